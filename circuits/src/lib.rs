@@ -1,10 +1,20 @@
 //! What Assay's prover and verifier share.
 //!
 //! * [`model`]: the quantised network as plain data (architecture is public, weights are not);
-//! * [`exec`]: the exact integer semantics of a network, the function that a proof attests.
+//! * [`exec`]: the exact integer semantics of a network, the function that a proof attests;
+//! * [`layout`], [`shape`]: where every cell of a proof lives;
+//! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`];
+//! * [`r1cs`], [`wrap`]: the same verifier as a circuit.
 
 pub mod exec;
+pub mod layout;
 pub mod model;
+pub mod r1cs;
+pub mod scalar;
+pub mod shape;
+pub mod transcript;
+pub mod verifier;
+pub mod wrap;
 
 /// The scalar field of BN254, over which everything is proven.
 pub type Fr = ark_bn254::Fr;

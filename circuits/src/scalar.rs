@@ -1,0 +1,144 @@
+//! What the verifier computes with.
+//!
+//! The inner verifier is written once, generic over [`Scalar`]: native field elements check a proof, the two kinds of R1CS
+//! variable in [`crate::r1cs`] turn the same text into a circuit and into that circuit's witness.
+
+use crate::Fr;
+use ark_ff::{AdditiveGroup, Field};
+use std::ops::{Add, Mul, Neg, Sub};
+
+/// Why a proof was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// An equation of the protocol does not hold.
+    #[error("the proof is invalid: the {0} check fails")]
+    Unequal(Check),
+    /// A value that must have an inverse is zero.
+    #[error("the proof is invalid: a zero where the protocol divides")]
+    ZeroDivisor,
+    /// A part of the proof or the statement has another length than the shape says.
+    #[error("the proof does not fit the model: {part} has length {have}, expected {need}")]
+    Length {
+        /// Which part.
+        part: &'static str,
+        /// Its length.
+        have: usize,
+        /// The length that the shape fixes.
+        need: usize,
+    },
+}
+
+/// The protocol's equations, each of which has one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The root fraction's numerator is zero.
+    LookupRoot,
+    /// A level of the fraction tree follows from its children.
+    LookupLevel,
+    /// The product sumcheck ends in the product of the claimed evaluations.
+    Linear,
+    /// The opening sumcheck ends in `a · L(r*)`.
+    Opening,
+    /// The masked value is `a + ρ·m`.
+    Mask,
+    /// A public input of the circuit.
+    PublicInput,
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Check::LookupRoot => "lookup root",
+            Check::LookupLevel => "lookup level",
+            Check::Linear => "linear layer",
+            Check::Opening => "batch opening",
+            Check::Mask => "mask",
+            Check::PublicInput => "public input",
+        })
+    }
+}
+
+/// A value of `F`, or something that stands for one.
+pub trait Scalar:
+    Clone
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+    + for<'a> Add<&'a Self, Output = Self>
+    + for<'a> Sub<&'a Self, Output = Self>
+    + for<'a> Mul<&'a Self, Output = Self>
+{
+    /// A constant.
+    fn constant(value: Fr) -> Self;
+
+    /// The inverse. Errors: [`VerifyError::ZeroDivisor`].
+    fn inverse(&self) -> Result<Self, VerifyError>;
+
+    /// Requires two values to be equal. Errors: [`VerifyError::Unequal`].
+    fn require_equal(&self, other: &Self, check: Check) -> Result<(), VerifyError>;
+
+    /// `constant + Σ coefficients · values`.
+    fn linear(constant: Fr, coefficients: &[Fr], values: &[Self]) -> Self {
+        let start = Self::constant(constant);
+        coefficients.iter().zip(values).fold(start, |sum, (c, v)| sum + v.times(*c))
+    }
+
+    /// Marks a value that will be used often, so that a circuit gives it a variable of its own.
+    fn seal(self) -> Self {
+        self
+    }
+
+    /// The value times a constant.
+    fn times(&self, constant: Fr) -> Self {
+        self.clone() * Self::constant(constant)
+    }
+
+    /// The square.
+    fn square(&self) -> Self {
+        self.clone() * self
+    }
+
+    /// Zero.
+    fn zero() -> Self {
+        Self::constant(Fr::ZERO)
+    }
+
+    /// One.
+    fn one() -> Self {
+        Self::constant(Fr::ONE)
+    }
+}
+
+impl Scalar for Fr {
+    fn constant(value: Fr) -> Self {
+        value
+    }
+
+    fn inverse(&self) -> Result<Self, VerifyError> {
+        Field::inverse(self).ok_or(VerifyError::ZeroDivisor)
+    }
+
+    fn require_equal(&self, other: &Self, check: Check) -> Result<(), VerifyError> {
+        if self == other { Ok(()) } else { Err(VerifyError::Unequal(check)) }
+    }
+
+    fn times(&self, constant: Fr) -> Self {
+        *self * constant
+    }
+
+    fn square(&self) -> Self {
+        Field::square(self)
+    }
+}
+
+/// The constant for a small signed integer.
+pub fn int(value: i64) -> Fr {
+    Fr::from(value)
+}
+
+/// `2^exponent`.
+pub fn power_of_two(exponent: u32) -> Fr {
+    Fr::from(2u64).pow([u64::from(exponent)])
+}

@@ -1,0 +1,98 @@
+//! The shape of a proof: everything that prover, verifier and circuit derive from the public architecture.
+
+use crate::Fr;
+use crate::layout::{Layout, Region};
+use crate::model::{Architecture, ModelError};
+use ark_ff::PrimeField;
+use sha3::{Digest, Keccak256};
+
+/// The smallest and the largest log of a chunk's size.
+pub const LOG_CHUNK_RANGE: std::ops::RangeInclusive<u32> = 4..=24;
+
+/// Why there is no shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// The architecture is not valid.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The chunk size is out of range.
+    #[error("chunks of 2^{log_chunk} cells are not supported: choose 4 to 24")]
+    LogChunk {
+        /// The log of the size asked for.
+        log_chunk: u32,
+    },
+    /// The architecture does not serialise.
+    #[error("the architecture cannot be serialised: {0}")]
+    Encoding(#[from] postcard::Error),
+    /// The soundness error is too large.
+    #[error("the configuration has {bits} bits of soundness, 100 are required: use fewer or smaller layers")]
+    Soundness {
+        /// Bits of soundness.
+        bits: u32,
+    },
+}
+
+/// An architecture, laid out in chunks of a given size, with its digest.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// The public half of the model.
+    pub architecture: Architecture,
+    /// Where every cell lives.
+    pub layout: Layout,
+    /// `keccak256("assay-shape-v1" ‖ postcard(architecture, c))`.
+    pub digest: [u8; 32],
+}
+
+impl Shape {
+    /// Validates and lays out an architecture. Errors: [`ShapeError`].
+    pub fn new(architecture: Architecture, log_chunk: u32) -> Result<Self, ShapeError> {
+        if !LOG_CHUNK_RANGE.contains(&log_chunk) {
+            return Err(ShapeError::LogChunk { log_chunk });
+        }
+        architecture.validate()?;
+        let layout = Layout::new(&architecture, log_chunk);
+        let mut hash = Keccak256::new_with_prefix(b"assay-shape-v1");
+        hash.update(postcard::to_stdvec(&(&architecture, log_chunk))?);
+        let shape = Self { architecture, layout, digest: hash.finalize().into() };
+        match shape.soundness_bits() {
+            bits if bits < 100 => Err(ShapeError::Soundness { bits }),
+            _ => Ok(shape),
+        }
+    }
+
+    /// `-log2` of the soundness error of one proof in the random-oracle and algebraic-group models: the sum over every challenge of
+    /// (degree in that challenge) / r, by the union bound, capped by what BN254 itself offers (about 100 bits for discrete logarithms).
+    pub fn soundness_bits(&self) -> u32 {
+        let layout = &self.layout;
+        let leaves = layout.leaf_count as f64;
+        let levels = f64::from(layout.log_leaves.div_ceil(2));
+        // LogUp: a rational identity of degree `leaves` in β, 3 · leaves in γ.
+        let lookup = 4.0 * leaves;
+        // Each level: its joining challenge, 2 selections, and rounds of degree 5 over at most log_leaves variables.
+        let tree = levels * (3.0 + 5.0 * f64::from(layout.log_leaves));
+        let layers = self.architecture.layers.len() as f64;
+        let claims = 3.0 + self.architecture.output.cells.len() as f64 + 2.0 * self.weight_terms() as f64;
+        let sums = layers + claims + 2.0 * 2.0 * layout.variables() as f64 + f64::from(layout.log_leaves);
+        // Mercury and SHPLONK: identities of degree at most 2^(c+1) in α, z, x; the mask and the joins.
+        let opening = 4.0 * 2f64.powi(layout.log_chunk as i32 + 1) + 16.0;
+        let degree = lookup + tree + sums + opening;
+        // A Fiat–Shamir prover may grind: 2^80 hashes are allowed for.
+        let modulus_bits = 253.6;
+        (modulus_bits - degree.log2() - 80.0).min(100.0) as u32
+    }
+
+    fn weight_terms(&self) -> usize {
+        self.architecture.layers.iter().flat_map(|l| &l.terms).filter(|t| t.weight().is_some()).count()
+    }
+
+    /// The digest as a field element.
+    pub fn digest_scalar(&self) -> Fr {
+        Fr::from_be_bytes_mod_order(&self.digest)
+    }
+
+    /// Commitment counts: weights, tables, input, witness.
+    pub fn chunk_counts(&self) -> [usize; 4] {
+        self.layout.regions().map(|r: Region| r.chunks)
+    }
+}

@@ -1,0 +1,157 @@
+//! The Fiat–Shamir transcript: a duplex sponge over Poseidon.
+//!
+//! Poseidon (Grassi et al., USENIX Security 2021) with `x^5`, width 5 (rate 4, capacity 1), 8 full and 60 partial rounds; round constants and
+//! matrix by the paper's Grain LFSR. Only the engine and the verifier touch a transcript; kernels get and return field data.
+
+use crate::Fr;
+use crate::scalar::Scalar;
+use ark_crypto_primitives::sponge::poseidon::find_poseidon_ark_and_mds;
+use std::sync::OnceLock;
+
+/// Width of the permutation.
+pub const WIDTH: usize = 5;
+/// Elements absorbed per permutation.
+pub const RATE: usize = WIDTH - 1;
+const FULL_ROUNDS: usize = 8;
+const PARTIAL_ROUNDS: usize = 60;
+
+struct Parameters {
+    round_constants: Vec<[Fr; WIDTH]>,
+    matrix: [[Fr; WIDTH]; WIDTH],
+}
+
+fn parameters() -> &'static Parameters {
+    static PARAMETERS: OnceLock<Parameters> = OnceLock::new();
+    PARAMETERS.get_or_init(|| {
+        let (constants, matrix) = find_poseidon_ark_and_mds::<Fr>(254, RATE, FULL_ROUNDS as u64, PARTIAL_ROUNDS as u64, 0);
+        let row = |values: &Vec<Fr>| std::array::from_fn(|i| values[i]);
+        Parameters { round_constants: constants.iter().map(row).collect(), matrix: std::array::from_fn(|i| row(&matrix[i])) }
+    })
+}
+
+/// One Poseidon permutation. In a circuit: 3 multiplications per S-box, 300 in all.
+pub fn permute<S: Scalar>(state: &mut [S; WIDTH]) {
+    let parameters = parameters();
+    for (round, constants) in parameters.round_constants.iter().enumerate() {
+        let full = round < FULL_ROUNDS / 2 || round >= FULL_ROUNDS / 2 + PARTIAL_ROUNDS;
+        let active = if full { WIDTH } else { 1 };
+        for (value, constant) in state.iter_mut().zip(constants) {
+            *value = value.clone() + S::constant(*constant);
+        }
+        for value in state.iter_mut().take(active) {
+            let fourth = value.square().square();
+            *value = fourth * &*value;
+        }
+        *state = std::array::from_fn(|i| S::linear(Fr::from(0u64), &parameters.matrix[i], state.as_slice()));
+    }
+}
+
+/// A duplex sponge. The number and order of calls are fixed by the shape, so that no two statements share a transcript.
+pub struct Transcript<S> {
+    state: [S; WIDTH],
+    /// Elements absorbed since the last permutation, less than [`RATE`].
+    pending: usize,
+    /// Elements of the rate that may still be squeezed.
+    available: usize,
+}
+
+impl<S: Scalar> Default for Transcript<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Scalar> Transcript<S> {
+    /// An empty transcript.
+    pub fn new() -> Self {
+        Self { state: std::array::from_fn(|_| S::zero()), pending: 0, available: 0 }
+    }
+
+    /// Absorbs one element.
+    pub fn absorb(&mut self, value: &S) {
+        let slot = 1 + self.pending;
+        self.state[slot] = self.state[slot].clone() + value;
+        self.pending += 1;
+        self.available = 0;
+        if self.pending == RATE {
+            self.permute();
+        }
+    }
+
+    /// Absorbs elements in order.
+    pub fn absorb_all<'a>(&mut self, values: impl IntoIterator<Item = &'a S>)
+    where
+        S: 'a,
+    {
+        for value in values {
+            self.absorb(value);
+        }
+    }
+
+    /// Squeezes one challenge.
+    pub fn challenge(&mut self) -> S {
+        if self.pending > 0 {
+            self.state[0] = self.state[0].clone() + S::constant(Fr::from(self.pending as u64));
+        }
+        if self.available == 0 {
+            self.permute();
+        }
+        let value = self.state[WIDTH - self.available].clone();
+        self.available -= 1;
+        value
+    }
+
+    /// Squeezes `n` challenges.
+    pub fn challenges(&mut self, n: usize) -> Vec<S> {
+        (0..n).map(|_| self.challenge()).collect()
+    }
+
+    fn permute(&mut self) {
+        permute(&mut self.state);
+        self.pending = 0;
+        self.available = RATE;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn squeeze(values: &[u64]) -> Fr {
+        let mut transcript = Transcript::new();
+        transcript.absorb_all(&values.iter().map(|v| Fr::from(*v)).collect::<Vec<_>>());
+        transcript.challenge()
+    }
+
+    /// FS6: length matters, and the empty input is defined.
+    #[test]
+    fn fs6_padding_is_injective() {
+        let inputs: [&[u64]; 9] = [&[], &[0], &[0, 0], &[1], &[1, 0], &[1, 0, 0], &[1, 0, 0, 0], &[1, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]];
+        for (i, a) in inputs.iter().enumerate() {
+            for b in &inputs[..i] {
+                assert_ne!(squeeze(a), squeeze(b), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    /// The generated constants are those of circomlib for the same width, field and rounds.
+    #[test]
+    fn constants_are_the_published_ones() {
+        let expected = "6652655389322448471317061533546982911992554640679550674058582942754771150993";
+        assert_eq!(parameters().round_constants[0][0].to_string(), expected);
+        assert_eq!(parameters().round_constants.len(), FULL_ROUNDS + PARTIAL_ROUNDS);
+    }
+
+    #[test]
+    fn challenges_differ_and_depend_on_everything_before() {
+        let mut transcript = Transcript::<Fr>::new();
+        transcript.absorb(&Fr::from(7u64));
+        let first = transcript.challenges(10);
+        for (i, a) in first.iter().enumerate() {
+            assert!(!first[..i].contains(a));
+        }
+        let mut other = Transcript::<Fr>::new();
+        other.absorb(&Fr::from(8u64));
+        assert!(other.challenges(10).iter().all(|c| !first.contains(c)));
+    }
+}

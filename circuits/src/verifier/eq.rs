@@ -1,0 +1,68 @@
+//! `eq` polynomials and multilinear extensions of closed-form columns. Points are little-endian.
+
+use crate::Fr;
+use crate::scalar::{Scalar, int, power_of_two};
+
+/// `eq(a, b)` of one variable: `1 - a - b + 2ab`.
+pub fn eq_bit<S: Scalar>(a: &S, b: &S) -> S {
+    let product = a.clone() * b;
+    S::one() - a - b + product.times(int(2))
+}
+
+/// `eq(a, b)`; the shorter length counts.
+pub fn eq<S: Scalar>(a: &[S], b: &[S]) -> S {
+    a.iter().zip(b).map(|(a, b)| eq_bit(a, b)).reduce(|x, y| x * y).unwrap_or_else(S::one)
+}
+
+/// `eq(point, bits of index)`.
+pub fn eq_index<S: Scalar>(point: &[S], index: usize) -> S {
+    let factor = |(i, x): (usize, &S)| if (index >> i) & 1 == 1 { x.clone() } else { S::one() - x };
+    point.iter().enumerate().map(factor).reduce(|x, y| x * y).unwrap_or_else(S::one)
+}
+
+/// `eq(point, ·)` on the whole hypercube: `2^len` values.
+pub fn eq_table<S: Scalar>(point: &[S]) -> Vec<S> {
+    let mut table = vec![S::one()];
+    for x in point {
+        let high: Vec<S> = table.iter().map(|v| v.clone() * x).collect();
+        for (low, high) in table.iter_mut().zip(&high) {
+            *low = low.clone() - high;
+        }
+        table.extend(high);
+    }
+    table
+}
+
+/// `Σ_i 2^i x_i`: the extension of the index itself.
+pub fn index<S: Scalar>(point: &[S]) -> S {
+    let powers: Vec<Fr> = (0..point.len() as u32).map(power_of_two).collect();
+    S::linear(Fr::from(0u64), &powers, point)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_ff::AdditiveGroup;
+
+    fn point(n: u64) -> Vec<Fr> {
+        (0..n).map(|i| Fr::from(1000 + 77 * i)).collect()
+    }
+
+    #[test]
+    fn table_agrees_with_single_values() {
+        let p = point(5);
+        for (i, v) in eq_table(&p).iter().enumerate() {
+            let bits: Vec<Fr> = (0..5).map(|b| Fr::from((i >> b & 1) as u64)).collect();
+            assert_eq!(*v, eq_index(&p, i));
+            assert_eq!(*v, eq(&p, &bits));
+        }
+        assert_eq!(eq_table::<Fr>(&[]), vec![Fr::from(1u64)]);
+    }
+
+    #[test]
+    fn index_extends_the_index() {
+        let p = point(6);
+        let expected: Fr = eq_table(&p).iter().enumerate().map(|(i, v)| Fr::from(i as u64) * v).fold(Fr::ZERO, |a, b| a + b);
+        assert_eq!(index(&p), expected);
+    }
+}

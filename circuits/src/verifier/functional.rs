@@ -1,0 +1,393 @@
+//! The batch opening's functional: all claims on `G` joined into `Σ_x G(x)·L(x) = v`.
+//!
+//! [`build`] is the one place where the protocol's linear claims are written down; the verifier and the circuit evaluate the result at a
+//! point, the prover lays it out over the hypercube. `docs/protocol.md` sections 3, 5, 6, 7.
+
+use super::eq::{eq, eq_index, eq_table};
+use super::{Challenges, is_conv, powers, products, table};
+use crate::Fr;
+use crate::layout::{Block, LeafKind};
+use crate::model::{AxisMap, Dims, Term, Window};
+use crate::scalar::{Scalar, int, power_of_two};
+use crate::shape::Shape;
+use ark_ff::AdditiveGroup;
+use std::collections::BTreeMap;
+
+/// A summand of `L`, nonzero on one block only.
+#[derive(Clone, Debug)]
+pub enum FunctionalTerm<S> {
+    /// `coefficient · eq(u[..log_size], ·)`, `u` the lookup argument's point.
+    Leaf {
+        /// Where.
+        block: Block,
+        /// The factor.
+        coefficient: S,
+    },
+    /// `coefficient · eq(point, ·)`.
+    Eq {
+        /// Where.
+        block: Block,
+        /// The factor.
+        coefficient: S,
+        /// As many coordinates as the block has.
+        point: Vec<S>,
+    },
+    /// `coefficient · eq(channels, c) · rows[h] · columns[w]`.
+    Tensor {
+        /// Where.
+        block: Block,
+        /// The factor.
+        coefficient: S,
+        /// A point of the channel coordinates.
+        channels: Vec<S>,
+        /// `2^log_height` values.
+        rows: Vec<S>,
+        /// `2^log_width` values.
+        columns: Vec<S>,
+    },
+    /// A value per listed cell.
+    Cells {
+        /// Where.
+        block: Block,
+        /// `(cell within the block, value)`.
+        cells: Vec<(usize, S)>,
+    },
+}
+
+/// `L` and `v`.
+pub struct Functional<S> {
+    /// Summands of `L`.
+    pub terms: Vec<FunctionalTerm<S>>,
+    /// `v`.
+    pub target: S,
+}
+
+struct Builder<'a, S> {
+    shape: &'a Shape,
+    challenges: &'a Challenges<S>,
+    /// Coefficients of the leaf point's terms, joined per block.
+    leaves: BTreeMap<Block, S>,
+    terms: Vec<FunctionalTerm<S>>,
+    target: S,
+}
+
+/// Joins all claims. `output` holds cells plus 2^15; `evaluations` are those of the product sumcheck.
+pub fn build<S: Scalar>(
+    shape: &Shape,
+    challenges: &Challenges<S>,
+    output: &[S],
+    product_sum: &S,
+    evaluations: &[[S; 2]],
+) -> Functional<S> {
+    let mut builder = Builder { shape, challenges, leaves: BTreeMap::new(), terms: Vec::new(), target: S::zero() };
+    let delta = powers(&challenges.delta, 3 + output.len() + 2 * evaluations.len());
+    builder.lookup_claims(&delta[1]);
+    builder.layer_claims(&delta[2], product_sum);
+    builder.output_claims(&delta[3..], output);
+    builder.product_claims(&delta[3 + output.len()..], evaluations);
+    let leaves = builder.leaves.into_iter().map(|(block, coefficient)| FunctionalTerm::Leaf { block, coefficient });
+    Functional { terms: leaves.chain(builder.terms).collect(), target: builder.target }
+}
+
+impl<S: Scalar> Builder<'_, S> {
+    fn leaf(&mut self, block: Block, coefficient: S) {
+        let sum = self.leaves.entry(block).or_insert_with(S::zero);
+        *sum = sum.clone() + coefficient;
+    }
+
+    /// The numerators' claim (times 1) and the denominators' (times `delta`).
+    fn lookup_claims(&mut self, delta: &S) {
+        let (shape, challenges) = (self.shape, self.challenges);
+        let u = &challenges.leaves.point;
+        let gamma = powers(&challenges.gamma, 4);
+        let mut numerator = S::zero();
+        // Unused leaves are 0/1.
+        let mut denominator = S::one();
+        for (kind, block) in &shape.layout.leaves {
+            let low = &u[..block.log_size as usize];
+            let e = eq_index(&u[block.log_size as usize..], block.index()).seal();
+            let leaf = Leaf { e: &e, delta, gamma: &gamma, beta: &challenges.beta };
+            denominator = denominator - &e;
+            denominator = denominator + self.leaf_block(*kind, &leaf, low);
+            if !matches!(kind, LeafKind::Table { .. } | LeafKind::Range { .. }) {
+                numerator = numerator + &e;
+            }
+        }
+        let leaves = &challenges.leaves;
+        self.target = self.target.clone() + &leaves.numerator - numerator + (leaves.denominator.clone() - denominator) * delta;
+    }
+
+    /// Adds the committed parts of one block of leaves to `L` and returns the public part of its denominators.
+    fn leaf_block(&mut self, kind: LeafKind, leaf: &Leaf<'_, S>, low: &[S]) -> S {
+        let shape = self.shape;
+        match kind {
+            LeafKind::Activation { layer, limb } => {
+                let blocks = &shape.layout.layers[layer];
+                self.leaf(blocks.q, leaf.column(1));
+                self.leaf(blocks.y.unwrap_or(blocks.q), leaf.column(2));
+                if let Some(v) = blocks.limbs.get(limb) {
+                    self.leaf(*v, leaf.column(3));
+                }
+                leaf.public(self.table_tag(shape.architecture.layers[layer].table as usize), S::zero())
+            }
+            LeafKind::Remainder { layer } => {
+                if let Some(rem) = shape.layout.layers[layer].rem {
+                    self.leaf(rem, leaf.column(1));
+                }
+                let range = shape.layout.range_index(u32::from(shape.architecture.layers[layer].shift));
+                leaf.public(self.range_tag(range), S::zero())
+            }
+            LeafKind::Input => {
+                let bits = u32::from(shape.architecture.input.bits);
+                self.leaf(shape.layout.input, leaf.column(1));
+                let offset = leaf.gamma[1].times(power_of_two(bits - 1));
+                leaf.public(self.range_tag(shape.layout.range_index(bits)), offset)
+            }
+            LeafKind::Table { table: index } => {
+                let blocks = shape.layout.tables[index];
+                self.leaf(blocks.multiplicity, -leaf.e.clone());
+                let row = table::evaluate(&shape.architecture.tables[index], low);
+                let mut key = row.q * &leaf.gamma[1] + row.v * &leaf.gamma[3];
+                match (row.y, blocks.function) {
+                    (Some(y), _) => key = key + y * &leaf.gamma[2],
+                    (None, Some(function)) => self.leaf(function, leaf.column(2)),
+                    (None, None) => {}
+                }
+                leaf.public(self.table_tag(index), key)
+            }
+            LeafKind::Range { range } => {
+                self.leaf(shape.layout.ranges[range].multiplicity, -leaf.e.clone());
+                leaf.public(self.range_tag(range), super::eq::index(low) * &leaf.gamma[1])
+            }
+        }
+    }
+
+    fn table_tag(&self, table: usize) -> Fr {
+        Fr::from(1 + table as u64)
+    }
+
+    fn range_tag(&self, range: usize) -> Fr {
+        Fr::from(1 + (self.shape.architecture.tables.len() + range) as u64)
+    }
+
+    /// `Σ_l λ^l (2^shift (q + over) + rem - half - bias - public terms) = V`, times `delta`.
+    fn layer_claims(&mut self, delta: &S, product_sum: &S) {
+        let (shape, challenges) = (self.shape, self.challenges);
+        let u = &challenges.leaves.point;
+        self.target = self.target.clone() + product_sum.clone() * delta;
+        let weights = powers(&challenges.lambda, shape.architecture.layers.len());
+        for ((layer, blocks), weight) in shape.architecture.layers.iter().zip(&shape.layout.layers).zip(&weights) {
+            let weight = (weight.clone() * delta).seal();
+            let shift = u32::from(layer.shift);
+            self.leaf(blocks.q, weight.times(power_of_two(shift)));
+            let limb_bits = shape.architecture.tables[layer.table as usize].limb_bits();
+            for (j, limb) in blocks.limbs.iter().enumerate() {
+                self.leaf(*limb, weight.times(power_of_two(shift + limb_bits * j as u32)));
+            }
+            if let Some(rem) = blocks.rem {
+                self.leaf(rem, weight.clone());
+                self.target = self.target.clone() + weight.times(power_of_two(shift - 1));
+            }
+            let [u_w, u_h, u_c] = split(u, layer.dims);
+            if let Some(bias) = blocks.bias {
+                self.terms.push(FunctionalTerm::Eq { block: bias, coefficient: -weight.clone(), point: u_c.to_vec() });
+            }
+            for term in &layer.terms {
+                self.public_term(term, layer.dims, &weight, [u_w, u_h, u_c]);
+            }
+        }
+    }
+
+    fn public_term(&mut self, term: &Term, dims: Dims, weight: &S, [u_w, u_h, u_c]: [&[S]; 3]) {
+        let block = self.shape.layout.column(term.source());
+        let Some(source) = self.shape.architecture.dims(term.source()) else { return };
+        match term {
+            Term::Dense { .. } | Term::Conv { .. } => {}
+            Term::Stencil { rows, cols, .. } => self.terms.push(FunctionalTerm::Tensor {
+                block,
+                coefficient: -weight.clone(),
+                channels: u_c.to_vec(),
+                rows: pull_axis(rows, &eq_table(u_h), 1 << source.log_height()),
+                columns: pull_axis(cols, &eq_table(u_w), 1 << source.log_width()),
+            }),
+            Term::Gather { coefficient, pairs, .. } => {
+                let e = eq_table(&self.challenges.leaves.point[..dims.log_size() as usize]);
+                let factor = -weight.times(int(i64::from(*coefficient)));
+                let cell = |(to, from): &(u32, u32)| (*from as usize, e[*to as usize].clone() * &factor);
+                self.terms.push(FunctionalTerm::Cells { block, cells: pairs.iter().map(cell).collect() });
+            }
+        }
+    }
+
+    /// Each output cell is the public value.
+    fn output_claims(&mut self, delta: &[S], output: &[S]) {
+        let description = &self.shape.architecture.output;
+        let half = S::constant(power_of_two(15));
+        let mut cells = Vec::with_capacity(output.len());
+        for ((cell, value), delta) in description.cells.iter().zip(output).zip(delta) {
+            cells.push((*cell as usize, delta.clone()));
+            self.target = self.target.clone() + (value.clone() - &half) * delta;
+        }
+        self.terms.push(FunctionalTerm::Cells { block: self.shape.layout.column(description.source), cells });
+    }
+
+    /// The product sumcheck's evaluations of weights and activations.
+    fn product_claims(&mut self, delta: &[S], evaluations: &[[S; 2]]) {
+        let (shape, challenges) = (self.shape, self.challenges);
+        let products = products(shape);
+        for ((product, values), delta) in products.iter().zip(evaluations).zip(delta.chunks(2)) {
+            let layer = &shape.architecture.layers[product.layer];
+            let s = &challenges.product_point[challenges.product_point.len() - product.variables..];
+            let [u_w, u_h, u_c] = split(&challenges.leaves.point, layer.dims);
+            for (value, delta) in values.iter().zip(delta) {
+                self.target = self.target.clone() + value.clone() * delta;
+            }
+            let point = s.iter().chain(u_c).cloned().collect();
+            self.terms.push(FunctionalTerm::Eq { block: product.weights, coefficient: delta[0].clone(), point });
+            let term = &layer.terms[product.term];
+            let (block, coefficient) = (shape.layout.column(term.source()), delta[1].clone());
+            let Some(source) = shape.architecture.dims(term.source()) else { continue };
+            self.terms.push(match term {
+                Term::Conv { window, .. } => {
+                    let (k_w, rest) = s.split_at(window.log_width() as usize);
+                    let (k_h, channels) = rest.split_at(window.log_height() as usize);
+                    let rows = pull_window(window, 0, (u_h, layer.dims.height), k_h, source.height, 1 << source.log_height());
+                    let columns = pull_window(window, 1, (u_w, layer.dims.width), k_w, source.width, 1 << source.log_width());
+                    FunctionalTerm::Tensor { block, coefficient, channels: channels.to_vec(), rows, columns }
+                }
+                _ => FunctionalTerm::Eq { block, coefficient, point: s.to_vec() },
+            });
+            debug_assert!(is_conv(term) || source.log_size() as usize == s.len());
+        }
+    }
+}
+
+/// What the blocks of leaves share.
+struct Leaf<'a, S> {
+    e: &'a S,
+    delta: &'a S,
+    gamma: &'a [S],
+    beta: &'a S,
+}
+
+impl<S: Scalar> Leaf<'_, S> {
+    /// The coefficient in `L` of a lookup's column: the denominator is `β - tag - Σ γ^i c_i`.
+    fn column(&self, i: usize) -> S {
+        -(self.e.clone() * self.delta * &self.gamma[i])
+    }
+
+    /// `e · (β - tag - key)`.
+    fn public(&self, tag: Fr, key: S) -> S {
+        (self.beta.clone() - S::constant(tag) - key) * self.e
+    }
+}
+
+/// The coordinates of width, height and channels of a column of these dimensions, as prefixes of a longer point.
+pub fn split<S>(point: &[S], dims: Dims) -> [&[S]; 3] {
+    let (w, rest) = point.split_at(dims.log_width() as usize);
+    let (h, rest) = rest.split_at(dims.log_height() as usize);
+    [w, h, &rest[..dims.log_channels() as usize]]
+}
+
+/// `t[from] = Σ_to e[to] · coefficient`.
+pub fn pull_axis<S: Scalar>(map: &AxisMap, e: &[S], len: usize) -> Vec<S> {
+    let mut table = vec![S::zero(); len];
+    for (to, from, coefficient) in &map.entries {
+        let slot = &mut table[*from as usize];
+        *slot = slot.clone() + e[*to as usize].times(int(i64::from(*coefficient)));
+    }
+    table
+}
+
+/// `t[in] = Σ_{out, k → in} eq(u, out)·eq(s, k)` along one axis of a convolution.
+pub fn pull_window<S: Scalar>(window: &Window, axis: usize, (u, len_out): (&[S], u32), s: &[S], len_in: u32, padded: usize) -> Vec<S> {
+    let (e_out, e_k) = (eq_table(u), eq_table(s));
+    let mut table = vec![S::zero(); padded];
+    for (out, k, at) in window.taps(axis, len_out, len_in) {
+        table[at] = table[at].clone() + e_out[out].clone() * &e_k[k];
+    }
+    table
+}
+
+impl<S> FunctionalTerm<S> {
+    /// The block outside which the term is zero.
+    pub fn block(&self) -> Block {
+        match self {
+            Self::Leaf { block, .. } | Self::Eq { block, .. } | Self::Tensor { block, .. } | Self::Cells { block, .. } => *block,
+        }
+    }
+}
+
+impl<S: Scalar> Functional<S> {
+    /// `L(point)`; `u` is the lookup argument's point.
+    pub fn evaluate(&self, u: &[S], point: &[S]) -> S {
+        let mut prefixes = vec![S::one()];
+        for (a, b) in u.iter().zip(point) {
+            let last = prefixes[prefixes.len() - 1].clone();
+            prefixes.push(last * super::eq::eq_bit(a, b));
+        }
+        let mut tables = Tables { point, made: BTreeMap::new() };
+        let mut sum = S::zero();
+        for term in &self.terms {
+            let log_size = term.block().log_size as usize;
+            let place = eq_index(&point[log_size..], term.block().index());
+            let low = &point[..log_size];
+            let value = match term {
+                FunctionalTerm::Leaf { coefficient, .. } => prefixes[log_size].clone() * coefficient,
+                FunctionalTerm::Eq { coefficient, point, .. } => eq(point, low) * coefficient,
+                FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
+                    let (log_w, log_h) = (columns.len().ilog2() as usize, rows.len().ilog2() as usize);
+                    let row = dot(rows, tables.get(log_w, log_h));
+                    let column = dot(columns, tables.get(0, log_w));
+                    eq(channels, &low[log_w + log_h..]) * coefficient * row * column
+                }
+                FunctionalTerm::Cells { cells, .. } => {
+                    let e = tables.get(0, log_size);
+                    cells.iter().fold(S::zero(), |sum, (cell, value)| sum + e[*cell].clone() * value)
+                }
+            };
+            sum = sum + value * place;
+        }
+        sum
+    }
+}
+
+/// `eq` tables of stretches of one point, made once each.
+struct Tables<'a, S> {
+    point: &'a [S],
+    made: BTreeMap<(usize, usize), Vec<S>>,
+}
+
+impl<S: Scalar> Tables<'_, S> {
+    fn get(&mut self, start: usize, len: usize) -> &[S] {
+        self.made.entry((start, len)).or_insert_with(|| eq_table(&self.point[start..start + len]))
+    }
+}
+
+fn dot<S: Scalar>(a: &[S], b: &[S]) -> S {
+    a.iter().zip(b).fold(S::zero(), |sum, (a, b)| sum + a.clone() * b)
+}
+
+/// Lays `L` out over one block. `u` is the lookup argument's point. Only terms of this block are added.
+pub fn add_dense(term: &FunctionalTerm<Fr>, u: &[Fr], cells: &mut [Fr]) {
+    let mut add = |coefficient: &Fr, low: &[Fr]| {
+        let mut table = eq_table(low);
+        for (cell, e) in cells.iter_mut().zip(table.drain(..)) {
+            *cell += e * coefficient;
+        }
+    };
+    match term {
+        FunctionalTerm::Leaf { block, coefficient } => add(coefficient, &u[..block.log_size as usize]),
+        FunctionalTerm::Eq { coefficient, point, .. } => add(coefficient, point),
+        FunctionalTerm::Cells { cells: list, .. } => list.iter().for_each(|(cell, value)| cells[*cell] += value),
+        FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
+            let channels = eq_table(channels);
+            for (row, out) in cells.chunks_mut(columns.len()).enumerate() {
+                let factor = channels[row / rows.len()] * rows[row % rows.len()] * coefficient;
+                if factor != Fr::ZERO {
+                    out.iter_mut().zip(columns).for_each(|(cell, column)| *cell += factor * column);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The inner verifier: field arithmetic and hashing only, generic over [`Scalar`].
+//!
+//! It reduces "the output is what the executor computes" to one claim on an opening of a folded commitment ([`Reduced`]), which the
+//! caller must discharge with a pairing. `docs/protocol.md` sections 4 to 7; the order of this file is the order of the protocol.
+
+pub mod eq;
+pub mod functional;
+pub mod lookup;
+mod proof;
+pub mod sumcheck;
+pub mod table;
+
+pub use functional::{Functional, FunctionalTerm};
+pub use proof::{InnerProof, LevelProof, PointLimbs, Reduced, Statement, level_arities, level_lengths};
+
+use crate::Fr;
+use crate::layout::Block;
+use crate::model::Term;
+use crate::scalar::{Check, Scalar, VerifyError, power_of_two};
+use crate::shape::Shape;
+use crate::transcript::Transcript;
+use ark_ff::{Field, PrimeField};
+use lookup::LeafClaims;
+
+/// A summand of the product sumcheck: one term with secret weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Product {
+    /// Index of the layer.
+    pub layer: usize,
+    /// Index of the term in its layer.
+    pub term: usize,
+    /// Number of variables summed over.
+    pub variables: usize,
+    /// The weights.
+    pub weights: Block,
+}
+
+/// The summands of the product sumcheck, in the order of layers and terms.
+pub fn products(shape: &Shape) -> Vec<Product> {
+    let mut all = Vec::new();
+    for (layer, (description, blocks)) in shape.architecture.layers.iter().zip(&shape.layout.layers).enumerate() {
+        for (term, weights) in blocks.weights.iter().enumerate() {
+            if let Some(weights) = *weights {
+                let variables = (weights.log_size - description.dims.log_channels()) as usize;
+                all.push(Product { layer, term, variables, weights });
+            }
+        }
+    }
+    all
+}
+
+/// `2^-(rounds before)`: what a shorter summand is scaled by, since it is repeated over the rounds that it does not take part in.
+pub fn repetition(rounds: usize, variables: usize) -> Fr {
+    Field::inverse(&power_of_two((rounds - variables) as u32)).unwrap_or_default()
+}
+
+/// Starts the transcript: protocol, shape, SRS, and everything that the statement fixes before the first challenge.
+pub fn begin<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], statement: &Statement<S>, salt: &S) -> Transcript<S> {
+    let mut transcript = Transcript::new();
+    let tag = Fr::from_be_bytes_mod_order(b"assay-inner-v1");
+    let hiding = Fr::from(u64::from(statement.mask.is_some()));
+    for constant in [tag, shape.digest_scalar(), Fr::from_be_bytes_mod_order(srs_id), hiding] {
+        transcript.absorb(&S::constant(constant));
+    }
+    transcript.absorb(&statement.context);
+    transcript.absorb_all(statement.weights.iter().chain(&statement.tables).chain(&statement.input).flatten());
+    transcript.absorb_all(&statement.output);
+    transcript.absorb_all(statement.witness.iter().flatten());
+    transcript.absorb(salt);
+    transcript
+}
+
+/// Verifies an inner proof up to the opening. Errors: [`VerifyError`]. Total: no input makes it panic.
+pub fn verify<S: Scalar>(
+    shape: &Shape,
+    srs_id: &[u8; 32],
+    statement: &Statement<S>,
+    proof: &InnerProof<S>,
+) -> Result<Reduced<S>, VerifyError> {
+    statement.check_lengths(shape)?;
+    proof.check_lengths(shape)?;
+    proof::length("mask", usize::from(proof.mask.is_some()), usize::from(statement.mask.is_some()))?;
+
+    let mut transcript = begin(shape, srs_id, statement, &proof.salt);
+    let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
+    let leaves = lookup::verify(shape.layout.log_leaves, proof, &mut transcript)?;
+    let lambda = transcript.challenge();
+    let product_point = verify_products(shape, proof, &lambda, &mut transcript)?;
+    let delta = transcript.challenge();
+
+    let challenges = Challenges { beta, gamma, leaves, lambda, product_point, delta };
+    let functional = functional::build(shape, &challenges, &statement.output, &proof.product_sum, &proof.product_evaluations);
+    let (point, claim) = sumcheck::quadratic_rounds(functional.target.clone(), &proof.opening_rounds, &mut transcript);
+    let weight = functional.evaluate(&challenges.leaves.point, &point);
+    (weight * &proof.evaluation).require_equal(&claim, Check::Opening)?;
+    transcript.absorb(&proof.evaluation);
+
+    let (value, rho) = verify_mask(statement, proof, &mut transcript)?;
+    Ok(Reduced { point, value, rho, digest: transcript.challenge() })
+}
+
+/// Everything drawn before the batch opening, and the claims that it joins.
+pub struct Challenges<S> {
+    /// Separates lookups from table rows.
+    pub beta: S,
+    /// Joins the columns of a lookup.
+    pub gamma: S,
+    /// The lookup argument's point and claims.
+    pub leaves: LeafClaims<S>,
+    /// Joins layers.
+    pub lambda: S,
+    /// The product sumcheck's point.
+    pub product_point: Vec<S>,
+    /// Joins claims.
+    pub delta: S,
+}
+
+/// `Σ_l λ^l Σ_y W_l(y)·A_l(y) = V`, one sumcheck for all layers. Returns its point; the evaluations are absorbed.
+fn verify_products<S: Scalar>(
+    shape: &Shape,
+    proof: &InnerProof<S>,
+    lambda: &S,
+    transcript: &mut Transcript<S>,
+) -> Result<Vec<S>, VerifyError> {
+    transcript.absorb(&proof.product_sum);
+    let (point, claim) = sumcheck::quadratic_rounds(proof.product_sum.clone(), &proof.product_rounds, transcript);
+    let layer_weights = powers(lambda, shape.architecture.layers.len());
+    let mut sum = S::zero();
+    for (product, [w, a]) in products(shape).iter().zip(&proof.product_evaluations) {
+        let scale = repetition(point.len(), product.variables);
+        sum = sum + (w.clone() * a * &layer_weights[product.layer]).times(scale);
+    }
+    sum.require_equal(&claim, Check::Linear)?;
+    transcript.absorb_all(proof.product_evaluations.iter().flatten());
+    Ok(point)
+}
+
+/// The mask: `a` is already absorbed; `C_M` and `m` come before `ρ`, so that neither can depend on it.
+fn verify_mask<S: Scalar>(
+    statement: &Statement<S>,
+    proof: &InnerProof<S>,
+    transcript: &mut Transcript<S>,
+) -> Result<(S, Option<S>), VerifyError> {
+    let (Some(commitment), Some([m, s])) = (&statement.mask, &proof.mask) else { return Ok((proof.evaluation.clone(), None)) };
+    transcript.absorb_all(commitment);
+    transcript.absorb(m);
+    let rho = transcript.challenge().seal();
+    rho.inverse()?;
+    (proof.evaluation.clone() + rho.clone() * m).require_equal(s, Check::Mask)?;
+    Ok((s.clone(), Some(rho)))
+}
+
+/// `1, x, x², …`, `n` of them.
+pub fn powers<S: Scalar>(x: &S, n: usize) -> Vec<S> {
+    std::iter::successors(Some(S::one()), |p| Some(p.clone() * x)).take(n).collect()
+}
+
+/// Whether a term reads its source through a convolution.
+pub(crate) fn is_conv(term: &Term) -> bool {
+    matches!(term, Term::Conv { .. })
+}

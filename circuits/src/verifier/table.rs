@@ -1,0 +1,73 @@
+//! Extensions of table columns that have a closed form. Row order: [`crate::model::Table::row`].
+
+use super::eq::index;
+use crate::model::{Function, Table};
+use crate::scalar::{Scalar, int};
+
+/// Extensions of an activation table's columns at a point of `log_rows` coordinates.
+pub struct TableRow<S> {
+    /// `q`.
+    pub q: S,
+    /// `f(q)`; none if it is committed.
+    pub y: Option<S>,
+    /// The saturation limb.
+    pub v: S,
+}
+
+/// Evaluates the closed-form columns.
+pub fn evaluate<S: Scalar>(table: &Table, point: &[S]) -> TableRow<S> {
+    let bits = usize::from(table.bits);
+    let (min, max) = (S::constant(int(table.min().into())), S::constant(int(table.max().into())));
+    let sign = &point[bits - 1];
+    let low = index(&point[..bits - 1]);
+    let q = index(&point[..bits]) + &min;
+    // For q >= 0 the index's top bit is set and the others are q.
+    let relu = sign.clone() * &low;
+    let closed = |q: &S, relu: S| match table.function {
+        Function::Identity => Some(q.clone()),
+        Function::Relu => Some(relu),
+        _ => None,
+    };
+    if !table.saturating {
+        return TableRow { y: closed(&q, relu), q, v: S::zero() };
+    }
+    // The top coordinate chooses the rails; below it, the former sign bit chooses the lower one.
+    let rail = point[bits].clone();
+    let rail_q = max.clone() + (min - &max) * sign;
+    let rail_relu = (S::one() - sign) * &max;
+    let q = q.clone() + (rail_q - q) * &rail;
+    let relu = relu.clone() + (rail_relu - relu) * &rail;
+    let v = rail * (S::one() - sign.times(int(2))) * &low;
+    TableRow { y: closed(&q, relu), q, v }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::eq::eq_table;
+    use super::*;
+    use crate::Fr;
+
+    #[test]
+    fn closed_forms_are_the_extensions_of_the_rows() {
+        for function in [Function::Identity, Function::Relu, Function::LeakyRelu { slope: 655 }] {
+            for saturating in [false, true] {
+                let table = Table { bits: 5, saturating, function };
+                let point: Vec<Fr> = (0..table.log_rows()).map(|i| Fr::from(99 + 1000 * u64::from(i))).collect();
+                let mut expected = [Fr::from(0u64); 3];
+                for (row, weight) in eq_table(&point).into_iter().enumerate() {
+                    let (q, y, v) = table.row(row);
+                    for (sum, value) in expected.iter_mut().zip([q, y, v]) {
+                        *sum += weight * int(value.into());
+                    }
+                    assert_eq!(table.row(table.row_of(q, v)), (q, y, v));
+                }
+                let row = evaluate(&table, &point);
+                assert_eq!((row.q, row.v), (expected[0], expected[2]));
+                match row.y {
+                    Some(y) => assert_eq!(y, expected[1]),
+                    None => assert!(table.is_committed()),
+                }
+            }
+        }
+    }
+}

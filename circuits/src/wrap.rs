@@ -1,0 +1,105 @@
+//! The wrap circuit: "I verified an inner proof of this shape", with three public inputs however much public data there is.
+//!
+//! `docs/protocol.md` section 8. The circuit holds its own copy of the public data `d`, exposes the transcript's last squeeze `D`, which binds `d`,
+//! and `h = Σ d_i χ^i` for a `χ` that is a hash of the outside's `d` and of `D`. Whoever checks the proof computes `χ` and `h` from its own `d`.
+
+use crate::Fr;
+use crate::r1cs::{Constraints, System, Tape};
+use crate::scalar::{Check, Scalar, VerifyError};
+use crate::shape::Shape;
+use crate::verifier::{self, InnerProof, Reduced, Statement};
+use ark_ff::{BigInteger, PrimeField};
+use sha3::{Digest, Keccak256};
+
+/// Number of public inputs: `D`, `χ`, `h`.
+pub const PUBLIC_INPUTS: usize = 3;
+
+/// `d_1 … d_n`, in the order of section 8.
+pub fn public_data<S: Scalar>(statement: &Statement<S>, reduced: &Reduced<S>) -> Vec<S> {
+    let mut data = vec![statement.context.clone()];
+    data.extend(statement.weights.iter().chain(&statement.tables).chain(&statement.input).flatten().cloned());
+    data.extend(statement.output.iter().cloned());
+    data.extend(statement.witness.iter().chain(&statement.mask).flatten().cloned());
+    data.extend(reduced.point.iter().cloned());
+    data.push(reduced.value.clone());
+    data.extend(reduced.rho.clone());
+    data
+}
+
+/// `Σ_{i>=1} d_i χ^i`.
+pub fn fold_public_data<S: Scalar>(data: &[S], chi: &S) -> S {
+    data.iter().rev().fold(S::zero(), |sum, d| (sum + d) * chi)
+}
+
+/// The public inputs of a wrap proof and the hash that they and the opening's transcript come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicInputs {
+    /// `K = keccak256(d ‖ D)`.
+    pub hash: [u8; 32],
+    /// `D`.
+    pub digest: Fr,
+    /// `χ = K mod r`.
+    pub chi: Fr,
+    /// `h`.
+    pub fold: Fr,
+}
+
+impl PublicInputs {
+    /// From the public data and `D`.
+    pub fn new(data: &[Fr], digest: Fr) -> Self {
+        let mut hash = Keccak256::new();
+        for value in data.iter().chain([&digest]) {
+            hash.update(value.into_bigint().to_bytes_be());
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        let chi = Fr::from_be_bytes_mod_order(&hash);
+        Self { hash, digest, chi, fold: fold_public_data(data, &chi) }
+    }
+
+    /// In the circuit's order.
+    pub fn to_array(self) -> [Fr; PUBLIC_INPUTS] {
+        [self.digest, self.chi, self.fold]
+    }
+}
+
+/// The circuit, on whatever it runs: constraints or a witness.
+fn synthesise<S: Scalar>(
+    shape: &Shape,
+    srs_id: &[u8; 32],
+    public: &[S],
+    statement: &Statement<S>,
+    proof: &InnerProof<S>,
+) -> Result<(), VerifyError> {
+    let [digest, chi, fold] = public else {
+        return Err(VerifyError::Length { part: "public inputs", have: public.len(), need: PUBLIC_INPUTS });
+    };
+    let reduced = verifier::verify(shape, srs_id, statement, proof)?;
+    reduced.digest.require_equal(digest, Check::PublicInput)?;
+    fold_public_data(&public_data(statement, &reduced), chi).require_equal(fold, Check::PublicInput)
+}
+
+/// The constraints of a shape's circuit. Deterministic: anyone re-derives them. Errors: none for a valid shape.
+pub fn constraints(shape: &Shape, srs_id: &[u8; 32]) -> Result<Constraints, VerifyError> {
+    let (system, public) = System::new(PUBLIC_INPUTS);
+    let statement = Statement::zero(shape, true).map(|_| system.witness());
+    let proof = InnerProof::zero(shape, true).map(|_| system.witness());
+    synthesise(shape, srs_id, &public, &statement, &proof)?;
+    drop((public, statement, proof));
+    Ok(system.into_constraints())
+}
+
+/// The assignment of all variables for one proof: one, public inputs, witness. Errors: [`VerifyError`] if the inner proof does not verify.
+pub fn assignment(
+    shape: &Shape,
+    srs_id: &[u8; 32],
+    statement: &Statement<Fr>,
+    proof: &InnerProof<Fr>,
+    public: PublicInputs,
+) -> Result<Vec<Fr>, VerifyError> {
+    let (tape, public) = Tape::new(&public.to_array());
+    let statement = statement.map(|v| tape.witness(*v));
+    let proof = proof.map(|v| tape.witness(*v));
+    synthesise(shape, srs_id, &public, &statement, &proof)?;
+    drop((public, statement, proof));
+    Ok(tape.into_assignment())
+}
