@@ -1,6 +1,7 @@
 //! Checks that weights belong to an architecture.
 
 use super::{Architecture, Dims, Layer, ModelError, Term, Weights};
+use rayon::prelude::*;
 
 impl Weights {
     /// Checks that the weights belong to a valid architecture: block lengths, value ranges, zeros in the padding.
@@ -9,13 +10,10 @@ impl Weights {
     /// The first rule that is broken.
     pub fn validate(&self, arch: &Architecture) -> Result<(), ModelError> {
         self.check_lengths(arch)?;
+        self.check_ranges(arch)?;
         for layer in &arch.layers {
             for term in &layer.terms {
                 let Some((matrix, block)) = term.weight().and_then(|at| Some((at, self.matrices.get(at)?))) else { continue };
-                let half = 1i32 << (arch.weight_bits.clamp(1, 16) - 1);
-                if let Some((index, &value)) = block.iter().enumerate().find(|(_, v)| !(-half..half).contains(&i32::from(**v))) {
-                    return Err(ModelError::WeightRange { matrix, index, value, bits: arch.weight_bits });
-                }
                 let padding = nonzero_padding(block, &extents(arch, layer, term));
                 if let Some((index, value)) = padding {
                     return Err(ModelError::WeightPadding { matrix, index, value });
@@ -26,6 +24,23 @@ impl Weights {
             let padding = block.iter().copied().enumerate().skip(layer.dims.channels as usize).find(|(_, v)| *v != 0);
             if let Some((at, value)) = padding {
                 return Err(ModelError::BiasPadding { layer: index, index: at, value });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every weight fits the architecture's weight bits.
+    pub(crate) fn check_ranges(&self, arch: &Architecture) -> Result<(), ModelError> {
+        let bits = arch.weight_bits.clamp(1, 16);
+        let half = 1i32 << (bits - 1);
+        let fits = |v: &i16| (-half..half).contains(&i32::from(*v));
+        for (matrix, block) in self.matrices.iter().enumerate() {
+            // Minimum and maximum of a chunk are vector instructions; the search for the culprit runs only if there is one.
+            let extremes = |c: &[i16]| c.iter().fold((0, 0), |(low, high): (i16, i16), &v| (low.min(v), high.max(v)));
+            let good = block.par_chunks(1 << 14).map(extremes).all(|(low, high)| fits(&low) && fits(&high));
+            let culprit = if good { None } else { block.iter().enumerate().find(|(_, v)| !fits(v)) };
+            if let Some((index, &value)) = culprit {
+                return Err(ModelError::WeightRange { matrix, index, value, bits });
             }
         }
         Ok(())

@@ -1,1 +1,0 @@
-//! The exact integer semantics.
