@@ -1,0 +1,229 @@
+//! The guard: an ONNX file as protobuf types, with every tensor's data inside, its size checked and its numbers finite.
+//!
+//! External data is read here and nowhere else. A location must be a plain relative path below the model's folder, without symbolic
+//! links on the way and without a second hard link (CVE-2022-25882, CVE-2024-27318).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use tract_onnx::pb::{self, tensor_proto::DataType};
+use tract_onnx::prelude::Framework;
+
+/// Largest model file, and largest sum of external data, in bytes.
+pub const MAX_FILE_BYTES: u64 = 1 << 29;
+/// Most elements of one tensor.
+pub const MAX_ELEMENTS: u64 = 1 << 26;
+const MAX_RANK: usize = 8;
+const MAX_NODES: usize = 100_000;
+
+/// Why a model file was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what each field is")]
+pub enum GuardError {
+    #[error("cannot read {path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{path} has {bytes} bytes, and {max} are the most that are read", max = MAX_FILE_BYTES)]
+    FileTooLarge { path: PathBuf, bytes: u64 },
+    #[error("{path} is not an ONNX model, or it is truncated: export it again and copy it in binary mode")]
+    NotOnnx { path: PathBuf },
+    #[error("{path} holds no graph: it is not a complete ONNX model")]
+    NoGraph { path: PathBuf },
+    #[error("the graph has {nodes} nodes, and {max} are the most that are read", max = MAX_NODES)]
+    TooManyNodes { nodes: usize },
+    #[error("tensor {tensor:?} has dimensions {dims:?}: at most {rank} of them, none negative, at most {max} elements", rank = MAX_RANK, max = MAX_ELEMENTS)]
+    Dimensions { tensor: String, dims: Vec<i64> },
+    #[error("tensor {tensor:?} should have {need} elements and has {have}: the file is damaged")]
+    DataLength { tensor: String, need: usize, have: usize },
+    #[error("tensor {tensor:?} has element type {code}, and only float, double, int32 and int64 are read: export the model in 32-bit floats")]
+    DataType { tensor: String, code: i32 },
+    #[error("tensor {tensor:?} holds NaN or infinity at element {index}: the model is broken, export it again")]
+    NotFinite { tensor: String, index: usize },
+    #[error("node {node:?}: attribute {attribute:?} is NaN or infinite")]
+    AttributeNotFinite { node: String, attribute: String },
+    #[error("tensor {tensor:?} is stored outside the file and names no location")]
+    NoLocation { tensor: String },
+    #[error("tensor {tensor:?} is stored in {location:?}: only a plain relative path below the model's folder is read, without links")]
+    ExternalPath { tensor: String, location: String },
+    #[error("tensor {tensor:?}: bytes {offset}..{end} of {location:?} do not exist or are not whole elements", end = offset.saturating_add(*length))]
+    ExternalRange { tensor: String, location: String, offset: u64, length: u64 },
+    #[error("the model uses sparse tensors, which are not supported: export it with dense weights")]
+    Sparse,
+}
+
+/// Reads and checks a model file; external data is brought inside.
+///
+/// # Errors
+/// Everything in [`GuardError`].
+pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
+    let bytes = read_capped(path)?;
+    let not_onnx = || GuardError::NotOnnx { path: path.to_owned() };
+    let decode = || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]);
+    let mut model = std::panic::catch_unwind(decode).map_err(|_| not_onnx())?.map_err(|_| not_onnx())?;
+    let graph = model.graph.as_mut().ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?;
+    if graph.node.len() > MAX_NODES {
+        return Err(GuardError::TooManyNodes { nodes: graph.node.len() });
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(GuardError::Sparse);
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut budget = MAX_FILE_BYTES;
+    for tensor in &mut graph.initializer {
+        check_tensor(tensor, folder, &mut budget)?;
+    }
+    for node in &mut graph.node {
+        check_attributes(node, folder, &mut budget)?;
+    }
+    for value in graph.input.iter().chain(&graph.output).chain(&graph.value_info) {
+        check_declared_shape(value)?;
+    }
+    Ok(model)
+}
+
+fn read_capped(path: &Path) -> Result<Vec<u8>, GuardError> {
+    let io = |source| GuardError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    let bytes = file.metadata().map_err(io)?.len();
+    if bytes > MAX_FILE_BYTES {
+        return Err(GuardError::FileTooLarge { path: path.to_owned(), bytes });
+    }
+    let mut data = Vec::with_capacity(bytes as usize);
+    // The file may grow while it is read, and a pipe has no length.
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut data).map_err(io)?;
+    if data.len() as u64 > MAX_FILE_BYTES {
+        return Err(GuardError::FileTooLarge { path: path.to_owned(), bytes: data.len() as u64 });
+    }
+    Ok(data)
+}
+
+/// A declared shape may be symbolic (negative or absent values), but must not be absurd: tract multiplies these numbers.
+fn check_declared_shape(value: &pb::ValueInfoProto) -> Result<(), GuardError> {
+    let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else { return Ok(()) };
+    let dims: Vec<i64> = tensor.shape.iter().flat_map(|s| &s.dim).map(|d| match d.value {
+        Some(pb::tensor_shape_proto::dimension::Value::DimValue(v)) => v,
+        _ => 1,
+    }).collect();
+    let positive: Vec<i64> = dims.iter().map(|&d| d.max(1)).collect();
+    elements(&value.name, &positive).map(|_| ())
+}
+
+fn elements(tensor: &str, dims: &[i64]) -> Result<usize, GuardError> {
+    let product = dims.iter().try_fold(1u64, |product, &d| product.checked_mul(u64::try_from(d).ok()?));
+    match product {
+        Some(n) if n <= MAX_ELEMENTS && dims.len() <= MAX_RANK => Ok(n as usize),
+        _ => Err(GuardError::Dimensions { tensor: tensor.to_owned(), dims: dims.to_vec() }),
+    }
+}
+
+fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut u64) -> Result<(), GuardError> {
+    let name = super::node_name(node).to_owned();
+    for attribute in &mut node.attribute {
+        if !attribute.f.is_finite() || attribute.floats.iter().any(|f| !f.is_finite()) {
+            return Err(GuardError::AttributeNotFinite { node: name, attribute: attribute.name.clone() });
+        }
+        for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
+            if tensor.name.is_empty() {
+                tensor.name = format!("{name}.{}", attribute.name);
+            }
+            check_tensor(tensor, folder, budget)?;
+        }
+        if attribute.sparse_tensor.is_some() || !attribute.sparse_tensors.is_empty() {
+            return Err(GuardError::Sparse);
+        }
+    }
+    Ok(())
+}
+
+fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -> Result<(), GuardError> {
+    let need = elements(&tensor.name, &tensor.dims)?;
+    let unsupported = || GuardError::DataType { tensor: tensor.name.clone(), code: tensor.data_type };
+    let kind = DataType::try_from(tensor.data_type).map_err(|_| unsupported())?;
+    let size = match kind {
+        DataType::Float | DataType::Int32 => 4,
+        DataType::Double | DataType::Int64 => 8,
+        // Dropout's flags; never read, but harmless.
+        DataType::Bool => 1,
+        _ => return Err(unsupported()),
+    };
+    if tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty() {
+        tensor.raw_data = read_external(tensor, folder, (need * size) as u64, budget)?;
+        tensor.external_data.clear();
+        tensor.data_location = None;
+    }
+    let have = match kind {
+        _ if !tensor.raw_data.is_empty() => {
+            let whole = tensor.raw_data.len().is_multiple_of(size);
+            if whole { tensor.raw_data.len() / size } else { usize::MAX }
+        }
+        DataType::Float => tensor.float_data.len(),
+        DataType::Double => tensor.double_data.len(),
+        DataType::Int64 => tensor.int64_data.len(),
+        _ => tensor.int32_data.len(),
+    };
+    if have != need {
+        return Err(GuardError::DataLength { tensor: tensor.name.clone(), need, have });
+    }
+    match not_finite(tensor, kind) {
+        Some(index) => Err(GuardError::NotFinite { tensor: tensor.name.clone(), index }),
+        None => Ok(()),
+    }
+}
+
+/// Index of the first element that is NaN, infinite, or does not fit a 32-bit float.
+fn not_finite(tensor: &pb::TensorProto, kind: DataType) -> Option<usize> {
+    match kind {
+        DataType::Float => {
+            let raw = tensor.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            raw.chain(tensor.float_data.iter().copied()).position(|v| !v.is_finite())
+        }
+        DataType::Double => {
+            let raw = tensor.raw_data.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
+            raw.chain(tensor.double_data.iter().copied()).position(|v| !(v as f32).is_finite())
+        }
+        _ => None,
+    }
+}
+
+fn read_external(tensor: &pb::TensorProto, folder: &Path, need: u64, budget: &mut u64) -> Result<Vec<u8>, GuardError> {
+    let entry = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
+    let location = entry("location").ok_or_else(|| GuardError::NoLocation { tensor: tensor.name.clone() })?;
+    let number = |key| entry(key).map_or(Some(None), |v| v.parse::<u64>().ok().map(Some));
+    let bad_range = |offset, length| GuardError::ExternalRange { tensor: tensor.name.clone(), location: location.to_owned(), offset, length };
+    let offset = number("offset").ok_or_else(|| bad_range(0, need))?.unwrap_or(0);
+    let length = number("length").ok_or_else(|| bad_range(offset, need))?.unwrap_or(need);
+    let path = external_path(folder, location)
+        .ok_or_else(|| GuardError::ExternalPath { tensor: tensor.name.clone(), location: location.to_owned() })?;
+    let io = |source| GuardError::Io { path: path.clone(), source };
+    let mut file = File::open(&path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    if length != need || offset.checked_add(length).is_none_or(|end| end > size) {
+        return Err(bad_range(offset, length));
+    }
+    *budget = budget.checked_sub(length).ok_or(GuardError::FileTooLarge { path: path.clone(), bytes: length })?;
+    let mut data = vec![0; length as usize];
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(offset)).map_err(io)?;
+    file.read_exact(&mut data).map_err(io)?;
+    Ok(data)
+}
+
+/// The file of a location below `folder`, if it is a plain path to a regular file that nothing else links to.
+fn external_path(folder: &Path, location: &str) -> Option<PathBuf> {
+    let mut path = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+    if location.is_empty() || location.contains(['\\', '\0']) {
+        return None;
+    }
+    for component in Path::new(location).components() {
+        let Component::Normal(part) = component else { return None };
+        path.push(part);
+        if path.symlink_metadata().ok()?.is_symlink() {
+            return None;
+        }
+    }
+    let metadata = path.symlink_metadata().ok()?;
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&metadata) > 1 {
+        return None;
+    }
+    metadata.is_file().then_some(path)
+}

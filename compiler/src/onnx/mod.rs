@@ -1,0 +1,16 @@
+//! Reading ONNX files: everything that a hostile file could do is refused here, before any other code sees it.
+
+mod attributes;
+mod guard;
+mod tensor;
+
+pub use attributes::Attributes;
+pub use guard::{GuardError, MAX_ELEMENTS, MAX_FILE_BYTES, read};
+pub use tensor::Constant;
+
+use tract_onnx::pb;
+
+/// A node's name, or, where it has none, its first output's.
+pub fn node_name(node: &pb::NodeProto) -> &str {
+    if node.name.is_empty() { node.output.first().map_or("(unnamed)", String::as_str) } else { &node.name }
+}

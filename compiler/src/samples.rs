@@ -1,0 +1,182 @@
+//! Inputs from files: calibration samples and single inputs, in EZKL's JSON or NumPy's formats.
+//!
+//! Accepted: `{"input_data": [[…]]}` with one row per sample, rows flat or nested (EZKL writes one row per input tensor, and a file with
+//! one sample has one row); a row that holds several samples back to back is split; `.npy` arrays and the first float array of an
+//! `.npz` whose first axis counts samples, or which is one sample.
+
+use serde_json::Value;
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+/// Largest input file in bytes.
+pub const MAX_INPUT_BYTES: u64 = 1 << 29;
+
+/// What is wrong with a file of inputs. Samples and elements are counted from 0.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what each field is")]
+pub enum InputError {
+    #[error("cannot read {path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{path} has {bytes} bytes, and {max} are the most that are read", max = MAX_INPUT_BYTES)]
+    TooLarge { path: PathBuf, bytes: u64 },
+    #[error("{path} is not valid JSON (line {line}, column {column}): it should read {{\"input_data\": [[…]]}}")]
+    Json { path: PathBuf, line: usize, column: usize },
+    #[error("{path} has no \"input_data\": it should read {{\"input_data\": [[…]]}}, one list of numbers per sample")]
+    NoInputData { path: PathBuf },
+    #[error("{path}: sample {sample}, element {index} is not a number")]
+    NotANumber { path: PathBuf, sample: usize, index: usize },
+    #[error("{path}: sample {sample}, element {index} is NaN or infinite")]
+    NotFinite { path: PathBuf, sample: usize, index: usize },
+    #[error("{path} is not a NumPy array of 32- or 64-bit floats or of integers")]
+    Numpy { path: PathBuf },
+    #[error("{path} holds no samples")]
+    Empty { path: PathBuf },
+    #[error("{path}: sample {sample} has {have} values and the model's input has {need}")]
+    Length { path: PathBuf, sample: usize, have: usize, need: usize },
+    #[error("{path} holds {have} samples, and one is needed")]
+    NotOne { path: PathBuf, have: usize },
+    #[error("the model's input has no elements")]
+    EmptyShape,
+}
+
+/// Samples for calibration, each of the length that the model turns out to need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    path: PathBuf,
+    rows: Vec<Vec<f32>>,
+}
+
+impl Calibration {
+    /// Reads samples from a file; their lengths are checked once the model is known.
+    ///
+    /// # Errors
+    /// Everything in [`InputError`] but wrong lengths.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        let rows = read_rows(path)?;
+        if rows.iter().all(Vec::is_empty) {
+            return Err(InputError::Empty { path: path.to_owned() });
+        }
+        Ok(Self { path: path.to_owned(), rows })
+    }
+
+    /// Samples that are at hand already.
+    pub fn from_samples(samples: Vec<Vec<f32>>) -> Self {
+        Self { path: PathBuf::from("(samples)"), rows: samples }
+    }
+
+    /// The samples, each of `need` values.
+    ///
+    /// # Errors
+    /// [`InputError::Length`], [`InputError::NotFinite`], [`InputError::Empty`].
+    pub fn samples(&self, need: usize) -> Result<Vec<Vec<f32>>, InputError> {
+        if need == 0 {
+            return Err(InputError::EmptyShape);
+        }
+        let mut samples = Vec::new();
+        for (sample, row) in self.rows.iter().enumerate() {
+            if row.is_empty() || !row.len().is_multiple_of(need) {
+                return Err(InputError::Length { path: self.path.clone(), sample, have: row.len(), need });
+            }
+            if let Some(index) = row.iter().position(|v| !v.is_finite()) {
+                return Err(InputError::NotFinite { path: self.path.clone(), sample, index });
+            }
+            samples.extend(row.chunks_exact(need).map(<[f32]>::to_vec));
+        }
+        if samples.is_empty() { Err(InputError::Empty { path: self.path.clone() }) } else { Ok(samples) }
+    }
+}
+
+/// Reads one input of the given shape, in the formats of [`Calibration::read`].
+///
+/// # Errors
+/// Everything in [`InputError`]; [`InputError::NotOne`] where the file holds several samples.
+pub fn read_input(path: &Path, shape: &[u32]) -> Result<Vec<f32>, InputError> {
+    let need = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize)).ok_or(InputError::EmptyShape)?;
+    let mut samples = Calibration::read(path)?.samples(need)?;
+    match samples.pop() {
+        Some(sample) if samples.is_empty() => Ok(sample),
+        _ => Err(InputError::NotOne { path: path.to_owned(), have: samples.len() + 1 }),
+    }
+}
+
+fn read_rows(path: &Path) -> Result<Vec<Vec<f32>>, InputError> {
+    let io = |source| InputError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_INPUT_BYTES {
+        return Err(InputError::TooLarge { path: path.to_owned(), bytes: bytes.len() as u64 });
+    }
+    let numpy = || InputError::Numpy { path: path.to_owned() };
+    // By content, not by name: both formats have a signature.
+    if bytes.starts_with(b"\x93NUMPY") {
+        return array(&bytes).ok_or_else(numpy);
+    }
+    if bytes.starts_with(b"PK") {
+        return npz(bytes).ok_or_else(numpy);
+    }
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| InputError::Json { path: path.to_owned(), line: e.line(), column: e.column() })?;
+    let rows = value.get("input_data").and_then(Value::as_array).ok_or_else(|| InputError::NoInputData { path: path.to_owned() })?;
+    if rows.iter().all(Value::is_number) {
+        // A single flat list is one sample.
+        return Ok(vec![row(path, 0, &Value::Array(rows.clone()))?]);
+    }
+    rows.iter().enumerate().map(|(sample, value)| row(path, sample, value)).collect()
+}
+
+/// The numbers of a nested list in order. JSON has a depth limit, so that this recursion has one too.
+fn row(path: &Path, sample: usize, value: &Value) -> Result<Vec<f32>, InputError> {
+    fn flatten(value: &Value, out: &mut Vec<f32>) -> Result<(), bool> {
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| flatten(item, out)),
+            _ => {
+                let number = value.as_f64().ok_or(false)? as f32;
+                out.push(number);
+                if number.is_finite() { Ok(()) } else { Err(true) }
+            }
+        }
+    }
+    let mut out = Vec::new();
+    match flatten(value, &mut out) {
+        Ok(()) => Ok(out),
+        Err(true) => Err(InputError::NotFinite { path: path.to_owned(), sample, index: out.len() - 1 }),
+        Err(false) => Err(InputError::NotANumber { path: path.to_owned(), sample, index: out.len() }),
+    }
+}
+
+/// A NumPy array as rows: one per index of the first axis, or one for a vector.
+fn array(bytes: &[u8]) -> Option<Vec<Vec<f32>>> {
+    let header = npyz::NpyHeader::from_reader(bytes).ok()?;
+    let elements = header.shape().iter().try_fold(1u64, |n, &d| n.checked_mul(d))?;
+    if elements == 0 || elements > bytes.len() as u64 || header.order() != npyz::Order::C {
+        return None;
+    }
+    let shape = header.shape().to_vec();
+    let narrow = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+    let open = || npyz::NpyFile::new(bytes).ok();
+    let data: Vec<f32> = None
+        .or_else(|| open()?.into_vec::<f32>().ok())
+        .or_else(|| open()?.into_vec::<f64>().ok().map(narrow))
+        .or_else(|| open()?.into_vec::<i64>().ok().map(|v| v.into_iter().map(|x| x as f32).collect()))
+        .or_else(|| open()?.into_vec::<i32>().ok().map(|v| v.into_iter().map(|x| x as f32).collect()))
+        .or_else(|| open()?.into_vec::<u8>().ok().map(|v| v.into_iter().map(f32::from).collect()))?;
+    let rows = if shape.len() > 1 { usize::try_from(*shape.first()?).ok()? } else { 1 };
+    let width = data.len() / rows;
+    Some(data.chunks_exact(width).map(<[f32]>::to_vec).collect())
+}
+
+/// The array `input_data`, `inputs`, `images` or `x` of an archive, or else the first one.
+fn npz(bytes: Vec<u8>) -> Option<Vec<Vec<f32>>> {
+    let mut archive = npyz::npz::NpzArchive::new(Cursor::new(bytes)).ok()?;
+    let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
+    let usual = ["input_data", "inputs", "input", "images", "x", "X"];
+    let name = usual.iter().find(|n| names.iter().any(|have| have == *n)).map(|n| (*n).to_owned()).or_else(|| names.first().cloned())?;
+    let mut data = Vec::new();
+    let entry = archive.zip_archive().by_name(&format!("{name}.npy")).ok()?;
+    // A small archive may unpack to anything.
+    entry.take(MAX_INPUT_BYTES).read_to_end(&mut data).ok()?;
+    array(&data)
+}
