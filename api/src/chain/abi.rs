@@ -1,0 +1,263 @@
+//! The contracts' interfaces (`verifier-contracts/src/interfaces`), as far as the service uses them.
+#![allow(missing_docs, clippy::too_many_arguments)]
+
+use alloy::sol;
+
+sol! {
+    /// A share of revenue.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Payee {
+        address account;
+        uint16 bps;
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Order {
+        address buyer;
+        uint256 modelId;
+        bytes32 modelCommitment;
+        bytes32 inputCommitment;
+        bytes32 keyHash;
+        address verifier;
+        address token;
+        uint128 maxPrice;
+        bytes32 feeSplitHash;
+        uint32 proveSecs;
+        uint32 expireSecs;
+        uint128 collateral;
+        address prover;
+        bytes32 salt;
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Quote {
+        uint256 modelId;
+        bytes32 keyHash;
+        address token;
+        uint128 price;
+        uint128 collateral;
+        uint32 proveSecs;
+        uint32 expireSecs;
+        address buyer;
+        address[] provers;
+        uint64 validUntil;
+        bytes32 salt;
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Snapshot {
+        address seller;
+        address keyPointer;
+        address weightsPointer;
+        uint128 price;
+        bytes32 proversHash;
+    }
+
+    #[derive(Debug)]
+    struct Inference {
+        bytes inputCommitments;
+        bytes output;
+        bytes proof;
+    }
+
+    #[derive(Debug)]
+    struct Registration {
+        bytes32 shapeDigest;
+        bytes weightCommitments;
+        string uri;
+        bytes32 cardHash;
+        uint96 royaltyBps;
+        Payee[] split;
+    }
+
+    /// The data of `JobFunded` as this service stores it.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Funding {
+        Order order;
+        Snapshot snapshot;
+        address[] provers;
+    }
+
+    #[sol(rpc)]
+    #[derive(Debug)]
+    interface InferenceMarket {
+        #[derive(PartialEq, Eq)]
+        enum State {
+            None,
+            Funded,
+            Locked,
+            Settled,
+            Cancelled,
+            Expired,
+            Refunded
+        }
+
+        struct Job {
+            State state;
+            uint40 fundedAt;
+            uint40 settledAt;
+            address prover;
+            bool late;
+            bytes32 snapshotHash;
+        }
+
+        event JobFunded(
+            bytes32 indexed jobId, uint256 indexed modelId, address indexed buyer, Order order, Snapshot snapshot, address[] provers
+        );
+        event JobCancelled(bytes32 indexed jobId);
+        event JobLocked(bytes32 indexed jobId, address indexed prover, uint256 proveBy);
+        event JobSettled(
+            bytes32 indexed jobId, address indexed prover, uint256 indexed modelId, uint256 paid, bool late, bytes output
+        );
+        event JobExpired(bytes32 indexed jobId, uint256 refunded);
+        event JobRefunded(bytes32 indexed jobId, address indexed by, uint256 amount);
+        event Slashed(bytes32 indexed jobId, address indexed prover, uint256 toTreasury, uint256 toProver);
+
+        error NotBuyer();
+        error NotSeller();
+        error InvalidSignature();
+        error QuoteExpired(uint256 validUntil);
+        error QuoteMismatch();
+        error PriceTooHigh(uint256 price, uint256 maxPrice);
+        error InvalidDeadlines();
+        error InvalidOrder();
+        error ModelIsDeprecated(uint256 modelId);
+        error WrongState(bytes32 jobId, State state);
+        error WrongSnapshot();
+        error WrongSplit();
+        error WrongInput();
+        error ProverNotAuthorised(address prover);
+        error TooLate(uint256 deadline);
+        error TooEarly(uint256 deadline);
+        error InsufficientBalance(address token, address account, uint256 need, uint256 have);
+        error WrongPayment(uint256 expected, uint256 received);
+        error NativeTransferFailed();
+        error ZeroAddress();
+        error InvalidKey();
+        error InvalidLength(uint256 what);
+        error ScalarOutOfRange();
+        error InvalidPoint();
+        error DegenerateChallenge();
+        error PrecompileFailed();
+        error InvalidProof();
+
+        function fund(Order calldata order, Quote calldata quote, bytes calldata sellerSignature, bool fromBalance)
+            external
+            payable
+            returns (bytes32 jobId);
+        function cancel(Order calldata order, Snapshot calldata snapshot) external;
+        function lock(Order calldata order, Snapshot calldata snapshot, address[] calldata provers) external;
+        function settle(Order calldata order, Snapshot calldata snapshot, Payee[] calldata split, Inference calldata inference) external;
+        function settleOpen(
+            Order calldata order,
+            Snapshot calldata snapshot,
+            Payee[] calldata split,
+            Inference calldata inference,
+            address prover,
+            address[] calldata provers
+        ) external;
+        function claimRefund(Order calldata order, Snapshot calldata snapshot) external;
+        function refund(Order calldata order, Snapshot calldata snapshot) external;
+        function deposit(address token, uint256 amount) external payable;
+        function withdraw(address token, uint256 amount, address to) external;
+        function balanceOf(address token, address account) external view returns (uint256);
+        function job(bytes32 jobId) external view returns (Job memory);
+        function hashOrder(Order calldata order) external view returns (bytes32);
+        function hashQuote(Quote calldata quote) external view returns (bytes32);
+        function contextOf(bytes32 jobId, address prover) external view returns (bytes32);
+        function eip712Domain()
+            external
+            view
+            returns (
+                bytes1 fields,
+                string memory name,
+                string memory version,
+                uint256 chainId,
+                address verifyingContract,
+                bytes32 salt,
+                uint256[] memory extensions
+            );
+    }
+
+    #[sol(rpc)]
+    #[derive(Debug)]
+    interface ModelRegistry {
+        struct Model {
+            bytes32 shapeDigest;
+            bytes32 modelCommitment;
+            bytes32 splitHash;
+            bytes32 cardHash;
+            address weightsPointer;
+            uint40 registeredAt;
+            bool deprecated;
+        }
+
+        event ModelRegistered(
+            uint256 indexed modelId,
+            bytes32 indexed modelCommitment,
+            bytes32 indexed shapeDigest,
+            address owner,
+            address weightsPointer,
+            string uri,
+            bytes32 cardHash,
+            Payee[] split
+        );
+
+        error InvalidWeights();
+        error InvalidSplit();
+        error InvalidShape();
+        error NotOwner(uint256 modelId, address account);
+        error UnknownModel(uint256 modelId);
+
+        function register(Registration calldata registration) external returns (uint256 modelId);
+        function model(uint256 modelId) external view returns (Model memory);
+        function ownerOf(uint256 modelId) external view returns (address);
+    }
+
+    #[sol(rpc)]
+    #[derive(Debug)]
+    interface KeyRegistry {
+        #[derive(PartialEq, Eq)]
+        enum Status {
+            Unknown,
+            Proposed,
+            Admitted,
+            Vetoed,
+            Frozen
+        }
+
+        struct Key {
+            address pointer;
+            Status status;
+            uint16 weightChunks;
+            uint8 attestations;
+            uint40 readyAt;
+            bool development;
+            bytes32 shapeDigest;
+            bytes32 srsId;
+        }
+
+        error InvalidAttestors();
+        error InvalidKey(uint256 reason);
+        error KeyKnown(bytes32 keyHash);
+        error NotProposed(bytes32 keyHash);
+        error NotAdmitted(bytes32 keyHash);
+        error NotAttestor(address account);
+        error AlreadyAttested(bytes32 keyHash, address attestor);
+        error NotReady(bytes32 keyHash, uint256 readyAt);
+        error DevelopmentKey(bytes32 keyHash);
+        error SlotTaken(bytes32 slot, bytes32 keyHash);
+
+        function propose(bytes calldata key) external returns (bytes32 keyHash);
+        function attest(bytes32 keyHash, bool development) external;
+        function admit(bytes32 keyHash) external;
+        function key(bytes32 keyHash) external view returns (Key memory);
+    }
+
+    #[sol(rpc)]
+    interface Erc20 {
+        function balanceOf(address account) external view returns (uint256);
+        function approve(address spender, uint256 amount) external returns (bool);
+        function allowance(address owner, address spender) external view returns (uint256);
+    }
+}

@@ -1,0 +1,149 @@
+//! What sellers and buyers do on chain, one call each: list a key and a model, deposit, fund, take back, withdraw.
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::rpc::types::{Filter, TransactionReceipt};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::{Eip712Domain, SolCall, SolEvent};
+
+use super::abi::{self, Erc20, Funding, InferenceMarket, KeyRegistry, ModelRegistry};
+use super::{ChainError, Rpc};
+use crate::terms::{Escrow, model_id};
+
+/// Pays `amount` of `token` (zero: the native coin) into the account's credit in the market.
+pub async fn deposit(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<(), ChainError> {
+    let call = InferenceMarket::depositCall { token, amount };
+    let value = if token.is_zero() {
+        amount
+    } else {
+        approve(rpc, from, market, token, amount).await?;
+        U256::ZERO
+    };
+    rpc.execute(from, Some(market), call.abi_encode().into(), value).await.map(drop)
+}
+
+/// Lets the market take `amount` of an ERC-20, if it may not already.
+async fn approve(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<(), ChainError> {
+    let account = from.address();
+    let have = rpc.call(token, &Erc20::balanceOfCall { account }).await?;
+    if have < amount {
+        return Err(ChainError::InsufficientFunds { account, have, need: amount });
+    }
+    if rpc.call(token, &Erc20::allowanceCall { owner: account, spender: market }).await? >= amount {
+        return Ok(());
+    }
+    rpc.execute(from, Some(token), Erc20::approveCall { spender: market, amount }.abi_encode().into(), U256::ZERO).await.map(drop)
+}
+
+/// Credit of an account in the market.
+pub async fn credit(rpc: &Rpc, market: Address, token: Address, account: Address) -> Result<U256, ChainError> {
+    rpc.call(market, &InferenceMarket::balanceOfCall { token, account }).await
+}
+
+/// Takes credit out of the market, to the account itself.
+pub async fn withdraw(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<TransactionReceipt, ChainError> {
+    let call = InferenceMarket::withdrawCall { token, amount, to: from.address() };
+    rpc.execute(from, Some(market), call.abi_encode().into(), U256::ZERO).await
+}
+
+/// The market's EIP-712 domain, checked against its address and its chain.
+pub async fn domain(rpc: &Rpc, market: Address) -> Result<Eip712Domain, ChainError> {
+    let chain_id = U256::from(rpc.chain_id().await?);
+    let d = rpc.call(market, &InferenceMarket::eip712DomainCall {}).await?;
+    if d.verifyingContract != market || d.chainId != chain_id {
+        return Err(ChainError::Unexpected { what: "eip712Domain", address: market });
+    }
+    Ok(Eip712Domain::new(Some(d.name.into()), Some(d.version.into()), Some(d.chainId), Some(market), None))
+}
+
+/// A model's record in the registry.
+pub async fn model(rpc: &Rpc, registry: Address, id: B256) -> Result<ModelRegistry::Model, ChainError> {
+    rpc.call(registry, &ModelRegistry::modelCall { modelId: model_id(id) }).await
+}
+
+/// The buyer pays for the escrow's order, at the quoted price. Returns the market's job id and the receipt.
+pub async fn fund(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, escrow: &Escrow) -> Result<(B256, TransactionReceipt), ChainError> {
+    let job = escrow.order.job_id(&domain(rpc, market).await?);
+    let price = U256::from(escrow.quote.price);
+    let value = if escrow.order.token.is_zero() {
+        price
+    } else {
+        approve(rpc, buyer, market, escrow.order.token, price).await?;
+        U256::ZERO
+    };
+    let call = InferenceMarket::fundCall {
+        order: (&escrow.order).into(),
+        quote: (&escrow.quote).into(),
+        sellerSignature: escrow.signature.clone(),
+        fromBalance: false,
+    };
+    let receipt = rpc.execute(buyer, Some(market), call.abi_encode().into(), value).await?;
+    Ok((job, receipt))
+}
+
+/// What a job's funding said.
+pub async fn funding(rpc: &Rpc, market: Address, job: B256) -> Result<Funding, ChainError> {
+    let filter = Filter::new().address(market).from_block(0).event_signature(InferenceMarket::JobFunded::SIGNATURE_HASH).topic1(job);
+    let logs = rpc.logs(&filter).await?;
+    let event = logs.iter().find_map(|log| InferenceMarket::JobFunded::decode_log(&log.inner).ok());
+    let event = event.ok_or(ChainError::NoEvent { event: "JobFunded", id: job })?.data;
+    Ok(Funding { order: event.order, snapshot: event.snapshot, provers: event.provers })
+}
+
+/// The buyer takes back a job that nobody has locked.
+pub async fn cancel(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, job: B256) -> Result<TransactionReceipt, ChainError> {
+    let Funding { order, snapshot, .. } = funding(rpc, market, job).await?;
+    let call = InferenceMarket::cancelCall { order, snapshot };
+    rpc.execute(buyer, Some(market), call.abi_encode().into(), U256::ZERO).await
+}
+
+/// Anyone returns an expired job's escrow to its buyer's credit.
+pub async fn claim_refund(rpc: &Rpc, from: &PrivateKeySigner, market: Address, job: B256) -> Result<TransactionReceipt, ChainError> {
+    let Funding { order, snapshot, .. } = funding(rpc, market, job).await?;
+    let call = InferenceMarket::claimRefundCall { order, snapshot };
+    rpc.execute(from, Some(market), call.abi_encode().into(), U256::ZERO).await
+}
+
+/// The record of a job.
+pub async fn job(rpc: &Rpc, market: Address, job: B256) -> Result<InferenceMarket::Job, ChainError> {
+    rpc.call(market, &InferenceMarket::jobCall { jobId: job }).await
+}
+
+/// Proposes a verifying key (`docs/protocol.md`, section 8), unless it is known already. Returns its hash.
+pub async fn propose_key(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, key: &[u8]) -> Result<B256, ChainError> {
+    let hash = alloy::primitives::keccak256(key);
+    if rpc.call(keys, &KeyRegistry::keyCall { keyHash: hash }).await?.status == KeyRegistry::Status::Unknown {
+        let call = KeyRegistry::proposeCall { key: Bytes::copy_from_slice(key) };
+        rpc.execute(from, Some(keys), call.abi_encode().into(), U256::ZERO).await?;
+    }
+    Ok(hash)
+}
+
+/// An attestor says that they recomputed the key. Returns the key's status afterwards.
+pub async fn attest_key(
+    rpc: &Rpc,
+    attestor: &PrivateKeySigner,
+    keys: Address,
+    hash: B256,
+    development: bool,
+) -> Result<KeyRegistry::Status, ChainError> {
+    let key = KeyRegistry::keyCall { keyHash: hash };
+    if rpc.call(keys, &key).await?.status == KeyRegistry::Status::Proposed {
+        let call = KeyRegistry::attestCall { keyHash: hash, development };
+        rpc.execute(attestor, Some(keys), call.abi_encode().into(), U256::ZERO).await?;
+    }
+    Ok(rpc.call(keys, &key).await?.status)
+}
+
+/// Lists a model; the account gets its token. Returns the model's id.
+pub async fn register_model(
+    rpc: &Rpc,
+    seller: &PrivateKeySigner,
+    registry: Address,
+    registration: abi::Registration,
+) -> Result<(B256, TransactionReceipt), ChainError> {
+    let call = ModelRegistry::registerCall { registration };
+    let receipt = rpc.execute(seller, Some(registry), call.abi_encode().into(), U256::ZERO).await?;
+    let event = receipt.inner.logs().iter().find_map(|log| ModelRegistry::ModelRegistered::decode_log(&log.inner).ok());
+    let id = event.ok_or(ChainError::NoEvent { event: "ModelRegistered", id: receipt.transaction_hash })?.modelId;
+    Ok((B256::from(id), receipt))
+}

@@ -1,0 +1,216 @@
+//! The market as the service sees it: facts that never change, a job's record, and the calldata of its steps.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::rpc::types::Filter;
+use alloy::signers::SignerSync;
+use alloy::sol_types::{Eip712Domain, SolCall, SolEvent, SolValue};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use super::abi::{self, Funding, InferenceMarket, ModelRegistry, Payee};
+use super::{ChainError, Rpc};
+use crate::config::ChainConfig;
+use crate::engine::ModelInfo;
+use crate::terms::{Escrow, Order, Quote, model_id};
+
+/// Facts about a market that never change.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The chain.
+    pub chain_id: u64,
+    /// EIP-712 domain of orders and quotes.
+    pub domain: Eip712Domain,
+    /// The verifier contract that the market calls.
+    pub verifier: Address,
+}
+
+alloy::sol! {
+    /// The market's immutable verifier.
+    function verifier() external view returns (address);
+}
+
+/// A market, its chain, and this server's accounts in it.
+#[derive(Debug)]
+pub struct Market {
+    /// Addresses, accounts, terms.
+    pub config: ChainConfig,
+    /// The chain.
+    pub rpc: Rpc,
+    facts: OnceCell<Facts>,
+    splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
+    sending: Mutex<()>,
+}
+
+impl Market {
+    /// A market. Connects on first use, so that a server starts where the chain is not up yet.
+    pub fn new(config: ChainConfig) -> Result<Self, ChainError> {
+        let rpc = Rpc::new(&config.rpc_url)?;
+        Ok(Self { config, rpc, facts: OnceCell::new(), splits: Mutex::default(), sending: Mutex::default() })
+    }
+
+    /// Facts, fetched once.
+    pub async fn facts(&self) -> Result<&Facts, ChainError> {
+        self.facts
+            .get_or_try_init(|| async {
+                let chain_id = self.rpc.chain_id().await?;
+                let address = self.config.market;
+                let domain = self.rpc.call(address, &InferenceMarket::eip712DomainCall {}).await?;
+                let verifier = self.rpc.call(address, &verifierCall {}).await?;
+                if domain.verifyingContract != address || domain.chainId != U256::from(chain_id) {
+                    return Err(ChainError::Unexpected { what: "eip712Domain", address });
+                }
+                let domain = Eip712Domain::new(Some(domain.name.into()), Some(domain.version.into()), Some(domain.chainId), Some(address), None);
+                Ok(Facts { chain_id, domain, verifier })
+            })
+            .await
+    }
+
+    /// While held, nobody else in this process takes a nonce of the prover's account.
+    pub async fn nonce_guard(&self) -> MutexGuard<'_, ()> {
+        self.sending.lock().await
+    }
+
+    /// The record of a job.
+    pub async fn job(&self, job: B256) -> Result<InferenceMarket::Job, ChainError> {
+        self.rpc.call(self.config.market, &InferenceMarket::jobCall { jobId: job }).await
+    }
+
+    /// Logs of the market from block `from` to `to`, inclusive.
+    pub fn filter(&self, from: u64, to: u64) -> Filter {
+        Filter::new().address(self.config.market).from_block(from).to_block(to)
+    }
+
+    /// What the job's funding said, if it happened up to block `to`. [`ChainError::NoEvent`] if it is not funded.
+    pub async fn funding(&self, job: B256, to: Option<u64>) -> Result<Funding, ChainError> {
+        let mut filter = Filter::new()
+            .address(self.config.market)
+            .from_block(self.config.from_block)
+            .event_signature(InferenceMarket::JobFunded::SIGNATURE_HASH)
+            .topic1(job);
+        if let Some(to) = to {
+            filter = filter.to_block(to);
+        }
+        let logs = self.rpc.logs(&filter).await?;
+        logs.iter()
+            .find_map(|log| InferenceMarket::JobFunded::decode_log(&log.inner).ok())
+            .map(|e| Funding { order: e.order.clone(), snapshot: e.snapshot.clone(), provers: e.provers.clone() })
+            .ok_or(ChainError::NoEvent { event: "JobFunded", id: job })
+    }
+
+    /// A model's revenue split, from its registration.
+    pub async fn split(&self, model: B256) -> Result<Arc<Vec<Payee>>, ChainError> {
+        let mut splits = self.splits.lock().await;
+        if let Some(split) = splits.get(&model) {
+            return Ok(split.clone());
+        }
+        let filter = Filter::new()
+            .address(self.config.registry)
+            .from_block(self.config.from_block)
+            .event_signature(ModelRegistry::ModelRegistered::SIGNATURE_HASH)
+            .topic1(model);
+        let logs = self.rpc.logs(&filter).await?;
+        let event = logs.iter().find_map(|log| ModelRegistry::ModelRegistered::decode_log(&log.inner).ok());
+        let split = Arc::new(event.ok_or(ChainError::NoEvent { event: "ModelRegistered", id: model })?.split.clone());
+        splits.insert(model, split.clone());
+        Ok(split)
+    }
+
+    /// The context that a proof for `job` by this server's prover is bound to, before reduction by the field's order.
+    pub async fn context(&self, job: B256) -> Result<B256, ChainError> {
+        let chain_id = U256::from(self.facts().await?.chain_id);
+        Ok(keccak256((chain_id, self.config.market, job, self.config.prover.address()).abi_encode()))
+    }
+
+    /// Credit of the prover in a token.
+    pub async fn credit(&self, token: Address) -> Result<U256, ChainError> {
+        let account = self.config.prover.address();
+        self.rpc.call(self.config.market, &InferenceMarket::balanceOfCall { token, account }).await
+    }
+
+    /// Deposits what the prover's credit lacks of `need`. Harmless to repeat: the credit stays the prover's.
+    pub async fn ensure_credit(&self, token: Address, need: u128) -> Result<(), ChainError> {
+        let have = self.credit(token).await?;
+        let Some(missing) = U256::from(need).checked_sub(have).filter(|m| !m.is_zero()) else { return Ok(()) };
+        let _nonce = self.nonce_guard().await;
+        super::account::deposit(&self.rpc, &self.config.prover, self.config.market, token, missing).await
+    }
+
+    /// Whether the prover could put up the collateral of one more job, and has anything to pay gas with.
+    pub async fn is_solvent(&self) -> Result<bool, ChainError> {
+        let (terms, account) = (&self.config.terms, self.config.prover.address());
+        let coins = self.rpc.balance(account).await?;
+        if coins.is_zero() {
+            return Ok(false);
+        }
+        let credit = self.credit(terms.token).await?;
+        let own = if terms.token.is_zero() {
+            coins
+        } else {
+            self.rpc.call(terms.token, &abi::Erc20::balanceOfCall { account }).await?
+        };
+        Ok(credit.saturating_add(own) >= U256::from(terms.collateral))
+    }
+
+    /// A quote for a model on this server's terms, signed, with the order that accepts it. Where `buyer` or `input` is not known, the
+    /// order holds zeros for the buyer to fill in.
+    pub async fn quote(&self, model: &ModelInfo, buyer: Option<Address>, input: Option<B256>) -> Result<Escrow, ChainError> {
+        let (terms, facts) = (&self.config.terms, self.facts().await?);
+        let listed = self.rpc.call(self.config.registry, &ModelRegistry::modelCall { modelId: model_id(model.id) }).await?;
+        let quote = Quote {
+            model_id: model.id,
+            key_hash: model.key_hash,
+            token: terms.token,
+            price: terms.price,
+            collateral: terms.collateral,
+            prove_secs: terms.prove_secs,
+            expire_secs: terms.expire_secs,
+            buyer: buyer.unwrap_or_default(),
+            provers: vec![self.config.prover.address()],
+            valid_until: self.rpc.now().await?.saturating_add(terms.quote_secs),
+            salt: B256::random(),
+        };
+        let signature = self.config.seller.sign_hash_sync(&quote.digest(&facts.domain)).map_err(|e| ChainError::Sign(Box::new(e)))?;
+        let order = Order {
+            buyer: buyer.unwrap_or_default(),
+            model_id: model.id,
+            model_commitment: listed.modelCommitment,
+            input_commitment: input.unwrap_or_default(),
+            key_hash: model.key_hash,
+            verifier: facts.verifier,
+            token: terms.token,
+            max_price: terms.price,
+            fee_split_hash: listed.splitHash,
+            prove_secs: terms.prove_secs,
+            expire_secs: terms.expire_secs,
+            collateral: terms.collateral,
+            prover: Address::ZERO,
+            salt: B256::random(),
+        };
+        Ok(Escrow { order, quote, signature: signature.as_bytes().into() })
+    }
+
+    /// Calldata of `lock`.
+    pub fn lock_call(&self, funding: &Funding) -> Bytes {
+        let Funding { order, snapshot, provers } = funding.clone();
+        InferenceMarket::lockCall { order, snapshot, provers }.abi_encode().into()
+    }
+
+    /// Calldata of `settle`, or of `settleOpen` when the lock's time is over.
+    pub async fn settle_call(&self, funding: &Funding, inference: abi::Inference, late: bool) -> Result<Bytes, ChainError> {
+        let split = self.split(B256::from(funding.order.modelId)).await?.as_ref().clone();
+        let Funding { order, snapshot, provers } = funding.clone();
+        Ok(if late {
+            let prover = self.config.prover.address();
+            InferenceMarket::settleOpenCall { order, snapshot, split, inference, prover, provers }.abi_encode().into()
+        } else {
+            InferenceMarket::settleCall { order, snapshot, split, inference }.abi_encode().into()
+        })
+    }
+}
+
+/// Decodes a stored [`Funding`].
+pub(crate) fn decode_funding(bytes: &[u8]) -> Option<Funding> {
+    Funding::abi_decode(bytes).ok()
+}

@@ -1,0 +1,265 @@
+//! The chain: a thin JSON-RPC client that signs before it sends, the market as the service sees it, and the calls of sellers and buyers.
+
+pub mod abi;
+pub mod account;
+mod market;
+
+pub(crate) use market::decode_funding;
+pub use market::{Facts, Market};
+
+use std::time::{Duration, Instant};
+
+use alloy::consensus::TxEnvelope;
+use alloy::eips::BlockId;
+use alloy::eips::eip2718::Encodable2718;
+use alloy::network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder};
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::{SolCall, SolInterface};
+use alloy::transports::{RpcError, TransportErrorKind};
+
+use crate::store::SavedTransaction;
+
+/// How long one RPC request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a receipt is asked for.
+const RECEIPT_POLL: Duration = Duration::from_millis(150);
+
+/// What the chain did not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The RPC address is not a URL that this build can talk to.
+    #[error("{url} is not an RPC address that this build can use (https needs the `tls` feature)")]
+    Url {
+        /// The address.
+        url: String,
+    },
+    /// No answer.
+    #[error("the chain's RPC does not answer")]
+    Unreachable(#[source] RpcError<TransportErrorKind>),
+    /// The node refused the request, and not because of the contract.
+    #[error("the node refused: {message} ({code})")]
+    Refused {
+        /// JSON-RPC error code.
+        code: i64,
+        /// The node's words.
+        message: String,
+    },
+    /// A contract reverted with one of the market's errors.
+    #[error("the contract reverted: {0:?}")]
+    Market(Box<abi::InferenceMarket::InferenceMarketErrors>),
+    /// A contract reverted with something else.
+    #[error("the contract reverted with data {data}")]
+    Reverted {
+        /// The revert data.
+        data: Bytes,
+    },
+    /// A mined transaction failed.
+    #[error("transaction {hash} failed")]
+    TransactionFailed {
+        /// Its hash.
+        hash: B256,
+    },
+    /// The account cannot pay.
+    #[error("account {account} has {have} and needs {need}")]
+    InsufficientFunds {
+        /// The account.
+        account: Address,
+        /// What it has, in the smallest unit.
+        have: U256,
+        /// What it needs.
+        need: U256,
+    },
+    /// A transaction is not mined yet.
+    #[error("transaction {hash} is not mined after {secs} s")]
+    NotMined {
+        /// Its hash.
+        hash: B256,
+        /// How long was waited.
+        secs: u64,
+    },
+    /// An answer is not what the interface says.
+    #[error("{what} at {address} does not answer as it should: is it the right contract?")]
+    Unexpected {
+        /// What was called.
+        what: &'static str,
+        /// Where.
+        address: Address,
+    },
+    /// An event that must be there is not.
+    #[error("there is no {event} event for {id}")]
+    NoEvent {
+        /// The event.
+        event: &'static str,
+        /// What it should be about.
+        id: B256,
+    },
+    /// Signing failed.
+    #[error("cannot sign")]
+    Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A committed contract artifact cannot be read.
+    #[error("the artifact of {contract} is unusable")]
+    Artifact {
+        /// The contract.
+        contract: &'static str,
+    },
+}
+
+impl ChainError {
+    /// Whether trying again later makes sense without changing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::NotMined { .. })
+    }
+}
+
+impl From<RpcError<TransportErrorKind>> for ChainError {
+    fn from(error: RpcError<TransportErrorKind>) -> Self {
+        let Some(response) = error.as_error_resp() else { return Self::Unreachable(error) };
+        match response.as_revert_data() {
+            Some(data) => match abi::InferenceMarket::InferenceMarketErrors::abi_decode(&data) {
+                Ok(decoded) => Self::Market(Box::new(decoded)),
+                Err(_) => Self::Reverted { data },
+            },
+            None => Self::Refused { code: response.code, message: response.message.to_string() },
+        }
+    }
+}
+
+/// A JSON-RPC client.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    provider: DynProvider,
+}
+
+impl Rpc {
+    /// A client for `url`. Connects on first use.
+    pub fn new(url: &str) -> Result<Self, ChainError> {
+        let bad = || ChainError::Url { url: url.to_owned() };
+        let parsed: reqwest::Url = url.parse().map_err(|_| bad())?;
+        if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
+            return Err(bad());
+        }
+        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build().map_err(|_| bad())?;
+        Ok(Self { provider: ProviderBuilder::new().disable_recommended_fillers().connect_reqwest(client, parsed).erased() })
+    }
+
+    /// The provider, for calls that are not wrapped here.
+    pub fn provider(&self) -> &DynProvider {
+        &self.provider
+    }
+
+    /// The chain's id.
+    pub async fn chain_id(&self) -> Result<u64, ChainError> {
+        Ok(self.provider.get_chain_id().await?)
+    }
+
+    /// Number of the newest block.
+    pub async fn block_number(&self) -> Result<u64, ChainError> {
+        Ok(self.provider.get_block_number().await?)
+    }
+
+    /// Time of the newest block, unix seconds.
+    pub async fn now(&self) -> Result<u64, ChainError> {
+        let block = self.provider.get_block(BlockId::latest()).await?;
+        Ok(block.map(|b| b.header.timestamp).unwrap_or_default())
+    }
+
+    /// Native coins of an account, in wei.
+    pub async fn balance(&self, account: Address) -> Result<U256, ChainError> {
+        Ok(self.provider.get_balance(account).await?)
+    }
+
+    /// Transactions of an account that are in blocks.
+    pub async fn mined_nonce(&self, account: Address) -> Result<u64, ChainError> {
+        Ok(self.provider.get_transaction_count(account).latest().await?)
+    }
+
+    /// Logs that match.
+    pub async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, ChainError> {
+        Ok(self.provider.get_logs(filter).await?)
+    }
+
+    /// A view call.
+    pub async fn call<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, ChainError> {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        let data = self.provider.call(request).await?;
+        C::abi_decode_returns(&data).map_err(|_| ChainError::Unexpected { what: C::SIGNATURE, address: to })
+    }
+
+    /// Signs a transaction with the account's next nonce, gas estimated (so a call that would revert is refused here, with its
+    /// reason) and fees of the moment. Nothing is sent. The caller sees to it that one account signs one transaction at a time.
+    pub async fn sign(&self, from: &PrivateKeySigner, to: Option<Address>, input: Bytes, value: U256) -> Result<SavedTransaction, ChainError> {
+        let account = from.address();
+        let mut request = TransactionRequest::default().with_from(account).with_input(input).with_value(value);
+        request = match to {
+            Some(to) => request.with_to(to),
+            None => request.with_kind(alloy::primitives::TxKind::Create),
+        };
+        let fees = self.provider.estimate_eip1559_fees().await?;
+        // the node says so only in words, and each in its own: look first
+        let have = self.balance(account).await?;
+        if have <= value {
+            return Err(ChainError::InsufficientFunds { account, have, need: value.saturating_add(U256::from(1)) });
+        }
+        let gas = self.provider.estimate_gas(request.clone()).await?;
+        let gas = gas.saturating_add(gas / 5);
+        let need = U256::from(gas).saturating_mul(U256::from(fees.max_fee_per_gas)).saturating_add(value);
+        if have < need {
+            return Err(ChainError::InsufficientFunds { account, have, need });
+        }
+        let nonce = self.provider.get_transaction_count(account).pending().await?;
+        request = request
+            .with_nonce(nonce)
+            .with_chain_id(self.chain_id().await?)
+            .with_gas_limit(gas)
+            .with_max_fee_per_gas(fees.max_fee_per_gas)
+            .with_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
+        let wallet = EthereumWallet::from(from.clone());
+        let signed: TxEnvelope = request.build(&wallet).await.map_err(|e| ChainError::Sign(Box::new(e)))?;
+        Ok(SavedTransaction { hash: *signed.tx_hash(), nonce, raw: signed.encoded_2718().into() })
+    }
+
+    /// Sends a signed transaction. Sending it again is harmless.
+    pub async fn send(&self, signed: &SavedTransaction) -> Result<(), ChainError> {
+        match self.provider.send_raw_transaction(&signed.raw).await {
+            Ok(_) => Ok(()),
+            // "already known", "nonce too low", "already imported": whether it is in is for the receipt to say
+            Err(e) if e.as_error_resp().is_some() && self.is_known(signed.hash).await? => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn is_known(&self, hash: B256) -> Result<bool, ChainError> {
+        Ok(self.provider.get_transaction_by_hash(hash).await?.is_some())
+    }
+
+    /// The receipt of a transaction, `None` while it is not mined.
+    pub async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, ChainError> {
+        Ok(self.provider.get_transaction_receipt(hash).await?)
+    }
+
+    /// Waits until a transaction is mined, whether it succeeded or not.
+    pub async fn mined(&self, hash: B256, timeout: Duration) -> Result<TransactionReceipt, ChainError> {
+        let start = Instant::now();
+        loop {
+            if let Some(receipt) = self.receipt(hash).await? {
+                return Ok(receipt);
+            }
+            if start.elapsed() > timeout {
+                return Err(ChainError::NotMined { hash, secs: timeout.as_secs() });
+            }
+            tokio::time::sleep(RECEIPT_POLL).await;
+        }
+    }
+
+    /// Signs, sends and waits: for callers that need not survive a crash in between.
+    pub async fn execute(&self, from: &PrivateKeySigner, to: Option<Address>, input: Bytes, value: U256) -> Result<TransactionReceipt, ChainError> {
+        let signed = self.sign(from, to, input, value).await?;
+        self.send(&signed).await?;
+        let receipt = self.mined(signed.hash, Duration::from_secs(120)).await?;
+        if receipt.status() { Ok(receipt) } else { Err(ChainError::TransactionFailed { hash: signed.hash }) }
+    }
+}

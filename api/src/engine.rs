@@ -1,0 +1,204 @@
+//! The seam between the service and the proof system: what the service needs of a prover, and nothing else.
+//!
+//! The service never looks inside a proof. It gives an [`Engine`] real-valued inputs and gets outputs, commitments and proof bytes
+//! (`docs/protocol.md`, section 8). Every method is blocking and CPU-bound: the service calls them off the async runtime.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alloy::primitives::{B256, Bytes, keccak256};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A model that this server can prove.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelInfo {
+    /// The id under which requests name it: the on-chain `modelId` where it is listed.
+    #[schema(value_type = String)]
+    pub id: B256,
+    /// A name for people.
+    pub name: String,
+    /// Digest of the circuit shape (`docs/protocol.md`, section 8).
+    #[schema(value_type = String)]
+    pub shape_digest: B256,
+    /// Digest of the weight commitments.
+    #[schema(value_type = String)]
+    pub model_commitment: B256,
+    /// Hash of the verifying key.
+    #[schema(value_type = String)]
+    pub key_hash: B256,
+    /// Shape of the input, without the batch dimension.
+    pub input_shape: Vec<u32>,
+    /// Shape of the output, without the batch dimension.
+    pub output_shape: Vec<u32>,
+    /// `real = cell · 2^-scale` for the input.
+    pub input_scale: i32,
+    /// `real = cell · 2^-scale` for the output.
+    pub output_scale: i32,
+    /// How many 32-byte blinding scalars a private input has: one per committed input chunk.
+    pub input_chunks: u32,
+    /// Weights and biases.
+    pub parameters: u64,
+    /// Whether the keys come from a development setup, whose maker can forge proofs.
+    pub development: bool,
+}
+
+impl ModelInfo {
+    /// Number of elements of the input. `None` if the shape overflows.
+    pub fn input_len(&self) -> Option<usize> {
+        self.input_shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize))
+    }
+}
+
+/// An input in real units and what opens its commitment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputOpening {
+    /// Row-major, in the model's `input_shape`.
+    pub data: Vec<f32>,
+    /// One canonical scalar (big-endian) per input chunk; empty means zero blinding: a public input.
+    pub blinding: Vec<B256>,
+}
+
+/// What the exact executor computes, before any proof.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execution {
+    /// Output cells: the integers that the proof is about.
+    pub output_cells: Vec<i16>,
+    /// The same in real units.
+    pub output_real: Vec<f32>,
+    /// Commitments to the input, 64 bytes (`x ‖ y`, big-endian) per chunk.
+    pub input_commitments: Vec<Bytes>,
+}
+
+/// A finished proof with what it is a proof of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofBundle {
+    /// Proof bytes as the contract takes them.
+    pub proof: Vec<u8>,
+    /// Output cells.
+    pub output_cells: Vec<i16>,
+    /// Commitments to the input, 64 bytes per chunk.
+    pub input_commitments: Vec<Bytes>,
+}
+
+/// Everything that the proof system's verifier is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Claim {
+    /// The binding context. Reduced modulo the scalar field's order by the engine.
+    #[schema(value_type = String)]
+    pub context: B256,
+    /// Commitments to the input, 64 bytes per chunk.
+    #[schema(value_type = Vec<String>)]
+    pub input_commitments: Vec<Bytes>,
+    /// Output cells.
+    pub output_cells: Vec<i16>,
+    /// Proof bytes.
+    #[schema(value_type = String)]
+    pub proof: Bytes,
+}
+
+/// `keccak256` of the concatenated input commitments: what an order names.
+pub fn input_digest(commitments: &[Bytes]) -> B256 {
+    keccak256(commitments.iter().flat_map(|c| c.iter().copied()).collect::<Vec<u8>>())
+}
+
+/// How far a proof is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// The phase, e.g. `commit`, `lookup`, `open`, `wrap`.
+    pub phase: &'static str,
+    /// Share of the whole proof that is done, 0 to 1.
+    pub fraction: f32,
+}
+
+/// Asks a running proof to stop. Clones share one flag.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// A flag that is not raised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Raises the flag. The proof ends with [`EngineError::Cancelled`] at its next check.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the flag is raised.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// No such model.
+    #[error("model {id} is not served here")]
+    UnknownModel {
+        /// The id that was asked for.
+        id: B256,
+    },
+    /// The input has another number of elements than the model's.
+    #[error("the input has {have} values and the model takes {need}")]
+    InputLength {
+        /// Values given.
+        have: usize,
+        /// Values needed.
+        need: usize,
+    },
+    /// An input value is NaN or infinite.
+    #[error("input value {index} is not a finite number")]
+    InputNotFinite {
+        /// Its position.
+        index: usize,
+    },
+    /// Wrong number of blinding scalars.
+    #[error("{have} blinding scalars given; the model takes none (public input) or {need}")]
+    BlindingLength {
+        /// Scalars given.
+        have: usize,
+        /// Scalars needed.
+        need: usize,
+    },
+    /// A blinding scalar is not below the field's order.
+    #[error("blinding scalar {index} is not a canonical field element")]
+    BlindingNotCanonical {
+        /// Its position.
+        index: usize,
+    },
+    /// The proof was stopped through its [`Cancel`].
+    #[error("the proof was cancelled")]
+    Cancelled,
+    /// The claim does not verify.
+    #[error("the proof does not verify")]
+    Rejected(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The prover failed.
+    #[error("the prover failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A prover and verifier for a fixed set of models.
+pub trait Engine: Send + Sync + 'static {
+    /// The models, in a stable order.
+    fn models(&self) -> Vec<ModelInfo>;
+
+    /// Runs the exact executor and commits to the input. Errors: an unknown model, or an input that does not fit it.
+    fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError>;
+
+    /// Proves one inference, bound to `context`. Calls `progress` with growing fractions and checks `cancel` now and then.
+    fn prove(
+        &self,
+        model: B256,
+        input: &InputOpening,
+        context: B256,
+        cancel: &Cancel,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<ProofBundle, EngineError>;
+
+    /// Verifies a claim natively. [`EngineError::Rejected`] if it is false or malformed.
+    fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError>;
+}

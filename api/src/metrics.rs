@@ -1,0 +1,68 @@
+//! Counters in Prometheus' text format.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::store::State;
+
+/// The process's counters. Gauges are read from the database when they are asked for.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// HTTP responses by the first digit of their status, 1 to 5.
+    responses: [AtomicU64; 5],
+    /// Proofs finished.
+    pub proofs: AtomicU64,
+    /// Milliseconds spent in finished proofs.
+    pub proof_ms: AtomicU64,
+    /// Steps that failed and will be tried again.
+    pub retries: AtomicU64,
+    /// Transactions sent.
+    pub transactions: AtomicU64,
+    /// Newest block that the watcher has read.
+    pub block: AtomicU64,
+    /// RPC requests of the watcher that failed.
+    pub chain_errors: AtomicU64,
+}
+
+impl Metrics {
+    /// Adds one.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a response.
+    pub fn response(&self, status: u16) {
+        if let Some(counter) = usize::from(status / 100).checked_sub(1).and_then(|class| self.responses.get(class)) {
+            Self::count(counter);
+        }
+    }
+
+    /// All of it as text. `jobs`: how many jobs are in each state.
+    pub fn render(&self, jobs: &[(State, i64)]) -> String {
+        let mut text = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
+            // writing to a String cannot fail
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            for (labels, value) in rows {
+                let _ = writeln!(text, "{name}{labels} {value}");
+            }
+        };
+        let read = |counter: &AtomicU64| vec![(String::new(), counter.load(Ordering::Relaxed).to_string())];
+        let classes = self.responses.iter().enumerate();
+        let responses = classes.map(|(i, n)| (format!("{{class=\"{}xx\"}}", i + 1), n.load(Ordering::Relaxed).to_string())).collect();
+        family("assay_http_responses_total", "counter", "HTTP responses by status class.", responses);
+        let rows = State::ALL.into_iter().map(|state| {
+            let n = jobs.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+            (format!("{{state=\"{state}\"}}"), n.to_string())
+        });
+        family("assay_jobs", "gauge", "Predictions in each state.", rows.collect());
+        family("assay_proofs_total", "counter", "Proofs finished.", read(&self.proofs));
+        let seconds = self.proof_ms.load(Ordering::Relaxed) as f64 / 1000.0;
+        family("assay_proof_seconds_total", "counter", "Seconds spent in finished proofs.", vec![(String::new(), seconds.to_string())]);
+        family("assay_retries_total", "counter", "Steps that failed and are tried again.", read(&self.retries));
+        family("assay_transactions_total", "counter", "Transactions sent.", read(&self.transactions));
+        family("assay_chain_block", "gauge", "Newest block read by the chain watcher.", read(&self.block));
+        family("assay_chain_errors_total", "counter", "Failed requests of the chain watcher.", read(&self.chain_errors));
+        text
+    }
+}

@@ -1,0 +1,76 @@
+//! The HTTP interface: `app(state)` is the whole of it, testable without a socket.
+
+mod health;
+mod models;
+mod openapi;
+mod page;
+mod predictions;
+mod quotes;
+mod stream;
+mod verify;
+
+pub use models::ModelPage;
+pub(crate) use predictions::withdraw;
+pub use predictions::{Prediction, PredictionPage, PredictionRequest, TransactionRef};
+pub use quotes::QuoteRequest;
+pub use verify::{VerifyRequest, VerifyResponse};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::AppState;
+use crate::error::ApiError;
+
+/// The service's routes.
+pub fn app(state: AppState) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{id}", get(models::get))
+        .route("/v1/quotes", post(quotes::create))
+        .route("/v1/predictions", post(predictions::create).get(predictions::list))
+        .route("/v1/predictions/{id}", get(predictions::get))
+        .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
+        .route("/v1/predictions/{id}/proof", get(predictions::proof))
+        .route("/v1/predictions/{id}/events", get(stream::events))
+        .route("/v1/verify", post(verify::verify))
+        .fallback(async || ApiError::NoSuchResource)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(state.config.body_bytes_max))
+        .layer(middleware::from_fn_with_state(state.clone(), observe))
+        .with_state(state)
+}
+
+/// Counts and logs every response.
+async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let start = std::time::Instant::now();
+    let response = next.run(request).await;
+    state.metrics.response(response.status().as_u16());
+    tracing::debug!(%method, path, status = response.status().as_u16(), ms = start.elapsed().as_millis() as u64, "request");
+    response
+}
+
+/// A header's text, `None` if it is absent.
+fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ApiError> {
+    headers.get(name).map(|v| v.to_str().map_err(|_| ApiError::InvalidHeader { name })).transpose()
+}
+
+/// Runs CPU-bound work off the async runtime, a bounded number at a time.
+async fn off_runtime<T: Send + 'static>(state: &AppState, work: impl FnOnce(&AppState) -> T + Send + 'static) -> Result<T, ApiError> {
+    let permit = state.light_work.clone().acquire_owned().await.map_err(|_| ApiError::Draining)?;
+    let owned = state.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work(&owned)
+    });
+    done.await.map_err(|_| ApiError::Internal)
+}

@@ -1,0 +1,375 @@
+//! `/v1/predictions`.
+
+use std::time::Duration;
+
+use alloy::primitives::{B256, Bytes, keccak256};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header as names};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::models::{PageParams, PageQuery, page_query};
+use super::{header, off_runtime};
+use crate::AppState;
+use crate::chain::abi::InferenceMarket::State as ChainState;
+use crate::engine::{EngineError, InputOpening, ModelInfo, input_digest};
+use crate::error::{ApiError, Body, Problem};
+use crate::store::{Job, NewJob, Patch, State as JobState, StoreError, now_ms};
+use crate::terms::{Escrow, EscrowError, Expected};
+
+/// A request for a proven inference.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PredictionRequest {
+    /// The model.
+    #[schema(value_type = String)]
+    pub model: B256,
+    /// The input in real units, row-major in the model's `input_shape`.
+    pub input: Vec<f32>,
+    /// Scalars that open the input commitment, one per input chunk; left out for a public input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub blinding: Vec<B256>,
+    /// What pays for it; left out for a free one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escrow: Option<Escrow>,
+    /// Free predictions only: what the proof is bound to. Keccak-256 of the prediction's id if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub context: Option<B256>,
+}
+
+/// A transaction of a prediction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TransactionRef {
+    /// `lock` or `settle`.
+    pub purpose: String,
+    /// Its hash.
+    #[schema(value_type = String)]
+    pub hash: B256,
+    /// `pending`, `mined`, `reverted` or `replaced`.
+    pub state: String,
+}
+
+/// A prediction. What is paid for is shown once it is paid: output and proof are null before `settled` or `proven`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Prediction {
+    /// Its id. Who knows it may read and cancel it.
+    pub id: String,
+    /// The model.
+    #[schema(value_type = String)]
+    pub model: B256,
+    /// Where it is.
+    pub state: JobState,
+    /// Whether nothing comes after.
+    pub terminal: bool,
+    /// The market's job id of a paid prediction.
+    #[schema(value_type = Option<String>)]
+    pub job_id: Option<B256>,
+    /// Commitments to the input, 64 bytes each.
+    #[schema(value_type = Vec<String>)]
+    pub input_commitments: Vec<Bytes>,
+    /// The output in real units.
+    pub output: Option<Vec<f32>>,
+    /// The output as the proof states it.
+    pub output_cells: Option<Vec<i16>>,
+    /// What the proof is bound to.
+    #[schema(value_type = Option<String>)]
+    pub context: Option<B256>,
+    /// Keccak-256 of the proof.
+    #[schema(value_type = Option<String>)]
+    pub proof_hash: Option<B256>,
+    /// Where to fetch the proof.
+    pub proof_url: Option<String>,
+    /// Transactions, oldest first.
+    pub transactions: Vec<TransactionRef>,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// Code of what went wrong.
+    pub error_code: Option<String>,
+    /// What went wrong, in words.
+    pub error_detail: Option<String>,
+    /// Milliseconds since the epoch.
+    pub created_ms: i64,
+    /// Milliseconds since the epoch.
+    pub updated_ms: i64,
+}
+
+impl Prediction {
+    async fn load(state: &AppState, job: Job) -> Result<Self, StoreError> {
+        let transactions = if job.chain_job.is_some() { state.store.transactions(&job.id).await? } else { Vec::new() };
+        let done = matches!(job.state, JobState::Settled | JobState::Proven);
+        let (error_code, error_detail) = job.error.unzip();
+        Ok(Self {
+            proof_url: job.proof_hash.filter(|_| done).map(|_| format!("/v1/predictions/{}/proof", job.id)),
+            id: job.id,
+            model: job.model,
+            state: job.state,
+            terminal: job.state.is_terminal(),
+            job_id: job.chain_job,
+            input_commitments: job.input_commitments,
+            output: done.then_some(job.output_real),
+            output_cells: done.then_some(job.output_cells),
+            context: job.context,
+            proof_hash: job.proof_hash.filter(|_| done),
+            transactions: transactions.into_iter().map(|(purpose, hash, state)| TransactionRef { purpose, hash, state }).collect(),
+            attempts: job.attempts,
+            error_code,
+            error_detail,
+            created_ms: job.created_ms,
+            updated_ms: job.updated_ms,
+        })
+    }
+}
+
+/// A page of predictions, newest first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PredictionPage {
+    /// The predictions.
+    pub data: Vec<Prediction>,
+    /// Cursor of the next page; null on the last.
+    pub next: Option<String>,
+}
+
+/// Seconds of `Prefer: wait=n`. Other preferences are ignored, as RFC 7240 asks.
+fn wait_secs(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(text) = header(headers, "prefer")? else { return Ok(None) };
+    let wait = text.split([',', ';']).filter_map(|part| part.trim().strip_prefix("wait=")).next();
+    wait.map(|n| n.trim_matches('"').parse().map_err(|_| ApiError::InvalidHeader { name: "prefer" })).transpose()
+}
+
+/// Milliseconds of `Cancel-After`: a number with `s` (or nothing), `m` or `h`.
+fn cancel_after_ms(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
+    let bad = || ApiError::InvalidHeader { name: "cancel-after" };
+    let Some(text) = header(headers, "cancel-after")? else { return Ok(None) };
+    let (digits, unit_ms) = match text.trim() {
+        t if t.ends_with('h') => (t.trim_end_matches('h'), 3_600_000),
+        t if t.ends_with('m') => (t.trim_end_matches('m'), 60_000),
+        t => (t.trim_end_matches('s'), 1000),
+    };
+    let n: i64 = digits.trim().parse().map_err(|_| bad())?;
+    if n <= 0 {
+        return Err(bad());
+    }
+    n.checked_mul(unit_ms).and_then(|ms| now_ms().checked_add(ms)).ok_or_else(bad).map(Some)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let key = header(headers, "idempotency-key")?.map(|k| k.trim().trim_matches('"').to_owned());
+    if key.as_ref().is_some_and(|k| k.is_empty() || k.len() > 255) {
+        return Err(ApiError::InvalidHeader { name: "idempotency-key" });
+    }
+    Ok(key)
+}
+
+/// The checks of an input that hold for every engine.
+fn check_input(model: &ModelInfo, input: &InputOpening) -> Result<(), EngineError> {
+    let need = model.input_len().unwrap_or(usize::MAX);
+    if input.data.len() != need {
+        return Err(EngineError::InputLength { have: input.data.len(), need });
+    }
+    if let Some(index) = input.data.iter().position(|v| !v.is_finite()) {
+        return Err(EngineError::InputNotFinite { index });
+    }
+    let need = model.input_chunks as usize;
+    if !input.blinding.is_empty() && input.blinding.len() != need {
+        return Err(EngineError::BlindingLength { have: input.blinding.len(), need });
+    }
+    Ok(())
+}
+
+/// Checks an escrow against the request and the chain. Returns the market's job id.
+async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, input: B256) -> Result<B256, ApiError> {
+    let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
+    let facts = market.facts().await?;
+    let (seller, prover) = (market.config.seller.address(), market.config.prover.address());
+    let job = escrow.check(&Expected { model, input, seller, prover, domain: &facts.domain })?;
+    match market.job(job).await?.state {
+        ChainState::None if market.rpc.now().await? > escrow.quote.valid_until => {
+            Err(EscrowError::QuoteExpired { valid_until: escrow.quote.valid_until }.into())
+        }
+        ChainState::None | ChainState::Funded => Ok(job),
+        over => Err(EscrowError::Spent { state: over as u8 }.into()),
+    }
+}
+
+async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
+    if state.is_stopping() {
+        return Err(ApiError::Draining);
+    }
+    if !paid && !state.config.free {
+        return Err(ApiError::PaymentRequired);
+    }
+    if paid && let Some(failures) = state.breaker().await? {
+        return Err(ApiError::Paused { failures });
+    }
+    let waiting = state.store.counts().await?.into_iter().filter(|(s, _)| matches!(s, JobState::AwaitingPayment | JobState::Queued));
+    let queued = waiting.map(|(_, n)| n).sum();
+    if queued >= i64::from(state.config.queue_max) { Err(ApiError::QueueFull { queued }) } else { Ok(()) }
+}
+
+/// Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it is sent.
+#[utoipa::path(post, path = "/v1/predictions", request_body = PredictionRequest,
+    params(("Idempotency-Key" = Option<String>, Header), ("Prefer" = Option<String>, Header, description = "wait=seconds"),
+        ("Cancel-After" = Option<String>, Header, description = "90s, 5m, 1h")),
+    responses((status = 201, body = Prediction, description = "over already"), (status = 202, body = Prediction, description = "accepted"),
+        (status = 402, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub async fn create(State(state): State<AppState>, headers: HeaderMap, Body(request): Body<PredictionRequest>) -> Result<Response, ApiError> {
+    let idempotency_key = idempotency_key(&headers)?;
+    let cancel_after_ms = cancel_after_ms(&headers)?;
+    let wait = wait_secs(&headers)?;
+    let request_hash = keccak256(serde_json::to_vec(&request).map_err(|_| ApiError::Internal)?);
+    if let Some(key) = &idempotency_key
+        && let Some((hash, job)) = state.store.by_key(key).await?
+    {
+        if hash != request_hash {
+            return Err(StoreError::KeyReused.into());
+        }
+        return respond(&state, job, true, wait).await;
+    }
+    let model = state.model(request.model)?.clone();
+    admit(&state, request.escrow.is_some()).await?;
+    let input = InputOpening { data: request.input, blinding: request.blinding };
+    check_input(&model, &input)?;
+    let (input, executed) = off_runtime(&state, move |s| {
+        let executed = s.engine.execute(request.model, &input);
+        (input, executed)
+    })
+    .await?;
+    let executed = executed?;
+    let escrow = match &request.escrow {
+        None => None,
+        Some(escrow) => {
+            let job = check_escrow(&state, escrow, &model, input_digest(&executed.input_commitments)).await?;
+            Some((serde_json::to_string(escrow).map_err(|_| ApiError::Internal)?, job))
+        }
+    };
+    let first = if escrow.is_some() { JobState::AwaitingPayment } else { JobState::Queued };
+    let new = NewJob {
+        model: model.id,
+        input,
+        input_commitments: executed.input_commitments,
+        output_cells: executed.output_cells,
+        output_real: executed.output_real,
+        context: if escrow.is_some() { None } else { request.context },
+        escrow,
+        cancel_after_ms,
+        request_hash,
+        idempotency_key,
+    };
+    let created = state.store.create(&new, first).await?;
+    respond(&state, created.job, !created.fresh, wait).await
+}
+
+/// 201 if the prediction is over, else 202, after waiting as long as the client wishes.
+async fn respond(state: &AppState, mut job: Job, replayed: bool, wait: Option<u64>) -> Result<Response, ApiError> {
+    let applied = wait.map(|n| n.min(state.config.wait_secs_max));
+    if let Some(secs) = applied {
+        let mut changes = state.store.changes();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(secs);
+        while !job.state.is_terminal() {
+            changes.mark_unchanged();
+            job = state.store.job(&job.id).await?;
+            if job.state.is_terminal() {
+                break;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep_until(deadline) => break,
+                () = state.stopped() => break,
+            }
+        }
+    }
+    let status = if job.state.is_terminal() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let location = format!("/v1/predictions/{}", job.id);
+    let mut response = (status, [(names::LOCATION, location)], Json(Prediction::load(state, job).await?)).into_response();
+    if replayed {
+        response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+    }
+    if let Some(Ok(value)) = applied.map(|n| HeaderValue::try_from(format!("wait={n}"))) {
+        response.headers_mut().insert(HeaderName::from_static("preference-applied"), value);
+    }
+    Ok(response)
+}
+
+/// All predictions, newest first; for the operator.
+#[utoipa::path(get, path = "/v1/predictions", params(PageQuery, ("Authorization" = String, Header)), responses(
+    (status = 200, body = PredictionPage), (status = 401, body = Problem, content_type = "application/problem+json")))]
+pub async fn list(State(state): State<AppState>, headers: HeaderMap, params: PageParams) -> Result<Json<PredictionPage>, ApiError> {
+    let given = header(&headers, "authorization")?.and_then(|h| h.strip_prefix("Bearer "));
+    // hashes are compared, so that the time it takes says nothing about the token
+    let authorised = matches!((&state.config.operator_token, given), (Some(t), Some(g)) if keccak256(t) == keccak256(g));
+    if !authorised {
+        return Err(ApiError::Unauthorized);
+    }
+    let query = page_query(params)?;
+    let limit = query.limit()?;
+    let before = query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
+    let mut jobs = state.store.list(before, limit + 1).await?;
+    let more = jobs.len() > limit as usize;
+    jobs.truncate(limit as usize);
+    let next = jobs.last().filter(|_| more).map(|j| j.seq.to_string());
+    let mut data = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        data.push(Prediction::load(&state, job).await?);
+    }
+    Ok(Json(PredictionPage { data, next }))
+}
+
+/// One prediction.
+#[utoipa::path(get, path = "/v1/predictions/{id}", params(("id" = String, Path)), responses(
+    (status = 200, body = Prediction), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Prediction>, ApiError> {
+    let job = state.store.job(&id).await?;
+    Ok(Json(Prediction::load(&state, job).await?))
+}
+
+/// Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes back by the market's `cancel`.
+#[utoipa::path(post, path = "/v1/predictions/{id}/cancel", params(("id" = String, Path)), responses(
+    (status = 200, body = Prediction, description = "cancelled"), (status = 202, body = Prediction, description = "will be cancelled"),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 409, body = Problem, content_type = "application/problem+json")))]
+pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let job = withdraw(&state, &id, "the client asked for it").await?;
+    let status = if job.state == JobState::Cancelled { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(Prediction::load(&state, job).await?)).into_response())
+}
+
+/// Cancels a job that nobody works on; asks the worker to stop on a free one that is being proven.
+pub(crate) async fn withdraw(state: &AppState, id: &str, why: &'static str) -> Result<Job, ApiError> {
+    let patch = Patch { event: Some(serde_json::json!({ "reason": why })), ..Patch::default() };
+    match state.store.transition(id, None, &[JobState::AwaitingPayment, JobState::Queued], JobState::Cancelled, patch).await {
+        Err(StoreError::WrongState { state: JobState::Cancelled }) => Ok(state.store.job(id).await?),
+        Err(StoreError::WrongState { state: now }) => {
+            let job = state.store.job(id).await?;
+            if now.is_terminal() || job.chain_job.is_some() {
+                return Err(ApiError::NotCancellable { state: now });
+            }
+            match state.store.request_cancel(id).await {
+                Err(StoreError::WrongState { state }) => Err(ApiError::NotCancellable { state }),
+                other => Ok(other?),
+            }
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The proof's bytes.
+#[utoipa::path(get, path = "/v1/predictions/{id}/proof", params(("id" = String, Path)), responses(
+    (status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 409, body = Problem, content_type = "application/problem+json")))]
+pub async fn proof(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let job = state.store.job(&id).await?;
+    let done = matches!(job.state, JobState::Settled | JobState::Proven);
+    let Some(hash) = job.proof_hash.filter(|_| done) else { return Err(ApiError::NoProof { state: job.state }) };
+    let blobs = state.blobs.clone();
+    let bytes = tokio::task::spawn_blocking(move || blobs.get(hash)).await.map_err(|_| ApiError::Internal)??;
+    let bytes = bytes.ok_or(ApiError::NoProof { state: job.state })?;
+    let headers = [(names::CONTENT_TYPE, "application/octet-stream".to_owned()), (names::ETAG, format!("\"{hash}\""))];
+    Ok((headers, bytes).into_response())
+}

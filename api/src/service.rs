@@ -1,0 +1,73 @@
+//! The running server: HTTP and workers until a signal, then a drain.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::config::ServeConfig;
+use crate::engine::Engine;
+use crate::routes::app;
+use crate::state::{AppState, ServeError};
+use crate::worker;
+
+/// Serves until `shutdown` resolves, then lets requests and the proof at hand finish, within [`ServeConfig::drain`].
+/// `ready` is called once, with the address that HTTP listens on.
+pub async fn serve(
+    config: ServeConfig,
+    engine: Arc<dyn Engine>,
+    shutdown: impl Future<Output = ()> + Send,
+    ready: impl FnOnce(std::net::SocketAddr) + Send,
+) -> Result<(), ServeError> {
+    let bind = config.bind;
+    let io = |source| ServeError::Io { path: bind.to_string(), source };
+    let state = AppState::open(config, engine).await?;
+    let listener = TcpListener::bind(bind).await.map_err(io)?;
+    ready(listener.local_addr().map_err(io)?);
+
+    let http = {
+        let stopping = state.clone();
+        let app = app(state.clone());
+        tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(async move { stopping.stopped().await }).await })
+    };
+    let mut workers = tokio::spawn(worker::run(state.clone()));
+    tokio::select! {
+        () = shutdown => tracing::info!("shutting down"),
+        _ = &mut workers => {
+            state.stopping.send_replace(true);
+            return Err(ServeError::Died);
+        }
+    }
+    state.stopping.send_replace(true);
+    workers.await.map_err(|_| ServeError::Died)?;
+    // connections that do not end by themselves are cut: everything that they could learn is in the database
+    if let Ok(done) = tokio::time::timeout(state.config.drain, http).await {
+        done.map_err(|_| ServeError::Died)?.map_err(io)?;
+    }
+    state.store.close().await;
+    Ok(())
+}
+
+/// Resolves on SIGINT or SIGTERM.
+pub async fn signalled() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,145 @@
+//! What all routes and workers share.
+
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use tokio::sync::{Semaphore, watch};
+
+use crate::blobs::{BlobError, Blobs};
+use crate::chain::{ChainError, Market};
+use crate::config::ServeConfig;
+use crate::engine::{Engine, EngineError, ModelInfo};
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError};
+
+/// Why a server does not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The job database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The proof folder.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The chain's settings.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A file or the network.
+    #[error("cannot use {path}")]
+    Io {
+        /// The path or address.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another server works in the data folder.
+    #[error("another server is using {path}")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// Neither free nor paid predictions are possible.
+    #[error("give a market, or allow free predictions")]
+    NothingToServe,
+    /// A part of the server panicked.
+    #[error("a part of the server died")]
+    Died,
+}
+
+/// The service's shared state. Clones are cheap.
+#[derive(Clone)]
+pub struct AppState {
+    /// Settings.
+    pub config: Arc<ServeConfig>,
+    /// Jobs.
+    pub store: Store,
+    /// Proofs.
+    pub blobs: Blobs,
+    /// The prover.
+    pub engine: Arc<dyn Engine>,
+    /// Its models, in a stable order.
+    pub models: Arc<Vec<ModelInfo>>,
+    /// The market, if predictions are paid.
+    pub market: Option<Arc<Market>>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Turns true when the server should end.
+    pub stopping: watch::Sender<bool>,
+    /// Slots for preflights and verifications, which take CPU time but no queue.
+    pub light_work: Arc<Semaphore>,
+    /// Held for as long as the state lives; the system lets go of it when the process dies, however it dies.
+    _lock: Arc<File>,
+}
+
+impl AppState {
+    /// Opens the data folder, which must be nobody else's, and takes up what an earlier process left.
+    pub async fn open(config: ServeConfig, engine: Arc<dyn Engine>) -> Result<Self, ServeError> {
+        if !config.free && config.chain.is_none() {
+            return Err(ServeError::NothingToServe);
+        }
+        let io = |path: &std::path::Path| {
+            let path = path.display().to_string();
+            move |source| ServeError::Io { path, source }
+        };
+        std::fs::create_dir_all(&config.data_dir).map_err(io(&config.data_dir))?;
+        let path = config.data_dir.join("lock");
+        let lock = File::create(&path).map_err(io(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ServeError::Locked { path }),
+            Err(TryLockError::Error(source)) => return Err(io(&path)(source)),
+        }
+        let store = Store::open(&config.database).await?;
+        store.break_leases().await?;
+        let blobs = Blobs::open(&config.data_dir.join("proofs"))?;
+        let market = config.chain.clone().map(Market::new).transpose()?.map(Arc::new);
+        Ok(Self {
+            models: Arc::new(engine.models()),
+            config: Arc::new(config),
+            store,
+            blobs,
+            engine,
+            market,
+            metrics: Arc::default(),
+            stopping: watch::Sender::new(false),
+            light_work: Arc::new(Semaphore::new(2)),
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// The model with this id.
+    pub fn model(&self, id: B256) -> Result<&ModelInfo, EngineError> {
+        self.models.iter().find(|m| m.id == id).ok_or(EngineError::UnknownModel { id })
+    }
+
+    /// Whether the server is shutting down.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Resolves when the server is to shut down.
+    pub async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // an error means that the sender is gone, and with it the server
+        let _ = stopping.wait_for(|stop| *stop).await;
+    }
+
+    /// Sleeps, but not through a shutdown.
+    pub async fn pause(&self, duration: std::time::Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(duration) => {}
+            () = self.stopped() => {}
+        }
+    }
+
+    /// Failures in a row, if they have stopped new work for now.
+    pub async fn breaker(&self) -> Result<Option<u32>, StoreError> {
+        let (failures, latest_ms) = self.store.failures_in_a_row().await?;
+        let pause_ms = i64::try_from(self.config.breaker.pause.as_millis()).unwrap_or(i64::MAX);
+        let open = failures >= self.config.breaker.failures && crate::store::now_ms() < latest_ms.saturating_add(pause_ms);
+        Ok(open.then_some(failures))
+    }
+}

@@ -1,0 +1,230 @@
+//! A prediction as it is stored, and the states it goes through.
+
+use alloy::primitives::{B256, Bytes};
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use utoipa::ToSchema;
+
+use super::StoreError;
+use crate::engine::InputOpening;
+
+/// Where a prediction is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Paid predictions only: the escrow was not yet seen on chain.
+    AwaitingPayment,
+    /// Waiting for the prover.
+    Queued,
+    /// Paid predictions only: the collateral is being locked on chain.
+    Locking,
+    /// The proof is being made.
+    Proving,
+    /// Paid predictions only: the proof is on disk and on its way to the chain.
+    SettlementPending,
+    /// Over: the contract accepted the proof and paid.
+    Settled,
+    /// Over: a free prediction's proof is ready.
+    Proven,
+    /// Over: this server gave up. A paid buyer gets the escrow back after its expiry.
+    Failed,
+    /// Over: withdrawn before it was locked.
+    Cancelled,
+    /// Over: the escrow went back to the buyer.
+    Refunded,
+    /// Over: nobody paid, or the time to prove ran out.
+    Expired,
+}
+
+/// A state's name that no state has.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown state")]
+pub struct UnknownState;
+
+impl State {
+    /// All states, in the order of a prediction's life.
+    pub const ALL: [State; 11] = [
+        State::AwaitingPayment,
+        State::Queued,
+        State::Locking,
+        State::Proving,
+        State::SettlementPending,
+        State::Settled,
+        State::Proven,
+        State::Failed,
+        State::Cancelled,
+        State::Refunded,
+        State::Expired,
+    ];
+
+    /// The name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::AwaitingPayment => "awaiting_payment",
+            State::Queued => "queued",
+            State::Locking => "locking",
+            State::Proving => "proving",
+            State::SettlementPending => "settlement_pending",
+            State::Settled => "settled",
+            State::Proven => "proven",
+            State::Failed => "failed",
+            State::Cancelled => "cancelled",
+            State::Refunded => "refunded",
+            State::Expired => "expired",
+        }
+    }
+
+    /// Whether nothing comes after.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, State::Settled | State::Proven | State::Failed | State::Cancelled | State::Refunded | State::Expired)
+    }
+
+    /// Whether a job may go from `self` to `next`. Whatever the chain says of a live job is final, so every live state may end.
+    pub const fn may_become(self, next: State) -> bool {
+        match next {
+            State::AwaitingPayment => false,
+            // back to the queue: a lock that failed without touching the chain is tried again
+            State::Queued => matches!(self, State::AwaitingPayment | State::Locking),
+            State::Locking => matches!(self, State::Queued),
+            // back from settlement: the proof was lost from the disk and is made again
+            State::Proving => matches!(self, State::Queued | State::Locking | State::SettlementPending),
+            State::SettlementPending => matches!(self, State::Proving),
+            State::Proven => matches!(self, State::Proving),
+            _ => !self.is_terminal(),
+        }
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(name: &str) -> Result<Self, UnknownState> {
+        State::ALL.into_iter().find(|s| s.as_str() == name).ok_or(UnknownState)
+    }
+}
+
+/// A prediction that is to be stored. Its preflight is done: the output is known.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// The model.
+    pub model: B256,
+    /// The input.
+    pub input: InputOpening,
+    /// Commitments to it.
+    pub input_commitments: Vec<Bytes>,
+    /// The output, as cells.
+    pub output_cells: Vec<i16>,
+    /// The output in real units.
+    pub output_real: Vec<f32>,
+    /// The escrow as JSON, and its job id in the market.
+    pub escrow: Option<(String, B256)>,
+    /// The proof's binding context, where it is known beforehand: free jobs.
+    pub context: Option<B256>,
+    /// When to give the prediction up if it is not over by then, milliseconds since the epoch.
+    pub cancel_after_ms: Option<i64>,
+    /// Hash of the request, by which a repeated one is known.
+    pub request_hash: B256,
+    /// The client's idempotency key.
+    pub idempotency_key: Option<String>,
+}
+
+/// A stored prediction.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its place in the order of creation.
+    pub seq: i64,
+    /// Its public id: 128 random bits in hex.
+    pub id: String,
+    /// The model.
+    pub model: B256,
+    /// The input; `None` once the job is over.
+    pub input: Option<InputOpening>,
+    /// Commitments to it, 64 bytes each.
+    pub input_commitments: Vec<Bytes>,
+    /// The output, as cells.
+    pub output_cells: Vec<i16>,
+    /// The output in real units.
+    pub output_real: Vec<f32>,
+    /// The escrow as JSON; `None` for a free job.
+    pub escrow: Option<String>,
+    /// The escrow's job id in the market.
+    pub chain_job: Option<B256>,
+    /// ABI-encoded data of the market's `JobFunded` event, once it was seen.
+    pub funding: Option<Vec<u8>>,
+    /// Where it is.
+    pub state: State,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// When to give up.
+    pub cancel_after_ms: Option<i64>,
+    /// Whether its owner asked to stop it.
+    pub cancel_requested: bool,
+    /// The proof's binding context, once known.
+    pub context: Option<B256>,
+    /// The proof's blob.
+    pub proof_hash: Option<B256>,
+    /// Why it failed: a problem code and a sentence.
+    pub error: Option<(String, String)>,
+    /// When it was made, milliseconds since the epoch.
+    pub created_ms: i64,
+    /// When it last changed.
+    pub updated_ms: i64,
+}
+
+pub(super) fn f32_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+pub(super) fn i16_bytes(values: &[i16]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
+    bytes.chunks_exact(N).filter_map(|c| c.try_into().ok())
+}
+
+fn hash(text: Option<String>, column: &'static str) -> Result<Option<B256>, StoreError> {
+    text.map(|t| t.parse().map_err(|_| StoreError::Corrupt { column })).transpose()
+}
+
+impl Job {
+    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let input: Option<Vec<u8>> = row.try_get("input")?;
+        let blinding: Option<Vec<u8>> = row.try_get("blinding")?;
+        let commitments: Vec<u8> = row.try_get("input_commitments")?;
+        let state: String = row.try_get("state")?;
+        let code: Option<String> = row.try_get("error_code")?;
+        let detail: Option<String> = row.try_get("error_detail")?;
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            id: row.try_get("id")?,
+            model: hash(row.try_get("model")?, "model")?.ok_or(StoreError::Corrupt { column: "model" })?,
+            input: input.map(|data| InputOpening {
+                data: chunks(&data).map(f32::from_le_bytes).collect(),
+                blinding: chunks(&blinding.unwrap_or_default()).map(B256::from).collect(),
+            }),
+            input_commitments: chunks::<64>(&commitments).map(|c| Bytes::copy_from_slice(&c)).collect(),
+            output_cells: chunks(&row.try_get::<Vec<u8>, _>("output_cells")?).map(i16::from_le_bytes).collect(),
+            output_real: chunks(&row.try_get::<Vec<u8>, _>("output_real")?).map(f32::from_le_bytes).collect(),
+            escrow: row.try_get("escrow")?,
+            chain_job: hash(row.try_get("chain_job")?, "chain_job")?,
+            funding: row.try_get("funding")?,
+            state: state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?,
+            attempts: row.try_get("attempts")?,
+            cancel_after_ms: row.try_get("cancel_after_ms")?,
+            cancel_requested: row.try_get("cancel_requested")?,
+            context: hash(row.try_get("context")?, "context")?,
+            proof_hash: hash(row.try_get("proof_hash")?, "proof_hash")?,
+            error: code.map(|c| (c, detail.unwrap_or_default())),
+            created_ms: row.try_get("created_ms")?,
+            updated_ms: row.try_get("updated_ms")?,
+        })
+    }
+}

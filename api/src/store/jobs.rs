@@ -1,0 +1,310 @@
+//! Jobs: made once per idempotency key, claimed by lease, moved from state to state.
+
+use alloy::primitives::B256;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::events::append;
+use super::job::{f32_bytes, i16_bytes};
+use super::{Job, NewJob, State, Store, StoreError, now_ms};
+
+/// The answer to a request for a job.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The job.
+    pub job: Job,
+    /// Whether it is new; `false` if the idempotency key already had it.
+    pub fresh: bool,
+}
+
+/// A worker's hold on a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job: String,
+    /// The fencing token: greater than that of any earlier lease on the job.
+    pub token: i64,
+}
+
+/// What a change of state also writes. Fields that are `None` stay as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Patch {
+    /// ABI-encoded data of the market's `JobFunded` event.
+    pub funding: Option<Vec<u8>>,
+    /// The proof's binding context.
+    pub context: Option<B256>,
+    /// The proof's blob.
+    pub proof_hash: Option<B256>,
+    /// Why it failed: a problem code and a sentence.
+    pub error: Option<(&'static str, String)>,
+    /// More fields for the event.
+    pub event: Option<Value>,
+}
+
+impl Patch {
+    /// The patch of a failure.
+    pub fn error(code: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self { error: Some((code, detail.to_string())), ..Self::default() }
+    }
+}
+
+fn new_id() -> String {
+    alloy::hex::encode(&B256::random()[..16])
+}
+
+impl Store {
+    /// Stores a new job in `state`, or finds the one that the same idempotency key and request made before.
+    pub async fn create(&self, new: &NewJob, state: State) -> Result<Created, StoreError> {
+        let mut tx = self.begin().await?;
+        if let Some(key) = &new.idempotency_key
+            && let Some(row) = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(&mut *tx).await?
+        {
+            let hash: String = row.try_get("request_hash")?;
+            if hash != new.request_hash.to_string() {
+                return Err(StoreError::KeyReused);
+            }
+            return Ok(Created { job: Job::from_row(&row)?, fresh: false });
+        }
+        let chain_job = new.escrow.as_ref().map(|(_, id)| id.to_string());
+        if let Some(chain_job) = &chain_job
+            && sqlx::query("SELECT 1 FROM jobs WHERE chain_job = ?").bind(chain_job).fetch_optional(&mut *tx).await?.is_some()
+        {
+            return Err(StoreError::EscrowReused);
+        }
+        let (id, now) = (new_id(), now_ms());
+        let blinding: Vec<u8> = new.input.blinding.iter().flat_map(|b| b.0).collect();
+        let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
+        let row = sqlx::query(
+            "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
+             escrow, chain_job, state, context, cancel_after_ms, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             RETURNING *",
+        )
+        .bind(&id)
+        .bind(&new.idempotency_key)
+        .bind(new.request_hash.to_string())
+        .bind(new.model.to_string())
+        .bind(f32_bytes(&new.input.data))
+        .bind(blinding)
+        .bind(commitments)
+        .bind(i16_bytes(&new.output_cells))
+        .bind(f32_bytes(&new.output_real))
+        .bind(new.escrow.as_ref().map(|(json, _)| json.clone()))
+        .bind(chain_job)
+        .bind(state.as_str())
+        .bind(new.context.map(|c| c.to_string()))
+        .bind(new.cancel_after_ms)
+        .bind(now)
+        .bind(now)
+        .fetch_one(&mut *tx)
+        .await?;
+        append(&mut tx, &id, "state", &json!({ "state": state })).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(Created { job: Job::from_row(&row)?, fresh: true })
+    }
+
+    /// The job with this id.
+    pub async fn job(&self, id: &str) -> Result<Job, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+        Job::from_row(&row.ok_or(StoreError::NoSuchJob)?)
+    }
+
+    /// What an idempotency key already stands for: the request's hash and the job.
+    pub async fn by_key(&self, key: &str) -> Result<Option<(B256, Job)>, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(&self.pool).await?;
+        row.map(|row| {
+            let hash: String = row.try_get("request_hash")?;
+            Ok((hash.parse().map_err(|_| StoreError::Corrupt { column: "request_hash" })?, Job::from_row(&row)?))
+        })
+        .transpose()
+    }
+
+    /// The job that uses this escrow.
+    pub async fn by_chain_job(&self, chain_job: B256) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE chain_job = ?").bind(chain_job.to_string()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(Job::from_row).transpose()
+    }
+
+    /// Up to `limit` jobs older than `before` (a `seq`), newest first.
+    pub async fn list(&self, before: Option<i64>, limit: u32) -> Result<Vec<Job>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?")
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(Job::from_row).collect()
+    }
+
+    /// All paid jobs that are not over, oldest first.
+    pub async fn live_escrows(&self) -> Result<Vec<Job>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE chain_job IS NOT NULL AND \
+             state IN ('awaiting_payment', 'queued', 'locking', 'proving', 'settlement_pending') ORDER BY seq",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(Job::from_row).collect()
+    }
+
+    /// How many jobs are in each state.
+    pub async fn counts(&self) -> Result<Vec<(State, i64)>, StoreError> {
+        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state").fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                let state: String = row.try_get("state")?;
+                Ok((state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?, row.try_get("n")?))
+            })
+            .collect()
+    }
+
+    /// How many of the latest paid jobs that this server worked on failed in a row, and when the newest of them did.
+    pub async fn failures_in_a_row(&self) -> Result<(u32, i64), StoreError> {
+        let rows = sqlx::query(
+            "SELECT state, updated_ms FROM jobs WHERE chain_job IS NOT NULL AND state IN ('settled', 'failed') ORDER BY updated_ms DESC, seq DESC LIMIT 16",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let (mut failures, mut latest) = (0, 0);
+        for row in &rows {
+            if row.try_get::<String, _>("state")? != State::Failed.as_str() {
+                break;
+            }
+            failures += 1;
+            latest = latest.max(row.try_get("updated_ms")?);
+        }
+        Ok((failures, latest))
+    }
+
+    /// Takes the oldest job that is in one of `states`, due, and held by nobody. `paid`: only paid (or only free) jobs.
+    pub async fn claim(&self, states: &[State], paid: Option<bool>, lease_ms: i64) -> Result<Option<(Job, Lease)>, StoreError> {
+        let marks = vec!["?"; states.len()].join(", ");
+        let paid = match paid {
+            None => "",
+            Some(true) => "AND chain_job IS NOT NULL",
+            Some(false) => "AND chain_job IS NULL",
+        };
+        let sql = format!(
+            "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = ? WHERE seq = (SELECT seq FROM jobs WHERE state IN ({marks}) \
+             AND lease_until_ms <= ? AND not_before_ms <= ? {paid} ORDER BY seq LIMIT 1) RETURNING *"
+        );
+        let now = now_ms();
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(now.saturating_add(lease_ms));
+        for state in states {
+            query = query.bind(state.as_str());
+        }
+        let Some(row) = query.bind(now).bind(now).fetch_optional(&self.pool).await? else { return Ok(None) };
+        let job = Job::from_row(&row)?;
+        let lease = Lease { job: job.id.clone(), token: row.try_get("lease_token")? };
+        Ok(Some((job, lease)))
+    }
+
+    /// Holds a job for longer. [`StoreError::LeaseLost`] if somebody else has it.
+    pub async fn extend(&self, lease: &Lease, lease_ms: i64) -> Result<(), StoreError> {
+        let done = sqlx::query("UPDATE jobs SET lease_until_ms = ? WHERE id = ? AND lease_token = ?")
+            .bind(now_ms().saturating_add(lease_ms))
+            .bind(&lease.job)
+            .bind(lease.token)
+            .execute(&self.pool)
+            .await?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+    }
+
+    /// Lets a job go, not to be claimed before `delay_ms` have passed. `failed` counts an attempt.
+    pub async fn release(&self, lease: &Lease, delay_ms: i64, failed: bool) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE jobs SET lease_until_ms = 0, not_before_ms = ?, attempts = attempts + ? WHERE id = ? AND lease_token = ?",
+        )
+        .bind(now_ms().saturating_add(delay_ms))
+        .bind(failed)
+        .bind(&lease.job)
+        .bind(lease.token)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends all leases. Only for a process that has the data folder to itself, when it starts.
+    pub async fn break_leases(&self) -> Result<(), StoreError> {
+        sqlx::query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = 0, lease_token = lease_token + 1 WHERE lease_until_ms > 0 OR not_before_ms > 0")
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Moves a job to `next`, in one transaction with its event. With a lease, only as its holder; without one (the owner's
+    /// cancellation, the chain's word), whoever holds the job loses it.
+    pub async fn transition(&self, id: &str, lease: Option<&Lease>, from: &[State], next: State, patch: Patch) -> Result<Job, StoreError> {
+        let mut tx = self.begin().await?;
+        let row = sqlx::query("SELECT state, lease_token FROM jobs WHERE id = ?").bind(id).fetch_optional(&mut *tx).await?;
+        let row = row.ok_or(StoreError::NoSuchJob)?;
+        if lease.is_some_and(|l| row.try_get::<i64, _>("lease_token").is_ok_and(|token| token != l.token)) {
+            return Err(StoreError::LeaseLost);
+        }
+        let state: String = row.try_get("state")?;
+        let state: State = state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?;
+        if !from.contains(&state) || !state.may_become(next) {
+            return Err(StoreError::WrongState { state });
+        }
+        let (code, detail) = patch.error.unzip();
+        let over = next.is_terminal();
+        let row = sqlx::query(
+            "UPDATE jobs SET state = ?, updated_ms = ?, funding = COALESCE(?, funding), context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), \
+             error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, \
+             lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? THEN 0 ELSE lease_until_ms END, \
+             input = CASE WHEN ? THEN NULL ELSE input END, blinding = CASE WHEN ? THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
+        )
+        .bind(next.as_str())
+        .bind(now_ms())
+        .bind(patch.funding)
+        .bind(patch.context.map(|c| c.to_string()))
+        .bind(patch.proof_hash.map(|h| h.to_string()))
+        .bind(code)
+        .bind(detail.clone())
+        .bind(lease.is_none())
+        .bind(over || lease.is_none())
+        .bind(over)
+        .bind(over)
+        .bind(id)
+        .fetch_one(&mut *tx)
+        .await?;
+        let mut event = json!({ "state": next });
+        if let Some(map) = event.as_object_mut() {
+            if let Some(code) = code {
+                map.insert("error".into(), json!({ "code": code, "detail": detail }));
+            }
+            if let Some(Value::Object(more)) = patch.event {
+                map.extend(more);
+            }
+        }
+        append(&mut tx, id, "state", &event).await?;
+        tx.commit().await?;
+        self.notify();
+        Job::from_row(&row)
+    }
+
+    /// Asks whoever works on the job to stop; the worker ends it. [`StoreError::WrongState`] if it is over.
+    pub async fn request_cancel(&self, id: &str) -> Result<Job, StoreError> {
+        let mut tx = self.begin().await?;
+        let row = sqlx::query("UPDATE jobs SET cancel_requested = 1 WHERE id = ? RETURNING *").bind(id).fetch_optional(&mut *tx).await?;
+        let job = Job::from_row(&row.ok_or(StoreError::NoSuchJob)?)?;
+        if job.state.is_terminal() {
+            return Err(StoreError::WrongState { state: job.state });
+        }
+        append(&mut tx, id, "cancel_requested", &json!({})).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(job)
+    }
+
+    /// Unlocked jobs whose `Cancel-After` has passed, and free ones in any live state.
+    pub async fn overdue(&self) -> Result<Vec<Job>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE cancel_after_ms <= ? AND cancel_requested = 0 AND \
+             (state IN ('awaiting_payment', 'queued') OR (state = 'proving' AND chain_job IS NULL))",
+        )
+        .bind(now_ms())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(Job::from_row).collect()
+    }
+}

@@ -1,0 +1,132 @@
+//! Durable jobs in SQLite.
+//!
+//! Every change of a job's state is one transaction that also appends an event, so that the event stream, the audit trail and the
+//! state can never disagree. A worker holds a job by a lease with a fencing token: a write that carries an older token than the
+//! job's is refused, so a worker that was thought dead cannot undo what its successor did.
+
+mod events;
+mod job;
+mod jobs;
+mod transactions;
+
+pub use events::Event;
+pub use job::{Job, NewJob, State, UnknownState};
+pub use jobs::{Created, Lease, Patch};
+pub use transactions::{Purpose, SavedTransaction};
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::watch;
+
+/// What the store refuses or cannot do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database failed; a full disk lands here.
+    #[error("the job database failed")]
+    Database(#[from] sqlx::Error),
+    /// The database is from another version of this program.
+    #[error("the job database cannot be brought to this version")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Another prediction already uses this escrow.
+    #[error("another prediction already uses this escrow")]
+    EscrowReused,
+    /// No job has this id.
+    #[error("no such prediction")]
+    NoSuchJob,
+    /// The job is not in a state from which this step is possible.
+    #[error("the prediction is {state}")]
+    WrongState {
+        /// Its state.
+        state: State,
+    },
+    /// Another worker took the job over.
+    #[error("the lease on the prediction was lost")]
+    LeaseLost,
+    /// A stored value cannot be read back.
+    #[error("column {column} of the job database is corrupt")]
+    Corrupt {
+        /// The column.
+        column: &'static str,
+    },
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The job database. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: SqlitePool,
+    /// Ticks after every committed event, for the streams that wait for one.
+    changed: watch::Sender<u64>,
+}
+
+impl Store {
+    /// Opens the database, makes it if it does not exist, and brings its schema up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL, since a transaction's hash must be on disk before the transaction is sent
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = SqlitePoolOptions::new().max_connections(8).connect_with(options).await?;
+        sqlx::migrate!("./migrations").run(&pool).await?;
+        Ok(Self { pool, changed: watch::Sender::new(0) })
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Changes whenever an event is committed by this process.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn notify(&self) {
+        self.changed.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// A transaction that takes the write lock at once: a read inside it cannot be outdated by the time it writes.
+    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The block up to which (inclusive) `name` was read.
+    pub async fn cursor(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        let block: Option<i64> =
+            sqlx::query_scalar("SELECT block FROM cursors WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
+        Ok(block.and_then(|b| u64::try_from(b).ok()))
+    }
+
+    /// Records that `name` was read up to `block`, inclusive.
+    pub async fn set_cursor(&self, name: &str, block: u64) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO cursors (name, block) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET block = excluded.block")
+            .bind(name)
+            .bind(i64::try_from(block).unwrap_or(i64::MAX))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+

@@ -1,0 +1,102 @@
+//! Signed transactions: on disk before they are on the wire.
+
+use alloy::primitives::{B256, Bytes};
+use serde_json::json;
+use sqlx::Row;
+
+use super::events::append;
+use super::{Lease, Store, StoreError, now_ms};
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Locks a job with collateral.
+    Lock,
+    /// Settles a job with its proof.
+    Settle,
+}
+
+impl Purpose {
+    /// The name in the database and in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Lock => "lock",
+            Purpose::Settle => "settle",
+        }
+    }
+}
+
+/// A transaction that was signed and perhaps sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedTransaction {
+    /// Its hash.
+    pub hash: B256,
+    /// Its nonce.
+    pub nonce: u64,
+    /// The signed bytes.
+    pub raw: Bytes,
+}
+
+impl Store {
+    /// Stores a signed transaction of a held job, before it is sent.
+    pub async fn save_transaction(&self, lease: &Lease, purpose: Purpose, signed: &SavedTransaction) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let token: Option<i64> =
+            sqlx::query_scalar("SELECT lease_token FROM jobs WHERE id = ?").bind(&lease.job).fetch_optional(&mut *tx).await?;
+        if token != Some(lease.token) {
+            return Err(StoreError::LeaseLost);
+        }
+        sqlx::query("INSERT INTO transactions (hash, job, purpose, nonce, raw, state, created_ms) VALUES (?, ?, ?, ?, ?, 'pending', ?)")
+            .bind(signed.hash.to_string())
+            .bind(&lease.job)
+            .bind(purpose.as_str())
+            .bind(i64::try_from(signed.nonce).unwrap_or(i64::MAX))
+            .bind(signed.raw.to_vec())
+            .bind(now_ms())
+            .execute(&mut *tx)
+            .await?;
+        append(&mut tx, &lease.job, "transaction", &json!({ "purpose": purpose.as_str(), "hash": signed.hash })).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(())
+    }
+
+    /// The job's pending transaction for `purpose`.
+    pub async fn pending_transaction(&self, job: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
+        let row = sqlx::query("SELECT hash, nonce, raw FROM transactions WHERE job = ? AND purpose = ? AND state = 'pending'")
+            .bind(job)
+            .bind(purpose.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(|row| {
+            let hash: String = row.try_get("hash")?;
+            let nonce: i64 = row.try_get("nonce")?;
+            Ok(SavedTransaction {
+                hash: hash.parse().map_err(|_| StoreError::Corrupt { column: "hash" })?,
+                nonce: u64::try_from(nonce).map_err(|_| StoreError::Corrupt { column: "nonce" })?,
+                raw: row.try_get::<Vec<u8>, _>("raw")?.into(),
+            })
+        })
+        .transpose()
+    }
+
+    /// Records what became of a transaction: `mined`, `reverted`, or `replaced` if its nonce went to another.
+    pub async fn close_transaction(&self, hash: B256, outcome: &'static str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE transactions SET state = ? WHERE hash = ?").bind(outcome).bind(hash.to_string()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// All transactions of a job as `(purpose, hash, state)`, oldest first.
+    pub async fn transactions(&self, job: &str) -> Result<Vec<(String, B256, String)>, StoreError> {
+        let rows = sqlx::query("SELECT purpose, hash, state FROM transactions WHERE job = ? ORDER BY created_ms, rowid")
+            .bind(job)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let hash: String = row.try_get("hash")?;
+                Ok((row.try_get("purpose")?, hash.parse().map_err(|_| StoreError::Corrupt { column: "hash" })?, row.try_get("state")?))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,186 @@
+//! Steps that touch the chain: what the market says of a job, and transactions that are on disk before they are on the wire.
+
+use std::future::Future;
+
+use alloy::primitives::{B256, Bytes, U256};
+use alloy::sol_types::SolValue;
+use serde_json::json;
+
+use super::StepError;
+use crate::AppState;
+use crate::chain::abi::{Funding, InferenceMarket};
+use crate::chain::{ChainError, Market, decode_funding};
+use crate::metrics::Metrics;
+use crate::store::{Job, Lease, Patch, Purpose, State, StoreError};
+use crate::terms::Escrow;
+
+/// All states in which a job is not over.
+pub(super) const LIVE: [State; 5] = [State::AwaitingPayment, State::Queued, State::Locking, State::Proving, State::SettlementPending];
+
+/// What the market says of a job.
+pub(super) struct Reconciled {
+    /// Its record.
+    pub record: InferenceMarket::Job,
+    /// The newest block's time, unix seconds.
+    pub now: u64,
+    /// Unix seconds until which the lock's prover can settle, inclusive.
+    pub prove_by: u64,
+    /// The stored job in its terminal state, if the chain has ended it.
+    pub over: Option<Job>,
+}
+
+pub(super) fn market(state: &AppState) -> Result<&Market, StepError> {
+    state.market.as_deref().ok_or(StepError::Incomplete { what: "a market" })
+}
+
+pub(super) fn escrow(job: &Job) -> Result<Escrow, StepError> {
+    let text = job.escrow.as_deref().ok_or(StepError::Incomplete { what: "the escrow" })?;
+    serde_json::from_str(text).map_err(|_| StepError::Incomplete { what: "the escrow" })
+}
+
+/// Reads the market's record of a job and, if the job is over there, ends it here. The chain's word is final, whoever holds the job.
+pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> Result<Reconciled, StepError> {
+    let market = market(state)?;
+    let record = market.job(chain_job).await?;
+    let now = market.rpc.now().await?;
+    let order = escrow(job)?.order;
+    let funded_at = record.fundedAt.to::<u64>();
+    let (prove_by, expire_by) = (funded_at + u64::from(order.prove_secs), funded_at + u64::from(order.expire_secs));
+    let (end, why) = match record.state {
+        InferenceMarket::State::Settled => (Some(State::Settled), "the market paid"),
+        InferenceMarket::State::Cancelled => (Some(State::Cancelled), "the buyer took the escrow back"),
+        InferenceMarket::State::Expired | InferenceMarket::State::Refunded => (Some(State::Refunded), "the market refunded the buyer"),
+        InferenceMarket::State::Funded | InferenceMarket::State::Locked if now > expire_by => {
+            (Some(State::Expired), "the time to prove ran out; the buyer can claim the refund")
+        }
+        _ => (None, ""),
+    };
+    let over = match end {
+        Some(end) => {
+            for purpose in [Purpose::Lock, Purpose::Settle] {
+                close_mined(state, market, job, purpose).await?;
+            }
+            let patch = Patch { event: Some(json!({ "reason": why, "prover": record.prover })), ..Patch::default() };
+            match state.store.transition(&job.id, None, &LIVE, end, patch).await {
+                Ok(job) => Some(job),
+                Err(StoreError::WrongState { state: now }) if now.is_terminal() => Some(state.store.job(&job.id).await?),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        None => None,
+    };
+    Ok(Reconciled { record, now, prove_by, over })
+}
+
+/// Notes the outcome of a pending transaction that is mined.
+async fn close_mined(state: &AppState, market: &Market, job: &Job, purpose: Purpose) -> Result<(), StepError> {
+    if let Some(saved) = state.store.pending_transaction(&job.id, purpose).await?
+        && let Some(receipt) = market.rpc.receipt(saved.hash).await?
+    {
+        state.store.close_transaction(saved.hash, if receipt.status() { "mined" } else { "reverted" }).await?;
+    }
+    Ok(())
+}
+
+/// The stored funding, or the chain's.
+pub(super) async fn funding(state: &AppState, job: &Job, chain_job: B256) -> Result<Funding, StepError> {
+    match job.funding.as_deref().and_then(decode_funding) {
+        Some(funding) => Ok(funding),
+        None => Ok(market(state)?.funding(chain_job, None).await?),
+    }
+}
+
+/// Queued → locking, if the escrow is there and this server may prove.
+pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job: B256) -> Result<Job, StepError> {
+    if let Some(over) = reconcile(state, job, chain_job).await?.over {
+        return Ok(over);
+    }
+    let market = market(state)?;
+    let funding = funding(state, job, chain_job).await?;
+    if !funding.provers.contains(&market.config.prover.address()) {
+        return Err(StepError::Taken);
+    }
+    let context = Some(market.context(chain_job).await?);
+    let patch = Patch { funding: Some(funding.abi_encode()), context, ..Patch::default() };
+    Ok(state.store.transition(&job.id, Some(lease), &[State::Queued], State::Locking, patch).await?)
+}
+
+/// Locking → proving, once the market has this server's lock.
+pub(super) async fn lock(state: &AppState, job: &Job, lease: &Lease, chain_job: B256) -> Result<Job, StepError> {
+    if let Some(over) = ensure_locked(state, job, lease, chain_job).await? {
+        return Ok(over);
+    }
+    Ok(state.store.transition(&job.id, Some(lease), &[State::Locking], State::Proving, Patch::default()).await?)
+}
+
+/// Sees to it that the market's record says "locked by this server". `Some` if the job is over instead.
+pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, chain_job: B256) -> Result<Option<Job>, StepError> {
+    let market = market(state)?;
+    let me = market.config.prover.address();
+    for _ in 0..2 {
+        let found = reconcile(state, job, chain_job).await?;
+        if found.over.is_some() {
+            return Ok(found.over);
+        }
+        match found.record.state {
+            InferenceMarket::State::Locked if found.record.prover == me => {
+                close_mined(state, market, job, Purpose::Lock).await?;
+                return Ok(None);
+            }
+            InferenceMarket::State::Locked => return Err(StepError::Taken),
+            InferenceMarket::State::Funded => {}
+            _ => return Err(ChainError::NoEvent { event: "JobFunded", id: chain_job }.into()),
+        }
+        // nobody can lock any more; the job is open to whoever has a proof, and the price is the late one
+        if found.now > found.prove_by {
+            return Ok(None);
+        }
+        let funding = funding(state, job, chain_job).await?;
+        market.ensure_credit(funding.order.token, funding.order.collateral).await?;
+        transact(state, job, lease, Purpose::Lock, async { Ok(market.lock_call(&funding)) }).await?;
+    }
+    Err(ChainError::NoEvent { event: "JobLocked", id: chain_job }.into())
+}
+
+/// Brings one transaction of a job onto the chain, exactly once: what was signed before a crash is sent again, never signed anew,
+/// unless its nonce went to another transaction.
+pub(super) async fn transact(
+    state: &AppState,
+    job: &Job,
+    lease: &Lease,
+    purpose: Purpose,
+    call: impl Future<Output = Result<Bytes, StepError>>,
+) -> Result<(), StepError> {
+    let market = market(state)?;
+    let account = market.config.prover.address();
+    let mut saved = state.store.pending_transaction(&job.id, purpose).await?;
+    if let Some(old) = &saved {
+        let mined = market.rpc.mined_nonce(account).await?;
+        if market.rpc.receipt(old.hash).await?.is_none() {
+            if mined > old.nonce {
+                state.store.close_transaction(old.hash, "replaced").await?;
+                saved = None;
+            } else {
+                market.rpc.send(old).await?;
+            }
+        }
+    }
+    let signed = match saved {
+        Some(saved) => saved,
+        None => {
+            let call = call.await?;
+            // held until the node knows the transaction, so that the next one gets the next nonce
+            let _nonce = market.nonce_guard().await;
+            let signed = market.rpc.sign(&market.config.prover, Some(market.config.market), call, U256::ZERO).await?;
+            state.store.save_transaction(lease, purpose, &signed).await?;
+            Metrics::count(&state.metrics.transactions);
+            market.rpc.send(&signed).await?;
+            signed
+        }
+    };
+    let receipt = market.rpc.mined(signed.hash, market.config.receipt_timeout).await?;
+    state.store.close_transaction(signed.hash, if receipt.status() { "mined" } else { "reverted" }).await?;
+    let mined = json!({ "purpose": purpose.as_str(), "hash": signed.hash, "mined": receipt.status(), "gas": receipt.gas_used });
+    state.store.note(&job.id, "transaction", &mined).await?;
+    if receipt.status() { Ok(()) } else { Err(ChainError::TransactionFailed { hash: signed.hash }.into()) }
+}

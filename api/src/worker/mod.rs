@@ -1,0 +1,163 @@
+//! The workers: one proves, one settles, one watches the chain. Each claims jobs by lease and may die at any point; whoever claims the
+//! job next goes on from its state.
+
+mod escrow;
+mod prove;
+mod settle;
+mod watch;
+
+use std::future::Future;
+use std::time::Duration;
+
+use alloy::primitives::B256;
+
+use crate::AppState;
+use crate::blobs::BlobError;
+use crate::chain::ChainError;
+use crate::engine::EngineError;
+use crate::store::{Job, Lease, Patch, State, StoreError};
+
+/// How long a worker that found nothing waits at most before it looks again; changes wake it earlier.
+const IDLE: Duration = Duration::from_millis(500);
+/// Delay before a step is tried again, doubled with each failed attempt.
+const BACKOFF: Duration = Duration::from_millis(500);
+/// Delay while a chain or a disk does not answer.
+const OUTAGE: Duration = Duration::from_secs(2);
+
+/// Why a step did not bring its job forward.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    #[error("the prover panicked")]
+    Panicked,
+    #[error("the stored job lacks {what}")]
+    Incomplete { what: &'static str },
+    #[error("another prover holds the job")]
+    Taken,
+    #[error("the prover's output {proven:?} is not what the preflight computed")]
+    Diverged { proven: B256 },
+}
+
+impl StepError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(_) | Self::Blob(_) => "storage-unavailable",
+            Self::Chain(ChainError::InsufficientFunds { .. }) => "prover-unfunded",
+            Self::Chain(e) if e.is_transient() => "chain-unreachable",
+            Self::Chain(_) => "chain-refused",
+            Self::Engine(_) | Self::Panicked | Self::Diverged { .. } => "prover-failed",
+            Self::Incomplete { .. } => "internal",
+            Self::Taken => "escrow-taken",
+        }
+    }
+
+    /// Whether it is the world's fault and not the job's, so that no attempt is counted.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::Blob(BlobError::Io { .. }) => true,
+            Self::Chain(e) => e.is_transient() || matches!(e, ChainError::InsufficientFunds { .. }),
+            _ => false,
+        }
+    }
+}
+
+/// Runs all workers until the server stops. Returns when the last one has let go of its job.
+pub async fn run(state: AppState) {
+    let watcher = async {
+        if state.market.is_some() {
+            watch::run(&state).await;
+        }
+    };
+    tokio::join!(prove::run(&state), settle::run(&state), watcher, sweep(&state));
+}
+
+/// Withdraws jobs whose `Cancel-After` has passed.
+async fn sweep(state: &AppState) {
+    while !state.is_stopping() {
+        match state.store.overdue().await {
+            Ok(jobs) => {
+                for job in jobs {
+                    if let Err(error) = crate::routes::withdraw(state, &job.id, "its time was over").await {
+                        tracing::debug!(job = job.id, %error, "not withdrawn");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for overdue predictions"),
+        }
+        state.pause(IDLE).await;
+    }
+}
+
+/// Waits for a change of the store, a while, or the end.
+async fn idle(state: &AppState, changes: &mut tokio::sync::watch::Receiver<u64>) {
+    tokio::select! {
+        _ = changes.changed() => {}
+        () = tokio::time::sleep(IDLE) => {}
+        () = state.stopped() => {}
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Keeps the lease alive while `work` runs; gives `work` up if the lease is lost.
+async fn with_lease<T>(state: &AppState, lease: &Lease, work: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+    let beat = async {
+        loop {
+            tokio::time::sleep(state.config.lease / 3).await;
+            match state.store.extend(lease, ms(state.config.lease)).await {
+                Ok(()) => {}
+                Err(StoreError::LeaseLost) => return StepError::from(StoreError::LeaseLost),
+                // the lease may still hold; the next write will tell
+                Err(error) => tracing::warn!(%error, "cannot extend a lease"),
+            }
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        lost = beat => Err(lost),
+    }
+}
+
+/// Decides what becomes of a job whose step failed: later again, or never.
+async fn setback(state: &AppState, job: &Job, lease: &Lease, error: StepError) {
+    if matches!(error, StepError::Store(StoreError::LeaseLost | StoreError::WrongState { .. })) {
+        tracing::info!(job = job.id, %error, "somebody else has moved the prediction");
+        return;
+    }
+    let mut causes = vec![error.to_string()];
+    let mut cause = std::error::Error::source(&error);
+    while let Some(e) = cause {
+        causes.push(e.to_string());
+        cause = e.source();
+    }
+    let detail = causes.join(": ");
+    tracing::warn!(job = job.id, state = %job.state, error = detail, "a step failed");
+    crate::metrics::Metrics::count(&state.metrics.retries);
+    let outage = error.is_outage();
+    let final_now = matches!(error, StepError::Taken | StepError::Incomplete { .. });
+    let attempts = job.attempts.saturating_add(1);
+    let result = if !outage && (final_now || attempts >= state.config.attempts_max) {
+        let from = [State::Queued, State::Locking, State::Proving, State::SettlementPending];
+        state.store.transition(&job.id, Some(lease), &from, State::Failed, Patch::error(error.code(), detail)).await.map(drop)
+    } else {
+        let delay = if outage { OUTAGE } else { BACKOFF.saturating_mul(1 << job.attempts.min(8)) };
+        let note = serde_json::json!({ "code": error.code(), "detail": detail, "retry_ms": ms(delay) });
+        match state.store.note(&job.id, "retry", &note).await {
+            Ok(()) => state.store.release(lease, ms(delay), !outage).await,
+            Err(e) => Err(e),
+        }
+    };
+    if let Err(error) = result {
+        // the lease runs out by itself, and the job is taken up again
+        tracing::warn!(job = job.id, %error, "cannot record a failed step");
+    }
+}

@@ -1,0 +1,85 @@
+//! Settlement pending → settled.
+
+use alloy::primitives::B256;
+
+use super::escrow::{ensure_locked, funding, market, reconcile, transact};
+use super::{StepError, idle, ms, setback, with_lease};
+use crate::AppState;
+use crate::blobs::BlobError;
+use crate::chain::ChainError;
+use crate::chain::abi::{Inference, InferenceMarket};
+use crate::store::{Job, Lease, Patch, Purpose, State};
+
+/// Settles until the server stops.
+pub(super) async fn run(state: &AppState) {
+    if state.market.is_none() {
+        return;
+    }
+    let mut changes = state.store.changes();
+    while !state.is_stopping() {
+        changes.mark_unchanged();
+        match state.store.claim(&[State::SettlementPending], Some(true), ms(state.config.lease)).await {
+            Ok(Some((job, lease))) => match with_lease(state, &lease, settle(state, &job, &lease)).await {
+                Ok(_) => {
+                    if let Err(error) = state.store.release(&lease, 0, false).await {
+                        tracing::warn!(%error, "cannot release a lease");
+                    }
+                }
+                Err(error) => setback(state, &job, &lease, error).await,
+            },
+            Ok(None) => idle(state, &mut changes).await,
+            Err(error) => {
+                tracing::warn!(%error, "cannot claim a prediction");
+                state.pause(super::OUTAGE).await;
+            }
+        }
+    }
+}
+
+/// Sends the proof, and lets the market's record decide what came of it.
+async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepError> {
+    let chain_job = job.chain_job.ok_or(StepError::Incomplete { what: "the market's job id" })?;
+    let found = reconcile(state, job, chain_job).await?;
+    if let Some(over) = found.over {
+        return Ok(over);
+    }
+    let late = found.now > found.prove_by;
+    // a chain reorganisation may have taken the lock away
+    if !late && let Some(over) = ensure_locked(state, job, lease, chain_job).await? {
+        return Ok(over);
+    }
+    let Some(proof) = load(state, job).await? else {
+        tracing::warn!(job = job.id, "the proof is gone from the disk; proving again");
+        return Ok(state.store.transition(&job.id, Some(lease), &[State::SettlementPending], State::Proving, Patch::default()).await?);
+    };
+    let funding = funding(state, job, chain_job).await?;
+    let inference = Inference {
+        inputCommitments: job.input_commitments.iter().flat_map(|c| c.iter().copied()).collect(),
+        output: job.output_cells.iter().flat_map(|c| c.to_be_bytes()).collect(),
+        proof: proof.into(),
+    };
+    let call = async { Ok(market(state)?.settle_call(&funding, inference, late).await?) };
+    if let Err(error) = transact(state, job, lease, Purpose::Settle, call).await {
+        // somebody else may have been first, in which case there is nothing left to do
+        return match reconcile(state, job, chain_job).await?.over {
+            Some(over) => Ok(over),
+            None => Err(error),
+        };
+    }
+    let found = reconcile(state, job, chain_job).await?;
+    match (found.over, found.record.state) {
+        (Some(over), _) => Ok(over),
+        (None, InferenceMarket::State::Settled) => Err(StepError::Incomplete { what: "its end" }),
+        (None, _) => Err(ChainError::NoEvent { event: "JobSettled", id: chain_job }.into()),
+    }
+}
+
+/// The proof, `None` if it is missing or corrupt.
+async fn load(state: &AppState, job: &Job) -> Result<Option<Vec<u8>>, StepError> {
+    let Some(hash): Option<B256> = job.proof_hash else { return Ok(None) };
+    let blobs = state.blobs.clone();
+    match tokio::task::spawn_blocking(move || blobs.get(hash)).await.map_err(|_| StepError::Panicked)? {
+        Err(BlobError::Corrupt { .. }) => Ok(None),
+        other => Ok(other?),
+    }
+}

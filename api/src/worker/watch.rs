@@ -1,0 +1,123 @@
+//! The chain watcher: reads the market's events from a persisted block cursor and moves the jobs that they are about.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use alloy::primitives::B256;
+use alloy::rpc::types::Log;
+use alloy::sol_types::{SolEvent, SolValue};
+
+use super::StepError;
+use super::escrow::{escrow, reconcile};
+use crate::AppState;
+use crate::chain::Market;
+use crate::chain::abi::InferenceMarket::{self, State as ChainState};
+use crate::metrics::Metrics;
+use crate::store::{Job, Patch, State, StoreError, now_ms};
+
+/// Most blocks per request for logs; public nodes refuse more than a few thousand.
+const BLOCKS_MAX: u64 = 2000;
+/// How often every live job is compared with the chain, events or not.
+const SWEEP: Duration = Duration::from_secs(30);
+/// A job this young is compared at every poll: it may have been funded before it was stored, so that its event has passed.
+const YOUNG_MS: i64 = 60_000;
+
+/// Watches until the server stops.
+pub(super) async fn run(state: &AppState) {
+    let Some(market) = state.market.clone() else { return };
+    let mut swept: Option<Instant> = None;
+    while !state.is_stopping() {
+        let all = swept.is_none_or(|at| at.elapsed() > SWEEP);
+        match poll(state, &market, all).await {
+            Ok(()) => {
+                if all {
+                    swept = Some(Instant::now());
+                }
+                state.pause(market.config.poll).await;
+            }
+            Err(error) => {
+                Metrics::count(&state.metrics.chain_errors);
+                tracing::warn!(%error, "the chain watcher cannot go on for now");
+                state.pause(super::OUTAGE).await;
+            }
+        }
+    }
+}
+
+/// Reads the new blocks, then compares live jobs with the market's records: all, or the young ones.
+async fn poll(state: &AppState, market: &Market, all: bool) -> Result<(), StepError> {
+    let head = market.rpc.block_number().await?;
+    let Some(safe) = (head + 1).checked_sub(market.config.confirmations.max(1)) else { return Ok(()) };
+    let name = format!("market {:?}", market.config.market);
+    let mut from = state.store.cursor(&name).await?.map_or(market.config.from_block, |block| block + 1);
+    while from <= safe && !state.is_stopping() {
+        let to = safe.min(from + BLOCKS_MAX - 1);
+        for log in market.rpc.logs(&market.filter(from, to)).await? {
+            handle(state, &log).await?;
+        }
+        state.store.set_cursor(&name, to).await?;
+        state.metrics.block.store(to, Ordering::Relaxed);
+        from = to + 1;
+    }
+    for job in state.store.live_escrows().await? {
+        let young = now_ms().saturating_sub(job.created_ms) < YOUNG_MS;
+        if let Some(chain_job) = job.chain_job
+            && (all || (young && job.state == State::AwaitingPayment))
+        {
+            compare(state, market, &job, chain_job, safe).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves the job that an event is about. Events of jobs that nobody asked this server for are not its business.
+async fn handle(state: &AppState, log: &Log) -> Result<(), StepError> {
+    let Some(chain_job) = log.inner.topics().get(1).copied() else { return Ok(()) };
+    let Some(job) = state.store.by_chain_job(chain_job).await? else { return Ok(()) };
+    match log.inner.topics().first() {
+        Some(&InferenceMarket::JobFunded::SIGNATURE_HASH) => {
+            let Ok(event) = InferenceMarket::JobFunded::decode_log(&log.inner) else { return Ok(()) };
+            let data = event.data;
+            funded(state, &job, crate::chain::abi::Funding { order: data.order, snapshot: data.snapshot, provers: data.provers }).await
+        }
+        Some(
+            &InferenceMarket::JobSettled::SIGNATURE_HASH
+            | &InferenceMarket::JobCancelled::SIGNATURE_HASH
+            | &InferenceMarket::JobExpired::SIGNATURE_HASH
+            | &InferenceMarket::JobRefunded::SIGNATURE_HASH,
+        ) if !job.state.is_terminal() => reconcile(state, &job, chain_job).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// The escrow is there: the job can be worked on.
+async fn funded(state: &AppState, job: &Job, funding: crate::chain::abi::Funding) -> Result<(), StepError> {
+    let patch = Patch { funding: Some(funding.abi_encode()), ..Patch::default() };
+    match state.store.transition(&job.id, None, &[State::AwaitingPayment], State::Queued, patch).await {
+        Ok(_) | Err(StoreError::WrongState { .. }) => Ok(()), // seen before
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Compares one job with the market's record.
+async fn compare(state: &AppState, market: &Market, job: &Job, chain_job: B256, safe: u64) -> Result<(), StepError> {
+    let found = reconcile(state, job, chain_job).await?;
+    if found.over.is_some() || job.state != State::AwaitingPayment {
+        return Ok(());
+    }
+    match found.record.state {
+        ChainState::None if found.now > escrow(job)?.quote.valid_until => {
+            let patch = Patch::error("quote-expired", "nobody funded the quote in time");
+            match state.store.transition(&job.id, None, &[State::AwaitingPayment], State::Expired, patch).await {
+                Ok(_) | Err(StoreError::WrongState { .. }) => Ok(()),
+                Err(e) => Err(e.into()),
+            }
+        }
+        ChainState::Funded | ChainState::Locked => match market.funding(chain_job, Some(safe)).await {
+            Ok(funding) => funded(state, job, funding).await,
+            Err(crate::chain::ChainError::NoEvent { .. }) => Ok(()), // not deep enough yet
+            Err(e) => Err(e.into()),
+        },
+        _ => Ok(()),
+    }
+}
