@@ -4,12 +4,14 @@
 //! * [`exec`]: the exact integer semantics of a network, the function that a proof attests;
 //! * [`layout`], [`shape`]: where every cell of a proof lives;
 //! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`];
-//! * [`r1cs`], [`wrap`]: the same verifier as a circuit.
+//! * [`r1cs`], [`wrap`]: the same verifier as a circuit;
+//! * [`sample`]: networks for tests and benchmarks.
 
 pub mod exec;
 pub mod layout;
 pub mod model;
 pub mod r1cs;
+pub mod sample;
 pub mod scalar;
 pub mod shape;
 pub mod transcript;

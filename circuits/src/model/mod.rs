@@ -10,12 +10,14 @@
 //! [`Architecture`] is public and fixes the proof's shape. [`Weights`] are the seller's secret.
 
 mod bounds;
+mod builder;
 mod dims;
 mod function;
 mod validate;
 mod weights;
 
 pub use bounds::{Bounds, Interval};
+pub use builder::NetworkBuilder;
 pub use dims::Dims;
 pub use function::{Function, Table};
 pub use validate::{AxisOf, MAX_ACCUMULATOR, MAX_LAYERS, MAX_LIMB_BITS, MAX_LOG_BLOCK, MAX_SHIFT, MAX_TABLES, ModelError, Place};
