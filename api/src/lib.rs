@@ -5,6 +5,7 @@
 
 mod blobs;
 pub mod chain;
+pub mod client;
 pub mod config;
 pub mod engine;
 mod error;

@@ -154,17 +154,16 @@ async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepEr
     // if this future is dropped (the lease is lost), the thread is told to stop
     let _stop = StopOnDrop(cancel.clone());
     let notes = async {
+        // ends when the prover's thread drops its sender
         while let Some(p) = progress.recv().await {
             if let Err(error) = state.store.note(&job.id, "progress", &json!({ "phase": p.phase, "fraction": p.fraction })).await {
                 tracing::debug!(%error, "progress not recorded");
             }
         }
-        std::future::pending::<()>().await
     };
     let proof = tokio::select! {
-        done = proving => done.map_err(|_| StepError::Panicked)??,
-        () = notes => return Err(StepError::Panicked), // it never ends
-        () = watch_cancel(state, job, &cancel) => return Err(StepError::Panicked), // nor does this
+        (done, ()) = async { tokio::join!(proving, notes) } => done.map_err(|_| StepError::Panicked)??,
+        () = watch_cancel(state, job, &cancel) => return Err(StepError::Panicked), // it never ends
     };
     Metrics::count(&state.metrics.proofs);
     state.metrics.proof_ms.fetch_add(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);

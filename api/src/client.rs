@@ -1,0 +1,209 @@
+//! A typed client of the service, for `assay request` and tests.
+
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, keccak256};
+use futures_util::{Stream, StreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::engine::{Claim, ModelInfo};
+use crate::error::Problem;
+use crate::routes::{ModelPage, Prediction, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse};
+use crate::store::Event;
+use crate::terms::Escrow;
+
+/// How often a broken event stream is taken up again without any news before the client gives up.
+const RECONNECTS: u32 = 20;
+
+/// Why a request did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address is not a URL that this build can talk to.
+    #[error("{url} is not an address that this build can use (https needs the `tls` feature)")]
+    Url {
+        /// The address.
+        url: String,
+    },
+    /// No answer, or a broken one.
+    #[error("the service does not answer as it should")]
+    Http(#[from] reqwest::Error),
+    /// The service says no.
+    #[error("{}: {}", .0.title, .0.detail)]
+    Problem(Problem),
+    /// An answer that is neither what was asked for nor a problem.
+    #[error("the service answered with status {status}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The prediction has no proof to fetch.
+    #[error("the prediction is {state}; it has no proof")]
+    NoProof {
+        /// Its state.
+        state: crate::store::State,
+    },
+    /// The proof is not the one that the prediction names.
+    #[error("the proof has hash {have}, the prediction names {need}")]
+    WrongProof {
+        /// Hash of what was fetched.
+        have: B256,
+        /// Hash that was named.
+        need: B256,
+    },
+    /// The event stream broke again and again.
+    #[error("the event stream broke {times} times")]
+    Broken {
+        /// How often.
+        times: u32,
+    },
+}
+
+/// A client of one server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    /// A client for the server at `url`.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let bad = || ClientError::Url { url: url.to_owned() };
+        let parsed: reqwest::Url = url.parse().map_err(|_| bad())?;
+        if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
+            return Err(bad());
+        }
+        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
+        Ok(Self { http, base: url.trim_end_matches('/').to_owned() })
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
+        let response = request.send().await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        match response.json::<Problem>().await {
+            Ok(problem) => Err(ClientError::Problem(problem)),
+            Err(_) => Err(ClientError::Status { status: status.as_u16() }),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        Ok(self.send(self.http.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(60))).await?.json().await?)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        Ok(self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await?.json().await?)
+    }
+
+    /// All models.
+    pub async fn models(&self) -> Result<Vec<ModelInfo>, ClientError> {
+        let mut models = Vec::new();
+        let mut path = "/v1/models?limit=100".to_owned();
+        loop {
+            let page: ModelPage = self.get(&path).await?;
+            models.extend(page.data);
+            match page.next {
+                Some(next) => path = format!("/v1/models?limit=100&cursor={next}"),
+                None => return Ok(models),
+            }
+        }
+    }
+
+    /// One model.
+    pub async fn model(&self, id: B256) -> Result<ModelInfo, ClientError> {
+        self.get(&format!("/v1/models/{id}")).await
+    }
+
+    /// A signed quote with the order that accepts it. Check it before you fund it.
+    pub async fn quote(&self, model: B256, buyer: Option<Address>, input_commitment: Option<B256>) -> Result<Escrow, ClientError> {
+        self.post("/v1/quotes", &QuoteRequest { model, buyer, input_commitment }).await
+    }
+
+    /// Asks for a prediction. With a key, sending it again is harmless. `wait_secs`: how long the server may hold the request until it is over.
+    pub async fn predict(&self, request: &PredictionRequest, key: Option<&str>, wait_secs: Option<u64>) -> Result<Prediction, ClientError> {
+        let mut post = self.http.post(format!("{}/v1/predictions", self.base)).json(request);
+        if let Some(key) = key {
+            post = post.header("idempotency-key", key);
+        }
+        if let Some(secs) = wait_secs {
+            post = post.header("prefer", format!("wait={secs}"));
+        }
+        Ok(self.send(post).await?.json().await?)
+    }
+
+    /// A prediction as it is now.
+    pub async fn prediction(&self, id: &str) -> Result<Prediction, ClientError> {
+        self.get(&format!("/v1/predictions/{id}")).await
+    }
+
+    /// Withdraws a prediction.
+    pub async fn cancel(&self, id: &str) -> Result<Prediction, ClientError> {
+        self.post(&format!("/v1/predictions/{id}/cancel"), &serde_json::json!({})).await
+    }
+
+    /// Follows a prediction's events until it is over, taking a broken stream up where it broke, and returns how it ended.
+    pub async fn follow(&self, id: &str, mut seen: impl FnMut(&Event)) -> Result<Prediction, ClientError> {
+        let (mut last, mut broken) = (0i64, 0);
+        loop {
+            let url = format!("{}/v1/predictions/{id}/events", self.base);
+            match self.send(self.http.get(url).header("last-event-id", last)).await {
+                Ok(response) => {
+                    let before = last;
+                    read_events(response.bytes_stream(), &mut |event| {
+                        last = last.max(event.id);
+                        seen(&event);
+                    })
+                    .await;
+                    let now = self.prediction(id).await;
+                    match now {
+                        Ok(prediction) if prediction.terminal => return Ok(prediction),
+                        Err(e @ ClientError::Problem(_)) => return Err(e),
+                        _ => broken = if last > before { 0 } else { broken + 1 },
+                    }
+                }
+                Err(ClientError::Http(_)) => broken += 1, // the server may be restarting
+                Err(e) => return Err(e),
+            }
+            if broken > RECONNECTS {
+                return Err(ClientError::Broken { times: broken });
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// The proof of a prediction that has one. Its hash is checked.
+    pub async fn proof(&self, prediction: &Prediction) -> Result<Vec<u8>, ClientError> {
+        let (Some(path), Some(need)) = (&prediction.proof_url, prediction.proof_hash) else {
+            return Err(ClientError::NoProof { state: prediction.state });
+        };
+        let bytes = self.send(self.http.get(format!("{}{path}", self.base))).await?.bytes().await?.to_vec();
+        let have = keccak256(&bytes);
+        if have == need { Ok(bytes) } else { Err(ClientError::WrongProof { have, need }) }
+    }
+
+    /// Has the server verify a claim.
+    pub async fn verify(&self, model: B256, claim: Claim) -> Result<VerifyResponse, ClientError> {
+        self.post("/v1/verify", &VerifyRequest { model, claim }).await
+    }
+}
+
+/// Reads server-sent events until the stream ends or breaks. Only `data` lines matter: each event carries its own id.
+async fn read_events<B: AsRef<[u8]>, E>(stream: impl Stream<Item = Result<B, E>>, seen: &mut impl FnMut(Event)) {
+    let mut stream = std::pin::pin!(stream);
+    let mut buffer: Vec<u8> = Vec::new();
+    while let Some(Ok(chunk)) = stream.next().await {
+        buffer.extend_from_slice(chunk.as_ref());
+        while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
+            let line: Vec<u8> = buffer.drain(..=end).collect();
+            if let Some(data) = line.strip_prefix(b"data:")
+                && let Ok(event) = serde_json::from_slice(data)
+            {
+                seen(event);
+            }
+        }
+    }
+}

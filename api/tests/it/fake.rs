@@ -1,0 +1,187 @@
+//! An engine whose proofs are hashes, and helpers to talk to the router.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use alloy::primitives::{B256, Bytes, keccak256};
+use assay_api::config::ServeConfig;
+use assay_api::engine::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle};
+use assay_api::{AppState, app};
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// The fake's model: four numbers in, their sum and their maximum out, at scale 4.
+pub fn model_id(n: u64) -> B256 {
+    B256::left_padding_from(&n.to_be_bytes())
+}
+
+#[derive(Debug)]
+pub struct Fake {
+    pub models: Vec<ModelInfo>,
+    /// Milliseconds per step of a proof of ten steps.
+    pub step_ms: AtomicU64,
+    /// How many of the next proofs fail, panic.
+    pub fail: AtomicU32,
+    pub panic: AtomicU32,
+    pub proofs: AtomicU32,
+}
+
+impl Fake {
+    pub fn new() -> Arc<Self> {
+        let model = |n: u64| ModelInfo {
+            id: model_id(n),
+            name: format!("<fake {n}>"),
+            shape_digest: keccak256("shape"),
+            model_commitment: keccak256("weights"),
+            key_hash: keccak256("key"),
+            input_shape: vec![2, 2],
+            output_shape: vec![2],
+            input_scale: 4,
+            output_scale: 4,
+            input_chunks: 1,
+            parameters: 8,
+            development: true,
+        };
+        let models = (1..=3).map(model).collect();
+        Arc::new(Self { models, step_ms: 0.into(), fail: 0.into(), panic: 0.into(), proofs: 0.into() })
+    }
+
+    /// A fake with one model of this description.
+    #[allow(dead_code)]
+    pub fn with_model(model: ModelInfo) -> Arc<Self> {
+        Arc::new(Self { models: vec![model], step_ms: 0.into(), fail: 0.into(), panic: 0.into(), proofs: 0.into() })
+    }
+}
+
+fn take(counter: &AtomicU32) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+}
+
+fn fake_proof(model: B256, claim: (&B256, &[Bytes], &[i16])) -> Vec<u8> {
+    let (context, commitments, cells) = claim;
+    let mut bytes = [model.0, context.0].concat();
+    commitments.iter().for_each(|c| bytes.extend(c));
+    bytes.extend(cells.iter().flat_map(|c| c.to_be_bytes()));
+    keccak256(bytes).to_vec()
+}
+
+impl Engine for Fake {
+    fn models(&self) -> Vec<ModelInfo> {
+        self.models.clone()
+    }
+
+    fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError> {
+        self.models.iter().find(|m| m.id == model).ok_or(EngineError::UnknownModel { id: model })?;
+        let sum: f32 = input.data.iter().sum();
+        let max = input.data.iter().copied().fold(f32::MIN, f32::max);
+        let output_cells: Vec<i16> = [sum, max].iter().map(|v| (v * 16.0) as i16).collect();
+        let opening: Vec<u8> =
+            input.data.iter().flat_map(|v| v.to_le_bytes()).chain(input.blinding.iter().flat_map(|b| b.0)).collect();
+        let point = [keccak256(&opening).0, keccak256(keccak256(&opening)).0].concat();
+        let output_real = output_cells.iter().map(|c| f32::from(*c) / 16.0).collect();
+        Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()] })
+    }
+
+    fn prove(
+        &self,
+        model: B256,
+        input: &InputOpening,
+        context: B256,
+        cancel: &Cancel,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<ProofBundle, EngineError> {
+        assert!(!take(&self.panic), "asked to panic");
+        if take(&self.fail) {
+            return Err(EngineError::Internal("asked to fail".into()));
+        }
+        for step in 0..10u8 {
+            if cancel.is_cancelled() {
+                return Err(EngineError::Cancelled);
+            }
+            progress(Progress { phase: if step < 5 { "commit" } else { "wrap" }, fraction: f32::from(step) / 10.0 });
+            std::thread::sleep(Duration::from_millis(self.step_ms.load(Ordering::SeqCst)));
+        }
+        let done = self.execute(model, input)?;
+        self.proofs.fetch_add(1, Ordering::SeqCst);
+        let proof = fake_proof(model, (&context, &done.input_commitments, &done.output_cells));
+        Ok(ProofBundle { proof, output_cells: done.output_cells, input_commitments: done.input_commitments })
+    }
+
+    fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
+        let need = fake_proof(model, (&claim.context, &claim.input_commitments, &claim.output_cells));
+        if claim.proof == need { Ok(()) } else { Err(EngineError::Rejected("another hash".into())) }
+    }
+}
+
+/// A free server's state in `dir`, with short delays.
+pub async fn free(dir: &Path, engine: Arc<Fake>) -> AppState {
+    let mut config = ServeConfig::free(dir);
+    config.operator_token = Some("secret".into());
+    config.drain = Duration::from_millis(300);
+    AppState::open(config, engine).await.unwrap()
+}
+
+/// An answer of the router.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&self.bytes)))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.bytes.clone()).unwrap()
+    }
+
+    /// Asserts that this is a problem with this status and code, complete as RFC 9457 asks.
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, code: &str) {
+        let problem = self.json();
+        assert_eq!((self.status.as_u16(), problem["code"].as_str()), (status, Some(code)), "{problem}");
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(problem["type"], format!("urn:assay:problem:{code}"));
+        assert_eq!(problem["status"], status);
+        assert!(problem["title"].as_str().is_some_and(|t| !t.is_empty()));
+        assert!(problem["detail"].as_str().is_some_and(|d| !d.is_empty()));
+    }
+}
+
+/// Sends a request to the router.
+pub async fn send(state: &AppState, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = app(state.clone()).oneshot(request.body(body.into()).unwrap()).await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, bytes: to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec() }
+}
+
+pub async fn get(state: &AppState, path: &str) -> Answer {
+    send(state, "GET", path, &[], Body::empty()).await
+}
+
+pub async fn post(state: &AppState, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    let headers = [&[("content-type", "application/json")], headers].concat();
+    send(state, "POST", path, &headers, body.to_string()).await
+}
+
+/// Waits until `done` or panics.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut done: impl FnMut() -> F) {
+    for _ in 0..600 {
+        if done().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
+}

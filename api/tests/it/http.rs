@@ -1,0 +1,294 @@
+//! Every route and every problem, without a socket and without workers.
+
+use alloy::primitives::{B256, keccak256};
+use assay_api::engine::{Engine, InputOpening};
+use assay_api::store::{Patch, State};
+use axum::body::Body;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::fake::{Fake, free, get, model_id, post, send};
+
+fn request() -> Value {
+    json!({ "model": model_id(1), "input": [1.0, 2.0, 3.0, -1.5] })
+}
+
+macro_rules! server {
+    ($state:ident) => {
+        let dir = tempfile::tempdir().unwrap();
+        #[allow(unused_mut)]
+        let mut $state = free(dir.path(), Fake::new()).await;
+    };
+}
+
+#[tokio::test]
+async fn health_and_metrics() {
+    server!(state);
+    assert_eq!(get(&state, "/livez").await.json(), json!({ "status": "ok" }));
+    assert_eq!(get(&state, "/readyz").await.json(), json!({ "status": "ok", "models": 3, "block": null }));
+    post(&state, "/v1/predictions", &[], &request()).await;
+    get(&state, "/nowhere").await;
+    let metrics = get(&state, "/metrics").await.text();
+    assert!(metrics.contains("assay_jobs{state=\"queued\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("assay_http_responses_total{class=\"2xx\"} 3\n"), "{metrics}");
+    assert!(metrics.contains("assay_http_responses_total{class=\"4xx\"} 1\n"), "{metrics}");
+    state.stopping.send_replace(true);
+    let draining = get(&state, "/readyz").await;
+    draining.is_problem(503, "draining");
+    assert_eq!(draining.headers["retry-after"], "10");
+    post(&state, "/v1/predictions", &[], &request()).await.is_problem(503, "draining");
+}
+
+#[tokio::test]
+async fn openapi_names_every_route() {
+    server!(state);
+    let description = get(&state, "/openapi.json").await.json();
+    assert!(description["openapi"].as_str().unwrap().starts_with("3."));
+    for (path, method) in [
+        ("/v1/models", "get"),
+        ("/v1/models/{id}", "get"),
+        ("/v1/quotes", "post"),
+        ("/v1/predictions", "post"),
+        ("/v1/predictions", "get"),
+        ("/v1/predictions/{id}", "get"),
+        ("/v1/predictions/{id}/cancel", "post"),
+        ("/v1/predictions/{id}/proof", "get"),
+        ("/v1/predictions/{id}/events", "get"),
+        ("/v1/verify", "post"),
+        ("/livez", "get"),
+        ("/readyz", "get"),
+        ("/metrics", "get"),
+    ] {
+        assert!(description["paths"][path][method].is_object(), "{method} {path} is not described");
+    }
+    // every reference resolves
+    fn refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(k, v)| match v.as_str() {
+                Some(text) if k == "$ref" => found.push(text),
+                _ => refs(v, found),
+            }),
+            Value::Array(items) => items.iter().for_each(|v| refs(v, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    refs(&description, &mut found);
+    assert!(found.contains(&"#/components/schemas/Problem"));
+    for reference in found {
+        assert!(description.pointer(reference.trim_start_matches('#')).is_some(), "{reference} is missing");
+    }
+}
+
+#[tokio::test]
+async fn models_are_listed_in_pages() {
+    server!(state);
+    let first = get(&state, "/v1/models?limit=2").await.json();
+    assert_eq!(first["data"].as_array().unwrap().len(), 2);
+    assert_eq!(first["data"][0]["id"], json!(model_id(1)));
+    assert_eq!(first["data"][0]["development"], true);
+    let second = get(&state, &format!("/v1/models?limit=2&cursor={}", first["next"].as_str().unwrap())).await.json();
+    assert_eq!(second["data"], json!([state.models[2]]));
+    assert_eq!(second["next"], Value::Null);
+    assert_eq!(get(&state, &format!("/v1/models/{}", model_id(2))).await.json(), json!(state.models[1]));
+
+    get(&state, &format!("/v1/models/{}", model_id(9))).await.is_problem(404, "unknown-model");
+    get(&state, "/v1/models/seven").await.is_problem(400, "invalid-parameter");
+    for query in ["limit=0", "limit=101", "limit=x", "cursor=x", &format!("cursor={}", model_id(9))] {
+        get(&state, &format!("/v1/models?{query}")).await.is_problem(400, "invalid-parameter");
+    }
+}
+
+#[tokio::test]
+async fn a_prediction_is_accepted_read_and_cancelled() {
+    server!(state);
+    let made = post(&state, "/v1/predictions", &[], &request()).await;
+    assert_eq!(made.status, StatusCode::ACCEPTED);
+    let made_json = made.json();
+    let path = made.headers["location"].to_str().unwrap();
+    assert_eq!(path, format!("/v1/predictions/{}", made_json["id"].as_str().unwrap()));
+    assert_eq!(made_json["state"], "queued");
+    assert_eq!(made_json["output"], Value::Null, "nothing is shown before the proof");
+    assert_eq!(get(&state, path).await.json(), made_json);
+    get(&state, &format!("{path}/proof")).await.is_problem(409, "no-proof");
+
+    let cancelled = post(&state, &format!("{path}/cancel"), &[], &json!({})).await;
+    assert_eq!((cancelled.status, &cancelled.json()["state"]), (StatusCode::OK, &json!("cancelled")));
+    let again = post(&state, &format!("{path}/cancel"), &[], &json!({})).await;
+    assert_eq!(again.status, StatusCode::OK, "cancelling twice is harmless");
+
+    get(&state, "/v1/predictions/none").await.is_problem(404, "no-such-prediction");
+    post(&state, "/v1/predictions/none/cancel", &[], &json!({})).await.is_problem(404, "no-such-prediction");
+    get(&state, "/v1/predictions/none/proof").await.is_problem(404, "no-such-prediction");
+    get(&state, "/v1/predictions/none/events").await.is_problem(404, "no-such-prediction");
+}
+
+#[tokio::test]
+async fn bad_requests_are_problems() {
+    server!(state);
+    let url = "/v1/predictions";
+    let raw = async |body: &str| send(&state, "POST", url, &[("content-type", "application/json")], body.to_owned()).await;
+    raw("{").await.is_problem(400, "malformed-json");
+    raw("").await.is_problem(400, "malformed-json");
+    raw(&format!(r#"{{"model":"{}","input":[NaN,1,2,3]}}"#, model_id(1))).await.is_problem(400, "malformed-json");
+    raw(r#"{"model":"0x12","input":[]}"#).await.is_problem(422, "invalid-body");
+    raw(&format!(r#"{{"model":"{}"}}"#, model_id(1))).await.is_problem(422, "invalid-body");
+    raw(&format!(r#"{{"model":"{}","input":["one"]}}"#, model_id(1))).await.is_problem(422, "invalid-body");
+    raw(&format!(r#"{{"model":"{}","input":[1,2,3,4],"extra":1}}"#, model_id(1))).await.is_problem(422, "invalid-body");
+    raw(&format!(r#"{{"model":"{}","input":[1,2,3,1e39]}}"#, model_id(1))).await.is_problem(422, "input-not-finite");
+    raw(&format!(r#"{{"model":"{}","input":[1,2,3]}}"#, model_id(1))).await.is_problem(422, "input-length");
+    raw(&format!(r#"{{"model":"{}","input":[1,2,3,4]}}"#, model_id(9))).await.is_problem(404, "unknown-model");
+    let blinded = json!({ "model": model_id(1), "input": [1, 2, 3, 4], "blinding": [B256::ZERO, B256::ZERO] });
+    post(&state, url, &[], &blinded).await.is_problem(422, "blinding-length");
+    send(&state, "POST", url, &[], "{}").await.is_problem(415, "unsupported-media-type");
+    get(&state, "/v1").await.is_problem(404, "no-such-resource");
+    send(&state, "DELETE", "/v1/models", &[], Body::empty()).await.is_problem(405, "method-not-allowed");
+    for (name, value) in [
+        ("prefer", "wait=soon"),
+        ("cancel-after", "0"),
+        ("cancel-after", "tomorrow"),
+        ("cancel-after", "9223372036854775807h"),
+        ("idempotency-key", ""),
+        ("idempotency-key", &"k".repeat(256)),
+    ] {
+        post(&state, url, &[(name, value)], &request()).await.is_problem(400, "invalid-header");
+    }
+    assert_eq!(state.store.counts().await.unwrap(), [], "no bad request left a job");
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = assay_api::config::ServeConfig::free(dir.path());
+    config.body_bytes_max = 1000;
+    let state = assay_api::AppState::open(config, Fake::new()).await.unwrap();
+    let body = json!({ "model": model_id(1), "input": vec![1.0; 1000] });
+    post(&state, "/v1/predictions", &[], &body).await.is_problem(413, "body-too-large");
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_prediction() {
+    server!(state);
+    let key = [("idempotency-key", "one")];
+    let first = post(&state, "/v1/predictions", &key, &request()).await;
+    let again = post(&state, "/v1/predictions", &key, &request()).await;
+    assert_eq!(first.json(), again.json());
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert!(first.headers.get("idempotency-replayed").is_none());
+    let mut other = request();
+    other["input"][0] = json!(7);
+    post(&state, "/v1/predictions", &key, &other).await.is_problem(422, "idempotency-key-reused");
+    let without = post(&state, "/v1/predictions", &[], &request()).await;
+    assert_ne!(without.json()["id"], first.json()["id"], "without a key, every request is another prediction");
+}
+
+#[tokio::test]
+async fn racing_requests_with_one_key_make_one_prediction() {
+    server!(state);
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let state = state.clone();
+            tokio::spawn(async move { post(&state, "/v1/predictions", &[("idempotency-key", "race")], &request()).await })
+        })
+        .collect();
+    let mut ids = std::collections::HashSet::new();
+    for task in tasks {
+        let answer = task.await.unwrap();
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+        ids.insert(answer.json()["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids.len(), 1);
+    assert_eq!(state.store.counts().await.unwrap(), [(State::Queued, 1)]);
+}
+
+#[tokio::test]
+async fn payment_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = assay_api::config::ServeConfig::free(dir.path());
+    config.free = false;
+    assert!(assay_api::AppState::open(config, Fake::new()).await.is_err(), "neither free nor paid");
+
+    server!(state);
+    let mut config = (*state.config).clone();
+    config.free = false;
+    state.config = config.into();
+    post(&state, "/v1/predictions", &[], &request()).await.is_problem(402, "payment-required");
+    post(&state, "/v1/quotes", &[], &json!({ "model": model_id(1) })).await.is_problem(409, "no-market");
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses() {
+    server!(state);
+    let mut config = (*state.config).clone();
+    config.queue_max = 2;
+    state.config = config.into();
+    for _ in 0..2 {
+        assert_eq!(post(&state, "/v1/predictions", &[], &request()).await.status, StatusCode::ACCEPTED);
+    }
+    let full = post(&state, "/v1/predictions", &[], &request()).await;
+    full.is_problem(429, "queue-full");
+    assert!(full.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn the_list_is_the_operators() {
+    server!(state);
+    for _ in 0..3 {
+        post(&state, "/v1/predictions", &[], &request()).await;
+    }
+    get(&state, "/v1/predictions").await.is_problem(401, "unauthorized");
+    let wrong = [("authorization", "Bearer guess")];
+    send(&state, "GET", "/v1/predictions", &wrong, Body::empty()).await.is_problem(401, "unauthorized");
+    let right = [("authorization", "Bearer secret")];
+    let first = send(&state, "GET", "/v1/predictions?limit=2", &right, Body::empty()).await.json();
+    let path = format!("/v1/predictions?limit=2&cursor={}", first["next"].as_str().unwrap());
+    let second = send(&state, "GET", &path, &right, Body::empty()).await.json();
+    assert_eq!(second["next"], Value::Null);
+    let ids: Vec<_> = [&first, &second].iter().flat_map(|p| p["data"].as_array().unwrap()).map(|p| p["id"].clone()).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+    send(&state, "GET", "/v1/predictions?cursor=x", &right, Body::empty()).await.is_problem(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn proofs_are_verified() {
+    server!(state);
+    let input = InputOpening { data: vec![1.0, 2.0, 3.0, 4.0], blinding: vec![] };
+    let context = keccak256("context");
+    let proof = Fake::new().prove(model_id(1), &input, context, &Default::default(), &|_| {}).unwrap();
+    let mut claim = json!({ "model": model_id(1), "context": context, "input_commitments": proof.input_commitments,
+        "output_cells": proof.output_cells, "proof": alloy::hex::encode_prefixed(&proof.proof) });
+    let answer = post(&state, "/v1/verify", &[], &claim).await;
+    assert_eq!(answer.json(), json!({ "valid": true, "reason": null, "development": true }));
+    claim["output_cells"][0] = json!(1);
+    let answer = post(&state, "/v1/verify", &[], &claim).await.json();
+    assert_eq!((&answer["valid"], &answer["reason"]), (&json!(false), &json!("another hash")));
+    claim["model"] = json!(model_id(9));
+    post(&state, "/v1/verify", &[], &claim).await.is_problem(404, "unknown-model");
+    claim["proof"] = json!("0xzz");
+    post(&state, "/v1/verify", &[], &claim).await.is_problem(422, "invalid-body");
+}
+
+#[tokio::test]
+async fn the_page_shows_models_but_no_whole_ids() {
+    server!(state);
+    let id = post(&state, "/v1/predictions", &[], &request()).await.json()["id"].as_str().unwrap().to_owned();
+    let page = get(&state, "/").await;
+    assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+    let html = page.text();
+    assert!(html.contains("&lt;fake 1&gt;") && !html.contains("<fake 1>"), "names are escaped");
+    assert!(html.contains(&id[..6]) && !html.contains(&id));
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_a_problem() {
+    server!(state);
+    let id = post(&state, "/v1/predictions", &[], &request()).await.json()["id"].as_str().unwrap().to_owned();
+    state.store.transition(&id, None, &[State::Queued], State::Cancelled, Patch::default()).await.unwrap();
+    state.store.close().await;
+    let answer = post(&state, "/v1/predictions", &[], &request()).await;
+    answer.is_problem(503, "storage-unavailable");
+    assert!(answer.headers.contains_key("retry-after"));
+    assert!(!answer.text().to_lowercase().contains("sql"), "the inside stays inside");
+    get(&state, "/readyz").await.is_problem(503, "storage-unavailable");
+}

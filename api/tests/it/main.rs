@@ -1,0 +1,6 @@
+//! The service's tests: routes without a socket, the store through crashes, the workers, the chain.
+
+mod fake;
+mod http;
+mod jobs;
+mod store;
