@@ -1,4 +1,4 @@
-//! The executor against a second implementation, which was written from `docs/semantics.md` alone: naive loops over `i128`.
+//! The executor against a second implementation, which follows `docs/semantics.md` alone: naive loops over `i128`.
 
 use assay_circuits::exec::{Trace, execute};
 use assay_circuits::model::{Architecture, Dims, Function, Layer, Source, Table, Term, Weights};
@@ -64,7 +64,8 @@ impl Naive<'_> {
                 let kernel = Dims::new(from.channels, window.kernel[0], window.kernel[1]);
                 let kernel_len: usize = padded(kernel).iter().product();
                 let at = |axis: usize, out: usize, k: usize| {
-                    out as i128 * i128::from(window.stride[axis]) + k as i128 * i128::from(window.dilation[axis]) - i128::from(window.padding[axis])
+                    out as i128 * i128::from(window.stride[axis]) + k as i128 * i128::from(window.dilation[axis])
+                        - i128::from(window.padding[axis])
                 };
                 for [o, h, w] in elements(d) {
                     for [c, i, j] in elements(kernel) {
@@ -127,12 +128,18 @@ impl Naive<'_> {
 
 /// Section 6.
 fn function(table: &Table, q: i128) -> i128 {
-    let rounded = |real: f64, scale: i8| (libm::ldexp(real, scale.into()) + 0.5).floor().max(-32768.0).min(32767.0) as i128;
+    let rounded = |real: f64, scale: i8| (libm::ldexp(real, scale.into()) + 0.5).floor().clamp(-32768.0, 32767.0) as i128;
     let real = |scale: i8| libm::ldexp(q as f64, -i32::from(scale));
     match table.function {
         Function::Identity => q,
         Function::Relu => q.max(0),
-        Function::LeakyRelu { slope } => if q >= 0 { q } else { (q * i128::from(slope) + 32768).div_euclid(65536) },
+        Function::LeakyRelu { slope } => {
+            if q >= 0 {
+                q
+            } else {
+                (q * i128::from(slope) + 32768).div_euclid(65536)
+            }
+        }
         Function::Sigmoid { scale_in, scale_out } => rounded(1.0 / (1.0 + libm::exp(-real(scale_in))), scale_out),
         Function::Tanh { scale_in, scale_out } => rounded(libm::tanh(real(scale_in)), scale_out),
     }
@@ -242,7 +249,8 @@ fn max_pool_is_exact() {
     let mut random = Random::new(7);
     for case in 0..50 {
         let dims = Dims::new(3, random.within(3, 9) as u32, random.within(3, 9) as u32);
-        let (kernel, stride) = ([random.within(1, 3) as u32, random.within(1, 3) as u32], [random.within(1, 3) as u32, random.within(1, 3) as u32]);
+        let (kernel, stride) =
+            ([random.within(1, 3) as u32, random.within(1, 3) as u32], [random.within(1, 3) as u32, random.within(1, 3) as u32]);
         let out = [(dims.height - kernel[0]) / stride[0] + 1, (dims.width - kernel[1]) / stride[1] + 1];
         // Values of 7 bits: their differences have 8.
         let mut builder = NetworkBuilder::new(Input::row_major(dims, 7, 0), 8);

@@ -79,7 +79,11 @@ impl View {
     }
 
     fn terms(&self, sign: i32) -> impl Iterator<Item = Term> + '_ {
-        self.parts.iter().map(move |(source, rows, cols)| Term::Stencil { source: *source, rows: rows.clone(), cols: cols.clone().scaled(sign) })
+        self.parts.iter().map(move |(source, rows, cols)| Term::Stencil {
+            source: *source,
+            rows: rows.clone(),
+            cols: cols.clone().scaled(sign),
+        })
     }
 }
 

@@ -108,8 +108,10 @@ pub enum ModelError {
     #[error("layer {layer}, term {term}: kernel, stride and dilation must be at least 1, and kernel times output length at most 2^{max}",
         max = MAX_LOG_BLOCK)]
     Window { layer: usize, term: usize },
-    #[error("layer {layer}, term {term}: {axis} length {output} does not follow from length {input} with this window: \
-        padding must be smaller than the dilated kernel on each side")]
+    #[error(
+        "layer {layer}, term {term}: {axis} length {output} does not follow from length {input} with this window: \
+        padding must be smaller than the dilated kernel on each side"
+    )]
     WindowLength { layer: usize, term: usize, axis: AxisOf, output: u32, input: u32 },
     #[error("layer {layer}, term {term}: a stencil reads {have} channels and must read as many as the layer has ({need})")]
     StencilChannels { layer: usize, term: usize, have: u32, need: u32 },

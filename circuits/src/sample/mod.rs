@@ -61,7 +61,13 @@ impl Sample {
         Self { builder: NetworkBuilder::new(Input::row_major(dims, BITS, SCALE), BITS), random: Random::new(seed), at: Source::Input }
     }
 
-    fn add(&mut self, dims: Dims, fan_in: u32, function: Function, term: impl FnOnce(&mut NetworkBuilder, &mut dyn FnMut() -> i16) -> Term) {
+    fn add(
+        &mut self,
+        dims: Dims,
+        fan_in: u32,
+        function: Function,
+        term: impl FnOnce(&mut NetworkBuilder, &mut dyn FnMut() -> i16) -> Term,
+    ) {
         let deviation = (2.0 / f64::from(fan_in)).sqrt() * f64::from(1 << WEIGHT_SCALE);
         let limit = f64::from(1 << (BITS - 1)) - 1.0;
         let random = &mut self.random;
