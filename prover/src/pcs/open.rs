@@ -1,0 +1,111 @@
+//! The opening's prover: three multi-scalar multiplications of the size of a chunk, everything else linear or of square-root size.
+
+use super::{
+    MAX_LOG, MIN_LOG, Opening, PcsError, commit,
+    poly::{add_scaled, divide, eq_table, eval, inner, symmetric_upper},
+    transcript::{Transcript, inverse_of_z, refuse_opened_point},
+};
+use crate::srs::Srs;
+use ark_bn254::{Fr, G1Affine};
+use ark_ff::{AdditiveGroup, Field};
+use rayon::prelude::*;
+
+/// Opens `t` (`2^c + 1` coefficients, the last one the blinding) at `point` (`c` coordinates, lowest variable first) to
+/// `value = Σ_{i<2^c} eq(point, i)·t_i`. `seed` is `K` of the specification and must bind the commitment, the point and the value.
+///
+/// # Errors
+/// Lengths that do not fit, an SRS that is too small, a value that is not the polynomial's, a degenerate challenge.
+pub fn open(srs: &Srs, t: &[Fr], point: &[Fr], value: Fr, seed: [u8; 32]) -> Result<Opening, PcsError> {
+    let c = point.len();
+    if !(MIN_LOG..=MAX_LOG).contains(&c) {
+        return Err(PcsError::ChunkLog { log: c });
+    }
+    if t.len() != (1 << c) + 1 {
+        return Err(PcsError::CoefficientCount { have: t.len(), need: (1 << c) + 1 });
+    }
+    let (u1, u2) = point.split_at(c.div_ceil(2));
+    let (p1, p2) = (eq_table(u1), eq_table(u2));
+    let b = p1.len();
+    let mut transcript = Transcript::new(&seed);
+
+    // 1. fold the rows; the last row is the blinding coefficient alone
+    let h: Vec<Fr> = t.par_chunks(b).map(|row| inner(row, &p1)).collect();
+    if inner(&h, &p2) != value {
+        return Err(PcsError::WrongValue);
+    }
+    let c_h = commit(srs, &h)?;
+    let alpha = transcript.points(&[c_h]);
+
+    // 2. T = (X^b - α)·Q + g
+    let (q, g) = divide_rows(t, b, alpha);
+    let (c_q, c_g) = commit_both(srs, &q, &g)?;
+    let gamma = transcript.points(&[c_q, c_g]);
+
+    // 3. both inner products as one symmetric product; the degree of g by its reversal
+    let mut s = symmetric_upper(&g, &p1);
+    add_scaled(&mut s, gamma, &symmetric_upper(&h, &p2));
+    let d: Vec<Fr> = g.iter().rev().copied().collect();
+    let (c_s, c_d) = commit_both(srs, &s, &d)?;
+    let z = transcript.points(&[c_s, c_d]);
+    let zi = inverse_of_z(z, alpha)?;
+
+    // 4. evaluations
+    let evaluations = [(&g, z), (&g, zi), (&h, z), (&h, zi), (&s, z), (&s, zi)].map(|(p, at)| eval(p, at));
+    let eta = transcript.scalars(&evaluations);
+
+    // 5. W: the quotient of each claim by the vanishing polynomial of its points (claims with the same points divided together)
+    let e = Powers::new(eta);
+    let mut at_z = t.to_vec();
+    add_scaled(&mut at_z, alpha - z.pow([b as u64]), &q);
+    let mut at_both = Vec::new();
+    add_scaled(&mut at_both, e.2, &g);
+    add_scaled(&mut at_both, e.3, &s);
+    let mut at_all = Vec::new();
+    add_scaled(&mut at_all, e.4, &h);
+    add_scaled(&mut at_z, e.1, &d);
+    let mut w = divide(&at_z, z);
+    add_scaled(&mut w, Fr::ONE, &divide(&divide(&at_both, z), zi));
+    add_scaled(&mut w, Fr::ONE, &divide(&divide(&divide(&at_all, z), zi), alpha));
+    let c_w = commit(srs, &w)?;
+    let x = transcript.points(&[c_w]);
+    refuse_opened_point(x, [z, zi, alpha])?;
+
+    // 6. L vanishes at x; the interpolants are constants there and do not change the quotient
+    let (vz, vzi, va) = (x - z, x - zi, x - alpha);
+    let scale = vzi * va;
+    at_z.par_iter_mut().for_each(|c| *c *= scale);
+    add_scaled(&mut at_z, va, &at_both);
+    add_scaled(&mut at_z, Fr::ONE, &at_all);
+    add_scaled(&mut at_z, -(vz * vzi * va), &w);
+    let c_w_prime = commit(srs, &divide(&at_z, x))?;
+
+    let [g_z, g_zi, h_z, h_zi, s_z, s_zi] = evaluations;
+    Ok(Opening { h: c_h, q: c_q, g: c_g, s: c_s, d: c_d, w: c_w, w_prime: c_w_prime, g_z, g_zi, h_z, h_zi, s_z, s_zi })
+}
+
+/// `η^1 … η^4`, at the index of their claim.
+pub(super) struct Powers((), pub Fr, pub Fr, pub Fr, pub Fr);
+
+impl Powers {
+    pub(super) fn new(eta: Fr) -> Self {
+        let square = eta.square();
+        Powers((), eta, square, square * eta, square.square())
+    }
+}
+
+/// Quotient and remainder of `t` by `X^b - α`: row `i - 1` of the quotient is row `i` of `t` plus `α` times its row `i`.
+fn divide_rows(t: &[Fr], b: usize, alpha: Fr) -> (Vec<Fr>, Vec<Fr>) {
+    let mut q = t.get(b..).unwrap_or(&[]).to_vec();
+    for i in (0..q.len().saturating_sub(b)).rev() {
+        let above = q[i + b];
+        q[i] += alpha * above;
+    }
+    let remainder = |(j, c): (usize, &Fr)| *c + alpha * q.get(j).copied().unwrap_or(Fr::ZERO);
+    let g = t.iter().take(b).enumerate().map(remainder).collect();
+    (q, g)
+}
+
+fn commit_both(srs: &Srs, a: &[Fr], b: &[Fr]) -> Result<(G1Affine, G1Affine), PcsError> {
+    let (a, b) = rayon::join(|| commit(srs, a), || commit(srs, b));
+    Ok((a?, b?))
+}

@@ -1,0 +1,89 @@
+//! The opening's verifier: field arithmetic of logarithmic size, one small multi-scalar multiplication, two pairings.
+
+use super::{
+    Challenges, MAX_LOG, MIN_LOG, Opening, PcsError,
+    open::Powers,
+    poly::eval_eq,
+};
+use crate::msm::msm;
+use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
+use ark_ec::{AffineRepr, CurveGroup, pairing::Pairing};
+use ark_ff::{AdditiveGroup, Field, Zero};
+
+/// Checks that the polynomial behind `C_T = Σ scalar·point` over `commitment_terms` has the multilinear evaluation `value` at `point`
+/// (`c` coordinates, lowest variable first). `h = [1]_2`, `tau_h = [τ]_2`. `seed` must bind the terms, the point and the value.
+///
+/// # Errors
+/// [`PcsError::Rejected`] if the opening does not show it, [`PcsError::ChunkLog`], [`PcsError::DegenerateChallenge`].
+pub fn verify(
+    h: G2Affine,
+    tau_h: G2Affine,
+    commitment_terms: &[(Fr, G1Affine)],
+    point: &[Fr],
+    value: Fr,
+    seed: [u8; 32],
+    opening: &Opening,
+) -> Result<(), PcsError> {
+    let (left, right) = pairing_inputs(commitment_terms, point, value, seed, opening)?;
+    let product = Bn254::multi_pairing([left.into_affine(), -right], [h, tau_h]);
+    if product.is_zero() { Ok(()) } else { Err(PcsError::Rejected) }
+}
+
+/// The two points `(C_L + x·C_W', C_W')` of the opening's check `e(left, [1]_2) = e(right, [τ]_2)`, for a caller that merges it with other
+/// pairings. **The claim is shown only if the caller discharges that equation.**
+///
+/// # Errors
+/// [`PcsError::ChunkLog`], [`PcsError::DegenerateChallenge`].
+pub fn pairing_inputs(
+    commitment_terms: &[(Fr, G1Affine)],
+    point: &[Fr],
+    value: Fr,
+    seed: [u8; 32],
+    opening: &Opening,
+) -> Result<(G1Projective, G1Affine), PcsError> {
+    let c = point.len();
+    if !(MIN_LOG..=MAX_LOG).contains(&c) {
+        return Err(PcsError::ChunkLog { log: c });
+    }
+    let (u1, u2) = point.split_at(c.div_ceil(2));
+    let b = 1u64 << u1.len();
+    let ch = Challenges::replay(&seed, opening)?;
+    let Challenges { alpha, z, zi, eta, x, .. } = ch;
+    let o = opening;
+    let h_alpha = folded_evaluation(&ch, u1, u2, value, o)?;
+
+    // the interpolants at x: a constant, a line through z and 1/z, a parabola through z, 1/z and α
+    let (vz, vzi, va) = (x - z, x - zi, x - alpha);
+    let inverse = |d: Fr, which| d.inverse().ok_or(PcsError::DegenerateChallenge { which });
+    let dz = inverse(z - zi, super::Challenge::Z)?;
+    let line = |at_z: Fr, at_zi: Fr| (at_z * vzi - at_zi * vz) * dz;
+    let da = inverse((alpha - z) * (alpha - zi), super::Challenge::Alpha)?;
+    let line_alpha = |at_z: Fr, at_zi: Fr| (at_z * (alpha - zi) - at_zi * (alpha - z)) * dz;
+    let parabola = line(o.h_z, o.h_zi) + (h_alpha - line_alpha(o.h_z, o.h_zi)) * da * vz * vzi;
+
+    let e = Powers::new(eta);
+    let (only_z, both) = (vzi * va, va);
+    let values = only_z * (o.g_z + e.1 * z.pow([b - 1]) * o.g_zi) + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + e.4 * parabola;
+    let own = [
+        (only_z * (alpha - z.pow([b])), o.q),
+        (only_z * e.1, o.d),
+        (both * e.2, o.g),
+        (both * e.3, o.s),
+        (e.4, o.h),
+        (-(vz * vzi * va), o.w),
+        (x, o.w_prime),
+        (-values, G1Affine::generator()),
+    ];
+    let terms = commitment_terms.iter().map(|(s, p)| (*s * only_z, *p)).chain(own);
+    let (scalars, points): (Vec<Fr>, Vec<G1Affine>) = terms.unzip();
+    Ok((msm(&points, &scalars), o.w_prime))
+}
+
+/// `h(α)` from the product identity at `z`; `α` folds `h` and `g` alike, so a wrong inner product shows as a wrong evaluation of `h`.
+fn folded_evaluation(ch: &Challenges, u1: &[Fr], u2: &[Fr], value: Fr, o: &Opening) -> Result<Fr, PcsError> {
+    let Challenges { gamma, z, zi, .. } = *ch;
+    let products = o.g_z * eval_eq(u1, zi) + o.g_zi * eval_eq(u1, z) + gamma * (o.h_z * eval_eq(u2, zi) + o.h_zi * eval_eq(u2, z));
+    let twice = products - z * o.s_z - zi * o.s_zi;
+    let half = Fr::ONE.double().inverse().ok_or(PcsError::Rejected)?;
+    Ok(twice * half - gamma * value)
+}

@@ -1,0 +1,89 @@
+//! Our own file of an SRS: `"ASSAYSRS"`, version (u32, little-endian), mark (u32: 1 for development), number of G1 points (u64), `[τ]_2`,
+//! the G1 points as `x ‖ y` words, and the Keccak-256 of all that. Points are uncompressed, so loading takes no square roots.
+
+use super::{MAX_LOG, HeaderField, Srs, SrsError};
+use crate::pcs::encode::{Reader, g1_bytes, g2_bytes, keccak};
+use ark_bn254::G2Affine;
+use ark_ec::AffineRepr;
+use rayon::prelude::*;
+use std::{fs, io::Write, path::Path};
+
+const MAGIC: &[u8; 8] = b"ASSAYSRS";
+const VERSION: u32 = 1;
+const HEADER: usize = 8 + 4 + 4 + 8;
+const OVERHEAD: u64 = HEADER as u64 + 128 + 32;
+
+/// Writes the file, through a temporary one beside it, so that a full disk or a crash leaves no half file under the name.
+///
+/// # Errors
+/// [`SrsError::Io`].
+pub fn save(srs: &Srs, path: &Path) -> Result<(), SrsError> {
+    let mut bytes = Vec::with_capacity(OVERHEAD as usize + 64 * srs.g1.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&u32::from(srs.development).to_le_bytes());
+    bytes.extend_from_slice(&(srs.g1.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&g2_bytes(&srs.tau_h));
+    bytes.extend(srs.g1.iter().flat_map(g1_bytes));
+    let hash = keccak(&[&bytes]);
+    bytes.extend_from_slice(&hash);
+    let temporary = path.with_extension(format!("partial-{}", std::process::id()));
+    let written = (|| {
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        // the first error is the one to report
+        let _ = fs::remove_file(&temporary);
+    }
+    Ok(written?)
+}
+
+/// Reads and checks a file: length, hash, every point canonical and on the curve, generators, `[τ]_1` against `[τ]_2`, the mark against `τ`.
+/// That the *other* powers are right is what [`Srs::check`] shows; a string that fails there gives proofs that fail, never false ones
+/// that pass, since verifiers use `[τ]_2` only.
+///
+/// # Errors
+/// A [`SrsError`] that names the first thing wrong.
+pub fn load(path: &Path) -> Result<Srs, SrsError> {
+    parse(&fs::read(path)?)
+}
+
+fn parse(bytes: &[u8]) -> Result<Srs, SrsError> {
+    let short = SrsError::Length { have: bytes.len() as u64, need: OVERHEAD };
+    if bytes.get(..8).is_some_and(|magic| magic != MAGIC) {
+        return Err(SrsError::Magic);
+    }
+    let (Some(header), true) = (bytes.get(..HEADER), bytes.len() as u64 >= OVERHEAD) else { return Err(short) };
+    let number = |from: usize, len: usize| header.iter().skip(from).take(len).rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
+    let (version, mark, count) = (number(8, 4), number(12, 4), number(16, 8));
+    if version != u64::from(VERSION) {
+        return Err(SrsError::Version { version: version as u32 });
+    }
+    if mark > 1 {
+        return Err(SrsError::Header { field: HeaderField::Mark, value: mark });
+    }
+    if !(2..=(1u64 << (MAX_LOG + 1))).contains(&count) {
+        return Err(SrsError::Header { field: HeaderField::Count, value: count });
+    }
+    let need = OVERHEAD + 64 * count;
+    if bytes.len() as u64 != need {
+        return Err(SrsError::Length { have: bytes.len() as u64, need });
+    }
+    let (body, hash) = bytes.split_at(bytes.len() - 32);
+    if keccak(&[body]) != hash {
+        return Err(SrsError::Hash);
+    }
+    let (tau_bytes, points) = body.split_at(HEADER + 128);
+    let tau_h = Reader::new(tau_bytes.get(HEADER..).unwrap_or_default()).g2().map_err(|_| SrsError::G2Point { index: 1 })?;
+    let g1 = points
+        .par_chunks_exact(64)
+        .enumerate()
+        .map(|(i, p)| Reader::new(p).g1().ok().filter(|p| !p.is_zero()).ok_or(SrsError::G1Point { index: i as u64 }))
+        .collect::<Result<Vec<_>, _>>()?;
+    let srs = Srs { g1, h: G2Affine::generator(), tau_h, development: mark == 1 };
+    srs.check_ends()?;
+    Ok(srs)
+}
