@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -10,6 +11,9 @@ use crate::engine::Engine;
 use crate::routes::app;
 use crate::state::{AppState, ServeError};
 use crate::worker;
+
+/// How long workers have after the drain to write down where they are.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves until `shutdown` resolves, then lets requests and the proof at hand finish, within [`ServeConfig::drain`].
 /// `ready` is called once, with the address that HTTP listens on.
@@ -39,7 +43,11 @@ pub async fn serve(
         }
     }
     state.stopping.send_replace(true);
-    workers.await.map_err(|_| ServeError::Died)?;
+    // a worker that waits for the chain is cut after the drain: every step can be taken up again
+    match tokio::time::timeout(state.config.drain.saturating_add(GRACE), &mut workers).await {
+        Ok(done) => done.map_err(|_| ServeError::Died)?,
+        Err(_) => workers.abort(),
+    }
     // connections that do not end by themselves are cut: everything that they could learn is in the database
     if let Ok(done) = tokio::time::timeout(state.config.drain, http).await {
         done.map_err(|_| ServeError::Died)?.map_err(io)?;

@@ -165,6 +165,10 @@ sol! {
         function hashOrder(Order calldata order) external view returns (bytes32);
         function hashQuote(Quote calldata quote) external view returns (bytes32);
         function contextOf(bytes32 jobId, address prover) external view returns (bytes32);
+        function verifier() external view returns (address);
+        function keys() external view returns (address);
+        function models() external view returns (address);
+        function treasury() external view returns (address);
         function eip712Domain()
             external
             view

@@ -26,11 +26,6 @@ pub struct Facts {
     pub verifier: Address,
 }
 
-alloy::sol! {
-    /// The market's immutable verifier.
-    function verifier() external view returns (address);
-}
-
 /// A market, its chain, and this server's accounts in it.
 #[derive(Debug)]
 pub struct Market {
@@ -54,14 +49,10 @@ impl Market {
     pub async fn facts(&self) -> Result<&Facts, ChainError> {
         self.facts
             .get_or_try_init(|| async {
-                let chain_id = self.rpc.chain_id().await?;
                 let address = self.config.market;
-                let domain = self.rpc.call(address, &InferenceMarket::eip712DomainCall {}).await?;
-                let verifier = self.rpc.call(address, &verifierCall {}).await?;
-                if domain.verifyingContract != address || domain.chainId != U256::from(chain_id) {
-                    return Err(ChainError::Unexpected { what: "eip712Domain", address });
-                }
-                let domain = Eip712Domain::new(Some(domain.name.into()), Some(domain.version.into()), Some(domain.chainId), Some(address), None);
+                let chain_id = self.rpc.chain_id().await?;
+                let domain = super::account::domain(&self.rpc, address).await?;
+                let verifier = self.rpc.call(address, &InferenceMarket::verifierCall {}).await?;
                 Ok(Facts { chain_id, domain, verifier })
             })
             .await

@@ -2,6 +2,8 @@
 
 pub mod abi;
 pub mod account;
+pub mod deploy;
+pub mod dev;
 mod market;
 
 pub(crate) use market::decode_funding;

@@ -50,9 +50,8 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
         InferenceMarket::State::Settled => (Some(State::Settled), "the market paid"),
         InferenceMarket::State::Cancelled => (Some(State::Cancelled), "the buyer took the escrow back"),
         InferenceMarket::State::Expired | InferenceMarket::State::Refunded => (Some(State::Refunded), "the market refunded the buyer"),
-        InferenceMarket::State::Funded | InferenceMarket::State::Locked if now > expire_by => {
-            (Some(State::Expired), "the time to prove ran out; the buyer can claim the refund")
-        }
+        InferenceMarket::State::Funded if now > prove_by => (Some(State::Expired), "the time to lock ran out; the buyer can cancel"),
+        InferenceMarket::State::Locked if now > expire_by => (Some(State::Expired), "the time to prove ran out; the buyer can claim the refund"),
         _ => (None, ""),
     };
     let over = match end {
@@ -130,10 +129,6 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             InferenceMarket::State::Locked => return Err(StepError::Taken),
             InferenceMarket::State::Funded => {}
             _ => return Err(ChainError::NoEvent { event: "JobFunded", id: chain_job }.into()),
-        }
-        // nobody can lock any more; the job is open to whoever has a proof, and the price is the late one
-        if found.now > found.prove_by {
-            return Ok(None);
         }
         let funding = funding(state, job, chain_job).await?;
         market.ensure_credit(funding.order.token, funding.order.collateral).await?;

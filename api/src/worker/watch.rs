@@ -53,7 +53,7 @@ async fn poll(state: &AppState, market: &Market, all: bool) -> Result<(), StepEr
     while from <= safe && !state.is_stopping() {
         let to = safe.min(from + BLOCKS_MAX - 1);
         for log in market.rpc.logs(&market.filter(from, to)).await? {
-            handle(state, &log).await?;
+            spare(handle(state, &log).await)?;
         }
         state.store.set_cursor(&name, to).await?;
         state.metrics.block.store(to, Ordering::Relaxed);
@@ -64,10 +64,21 @@ async fn poll(state: &AppState, market: &Market, all: bool) -> Result<(), StepEr
         if let Some(chain_job) = job.chain_job
             && (all || (young && job.state == State::AwaitingPayment))
         {
-            compare(state, market, &job, chain_job, safe).await?;
+            spare(compare(state, market, &job, chain_job, safe).await)?;
         }
     }
     Ok(())
+}
+
+/// One job that cannot be dealt with must not keep the watcher from the others; an outage must.
+fn spare(result: Result<(), StepError>) -> Result<(), StepError> {
+    match result {
+        Err(error) if !error.is_outage() => {
+            tracing::warn!(%error, "the watcher passes over a prediction");
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// Moves the job that an event is about. Events of jobs that nobody asked this server for are not its business.

@@ -1,6 +1,8 @@
 //! The service's tests: routes without a socket, the store through crashes, the workers, the chain.
 
+mod chain;
 mod fake;
 mod http;
 mod jobs;
+mod market;
 mod store;

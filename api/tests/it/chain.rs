@@ -1,0 +1,379 @@
+//! Paid predictions against the real contracts on a development chain.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use alloy::primitives::{Address, B256, U256};
+use alloy::sol_types::SolCall;
+use assay_api::chain::abi::Erc20;
+use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
+use assay_api::chain::deploy::TEST_TOKEN;
+use assay_api::chain::{Market, account};
+use assay_api::store::{Purpose, State};
+use serde_json::{Value, json};
+
+use crate::fake::{eventually, get, post};
+use crate::market::{World, crash, stop, until};
+
+alloy::sol! {
+    function mint(address to, uint256 amount) external;
+}
+
+macro_rules! world {
+    ($honest:expr) => {
+        match World::new($honest).await {
+            Some(world) => world,
+            None => return,
+        }
+    };
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paid_prediction_is_locked_proven_and_settled() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    assert_eq!(escrow.order.input_commitment, w.commitment());
+    let id = w.submit(&state, &escrow).await;
+    let path = format!("/v1/predictions/{id}");
+    let waiting = get(&state, &path).await.json();
+    assert_eq!((&waiting["state"], &waiting["output"]), (&json!("awaiting_payment"), &Value::Null));
+
+    let job = w.fund(&escrow).await;
+    assert_eq!(waiting["job_id"], json!(job));
+    until(&state, &id, State::Settled).await;
+    let record = account::job(&w.rpc, w.at.market, job).await.unwrap();
+    assert_eq!((record.state, record.prover), (ChainState::Settled, w.seller.address()));
+    // 9000 + 1000 basis points and the collateral: seller and prover are one account here
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 5_000));
+    let done = get(&state, &path).await.json();
+    assert_eq!(done["output"], json!([4.5, 3.0]));
+    let purposes: Vec<_> = done["transactions"].as_array().unwrap().iter().map(|t| (&t["purpose"], &t["state"])).collect();
+    assert_eq!(purposes, [(&json!("lock"), &json!("mined")), (&json!("settle"), &json!("mined"))]);
+    let states: Vec<_> = state.store.events(&id, 0, 100).await.unwrap().into_iter().filter(|e| e.kind == "state").collect();
+    let states: Vec<_> = states.iter().map(|e| e.data["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["awaiting_payment", "queued", "locking", "proving", "settlement_pending", "settled"]);
+
+    // the context is the contract's, before reduction
+    let context: B256 = done["context"].as_str().unwrap().parse().unwrap();
+    let r: U256 = "0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001".parse().unwrap();
+    let on_chain = w.rpc.call(w.at.market, &InferenceMarket::contextOfCall { jobId: job, prover: w.seller.address() }).await.unwrap();
+    assert_eq!(U256::from_be_bytes(context.0) % r, U256::from_be_bytes(on_chain.0));
+
+    // the same escrow buys nothing more
+    let again = post(&state, "/v1/predictions", &[], &w.request(&escrow)).await;
+    again.is_problem(422, "escrow-spent");
+    post(&state, &format!("{path}/cancel"), &[], &json!({})).await.is_problem(409, "not-cancellable");
+    assert_eq!(get(&state, "/readyz").await.status, 200);
+    account::withdraw(&w.rpc, &w.seller, w.at.market, Address::ZERO, U256::from(1_005_000)).await.unwrap();
+    assert_eq!(w.credit(w.seller.address()).await, U256::ZERO);
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_digests_are_the_contracts() {
+    let w = world!(false);
+    let state = w.open().await;
+    let escrow = w.escrow(&state).await;
+    let domain = account::domain(&w.rpc, w.at.market).await.unwrap();
+    let order = InferenceMarket::hashOrderCall { order: (&escrow.order).into() };
+    assert_eq!(w.rpc.call(w.at.market, &order).await.unwrap(), escrow.order.job_id(&domain));
+    let quote = InferenceMarket::hashQuoteCall { quote: (&escrow.quote).into() };
+    assert_eq!(w.rpc.call(w.at.market, &quote).await.unwrap(), escrow.quote.digest(&domain));
+    let listed = account::model(&w.rpc, w.at.models, w.model.id).await.unwrap();
+    assert_eq!(listed.modelCommitment, w.model.model_commitment);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_escrow_that_does_not_fit_is_refused() {
+    let w = world!(false);
+    let state = w.open().await;
+    let good = w.escrow(&state).await;
+    let refused = async |change: &dyn Fn(&mut Value), code: &str, field: &str| {
+        let mut request = w.request(&good);
+        change(&mut request);
+        let answer = post(&state, "/v1/predictions", &[], &request).await;
+        answer.is_problem(422, code);
+        assert!(answer.json()["detail"].as_str().unwrap().contains(field), "{}", answer.text());
+    };
+    let other = json!(B256::repeat_byte(9));
+    refused(&|r| r["input"][0] = json!(5), "escrow-mismatch", "input_commitment").await;
+    refused(&|r| r["blinding"] = json!([]), "escrow-mismatch", "input_commitment").await;
+    for field in ["model_id", "model_commitment", "key_hash"] {
+        refused(&|r| r["escrow"]["order"][field] = other.clone(), "escrow-mismatch", field).await;
+    }
+    refused(&|r| r["escrow"]["order"]["max_price"] = json!("999999"), "escrow-mismatch", "max_price").await;
+    refused(&|r| r["escrow"]["order"]["collateral"] = json!("1"), "escrow-mismatch", "collateral").await;
+    refused(&|r| r["escrow"]["order"]["prove_secs"] = json!(1), "escrow-mismatch", "prove_secs").await;
+    refused(&|r| r["escrow"]["order"]["expire_secs"] = json!(1), "escrow-mismatch", "expire_secs").await;
+    refused(&|r| r["escrow"]["order"]["buyer"] = json!(Address::repeat_byte(1)), "escrow-mismatch", "buyer").await;
+    refused(&|r| r["escrow"]["order"]["token"] = json!(Address::repeat_byte(1)), "escrow-mismatch", "token").await;
+    refused(&|r| r["escrow"]["order"]["prover"] = json!(Address::repeat_byte(1)), "escrow-mismatch", "prover").await;
+    refused(&|r| r["escrow"]["quote"]["price"] = json!("1"), "quote-signature", "not signed").await;
+    refused(&|r| r["escrow"]["signature"] = json!("0x00"), "quote-signature", "not signed").await;
+    refused(&|r| r["escrow"]["order"]["max_price"] = json!("many"), "invalid-body", "").await;
+    // no escrow at all
+    let mut bare = w.request(&good);
+    bare.as_object_mut().unwrap().remove("escrow");
+    post(&state, "/v1/predictions", &[], &bare).await.is_problem(402, "payment-required");
+    w.pass_secs(w.terms.quote_secs + 10).await;
+    refused(&|_| {}, "quote-expired", "valid until").await;
+    assert_eq!(state.store.counts().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn funding_before_asking_works_too_and_nobody_pays_for_nothing() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    // funded first: the event passes before the prediction is stored
+    let early = w.escrow(&state).await;
+    w.fund(&early).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let id = w.submit(&state, &early).await;
+    until(&state, &id, State::Settled).await;
+    // never funded
+    let unpaid = w.escrow(&state).await;
+    let id = w.submit(&state, &unpaid).await;
+    w.pass_secs(w.terms.quote_secs + 10).await;
+    until(&state, &id, State::Expired).await;
+    assert_eq!(state.store.job(&id).await.unwrap().error.unwrap().0, "quote-expired");
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unserved_job_is_taken_back_or_refunded() {
+    let w = world!(false);
+    let state = w.open().await; // no workers: nobody serves
+    let (one, two, three) = (w.escrow(&state).await, w.escrow(&state).await, w.escrow(&state).await);
+    let ids = [w.submit(&state, &one).await, w.submit(&state, &two).await, w.submit(&state, &three).await];
+    let jobs = [w.fund(&one).await, w.fund(&two).await, w.fund(&three).await];
+    account::cancel(&w.rpc, &w.buyer, w.at.market, jobs[0]).await.unwrap();
+    assert_eq!(w.credit(w.buyer.address()).await, U256::from(1_000_000));
+    assert!(account::claim_refund(&w.rpc, &w.buyer, w.at.market, jobs[1]).await.is_err(), "too early");
+    w.pass_secs(u64::from(w.terms.expire_secs) + 10).await;
+    account::claim_refund(&w.rpc, &w.buyer, w.at.market, jobs[1]).await.unwrap();
+    assert_eq!(w.credit(w.buyer.address()).await, U256::from(2_000_000));
+    // the server comes up and finds out
+    let workers = tokio::spawn(assay_api::run_workers(state.clone()));
+    until(&state, &ids[0], State::Cancelled).await;
+    until(&state, &ids[1], State::Refunded).await;
+    until(&state, &ids[2], State::Expired).await;
+    assert_eq!(w.engine.proofs.load(SeqCst), 0);
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rejected_proofs_cost_nobody_and_stop_new_locks() {
+    let w = world!(true);
+    let (state, workers) = w.start().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let escrow = w.escrow(&state).await;
+        let id = w.submit(&state, &escrow).await;
+        w.fund(&escrow).await;
+        until(&state, &id, State::Failed).await;
+        ids.push(id);
+    }
+    let failed = state.store.job(&ids[0]).await.unwrap();
+    let (code, detail) = failed.error.unwrap();
+    assert_eq!(code, "chain-refused");
+    assert!(detail.contains("InvalidLength"), "the contract's reason is kept: {detail}");
+    let settles = state.store.transactions(&ids[0]).await.unwrap().into_iter().filter(|t| t.0 == "settle").count();
+    assert_eq!(settles, 0, "a settlement that would revert is never sent");
+    // three failures in a row: no more quotes, no more predictions, not ready
+    post(&state, "/v1/quotes", &[], &json!({ "model": w.model.id })).await.is_problem(503, "paused");
+    get(&state, "/readyz").await.is_problem(503, "paused");
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_step_ends_in_one_settlement() {
+    let w = world!(false);
+    // while the lock is in flight
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    w.anvil_call("evm_setAutomine", json!([true])).await;
+    let job = w.fund(&escrow).await;
+    until(&state, &id, State::Settled).await; // warm-up: the collateral is deposited
+    assert_eq!(account::job(&w.rpc, w.at.market, job).await.unwrap().state, ChainState::Settled);
+
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    crash(state, workers).await; // in awaiting_payment
+    w.fund(&escrow).await;
+    w.anvil_call("evm_setAutomine", json!([false])).await;
+    let (state, workers) = w.start().await;
+    eventually("the lock is sent", async || state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().is_some()).await;
+    let lock = state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().unwrap();
+    crash(state, workers).await; // in locking, the transaction in the mempool
+    let (state, workers) = w.start().await;
+    w.engine.step_ms.store(300, SeqCst);
+    w.anvil_call("evm_mine", json!([])).await;
+    until(&state, &id, State::Proving).await;
+    crash(state, workers).await; // in proving
+    w.engine.step_ms.store(0, SeqCst);
+    let (state, workers) = w.start().await;
+    eventually("the settlement is sent", async || state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().is_some()).await;
+    let settle = state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().unwrap();
+    assert_eq!(state.store.job(&id).await.unwrap().state, State::SettlementPending);
+    crash(state, workers).await; // in settlement_pending
+    eventually("the settlement is mined", async || {
+        w.anvil_call("evm_mine", json!([])).await;
+        w.rpc.receipt(settle.hash).await.unwrap().is_some()
+    })
+    .await; // while the server is down
+    let (state, workers) = w.start().await;
+    until(&state, &id, State::Settled).await;
+    let transactions = state.store.transactions(&id).await.unwrap();
+    let expected = [("lock".to_owned(), lock.hash, "mined".to_owned()), ("settle".to_owned(), settle.hash, "mined".to_owned())];
+    assert_eq!(transactions, expected, "nothing was signed twice");
+    let events = state.store.events(&id, 0, 100).await.unwrap();
+    let ends = events.iter().filter(|e| e.kind == "state" && e.data["state"].as_str().unwrap().parse::<State>().unwrap().is_terminal());
+    assert_eq!(ends.count(), 1, "exactly one terminal state");
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(2_000_000 + 5_000));
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_signed_before_a_crash_is_the_one_that_is_sent() {
+    let w = world!(false);
+    let state = w.open().await;
+    let mut config = w.config().chain.unwrap();
+    config.poll = std::time::Duration::from_secs(1);
+    let market = Market::new(config).unwrap();
+    market.ensure_credit(Address::ZERO, 10_000).await.unwrap();
+    let mut signed = Vec::new();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let escrow = w.escrow(&state).await;
+        let id = w.submit(&state, &escrow).await;
+        let job = w.fund(&escrow).await;
+        let funding = market.funding(job, None).await.unwrap();
+        state.store.transition(&id, None, &[State::AwaitingPayment], State::Queued, Default::default()).await.unwrap();
+        let (_, lease) = state.store.claim(&[State::Queued], None, 60_000).await.unwrap().unwrap();
+        let context = Some(market.context(job).await.unwrap());
+        let patch = assay_api::store::Patch { context, ..Default::default() };
+        state.store.transition(&id, Some(&lease), &[State::Queued], State::Locking, patch).await.unwrap();
+        let tx = w.rpc.sign(&w.seller, Some(w.at.market), market.lock_call(&funding), U256::ZERO).await.unwrap();
+        state.store.save_transaction(&lease, Purpose::Lock, &tx).await.unwrap();
+        signed.push(tx); // saved, and the process dies before it is sent
+        ids.push(id);
+    }
+    assert_eq!(signed[0].nonce, signed[1].nonce, "the second did not know of the first");
+    drop(state);
+    let (state, workers) = w.start().await;
+    until(&state, &ids[0], State::Settled).await;
+    until(&state, &ids[1], State::Settled).await;
+    let first = state.store.transactions(&ids[0]).await.unwrap();
+    assert_eq!((first[0].1, first[0].2.as_str()), (signed[0].hash, "mined"));
+    let second = state.store.transactions(&ids[1]).await.unwrap();
+    assert_eq!((second[0].1, second[0].2.as_str()), (signed[1].hash, "replaced"), "its nonce was taken");
+    assert_eq!((second[1].0.as_str(), second[1].2.as_str()), ("lock", "mined"));
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_lost_from_the_disk_is_made_again() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    w.engine.step_ms.store(100, SeqCst);
+    w.fund(&escrow).await;
+    until(&state, &id, State::Proving).await;
+    w.anvil_call("evm_setAutomine", json!([false])).await;
+    until(&state, &id, State::SettlementPending).await;
+    crash(state, workers).await;
+    for file in std::fs::read_dir(w.dir.path().join("proofs")).unwrap() {
+        std::fs::write(file.unwrap().path(), b"rot").unwrap();
+    }
+    w.anvil_call("anvil_dropAllTransactions", json!([])).await;
+    w.anvil_call("evm_setAutomine", json!([true])).await;
+    let (state, workers) = w.start().await;
+    until(&state, &id, State::Settled).await;
+    assert_eq!(w.engine.proofs.load(SeqCst), 2);
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_that_is_away_is_waited_for() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    stop(state, workers).await;
+    let World { anvil, dir, engine, model, at, seller, terms, .. } = w;
+    let url = anvil.url().to_owned();
+    drop(anvil);
+    let mut config = assay_api::config::ServeConfig::paid(
+        dir.path(),
+        assay_api::config::ChainConfig::new(&url, at.market, at.models, seller, terms),
+    );
+    config.drain = std::time::Duration::from_millis(100);
+    let state = assay_api::AppState::open(config, engine).await.unwrap();
+    let workers = tokio::spawn(assay_api::run_workers(state.clone()));
+    let answer = post(&state, "/v1/quotes", &[], &json!({ "model": model.id })).await;
+    answer.is_problem(503, "chain-unreachable");
+    assert_eq!(answer.headers["retry-after"], "5");
+    get(&state, "/readyz").await.is_problem(503, "chain-unreachable");
+    assert_eq!(get(&state, "/livez").await.status, 200);
+    eventually("the watcher notices", async || {
+        let metrics = get(&state, "/metrics").await.text();
+        !metrics.contains("assay_chain_errors_total 0\n")
+    })
+    .await;
+    let job = state.store.job(&id).await.unwrap();
+    assert_eq!((job.state, job.attempts), (State::AwaitingPayment, 0), "nothing is lost and nobody is blamed");
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prover_without_coins_takes_no_orders() {
+    let w = world!(false);
+    let mut config = w.config();
+    config.chain.as_mut().unwrap().prover = alloy::signers::local::PrivateKeySigner::random();
+    let state = assay_api::AppState::open(config, w.engine.clone()).await.unwrap();
+    let answer = post(&state, "/v1/quotes", &[], &json!({ "model": w.model.id })).await;
+    answer.is_problem(503, "prover-unfunded");
+    assert_eq!(answer.headers["retry-after"], "60");
+    let poor = alloy::signers::local::PrivateKeySigner::random();
+    let error = account::deposit(&w.rpc, &poor, w.at.market, Address::ZERO, U256::from(1)).await.unwrap_err();
+    assert!(matches!(error, assay_api::chain::ChainError::InsufficientFunds { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_pay_as_well_as_coins() {
+    let mut w = world!(false);
+    let (token, _) = TEST_TOKEN.deploy(&w.rpc, &w.seller, Vec::new()).await.unwrap();
+    for signer in [&w.seller, &w.buyer] {
+        let mint = mintCall { to: signer.address(), amount: U256::from(10_000_000) };
+        w.rpc.execute(signer, Some(token), mint.abi_encode().into(), U256::ZERO).await.unwrap();
+    }
+    w.terms.token = token;
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    w.fund(&escrow).await;
+    until(&state, &id, State::Settled).await;
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 5_000));
+    let left = w.rpc.call(token, &Erc20::balanceOfCall { account: w.buyer.address() }).await.unwrap();
+    assert_eq!(left, U256::from(9_000_000));
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_proof_settles_at_the_late_price() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    w.engine.step_ms.store(100, SeqCst);
+    let job = w.fund(&escrow).await;
+    until(&state, &id, State::Proving).await;
+    w.pass_secs(u64::from(w.terms.prove_secs) + 10).await;
+    until(&state, &id, State::Settled).await;
+    assert!(account::job(&w.rpc, w.at.market, job).await.unwrap().late);
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(800_000), "the collateral is gone");
+    assert_eq!(w.credit(w.buyer.address()).await, U256::from(200_000));
+    stop(state, workers).await;
+}

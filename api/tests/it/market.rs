@@ -1,0 +1,183 @@
+//! A development chain with the contracts on it, a listed model, a server, and a buyer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use alloy::providers::Provider;
+use alloy::signers::local::PrivateKeySigner;
+use assay_api::chain::deploy::{DeployOptions, Deployment, OWNER, PROVER, deploy, deploy_code};
+use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
+use assay_api::chain::{Rpc, abi, account};
+use assay_api::config::{ChainConfig, ServeConfig, Terms};
+use assay_api::engine::{Engine, InputOpening, ModelInfo, input_digest};
+use assay_api::store::State;
+use assay_api::terms::Escrow;
+use assay_api::{AppState, run_workers};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::fake::{Fake, eventually, post};
+
+/// A verifier that accepts everything: `600160005260206000f3` returns 1.
+const YES: &str = "69600160005260206000f3600052600a6016f3";
+
+/// Everything that a test needs of a market.
+pub struct World {
+    pub anvil: DevChain,
+    pub rpc: Rpc,
+    pub at: Deployment,
+    pub seller: PrivateKeySigner,
+    pub buyer: PrivateKeySigner,
+    pub model: ModelInfo,
+    pub engine: Arc<Fake>,
+    pub dir: tempfile::TempDir,
+    pub terms: Terms,
+}
+
+impl World {
+    /// Contracts, an admitted key, a listed model. `honest`: the real verifier, which accepts no fake.
+    pub async fn new(honest: bool) -> Option<Self> {
+        let anvil = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
+            Ok(anvil) => anvil,
+            Err(e @ DevChainError::NotFound) => {
+                println!("SKIPPED: {e}");
+                return None;
+            }
+            Err(e) => panic!("{e}"),
+        };
+        let rpc = anvil.rpc().unwrap();
+        let [deployer, seller, buyer, ..]: [PrivateKeySigner; 5] = DEV_KEYS.map(|k| k.parse().unwrap());
+        let verifier =
+            if honest { None } else { Some(deploy_code(&rpc, &deployer, hex::decode(YES).unwrap().into(), "mock").await.unwrap().0) };
+        let options = DeployOptions {
+            attestors: vec![deployer.address()],
+            threshold: 1,
+            timelock_secs: 0,
+            allow_development: true,
+            development_srs: vec![],
+            treasury: deployer.address(),
+            verifier,
+        };
+        let at = deploy(&rpc, &deployer, &options).await.unwrap();
+        let data: Value = serde_json::from_str(include_str!("../data/key.json")).unwrap();
+        let [key, weights] = ["key", "weights"].map(|name| data[name].as_str().unwrap().parse::<Bytes>().unwrap());
+        let key_hash = account::propose_key(&rpc, &seller, at.keys, &key).await.unwrap();
+        assert_eq!(account::propose_key(&rpc, &seller, at.keys, &key).await.unwrap(), key_hash, "proposing twice is harmless");
+        let status = account::attest_key(&rpc, &deployer, at.keys, key_hash, true).await.unwrap();
+        assert_eq!(status, abi::KeyRegistry::Status::Admitted);
+        let shape_digest = B256::from_slice(&key[32..64]);
+        let registration = abi::Registration {
+            shapeDigest: shape_digest,
+            weightCommitments: weights.clone(),
+            uri: "ipfs://card".into(),
+            cardHash: B256::ZERO,
+            royaltyBps: alloy::primitives::Uint::from(500),
+            split: vec![abi::Payee { account: OWNER, bps: 9000 }, abi::Payee { account: PROVER, bps: 1000 }],
+        };
+        let (id, _) = account::register_model(&rpc, &seller, at.models, registration).await.unwrap();
+        let mut model = Fake::new().models[0].clone();
+        model.id = id;
+        model.key_hash = key_hash;
+        model.shape_digest = shape_digest;
+        model.model_commitment = keccak256([shape_digest.to_vec(), weights.to_vec()].concat());
+        let engine = Fake::with_model(model.clone());
+        let terms = Terms { price: 1_000_000, collateral: 5_000, ..Terms::default() };
+        Some(Self { anvil, rpc, at, seller, buyer, model, engine, dir: tempfile::tempdir().unwrap(), terms })
+    }
+
+    pub fn config(&self) -> ServeConfig {
+        let mut chain = ChainConfig::new(self.anvil.url(), self.at.market, self.at.models, self.seller.clone(), self.terms);
+        chain.poll = Duration::from_millis(50);
+        chain.receipt_timeout = Duration::from_secs(20);
+        let mut config = ServeConfig::paid(self.dir.path(), chain);
+        config.drain = Duration::from_millis(300);
+        config
+    }
+
+    /// A server without its workers.
+    pub async fn open(&self) -> AppState {
+        for _ in 0..200 {
+            match AppState::open(self.config(), self.engine.clone()).await {
+                Ok(state) => return state,
+                // the lock goes when the last task of a dead server does
+                Err(assay_api::ServeError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(e) => panic!("{e}"),
+            }
+        }
+        panic!("the data folder stays locked");
+    }
+
+    pub async fn start(&self) -> (AppState, JoinHandle<()>) {
+        let state = self.open().await;
+        let workers = tokio::spawn(run_workers(state.clone()));
+        (state, workers)
+    }
+
+    pub fn input(&self) -> InputOpening {
+        InputOpening { data: vec![1.0, 2.0, 3.0, -1.5], blinding: vec![B256::repeat_byte(7)] }
+    }
+
+    pub fn commitment(&self) -> B256 {
+        input_digest(&self.engine.execute(self.model.id, &self.input()).unwrap().input_commitments)
+    }
+
+    /// A quote from the server, accepted for the input.
+    pub async fn escrow(&self, state: &AppState) -> Escrow {
+        let request = json!({ "model": self.model.id, "buyer": self.buyer.address(), "input_commitment": self.commitment() });
+        let answer = post(state, "/v1/quotes", &[], &request).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        serde_json::from_value(answer.json()).unwrap()
+    }
+
+    pub fn request(&self, escrow: &Escrow) -> Value {
+        let input = self.input();
+        json!({ "model": self.model.id, "input": input.data, "blinding": input.blinding, "escrow": escrow })
+    }
+
+    pub async fn fund(&self, escrow: &Escrow) -> B256 {
+        account::fund(&self.rpc, &self.buyer, self.at.market, escrow).await.unwrap().0
+    }
+
+    /// Submits a prediction and returns its id.
+    pub async fn submit(&self, state: &AppState, escrow: &Escrow) -> String {
+        let answer = post(state, "/v1/predictions", &[], &self.request(escrow)).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn credit(&self, of: Address) -> U256 {
+        account::credit(&self.rpc, self.at.market, self.terms.token, of).await.unwrap()
+    }
+
+    /// A call of anvil's own.
+    pub async fn anvil_call(&self, method: &'static str, arguments: Value) {
+        let _: Value = self.rpc.provider().raw_request(method.into(), arguments).await.unwrap();
+    }
+
+    pub async fn pass_secs(&self, secs: u64) {
+        self.anvil.pass_secs(secs).await.unwrap();
+    }
+}
+
+/// Kills the workers as a crash would: no drain, no release.
+pub async fn crash(state: AppState, workers: JoinHandle<()>) {
+    workers.abort();
+    let _ = workers.await;
+    drop(state);
+}
+
+pub async fn stop(state: AppState, workers: JoinHandle<()>) {
+    state.stopping.send_replace(true);
+    workers.await.unwrap();
+}
+
+pub async fn until(state: &AppState, id: &str, wanted: State) {
+    eventually(&format!("{id} is {wanted}"), async || {
+        let job = state.store.job(id).await.unwrap();
+        assert!(!job.state.is_terminal() || job.state == wanted, "{id} ended as {}: {:?}", job.state, job.error);
+        job.state == wanted
+    })
+    .await;
+}
