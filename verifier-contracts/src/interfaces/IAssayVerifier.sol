@@ -10,7 +10,7 @@ interface IAssayVerifier {
     error InvalidLength(uint256 what);
     /// @notice A word of the statement or the proof is not a canonical scalar (`< r`).
     error ScalarOutOfRange();
-    /// @notice A coordinate is not a canonical field element (`< q`), or a commitment of the statement is the point at infinity.
+    /// @notice The y coordinate of the proof's `C` is not below `q` (all other coordinates are checked by the precompiles).
     error InvalidPoint();
     /// @notice A challenge makes a denominator vanish (negligible probability for an honest prover, who draws another salt).
     error DegenerateChallenge();

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IAssayVerifier} from "./interfaces/IAssayVerifier.sol";
+import {Bn254} from "./lib/Bn254.sol";
+import {Opening} from "./lib/Opening.sol";
+
+/// @title The on-chain half of docs/protocol.md, sections 7 and 8.
+/// @notice The Groth16 circuit proves everything up to the claim that the committed chunks, folded by `eq(r_hi, ·)` and hidden by `ρ` times a
+/// mask, evaluate to `s` at `r_lo`. This contract rebuilds the public data `d` from the statement and the proof, compresses it to the three
+/// public inputs `D, χ, h`, and checks Groth16 and the opening in one product of five pairings.
+/// @dev Who must hold what: the caller decides whether the key and the weights are the right ones; nothing here knows.
+contract AssayVerifier is IAssayVerifier {
+    // literals, since inline assembly takes no others; as in Bn254
+    uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+    uint256 private constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
+
+    /// @dev Key layout, byte offsets.
+    uint256 private constant K_ALPHA = 14 * 32;
+    uint256 private constant K_BETA = 16 * 32;
+    uint256 private constant K_DELTA = 20 * 32;
+    uint256 private constant K_IC = 24 * 32;
+    uint256 private constant K_TAU = 32 * 32;
+    uint256 private constant K_TABLES = 36 * 32;
+
+    /// @dev Proof layout, byte offsets; `r*` starts at P_POINT.
+    uint256 private constant P_D = 8 * 32;
+    uint256 private constant P_S = 9 * 32;
+    uint256 private constant P_RHO = 10 * 32;
+    uint256 private constant P_POINT = 11 * 32;
+
+    /// @dev The shape, and where the parts of statement and proof lie (memory or calldata offsets).
+    struct Layout {
+        uint256 key; // memory
+        uint256 c;
+        uint256 k;
+        uint256 weightChunks;
+        uint256 tableChunks;
+        uint256 inputChunks;
+        uint256 witnessChunks;
+        uint256 outputs;
+        uint256 weights; // memory
+        uint256 inputs; // calldata
+        uint256 output; // calldata
+        uint256 proof; // calldata
+        uint256 witness; // calldata
+        uint256 mask; // calldata
+        uint256 opening; // calldata
+    }
+
+    /// @inheritdoc IAssayVerifier
+    function verify(
+        address keyPointer,
+        address weightsPointer,
+        bytes32 context,
+        bytes calldata inputCommitments,
+        bytes calldata output,
+        bytes calldata proof
+    ) external view returns (bool) {
+        Layout memory l;
+        _loadKey(l, keyPointer);
+        _loadWeights(l, weightsPointer);
+        if (inputCommitments.length != l.inputChunks * 64) revert InvalidLength(2);
+        if (output.length != l.outputs * 2) revert InvalidLength(3);
+        uint256 witness = P_POINT + 32 * (l.c + l.k);
+        uint256 opening = witness + 64 * (l.witnessChunks + 1);
+        if (proof.length != opening + 32 * Opening.WORDS) revert InvalidLength(4);
+        assembly ("memory-safe") {
+            mstore(add(l, 0x120), inputCommitments.offset)
+            mstore(add(l, 0x140), output.offset)
+            mstore(add(l, 0x160), proof.offset)
+            mstore(add(l, 0x180), add(proof.offset, witness))
+            mstore(add(l, 0x1a0), add(proof.offset, sub(opening, 0x40)))
+            mstore(add(l, 0x1c0), add(proof.offset, opening))
+        }
+        _check(l, uint256(context));
+        return true;
+    }
+
+    function _check(Layout memory l, uint256 context) private view {
+        (uint256 data, uint256 words) = _publicData(l, context);
+        (uint256 binding, uint256 chi, uint256 h) = _publicInputs(data, words);
+        uint256 rest = data + 32 * (words - 2 - l.c - l.k); // r*, s, ρ are the last words
+        Opening.Combination memory comb = Opening.reduce(binding, l.c, rest, _calldataWord(l.proof + P_S), l.opening);
+        uint256 mu = _mergeScalar(l, binding, h);
+
+        uint256 buf = _allocate(0xa0); // accumulator, point, scalar
+        _startInputs(l, buf, chi, h);
+        Opening.accumulate(comb, buf, mu, l.opening);
+        _accumulateFold(l, buf, mulmod(mu, comb.folded, R), rest + 32 * l.c);
+        if (!_pairing(l, buf, mu)) revert InvalidProof();
+    }
+
+    // ---------------------------------------------------------------------------------------------- statement
+
+    function _loadKey(Layout memory l, address pointer) private view {
+        (uint256 key, uint256 length) = _load(pointer);
+        if (length < K_TABLES) revert InvalidKey();
+        bool ok;
+        assembly ("memory-safe") {
+            mstore(l, key)
+            let all := 0
+            // c, k, weight, table, input and witness chunks: words 3 to 8
+            for { let i := 0x60 } lt(i, 0x120) { i := add(i, 0x20) } {
+                let value := mload(add(key, i))
+                all := or(all, value)
+                mstore(add(l, sub(i, 0x40)), value)
+            }
+            let outputs := mload(add(key, 0x1a0))
+            mstore(add(l, 0xe0), outputs)
+            ok := and(eq(mload(key), 1), iszero(shr(16, or(all, outputs))))
+        }
+        if (!ok || length != K_TABLES + 64 * l.tableChunks) revert InvalidKey();
+    }
+
+    function _loadWeights(Layout memory l, address pointer) private view {
+        (uint256 weights, uint256 length) = _load(pointer);
+        if (length != 64 * l.weightChunks) revert InvalidLength(1);
+        l.weights = weights;
+    }
+
+    /// @dev Code of `pointer` without its first byte, which must be zero; an account without code gives length 0.
+    function _load(address pointer) private view returns (uint256 data, uint256 length) {
+        bool ok;
+        assembly ("memory-safe") {
+            let size := extcodesize(pointer)
+            let start := mload(0x40)
+            data := add(start, 1)
+            extcodecopy(pointer, start, 0, size)
+            ok := and(iszero(iszero(size)), iszero(byte(0, mload(start))))
+            length := sub(size, 1)
+            mstore(0x40, and(add(add(data, length), 0x1f), not(0x1f)))
+        }
+        if (!ok) revert InvalidKey();
+    }
+
+    /// @notice `d_1 … d_n`, in memory, with one free word behind for `D`.
+    function _publicData(Layout memory l, uint256 context) private pure returns (uint256 data, uint256 words) {
+        unchecked {
+            words = 7 + l.c + l.k + l.outputs + 4 * (l.weightChunks + l.tableChunks + l.inputChunks + l.witnessChunks);
+        }
+        data = _allocate(32 * (words + 1));
+        uint256 end;
+        bool ok;
+        assembly ("memory-safe") {
+            mstore(data, context)
+            ok := lt(context, R)
+            end := add(data, 0x20)
+        }
+        end = _limbsOfMemory(end, l.weights, 2 * l.weightChunks);
+        end = _limbsOfMemory(end, l.key + K_TABLES, 2 * l.tableChunks);
+        end = _limbsOfCalldata(end, l.inputs, 2 * l.inputChunks);
+        uint256 cells = l.output;
+        uint256 outputs = l.outputs;
+        assembly ("memory-safe") {
+            for { let limit := add(cells, mul(2, outputs)) } lt(cells, limit) { cells := add(cells, 2) } {
+                // y + 2^15 of a 16-bit two's complement is a flip of the top bit
+                mstore(end, xor(shr(240, calldataload(cells)), 0x8000))
+                end := add(end, 0x20)
+            }
+        }
+        end = _limbsOfCalldata(end, l.witness, 2 * (l.witnessChunks + 1)); // the mask follows the witness
+        uint256 proof = l.proof;
+        uint256 point = 32 * (l.c + l.k);
+        assembly ("memory-safe") {
+            calldatacopy(end, add(proof, P_POINT), point)
+            calldatacopy(add(end, point), add(proof, P_S), 0x40)
+            for { let limit := add(end, add(point, 0x40)) } lt(end, limit) { end := add(end, 0x20) } { ok := and(ok, lt(mload(end), R)) }
+            let digest := calldataload(add(proof, P_D))
+            ok := and(ok, lt(digest, R))
+            mstore(end, digest)
+        }
+        if (!ok) revert ScalarOutOfRange();
+    }
+
+    function _limbsOfMemory(uint256 to, uint256 from, uint256 coordinates) private pure returns (uint256) {
+        assembly ("memory-safe") {
+            for { let limit := add(from, mul(0x20, coordinates)) } lt(from, limit) { from := add(from, 0x20) } {
+                let value := mload(from)
+                mstore(to, and(value, 0xffffffffffffffffffffffffffffffff))
+                mstore(add(to, 0x20), shr(128, value))
+                to := add(to, 0x40)
+            }
+        }
+        return to;
+    }
+
+    function _limbsOfCalldata(uint256 to, uint256 from, uint256 coordinates) private pure returns (uint256) {
+        assembly ("memory-safe") {
+            for { let limit := add(from, mul(0x20, coordinates)) } lt(from, limit) { from := add(from, 0x20) } {
+                let value := calldataload(from)
+                mstore(to, and(value, 0xffffffffffffffffffffffffffffffff))
+                mstore(add(to, 0x20), shr(128, value))
+                to := add(to, 0x40)
+            }
+        }
+        return to;
+    }
+
+    /// @notice `K = keccak256(d_1 ‖ … ‖ d_n ‖ D)`, `χ = K mod r`, `h = Σ d_i χ^i`.
+    function _publicInputs(uint256 data, uint256 words) private pure returns (uint256 binding, uint256 chi, uint256 h) {
+        assembly ("memory-safe") {
+            let ptr := add(data, mul(0x20, words))
+            binding := keccak256(data, add(sub(ptr, data), 0x20))
+            chi := mod(binding, R)
+            for {} gt(ptr, data) {} {
+                ptr := sub(ptr, 0x20)
+                h := mulmod(addmod(h, mload(ptr), R), chi, R)
+            }
+        }
+    }
+
+    /// @notice `μ`: it depends on every word of both proofs, so neither side can be chosen to cancel the other.
+    function _mergeScalar(Layout memory l, uint256 binding, uint256 h) private pure returns (uint256 mu) {
+        uint256 proof = l.proof;
+        uint256 opening = l.opening;
+        assembly ("memory-safe") {
+            let buf := mload(0x40)
+            mstore(buf, "assay-merge-v1")
+            mstore(add(buf, 0x0e), binding)
+            mstore(add(buf, 0x2e), h)
+            calldatacopy(add(buf, 0x4e), proof, 0x100) // A, B, C
+            calldatacopy(add(buf, 0x14e), opening, 0x280)
+            mu := mod(keccak256(buf, 0x3ce), R)
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------- curve
+
+    /// @dev Starts the accumulator with `-IC(D, χ, h)`.
+    function _startInputs(Layout memory l, uint256 buf, uint256 chi, uint256 h) private view {
+        uint256 ic = l.key + K_IC;
+        assembly ("memory-safe") {
+            mstore(buf, mload(ic))
+            mstore(add(buf, 0x20), sub(Q, mload(add(ic, 0x20))))
+        }
+        unchecked {
+            Bn254.mulAddMemory(buf, ic + 0x40, R - _calldataWord(l.proof + P_D));
+            Bn254.mulAddMemory(buf, ic + 0x80, R - chi);
+            Bn254.mulAddMemory(buf, ic + 0xc0, R - h);
+        }
+    }
+
+    /// @dev `acc += scale · (Σ_j eq(r_hi, j)·C_j + ρ·C_M)`.
+    function _accumulateFold(Layout memory l, uint256 buf, uint256 scale, uint256 high) private view {
+        uint256 first = l.key + 9 * 32;
+        _foldMemory(l, buf, scale, high, first, l.weights, l.weightChunks);
+        _foldMemory(l, buf, scale, high, first + 0x20, l.key + K_TABLES, l.tableChunks);
+        _foldCalldata(l, buf, scale, high, first + 0x40, l.inputs, l.inputChunks);
+        _foldCalldata(l, buf, scale, high, first + 0x60, l.witness, l.witnessChunks);
+        Bn254.mulAddCalldata(buf, l.mask, mulmod(scale, _calldataWord(l.proof + P_RHO), R));
+    }
+
+    function _foldMemory(Layout memory l, uint256 buf, uint256 scale, uint256 high, uint256 first, uint256 points, uint256 count)
+        private
+        view
+    {
+        unchecked {
+            uint256 index = _word(first);
+            for (uint256 i; i < count; ++i) {
+                Bn254.mulAddMemory(buf, points + 64 * i, _eq(scale, high, l.k, index + i));
+            }
+        }
+    }
+
+    function _foldCalldata(Layout memory l, uint256 buf, uint256 scale, uint256 high, uint256 first, uint256 points, uint256 count)
+        private
+        view
+    {
+        unchecked {
+            uint256 index = _word(first);
+            for (uint256 i; i < count; ++i) {
+                Bn254.mulAddCalldata(buf, points + 64 * i, _eq(scale, high, l.k, index + i));
+            }
+        }
+    }
+
+    /// @dev `scale · eq(r_hi, index)`, variable 0 the lowest bit.
+    function _eq(uint256 scale, uint256 high, uint256 k, uint256 index) private pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := scale
+            for { let limit := add(high, mul(0x20, k)) } lt(high, limit) { high := add(high, 0x20) } {
+                let factor := mload(high)
+                if iszero(and(index, 1)) { factor := sub(add(R, 1), factor) }
+                result := mulmod(result, factor, R)
+                index := shr(1, index)
+            }
+        }
+    }
+
+    /// @dev `e(A, B) · e(-α, β) · e(-C, δ) · e(acc, [1]_2) · e(-μ·C_W', [τ]_2) = 1`.
+    function _pairing(Layout memory l, uint256 buf, uint256 mu) private view returns (bool) {
+        uint256 ptr = _allocate(5 * 0xc0);
+        uint256 key = l.key;
+        uint256 proof = l.proof;
+        bool ok;
+        assembly ("memory-safe") {
+            calldatacopy(ptr, proof, 0xc0) // A, B
+            mcopy(add(ptr, 0xc0), add(key, K_ALPHA), 0xc0) // -α, β
+            let y := calldataload(add(proof, 0xe0))
+            ok := lt(y, Q)
+            mstore(add(ptr, 0x180), calldataload(add(proof, 0xc0)))
+            mstore(add(ptr, 0x1a0), mul(sub(Q, y), iszero(iszero(y)))) // -C
+            mcopy(add(ptr, 0x1c0), add(key, K_DELTA), 0x80)
+            mcopy(add(ptr, 0x240), buf, 0x40)
+            mstore(buf, 0)
+            mstore(add(buf, 0x20), 0)
+        }
+        if (!ok) revert InvalidPoint();
+        Bn254.writeGenerator(ptr + 0x280);
+        unchecked {
+            Bn254.mulAddCalldata(buf, l.opening + 0x180, R - mu);
+        }
+        assembly ("memory-safe") {
+            mcopy(add(ptr, 0x300), buf, 0x40)
+            mcopy(add(ptr, 0x340), add(key, K_TAU), 0x80)
+        }
+        return Bn254.pairing(ptr, 5);
+    }
+
+    // ---------------------------------------------------------------------------------------------- memory
+
+    function _allocate(uint256 size) private pure returns (uint256 ptr) {
+        assembly ("memory-safe") {
+            ptr := mload(0x40)
+            mstore(0x40, add(ptr, size))
+        }
+    }
+
+    function _word(uint256 ptr) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := mload(ptr)
+        }
+    }
+
+    function _calldataWord(uint256 offset) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := calldataload(offset)
+        }
+    }
+}

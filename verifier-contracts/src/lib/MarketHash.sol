@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IInferenceMarket} from "../interfaces/IInferenceMarket.sol";
+
+/// @notice EIP-712 struct hashes of the market.
+library MarketHash {
+    bytes32 internal constant ORDER = keccak256(
+        "Order(address buyer,uint256 modelId,bytes32 modelCommitment,bytes32 inputCommitment,bytes32 keyHash,address verifier,"
+        "address token,uint128 maxPrice,bytes32 feeSplitHash,uint32 proveSecs,uint32 expireSecs,uint128 collateral,address prover,"
+        "bytes32 salt)"
+    );
+    bytes32 internal constant QUOTE = keccak256(
+        "Quote(uint256 modelId,bytes32 keyHash,address token,uint128 price,uint128 collateral,uint32 proveSecs,uint32 expireSecs,"
+        "address buyer,address[] provers,uint64 validUntil,bytes32 salt)"
+    );
+
+    function order(IInferenceMarket.Order calldata value) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ORDER, value));
+    }
+
+    function quote(IInferenceMarket.Quote calldata value) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                QUOTE,
+                value.modelId,
+                value.keyHash,
+                value.token,
+                value.price,
+                value.collateral,
+                value.proveSecs,
+                value.expireSecs,
+                value.buyer,
+                keccak256(abi.encodePacked(value.provers)),
+                value.validUntil,
+                value.salt
+            )
+        );
+    }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {AssayVerifier} from "../src/AssayVerifier.sol";
+import {IAssayVerifier} from "../src/interfaces/IAssayVerifier.sol";
+import {Fixture, Proven} from "./utils/Fixture.sol";
+
+/// @notice The verifier against one fixture. Every word of everything is altered in several ways; none may pass.
+abstract contract VerifierSuite is Fixture {
+    uint256 internal constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+    uint256 internal constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
+    uint256 internal constant OPENING_WORDS = 20;
+
+    AssayVerifier internal verifier;
+    Proven internal p;
+    address internal key;
+    address internal weights;
+
+    function path() internal pure virtual returns (string memory);
+
+    function setUp() public {
+        verifier = new AssayVerifier();
+        p = load(path());
+        key = pointer(p.key);
+        weights = pointer(p.weights);
+    }
+
+    function accepts(Proven memory x) internal returns (bool) {
+        return accepts(pointer(x.key), pointer(x.weights), x);
+    }
+
+    /// @dev Gas is capped: a precompile that refuses a point burns all it gets.
+    function accepts(address k, address w, Proven memory x) internal view returns (bool) {
+        try verifier.verify{gas: 2_000_000}(k, w, x.context, x.inputCommitments, x.output, x.proof) returns (bool ok) {
+            return ok;
+        } catch {
+            return false;
+        }
+    }
+
+    function test_valid() public {
+        assertTrue(accepts(p), "the honest proof");
+        emit log_named_uint("verify gas", _gas());
+    }
+
+    function _gas() internal view returns (uint256 used) {
+        Proven memory x = p;
+        (address k, address w) = (key, weights);
+        used = gasleft();
+        verifier.verify(k, w, x.context, x.inputCommitments, x.output, x.proof);
+        used -= gasleft();
+    }
+
+    /// @dev H1: +1, zero, all ones, plus r, plus q, and a swap with the next word, of every word of the proof.
+    function test_tamperedProof() public view {
+        uint256 count = p.proof.length / 32;
+        for (uint256 i; i < count; ++i) {
+            uint256 v = wordAt(p.proof, i);
+            _rejectProof(withWord(p.proof, i, v ^ 1), i);
+            _rejectProof(withWord(p.proof, i, 0), i);
+            _rejectProof(withWord(p.proof, i, type(uint256).max), i);
+            unchecked {
+                _rejectProof(withWord(p.proof, i, v + R), i);
+                _rejectProof(withWord(p.proof, i, v + Q), i);
+                _rejectProof(withWord(p.proof, i, R - v), i);
+                _rejectProof(withWord(p.proof, i, Q - v), i);
+            }
+            uint256 j = (i + 1) % count;
+            _rejectProof(withWord(withWord(p.proof, i, wordAt(p.proof, j)), j, v), i);
+        }
+    }
+
+    function _rejectProof(bytes memory proof, uint256 i) internal view {
+        if (keccak256(proof) == keccak256(p.proof)) return; // nothing changed (a word that was zero)
+        Proven memory x = p;
+        x.proof = proof;
+        if (accepts(key, weights, x)) revert NotTrue(string.concat("accepted: proof word ", vm.toString(i)));
+    }
+
+    /// @dev Whole points replaced by infinity, and one point by another.
+    function test_pointsReplaced() public view {
+        uint256 count = p.proof.length / 32;
+        for (uint256 i; i + 1 < count; ++i) {
+            _rejectProof(withWord(withWord(p.proof, i, 0), i + 1, 0), i);
+            _rejectProof(withWord(withWord(p.proof, i, 1), i + 1, 2), i);
+        }
+    }
+
+    function test_tamperedKey() public {
+        uint256 count = p.key.length / 32;
+        for (uint256 i; i < count; ++i) {
+            if (i == 1 || i == 2) continue; // shape digest and SRS id bind the key inside the circuit; the contract does not read them
+            for (uint256 how; how < 2; ++how) {
+                uint256 v = wordAt(p.key, i);
+                uint256 altered = how == 0 ? v + 1 : v / 2;
+                if (altered == v) continue;
+                if (i >= 9 && i < 13 && wordAt(p.key, i - 4) == 0) continue; // where an empty region starts means nothing
+                Proven memory x = p;
+                x.key = withWord(p.key, i, altered);
+                if (accepts(x)) revert NotTrue(string.concat("accepted: key word ", vm.toString(i)));
+            }
+        }
+    }
+
+    function test_tamperedWeights() public {
+        for (uint256 i; i < p.weights.length / 32; ++i) {
+            Proven memory x = p;
+            x.weights = withWord(p.weights, i, wordAt(p.weights, i) ^ 1);
+            assertTrue(!accepts(x), "weights");
+        }
+        if (p.weights.length >= 128) {
+            Proven memory x = p;
+            x.weights = withWord(withWord(p.weights, 0, wordAt(p.weights, 2)), 1, wordAt(p.weights, 3));
+            assertTrue(!accepts(x), "PC4: a chunk for another");
+        }
+    }
+
+    function test_tamperedInput() public view {
+        for (uint256 i; i < p.inputCommitments.length / 32; ++i) {
+            Proven memory x = p;
+            x.inputCommitments = withWord(p.inputCommitments, i, wordAt(p.inputCommitments, i) ^ 1);
+            assertTrue(!accepts(key, weights, x), "input");
+            unchecked {
+                x.inputCommitments = withWord(p.inputCommitments, i, wordAt(p.inputCommitments, i) + Q);
+            }
+            assertTrue(!accepts(key, weights, x), "input + q");
+        }
+        Proven memory y = p;
+        y.inputCommitments = withWord(withWord(p.inputCommitments, 0, 1), 1, 2);
+        assertTrue(!accepts(key, weights, y), "another point");
+    }
+
+    function test_tamperedOutput() public view {
+        for (uint256 i; i < p.output.length; ++i) {
+            for (uint256 bit; bit < 8; ++bit) {
+                Proven memory x = p;
+                x.output = bytes.concat(p.output);
+                x.output[i] = bytes1(uint8(x.output[i]) ^ uint8(1 << bit));
+                assertTrue(!accepts(key, weights, x), "output bit");
+            }
+        }
+    }
+
+    function testFuzz_context(bytes32 context) public view {
+        vm.assume(context != p.context);
+        Proven memory x = p;
+        x.context = context;
+        assertTrue(!accepts(key, weights, x), "context");
+    }
+
+    function testFuzz_proofByte(uint256 at, uint8 flip) public view {
+        vm.assume(flip != 0);
+        Proven memory x = p;
+        x.proof = bytes.concat(p.proof);
+        x.proof[at % x.proof.length] ^= bytes1(flip);
+        assertTrue(!accepts(key, weights, x), "proof byte");
+    }
+
+    function test_contextPlusR() public view {
+        Proven memory x = p;
+        x.context = bytes32(uint256(p.context) + R);
+        assertTrue(!accepts(key, weights, x), "G1: context + r");
+    }
+
+    function test_lengths() public {
+        _expect(IAssayVerifier.InvalidLength.selector, 4, truncated(p.proof, p.proof.length - 1), p.output, p.inputCommitments);
+        _expect(IAssayVerifier.InvalidLength.selector, 4, truncated(p.proof, p.proof.length - 32), p.output, p.inputCommitments);
+        _expect(IAssayVerifier.InvalidLength.selector, 4, bytes.concat(p.proof, hex"00"), p.output, p.inputCommitments);
+        _expect(IAssayVerifier.InvalidLength.selector, 4, "", p.output, p.inputCommitments);
+        _expect(IAssayVerifier.InvalidLength.selector, 3, p.proof, truncated(p.output, p.output.length - 2), p.inputCommitments);
+        _expect(IAssayVerifier.InvalidLength.selector, 3, p.proof, bytes.concat(p.output, hex"0000"), p.inputCommitments);
+        _expect(IAssayVerifier.InvalidLength.selector, 2, p.proof, p.output, "");
+        _expect(IAssayVerifier.InvalidLength.selector, 2, p.proof, p.output, bytes.concat(p.inputCommitments, p.inputCommitments));
+    }
+
+    function _expect(bytes4 selector, uint256 what, bytes memory proof, bytes memory output, bytes memory inputs) internal {
+        vm.expectRevert(abi.encodeWithSelector(selector, what));
+        verifier.verify(key, weights, p.context, inputs, output, proof);
+    }
+
+    function test_pointers() public {
+        vm.expectRevert(IAssayVerifier.InvalidKey.selector);
+        verifier.verify(address(0xdead), weights, p.context, p.inputCommitments, p.output, p.proof);
+        vm.expectRevert(IAssayVerifier.InvalidKey.selector);
+        verifier.verify(key, address(0xdead), p.context, p.inputCommitments, p.output, p.proof);
+        vm.expectRevert(abi.encodeWithSelector(IAssayVerifier.InvalidLength.selector, 1));
+        verifier.verify(key, key, p.context, p.inputCommitments, p.output, p.proof);
+        address noStop = address(0xbeef);
+        vm.etch(noStop, abi.encodePacked(hex"01", p.key));
+        vm.expectRevert(IAssayVerifier.InvalidKey.selector);
+        verifier.verify(noStop, weights, p.context, p.inputCommitments, p.output, p.proof);
+        address long = pointer(bytes.concat(p.key, bytes32(0)));
+        vm.expectRevert(IAssayVerifier.InvalidKey.selector);
+        verifier.verify(long, weights, p.context, p.inputCommitments, p.output, p.proof);
+    }
+
+    function test_errors() public {
+        uint256 s = 9;
+        vm.expectRevert(IAssayVerifier.ScalarOutOfRange.selector);
+        verifier.verify(key, weights, p.context, p.inputCommitments, p.output, withWord(p.proof, s, R));
+        vm.expectRevert(IAssayVerifier.InvalidPoint.selector);
+        verifier.verify(key, weights, p.context, p.inputCommitments, p.output, withWord(p.proof, 7, wordAt(p.proof, 7) + Q));
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        verifier.verify(key, weights, p.context, p.inputCommitments, p.output, withWord(p.proof, s, wordAt(p.proof, s) ^ 1));
+    }
+
+    /// @dev G3: Groth16 proofs are malleable: (-A, -B, C) proves the same statement in the same context. It passes here, and it is the
+    /// market that pays a job once, whatever the bytes.
+    function test_negatedPairIsTheSameStatement() public view {
+        bytes memory proof = withWord(p.proof, 1, Q - wordAt(p.proof, 1));
+        proof = withWord(withWord(proof, 4, Q - wordAt(p.proof, 4)), 5, Q - wordAt(p.proof, 5));
+        Proven memory x = p;
+        x.proof = proof;
+        assertTrue(accepts(key, weights, x), "the same statement");
+    }
+}
+
+contract SmallVerifierTest is VerifierSuite {
+    function path() internal pure override returns (string memory) {
+        return SMALL;
+    }
+}
+
+contract LenetVerifierTest is VerifierSuite {
+    function path() internal pure override returns (string memory) {
+        return LENET;
+    }
+}

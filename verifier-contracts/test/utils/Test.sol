@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @notice The cheatcodes of forge that these tests use.
+interface Vm {
+    function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
+    function deal(address account, uint256 amount) external;
+    function warp(uint256 time) external;
+    function chainId(uint256 id) external;
+    function etch(address where, bytes calldata code) external;
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function addr(uint256 key) external pure returns (address);
+    function expectRevert() external;
+    function expectRevert(bytes4 selector) external;
+    function expectRevert(bytes calldata data) external;
+    function expectEmit(address emitter) external;
+    function assume(bool condition) external pure;
+    function readFile(string calldata path) external view returns (string memory);
+    function exists(string calldata path) external view returns (bool);
+    function parseJsonBytes(string calldata json, string calldata path) external pure returns (bytes memory);
+    function parseJsonBytes32(string calldata json, string calldata path) external pure returns (bytes32);
+    function parseJsonUint(string calldata json, string calldata path) external pure returns (uint256);
+    function parseJsonAddress(string calldata json, string calldata path) external pure returns (address);
+    function parseJsonBytes32Array(string calldata json, string calldata path) external pure returns (bytes32[] memory);
+    function skip(bool now_) external;
+    function cool(address account) external;
+    function toString(uint256 value) external pure returns (string memory);
+    function getCode(string calldata artifact) external view returns (bytes memory);
+}
+
+/// @notice The few assertions that the tests need; a failure reverts.
+abstract contract Test {
+    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+    bool public constant IS_TEST = true;
+
+    error NotEqual(bytes32 left, bytes32 right, string what);
+    error NotTrue(string what);
+
+    event log_named_uint(string key, uint256 value);
+
+    function assertEq(uint256 left, uint256 right, string memory what) internal pure {
+        if (left != right) revert NotEqual(bytes32(left), bytes32(right), what);
+    }
+
+    function assertEq(bytes32 left, bytes32 right, string memory what) internal pure {
+        if (left != right) revert NotEqual(left, right, what);
+    }
+
+    function assertEq(address left, address right, string memory what) internal pure {
+        if (left != right) revert NotEqual(bytes32(uint256(uint160(left))), bytes32(uint256(uint160(right))), what);
+    }
+
+    function assertTrue(bool condition, string memory what) internal pure {
+        if (!condition) revert NotTrue(what);
+    }
+
+    function bound(uint256 x, uint256 low, uint256 high) internal pure returns (uint256) {
+        return low + x % (high - low + 1);
+    }
+
+    /// @dev Runs creation code at a chosen address, so that immutables see it.
+    function deployTo(address where, bytes memory creation) internal {
+        vm.etch(where, creation);
+        (bool ok, bytes memory runtime) = where.call("");
+        require(ok, "constructor failed");
+        vm.etch(where, runtime);
+    }
+}
