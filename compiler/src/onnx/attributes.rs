@@ -12,11 +12,6 @@ impl<'a> Attributes<'a> {
         self.0.attribute.iter().find(|a| a.name == name)
     }
 
-    /// Whether the attribute is there.
-    pub fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
-    }
-
     /// An integer.
     pub fn int(&self, name: &str, default: i64) -> i64 {
         self.find(name).map_or(default, |a| a.i)

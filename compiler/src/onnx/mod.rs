@@ -5,7 +5,7 @@ mod guard;
 mod tensor;
 
 pub use attributes::Attributes;
-pub use guard::{GuardError, MAX_ELEMENTS, MAX_FILE_BYTES, read};
+pub use guard::{GuardError, MAX_ELEMENTS, read};
 pub use tensor::Constant;
 
 use tract_onnx::pb;

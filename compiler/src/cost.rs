@@ -1,0 +1,88 @@
+//! The cost model: what an architecture costs to prove and to settle, *predicted* from sizes alone. It chooses the widths, and the report shows it.
+//!
+//! The constants were fitted by hand to two-core runs and are not a promise; `docs/benchmarks.md` has measurements.
+
+use assay_circuits::model::{Architecture, Function};
+
+/// Log of the chunk size that predictions assume.
+const LOG_CHUNK: u32 = 14;
+/// Seconds of the inner proof whatever the network: opening, transcript.
+const SECONDS_FIXED: f64 = 0.03;
+/// Seconds per leaf of the lookup tree.
+const SECONDS_PER_LEAF: f64 = 0.45e-6;
+/// Seconds per committed witness cell.
+const SECONDS_PER_CELL: f64 = 0.3e-6;
+/// Seconds per weight cell: they are committed once, and only summed over in each proof.
+const SECONDS_PER_WEIGHT: f64 = 0.025e-6;
+/// Seconds of the Groth16 wrap at 2^16 to 2^17 constraints.
+const SECONDS_WRAP: f64 = 2.5;
+const GAS_FIXED: u64 = 290_000;
+/// One scalar multiplication and addition, calldata and hashing of a commitment.
+const GAS_PER_CHUNK: u64 = 9_000;
+const GAS_PER_OUTPUT: u64 = 600;
+
+/// Sizes of an architecture and what they predict.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Cost {
+    /// Cells that the prover commits per proof: layers' columns and multiplicities.
+    pub witness_cells: u64,
+    /// Cells of weights and biases, padded.
+    pub weight_cells: u64,
+    /// Lookups, padding included.
+    pub lookups: u64,
+    /// Rows of all tables.
+    pub table_rows: u64,
+    /// Activation tables and range tables.
+    pub tables: u64,
+    /// Chunks of 2^14 cells, all regions.
+    pub chunks: u64,
+    /// Predicted, not measured.
+    pub predicted_inner_seconds: f64,
+    /// Predicted, not measured: inner proof and wrap.
+    pub predicted_seconds: f64,
+    /// Predicted, not measured: gas of settling.
+    pub predicted_gas: u64,
+}
+
+impl Cost {
+    /// Counts and predicts.
+    pub fn of(architecture: &Architecture) -> Self {
+        let mut witness = 0u64;
+        let mut weights = 0u64;
+        let mut lookups = architecture.input.dims.block_len() as u64;
+        let mut ranges = vec![architecture.input.bits];
+        for layer in &architecture.layers {
+            let cells = layer.dims.block_len() as u64;
+            let identity = architecture.table(layer).is_some_and(|t| t.function == Function::Identity);
+            let shifted = u64::from(layer.shift > 0);
+            witness += cells * (1 + u64::from(!identity) + shifted + u64::from(layer.limbs));
+            lookups += cells * (u64::from(layer.limbs.max(1)) + shifted);
+            if layer.shift > 0 && !ranges.contains(&layer.shift) {
+                ranges.push(layer.shift);
+            }
+            let secret = layer.terms.iter().filter(|t| t.weight().is_some());
+            weights += secret.filter_map(|t| architecture.weight_log_size(layer, t)).map(|log| 1u64 << log).sum::<u64>();
+            weights += if layer.bias { 1 << layer.dims.log_channels() } else { 0 };
+        }
+        let activation_rows: u64 = architecture.tables.iter().map(|t| 1u64 << t.log_rows()).sum();
+        let committed: u64 = architecture.tables.iter().filter(|t| t.is_committed()).map(|t| 1u64 << t.log_rows()).sum();
+        let rows = activation_rows + ranges.iter().map(|&bits| 1u64 << bits).sum::<u64>();
+        let witness_cells = witness + rows;
+        let chunks = [weights, committed, architecture.input.dims.block_len() as u64, witness_cells].iter().map(|cells| cells.div_ceil(1 << LOG_CHUNK)).sum();
+        let leaves = lookups + rows;
+        // The tree is padded, but a smaller network is better even where padding hides it.
+        let effective = (leaves.next_power_of_two() + leaves) as f64 / 2.0;
+        let inner = SECONDS_FIXED + SECONDS_PER_LEAF * effective + SECONDS_PER_CELL * witness_cells as f64 + SECONDS_PER_WEIGHT * weights as f64;
+        Self {
+            witness_cells,
+            weight_cells: weights,
+            lookups,
+            table_rows: rows,
+            tables: (architecture.tables.len() + ranges.len()) as u64,
+            chunks,
+            predicted_inner_seconds: inner,
+            predicted_seconds: inner + SECONDS_WRAP,
+            predicted_gas: GAS_FIXED + GAS_PER_CHUNK * chunks + GAS_PER_OUTPUT * architecture.output.cells.len() as u64,
+        }
+    }
+}

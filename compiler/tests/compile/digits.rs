@@ -1,0 +1,61 @@
+//! The digits models: real weights, real images.
+
+use crate::support::fixture;
+use assay_circuits::exec::{dequantise_output, execute, quantise_input};
+use assay_compiler::{Calibration, Compiled, Options, compile, read_input};
+
+fn compiled(model: &str) -> Compiled {
+    let calibration = Calibration::read(&fixture("digits_calibration.json")).expect("calibration reads");
+    compile(&fixture(model), &calibration, &Options::default(), &mut |_| ()).expect("the model compiles")
+}
+
+fn argmax(v: &[f32]) -> usize {
+    v.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0
+}
+
+fn labels() -> Vec<i64> {
+    let mut archive = npyz::npz::NpzArchive::open(fixture("digits_test.npz")).expect("an archive");
+    archive.by_name("labels").expect("readable").expect("there").into_vec().expect("64-bit integers")
+}
+
+fn accuracy(c: &Compiled) -> f64 {
+    let images = Calibration::read(&fixture("digits_test.npz")).expect("test set reads").samples(64).expect("64 pixels");
+    let labels = labels();
+    assert_eq!((images.len(), labels.len()), (200, 200));
+    let right = images.iter().zip(&labels).filter(|(x, label)| {
+        let trace = execute(&c.architecture, &c.weights, &quantise_input(&c.architecture, x).expect("finite")).expect("executes");
+        argmax(&dequantise_output(&c.architecture, &trace.output(&c.architecture))) as i64 == **label
+    });
+    right.count() as f64 / 200.0
+}
+
+#[test]
+fn cnn_agrees_with_float_and_keeps_its_accuracy() {
+    let c = compiled("digits_cnn.onnx");
+    println!("{}", c.report);
+    assert!(c.report.accuracy_met && c.report.accuracy.top1_agreement >= 0.98, "{:?}", c.report.accuracy);
+    assert_eq!(c.report.parameters, 4858);
+    assert_eq!(c.architecture.input.shape, [1, 8, 8]);
+    assert_eq!(c.architecture.output.shape, [10]);
+    assert_eq!(c.layer_names.len(), c.architecture.layers.len());
+    c.weights.validate(&c.architecture).expect("the weights belong to the architecture");
+    let accuracy = accuracy(&c);
+    assert!(accuracy >= 0.95, "accuracy {accuracy}");
+}
+
+#[test]
+fn mlp_agrees_with_float_and_has_small_tables() {
+    let c = compiled("digits_mlp.onnx");
+    println!("{}", c.report);
+    assert!(c.report.accuracy_met && c.report.accuracy.top1_agreement >= 0.98, "{:?}", c.report.accuracy);
+    assert!(c.architecture.tables.iter().all(|t| t.bits <= 12), "{:?}", c.architecture.tables);
+    assert!(accuracy(&c) >= 0.94);
+}
+
+#[test]
+fn a_seven_is_a_seven() {
+    let c = compiled("digits_cnn.onnx");
+    let x = read_input(&fixture("digit_7.json"), &c.architecture.input.shape).expect("one image");
+    let trace = execute(&c.architecture, &c.weights, &quantise_input(&c.architecture, &x).expect("finite")).expect("executes");
+    assert_eq!(argmax(&dequantise_output(&c.architecture, &trace.output(&c.architecture))), 7);
+}

@@ -1,0 +1,6 @@
+//! The compiler as its users see it: ONNX files in, integer networks out, compared with tract's float run.
+
+mod bad_input;
+mod digits;
+mod operators;
+mod support;
