@@ -1,0 +1,197 @@
+//! What must be refused, with a typed error and never a panic.
+
+use crate::support::{Graph, Rng, fixture, float, ints, value};
+use assay_compiler::{Calibration, CompileError, Form, GuardError, ImportError, InputError, Options, compile, read_input};
+use std::path::Path;
+use tract_onnx::pb;
+
+fn dense() -> Graph {
+    let mut g = Graph::new(&[1, 4]);
+    g.weight("w", &[4, 3], Rng(1).vector(12, 1.0)).node("MatMul", &["x", "w"], "y", vec![]).output("y");
+    g
+}
+
+fn error(g: &Graph) -> CompileError {
+    g.compile(&Options::default()).expect_err("must be refused")
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cut.onnx");
+    let bytes = std::fs::read(fixture("digits_mlp.onnx")).expect("fixture");
+    let calibration = Calibration::from_samples(vec![vec![0.5; 64]]);
+    for len in (0..bytes.len()).step_by(397).chain(0..64).chain(bytes.len() - 64..bytes.len()) {
+        std::fs::write(&path, &bytes[..len]).expect("write");
+        assert!(compile(&path, &calibration, &Options::default(), &mut |_| ()).is_err(), "{len} bytes compile");
+    }
+}
+
+#[test]
+fn flipped_bytes_never_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("flipped.onnx");
+    let bytes = std::fs::read(fixture("digits_mlp.onnx")).expect("fixture");
+    let calibration = Calibration::from_samples(vec![vec![0.5; 64]]);
+    let mut rng = Rng(3);
+    let mut refused = 0;
+    for round in 0..150 {
+        let mut damaged = bytes.clone();
+        // The structure is at both ends; the middle is weights.
+        let at = if round % 2 == 0 { rng.below(700) } else { bytes.len() - 1 - rng.below(300) };
+        damaged[at] ^= 1 << rng.below(8);
+        std::fs::write(&path, &damaged).expect("write");
+        refused += usize::from(compile(&path, &calibration, &Options { max_samples: 1, ..Options::default() }, &mut |_| ()).is_err());
+    }
+    assert!(refused > 20, "{refused} of 150 refused");
+}
+
+#[test]
+fn garbage_and_absent_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.onnx");
+    let calibration = Calibration::from_samples(vec![vec![0.0; 4]]);
+    let run = |path: &Path| compile(path, &calibration, &Options::default(), &mut |_| ()).expect_err("refused");
+    assert!(matches!(run(&path), CompileError::Guard(GuardError::Io { .. })));
+    std::fs::write(&path, b"not a model at all").expect("write");
+    assert!(matches!(run(&path), CompileError::Guard(GuardError::NotOnnx { .. } | GuardError::NoGraph { .. })));
+    // A length-delimited field that claims 2^63 bytes.
+    std::fs::write(&path, [0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]).expect("write");
+    assert!(matches!(run(&path), CompileError::Guard(GuardError::NotOnnx { .. })));
+}
+
+#[test]
+fn hostile_dimensions() {
+    for dims in [vec![i64::MAX, 2], vec![1 << 40], vec![-1, 4], vec![1; 20]] {
+        let mut g = dense();
+        g.graph().initializer[0].dims = dims.clone();
+        assert!(matches!(error(&g), CompileError::Guard(GuardError::Dimensions { tensor, dims: d }) if tensor == "w" && d == dims));
+    }
+    let mut g = dense();
+    g.graph().initializer[0].dims = vec![4, 4];
+    assert!(matches!(error(&g), CompileError::Guard(GuardError::DataLength { need: 16, have: 12, .. })));
+    let mut g = dense();
+    g.graph().input[0] = value("x", &[1, 1 << 40]);
+    assert!(matches!(error(&g), CompileError::Guard(GuardError::Dimensions { .. })));
+}
+
+#[test]
+fn not_a_number_is_named() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut g = dense();
+        g.graph().initializer.clear();
+        let mut values = vec![0.5; 12];
+        values[7] = bad;
+        g.weight("w", &[4, 3], values);
+        assert!(matches!(error(&g), CompileError::Guard(GuardError::NotFinite { tensor, index: 7 }) if tensor == "w"));
+    }
+    let mut g = Graph::new(&[1, 4]);
+    g.node("LeakyRelu", &["x"], "y", vec![float("alpha", f32::NAN)]).output("y");
+    assert!(matches!(error(&g), CompileError::Guard(GuardError::AttributeNotFinite { .. })));
+}
+
+fn external(location: &str) -> Graph {
+    let mut g = dense();
+    let entry = |key: &str, value: &str| pb::StringStringEntryProto { key: key.to_owned(), value: value.to_owned() };
+    let tensor = &mut g.graph().initializer[0];
+    tensor.raw_data.clear();
+    tensor.data_location = Some(pb::tensor_proto::DataLocation::External as i32);
+    tensor.external_data = vec![entry("location", location)];
+    g
+}
+
+#[test]
+fn external_data_stays_in_the_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data: Vec<u8> = Rng(1).vector(12, 1.0).iter().flat_map(|v| v.to_le_bytes()).collect();
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside).expect("folder");
+    std::fs::write(folder.path().join("secret.bin"), &data).expect("write");
+    std::fs::write(inside.join("weights.bin"), &data).expect("write");
+    std::os::unix::fs::symlink(folder.path().join("secret.bin"), inside.join("link.bin")).expect("link");
+    std::os::unix::fs::symlink(folder.path(), inside.join("up")).expect("link");
+    std::fs::hard_link(folder.path().join("secret.bin"), inside.join("hard.bin")).expect("link");
+    let calibration = Calibration::from_samples(vec![vec![0.25, -0.5, 1.0, 0.0]]);
+    let run = |location: &str| compile(&external(location).write(&inside), &calibration, &Options::default(), &mut |_| ());
+    run("weights.bin").expect("plain external data is read");
+    let absolute = folder.path().join("secret.bin");
+    for location in ["../secret.bin", "a/../../secret.bin", absolute.to_str().expect("text"), "link.bin", "up/secret.bin", "hard.bin", "", ".", "absent.bin"] {
+        let refused = run(location).expect_err(location);
+        assert!(matches!(refused, CompileError::Guard(GuardError::ExternalPath { .. })), "{location}: {refused}");
+    }
+    std::fs::write(inside.join("short.bin"), &data[..40]).expect("write");
+    assert!(matches!(run("short.bin"), Err(CompileError::Guard(GuardError::ExternalRange { .. }))));
+}
+
+#[test]
+fn unsupported_operators_are_all_named_at_once() {
+    let mut g = Graph::new(&[1, 4]);
+    g.node("Softmax", &["x"], "a", vec![]).node("Relu", &["a"], "b", vec![]).node("Erf", &["b"], "c", vec![]).node("Gather", &["c", "x"], "y", vec![]);
+    g.output("y");
+    let CompileError::Import(ImportError::Unsupported { nodes }) = error(&g) else { panic!("another error") };
+    let named: Vec<_> = nodes.0.iter().map(|n| (n.operator.as_str(), n.node.as_str())).collect();
+    assert_eq!(named, [("Softmax", "a_node"), ("Erf", "c_node"), ("Gather", "y_node")]);
+    let text = ImportError::Unsupported { nodes }.to_string();
+    assert!(text.contains("Softmax") && text.contains("Erf") && text.contains("c_node"), "{text}");
+}
+
+#[test]
+fn unsupported_forms_say_which_node() {
+    let mut g = Graph::new(&[1, 4]);
+    g.node("Relu", &["x"], "a", vec![]).node("Mul", &["x", "a"], "y", vec![]).output("y");
+    let CompileError::Import(ImportError::Form { operator, node, form }) = error(&g) else { panic!("another error") };
+    assert_eq!((operator.as_str(), node.as_str(), form), ("Mul", "y_node", Form::TwoActivations));
+    let mut g = Graph::new(&[1, 2, 4, 4]);
+    g.node("MaxPool", &["x"], "y", vec![ints("kernel_shape", &[9, 9])]).output("y");
+    assert!(matches!(error(&g), CompileError::Import(ImportError::Form { form: Form::Window, .. })));
+    let mut g = Graph::new(&[1, 2, 4, 4]);
+    g.node("Transpose", &["x"], "y", vec![ints("perm", &[0, 0, 1, 2])]).output("y");
+    assert!(matches!(error(&g), CompileError::Import(ImportError::Form { form: Form::Axes, .. })));
+    let mut g = Graph::new(&[1, 2]);
+    g.node("Relu", &["nothing"], "y", vec![]).output("y");
+    assert!(matches!(error(&g), CompileError::Import(ImportError::Undefined { tensor, .. }) if tensor == "nothing"));
+    let g = { let mut g = dense(); g.graph().input[0] = value("x", &[8, 4]); g };
+    assert!(matches!(error(&g), CompileError::Import(ImportError::Batch { batch: 8 })));
+}
+
+#[test]
+fn calibration_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("inputs.json");
+    let read = |text: &str, need: usize| {
+        std::fs::write(&path, text).expect("write");
+        Calibration::read(&path).and_then(|c| c.samples(need))
+    };
+    assert_eq!(read(r#"{"input_data": [[1, 2.5], [3, 4]]}"#, 2).expect("two samples"), [[1.0, 2.5], [3.0, 4.0]]);
+    assert_eq!(read(r#"{"input_data": [[1, 2, 3, 4]]}"#, 2).expect("a batch in one row").len(), 2);
+    assert_eq!(read(r#"{"input_data": [[[1], [2]]]}"#, 2).expect("nested").len(), 1);
+    assert_eq!(read(r#"{"input_data": [1, 2]}"#, 2).expect("flat").len(), 1);
+    assert!(matches!(read(r#"{"input_data": [[1, 2], [3]]}"#, 2), Err(InputError::Length { sample: 1, have: 1, need: 2, .. })));
+    assert!(matches!(read(r#"{"input_data": [[1, 2], [3, "x"]]}"#, 2), Err(InputError::NotANumber { sample: 1, index: 1, .. })));
+    assert!(matches!(read(r#"{"input_data": [[1, 2], [3, 1e39]]}"#, 2), Err(InputError::NotFinite { sample: 1, index: 1, .. })));
+    assert!(matches!(read(r#"{"input_data": [[1, NaN]]}"#, 2), Err(InputError::Json { .. })));
+    assert!(matches!(read(r#"{"input": 3}"#, 2), Err(InputError::NoInputData { .. })));
+    assert!(matches!(read(r#"{"input_data": []}"#, 2), Err(InputError::Empty { .. })));
+    assert!(matches!(read("\u{93}NUMPYx", 2), Err(InputError::Json { .. })));
+    std::fs::write(&path, b"\x93NUMPY\x01\x00\xff").expect("write");
+    assert!(matches!(Calibration::read(&path), Err(InputError::Numpy { .. })));
+    std::fs::write(&path, b"PK\x03\x04").expect("write");
+    assert!(matches!(Calibration::read(&path), Err(InputError::Numpy { .. })));
+    assert!(matches!(Calibration::read(folder.path().join("absent").as_path()), Err(InputError::Io { .. })));
+    let npz = Calibration::read(&fixture("digits_test.npz")).expect("NumPy archive");
+    assert_eq!(npz.samples(64).expect("200 images").len(), 200);
+    assert!(matches!(read_input(&fixture("digits_test.npz"), &[1, 8, 8]), Err(InputError::NotOne { have: 200, .. })));
+    let not_finite = Calibration::from_samples(vec![vec![0.0; 4], vec![0.0, f32::NAN, 0.0, 0.0]]);
+    assert!(matches!(not_finite.samples(4), Err(InputError::NotFinite { sample: 1, index: 1, .. })));
+}
+
+#[test]
+fn wrong_calibration_for_the_model() {
+    let calibration = Calibration::from_samples(vec![vec![0.0; 63]]);
+    let refused = compile(&fixture("digits_mlp.onnx"), &calibration, &Options::default(), &mut |_| ()).expect_err("wrong length");
+    assert!(matches!(refused, CompileError::Input(InputError::Length { sample: 0, have: 63, need: 64, .. })));
+    let options = Options { table_bits: Some(20), ..Options::default() };
+    let calibration = Calibration::from_samples(vec![vec![0.0; 64]]);
+    let refused = compile(&fixture("digits_mlp.onnx"), &calibration, &options, &mut |_| ()).expect_err("20 bits");
+    assert!(matches!(refused, CompileError::Option { option: "table_bits", .. }));
+}
