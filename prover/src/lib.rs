@@ -1,1 +1,18 @@
-//! The proof system.
+//! Assay's proof system: prover and native verifier.
+//!
+//! * [`inner`]: commit to everything, one lookup argument, one product sumcheck, one batch opening;
+//! * [`native`]: the inner proof as it is, verified natively (not zero-knowledge);
+//! * [`wrap`]: the inner proof inside Groth16 (zero-knowledge, for contracts);
+//! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
+//! * [`key`], [`control`]: verifying keys; progress and cancellation.
+
+pub mod control;
+pub mod inner;
+pub mod key;
+pub mod msm;
+pub mod native;
+pub mod package;
+pub mod pcs;
+pub mod seller;
+pub mod srs;
+pub mod wrap;

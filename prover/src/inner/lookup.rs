@@ -1,0 +1,182 @@
+//! The lookup argument, prover's side. See [`assay_circuits::verifier::lookup`] for the claim and the equation.
+//!
+//! Arrays are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
+
+use super::poly::{bind, eq_table_prefix, sum_of};
+use assay_circuits::Fr;
+use assay_circuits::transcript::Transcript;
+use assay_circuits::verifier::lookup::{LeafClaims, combine, select};
+use assay_circuits::verifier::sumcheck::{quadratic_at, quartic_at};
+use assay_circuits::verifier::{LevelProof, level_arities};
+use ark_ff::{AdditiveGroup, Field};
+use rayon::prelude::*;
+
+/// Numerators and denominators of one level.
+pub struct Fractions {
+    /// Numerators.
+    pub p: Vec<Fr>,
+    /// Denominators.
+    pub d: Vec<Fr>,
+}
+
+impl Fractions {
+    /// The next level towards the root.
+    fn parent(&mut self, arity: usize) -> Self {
+        let width = 1 << arity;
+        while self.p.len() % width != 0 {
+            self.p.push(Fr::ZERO);
+            self.d.push(Fr::ONE);
+        }
+        let node = |(p, d): (&[Fr], &[Fr])| {
+            let mut children = [Fr::ZERO; 8];
+            children[..width].copy_from_slice(p);
+            children[width..2 * width].copy_from_slice(d);
+            combine(&children[..2 * width])
+        };
+        let (p, d) = self.p.par_chunks(width).zip(self.d.par_chunks(width)).with_min_len(256).map(node).unzip();
+        Self { p, d }
+    }
+}
+
+/// Proves that the fractions sum to zero. Returns the root, the levels and the claims on the leaves that remain.
+pub fn prove(leaves: Fractions, log_leaves: u32, transcript: &mut Transcript<Fr>) -> ([Fr; 2], Vec<LevelProof<Fr>>, LeafClaims<Fr>) {
+    let arities = level_arities(log_leaves);
+    let mut tree = vec![leaves];
+    for &arity in arities.iter().rev() {
+        let last = tree.len() - 1;
+        let parent = tree[last].parent(arity);
+        tree.push(parent);
+    }
+    let root = tree.pop().map_or([Fr::ZERO, Fr::ONE], |level| [level.p[0], level.d[0]]);
+    transcript.absorb_all(&root);
+    let mut claims = LeafClaims { point: Vec::new(), numerator: root[0], denominator: root[1] };
+    let mut levels = Vec::new();
+    for &arity in &arities {
+        let Some(level) = tree.pop() else { break };
+        let (proof, next) = prove_level(level, arity, claims, transcript);
+        levels.push(proof);
+        claims = next;
+    }
+    (root, levels, claims)
+}
+
+/// The children of one level, one array per position; `p[1]` holds `p_1 + λ·d_1`, which merges numerator and denominator into
+/// the single polynomial `P + λD = g`.
+struct Children {
+    p: Vec<Vec<Fr>>,
+    d: Vec<Vec<Fr>>,
+}
+
+impl Children {
+    fn new(level: &Fractions, width: usize, lambda: &Fr) -> Self {
+        let column = |values: &[Fr], j: usize| values.par_iter().skip(j).step_by(width).copied().collect::<Vec<Fr>>();
+        let mut p: Vec<Vec<Fr>> = (0..width).map(|j| column(&level.p, j)).collect();
+        let d: Vec<Vec<Fr>> = (0..width).map(|j| column(&level.d, j)).collect();
+        p[1].par_iter_mut().zip(d[1].par_iter()).with_min_len(512).for_each(|(p, d)| *p += *lambda * d);
+        Self { p, d }
+    }
+
+    fn len(&self) -> usize {
+        self.p[0].len()
+    }
+
+    fn make_even(&mut self, lambda: &Fr) {
+        if self.len() % 2 == 1 {
+            for (j, (p, d)) in self.p.iter_mut().zip(&mut self.d).enumerate() {
+                p.push(if j == 1 { *lambda } else { Fr::ZERO });
+                d.push(Fr::ONE);
+            }
+        }
+    }
+
+    fn bind(&mut self, x: &Fr) {
+        self.p.iter_mut().chain(&mut self.d).for_each(|values| bind(values, x, Fr::ZERO));
+    }
+
+    /// Values of the round's `g` at its message points, and the sum of the weights.
+    fn message(&self, weights: &[Fr]) -> (Vec<Fr>, Fr) {
+        if self.p.len() == 2 {
+            let [zero, leading, mass] = sum_of(weights.len(), |j| {
+                let (v, step) = self.pair(j);
+                [weights[j] * g2(&v), weights[j] * g2(&step), weights[j]]
+            });
+            return (vec![zero, leading], mass);
+        }
+        let [zero, minus_one, two, leading, mass] = sum_of(weights.len(), |j| {
+            let (v, step) = self.pair(j);
+            let minus = std::array::from_fn(|i| v[i] - step[i]);
+            let plus = std::array::from_fn(|i| v[i] + step[i].double());
+            [weights[j] * g4(&v), weights[j] * g4(&minus), weights[j] * g4(&plus), weights[j] * g4(&step), weights[j]]
+        });
+        (vec![zero, minus_one, two, leading], mass)
+    }
+
+    /// Values at 0 and differences, numerators first.
+    #[inline]
+    fn pair(&self, j: usize) -> ([Fr; 8], [Fr; 8]) {
+        let width = self.p.len();
+        let (mut v, mut step) = ([Fr::ZERO; 8], [Fr::ZERO; 8]);
+        for (i, values) in self.p.iter().chain(&self.d).enumerate() {
+            let slot = if i < width { i } else { 4 + i - width };
+            v[slot] = values[2 * j];
+            step[slot] = values[2 * j + 1] - v[slot];
+        }
+        (v, step)
+    }
+}
+
+#[inline]
+fn g2(v: &[Fr; 8]) -> Fr {
+    v[0] * v[5] + v[1] * v[4]
+}
+
+#[inline]
+fn g4(v: &[Fr; 8]) -> Fr {
+    (v[0] * v[5] + v[1] * v[4]) * (v[6] * v[7]) + (v[2] * v[7] + v[3] * v[6]) * (v[4] * v[5])
+}
+
+fn prove_level(
+    level: Fractions,
+    arity: usize,
+    claims: LeafClaims<Fr>,
+    transcript: &mut Transcript<Fr>,
+) -> (LevelProof<Fr>, LeafClaims<Fr>) {
+    let lambda = transcript.challenge();
+    let mut children = Children::new(&level, 1 << arity, &lambda);
+    drop(level);
+    let r = claims.point;
+    let mut claim = claims.numerator + claims.denominator * lambda;
+    let mut point = Vec::with_capacity(r.len());
+    let mut rounds = Vec::with_capacity(r.len());
+    for (i, r_i) in r.iter().enumerate() {
+        children.make_even(&lambda);
+        let weights = eq_table_prefix(&r[i + 1..], children.len() / 2);
+        let (mut message, mass) = children.message(&weights);
+        // Beyond the end g = P + λD = λ, a constant.
+        let tail = lambda * (Fr::ONE - mass);
+        let values = message.len() - 1;
+        message[..values].iter_mut().for_each(|m| *m += tail);
+        transcript.absorb_all(&message);
+        let x = transcript.challenge();
+        // r_i is a hash output; should it be 0, the claim that follows is false and the proof is refused.
+        let inverse = Field::inverse(r_i).unwrap_or_default();
+        let at_one = (claim - (Fr::ONE - r_i) * message[0]) * inverse;
+        claim = match message.as_slice() {
+            [zero, leading] => quadratic_at(zero, &at_one, leading, &x),
+            [zero, minus_one, two, leading] => quartic_at([zero, minus_one, two, leading], &at_one, &x),
+            _ => claim,
+        };
+        children.bind(&x);
+        point.push(x);
+        rounds.push(message);
+    }
+    let mut values: Vec<Fr> = children.p.iter().chain(&children.d).map(|v| v[0]).collect();
+    let width = 1 << arity;
+    let merged = lambda * values[width + 1];
+    values[1] -= merged;
+    transcript.absorb_all(&values);
+    let child = transcript.challenges(arity);
+    let (numerator, denominator) = (select(&values[..width], &child), select(&values[width..], &child));
+    let point = child.into_iter().chain(point).collect();
+    (LevelProof { rounds, children: values }, LeafClaims { point, numerator, denominator })
+}

@@ -1,0 +1,216 @@
+//! The inner prover: commit to everything, then a constant number of batched sumchecks. `docs/protocol.md` sections 2 to 7.
+//!
+//! Only [`prove`] touches the transcript's order; the modules below are its reductions and kernels.
+
+mod leaves;
+mod lookup;
+mod opening;
+mod poly;
+mod product;
+mod region;
+pub mod small;
+mod witness;
+
+pub use region::Committed;
+pub use witness::TableRows;
+
+use crate::control::{Cancelled, Control, Phase};
+use crate::msm::msm;
+use crate::pcs::{self, Opening, PcsError};
+use crate::srs::Srs;
+use assay_circuits::Fr;
+use assay_circuits::exec::Trace;
+use assay_circuits::shape::Shape;
+use assay_circuits::verifier::{self, Challenges, InnerProof, Reduced, Statement};
+use assay_circuits::wrap::{PublicInputs, public_data};
+use ark_bn254::G1Affine;
+use ark_ec::CurveGroup;
+use ark_ff::{AdditiveGroup, UniformRand};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use region::Cells;
+
+/// Why no proof was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InnerError {
+    /// The work was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The SRS has too few powers for the model's chunks.
+    #[error("the SRS has 2^{have} powers and the model's chunks need 2^{need}: use a larger SRS or compile with smaller chunks")]
+    SrsTooSmall {
+        /// Log of the powers there are.
+        have: u32,
+        /// Log of the powers needed.
+        need: u32,
+    },
+    /// The opening failed.
+    #[error(transparent)]
+    Opening(#[from] PcsError),
+}
+
+/// Everything that one model's proofs share.
+pub struct InnerProver<'a> {
+    /// The shape.
+    pub shape: &'a Shape,
+    /// The SRS.
+    pub srs: &'a Srs,
+    /// The seller's chunks.
+    pub weights: &'a Committed,
+    /// Public table chunks.
+    pub tables: &'a Committed,
+    /// Rows of the activation tables.
+    pub rows: &'a [TableRows],
+}
+
+/// What an inner proof consists of.
+pub struct Proved {
+    /// What was proven; [`Statement::witness`] and [`Statement::mask`] are the limbs of the next two.
+    pub statement: Statement<Fr>,
+    /// Commitments to the prover's chunks.
+    pub witness: Vec<G1Affine>,
+    /// Commitment to the mask, if hiding.
+    pub mask: Option<G1Affine>,
+    /// The messages.
+    pub proof: InnerProof<Fr>,
+    /// What the opening shows.
+    pub reduced: Reduced<Fr>,
+    /// The opening.
+    pub opening: Opening,
+    /// The hash of all public data.
+    pub public: PublicInputs,
+}
+
+/// A generator seeded by the operating system.
+pub fn fresh_rng() -> StdRng {
+    StdRng::from_os_rng()
+}
+
+/// `n` uniformly random field elements.
+pub fn random_scalars(rng: &mut StdRng, n: usize) -> Vec<Fr> {
+    (0..n).map(|_| Fr::rand(&mut RngBridge(rng))).collect()
+}
+
+/// arkworks draws from the traits of an earlier `rand_core`.
+pub(crate) struct RngBridge<'a>(pub &'a mut StdRng);
+
+impl ark_std::rand::RngCore for RngBridge<'_> {
+    fn next_u32(&mut self) -> u32 {
+        rand::RngCore::next_u32(self.0)
+    }
+    fn next_u64(&mut self) -> u64 {
+        rand::RngCore::next_u64(self.0)
+    }
+    fn fill_bytes(&mut self, dest: &mut [u8]) {
+        rand::RngCore::fill_bytes(self.0, dest);
+    }
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), ark_std::rand::Error> {
+        rand::RngCore::fill_bytes(self.0, dest);
+        Ok(())
+    }
+}
+
+impl ark_std::rand::CryptoRng for RngBridge<'_> {}
+
+/// Limbs of commitments, as the transcript absorbs them.
+pub fn limbs_of(points: &[G1Affine]) -> Vec<[Fr; 4]> {
+    points.iter().map(pcs::encode::limbs).collect()
+}
+
+/// Proves that `trace` is the model's execution on the committed input. With `hiding` the commitments are blinded and the opening is masked, from
+/// fresh randomness; without, the proof reveals evaluations of the weights. A false trace gives a proof that does not verify.
+/// Errors: [`InnerError`].
+pub fn prove(
+    prover: &InnerProver<'_>,
+    input: &Committed,
+    trace: &Trace,
+    context: Fr,
+    hiding: bool,
+    control: &Control<'_>,
+) -> Result<Proved, InnerError> {
+    let (shape, srs) = (prover.shape, prover.srs);
+    let layout = &shape.layout;
+    if srs.g1.len() <= layout.chunk_len() {
+        return Err(InnerError::SrsTooSmall { have: srs.max_log(), need: layout.log_chunk });
+    }
+    let mut rng = fresh_rng();
+    let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, trace))?;
+
+    let committed = control.phase(Phase::Commit, || {
+        let blinding = if hiding { random_scalars(&mut rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
+        Committed::new(srs, layout.log_chunk, std::mem::take(&mut witness.cells), blinding)
+    })?;
+    // The mask is committed beside the witness, though absorbed later: it depends on nothing.
+    let mask = hiding.then(|| random_scalars(&mut rng, layout.chunk_len() + 1));
+    let mask_commitment = mask.as_ref().map(|mask| msm(&srs.g1[..mask.len()], mask).into_affine());
+    witness.cells = committed.cells;
+
+    let half = 1i64 << 15;
+    let statement = Statement {
+        context,
+        weights: limbs_of(&prover.weights.commitments),
+        tables: limbs_of(&prover.tables.commitments),
+        input: limbs_of(&input.commitments),
+        output: trace.output(&shape.architecture).iter().map(|y| Fr::from(i64::from(*y) + half)).collect(),
+        witness: limbs_of(&committed.commitments),
+        mask: mask_commitment.as_ref().map(pcs::encode::limbs),
+    };
+    let salt = Fr::rand(&mut RngBridge(&mut rng));
+    let mut transcript = verifier::begin(shape, &srs.id(), &statement, &salt);
+    let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
+
+    let (root, levels, leaves) = control.phase(Phase::Lookup, || {
+        let fractions = leaves::build(shape, prover.rows, trace, &witness, beta, gamma);
+        lookup::prove(fractions, layout.log_leaves, &mut transcript)
+    })?;
+
+    let owners = [
+        (&prover.weights.cells[..], &prover.weights.blinding[..]),
+        (&prover.tables.cells[..], &prover.tables.blinding[..]),
+        (&input.cells[..], &input.blinding[..]),
+        (&witness.cells[..], &committed.blinding[..]),
+    ];
+    let cells = Cells::new(layout, owners);
+    let lambda = transcript.challenge();
+    let products = control.phase(Phase::Linear, || product::prove(shape, &cells, trace, &leaves.point, lambda, &mut transcript))?;
+    let delta = transcript.challenge();
+
+    let challenges = Challenges { beta, gamma, leaves, lambda, product_point: products.point, delta };
+    let (opening_rounds, point, evaluation, mut folded) = control.phase(Phase::Batch, || {
+        let functional = verifier::functional::build(shape, &challenges, &statement.output, &products.sum, &products.evaluations);
+        let (rounds, point, evaluation) = opening::prove(shape, &cells, &functional, &challenges.leaves.point, &mut transcript);
+        let chunk_weights = poly::eq_table(&point[layout.log_chunk as usize..]);
+        let folded = cells.fold_chunks(&chunk_weights);
+        (rounds, point, evaluation, folded)
+    })?;
+    transcript.absorb(&evaluation);
+
+    let (low, _) = point.split_at(layout.log_chunk as usize);
+    let (mut value, mut rho, mut masked) = (evaluation, None, None);
+    if let (Some(mask), Some(limbs)) = (&mask, &statement.mask) {
+        let m = poly::eq_table(low).iter().zip(mask).map(|(e, m)| *e * m).sum::<Fr>();
+        transcript.absorb_all(limbs);
+        transcript.absorb(&m);
+        let r = transcript.challenge();
+        folded.iter_mut().zip(mask).for_each(|(t, m)| *t += r * m);
+        value = evaluation + r * m;
+        (rho, masked) = (Some(r), Some([m, value]));
+    }
+    let low = low.to_vec();
+    let reduced = Reduced { point, value, rho, digest: transcript.challenge() };
+    let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
+    let opening = control.phase(Phase::Opening, || pcs::open(srs, &folded, &low, value, public.hash))??;
+    let proof = InnerProof {
+        salt,
+        root,
+        levels,
+        product_sum: products.sum,
+        product_rounds: products.rounds,
+        product_evaluations: products.evaluations,
+        opening_rounds,
+        evaluation,
+        mask: masked,
+    };
+    Ok(Proved { statement, witness: committed.commitments, mask: mask_commitment, proof, reduced, opening, public })
+}

@@ -1,0 +1,124 @@
+//! The product sumcheck over all layers, prover's side: `Σ_l λ^l Σ_y W_l(y)·A_l(y)`.
+
+use super::poly::{bind, eq_table, product_message};
+use super::small::{dot_with_total, fold_rows};
+use super::region::Cells;
+use assay_circuits::Fr;
+use assay_circuits::exec::Trace;
+use assay_circuits::model::{Term, Window};
+use assay_circuits::shape::Shape;
+use assay_circuits::transcript::Transcript;
+use assay_circuits::verifier::functional::split;
+use assay_circuits::verifier::{products, repetition};
+use ark_ff::{AdditiveGroup, Field};
+use rayon::prelude::*;
+
+/// One summand, partially bound.
+struct Summand {
+    /// `λ^l` times the scaling for the rounds that it sits out.
+    coefficient: Fr,
+    sum: Fr,
+    w: Vec<Fr>,
+    a: Vec<Fr>,
+    variables: usize,
+}
+
+/// The messages of the sumcheck.
+pub struct Products {
+    /// `V`.
+    pub sum: Fr,
+    /// One message per round.
+    pub rounds: Vec<[Fr; 2]>,
+    /// `W` and `A` of each summand at the final point.
+    pub evaluations: Vec<[Fr; 2]>,
+    /// The final point.
+    pub point: Vec<Fr>,
+}
+
+/// Proves it. `u` is the lookup argument's point, `lambda` joins layers.
+pub fn prove(shape: &Shape, cells: &Cells<'_>, trace: &Trace, u: &[Fr], lambda: Fr, transcript: &mut Transcript<Fr>) -> Products {
+    let mut summands = summands(shape, cells, trace, u, lambda);
+    let total = summands.iter().map(|s| s.variables).max().unwrap_or(0);
+    let sum = summands.iter().map(|s| s.coefficient * s.sum).sum();
+    transcript.absorb(&sum);
+    for s in &mut summands {
+        s.coefficient *= repetition(total, s.variables);
+    }
+    let (mut rounds, mut point) = (Vec::with_capacity(total), Vec::with_capacity(total));
+    for round in 0..total {
+        let left = total - round;
+        let mut message = [Fr::ZERO; 2];
+        for s in &summands {
+            if s.variables < left {
+                // Not begun: the summand is constant in this variable and in the others before its first.
+                let copies = Fr::from(2u64).pow([(left - 1 - s.variables) as u64]);
+                message[0] += s.coefficient * s.sum * copies;
+            } else {
+                let [zero, leading] = product_message(&s.w, &s.a);
+                message[0] += s.coefficient * zero;
+                message[1] += s.coefficient * leading;
+            }
+        }
+        transcript.absorb_all(&message);
+        let x = transcript.challenge();
+        for s in summands.iter_mut().filter(|s| s.variables >= left) {
+            bind(&mut s.w, &x, Fr::ZERO);
+            bind(&mut s.a, &x, Fr::ZERO);
+        }
+        rounds.push(message);
+        point.push(x);
+    }
+    let evaluations: Vec<[Fr; 2]> = summands.iter().map(|s| [s.w[0], s.a[0]]).collect();
+    transcript.absorb_all(evaluations.iter().flatten());
+    Products { sum, rounds, evaluations, point }
+}
+
+fn summands(shape: &Shape, cells: &Cells<'_>, trace: &Trace, u: &[Fr], lambda: Fr) -> Vec<Summand> {
+    let powers: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * lambda)).take(shape.architecture.layers.len()).collect();
+    let make = |product: &assay_circuits::verifier::Product| {
+        let layer = &shape.architecture.layers[product.layer];
+        let term = &layer.terms[product.term];
+        let [u_w, u_h, u_c] = split(u, layer.dims);
+        let w = fold_rows(cells.get(product.weights.range()), &eq_table(u_c), 1 << product.variables);
+        let source = trace.column(term.source());
+        let a = match (term, shape.architecture.dims(term.source())) {
+            (Term::Conv { window, .. }, Some(dims)) => {
+                let rows = axis_tables(window, 0, u_h, layer.dims.height, dims.height, 1 << dims.log_height());
+                let columns = axis_tables(window, 1, u_w, layer.dims.width, dims.width, 1 << dims.log_width());
+                patches(source, &rows, &columns)
+            }
+            _ => source.iter().map(|v| Fr::from(*v)).collect(),
+        };
+        let sum = w.iter().zip(&a).map(|(w, a)| *w * a).sum();
+        Summand { coefficient: powers[product.layer], sum, w, a, variables: product.variables }
+    };
+    products(shape).par_iter().map(make).collect()
+}
+
+/// For each kernel position (padded to a power of two): `t[in] = Σ_{out → in} eq(u, out)`.
+fn axis_tables(window: &Window, axis: usize, u: &[Fr], len_out: u32, len_in: u32, padded: usize) -> Vec<Vec<Fr>> {
+    let log_kernel = if axis == 0 { window.log_height() } else { window.log_width() };
+    let e = eq_table(u);
+    let mut tables = vec![vec![Fr::ZERO; padded]; 1 << log_kernel];
+    for (out, k, at) in window.taps(axis, len_out, len_in) {
+        tables[k][at] += e[out];
+    }
+    tables
+}
+
+/// The im2col matrix at the position point, without ever building it: for each channel first the widths, as small integers, then the heights.
+fn patches(source: &[i32], rows: &[Vec<Fr>], columns: &[Vec<Fr>]) -> Vec<Fr> {
+    let (height, width) = (rows[0].len(), columns[0].len());
+    let totals: Vec<Fr> = columns.iter().map(|c| c.iter().sum()).collect();
+    let channel = |plane: &[i32]| {
+        let mut out = vec![Fr::ZERO; rows.len() * columns.len()];
+        for (k_w, (column, total)) in columns.iter().zip(&totals).enumerate() {
+            let lines: Vec<Fr> = plane.chunks(width).map(|line| dot_with_total(line, column, total)).collect();
+            for (k_h, row) in rows.iter().enumerate() {
+                out[k_h * columns.len() + k_w] = row.iter().zip(&lines).map(|(r, l)| *r * l).sum();
+            }
+        }
+        out
+    };
+    source.par_chunks(height * width).flat_map_iter(channel).collect()
+}

@@ -1,0 +1,83 @@
+//! The committed vector `G`: four owners' chunks side by side.
+
+use crate::msm::msm_small;
+use crate::srs::Srs;
+use assay_circuits::Fr;
+use assay_circuits::layout::{Layout, Region};
+use ark_bn254::{G1Affine, G1Projective};
+use ark_ec::CurveGroup;
+use ark_ff::AdditiveGroup;
+use rayon::prelude::*;
+
+/// One owner's chunks: cells, blinding, commitments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Cells from the region's first chunk on; those beyond the end are zero.
+    pub cells: Vec<i32>,
+    /// One blinding coefficient per chunk.
+    pub blinding: Vec<Fr>,
+    /// One commitment per chunk.
+    pub commitments: Vec<G1Affine>,
+}
+
+impl Committed {
+    /// Commits cells in chunks of `2^log_chunk`, the blinding at `X^(2^log_chunk)`: one commitment per blinding coefficient, whether its cells are
+    /// zero or not. The SRS has more than `2^log_chunk` powers.
+    pub fn new(srs: &Srs, log_chunk: u32, cells: Vec<i32>, blinding: Vec<Fr>) -> Self {
+        let chunk = 1usize << log_chunk;
+        let commit = |(i, blinding): (usize, &Fr)| {
+            let end = cells.len().min((i + 1) * chunk);
+            let part = cells.get(i * chunk..end).unwrap_or_default();
+            msm_small(&srs.g1[..part.len()], part) + srs.g1[chunk] * blinding
+        };
+        let commitments: Vec<G1Projective> = blinding.par_iter().enumerate().map(commit).collect();
+        Self { commitments: G1Projective::normalize_batch(&commitments), cells, blinding }
+    }
+}
+
+/// A view of `G`.
+pub struct Cells<'a> {
+    log_chunk: u32,
+    /// Weights, tables, input, witness.
+    parts: [(Region, &'a [i32], &'a [Fr]); 4],
+}
+
+impl<'a> Cells<'a> {
+    /// From the four owners' chunks, in the order of [`Layout::regions`].
+    pub fn new(layout: &Layout, owners: [(&'a [i32], &'a [Fr]); 4]) -> Self {
+        let regions = layout.regions();
+        Self { log_chunk: layout.log_chunk, parts: std::array::from_fn(|i| (regions[i], owners[i].0, owners[i].1)) }
+    }
+
+    /// First cell and cells of each owner.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, &'a [i32])> + '_ {
+        self.parts.iter().map(|(region, cells, _)| (region.first_chunk << self.log_chunk, *cells))
+    }
+
+    /// Cells of a range within one owner's part; shorter than asked where the rest is zero.
+    pub fn get(&self, range: std::ops::Range<usize>) -> &'a [i32] {
+        for (start, cells) in self.parts() {
+            let end = start + cells.len();
+            if (start..end).contains(&range.start) {
+                return &cells[range.start - start..range.end.min(end) - start];
+            }
+        }
+        &[]
+    }
+
+    /// `Σ_j weights[j] · chunk_j`, with the blinding as last coefficient: `2^c + 1` values.
+    pub fn fold_chunks(&self, weights: &[Fr]) -> Vec<Fr> {
+        let chunk = 1usize << self.log_chunk;
+        let mut folded = vec![Fr::ZERO; chunk + 1];
+        for (region, cells, blinding) in &self.parts {
+            let weights = &weights[region.first_chunk..region.first_chunk + region.chunks];
+            if region.chunks == 0 {
+                continue;
+            }
+            let part = super::small::fold_rows(cells, weights, chunk);
+            folded.par_iter_mut().zip(part).with_min_len(4096).for_each(|(sum, value)| *sum += value);
+            folded[chunk] += blinding.iter().zip(weights).map(|(b, w)| *b * w).sum::<Fr>();
+        }
+        folded
+    }
+}

@@ -1,0 +1,187 @@
+//! The native proof: what the buyer's machine could verify in milliseconds. **Not zero-knowledge**: it reveals evaluations of the weights, so it never leaves a seller with
+//! hidden weights; the wrapped proof does.
+
+use crate::inner::{Proved, limbs_of};
+use crate::key::PublicModel;
+use crate::pcs::{self, Opening, PcsError, encode};
+use assay_circuits::Fr;
+use assay_circuits::layout::Region;
+use assay_circuits::scalar::VerifyError;
+use assay_circuits::verifier::{self, InnerProof, Reduced, Statement};
+use assay_circuits::wrap::{PublicInputs, public_data};
+use ark_bn254::G1Affine;
+
+/// What a proof is claimed to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Commitments to the input.
+    pub input: Vec<G1Affine>,
+    /// The output's cells, in the user's order.
+    pub output: Vec<i16>,
+    /// The binding context.
+    pub context: Fr,
+}
+
+/// Why a proof is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The inner verifier refuses.
+    #[error(transparent)]
+    Inner(#[from] VerifyError),
+    /// The opening is wrong.
+    #[error(transparent)]
+    Opening(#[from] PcsError),
+    /// The wrap's SNARK does not verify.
+    #[error("the proof is invalid: the pairing check fails")]
+    Pairing,
+    /// The bytes are no proof for this model.
+    #[error("the proof has {have} bytes, this model's proofs have {need}: it is truncated or for another model")]
+    Length {
+        /// Bytes there are.
+        have: usize,
+        /// Bytes there must be.
+        need: usize,
+    },
+    /// A number in the bytes is out of range, or a point is not on the curve.
+    #[error("the proof is malformed at byte {offset}")]
+    Malformed {
+        /// Where.
+        offset: usize,
+    },
+}
+
+/// An inner proof with everything that its native verification needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeProof {
+    /// Commitments to the prover's chunks.
+    pub witness: Vec<G1Affine>,
+    /// Commitment to the mask, if the opening is masked.
+    pub mask: Option<G1Affine>,
+    /// The messages.
+    pub inner: InnerProof<Fr>,
+    /// The opening.
+    pub opening: Opening,
+}
+
+impl From<Proved> for NativeProof {
+    fn from(proved: Proved) -> Self {
+        Self { witness: proved.witness, mask: proved.mask, inner: proved.proof, opening: proved.opening }
+    }
+}
+
+/// The statement that a claim makes about a model, for the prover's commitments.
+pub(crate) fn statement(model: &PublicModel, claim: &Claim, witness: &[G1Affine], mask: Option<&G1Affine>) -> Statement<Fr> {
+    let [weights, tables] = crate::key::model_limbs(model);
+    Statement {
+        context: claim.context,
+        weights,
+        tables,
+        input: limbs_of(&claim.input),
+        output: claim.output.iter().map(|y| Fr::from(i64::from(*y) + (1 << 15))).collect(),
+        witness: limbs_of(witness),
+        mask: mask.map(encode::limbs),
+    }
+}
+
+/// The commitment to what is opened, as scalars and points: `Σ_j eq(r_hi, j)·C_j + ρ·C_M`.
+pub(crate) fn opened_terms(
+    model: &PublicModel,
+    claim: &Claim,
+    witness: &[G1Affine],
+    mask: Option<&G1Affine>,
+    reduced: &Reduced<Fr>,
+) -> Vec<(Fr, G1Affine)> {
+    let layout = &model.shape.layout;
+    let high = &reduced.point[layout.log_chunk as usize..];
+    let owners: [(Region, &[G1Affine]); 4] = [
+        (layout.weights, &model.weights),
+        (layout.tables_region, &model.tables),
+        (layout.input_region, &claim.input),
+        (layout.witness, witness),
+    ];
+    let mut terms = Vec::new();
+    for (region, points) in owners {
+        terms.extend(points.iter().enumerate().map(|(j, point)| (verifier::eq::eq_index(high, region.first_chunk + j), *point)));
+    }
+    terms.extend(reduced.rho.iter().zip(mask).map(|(rho, point)| (*rho, *point)));
+    terms
+}
+
+/// Verifies a native proof. Errors: [`ProofError`]. Total.
+pub fn verify(model: &PublicModel, claim: &Claim, proof: &NativeProof) -> Result<(), ProofError> {
+    let statement = statement(model, claim, &proof.witness, proof.mask.as_ref());
+    let reduced = verifier::verify(&model.shape, &model.srs.id, &statement, &proof.inner)?;
+    let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
+    let terms = opened_terms(model, claim, &proof.witness, proof.mask.as_ref(), &reduced);
+    let low = &reduced.point[..model.shape.layout.log_chunk as usize];
+    Ok(pcs::verify(model.srs.h, model.srs.tau_h, &terms, low, reduced.value, public.hash, &proof.opening)?)
+}
+
+impl NativeProof {
+    /// The proof as bytes: one word that says whether it is masked, witness commitments, mask, messages, opening.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![u8::from(self.mask.is_some())];
+        bytes.extend(crate::key::points_bytes(&self.witness));
+        self.mask.iter().for_each(|mask| bytes.extend(encode::g1_bytes(mask)));
+        self.inner.elements().iter().for_each(|value| bytes.extend(encode::scalar_bytes(value)));
+        bytes.extend(self.opening.to_bytes());
+        bytes
+    }
+
+    /// Decodes strictly: exact length, canonical numbers, points on the curve. Errors: [`ProofError::Length`], [`ProofError::Malformed`].
+    pub fn from_bytes(model: &PublicModel, bytes: &[u8]) -> Result<Self, ProofError> {
+        let hiding = match bytes.first() {
+            Some(0) => false,
+            Some(1) => true,
+            _ => return Err(ProofError::Malformed { offset: 0 }),
+        };
+        let elements = InnerProof::zero(&model.shape, hiding).elements().len();
+        let witness = model.shape.layout.witness.chunks;
+        let need = 1 + 64 * (witness + usize::from(hiding)) + 32 * elements + Opening::BYTES;
+        if bytes.len() != need {
+            return Err(ProofError::Length { have: bytes.len(), need });
+        }
+        let mut reader = Reader { bytes, offset: 1 };
+        let witness = (0..witness).map(|_| reader.point()).collect::<Result<_, _>>()?;
+        let mask = hiding.then(|| reader.point()).transpose()?;
+        let elements = (0..elements).map(|_| reader.scalar()).collect::<Result<Vec<_>, _>>()?;
+        let inner = InnerProof::from_elements(&model.shape, hiding, &elements)?;
+        Ok(Self { witness, mask, inner, opening: reader.opening()? })
+    }
+}
+
+/// Reads words strictly.
+pub(crate) struct Reader<'a> {
+    pub bytes: &'a [u8],
+    pub offset: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Result<&'a [u8; N], ProofError> {
+        let malformed = ProofError::Malformed { offset: self.offset };
+        let part = self.bytes.get(self.offset..self.offset + N).and_then(|part| part.try_into().ok()).ok_or(malformed)?;
+        self.offset += N;
+        Ok(part)
+    }
+
+    pub fn scalar(&mut self) -> Result<Fr, ProofError> {
+        let offset = self.offset;
+        encode::scalar_from(self.take::<32>()?).map_err(|_| ProofError::Malformed { offset })
+    }
+
+    pub fn point(&mut self) -> Result<G1Affine, ProofError> {
+        let offset = self.offset;
+        encode::g1_from(self.take::<64>()?).map_err(|_| ProofError::Malformed { offset })
+    }
+
+    pub fn g2_point(&mut self) -> Result<ark_bn254::G2Affine, ProofError> {
+        let offset = self.offset;
+        encode::g2_from(self.take::<128>()?).map_err(|_| ProofError::Malformed { offset })
+    }
+
+    pub fn opening(&mut self) -> Result<Opening, ProofError> {
+        let offset = self.offset;
+        Opening::from_bytes(self.take::<{ Opening::BYTES }>()?).map_err(|_| ProofError::Malformed { offset })
+    }
+}

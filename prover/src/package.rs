@@ -1,0 +1,420 @@
+//! Files: the seller's package (`MODEL.assay`), the buyer's key (`MODEL.key`), the proving key (`MODEL.pk`).
+//!
+//! Each starts with a magic line and ends with the Keccak-256 of what is before, so that a truncated or damaged file is an error and nothing else.
+//! A package holds the weights and their blinding: it is the seller's secret. A key holds only what is public.
+
+use crate::inner::{Committed, fresh_rng, random_scalars};
+use crate::key::{KeyError, PublicModel, SrsVerifier, WrapVerifyingKey};
+use crate::pcs::encode;
+use crate::srs::Srs;
+use crate::wrap::{WrapError, WrapProvingKey};
+use assay_circuits::Fr;
+use assay_circuits::layout::{Block, Layout};
+use assay_circuits::model::{Architecture, ModelError, Weights};
+use assay_circuits::shape::{Shape, ShapeError};
+use ark_bn254::G1Affine;
+use ark_ec::AffineRepr;
+use ark_ff::AdditiveGroup;
+use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
+use serde::{Deserialize, Serialize};
+use sha3::{Digest, Keccak256};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is of another kind.
+    #[error("{path} is not {expected}: give the right file, or make it again")]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The file is truncated or damaged.
+    #[error("{path} is truncated or damaged: make it again")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The model in the file is not valid.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The shape in the file is not valid.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The key in the file is not valid.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The SRS is not the one that the model was compiled for.
+    #[error("the model was compiled for SRS {need}, not for {have}: pass the right one with --srs")]
+    Srs {
+        /// Id of the SRS given.
+        have: String,
+        /// Id of the SRS needed.
+        need: String,
+    },
+    /// The SRS has too few powers.
+    #[error("the SRS has 2^{have} powers and the model needs more than 2^{need}")]
+    SrsTooSmall {
+        /// Log of the powers there are.
+        have: u32,
+        /// Log of the chunk size.
+        need: u32,
+    },
+    /// The proving key does not fit.
+    #[error(transparent)]
+    Wrap(#[from] WrapError),
+}
+
+/// What people are told about a model; not part of any digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// A name.
+    pub name: String,
+    /// Names of the layers, from the ONNX file.
+    pub layer_names: Vec<String>,
+}
+
+const PACKAGE_MAGIC: &[u8] = b"assay-model-v1\n";
+const KEY_MAGIC: &[u8] = b"assay-key-v1\n\0\0";
+const PROVING_MAGIC: &[u8] = b"assay-prove-v1\n";
+
+#[derive(Serialize, Deserialize)]
+struct PackageBody {
+    metadata: Metadata,
+    architecture: Architecture,
+    log_chunk: u32,
+    weights: Weights,
+    blinding: Vec<[u8; 32]>,
+    public: PublicBody,
+}
+
+/// Curve points and flags, in arkworks' canonical compressed form, checked when read.
+#[derive(Serialize, Deserialize)]
+struct PublicBody {
+    weights: Vec<u8>,
+    tables: Vec<u8>,
+    tau_h: Vec<u8>,
+    srs_id: [u8; 32],
+    srs_development: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyBody {
+    metadata: Metadata,
+    architecture: Architecture,
+    log_chunk: u32,
+    public: PublicBody,
+    wrap: Vec<u8>,
+    wrap_development: bool,
+}
+
+/// The seller's package.
+#[derive(Debug)]
+pub struct Package {
+    /// What people are told.
+    pub metadata: Metadata,
+    /// The public half.
+    pub model: PublicModel,
+    /// The secret half.
+    pub weights: Weights,
+    /// Weights as committed: cells, blinding, commitments.
+    pub committed: Committed,
+    /// Public table columns as committed.
+    pub tables: Committed,
+}
+
+/// The buyer's key: everything needed to verify proofs of one model.
+#[derive(Clone, Debug)]
+pub struct BuyerKey {
+    /// What people are told.
+    pub metadata: Metadata,
+    /// The public half of the model.
+    pub model: PublicModel,
+    /// The wrap's verifying key.
+    pub wrap: WrapVerifyingKey,
+    /// Whether one party alone made the wrap's key: fit for development only.
+    pub wrap_development: bool,
+}
+
+impl Package {
+    /// Commits a compiled model with fresh blinding. Errors: [`FileError`].
+    pub fn new(metadata: Metadata, architecture: Architecture, weights: Weights, log_chunk: u32, srs: &Srs) -> Result<Self, FileError> {
+        weights.validate(&architecture)?;
+        let shape = Shape::new(architecture, log_chunk)?;
+        check_srs_size(srs, log_chunk)?;
+        let blinding = random_scalars(&mut fresh_rng(), shape.layout.weights.chunks);
+        let committed = Committed::new(srs, log_chunk, weight_cells(&shape, &weights), blinding);
+        let tables = commit_tables(&shape, srs);
+        let model = PublicModel {
+            shape,
+            weights: committed.commitments.clone(),
+            tables: tables.commitments.clone(),
+            srs: SrsVerifier::new(srs),
+        };
+        Ok(Self { metadata, model, weights, committed, tables })
+    }
+
+    /// Writes the package; the file appears whole or not at all. Errors: [`FileError::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        let body = PackageBody {
+            metadata: self.metadata.clone(),
+            architecture: self.model.shape.architecture.clone(),
+            log_chunk: self.model.shape.layout.log_chunk,
+            weights: self.weights.clone(),
+            blinding: self.committed.blinding.iter().map(encode::scalar_bytes).collect(),
+            public: PublicBody::new(&self.model),
+        };
+        write_body(path, PACKAGE_MAGIC, &body)
+    }
+
+    /// Reads a package. Errors: [`FileError`].
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let body: PackageBody = read_body(path, PACKAGE_MAGIC, "a package that `assay compile` wrote")?;
+        body.weights.validate(&body.architecture)?;
+        let model = body.public.model(path, body.architecture, body.log_chunk)?;
+        let damaged = || FileError::Damaged { path: path.to_owned() };
+        let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| encode::scalar_from(b).map_err(|_| damaged())).collect();
+        let committed =
+            Committed { cells: weight_cells(&model.shape, &body.weights), blinding: blinding?, commitments: model.weights.clone() };
+        if committed.blinding.len() != committed.commitments.len() {
+            return Err(damaged());
+        }
+        let tables = Committed {
+            cells: table_cells(&model.shape),
+            blinding: vec![Fr::ZERO; model.tables.len()],
+            commitments: model.tables.clone(),
+        };
+        Ok(Self { metadata: body.metadata, model, weights: body.weights, committed, tables })
+    }
+
+    /// Checks that an SRS is the model's. Errors: [`FileError::Srs`], [`FileError::SrsTooSmall`].
+    pub fn check_srs(&self, srs: &Srs) -> Result<(), FileError> {
+        if srs.id() != self.model.srs.id {
+            return Err(FileError::Srs { have: hex(&srs.id()), need: hex(&self.model.srs.id) });
+        }
+        check_srs_size(srs, self.model.shape.layout.log_chunk)
+    }
+}
+
+impl BuyerKey {
+    /// The buyer's key of a package under a wrap key.
+    pub fn new(package: &Package, wrap: WrapVerifyingKey, wrap_development: bool) -> Self {
+        Self { metadata: package.metadata.clone(), model: package.model.clone(), wrap, wrap_development }
+    }
+
+    /// Whether the key must not be used for real money.
+    pub fn is_development(&self) -> bool {
+        self.wrap_development || self.model.srs.development
+    }
+
+    /// Writes the key. Errors: [`FileError::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        let mut wrap = Vec::new();
+        self.wrap.serialize_compressed(&mut wrap).map_err(|_| FileError::Damaged { path: path.to_owned() })?;
+        let body = KeyBody {
+            metadata: self.metadata.clone(),
+            architecture: self.model.shape.architecture.clone(),
+            log_chunk: self.model.shape.layout.log_chunk,
+            public: PublicBody::new(&self.model),
+            wrap,
+            wrap_development: self.wrap_development,
+        };
+        write_body(path, KEY_MAGIC, &body)
+    }
+
+    /// Reads a key and checks that it is not degenerate. Errors: [`FileError`].
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let body: KeyBody = read_body(path, KEY_MAGIC, "a key that `assay setup` wrote")?;
+        let model = body.public.model(path, body.architecture, body.log_chunk)?;
+        let wrap = WrapVerifyingKey::deserialize_compressed(&body.wrap[..]).map_err(|_| FileError::Damaged { path: path.to_owned() })?;
+        wrap.check()?;
+        Ok(Self { metadata: body.metadata, model, wrap, wrap_development: body.wrap_development })
+    }
+
+    /// Recomputes from the public description what can be recomputed without the seller: shape, table commitments, SRS points, sanity of the
+    /// Groth16 key. That the key is *this circuit's* only its ceremony's transcript can show. Errors: [`KeyError`].
+    pub fn recompute(&self, srs: &Srs) -> Result<(), KeyError> {
+        let shape = Shape::new(self.model.shape.architecture.clone(), self.model.shape.layout.log_chunk)?;
+        let equal = |same: bool, what| if same { Ok(()) } else { Err(KeyError::Mismatch(what)) };
+        equal(shape.digest == self.model.shape.digest, "the shape digest")?;
+        equal(SrsVerifier::new(srs) == self.model.srs, "the SRS")?;
+        equal(commit_tables(&shape, srs).commitments == self.model.tables, "a table commitment")?;
+        self.model.check()?;
+        self.wrap.check()
+    }
+}
+
+impl PublicBody {
+    fn new(model: &PublicModel) -> Self {
+        Self {
+            weights: points(&model.weights),
+            tables: points(&model.tables),
+            tau_h: points(std::slice::from_ref(&model.srs.tau_h)),
+            srs_id: model.srs.id,
+            srs_development: model.srs.development,
+        }
+    }
+
+    fn model(&self, path: &Path, architecture: Architecture, log_chunk: u32) -> Result<PublicModel, FileError> {
+        let damaged = |_| FileError::Damaged { path: path.to_owned() };
+        let shape = Shape::new(architecture, log_chunk)?;
+        let tau_h: Vec<ark_bn254::G2Affine> = CanonicalDeserialize::deserialize_compressed(&self.tau_h[..]).map_err(damaged)?;
+        let [tau_h] = tau_h[..] else { return Err(FileError::Damaged { path: path.to_owned() }) };
+        let srs = SrsVerifier { h: ark_bn254::G2Affine::generator(), tau_h, id: self.srs_id, development: self.srs_development };
+        let model = PublicModel {
+            shape,
+            weights: CanonicalDeserialize::deserialize_compressed(&self.weights[..]).map_err(damaged)?,
+            tables: CanonicalDeserialize::deserialize_compressed(&self.tables[..]).map_err(damaged)?,
+            srs,
+        };
+        model.check()?;
+        Ok(model)
+    }
+}
+
+/// Writes a proving key for a shape over one SRS. Errors: [`FileError::Write`].
+pub fn write_proving_key(path: &Path, key: &WrapProvingKey, model: &PublicModel) -> Result<(), FileError> {
+    let bytes = key.to_bytes().map_err(|_| FileError::Damaged { path: path.to_owned() })?;
+    write_parts(path, &[PROVING_MAGIC, &model.shape.digest, &model.srs.id, &bytes])
+}
+
+/// Reads the proving key of a model. Errors: [`FileError`].
+pub fn read_proving_key(path: &Path, model: &PublicModel) -> Result<WrapProvingKey, FileError> {
+    let bytes = read_parts(path, PROVING_MAGIC, "a proving key that `assay setup` wrote")?;
+    let body = bytes.get(PROVING_MAGIC.len()..).unwrap_or_default();
+    match body.split_at_checked(64) {
+        Some((header, key)) if header[..32] == model.shape.digest && header[32..] == model.srs.id => {
+            Ok(WrapProvingKey::from_bytes(key, &model.shape, &model.srs.id)?)
+        }
+        _ => Err(WrapError::WrongKey.into()),
+    }
+}
+
+/// Lays the weights out in the seller's region.
+pub fn weight_cells(shape: &Shape, weights: &Weights) -> Vec<i32> {
+    let layout = &shape.layout;
+    let mut cells = vec![0; layout.weights.chunks << layout.log_chunk];
+    let mut put = |block: &Block, values: &mut dyn Iterator<Item = i32>| {
+        cells[block.range()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+    };
+    for ((layer, blocks), bias) in shape.architecture.layers.iter().zip(&layout.layers).zip(&weights.biases) {
+        for (term, block) in layer.terms.iter().zip(&blocks.weights) {
+            if let (Some(block), Some(matrix)) = (block, term.weight().and_then(|w| weights.matrices.get(w))) {
+                put(block, &mut matrix.iter().map(|w| i32::from(*w)));
+            }
+        }
+        blocks.bias.iter().for_each(|block| put(block, &mut bias.iter().copied()));
+    }
+    cells
+}
+
+/// Lays the columns of tables without a closed form out in their region.
+fn table_cells(shape: &Shape) -> Vec<i32> {
+    let layout: &Layout = &shape.layout;
+    let start = layout.tables_region.first_chunk << layout.log_chunk;
+    let mut cells = vec![0; layout.tables_region.chunks << layout.log_chunk];
+    for (table, blocks) in shape.architecture.tables.iter().zip(&layout.tables) {
+        if let Some(block) = blocks.function {
+            let values = (0..block.size()).map(|row| table.row(row).1);
+            cells[block.offset - start..][..block.size()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+        }
+    }
+    cells
+}
+
+/// Commits to public table columns, without blinding, so that anyone gets the same.
+pub fn commit_tables(shape: &Shape, srs: &Srs) -> Committed {
+    let blinding = vec![Fr::ZERO; shape.layout.tables_region.chunks];
+    Committed::new(srs, shape.layout.log_chunk, table_cells(shape), blinding)
+}
+
+fn check_srs_size(srs: &Srs, log_chunk: u32) -> Result<(), FileError> {
+    if srs.g1.len() > 1 << log_chunk { Ok(()) } else { Err(FileError::SrsTooSmall { have: srs.max_log(), need: log_chunk }) }
+}
+
+fn points<P: CanonicalSerialize>(points: &[P]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to a vector does not fail.
+    let _ = points.serialize_compressed(&mut bytes);
+    bytes
+}
+
+/// `0x…`.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::from("0x"), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The points of an input commitment from their bytes, 64 each. `None` if malformed.
+pub fn points_from_bytes(bytes: &[u8]) -> Option<Vec<G1Affine>> {
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    if rest.is_empty() { chunks.iter().map(|chunk| encode::g1_from(chunk).ok()).collect() } else { None }
+}
+
+fn write_body(path: &Path, magic: &[u8], body: &impl Serialize) -> Result<(), FileError> {
+    let body = postcard::to_stdvec(body).map_err(|_| FileError::Damaged { path: path.to_owned() })?;
+    write_parts(path, &[magic, &body])
+}
+
+/// Writes parts and their hash to a neighbouring file, then renames it into place.
+fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&temporary)?;
+        let mut hash = Keccak256::new();
+        for part in parts {
+            hash.update(part);
+            file.write_all(part)?;
+        }
+        file.write_all(&hash.finalize())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        // Best effort: the error that matters is the first one.
+        let _ = std::fs::remove_file(&temporary);
+        failed(error)
+    })
+}
+
+fn read_body<T: for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
+    let bytes = read_parts(path, magic, expected)?;
+    postcard::from_bytes(bytes.get(magic.len()..).unwrap_or_default()).map_err(|_| FileError::Damaged { path: path.to_owned() })
+}
+
+/// Reads a file, checks magic and hash, and returns it without the hash.
+fn read_parts(path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u8>, FileError> {
+    let mut bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    if !bytes.starts_with(magic) {
+        return Err(FileError::Kind { path: path.to_owned(), expected });
+    }
+    let damaged = || FileError::Damaged { path: path.to_owned() };
+    let body = bytes.len().checked_sub(32).ok_or_else(damaged)?;
+    if Keccak256::digest(&bytes[..body])[..] != bytes[body..] {
+        return Err(damaged());
+    }
+    bytes.truncate(body);
+    Ok(bytes)
+}

@@ -1,0 +1,156 @@
+//! The seller's prover: a package, its SRS and its proving key, ready to serve.
+
+use crate::control::{Cancelled, Control, Phase};
+use crate::inner::{self, Committed, InnerError, InnerProver, Proved, TableRows};
+use crate::key::WrapVerifyingKey;
+use crate::native::{self, Claim, NativeProof, ProofError};
+use crate::package::{FileError, Package};
+use crate::srs::Srs;
+use crate::wrap::{self, WrapError, WrapProvingKey, WrappedProof};
+use assay_circuits::Fr;
+use assay_circuits::exec::{self, ExecError, Trace};
+use assay_circuits::shape::Shape;
+use ark_bn254::G1Affine;
+use ark_ff::AdditiveGroup;
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// The input does not fit the model.
+    #[error(transparent)]
+    Execute(#[from] ExecError),
+    /// The inner proof failed.
+    #[error(transparent)]
+    Inner(#[from] InnerError),
+    /// The wrap failed.
+    #[error(transparent)]
+    Wrap(#[from] WrapError),
+    /// The work was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// There is no proving key.
+    #[error("there is no proving key for this model: run `assay setup`")]
+    NoWrapKey,
+    /// The blinding has another length than the input's chunks.
+    #[error("the input has {have} blinding values, the model's input needs {need}")]
+    Blinding {
+        /// How many there are.
+        have: usize,
+        /// How many there must be.
+        need: usize,
+    },
+    /// The proof that was made does not verify: memory or files are damaged.
+    #[error("the proof that was made does not verify (a damaged key or model file?): {0}")]
+    SelfCheck(#[from] ProofError),
+}
+
+/// An input with the blinding of its commitment; all-zero blinding makes it public.
+#[derive(Clone, Debug)]
+pub struct InputOpening {
+    /// The input block.
+    pub cells: Vec<i32>,
+    /// One value per input chunk.
+    pub blinding: Vec<Fr>,
+}
+
+impl InputOpening {
+    /// A public input: anyone who knows it recomputes its commitment.
+    pub fn public(shape: &Shape, cells: Vec<i32>) -> Self {
+        Self { cells, blinding: vec![Fr::ZERO; shape.layout.input_region.chunks] }
+    }
+
+    /// A private input, with fresh blinding.
+    pub fn private(shape: &Shape, cells: Vec<i32>) -> Self {
+        Self { cells, blinding: inner::random_scalars(&mut inner::fresh_rng(), shape.layout.input_region.chunks) }
+    }
+
+    /// Commits it. Errors: [`ProveError::Blinding`].
+    pub fn commit(&self, shape: &Shape, srs: &Srs) -> Result<Committed, ProveError> {
+        let need = shape.layout.input_region.chunks;
+        if self.blinding.len() != need {
+            return Err(ProveError::Blinding { have: self.blinding.len(), need });
+        }
+        Ok(Committed::new(srs, shape.layout.log_chunk, self.cells.clone(), self.blinding.clone()))
+    }
+}
+
+/// Serves proofs of one model.
+pub struct Seller {
+    /// The model.
+    pub package: Package,
+    /// Its SRS.
+    pub srs: Srs,
+    rows: Vec<TableRows>,
+    wrap: Option<(WrapProvingKey, WrapVerifyingKey)>,
+}
+
+impl Seller {
+    /// Takes a package and its SRS. Errors: [`FileError::Srs`].
+    pub fn new(package: Package, srs: Srs) -> Result<Self, FileError> {
+        package.check_srs(&srs)?;
+        let rows = TableRows::all(&package.model.shape);
+        Ok(Self { package, srs, rows, wrap: None })
+    }
+
+    /// Adds the proving key.
+    pub fn with_wrap_key(mut self, key: WrapProvingKey) -> Self {
+        let verifying = key.verifying_key();
+        self.wrap = Some((key, verifying));
+        self
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &Shape {
+        &self.package.model.shape
+    }
+
+    /// Runs the exact executor. Errors: [`ProveError::Execute`].
+    pub fn execute(&self, input: &InputOpening) -> Result<Trace, ProveError> {
+        Ok(exec::execute(&self.shape().architecture, &self.package.weights, &input.cells)?)
+    }
+
+    /// The native proof, not zero-knowledge; it verifies. Errors: [`ProveError`].
+    pub fn prove_native(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, NativeProof), ProveError> {
+        let (claim, proved) = self.inner(input, context, false, control)?;
+        let proof = NativeProof::from(proved);
+        native::verify(&self.package.model, &claim, &proof)?;
+        Ok((claim, proof))
+    }
+
+    /// The wrapped, zero-knowledge proof; it verifies. Errors: [`ProveError`].
+    pub fn prove_wrapped(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, WrappedProof), ProveError> {
+        let (key, verifying) = self.wrap.as_ref().ok_or(ProveError::NoWrapKey)?;
+        let (claim, proved) = self.inner(input, context, true, control)?;
+        let proof = wrap::prove(self.shape(), &self.package.model.srs.id, key, proved, control)?;
+        wrap::verify(&self.package.model, verifying, &claim, &proof)?;
+        Ok((claim, proof))
+    }
+
+    fn inner(&self, input: &InputOpening, context: Fr, hiding: bool, control: &Control<'_>) -> Result<(Claim, Proved), ProveError> {
+        let trace = control.phase(Phase::Execute, || self.execute(input))??;
+        let committed = input.commit(self.shape(), &self.srs)?;
+        let proved = self.prove_trace(&committed, &trace, context, hiding, control)?;
+        let output = trace.output(&self.shape().architecture).iter().map(|y| *y as i16).collect();
+        Ok((Claim { input: committed.commitments, output, context }, proved))
+    }
+
+    /// Proves a given trace, true or false; a false one gives a proof that does not verify. Errors: [`InnerError`].
+    pub fn prove_trace(
+        &self,
+        input: &Committed,
+        trace: &Trace,
+        context: Fr,
+        hiding: bool,
+        control: &Control<'_>,
+    ) -> Result<Proved, InnerError> {
+        let Package { model, committed, tables, .. } = &self.package;
+        let prover = InnerProver { shape: &model.shape, srs: &self.srs, weights: committed, tables, rows: &self.rows };
+        inner::prove(&prover, input, trace, context, hiding, control)
+    }
+
+    /// Commitments to an input.
+    pub fn commit_input(&self, input: &InputOpening) -> Result<Vec<G1Affine>, ProveError> {
+        Ok(input.commit(self.shape(), &self.srs)?.commitments)
+    }
+}
