@@ -215,7 +215,7 @@ sol! {
 
         function register(Registration calldata registration) external returns (uint256 modelId);
         function model(uint256 modelId) external view returns (Model memory);
-        function ownerOf(uint256 modelId) external view returns (address);
+        function ownerOf(uint256 tokenId) external view returns (address);
     }
 
     #[sol(rpc)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::Filter;
 use alloy::signers::SignerSync;
 use alloy::sol_types::{Eip712Domain, SolCall, SolEvent, SolValue};
@@ -110,8 +110,7 @@ impl Market {
 
     /// The context that a proof for `job` by this server's prover is bound to, before reduction by the field's order.
     pub async fn context(&self, job: B256) -> Result<B256, ChainError> {
-        let chain_id = U256::from(self.facts().await?.chain_id);
-        Ok(keccak256((chain_id, self.config.market, job, self.config.prover.address()).abi_encode()))
+        Ok(super::context(self.facts().await?.chain_id, self.config.market, job, self.config.prover.address()))
     }
 
     /// Credit of the prover in a token.

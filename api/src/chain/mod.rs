@@ -2,10 +2,12 @@
 
 pub mod abi;
 pub mod account;
+mod check;
 pub mod deploy;
 pub mod dev;
 mod market;
 
+pub use check::{OrderError, Wanted, check_order, context};
 pub(crate) use market::decode_funding;
 pub use market::{Facts, Market};
 

@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
-use assay_api::chain::abi::Erc20;
+use assay_api::chain::abi::{Erc20, KeyRegistry};
 use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
 use assay_api::chain::deploy::TEST_TOKEN;
-use assay_api::chain::{Market, account};
+use assay_api::chain::{Market, OrderError, Wanted, account, check_order};
 use assay_api::store::{Purpose, State};
+use assay_api::terms::Escrow;
 use serde_json::{Value, json};
 
 use crate::fake::{eventually, get, post};
@@ -376,4 +377,47 @@ async fn a_late_proof_settles_at_the_late_price() {
     assert_eq!(w.credit(w.seller.address()).await, U256::from(800_000), "the collateral is gone");
     assert_eq!(w.credit(w.buyer.address()).await, U256::from(200_000));
     stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_buyer_notices_an_order_that_is_not_theirs() {
+    let w = world!(false);
+    let state = w.open().await;
+    let good = w.escrow(&state).await;
+    let wanted = Wanted {
+        model: w.model.id,
+        key_hash: w.model.key_hash,
+        input_commitment: w.commitment(),
+        buyer: w.buyer.address(),
+        price_max: 1_000_000,
+        token: Address::ZERO,
+    };
+    let check = async |escrow: &Escrow, wanted: &Wanted| check_order(&w.rpc, w.at.market, escrow, wanted, true).await;
+    check(&good, &wanted).await.unwrap();
+    assert!(matches!(check_order(&w.rpc, w.at.market, &good, &wanted, false).await, Err(OrderError::DevelopmentKey)));
+    assert!(matches!(check(&good, &Wanted { price_max: 999_999, ..wanted }).await, Err(OrderError::Price { price: 1_000_000, .. })));
+    let other = B256::repeat_byte(9);
+    let changes: [(&str, &dyn Fn(&mut Escrow)); 8] = [
+        ("model_id", &|e| e.order.model_id = other),
+        ("key_hash", &|e| e.order.key_hash = other),
+        ("input_commitment", &|e| e.order.input_commitment = other),
+        ("buyer", &|e| e.order.buyer = Address::ZERO),
+        ("token", &|e| e.order.token = Address::repeat_byte(1)),
+        ("verifier", &|e| e.order.verifier = Address::ZERO),
+        ("model_commitment", &|e| e.order.model_commitment = other),
+        ("fee_split_hash", &|e| e.order.fee_split_hash = other),
+    ];
+    for (name, change) in changes {
+        let mut escrow = good.clone();
+        change(&mut escrow);
+        let result = check(&escrow, &wanted).await;
+        assert!(matches!(&result, Err(OrderError::Field { field }) if *field == name), "{name}: {result:?}");
+    }
+    let mut forged = good.clone();
+    forged.quote.salt = other;
+    assert!(matches!(check(&forged, &wanted).await, Err(OrderError::Signature { owner }) if owner == w.seller.address()));
+    let unknown = Wanted { key_hash: other, ..wanted };
+    let mut escrow = good.clone();
+    (escrow.order.key_hash, escrow.quote.key_hash) = (other, other);
+    assert!(matches!(check(&escrow, &unknown).await, Err(OrderError::Key { status: KeyRegistry::Status::Unknown })));
 }
