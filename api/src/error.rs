@@ -156,6 +156,7 @@ impl ApiError {
             Self::Store(e) => store_parts(e),
             Self::Chain(e) if e.is_transient() => (S::SERVICE_UNAVAILABLE, "chain-unreachable", Some(5)),
             Self::Chain(ChainError::InsufficientFunds { .. }) => (S::SERVICE_UNAVAILABLE, "prover-unfunded", Some(60)),
+            Self::Chain(ChainError::NotListed { .. }) => (S::CONFLICT, "model-not-listed", None),
             Self::Chain(_) => (S::BAD_GATEWAY, "chain-refused", None),
             Self::Blob(_) => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", None),

@@ -147,7 +147,15 @@ impl Market {
     /// order holds zeros for the buyer to fill in.
     pub async fn quote(&self, model: &ModelInfo, buyer: Option<Address>, input: Option<B256>) -> Result<Escrow, ChainError> {
         let (terms, facts) = (&self.config.terms, self.facts().await?);
-        let listed = self.rpc.call(self.config.registry, &ModelRegistry::modelCall { modelId: model_id(model.id) }).await?;
+        // a quote for a model that cannot be funded, or not be proven, helps nobody
+        let not_listed = || ChainError::NotListed { model: model.id };
+        let listed = match self.rpc.call(self.config.registry, &ModelRegistry::modelCall { modelId: model_id(model.id) }).await {
+            Err(ChainError::Reverted { .. } | ChainError::Market(_)) => return Err(not_listed()),
+            other => other?,
+        };
+        if listed.deprecated || listed.modelCommitment != model.model_commitment || listed.shapeDigest != model.shape_digest {
+            return Err(not_listed());
+        }
         let quote = Quote {
             model_id: model.id,
             key_hash: model.key_hash,

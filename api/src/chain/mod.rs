@@ -101,6 +101,12 @@ pub enum ChainError {
         /// What it should be about.
         id: B256,
     },
+    /// The registry does not list the model as this server has it.
+    #[error("the registry does not list model {model} with the weights that this server has, or lists it as deprecated")]
+    NotListed {
+        /// The model.
+        model: B256,
+    },
     /// Signing failed.
     #[error("cannot sign")]
     Sign(#[source] Box<dyn std::error::Error + Send + Sync>),

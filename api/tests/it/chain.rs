@@ -12,7 +12,7 @@ use assay_api::store::{Purpose, State};
 use assay_api::terms::Escrow;
 use serde_json::{Value, json};
 
-use crate::fake::{eventually, get, post};
+use crate::fake::{Fake, eventually, get, post};
 use crate::market::{World, crash, stop, until};
 
 alloy::sol! {
@@ -420,4 +420,19 @@ async fn a_buyer_notices_an_order_that_is_not_theirs() {
     let mut escrow = good.clone();
     (escrow.order.key_hash, escrow.quote.key_hash) = (other, other);
     assert!(matches!(check(&escrow, &unknown).await, Err(OrderError::Key { status: KeyRegistry::Status::Unknown })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_is_not_listed_as_it_is_gets_no_quote() {
+    let w = world!(false);
+    let (mut unknown, mut changed) = (w.model.clone(), w.model.clone());
+    unknown.id = B256::repeat_byte(9);
+    changed.model_commitment = B256::repeat_byte(9);
+    for model in [unknown, changed] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = w.config();
+        (config.database, config.data_dir) = (dir.path().join("jobs.sqlite"), dir.path().to_owned());
+        let state = assay_api::AppState::open(config, Fake::with_model(model.clone())).await.unwrap();
+        post(&state, "/v1/quotes", &[], &json!({ "model": model.id })).await.is_problem(409, "model-not-listed");
+    }
 }

@@ -4,5 +4,6 @@ mod chain;
 mod fake;
 mod http;
 mod jobs;
+mod kill;
 mod market;
 mod store;

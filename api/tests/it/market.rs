@@ -23,6 +23,16 @@ use crate::fake::{Fake, eventually, post};
 /// A verifier that accepts everything: `600160005260206000f3` returns 1.
 const YES: &str = "69600160005260206000f3600052600a6016f3";
 
+/// A paid server's settings, with short delays.
+pub fn config(dir: &Path, rpc: &str, at: &Deployment, seller: &PrivateKeySigner, terms: Terms) -> ServeConfig {
+    let mut chain = ChainConfig::new(rpc, at.market, at.models, seller.clone(), terms);
+    chain.poll = Duration::from_millis(50);
+    chain.receipt_timeout = Duration::from_secs(20);
+    let mut config = ServeConfig::paid(dir, chain);
+    config.drain = Duration::from_millis(300);
+    config
+}
+
 /// Everything that a test needs of a market.
 pub struct World {
     pub anvil: DevChain,
@@ -88,12 +98,7 @@ impl World {
     }
 
     pub fn config(&self) -> ServeConfig {
-        let mut chain = ChainConfig::new(self.anvil.url(), self.at.market, self.at.models, self.seller.clone(), self.terms);
-        chain.poll = Duration::from_millis(50);
-        chain.receipt_timeout = Duration::from_secs(20);
-        let mut config = ServeConfig::paid(self.dir.path(), chain);
-        config.drain = Duration::from_millis(300);
-        config
+        config(self.dir.path(), self.anvil.url(), &self.at, &self.seller, self.terms)
     }
 
     /// A server without its workers.
