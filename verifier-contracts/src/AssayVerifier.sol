@@ -303,16 +303,13 @@ contract AssayVerifier is IAssayVerifier {
             mstore(add(ptr, 0x1a0), mul(sub(Q, y), iszero(iszero(y)))) // -C
             mcopy(add(ptr, 0x1c0), add(key, K_DELTA), 0x80)
             mcopy(add(ptr, 0x240), buf, 0x40)
-            mstore(buf, 0)
-            mstore(add(buf, 0x20), 0)
         }
         if (!ok) revert InvalidPoint();
         Bn254.writeGenerator(ptr + 0x280);
         unchecked {
-            Bn254.mulAddCalldata(buf, l.opening + 0x180, R - mu);
+            Bn254.mulCalldata(ptr + 0x300, l.opening + 0x180, R - mu);
         }
         assembly ("memory-safe") {
-            mcopy(add(ptr, 0x300), buf, 0x40)
             mcopy(add(ptr, 0x340), add(key, K_TAU), 0x80)
         }
         return Bn254.pairing(ptr, 5);

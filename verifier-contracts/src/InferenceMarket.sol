@@ -281,7 +281,7 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
     function _find(Order calldata order, Snapshot calldata snapshot) private view returns (bytes32 jobId, Record storage record) {
         jobId = hashOrder(order);
         record = _jobs[jobId];
-        if (record.snapshotHash != keccak256(abi.encode(snapshot))) revert WrongSnapshot();
+        if (record.snapshotHash != MarketHash.snapshot(snapshot)) revert WrongSnapshot();
     }
 
     function _authorise(Order calldata order, Snapshot calldata snapshot, address[] calldata provers, address prover) private pure {
@@ -312,13 +312,13 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
         );
     }
 
-    /// @dev One write for the slot that all but the snapshot share.
+    /// @dev One write for the slot that all but the snapshot share; the layout is that of `Record`, first field lowest.
     function _store(Record storage record, Record memory current) private {
-        record.state = current.state;
-        record.late = current.late;
-        record.fundedAt = current.fundedAt;
-        record.settledAt = current.settledAt;
-        record.prover = current.prover;
+        uint256 packed = uint256(current.state) | (current.late ? 1 << 8 : 0) | (uint256(current.fundedAt) << 16);
+        packed |= (uint256(current.settledAt) << 56) | (uint256(uint160(current.prover)) << 96);
+        assembly ("memory-safe") {
+            sstore(record.slot, packed)
+        }
     }
 
     /// @dev Credits `amount` by the split, the rounding to the last payee, and `extra` (freed collateral, reward) to the prover.

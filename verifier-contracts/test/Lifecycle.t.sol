@@ -41,6 +41,7 @@ abstract contract LifecycleSuite is MarketBase {
             intrinsic += data[i] == 0 ? 4 : 16;
         }
         _cool();
+        assertTrue(MARKET.balance > 0, "and the transaction's target warm, as it always is");
         uint256 used = gasleft();
         (bool ok,) = MARKET.call(data);
         used -= gasleft();

@@ -42,6 +42,17 @@ library Bn254 {
         _mulAdd(buf, scalar);
     }
 
+    /// @notice `scalar · point` for 64 bytes of calldata, to memory; needs 3 words at `ptr`.
+    function mulCalldata(uint256 ptr, uint256 offset, uint256 scalar) internal view {
+        bool ok;
+        assembly ("memory-safe") {
+            calldatacopy(ptr, offset, 0x40)
+            mstore(add(ptr, 0x40), scalar)
+            ok := staticcall(gas(), 7, ptr, 0x60, ptr, 0x40)
+        }
+        if (!ok) revert IAssayVerifier.PrecompileFailed();
+    }
+
     function _mulAdd(uint256 buf, uint256 scalar) private view {
         bool ok;
         assembly ("memory-safe") {

@@ -15,8 +15,25 @@ library MarketHash {
         "address buyer,address[] provers,uint64 validUntil,bytes32 salt)"
     );
 
-    function order(IInferenceMarket.Order calldata value) internal pure returns (bytes32) {
-        return keccak256(abi.encode(ORDER, value));
+    /// @dev `keccak256(abi.encode(ORDER, value))`. Words are taken as they are: an order with dirty high bits has another hash, and was
+    /// never funded, since funding emits it and the encoder refuses it.
+    function order(IInferenceMarket.Order calldata value) internal pure returns (bytes32 result) {
+        bytes32 typeHash = ORDER;
+        assembly ("memory-safe") {
+            let buf := mload(0x40)
+            mstore(buf, typeHash)
+            calldatacopy(add(buf, 0x20), value, 0x1c0)
+            result := keccak256(buf, 0x1e0)
+        }
+    }
+
+    /// @dev `keccak256(abi.encode(value))`, words taken as they are.
+    function snapshot(IInferenceMarket.Snapshot calldata value) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            let buf := mload(0x40)
+            calldatacopy(buf, value, 0xa0)
+            result := keccak256(buf, 0xa0)
+        }
     }
 
     function quote(IInferenceMarket.Quote calldata value) internal pure returns (bytes32) {

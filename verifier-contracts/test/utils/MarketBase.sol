@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AssayVerifier} from "../../src/AssayVerifier.sol";
 import {InferenceMarket} from "../../src/InferenceMarket.sol";
 import {KeyRegistry} from "../../src/KeyRegistry.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
@@ -29,11 +28,11 @@ abstract contract MarketBase is Fixture {
     uint256 internal constant BUYER_KEY = 0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80;
     uint256 internal constant SELLER_KEY = 0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d;
     uint256 internal constant PROVER_KEY = 0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a;
-    address internal constant VERIFIER = 0x00000000000000000000000000000000000A5501;
-    address internal constant KEYS = 0x00000000000000000000000000000000000A5502;
-    address internal constant MODELS = 0x00000000000000000000000000000000000a5503;
-    address internal constant MARKET = 0x00000000000000000000000000000000000a5504;
-    address internal constant TREASURY = 0x00000000000000000000000000000000000A5505;
+    address internal constant VERIFIER = address(0xA5501);
+    address internal constant KEYS = address(0xA5502);
+    address internal constant MODELS = address(0xA5503);
+    address internal constant MARKET = address(0xA5504);
+    address internal constant TREASURY = address(0xA5505);
     address internal constant OTHER_PROVER = address(0xB0B);
     address internal constant STRANGER = address(0x57);
     uint256 internal constant START = 1_800_000_000;
@@ -53,19 +52,20 @@ abstract contract MarketBase is Fixture {
     function deployAll(bool realVerifier, string memory fixture) internal {
         vm.warp(START);
         proven = load(fixture);
-        deployTo(VERIFIER, realVerifier ? type(AssayVerifier).creationCode : type(MockVerifier).creationCode);
+        deployTo(VERIFIER, vm.getCode(realVerifier ? "AssayVerifier.sol:AssayVerifier" : "MarketBase.sol:MockVerifier"));
         address[] memory attestors = new address[](1);
         attestors[0] = address(this);
         deployTo(
             KEYS,
             abi.encodePacked(
-                type(KeyRegistry).creationCode, abi.encode(VERIFIER, attestors, uint256(1), uint256(0), true, new bytes32[](0))
+                vm.getCode("KeyRegistry.sol:KeyRegistry"), abi.encode(VERIFIER, attestors, uint256(1), uint256(0), true, new bytes32[](0))
             )
         );
-        deployTo(MODELS, type(ModelRegistry).creationCode);
+        deployTo(MODELS, vm.getCode("ModelRegistry.sol:ModelRegistry"));
         // the constructor's name and symbol went to storage, as they should; code is at the chosen address
-        deployTo(MARKET, abi.encodePacked(type(InferenceMarket).creationCode, abi.encode(VERIFIER, KEYS, MODELS, TREASURY)));
-        token = new TestToken();
+        deployTo(MARKET, abi.encodePacked(vm.getCode("InferenceMarket.sol:InferenceMarket"), abi.encode(VERIFIER, KEYS, MODELS, TREASURY)));
+        token = TestToken(address(0x70CE2));
+        deployTo(address(token), vm.getCode("TestToken.sol:TestToken"));
         bytes32 keyHash = keys.propose(proven.key);
         keys.attest(keyHash, true);
         split.push(Payee(address(2), 10_000));

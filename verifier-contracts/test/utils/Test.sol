@@ -64,7 +64,7 @@ abstract contract Test {
     function deployTo(address where, bytes memory creation) internal {
         vm.etch(where, creation);
         (bool ok, bytes memory runtime) = where.call("");
-        require(ok, "constructor failed");
+        assertTrue(ok, "constructor");
         vm.etch(where, runtime);
     }
 }

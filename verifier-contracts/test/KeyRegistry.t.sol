@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {KeyRegistry} from "../src/KeyRegistry.sol";
+import {IAssayVerifier} from "../src/interfaces/IAssayVerifier.sol";
+import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
+import {Fixture} from "./utils/Fixture.sol";
+
+contract KeyRegistryTest is Fixture {
+    uint256 internal constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
+    address internal constant A = address(0xA1);
+    address internal constant B = address(0xB1);
+    address internal constant C = address(0xC1);
+    uint256 internal constant START = 1_800_000_000;
+    uint256 internal constant LOCK = 2 days;
+    bytes internal key;
+    bytes32 internal keyHash;
+    KeyRegistry internal registry;
+
+    function setUp() public {
+        vm.warp(START);
+        vm.etch(address(0xA5501), hex"00");
+        key = load(SMALL).key;
+        keyHash = keccak256(key);
+        registry = _registry(2, LOCK, false, new bytes32[](0));
+    }
+
+    function _registry(uint256 threshold, uint256 lock, bool dev, bytes32[] memory devSrs) internal returns (KeyRegistry) {
+        address[] memory list = new address[](3);
+        (list[0], list[1], list[2]) = (A, B, C);
+        return new KeyRegistry(IAssayVerifier(address(0xA5501)), list, threshold, lock, dev, devSrs);
+    }
+
+    function _attest(address who, bool dev) internal {
+        vm.prank(who);
+        registry.attest(keyHash, dev);
+    }
+
+    function test_admission() public {
+        registry.propose(key);
+        IKeyRegistry.Key memory k = registry.key(keyHash);
+        assertEq(keccak256(k.pointer.code), keccak256(abi.encodePacked(hex"00", key)), "stored as code");
+        assertEq(k.shapeDigest, bytes32(wordAt(key, 1)), "shape");
+        assertEq(k.weightChunks, wordAt(key, 5), "chunks");
+        _attest(A, false);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotReady.selector, keyHash, 0));
+        registry.admit(keyHash);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotAdmitted.selector, keyHash));
+        registry.admittedKey(keyHash);
+        _attest(B, false);
+        vm.warp(START + LOCK - 1);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotReady.selector, keyHash, START + LOCK));
+        registry.admit(keyHash);
+        vm.warp(START + LOCK);
+        registry.admit(keyHash);
+        assertEq(registry.keyHashOf(bytes32(wordAt(key, 1)), registry.WRAP(), bytes32(wordAt(key, 2))), keyHash, "slot");
+        assertEq(uint256(registry.admittedKey(keyHash).status), uint256(IKeyRegistry.Status.Admitted), "status");
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotProposed.selector, keyHash));
+        registry.admit(keyHash);
+        vm.prank(C);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotProposed.selector, keyHash));
+        registry.veto(keyHash); // an admitted key is immutable
+    }
+
+    function test_attestors() public {
+        registry.propose(key);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotAttestor.selector, address(this)));
+        registry.attest(keyHash, false);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotAttestor.selector, address(this)));
+        registry.veto(keyHash);
+        _attest(A, false);
+        vm.prank(A);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.AlreadyAttested.selector, keyHash, A));
+        registry.attest(keyHash, false);
+        vm.prank(A);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotProposed.selector, bytes32(0)));
+        registry.attest(0, false);
+    }
+
+    function test_veto() public {
+        registry.propose(key);
+        _attest(A, false);
+        _attest(B, false);
+        vm.prank(C);
+        registry.veto(keyHash);
+        vm.warp(START + LOCK);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotProposed.selector, keyHash));
+        registry.admit(keyHash);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.KeyKnown.selector, keyHash));
+        registry.propose(key);
+    }
+
+    function test_developmentKeys() public {
+        registry.propose(key);
+        _attest(A, false);
+        _attest(B, true); // one attestor who knows the trapdoor is enough
+        vm.warp(START + LOCK);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.DevelopmentKey.selector, keyHash));
+        registry.admit(keyHash);
+
+        bytes32[] memory devSrs = new bytes32[](1);
+        devSrs[0] = bytes32(wordAt(key, 2));
+        registry = _registry(1, 0, false, devSrs);
+        registry.propose(key);
+        vm.prank(A);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.DevelopmentKey.selector, keyHash));
+        registry.attest(keyHash, false);
+
+        registry = _registry(1, 0, true, devSrs);
+        registry.propose(key);
+        _attest(A, false);
+        assertTrue(registry.admittedKey(keyHash).development, "admitted, and marked");
+    }
+
+    /// @dev Another key for the same circuit cannot replace the admitted one.
+    function test_slotIsImmutable() public {
+        registry = _registry(1, 0, true, new bytes32[](0));
+        registry.propose(key);
+        _attest(A, false);
+        bytes memory other = withWord(withWord(key, 30, 1), 31, 2);
+        registry.propose(other);
+        bytes32 slot = keccak256(abi.encode(wordAt(key, 1), registry.WRAP(), wordAt(key, 2)));
+        vm.prank(A);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.SlotTaken.selector, slot, keyHash));
+        registry.attest(keccak256(other), false);
+    }
+
+    function _bad(bytes memory data, uint256 reason) internal {
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.InvalidKey.selector, reason));
+        registry.propose(data);
+    }
+
+    /// @dev G2 and PC5: what can be seen on a key.
+    function test_G2_malformedKeys() public {
+        _bad("", 1);
+        _bad(truncated(key, key.length - 1), 1);
+        _bad(bytes.concat(key, bytes32(0)), 1);
+        _bad(withWord(key, 0, 2), 2);
+        _bad(withWord(key, 1, 0), 3);
+        _bad(withWord(key, 3, 29), 3);
+        _bad(withWord(key, 4, 2), 3); // too few chunks
+        _bad(withWord(key, 5, 0), 3); // no weights
+        _bad(withWord(key, 10, 1), 3); // overlapping regions
+        _bad(withWord(key, 13, 0), 3); // no outputs
+        _bad(withWord(key, 13, type(uint256).max), 3);
+        for (uint256 i = 14; i < 36; ++i) {
+            bool g1 = i < 16 || (i >= 24 && i < 32);
+            _bad(withWord(key, i, wordAt(key, i) ^ 1), g1 ? 4 : 5);
+            _bad(withWord(key, i, wordAt(key, i) + Q), g1 ? 4 : 5);
+        }
+        uint256[5] memory g1s = [uint256(14), 24, 26, 28, 30];
+        for (uint256 i; i < 5; ++i) {
+            _bad(withWord(withWord(key, g1s[i], 0), g1s[i] + 1, 0), 4); // infinity
+        }
+        _bad(_withGenerator(key, 20), 6); // δ = γ
+        _bad(_withGenerator(key, 32), 7); // τ = 1
+        _bad(withWord(key, 2, wordAt(key, 2) ^ 1), 8); // the SRS id is not that of [τ]_2
+        bytes memory zero = key;
+        for (uint256 i = 20; i < 24; ++i) {
+            zero = withWord(zero, i, 0);
+        }
+        _bad(zero, 5);
+    }
+
+    function _withGenerator(bytes memory data, uint256 i) internal pure returns (bytes memory) {
+        data = withWord(data, i, 0x198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2);
+        data = withWord(data, i + 1, 0x1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed);
+        data = withWord(data, i + 2, 0x090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b);
+        return withWord(data, i + 3, 0x12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa);
+    }
+
+    function test_constructor() public {
+        address[] memory list = new address[](2);
+        (list[0], list[1]) = (A, A);
+        IAssayVerifier v = IAssayVerifier(address(0xA5501));
+        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
+        new KeyRegistry(v, list, 1, 0, true, new bytes32[](0));
+        list[1] = B;
+        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
+        new KeyRegistry(v, list, 3, 0, true, new bytes32[](0));
+        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
+        new KeyRegistry(v, list, 0, 0, true, new bytes32[](0));
+        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
+        new KeyRegistry(IAssayVerifier(address(0xdead)), list, 1, 0, true, new bytes32[](0)); // G5: no code
+    }
+}

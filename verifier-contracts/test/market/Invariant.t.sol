@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {InferenceMarket} from "../../src/InferenceMarket.sol";
+import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
+import {MarketBase} from "../utils/MarketBase.sol";
+
+/// @notice Random walks over all moves, by all people, at all times. Calls that the market refuses are part of the walk.
+contract MarketHandler is MarketBase {
+    struct Tracked {
+        IInferenceMarket.Order order;
+        bytes32 id;
+        uint256 exits;
+        bool locked;
+    }
+
+    Tracked[] internal jobs;
+    uint256 public moves;
+    uint256 public settled;
+
+    constructor() {
+        deployAll(false, SMALL);
+    }
+
+    function newJob(uint256 salt, bool erc20) external {
+        if (jobs.length >= 12) return;
+        IInferenceMarket.Order memory o = order();
+        o.salt = bytes32(salt);
+        if (erc20) o.token = address(token);
+        IInferenceMarket.Quote memory q = quoteFor(o);
+        q.validUntil = type(uint64).max;
+        bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
+        vm.prank(buyer);
+        (bool ok,) = MARKET.call{value: erc20 ? 0 : PRICE}(abi.encodeCall(market.fund, (o, q, signature, false)));
+        if (!ok) return;
+        jobs.push();
+        jobs[jobs.length - 1].order = o;
+        jobs[jobs.length - 1].id = market.hashOrder(o);
+    }
+
+    function lockJob(uint256 i, bool other) external {
+        if (jobs.length == 0) return;
+        Tracked storage t = jobs[i % jobs.length];
+        bytes memory data = abi.encodeCall(market.lock, (t.order, snapshot(), provers()));
+        if (_call(other ? OTHER_PROVER : prover, data)) t.locked = true;
+    }
+
+    function settleJob(uint256 i, bool honest) external {
+        if (jobs.length == 0) return;
+        Tracked storage t = jobs[i % jobs.length];
+        address maker = honest ? market.job(t.id).prover : STRANGER;
+        if (_call(STRANGER, abi.encodeCall(market.settle, (t.order, snapshot(), split, mockInference(t.id, maker))))) _exit(t, true);
+    }
+
+    function takeOver(uint256 i, bool other) external {
+        if (jobs.length == 0) return;
+        Tracked storage t = jobs[i % jobs.length];
+        address maker = other ? OTHER_PROVER : prover;
+        bytes memory data =
+            abi.encodeCall(market.settleOpen, (t.order, snapshot(), split, mockInference(t.id, maker), maker, provers()));
+        if (_call(STRANGER, data)) _exit(t, true);
+    }
+
+    function cancelJob(uint256 i) external {
+        if (jobs.length == 0) return;
+        Tracked storage t = jobs[i % jobs.length];
+        if (_call(buyer, abi.encodeCall(market.cancel, (t.order, snapshot())))) _exit(t, false);
+    }
+
+    function claimJob(uint256 i) external {
+        if (jobs.length == 0) return;
+        Tracked storage t = jobs[i % jobs.length];
+        if (_call(STRANGER, abi.encodeCall(market.claimRefund, (t.order, snapshot())))) _exit(t, false);
+    }
+
+    function giveBack(uint256 i) external {
+        if (jobs.length == 0) return;
+        _call(seller, abi.encodeCall(market.refund, (jobs[i % jobs.length].order, snapshot())));
+    }
+
+    function takeOut(uint256 who, uint256 amount, bool erc20) external {
+        address asset = erc20 ? address(token) : address(0);
+        address account = people()[who % 5];
+        uint256 have = market.balanceOf(asset, account);
+        _call(account, abi.encodeCall(market.withdraw, (asset, bound(amount, 0, have), account)));
+    }
+
+    function putIn(uint256 who, uint256 amount) external {
+        address account = people()[who % 4];
+        amount = bound(amount, 0, account.balance / 4);
+        vm.prank(account);
+        market.deposit{value: amount}(address(0), amount);
+    }
+
+    function wait_(uint256 secs) external {
+        vm.warp(block.timestamp + bound(secs, 1, 2500));
+    }
+
+    function _exit(Tracked storage t, bool paid) private {
+        t.exits += 1;
+        t.locked = false;
+        if (paid) settled += 1;
+    }
+
+    function _call(address from, bytes memory data) private returns (bool ok) {
+        vm.prank(from);
+        (ok,) = MARKET.call(data);
+        if (ok) moves += 1;
+    }
+
+    function people() public view returns (address[5] memory) {
+        return [buyer, seller, prover, OTHER_PROVER, TREASURY];
+    }
+
+    /// @notice Credits plus what open jobs hold: price until the exit, collateral while locked.
+    function liabilities(address asset) external view returns (uint256 sum) {
+        for (uint256 i; i < 5; ++i) {
+            sum += market.balanceOf(asset, people()[i]);
+        }
+        sum += market.balanceOf(asset, STRANGER);
+        for (uint256 i; i < jobs.length; ++i) {
+            if (jobs[i].order.token != asset || jobs[i].exits != 0) continue;
+            sum += PRICE + (jobs[i].locked ? COLLATERAL : 0);
+        }
+    }
+
+    function maxExits() external view returns (uint256 most) {
+        for (uint256 i; i < jobs.length; ++i) {
+            if (jobs[i].exits > most) most = jobs[i].exits;
+        }
+    }
+
+    /// @notice Every job still open can be ended by anybody once its time is over.
+    function closeAll() external {
+        vm.warp(block.timestamp + 7201);
+        for (uint256 i; i < jobs.length; ++i) {
+            if (jobs[i].exits == 0) {
+                market.claimRefund(jobs[i].order, snapshot());
+                _exit(jobs[i], false);
+            }
+        }
+    }
+
+    function holdings(address asset) external view returns (uint256) {
+        return asset == address(0) ? MARKET.balance : token.balanceOf(MARKET);
+    }
+
+    function tokenAddress() external view returns (address) {
+        return address(token);
+    }
+}
+
+contract MarketInvariantTest is MarketBase {
+    MarketHandler internal handler;
+
+    function setUp() public {
+        handler = new MarketHandler();
+    }
+
+    function targetContracts() external view returns (address[] memory list) {
+        list = new address[](1);
+        list[0] = address(handler);
+    }
+
+    /// @dev E7: the market holds exactly what it owes.
+    function invariant_solvent() public view {
+        assertEq(handler.holdings(address(0)), handler.liabilities(address(0)), "native");
+        assertEq(handler.holdings(handler.tokenAddress()), handler.liabilities(handler.tokenAddress()), "token");
+    }
+
+    /// @dev E7: each job exits once.
+    function invariant_oneExit() public view {
+        assertTrue(handler.maxExits() <= 1, "one exit");
+    }
+
+    /// @dev E7: no state without an exit.
+    function afterInvariant() public {
+        handler.closeAll();
+        invariant_solvent();
+        invariant_oneExit();
+    }
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IAssayVerifier} from "../../src/interfaces/IAssayVerifier.sol";
+import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
+import {Payee} from "../../src/interfaces/IModelRegistry.sol";
+import {MarketBase} from "../utils/MarketBase.sol";
+
+/// @notice lock, settle and settleOpen: who, when, and what moves.
+contract ProveTest is MarketBase {
+    function setUp() public {
+        deployAll(false, SMALL);
+    }
+
+    function _settle(IInferenceMarket.Order memory o, bytes32 jobId, address maker) internal {
+        market.settle(o, snapshot(), split, mockInference(jobId, maker));
+    }
+
+    function _settleOpen(IInferenceMarket.Order memory o, bytes32 jobId, address maker) internal {
+        market.settleOpen(o, snapshot(), split, mockInference(jobId, maker), maker, provers());
+    }
+
+    // ------------------------------------------------------------------------------------------ lock
+
+    function test_lock() public {
+        bytes32 jobId = fundAndLock(order());
+        assertEq(state(jobId), uint256(IInferenceMarket.State.Locked), "state");
+        assertEq(market.job(jobId).prover, prover, "prover");
+        assertEq(credit(prover), 10 ether - COLLATERAL, "collateral");
+    }
+
+    function test_lockOnce() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        (IInferenceMarket.Snapshot memory s, address[] memory list) = (snapshot(), provers());
+        vm.prank(OTHER_PROVER);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, jobId, IInferenceMarket.State.Locked));
+        market.lock(o, s, list);
+    }
+
+    function test_lockUnauthorised() public {
+        IInferenceMarket.Order memory o = order();
+        fund(o);
+        (IInferenceMarket.Snapshot memory s, address[] memory list) = (snapshot(), provers());
+        vm.startPrank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.ProverNotAuthorised.selector, STRANGER));
+        market.lock(o, s, list);
+        list[0] = STRANGER; // a list of one's own
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.ProverNotAuthorised.selector, STRANGER));
+        market.lock(o, s, list);
+        vm.stopPrank();
+    }
+
+    function test_lockNamedProver() public {
+        IInferenceMarket.Order memory o = order();
+        o.prover = OTHER_PROVER;
+        fund(o);
+        (IInferenceMarket.Snapshot memory s, address[] memory list) = (snapshot(), provers());
+        vm.prank(prover);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.ProverNotAuthorised.selector, prover));
+        market.lock(o, s, list);
+        vm.prank(OTHER_PROVER);
+        market.lock(o, s, list);
+    }
+
+    function test_lockNeedsCollateral() public {
+        IInferenceMarket.Order memory o = order();
+        fund(o);
+        (IInferenceMarket.Snapshot memory s, address[] memory list) = (snapshot(), provers());
+        vm.startPrank(prover);
+        market.withdraw(address(0), 10 ether, prover);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.InsufficientBalance.selector, address(0), prover, COLLATERAL, 0));
+        market.lock(o, s, list);
+        vm.stopPrank();
+    }
+
+    function test_E6_lockDeadline() public {
+        IInferenceMarket.Order memory o = order();
+        fund(o);
+        (IInferenceMarket.Snapshot memory s, address[] memory list) = (snapshot(), provers());
+        vm.warp(START + 3601);
+        vm.prank(prover);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.TooLate.selector, START + 3600));
+        market.lock(o, s, list);
+        vm.warp(START + 3600);
+        vm.prank(prover);
+        market.lock(o, s, list);
+    }
+
+    // ------------------------------------------------------------------------------------------ settle
+
+    function test_settleNeedsLock() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fund(o);
+        (IInferenceMarket.Snapshot memory s, IInferenceMarket.Inference memory i) = (snapshot(), mockInference(jobId, prover));
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, jobId, IInferenceMarket.State.Funded));
+        market.settle(o, s, split, i);
+    }
+
+    function test_E6_settleDeadline() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        (IInferenceMarket.Snapshot memory s, IInferenceMarket.Inference memory i) = (snapshot(), mockInference(jobId, prover));
+        vm.warp(START + 3601);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.TooLate.selector, START + 3600));
+        market.settle(o, s, split, i);
+        vm.warp(START + 3600);
+        address[] memory list = provers();
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.TooEarly.selector, START + 3600));
+        market.settleOpen(o, s, split, i, prover, list);
+        market.settle(o, s, split, i);
+        assertEq(market.job(jobId).settledAt, START + 3600, "settled at the last second");
+    }
+
+    /// @dev E2: a proof made for one prover does not pay another.
+    function test_copiedProof() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        (IInferenceMarket.Snapshot memory s, IInferenceMarket.Inference memory i) = (snapshot(), mockInference(jobId, OTHER_PROVER));
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        market.settle(o, s, split, i);
+    }
+
+    function test_wrongParts() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        IInferenceMarket.Inference memory i = mockInference(jobId, prover);
+        IInferenceMarket.Snapshot memory s = snapshot();
+        i.inputCommitments = bytes.concat(i.inputCommitments, hex"00");
+        vm.expectRevert(IInferenceMarket.WrongInput.selector);
+        market.settle(o, s, split, i);
+        i = mockInference(jobId, prover);
+        Payee[] memory mine = new Payee[](1);
+        mine[0] = Payee(STRANGER, 10_000);
+        vm.expectRevert(IInferenceMarket.WrongSplit.selector);
+        market.settle(o, s, mine, i);
+        for (uint256 w; w < 5; ++w) {
+            bytes memory encoded = abi.encode(s);
+            encoded = withWord(encoded, w, wordAt(encoded, w) ^ 1);
+            vm.expectRevert(IInferenceMarket.WrongSnapshot.selector);
+            market.settle(o, abi.decode(encoded, (IInferenceMarket.Snapshot)), split, i);
+        }
+    }
+
+    /// @dev E3: an order with a field altered after locking is another job, which does not exist.
+    function test_E3_alteredOrder() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        (IInferenceMarket.Snapshot memory s, IInferenceMarket.Inference memory i) = (snapshot(), mockInference(jobId, prover));
+        for (uint256 field; field < 14; ++field) {
+            bytes memory encoded = abi.encode(o);
+            encoded = withWord(encoded, field, wordAt(encoded, field) ^ 1);
+            vm.expectRevert(IInferenceMarket.WrongSnapshot.selector);
+            market.settle(abi.decode(encoded, (IInferenceMarket.Order)), s, split, i);
+        }
+        assertEq(state(jobId), uint256(IInferenceMarket.State.Locked), "untouched");
+    }
+
+    /// @dev E8: what an owner does after funding changes nothing for the job.
+    function test_E8_snapshotHolds() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        vm.startPrank(seller);
+        models.setDeprecated(1, true);
+        models.transferFrom(seller, STRANGER, 1);
+        vm.stopPrank();
+        _settle(o, jobId, prover);
+        assertEq(credit(STRANGER), 0, "revenue of funded jobs stays");
+    }
+
+    /// @dev Shares, rounding and stand-ins: everything paid, nothing more.
+    function testFuzz_split(uint16 a, uint16 b, uint128 price) public {
+        a = uint16(bound(a, 1, 9_997));
+        b = uint16(bound(b, 1, 9_998 - a));
+        price = uint128(bound(price, 0, PRICE));
+        delete split;
+        split.push(Payee(address(1), a));
+        split.push(Payee(address(0xDA7A), b));
+        split.push(Payee(address(2), 10_000 - a - b));
+        IInferenceMarket.Order memory o = order();
+        o.modelId = registerModel(split);
+        IInferenceMarket.Quote memory q = quoteFor(o);
+        q.price = price;
+        bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
+        vm.prank(buyer);
+        bytes32 jobId = market.fund{value: price}(o, q, signature, false);
+        IInferenceMarket.Snapshot memory s = snapshot();
+        s.price = price;
+        s.weightsPointer = models.model(o.modelId).weightsPointer;
+        address[] memory list = provers();
+        vm.prank(prover);
+        market.lock(o, s, list);
+        market.settle(o, s, split, mockInference(jobId, prover));
+        uint256 owner = uint256(price) * a / 10_000;
+        uint256 data = uint256(price) * b / 10_000;
+        assertEq(credit(seller), owner, "the owner's share");
+        assertEq(credit(address(0xDA7A)), data, "the data provider's share");
+        assertEq(credit(prover), 10 ether + price - owner - data, "the prover's share and collateral");
+    }
+
+    // ------------------------------------------------------------------------------------------ takeover
+
+    function test_takeover() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        vm.warp(START + 3601);
+        _settleOpen(o, jobId, OTHER_PROVER);
+        assertEq(credit(OTHER_PROVER), 10 ether + PRICE * 80 / 100 + COLLATERAL / 2, "late price and half the collateral");
+        assertEq(credit(buyer), PRICE * 20 / 100, "the rest of the price");
+        assertEq(credit(TREASURY), COLLATERAL / 2, "the rest of the collateral");
+        assertEq(credit(prover), 10 ether - COLLATERAL, "slashed");
+        assertTrue(market.job(jobId).late && market.job(jobId).prover == OTHER_PROVER, "record");
+    }
+
+    function test_lateOwnProver() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        vm.warp(START + 7200);
+        _settleOpen(o, jobId, prover);
+        assertEq(credit(prover), 10 ether - COLLATERAL + PRICE * 80 / 100, "paid late, slashed in full");
+        assertEq(credit(TREASURY), COLLATERAL, "treasury");
+    }
+
+    function test_E6_takeoverExpires() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        (IInferenceMarket.Snapshot memory s, IInferenceMarket.Inference memory i) = (snapshot(), mockInference(jobId, prover));
+        address[] memory list = provers();
+        vm.warp(START + 7201);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.TooLate.selector, START + 7200));
+        market.settleOpen(o, s, split, i, prover, list);
+    }
+
+    function test_takeoverUnauthorised() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        (IInferenceMarket.Snapshot memory s, IInferenceMarket.Inference memory i) = (snapshot(), mockInference(jobId, STRANGER));
+        address[] memory list = provers();
+        vm.warp(START + 3601);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.ProverNotAuthorised.selector, STRANGER));
+        market.settleOpen(o, s, split, i, STRANGER, list);
+    }
+
+    function testFuzz_whoSettlesWhen(uint256 delay, bool open) public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fundAndLock(o);
+        delay = bound(delay, 0, 9000);
+        vm.warp(START + delay);
+        bool ok;
+        if (open) {
+            (ok,) = MARKET.call(
+                abi.encodeCall(market.settleOpen, (o, snapshot(), split, mockInference(jobId, prover), prover, provers()))
+            );
+            assertTrue(ok == (delay > 3600 && delay <= 7200), "open window");
+        } else {
+            (ok,) = MARKET.call(abi.encodeCall(market.settle, (o, snapshot(), split, mockInference(jobId, prover))));
+            assertTrue(ok == (delay <= 3600), "lock window");
+        }
+        bool refunded;
+        (refunded,) = MARKET.call(abi.encodeCall(market.claimRefund, (o, snapshot())));
+        assertTrue(refunded == (!ok && delay > 7200), "E6: never both paid and refunded");
+    }
+}
