@@ -151,7 +151,8 @@ fn every_field_of_the_opening_counts() {
 fn every_part_of_the_claim_counts() {
     for c in [2, 3, 5] {
         let case = Case::random(c);
-        let check = |terms: &[(Fr, G1Affine)], point: &[Fr], value, seed| pcs::verify(SRS.h, SRS.tau_h, terms, point, value, seed, &case.opening);
+        let check =
+            |terms: &[(Fr, G1Affine)], point: &[Fr], value, seed| pcs::verify(SRS.h, SRS.tau_h, terms, point, value, seed, &case.opening);
         assert_eq!(check(&case.terms, &case.point, case.value, SEED), Ok(()));
         assert_eq!(check(&case.terms, &case.point, case.value + Fr::ONE, SEED), Err(PcsError::Rejected));
         assert_eq!(check(&case.terms, &case.point, case.value, [8; 32]), Err(PcsError::Rejected));

@@ -250,7 +250,9 @@ fn a_damaged_file_of_ours_is_refused() {
             0..8 => assert!(matches!(error, SrsError::Magic), "{i}: {error:?}"),
             8..12 => assert!(matches!(error, SrsError::Version { .. }), "{i}: {error:?}"),
             12..16 => assert!(matches!(error, SrsError::Header { field: HeaderField::Mark, .. }), "{i}: {error:?}"),
-            16..24 => assert!(matches!(error, SrsError::Length { .. } | SrsError::Header { field: HeaderField::Count, .. }), "{i}: {error:?}"),
+            16..24 => {
+                assert!(matches!(error, SrsError::Length { .. } | SrsError::Header { field: HeaderField::Count, .. }), "{i}: {error:?}")
+            }
             _ => assert!(matches!(error, SrsError::Hash), "{i}: {error:?}"),
         }
     }

@@ -109,10 +109,25 @@ mod tests {
     fn groups_with_every_exceptional_case_are_summed() {
         let g = ark_bn254::G1Projective::generator();
         let p = |k: i64| (g * ark_bn254::Fr::from(k)).into_affine();
-        let groups: Vec<Vec<i64>> =
-            vec![vec![], vec![5], vec![0], vec![1, -1], vec![3, 3], vec![0, 0], vec![0, 4], vec![4, 0, -4], vec![1, 1, 1, 1, -4, 7, 7, 0, 2]];
+        let groups: Vec<Vec<i64>> = vec![
+            vec![],
+            vec![5],
+            vec![0],
+            vec![1, -1],
+            vec![3, 3],
+            vec![0, 0],
+            vec![0, 4],
+            vec![4, 0, -4],
+            vec![1, 1, 1, 1, -4, 7, 7, 0, 2],
+        ];
         let mut points: Vec<G1Affine> = groups.iter().flatten().map(|k| p(*k)).collect();
-        let mut ends: Vec<u32> = groups.iter().scan(0, |end, group| { *end += group.len() as u32; Some(*end) }).collect();
+        let mut ends: Vec<u32> = groups
+            .iter()
+            .scan(0, |end, group| {
+                *end += group.len() as u32;
+                Some(*end)
+            })
+            .collect();
         sum_buckets(&mut points, &mut ends);
         let mut start = 0;
         for (group, end) in groups.iter().zip(&ends) {

@@ -1,10 +1,6 @@
 //! The opening's verifier: field arithmetic of logarithmic size, one small multi-scalar multiplication, two pairings.
 
-use super::{
-    Challenges, MAX_LOG, MIN_LOG, Opening, PcsError,
-    open::Powers,
-    poly::eval_eq,
-};
+use super::{Challenges, MAX_LOG, MIN_LOG, Opening, PcsError, open::Powers, poly::eval_eq};
 use crate::msm::msm;
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup, pairing::Pairing};
@@ -63,7 +59,8 @@ pub fn pairing_inputs(
 
     let e = Powers::new(eta);
     let (only_z, both) = (vzi * va, va);
-    let values = only_z * (o.g_z + e.1 * z.pow([b - 1]) * o.g_zi) + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + e.4 * parabola;
+    let values =
+        only_z * (o.g_z + e.1 * z.pow([b - 1]) * o.g_zi) + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + e.4 * parabola;
     let own = [
         (only_z * (alpha - z.pow([b])), o.q),
         (only_z * e.1, o.d),

@@ -1,7 +1,7 @@
 //! Our own file of an SRS: `"ASSAYSRS"`, version (u32, little-endian), mark (u32: 1 for development), number of G1 points (u64), `[τ]_2`,
 //! the G1 points as `x ‖ y` words, and the Keccak-256 of all that. Points are uncompressed, so loading takes no square roots.
 
-use super::{MAX_LOG, HeaderField, Srs, SrsError};
+use super::{HeaderField, MAX_LOG, Srs, SrsError};
 use crate::pcs::encode::{Reader, g1_bytes, g2_bytes, keccak};
 use ark_bn254::G2Affine;
 use ark_ec::AffineRepr;

@@ -167,7 +167,9 @@ impl Srs {
         self.check_ends()?;
         let rho = Fr::from_le_bytes_mod_order(&rand::random::<[u8; 32]>());
         let weights: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * rho)).take(self.g1.len()).collect();
-        let (Some(first), Some(last), Some(last_weight)) = (self.g1.first(), self.g1.last(), weights.last()) else { return Err(SrsError::Powers) };
+        let (Some(first), Some(last), Some(last_weight)) = (self.g1.first(), self.g1.last(), weights.last()) else {
+            return Err(SrsError::Powers);
+        };
         // Σ_{i<N} ρ^i·P_i gives both sums: without its last term, and without its first one and divided by ρ
         let sum = msm(&self.g1, &weights);
         let lower = sum - *last * last_weight;

@@ -4,7 +4,10 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::PrimeField;
 use assay_prover::{
-    pcs::{self, Challenges, encode::{fr_word, g1_bytes, g2_bytes, keccak}},
+    pcs::{
+        self, Challenges,
+        encode::{fr_word, g1_bytes, g2_bytes, keccak},
+    },
     srs::Srs,
 };
 use std::{fmt::Write, path::PathBuf};
