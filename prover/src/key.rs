@@ -117,7 +117,7 @@ impl WrapVerifyingKey {
         let (shape, key) = (&model.shape, &self.0);
         let layout = &shape.layout;
         let mut bytes = Vec::new();
-        let word = |value: usize| encode::scalar_bytes(&Fr::from(value as u64));
+        let word = |value: usize| encode::fr_word(&Fr::from(value as u64));
         bytes.extend(word(1));
         bytes.extend(shape.digest);
         bytes.extend(model.srs.id);

@@ -3,7 +3,8 @@
 
 use crate::inner::{Proved, limbs_of};
 use crate::key::PublicModel;
-use crate::pcs::{self, Opening, PcsError, encode};
+use crate::pcs::encode::{self, EncodeError, Reader};
+use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
 use assay_circuits::Fr;
 use assay_circuits::layout::Region;
 use assay_circuits::scalar::VerifyError;
@@ -44,11 +45,11 @@ pub enum ProofError {
         need: usize,
     },
     /// A number in the bytes is out of range, or a point is not on the curve.
-    #[error("the proof is malformed at byte {offset}")]
-    Malformed {
-        /// Where.
-        offset: usize,
-    },
+    #[error("the proof is malformed: {0}")]
+    Malformed(#[from] EncodeError),
+    /// The first word of a native proof says neither masked nor not.
+    #[error("the proof is malformed: this is no native proof")]
+    NotNative,
 }
 
 /// An inner proof with everything that its native verification needs.
@@ -119,69 +120,34 @@ pub fn verify(model: &PublicModel, claim: &Claim, proof: &NativeProof) -> Result
 }
 
 impl NativeProof {
-    /// The proof as bytes: one word that says whether it is masked, witness commitments, mask, messages, opening.
+    /// The proof as bytes: a word that is 1 if it is masked, else 0; witness commitments, mask, messages, opening.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![u8::from(self.mask.is_some())];
+        let mut bytes = encode::fr_word(&Fr::from(u64::from(self.mask.is_some()))).to_vec();
         bytes.extend(crate::key::points_bytes(&self.witness));
         self.mask.iter().for_each(|mask| bytes.extend(encode::g1_bytes(mask)));
-        self.inner.elements().iter().for_each(|value| bytes.extend(encode::scalar_bytes(value)));
+        self.inner.elements().iter().for_each(|value| bytes.extend(encode::fr_word(value)));
         bytes.extend(self.opening.to_bytes());
         bytes
     }
 
     /// Decodes strictly: exact length, canonical numbers, points on the curve. Errors: [`ProofError::Length`], [`ProofError::Malformed`].
     pub fn from_bytes(model: &PublicModel, bytes: &[u8]) -> Result<Self, ProofError> {
-        let hiding = match bytes.first() {
-            Some(0) => false,
-            Some(1) => true,
-            _ => return Err(ProofError::Malformed { offset: 0 }),
-        };
+        let mut reader = Reader::new(bytes);
+        let flag = reader.fr()?;
+        let hiding = flag == Fr::from(1u64);
+        if !hiding && flag != Fr::from(0u64) {
+            return Err(ProofError::NotNative);
+        }
         let elements = InnerProof::zero(&model.shape, hiding).elements().len();
         let witness = model.shape.layout.witness.chunks;
-        let need = 1 + 64 * (witness + usize::from(hiding)) + 32 * elements + Opening::BYTES;
+        let need = 32 * (1 + elements) + 64 * (witness + usize::from(hiding)) + OPENING_BYTES;
         if bytes.len() != need {
             return Err(ProofError::Length { have: bytes.len(), need });
         }
-        let mut reader = Reader { bytes, offset: 1 };
-        let witness = (0..witness).map(|_| reader.point()).collect::<Result<_, _>>()?;
-        let mask = hiding.then(|| reader.point()).transpose()?;
-        let elements = (0..elements).map(|_| reader.scalar()).collect::<Result<Vec<_>, _>>()?;
+        let witness = (0..witness).map(|_| reader.g1()).collect::<Result<_, _>>()?;
+        let mask = hiding.then(|| reader.g1()).transpose()?;
+        let elements = (0..elements).map(|_| reader.fr()).collect::<Result<Vec<_>, _>>()?;
         let inner = InnerProof::from_elements(&model.shape, hiding, &elements)?;
-        Ok(Self { witness, mask, inner, opening: reader.opening()? })
-    }
-}
-
-/// Reads words strictly.
-pub(crate) struct Reader<'a> {
-    pub bytes: &'a [u8],
-    pub offset: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take<const N: usize>(&mut self) -> Result<&'a [u8; N], ProofError> {
-        let malformed = ProofError::Malformed { offset: self.offset };
-        let part = self.bytes.get(self.offset..self.offset + N).and_then(|part| part.try_into().ok()).ok_or(malformed)?;
-        self.offset += N;
-        Ok(part)
-    }
-
-    pub fn scalar(&mut self) -> Result<Fr, ProofError> {
-        let offset = self.offset;
-        encode::scalar_from(self.take::<32>()?).map_err(|_| ProofError::Malformed { offset })
-    }
-
-    pub fn point(&mut self) -> Result<G1Affine, ProofError> {
-        let offset = self.offset;
-        encode::g1_from(self.take::<64>()?).map_err(|_| ProofError::Malformed { offset })
-    }
-
-    pub fn g2_point(&mut self) -> Result<ark_bn254::G2Affine, ProofError> {
-        let offset = self.offset;
-        encode::g2_from(self.take::<128>()?).map_err(|_| ProofError::Malformed { offset })
-    }
-
-    pub fn opening(&mut self) -> Result<Opening, ProofError> {
-        let offset = self.offset;
-        Opening::from_bytes(self.take::<{ Opening::BYTES }>()?).map_err(|_| ProofError::Malformed { offset })
+        Ok(Self { witness, mask, inner, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::inner::{Committed, fresh_rng, random_scalars};
 use crate::key::{KeyError, PublicModel, SrsVerifier, WrapVerifyingKey};
-use crate::pcs::encode;
+use crate::pcs::encode::{self, Reader};
 use crate::srs::Srs;
 use crate::wrap::{WrapError, WrapProvingKey};
 use assay_circuits::Fr;
@@ -181,7 +181,7 @@ impl Package {
             architecture: self.model.shape.architecture.clone(),
             log_chunk: self.model.shape.layout.log_chunk,
             weights: self.weights.clone(),
-            blinding: self.committed.blinding.iter().map(encode::scalar_bytes).collect(),
+            blinding: self.committed.blinding.iter().map(encode::fr_word).collect(),
             public: PublicBody::new(&self.model),
         };
         write_body(path, PACKAGE_MAGIC, &body)
@@ -193,7 +193,7 @@ impl Package {
         body.weights.validate(&body.architecture)?;
         let model = body.public.model(path, body.architecture, body.log_chunk)?;
         let damaged = || FileError::Damaged { path: path.to_owned() };
-        let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| encode::scalar_from(b).map_err(|_| damaged())).collect();
+        let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
         let committed =
             Committed { cells: weight_cells(&model.shape, &body.weights), blinding: blinding?, commitments: model.weights.clone() };
         if committed.blinding.len() != committed.commitments.len() {
@@ -367,7 +367,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The points of an input commitment from their bytes, 64 each. `None` if malformed.
 pub fn points_from_bytes(bytes: &[u8]) -> Option<Vec<G1Affine>> {
     let (chunks, rest) = bytes.as_chunks::<64>();
-    if rest.is_empty() { chunks.iter().map(|chunk| encode::g1_from(chunk).ok()).collect() } else { None }
+    if rest.is_empty() { chunks.iter().map(|chunk| Reader::new(chunk).g1().ok()).collect() } else { None }
 }
 
 fn write_body(path: &Path, magic: &[u8], body: &impl Serialize) -> Result<(), FileError> {

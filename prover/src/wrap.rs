@@ -5,8 +5,9 @@
 use crate::control::{Cancelled, Control, Phase};
 use crate::inner::{Proved, RngBridge, fresh_rng};
 use crate::key::{KeyError, PublicModel, WrapVerifyingKey};
-use crate::native::{Claim, ProofError, Reader, opened_terms, statement};
-use crate::pcs::{self, Opening, encode};
+use crate::native::{Claim, ProofError, opened_terms, statement};
+use crate::pcs::encode::{self, Reader};
+use crate::pcs::{self, OPENING_BYTES, Opening};
 use assay_circuits::Fr;
 use assay_circuits::r1cs::{Constraints, LinearCombination};
 use assay_circuits::scalar::VerifyError;
@@ -213,7 +214,7 @@ pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof:
 fn merge_scalar(public: &PublicInputs, proof: &WrappedProof) -> Fr {
     let mut hash = Keccak256::new_with_prefix(b"assay-merge-v1");
     hash.update(public.hash);
-    hash.update(encode::scalar_bytes(&public.fold));
+    hash.update(encode::fr_word(&public.fold));
     hash.update(proof.snark_bytes());
     hash.update(proof.opening.to_bytes());
     Fr::from_be_bytes_mod_order(&hash.finalize())
@@ -230,13 +231,13 @@ impl WrappedProof {
 
     /// The proof's length in bytes for a model of this shape.
     pub fn byte_len(shape: &Shape) -> usize {
-        32 * (8 + 3 + shape.layout.variables() + 2 * shape.layout.witness.chunks + 2) + Opening::BYTES
+        32 * (8 + 3 + shape.layout.variables() + 2 * shape.layout.witness.chunks + 2) + OPENING_BYTES
     }
 
     /// The calldata of section 8.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.snark_bytes();
-        [self.digest, self.value, self.rho].iter().chain(&self.point).for_each(|v| bytes.extend(encode::scalar_bytes(v)));
+        [self.digest, self.value, self.rho].iter().chain(&self.point).for_each(|v| bytes.extend(encode::fr_word(v)));
         self.witness.iter().chain([&self.mask]).for_each(|point| bytes.extend(encode::g1_bytes(point)));
         bytes.extend(self.opening.to_bytes());
         bytes
@@ -248,13 +249,13 @@ impl WrappedProof {
         if bytes.len() != need {
             return Err(ProofError::Length { have: bytes.len(), need });
         }
-        let mut reader = Reader { bytes, offset: 0 };
-        let (a, b, c) = (reader.point()?, reader.g2_point()?, reader.point()?);
-        let [digest, value, rho] = [reader.scalar()?, reader.scalar()?, reader.scalar()?];
-        let point = (0..shape.layout.variables()).map(|_| reader.scalar()).collect::<Result<_, _>>()?;
-        let witness = (0..shape.layout.witness.chunks).map(|_| reader.point()).collect::<Result<_, _>>()?;
-        let mask = reader.point()?;
-        Ok(Self { a, b, c, digest, value, rho, point, witness, mask, opening: reader.opening()? })
+        let mut reader = Reader::new(bytes);
+        let (a, b, c) = (reader.g1()?, reader.g2()?, reader.g1()?);
+        let [digest, value, rho] = [reader.fr()?, reader.fr()?, reader.fr()?];
+        let point = (0..shape.layout.variables()).map(|_| reader.fr()).collect::<Result<_, _>>()?;
+        let witness = (0..shape.layout.witness.chunks).map(|_| reader.g1()).collect::<Result<_, _>>()?;
+        let mask = reader.g1()?;
+        Ok(Self { a, b, c, digest, value, rho, point, witness, mask, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
     }
 
     /// The Groth16 part alone.

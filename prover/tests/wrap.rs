@@ -1,0 +1,90 @@
+//! Wrapped proofs: honest ones verify natively, changed ones do not.
+
+use assay_circuits::{Fr, sample};
+use assay_prover::control::Control;
+use assay_prover::key::WrapVerifyingKey;
+use assay_prover::native::Claim;
+use assay_prover::package::{Metadata, Package};
+use assay_prover::seller::{InputOpening, Seller};
+use assay_prover::srs::Srs;
+use assay_prover::wrap::{self, WrapProvingKey, WrappedProof};
+
+struct Case {
+    seller: Seller,
+    key: WrapVerifyingKey,
+    claim: Claim,
+    proof: WrappedProof,
+}
+
+fn case() -> Case {
+    let (architecture, weights) = sample::random_network(3);
+    let input = sample::random_input(&architecture, 9);
+    let srs = Srs::development(9);
+    let package = Package::new(Metadata::default(), architecture, weights, 9, &srs).unwrap();
+    let proving = WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap();
+    let key = proving.verifying_key();
+    key.check().unwrap();
+    let seller = Seller::new(package, srs).unwrap().with_wrap_key(proving);
+    let input = InputOpening::private(seller.shape(), input);
+    let (claim, proof) = seller.prove_wrapped(&input, Fr::from(77u64), &Control::new()).unwrap();
+    Case { seller, key, claim, proof }
+}
+
+/// H1, G1, G4, E2: every word of the proof and every part of the claim counts.
+#[test]
+fn wrapped_proofs_bind_everything() {
+    let Case { seller, key, claim, proof } = case();
+    let model = &seller.package.model;
+    wrap::verify(model, &key, &claim, &proof).unwrap();
+
+    let bytes = proof.to_bytes();
+    assert_eq!(WrappedProof::from_bytes(&model.shape, &bytes).unwrap(), proof);
+    assert_eq!(bytes.len(), WrappedProof::byte_len(&model.shape));
+    for word in 0..bytes.len() / 32 {
+        let mut changed = bytes.clone();
+        changed[32 * word + 31] ^= 1;
+        if let Ok(changed) = WrappedProof::from_bytes(&model.shape, &changed) {
+            assert!(wrap::verify(model, &key, &claim, &changed).is_err(), "word {word}");
+        }
+    }
+    for len in [0, 1, 31, bytes.len() - 1] {
+        assert!(WrappedProof::from_bytes(&model.shape, &bytes[..len]).is_err());
+    }
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert!(WrappedProof::from_bytes(&model.shape, &longer).is_err());
+
+    let mut other = claim.clone();
+    other.context += Fr::from(1u64);
+    assert!(wrap::verify(model, &key, &other, &proof).is_err());
+    for i in 0..claim.output.len() {
+        let mut other = claim.clone();
+        other.output[i] ^= 1;
+        assert!(wrap::verify(model, &key, &other, &proof).is_err(), "output {i}");
+    }
+    let mut other = claim.clone();
+    other.input[0] = (-other.input[0]).into();
+    assert!(wrap::verify(model, &key, &other, &proof).is_err());
+    let mut other = model.clone();
+    other.weights[0] = -other.weights[0];
+    assert!(wrap::verify(&other, &key, &claim, &proof).is_err());
+}
+
+/// PC7, ZK2, ZK3: two proofs of one statement share no blinded value.
+#[test]
+fn proofs_share_no_randomness() {
+    let Case { seller, claim, proof, key } = case();
+    let input = {
+        let cells = sample::random_input(&seller.shape().architecture, 9);
+        InputOpening::private(seller.shape(), cells)
+    };
+    let (other_claim, other) = seller.prove_wrapped(&input, claim.context, &Control::new()).unwrap();
+    wrap::verify(&seller.package.model, &key, &other_claim, &other).unwrap();
+    assert_eq!(other_claim.output, claim.output);
+    assert_ne!(other_claim.input, claim.input);
+    let words = |proof: &WrappedProof| proof.to_bytes().chunks(32).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let first = words(&proof);
+    for (i, word) in words(&other).iter().enumerate() {
+        assert!(!first.contains(word), "word {i}");
+    }
+}
