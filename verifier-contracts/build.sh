@@ -6,5 +6,5 @@ cd "$(dirname "$0")"
 if [ ! -x node_modules/.bin/forge ] || [ ! -d node_modules/solc ] || [ ! -d node_modules/@openzeppelin/contracts ]; then
   npm ci --no-audit --no-fund
 fi
-node_modules/.bin/forge build
+node_modules/.bin/forge build src test/utils/TestToken.sol
 node tools/artifacts.mjs "$@"

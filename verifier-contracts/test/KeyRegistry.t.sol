@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {KeyRegistry} from "../src/KeyRegistry.sol";
-import {IAssayVerifier} from "../src/interfaces/IAssayVerifier.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
 import {Fixture} from "./utils/Fixture.sol";
 
@@ -15,7 +13,8 @@ contract KeyRegistryTest is Fixture {
     uint256 internal constant LOCK = 2 days;
     bytes internal key;
     bytes32 internal keyHash;
-    KeyRegistry internal registry;
+    IKeyRegistry internal registry;
+    bytes32 internal constant WRAP = "groth16-bn254";
 
     function setUp() public {
         vm.warp(START);
@@ -25,10 +24,22 @@ contract KeyRegistryTest is Fixture {
         registry = _registry(2, LOCK, false, new bytes32[](0));
     }
 
-    function _registry(uint256 threshold, uint256 lock, bool dev, bytes32[] memory devSrs) internal returns (KeyRegistry) {
+    function _registry(uint256 threshold, uint256 lock, bool dev, bytes32[] memory devSrs) internal returns (IKeyRegistry) {
         address[] memory list = new address[](3);
         (list[0], list[1], list[2]) = (A, B, C);
-        return new KeyRegistry(IAssayVerifier(address(0xA5501)), list, threshold, lock, dev, devSrs);
+        return _deploy(abi.encode(address(0xA5501), list, threshold, lock, dev, devSrs));
+    }
+
+    function _deploy(bytes memory arguments) internal returns (IKeyRegistry registry_) {
+        bytes memory creation = bytes.concat(artifact("KeyRegistry"), arguments);
+        assembly ("memory-safe") {
+            registry_ := create(0, add(creation, 0x20), mload(creation))
+        }
+    }
+
+    function _refused(address verifier, address[] memory list, uint256 threshold) internal {
+        IKeyRegistry made = _deploy(abi.encode(verifier, list, threshold, uint256(0), true, new bytes32[](0)));
+        assertEq(address(made), address(0), "refused");
     }
 
     function _attest(address who, bool dev) internal {
@@ -53,7 +64,7 @@ contract KeyRegistryTest is Fixture {
         registry.admit(keyHash);
         vm.warp(START + LOCK);
         registry.admit(keyHash);
-        assertEq(registry.keyHashOf(bytes32(wordAt(key, 1)), registry.WRAP(), bytes32(wordAt(key, 2))), keyHash, "slot");
+        assertEq(registry.keyHashOf(bytes32(wordAt(key, 1)), WRAP, bytes32(wordAt(key, 2))), keyHash, "slot");
         assertEq(uint256(registry.admittedKey(keyHash).status), uint256(IKeyRegistry.Status.Admitted), "status");
         vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotProposed.selector, keyHash));
         registry.admit(keyHash);
@@ -119,7 +130,7 @@ contract KeyRegistryTest is Fixture {
         _attest(A, false);
         bytes memory other = withWord(withWord(key, 30, 1), 31, 2);
         registry.propose(other);
-        bytes32 slot = keccak256(abi.encode(wordAt(key, 1), registry.WRAP(), wordAt(key, 2)));
+        bytes32 slot = keccak256(abi.encode(wordAt(key, 1), WRAP, wordAt(key, 2)));
         vm.prank(A);
         vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.SlotTaken.selector, slot, keyHash));
         registry.attest(keccak256(other), false);
@@ -172,15 +183,14 @@ contract KeyRegistryTest is Fixture {
     function test_constructor() public {
         address[] memory list = new address[](2);
         (list[0], list[1]) = (A, A);
-        IAssayVerifier v = IAssayVerifier(address(0xA5501));
-        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
-        new KeyRegistry(v, list, 1, 0, true, new bytes32[](0));
+        _refused(address(0xA5501), list, 1); // the same attestor twice
+        list[1] = address(0);
+        _refused(address(0xA5501), list, 1);
         list[1] = B;
-        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
-        new KeyRegistry(v, list, 3, 0, true, new bytes32[](0));
-        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
-        new KeyRegistry(v, list, 0, 0, true, new bytes32[](0));
-        vm.expectRevert(IKeyRegistry.InvalidAttestors.selector);
-        new KeyRegistry(IAssayVerifier(address(0xdead)), list, 1, 0, true, new bytes32[](0)); // G5: no code
+        _refused(address(0xA5501), list, 3);
+        _refused(address(0xA5501), list, 0);
+        _refused(address(0xdead), list, 1); // G5: a verifier without code
+        bytes memory good = abi.encode(address(0xA5501), list, uint256(1), uint256(0), true, new bytes32[](0));
+        assertTrue(address(_deploy(good)) != address(0), "and the good one is not");
     }
 }

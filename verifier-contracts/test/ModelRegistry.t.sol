@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {IERC2981} from "@openzeppelin/contracts/interfaces/IERC2981.sol";
+import {IERC721Metadata} from "@openzeppelin/contracts/token/ERC721/extensions/IERC721Metadata.sol";
 import {IModelRegistry, Payee} from "../src/interfaces/IModelRegistry.sol";
 import {Fixture} from "./utils/Fixture.sol";
 
 contract ModelRegistryTest is Fixture {
-    ModelRegistry internal models;
+    address internal constant MODELS = address(0xA5503);
+    IModelRegistry internal models = IModelRegistry(MODELS);
     IModelRegistry.Registration internal r;
 
     function setUp() public {
-        models = new ModelRegistry();
+        deployTo(MODELS, artifact("ModelRegistry"));
         r.shapeDigest = keccak256("shape");
         r.weightCommitments = load(SMALL).weights;
         r.uri = "ipfs://card";
@@ -27,11 +30,11 @@ contract ModelRegistryTest is Fixture {
         assertEq(m.modelCommitment, keccak256(abi.encodePacked(r.shapeDigest, r.weightCommitments)), "commitment");
         assertEq(keccak256(m.weightsPointer.code), keccak256(abi.encodePacked(hex"00", r.weightCommitments)), "weights as code");
         assertEq(m.splitHash, keccak256(abi.encode(r.split)), "split");
-        assertEq(models.ownerOf(id), address(this), "owner");
-        assertEq(keccak256(bytes(models.tokenURI(id))), keccak256("ipfs://card"), "card");
-        (address to, uint256 amount) = models.royaltyInfo(id, 10_000);
+        assertEq(IERC721Metadata(MODELS).ownerOf(id), address(this), "owner");
+        assertEq(keccak256(bytes(IERC721Metadata(MODELS).tokenURI(id))), keccak256("ipfs://card"), "card");
+        (address to, uint256 amount) = IERC2981(MODELS).royaltyInfo(id, 10_000);
         assertTrue(to == address(this) && amount == 250, "ERC-2981");
-        assertTrue(models.supportsInterface(0x80ac58cd) && models.supportsInterface(0x2a55205a), "ERC-165");
+        assertTrue(IERC165(MODELS).supportsInterface(0x80ac58cd) && IERC165(MODELS).supportsInterface(0x2a55205a), "ERC-165");
     }
 
     function test_badWeights() public {

@@ -15,34 +15,40 @@ contract OpeningHarness {
         bytes memory tau,
         bytes calldata opening
     ) external view returns (bool) {
-        uint256 low;
-        uint256 proof;
-        uint256 folded;
-        uint256 g2;
-        uint256 buf;
-        uint256[12] memory pairs;
-        uint256[5] memory scratch;
-        assembly ("memory-safe") {
-            low := add(point, 0x20)
-            proof := opening.offset
-            folded := add(commitment, 0x20)
-            g2 := add(tau, 0x20)
-            buf := scratch
+        uint256 proof = _offset(opening);
+        uint256 buf = _data(new bytes(5 * 32));
+        {
+            Opening.Combination memory comb = Opening.reduce(binding, point.length, _words(point), value, proof);
+            Opening.accumulate(comb, buf, 1, proof);
+            Bn254.mulAddMemory(buf, _data(commitment), comb.folded);
         }
-        Opening.Combination memory comb = Opening.reduce(binding, point.length, low, value, proof);
-        Opening.accumulate(comb, buf, 1, proof);
-        Bn254.mulAddMemory(buf, folded, comb.folded);
-        uint256 ptr;
-        assembly ("memory-safe") {
-            ptr := pairs
-            mcopy(ptr, buf, 0x40)
-        }
+        uint256 ptr = _data(new bytes(12 * 32));
         Bn254.writeGenerator(ptr + 0x40);
         Bn254.mulCalldata(ptr + 0xc0, proof + 0x180, Bn254.R - 1);
+        uint256 g2 = _data(tau);
         assembly ("memory-safe") {
+            mcopy(ptr, buf, 0x40)
             mcopy(add(ptr, 0x100), g2, 0x80)
         }
         return Bn254.pairing(ptr, 2);
+    }
+
+    function _offset(bytes calldata data) private pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := data.offset
+        }
+    }
+
+    function _data(bytes memory data) private pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := add(data, 0x20)
+        }
+    }
+
+    function _words(uint256[] memory data) private pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := add(data, 0x20)
+        }
     }
 }
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
 import {IKeyRegistry} from "../../src/interfaces/IKeyRegistry.sol";
 import {IModelRegistry, Payee} from "../../src/interfaces/IModelRegistry.sol";
+import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {MarketBase} from "../utils/MarketBase.sol";
 
 contract FundTest is MarketBase {
@@ -152,7 +153,7 @@ contract FundTest is MarketBase {
         market.fund{value: q.price}(o, q, signature, false);
         // a transfer of the model moves the right to quote
         vm.prank(seller);
-        models.transferFrom(seller, STRANGER, 1);
+        IERC721(MODELS).transferFrom(seller, STRANGER, 1);
         q = quoteFor(o);
         _refused(o, q, abi.encodeWithSelector(IInferenceMarket.InvalidSignature.selector));
     }

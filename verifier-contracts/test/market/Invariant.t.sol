@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {InferenceMarket} from "../../src/InferenceMarket.sol";
 import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
 import {MarketBase} from "../utils/MarketBase.sol";
 

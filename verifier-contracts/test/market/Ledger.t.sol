@@ -3,7 +3,6 @@ pragma solidity ^0.8.28;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
-import {InferenceMarket} from "../../src/InferenceMarket.sol";
 import {MarketBase} from "../utils/MarketBase.sol";
 
 /// @notice Misbehaves as told: takes a fee, returns false, or calls back into the market.
@@ -44,10 +43,10 @@ contract EvilToken is ERC20 {
 
 /// @notice Tries to withdraw again while being paid.
 contract Reentrant {
-    InferenceMarket internal immutable market;
+    IInferenceMarket internal immutable market;
     uint256 public received;
 
-    constructor(InferenceMarket market_) payable {
+    constructor(IInferenceMarket market_) payable {
         market = market_;
         market_.deposit{value: msg.value}(address(0), msg.value);
     }
@@ -129,7 +128,7 @@ contract LedgerTest is MarketBase {
     }
 
     function test_E4_reentrantToken() public {
-        evil.behave(0, false, abi.encodeCall(InferenceMarket.deposit, (address(evil), 0)));
+        evil.behave(0, false, abi.encodeCall(IInferenceMarket.deposit, (address(evil), 0)));
         vm.prank(buyer);
         vm.expectRevert(bytes4(keccak256("ReentrancyGuardReentrantCall()")));
         market.deposit(address(evil), 1 ether);

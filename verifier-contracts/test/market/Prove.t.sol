@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IAssayVerifier} from "../../src/interfaces/IAssayVerifier.sol";
 import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
 import {Payee} from "../../src/interfaces/IModelRegistry.sol";
+import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {MarketBase} from "../utils/MarketBase.sol";
 
 /// @notice lock, settle and settleOpen: who, when, and what moves.
@@ -162,7 +163,7 @@ contract ProveTest is MarketBase {
         bytes32 jobId = fundAndLock(o);
         vm.startPrank(seller);
         models.setDeprecated(1, true);
-        models.transferFrom(seller, STRANGER, 1);
+        IERC721(MODELS).transferFrom(seller, STRANGER, 1);
         vm.stopPrank();
         _settle(o, jobId, prover);
         assertEq(credit(STRANGER), 0, "revenue of funded jobs stays");

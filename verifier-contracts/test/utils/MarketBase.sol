@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {InferenceMarket} from "../../src/InferenceMarket.sol";
-import {KeyRegistry} from "../../src/KeyRegistry.sol";
-import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {IAssayVerifier} from "../../src/interfaces/IAssayVerifier.sol";
 import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
 import {IKeyRegistry} from "../../src/interfaces/IKeyRegistry.sol";
@@ -39,9 +36,9 @@ abstract contract MarketBase is Fixture {
     uint128 internal constant PRICE = 1 ether;
     uint128 internal constant COLLATERAL = 0.1 ether;
 
-    InferenceMarket internal market = InferenceMarket(MARKET);
-    KeyRegistry internal keys = KeyRegistry(KEYS);
-    ModelRegistry internal models = ModelRegistry(MODELS);
+    IInferenceMarket internal market = IInferenceMarket(MARKET);
+    IKeyRegistry internal keys = IKeyRegistry(KEYS);
+    IModelRegistry internal models = IModelRegistry(MODELS);
     TestToken internal token;
     address internal buyer = vm.addr(BUYER_KEY);
     address internal seller = vm.addr(SELLER_KEY);
@@ -52,20 +49,19 @@ abstract contract MarketBase is Fixture {
     function deployAll(bool realVerifier, string memory fixture) internal {
         vm.warp(START);
         proven = load(fixture);
-        deployTo(VERIFIER, vm.getCode(realVerifier ? "AssayVerifier.sol:AssayVerifier" : "MarketBase.sol:MockVerifier"));
+        deployTo(VERIFIER, realVerifier ? artifact("AssayVerifier") : type(MockVerifier).creationCode);
         address[] memory attestors = new address[](1);
         attestors[0] = address(this);
         deployTo(
             KEYS,
             abi.encodePacked(
-                vm.getCode("KeyRegistry.sol:KeyRegistry"), abi.encode(VERIFIER, attestors, uint256(1), uint256(0), true, new bytes32[](0))
+                artifact("KeyRegistry"), abi.encode(VERIFIER, attestors, uint256(1), uint256(0), true, new bytes32[](0))
             )
         );
-        deployTo(MODELS, vm.getCode("ModelRegistry.sol:ModelRegistry"));
-        // the constructor's name and symbol went to storage, as they should; code is at the chosen address
-        deployTo(MARKET, abi.encodePacked(vm.getCode("InferenceMarket.sol:InferenceMarket"), abi.encode(VERIFIER, KEYS, MODELS, TREASURY)));
+        deployTo(MODELS, artifact("ModelRegistry"));
+        deployTo(MARKET, abi.encodePacked(artifact("InferenceMarket"), abi.encode(VERIFIER, KEYS, MODELS, TREASURY)));
         token = TestToken(address(0x70CE2));
-        deployTo(address(token), vm.getCode("TestToken.sol:TestToken"));
+        deployTo(address(token), artifact("TestToken"));
         bytes32 keyHash = keys.propose(proven.key);
         keys.attest(keyHash, true);
         split.push(Payee(address(2), 10_000));

@@ -60,6 +60,11 @@ abstract contract Test {
         return low + x % (high - low + 1);
     }
 
+    /// @dev Creation code of a committed artifact.
+    function artifact(string memory name) internal view returns (bytes memory) {
+        return vm.getCode(string.concat("artifacts/", name, ".json"));
+    }
+
     /// @dev Runs creation code at a chosen address, so that immutables see it.
     function deployTo(address where, bytes memory creation) internal {
         vm.etch(where, creation);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {VerifierSuite} from "./AssayVerifier.t.sol";
+import {LifecycleSuite} from "./Lifecycle.t.sol";
+
+/// @notice The whole suite on a proof that the Rust prover made of a real model.
+contract GoldenVerifierTest is VerifierSuite {
+    function path() internal pure override returns (string memory) {
+        return GOLDEN;
+    }
+}
+
+/// @notice fund → lock → settle with the golden proof, whose context is that of test/fixtures/order.json.
+contract GoldenLifecycleTest is LifecycleSuite {
+    function path() internal pure override returns (string memory) {
+        return GOLDEN;
+    }
+}
