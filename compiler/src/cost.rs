@@ -4,8 +4,8 @@
 
 use assay_circuits::model::{Architecture, Function};
 
-/// Log of the chunk size that predictions assume.
-const LOG_CHUNK: u32 = 14;
+/// Predictions assume the smallest chunks, of 2^14 to 2^20 cells, that are at most this many.
+const CHUNKS: u64 = 10;
 /// Seconds of the inner proof whatever the network: opening, transcript.
 const SECONDS_FIXED: f64 = 0.03;
 /// Seconds per leaf of the lookup tree.
@@ -34,8 +34,10 @@ pub struct Cost {
     pub table_rows: u64,
     /// Activation tables and range tables.
     pub tables: u64,
-    /// Chunks of 2^14 cells, all regions.
+    /// Chunks of all regions, of `2^log_chunk` cells.
     pub chunks: u64,
+    /// Log of the chunk size that the predictions assume.
+    pub log_chunk: u32,
     /// Predicted, not measured.
     pub predicted_inner_seconds: f64,
     /// Predicted, not measured: inner proof and wrap.
@@ -68,7 +70,10 @@ impl Cost {
         let committed: u64 = architecture.tables.iter().filter(|t| t.is_committed()).map(|t| 1u64 << t.log_rows()).sum();
         let rows = activation_rows + ranges.iter().map(|&bits| 1u64 << bits).sum::<u64>();
         let witness_cells = witness + rows;
-        let chunks = [weights, committed, architecture.input.dims.block_len() as u64, witness_cells].iter().map(|cells| cells.div_ceil(1 << LOG_CHUNK)).sum();
+        let regions = [weights, committed, architecture.input.dims.block_len() as u64, witness_cells];
+        let count = |log: u32| regions.iter().map(|cells| cells.div_ceil(1 << log)).sum::<u64>();
+        let log_chunk = (14..20).find(|log| count(*log) <= CHUNKS).unwrap_or(20);
+        let chunks = count(log_chunk);
         let leaves = lookups + rows;
         // The tree is padded, but a smaller network is better even where padding hides it.
         let effective = (leaves.next_power_of_two() + leaves) as f64 / 2.0;
@@ -80,6 +85,7 @@ impl Cost {
             table_rows: rows,
             tables: (architecture.tables.len() + ranges.len()) as u64,
             chunks,
+            log_chunk,
             predicted_inner_seconds: inner,
             predicted_seconds: inner + SECONDS_WRAP,
             predicted_gas: GAS_FIXED + GAS_PER_CHUNK * chunks + GAS_PER_OUTPUT * architecture.output.cells.len() as u64,

@@ -42,7 +42,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { table_bits: None, weight_bits: 16, tolerance: 0.01, min_agreement: 0.99, max_samples: 512 }
+        Self { table_bits: None, weight_bits: 16, tolerance: 0.005, min_agreement: 0.99, max_samples: 512 }
     }
 }
 

@@ -50,7 +50,7 @@ pub enum Form {
     #[error("both operands depend on the input: only Add takes two activations")]
     TwoActivations,
     /// Result too large.
-    #[error("its padded result or weights have more than 2^26 cells")]
+    #[error("its padded result or weights have more than 2^26 cells, its window more than 64 rows or columns, or the whole network more than 4096 layers or 2^36 MACs")]
     TooLarge,
     /// BatchNormalization in training mode, or a variance below 0.
     #[error("training mode, or a negative variance: export the model for inference")]

@@ -16,7 +16,7 @@ pub use error::{Form, ImportError, UnsupportedNode, UnsupportedNodes};
 
 use crate::net::{Net, NetLayer, NetTerm, Port, Scaling};
 use crate::onnx::{Attributes, Constant, MAX_ELEMENTS, node_name};
-use assay_circuits::model::{Dims, Source};
+use assay_circuits::model::{Dims, MAX_LAYERS, Source};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tract_onnx::pb::{self, tensor_shape_proto::dimension::Value as DimValue};
@@ -24,6 +24,9 @@ use view::View;
 
 /// Log of the most cells of a block.
 const MAX_LOG_BLOCK: u32 = 26;
+
+/// Most multiplications of one inference: calibration makes them for every sample.
+const MAX_MACS: u64 = 1 << 36;
 
 /// Operators that work on activations.
 const OPERATORS: [&str; 24] = [
@@ -214,7 +217,7 @@ impl Importer {
 
     /// Appends a layer; its index as a source before the function.
     fn push(&mut self, name: &str, dims: Dims, terms: Vec<NetTerm>, bias: Option<Vec<f32>>, scaling: Scaling) -> Result<Source, Form> {
-        if dims.log_size() > MAX_LOG_BLOCK {
+        if dims.log_size() > MAX_LOG_BLOCK || self.macs > MAX_MACS || self.layers.len() >= MAX_LAYERS {
             return Err(Form::TooLarge);
         }
         self.layers.push(NetLayer { name: name.to_owned(), dims, terms, bias, activation: None, scaling, shared: false });

@@ -12,6 +12,9 @@ use super::{Form, Importer, Op};
 use crate::net::{Activation, NetTerm, RealAxis, Scaling};
 use assay_circuits::model::{Dims, Source};
 
+/// Longest side of a max pool's window: each position of it is a layer.
+const MAX_STEPS: u32 = 64;
+
 /// A linear combination of columns, each moved along both axes (`[rows, columns]`).
 type Combination = Vec<(Source, [RealAxis; 2])>;
 
@@ -49,6 +52,9 @@ impl Importer {
         let geometry = Geometry::of(op, rank, from, kernel)?;
         if op.attributes.int("storage_order", 0) != 0 {
             return Err(Form::Attribute);
+        }
+        if geometry.window.kernel.iter().any(|k| *k > MAX_STEPS) {
+            return Err(Form::TooLarge);
         }
         let mut pooled: Combination = vec![(source, [RealAxis::identity(from.height), RealAxis::identity(from.width)])];
         let mut sizes = geometry.from;

@@ -4,6 +4,9 @@ use super::{Form, Op};
 use crate::net::RealAxis;
 use assay_circuits::model::{Dims, Window};
 
+/// Most taps along an axis, all windows together.
+const MAX_TAPS: u64 = 1 << 22;
+
 /// A window with its output sizes, `[vertical, horizontal]`.
 pub(super) struct Geometry {
     pub window: Window,
@@ -44,7 +47,7 @@ impl Geometry {
             if ceil && (n - 1) * step >= u64::from(from[a]) + u64::from(begin[a]) {
                 n -= 1;
             }
-            if u64::from(begin[a]) >= reach(a) || u64::from(end[a]) >= reach(a) || u64::from(kernel[a]) * n > 1 << 26 {
+            if u64::from(begin[a]) >= reach(a) || u64::from(end[a]) >= reach(a) || u64::from(kernel[a]) * n > MAX_TAPS {
                 return Err(Form::Window);
             }
             out[a] = n as u32;

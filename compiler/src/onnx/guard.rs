@@ -15,6 +15,8 @@ pub const MAX_FILE_BYTES: u64 = 1 << 29;
 pub const MAX_ELEMENTS: u64 = 1 << 26;
 const MAX_RANK: usize = 8;
 const MAX_NODES: usize = 100_000;
+/// Before it, arithmetic broadcast in another way.
+const MIN_OPERATOR_SET: i64 = 7;
 
 /// Why a model file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +29,10 @@ pub enum GuardError {
     FileTooLarge { path: PathBuf, bytes: u64 },
     #[error("{path} is not an ONNX model, or it is truncated: export it again and copy it in binary mode")]
     NotOnnx { path: PathBuf },
-    #[error("{path} holds no graph: it is not a complete ONNX model")]
+    #[error("{path} holds no graph or names no operator set: it is not a complete ONNX model")]
     NoGraph { path: PathBuf },
+    #[error("the model's operator set is {version} and must be 7 or newer: export it with opset 13")]
+    OperatorSet { version: i64 },
     #[error("the graph has {nodes} nodes, and {max} are the most that are read", max = MAX_NODES)]
     TooManyNodes { nodes: usize },
     #[error("tensor {tensor:?} has dimensions {dims:?}: at most {rank} of them, none negative, at most {max} elements", rank = MAX_RANK, max = MAX_ELEMENTS)]
@@ -60,6 +64,11 @@ pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
     let not_onnx = || GuardError::NotOnnx { path: path.to_owned() };
     let decode = || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]);
     let mut model = std::panic::catch_unwind(decode).map_err(|_| not_onnx())?.map_err(|_| not_onnx())?;
+    let standard = model.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
+    let version = standard.ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?.version;
+    if version < MIN_OPERATOR_SET {
+        return Err(GuardError::OperatorSet { version });
+    }
     let graph = model.graph.as_mut().ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?;
     if graph.node.len() > MAX_NODES {
         return Err(GuardError::TooManyNodes { nodes: graph.node.len() });

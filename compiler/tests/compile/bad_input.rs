@@ -61,6 +61,15 @@ fn garbage_and_absent_files() {
 }
 
 #[test]
+fn operator_sets() {
+    let mut g = dense();
+    g.model.opset_import[0].version = 6;
+    assert!(matches!(error(&g), CompileError::Guard(GuardError::OperatorSet { version: 6 })));
+    g.model.opset_import.clear();
+    assert!(matches!(error(&g), CompileError::Guard(GuardError::NoGraph { .. })));
+}
+
+#[test]
 fn hostile_dimensions() {
     for dims in [vec![i64::MAX, 2], vec![1 << 40], vec![-1, 4], vec![1; 20]] {
         let mut g = dense();
