@@ -42,6 +42,12 @@ pub enum EscrowError {
         /// The market's `State`.
         state: u8,
     },
+    /// A commitment is the point at infinity, which the verifier contract refuses.
+    #[error("part {chunk} of the input is all zeros and not blinded: give blinding scalars that are not zero")]
+    BlankInput {
+        /// The input chunk.
+        chunk: usize,
+    },
     /// The quote does not let this server prove.
     #[error("the quote does not list the prover {prover}")]
     ProverNotListed {
@@ -57,6 +63,7 @@ impl EscrowError {
             Self::Signature { .. } => "quote-signature",
             Self::QuoteExpired { .. } => "quote-expired",
             Self::Spent { .. } => "escrow-spent",
+            Self::BlankInput { .. } => "blank-input",
             Self::Field { .. } | Self::ProverNotListed { .. } => "escrow-mismatch",
         }
     }

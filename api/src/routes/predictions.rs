@@ -245,6 +245,9 @@ pub async fn create(State(state): State<AppState>, headers: HeaderMap, Body(requ
     let escrow = match &request.escrow {
         None => None,
         Some(escrow) => {
+            if let Some(chunk) = executed.input_commitments.iter().position(|c| c.iter().all(|b| *b == 0)) {
+                return Err(EscrowError::BlankInput { chunk }.into());
+            }
             let job = check_escrow(&state, escrow, &model, input_digest(&executed.input_commitments)).await?;
             Some((serde_json::to_string(escrow).map_err(|_| ApiError::Internal)?, job))
         }

@@ -6,4 +6,6 @@ mod http;
 mod jobs;
 mod kill;
 mod market;
+mod native;
+mod recover;
 mod store;

@@ -186,3 +186,15 @@ pub async fn until(state: &AppState, id: &str, wanted: State) {
     })
     .await;
 }
+
+/// A [`World`], or the end of the test where there is no anvil.
+macro_rules! world {
+    ($honest:expr) => {
+        match crate::market::World::new($honest).await {
+            Some(world) => world,
+            None => return,
+        }
+    };
+}
+
+pub(crate) use world;

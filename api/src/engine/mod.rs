@@ -3,6 +3,8 @@
 //! The service never looks inside a proof. It gives an [`Engine`] real-valued inputs and gets outputs, commitments and proof bytes
 //! (`docs/protocol.md`, section 8). Every method is blocking and CPU-bound: the service calls them off the async runtime.
 
+pub mod native;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -124,6 +126,11 @@ impl Cancel {
     /// Raises the flag. The proof ends with [`EngineError::Cancelled`] at its next check.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag itself.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.0
     }
 
     /// Whether the flag is raised.

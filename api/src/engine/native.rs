@@ -1,0 +1,221 @@
+//! The real prover behind the seam: packages, their SRS and their keys, on this machine's CPU.
+
+use std::sync::atomic::AtomicBool;
+
+use alloy::primitives::{B256, Bytes};
+use ark_bn254::{Fr, G1Affine};
+use ark_ff::{AdditiveGroup, PrimeField};
+use assay_circuits::exec::{ExecError, dequantise_output, quantise_input};
+use assay_circuits::model::{Architecture, Term};
+use assay_prover::control::{Control, Phase};
+use assay_prover::native::{self, ProofError};
+use assay_prover::package::{BuyerKey, points_from_bytes};
+use assay_prover::pcs::encode;
+use assay_prover::seller::{self, ProveError, Seller};
+use assay_prover::wrap::{self, WrappedProof};
+
+use super::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle};
+
+/// One model with everything that proving and verifying it takes.
+struct Served {
+    info: ModelInfo,
+    seller: Seller,
+    key: BuyerKey,
+}
+
+/// An [`Engine`] of sellers.
+#[derive(Default)]
+pub struct NativeEngine {
+    models: Vec<Served>,
+}
+
+/// Why a model cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddModelError {
+    /// The key is for another model.
+    #[error("the key is not the package's: make it again with `assay setup`")]
+    WrongKey,
+    /// Another model has the same id.
+    #[error("two models have the id {id}")]
+    Duplicate {
+        /// The id.
+        id: B256,
+    },
+}
+
+/// Weights and biases of a network, padding not counted. Groups count as the dense blocks that they are written out to.
+fn parameters(architecture: &Architecture) -> u64 {
+    let of_term = |channels: u64, term: &Term| {
+        let source = architecture.dims(term.source());
+        match term {
+            Term::Dense { .. } => channels * source.map_or(0, |d| d.len() as u64),
+            Term::Conv { window, .. } => {
+                channels * source.map_or(0, |d| u64::from(d.channels)) * u64::from(window.kernel[0]) * u64::from(window.kernel[1])
+            }
+            Term::Stencil { .. } | Term::Gather { .. } => 0,
+        }
+    };
+    let layers = architecture.layers.iter().map(|layer| {
+        let channels = u64::from(layer.dims.channels);
+        layer.terms.iter().map(|term| of_term(channels, term)).sum::<u64>() + if layer.bias { channels } else { 0 }
+    });
+    layers.sum()
+}
+
+impl NativeEngine {
+    /// An engine without models.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a model. `id`: its id on chain; its model commitment where it is not listed. `seller` has its proving key.
+    pub fn add(&mut self, id: Option<B256>, seller: Seller, key: BuyerKey) -> Result<&ModelInfo, AddModelError> {
+        let model = &seller.package.model;
+        if key.model.shape.digest != model.shape.digest || key.model.weights != model.weights || key.model.srs != model.srs {
+            return Err(AddModelError::WrongKey);
+        }
+        let id = id.unwrap_or_else(|| model.commitment().into());
+        if self.models.iter().any(|m| m.info.id == id) {
+            return Err(AddModelError::Duplicate { id });
+        }
+        let architecture = &model.shape.architecture;
+        let info = ModelInfo {
+            id,
+            name: seller.package.metadata.name.clone(),
+            shape_digest: model.shape.digest.into(),
+            model_commitment: model.commitment().into(),
+            key_hash: key.wrap.hash(&key.model).into(),
+            input_shape: architecture.input.shape.clone(),
+            output_shape: architecture.output.shape.clone(),
+            input_scale: architecture.input.scale.into(),
+            output_scale: architecture.output.scale.into(),
+            input_chunks: u32::try_from(model.shape.layout.input_region.chunks).unwrap_or(u32::MAX),
+            parameters: parameters(architecture),
+            development: key.is_development(),
+        };
+        let at = self.models.len();
+        self.models.push(Served { info, seller, key });
+        self.models.get(at).map(|m| &m.info).ok_or(AddModelError::Duplicate { id })
+    }
+
+    fn served(&self, id: B256) -> Result<&Served, EngineError> {
+        self.models.iter().find(|m| m.info.id == id).ok_or(EngineError::UnknownModel { id })
+    }
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
+    EngineError::Internal(Box::new(error))
+}
+
+fn from_exec(error: ExecError) -> EngineError {
+    match error {
+        ExecError::InputElements { have, need, .. } => EngineError::InputLength { have, need },
+        ExecError::InputNotFinite { index } => EngineError::InputNotFinite { index },
+        other => internal(other),
+    }
+}
+
+fn from_prove(error: ProveError) -> EngineError {
+    match error {
+        ProveError::Cancelled(_) | ProveError::Inner(assay_prover::inner::InnerError::Cancelled(_)) => EngineError::Cancelled,
+        ProveError::Blinding { have, need } => EngineError::BlindingLength { have, need },
+        ProveError::Execute(e) => from_exec(e),
+        other => internal(other),
+    }
+}
+
+fn rejected(error: ProofError) -> EngineError {
+    EngineError::Rejected(Box::new(error))
+}
+
+/// The input's cells and its blinding as field elements.
+fn open(seller: &Seller, input: &InputOpening) -> Result<seller::InputOpening, EngineError> {
+    let shape = seller.shape();
+    let cells = quantise_input(&shape.architecture, &input.data).map_err(from_exec)?;
+    let need = shape.layout.input_region.chunks;
+    if input.blinding.is_empty() {
+        return Ok(seller::InputOpening { cells, blinding: vec![Fr::ZERO; need] });
+    }
+    if input.blinding.len() != need {
+        return Err(EngineError::BlindingLength { have: input.blinding.len(), need });
+    }
+    let scalar = |(index, word): (usize, &B256)| {
+        encode::Reader::new(word.as_slice()).fr().map_err(|_| EngineError::BlindingNotCanonical { index })
+    };
+    let blinding = input.blinding.iter().enumerate().map(scalar).collect::<Result<_, _>>()?;
+    Ok(seller::InputOpening { cells, blinding })
+}
+
+fn points(points: &[G1Affine]) -> Vec<Bytes> {
+    points.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect()
+}
+
+/// The binding context as a scalar: reduced modulo the field's order, as the market does.
+pub fn context_scalar(context: B256) -> Fr {
+    Fr::from_be_bytes_mod_order(context.as_slice())
+}
+
+/// A phase's name, and the share of a typical proof's time that is over when it begins. The wrap takes most of it.
+fn phase(phase: Phase) -> Progress {
+    let (name, fraction) = match phase {
+        Phase::Execute => ("execute", 0.0),
+        Phase::Witness => ("witness", 0.01),
+        Phase::Commit => ("commit", 0.02),
+        Phase::Lookup => ("lookup", 0.04),
+        Phase::Linear => ("linear", 0.07),
+        Phase::Batch => ("batch", 0.08),
+        Phase::Opening => ("opening", 0.09),
+        Phase::WrapWitness => ("wrap_witness", 0.1),
+        Phase::Wrap => ("wrap", 0.2),
+    };
+    Progress { phase: name, fraction }
+}
+
+impl Engine for NativeEngine {
+    fn models(&self) -> Vec<ModelInfo> {
+        self.models.iter().map(|m| m.info.clone()).collect()
+    }
+
+    fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError> {
+        let Served { seller, .. } = self.served(model)?;
+        let opening = open(seller, input)?;
+        let architecture = &seller.shape().architecture;
+        let output = seller.execute(&opening).map_err(from_prove)?.output(architecture);
+        Ok(Execution {
+            // columns that can be an output are 16 bits wide
+            output_cells: output.iter().map(|y| *y as i16).collect(),
+            output_real: dequantise_output(architecture, &output),
+            input_commitments: points(&seller.commit_input(&opening).map_err(from_prove)?),
+        })
+    }
+
+    fn prove(
+        &self,
+        model: B256,
+        input: &InputOpening,
+        context: B256,
+        cancel: &Cancel,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<ProofBundle, EngineError> {
+        let Served { seller, .. } = self.served(model)?;
+        let opening = open(seller, input)?;
+        let report = |p: Phase| progress(phase(p));
+        let flag: &AtomicBool = cancel.flag();
+        let control = Control::new().cancelled_by(flag).reporting_to(&report);
+        let (claim, proof) = seller.prove_wrapped(&opening, context_scalar(context), &control).map_err(from_prove)?;
+        Ok(ProofBundle { proof: proof.to_bytes(), output_cells: claim.output, input_commitments: points(&claim.input) })
+    }
+
+    fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
+        let Served { key, .. } = self.served(model)?;
+        let proof = WrappedProof::from_bytes(&key.model.shape, &claim.proof).map_err(rejected)?;
+        let mut input = Vec::new();
+        for bytes in &claim.input_commitments {
+            let malformed = || EngineError::Rejected("an input commitment is not a point of the curve".into());
+            input.extend(points_from_bytes(bytes).filter(|p| p.len() == 1).ok_or_else(malformed)?);
+        }
+        let claim = native::Claim { input, output: claim.output_cells.clone(), context: context_scalar(claim.context) };
+        wrap::verify(&key.model, &key.wrap, &claim, &proof).map_err(rejected)
+    }
+}
