@@ -77,7 +77,8 @@ impl Cost {
         let leaves = lookups + rows;
         // The tree is padded, but a smaller network is better even where padding hides it.
         let effective = (leaves.next_power_of_two() + leaves) as f64 / 2.0;
-        let inner = SECONDS_FIXED + SECONDS_PER_LEAF * effective + SECONDS_PER_CELL * witness_cells as f64 + SECONDS_PER_WEIGHT * weights as f64;
+        let inner =
+            SECONDS_FIXED + SECONDS_PER_LEAF * effective + SECONDS_PER_CELL * witness_cells as f64 + SECONDS_PER_WEIGHT * weights as f64;
         Self {
             witness_cells,
             weight_cells: weights,

@@ -111,7 +111,12 @@ pub enum CompileError {
 ///
 /// # Errors
 /// Everything in [`CompileError`]. An accuracy that is not reached is no error: see [`Report::accuracy_met`].
-pub fn compile(onnx: &Path, calibration: &Calibration, options: &Options, progress: &mut dyn FnMut(Phase)) -> Result<Compiled, CompileError> {
+pub fn compile(
+    onnx: &Path,
+    calibration: &Calibration,
+    options: &Options,
+    progress: &mut dyn FnMut(Phase),
+) -> Result<Compiled, CompileError> {
     check_options(options)?;
     progress(Phase::Read);
     let model = onnx::read(onnx)?;

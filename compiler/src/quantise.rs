@@ -77,7 +77,8 @@ impl Scales {
     fn largest(net: &Net, ranges: &Ranges, widths: Widths) -> Self {
         let count = net.layers.len();
         let size = ranges.input.1.max(-ranges.input.0);
-        let mut scales = Scales { input: fitting_scale(size, limit(widths.shift)), pre: vec![MAX_SCALE; count], post: vec![MAX_SCALE; count] };
+        let mut scales =
+            Scales { input: fitting_scale(size, limit(widths.shift)), pre: vec![MAX_SCALE; count], post: vec![MAX_SCALE; count] };
         for (index, layer) in net.layers.iter().enumerate().rev() {
             let range = ranges.pre.get(index).copied().unwrap_or_default();
             let size = relevant_size(net, index as u32, layer, range);
@@ -143,7 +144,8 @@ fn requantisation(layer: &NetLayer, scales: &Scales, output: i32, widths: Widths
     }
     // What the weights' and the bias's widths allow.
     let largest = |values: &[f32]| values.iter().fold(0f32, |m, v| m.max(v.abs()));
-    let weights = layer.terms.iter().zip(&sources).filter_map(|(t, s)| Some(fitting_scale(largest(t.weight()?), limit(widths.weight_bits)) + s));
+    let weights =
+        layer.terms.iter().zip(&sources).filter_map(|(t, s)| Some(fitting_scale(largest(t.weight()?), limit(widths.weight_bits)) + s));
     let bias = layer.bias.iter().map(|b| fitting_scale(largest(b), f64::from(i32::MAX)));
     let accumulator = weights.chain(bias).min().unwrap_or(MAX_SCALE * 2).min(output + i32::from(widths.shift));
     // Public coefficients are integers: the accumulator's scale is at least their sources'.
@@ -175,13 +177,24 @@ pub fn plan(net: &Net, ranges: &Ranges, widths: Widths) -> Result<Plan, ModelErr
     for (index, layer) in net.layers.iter().enumerate() {
         let wanted = scales.of(Source::Pre(index as u32));
         let r = requantisation(layer, &scales, wanted, widths);
-        let scale_out = if keeps_scale(layer.activation) { r.output } else { (i32::from(widths.table_bits) - 1).min(14).min(scales.of(Source::Post(index as u32))) };
+        let scale_out = if keeps_scale(layer.activation) {
+            r.output
+        } else {
+            (i32::from(widths.table_bits) - 1).min(14).min(scales.of(Source::Post(index as u32)))
+        };
         if let (Some(pre), Some(post)) = (scales.pre.get_mut(index), scales.post.get_mut(index)) {
             (*pre, *post) = (r.output, scale_out);
         }
         functions.push(layer.activation.map(|a| function(a, r.output as i8, scale_out as i8)));
         let terms = layer.terms.iter().zip(&r.terms).map(|(t, &s)| term(t, s, &mut matrices)).collect();
-        plan.architecture.layers.push(Layer { dims: layer.dims, terms, bias: layer.bias.is_some(), shift: r.shift.clamp(0, 255) as u8, limbs: 0, table: 0 });
+        plan.architecture.layers.push(Layer {
+            dims: layer.dims,
+            terms,
+            bias: layer.bias.is_some(),
+            shift: r.shift.clamp(0, 255) as u8,
+            limbs: 0,
+            table: 0,
+        });
         plan.accumulator_scales.push(r.output + r.shift);
         plan.term_scales.push(r.terms);
     }
@@ -236,10 +249,18 @@ fn term(term: &NetTerm, scale: i32, matrices: &mut u32) -> Term {
 /// more cells than an identity table.
 fn assign_tables(architecture: &mut Architecture, functions: &[Option<Function>], bits: u8) {
     let mut list: Vec<Function> = Vec::new();
-    functions.iter().flatten().for_each(|f| if !list.contains(f) { list.push(*f) });
+    functions.iter().flatten().for_each(|f| {
+        if !list.contains(f) {
+            list.push(*f)
+        }
+    });
     let plain = architecture.layers.iter().zip(functions).filter(|(_, f)| f.is_none());
     let unread: usize = plain.map(|(l, _)| l.dims.block_len()).sum();
-    let host = if list.is_empty() || unread > 2 << bits { Function::Identity } else { list.iter().copied().find(|f| *f == Function::Relu).unwrap_or(list[0]) };
+    let host = if list.is_empty() || unread > 2 << bits {
+        Function::Identity
+    } else {
+        list.iter().copied().find(|f| *f == Function::Relu).unwrap_or(list[0])
+    };
     if unread > 0 && !list.contains(&host) {
         list.push(host);
     }

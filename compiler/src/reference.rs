@@ -38,7 +38,8 @@ pub fn run(model: &pb::ModelProto, shape: &[u32], samples: &[Vec<f32>]) -> Resul
         let shape: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
         let fact = InferenceFact::dt_shape(f32::datum_type(), &shape[..]);
         let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-        let model = onnx.model_for_proto_model(model).and_then(|m| m.with_input_fact(0, fact)).and_then(|m| m.into_optimized()).map_err(tract)?;
+        let model =
+            onnx.model_for_proto_model(model).and_then(|m| m.with_input_fact(0, fact)).and_then(|m| m.into_optimized()).map_err(tract)?;
         let plan = model.into_runnable().map_err(tract)?;
         let one = |(sample, values): (usize, &Vec<f32>)| {
             let input = Tensor::from_shape(&shape, values).map_err(tract)?;

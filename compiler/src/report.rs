@@ -35,7 +35,13 @@ impl Accuracy {
             agree += usize::from(top1_agrees(a, b));
         }
         let samples = exact.len().min(float.len());
-        Self { samples, max_error: max, mean_error: sum / count.max(1) as f64, output_size: size, top1_agreement: agree as f64 / samples.max(1) as f64 }
+        Self {
+            samples,
+            max_error: max,
+            mean_error: sum / count.max(1) as f64,
+            output_size: size,
+            top1_agreement: agree as f64 / samples.max(1) as f64,
+        }
     }
 
     /// Whether errors are at most `tolerance` of the output's size in the mean and five times that at worst, and at least `agreement` of the samples agree.
@@ -89,7 +95,10 @@ impl fmt::Display for Report {
         writeln!(f, "error vs. float       max {:.3e}, mean {:.3e}, outputs up to {:.3e}", a.max_error, a.mean_error, a.output_size)?;
         write!(f, "top-1 agreement       {:.1} % of {} samples", 100.0 * a.top1_agreement, a.samples)?;
         if !self.accuracy_met {
-            write!(f, "\nThe accuracy that was asked for is not reached: add calibration samples, raise the tolerance, or allow wider tables.")?;
+            write!(
+                f,
+                "\nThe accuracy that was asked for is not reached: add calibration samples, raise the tolerance, or allow wider tables."
+            )?;
         }
         Ok(())
     }

@@ -117,8 +117,8 @@ fn read_rows(path: &Path) -> Result<Vec<Vec<f32>>, InputError> {
     if bytes.starts_with(b"PK") {
         return npz(bytes).ok_or_else(numpy);
     }
-    let value: Value = serde_json::from_slice(&bytes)
-        .map_err(|e| InputError::Json { path: path.to_owned(), line: e.line(), column: e.column() })?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|e| InputError::Json { path: path.to_owned(), line: e.line(), column: e.column() })?;
     let rows = value.get("input_data").and_then(Value::as_array).ok_or_else(|| InputError::NoInputData { path: path.to_owned() })?;
     if rows.iter().all(Value::is_number) {
         // A single flat list is one sample.

@@ -110,7 +110,15 @@ pub fn search(
     Ok(compiled(net, plan, weights, widths, accuracy, met, tried))
 }
 
-fn compiled(net: &Net, plan: Plan, weights: Weights, widths: Widths, accuracy: Accuracy, accuracy_met: bool, candidates_tried: usize) -> Compiled {
+fn compiled(
+    net: &Net,
+    plan: Plan,
+    weights: Weights,
+    widths: Widths,
+    accuracy: Accuracy,
+    accuracy_met: bool,
+    candidates_tried: usize,
+) -> Compiled {
     let report = Report {
         parameters: net.parameters,
         macs: net.macs,

@@ -41,7 +41,11 @@ impl Importer {
             (Some(Value::Constant(c)), Some(Value::View(v))) => (v, c, true),
             _ => return Err(Form::NoActivation),
         };
-        let map = |f: &dyn Fn(f32) -> f32| Constant { shape: constant.shape.clone(), floats: constant.floats.iter().map(|&v| f(v)).collect(), ints: None };
+        let map = |f: &dyn Fn(f32) -> f32| Constant {
+            shape: constant.shape.clone(),
+            floats: constant.floats.iter().map(|&v| f(v)).collect(),
+            ints: None,
+        };
         let scalar = |v: f32| Constant { shape: vec![], floats: vec![v], ints: None };
         self.parameters += constant.floats.len() as u64;
         match (operator, swapped) {
@@ -49,7 +53,9 @@ impl Importer {
             ("Sub", false) => self.affine(op.name(), view, &scalar(1.0), &map(&|v| -v)),
             ("Sub", true) => self.affine(op.name(), view, &scalar(-1.0), constant),
             ("Mul", _) => self.affine(op.name(), view, constant, &scalar(0.0)),
-            ("Div", false) if constant.floats.iter().all(|v| (1.0 / v).is_finite()) => self.affine(op.name(), view, &map(&|v| 1.0 / v), &scalar(0.0)),
+            ("Div", false) if constant.floats.iter().all(|v| (1.0 / v).is_finite()) => {
+                self.affine(op.name(), view, &map(&|v| 1.0 / v), &scalar(0.0))
+            }
             _ => Err(Form::Attribute),
         }
     }
@@ -118,7 +124,12 @@ impl Importer {
             return Ok(later);
         }
         if later.source == earlier.source && same {
-            return self.affine(name, &later, &Constant { shape: vec![], floats: vec![2.0], ints: None }, &Constant { shape: vec![], floats: vec![0.0], ints: None });
+            return self.affine(
+                name,
+                &later,
+                &Constant { shape: vec![], floats: vec![2.0], ints: None },
+                &Constant { shape: vec![], floats: vec![0.0], ints: None },
+            );
         }
         let this = NetTerm::Stencil { source: later.source, rows: RealAxis::identity(dims.height), cols: RealAxis::identity(dims.width) };
         let source = self.push(name, dims, vec![this, other], None, Scaling::Own)?;
@@ -146,7 +157,9 @@ fn per_channel(view: &View, constant: &Constant, log_positions: u32, channels: u
     }
     let mut found: HashMap<usize, f32> = HashMap::new();
     for (i, &cell) in view.cells.iter().enumerate() {
-        let (at, _) = (0..rank).rev().fold((0, i), |(at, rest), axis| (at + rest % view.shape[axis] as usize * strides[axis], rest / view.shape[axis] as usize));
+        let (at, _) = (0..rank)
+            .rev()
+            .fold((0, i), |(at, rest), axis| (at + rest % view.shape[axis] as usize * strides[axis], rest / view.shape[axis] as usize));
         let value = *constant.floats.get(at).ok_or(Form::Broadcast)?;
         if *found.entry((cell >> log_positions) as usize).or_insert(value) != value {
             return Err(Form::Broadcast);

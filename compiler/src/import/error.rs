@@ -50,7 +50,9 @@ pub enum Form {
     #[error("both operands depend on the input: only Add takes two activations")]
     TwoActivations,
     /// Result too large.
-    #[error("its padded result or weights have more than 2^26 cells, its window more than 64 rows or columns, or the whole network more than 4096 layers or 2^36 MACs")]
+    #[error(
+        "its padded result or weights have more than 2^26 cells, its window more than 64 rows or columns, or the whole network more than 4096 layers or 2^36 MACs"
+    )]
     TooLarge,
     /// BatchNormalization in training mode, or a variance below 0.
     #[error("training mode, or a negative variance: export the model for inference")]
@@ -83,7 +85,9 @@ pub enum ImportError {
     Outputs { have: usize },
     #[error("the model's input must be of 32-bit floats (element type {code})")]
     InputType { code: i32 },
-    #[error("the model's input has no shape, or axis {axis} of it is symbolic: only the first axis, the batch, may be; export it with fixed sizes")]
+    #[error(
+        "the model's input has no shape, or axis {axis} of it is symbolic: only the first axis, the batch, may be; export it with fixed sizes"
+    )]
     SymbolicAxis { axis: usize },
     #[error("the model's batch size is fixed to {batch}: export it with batch size 1 or a symbolic batch")]
     Batch { batch: i64 },

@@ -183,7 +183,14 @@ impl Importer {
     }
 
     /// A convolution of size 1 that multiplies each channel by its own secret factor.
-    pub(super) fn channel_factors(&mut self, name: &str, source: Source, dims: Dims, factors: &[f32], shifts: Vec<f32>) -> Result<Source, Form> {
+    pub(super) fn channel_factors(
+        &mut self,
+        name: &str,
+        source: Source,
+        dims: Dims,
+        factors: &[f32],
+        shifts: Vec<f32>,
+    ) -> Result<Source, Form> {
         let log = dims.log_channels();
         if 2 * log > MAX_LOG_BLOCK {
             return Err(Form::TooLarge);

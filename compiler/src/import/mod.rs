@@ -30,8 +30,30 @@ const MAX_MACS: u64 = 1 << 36;
 
 /// Operators that work on activations.
 const OPERATORS: [&str; 24] = [
-    "Gemm", "MatMul", "Conv", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization", "Add",
-    "Sub", "Mul", "Div", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Constant", "Shape",
+    "Gemm",
+    "MatMul",
+    "Conv",
+    "Relu",
+    "LeakyRelu",
+    "Sigmoid",
+    "Tanh",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "BatchNormalization",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Flatten",
+    "Reshape",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Identity",
+    "Dropout",
+    "Constant",
+    "Shape",
 ];
 /// Operators that are evaluated where all their operands are constants: what exporters write around a `Reshape`.
 const CONSTANT_OPERATORS: [&str; 3] = ["Gather", "Concat", "Cast"];
@@ -182,7 +204,11 @@ fn input_shape(input: &pb::ValueInfoProto) -> Result<Vec<u32>, ImportError> {
         });
     }
     let elements = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(u64::from(d)));
-    if elements.is_some_and(|n| n <= MAX_ELEMENTS) && view::dims_of_shape(&shape).is_some() { Ok(shape) } else { Err(ImportError::InputTooLarge) }
+    if elements.is_some_and(|n| n <= MAX_ELEMENTS) && view::dims_of_shape(&shape).is_some() {
+        Ok(shape)
+    } else {
+        Err(ImportError::InputTooLarge)
+    }
 }
 
 /// A shape without its batch axis.

@@ -31,11 +31,13 @@ fn add(to: &mut Combination, source: Source, maps: [RealAxis; 2], axis: usize, s
 }
 
 fn selected(of: &Combination, axis: usize, by: &RealAxis) -> Combination {
-    of.iter().map(|(source, maps)| {
-        let mut maps = maps.clone();
-        maps[axis] = maps[axis].then(by);
-        (*source, maps)
-    }).collect()
+    of.iter()
+        .map(|(source, maps)| {
+            let mut maps = maps.clone();
+            maps[axis] = maps[axis].then(by);
+            (*source, maps)
+        })
+        .collect()
 }
 
 fn terms(of: &Combination) -> Vec<NetTerm> {
@@ -76,7 +78,8 @@ impl Importer {
                 if terms.is_empty() {
                     continue;
                 }
-                let layer = self.push(&format!("{}/{}{t}", op.name(), ["row", "column"][axis]), dims, terms, None, Scaling::Same(source))?;
+                let layer =
+                    self.push(&format!("{}/{}{t}", op.name(), ["row", "column"][axis]), dims, terms, None, Scaling::Same(source))?;
                 let Source::Pre(index) = layer else { return Err(Form::Shapes) };
                 if let Some(layer) = self.layers.get_mut(index as usize) {
                     layer.activation = Some(Activation::Relu);

@@ -77,7 +77,11 @@ impl Geometry {
         }
         let first: Vec<u32> = taps.iter().map(|t| t.iter().flatten().next().copied().ok_or(Form::Window)).collect::<Result<_, _>>()?;
         let select = |k: usize| {
-            let entries = taps.iter().zip(&first).enumerate().map(|(out, (t, &fallback))| (out as u32, t.get(k).copied().flatten().unwrap_or(fallback), 1.0));
+            let entries = taps
+                .iter()
+                .zip(&first)
+                .enumerate()
+                .map(|(out, (t, &fallback))| (out as u32, t.get(k).copied().flatten().unwrap_or(fallback), 1.0));
             RealAxis::new(entries.collect())
         };
         Ok((0..self.window.kernel[axis] as usize).map(select).collect())

@@ -27,7 +27,13 @@ impl Activation {
     pub fn apply(self, x: f32) -> f32 {
         match self {
             Activation::Relu => x.max(0.0),
-            Activation::LeakyRelu(alpha) => if x < 0.0 { alpha * x } else { x },
+            Activation::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    alpha * x
+                } else {
+                    x
+                }
+            }
             Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Activation::Tanh => x.tanh(),
         }
@@ -140,7 +146,10 @@ impl NetTerm {
     /// The column that is read.
     pub fn source(&self) -> Source {
         match self {
-            NetTerm::Dense { source, .. } | NetTerm::Conv { source, .. } | NetTerm::Stencil { source, .. } | NetTerm::Gather { source, .. } => *source,
+            NetTerm::Dense { source, .. }
+            | NetTerm::Conv { source, .. }
+            | NetTerm::Stencil { source, .. }
+            | NetTerm::Gather { source, .. } => *source,
         }
     }
 

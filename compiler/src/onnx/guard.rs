@@ -39,7 +39,9 @@ pub enum GuardError {
     Dimensions { tensor: String, dims: Vec<i64> },
     #[error("tensor {tensor:?} should have {need} elements and has {have}: the file is damaged")]
     DataLength { tensor: String, need: usize, have: usize },
-    #[error("tensor {tensor:?} has element type {code}, and only float, double, int32 and int64 are read: export the model in 32-bit floats")]
+    #[error(
+        "tensor {tensor:?} has element type {code}, and only float, double, int32 and int64 are read: export the model in 32-bit floats"
+    )]
     DataType { tensor: String, code: i32 },
     #[error("tensor {tensor:?} holds NaN or infinity at element {index}: the model is broken, export it again")]
     NotFinite { tensor: String, index: usize },
@@ -109,10 +111,15 @@ fn read_capped(path: &Path) -> Result<Vec<u8>, GuardError> {
 /// A declared shape may be symbolic (negative or absent values), but must not be absurd: tract multiplies these numbers.
 fn check_declared_shape(value: &pb::ValueInfoProto) -> Result<(), GuardError> {
     let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else { return Ok(()) };
-    let dims: Vec<i64> = tensor.shape.iter().flat_map(|s| &s.dim).map(|d| match d.value {
-        Some(pb::tensor_shape_proto::dimension::Value::DimValue(v)) => v,
-        _ => 1,
-    }).collect();
+    let dims: Vec<i64> = tensor
+        .shape
+        .iter()
+        .flat_map(|s| &s.dim)
+        .map(|d| match d.value {
+            Some(pb::tensor_shape_proto::dimension::Value::DimValue(v)) => v,
+            _ => 1,
+        })
+        .collect();
     let positive: Vec<i64> = dims.iter().map(|&d| d.max(1)).collect();
     elements(&value.name, &positive).map(|_| ())
 }
@@ -198,7 +205,8 @@ fn read_external(tensor: &pb::TensorProto, folder: &Path, need: u64, budget: &mu
     let entry = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
     let location = entry("location").ok_or_else(|| GuardError::NoLocation { tensor: tensor.name.clone() })?;
     let number = |key| entry(key).map_or(Some(None), |v| v.parse::<u64>().ok().map(Some));
-    let bad_range = |offset, length| GuardError::ExternalRange { tensor: tensor.name.clone(), location: location.to_owned(), offset, length };
+    let bad_range =
+        |offset, length| GuardError::ExternalRange { tensor: tensor.name.clone(), location: location.to_owned(), offset, length };
     let offset = number("offset").ok_or_else(|| bad_range(0, need))?.unwrap_or(0);
     let length = number("length").ok_or_else(|| bad_range(offset, need))?.unwrap_or(need);
     let path = external_path(folder, location)

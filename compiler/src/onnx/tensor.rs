@@ -29,7 +29,9 @@ impl Constant {
                 let wide = raw.chunks_exact(8).map(|b| f64::from_le_bytes(eight(b))).chain(tensor.double_data.iter().copied());
                 return Self { shape, floats: wide.map(|v| v as f32).collect(), ints: None };
             }
-            Ok(DataType::Int64) => raw.chunks_exact(8).map(|b| i64::from_le_bytes(eight(b))).chain(tensor.int64_data.iter().copied()).collect(),
+            Ok(DataType::Int64) => {
+                raw.chunks_exact(8).map(|b| i64::from_le_bytes(eight(b))).chain(tensor.int64_data.iter().copied()).collect()
+            }
             Ok(DataType::Int32) => {
                 let narrow = raw.chunks_exact(4).map(|b| i32::from_le_bytes(four(b))).chain(tensor.int32_data.iter().copied());
                 narrow.map(i64::from).collect()

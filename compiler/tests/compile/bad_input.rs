@@ -124,7 +124,17 @@ fn external_data_stays_in_the_folder() {
     let run = |location: &str| compile(&external(location).write(&inside), &calibration, &Options::default(), &mut |_| ());
     run("weights.bin").expect("plain external data is read");
     let absolute = folder.path().join("secret.bin");
-    for location in ["../secret.bin", "a/../../secret.bin", absolute.to_str().expect("text"), "link.bin", "up/secret.bin", "hard.bin", "", ".", "absent.bin"] {
+    for location in [
+        "../secret.bin",
+        "a/../../secret.bin",
+        absolute.to_str().expect("text"),
+        "link.bin",
+        "up/secret.bin",
+        "hard.bin",
+        "",
+        ".",
+        "absent.bin",
+    ] {
         let refused = run(location).expect_err(location);
         assert!(matches!(refused, CompileError::Guard(GuardError::ExternalPath { .. })), "{location}: {refused}");
     }
@@ -135,7 +145,12 @@ fn external_data_stays_in_the_folder() {
 #[test]
 fn unsupported_operators_are_all_named_at_once() {
     let mut g = Graph::new(&[1, 4]);
-    g.node("Softmax", &["x"], "a", vec![]).node("Relu", &["a"], "b", vec![]).node("Erf", &["b"], "c", vec![]).node("Gather", &["c", "x"], "y", vec![]);
+    g.node("Softmax", &["x"], "a", vec![]).node("Relu", &["a"], "b", vec![]).node("Erf", &["b"], "c", vec![]).node(
+        "Gather",
+        &["c", "x"],
+        "y",
+        vec![],
+    );
     g.output("y");
     let CompileError::Import(ImportError::Unsupported { nodes }) = error(&g) else { panic!("another error") };
     let named: Vec<_> = nodes.0.iter().map(|n| (n.operator.as_str(), n.node.as_str())).collect();
@@ -159,7 +174,11 @@ fn unsupported_forms_say_which_node() {
     let mut g = Graph::new(&[1, 2]);
     g.node("Relu", &["nothing"], "y", vec![]).output("y");
     assert!(matches!(error(&g), CompileError::Import(ImportError::Undefined { tensor, .. }) if tensor == "nothing"));
-    let g = { let mut g = dense(); g.graph().input[0] = value("x", &[8, 4]); g };
+    let g = {
+        let mut g = dense();
+        g.graph().input[0] = value("x", &[8, 4]);
+        g
+    };
     assert!(matches!(error(&g), CompileError::Import(ImportError::Batch { batch: 8 })));
 }
 

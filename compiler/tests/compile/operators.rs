@@ -3,8 +3,21 @@
 
 use crate::support::{Graph, Rng, float, int, ints, text};
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
+use assay_circuits::layout::Layout;
 use assay_circuits::model::{Source, Term};
 use assay_compiler::{Compiled, Options};
+
+/// The cost model counts what the prover's layout has.
+fn check_counts(c: &Compiled) {
+    let layout = Layout::new(&c.architecture, 14);
+    let leaves: usize = layout.leaves.iter().map(|(_, block)| block.size()).sum();
+    assert_eq!(leaves as u64, c.report.cost.lookups + c.report.cost.table_rows);
+    let columns = layout.layers.iter().flat_map(|l| [Some(l.q), l.y, l.rem].into_iter().flatten().chain(l.limbs.iter().copied()));
+    let multiplicities = layout.tables.iter().map(|t| t.multiplicity).chain(layout.ranges.iter().map(|r| r.multiplicity));
+    assert_eq!(columns.chain(multiplicities).map(|b| b.size() as u64).sum::<u64>(), c.report.cost.witness_cells);
+    let weights = layout.layers.iter().flat_map(|l| l.weights.iter().flatten().chain(&l.bias)).map(|b| b.size() as u64).sum::<u64>();
+    assert_eq!(weights, c.report.cost.weight_cells);
+}
 
 /// Compiles, checks validity, and that the mean error is small.
 fn check(g: &mut Graph, output: &str) -> Compiled {
@@ -14,6 +27,7 @@ fn check(g: &mut Graph, output: &str) -> Compiled {
     c.architecture.validate().expect("valid");
     c.weights.validate(&c.architecture).expect("weights belong");
     assert!(c.report.accuracy_met, "{}", c.report);
+    check_counts(&c);
     // Far outside the calibrated range everything saturates, and still executes.
     let len = c.architecture.input.cells.len();
     for x in [vec![1e30f32; len], vec![-1e30; len], Rng(5).vector(len, 100.0)] {
@@ -26,7 +40,11 @@ fn check(g: &mut Graph, output: &str) -> Compiled {
 fn conv(input: &[i64], weight: &[i64], attributes: Vec<tract_onnx::pb::AttributeProto>) -> Compiled {
     let mut rng = Rng(2);
     let mut g = Graph::new(input);
-    g.weight("w", weight, rng.vector(weight.iter().product::<i64>() as usize, 0.5)).weight("b", &weight[..1], rng.vector(weight[0] as usize, 0.5));
+    g.weight("w", weight, rng.vector(weight.iter().product::<i64>() as usize, 0.5)).weight(
+        "b",
+        &weight[..1],
+        rng.vector(weight[0] as usize, 0.5),
+    );
     check(g.node("Conv", &["x", "w", "b"], "y", attributes), "y")
 }
 
@@ -99,7 +117,8 @@ fn pools() {
     pool("MaxPool", &[1, 2, 7, 7], vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2]), int("ceil_mode", 1)]);
     pool("AveragePool", &[1, 2, 8, 8], vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])]);
     for include in [0, 1] {
-        let pads = vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1]), int("count_include_pad", include)];
+        let pads =
+            vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1]), int("count_include_pad", include)];
         pool("AveragePool", &[1, 2, 9, 7], pads);
     }
     let c = pool("GlobalAveragePool", &[1, 3, 7, 7], vec![]);
@@ -146,7 +165,8 @@ fn residual_additions_join_the_later_layer() {
 #[test]
 fn arithmetic_with_constants() {
     let mut rng = Rng(9);
-    for (operator, dims) in [("Add", vec![3, 1, 1]), ("Sub", vec![1]), ("Mul", vec![1, 3, 1, 1]), ("Mul", vec![1]), ("Div", vec![3, 1, 1])] {
+    for (operator, dims) in [("Add", vec![3, 1, 1]), ("Sub", vec![1]), ("Mul", vec![1, 3, 1, 1]), ("Mul", vec![1]), ("Div", vec![3, 1, 1])]
+    {
         let mut g = Graph::new(&[1, 3, 4, 4]);
         let values = rng.vector(dims.iter().product::<i64>() as usize, 0.5).iter().map(|v| v + 1.0).collect();
         g.weight("k", &dims, values);
@@ -160,8 +180,18 @@ fn reshapes_and_transpositions_cost_nothing() {
     // NHWC input, transposed for the convolution, transposed back, flattened in the other order, dense.
     let mut g = Graph::new(&[1, 6, 5, 3]);
     g.weight("w", &[4, 3, 3, 3], rng.vector(108, 0.5)).weight("d", &[48, 7], rng.vector(336, 0.3)).integers("s", &[1, -1]);
-    g.node("Transpose", &["x"], "t", vec![ints("perm", &[0, 3, 1, 2])]).node("Conv", &["t", "w"], "c", vec![]).node("Relu", &["c"], "r", vec![]);
-    g.node("Transpose", &["r"], "u", vec![ints("perm", &[0, 2, 3, 1])]).node("Reshape", &["u", "s"], "f", vec![]).node("MatMul", &["f", "d"], "y", vec![]);
+    g.node("Transpose", &["x"], "t", vec![ints("perm", &[0, 3, 1, 2])]).node("Conv", &["t", "w"], "c", vec![]).node(
+        "Relu",
+        &["c"],
+        "r",
+        vec![],
+    );
+    g.node("Transpose", &["r"], "u", vec![ints("perm", &[0, 2, 3, 1])]).node("Reshape", &["u", "s"], "f", vec![]).node(
+        "MatMul",
+        &["f", "d"],
+        "y",
+        vec![],
+    );
     let c = check(&mut g, "y");
     assert_eq!(c.architecture.layers.len(), 2);
     assert_eq!(c.architecture.input.shape, [6, 5, 3]);
@@ -211,7 +241,12 @@ fn random_networks() {
                 }
                 2 => drop(g.node(["Relu", "Tanh", "Sigmoid", "LeakyRelu"][rng.below(4)], &[&x], &y, vec![])),
                 3 if size >= 4 => {
-                    g.node(["MaxPool", "AveragePool"][rng.below(2)], &[&x], &y, vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])]);
+                    g.node(
+                        ["MaxPool", "AveragePool"][rng.below(2)],
+                        &[&x],
+                        &y,
+                        vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])],
+                    );
                     size /= 2;
                 }
                 4 => drop(g.node("Transpose", &[&x], &y, vec![ints("perm", &[0, 1, 3, 2])])),

@@ -79,7 +79,13 @@ impl Graph {
 
     pub fn weight(&mut self, name: &str, dims: &[i64], values: Vec<f32>) -> &mut Self {
         let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let tensor = pb::TensorProto { name: name.to_owned(), dims: dims.to_vec(), data_type: DataType::Float as i32, raw_data, ..Default::default() };
+        let tensor = pb::TensorProto {
+            name: name.to_owned(),
+            dims: dims.to_vec(),
+            data_type: DataType::Float as i32,
+            raw_data,
+            ..Default::default()
+        };
         self.graph().initializer.push(tensor);
         self
     }
@@ -112,12 +118,15 @@ impl Graph {
     /// Makes `name` the output. Its shape is left to inference.
     pub fn output(&mut self, name: &str) -> &mut Self {
         let info = pb::ValueInfoProto { name: name.to_owned(), ..value(name, &[]) };
-        self.graph().output = vec![pb::ValueInfoProto { r#type: info.r#type.map(|mut t| {
-            if let Some(pb::type_proto::Value::TensorType(tensor)) = &mut t.value {
-                tensor.shape = None;
-            }
-            t
-        }), ..info }];
+        self.graph().output = vec![pb::ValueInfoProto {
+            r#type: info.r#type.map(|mut t| {
+                if let Some(pb::type_proto::Value::TensorType(tensor)) = &mut t.value {
+                    tensor.shape = None;
+                }
+                t
+            }),
+            ..info
+        }];
         self
     }
 
