@@ -133,9 +133,9 @@ library Opening {
             uint256 wa = addmod(1, R - mulmod(ch.alpha, z, R), R); // 1 - αz = z(w - α)
             uint256 left = mulmod(z, square, R);
             uint256 right = mulmod(za, wa, R);
-            uint256 product = mulmod(left, right, R);
-            if (product == 0) revert IAssayVerifier.DegenerateChallenge();
-            uint256 all = Bn254.inverse(product);
+            uint256 all = mulmod(left, right, R);
+            if (all == 0) revert IAssayVerifier.DegenerateChallenge();
+            all = Bn254.inverse(all);
             uint256 invLeft = mulmod(all, right, R);
             uint256 invRight = mulmod(all, left, R);
             inv.z = mulmod(invLeft, square, R);
@@ -152,35 +152,38 @@ library Opening {
     {
         unchecked {
             uint256 split = point + 32 * ((c + 1) / 2);
-            (uint256 p1z, uint256 p1w, uint256 zb) = _products(point, split, ch.z, inv.z);
-            (uint256 p2z, uint256 p2w,) = _products(split, point + 32 * c, ch.z, inv.z);
-            uint256 inner = addmod(mulmod(ev.hz, p2w, R), mulmod(ev.hw, p2z, R), R);
-            uint256 sum = addmod(mulmod(ev.gz, p1w, R), mulmod(ev.gw, p1z, R), R);
+            uint256 sum;
+            (sum, ev.zb) = _crossed(ev.gz, ev.gw, point, split, ch.z, inv.z);
+            (uint256 inner,) = _crossed(ev.hz, ev.hw, split, point + 32 * c, ch.z, inv.z);
             sum = addmod(sum, mulmod(ch.gamma, inner, R), R);
             uint256 odd = addmod(mulmod(ch.z, ev.sz, R), mulmod(inv.z, ev.sw, R), R);
             sum = mulmod(addmod(sum, R - odd, R), HALF, R);
             ev.hAlpha = addmod(sum, R - mulmod(ch.gamma, value, R), R);
-            ev.zb = zb;
         }
     }
 
-    /// @dev `P_u(z)`, `P_u(w)` and `z^(2^len)`, for `u` in memory from `from` to `to`.
-    function _products(uint256 from, uint256 to, uint256 z, uint256 w) private pure returns (uint256 pz, uint256 pw, uint256 power) {
+    /// @dev `a·P_u(w) + b·P_u(z)` and `z^(2^len)`, for `u` in memory from `from` to `to`.
+    function _crossed(uint256 a, uint256 b, uint256 from, uint256 to, uint256 z, uint256 w)
+        private
+        pure
+        returns (uint256 result, uint256 power)
+    {
         unchecked {
-            pz = 1;
-            pw = 1;
-            power = z;
+            uint256 pz = 1;
+            uint256 pw = 1;
             for (; from < to; from += 32) {
                 uint256 u;
                 assembly ("memory-safe") {
                     u := mload(from)
                 }
                 // 1 - u + u·z^(2^i)
-                pz = mulmod(pz, addmod(1, mulmod(u, power + (R - 1), R), R), R);
+                pz = mulmod(pz, addmod(1, mulmod(u, z + (R - 1), R), R), R);
                 pw = mulmod(pw, addmod(1, mulmod(u, w + (R - 1), R), R), R);
-                power = mulmod(power, power, R);
+                z = mulmod(z, z, R);
                 w = mulmod(w, w, R);
             }
+            result = addmod(mulmod(a, pw, R), mulmod(b, pz, R), R);
+            power = z;
         }
     }
 
@@ -194,13 +197,14 @@ library Opening {
             uint256 vanishing = mulmod(e0, xz, R);
             if (vanishing == 0) revert IAssayVerifier.DegenerateChallenge();
 
-            uint256 eta = ch.eta;
-            uint256 eta2 = mulmod(eta, eta, R);
             out.folded = e0;
-            out.d = mulmod(eta, e0, R);
-            out.g = mulmod(eta2, xa, R);
-            out.s = mulmod(eta, out.g, R);
-            out.h = mulmod(eta2, eta2, R);
+            out.d = mulmod(ch.eta, e0, R);
+            {
+                uint256 eta2 = mulmod(ch.eta, ch.eta, R);
+                out.g = mulmod(eta2, xa, R);
+                out.h = mulmod(eta2, eta2, R);
+            }
+            out.s = mulmod(ch.eta, out.g, R);
             out.q = mulmod(e0, addmod(ch.alpha, R - ev.zb, R), R);
             out.w = R - vanishing;
             out.x = ch.x;
@@ -209,13 +213,17 @@ library Opening {
             sum = addmod(sum, mulmod(out.d, mulmod(mulmod(ev.zb, inv.z, R), ev.gw, R), R), R);
             sum = addmod(sum, mulmod(out.g, _line(ev.gz, ev.gw, xz, xw, inv.zw), R), R);
             sum = addmod(sum, mulmod(out.s, _line(ev.sz, ev.sw, xz, xw, inv.zw), R), R);
-            // the interpolant of h at z, w, α
-            uint256 third = mulmod(mulmod(ev.hz, e0, R), mulmod(inv.zw, inv.za, R), R);
-            uint256 other = mulmod(mulmod(ev.hw, mulmod(xz, xa, R), R), mulmod(inv.zw, inv.wa, R), R);
-            third = addmod(third, R - other, R);
-            third = addmod(third, mulmod(mulmod(ev.hAlpha, mulmod(xz, xw, R), R), mulmod(inv.za, inv.wa, R), R), R);
-            sum = addmod(sum, mulmod(out.h, third, R), R);
+            sum = addmod(sum, mulmod(out.h, _parabola(ev, inv, xz, xw, xa), R), R);
             out.one = R - sum;
+        }
+    }
+
+    /// @dev The interpolant of `h` at `z, w, α`, evaluated at `x`.
+    function _parabola(Evaluations memory ev, Inverses memory inv, uint256 xz, uint256 xw, uint256 xa) private pure returns (uint256 sum) {
+        unchecked {
+            sum = mulmod(mulmod(ev.hz, mulmod(xw, xa, R), R), mulmod(inv.zw, inv.za, R), R);
+            sum = addmod(sum, R - mulmod(mulmod(ev.hw, mulmod(xz, xa, R), R), mulmod(inv.zw, inv.wa, R), R), R);
+            sum = addmod(sum, mulmod(mulmod(ev.hAlpha, mulmod(xz, xw, R), R), mulmod(inv.za, inv.wa, R), R), R);
         }
     }
 
