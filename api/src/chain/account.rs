@@ -40,7 +40,13 @@ pub async fn credit(rpc: &Rpc, market: Address, token: Address, account: Address
 }
 
 /// Takes credit out of the market, to the account itself.
-pub async fn withdraw(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<TransactionReceipt, ChainError> {
+pub async fn withdraw(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    market: Address,
+    token: Address,
+    amount: U256,
+) -> Result<TransactionReceipt, ChainError> {
     let call = InferenceMarket::withdrawCall { token, amount, to: from.address() };
     rpc.execute(from, Some(market), call.abi_encode().into(), U256::ZERO).await
 }

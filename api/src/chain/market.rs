@@ -135,11 +135,7 @@ impl Market {
             return Ok(false);
         }
         let credit = self.credit(terms.token).await?;
-        let own = if terms.token.is_zero() {
-            coins
-        } else {
-            self.rpc.call(terms.token, &abi::Erc20::balanceOfCall { account }).await?
-        };
+        let own = if terms.token.is_zero() { coins } else { self.rpc.call(terms.token, &abi::Erc20::balanceOfCall { account }).await? };
         Ok(credit.saturating_add(own) >= U256::from(terms.collateral))
     }
 

@@ -201,7 +201,13 @@ impl Rpc {
 
     /// Signs a transaction with the account's next nonce, gas estimated (so a call that would revert is refused here, with its
     /// reason) and fees of the moment. Nothing is sent. The caller sees to it that one account signs one transaction at a time.
-    pub async fn sign(&self, from: &PrivateKeySigner, to: Option<Address>, input: Bytes, value: U256) -> Result<SavedTransaction, ChainError> {
+    pub async fn sign(
+        &self,
+        from: &PrivateKeySigner,
+        to: Option<Address>,
+        input: Bytes,
+        value: U256,
+    ) -> Result<SavedTransaction, ChainError> {
         let account = from.address();
         let mut request = TransactionRequest::default().with_from(account).with_input(input).with_value(value);
         request = match to {
@@ -266,7 +272,13 @@ impl Rpc {
     }
 
     /// Signs, sends and waits: for callers that need not survive a crash in between.
-    pub async fn execute(&self, from: &PrivateKeySigner, to: Option<Address>, input: Bytes, value: U256) -> Result<TransactionReceipt, ChainError> {
+    pub async fn execute(
+        &self,
+        from: &PrivateKeySigner,
+        to: Option<Address>,
+        input: Bytes,
+        value: U256,
+    ) -> Result<TransactionReceipt, ChainError> {
         let signed = self.sign(from, to, input, value).await?;
         self.send(&signed).await?;
         let receipt = self.mined(signed.hash, Duration::from_secs(120)).await?;

@@ -140,9 +140,8 @@ fn open(seller: &Seller, input: &InputOpening) -> Result<seller::InputOpening, E
     if input.blinding.len() != need {
         return Err(EngineError::BlindingLength { have: input.blinding.len(), need });
     }
-    let scalar = |(index, word): (usize, &B256)| {
-        encode::Reader::new(word.as_slice()).fr().map_err(|_| EngineError::BlindingNotCanonical { index })
-    };
+    let scalar =
+        |(index, word): (usize, &B256)| encode::Reader::new(word.as_slice()).fr().map_err(|_| EngineError::BlindingNotCanonical { index });
     let blinding = input.blinding.iter().enumerate().map(scalar).collect::<Result<_, _>>()?;
     Ok(seller::InputOpening { cells, blinding })
 }

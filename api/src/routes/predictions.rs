@@ -219,7 +219,11 @@ async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub async fn create(State(state): State<AppState>, headers: HeaderMap, Body(request): Body<PredictionRequest>) -> Result<Response, ApiError> {
+pub async fn create(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Body(request): Body<PredictionRequest>,
+) -> Result<Response, ApiError> {
     let idempotency_key = idempotency_key(&headers)?;
     let cancel_after_ms = cancel_after_ms(&headers)?;
     let wait = wait_secs(&headers)?;

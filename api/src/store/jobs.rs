@@ -211,15 +211,13 @@ impl Store {
 
     /// Lets a job go, not to be claimed before `delay_ms` have passed. `failed` counts an attempt.
     pub async fn release(&self, lease: &Lease, delay_ms: i64, failed: bool) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE jobs SET lease_until_ms = 0, not_before_ms = ?, attempts = attempts + ? WHERE id = ? AND lease_token = ?",
-        )
-        .bind(now_ms().saturating_add(delay_ms))
-        .bind(failed)
-        .bind(&lease.job)
-        .bind(lease.token)
-        .execute(&self.pool)
-        .await?;
+        sqlx::query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = ?, attempts = attempts + ? WHERE id = ? AND lease_token = ?")
+            .bind(now_ms().saturating_add(delay_ms))
+            .bind(failed)
+            .bind(&lease.job)
+            .bind(lease.token)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

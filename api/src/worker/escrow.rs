@@ -51,7 +51,9 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
         InferenceMarket::State::Cancelled => (Some(State::Cancelled), "the buyer took the escrow back"),
         InferenceMarket::State::Expired | InferenceMarket::State::Refunded => (Some(State::Refunded), "the market refunded the buyer"),
         InferenceMarket::State::Funded if now > prove_by => (Some(State::Expired), "the time to lock ran out; the buyer can cancel"),
-        InferenceMarket::State::Locked if now > expire_by => (Some(State::Expired), "the time to prove ran out; the buyer can claim the refund"),
+        InferenceMarket::State::Locked if now > expire_by => {
+            (Some(State::Expired), "the time to prove ran out; the buyer can claim the refund")
+        }
         _ => (None, ""),
     };
     let over = match end {

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
-use assay_api::chain::abi::{Erc20, KeyRegistry};
 use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
+use assay_api::chain::abi::{Erc20, KeyRegistry};
 use assay_api::chain::deploy::TEST_TOKEN;
 use assay_api::chain::{OrderError, Wanted, account, check_order};
 use assay_api::store::State;

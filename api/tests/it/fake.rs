@@ -78,8 +78,7 @@ impl Engine for Fake {
         let sum: f32 = input.data.iter().sum();
         let max = input.data.iter().copied().fold(f32::MIN, f32::max);
         let output_cells: Vec<i16> = [sum, max].iter().map(|v| (v * 16.0) as i16).collect();
-        let opening: Vec<u8> =
-            input.data.iter().flat_map(|v| v.to_le_bytes()).chain(input.blinding.iter().flat_map(|b| b.0)).collect();
+        let opening: Vec<u8> = input.data.iter().flat_map(|v| v.to_le_bytes()).chain(input.blinding.iter().flat_map(|b| b.0)).collect();
         // like the real one's: nothing, not blinded, is the point at infinity
         let infinity = opening.iter().all(|b| *b == 0);
         let point = if infinity { vec![0; 64] } else { [keccak256(&opening).0, keccak256(keccak256(&opening)).0].concat() };
@@ -178,7 +177,7 @@ pub async fn post(state: &AppState, path: &str, headers: &[(&str, &str)], body: 
 
 /// Waits until `done` or panics.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut done: impl FnMut() -> F) {
-    for _ in 0..600 {
+    for _ in 0..2400 {
         if done().await {
             return;
         }

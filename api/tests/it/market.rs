@@ -46,54 +46,68 @@ pub struct World {
     pub terms: Terms,
 }
 
+/// A development chain with the contracts on it. `honest`: the real verifier, which accepts no fake.
+pub async fn deployed(honest: bool) -> Option<(DevChain, Deployment)> {
+    let anvil = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
+        Ok(anvil) => anvil,
+        Err(e @ DevChainError::NotFound) => {
+            println!("SKIPPED: {e}");
+            return None;
+        }
+        Err(e) => panic!("{e}"),
+    };
+    let (rpc, deployer) = (anvil.rpc().unwrap(), anvil.accounts().remove(0));
+    let yes = hex::decode(YES).unwrap().into();
+    let verifier = if honest { None } else { Some(deploy_code(&rpc, &deployer, yes, "mock").await.unwrap().0) };
+    let options = DeployOptions {
+        attestors: vec![deployer.address()],
+        threshold: 1,
+        timelock_secs: 0,
+        allow_development: true,
+        development_srs: vec![],
+        treasury: deployer.address(),
+        verifier,
+    };
+    let at = deploy(&rpc, &deployer, &options).await.unwrap();
+    Some((anvil, at))
+}
+
+/// Admits a key and lists a model under it. Returns the model's id and the key's hash.
+pub async fn list(anvil: &DevChain, at: &Deployment, key: &[u8], weights: Bytes) -> (B256, B256) {
+    let rpc = anvil.rpc().unwrap();
+    let [deployer, seller, ..] = &anvil.accounts()[..] else { panic!("anvil has accounts") };
+    let key_hash = account::propose_key(&rpc, seller, at.keys, key).await.unwrap();
+    assert_eq!(account::propose_key(&rpc, seller, at.keys, key).await.unwrap(), key_hash, "proposing twice is harmless");
+    let status = account::attest_key(&rpc, deployer, at.keys, key_hash, true).await.unwrap();
+    assert_eq!(status, abi::KeyRegistry::Status::Admitted);
+    let registration = abi::Registration {
+        shapeDigest: B256::from_slice(&key[32..64]),
+        weightCommitments: weights,
+        uri: "ipfs://card".into(),
+        cardHash: B256::ZERO,
+        royaltyBps: alloy::primitives::Uint::from(500),
+        split: vec![abi::Payee { account: OWNER, bps: 9000 }, abi::Payee { account: PROVER, bps: 1000 }],
+    };
+    let (id, _) = account::register_model(&rpc, seller, at.models, registration).await.unwrap();
+    (id, key_hash)
+}
+
 impl World {
-    /// Contracts, an admitted key, a listed model. `honest`: the real verifier, which accepts no fake.
+    /// Contracts, an admitted key, a listed model.
     pub async fn new(honest: bool) -> Option<Self> {
-        let anvil = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
-            Ok(anvil) => anvil,
-            Err(e @ DevChainError::NotFound) => {
-                println!("SKIPPED: {e}");
-                return None;
-            }
-            Err(e) => panic!("{e}"),
-        };
-        let rpc = anvil.rpc().unwrap();
-        let [deployer, seller, buyer, ..]: [PrivateKeySigner; 5] = DEV_KEYS.map(|k| k.parse().unwrap());
-        let verifier =
-            if honest { None } else { Some(deploy_code(&rpc, &deployer, hex::decode(YES).unwrap().into(), "mock").await.unwrap().0) };
-        let options = DeployOptions {
-            attestors: vec![deployer.address()],
-            threshold: 1,
-            timelock_secs: 0,
-            allow_development: true,
-            development_srs: vec![],
-            treasury: deployer.address(),
-            verifier,
-        };
-        let at = deploy(&rpc, &deployer, &options).await.unwrap();
+        let (anvil, at) = deployed(honest).await?;
         let data: Value = serde_json::from_str(include_str!("../data/key.json")).unwrap();
         let [key, weights] = ["key", "weights"].map(|name| data[name].as_str().unwrap().parse::<Bytes>().unwrap());
-        let key_hash = account::propose_key(&rpc, &seller, at.keys, &key).await.unwrap();
-        assert_eq!(account::propose_key(&rpc, &seller, at.keys, &key).await.unwrap(), key_hash, "proposing twice is harmless");
-        let status = account::attest_key(&rpc, &deployer, at.keys, key_hash, true).await.unwrap();
-        assert_eq!(status, abi::KeyRegistry::Status::Admitted);
-        let shape_digest = B256::from_slice(&key[32..64]);
-        let registration = abi::Registration {
-            shapeDigest: shape_digest,
-            weightCommitments: weights.clone(),
-            uri: "ipfs://card".into(),
-            cardHash: B256::ZERO,
-            royaltyBps: alloy::primitives::Uint::from(500),
-            split: vec![abi::Payee { account: OWNER, bps: 9000 }, abi::Payee { account: PROVER, bps: 1000 }],
-        };
-        let (id, _) = account::register_model(&rpc, &seller, at.models, registration).await.unwrap();
+        let (id, key_hash) = list(&anvil, &at, &key, weights.clone()).await;
         let mut model = Fake::new().models[0].clone();
         model.id = id;
         model.key_hash = key_hash;
-        model.shape_digest = shape_digest;
-        model.model_commitment = keccak256([shape_digest.to_vec(), weights.to_vec()].concat());
+        model.shape_digest = B256::from_slice(&key[32..64]);
+        model.model_commitment = keccak256([&key[32..64], &weights].concat());
         let engine = Fake::with_model(model.clone());
         let terms = Terms { price: 1_000_000, collateral: 5_000, ..Terms::default() };
+        let [_, seller, buyer, ..]: [PrivateKeySigner; 5] = DEV_KEYS.map(|k| k.parse().unwrap());
+        let rpc = anvil.rpc().unwrap();
         Some(Self { anvil, rpc, at, seller, buyer, model, engine, dir: tempfile::tempdir().unwrap(), terms })
     }
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::B256;
-use assay_api::config::ServeConfig;
+use alloy::primitives::{Address, B256, U256};
+use assay_api::chain::{Wanted, account, check_order};
+use assay_api::config::{ServeConfig, Terms};
 use assay_api::engine::native::NativeEngine;
-use assay_api::engine::{Cancel, Claim, Engine, EngineError, InputOpening};
+use assay_api::engine::{Cancel, Claim, Engine, EngineError, InputOpening, ModelInfo, input_digest};
+use assay_api::store::State;
+use assay_api::terms::Escrow;
 use assay_api::{AppState, run_workers};
 use assay_circuits::sample;
 use assay_prover::package::{BuyerKey, Metadata, Package};
@@ -15,29 +18,69 @@ use assay_prover::wrap::WrapProvingKey;
 use serde_json::json;
 
 use crate::fake::{get, post};
+use crate::market::{config, deployed, list, until};
 
 const LOG_CHUNK: u32 = 9;
 
-fn engine() -> NativeEngine {
+/// A small seller and its buyers' key.
+fn seller() -> (Seller, BuyerKey) {
     let (architecture, weights) = sample::random_network(3);
     let srs = Srs::development(LOG_CHUNK);
     let package = Package::new(Metadata { name: "small".into(), ..Metadata::default() }, architecture, weights, LOG_CHUNK, &srs).unwrap();
     let proving = WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap();
     let key = BuyerKey::new(&package, proving.verifying_key(), true);
-    let seller = Seller::new(package, srs).unwrap().with_wrap_key(proving);
+    (Seller::new(package, srs).unwrap().with_wrap_key(proving), key)
+}
+
+fn input(model: &ModelInfo) -> InputOpening {
+    let data = (0..model.input_len().unwrap()).map(|i| (i as f32 * 0.37).sin()).collect();
+    InputOpening { data, blinding: vec![B256::left_padding_from(&[5]); model.input_chunks as usize] }
+}
+
+/// The whole of it: a buyer pays, the service proves, the contract verifies the real proof and pays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_proof_releases_a_real_escrow() {
+    let Some((anvil, at)) = deployed(true).await else { return };
+    let (seller, key) = seller();
+    let weights = seller.package.model.weights_bytes();
+    let (id, key_hash) = list(&anvil, &at, &key.wrap.contract_bytes(&key.model), weights.into()).await;
     let mut engine = NativeEngine::new();
-    let info = engine.add(None, seller, key).unwrap();
-    assert_eq!(info.id, info.model_commitment);
-    assert!(info.development && info.parameters > 0);
-    engine
+    let model = engine.add(Some(id), seller, key).unwrap().clone();
+    assert_eq!(model.key_hash, key_hash, "the prover and the registry hash the same bytes");
+    let engine = Arc::new(engine);
+
+    let [_, prover, buyer, ..] = &anvil.accounts()[..] else { panic!("anvil has accounts") };
+    let terms = Terms { price: 1_000_000, collateral: 5_000, ..Terms::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let state = AppState::open(config(dir.path(), anvil.url(), &at, prover, terms), engine.clone()).await.unwrap();
+    let workers = tokio::spawn(run_workers(state.clone()));
+    let rpc = anvil.rpc().unwrap();
+    let input = input(&model);
+    let commitments = engine.execute(model.id, &input).unwrap().input_commitments;
+    let input_commitment = input_digest(&commitments);
+    let quote = json!({ "model": model.id, "buyer": buyer.address(), "input_commitment": input_commitment });
+    let escrow: Escrow = serde_json::from_value(post(&state, "/v1/quotes", &[], &quote).await.json()).unwrap();
+    let (token, price_max) = (Address::ZERO, 1_000_000);
+    let wanted = Wanted { model: model.id, key_hash, input_commitment, buyer: buyer.address(), price_max, token };
+    check_order(&rpc, at.market, &escrow, &wanted, true).await.unwrap();
+    let request = json!({ "model": model.id, "input": input.data, "blinding": input.blinding, "escrow": escrow });
+    let made = post(&state, "/v1/predictions", &[], &request).await.json();
+    account::fund(&rpc, buyer, at.market, &escrow).await.unwrap();
+    until(&state, made["id"].as_str().unwrap(), State::Settled).await;
+    assert_eq!(account::credit(&rpc, at.market, token, prover.address()).await.unwrap(), U256::from(1_005_000));
+    state.stopping.send_replace(true);
+    workers.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_proof_over_http() {
-    let engine = Arc::new(engine());
-    let model = engine.models().remove(0);
-    let data: Vec<f32> = (0..model.input_len().unwrap()).map(|i| (i as f32 * 0.37).sin()).collect();
-    let blinding = vec![B256::left_padding_from(&[5]); model.input_chunks as usize];
+    let (seller, key) = seller();
+    let mut engine = NativeEngine::new();
+    let model = engine.add(None, seller, key).unwrap().clone();
+    assert_eq!(model.id, model.model_commitment);
+    assert!(model.development && model.parameters > 0);
+    let engine = Arc::new(engine);
+    let InputOpening { data, blinding } = input(&model);
 
     // what does not fit is refused before anything is proven
     let input = InputOpening { data: data.clone(), blinding: vec![] };

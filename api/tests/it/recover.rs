@@ -131,10 +131,8 @@ async fn a_chain_that_is_away_is_waited_for() {
     let World { anvil, dir, engine, model, at, seller, terms, .. } = w;
     let url = anvil.url().to_owned();
     drop(anvil);
-    let mut config = assay_api::config::ServeConfig::paid(
-        dir.path(),
-        assay_api::config::ChainConfig::new(&url, at.market, at.models, seller, terms),
-    );
+    let mut config =
+        assay_api::config::ServeConfig::paid(dir.path(), assay_api::config::ChainConfig::new(&url, at.market, at.models, seller, terms));
     config.drain = std::time::Duration::from_millis(100);
     let state = assay_api::AppState::open(config, engine).await.unwrap();
     let workers = tokio::spawn(assay_api::run_workers(state.clone()));
