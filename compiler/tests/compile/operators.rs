@@ -204,6 +204,31 @@ fn reshapes_and_transpositions_cost_nothing() {
 }
 
 #[test]
+fn shapes_that_exporters_compute_are_constants() {
+    let mut g = Graph::new(&[-1, 2, 3, 4]);
+    g.integers("zero", &[0]).integers("rest", &[-1]).weight("d", &[24, 5], Rng(13).vector(120, 0.3));
+    g.node("Shape", &["x"], "s", vec![]).node("Gather", &["s", "zero"], "b", vec![]);
+    g.node("Concat", &["b", "rest"], "t", vec![int("axis", 0)]).node("Reshape", &["x", "t"], "f", vec![]);
+    assert_eq!(check(g.node("MatMul", &["f", "d"], "y", vec![]), "y").architecture.layers.len(), 1);
+}
+
+#[test]
+fn options_are_obeyed() {
+    let mut g = Graph::new(&[1, 8]);
+    g.weight("w", &[8, 8], Rng(14).vector(64, 0.8)).node("MatMul", &["x", "w"], "m", vec![]).node("Relu", &["m"], "y", vec![]).output("y");
+    let c = g.compile(&Options { table_bits: Some(13), weight_bits: 9, ..Options::default() }).expect("compiles");
+    assert_eq!((c.architecture.tables[0].bits, c.report.widths.table_bits), (13, 13));
+    assert!(c.architecture.weight_bits <= 9);
+    // What cannot be reached is said, and the best that was found comes out.
+    let c = g.compile(&Options { tolerance: 0.0, ..Options::default() }).expect("compiles");
+    assert!(!c.report.accuracy_met && c.report.to_string().contains("not reached"));
+    assert!(c.report.accuracy.mean_error < 1e-3, "{}", c.report);
+    // A wider search is never less accurate than a coarse table.
+    let coarse = g.compile(&Options { table_bits: Some(5), tolerance: 0.0, ..Options::default() }).expect("compiles");
+    assert!(coarse.report.accuracy.mean_error > 10.0 * c.report.accuracy.mean_error);
+}
+
+#[test]
 fn a_reshape_in_front_of_a_convolution_is_gathered() {
     let mut rng = Rng(11);
     let mut g = Graph::new(&[1, 6]);
