@@ -161,6 +161,30 @@ contract MarketInvariantTest is MarketBase {
         list[0] = address(handler);
     }
 
+    /// @dev The walk is not empty: each kind of exit can be reached by the handler's moves.
+    function test_handlerReachesEveryExit() public {
+        handler.newJob(1, false);
+        handler.lockJob(0, false);
+        handler.settleJob(0, false); // a dishonest proof moves nothing
+        assertEq(handler.moves(), 1, "locked only");
+        handler.settleJob(0, true);
+        handler.newJob(2, true);
+        handler.lockJob(1, false);
+        handler.newJob(3, false);
+        handler.cancelJob(2);
+        handler.newJob(4, true);
+        handler.wait_(1900);
+        handler.wait_(1900);
+        handler.takeOver(1, true);
+        assertEq(handler.settled(), 2, "settled in time, and taken over");
+        handler.wait_(2499);
+        handler.wait_(2499);
+        handler.claimJob(3);
+        assertEq(handler.moves(), 6, "lock, settle, lock, cancel, takeover, claim");
+        invariant_solvent();
+        invariant_oneExit();
+    }
+
     /// @dev E7: the market holds exactly what it owes.
     function invariant_solvent() public view {
         assertEq(handler.holdings(address(0)), handler.liabilities(address(0)), "native");
