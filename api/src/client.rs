@@ -60,6 +60,13 @@ pub enum ClientError {
     },
 }
 
+/// A client's settings for a URL: a proxy that the environment names is not asked for what is on this machine.
+pub(crate) fn http(url: &reqwest::Url) -> reqwest::ClientBuilder {
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let builder = reqwest::Client::builder();
+    if local { builder.no_proxy() } else { builder }
+}
+
 /// A client of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -75,7 +82,7 @@ impl Client {
         if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
             return Err(bad());
         }
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
+        let http = http(&parsed).connect_timeout(Duration::from_secs(10)).build()?;
         Ok(Self { http, base: url.trim_end_matches('/').to_owned() })
     }
 

@@ -152,7 +152,7 @@ impl Rpc {
         if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
             return Err(bad());
         }
-        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build().map_err(|_| bad())?;
+        let client = crate::client::http(&parsed).timeout(REQUEST_TIMEOUT).build().map_err(|_| bad())?;
         Ok(Self { provider: ProviderBuilder::new().disable_recommended_fillers().connect_reqwest(client, parsed).erased() })
     }
 
