@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")"
 if [ ! -x node_modules/.bin/forge ] || [ ! -d node_modules/solc ] || [ ! -d node_modules/@openzeppelin/contracts ]; then
-  npm ci --no-audit --no-fund
+  # not `npm ci`: it wants the optional binaries of every platform in the lock file; versions are exact and integrity is checked all the same
+  npm install --no-save --no-audit --no-fund
 fi
 node_modules/.bin/forge build src test/utils/TestToken.sol
 node tools/artifacts.mjs "$@"
