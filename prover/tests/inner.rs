@@ -1,0 +1,260 @@
+//! Inner proofs: every honest one verifies, whatever the network and the input; every lie is refused.
+
+use assay_circuits::exec::{self, Trace};
+use assay_circuits::model::{Architecture, Weights};
+use assay_circuits::{Fr, sample, wrap};
+use assay_prover::control::Control;
+use assay_prover::native::{self, Claim, NativeProof};
+use assay_prover::package::{Metadata, Package};
+use assay_prover::seller::{InputOpening, Seller};
+use assay_prover::srs::Srs;
+use proptest::prelude::*;
+use std::sync::OnceLock;
+
+const LOG_CHUNK: u32 = 8;
+
+fn srs() -> Srs {
+    static SRS: OnceLock<Srs> = OnceLock::new();
+    SRS.get_or_init(|| Srs::development(11)).clone()
+}
+
+fn seller((architecture, weights): (Architecture, Weights), log_chunk: u32) -> Seller {
+    let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs()).unwrap();
+    Seller::new(package, srs()).unwrap()
+}
+
+fn honest(seller: &Seller, cells: Vec<i32>) -> (Claim, NativeProof) {
+    let input = InputOpening::public(seller.shape(), cells);
+    seller.prove_native(&input, Fr::from(7u64), &Control::new()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Random networks of every kind of term × random and extreme inputs × chunk sizes always prove.
+    #[test]
+    fn every_input_is_provable(seed in 0u64..10_000, extreme: bool, log_chunk in 5u32..11) {
+        let network = sample::random_network(seed);
+        let cells = if extreme { sample::extreme_input(&network.0, seed) } else { sample::random_input(&network.0, seed) };
+        let seller = seller(network, log_chunk);
+        let (claim, proof) = honest(&seller, cells);
+        let model = &seller.package.model;
+        prop_assert!(native::verify(model, &claim, &proof).is_ok());
+        prop_assert_eq!(&NativeProof::from_bytes(model, &proof.to_bytes()).unwrap(), &proof);
+    }
+}
+
+/// H1: every word of the proof counts, and no length but the right one is read.
+#[test]
+fn h1_every_element_of_the_proof_counts() {
+    for seed in [1, 4] {
+        let network = sample::random_network(seed);
+        let cells = sample::random_input(&network.0, 3);
+        let seller = seller(network, LOG_CHUNK);
+        let model = &seller.package.model;
+        let (claim, proof) = honest(&seller, cells);
+        let bytes = proof.to_bytes();
+        for word in 0..bytes.len() / 32 {
+            for change in [1u8, 2] {
+                let mut changed = bytes.clone();
+                changed[32 * word + 31] ^= change;
+                if let Ok(changed) = NativeProof::from_bytes(model, &changed) {
+                    assert!(native::verify(model, &claim, &changed).is_err(), "seed {seed} word {word}");
+                }
+            }
+        }
+        for len in (0..bytes.len()).step_by(97) {
+            assert!(NativeProof::from_bytes(model, &bytes[..len]).is_err());
+        }
+        assert!(NativeProof::from_bytes(model, &[bytes.as_slice(), &[0; 32]].concat()).is_err());
+    }
+}
+
+/// FS1: the statement is bound.
+#[test]
+fn fs1_every_part_of_the_claim_counts() {
+    let network = sample::random_network(2);
+    let cells = sample::random_input(&network.0, 3);
+    let seller = seller(network, LOG_CHUNK);
+    let model = &seller.package.model;
+    let (claim, proof) = honest(&seller, cells);
+    let refused = |claim: &Claim| native::verify(model, claim, &proof).is_err();
+    assert!(!refused(&claim));
+    assert!(refused(&Claim { context: Fr::from(8u64), ..claim.clone() }));
+    assert!(refused(&Claim { input: vec![-claim.input[0]], ..claim.clone() }));
+    assert!(refused(&Claim { input: Vec::new(), ..claim.clone() }));
+    assert!(refused(&Claim { output: claim.output[1..].to_vec(), ..claim.clone() }));
+    for i in 0..claim.output.len() {
+        let mut output = claim.output.clone();
+        output[i] = output[i].wrapping_add(1);
+        assert!(refused(&Claim { output, ..claim.clone() }));
+    }
+    let mut other = model.clone();
+    other.srs.id[0] ^= 1;
+    assert!(native::verify(&other, &claim, &proof).is_err());
+    let mut other = model.clone();
+    other.weights.swap(0, model.weights.len() - 1);
+    assert!(model.weights.len() == 1 || native::verify(&other, &claim, &proof).is_err());
+}
+
+/// Proves a trace as it is and says whether the proof verifies.
+fn accepted(seller: &Seller, cells: &[i32], trace: &Trace) -> bool {
+    let input = InputOpening::public(seller.shape(), cells.to_vec()).commit(seller.shape(), &seller.srs).unwrap();
+    let context = Fr::from(1u64);
+    let proved = seller.prove_trace(&input, trace, context, false, &Control::new()).unwrap();
+    let output = trace.output(&seller.shape().architecture).iter().map(|y| *y as i16).collect();
+    let claim = Claim { input: input.commitments, output, context };
+    native::verify(&seller.package.model, &claim, &NativeProof::from(proved)).is_ok()
+}
+
+/// H4: one cell of any column of any layer, padding included, is changed; the prover proves it as well as it can.
+#[test]
+fn h4_a_false_cell_is_refused() {
+    let mut tried = 0;
+    for seed in 0..12 {
+        let network = sample::random_network(seed);
+        let cells = if seed % 2 == 0 { sample::random_input(&network.0, seed) } else { sample::extreme_input(&network.0, seed) };
+        let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
+        let seller = seller(network, LOG_CHUNK);
+        assert!(accepted(&seller, &cells, &trace));
+        for layer in 0..trace.layers.len() {
+            let columns = 3 + trace.layers[layer].limbs.len();
+            for column in 0..columns {
+                let mut lie = trace.clone();
+                let target = &mut lie.layers[layer];
+                let values = match column {
+                    0 => &mut target.q,
+                    1 => &mut target.y,
+                    2 => &mut target.rem,
+                    limb => &mut target.limbs[limb - 3],
+                };
+                if values.is_empty() {
+                    continue;
+                }
+                let at = (seed as usize * 31 + layer * 7 + column) % values.len();
+                values[at] += 1;
+                assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {layer} column {column} cell {at}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 50);
+}
+
+/// RQ1, RQ3: the quotient one off with the remainder made up for it, and a clamp where nothing overflows: the sums are right, the ranges are not.
+#[test]
+fn rq1_wrong_quotients_with_matching_remainders_are_refused() {
+    let (mut shifted, mut clamped) = (0, 0);
+    for seed in 0..12 {
+        let network = sample::random_network(seed);
+        let cells = sample::random_input(&network.0, seed);
+        let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
+        let architecture = network.0.clone();
+        let seller = seller(network, LOG_CHUNK);
+        for (index, layer) in architecture.layers.iter().enumerate() {
+            let table = architecture.tables[layer.table as usize];
+            if layer.shift > 0 {
+                for step in [1, -1] {
+                    let mut lie = trace.clone();
+                    let columns = &mut lie.layers[index];
+                    columns.q[0] += step;
+                    columns.rem[0] -= step << layer.shift;
+                    if !columns.y.is_empty() {
+                        columns.y[0] = table.apply(columns.q[0]);
+                    }
+                    assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {index}");
+                    shifted += 1;
+                }
+            }
+            let inside = trace.layers[index].q.iter().position(|q| *q != table.max() && *q != table.min());
+            if let (Some(at), true) = (inside, layer.limbs > 0) {
+                // q + over is the same; the limb is nonzero away from the rail.
+                let mut lie = trace.clone();
+                let columns = &mut lie.layers[index];
+                columns.q[at] -= 1;
+                columns.limbs[0][at] += 1;
+                if !columns.y.is_empty() {
+                    columns.y[at] = table.apply(columns.q[at]);
+                }
+                assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {index}");
+                clamped += 1;
+            }
+        }
+    }
+    assert!(shifted > 10 && clamped > 5, "{shifted} {clamped}");
+}
+
+/// A consistent witness of other weights, and of another input.
+#[test]
+fn another_models_execution_is_refused() {
+    let (architecture, weights) = sample::random_network(6);
+    let cells = sample::random_input(&architecture, 6);
+    let mut other = weights.clone();
+    other.matrices[0][0] += 1;
+    let lie = exec::execute(&architecture, &other, &cells).unwrap();
+    let truth = exec::execute(&architecture, &weights, &cells).unwrap();
+    let other_cells = sample::random_input(&architecture, 7);
+    let elsewhere = exec::execute(&architecture, &weights, &other_cells).unwrap();
+    let seller = seller((architecture, weights), LOG_CHUNK);
+    assert!(accepted(&seller, &cells, &truth));
+    assert_ne!(lie, truth);
+    assert!(!accepted(&seller, &cells, &lie));
+    assert_ne!(elsewhere, truth);
+    assert!(!accepted(&seller, &cells, &elsewhere));
+}
+
+/// One equation, three readers: the circuit accepts what the native verifier accepts, and G8: no variable of its witness is free.
+#[test]
+fn g8_the_circuit_agrees_and_determines_its_witness() {
+    let network = sample::random_network(3);
+    let cells = sample::random_input(&network.0, 3);
+    let seller = seller(network, LOG_CHUNK);
+    let shape = seller.shape();
+    let id = seller.srs.id();
+    let input = InputOpening::private(shape, cells).commit(shape, &seller.srs).unwrap();
+    let trace = exec::execute(&shape.architecture, &seller.package.weights, &input.cells).unwrap();
+    let proved = seller.prove_trace(&input, &trace, Fr::from(1u64), true, &Control::new()).unwrap();
+    let constraints = wrap::constraints(shape, &id).unwrap();
+    let assignment = wrap::assignment(shape, &id, &proved.statement, &proved.proof, proved.public).unwrap();
+    assert_eq!(assignment.len(), constraints.variables);
+    assert_eq!(constraints.first_violated(&assignment), None);
+
+    // Sparse columns: which constraints mention a variable.
+    let mut mentions = vec![Vec::new(); constraints.variables];
+    for (row, ((a, b), c)) in constraints.a.iter().zip(&constraints.b).zip(&constraints.c).enumerate() {
+        a.iter().chain(b).chain(c).for_each(|(variable, _)| mentions[*variable as usize].push(row));
+    }
+    let dot = |lc: &[(u32, Fr)], z: &[Fr]| lc.iter().map(|(v, k)| z[*v as usize] * k).sum::<Fr>();
+    let mut changed = assignment.clone();
+    for variable in 1..constraints.variables {
+        changed[variable] += Fr::from(1u64);
+        let violated = mentions[variable].iter().any(|&row| {
+            let [a, b, c] = [&constraints.a, &constraints.b, &constraints.c].map(|m| dot(&m[row], &changed));
+            a * b != c
+        });
+        assert!(violated, "variable {variable} is free");
+        changed[variable] = assignment[variable];
+    }
+
+    // Where the native verifier refuses, there is no witness.
+    let elements = proved.proof.elements();
+    for i in (0..elements.len()).step_by(7) {
+        let mut lie = elements.clone();
+        lie[i] += Fr::from(1u64);
+        let lie = assay_circuits::verifier::InnerProof::from_elements(shape, true, &lie).unwrap();
+        assert!(wrap::assignment(shape, &id, &proved.statement, &lie, proved.public).is_err(), "element {i}");
+    }
+}
+
+/// A test of the configuration that ships, not of the code: at least 100 bits.
+#[test]
+fn shipped_configurations_have_100_bits_of_soundness() {
+    for (architecture, _) in [sample::digits_cnn(), sample::lenet5(), sample::cifar_cnn(), sample::mlp_4x1024()] {
+        for log_chunk in [13, 16, 18] {
+            let shape = assay_circuits::shape::Shape::new(architecture.clone(), log_chunk).unwrap();
+            assert!(shape.soundness_bits() >= 100);
+            // FS7: what is not committed is the lookup tree; its multiplicative depth stays below the hash's.
+            assert!(2 * shape.layout.log_leaves < 68);
+        }
+    }
+}
