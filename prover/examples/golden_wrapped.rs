@@ -14,7 +14,7 @@ use ark_ff::PrimeField;
 use std::process::Command;
 
 const PATH: &str = "fixtures/golden/wrapped.json";
-const LOG_CHUNK: u32 = 16;
+const LOG_CHUNK: u32 = 17;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (architecture, weights) = sample::lenet5();

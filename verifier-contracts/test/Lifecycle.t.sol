@@ -50,10 +50,7 @@ abstract contract LifecycleSuite is MarketBase {
         emit log_named_uint("settle calldata bytes", data.length);
         emit log_named_uint("settle intrinsic gas", intrinsic);
         emit log_named_uint("settle gas, all in", intrinsic + used);
-        // the budget is for five commitments (two of weights, one of the input, two of the witness); each further one costs a multiplication
-        uint256 chunks = wordAt(proven.key, 5) + wordAt(proven.key, 6) + wordAt(proven.key, 7) + wordAt(proven.key, 8);
-        uint256 budget = 450_000 + (chunks > 5 ? (chunks - 5) * 6_800 : 0);
-        assertTrue(intrinsic + used <= budget, "the budget");
+        assertTrue(intrinsic + used <= 450_000, "the budget");
     }
 
     /// @dev Accounts and slots as cold as in a transaction of its own.

@@ -137,13 +137,16 @@ pub fn prove(
     let mut rng = fresh_rng();
     let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, trace))?;
 
-    let committed = control.phase(Phase::Commit, || {
-        let blinding = if hiding { random_scalars(&mut rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
-        Committed::new(srs, layout.log_chunk, std::mem::take(&mut witness.cells), blinding)
-    })?;
     // The mask is committed beside the witness, though absorbed later: it depends on nothing.
     let mask = hiding.then(|| random_scalars(&mut rng, layout.chunk_len() + 1));
-    let mask_commitment = mask.as_ref().map(|mask| msm(&srs.g1[..mask.len()], mask).into_affine());
+    let blinding = if hiding { random_scalars(&mut rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
+    let (committed, mask_commitment) = control.phase(Phase::Commit, || {
+        let cells = std::mem::take(&mut witness.cells);
+        rayon::join(
+            || Committed::new(srs, layout.log_chunk, cells, blinding),
+            || mask.as_ref().map(|mask| msm(&srs.g1[..mask.len()], mask).into_affine()),
+        )
+    })?;
     witness.cells = committed.cells;
 
     let half = 1i64 << 15;

@@ -1,0 +1,35 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need beyond a Rust toolchain, Node 20 with npm, and Python 3.11.
+
+CONTRACTS := verifier-contracts
+TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
+
+.PHONY: demo test build contracts lint bench clean
+
+demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on chain; then everything that must fail
+	cargo run --release --locked --bin assay -- demo
+
+test: $(TOOLCHAIN) lint ## everything
+	cargo test --release --locked --workspace
+	$(CONTRACTS)/test.sh
+	cargo run --release --locked --bin assay -- demo
+
+lint:
+	cargo fmt --all --check
+	python3 .ci/licences.py
+
+build:
+	cargo build --release --locked --workspace
+
+contracts: $(TOOLCHAIN) ## compile the contracts and write the committed artifacts
+	$(CONTRACTS)/build.sh
+
+bench: ## docs/benchmarks.md, about ten minutes
+	cargo bench --locked -p assay-prover --bench networks
+
+clean:
+	cargo clean
+	rm -rf $(CONTRACTS)/node_modules $(CONTRACTS)/out $(CONTRACTS)/cache
+
+$(TOOLCHAIN): $(CONTRACTS)/package-lock.json
+	cd $(CONTRACTS) && npm install --no-save --no-audit --no-fund --loglevel=error
+	touch $@
