@@ -24,7 +24,7 @@ contracts: $(TOOLCHAIN) ## compile the contracts and write the committed artifac
 	$(CONTRACTS)/build.sh
 
 bench: ## docs/benchmarks.md, about ten minutes
-	cargo bench --locked -p assay-prover --bench networks
+	ASSAY_BENCH_WRITE=1 cargo bench --locked -p assay-benches
 
 clean:
 	cargo clean

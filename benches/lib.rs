@@ -1,0 +1,1 @@
+//! Benches of whole proofs live in this package's bench targets; there is no library.
