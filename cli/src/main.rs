@@ -1,2 +1,67 @@
-//! The assay command.
-fn main() {}
+//! The `assay` command: see `docs/cli.md`, or `assay --help`.
+
+mod args;
+mod commands;
+mod exit;
+mod files;
+mod proof_file;
+mod ui;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use exit::{Exit, Failure, Outcome};
+use std::process::ExitCode;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(cli.json);
+    let failure = match run(&ui, cli.command) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(failure) => failure,
+    };
+    if ui.json {
+        println!("{}", serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8 }));
+    }
+    eprintln!("error: {}", failure.text());
+    ExitCode::from(failure.exit as u8)
+}
+
+/// Logs go to stderr: what `$ASSAY_LOG` says, else the default of the command.
+fn log(default: &str) {
+    let filter = std::env::var("ASSAY_LOG").unwrap_or_else(|_| default.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn run(ui: &Ui, command: Command) -> Outcome {
+    if let Command::Completions(args) = command {
+        let mut script = Vec::new();
+        clap_complete::generate(args.shell, &mut Cli::command(), "assay", &mut script);
+        // a reader that has gone away, as in `assay completions bash | head`, is no error
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
+        return Ok(());
+    }
+    log(if matches!(command, Command::Serve(_)) { "info" } else { "error" });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::new(Exit::Io, e))?;
+    let _inside = runtime.enter();
+    if !matches!(command, Command::Serve(_)) {
+        Ui::watch_interrupts();
+    }
+    match command {
+        Command::Compile(args) => commands::compile::compile(ui, args),
+        Command::Inspect(args) => commands::inspect::inspect(ui, args),
+        Command::Run(args) => commands::prove::run(ui, args),
+        Command::Setup(args) => commands::keys::setup(ui, args),
+        Command::Prove(args) => commands::prove::prove(ui, args),
+        Command::Verify(args) => commands::prove::verify(ui, args),
+        Command::VerifyKey(args) => commands::keys::verify_key(ui, args),
+        Command::Srs(args) => commands::srs::srs(ui, args),
+        Command::Deploy(args) => runtime.block_on(ui.until_cancelled(commands::chain::deploy(ui, args))),
+        Command::Publish(args) => runtime.block_on(ui.until_cancelled(commands::chain::publish(ui, args))),
+        Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
+        Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),
+        Command::Demo(args) => runtime.block_on(ui.until_cancelled(commands::demo::demo(ui, args))),
+        Command::Completions(_) => Ok(()),
+    }
+}

@@ -1,0 +1,170 @@
+//! `assay deploy` and `assay publish`, and what the other chain commands share.
+
+use crate::args::{DeployArgs, PublishArgs};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
+use crate::ui::Ui;
+use alloy::primitives::{Address, B256, Uint};
+use alloy::rpc::types::{Filter, TransactionReceipt};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::SolEvent;
+use assay_api::chain::abi::{InferenceMarket, KeyRegistry, ModelRegistry, Payee, Registration};
+use assay_api::chain::deploy::{DeployOptions, OWNER, PROVER, deploy as deploy_contracts};
+use assay_api::chain::{ChainError, Rpc, account};
+use assay_api::terms::model_id;
+use assay_prover::key::PublicModel;
+use assay_prover::package::BuyerKey;
+use assay_prover::srs::Srs;
+use serde_json::json;
+
+/// An account's signer.
+pub fn signer(key: &str) -> Outcome<PrivateKeySigner> {
+    let bad = |_| Failure::message(Exit::Usage, "the private key is not 32 bytes of hex (--private-key, or ASSAY_PRIVATE_KEY)");
+    key.trim().parse().map_err(bad)
+}
+
+/// A model's registration that takes jobs, owned by `owner`: its id.
+pub async fn find_model(rpc: &Rpc, registry: Address, commitment: B256, owner: Address) -> Result<Option<B256>, ChainError> {
+    let filter =
+        Filter::new().address(registry).from_block(0).event_signature(ModelRegistry::ModelRegistered::SIGNATURE_HASH).topic2(commitment);
+    for log in rpc.logs(&filter).await?.iter().rev() {
+        let Ok(event) = ModelRegistry::ModelRegistered::decode_log(&log.inner) else { continue };
+        let id = B256::from(event.modelId);
+        let holder = rpc.call(registry, &ModelRegistry::ownerOfCall { tokenId: model_id(id) }).await?;
+        if holder == owner && !account::model(rpc, registry, id).await?.deprecated {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// Deploys verifier, registries and market.
+pub async fn deploy(ui: &Ui, args: DeployArgs) -> Outcome {
+    let (rpc, from) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+    let me = from.address();
+    let options = DeployOptions {
+        attestors: if args.attestor.is_empty() { vec![me] } else { args.attestor },
+        threshold: args.threshold,
+        timelock_secs: args.timelock,
+        allow_development: args.allow_development,
+        development_srs: vec![Srs::development(4).id().into()],
+        treasury: args.treasury.unwrap_or(me),
+        verifier: None,
+    };
+    if args.allow_development {
+        ui.warn("these contracts admit development keys, whose makers can forge proofs; for tests only");
+    }
+    let at = ui.phase_async("deploy", deploy_contracts(&rpc, &from, &options)).await?;
+    let text = format!("verifier {}\nkeys     {}\nmodels   {}\nmarket   {}\ngas      {}", at.verifier, at.keys, at.models, at.market, at.gas);
+    ui.finish(json!(at), text);
+    Ok(())
+}
+
+/// What publishing did.
+pub struct Published {
+    /// The model's id.
+    pub model: B256,
+    /// The key's hash.
+    pub key_hash: B256,
+    /// The key's status.
+    pub status: KeyRegistry::Status,
+    /// Whether this account attested the key just now or before; if not, why not.
+    pub attestation: Option<String>,
+    /// The registration, unless the model was there already.
+    pub receipt: Option<TransactionReceipt>,
+}
+
+/// The model card's part of a registration.
+#[derive(Default)]
+pub struct Card {
+    /// Its address.
+    pub uri: String,
+    /// Royalty in 1/10,000.
+    pub royalty_bps: u16,
+    /// The prover's share in 1/10,000.
+    pub prover_bps: u16,
+}
+
+/// Payees with a share: the owner, the prover.
+fn split(prover_bps: u16) -> Vec<Payee> {
+    let shares = [(OWNER, 10_000u16.saturating_sub(prover_bps)), (PROVER, prover_bps)];
+    shares.into_iter().filter(|(_, bps)| *bps > 0).map(|(account, bps)| Payee { account, bps }).collect()
+}
+
+/// Proposes and attests the key, registers the model; what is done already is left as it is.
+pub async fn publish_model(
+    rpc: &Rpc,
+    seller: &PrivateKeySigner,
+    attestor: &PrivateKeySigner,
+    market: Address,
+    key: &BuyerKey,
+    card: Card,
+) -> Outcome<Published> {
+    let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
+    let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
+    let model: &PublicModel = &key.model;
+    let key_hash = account::propose_key(rpc, seller, keys, &key.wrap.contract_bytes(model)).await?;
+    let attested = account::attest_key(rpc, attestor, keys, key_hash, key.is_development()).await;
+    let (status, attestation) = match attested {
+        Ok(status) => (status, None),
+        // not an attestor: somebody else's attestation is needed, and the model can be listed meanwhile
+        Err(ChainError::Reverted { .. } | ChainError::Market(_)) => {
+            let status = rpc.call(keys, &KeyRegistry::keyCall { keyHash: key_hash }).await?.status;
+            (status, Some(format!("{} cannot attest the key here: ask the registry's attestors", attestor.address())))
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let commitment = B256::from(model.commitment());
+    let (id, receipt) = match find_model(rpc, registry, commitment, seller.address()).await? {
+        Some(id) => (id, None),
+        None => {
+            let registration = Registration {
+                shapeDigest: model.shape.digest.into(),
+                weightCommitments: model.weights_bytes().into(),
+                uri: card.uri,
+                cardHash: B256::ZERO,
+                royaltyBps: Uint::from(card.royalty_bps),
+                split: split(card.prover_bps),
+            };
+            let (id, receipt) = account::register_model(rpc, seller, registry, registration).await?;
+            (id, Some(receipt))
+        }
+    };
+    Ok(Published { model: id, key_hash, status, attestation, receipt })
+}
+
+/// Lists a model.
+pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
+    let (rpc, seller) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+    let package = files::package(ui, &args.model)?;
+    let path = files::beside(&args.model, "key");
+    if !path.exists() {
+        let text = format!("{} is not there: make the model's keys with `assay setup --dev {}`", path.display(), args.model.display());
+        return Err(Failure::message(Exit::Io, text));
+    }
+    let key = files::checked_key(ui, &path, &package)?;
+    if key.is_development() {
+        ui.warn("development key: its maker can forge proofs; for tests only");
+    }
+    let card = Card { uri: args.uri, royalty_bps: args.royalty_bps, prover_bps: args.prover_bps };
+    let done = ui.phase_async("publish", publish_model(&rpc, &seller, &seller, args.market, &key, card)).await?;
+    if let Some(why) = &done.attestation {
+        ui.warn(why);
+    }
+    let gas = done.receipt.as_ref().map(|r| r.gas_used);
+    let status = format!("{:?}", done.status).to_lowercase();
+    let text = format!(
+        "model {}{}\nkey   {} ({status})",
+        done.model,
+        gas.map_or(" (listed before)".to_owned(), |g| format!(" ({g} gas)")),
+        done.key_hash
+    );
+    ui.finish(
+        json!({
+            "model": done.model, "key_hash": done.key_hash, "key_status": status, "attestation": done.attestation, "gas": gas,
+            "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
+        }),
+        text,
+    );
+    Ok(())
+}

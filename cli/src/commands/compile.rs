@@ -1,0 +1,107 @@
+//! `assay compile`.
+
+use crate::args::{CompileArgs, Objective};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
+use crate::ui::Ui;
+use assay_circuits::model::Architecture;
+use assay_circuits::shape::{Shape, ShapeError};
+use assay_compiler::{Calibration, CompileError, Options, Phase, compile as compile_onnx};
+use assay_prover::package::{Metadata, Package, hex};
+use serde_json::json;
+use std::path::Path;
+
+/// Smallest and largest log of a chunk's size that [`Objective::Gas`] chooses without need.
+const GAS_LOGS: std::ops::RangeInclusive<u32> = 14..=17;
+/// The largest log that it chooses for large models.
+const GAS_LOG_MAX: u32 = 18;
+/// From this many chunks on, doubling a chunk is worth its slower opening.
+const MANY_CHUNKS: usize = 12;
+const LATENCY_LOG: u32 = 13;
+
+/// The log of the chunk size for an objective. Settling costs gas per commitment to weights and witness, and a little per doubling of the chunk: so
+/// the smallest chunk that leaves two of each, if there is one.
+pub fn choose_log_chunk(architecture: &Architecture, objective: Objective) -> Result<u32, ShapeError> {
+    if objective == Objective::Latency {
+        return Ok(LATENCY_LOG);
+    }
+    let mut last = 0;
+    for log in GAS_LOGS {
+        let [weights, tables, input, witness] = Shape::new(architecture.clone(), log)?.chunk_counts();
+        if weights <= 2 && witness <= 2 {
+            return Ok(log);
+        }
+        last = weights + tables + input + witness;
+    }
+    Ok(if last > MANY_CHUNKS { GAS_LOG_MAX } else { *GAS_LOGS.end() })
+}
+
+fn phase_text(phase: Phase) -> String {
+    match phase {
+        Phase::Read => "reading".into(),
+        Phase::Import => "importing".into(),
+        Phase::Reference { samples } => format!("{samples} float samples"),
+        Phase::Calibrate => "calibrating".into(),
+        Phase::Search { tried } => format!("trying widths ({tried})"),
+        Phase::Measure => "measuring".into(),
+    }
+}
+
+fn options(args: &CompileArgs) -> Options {
+    Options {
+        table_bits: args.table_bits,
+        weight_bits: args.weight_bits,
+        tolerance: args.tolerance,
+        min_agreement: args.min_agreement,
+        ..Options::default()
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_else(|| "model".into())
+}
+
+/// Compiles and writes a package.
+pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
+    let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("assay"));
+    let calibration = Calibration::read(&args.calibrate)?;
+    let compiled = ui
+        .phase("compile", |bar| {
+            compile_onnx(&args.model, &calibration, &options(&args), &mut |phase| bar.set_message(phase_text(phase)))
+        })
+        .map_err(|failure| match failure.error.downcast_ref::<CompileError>() {
+            // an option is the user's, not the file's
+            Some(CompileError::Option { .. }) => Failure { exit: Exit::Usage, ..failure },
+            _ => files::name(&args.model, failure),
+        })?;
+    let log_chunk = match args.log_chunk {
+        Some(log) => log,
+        None => choose_log_chunk(&compiled.architecture, args.optimize).map_err(|e| Failure::new(Exit::Input, e))?,
+    };
+    let srs = files::srs(ui, args.srs.srs.as_deref(), log_chunk)?;
+    let metadata = Metadata { name: args.name.unwrap_or_else(|| stem(&args.model)), layer_names: compiled.layer_names };
+    let package = ui.phase("commit", |_| Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs))?;
+    ui.phase("write", |_| package.write(&output))?;
+    if !compiled.report.accuracy_met {
+        ui.warn("the accuracy that was asked for is not reached (see the report)");
+    }
+    let shape = &package.model.shape;
+    let [weights, tables, input, witness] = shape.chunk_counts();
+    let bytes = files::size(&output);
+    let text = format!(
+        "{}\nchunks of 2^{log_chunk} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel commitment      {}\n\
+         wrote {} ({bytes} bytes); it holds the weights: keep it secret",
+        compiled.report,
+        hex(&package.model.commitment()),
+        output.display(),
+    );
+    ui.finish(
+        json!({
+            "file": output, "bytes": bytes, "model_commitment": hex(&package.model.commitment()), "shape_digest": hex(&shape.digest),
+            "log_chunk": log_chunk, "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
+            "srs_id": hex(&package.model.srs.id), "development": srs.development, "report": compiled.report,
+        }),
+        text,
+    );
+    Ok(())
+}

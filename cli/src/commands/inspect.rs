@@ -1,0 +1,98 @@
+//! `assay inspect`.
+
+use crate::args::InspectArgs;
+use crate::exit::Outcome;
+use crate::files::{self, ModelFile};
+use crate::ui::Ui;
+use assay_circuits::wrap;
+use assay_prover::key::PublicModel;
+use assay_prover::package::{BuyerKey, Metadata, hex};
+use assay_prover::wrap::WrappedProof;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// What is public of a model, as JSON.
+pub fn describe(metadata: &Metadata, model: &PublicModel) -> Value {
+    let (shape, architecture) = (&model.shape, &model.shape.architecture);
+    let [weights, tables, input, witness] = shape.chunk_counts();
+    let layers: Vec<Value> = architecture
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, layer)| {
+            let function = architecture.table(layer).map(|t| format!("{:?}", t.function));
+            json!({
+                "name": metadata.layer_names.get(i), "channels": layer.dims.channels, "cells": layer.dims.len(),
+                "function": function, "shift": layer.shift, "limbs": layer.limbs, "terms": layer.terms.len(),
+            })
+        })
+        .collect();
+    json!({
+        "name": metadata.name, "model_commitment": hex(&model.commitment()), "shape_digest": hex(&shape.digest), "srs_id": hex(&model.srs.id),
+        "development_srs": model.srs.development, "input_shape": architecture.input.shape, "output_shape": architecture.output.shape,
+        "input_scale": architecture.input.scale, "output_scale": architecture.output.scale, "log_chunk": shape.layout.log_chunk,
+        "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
+        "soundness_bits": shape.soundness_bits(), "proof_bytes": WrappedProof::byte_len(shape), "layers": layers,
+    })
+}
+
+fn key_fields(key: &BuyerKey) -> Value {
+    json!({ "hash": hex(&key.wrap.hash(&key.model)), "contract_bytes": key.wrap.contract_bytes(&key.model).len(), "development": key.is_development() })
+}
+
+/// Lines of `name  value` for the scalar fields of an object.
+fn table(object: &Value, indent: &str) -> String {
+    let mut text = String::new();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        let value = match value {
+            Value::String(s) => s.clone(),
+            Value::Array(items) if items.iter().any(Value::is_object) => continue,
+            Value::Object(_) => {
+                let parts: Vec<String> = value.as_object().into_iter().flatten().map(|(k, v)| format!("{k} {v}")).collect();
+                parts.join(", ")
+            }
+            other => other.to_string(),
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{indent}{:<18} {value}", name.replace('_', " "));
+    }
+    text
+}
+
+/// Shows a package or a key.
+pub fn inspect(ui: &Ui, args: InspectArgs) -> Outcome {
+    let file = files::model(ui, &args.file)?;
+    let (kind, metadata, model, key) = match &file {
+        ModelFile::Key(key) => ("key", &key.metadata, &key.model, Some(key)),
+        ModelFile::Package(package, key) => ("package", &package.metadata, &package.model, key.as_ref()),
+    };
+    let constraints = wrap::constraints(&model.shape, &model.srs.id).ok().map(|c| c.a.len());
+    let mut object = describe(metadata, model);
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("kind".into(), json!(kind));
+        fields.insert("bytes".into(), json!(files::size(&args.file)));
+        fields.insert("wrap_constraints".into(), json!(constraints));
+        fields.insert("key".into(), key.map_or(Value::Null, |k| key_fields(k)));
+    }
+    if key.is_some_and(|k| k.is_development()) {
+        ui.warn("development key: its maker can forge proofs; for tests only");
+    } else if model.srs.development {
+        files::warn_development(ui);
+    }
+    let mut text = table(&object, "");
+    let _ = writeln!(text, "layers");
+    for layer in object.get("layers").and_then(Value::as_array).into_iter().flatten() {
+        let field = |name: &str| layer.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {:<24} {:>7} cells  {:<12} shift {:>2}  limbs {}",
+            field("name"),
+            field("cells"),
+            field("function"),
+            field("shift"),
+            field("limbs")
+        );
+    }
+    ui.finish(object, text.trim_end());
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! `assay setup` and `assay verify-key`.
+
+use crate::args::{SetupArgs, VerifyKeyArgs};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
+use crate::ui::Ui;
+use assay_prover::package::{BuyerKey, hex, write_proving_key};
+use assay_prover::wrap::WrapProvingKey;
+use serde_json::json;
+
+/// Makes a development key.
+pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
+    if !args.dev {
+        let text = "a key that others can trust comes from a ceremony, which is not available yet; `assay setup --dev` makes an insecure development key";
+        return Err(Failure::message(Exit::Usage, text));
+    }
+    let package = files::package(ui, &args.model)?;
+    if package.model.srs.development {
+        files::warn_development(ui);
+    }
+    ui.warn("development key: whoever made it can forge proofs; for tests only");
+    let proving = ui.phase("setup", |_| WrapProvingKey::development(&package.model.shape, &package.model.srs.id))?;
+    let key = BuyerKey::new(&package, proving.verifying_key(), true);
+    let pk = args.output.unwrap_or_else(|| files::beside(&args.model, "pk"));
+    let key_file = files::beside(&pk, "key");
+    if pk == key_file {
+        return Err(Failure::message(Exit::Usage, "the proving key and the buyer's key would be the same file: choose another name with -o"));
+    }
+    ui.phase("write", |_| write_proving_key(&pk, &proving, &package.model).and_then(|()| key.write(&key_file)))?;
+    let (pk_bytes, key_bytes) = (files::size(&pk), files::size(&key_file));
+    let hash = hex(&key.wrap.hash(&key.model));
+    let constraints = proving.constraints();
+    let text = format!(
+        "{constraints} constraints\nkey hash {hash}\nwrote {} ({pk_bytes} bytes), for the prover\nwrote {} ({key_bytes} bytes), for buyers",
+        pk.display(),
+        key_file.display()
+    );
+    ui.finish(
+        json!({
+            "proving_key": pk, "proving_key_bytes": pk_bytes, "key": key_file, "key_bytes": key_bytes, "key_hash": hash,
+            "constraints": constraints, "development": true,
+        }),
+        text,
+    );
+    Ok(())
+}
+
+/// Recomputes a buyer's key.
+pub fn verify_key(ui: &Ui, args: VerifyKeyArgs) -> Outcome {
+    let key = files::key(ui, &args.key)?;
+    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &key.model.srs, key.model.shape.layout.log_chunk)?;
+    ui.phase("recompute", |_| key.recompute(&srs)).map_err(|e| files::name(&args.key, e))?;
+    let hash = hex(&key.wrap.hash(&key.model));
+    if key.wrap_development {
+        ui.warn("development key: it is well formed, and its maker can forge proofs; for tests only");
+    }
+    let text = format!(
+        "{}: shape, tables, SRS and points are what the model description gives\nkey hash         {hash}\nmodel commitment {}{}",
+        args.key.display(),
+        hex(&key.model.commitment()),
+        if key.is_development() { "\ndevelopment      yes: for tests only" } else { "" },
+    );
+    ui.finish(
+        json!({
+            "ok": true, "key_hash": hash, "model_commitment": hex(&key.model.commitment()), "shape_digest": hex(&key.model.shape.digest),
+            "srs_id": hex(&key.model.srs.id), "development": key.is_development(),
+        }),
+        text,
+    );
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! One module per command.
+
+pub mod chain;
+pub mod compile;
+pub mod demo;
+pub mod inspect;
+pub mod keys;
+pub mod prove;
+pub mod request;
+pub mod serve;
+pub mod srs;

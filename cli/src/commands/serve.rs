@@ -1,0 +1,122 @@
+//! `assay serve`.
+
+use super::{chain, prove};
+use crate::args::ServeArgs;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
+use crate::ui::Ui;
+use alloy::primitives::{Address, B256};
+use assay_api::chain::Rpc;
+use assay_api::chain::abi::InferenceMarket;
+use assay_api::config::{ChainConfig, ServeConfig, Terms};
+use assay_api::engine::Engine;
+use assay_api::engine::native::NativeEngine;
+use assay_prover::seller::Seller;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The packages among files and folders, sorted.
+fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        let unreadable = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display()));
+        if std::fs::metadata(path).map_err(unreadable)?.is_dir() {
+            let entries = std::fs::read_dir(path).map_err(unreadable)?;
+            let files = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "assay"));
+            found.extend(files);
+        } else {
+            found.push(path.clone());
+        }
+    }
+    found.sort();
+    found.dedup();
+    if found.is_empty() { Err(Failure::message(Exit::Input, "there is no package (MODEL.assay) in the folders given")) } else { Ok(found) }
+}
+
+/// Where models are listed, and by whom.
+struct Listing {
+    rpc: Rpc,
+    registry: Address,
+    owner: Address,
+}
+
+/// The chain's settings, where predictions are paid.
+async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)>> {
+    let (Some(url), Some(market)) = (&args.rpc, args.market) else { return Ok(None) };
+    let Some(key) = &args.private_key else {
+        return Err(Failure::message(Exit::Usage, "a paid service needs the account that owns the models: --private-key, or ASSAY_PRIVATE_KEY"));
+    };
+    let account = chain::signer(key)?;
+    let rpc = Rpc::new(url)?;
+    let registry = match args.registry {
+        Some(registry) => registry,
+        None => rpc.call(market, &InferenceMarket::modelsCall {}).await?,
+    };
+    let terms = Terms {
+        token: args.token.unwrap_or_default(),
+        price: args.price,
+        collateral: args.collateral,
+        prove_secs: args.prove_secs,
+        expire_secs: args.expire_secs,
+        ..Terms::default()
+    };
+    let listing = Listing { rpc, registry, owner: account.address() };
+    let mut config = ChainConfig::new(url, market, registry, account, terms);
+    config.confirmations = args.confirmations;
+    config.from_block = args.from_block;
+    Ok(Some((config, listing)))
+}
+
+/// Adds one package with its keys to the engine. Returns the id under which it is served.
+async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, listing: Option<&Listing>) -> Outcome<B256> {
+    let package = files::package(ui, path)?;
+    let (proving, key) = prove::with_keys(ui, path, None, &package)?;
+    let commitment = B256::from(package.model.commitment());
+    let id = match listing {
+        None => None,
+        Some(at) => chain::find_model(&at.rpc, at.registry, commitment, at.owner).await?,
+    };
+    if listing.is_some() && id.is_none() {
+        let text = format!("{} is not listed by this account: `assay publish` lists it", path.display());
+        if !args.free {
+            return Err(Failure::message(Exit::Failed, text));
+        }
+        ui.warn(format!("{text}; it is served for free only"));
+    }
+    if key.is_development() {
+        ui.warn(format!("{}: development key: its maker can forge proofs; for tests only", path.display()));
+    }
+    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, package.model.shape.layout.log_chunk)?;
+    let seller = ui.phase("prepare", |_| Seller::new(package, srs))?.with_wrap_key(proving);
+    Ok(engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id)
+}
+
+/// Serves until a signal.
+pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
+    if !args.free && args.market.is_none() {
+        return Err(Failure::message(Exit::Usage, "nothing to serve: pass --free, or --rpc and --market"));
+    }
+    let chain = chain_config(&args).await?;
+    let mut engine = NativeEngine::new();
+    for path in packages(&args.models)? {
+        let id = add(ui, &args, &mut engine, &path, chain.as_ref().map(|(_, listing)| listing)).await?;
+        ui.line(format!("{} as {id}", path.display()));
+    }
+    let mut config = ServeConfig::free(&args.data);
+    config.bind = args.bind;
+    config.free = args.free;
+    config.chain = chain.map(|(config, _)| config);
+    config.operator_token = args.operator_token;
+    let models: Vec<_> = engine.models().iter().map(|m| json!({ "id": m.id, "name": m.name })).collect();
+    let ready = |address: std::net::SocketAddr| {
+        if ui.json {
+            // a server's one object comes when it is ready, since scripts wait for that
+            println!("{}", json!({ "url": format!("http://{address}"), "models": models }));
+        } else {
+            println!("listening on http://{address}");
+        }
+    };
+    assay_api::serve(config, Arc::new(engine), assay_api::signalled(), ready).await?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Finding and reading files: packages with their keys beside them, the SRS, the cache of development strings.
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::ui::Ui;
+use assay_prover::key::SrsVerifier;
+use assay_prover::package::{BuyerKey, FileError, Package, hex};
+use assay_prover::srs::{self, Srs};
+use std::path::{Path, PathBuf};
+
+/// The largest development SRS that is made on the fly.
+const MAX_DEV_LOG: u32 = 20;
+
+/// A file beside another one, with another extension.
+pub fn beside(path: &Path, extension: &str) -> PathBuf {
+    path.with_extension(extension)
+}
+
+/// Size in bytes; 0 if it cannot be known.
+pub fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map(|m| m.len()).unwrap_or_default()
+}
+
+/// Where files are kept between runs: `$ASSAY_HOME`, else the user's cache folder.
+pub fn home() -> PathBuf {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = || folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|h| h.join(".cache"))).unwrap_or_else(std::env::temp_dir);
+    folder("ASSAY_HOME").unwrap_or_else(|| cache().join("assay"))
+}
+
+/// Warns that proofs over a development SRS prove nothing.
+pub fn warn_development(ui: &Ui) {
+    ui.warn("development SRS: its trapdoor is public, so anybody can forge proofs over it; insecure, for tests only");
+}
+
+/// Reads an SRS from a file, or takes the development SRS of at least `2^log` powers.
+pub fn srs(ui: &Ui, file: Option<&Path>, log: u32) -> Outcome<Srs> {
+    let srs = match file {
+        Some(path) => ui.phase("read SRS", |_| srs::file::load(path)).map_err(|e| name(path, e))?,
+        None => development(ui, log)?,
+    };
+    if srs.max_log() < log {
+        return Err(FileError::SrsTooSmall { have: srs.max_log(), need: log }.into());
+    }
+    if srs.development {
+        warn_development(ui);
+    }
+    Ok(srs)
+}
+
+/// Reads an SRS, or the development SRS, for a model that was made over one.
+pub fn srs_of(ui: &Ui, file: Option<&Path>, model: &SrsVerifier, log: u32) -> Outcome<Srs> {
+    if file.is_none() && !model.development {
+        let need = hex(&model.id);
+        return Err(Failure::message(Exit::Usage, format!("the model is over the SRS {need}: pass its file with --srs, or set ASSAY_SRS")));
+    }
+    let srs = srs(ui, file, log)?;
+    if srs.id() == model.id { Ok(srs) } else { Err(FileError::Srs { have: hex(&srs.id()), need: hex(&model.id) }.into()) }
+}
+
+/// The development SRS from the cache, or made and cached. A cache that is damaged or cannot be written is no reason to fail.
+fn development(ui: &Ui, log: u32) -> Outcome<Srs> {
+    if log > MAX_DEV_LOG {
+        return Err(Failure::message(Exit::Usage, format!("a development SRS has at most 2^{MAX_DEV_LOG} powers; 2^{log} are needed")));
+    }
+    let path = home().join(format!("srs-dev-{log}.bin"));
+    if let Ok(srs) = srs::file::load(&path)
+        && srs.development
+        && srs.max_log() >= log
+    {
+        return Ok(srs);
+    }
+    let srs = ui.phase("make development SRS", |_| Ok::<_, Failure>(Srs::development(log)))?;
+    let saved = std::fs::create_dir_all(home()).map_err(srs::SrsError::Io).and_then(|()| srs::file::save(&srs, &path));
+    if let Err(error) = saved {
+        ui.warn(format!("cannot keep the development SRS in {}: {error}", path.display()));
+    }
+    Ok(srs)
+}
+
+/// Puts the file's name before an error that does not name it.
+pub fn name(path: &Path, failure: Failure) -> Failure {
+    if failure.text().contains(&path.display().to_string()) {
+        return failure;
+    }
+    Failure { exit: failure.exit, error: failure.error.context(path.display().to_string()) }
+}
+
+/// Reads a package.
+pub fn package(ui: &Ui, path: &Path) -> Outcome<Package> {
+    ui.phase("read package", |_| Package::read(path)).map_err(|e| name(path, e))
+}
+
+/// Reads a buyer's key.
+pub fn key(ui: &Ui, path: &Path) -> Outcome<BuyerKey> {
+    ui.phase("read key", |_| BuyerKey::read(path)).map_err(|e| name(path, e))
+}
+
+/// What `--model` names: a key, or a package with its key beside it (if there is one).
+pub enum ModelFile {
+    /// The public half alone.
+    Key(Box<BuyerKey>),
+    /// The seller's package.
+    Package(Box<Package>, Option<Box<BuyerKey>>),
+}
+
+/// Reads a package or a key, whichever the file is.
+pub fn model(ui: &Ui, path: &Path) -> Outcome<ModelFile> {
+    let package = match Package::read(path) {
+        Err(FileError::Kind { .. }) => None,
+        other => Some(other.map_err(|e| name(path, e.into()))?),
+    };
+    let Some(package) = package else {
+        return match BuyerKey::read(path) {
+            Err(FileError::Kind { .. }) => {
+                Err(FileError::Kind { path: path.to_owned(), expected: "a package (MODEL.assay) or a key (MODEL.key)" }.into())
+            }
+            other => Ok(ModelFile::Key(Box::new(other.map_err(|e| name(path, e.into()))?))),
+        };
+    };
+    let beside = beside(path, "key");
+    let key = if beside.exists() { Some(Box::new(checked_key(ui, &beside, &package)?)) } else { None };
+    Ok(ModelFile::Package(Box::new(package), key))
+}
+
+/// Reads a key and checks that it is the package's.
+pub fn checked_key(ui: &Ui, path: &Path, package: &Package) -> Outcome<BuyerKey> {
+    let key = key(ui, path)?;
+    let (a, b) = (&key.model, &package.model);
+    if a.shape.digest == b.shape.digest && a.weights == b.weights && a.srs == b.srs {
+        return Ok(key);
+    }
+    let text = format!("{} is the key of another model: make it again with `assay setup --dev`", path.display());
+    Err(Failure::message(Exit::Input, text))
+}

@@ -1,0 +1,165 @@
+//! Proof files: a claim and its proof, as JSON. Nothing in a file is believed: `verify` recomputes what can be recomputed.
+
+use crate::exit::{Exit, Failure, Outcome};
+use alloy::primitives::{B256, Bytes, keccak256};
+use assay_api::engine::native::context_scalar;
+use assay_circuits::exec::dequantise_output;
+use assay_prover::key::{PublicModel, WrapVerifyingKey};
+use assay_prover::native::{self, Claim, NativeProof};
+use assay_prover::package::points_from_bytes;
+use assay_prover::pcs::encode;
+use assay_prover::wrap::{self, WrappedProof};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+/// The version of the format.
+const VERSION: u32 = 1;
+/// No proof file is as large.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Which proof a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The wrapped proof: zero-knowledge, for contracts.
+    Wrapped,
+    /// The inner proof: not zero-knowledge.
+    Inner,
+}
+
+/// A claim and its proof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofFile {
+    /// Version of the format.
+    pub version: u32,
+    /// Which proof it is.
+    pub kind: Kind,
+    /// Digest of the shape and the weight commitments.
+    pub model_commitment: B256,
+    /// Hash of the verifying key of a wrapped proof.
+    pub key_hash: Option<B256>,
+    /// What the proof is bound to, before reduction by the field's order.
+    pub context: B256,
+    /// Commitments to the input, 64 bytes each.
+    pub input_commitments: Vec<Bytes>,
+    /// Output cells.
+    pub output: Vec<i16>,
+    /// The output in real units.
+    pub output_data: Vec<Vec<f32>>,
+    /// The proof.
+    pub proof: Bytes,
+}
+
+/// Input commitments as bytes.
+pub fn commitment_bytes(claim: &Claim) -> Vec<Bytes> {
+    claim.input.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect()
+}
+
+/// A context as users write it: 0x and 64 digits, or a text.
+pub fn context(text: Option<&str>) -> Outcome<B256> {
+    match text {
+        None => Ok(B256::ZERO),
+        Some(hex) if hex.starts_with("0x") => hex
+            .parse()
+            .map_err(|_| Failure::message(Exit::Usage, "--context: after 0x there must be 64 hex digits; a text must not begin with 0x")),
+        Some(text) => Ok(keccak256(text)),
+    }
+}
+
+fn real(model: &PublicModel, cells: &[i16]) -> Vec<f32> {
+    let cells: Vec<i32> = cells.iter().map(|y| i32::from(*y)).collect();
+    dequantise_output(&model.shape.architecture, &cells)
+}
+
+impl ProofFile {
+    /// A file for a claim.
+    pub fn new(model: &PublicModel, key: Option<&WrapVerifyingKey>, context: B256, claim: &Claim, proof: Vec<u8>) -> Self {
+        Self {
+            version: VERSION,
+            kind: if key.is_some() { Kind::Wrapped } else { Kind::Inner },
+            model_commitment: model.commitment().into(),
+            key_hash: key.map(|k| k.hash(model).into()),
+            context,
+            input_commitments: commitment_bytes(claim),
+            output: claim.output.clone(),
+            output_data: vec![real(model, &claim.output)],
+            proof: proof.into(),
+        }
+    }
+
+    /// Writes the file, whole or not at all. Returns its size.
+    pub fn write(&self, path: &Path) -> Outcome<u64> {
+        let failed = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot write {}: {e}", path.display()));
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        let text = serde_json::to_string_pretty(self).map_err(|e| Failure::new(Exit::Failed, e))? + "\n";
+        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        file.persist(path).map_err(|e| failed(e.error))?;
+        Ok(text.len() as u64)
+    }
+
+    /// Reads a file.
+    pub fn read(path: &Path) -> Outcome<Self> {
+        let name = path.display();
+        let io = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot read {name}: {e}"));
+        if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
+            return Err(Failure::message(Exit::Input, format!("{name} is no proof file: it is too large")));
+        }
+        let text = std::fs::read(path).map_err(io)?;
+        let file: Self =
+            serde_json::from_slice(&text).map_err(|e| Failure::message(Exit::Input, format!("{name} is no proof file, or is truncated: {e}")))?;
+        if file.version != VERSION {
+            return Err(Failure::message(Exit::Input, format!("{name} has the version {}, and this program reads {VERSION}", file.version)));
+        }
+        Ok(file)
+    }
+
+    /// The claim, with its points decoded.
+    fn claim(&self) -> Outcome<Claim> {
+        let mut input = Vec::new();
+        for bytes in &self.input_commitments {
+            let point = points_from_bytes(bytes).filter(|p| p.len() == 1);
+            input.extend(point.ok_or_else(|| Failure::message(Exit::Failed, "an input commitment is not a point of the curve"))?);
+        }
+        Ok(Claim { input, output: self.output.clone(), context: context_scalar(self.context) })
+    }
+
+    /// Verifies everything that the file says. Errors: [`Exit::Failed`] if it does not hold, [`Exit::Input`] if there is no key for it.
+    pub fn verify(&self, model: &PublicModel, key: Option<&WrapVerifyingKey>) -> Outcome {
+        let failed = |text: &str| Failure::message(Exit::Failed, text);
+        if self.model_commitment != B256::from(model.commitment()) {
+            return Err(failed("the proof is for another model"));
+        }
+        let claim = self.claim()?;
+        match (self.kind, key) {
+            (Kind::Wrapped, None) => return Err(Failure::message(Exit::Input, "a wrapped proof is verified with the buyer's key: pass MODEL.key")),
+            (Kind::Wrapped, Some(key)) => {
+                if self.key_hash != Some(key.hash(model).into()) {
+                    return Err(failed("the proof is for another key of the model"));
+                }
+                let proof = WrappedProof::from_bytes(&model.shape, &self.proof)?;
+                wrap::verify(model, key, &claim, &proof)?;
+            }
+            (Kind::Inner, _) => native::verify(model, &claim, &NativeProof::from_bytes(model, &self.proof)?)?,
+        }
+        // the proof is about the cells: the real numbers beside them must say the same
+        let real = real(model, &self.output);
+        if self.output_data.len() == 1 && self.output_data.first() == Some(&real) { Ok(()) } else { Err(failed("output_data is not what the output's cells say")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts() {
+        assert_eq!(context(None).unwrap(), B256::ZERO);
+        assert_eq!(context(Some("job 1")).unwrap(), keccak256("job 1"));
+        let hex = format!("0x{}", "ab".repeat(32));
+        assert_eq!(context(Some(&hex)).unwrap(), B256::repeat_byte(0xab));
+        assert_eq!(context(Some("0x1234")).unwrap_err().exit, Exit::Usage);
+    }
+}
