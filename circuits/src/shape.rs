@@ -9,6 +9,9 @@ use sha3::{Digest, Keccak256};
 /// The smallest and the largest log of a chunk's size.
 pub const LOG_CHUNK_RANGE: std::ops::RangeInclusive<u32> = 4..=24;
 
+/// The largest log of the number of committed cells, and of lookups: beyond it nothing is allocated.
+pub const MAX_LOG_CELLS: usize = 30;
+
 /// Why there is no shape.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +24,12 @@ pub enum ShapeError {
     LogChunk {
         /// The log of the size asked for.
         log_chunk: u32,
+    },
+    /// The model is too large to be proven in one piece.
+    #[error("the model needs 2^{log_cells} cells or lookups, 2^30 are supported: use a smaller model")]
+    TooLarge {
+        /// Log of the number of committed cells or of lookups, whichever is larger.
+        log_cells: usize,
     },
     /// The architecture does not serialise.
     #[error("the architecture cannot be serialised: {0}")]
@@ -52,6 +61,10 @@ impl Shape {
         }
         architecture.validate()?;
         let layout = Layout::new(&architecture, log_chunk);
+        let log_cells = layout.variables().max(layout.log_leaves as usize);
+        if log_cells > MAX_LOG_CELLS {
+            return Err(ShapeError::TooLarge { log_cells });
+        }
         let mut hash = Keccak256::new_with_prefix(b"assay-shape-v1");
         hash.update(postcard::to_stdvec(&(&architecture, log_chunk))?);
         let shape = Self { architecture, layout, digest: hash.finalize().into() };
