@@ -4,6 +4,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use assay_prover::control::{Control, Phase};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Mutex;
@@ -18,13 +19,14 @@ pub struct Ui {
     /// Whether stdout gets one JSON object instead of text.
     pub json: bool,
     seconds: Mutex<Map<String, Value>>,
+    warned: Mutex<HashSet<String>>,
     started: Instant,
 }
 
 impl Ui {
     /// A conversation.
     pub fn new(json: bool) -> Self {
-        Self { json, seconds: Mutex::default(), started: Instant::now() }
+        Self { json, seconds: Mutex::default(), warned: Mutex::default(), started: Instant::now() }
     }
 
     /// Lets Ctrl-C raise the flag that [`Ui::control`] and [`Ui::until_cancelled`] watch. Needs a runtime.
@@ -118,9 +120,12 @@ impl Ui {
         }
     }
 
-    /// A warning, on stderr.
+    /// A warning, on stderr; once per command.
     pub fn warn(&self, text: impl Display) {
-        eprintln!("warning: {text}");
+        let text = text.to_string();
+        if self.warned.lock().is_ok_and(|mut warned| warned.insert(text.clone())) {
+            eprintln!("warning: {text}");
+        }
     }
 
     /// The command's result: with `--json` the object with the seconds added, else `text`.

@@ -40,18 +40,21 @@ fn key_fields(key: &BuyerKey) -> Value {
     json!({ "hash": hex(&key.wrap.hash(&key.model)), "contract_bytes": key.wrap.contract_bytes(&key.model).len(), "development": key.is_development() })
 }
 
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Lines of `name  value` for the scalar fields of an object.
 fn table(object: &Value, indent: &str) -> String {
     let mut text = String::new();
     for (name, value) in object.as_object().into_iter().flatten() {
         let value = match value {
-            Value::String(s) => s.clone(),
             Value::Array(items) if items.iter().any(Value::is_object) => continue,
             Value::Object(_) => {
-                let parts: Vec<String> = value.as_object().into_iter().flatten().map(|(k, v)| format!("{k} {v}")).collect();
+                let parts: Vec<String> = value.as_object().into_iter().flatten().map(|(k, v)| format!("{k} {}", plain(v))).collect();
                 parts.join(", ")
             }
-            other => other.to_string(),
+            other => plain(other),
         };
         // Writing to a string does not fail.
         let _ = writeln!(text, "{indent}{:<18} {value}", name.replace('_', " "));
@@ -82,7 +85,7 @@ pub fn inspect(ui: &Ui, args: InspectArgs) -> Outcome {
     let mut text = table(&object, "");
     let _ = writeln!(text, "layers");
     for layer in object.get("layers").and_then(Value::as_array).into_iter().flatten() {
-        let field = |name: &str| layer.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+        let field = |name: &str| layer.get(name).map(plain).unwrap_or_default();
         let _ = writeln!(
             text,
             "  {:<24} {:>7} cells  {:<12} shift {:>2}  limbs {}",

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// Gas limit of the transaction that must revert: estimating refuses it.
 const GAS_LIMIT: u64 = 2_000_000;
-/// The first byte of the proof's word `s`, after the 8 words of the SNARK and `D`: any value below the field's order is well formed there.
+/// The last byte of the proof's word `s`, after the 8 words of the SNARK and `D`: it stays well formed with another lowest bit.
 const VALUE_END: usize = 32 * 10 - 1;
 
 /// Calls the market without a transaction.

@@ -54,7 +54,7 @@ pub fn prediction(ui: &Ui, file: &ProofFile) -> Outcome<usize> {
 /// Balances before and after.
 pub fn balances(ui: &Ui, before: &Balances, after: &Balances) {
     ui.line(format!("  {:<24} {:>28} {:>28}", "balance", "before", "after"));
-    let mut row = |name: &str, a: U256, b: U256| ui.line(format!("  {name:<24} {:>28} {:>28}", coins(a), coins(b)));
+    let row = |name: &str, a: U256, b: U256| ui.line(format!("  {name:<24} {:>28} {:>28}", coins(a), coins(b)));
     row("buyer", before.buyer_coins, after.buyer_coins);
     row("buyer's credit", before.buyer_credit, after.buyer_credit);
     row("seller", before.seller_coins, after.seller_coins);
