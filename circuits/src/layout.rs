@@ -149,12 +149,12 @@ fn pack(log_sizes: &[u32], start: usize) -> (Vec<Block>, usize) {
     (blocks, end)
 }
 
-/// Packs the blocks of one region after `start` cells; returns them, the region and the cell after its last chunk.
-fn region(log_sizes: &[u32], start: usize, log_chunk: u32) -> (std::vec::IntoIter<Block>, Region, usize) {
+/// Packs the blocks of one region of at least `least` chunks after `start` cells; returns them, the region and the cell after its last chunk.
+fn region(log_sizes: &[u32], start: usize, log_chunk: u32, least: usize) -> (std::vec::IntoIter<Block>, Region, usize) {
     let largest = log_sizes.iter().copied().max().unwrap_or(0).max(log_chunk);
     let first = start.next_multiple_of(1 << largest);
     let (blocks, end) = pack(log_sizes, first);
-    let chunks = (end - first).div_ceil(1 << log_chunk);
+    let chunks = (end - first).div_ceil(1 << log_chunk).max(least);
     let first_chunk = if chunks == 0 { start >> log_chunk } else { first >> log_chunk };
     let end = if chunks == 0 { start } else { first + (chunks << log_chunk) };
     (blocks.into_iter(), Region { first_chunk, chunks }, end)
@@ -180,12 +180,12 @@ impl Layout {
             }
             secret.extend(layer.bias.then(|| layer.dims.log_channels()));
         }
-        let (mut secret, weights, end) = region(&secret, 0, log_chunk);
+        let (mut secret, weights, end) = region(&secret, 0, log_chunk, 1);
 
         let committed: Vec<u32> = architecture.tables.iter().filter(|t| t.is_committed()).map(|t| t.log_rows()).collect();
-        let (mut committed, tables_region, end) = region(&committed, end, log_chunk);
+        let (mut committed, tables_region, end) = region(&committed, end, log_chunk, 0);
 
-        let (mut input, input_region, end) = region(&[architecture.input.dims.log_size()], end, log_chunk);
+        let (mut input, input_region, end) = region(&[architecture.input.dims.log_size()], end, log_chunk, 1);
 
         let mut witness = Vec::new();
         for layer in &architecture.layers {
@@ -194,7 +194,7 @@ impl Layout {
         }
         witness.extend(architecture.tables.iter().map(|t| t.log_rows()));
         witness.extend(&ranges);
-        let (mut witness_blocks, witness, end) = region(&witness, end, log_chunk);
+        let (mut witness_blocks, witness, end) = region(&witness, end, log_chunk, 1);
 
         // Every iterator below was filled by the same walk over the architecture, so none runs out.
         let mut next = || witness_blocks.next().unwrap_or(Block { offset: 0, log_size: 0 });

@@ -2,6 +2,7 @@
 
 use crate::inner::limbs_of;
 use crate::pcs::encode;
+use crate::srs;
 use assay_circuits::Fr;
 use assay_circuits::shape::{Shape, ShapeError};
 use ark_bn254::{Bn254, G1Affine, G2Affine};
@@ -28,8 +29,8 @@ pub enum KeyError {
         /// How many there must be.
         need: usize,
     },
-    /// A point of the Groth16 key is the identity or one that allows forging.
-    #[error("the Groth16 key is degenerate ({0}): it must not be used")]
+    /// A point of the key is the identity or another one that allows forging.
+    #[error("the key is degenerate ({0}): it must not be used")]
     Degenerate(&'static str),
     /// Recomputing gave something else.
     #[error("{0} is not what the public model description gives: do not use this key")]
@@ -53,6 +54,21 @@ impl SrsVerifier {
     /// Of an SRS.
     pub fn new(srs: &crate::srs::Srs) -> Self {
         Self { h: srs.h, tau_h: srs.tau_h, id: srs.id(), development: srs.development }
+    }
+
+    /// Ties id and development mark to `[τ]_2`, and refuses τ = 0 and ±1, under which anything opens. Errors: [`KeyError::Degenerate`],
+    /// [`KeyError::Mismatch`].
+    pub fn check(&self) -> Result<(), KeyError> {
+        if self.tau_h.is_zero() || self.tau_h == self.h || self.tau_h == -self.h {
+            return Err(KeyError::Degenerate("τ is 0 or ±1"));
+        }
+        if self.id != srs::id_of(&self.tau_h) {
+            return Err(KeyError::Mismatch("the SRS id"));
+        }
+        if self.development != srs::is_development(&self.tau_h) {
+            return Err(KeyError::Mismatch("the SRS's development mark"));
+        }
+        Ok(())
     }
 }
 

@@ -159,8 +159,8 @@ pub struct BuyerKey {
 impl Package {
     /// Commits a compiled model with fresh blinding. Errors: [`FileError`].
     pub fn new(metadata: Metadata, architecture: Architecture, weights: Weights, log_chunk: u32, srs: &Srs) -> Result<Self, FileError> {
-        weights.validate(&architecture)?;
         let shape = Shape::new(architecture, log_chunk)?;
+        weights.validate(&shape.architecture)?;
         check_srs_size(srs, log_chunk)?;
         let blinding = random_scalars(&mut fresh_rng(), shape.layout.weights.chunks);
         let committed = Committed::new(srs, log_chunk, weight_cells(&shape, &weights), blinding);
@@ -190,8 +190,8 @@ impl Package {
     /// Reads a package. Errors: [`FileError`].
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let body: PackageBody = read_body(path, PACKAGE_MAGIC, "a package that `assay compile` wrote")?;
-        body.weights.validate(&body.architecture)?;
         let model = body.public.model(path, body.architecture, body.log_chunk)?;
+        body.weights.validate(&model.shape.architecture)?;
         let damaged = || FileError::Damaged { path: path.to_owned() };
         let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
         let committed =
@@ -258,6 +258,7 @@ impl BuyerKey {
         let equal = |same: bool, what| if same { Ok(()) } else { Err(KeyError::Mismatch(what)) };
         equal(shape.digest == self.model.shape.digest, "the shape digest")?;
         equal(SrsVerifier::new(srs) == self.model.srs, "the SRS")?;
+        self.model.srs.check()?;
         equal(commit_tables(&shape, srs).commitments == self.model.tables, "a table commitment")?;
         self.model.check()?;
         self.wrap.check()
@@ -287,6 +288,7 @@ impl PublicBody {
             tables: CanonicalDeserialize::deserialize_compressed(&self.tables[..]).map_err(damaged)?,
             srs,
         };
+        model.srs.check()?;
         model.check()?;
         Ok(model)
     }
@@ -382,7 +384,7 @@ fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(name);
     let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&temporary)?;
+        let mut file = create_private(&temporary)?;
         let mut hash = Keccak256::new();
         for part in parts {
             hash.update(part);
@@ -397,6 +399,15 @@ fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
         let _ = std::fs::remove_file(&temporary);
         failed(error)
     })
+}
+
+/// A new file that only its owner reads: a package holds weights and blinding.
+fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn read_body<T: for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {

@@ -134,7 +134,12 @@ impl WrapProvingKey {
     pub fn from_bytes(bytes: &[u8], shape: &Shape, srs_id: &[u8; 32]) -> Result<Self, WrapError> {
         let key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(bytes).map_err(|_| WrapError::WrongKey)?;
         let constraints = wrap::constraints(shape, srs_id)?;
-        let fits = key.a_query.len() == constraints.variables && key.vk.gamma_abc_g1.len() == constraints.public;
+        let (variables, public) = (constraints.variables, constraints.public);
+        let domain = (constraints.a.len() + public).next_power_of_two();
+        let fits = [key.a_query.len(), key.b_g1_query.len(), key.b_g2_query.len()] == [variables; 3]
+            && key.l_query.len() == variables - public
+            && key.h_query.len() == domain - 1
+            && key.vk.gamma_abc_g1.len() == public;
         if fits { Ok(Self::with_matrices(key, constraints)) } else { Err(WrapError::WrongKey) }
     }
 }

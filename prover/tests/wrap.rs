@@ -4,7 +4,7 @@ use assay_circuits::{Fr, sample};
 use assay_prover::control::Control;
 use assay_prover::key::WrapVerifyingKey;
 use assay_prover::native::Claim;
-use assay_prover::package::{Metadata, Package};
+use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::{self, WrapProvingKey, WrappedProof};
@@ -87,4 +87,48 @@ fn proofs_share_no_randomness() {
     for (i, word) in words(&other).iter().enumerate() {
         assert!(!first.contains(word), "word {i}");
     }
+}
+
+/// Files: what is written is read back; truncated or damaged at any place, it is refused; an SRS that is not what it says is refused.
+#[test]
+fn files_round_trip_and_damage_is_found() {
+    let Case { seller, key, claim, proof } = case();
+    let folder = tempfile::tempdir().unwrap();
+    let (package_path, key_path) = (folder.path().join("m.assay"), folder.path().join("m.key"));
+    seller.package.write(&package_path).unwrap();
+    let package = Package::read(&package_path).unwrap();
+    assert_eq!(package.committed, seller.package.committed);
+    let buyer = BuyerKey::new(&package, key, true);
+    assert!(buyer.is_development());
+    buyer.recompute(&seller.srs).unwrap();
+    buyer.write(&key_path).unwrap();
+    let read = BuyerKey::read(&key_path).unwrap();
+    wrap::verify(&read.model, &read.wrap, &claim, &proof).unwrap();
+    assert_eq!(read.wrap.hash(&read.model), buyer.wrap.hash(&buyer.model));
+
+    for path in [&package_path, &key_path] {
+        let bytes = std::fs::read(path).unwrap();
+        let broken = folder.path().join("broken");
+        for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+            std::fs::write(&broken, &bytes[..at]).unwrap();
+            assert!(Package::read(&broken).is_err() && BuyerKey::read(&broken).is_err());
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x40;
+            std::fs::write(&broken, &changed).unwrap();
+            assert!(Package::read(&broken).is_err() && BuyerKey::read(&broken).is_err(), "byte {at}");
+        }
+    }
+
+    let mut lying = buyer.clone();
+    lying.model.srs.development = false;
+    lying.write(&key_path).unwrap();
+    assert!(BuyerKey::read(&key_path).is_err(), "a development SRS without its mark");
+    let mut lying = buyer.clone();
+    lying.model.srs.tau_h = Default::default();
+    lying.write(&key_path).unwrap();
+    assert!(BuyerKey::read(&key_path).is_err(), "τ = 0");
+    let mut lying = buyer;
+    lying.model.srs.id[0] ^= 1;
+    lying.write(&key_path).unwrap();
+    assert!(BuyerKey::read(&key_path).is_err(), "another id");
 }

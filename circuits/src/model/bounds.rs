@@ -5,6 +5,7 @@
 
 use super::validate::{MAX_ACCUMULATOR, MAX_LIMB_BITS, ModelError};
 use super::{Architecture, AxisMap, Function, Layer, Source, Table, Term};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A closed interval of integers.
 pub type Interval = (i64, i64);
@@ -108,7 +109,7 @@ fn term_interval(arch: &Architecture, layer: &Layer, term: &Term, x: (i128, i128
             let fan_in = arch.dims(*source).map_or(0, |d| u128::from(d.channels));
             secret(fan_in * u128::from(window.kernel[0]) * u128::from(window.kernel[1]), arch.weight_bits, x)
         }
-        Term::Stencil { rows, cols, .. } => stencil(&axis_sums(rows, layer.dims.height), &axis_sums(cols, layer.dims.width), x),
+        Term::Stencil { rows, cols, .. } => stencil(&axis_sums(rows), &axis_sums(cols), x),
         Term::Gather { coefficient, pairs, .. } => {
             let mut targets: Vec<u32> = pairs.iter().map(|p| p.0).collect();
             targets.sort_unstable();
@@ -126,22 +127,19 @@ fn secret(count: u128, weight_bits: u8, x: (i128, i128)) -> (i128, i128) {
     (-bound, bound)
 }
 
-/// For each output position of an axis: the sum of the positive coefficients and minus the sum of the negative ones. Without repeats.
-fn axis_sums(map: &AxisMap, length: u32) -> Vec<(i128, i128)> {
-    let mut sums = vec![(0i128, 0i128); length as usize];
+/// For each output position of an axis: the sum of the positive coefficients and minus the sum of the negative ones. Without repeats;
+/// positions without entries give (0, 0).
+fn axis_sums(map: &AxisMap) -> BTreeSet<(i128, i128)> {
+    let mut sums: BTreeMap<u32, (i128, i128)> = BTreeMap::new();
     for &(to, _, coefficient) in &map.entries {
-        if let Some(sum) = sums.get_mut(to as usize) {
-            let c = i128::from(coefficient);
-            *sum = if c > 0 { (sum.0 + c, sum.1) } else { (sum.0, sum.1 - c) };
-        }
+        let (plus, minus) = sums.entry(to).or_default();
+        *(if coefficient > 0 { plus } else { minus }) += i128::from(coefficient).abs();
     }
-    sums.sort_unstable();
-    sums.dedup();
-    sums
+    sums.into_values().chain([(0, 0)]).collect()
 }
 
 /// Interval of a separable public map: over all pairs of a row and a column of its matrix.
-fn stencil(rows: &[(i128, i128)], cols: &[(i128, i128)], x: (i128, i128)) -> (i128, i128) {
+fn stencil(rows: &BTreeSet<(i128, i128)>, cols: &BTreeSet<(i128, i128)>, x: (i128, i128)) -> (i128, i128) {
     let mut bound = (0, 0);
     for &(row_plus, row_minus) in rows {
         for &(col_plus, col_minus) in cols {

@@ -87,7 +87,7 @@ pub struct Layer {
     pub terms: Vec<Term>,
     /// Whether a bias per channel is added (an entry of [`Weights::biases`]).
     pub bias: bool,
-    /// Requantisation shift in bits, 0 to 32.
+    /// Requantisation shift in bits, 0 to 16.
     pub shift: u8,
     /// Saturation limbs: how many `(bits(table) - 1)`-bit limbs hold what a clamp cuts off. 0 where the accumulator's
     /// static bound shows that `q` always fits. See [`Architecture::limbs_needed`].

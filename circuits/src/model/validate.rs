@@ -113,6 +113,8 @@ pub enum ModelError {
         padding must be smaller than the dilated kernel on each side"
     )]
     WindowLength { layer: usize, term: usize, axis: AxisOf, output: u32, input: u32 },
+    #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_BLOCK)]
+    TermWork { layer: usize, term: usize },
     #[error("layer {layer}, term {term}: a stencil reads {have} channels and must read as many as the layer has ({need})")]
     StencilChannels { layer: usize, term: usize, have: u32, need: u32 },
     #[error("layer {layer}, term {term}: {axis} entry {to} <- {from} is outside the lengths {to_length} <- {from_length}")]
@@ -286,17 +288,28 @@ impl TermCheck {
             Term::Conv { window, .. } => {
                 self.window(window, 0, AxisOf::Rows, dims.height, source.height)?;
                 self.window(window, 1, AxisOf::Columns, dims.width, source.width)?;
+                // The executor's patches of a row; the prover's tables per kernel position.
+                let [height, width] = window.kernel.map(u64::from);
+                self.work(u128::from(dims.width) * u128::from(source.channels) * u128::from(height * width))?;
+                self.work(1 << (window.log_height() + source.log_height()))?;
+                self.work(1 << (window.log_width() + source.log_width()))?;
                 self.weight_block(window.log_kernel() + source.log_channels() + dims.log_channels())
             }
             Term::Stencil { rows, cols, .. } => {
                 if source.channels != dims.channels {
                     return Err(ModelError::StencilChannels { layer, term: at, have: source.channels, need: dims.channels });
                 }
+                // The source's rows at the layer's width.
+                self.work(u128::from(source.height) << dims.log_width())?;
                 self.axis(rows, AxisOf::Rows, dims.height, source.height)?;
                 self.axis(cols, AxisOf::Columns, dims.width, source.width)
             }
             Term::Gather { coefficient, pairs, .. } => self.gather(*coefficient, pairs),
         }
+    }
+
+    fn work(&self, values: u128) -> Result<(), ModelError> {
+        if values <= 1 << MAX_LOG_BLOCK { Ok(()) } else { Err(ModelError::TermWork { layer: self.layer, term: self.term }) }
     }
 
     fn weight_block(&self, log_size: u32) -> Result<(), ModelError> {

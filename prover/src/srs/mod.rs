@@ -149,7 +149,7 @@ impl Srs {
 
     /// `keccak256("assay-srs-v1" ‖ [τ]_2)`.
     pub fn id(&self) -> [u8; 32] {
-        keccak(&[b"assay-srs-v1", &g2_bytes(&self.tau_h)])
+        id_of(&self.tau_h)
     }
 
     /// The largest `c` whose chunks, blinding coefficient included, can be committed.
@@ -202,6 +202,11 @@ impl Srs {
     fn same_ratio(&self, lower: G1Projective, upper: G1Projective) -> bool {
         Bn254::multi_pairing([lower.into_affine(), (-upper).into_affine()], [self.tau_h, self.h]).is_zero()
     }
+}
+
+/// The id of the SRS with this `[τ]_2`.
+pub fn id_of(tau_h: &G2Affine) -> [u8; 32] {
+    keccak(&[b"assay-srs-v1", &g2_bytes(tau_h)])
 }
 
 /// Whether `[τ]_2` is that of development strings.
