@@ -155,7 +155,8 @@ fn load(network: &Network) -> (Architecture, Weights) {
 fn measure(network: &Network, wrapped: bool) -> Measured {
     let (architecture, weights) = load(network);
     let log_chunk = if wrapped { network.log_chunk_gas } else { network.log_chunk_latency };
-    let parameters = weights.matrices.iter().flatten().filter(|w| **w != 0).count() + weights.biases.iter().flatten().filter(|b| **b != 0).count();
+    let parameters =
+        weights.matrices.iter().flatten().filter(|w| **w != 0).count() + weights.biases.iter().flatten().filter(|b| **b != 0).count();
     let cells = sample::random_input(&architecture, 1);
     exec::execute(&architecture, &weights, &cells).expect("it runs");
     let srs = Srs::development(log_chunk);

@@ -317,7 +317,12 @@ impl Scalar for Symbol {
             }
         }
         all.sort_unstable_by_key(|(variable, _)| *variable);
-        all.dedup_by(|next, kept| kept.0 == next.0 && { kept.1 += next.1; true });
+        all.dedup_by(|next, kept| {
+            kept.0 == next.0 && {
+                kept.1 += next.1;
+                true
+            }
+        });
         all.retain(|(_, k)| *k != Fr::ZERO);
         Self::Linear(system.clone(), all)
     }

@@ -3,6 +3,7 @@
 //! `cargo run --release -p assay-prover --example golden_wrapped`, from the repository's root. The binding context comes from the contracts' test order
 //! (`verifier-contracts/test/vectors/order.mjs`, run with Node). Keys and proofs are randomised, so every run writes another file.
 
+use ark_ff::PrimeField;
 use assay_circuits::{Fr, sample};
 use assay_prover::control::Control;
 use assay_prover::key::points_bytes;
@@ -10,7 +11,6 @@ use assay_prover::package::{Metadata, Package, hex};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::WrapProvingKey;
-use ark_ff::PrimeField;
 use std::process::Command;
 
 const PATH: &str = "fixtures/golden/wrapped.json";

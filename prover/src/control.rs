@@ -31,17 +31,8 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in order.
-    pub const ALL: [Self; 9] = [
-        Self::Execute,
-        Self::Witness,
-        Self::Commit,
-        Self::Lookup,
-        Self::Linear,
-        Self::Batch,
-        Self::Opening,
-        Self::WrapWitness,
-        Self::Wrap,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::Execute, Self::Witness, Self::Commit, Self::Lookup, Self::Linear, Self::Batch, Self::Opening, Self::WrapWitness, Self::Wrap];
 }
 
 /// The work was cancelled.

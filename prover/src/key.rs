@@ -3,12 +3,12 @@
 use crate::inner::limbs_of;
 use crate::pcs::encode;
 use crate::srs;
-use assay_circuits::Fr;
-use assay_circuits::shape::{Shape, ShapeError};
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_groth16::VerifyingKey;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
+use assay_circuits::Fr;
+use assay_circuits::shape::{Shape, ShapeError};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 

@@ -5,12 +5,12 @@ use crate::inner::{Proved, limbs_of};
 use crate::key::PublicModel;
 use crate::pcs::encode::{self, EncodeError, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
+use ark_bn254::G1Affine;
 use assay_circuits::Fr;
 use assay_circuits::layout::Region;
 use assay_circuits::scalar::VerifyError;
 use assay_circuits::verifier::{self, InnerProof, Reduced, Statement};
 use assay_circuits::wrap::{PublicInputs, public_data};
-use ark_bn254::G1Affine;
 
 /// What a proof is claimed to show.
 #[derive(Clone, Debug, PartialEq, Eq)]

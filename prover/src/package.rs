@@ -8,14 +8,14 @@ use crate::key::{KeyError, PublicModel, SrsVerifier, WrapVerifyingKey};
 use crate::pcs::encode::{self, Reader};
 use crate::srs::Srs;
 use crate::wrap::{WrapError, WrapProvingKey};
-use assay_circuits::Fr;
-use assay_circuits::layout::{Block, Layout};
-use assay_circuits::model::{Architecture, ModelError, Weights};
-use assay_circuits::shape::{Shape, ShapeError};
 use ark_bn254::G1Affine;
 use ark_ec::AffineRepr;
 use ark_ff::AdditiveGroup;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
+use assay_circuits::Fr;
+use assay_circuits::layout::{Block, Layout};
+use assay_circuits::model::{Architecture, ModelError, Weights};
+use assay_circuits::shape::{Shape, ShapeError};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use std::io::Write;
@@ -165,12 +165,8 @@ impl Package {
         let blinding = random_scalars(&mut fresh_rng(), shape.layout.weights.chunks);
         let committed = Committed::new(srs, log_chunk, weight_cells(&shape, &weights), blinding);
         let tables = commit_tables(&shape, srs);
-        let model = PublicModel {
-            shape,
-            weights: committed.commitments.clone(),
-            tables: tables.commitments.clone(),
-            srs: SrsVerifier::new(srs),
-        };
+        let model =
+            PublicModel { shape, weights: committed.commitments.clone(), tables: tables.commitments.clone(), srs: SrsVerifier::new(srs) };
         Ok(Self { metadata, model, weights, committed, tables })
     }
 
@@ -199,11 +195,8 @@ impl Package {
         if committed.blinding.len() != committed.commitments.len() {
             return Err(damaged());
         }
-        let tables = Committed {
-            cells: table_cells(&model.shape),
-            blinding: vec![Fr::ZERO; model.tables.len()],
-            commitments: model.tables.clone(),
-        };
+        let tables =
+            Committed { cells: table_cells(&model.shape), blinding: vec![Fr::ZERO; model.tables.len()], commitments: model.tables.clone() };
         Ok(Self { metadata: body.metadata, model, weights: body.weights, committed, tables })
     }
 

@@ -7,11 +7,11 @@ use crate::native::{self, Claim, NativeProof, ProofError};
 use crate::package::{FileError, Package};
 use crate::srs::Srs;
 use crate::wrap::{self, WrapError, WrapProvingKey, WrappedProof};
+use ark_bn254::G1Affine;
+use ark_ff::AdditiveGroup;
 use assay_circuits::Fr;
 use assay_circuits::exec::{self, ExecError, Trace};
 use assay_circuits::shape::Shape;
-use ark_bn254::G1Affine;
-use ark_ff::AdditiveGroup;
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]

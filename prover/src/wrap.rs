@@ -8,20 +8,22 @@ use crate::key::{KeyError, PublicModel, WrapVerifyingKey};
 use crate::native::{Claim, ProofError, opened_terms, statement};
 use crate::pcs::encode::{self, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening};
-use assay_circuits::Fr;
-use assay_circuits::r1cs::{Constraints, LinearCombination};
-use assay_circuits::scalar::VerifyError;
-use assay_circuits::shape::Shape;
-use assay_circuits::verifier::Reduced;
-use assay_circuits::wrap::{self, PUBLIC_INPUTS, PublicInputs, public_data};
 use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::{Field, PrimeField, UniformRand};
 use ark_groth16::r1cs_to_qap::LibsnarkReduction;
 use ark_groth16::{Groth16, Proof, ProvingKey};
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, LinearCombination as ArkCombination, Matrix, SynthesisError, Variable};
+use ark_relations::gr1cs::{
+    ConstraintSynthesizer, ConstraintSystemRef, LinearCombination as ArkCombination, Matrix, SynthesisError, Variable,
+};
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
+use assay_circuits::Fr;
+use assay_circuits::r1cs::{Constraints, LinearCombination};
+use assay_circuits::scalar::VerifyError;
+use assay_circuits::shape::Shape;
+use assay_circuits::verifier::Reduced;
+use assay_circuits::wrap::{self, PUBLIC_INPUTS, PublicInputs, public_data};
 use sha3::{Digest, Keccak256};
 
 /// Why no wrapped proof or key was made.
@@ -170,7 +172,13 @@ pub struct WrappedProof {
 }
 
 /// Wraps a hiding inner proof. Errors: [`WrapError`].
-pub fn prove(shape: &Shape, srs_id: &[u8; 32], key: &WrapProvingKey, proved: Proved, control: &Control<'_>) -> Result<WrappedProof, WrapError> {
+pub fn prove(
+    shape: &Shape,
+    srs_id: &[u8; 32],
+    key: &WrapProvingKey,
+    proved: Proved,
+    control: &Control<'_>,
+) -> Result<WrappedProof, WrapError> {
     let (Some(mask), Some(rho)) = (proved.mask, proved.reduced.rho) else { return Err(WrapError::NotHiding) };
     let assignment =
         control.phase(Phase::WrapWitness, || wrap::assignment(shape, srs_id, &proved.statement, &proved.proof, proved.public))??;

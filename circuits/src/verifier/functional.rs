@@ -72,13 +72,7 @@ struct Builder<'a, S> {
 }
 
 /// Joins all claims. `output` holds cells plus 2^15; `evaluations` are those of the product sumcheck.
-pub fn build<S: Scalar>(
-    shape: &Shape,
-    challenges: &Challenges<S>,
-    output: &[S],
-    product_sum: &S,
-    evaluations: &[[S; 2]],
-) -> Functional<S> {
+pub fn build<S: Scalar>(shape: &Shape, challenges: &Challenges<S>, output: &[S], product_sum: &S, evaluations: &[[S; 2]]) -> Functional<S> {
     let mut builder = Builder { shape, challenges, leaves: BTreeMap::new(), terms: Vec::new(), target: S::zero() };
     let delta = powers(&challenges.delta, 3 + output.len() + 2 * evaluations.len());
     builder.lookup_claims(&delta[1]);

@@ -2,11 +2,11 @@
 
 use super::lookup::Fractions;
 use super::witness::{Row, TableRows, Witness, table_of};
+use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::layout::LeafKind;
 use assay_circuits::shape::Shape;
-use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 
 /// Numerators and denominators of all leaves for challenges `β, γ`.

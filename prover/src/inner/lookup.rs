@@ -3,12 +3,12 @@
 //! Arrays are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
 
 use super::poly::{bind, eq_table_prefix, sum_of};
+use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::transcript::Transcript;
 use assay_circuits::verifier::lookup::{LeafClaims, combine, select};
 use assay_circuits::verifier::sumcheck::{quadratic_at, quartic_at};
 use assay_circuits::verifier::{LevelProof, level_arities};
-use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 
 /// Numerators and denominators of one level.

@@ -7,11 +7,11 @@
 use super::poly::{bind, eq_table, product_message};
 use super::region::Cells;
 use super::small::{PairFold, dot, dot_with_total, fold_rows};
+use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::shape::Shape;
 use assay_circuits::transcript::Transcript;
 use assay_circuits::verifier::{Functional, FunctionalTerm, functional};
-use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 
 /// Rounds that parts play on their own.
@@ -160,7 +160,11 @@ fn join(structured: &[Structured<'_>], dense: Vec<Dense<'_>>, point: &[Fr], vari
         let rows = part.offset / unit..part.offset / unit + part.high.len();
         let one = Fr::ONE;
         g[rows.clone()].par_iter_mut().zip(part.cells.par_chunks(unit)).with_min_len(16).for_each(|(g, cells)| {
-            *g = if cells.len() == unit { dot_with_total(cells, &e, &one) } else { cells.iter().zip(&e).map(|(c, e)| Fr::from(*c) * e).sum() };
+            *g = if cells.len() == unit {
+                dot_with_total(cells, &e, &one)
+            } else {
+                cells.iter().zip(&e).map(|(c, e)| Fr::from(*c) * e).sum()
+            };
         });
         let low = assay_circuits::verifier::eq::eq(part.low_point, point);
         l[rows].par_iter_mut().zip(&part.high).with_min_len(512).for_each(|(l, high)| *l = *high * low);

@@ -1,7 +1,7 @@
 //! Multilinear kernels over field elements. No transcript here.
 
-use assay_circuits::Fr;
 use ark_ff::{AdditiveGroup, Field};
+use assay_circuits::Fr;
 use rayon::prelude::*;
 
 /// Below this many elements a loop is not split among threads.

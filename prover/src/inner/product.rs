@@ -1,8 +1,9 @@
 //! The product sumcheck over all layers, prover's side: `Σ_l λ^l Σ_y W_l(y)·A_l(y)`.
 
 use super::poly::{bind, eq_table, product_message};
-use super::small::{dot_with_total, fold_rows};
 use super::region::Cells;
+use super::small::{dot_with_total, fold_rows};
+use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::model::{Term, Window};
@@ -10,7 +11,6 @@ use assay_circuits::shape::Shape;
 use assay_circuits::transcript::Transcript;
 use assay_circuits::verifier::functional::split;
 use assay_circuits::verifier::{products, repetition};
-use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 
 /// One summand, partially bound.

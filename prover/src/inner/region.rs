@@ -2,11 +2,11 @@
 
 use crate::msm::msm_small;
 use crate::srs::Srs;
-use assay_circuits::Fr;
-use assay_circuits::layout::{Layout, Region};
 use ark_bn254::{G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 use ark_ff::AdditiveGroup;
+use assay_circuits::Fr;
+use assay_circuits::layout::{Layout, Region};
 use rayon::prelude::*;
 
 /// One owner's chunks: cells, blinding, commitments.

@@ -3,8 +3,8 @@
 //! A field element is taken as its four raw (Montgomery) 64-bit limbs; `Σ (n_i + 2^31)·f_i` is summed limb by limb in 128 bits, reduced
 //! once, and the bias `2^31·Σ f_i` is taken off. [`reference`] is the readable version, tested equal.
 
-use assay_circuits::Fr;
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
+use assay_circuits::Fr;
 use rayon::prelude::*;
 use std::sync::OnceLock;
 

@@ -11,7 +11,12 @@ pub struct TableRows(Vec<(i32, i32, i32)>);
 impl TableRows {
     /// Of every activation table of a shape.
     pub fn all(shape: &Shape) -> Vec<Self> {
-        shape.architecture.tables.iter().map(|t| Self((0..1usize << t.log_rows()).into_par_iter().map(|row| t.row(row)).collect())).collect()
+        shape
+            .architecture
+            .tables
+            .iter()
+            .map(|t| Self((0..1usize << t.log_rows()).into_par_iter().map(|row| t.row(row)).collect()))
+            .collect()
     }
 
     /// The rows, `(q, f(q), v)`.
