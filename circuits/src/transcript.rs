@@ -33,7 +33,7 @@ fn parameters() -> &'static Parameters {
 pub fn permute<S: Scalar>(state: &mut [S; WIDTH]) {
     let parameters = parameters();
     for (round, constants) in parameters.round_constants.iter().enumerate() {
-        let full = round < FULL_ROUNDS / 2 || round >= FULL_ROUNDS / 2 + PARTIAL_ROUNDS;
+        let full = !(FULL_ROUNDS / 2..FULL_ROUNDS / 2 + PARTIAL_ROUNDS).contains(&round);
         let active = if full { WIDTH } else { 1 };
         for (value, constant) in state.iter_mut().zip(constants) {
             *value = value.clone() + S::constant(*constant);

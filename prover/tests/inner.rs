@@ -133,7 +133,7 @@ fn h4_a_false_cell_is_refused() {
                 }
                 // Somewhere, or the last cell, which is padding wherever a dimension is not a power of two.
                 let somewhere = (seed as usize * 31 + layer * 7 + column) % values.len();
-                let at = if (seed as usize + layer) % 2 == 0 { somewhere } else { values.len() - 1 };
+                let at = if (seed as usize + layer).is_multiple_of(2) { somewhere } else { values.len() - 1 };
                 values[at] += 1;
                 assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {layer} column {column} cell {at}");
                 tried += 1;

@@ -63,7 +63,7 @@ fn wrapped_proofs_bind_everything() {
         assert!(wrap::verify(model, &key, &other, &proof).is_err(), "output {i}");
     }
     let mut other = claim.clone();
-    other.input[0] = (-other.input[0]).into();
+    other.input[0] = -other.input[0];
     assert!(wrap::verify(model, &key, &other, &proof).is_err());
     let mut other = model.clone();
     other.weights[0] = -other.weights[0];

@@ -63,7 +63,7 @@ impl Bounds {
         for term in &layer.terms {
             let x = self.range(term.source()).ok_or(ModelError::UnknownSource { layer: index, missing: term.source() })?;
             // Padding cells may miss a term, so that intervals include 0. It also means that saturating sums never mix signs.
-            let (low, high) = term_interval(arch, layer, term, (x.0.min(0).into(), x.1.max(0).into()));
+            let (low, high) = term_interval(arch, term, (x.0.min(0).into(), x.1.max(0).into()));
             z = (z.0.saturating_add(low), z.1.saturating_add(high));
         }
         let half = if layer.shift == 0 { 0 } else { 1i128 << (layer.shift - 1) };
@@ -101,7 +101,7 @@ fn limbs_for(cut: i128, limb_bits: u32, layer: usize) -> Result<u8, ModelError> 
 }
 
 /// Interval of one term over all cells of the layer, for an `x` whose interval includes 0; it includes 0 itself.
-fn term_interval(arch: &Architecture, layer: &Layer, term: &Term, x: (i128, i128)) -> (i128, i128) {
+fn term_interval(arch: &Architecture, term: &Term, x: (i128, i128)) -> (i128, i128) {
     let cells = |source| arch.dims(source).map_or(0, |d| d.len() as u128);
     match term {
         Term::Dense { source, .. } => secret(cells(*source), arch.weight_bits, x),

@@ -23,7 +23,7 @@ impl Fractions {
     /// The next level towards the root.
     fn parent(&mut self, arity: usize) -> Self {
         let width = 1 << arity;
-        while self.p.len() % width != 0 {
+        while !self.p.len().is_multiple_of(width) {
             self.p.push(Fr::ZERO);
             self.d.push(Fr::ONE);
         }

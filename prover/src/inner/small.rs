@@ -147,11 +147,11 @@ impl PairFold {
         let p = Fr::MODULUS.0;
         let mut t = [0u64; 5];
         let mut carry = 0u128;
-        for j in 0..4 {
+        for (j, t) in t.iter_mut().take(4).enumerate() {
             let x = u128::from(self.table[j]) * u128::from(a);
             let y = u128::from(self.table[4 + j]) * u128::from(b);
             let low = u128::from(x as u64) + u128::from(y as u64) + u128::from(carry as u64);
-            t[j] = low as u64;
+            *t = low as u64;
             carry = (x >> 64) + (y >> 64) + (low >> 64) + (carry >> 64);
         }
         t[4] = carry as u64;
