@@ -7,7 +7,12 @@ use std::path::PathBuf;
 
 /// Verifiable inference: prove that an output is what a committed model computes, without showing the model.
 #[derive(Debug, Parser)]
-#[command(name = "assay", version, max_term_width = 120, arg_required_else_help = true, after_help = "\
+#[command(
+    name = "assay",
+    version,
+    max_term_width = 120,
+    arg_required_else_help = true,
+    after_help = "\
 A first round trip:
   assay compile model.onnx --calibrate inputs.json -o model.assay
   assay setup --dev model.assay                       # writes model.pk and model.key
@@ -17,7 +22,9 @@ A first round trip:
 The whole market on this machine, with a chain of its own:
   assay demo
 
-Exit codes: 0 done; 1 a check or a proof does not hold; 2 wrong command line; 3 bad input; 4 files or network; 130 cancelled.")]
+Exit codes: 0 done; 1 a check or a proof does not hold; 2 wrong command line; 3 bad input; 4 files or network;
+130 cancelled."
+)]
 pub struct Cli {
     /// Print one JSON object on stdout, with seconds per phase and sizes in bytes; warnings and progress stay on stderr
     #[arg(long, global = true)]
@@ -148,11 +155,11 @@ pub struct RunArgs {
 
 /// `assay setup`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = "Examples:
   assay setup --dev model.assay      # model.pk for the prover, model.key for buyers
 
-A development key is made by one party, who could forge proofs under it. It is marked as such in the key file, and contracts refuse it
-unless they were deployed for development. Keys from a ceremony are not available yet.")]
+A development key is made by one party, who could forge proofs under it. It is marked as such in the key file, and
+contracts refuse it unless they were deployed for development. Keys from a ceremony are not available yet.")]
 pub struct SetupArgs {
     /// Make a development key, insecure: its maker can forge proofs
     #[arg(long)]
@@ -167,13 +174,14 @@ pub struct SetupArgs {
 
 /// `assay prove`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = "Examples:
   assay prove model.assay --input input.json -o proof.json
   assay prove model.assay --input input.json -o proof.json --context 0x…   # bound to a context, e.g. a market's job
   assay prove model.assay --input input.json -o proof.json --inner         # no key needed; not zero-knowledge
 
-The proof file holds the claim (model, context, input commitments, output) and the proof. The input is committed to with fresh blinding,
-so that the proof says nothing about it; with --public-input anybody who knows the input can check that it is the one.")]
+The proof file holds the claim (model, context, input commitments, output) and the proof. The input is committed to with
+fresh blinding, so that the proof says nothing about it; with --public-input anybody who knows the input can check that it
+is the one.")]
 pub struct ProveArgs {
     /// The package
     #[arg(value_name = "MODEL.assay")]
@@ -202,12 +210,12 @@ pub struct ProveArgs {
 
 /// `assay verify`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = "Examples:
   assay verify proof.json --model model.key
   assay verify proof.json --model model.key --context 0x… --input input.json
 
-Exit code 0: the proof holds. 1: it does not. Everything is recomputed from the two files. What the proof says is printed, so look at it:
-a valid proof of another output, in another context, is a valid proof. --context and --input demand theirs.")]
+Exit code 0: the proof holds. 1: it does not. Everything is recomputed from the two files. What the proof says is printed,
+so look at it: a valid proof of another output, in another context, is a valid proof. --context and --input demand theirs.")]
 pub struct VerifyArgs {
     /// The proof file
     #[arg(value_name = "PROOF")]
@@ -228,8 +236,9 @@ pub struct VerifyArgs {
 /// `assay verify-key`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Recomputes shape digest, table commitments and SRS points from the architecture in the key, and checks that the Groth16 key is not
-degenerate. That the Groth16 key is this circuit's only a ceremony's transcript can show; a development key's maker can forge proofs.
+Recomputes shape digest, table commitments and SRS points from the architecture in the key, and checks that the Groth16
+key is not degenerate. That the Groth16 key is this circuit's only a ceremony's transcript can show; a development key's
+maker can forge proofs.
 
   assay verify-key model.key --srs ceremony.srs")]
 pub struct VerifyKeyArgs {
@@ -285,7 +294,7 @@ pub struct ChainArgs {
 
 /// `assay deploy`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = "Examples:
   assay deploy --rpc http://127.0.0.1:8545 --allow-development --json > contracts.json")]
 pub struct DeployArgs {
     #[command(flatten)]
@@ -309,12 +318,12 @@ pub struct DeployArgs {
 
 /// `assay publish`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = "Examples:
   export ASSAY_PRIVATE_KEY=0x…
   assay publish model.assay --rpc http://127.0.0.1:8545 --market 0x…
 
-The key is proposed to the market's key registry and attested if the account is one of its attestors; the model is registered, and the
-account gets its token. Doing it again does nothing that is done already.")]
+The key is proposed to the market's key registry and attested if the account is one of its attestors; the model is
+registered, and the account gets its token. Doing it again does nothing that is done already.")]
 pub struct PublishArgs {
     /// The package; its key (MODEL.key) is beside it
     #[arg(value_name = "MODEL.assay")]
@@ -337,12 +346,12 @@ pub struct PublishArgs {
 
 /// `assay serve`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = "Examples:
   assay serve --models models/ --free
   assay serve --models model.assay --rpc http://127.0.0.1:8545 --market 0x… --price 1000000000000000
 
-Each package has its MODEL.pk and MODEL.key beside it. Jobs survive a kill: start the server again on the same data folder.
-The HTTP interface: docs/api.md, or /openapi.json of the running server.")]
+Each package has its MODEL.pk and MODEL.key beside it. Jobs survive a kill: start the server again on the same data
+folder. The HTTP interface: docs/api.md, or /openapi.json of the running server.")]
 pub struct ServeArgs {
     /// Packages, or folders with packages
     #[arg(long, value_name = "DIR|FILE", required = true, num_args = 1..)]
@@ -398,14 +407,14 @@ pub struct ServeArgs {
 
 /// `assay request`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = "Examples:
   export ASSAY_PRIVATE_KEY=0x…
   assay request --service http://127.0.0.1:8080 --rpc http://127.0.0.1:8545 --market 0x… --key model.key --input input.json
   assay request --service http://127.0.0.1:8080 --key model.key --input input.json --free
 
-The key is recomputed, the input committed to with fresh blinding, the quote checked against the chain (never against the service),
-the escrow funded, and the proof that comes back verified here. If the service fails, the contract gives the money back:
-the job's id is printed before anything is paid.")]
+The key is recomputed, the input committed to with fresh blinding, the quote checked against the chain (never against the
+service), the escrow funded, and the proof that comes back verified here. If the service fails, the contract gives the
+money back; the job's id is printed before anything is paid.")]
 pub struct RequestArgs {
     /// The service
     #[arg(long, value_name = "URL")]
@@ -453,8 +462,8 @@ pub struct RequestArgs {
 /// `assay demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs anvil: $ANVIL, or `npm ci` in verifier-contracts, or on the path. Everything is asserted: a step that does not hold ends the demo
-with exit code 1.")]
+Needs anvil: $ANVIL, or `npm ci` in verifier-contracts, or on the path. Everything is asserted: a step that does not hold
+ends the demo with exit code 1.")]
 pub struct DemoArgs {
     /// The repository, where npm installed anvil [default: the current folder]
     #[arg(long, value_name = "DIR")]

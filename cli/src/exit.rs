@@ -143,7 +143,9 @@ fn input(error: &InputError) -> Exit {
 fn chain(error: &ChainError) -> Exit {
     match error {
         ChainError::Url { .. } => Exit::Usage,
-        ChainError::Market(_) | ChainError::Reverted { .. } | ChainError::TransactionFailed { .. } | ChainError::NotListed { .. } => Exit::Failed,
+        ChainError::Market(_) | ChainError::Reverted { .. } | ChainError::TransactionFailed { .. } | ChainError::NotListed { .. } => {
+            Exit::Failed
+        }
         _ => Exit::Io,
     }
 }

@@ -108,10 +108,13 @@ impl ProofFile {
             return Err(Failure::message(Exit::Input, format!("{name} is no proof file: it is too large")));
         }
         let text = std::fs::read(path).map_err(io)?;
-        let file: Self =
-            serde_json::from_slice(&text).map_err(|e| Failure::message(Exit::Input, format!("{name} is no proof file, or is truncated: {e}")))?;
+        let file: Self = serde_json::from_slice(&text)
+            .map_err(|e| Failure::message(Exit::Input, format!("{name} is no proof file, or is truncated: {e}")))?;
         if file.version != VERSION {
-            return Err(Failure::message(Exit::Input, format!("{name} has the version {}, and this program reads {VERSION}", file.version)));
+            return Err(Failure::message(
+                Exit::Input,
+                format!("{name} has the version {}, and this program reads {VERSION}", file.version),
+            ));
         }
         Ok(file)
     }
@@ -134,7 +137,9 @@ impl ProofFile {
         }
         let claim = self.claim()?;
         match (self.kind, key) {
-            (Kind::Wrapped, None) => return Err(Failure::message(Exit::Input, "a wrapped proof is verified with the buyer's key: pass MODEL.key")),
+            (Kind::Wrapped, None) => {
+                return Err(Failure::message(Exit::Input, "a wrapped proof is verified with the buyer's key: pass MODEL.key"));
+            }
             (Kind::Wrapped, Some(key)) => {
                 if self.key_hash != Some(key.hash(model).into()) {
                     return Err(failed("the proof is for another key of the model"));
@@ -146,7 +151,11 @@ impl ProofFile {
         }
         // the proof is about the cells: the real numbers beside them must say the same
         let real = real(model, &self.output);
-        if self.output_data.len() == 1 && self.output_data.first() == Some(&real) { Ok(()) } else { Err(failed("output_data is not what the output's cells say")) }
+        if self.output_data.len() == 1 && self.output_data.first() == Some(&real) {
+            Ok(())
+        } else {
+            Err(failed("output_data is not what the output's cells say"))
+        }
     }
 }
 

@@ -55,7 +55,8 @@ pub async fn deploy(ui: &Ui, args: DeployArgs) -> Outcome {
         ui.warn("these contracts admit development keys, whose makers can forge proofs; for tests only");
     }
     let at = ui.phase_async("deploy", deploy_contracts(&rpc, &from, &options)).await?;
-    let text = format!("verifier {}\nkeys     {}\nmodels   {}\nmarket   {}\ngas      {}", at.verifier, at.keys, at.models, at.market, at.gas);
+    let text =
+        format!("verifier {}\nkeys     {}\nmodels   {}\nmarket   {}\ngas      {}", at.verifier, at.keys, at.models, at.market, at.gas);
     ui.finish(json!(at), text);
     Ok(())
 }

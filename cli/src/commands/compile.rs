@@ -66,9 +66,7 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("assay"));
     let calibration = Calibration::read(&args.calibrate)?;
     let compiled = ui
-        .phase("compile", |bar| {
-            compile_onnx(&args.model, &calibration, &options(&args), &mut |phase| bar.set_message(phase_text(phase)))
-        })
+        .phase("compile", |bar| compile_onnx(&args.model, &calibration, &options(&args), &mut |phase| bar.set_message(phase_text(phase))))
         .map_err(|failure| match failure.error.downcast_ref::<CompileError>() {
             // an option is the user's, not the file's
             Some(CompileError::Option { .. }) => Failure { exit: Exit::Usage, ..failure },

@@ -24,7 +24,10 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     let pk = args.output.unwrap_or_else(|| files::beside(&args.model, "pk"));
     let key_file = files::beside(&pk, "key");
     if pk == key_file {
-        return Err(Failure::message(Exit::Usage, "the proving key and the buyer's key would be the same file: choose another name with -o"));
+        return Err(Failure::message(
+            Exit::Usage,
+            "the proving key and the buyer's key would be the same file: choose another name with -o",
+        ));
     }
     ui.phase("write", |_| write_proving_key(&pk, &proving, &package.model).and_then(|()| key.write(&key_file)))?;
     let (pk_bytes, key_bytes) = (files::size(&pk), files::size(&key_file));

@@ -1,7 +1,7 @@
 //! `assay request`: the buyer's side. Nothing that the service says is believed.
 
-use super::prove::input_cells;
 use super::chain;
+use super::prove::input_cells;
 use crate::args::RequestArgs;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
@@ -146,8 +146,13 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let model = find_model(&client, &key, args.model).await?;
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
     let free_context = B256::random();
-    let mut request =
-        PredictionRequest { model, input: opened.data, blinding: opened.blinding, escrow: None, context: buyer.is_none().then_some(free_context) };
+    let mut request = PredictionRequest {
+        model,
+        input: opened.data,
+        blinding: opened.blinding,
+        escrow: None,
+        context: buyer.is_none().then_some(free_context),
+    };
     if let Some(buyer) = &buyer {
         let order = buyer.order(&args, &client, &key, model, input_digest(&opened.commitments));
         request.escrow = Some(ui.phase_async("quote", order).await?);

@@ -45,7 +45,10 @@ struct Listing {
 async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)>> {
     let (Some(url), Some(market)) = (&args.rpc, args.market) else { return Ok(None) };
     let Some(key) = &args.private_key else {
-        return Err(Failure::message(Exit::Usage, "a paid service needs the account that owns the models: --private-key, or ASSAY_PRIVATE_KEY"));
+        return Err(Failure::message(
+            Exit::Usage,
+            "a paid service needs the account that owns the models: --private-key, or ASSAY_PRIVATE_KEY",
+        ));
     };
     let account = chain::signer(key)?;
     let rpc = Rpc::new(url)?;

@@ -46,7 +46,14 @@ fn write(ui: &Ui, srs: &Srs, output: &Path) -> Outcome {
 fn show(ui: &Ui, srs: &Srs, path: &Path, what: &str) -> Outcome {
     let (id, log, bytes) = (hex(&srs.id()), srs.max_log(), files::size(path));
     let insecure = if srs.development { "\ninsecure: a development SRS, for tests only" } else { "" };
-    let text = format!("{}: {what}, {bytes} bytes\nid     {id}\npowers {} (chunks of up to 2^{log} cells){insecure}", path.display(), srs.g1.len());
-    ui.finish(json!({ "file": path, "bytes": bytes, "srs_id": id, "powers": srs.g1.len(), "log": log, "development": srs.development }), text);
+    let text = format!(
+        "{}: {what}, {bytes} bytes\nid     {id}\npowers {} (chunks of up to 2^{log} cells){insecure}",
+        path.display(),
+        srs.g1.len()
+    );
+    ui.finish(
+        json!({ "file": path, "bytes": bytes, "srs_id": id, "powers": srs.g1.len(), "log": log, "development": srs.development }),
+        text,
+    );
     Ok(())
 }

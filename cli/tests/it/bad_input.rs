@@ -47,7 +47,14 @@ fn bad_models_and_calibration() {
     fails(4, ["compile", s(&dir.path().join("none.onnx")), "--calibrate", s(&calibration), "-o", s(&output)]);
     fails(4, ["compile", s(&onnx), "--calibrate", s(&dir.path().join("none.json")), "-o", s(&output)]);
     let inputs = dir.path().join("inputs.json");
-    for text in ["{\"input_data\": []}", "{\"input_data\": [[1, 2, 3]]}", "{\"input_data\": [[null]]}", "{}", "nonsense", "{\"input_data\": [[1e999]]}"] {
+    for text in [
+        "{\"input_data\": []}",
+        "{\"input_data\": [[1, 2, 3]]}",
+        "{\"input_data\": [[null]]}",
+        "{}",
+        "nonsense",
+        "{\"input_data\": [[1e999]]}",
+    ] {
         fs::write(&inputs, text).unwrap();
         fails(3, ["compile", s(&onnx), "--calibrate", s(&inputs), "-o", s(&output)]);
         fails(3, ["run", s(model()), "--input", s(&inputs)]);
@@ -70,7 +77,8 @@ fn unreachable_services_and_chains() {
     fails(2, ["request", "--service", "not a url", "--key", s(&key), "--input", s(&input), "--free"]);
     let market = "0x0000000000000000000000000000000000000001";
     let secret = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
-    let publish = |private_key: &str, code| fails(code, ["publish", s(model()), "--rpc", &url, "--market", market, "--private-key", private_key]);
+    let publish =
+        |private_key: &str, code| fails(code, ["publish", s(model()), "--rpc", &url, "--market", market, "--private-key", private_key]);
     publish(secret, 4);
     let text = publish("0x1234", 2);
     assert!(!text.contains("1234"), "keys are never printed: {text}");

@@ -4,8 +4,24 @@ use crate::tool::{assay, command, fails};
 use std::path::Path;
 
 const COMMANDS: [&str; 18] = [
-    "", "compile", "inspect", "run", "setup", "prove", "verify", "verify-key", "srs", "srs dev", "srs import", "srs show", "deploy", "publish",
-    "serve", "request", "demo", "completions",
+    "",
+    "compile",
+    "inspect",
+    "run",
+    "setup",
+    "prove",
+    "verify",
+    "verify-key",
+    "srs",
+    "srs dev",
+    "srs import",
+    "srs show",
+    "deploy",
+    "publish",
+    "serve",
+    "request",
+    "demo",
+    "completions",
 ];
 
 #[test]

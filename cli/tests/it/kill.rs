@@ -13,7 +13,17 @@ use std::time::Duration;
 /// Starts the server and waits until it listens. Returns its process and its address.
 fn start(data: &Path, port: u16) -> (Child, String) {
     let mut child = command()
-        .args(["--json", "serve", "--free", "--models", s(model().parent().unwrap()), "--data", s(data), "--bind", &format!("127.0.0.1:{port}")])
+        .args([
+            "--json",
+            "serve",
+            "--free",
+            "--models",
+            s(model().parent().unwrap()),
+            "--data",
+            s(data),
+            "--bind",
+            &format!("127.0.0.1:{port}"),
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

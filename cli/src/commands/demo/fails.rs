@@ -78,7 +78,10 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
     }
     let [(_, wrong), ..] = &changes;
     let gas = send_anyway(world, &market.settle_call(&funding, wrong.clone(), false).await?).await?;
-    hold(account::job(&world.rpc, world.at.market, job).await?.state == State::Locked, "the job is still locked after a refused settlement")?;
+    hold(
+        account::job(&world.rpc, world.at.market, job).await?.state == State::Locked,
+        "the job is still locked after a refused settlement",
+    )?;
     ui.line(format!("  the same as a transaction: reverted ({gas} gas), and the job is still locked"));
     let data = market.settle_call(&funding, honest, false).await?;
     let receipt = world.rpc.execute(&world.seller, Some(world.at.market), data, U256::ZERO).await?;
@@ -119,6 +122,12 @@ pub async fn unserved(ui: &Ui, world: &World, model: B256) -> Outcome<Value> {
     let after = account::credit(&world.rpc, world.at.market, world.terms.token, world.buyer.address()).await?;
     hold(after == before + price, "the whole escrow came back to the buyer's credit")?;
     hold(account::job(&world.rpc, world.at.market, job).await?.state == State::Expired, "the job is expired")?;
-    ui.line(format!("  after {} s (the chain's time): refunded, credit {} -> {} ({} gas)", escrow.order.expire_secs, coins(before), coins(after), receipt.gas_used));
+    ui.line(format!(
+        "  after {} s (the chain's time): refunded, credit {} -> {} ({} gas)",
+        escrow.order.expire_secs,
+        coins(before),
+        coins(after),
+        receipt.gas_used
+    ));
     Ok(json!({ "refunded": price.to_string(), "gas": receipt.gas_used }))
 }

@@ -5,12 +5,12 @@ mod market;
 mod show;
 mod transactions;
 
+use super::{chain, request};
 use crate::args::DemoArgs;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
 use crate::proof_file::ProofFile;
 use crate::ui::Ui;
-use super::{chain, request};
 use alloy::primitives::{B256, U256};
 use assay_api::PredictionRequest;
 use assay_api::chain::abi::KeyRegistry::Status;
@@ -51,7 +51,11 @@ pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
     let published = chain::publish_model(&world.rpc, &world.seller, &world.deployer, world.at.market, &world.key, chain::Card::default());
     let published = ui.phase_async("publish", published).await?;
     hold(published.status == Status::Admitted, "the key is admitted")?;
-    ui.line(format!("{:6.2} s  published as model {} (key admitted as a development key)", ui.seconds("publish"), U256::from_be_bytes(published.model.0)));
+    ui.line(format!(
+        "{:6.2} s  published as model {} (key admitted as a development key)",
+        ui.seconds("publish"),
+        U256::from_be_bytes(published.model.0)
+    ));
     let service = world.serve(ui, published.model).await?;
     ui.line(format!("          the service listens on {}", service.url));
 
@@ -79,7 +83,13 @@ pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
 
     let transactions = transactions::all(&world.rpc).await?;
     show::transactions(ui, &transactions);
-    summary(ui, &world, &bought, &transactions, json!({ "tampered": tampered, "unserved": refunded, "before": before, "after": after, "end": end }));
+    summary(
+        ui,
+        &world,
+        &bought,
+        &transactions,
+        json!({ "tampered": tampered, "unserved": refunded, "before": before, "after": after, "end": end }),
+    );
     Ok(())
 }
 
