@@ -87,6 +87,16 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IInferenceMarket
+    function revoke(Order calldata order) external returns (bytes32 jobId) {
+        if (msg.sender != order.buyer) revert NotBuyer();
+        jobId = hashOrder(order);
+        Record storage record = _jobs[jobId];
+        if (record.state != State.None) revert WrongState(jobId, record.state);
+        record.state = State.Cancelled; // without a snapshot, so nothing else can be done with it
+        emit JobCancelled(jobId);
+    }
+
+    /// @inheritdoc IInferenceMarket
     function cancel(Order calldata order, Snapshot calldata snapshot) external {
         if (msg.sender != order.buyer) revert NotBuyer();
         (bytes32 jobId, Record storage record) = _find(order, snapshot);

@@ -86,6 +86,21 @@ abstract contract VerifierSuite is Fixture {
         }
     }
 
+    /// @dev A chain without a precompile: the call succeeds and returns nothing, and the memory behind it is the caller's own input.
+    function test_noPrecompile() public {
+        for (uint160 i = 5; i < 9; ++i) {
+            vm.mockCall(address(i), "", "");
+            vm.expectRevert(IAssayVerifier.PrecompileFailed.selector);
+            verifier.verify(key, weights, p.context, p.inputCommitments, p.output, p.proof);
+            vm.clearMockedCalls();
+        }
+        vm.mockCall(address(8), "", abi.encode(uint256(2)));
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        verifier.verify(key, weights, p.context, p.inputCommitments, p.output, p.proof);
+        vm.clearMockedCalls();
+        assertTrue(accepts(p), "with all of them");
+    }
+
     function test_tamperedKey() public {
         uint256 count = p.key.length / 32;
         for (uint256 i; i < count; ++i) {

@@ -163,6 +163,8 @@ contract KeyRegistryTest is Fixture {
         for (uint256 i; i < 5; ++i) {
             _bad(withWord(withWord(key, g1s[i], 0), g1s[i] + 1, 0), 4); // infinity
         }
+        _bad(withWord(key, 36, wordAt(key, 36) ^ 1), 4); // a table
+        _bad(withWord(key, 36, 0), 4);
         _bad(_withGenerator(key, 20), 6); // δ = γ
         _bad(_withGenerator(key, 32), 7); // τ = 1
         _bad(withWord(key, 2, wordAt(key, 2) ^ 1), 8); // the SRS id is not that of [τ]_2
@@ -171,6 +173,27 @@ contract KeyRegistryTest is Fixture {
             zero = withWord(zero, i, 0);
         }
         _bad(zero, 5);
+    }
+
+    /// @dev Tables are public and not blinded: a chunk of zeros has infinity for its commitment.
+    function test_tableOfZeros() public {
+        assertTrue(wordAt(key, 6) > 0, "the fixture has tables");
+        bytes memory blank = withWord(withWord(key, 36, 0), 37, 0);
+        registry.propose(blank);
+        IKeyRegistry.Key memory k = registry.key(keccak256(blank));
+        assertEq(uint256(k.status), uint256(IKeyRegistry.Status.Proposed), "proposed");
+        assertEq(keccak256(k.pointer.code), keccak256(abi.encodePacked(hex"00", blank)), "stored as code");
+    }
+
+    /// @dev On a chain without precompiles every point looks good; the registry must not believe it.
+    function test_noPrecompiles() public {
+        vm.mockCall(address(6), "", "");
+        _bad(key, 4);
+        vm.clearMockedCalls();
+        vm.mockCall(address(8), "", "");
+        _bad(key, 5);
+        vm.clearMockedCalls();
+        registry.propose(key);
     }
 
     function _withGenerator(bytes memory data, uint256 i) internal pure returns (bytes memory) {

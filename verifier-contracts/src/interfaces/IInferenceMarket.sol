@@ -141,6 +141,9 @@ interface IInferenceMarket {
         external
         returns (bytes32 jobId);
 
+    /// @notice Buyer: an order that was signed for `fundFor` and not funded yet never will be. Its id ends as `Cancelled`.
+    function revoke(Order calldata order) external returns (bytes32 jobId);
+
     /// @notice Buyer: takes a job back that nobody has locked.
     function cancel(Order calldata order, Snapshot calldata snapshot) external;
 

@@ -5,6 +5,8 @@ import {IAssayVerifier} from "../interfaces/IAssayVerifier.sol";
 
 /// @notice Constants of BN254 and calls of its precompiles (EIP-196, EIP-197, EIP-198). The precompiles refuse coordinates that are not
 /// below `Q`, points that are not on the curve, and (in the pairing) points of G2 outside the subgroup; (0, 0) is the point at infinity.
+/// A call of an address without code succeeds and returns nothing, so the size of each answer is checked: on a chain that lacks a
+/// precompile everything is refused.
 library Bn254 {
     /// @dev order of the groups
     uint256 internal constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
@@ -49,6 +51,7 @@ library Bn254 {
             calldatacopy(ptr, offset, 0x40)
             mstore(add(ptr, 0x40), scalar)
             ok := staticcall(gas(), 7, ptr, 0x60, ptr, 0x40)
+            ok := and(ok, eq(returndatasize(), 0x40))
         }
         if (!ok) revert IAssayVerifier.PrecompileFailed();
     }
@@ -58,8 +61,10 @@ library Bn254 {
         assembly ("memory-safe") {
             let point := add(buf, 0x40)
             mstore(add(buf, 0x80), scalar)
-            ok := staticcall(gas(), 7, point, 0x60, point, 0x40)
-            if ok { ok := staticcall(gas(), 6, buf, 0x80, buf, 0x40) }
+            let multiplied := staticcall(gas(), 7, point, 0x60, point, 0x40)
+            multiplied := and(multiplied, eq(returndatasize(), 0x40))
+            ok := staticcall(gas(), 6, buf, 0x80, buf, 0x40)
+            ok := and(multiplied, and(ok, eq(returndatasize(), 0x40)))
         }
         if (!ok) revert IAssayVerifier.PrecompileFailed();
     }
@@ -69,7 +74,8 @@ library Bn254 {
         bool ok;
         assembly ("memory-safe") {
             ok := staticcall(gas(), 8, ptr, mul(pairs, 0xc0), ptr, 0x20)
-            isOne := mload(ptr)
+            ok := and(ok, eq(returndatasize(), 0x20))
+            isOne := eq(mload(ptr), 1)
         }
         if (!ok) revert IAssayVerifier.PrecompileFailed();
     }
@@ -96,6 +102,7 @@ library Bn254 {
             mstore(add(ptr, 0x80), sub(R, 2))
             mstore(add(ptr, 0xa0), R)
             ok := staticcall(gas(), 5, ptr, 0xc0, ptr, 0x20)
+            ok := and(ok, eq(returndatasize(), 0x20))
             result := mload(ptr)
         }
         if (!ok) revert IAssayVerifier.PrecompileFailed();
@@ -103,11 +110,21 @@ library Bn254 {
 
     /// @notice A point of G1 (64 bytes of memory) is on the curve and not at infinity.
     function isPoint(uint256 ptr) internal view returns (bool ok) {
+        bool finite;
+        assembly ("memory-safe") {
+            finite := iszero(iszero(or(mload(ptr), mload(add(ptr, 0x20)))))
+        }
+        ok = finite && isPointOrInfinity(ptr);
+    }
+
+    /// @notice A point of G1 (64 bytes of memory) is on the curve, or zeros for infinity.
+    function isPointOrInfinity(uint256 ptr) internal view returns (bool ok) {
         assembly ("memory-safe") {
             let buf := mload(0x40)
             mcopy(buf, ptr, 0x40)
             calldatacopy(add(buf, 0x40), calldatasize(), 0x40) // zeros: the point at infinity
-            ok := and(staticcall(gas(), 6, buf, 0x80, buf, 0x40), iszero(iszero(or(mload(ptr), mload(add(ptr, 0x20))))))
+            ok := staticcall(gas(), 6, buf, 0x80, buf, 0x40)
+            ok := and(ok, eq(returndatasize(), 0x40))
         }
     }
 
@@ -118,7 +135,8 @@ library Bn254 {
             calldatacopy(buf, calldatasize(), 0x40) // e(infinity, point) checks the point
             mcopy(add(buf, 0x40), ptr, 0x80)
             let any := or(or(mload(ptr), mload(add(ptr, 0x20))), or(mload(add(ptr, 0x40)), mload(add(ptr, 0x60))))
-            ok := and(staticcall(gas(), 8, buf, 0xc0, buf, 0x20), iszero(iszero(any)))
+            ok := staticcall(gas(), 8, buf, 0xc0, buf, 0x20)
+            ok := and(and(ok, eq(returndatasize(), 0x20)), iszero(iszero(any)))
         }
     }
 }

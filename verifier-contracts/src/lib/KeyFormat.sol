@@ -58,14 +58,14 @@ library KeyFormat {
         return word(key, 5) > 0 && word(key, 7) > 0 && word(key, 8) > 0 && outputs > 0 && outputs <= 4096;
     }
 
-    /// @dev `-α`, `IC_0 … IC_3` and the table commitments.
+    /// @dev `-α`, `IC_0 … IC_3` and the table commitments. Those are not blinded, so a chunk of zeros has infinity for its commitment.
     function _points(bytes memory key) private view returns (bool) {
         if (!Bn254.isPoint(_at(key, 14))) return false;
         for (uint256 i = 24; i < 32; i += 2) {
             if (!Bn254.isPoint(_at(key, i))) return false;
         }
         for (uint256 i; i < word(key, 6); ++i) {
-            if (!Bn254.isPoint(_at(key, HEAD_WORDS + 2 * i))) return false;
+            if (!Bn254.isPointOrInfinity(_at(key, HEAD_WORDS + 2 * i))) return false;
         }
         return true;
     }

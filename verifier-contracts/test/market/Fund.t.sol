@@ -70,6 +70,46 @@ contract FundTest is MarketBase {
         market.fundFor(o, q, signature, buyerSignature);
     }
 
+    /// @dev A signed order has no expiry of its own: its buyer ends it.
+    function test_revoked() public {
+        IInferenceMarket.Order memory o = order();
+        IInferenceMarket.Quote memory q = quoteFor(o);
+        bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
+        bytes memory buyerSignature = sign(BUYER_KEY, market.hashOrder(o));
+        vm.prank(buyer);
+        market.deposit{value: 3 ether}(address(0), 3 ether);
+        vm.prank(STRANGER);
+        vm.expectRevert(IInferenceMarket.NotBuyer.selector);
+        market.revoke(o);
+        vm.prank(buyer);
+        bytes32 jobId = market.revoke(o);
+        assertEq(jobId, market.hashOrder(o), "job id");
+        bytes memory over = abi.encodeWithSelector(IInferenceMarket.WrongState.selector, jobId, IInferenceMarket.State.Cancelled);
+        vm.expectRevert(over);
+        market.fundFor(o, q, signature, buyerSignature);
+        _refused(o, q, over);
+        vm.startPrank(buyer);
+        vm.expectRevert(over);
+        market.revoke(o);
+        // there is nothing to take back
+        IInferenceMarket.Snapshot memory s = snapshot();
+        vm.expectRevert(IInferenceMarket.WrongSnapshot.selector);
+        market.cancel(o, s);
+        delete s;
+        vm.expectRevert(IInferenceMarket.WrongSnapshot.selector);
+        market.cancel(o, s);
+        vm.stopPrank();
+        assertEq(credit(buyer), 3 ether, "nothing was taken");
+    }
+
+    function test_revokeFunded() public {
+        IInferenceMarket.Order memory o = order();
+        bytes32 jobId = fund(o);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, jobId, IInferenceMarket.State.Funded));
+        market.revoke(o);
+    }
+
     function test_onlyBuyer() public {
         IInferenceMarket.Order memory o = order();
         IInferenceMarket.Quote memory q = quoteFor(o);

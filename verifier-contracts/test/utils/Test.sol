@@ -26,6 +26,8 @@ interface Vm {
     function parseJsonBytes32Array(string calldata json, string calldata path) external pure returns (bytes32[] memory);
     function skip(bool now_) external;
     function cool(address account) external;
+    function mockCall(address callee, bytes calldata data, bytes calldata returned) external;
+    function clearMockedCalls() external;
     function toString(uint256 value) external pure returns (string memory);
     function getCode(string calldata artifact) external view returns (bytes memory);
 }
