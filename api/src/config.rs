@@ -70,6 +70,9 @@ pub struct ChainConfig {
     pub poll: Duration,
     /// How long a sent transaction may take to be mined before the step is tried again later.
     pub receipt_timeout: Duration,
+    /// Seconds that must be left to prove for a job to be locked; half of the order's `prove_secs` if left out. Less than a proof and
+    /// its transactions take, and a buyer who asks late can have the collateral slashed.
+    pub lock_margin_secs: Option<u32>,
 }
 
 /// Price and durations of a quote.
@@ -130,7 +133,13 @@ impl ChainConfig {
             confirmations: 1,
             poll: Duration::from_millis(500),
             receipt_timeout: Duration::from_secs(60),
+            lock_margin_secs: None,
         }
+    }
+
+    /// Seconds that must be left of `prove_secs` for a job to be locked.
+    pub fn margin_secs(&self, prove_secs: u32) -> u64 {
+        self.lock_margin_secs.unwrap_or(prove_secs / 2).into()
     }
 }
 

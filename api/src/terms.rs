@@ -42,11 +42,13 @@ pub enum EscrowError {
         /// The market's `State`.
         state: u8,
     },
-    /// A commitment is the point at infinity, which the verifier contract refuses.
-    #[error("part {chunk} of the input is all zeros and not blinded: give blinding scalars that are not zero")]
-    BlankInput {
-        /// The input chunk.
-        chunk: usize,
+    /// The escrow was funded so long ago that the time left is too short to lock it.
+    #[error("the job must be proven by {prove_by} (unix seconds), and this server locks none with less than {margin_secs} seconds left: cancel it")]
+    TooLate {
+        /// The market's deadline for the lock's prover.
+        prove_by: u64,
+        /// Seconds that must be left.
+        margin_secs: u64,
     },
     /// The quote does not let this server prove.
     #[error("the quote does not list the prover {prover}")]
@@ -63,7 +65,7 @@ impl EscrowError {
             Self::Signature { .. } => "quote-signature",
             Self::QuoteExpired { .. } => "quote-expired",
             Self::Spent { .. } => "escrow-spent",
-            Self::BlankInput { .. } => "blank-input",
+            Self::TooLate { .. } => "escrow-too-late",
             Self::Field { .. } | Self::ProverNotListed { .. } => "escrow-mismatch",
         }
     }

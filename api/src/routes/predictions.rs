@@ -186,11 +186,16 @@ async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, inpu
     let facts = market.facts().await?;
     let (seller, prover) = (market.config.seller.address(), market.config.prover.address());
     let job = escrow.check(&Expected { model, input, seller, prover, domain: &facts.domain })?;
-    match market.job(job).await?.state {
-        ChainState::None if market.rpc.now().await? > escrow.quote.valid_until => {
-            Err(EscrowError::QuoteExpired { valid_until: escrow.quote.valid_until }.into())
+    let (record, now) = (market.job(job).await?, market.rpc.now().await?);
+    match record.state {
+        ChainState::None if now > escrow.quote.valid_until => Err(EscrowError::QuoteExpired { valid_until: escrow.quote.valid_until }.into()),
+        ChainState::None => Ok(job),
+        ChainState::Funded => {
+            // a buyer who funds early and asks late would have the collateral slashed
+            let prove_by = record.fundedAt.to::<u64>() + u64::from(escrow.order.prove_secs);
+            let margin_secs = market.config.margin_secs(escrow.order.prove_secs);
+            if now + margin_secs > prove_by { Err(EscrowError::TooLate { prove_by, margin_secs }.into()) } else { Ok(job) }
         }
-        ChainState::None | ChainState::Funded => Ok(job),
         over => Err(EscrowError::Spent { state: over as u8 }.into()),
     }
 }
@@ -249,9 +254,6 @@ pub async fn create(
     let escrow = match &request.escrow {
         None => None,
         Some(escrow) => {
-            if let Some(chunk) = executed.input_commitments.iter().position(|c| c.iter().all(|b| *b == 0)) {
-                return Err(EscrowError::BlankInput { chunk }.into());
-            }
             let job = check_escrow(&state, escrow, &model, input_digest(&executed.input_commitments)).await?;
             Some((serde_json::to_string(escrow).map_err(|_| ApiError::Internal)?, job))
         }

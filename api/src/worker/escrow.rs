@@ -12,7 +12,7 @@ use crate::chain::abi::{Funding, InferenceMarket};
 use crate::chain::{ChainError, Market, decode_funding};
 use crate::metrics::Metrics;
 use crate::store::{Job, Lease, Patch, Purpose, State, StoreError};
-use crate::terms::Escrow;
+use crate::terms::{Escrow, EscrowError};
 
 /// All states in which a job is not over.
 pub(super) const LIVE: [State; 5] = [State::AwaitingPayment, State::Queued, State::Locking, State::Proving, State::SettlementPending];
@@ -93,10 +93,16 @@ pub(super) async fn funding(state: &AppState, job: &Job, chain_job: B256) -> Res
 
 /// Queued → locking, if the escrow is there and this server may prove.
 pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job: B256) -> Result<Job, StepError> {
-    if let Some(over) = reconcile(state, job, chain_job).await?.over {
+    let found = reconcile(state, job, chain_job).await?;
+    if let Some(over) = found.over {
         return Ok(over);
     }
     let market = market(state)?;
+    if found.record.state == InferenceMarket::State::Funded
+        && let Some(late) = too_late(market, job, found.now, found.prove_by)?
+    {
+        return expire(state, job, lease, &late).await;
+    }
     let funding = funding(state, job, chain_job).await?;
     if !funding.provers.contains(&market.config.prover.address()) {
         return Err(StepError::Taken);
@@ -104,6 +110,22 @@ pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job:
     let context = Some(market.context(chain_job).await?);
     let patch = Patch { funding: Some(funding.abi_encode()), context, ..Patch::default() };
     Ok(state.store.transition(&job.id, Some(lease), &[State::Queued], State::Locking, patch).await?)
+}
+
+/// Why a job must not be locked any more, if the time left is too short: the collateral would be lost.
+fn too_late(market: &Market, job: &Job, now: u64, prove_by: u64) -> Result<Option<EscrowError>, StepError> {
+    let mut margin_secs = market.config.margin_secs(escrow(job)?.order.prove_secs);
+    if job.state == State::SettlementPending {
+        // the proof is there, and two transactions are all that is left to do
+        margin_secs = margin_secs.min(2 * market.config.receipt_timeout.as_secs());
+    }
+    Ok((now.saturating_add(margin_secs) > prove_by).then_some(EscrowError::TooLate { prove_by, margin_secs }))
+}
+
+/// Ends a job that this server will not lock. The buyer can cancel it on chain.
+async fn expire(state: &AppState, job: &Job, lease: &Lease, why: &EscrowError) -> Result<Job, StepError> {
+    let patch = Patch::error(why.code(), why.to_string());
+    Ok(state.store.transition(&job.id, Some(lease), &LIVE, State::Expired, patch).await?)
 }
 
 /// Locking → proving, once the market has this server's lock.
@@ -133,8 +155,18 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             _ => return Err(ChainError::NoEvent { event: "JobFunded", id: chain_job }.into()),
         }
         let funding = funding(state, job, chain_job).await?;
-        market.ensure_credit(funding.order.token, funding.order.collateral).await?;
-        transact(state, job, lease, Purpose::Lock, async { Ok(market.lock_call(&funding)) }).await?;
+        let call = async {
+            // asked only before a new transaction is signed: a lock that may be on the wire already must be followed up
+            if let Some(late) = too_late(market, job, found.now, found.prove_by)? {
+                return Err(StepError::Late(late));
+            }
+            market.ensure_credit(funding.order.token, funding.order.collateral).await?;
+            Ok(market.lock_call(&funding))
+        };
+        match transact(state, job, lease, Purpose::Lock, call).await {
+            Err(StepError::Late(late)) => return expire(state, job, lease, &late).await.map(Some),
+            other => other?,
+        }
     }
     Err(ChainError::NoEvent { event: "JobLocked", id: chain_job }.into())
 }

@@ -16,6 +16,7 @@ use crate::blobs::BlobError;
 use crate::chain::ChainError;
 use crate::engine::EngineError;
 use crate::store::{Job, Lease, Patch, State, StoreError};
+use crate::terms::EscrowError;
 
 /// How long a worker that found nothing waits at most before it looks again; changes wake it earlier.
 const IDLE: Duration = Duration::from_millis(500);
@@ -41,6 +42,8 @@ enum StepError {
     Incomplete { what: &'static str },
     #[error("another prover holds the job")]
     Taken,
+    #[error(transparent)]
+    Late(EscrowError),
     #[error("the prover's output {proven:?} is not what the preflight computed")]
     Diverged { proven: B256 },
 }
@@ -55,6 +58,7 @@ impl StepError {
             Self::Engine(_) | Self::Panicked | Self::Diverged { .. } => "prover-failed",
             Self::Incomplete { .. } => "internal",
             Self::Taken => "escrow-taken",
+            Self::Late(e) => e.code(),
         }
     }
 

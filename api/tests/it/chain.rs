@@ -8,6 +8,7 @@ use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
 use assay_api::chain::abi::{Erc20, KeyRegistry};
 use assay_api::chain::deploy::TEST_TOKEN;
 use assay_api::chain::{OrderError, Wanted, account, check_order};
+use assay_api::engine::{Engine, InputOpening, input_digest};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use serde_json::{Value, json};
@@ -88,8 +89,6 @@ async fn an_escrow_that_does_not_fit_is_refused() {
         assert!(answer.json()["detail"].as_str().unwrap().contains(field), "{}", answer.text());
     };
     let other = json!(B256::repeat_byte(9));
-    let blank = |r: &mut Value| (r["input"], r["blinding"]) = (json!([0, 0, 0, 0]), json!([]));
-    refused(&blank, "blank-input", "all zeros").await;
     refused(&|r| r["input"][0] = json!(5), "escrow-mismatch", "input_commitment").await;
     refused(&|r| r["blinding"] = json!([]), "escrow-mismatch", "input_commitment").await;
     for field in ["model_id", "model_commitment", "key_hash"] {
@@ -112,6 +111,24 @@ async fn an_escrow_that_does_not_fit_is_refused() {
     w.pass_secs(w.terms.quote_secs + 10).await;
     refused(&|_| {}, "quote-expired", "valid until").await;
     assert_eq!(state.store.counts().await.unwrap(), []);
+}
+
+/// Its commitment is the point at infinity, which the verifier takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_input_of_zeros_is_bought_like_any_other() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let input = InputOpening { data: vec![0.0; 4], blinding: vec![] };
+    let commitments = w.engine.execute(w.model.id, &input).unwrap().input_commitments;
+    assert_eq!(commitments[0], vec![0; 64]);
+    let request = json!({ "model": w.model.id, "buyer": w.buyer.address(), "input_commitment": input_digest(&commitments) });
+    let escrow: Escrow = serde_json::from_value(post(&state, "/v1/quotes", &[], &request).await.json()).unwrap();
+    let request = json!({ "model": w.model.id, "input": input.data, "escrow": escrow });
+    let answer = post(&state, "/v1/predictions", &[], &request).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    w.fund(&escrow).await;
+    until(&state, answer.json()["id"].as_str().unwrap(), State::Settled).await;
+    stop(state, workers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

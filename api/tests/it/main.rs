@@ -5,6 +5,7 @@ mod fake;
 mod http;
 mod jobs;
 mod kill;
+mod late;
 mod market;
 mod native;
 mod recover;
