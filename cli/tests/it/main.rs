@@ -1,6 +1,7 @@
 //! The command, run as users run it.
 
 mod bad_input;
+mod demo;
 mod help;
 mod kill;
 mod round_trip;
