@@ -43,7 +43,9 @@ pub enum EscrowError {
         state: u8,
     },
     /// The escrow was funded so long ago that the time left is too short to lock it.
-    #[error("the job must be proven by {prove_by} (unix seconds), and this server locks none with less than {margin_secs} seconds left: cancel it")]
+    #[error(
+        "the job must be proven by {prove_by} (unix seconds), and this server locks none with less than {margin_secs} seconds left: cancel it"
+    )]
     TooLate {
         /// The market's deadline for the lock's prover.
         prove_by: u64,

@@ -188,7 +188,9 @@ async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, inpu
     let job = escrow.check(&Expected { model, input, seller, prover, domain: &facts.domain })?;
     let (record, now) = (market.job(job).await?, market.rpc.now().await?);
     match record.state {
-        ChainState::None if now > escrow.quote.valid_until => Err(EscrowError::QuoteExpired { valid_until: escrow.quote.valid_until }.into()),
+        ChainState::None if now > escrow.quote.valid_until => {
+            Err(EscrowError::QuoteExpired { valid_until: escrow.quote.valid_until }.into())
+        }
         ChainState::None => Ok(job),
         ChainState::Funded => {
             // a buyer who funds early and asks late would have the collateral slashed
