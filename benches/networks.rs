@@ -3,6 +3,7 @@
 //! `cargo bench -p assay-benches` prints the table; with `ASSAY_BENCH_WRITE=1` it also rewrites the table in docs/benchmarks.md. Each measurement is a process
 //! of its own, so that peak memory is its own. Figures of one run belong together; no test asserts any of them.
 
+use ark_ff::Field;
 use assay_circuits::Fr;
 use assay_circuits::exec;
 use assay_circuits::model::{Architecture, Weights};
@@ -94,8 +95,12 @@ fn main() {
         return;
     }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    println!("{cores} cores; best of {RUNS}; wall (CPU) seconds");
+    let yardstick =
+        format!("{cores} cores; best of {RUNS}; wall (CPU) seconds; a multiplication in F takes {:.0} ns in this run", yardstick_ns());
+    println!("{yardstick}");
     let mut lines = vec![
+        yardstick,
+        String::new(),
         "| network | parameters | inner proof (CPU), c | verify | proof | peak | wrapped proof (CPU), c | constraints | verify | proof | peak |".to_owned(),
         "|---|---|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
@@ -223,6 +228,17 @@ fn time_ms(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     start.elapsed().as_secs_f64() * 1e3
+}
+
+/// Nanoseconds of one of a chain of multiplications in F: how fast this machine is just now, for comparing runs.
+fn yardstick_ns() -> f64 {
+    const COUNT: u32 = 2_000_000;
+    let factor = Fr::from(3u64).pow([1234]);
+    let start = Instant::now();
+    let product = (0..COUNT).fold(factor, |product, _| product * factor);
+    let ns = start.elapsed().as_secs_f64() * 1e9 / f64::from(COUNT);
+    std::hint::black_box(product);
+    ns
 }
 
 /// User and system seconds of this process, in steps of 10 ms.

@@ -4,6 +4,7 @@
 //! variable in [`crate::r1cs`] turn the same text into a circuit and into that circuit's witness.
 
 use crate::Fr;
+use crate::transcript::WIDTH;
 use ark_ff::{AdditiveGroup, Field};
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -122,6 +123,14 @@ impl Scalar for Fr {
 
     fn require_equal(&self, other: &Self, check: Check) -> Result<(), VerifyError> {
         if self == other { Ok(()) } else { Err(VerifyError::Unequal(check)) }
+    }
+
+    fn linear(constant: Fr, coefficients: &[Fr], values: &[Self]) -> Self {
+        // The width of the transcript's permutation: products are summed before they are reduced.
+        match (<&[Fr; WIDTH]>::try_from(coefficients), <&[Fr; WIDTH]>::try_from(values)) {
+            (Ok(coefficients), Ok(values)) => constant + Fr::sum_of_products(coefficients, values),
+            _ => coefficients.iter().zip(values).fold(constant, |sum, (c, v)| sum + *c * v),
+        }
     }
 
     fn times(&self, constant: Fr) -> Self {
