@@ -9,7 +9,6 @@ use ark_groth16::VerifyingKey;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use assay_circuits::Fr;
 use assay_circuits::shape::{Shape, ShapeError};
-use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 
 /// Why a key is refused.
@@ -160,12 +159,4 @@ impl WrapVerifyingKey {
 /// The limbs of a model's commitments: weights, tables.
 pub(crate) fn model_limbs(model: &PublicModel) -> [Vec<[Fr; 4]>; 2] {
     [limbs_of(&model.weights), limbs_of(&model.tables)]
-}
-
-/// Which wrap a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wrap {
-    /// Groth16 over BN254.
-    Groth16,
 }

@@ -13,7 +13,7 @@ use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::{Field, PrimeField, UniformRand};
 use ark_groth16::r1cs_to_qap::LibsnarkReduction;
-use ark_groth16::{Groth16, Proof, ProvingKey};
+use ark_groth16::{Groth16, ProvingKey};
 use ark_relations::gr1cs::{
     ConstraintSynthesizer, ConstraintSystemRef, LinearCombination as ArkCombination, Matrix, SynthesisError, Variable,
 };
@@ -269,10 +269,5 @@ impl WrappedProof {
         let witness = (0..shape.layout.witness.chunks).map(|_| reader.g1()).collect::<Result<_, _>>()?;
         let mask = reader.g1()?;
         Ok(Self { a, b, c, digest, value, rho, point, witness, mask, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
-    }
-
-    /// The Groth16 part alone.
-    pub fn snark(&self) -> Proof<Bn254> {
-        Proof { a: self.a, b: self.b, c: self.c }
     }
 }

@@ -4,7 +4,7 @@
 //! point, the prover lays it out over the hypercube. `docs/protocol.md` sections 3, 5, 6, 7.
 
 use super::eq::{eq, eq_index, eq_table};
-use super::{Challenges, is_conv, powers, products, table};
+use super::{Challenges, powers, products, table};
 use crate::Fr;
 use crate::layout::{Block, LeafKind};
 use crate::model::{AxisMap, Dims, Term, Window};
@@ -251,7 +251,6 @@ impl<S: Scalar> Builder<'_, S> {
                 }
                 _ => FunctionalTerm::Eq { block, coefficient, point: s.to_vec() },
             });
-            debug_assert!(is_conv(term) || source.log_size() as usize == s.len());
         }
     }
 }

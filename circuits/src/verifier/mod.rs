@@ -15,7 +15,6 @@ pub use proof::{InnerProof, LevelProof, PointLimbs, Reduced, Statement, level_ar
 
 use crate::Fr;
 use crate::layout::Block;
-use crate::model::Term;
 use crate::scalar::{Check, Scalar, VerifyError, power_of_two};
 use crate::shape::Shape;
 use crate::transcript::Transcript;
@@ -153,9 +152,4 @@ fn verify_mask<S: Scalar>(
 /// `1, x, x², …`, `n` of them.
 pub fn powers<S: Scalar>(x: &S, n: usize) -> Vec<S> {
     std::iter::successors(Some(S::one()), |p| Some(p.clone() * x)).take(n).collect()
-}
-
-/// Whether a term reads its source through a convolution.
-pub(crate) fn is_conv(term: &Term) -> bool {
-    matches!(term, Term::Conv { .. })
 }

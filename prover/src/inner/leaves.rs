@@ -1,7 +1,7 @@
 //! The fractions at the leaves of the lookup tree.
 
 use super::lookup::Fractions;
-use super::witness::{Row, TableRows, Witness, table_of};
+use super::witness::{TableRows, Witness, table_of};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
@@ -70,6 +70,5 @@ fn missing(shape: &Shape, trace: &Trace, kind: LeafKind, i: usize, beta: Fr, gam
         LeafKind::Input => Fr::from(i64::from(trace.input[i]) + (1 << (shape.architecture.input.bits - 1))) * gamma,
         LeafKind::Table { .. } | LeafKind::Range { .. } => Fr::ZERO,
     };
-    debug_assert!(Row::MISSING.index().is_none());
     beta - tag - key
 }
