@@ -14,5 +14,6 @@ pub mod native;
 pub mod package;
 pub mod pcs;
 pub mod seller;
+mod simd;
 pub mod srs;
 pub mod wrap;

@@ -1,9 +1,9 @@
 //! The fast multi-scalar multiplications against the definition.
 
-use ark_bn254::{Fr, G1Affine, G1Projective};
-use ark_ec::{AffineRepr, PrimeGroup, scalar_mul::BatchMulPreprocessing};
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_ec::{AffineRepr, PrimeGroup, VariableBaseMSM, scalar_mul::BatchMulPreprocessing};
 use ark_ff::{AdditiveGroup, Field, Zero};
-use assay_prover::msm::{msm, msm_small, reference};
+use assay_prover::msm::{Isa, msm, msm_small, reference, with};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn scalars(rng: &mut StdRng, n: usize) -> Vec<Fr> {
@@ -28,6 +28,23 @@ fn random_scalars_of_every_size_agree() {
         for bits in [1, 4, 8, 15, 16, 17, 24, 31] {
             let small: Vec<i32> = (0..n).map(|_| rng.random::<i32>() >> (31 - bits)).collect();
             assert_eq!(msm_small(&p, &small), reference(&p, &lift(&small)), "small, {n}, {bits}");
+        }
+    }
+}
+
+#[test]
+fn all_instruction_sets_agree() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let isas = || Isa::available().iter().map(|isa| Some(*isa)).chain([None]);
+    for n in [1, 5, 64, 700, 5000] {
+        let (p, s) = (points(&mut rng, n), scalars(&mut rng, n));
+        let q: Vec<G2Affine> = BatchMulPreprocessing::new(G2Projective::generator(), n).batch_mul(&s);
+        let small: Vec<i32> = (0..n).map(|_| i32::from(rng.random::<i16>())).collect();
+        let want =
+            (G1Projective::msm_unchecked(&p, &s), G1Projective::msm_unchecked(&p, &lift(&small)), G2Projective::msm_unchecked(&q, &s));
+        for isa in isas() {
+            let have = (with::msm(isa, &p, &s), with::msm_small(isa, &p, &small), with::msm_g2(isa, &q, &s));
+            assert_eq!(have, want, "{isa:?}, {n}");
         }
     }
 }

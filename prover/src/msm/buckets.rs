@@ -1,81 +1,183 @@
-//! One window: terms are sorted by bucket, cut into pieces that fit the cache, and each piece gives its share of `Σ_b b · B_b`.
+//! Pippenger's buckets: digits sorted into buckets, the buckets summed, and `Σ_b b·B_b` of each window.
+//!
+//! The last step adds affine points too: with `b = 2^k·row + column`, the buckets of a row and those of a column are summed, then the rows and the columns that have
+//! a bit in common, which leaves one point for each bit of a digit. That is two additions for each bucket, as with running sums,
+//! but cheap ones that all windows share their inversions in.
 
-use super::tree;
-use ark_bn254::{G1Affine, G1Projective, g1};
-use ark_ec::{PrimeGroup, short_weierstrass::Bucket};
-use ark_ff::Zero;
+use super::tree::{Groups, sum_groups};
+use crate::simd::{Isa, VectorCurve};
+use ark_ec::short_weierstrass::{Affine, Projective};
+use ark_ec::{AdditiveGroup, AffineRepr};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Terms of a piece: points and scratch space of one piece stay within a core's second-level cache.
-const PIECE: usize = 4096;
+/// Terms that are summed at a time: their sums and the shared inversion's products stay within a core's second-level cache.
+const PIECE: usize = 8192;
+/// Terms that are sorted at a time, so that memory stays bounded.
+const SORTED: usize = 1 << 22;
 
-/// The bases of a window and the largest absolute value of a digit.
-pub(super) struct Window<'a> {
-    pub(super) bases: &'a [G1Affine],
-    pub(super) buckets: usize,
+/// A digit of each scalar, for each window.
+pub(super) trait Digits: Sync {
+    /// Bits of a window.
+    fn width(&self) -> u32;
+    /// Number of windows.
+    fn windows(&self) -> u32;
+    /// The largest absolute value of digit `j`.
+    fn buckets(&self, j: u32) -> usize;
+    /// Digit `j` of scalar `i`.
+    fn digit(&self, i: usize, j: u32) -> i32;
 }
 
-/// Terms in the order of their buckets: twice the index of the base (so at most 2^31 bases), plus 1 if the digit is negative.
-type Sorted = Vec<u32>;
+/// A bucket's part: its window, its number and a sum of its terms. A bucket may have several parts.
+type Part<C> = (u32, u32, <C as VectorCurve>::Words);
 
-impl Window<'_> {
-    /// `Σ_i digit(i) · bases[i]`.
-    pub(super) fn sum(&self, digit: &(dyn Fn(usize) -> i32 + Sync)) -> G1Projective {
-        let (sorted, starts) = self.sort(digit);
-        let pieces = sorted.len().div_ceil(PIECE);
-        (0..pieces)
-            .into_par_iter()
-            .map(|i| self.piece(&sorted, &starts, i * PIECE..((i + 1) * PIECE).min(sorted.len())))
-            .reduce(G1Projective::zero, |a, b| a + b)
+/// `Σ_j 2^(width·j) Σ_i digit(i, j)·bases[i]`.
+pub(super) fn sum<C: VectorCurve>(isa: Option<Isa>, bases: &[Affine<C>], digits: &impl Digits) -> Projective<C> {
+    let mut points: Vec<C::Words> = bases.par_iter().with_min_len(1024).map(C::to_words).collect();
+    if let Some(isa) = isa {
+        points.par_chunks_mut(1024).for_each(|points| C::convert(isa, points, true));
+    }
+    let windows: Vec<u32> = (0..digits.windows()).collect();
+    let at_a_time = (SORTED / bases.len().max(1)).max(1);
+    let mut parts: Vec<Part<C>> = Vec::new();
+    for windows in windows.chunks(at_a_time) {
+        let sorted: Vec<Sorted> = windows.par_iter().map(|j| Sorted::new(*j, bases, digits)).collect();
+        parts.extend(sum_buckets::<C>(isa, &points, &Sorted::concat(sorted)));
     }
 
-    /// Counting sort by absolute value, zeros left out. Bucket `b >= 1` is `starts[b]..starts[b + 1]`.
-    fn sort(&self, digit: &dyn Fn(usize) -> i32) -> (Sorted, Vec<u32>) {
-        let mut starts = vec![0u32; self.buckets + 2];
-        let digits: Vec<i32> = (0..self.bases.len()).map(digit).collect();
-        for d in &digits {
-            starts[d.unsigned_abs() as usize + 1] += u32::from(*d != 0);
+    let each = windows.len().div_ceil(rayon::current_num_threads()).max(1);
+    let mut bits: Vec<(u32, Option<C::Words>)> =
+        windows.par_chunks(each).flat_map_iter(|windows| weigh::<C>(isa, &parts, windows, digits)).collect();
+    if let Some(isa) = isa {
+        let mut sums: Vec<C::Words> = bits.iter().filter_map(|(_, sum)| *sum).collect();
+        C::convert(isa, &mut sums, false);
+        bits.iter_mut().filter_map(|(_, sum)| sum.as_mut()).zip(sums).for_each(|(sum, converted)| *sum = converted);
+    }
+    bits.sort_unstable_by_key(|(bit, _)| std::cmp::Reverse(*bit));
+    let mut total = Projective::<C>::default();
+    let mut at = bits.first().map_or(0, |(bit, _)| *bit);
+    for (bit, sum) in bits {
+        while at > bit {
+            total.double_in_place();
+            at -= 1;
         }
-        for b in 1..starts.len() {
-            starts[b] += starts[b - 1];
+        if let Some(sum) = sum {
+            total += C::from_words(&sum);
         }
-        let mut next = starts.clone();
-        let mut sorted = vec![0u32; starts.last().copied().unwrap_or(0) as usize];
+    }
+    for _ in 0..at {
+        total.double_in_place();
+    }
+    total
+}
+
+/// Terms in the order of their windows and buckets, and where each bucket that has terms ends.
+#[derive(Default)]
+struct Sorted {
+    terms: Vec<u32>,
+    buckets: Vec<(u32, u32)>,
+    ends: Vec<usize>,
+}
+
+impl Sorted {
+    /// Counting sort of one window by the digits' absolute values; zero digits and identities are left out.
+    fn new<C: VectorCurve>(window: u32, bases: &[Affine<C>], digits: &impl Digits) -> Self {
+        let mut next = vec![0u32; digits.buckets(window) + 2];
+        let digit = |(i, base): (usize, &Affine<C>)| if base.is_zero() { 0 } else { digits.digit(i, window) };
+        let digits: Vec<i32> = bases.iter().enumerate().map(digit).collect();
+        for d in digits.iter().filter(|d| **d != 0) {
+            next[d.unsigned_abs() as usize + 1] += 1;
+        }
+        let mut sorted = Sorted::default();
+        for b in 1..next.len() {
+            if next[b] > 0 {
+                sorted.buckets.push((window, b as u32 - 1));
+                sorted.ends.push((next[b - 1] + next[b]) as usize);
+            }
+            next[b] += next[b - 1];
+        }
+        sorted.terms = vec![0; next.last().map_or(0, |count| *count as usize)];
         for (i, d) in digits.iter().enumerate().filter(|(_, d)| **d != 0) {
             let slot = &mut next[d.unsigned_abs() as usize];
-            sorted[*slot as usize] = (i as u32) << 1 | u32::from(*d < 0);
+            sorted.terms[*slot as usize] = (i as u32) << 1 | u32::from(*d < 0);
             *slot += 1;
         }
-        (sorted, starts)
+        sorted
     }
 
-    /// The share of the terms `range`. A bucket may be cut by the border of a piece: the sum is linear in the terms.
-    fn piece(&self, sorted: &[u32], starts: &[u32], range: Range<usize>) -> G1Projective {
-        let mut points: Vec<G1Affine> = sorted[range.clone()]
-            .iter()
-            .map(|term| {
-                let base = self.bases[(term >> 1) as usize];
-                if term & 1 == 1 { -base } else { base }
-            })
-            .collect();
-        let (from, to) = (range.start as u32, range.end as u32);
-        let first = starts.partition_point(|s| *s <= from) - 1;
-        let last = starts.partition_point(|s| *s < to) - 1;
-        let mut ends: Vec<u32> = (first..=last).map(|b| starts[b + 1].min(to) - from).collect();
-        tree::sum_buckets(&mut points, &mut ends);
+    fn concat(parts: Vec<Self>) -> Self {
+        parts.into_iter().fold(Self::default(), |mut all, part| {
+            let before = all.terms.len();
+            all.terms.extend(part.terms);
+            all.buckets.extend(part.buckets);
+            all.ends.extend(part.ends.iter().map(|end| before + end));
+            all
+        })
+    }
 
-        // Σ_b b·B_b = Σ_b (b - first + 1)·B_b + (first - 1)·Σ_b B_b, the first sum by running sums from the last bucket down
-        let mut running = Bucket::<g1::Config>::default();
-        let mut weighted = running;
-        for (b, end) in ends.iter().enumerate().rev() {
-            let start = if b == 0 { 0 } else { ends[b - 1] };
-            if *end > start {
-                running += points[start as usize];
-            }
-            weighted += &running;
+    /// The groups of the terms `range`, and the first one's bucket.
+    fn piece(&self, range: Range<usize>) -> (usize, Groups) {
+        let first = self.ends.partition_point(|end| *end <= range.start);
+        let last = self.ends.partition_point(|end| *end < range.end);
+        let ends = self.ends[first..=last].iter().map(|end| (end.min(&range.end) - range.start) as u32).collect();
+        (first, Groups { terms: self.terms[range].to_vec(), ends })
+    }
+}
+
+fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &Sorted) -> Vec<Part<C>> {
+    let len = sorted.terms.len();
+    // at least a piece for each thread
+    let piece = len.div_ceil(rayon::current_num_threads()).clamp(1, PIECE);
+    let starts: Vec<usize> = (0..len).step_by(piece).collect();
+    starts
+        .into_par_iter()
+        .flat_map_iter(|start| {
+            let (first, groups) = sorted.piece(start..(start + piece).min(len));
+            let sums = sum_groups::<C>(isa, points, groups);
+            sums.into_iter().zip(&sorted.buckets[first..]).filter_map(|(sum, (window, bucket))| Some((*window, *bucket, sum?)))
+        })
+        .collect()
+}
+
+/// For each bit `t` of the windows' digits, at its place `width·j + t`: the sum of the buckets whose number has the bit.
+fn weigh<C: VectorCurve>(isa: Option<Isa>, parts: &[Part<C>], windows: &[u32], digits: &impl Digits) -> Vec<(u32, Option<C::Words>)> {
+    let bits_of = |j: u32| usize::BITS - digits.buckets(j).leading_zeros();
+    let points: Vec<C::Words> = parts.iter().map(|(_, _, sum)| *sum).collect();
+    // rows and columns of every window; `owners` are their windows and the part of a bucket's number that they stand for
+    let mut groups = Groups::default();
+    let mut owners: Vec<(u32, u32)> = Vec::new();
+    for window in windows {
+        let half = bits_of(*window) / 2;
+        let (rows, columns) = ((digits.buckets(*window) >> half) + 1, 1 << half);
+        let mut members: Vec<Vec<u32>> = vec![Vec::new(); rows + columns];
+        let start = parts.partition_point(|(w, ..)| w < window);
+        let end = parts.partition_point(|(w, ..)| w <= window);
+        for (i, (_, bucket, _)) in parts.iter().enumerate().take(end).skip(start) {
+            let (row, column) = ((bucket >> half) as usize, (*bucket as usize) & (columns - 1));
+            members[row].push((i as u32) << 1);
+            members[rows + column].push((i as u32) << 1);
         }
-        let running: G1Projective = running.into();
-        G1Projective::from(weighted) + running.mul_bigint([(first - 1) as u64])
+        for (k, members) in members.iter().enumerate() {
+            let number = if k < rows { (k << half) as u32 } else { (k - rows) as u32 };
+            if number > 0 && !members.is_empty() {
+                groups.terms.extend(members);
+                groups.close();
+                owners.push((*window, number));
+            }
+        }
     }
+    let sums = sum_groups::<C>(isa, &points, groups);
+    let (owners, sums): (Vec<_>, Vec<_>) = owners.into_iter().zip(sums).filter_map(|(owner, sum)| Some((owner, sum?))).unzip();
+
+    let mut groups = Groups::default();
+    let mut places = Vec::new();
+    for window in windows {
+        for bit in 0..bits_of(*window) {
+            let has = |(_, (w, number)): &(usize, &(u32, u32))| w == window && number >> bit & 1 == 1;
+            groups.terms.extend(owners.iter().enumerate().filter(has).map(|(i, _)| (i as u32) << 1));
+            groups.close();
+            places.push(digits.width() * window + bit);
+        }
+    }
+    places.into_iter().zip(sum_groups::<C>(isa, &sums, groups)).collect()
 }

@@ -2,8 +2,10 @@
 //! digits in `[-2^(w-1), 2^(w-1))` that can be read in any order; the top digit keeps what is left.
 //! The window width minimises a cost model: an addition to a bucket against a step of the running sum over the buckets.
 
-/// Cost of a step of the running sum over buckets, in affine additions: a mixed and a full addition in extended Jacobian coordinates.
-const STEP_COST: u64 = 4;
+use super::buckets::Digits;
+
+/// Affine additions for each bucket after it has been summed: to its row and to its column.
+const STEP_COST: u64 = 2;
 /// Bits of a canonical scalar.
 const SCALAR_BITS: u32 = 254;
 
@@ -12,6 +14,8 @@ pub(super) struct FullDigits {
     width: u32,
     windows: u32,
     offset: [u64; 4],
+    /// The scalars, each with the offset added.
+    pub(super) shifted: Vec<[u64; 4]>,
 }
 
 impl FullDigits {
@@ -26,15 +30,7 @@ impl FullDigits {
                 *limb |= 1 << (bit % 64);
             }
         }
-        FullDigits { width, windows, offset }
-    }
-
-    pub(super) fn width(&self) -> u32 {
-        self.width
-    }
-
-    pub(super) fn windows(&self) -> u32 {
-        self.windows
+        FullDigits { width, windows, offset, shifted: Vec::new() }
     }
 
     /// The scalar plus the offset; below `2^256` since both are below `2^254`.
@@ -51,7 +47,7 @@ impl FullDigits {
 
     /// Digit `j` of a shifted scalar.
     #[inline]
-    pub(super) fn digit(&self, shifted: &[u64; 4], j: u32) -> i32 {
+    fn digit_of(&self, shifted: &[u64; 4], j: u32) -> i32 {
         let (limb, bit) = ((j * self.width / 64) as usize, j * self.width % 64);
         let low = shifted.get(limb).map_or(0, |l| l >> bit);
         let high = if bit == 0 { 0 } else { shifted.get(limb + 1).map_or(0, |l| l << (64 - bit)) };
@@ -60,60 +56,75 @@ impl FullDigits {
         }
         ((low | high) & ((1 << self.width) - 1)) as i32 - (1 << (self.width - 1))
     }
+}
 
-    /// The largest absolute value of digit `j`.
-    pub(super) fn buckets(&self, j: u32) -> usize {
+impl Digits for FullDigits {
+    fn width(&self) -> u32 {
+        self.width
+    }
+    fn windows(&self) -> u32 {
+        self.windows
+    }
+    fn buckets(&self, j: u32) -> usize {
         if j + 1 == self.windows { 1 << (SCALAR_BITS - j * self.width) } else { 1 << (self.width - 1) }
+    }
+    #[inline]
+    fn digit(&self, i: usize, j: u32) -> i32 {
+        self.digit_of(&self.shifted[i], j)
     }
 }
 
 /// Digits of `i32` scalars.
-pub(super) struct SmallDigits {
+pub(super) struct SmallDigits<'a> {
+    scalars: &'a [i32],
     width: u32,
     windows: u32,
     offset: i64,
     largest: u32,
 }
 
-impl SmallDigits {
+impl<'a> SmallDigits<'a> {
     /// Chooses the window; `None` if every scalar is zero.
-    pub(super) fn new(scalars: &[i32]) -> Option<Self> {
+    pub(super) fn new(scalars: &'a [i32]) -> Option<Self> {
         let largest = scalars.iter().map(|s| s.unsigned_abs()).max().filter(|m| *m > 0)?;
         let count = scalars.iter().filter(|s| **s != 0).count() as u64;
         let bits = u32::BITS - largest.leading_zeros();
         let make = |windows: u32| {
             let width = (bits + windows).div_ceil(windows).max(2);
             let offset = (0..windows - 1).map(|j| 1i64 << (j * width + width - 1)).sum();
-            SmallDigits { width, windows, offset, largest }
+            SmallDigits { scalars, width, windows, offset, largest }
         };
-        let cost = |d: &SmallDigits| (0..d.windows).map(|j| count + STEP_COST * d.buckets(j) as u64).sum::<u64>();
+        let cost = |d: &SmallDigits<'_>| (0..d.windows).map(|j| count + STEP_COST * d.buckets(j) as u64).sum::<u64>();
         (1..=8).map(make).min_by_key(cost)
-    }
-
-    pub(super) fn width(&self) -> u32 {
-        self.width
-    }
-
-    pub(super) fn windows(&self) -> u32 {
-        self.windows
     }
 
     /// Digit `j` of a scalar.
     #[inline]
-    pub(super) fn digit(&self, scalar: i32, j: u32) -> i32 {
+    fn digit_of(&self, scalar: i32, j: u32) -> i32 {
         let shifted = (i64::from(scalar) + self.offset) >> (j * self.width);
         if j + 1 == self.windows {
             return shifted as i32;
         }
         (shifted & ((1 << self.width) - 1)) as i32 - (1 << (self.width - 1))
     }
+}
 
-    /// The largest absolute value of digit `j`.
-    pub(super) fn buckets(&self, j: u32) -> usize {
+impl Digits for SmallDigits<'_> {
+    fn width(&self) -> u32 {
+        self.width
+    }
+    fn windows(&self) -> u32 {
+        self.windows
+    }
+    fn buckets(&self, j: u32) -> usize {
         if j + 1 < self.windows {
             return 1 << (self.width - 1);
         }
         ((i64::from(self.largest) + self.offset) >> (j * self.width)) as usize + usize::from(self.windows > 1)
+    }
+    #[inline]
+    fn digit(&self, i: usize, j: u32) -> i32 {
+        self.digit_of(self.scalars[i], j)
     }
 }
 
@@ -121,8 +132,8 @@ impl SmallDigits {
 mod tests {
     use super::*;
 
-    fn joined(d: &SmallDigits, s: i32) -> i64 {
-        (0..d.windows).map(|j| i64::from(d.digit(s, j)) << (j * d.width)).sum()
+    fn joined(d: &SmallDigits<'_>, s: i32) -> i64 {
+        (0..d.windows).map(|j| i64::from(d.digit_of(s, j)) << (j * d.width)).sum()
     }
 
     #[test]
@@ -134,7 +145,7 @@ mod tests {
                 let digits = SmallDigits::new(&scalars).expect("1 is among them");
                 for &s in &scalars {
                     assert_eq!(joined(&digits, s), i64::from(s));
-                    assert!((0..digits.windows).all(|j| digits.digit(s, j).unsigned_abs() as usize <= digits.buckets(j)));
+                    assert!((0..digits.windows).all(|j| digits.digit_of(s, j).unsigned_abs() as usize <= digits.buckets(j)));
                 }
             }
         }
@@ -150,9 +161,10 @@ mod tests {
             let d = FullDigits::new(count);
             for s in scalars {
                 let shifted = d.shift(s.into_bigint().0);
-                let joined: Fr = (0..d.windows).map(|j| Fr::from(d.digit(&shifted, j)) * Fr::from(2).pow([u64::from(j * d.width)])).sum();
+                let joined: Fr =
+                    (0..d.windows).map(|j| Fr::from(d.digit_of(&shifted, j)) * Fr::from(2).pow([u64::from(j * d.width)])).sum();
                 assert_eq!(joined, s);
-                assert!((0..d.windows).all(|j| d.digit(&shifted, j).unsigned_abs() as usize <= d.buckets(j)));
+                assert!((0..d.windows).all(|j| d.digit_of(&shifted, j).unsigned_abs() as usize <= d.buckets(j)));
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Multi-scalar multiplication over BN254's G1: `Σ s_i · P_i`.
+//! Multi-scalar multiplication over BN254's G1 and G2: `Σ s_i · P_i`.
 //!
 //! Pippenger's bucket method with signed digits. A bucket is summed as a tree of pairwise *affine* additions whose inversions are shared
-//! (Montgomery's trick), which costs about 6 multiplications for an addition instead of 11. Every exceptional case of the affine law
-//! (identity, doubling, inverse points) is handled, so bases may repeat, cancel or be the identity.
+//! (Montgomery's trick), which costs about 6 multiplications for an addition instead of 11, in vector lanes where the processor has them ([`Isa`]).
+//! Every exceptional case of the affine law (identity, doubling, inverse points) is handled, so bases may repeat, cancel or be the identity.
 //!
 //! [`reference`](reference()) is the readable definition which the tests compare everything else with.
 
@@ -10,10 +10,13 @@ mod buckets;
 mod digits;
 mod tree;
 
-use ark_bn254::{Fr, G1Affine, G1Projective};
+pub use crate::simd::Isa;
+
+use crate::simd::VectorCurve;
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::{AffineRepr, PrimeGroup};
-use ark_ff::{AdditiveGroup, PrimeField, Zero};
-use buckets::Window;
+use ark_ff::{PrimeField, Zero};
 use digits::{FullDigits, SmallDigits};
 use rayon::prelude::*;
 
@@ -22,15 +25,15 @@ use rayon::prelude::*;
 /// # Panics
 /// If the lengths differ, which is a mistake of the caller and never depends on the data.
 pub fn msm(bases: &[G1Affine], scalars: &[Fr]) -> G1Projective {
-    assert_eq!(bases.len(), scalars.len(), "one scalar for each base");
-    if scalars.is_empty() {
-        return G1Projective::zero();
-    }
-    let digits = FullDigits::new(scalars.iter().filter(|s| !s.is_zero()).count());
-    let canonical: Vec<[u64; 4]> = scalars.par_iter().map(|s| digits.shift(s.into_bigint().0)).collect();
-    combine(digits.width(), digits.windows(), |j| {
-        Window { bases, buckets: digits.buckets(j) }.sum(&|i| canonical.get(i).map_or(0, |s| digits.digit(s, j)))
-    })
+    full(Isa::best(), bases, scalars)
+}
+
+/// [`msm`] over G2.
+///
+/// # Panics
+/// As [`msm`].
+pub fn msm_g2(bases: &[G2Affine], scalars: &[Fr]) -> G2Projective {
+    full(Isa::best(), bases, scalars)
 }
 
 /// `Σ scalars[i] · bases[i]` for small signed scalars, exact for every `i32`; time falls with the number of bits and of nonzero scalars.
@@ -38,25 +41,46 @@ pub fn msm(bases: &[G1Affine], scalars: &[Fr]) -> G1Projective {
 /// # Panics
 /// If the lengths differ, which is a mistake of the caller and never depends on the data.
 pub fn msm_small(bases: &[G1Affine], scalars: &[i32]) -> G1Projective {
-    assert_eq!(bases.len(), scalars.len(), "one scalar for each base");
-    let Some(digits) = SmallDigits::new(scalars) else { return G1Projective::zero() };
-    combine(digits.width(), digits.windows(), |j| {
-        Window { bases, buckets: digits.buckets(j) }.sum(&|i| scalars.get(i).map_or(0, |s| digits.digit(*s, j)))
-    })
+    small(Isa::best(), bases, scalars)
+}
+
+/// Each function above on given instructions, or on none; for tests and benchmarks.
+pub mod with {
+    use super::*;
+
+    /// See [`super::msm`].
+    pub fn msm(isa: Option<Isa>, bases: &[G1Affine], scalars: &[Fr]) -> G1Projective {
+        full(isa, bases, scalars)
+    }
+
+    /// See [`super::msm_g2`].
+    pub fn msm_g2(isa: Option<Isa>, bases: &[G2Affine], scalars: &[Fr]) -> G2Projective {
+        full(isa, bases, scalars)
+    }
+
+    /// See [`super::msm_small`].
+    pub fn msm_small(isa: Option<Isa>, bases: &[G1Affine], scalars: &[i32]) -> G1Projective {
+        small(isa, bases, scalars)
+    }
 }
 
 /// The definition: one double-and-add for each term. Slow; for tests.
-pub fn reference(bases: &[G1Affine], scalars: &[Fr]) -> G1Projective {
+pub fn reference<A: AffineRepr<ScalarField = Fr>>(bases: &[A], scalars: &[Fr]) -> A::Group {
     bases.iter().zip(scalars).map(|(p, s)| p.into_group().mul_bigint(s.into_bigint())).sum()
 }
 
-/// `Σ_j 2^(width·j) · window(j)`, the windows in parallel.
-fn combine(width: u32, windows: u32, window: impl Fn(u32) -> G1Projective + Sync + Send) -> G1Projective {
-    let sums: Vec<G1Projective> = (0..windows).into_par_iter().map(window).collect();
-    sums.iter().rev().fold(G1Projective::zero(), |mut total, sum| {
-        for _ in 0..width {
-            total.double_in_place();
-        }
-        total + sum
-    })
+fn full<C: VectorCurve<ScalarField = Fr>>(isa: Option<Isa>, bases: &[Affine<C>], scalars: &[Fr]) -> Projective<C> {
+    assert_eq!(bases.len(), scalars.len(), "one scalar for each base");
+    let count = scalars.iter().filter(|s| !s.is_zero()).count();
+    if count == 0 {
+        return Projective::zero();
+    }
+    let mut digits = FullDigits::new(count);
+    digits.shifted = scalars.par_iter().with_min_len(1024).map(|s| digits.shift(s.into_bigint().0)).collect();
+    buckets::sum(isa, bases, &digits)
+}
+
+fn small(isa: Option<Isa>, bases: &[G1Affine], scalars: &[i32]) -> G1Projective {
+    assert_eq!(bases.len(), scalars.len(), "one scalar for each base");
+    SmallDigits::new(scalars).map_or(G1Projective::zero(), |digits| buckets::sum(isa, bases, &digits))
 }

@@ -1,87 +1,134 @@
 //! Sums of many groups of affine points at once: each pass adds neighbours pairwise in all groups, with one inversion for the whole pass.
+//!
+//! A pass runs in lanes where the processor has them. The scalar pass handles every exceptional case of the affine law (identity,
+//! doubling, inverse points); the vector pass refuses them, and the scalar one takes over for the piece at hand.
 
-use ark_bn254::{Fq, G1Affine};
+use crate::simd::{Isa, Pairs, VectorCurve};
 use ark_ec::AffineRepr;
+use ark_ec::short_weierstrass::Affine;
 use ark_ff::{AdditiveGroup, Field, Zero};
 
-/// Sums each group of `points`; group `b` is `ends[b - 1]..ends[b]`. Afterwards each group has one point, or none if it was empty,
-/// and `ends` is updated to match.
-pub(super) fn sum_buckets(points: &mut Vec<G1Affine>, ends: &mut [u32]) {
-    // `inverses[k]` is first the denominator of pair k, then its inverse; `before[k]` the product of the denominators before it
-    let mut inverses: Vec<Fq> = Vec::with_capacity(points.len() / 2);
-    let mut before: Vec<Fq> = Vec::with_capacity(points.len() / 2);
+/// Points in groups: group `g` is `terms[ends[g - 1]..ends[g]]`; a term is twice the index of a point, plus 1 if it is subtracted.
+#[derive(Default)]
+pub(super) struct Groups {
+    pub(super) terms: Vec<u32>,
+    pub(super) ends: Vec<u32>,
+}
+
+impl Groups {
+    /// Closes the group of the terms since the last call.
+    pub(super) fn close(&mut self) {
+        self.ends.push(self.terms.len() as u32);
+    }
+}
+
+/// The sum of each group; `None` if it is empty or the identity. `points` are in the form of `isa`.
+pub(super) fn sum_groups<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], groups: Groups) -> Vec<Option<C::Words>> {
+    match isa {
+        Some(isa) => {
+            passes::<C>(points, groups, |points, pairs, out| C::add_pairs(isa, points, pairs, out)).unwrap_or_else(|(points, groups)| {
+                let mut points = points;
+                C::convert(isa, &mut points, false);
+                let mut sums = scalar_sums::<C>(&points, groups);
+                let mut found: Vec<C::Words> = sums.iter().copied().flatten().collect();
+                C::convert(isa, &mut found, true);
+                sums.iter_mut().flatten().zip(found).for_each(|(sum, found)| *sum = found);
+                sums
+            })
+        }
+        None => scalar_sums::<C>(points, groups),
+    }
+}
+
+fn scalar_sums<C: VectorCurve>(points: &[C::Words], groups: Groups) -> Vec<Option<C::Words>> {
+    let add = |points: &[C::Words], pairs: &mut Pairs, out: &mut [C::Words]| {
+        add_pairs::<C>(points, pairs, out);
+        true
+    };
+    let sums = passes::<C>(points, groups, add).unwrap_or_default();
+    sums.into_iter().map(|sum| sum.filter(|sum| *sum != C::IDENTITY)).collect()
+}
+
+/// Passes until every group is one point; where `add` refuses, the points and groups of that pass.
+#[allow(clippy::type_complexity)]
+fn passes<C: VectorCurve>(
+    points: &[C::Words],
+    mut groups: Groups,
+    add: impl Fn(&[C::Words], &mut Pairs, &mut [C::Words]) -> bool,
+) -> Result<Vec<Option<C::Words>>, (Vec<C::Words>, Groups)> {
+    let signed = |points: &[C::Words], term: u32| {
+        let point = points[(term >> 1) as usize];
+        if term & 1 == 1 { C::negate(&point) } else { point }
+    };
+    let mut pairs = Pairs::default();
+    let mut singles = Vec::new();
+    let mut current: Option<Vec<C::Words>> = None;
     loop {
-        inverses.clear();
-        before.clear();
-        let mut product = Fq::ONE;
-        for_pairs(ends, |i| {
-            let d = denominator(&points[i], &points[i + 1]);
-            before.push(product);
-            product *= &d;
-            inverses.push(d);
-        });
-        if inverses.is_empty() {
-            return;
+        pairs.clear();
+        singles.clear();
+        let mut ends = Vec::with_capacity(groups.ends.len());
+        let (mut start, mut written) = (0, 0u32);
+        for end in &groups.ends {
+            let terms = &groups.terms[start..*end as usize];
+            for pair in terms.chunks(2) {
+                match pair {
+                    [left, right] => pairs.push(*left, *right, written),
+                    _ => singles.push((pair[0], written)),
+                }
+                written += 1;
+            }
+            start = *end as usize;
+            ends.push(written);
         }
-        // no denominator is zero, so the product has an inverse
-        let Some(mut inverse) = product.inverse() else { return };
-        for (d, before) in inverses.iter_mut().zip(&before).rev() {
-            let own = inverse * before;
-            inverse *= &*d;
-            *d = own;
+        let source = current.as_deref().unwrap_or(points);
+        let mut out = vec![C::IDENTITY; written as usize];
+        let done = pairs.len() == 0;
+        if !done && !add(source, &mut pairs, &mut out) {
+            let local = groups.terms.iter().map(|term| source[(term >> 1) as usize]).collect();
+            groups.terms.iter_mut().enumerate().for_each(|(i, term)| *term = (i as u32) << 1 | *term & 1);
+            return Err((local, groups));
         }
-        halve(points, ends, &inverses);
+        for (term, to) in &singles {
+            out[*to as usize] = signed(source, *term);
+        }
+        if done {
+            let starts = [0].into_iter().chain(ends.iter().copied());
+            return Ok(starts.zip(&ends).map(|(start, end)| (start < *end).then(|| out[start as usize])).collect());
+        }
+        groups = Groups { terms: (0..written).map(|i| i << 1).collect(), ends };
+        current = Some(out);
     }
 }
 
-/// Calls `f` with the index of the first point of each pair.
-fn for_pairs(ends: &[u32], mut f: impl FnMut(usize)) {
-    let mut start = 0;
-    for &end in ends {
-        let mut i = start;
-        while i + 1 < end {
-            f(i as usize);
-            i += 2;
-        }
-        start = end;
+/// The scalar pass, in arkworks' form.
+fn add_pairs<C: VectorCurve>(points: &[C::Words], pairs: &Pairs, out: &mut [C::Words]) {
+    let point = |term: u32| {
+        let point = C::from_words(&points[(term >> 1) as usize]);
+        if term & 1 == 1 { -point } else { point }
+    };
+    let operands: Vec<_> = pairs.left.iter().zip(&pairs.right).map(|(p, q)| (point(*p), point(*q))).collect();
+    let mut inverses: Vec<C::BaseField> = operands.iter().map(|(p, q)| denominator(p, q)).collect();
+    // no denominator is zero
+    ark_ff::batch_inversion(&mut inverses);
+    for (((p, q), inverse), to) in operands.iter().zip(&inverses).zip(&pairs.to) {
+        out[*to as usize] = C::to_words(&add(p, q, inverse));
     }
-}
-
-/// One pass: replaces each pair by its sum, in place (what is written never overtakes what is read).
-fn halve(points: &mut Vec<G1Affine>, ends: &mut [u32], inverses: &[Fq]) {
-    let (mut start, mut written, mut pair) = (0u32, 0usize, 0usize);
-    for end in ends.iter_mut() {
-        let mut i = start;
-        while i + 1 < *end {
-            points[written] = add(&points[i as usize], &points[i as usize + 1], &inverses[pair]);
-            pair += 1;
-            written += 1;
-            i += 2;
-        }
-        if i < *end {
-            points[written] = points[i as usize];
-            written += 1;
-        }
-        start = *end;
-        *end = written as u32;
-    }
-    points.truncate(written);
 }
 
 /// What the slope of `p + q` is divided by; 1 where the sum has no slope (an identity among the two, or inverse points).
 #[inline]
-fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
+fn denominator<C: VectorCurve>(p: &Affine<C>, q: &Affine<C>) -> C::BaseField {
     let d = q.x - p.x;
     if d.is_zero() {
-        // on the curve equal x leave y = ±y'; no point of G1 has y = 0 (the order is odd), and an identity here means both are
-        return if p.y == q.y && !p.is_zero() { p.y.double() } else { Fq::ONE };
+        // on the curve equal x leave y = ±y'; no point has y = 0 (the order is odd), and an identity here means both are
+        return if p.y == q.y && !p.is_zero() { p.y.double() } else { C::BaseField::ONE };
     }
-    if p.is_zero() || q.is_zero() { Fq::ONE } else { d }
+    if p.is_zero() || q.is_zero() { C::BaseField::ONE } else { d }
 }
 
 /// `p + q`, given the inverse of [`denominator`].
 #[inline]
-fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
+fn add<C: VectorCurve>(p: &Affine<C>, q: &Affine<C>, inverse: &C::BaseField) -> Affine<C> {
     if p.is_zero() {
         return *q;
     }
@@ -94,46 +141,64 @@ fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
         let square = p.x.square();
         (square.double() + square) * inverse
     } else {
-        return G1Affine::zero();
+        return Affine::identity();
     };
     let x = slope.square() - p.x - q.x;
-    G1Affine::new_unchecked(x, slope * (p.x - x) - p.y)
+    Affine::new_unchecked(x, slope * (p.x - x) - p.y)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ark_bn254::{Fr, g1, g2};
+    use ark_ec::short_weierstrass::Projective;
     use ark_ec::{CurveGroup, PrimeGroup};
+
+    fn check<C: VectorCurve<ScalarField = Fr>>(groups: &[Vec<i64>]) {
+        let g = Projective::<C>::generator();
+        let p = |k: i64| (g * Fr::from(k)).into_affine();
+        // every point is also used with the other sign
+        for isa in Isa::available().iter().map(|isa| Some(*isa)).chain([None]) {
+            let mut points: Vec<C::Words> =
+                groups.iter().flatten().map(|k| C::to_words(&p(*k * if k % 3 == 0 { -1 } else { 1 }))).collect();
+            if let Some(isa) = isa {
+                C::convert(isa, &mut points, true);
+            }
+            let mut terms = Groups::default();
+            for group in groups {
+                for k in group {
+                    terms.terms.push((terms.terms.len() as u32) << 1 | u32::from(k % 3 == 0));
+                }
+                terms.close();
+            }
+            let mut sums = sum_groups::<C>(isa, &points, terms);
+            if let Some(isa) = isa {
+                sums.iter_mut().flatten().for_each(|sum| C::convert(isa, std::slice::from_mut(sum), false));
+            }
+            let sums: Vec<Affine<C>> = sums.iter().map(|sum| sum.map_or(Affine::identity(), |sum| C::from_words(&sum))).collect();
+            let want: Vec<Affine<C>> = groups.iter().map(|group| p(group.iter().sum())).collect();
+            assert_eq!(sums, want, "{isa:?}");
+        }
+    }
 
     #[test]
     fn groups_with_every_exceptional_case_are_summed() {
-        let g = ark_bn254::G1Projective::generator();
-        let p = |k: i64| (g * ark_bn254::Fr::from(k)).into_affine();
-        let groups: Vec<Vec<i64>> = vec![
-            vec![],
-            vec![5],
-            vec![0],
-            vec![1, -1],
-            vec![3, 3],
-            vec![0, 0],
-            vec![0, 4],
-            vec![4, 0, -4],
-            vec![1, 1, 1, 1, -4, 7, 7, 0, 2],
-        ];
-        let mut points: Vec<G1Affine> = groups.iter().flatten().map(|k| p(*k)).collect();
-        let mut ends: Vec<u32> = groups
-            .iter()
-            .scan(0, |end, group| {
-                *end += group.len() as u32;
-                Some(*end)
-            })
-            .collect();
-        sum_buckets(&mut points, &mut ends);
-        let mut start = 0;
-        for (group, end) in groups.iter().zip(&ends) {
-            let sums = &points[start as usize..*end as usize];
-            assert_eq!(sums, &group.iter().take(1).map(|_| p(group.iter().sum())).collect::<Vec<_>>()[..]);
-            start = *end;
-        }
+        let mut groups: Vec<Vec<i64>> =
+            vec![vec![], vec![5], vec![1, -1], vec![3, 3], vec![4, 2, -4], vec![1, 1, 1, 1, -4, 7, 7, 2], vec![4, -4, 3, -3], vec![9]];
+        check::<g1::Config>(&groups);
+        check::<g2::Config>(&groups);
+        groups = (0..40).map(|n| (1..n).map(|k| k * k * 100 + n).collect()).collect();
+        check::<g1::Config>(&groups);
+        check::<g2::Config>(&groups);
+    }
+
+    #[test]
+    fn the_scalar_pass_takes_identities() {
+        let mut terms = Groups { terms: vec![0, 2, 4, 0, 0, 4], ends: Vec::new() };
+        terms.ends.extend([2, 3, 5, 6]);
+        let g = g1::G1Affine::generator();
+        let points = [g1::G1Affine::identity(), g, -g].map(|p| g1::Config::to_words(&p));
+        let sums = sum_groups::<g1::Config>(None, &points, terms);
+        assert_eq!(sums, [Some(points[1]), Some(points[2]), None, Some(points[2])]);
     }
 }

@@ -1,0 +1,258 @@
+//! Vector arithmetic: AVX-512 with or without IFMA, AVX2, found at run time. The only unsafe code of the prover is here.
+//!
+//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points. Everything is generic over the
+//! lanes and inlined into the few functions below, each compiled for one instruction set. Everywhere else the prover knows only [`Isa`], and
+//! has a scalar version that the tests compare with.
+
+#![allow(unsafe_code)]
+
+mod affine;
+mod field;
+mod lanes;
+
+#[cfg(target_arch = "x86_64")]
+use affine::{Base, Extension};
+use ark_bn254::{Fq, Fq2, g1, g2};
+use ark_ec::AffineRepr;
+use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
+use ark_ff::{BigInt, PrimeField};
+use std::sync::OnceLock;
+
+/// Vector instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Isa {
+    /// AVX-512 F, DQ and IFMA: eight lanes.
+    Avx512Ifma,
+    /// AVX-512 F and DQ: eight lanes.
+    Avx512,
+    /// AVX2 and FMA: four lanes.
+    Avx2,
+}
+
+impl Isa {
+    /// What this processor has, the fastest first. Empty on other architectures than x86-64.
+    pub fn available() -> &'static [Isa] {
+        static FOUND: OnceLock<Vec<Isa>> = OnceLock::new();
+        FOUND.get_or_init(|| {
+            let mut found = Vec::new();
+            #[cfg(target_arch = "x86_64")]
+            {
+                let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq");
+                if avx512 && is_x86_feature_detected!("avx512ifma") {
+                    found.push(Isa::Avx512Ifma);
+                }
+                if avx512 {
+                    found.push(Isa::Avx512);
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    found.push(Isa::Avx2);
+                }
+            }
+            found
+        })
+    }
+
+    /// Lanes of a vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Isa::Avx512Ifma | Isa::Avx512 => 8,
+            Isa::Avx2 => 4,
+        }
+    }
+
+    /// The fastest, if there is any.
+    pub fn best() -> Option<Isa> {
+        Isa::available().first().copied()
+    }
+}
+
+/// The coordinates of a point other than the identity as raw words below 2^256, `x` then `y`, on a cache line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub(crate) struct PointWords<const WORDS: usize>(pub(crate) [u64; WORDS]);
+
+/// Additions to be done. A term is twice a point's index, plus 1 if it is subtracted.
+#[derive(Default)]
+pub(crate) struct Pairs {
+    pub(crate) left: Vec<u32>,
+    pub(crate) right: Vec<u32>,
+    /// Where the sums go.
+    pub(crate) to: Vec<u32>,
+}
+
+impl Pairs {
+    pub(crate) fn len(&self) -> usize {
+        self.to.len()
+    }
+
+    pub(crate) fn push(&mut self, left: u32, right: u32, to: u32) {
+        self.left.push(left);
+        self.right.push(right);
+        self.to.push(to);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.left.clear();
+        self.right.clear();
+        self.to.clear();
+    }
+
+    /// Fills the last vector by repeating the last pair, which then is computed again.
+    fn pad(&mut self, count: usize) {
+        if let (Some(left), Some(right), Some(to)) = (self.left.last().copied(), self.right.last().copied(), self.to.last().copied()) {
+            while !self.len().is_multiple_of(count) {
+                self.push(left, right, to);
+            }
+        }
+    }
+}
+
+/// A curve whose points can be added in lanes.
+pub(crate) trait VectorCurve: SWCurveConfig {
+    /// A point's coordinates; zeros are the identity, which no vector function takes.
+    type Words: Copy + Send + Sync + PartialEq + std::fmt::Debug;
+    /// The identity.
+    const IDENTITY: Self::Words;
+    /// In arkworks' Montgomery form.
+    fn to_words(point: &Affine<Self>) -> Self::Words;
+    /// The inverse.
+    fn from_words(words: &Self::Words) -> Affine<Self>;
+    /// The point with the other sign, in either form.
+    fn negate(words: &Self::Words) -> Self::Words;
+    /// `out[to] = ±points[left] ± points[right]` for all pairs, in the vectors' form. False, with `out` undefined, if the identity or an exceptional
+    /// addition (equal or opposite points) is among them.
+    fn add_pairs(isa: Isa, points: &[Self::Words], pairs: &mut Pairs, out: &mut [Self::Words]) -> bool;
+    /// In place from arkworks' Montgomery form to the vectors', or back.
+    fn convert(isa: Isa, points: &mut [Self::Words], import: bool);
+}
+
+/// `-y` for `y < 2p`; below p if `y` is.
+fn negate_words(y: &mut [u64]) {
+    if y.iter().all(|word| *word == 0) {
+        return;
+    }
+    let subtract = |from: [u64; 4]| {
+        let mut borrow = false;
+        let difference: [u64; 4] = std::array::from_fn(|i| {
+            let (d, first) = from[i].overflowing_sub(y[i]);
+            let (d, second) = d.overflowing_sub(u64::from(borrow));
+            borrow = first | second;
+            d
+        });
+        (difference, borrow)
+    };
+    let p = Fq::MODULUS.0;
+    let twice = [p[0] << 1, p[1] << 1 | p[0] >> 63, p[2] << 1 | p[1] >> 63, p[3] << 1 | p[2] >> 63];
+    let (below, negative) = subtract(p);
+    let negated = if negative { subtract(twice).0 } else { below };
+    y.copy_from_slice(&negated);
+}
+
+fn fq(words: &[u64]) -> Fq {
+    Fq::new_unchecked(BigInt([words[0], words[1], words[2], words[3]]))
+}
+
+/// One function for each instruction set, and the choice between them.
+macro_rules! dispatch {
+    ($name:ident, $coordinate:ident, $words:literal, $function:ident, ($($argument:ident: $type:ty),*) -> $output:ty) => {
+        #[allow(clippy::needless_lifetimes)]
+        fn $name(isa: Isa, $($argument: $type),*) -> $output {
+            #[cfg(target_arch = "x86_64")]
+            {
+                use lanes::{avx2::Avx2, avx512::Avx512, ifma::Ifma};
+                #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+                fn ifma($($argument: $type),*) -> $output {
+                    affine::$function::<Ifma, $coordinate<Ifma>, $words>($($argument),*)
+                }
+                #[target_feature(enable = "avx512f,avx512dq")]
+                fn avx512($($argument: $type),*) -> $output {
+                    affine::$function::<Avx512, $coordinate<Avx512>, $words>($($argument),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($argument: $type),*) -> $output {
+                    affine::$function::<Avx2, $coordinate<Avx2>, $words>($($argument),*)
+                }
+                // SAFETY: an `Isa` is only ever made by `Isa::available`, which asked the processor.
+                return unsafe {
+                    match isa {
+                        Isa::Avx512Ifma => ifma($($argument),*),
+                        Isa::Avx512 => avx512($($argument),*),
+                        Isa::Avx2 => avx2($($argument),*),
+                    }
+                };
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            {
+                let _ = (isa, $($argument),*);
+                unreachable!("Isa::available is empty")
+            }
+        }
+    };
+}
+
+dispatch!(add_pairs_g1, Base, 8, add_pairs, (points: &[PointWords<8>], pairs: &Pairs, out: &mut [PointWords<8>]) -> bool);
+dispatch!(add_pairs_g2, Extension, 16, add_pairs, (points: &[PointWords<16>], pairs: &Pairs, out: &mut [PointWords<16>]) -> bool);
+dispatch!(convert_g1, Base, 8, convert, (points: &mut [PointWords<8>], import: bool) -> ());
+dispatch!(convert_g2, Extension, 16, convert, (points: &mut [PointWords<16>], import: bool) -> ());
+
+impl VectorCurve for g1::Config {
+    type Words = PointWords<8>;
+    const IDENTITY: PointWords<8> = PointWords([0; 8]);
+
+    fn to_words(point: &Affine<Self>) -> PointWords<8> {
+        let mut words = [0; 8];
+        if let Some((x, y)) = point.xy() {
+            words[..4].copy_from_slice(&x.0.0);
+            words[4..].copy_from_slice(&y.0.0);
+        }
+        PointWords(words)
+    }
+    fn from_words(words: &PointWords<8>) -> Affine<Self> {
+        let point = Affine::new_unchecked(fq(&words.0[..4]), fq(&words.0[4..]));
+        if *words == Self::IDENTITY { Affine::identity() } else { point }
+    }
+    fn negate(words: &PointWords<8>) -> PointWords<8> {
+        let mut words = *words;
+        negate_words(&mut words.0[4..]);
+        words
+    }
+    fn add_pairs(isa: Isa, points: &[PointWords<8>], pairs: &mut Pairs, out: &mut [PointWords<8>]) -> bool {
+        pairs.pad(isa.lanes());
+        add_pairs_g1(isa, points, pairs, out)
+    }
+    fn convert(isa: Isa, points: &mut [PointWords<8>], import: bool) {
+        convert_g1(isa, points, import);
+    }
+}
+
+impl VectorCurve for g2::Config {
+    type Words = PointWords<16>;
+    const IDENTITY: PointWords<16> = PointWords([0; 16]);
+
+    fn to_words(point: &Affine<Self>) -> PointWords<16> {
+        let mut words = [0; 16];
+        if let Some((x, y)) = point.xy() {
+            for (words, value) in words.chunks_exact_mut(4).zip([x.c0, x.c1, y.c0, y.c1]) {
+                words.copy_from_slice(&value.0.0);
+            }
+        }
+        PointWords(words)
+    }
+    fn from_words(words: &PointWords<16>) -> Affine<Self> {
+        let value = |i: usize| Fq2::new(fq(&words.0[i..i + 4]), fq(&words.0[i + 4..i + 8]));
+        if *words == Self::IDENTITY { Affine::identity() } else { Affine::new_unchecked(value(0), value(8)) }
+    }
+    fn negate(words: &PointWords<16>) -> PointWords<16> {
+        let mut words = *words;
+        words.0[8..].chunks_exact_mut(4).for_each(negate_words);
+        words
+    }
+    fn add_pairs(isa: Isa, points: &[PointWords<16>], pairs: &mut Pairs, out: &mut [PointWords<16>]) -> bool {
+        pairs.pad(isa.lanes());
+        add_pairs_g2(isa, points, pairs, out)
+    }
+    fn convert(isa: Isa, points: &mut [PointWords<16>], import: bool) {
+        convert_g2(isa, points, import);
+    }
+}
