@@ -3,10 +3,12 @@
 //! * [`inner`]: commit to everything, one lookup argument, one product sumcheck, one batch opening;
 //! * [`native`]: the inner proof as it is, verified natively (not zero-knowledge);
 //! * [`wrap`]: the inner proof inside Groth16 (zero-knowledge, for contracts);
+//! * `groth16`: the wrap's prover;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
 //! * [`key`], [`control`]: verifying keys; progress and cancellation.
 
 pub mod control;
+mod groth16;
 pub mod inner;
 pub mod key;
 pub mod msm;

@@ -3,6 +3,7 @@
 //! This is what leaves the prover: zero-knowledge in the weights and in the input's cells.
 
 use crate::control::{Cancelled, Control, Phase};
+use crate::groth16;
 use crate::inner::{Proved, RngBridge, fresh_rng};
 use crate::key::{KeyError, PublicModel, WrapVerifyingKey};
 use crate::native::{Claim, ProofError, opened_terms, statement};
@@ -23,7 +24,7 @@ use assay_circuits::r1cs::{Constraints, LinearCombination};
 use assay_circuits::scalar::VerifyError;
 use assay_circuits::shape::Shape;
 use assay_circuits::verifier::Reduced;
-use assay_circuits::wrap::{self, PUBLIC_INPUTS, PublicInputs, public_data};
+use assay_circuits::wrap::{self, PublicInputs, public_data};
 use sha3::{Digest, Keccak256};
 
 /// Why no wrapped proof or key was made.
@@ -184,16 +185,8 @@ pub fn prove(
         control.phase(Phase::WrapWitness, || wrap::assignment(shape, srs_id, &proved.statement, &proved.proof, proved.public))??;
     let proof = control.phase(Phase::Wrap, || {
         let mut rng = fresh_rng();
-        let [r, s] = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
-        Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
-            &key.key,
-            r,
-            s,
-            &key.matrices,
-            PUBLIC_INPUTS + 1,
-            key.constraints,
-            &assignment,
-        )
+        let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
+        groth16::prove(&key.key, &key.matrices, key.constraints, &assignment, blinding)
     })??;
     let Reduced { point, value, digest, .. } = proved.reduced;
     let (witness, opening) = (proved.witness, proved.opening);

@@ -4,7 +4,7 @@
 //! a bit in common, which leaves one point for each bit of a digit. That is two additions for each bucket, as with running sums,
 //! but cheap ones that all windows share their inversions in.
 
-use super::tree::{Groups, sum_groups};
+use super::tree::{Groups, Scratch, sum_groups};
 use crate::simd::{Isa, VectorCurve};
 use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::{AdditiveGroup, AffineRepr};
@@ -126,17 +126,22 @@ impl Sorted {
 
 fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &Sorted) -> Vec<Part<C>> {
     let len = sorted.terms.len();
-    // at least a piece for each thread
-    let piece = len.div_ceil(rayon::current_num_threads()).clamp(1, PIECE);
+    // at least a piece for each thread, and memory reused among many
+    let threads = rayon::current_num_threads();
+    let piece = len.div_ceil(threads).clamp(1, PIECE);
     let starts: Vec<usize> = (0..len).step_by(piece).collect();
-    starts
-        .into_par_iter()
-        .flat_map_iter(|start| {
-            let (first, groups) = sorted.piece(start..(start + piece).min(len));
-            let sums = sum_groups::<C>(isa, points, groups);
-            sums.into_iter().zip(&sorted.buckets[first..]).filter_map(|(sum, (window, bucket))| Some((*window, *bucket, sum?)))
-        })
-        .collect()
+    let sum = |starts: &[usize]| {
+        let mut scratch = Scratch::<C>::default();
+        let mut parts = Vec::new();
+        for start in starts {
+            let (first, groups) = sorted.piece(*start..(start + piece).min(len));
+            let sums = sum_groups::<C>(isa, points, groups, &mut scratch);
+            let named = sums.into_iter().zip(&sorted.buckets[first..]);
+            parts.extend(named.filter_map(|(sum, (window, bucket))| Some((*window, *bucket, sum?))));
+        }
+        parts
+    };
+    starts.par_chunks(starts.len().div_ceil(4 * threads).max(1)).flat_map_iter(sum).collect()
 }
 
 /// For each bit `t` of the windows' digits, at its place `width·j + t`: the sum of the buckets whose number has the bit.
@@ -166,7 +171,8 @@ fn weigh<C: VectorCurve>(isa: Option<Isa>, parts: &[Part<C>], windows: &[u32], d
             }
         }
     }
-    let sums = sum_groups::<C>(isa, &points, groups);
+    let mut scratch = Scratch::<C>::default();
+    let sums = sum_groups::<C>(isa, &points, groups, &mut scratch);
     let (owners, sums): (Vec<_>, Vec<_>) = owners.into_iter().zip(sums).filter_map(|(owner, sum)| Some((owner, sum?))).unzip();
 
     let mut groups = Groups::default();
@@ -179,5 +185,5 @@ fn weigh<C: VectorCurve>(isa: Option<Isa>, parts: &[Part<C>], windows: &[u32], d
             places.push(digits.width() * window + bit);
         }
     }
-    places.into_iter().zip(sum_groups::<C>(isa, &sums, groups)).collect()
+    places.into_iter().zip(sum_groups::<C>(isa, &sums, groups, &mut scratch)).collect()
 }

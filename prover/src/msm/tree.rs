@@ -22,30 +22,50 @@ impl Groups {
     }
 }
 
-/// The sum of each group; `None` if it is empty or the identity. `points` are in the form of `isa`.
-pub(super) fn sum_groups<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], groups: Groups) -> Vec<Option<C::Words>> {
-    match isa {
-        Some(isa) => {
-            passes::<C>(points, groups, |points, pairs, out| C::add_pairs(isa, points, pairs, out)).unwrap_or_else(|(points, groups)| {
-                let mut points = points;
-                C::convert(isa, &mut points, false);
-                let mut sums = scalar_sums::<C>(&points, groups);
-                let mut found: Vec<C::Words> = sums.iter().copied().flatten().collect();
-                C::convert(isa, &mut found, true);
-                sums.iter_mut().flatten().zip(found).for_each(|(sum, found)| *sum = found);
-                sums
-            })
-        }
-        None => scalar_sums::<C>(points, groups),
+/// Memory that passes reuse, so that the system is not asked for it again and again.
+pub(super) struct Scratch<C: VectorCurve> {
+    pairs: Pairs,
+    /// A pass reads the one and writes the other.
+    buffers: [Vec<C::Words>; 2],
+}
+
+impl<C: VectorCurve> Default for Scratch<C> {
+    fn default() -> Self {
+        Self { pairs: Pairs::default(), buffers: [Vec::new(), Vec::new()] }
     }
 }
 
-fn scalar_sums<C: VectorCurve>(points: &[C::Words], groups: Groups) -> Vec<Option<C::Words>> {
+/// The sum of each group; `None` if it is empty or the identity. `points` are in the form of `isa`.
+pub(super) fn sum_groups<C: VectorCurve>(
+    isa: Option<Isa>,
+    points: &[C::Words],
+    mut groups: Groups,
+    scratch: &mut Scratch<C>,
+) -> Vec<Option<C::Words>> {
+    if let Some(isa) = isa {
+        let add = |points: &[C::Words], pairs: &mut Pairs, out: &mut [C::Words]| C::add_pairs(isa, points, pairs, out);
+        match passes::<C>(points, groups, scratch, add) {
+            Ok(sums) => return sums,
+            Err((mut left, regrouped)) => {
+                C::convert(isa, &mut left, false);
+                groups = regrouped;
+                let mut sums = scalar_sums::<C>(&left, groups, scratch);
+                let mut found: Vec<C::Words> = sums.iter().copied().flatten().collect();
+                C::convert(isa, &mut found, true);
+                sums.iter_mut().flatten().zip(found).for_each(|(sum, found)| *sum = found);
+                return sums;
+            }
+        }
+    }
+    scalar_sums::<C>(points, groups, scratch)
+}
+
+fn scalar_sums<C: VectorCurve>(points: &[C::Words], groups: Groups, scratch: &mut Scratch<C>) -> Vec<Option<C::Words>> {
     let add = |points: &[C::Words], pairs: &mut Pairs, out: &mut [C::Words]| {
         add_pairs::<C>(points, pairs, out);
         true
     };
-    let sums = passes::<C>(points, groups, add).unwrap_or_default();
+    let sums = passes::<C>(points, groups, scratch, add).unwrap_or_default();
     sums.into_iter().map(|sum| sum.filter(|sum| *sum != C::IDENTITY)).collect()
 }
 
@@ -53,50 +73,46 @@ fn scalar_sums<C: VectorCurve>(points: &[C::Words], groups: Groups) -> Vec<Optio
 #[allow(clippy::type_complexity)]
 fn passes<C: VectorCurve>(
     points: &[C::Words],
-    mut groups: Groups,
+    groups: Groups,
+    scratch: &mut Scratch<C>,
     add: impl Fn(&[C::Words], &mut Pairs, &mut [C::Words]) -> bool,
 ) -> Result<Vec<Option<C::Words>>, (Vec<C::Words>, Groups)> {
-    let signed = |points: &[C::Words], term: u32| {
-        let point = points[(term >> 1) as usize];
-        if term & 1 == 1 { C::negate(&point) } else { point }
-    };
-    let mut pairs = Pairs::default();
-    let mut singles = Vec::new();
-    let mut current: Option<Vec<C::Words>> = None;
+    let Scratch { pairs, buffers: [source, target] } = scratch;
+    let Groups { mut terms, mut ends } = groups;
+    let mut first = true;
     loop {
         pairs.clear();
-        singles.clear();
-        let mut ends = Vec::with_capacity(groups.ends.len());
+        let input = if first { points } else { &source[..] };
+        target.resize(terms.len(), C::IDENTITY);
         let (mut start, mut written) = (0, 0u32);
-        for end in &groups.ends {
-            let terms = &groups.terms[start..*end as usize];
-            for pair in terms.chunks(2) {
-                match pair {
-                    [left, right] => pairs.push(*left, *right, written),
-                    _ => singles.push((pair[0], written)),
-                }
+        let old_ends = ends.clone();
+        for end in &mut ends {
+            let (twos, one) = terms[start..*end as usize].as_chunks::<2>();
+            for [left, right] in twos {
+                pairs.push(*left, *right, written);
+                written += 1;
+            }
+            if let [term] = one {
+                let point = input[(term >> 1) as usize];
+                target[written as usize] = if term & 1 == 1 { C::negate(&point) } else { point };
                 written += 1;
             }
             start = *end as usize;
-            ends.push(written);
+            *end = written;
         }
-        let source = current.as_deref().unwrap_or(points);
-        let mut out = vec![C::IDENTITY; written as usize];
-        let done = pairs.len() == 0;
-        if !done && !add(source, &mut pairs, &mut out) {
-            let local = groups.terms.iter().map(|term| source[(term >> 1) as usize]).collect();
-            groups.terms.iter_mut().enumerate().for_each(|(i, term)| *term = (i as u32) << 1 | *term & 1);
-            return Err((local, groups));
-        }
-        for (term, to) in &singles {
-            out[*to as usize] = signed(source, *term);
-        }
-        if done {
+        if pairs.len() == 0 {
             let starts = [0].into_iter().chain(ends.iter().copied());
-            return Ok(starts.zip(&ends).map(|(start, end)| (start < *end).then(|| out[start as usize])).collect());
+            return Ok(starts.zip(&ends).map(|(start, end)| (start < *end).then(|| target[start as usize])).collect());
         }
-        groups = Groups { terms: (0..written).map(|i| i << 1).collect(), ends };
-        current = Some(out);
+        if !add(input, pairs, target) {
+            let local = terms.iter().map(|term| input[(term >> 1) as usize]).collect();
+            terms.iter_mut().enumerate().for_each(|(i, term)| *term = (i as u32) << 1 | *term & 1);
+            return Err((local, Groups { terms, ends: old_ends }));
+        }
+        terms.clear();
+        terms.extend((0..written).map(|i| i << 1));
+        std::mem::swap(source, target);
+        first = false;
     }
 }
 
@@ -171,7 +187,7 @@ mod tests {
                 }
                 terms.close();
             }
-            let mut sums = sum_groups::<C>(isa, &points, terms);
+            let mut sums = sum_groups::<C>(isa, &points, terms, &mut Scratch::default());
             if let Some(isa) = isa {
                 sums.iter_mut().flatten().for_each(|sum| C::convert(isa, std::slice::from_mut(sum), false));
             }
@@ -198,7 +214,7 @@ mod tests {
         terms.ends.extend([2, 3, 5, 6]);
         let g = g1::G1Affine::generator();
         let points = [g1::G1Affine::identity(), g, -g].map(|p| g1::Config::to_words(&p));
-        let sums = sum_groups::<g1::Config>(None, &points, terms);
+        let sums = sum_groups::<g1::Config>(None, &points, terms, &mut Scratch::default());
         assert_eq!(sums, [Some(points[1]), Some(points[2]), None, Some(points[2])]);
     }
 }

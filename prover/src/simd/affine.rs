@@ -14,11 +14,15 @@ use ark_ff::{Field, Zero};
 pub(super) trait Coordinate<L: Lanes>: Copy {
     /// Words of 64 bits.
     const WORDS: usize;
+    /// Limbs of 52 bits.
+    const LIMBS: usize;
     /// What arkworks calls it.
     type Scalar: Field;
     fn one() -> Self;
     fn from_words(words: &[L::Int]) -> Self;
     fn to_words(self, out: &mut [L::Int]);
+    fn read(limbs: &[u64]) -> Self;
+    fn write(self, limbs: &mut [u64]);
     fn mul(&self, b: &Self) -> Self;
     fn square(&self) -> Self;
     fn add_lazy(&self, b: &Self) -> Self;
@@ -38,6 +42,7 @@ pub(super) type Extension<L> = Quadratic<Base<L>>;
 
 impl<L: Lanes> Coordinate<L> for Base<L> {
     const WORDS: usize = 4;
+    const LIMBS: usize = 5;
     type Scalar = Fq;
 
     #[inline(always)]
@@ -51,6 +56,14 @@ impl<L: Lanes> Coordinate<L> for Base<L> {
     #[inline(always)]
     fn to_words(self, out: &mut [L::Int]) {
         Packed::to_words(self, out);
+    }
+    #[inline(always)]
+    fn read(limbs: &[u64]) -> Self {
+        Packed::read(limbs)
+    }
+    #[inline(always)]
+    fn write(self, limbs: &mut [u64]) {
+        Packed::write(self, limbs);
     }
     #[inline(always)]
     fn mul(&self, b: &Self) -> Self {
@@ -102,6 +115,7 @@ pub(super) struct Quadratic<T>(T, T);
 
 impl<L: Lanes> Coordinate<L> for Extension<L> {
     const WORDS: usize = 8;
+    const LIMBS: usize = 10;
     type Scalar = Fq2;
 
     #[inline(always)]
@@ -116,6 +130,15 @@ impl<L: Lanes> Coordinate<L> for Extension<L> {
     fn to_words(self, out: &mut [L::Int]) {
         self.0.to_words(&mut out[..4]);
         self.1.to_words(&mut out[4..]);
+    }
+    #[inline(always)]
+    fn read(limbs: &[u64]) -> Self {
+        Self(Packed::read(limbs), Packed::read(&limbs[5 * L::COUNT..]))
+    }
+    #[inline(always)]
+    fn write(self, limbs: &mut [u64]) {
+        self.0.write(limbs);
+        self.1.write(&mut limbs[5 * L::COUNT..]);
     }
     /// Karatsuba; small, for factors below 6p.
     #[inline(always)]
@@ -200,34 +223,36 @@ fn scatter<L: Lanes, C: Coordinate<L>, const WORDS: usize>(x: C, y: C, points: &
 #[inline(always)]
 pub(super) fn add_pairs<L: Lanes, C: Coordinate<L>, const WORDS: usize>(
     points: &[PointWords<WORDS>],
-    pairs: &Pairs,
+    pairs: &mut Pairs,
     out: &mut [PointWords<WORDS>],
 ) -> bool {
     let chunks = pairs.len() / L::COUNT;
     let range = |k: usize| k * L::COUNT..(k + 1) * L::COUNT;
-    let mut before: Vec<C> = Vec::with_capacity(chunks);
+    let Pairs { left, right, to, limbs } = pairs;
+    let step = C::LIMBS * L::COUNT;
+    limbs.resize(chunks * step, 0);
     // Two chains of products, so that one's latency hides behind the other.
     let mut products = [C::one(); 2];
     for k in 0..chunks {
-        let (left, _) = gather::<L, C, WORDS>(points, &pairs.left[range(k)]);
-        let (right, _) = gather::<L, C, WORDS>(points, &pairs.right[range(k)]);
-        before.push(products[k % 2]);
-        products[k % 2] = products[k % 2].mul(&right.sub(&left));
+        let (x1, _) = gather::<L, C, WORDS>(points, &left[range(k)]);
+        let (x2, _) = gather::<L, C, WORDS>(points, &right[range(k)]);
+        products[k % 2].write(&mut limbs[k * step..]);
+        products[k % 2] = products[k % 2].mul(&x2.sub(&x1));
     }
     let Some(mut inverses) = invert::<L, C>(products) else { return false };
     for k in (0..chunks).rev() {
-        let (x1, y1) = gather::<L, C, WORDS>(points, &pairs.left[range(k)]);
-        let (x2, y2) = gather::<L, C, WORDS>(points, &pairs.right[range(k)]);
+        let (x1, y1) = gather::<L, C, WORDS>(points, &left[range(k)]);
+        let (x2, y2) = gather::<L, C, WORDS>(points, &right[range(k)]);
         // the lowest bit of a term is its sign
         let sign = |terms: &[u32]| L::shl(L::widen(terms), 63);
-        let (y1, y2) = (y1.negate_where(sign(&pairs.left[range(k)])), y2.negate_where(sign(&pairs.right[range(k)])));
+        let (y1, y2) = (y1.negate_where(sign(&left[range(k)])), y2.negate_where(sign(&right[range(k)])));
         let difference = x2.sub(&x1);
-        let inverse = inverses[k % 2].mul(&before[k]);
+        let inverse = inverses[k % 2].mul(&C::read(&limbs[k * step..]));
         inverses[k % 2] = inverses[k % 2].mul(&difference);
         let slope = y2.sub(&y1).mul(&inverse);
         let x = slope.square().sub(&x1.add_lazy(&x2)).reduce();
         let y = slope.mul(&x1.sub(&x)).sub(&y1).reduce();
-        scatter::<L, C, WORDS>(x, y, out, &pairs.to[range(k)]);
+        scatter::<L, C, WORDS>(x, y, out, &to[range(k)]);
     }
     true
 }

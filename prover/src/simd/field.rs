@@ -201,6 +201,24 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
         out[3] = L::or(L::shr(v[3], 36), L::shl(v[4], 16));
     }
 
+    /// Limbs as [`Self::write`] wrote them.
+    #[inline(always)]
+    pub(super) fn read(limbs: &[u64]) -> Self {
+        let mut out = [L::splat(0); 5];
+        for (i, limb) in out.iter_mut().enumerate() {
+            *limb = L::read(&limbs[i * L::COUNT..]);
+        }
+        Self(out, PhantomData)
+    }
+
+    /// To `5 · COUNT` places.
+    #[inline(always)]
+    pub(super) fn write(self, limbs: &mut [u64]) {
+        for (i, limb) in self.0.into_iter().enumerate() {
+            L::write(limb, &mut limbs[i * L::COUNT..]);
+        }
+    }
+
     /// From arkworks' form, below 2p.
     #[inline(always)]
     pub(super) fn import(self) -> Self {

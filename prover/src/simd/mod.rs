@@ -79,6 +79,8 @@ pub(crate) struct Pairs {
     pub(crate) right: Vec<u32>,
     /// Where the sums go.
     pub(crate) to: Vec<u32>,
+    /// Limbs of intermediate products, for [`VectorCurve::add_pairs`] alone.
+    limbs: Vec<u64>,
 }
 
 impl Pairs {
@@ -191,8 +193,8 @@ macro_rules! dispatch {
     };
 }
 
-dispatch!(add_pairs_g1, Base, 8, add_pairs, (points: &[PointWords<8>], pairs: &Pairs, out: &mut [PointWords<8>]) -> bool);
-dispatch!(add_pairs_g2, Extension, 16, add_pairs, (points: &[PointWords<16>], pairs: &Pairs, out: &mut [PointWords<16>]) -> bool);
+dispatch!(add_pairs_g1, Base, 8, add_pairs, (points: &[PointWords<8>], pairs: &mut Pairs, out: &mut [PointWords<8>]) -> bool);
+dispatch!(add_pairs_g2, Extension, 16, add_pairs, (points: &[PointWords<16>], pairs: &mut Pairs, out: &mut [PointWords<16>]) -> bool);
 dispatch!(convert_g1, Base, 8, convert, (points: &mut [PointWords<8>], import: bool) -> ());
 dispatch!(convert_g2, Extension, 16, convert, (points: &mut [PointWords<16>], import: bool) -> ());
 
