@@ -3,13 +3,14 @@
 //! * [`model`]: the quantised network as plain data (architecture is public, weights are not);
 //! * [`exec`]: the exact integer semantics of a network, the function that a proof attests;
 //! * [`layout`], [`shape`]: where every cell of a proof lives;
-//! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`];
+//! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over [`poseidon`];
 //! * [`r1cs`], [`wrap`]: the same verifier as a circuit;
 //! * [`sample`]: networks for tests and benchmarks.
 
 pub mod exec;
 pub mod layout;
 pub mod model;
+pub mod poseidon;
 pub mod r1cs;
 pub mod sample;
 pub mod scalar;

@@ -4,7 +4,7 @@
 //! variable in [`crate::r1cs`] turn the same text into a circuit and into that circuit's witness.
 
 use crate::Fr;
-use crate::transcript::WIDTH;
+use crate::poseidon::{self, WIDTH};
 use ark_ff::{AdditiveGroup, Field};
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -91,6 +91,11 @@ pub trait Scalar:
         self
     }
 
+    /// One permutation of the transcript's sponge.
+    fn permute(state: &mut [Self; WIDTH]) {
+        poseidon::permute(state);
+    }
+
     /// The value times a constant.
     fn times(&self, constant: Fr) -> Self {
         self.clone() * Self::constant(constant)
@@ -126,11 +131,11 @@ impl Scalar for Fr {
     }
 
     fn linear(constant: Fr, coefficients: &[Fr], values: &[Self]) -> Self {
-        // The width of the transcript's permutation: products are summed before they are reduced.
-        match (<&[Fr; WIDTH]>::try_from(coefficients), <&[Fr; WIDTH]>::try_from(values)) {
-            (Ok(coefficients), Ok(values)) => constant + Fr::sum_of_products(coefficients, values),
-            _ => coefficients.iter().zip(values).fold(constant, |sum, (c, v)| sum + *c * v),
-        }
+        coefficients.iter().zip(values).fold(constant, |sum, (c, v)| sum + *c * v)
+    }
+
+    fn permute(state: &mut [Self; WIDTH]) {
+        poseidon::permute_sparse(state);
     }
 
     fn times(&self, constant: Fr) -> Self {

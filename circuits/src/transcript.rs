@@ -1,51 +1,13 @@
 //! The Fiat–Shamir transcript: a duplex sponge over Poseidon.
 //!
-//! Poseidon (Grassi et al., USENIX Security 2021) with `x^5`, width 5 (rate 4, capacity 1), 8 full and 60 partial rounds; round constants and
-//! matrix by the paper's Grain LFSR. Only the engine and the verifier touch a transcript; kernels get and return field data.
+//! Rate 4, capacity 1. Only the engine and the verifier touch a transcript; kernels get and return field data.
 
 use crate::Fr;
+use crate::poseidon::WIDTH;
 use crate::scalar::Scalar;
-use ark_crypto_primitives::sponge::poseidon::find_poseidon_ark_and_mds;
-use std::sync::OnceLock;
 
-/// Width of the permutation.
-pub const WIDTH: usize = 5;
 /// Elements absorbed per permutation.
 pub const RATE: usize = WIDTH - 1;
-const FULL_ROUNDS: usize = 8;
-const PARTIAL_ROUNDS: usize = 60;
-
-struct Parameters {
-    round_constants: Vec<[Fr; WIDTH]>,
-    matrix: [[Fr; WIDTH]; WIDTH],
-}
-
-fn parameters() -> &'static Parameters {
-    static PARAMETERS: OnceLock<Parameters> = OnceLock::new();
-    PARAMETERS.get_or_init(|| {
-        let (constants, matrix) = find_poseidon_ark_and_mds::<Fr>(254, RATE, FULL_ROUNDS as u64, PARTIAL_ROUNDS as u64, 0);
-        let row = |values: &Vec<Fr>| std::array::from_fn(|i| values[i]);
-        Parameters { round_constants: constants.iter().map(row).collect(), matrix: std::array::from_fn(|i| row(&matrix[i])) }
-    })
-}
-
-/// One Poseidon permutation. In a circuit: 3 multiplications per S-box, 300 in all.
-pub fn permute<S: Scalar>(state: &mut [S; WIDTH]) {
-    let parameters = parameters();
-    for (round, constants) in parameters.round_constants.iter().enumerate() {
-        let full = !(FULL_ROUNDS / 2..FULL_ROUNDS / 2 + PARTIAL_ROUNDS).contains(&round);
-        let active = if full { WIDTH } else { 1 };
-        for (value, constant) in state.iter_mut().zip(constants) {
-            *value = value.clone() + S::constant(*constant);
-        }
-        for value in state.iter_mut().take(active) {
-            let fourth = value.square().square();
-            *value = fourth * &*value;
-        }
-        *state = std::array::from_fn(|i| S::linear(Fr::from(0u64), &parameters.matrix[i], state.as_slice()));
-    }
-}
-
 /// A duplex sponge. The number and order of calls are fixed by the shape, so that no two statements share a transcript.
 pub struct Transcript<S> {
     state: [S; WIDTH],
@@ -107,7 +69,7 @@ impl<S: Scalar> Transcript<S> {
     }
 
     fn permute(&mut self) {
-        permute(&mut self.state);
+        S::permute(&mut self.state);
         self.pending = 0;
         self.available = RATE;
     }
@@ -132,14 +94,6 @@ mod tests {
                 assert_ne!(squeeze(a), squeeze(b), "{a:?} {b:?}");
             }
         }
-    }
-
-    /// The generated constants are those of circomlib for the same width, field and rounds.
-    #[test]
-    fn constants_are_the_published_ones() {
-        let expected = "6652655389322448471317061533546982911992554640679550674058582942754771150993";
-        assert_eq!(parameters().round_constants[0][0].to_string(), expected);
-        assert_eq!(parameters().round_constants.len(), FULL_ROUNDS + PARTIAL_ROUNDS);
     }
 
     #[test]

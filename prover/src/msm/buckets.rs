@@ -28,8 +28,11 @@ pub(super) trait Digits: Sync {
     fn digit(&self, i: usize, j: u32) -> i32;
 }
 
-/// A bucket's part: its window, its number and a sum of its terms. A bucket may have several parts.
-type Part<C> = (u32, u32, <C as VectorCurve>::Words);
+/// Sums of buckets: window and number, and a sum of the bucket's terms. A bucket may have several; windows are in order.
+struct Parts<C: VectorCurve> {
+    names: Vec<(u32, u32)>,
+    sums: Vec<C::Words>,
+}
 
 /// `Σ_j 2^(width·j) Σ_i digit(i, j)·bases[i]`.
 pub(super) fn sum<C: VectorCurve>(isa: Option<Isa>, bases: &[Affine<C>], digits: &impl Digits) -> Projective<C> {
@@ -39,31 +42,35 @@ pub(super) fn sum<C: VectorCurve>(isa: Option<Isa>, bases: &[Affine<C>], digits:
     }
     let windows: Vec<u32> = (0..digits.windows()).collect();
     let at_a_time = (SORTED / bases.len().max(1)).max(1);
-    let mut parts: Vec<Part<C>> = Vec::new();
+    let mut parts = Parts::<C> { names: Vec::new(), sums: Vec::new() };
     for windows in windows.chunks(at_a_time) {
         let sorted: Vec<Sorted> = windows.par_iter().map(|j| Sorted::new(*j, bases, digits)).collect();
-        parts.extend(sum_buckets::<C>(isa, &points, &Sorted::concat(sorted)));
+        for more in sum_buckets::<C>(isa, &points, &Sorted::concat(sorted)) {
+            parts.names.extend(more.names);
+            parts.sums.extend(more.sums);
+        }
     }
 
     let each = windows.len().div_ceil(rayon::current_num_threads()).max(1);
-    let mut bits: Vec<(u32, Option<C::Words>)> =
-        windows.par_chunks(each).flat_map_iter(|windows| weigh::<C>(isa, &parts, windows, digits)).collect();
-    if let Some(isa) = isa {
-        let mut sums: Vec<C::Words> = bits.iter().filter_map(|(_, sum)| *sum).collect();
-        C::convert(isa, &mut sums, false);
-        bits.iter_mut().filter_map(|(_, sum)| sum.as_mut()).zip(sums).for_each(|(sum, converted)| *sum = converted);
+    let bits: Vec<(Vec<u32>, Vec<C::Words>)> = windows.par_chunks(each).map(|windows| weigh(isa, &parts, windows, digits)).collect();
+    let (mut places, mut sums) = (Vec::new(), Vec::new());
+    for (more, and) in bits {
+        places.extend(more);
+        sums.extend(and);
     }
-    bits.sort_unstable_by_key(|(bit, _)| std::cmp::Reverse(*bit));
+    if let Some(isa) = isa {
+        C::convert(isa, &mut sums, false);
+    }
+    let mut bits: Vec<(u32, C::Words)> = places.into_iter().zip(sums).collect();
+    bits.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
     let mut total = Projective::<C>::default();
-    let mut at = bits.first().map_or(0, |(bit, _)| *bit);
-    for (bit, sum) in bits {
-        while at > bit {
+    let mut at = bits.first().map_or(0, |(place, _)| *place);
+    for (place, sum) in bits {
+        while at > place {
             total.double_in_place();
             at -= 1;
         }
-        if let Some(sum) = sum {
-            total += C::from_words(&sum);
-        }
+        total += C::from_words(&sum);
     }
     for _ in 0..at {
         total.double_in_place();
@@ -124,7 +131,7 @@ impl Sorted {
     }
 }
 
-fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &Sorted) -> Vec<Part<C>> {
+fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &Sorted) -> Vec<Parts<C>> {
     let len = sorted.terms.len();
     // at least a piece for each thread, and memory reused among many
     let threads = rayon::current_num_threads();
@@ -132,58 +139,60 @@ fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &S
     let starts: Vec<usize> = (0..len).step_by(piece).collect();
     let sum = |starts: &[usize]| {
         let mut scratch = Scratch::<C>::default();
-        let mut parts = Vec::new();
+        let mut parts = Parts { names: Vec::new(), sums: Vec::new() };
         for start in starts {
             let (first, groups) = sorted.piece(*start..(start + piece).min(len));
             let sums = sum_groups::<C>(isa, points, groups, &mut scratch);
-            let named = sums.into_iter().zip(&sorted.buckets[first..]);
-            parts.extend(named.filter_map(|(sum, (window, bucket))| Some((*window, *bucket, sum?))));
+            parts.names.extend(&sorted.buckets[first..first + sums.len()]);
+            parts.sums.extend(sums);
         }
         parts
     };
-    starts.par_chunks(starts.len().div_ceil(4 * threads).max(1)).flat_map_iter(sum).collect()
+    starts.par_chunks(starts.len().div_ceil(4 * threads).max(1)).map(sum).collect()
 }
 
-/// For each bit `t` of the windows' digits, at its place `width·j + t`: the sum of the buckets whose number has the bit.
-fn weigh<C: VectorCurve>(isa: Option<Isa>, parts: &[Part<C>], windows: &[u32], digits: &impl Digits) -> Vec<(u32, Option<C::Words>)> {
+/// For each bit `t` of the windows' digits: its place `width·j + t`, and the sum of the buckets whose number has the bit.
+fn weigh<C: VectorCurve>(isa: Option<Isa>, parts: &Parts<C>, windows: &[u32], digits: &impl Digits) -> (Vec<u32>, Vec<C::Words>) {
     let bits_of = |j: u32| usize::BITS - digits.buckets(j).leading_zeros();
-    let points: Vec<C::Words> = parts.iter().map(|(_, _, sum)| *sum).collect();
+    let mut scratch = Scratch::<C>::default();
     // rows and columns of every window; `owners` are their windows and the part of a bucket's number that they stand for
     let mut groups = Groups::default();
     let mut owners: Vec<(u32, u32)> = Vec::new();
+    let mut members: Vec<Vec<u32>> = Vec::new();
     for window in windows {
         let half = bits_of(*window) / 2;
         let (rows, columns) = ((digits.buckets(*window) >> half) + 1, 1 << half);
-        let mut members: Vec<Vec<u32>> = vec![Vec::new(); rows + columns];
-        let start = parts.partition_point(|(w, ..)| w < window);
-        let end = parts.partition_point(|(w, ..)| w <= window);
-        for (i, (_, bucket, _)) in parts.iter().enumerate().take(end).skip(start) {
-            let (row, column) = ((bucket >> half) as usize, (*bucket as usize) & (columns - 1));
-            members[row].push((i as u32) << 1);
-            members[rows + column].push((i as u32) << 1);
+        members.iter_mut().for_each(Vec::clear);
+        members.resize(rows + columns, Vec::new());
+        let start = parts.names.partition_point(|(w, _)| w < window);
+        let end = parts.names.partition_point(|(w, _)| w <= window);
+        for (i, (_, bucket)) in parts.names.iter().enumerate().take(end).skip(start) {
+            if parts.sums[i] != C::IDENTITY {
+                let (row, column) = ((bucket >> half) as usize, (*bucket as usize) & (columns - 1));
+                members[row].push((i as u32) << 1);
+                members[rows + column].push((i as u32) << 1);
+            }
         }
         for (k, members) in members.iter().enumerate() {
             let number = if k < rows { (k << half) as u32 } else { (k - rows) as u32 };
-            if number > 0 && !members.is_empty() {
+            if number > 0 {
                 groups.terms.extend(members);
                 groups.close();
                 owners.push((*window, number));
             }
         }
     }
-    let mut scratch = Scratch::<C>::default();
-    let sums = sum_groups::<C>(isa, &points, groups, &mut scratch);
-    let (owners, sums): (Vec<_>, Vec<_>) = owners.into_iter().zip(sums).filter_map(|(owner, sum)| Some((owner, sum?))).unzip();
+    let sums = sum_groups::<C>(isa, &parts.sums, groups, &mut scratch);
 
     let mut groups = Groups::default();
     let mut places = Vec::new();
     for window in windows {
         for bit in 0..bits_of(*window) {
-            let has = |(_, (w, number)): &(usize, &(u32, u32))| w == window && number >> bit & 1 == 1;
-            groups.terms.extend(owners.iter().enumerate().filter(has).map(|(i, _)| (i as u32) << 1));
+            let has = |i: &usize| owners[*i].0 == *window && owners[*i].1 >> bit & 1 == 1 && sums[*i] != C::IDENTITY;
+            groups.terms.extend((0..owners.len()).filter(has).map(|i| (i as u32) << 1));
             groups.close();
             places.push(digits.width() * window + bit);
         }
     }
-    places.into_iter().zip(sum_groups::<C>(isa, &sums, groups, &mut scratch)).collect()
+    (places, sum_groups::<C>(isa, &sums, groups, &mut scratch))
 }

@@ -35,13 +35,13 @@ impl<C: VectorCurve> Default for Scratch<C> {
     }
 }
 
-/// The sum of each group; `None` if it is empty or the identity. `points` are in the form of `isa`.
+/// The sum of each group, the identity if it is empty. `points` and sums are in the form of `isa`.
 pub(super) fn sum_groups<C: VectorCurve>(
     isa: Option<Isa>,
     points: &[C::Words],
     mut groups: Groups,
     scratch: &mut Scratch<C>,
-) -> Vec<Option<C::Words>> {
+) -> Vec<C::Words> {
     if let Some(isa) = isa {
         let add = |points: &[C::Words], pairs: &mut Pairs, out: &mut [C::Words]| C::add_pairs(isa, points, pairs, out);
         match passes::<C>(points, groups, scratch, add) {
@@ -50,9 +50,8 @@ pub(super) fn sum_groups<C: VectorCurve>(
                 C::convert(isa, &mut left, false);
                 groups = regrouped;
                 let mut sums = scalar_sums::<C>(&left, groups, scratch);
-                let mut found: Vec<C::Words> = sums.iter().copied().flatten().collect();
-                C::convert(isa, &mut found, true);
-                sums.iter_mut().flatten().zip(found).for_each(|(sum, found)| *sum = found);
+                // zeros stay zeros
+                C::convert(isa, &mut sums, true);
                 return sums;
             }
         }
@@ -60,32 +59,31 @@ pub(super) fn sum_groups<C: VectorCurve>(
     scalar_sums::<C>(points, groups, scratch)
 }
 
-fn scalar_sums<C: VectorCurve>(points: &[C::Words], groups: Groups, scratch: &mut Scratch<C>) -> Vec<Option<C::Words>> {
+fn scalar_sums<C: VectorCurve>(points: &[C::Words], groups: Groups, scratch: &mut Scratch<C>) -> Vec<C::Words> {
     let add = |points: &[C::Words], pairs: &mut Pairs, out: &mut [C::Words]| {
         add_pairs::<C>(points, pairs, out);
         true
     };
-    let sums = passes::<C>(points, groups, scratch, add).unwrap_or_default();
-    sums.into_iter().map(|sum| sum.filter(|sum| *sum != C::IDENTITY)).collect()
+    passes::<C>(points, groups, scratch, add).unwrap_or_default()
 }
 
 /// Passes until every group is one point; where `add` refuses, the points and groups of that pass.
-#[allow(clippy::type_complexity)]
 fn passes<C: VectorCurve>(
     points: &[C::Words],
     groups: Groups,
     scratch: &mut Scratch<C>,
     add: impl Fn(&[C::Words], &mut Pairs, &mut [C::Words]) -> bool,
-) -> Result<Vec<Option<C::Words>>, (Vec<C::Words>, Groups)> {
+) -> Result<Vec<C::Words>, (Vec<C::Words>, Groups)> {
     let Scratch { pairs, buffers: [source, target] } = scratch;
     let Groups { mut terms, mut ends } = groups;
     let mut first = true;
     loop {
-        pairs.clear();
+        pairs.reserve(terms.len() / 2);
         let input = if first { points } else { &source[..] };
-        target.resize(terms.len(), C::IDENTITY);
+        if target.len() < terms.len() {
+            target.resize(terms.len(), C::IDENTITY);
+        }
         let (mut start, mut written) = (0, 0u32);
-        let old_ends = ends.clone();
         for end in &mut ends {
             let (twos, one) = terms[start..*end as usize].as_chunks::<2>();
             for [left, right] in twos {
@@ -102,12 +100,10 @@ fn passes<C: VectorCurve>(
         }
         if pairs.len() == 0 {
             let starts = [0].into_iter().chain(ends.iter().copied());
-            return Ok(starts.zip(&ends).map(|(start, end)| (start < *end).then(|| target[start as usize])).collect());
+            return Ok(starts.zip(&ends).map(|(start, end)| if start < *end { target[start as usize] } else { C::IDENTITY }).collect());
         }
         if !add(input, pairs, target) {
-            let local = terms.iter().map(|term| input[(term >> 1) as usize]).collect();
-            terms.iter_mut().enumerate().for_each(|(i, term)| *term = (i as u32) << 1 | *term & 1);
-            return Err((local, Groups { terms, ends: old_ends }));
+            return Err(rest::<C>(input, target, pairs, ends));
         }
         terms.clear();
         terms.extend((0..written).map(|i| i << 1));
@@ -116,17 +112,42 @@ fn passes<C: VectorCurve>(
     }
 }
 
+/// The groups of a refused pass: what it copied, and the operands of its pairs.
+fn rest<C: VectorCurve>(input: &[C::Words], target: &[C::Words], pairs: &Pairs, ends: Vec<u32>) -> (Vec<C::Words>, Groups) {
+    let (left, right, to) = (pairs.left(), pairs.right(), pairs.to());
+    let (mut points, mut groups, mut pair, mut written) = (Vec::new(), Groups::default(), 0, 0);
+    for end in ends {
+        while written < end {
+            let mut keep = |point, sign| {
+                groups.terms.push((points.len() as u32) << 1 | sign);
+                points.push(point);
+            };
+            if to.get(pair) == Some(&written) {
+                for term in [left[pair], right[pair]] {
+                    keep(input[(term >> 1) as usize], term & 1);
+                }
+                pair += 1;
+            } else {
+                keep(target[written as usize], 0);
+            }
+            written += 1;
+        }
+        groups.close();
+    }
+    (points, groups)
+}
+
 /// The scalar pass, in arkworks' form.
 fn add_pairs<C: VectorCurve>(points: &[C::Words], pairs: &Pairs, out: &mut [C::Words]) {
     let point = |term: u32| {
         let point = C::from_words(&points[(term >> 1) as usize]);
         if term & 1 == 1 { -point } else { point }
     };
-    let operands: Vec<_> = pairs.left.iter().zip(&pairs.right).map(|(p, q)| (point(*p), point(*q))).collect();
+    let operands: Vec<_> = pairs.left().iter().zip(pairs.right()).map(|(p, q)| (point(*p), point(*q))).collect();
     let mut inverses: Vec<C::BaseField> = operands.iter().map(|(p, q)| denominator(p, q)).collect();
     // no denominator is zero
     ark_ff::batch_inversion(&mut inverses);
-    for (((p, q), inverse), to) in operands.iter().zip(&inverses).zip(&pairs.to) {
+    for (((p, q), inverse), to) in operands.iter().zip(&inverses).zip(pairs.to()) {
         out[*to as usize] = C::to_words(&add(p, q, inverse));
     }
 }
@@ -189,9 +210,9 @@ mod tests {
             }
             let mut sums = sum_groups::<C>(isa, &points, terms, &mut Scratch::default());
             if let Some(isa) = isa {
-                sums.iter_mut().flatten().for_each(|sum| C::convert(isa, std::slice::from_mut(sum), false));
+                C::convert(isa, &mut sums, false);
             }
-            let sums: Vec<Affine<C>> = sums.iter().map(|sum| sum.map_or(Affine::identity(), |sum| C::from_words(&sum))).collect();
+            let sums: Vec<Affine<C>> = sums.iter().map(C::from_words).collect();
             let want: Vec<Affine<C>> = groups.iter().map(|group| p(group.iter().sum())).collect();
             assert_eq!(sums, want, "{isa:?}");
         }
@@ -215,6 +236,6 @@ mod tests {
         let g = g1::G1Affine::generator();
         let points = [g1::G1Affine::identity(), g, -g].map(|p| g1::Config::to_words(&p));
         let sums = sum_groups::<g1::Config>(None, &points, terms, &mut Scratch::default());
-        assert_eq!(sums, [Some(points[1]), Some(points[2]), None, Some(points[2])]);
+        assert_eq!(sums, [points[1], points[2], points[0], points[2]]);
     }
 }

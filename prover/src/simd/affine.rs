@@ -35,6 +35,9 @@ pub(super) trait Coordinate<L: Lanes>: Copy {
     fn export(self) -> Self;
 }
 
+/// Vectors that are fetched ahead.
+const AHEAD: usize = 2;
+
 /// Coordinates of G1.
 pub(super) type Base<L> = Packed<L, BaseField>;
 /// Coordinates of G2.
@@ -226,14 +229,21 @@ pub(super) fn add_pairs<L: Lanes, C: Coordinate<L>, const WORDS: usize>(
     pairs: &mut Pairs,
     out: &mut [PointWords<WORDS>],
 ) -> bool {
-    let chunks = pairs.len() / L::COUNT;
+    let chunks = pairs.pad(L::COUNT);
     let range = |k: usize| k * L::COUNT..(k + 1) * L::COUNT;
-    let Pairs { left, right, to, limbs } = pairs;
+    let Pairs { left, right, to, limbs, .. } = pairs;
     let step = C::LIMBS * L::COUNT;
-    limbs.resize(chunks * step, 0);
+    if limbs.len() < chunks * step {
+        limbs.resize(chunks * step, 0);
+    }
     // Two chains of products, so that one's latency hides behind the other.
     let mut products = [C::one(); 2];
     for k in 0..chunks {
+        // the points are anywhere in memory: ask for those to come
+        let ahead = range((k + AHEAD).min(chunks - 1));
+        for term in left[ahead.clone()].iter().chain(&right[ahead]) {
+            L::prefetch(&points[(term >> 1) as usize].0);
+        }
         let (x1, _) = gather::<L, C, WORDS>(points, &left[range(k)]);
         let (x2, _) = gather::<L, C, WORDS>(points, &right[range(k)]);
         products[k % 2].write(&mut limbs[k * step..]);

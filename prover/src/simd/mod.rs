@@ -53,14 +53,6 @@ impl Isa {
         })
     }
 
-    /// Lanes of a vector.
-    pub(crate) fn lanes(self) -> usize {
-        match self {
-            Isa::Avx512Ifma | Isa::Avx512 => 8,
-            Isa::Avx2 => 4,
-        }
-    }
-
     /// The fastest, if there is any.
     pub fn best() -> Option<Isa> {
         Isa::available().first().copied()
@@ -75,38 +67,59 @@ pub(crate) struct PointWords<const WORDS: usize>(pub(crate) [u64; WORDS]);
 /// Additions to be done. A term is twice a point's index, plus 1 if it is subtracted.
 #[derive(Default)]
 pub(crate) struct Pairs {
-    pub(crate) left: Vec<u32>,
-    pub(crate) right: Vec<u32>,
-    /// Where the sums go.
-    pub(crate) to: Vec<u32>,
+    len: usize,
+    left: Vec<u32>,
+    right: Vec<u32>,
+    to: Vec<u32>,
     /// Limbs of intermediate products, for [`VectorCurve::add_pairs`] alone.
     limbs: Vec<u64>,
 }
 
 impl Pairs {
-    pub(crate) fn len(&self) -> usize {
-        self.to.len()
-    }
-
-    pub(crate) fn push(&mut self, left: u32, right: u32, to: u32) {
-        self.left.push(left);
-        self.right.push(right);
-        self.to.push(to);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.left.clear();
-        self.right.clear();
-        self.to.clear();
-    }
-
-    /// Fills the last vector by repeating the last pair, which then is computed again.
-    fn pad(&mut self, count: usize) {
-        if let (Some(left), Some(right), Some(to)) = (self.left.last().copied(), self.right.last().copied(), self.to.last().copied()) {
-            while !self.len().is_multiple_of(count) {
-                self.push(left, right, to);
-            }
+    /// Empties it and makes room for `len` pairs.
+    pub(crate) fn reserve(&mut self, len: usize) {
+        self.len = 0;
+        // and for those that fill the last vector
+        let need = (len + 8).max(self.to.len());
+        for column in [&mut self.left, &mut self.right, &mut self.to] {
+            column.resize(need, 0);
         }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a pair, for which there is room.
+    #[inline]
+    pub(crate) fn push(&mut self, left: u32, right: u32, to: u32) {
+        let i = self.len;
+        (self.left[i], self.right[i], self.to[i]) = (left, right, to);
+        self.len += 1;
+    }
+
+    /// The terms on the left.
+    pub(crate) fn left(&self) -> &[u32] {
+        &self.left[..self.len]
+    }
+
+    /// The terms on the right.
+    pub(crate) fn right(&self) -> &[u32] {
+        &self.right[..self.len]
+    }
+
+    /// Where the sums go.
+    pub(crate) fn to(&self) -> &[u32] {
+        &self.to[..self.len]
+    }
+
+    /// The number of vectors of `count` pairs; the last one is filled by repeating the last pair, which is then computed again.
+    fn pad(&mut self, count: usize) -> usize {
+        let vectors = self.len.div_ceil(count);
+        for i in self.len..vectors * count {
+            (self.left[i], self.right[i], self.to[i]) = (self.left[self.len - 1], self.right[self.len - 1], self.to[self.len - 1]);
+        }
+        vectors
     }
 }
 
@@ -220,7 +233,6 @@ impl VectorCurve for g1::Config {
         words
     }
     fn add_pairs(isa: Isa, points: &[PointWords<8>], pairs: &mut Pairs, out: &mut [PointWords<8>]) -> bool {
-        pairs.pad(isa.lanes());
         add_pairs_g1(isa, points, pairs, out)
     }
     fn convert(isa: Isa, points: &mut [PointWords<8>], import: bool) {
@@ -251,7 +263,6 @@ impl VectorCurve for g2::Config {
         words
     }
     fn add_pairs(isa: Isa, points: &[PointWords<16>], pairs: &mut Pairs, out: &mut [PointWords<16>]) -> bool {
-        pairs.pad(isa.lanes());
         add_pairs_g2(isa, points, pairs, out)
     }
     fn convert(isa: Isa, points: &mut [PointWords<16>], import: bool) {

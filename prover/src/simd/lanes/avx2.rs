@@ -36,6 +36,11 @@ impl Lanes for Avx2 {
         unsafe { _mm256_storeu_si256(to[..4].as_mut_ptr().cast(), value) }
     }
     #[inline(always)]
+    fn prefetch(at: &[u64]) {
+        // SAFETY: as for `Lanes`; a prefetch reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.as_ptr().cast()) }
+    }
+    #[inline(always)]
     fn widen(from: &[u32]) -> __m256i {
         // SAFETY: as for `Lanes`; the slice has the four words that are read.
         unsafe { _mm256_cvtepu32_epi64(_mm_loadu_si128(from[..4].as_ptr().cast())) }

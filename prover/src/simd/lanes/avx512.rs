@@ -69,6 +69,11 @@ macro_rules! common {
             unsafe { _mm512_storeu_si512(to[..8].as_mut_ptr().cast(), value) }
         }
         #[inline(always)]
+        fn prefetch(at: &[u64]) {
+            // SAFETY: as for `Lanes`; a prefetch reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.as_ptr().cast()) }
+        }
+        #[inline(always)]
         fn widen(from: &[u32]) -> __m512i {
             // SAFETY: as for `Lanes`; the slice has the eight words that are read.
             unsafe { _mm512_cvtepu32_epi64(_mm256_loadu_si256(from[..8].as_ptr().cast())) }

@@ -35,6 +35,8 @@ pub(super) trait Lanes: Copy + Send + Sync + 'static {
     fn read(from: &[u64]) -> Self::Int;
     /// To the first `COUNT` places of a slice.
     fn write(value: Self::Int, to: &mut [u64]);
+    /// Asks for the cache line at the slice's start.
+    fn prefetch(at: &[u64]);
     /// The first `COUNT` integers of a slice.
     fn widen(from: &[u32]) -> Self::Int;
     /// Modulo 2^64.

@@ -26,6 +26,7 @@ impl Lanes for Portable {
     fn write(value: [u64; 4], to: &mut [u64]) {
         to[..4].copy_from_slice(&value);
     }
+    fn prefetch(_: &[u64]) {}
     fn widen(from: &[u32]) -> [u64; 4] {
         std::array::from_fn(|i| u64::from(from[i]))
     }
