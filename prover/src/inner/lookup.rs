@@ -2,7 +2,8 @@
 //!
 //! Arrays are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
 
-use super::poly::{bind, eq_table_prefix, sum_of};
+use super::poly::{add, bind, eq_table_prefix, sum_of_parts};
+use crate::simd::{self, Isa};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::transcript::Transcript;
@@ -10,6 +11,9 @@ use assay_circuits::verifier::lookup::{LeafClaims, combine, select};
 use assay_circuits::verifier::sumcheck::{quadratic_at, quartic_at};
 use assay_circuits::verifier::{LevelProof, level_arities};
 use rayon::prelude::*;
+
+/// Nodes that a thread combines at a time.
+const PART: usize = 256;
 
 /// Numerators and denominators of one level.
 pub struct Fractions {
@@ -27,14 +31,25 @@ impl Fractions {
             self.p.push(Fr::ZERO);
             self.d.push(Fr::ONE);
         }
-        let node = |(p, d): (&[Fr], &[Fr])| {
-            let mut children = [Fr::ZERO; 8];
-            children[..width].copy_from_slice(p);
-            children[width..2 * width].copy_from_slice(d);
-            combine(&children[..2 * width])
-        };
-        let (p, d) = self.p.par_chunks(width).zip(self.d.par_chunks(width)).with_min_len(256).map(node).unzip();
-        Self { p, d }
+        let len = self.p.len() / width;
+        let mut next = Self { p: vec![Fr::ZERO; len], d: vec![Fr::ONE; len] };
+        let (p, d) = (self.p.par_chunks(PART * width), self.d.par_chunks(PART * width));
+        let (next_p, next_d) = (next.p.par_chunks_mut(PART), next.d.par_chunks_mut(PART));
+        p.zip(d).zip(next_p.zip(next_d)).for_each(|((p, d), (next_p, next_d))| parents(width, p, d, next_p, next_d));
+        next
+    }
+}
+
+/// Nodes from their `width` children each.
+fn parents(width: usize, p: &[Fr], d: &[Fr], next_p: &mut [Fr], next_d: &mut [Fr]) {
+    let vectors = Isa::best().filter(|_| width == 4);
+    let done = vectors.map_or(0, |isa| simd::combine(isa, p, d, next_p, next_d));
+    let children = p.chunks(width).zip(d.chunks(width));
+    for ((next_p, next_d), (p, d)) in next_p.iter_mut().zip(next_d).zip(children).skip(done) {
+        let mut children = [Fr::ZERO; 8];
+        children[..width].copy_from_slice(p);
+        children[width..2 * width].copy_from_slice(d);
+        (*next_p, *next_d) = combine(&children[..2 * width]);
     }
 }
 
@@ -96,17 +111,25 @@ impl Children {
     /// Values of the round's `g` at its message points, and the sum of the weights.
     fn message(&self, weights: &[Fr]) -> (Vec<Fr>, Fr) {
         if self.p.len() == 2 {
-            let [zero, leading, mass] = sum_of(weights.len(), |j| {
-                let (v, step) = self.pair(j);
-                [weights[j] * g2(&v), weights[j] * g2(&step), weights[j]]
+            let [zero, leading, mass] = sum_of_parts(weights.len(), |range| {
+                range.fold([Fr::ZERO; 3], |sums, j| {
+                    let (v, step) = self.pair(j);
+                    add(sums, [weights[j] * g2(&v), weights[j] * g2(&step), weights[j]])
+                })
             });
             return (vec![zero, leading], mass);
         }
-        let [zero, minus_one, two, leading, mass] = sum_of(weights.len(), |j| {
-            let (v, step) = self.pair(j);
-            let minus = std::array::from_fn(|i| v[i] - step[i]);
-            let plus = std::array::from_fn(|i| v[i] + step[i].double());
-            [weights[j] * g4(&v), weights[j] * g4(&minus), weights[j] * g4(&plus), weights[j] * g4(&step), weights[j]]
+        let [zero, minus_one, two, leading, mass] = sum_of_parts(weights.len(), |range| {
+            let columns = || self.p.iter().chain(&self.d).map(|column| &column[2 * range.start..2 * range.end]);
+            let columns: [&[Fr]; 8] = std::array::from_fn(|i| columns().nth(i).unwrap_or_default());
+            let weights = &weights[range.clone()];
+            let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_message(isa, &columns, weights));
+            (range.start + done..range.end).zip(&weights[done..]).fold(message, |message, (j, weight)| {
+                let (v, step) = self.pair(j);
+                let minus = std::array::from_fn(|i| v[i] - step[i]);
+                let plus = std::array::from_fn(|i| v[i] + step[i].double());
+                add(message, [*weight * g4(&v), *weight * g4(&minus), *weight * g4(&plus), *weight * g4(&step), *weight])
+            })
         });
         (vec![zero, minus_one, two, leading], mass)
     }

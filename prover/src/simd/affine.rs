@@ -123,7 +123,7 @@ impl<L: Lanes> Coordinate<L> for Extension<L> {
 
     #[inline(always)]
     fn one() -> Self {
-        Self(Packed::one(), Packed::from_words(&[L::splat(0); 4]))
+        Self(Packed::one(), Packed::zero())
     }
     #[inline(always)]
     fn from_words(words: &[L::Int]) -> Self {
@@ -222,9 +222,9 @@ fn scatter<L: Lanes, C: Coordinate<L>, const WORDS: usize>(x: C, y: C, points: &
     }
 }
 
-/// See [`super::add_pairs`].
+/// See [`super::VectorCurve::add_pairs`].
 #[inline(always)]
-pub(super) fn add_pairs<L: Lanes, C: Coordinate<L>, const WORDS: usize>(
+fn add_pairs<L: Lanes, C: Coordinate<L>, const WORDS: usize>(
     points: &[PointWords<WORDS>],
     pairs: &mut Pairs,
     out: &mut [PointWords<WORDS>],
@@ -286,7 +286,7 @@ fn invert<L: Lanes, C: Coordinate<L>>(values: [C; 2]) -> Option<[C; 2]> {
 
 /// Converts the points in place, from arkworks' Montgomery form or to it.
 #[inline(always)]
-pub(super) fn convert<L: Lanes, C: Coordinate<L>, const WORDS: usize>(points: &mut [PointWords<WORDS>], import: bool) {
+fn convert<L: Lanes, C: Coordinate<L>, const WORDS: usize>(points: &mut [PointWords<WORDS>], import: bool) {
     for points in points.chunks_mut(L::COUNT) {
         let len = points.len() as u32;
         let at: [u32; 8] = std::array::from_fn(|i| (i as u32).min(len - 1));
@@ -294,4 +294,28 @@ pub(super) fn convert<L: Lanes, C: Coordinate<L>, const WORDS: usize>(points: &m
         let (x, y) = if import { (x.import(), y.import()) } else { (x.export(), y.export()) };
         scatter::<L, C, WORDS>(x, y, points, &at);
     }
+}
+
+/// [`add_pairs`] in G1.
+#[inline(always)]
+pub(super) fn add_pairs_g1<L: Lanes>(points: &[PointWords<8>], pairs: &mut Pairs, out: &mut [PointWords<8>]) -> bool {
+    add_pairs::<L, Base<L>, 8>(points, pairs, out)
+}
+
+/// [`add_pairs`] in G2.
+#[inline(always)]
+pub(super) fn add_pairs_g2<L: Lanes>(points: &[PointWords<16>], pairs: &mut Pairs, out: &mut [PointWords<16>]) -> bool {
+    add_pairs::<L, Extension<L>, 16>(points, pairs, out)
+}
+
+/// [`convert`] in G1.
+#[inline(always)]
+pub(super) fn convert_g1<L: Lanes>(points: &mut [PointWords<8>], import: bool) {
+    convert::<L, Base<L>, 8>(points, import);
+}
+
+/// [`convert`] in G2.
+#[inline(always)]
+pub(super) fn convert_g2<L: Lanes>(points: &mut [PointWords<16>], import: bool) {
+    convert::<L, Extension<L>, 16>(points, import);
 }

@@ -3,7 +3,7 @@
 //! Values are not unique: each operation says how many times the modulus p its inputs and outputs stay below. 2^260 is more than 84 p.
 
 use super::lanes::{Binary, LIMB, Lanes, MASK};
-use ark_bn254::Fq;
+use ark_bn254::{Fq, Fr};
 use ark_ff::{BigInt, Fp, MontBackend, MontConfig, PrimeField};
 use std::marker::PhantomData;
 
@@ -37,6 +37,9 @@ impl<C: MontConfig<4>> Modulus for Of<Fp<MontBackend<C, 4>, 4>> {
 
 /// The base field of BN254.
 pub(super) type BaseField = Of<Fq>;
+
+/// The scalar field of BN254.
+pub(super) type ScalarField = Of<Fr>;
 
 /// Five limbs of four words.
 const fn limbs(w: [u64; 4]) -> [u64; 5] {
@@ -174,6 +177,12 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
         Self([L::splat(limbs[0]), L::splat(limbs[1]), L::splat(limbs[2]), L::splat(limbs[3]), L::splat(limbs[4])], PhantomData)
     }
 
+    /// 0.
+    #[inline(always)]
+    pub(super) fn zero() -> Self {
+        Self::constant([0; 5])
+    }
+
     /// 1.
     #[inline(always)]
     pub(super) fn one() -> Self {
@@ -270,7 +279,7 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     /// `-a` where the highest bit of `sign` is set; below 4p, for `a < 4p`.
     #[inline(always)]
     pub(super) fn negate_where(&self, sign: L::Int) -> Self {
-        let negative = Self::constant([0; 5]).sub(self);
+        let negative = Self::zero().sub(self);
         let mut out = *self;
         for i in 0..5 {
             out.0[i] = L::select(sign, negative.0[i], out.0[i]);
@@ -298,6 +307,18 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     #[inline(always)]
     pub(super) fn reduce(self) -> Self {
         self.reduce_by::<4>().reduce_by::<2>()
+    }
+
+    /// Below p, for values below 4p.
+    #[inline(always)]
+    pub(super) fn canonical(self) -> Self {
+        self.reduce_by::<2>().reduce_by::<1>()
+    }
+
+    /// `a + b` below 2p, for both below 2p.
+    #[inline(always)]
+    pub(super) fn accumulate(&self, b: &Self) -> Self {
+        self.add(b).reduce_by::<2>()
     }
 
     #[inline(always)]
@@ -400,7 +421,6 @@ mod tests {
     use super::super::Isa;
     use super::super::lanes::portable::Portable;
     use super::*;
-    use ark_bn254::Fr;
     use ark_ff::UniformRand;
 
     /// Every pair of edge and random values, through every operation.
@@ -447,7 +467,7 @@ mod tests {
     #[test]
     fn lanes_agree_with_arkworks() {
         check::<Portable, BaseField>();
-        check::<Portable, Of<Fr>>();
+        check::<Portable, ScalarField>();
         #[cfg(target_arch = "x86_64")]
         for isa in Isa::available() {
             use super::super::lanes::{avx2::Avx2, avx512::Avx512, ifma::Ifma};

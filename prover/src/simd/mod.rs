@@ -1,6 +1,6 @@
 //! Vector arithmetic: AVX-512 with or without IFMA, AVX2, found at run time. The only unsafe code of the prover is here.
 //!
-//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points. Everything is generic over the
+//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks. Everything is generic over the
 //! lanes and inlined into the few functions below, each compiled for one instruction set. Everywhere else the prover knows only [`Isa`], and
 //! has a scalar version that the tests compare with.
 
@@ -9,10 +9,9 @@
 mod affine;
 mod field;
 mod lanes;
+mod rounds;
 
-#[cfg(target_arch = "x86_64")]
-use affine::{Base, Extension};
-use ark_bn254::{Fq, Fq2, g1, g2};
+use ark_bn254::{Fq, Fq2, Fr, g1, g2};
 use ark_ec::AffineRepr;
 use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use ark_ff::{BigInt, PrimeField};
@@ -170,32 +169,32 @@ fn fq(words: &[u64]) -> Fq {
 
 /// One function for each instruction set, and the choice between them.
 macro_rules! dispatch {
-    ($name:ident, $coordinate:ident, $words:literal, $function:ident, ($($argument:ident: $type:ty),*) -> $output:ty) => {
-        #[allow(clippy::needless_lifetimes)]
-        fn $name(isa: Isa, $($argument: $type),*) -> $output {
+    ($visibility:vis $name:ident = $function:path, ($($argument:ident: $type:ty),*) -> $output:ty) => {
+        $visibility fn $name(isa: Isa, $($argument: $type),*) -> $output {
             #[cfg(target_arch = "x86_64")]
             {
                 use lanes::{avx2::Avx2, avx512::Avx512, ifma::Ifma};
+                use $function as function;
                 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
                 fn ifma($($argument: $type),*) -> $output {
-                    affine::$function::<Ifma, $coordinate<Ifma>, $words>($($argument),*)
+                    function::<Ifma>($($argument),*)
                 }
                 #[target_feature(enable = "avx512f,avx512dq")]
                 fn avx512($($argument: $type),*) -> $output {
-                    affine::$function::<Avx512, $coordinate<Avx512>, $words>($($argument),*)
+                    function::<Avx512>($($argument),*)
                 }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($argument: $type),*) -> $output {
-                    affine::$function::<Avx2, $coordinate<Avx2>, $words>($($argument),*)
+                    function::<Avx2>($($argument),*)
                 }
                 // SAFETY: an `Isa` is only ever made by `Isa::available`, which asked the processor.
-                return unsafe {
+                unsafe {
                     match isa {
                         Isa::Avx512Ifma => ifma($($argument),*),
                         Isa::Avx512 => avx512($($argument),*),
                         Isa::Avx2 => avx2($($argument),*),
                     }
-                };
+                }
             }
             #[cfg(not(target_arch = "x86_64"))]
             {
@@ -206,10 +205,15 @@ macro_rules! dispatch {
     };
 }
 
-dispatch!(add_pairs_g1, Base, 8, add_pairs, (points: &[PointWords<8>], pairs: &mut Pairs, out: &mut [PointWords<8>]) -> bool);
-dispatch!(add_pairs_g2, Extension, 16, add_pairs, (points: &[PointWords<16>], pairs: &mut Pairs, out: &mut [PointWords<16>]) -> bool);
-dispatch!(convert_g1, Base, 8, convert, (points: &mut [PointWords<8>], import: bool) -> ());
-dispatch!(convert_g2, Extension, 16, convert, (points: &mut [PointWords<16>], import: bool) -> ());
+dispatch!(add_pairs_g1 = affine::add_pairs_g1, (points: &[PointWords<8>], pairs: &mut Pairs, out: &mut [PointWords<8>]) -> bool);
+dispatch!(add_pairs_g2 = affine::add_pairs_g2, (points: &[PointWords<16>], pairs: &mut Pairs, out: &mut [PointWords<16>]) -> bool);
+dispatch!(convert_g1 = affine::convert_g1, (points: &mut [PointWords<8>], import: bool) -> ());
+dispatch!(convert_g2 = affine::convert_g2, (points: &mut [PointWords<16>], import: bool) -> ());
+dispatch!(pub(crate) bind = rounds::bind, (values: &[Fr], r: &Fr, out: &mut [Fr]) -> usize);
+dispatch!(pub(crate) split = rounds::split, (values: &[Fr], x: &Fr, out: &mut [Fr]) -> usize);
+dispatch!(pub(crate) product_message = rounds::product_message, (a: &[Fr], b: &[Fr]) -> ([Fr; 2], usize));
+dispatch!(pub(crate) combine = rounds::combine, (p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize);
+dispatch!(pub(crate) quartic_message = rounds::quartic_message, (columns: &[&[Fr]; 8], weights: &[Fr]) -> ([Fr; 5], usize));
 
 impl VectorCurve for g1::Config {
     type Words = PointWords<8>;

@@ -1,0 +1,234 @@
+//! Sumcheck rounds over slices of field elements.
+//!
+//! Slices are in arkworks' Montgomery form, which read as radix 2^260 is the element times 2^-4: sums, differences and products with an imported constant
+//! keep that factor, and other products are set right at the end.
+//!
+//! Two neighbouring elements are a row of eight words. Reading `COUNT` rows gives the rows' first elements and their second elements, so that a
+//! pair of a sumcheck round is a lane; reading every other row does that for the pairs whose results are stored as the first of a row.
+//!
+//! Every function works on whole steps of `2 · COUNT` results and leaves the rest to the caller; it returns how many it has done.
+
+use super::field::{Packed, ScalarField};
+use super::lanes::Lanes;
+use assay_circuits::Fr;
+
+type Element<L> = Packed<L, ScalarField>;
+
+const WORDS: usize = 8;
+
+/// The raw words of a slice.
+fn words(values: &[Fr]) -> &[u64] {
+    const { assert!(size_of::<Fr>() == 32 && align_of::<Fr>() == align_of::<u64>()) }
+    // SAFETY: an element has a field of type [u64; 4] and, by its size, nothing else.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), 4 * values.len()) }
+}
+
+fn words_mut(values: &mut [Fr]) -> &mut [u64] {
+    const { assert!(size_of::<Fr>() == 32 && align_of::<Fr>() == align_of::<u64>()) }
+    // SAFETY: as above; only canonical elements are written.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), 4 * values.len()) }
+}
+
+/// The first and the second elements of the rows `row, row + stride, …`.
+#[inline(always)]
+fn load<L: Lanes>(words: &[u64], row: usize, stride: usize) -> (Element<L>, Element<L>) {
+    let mut rows = [L::splat(0); WORDS];
+    let mut block = 0;
+    while block < WORDS {
+        for i in 0..L::COUNT {
+            rows[block + i] = L::read(&words[(row + i * stride) * WORDS + block..]);
+        }
+        block += L::COUNT;
+    }
+    L::transpose(&mut rows);
+    (Packed::from_words(&rows[..4]), Packed::from_words(&rows[4..]))
+}
+
+/// The inverse of [`load`], for values below 4p.
+#[inline(always)]
+fn store<L: Lanes>(first: Element<L>, second: Element<L>, words: &mut [u64], row: usize, stride: usize) {
+    let mut rows = [L::splat(0); WORDS];
+    first.canonical().to_words(&mut rows[..4]);
+    second.canonical().to_words(&mut rows[4..]);
+    L::transpose(&mut rows);
+    let mut block = 0;
+    while block < WORDS {
+        for i in 0..L::COUNT {
+            L::write(rows[block + i], &mut words[(row + i * stride) * WORDS + block..]);
+        }
+        block += L::COUNT;
+    }
+}
+
+/// The same element in all lanes, in the vectors' form.
+#[inline(always)]
+fn broadcast<L: Lanes>(value: &Fr) -> Element<L> {
+    Packed::from_scalars(&[*value; 8])
+}
+
+/// The sum of the lanes, times `2^bits`.
+#[inline(always)]
+fn sum<L: Lanes>(lanes: Element<L>, bits: u64) -> Fr {
+    let mut out = [Fr::from(0u64); 8];
+    lanes.to_scalars(&mut out);
+    out.iter().take(L::COUNT).sum::<Fr>() * Fr::from(1u64 << bits)
+}
+
+/// `out[i] = values[2i] + r · (values[2i + 1] - values[2i])`.
+#[inline(always)]
+pub(super) fn bind<L: Lanes>(values: &[Fr], r: &Fr, out: &mut [Fr]) -> usize {
+    let steps = out.len() / (2 * L::COUNT);
+    let (values, out, r) = (words(values), words_mut(out), broadcast::<L>(r));
+    for step in 0..steps {
+        let row = 2 * L::COUNT * step;
+        let fold = |(low, high): (Element<L>, Element<L>)| high.sub(&low).mul(&r).add(&low);
+        let (first, second) = (fold(load(values, row, 2)), fold(load(values, row + 1, 2)));
+        store(first, second, out, row / 2, 1);
+    }
+    steps * 2 * L::COUNT
+}
+
+/// `out[2i + 1] = values[i] · x`, `out[2i] = values[i] - out[2i + 1]`.
+#[inline(always)]
+pub(super) fn split<L: Lanes>(values: &[Fr], x: &Fr, out: &mut [Fr]) -> usize {
+    let steps = values.len().min(out.len() / 2) / (2 * L::COUNT);
+    let (values, out, x) = (words(values), words_mut(out), broadcast::<L>(x));
+    for step in 0..steps {
+        let row = L::COUNT * step;
+        let (even, odd) = load::<L>(values, row, 1);
+        let (even_high, odd_high) = (even.mul(&x), odd.mul(&x));
+        store(even.sub(&even_high).reduce(), even_high, out, 2 * row, 2);
+        store(odd.sub(&odd_high).reduce(), odd_high, out, 2 * row + 1, 2);
+    }
+    steps * 2 * L::COUNT
+}
+
+/// `Σ a·b` over the pairs' first elements, and over their differences.
+#[inline(always)]
+pub(super) fn product_message<L: Lanes>(a: &[Fr], b: &[Fr]) -> ([Fr; 2], usize) {
+    let steps = a.len().min(b.len()) / (2 * L::COUNT);
+    let (a, b) = (words(a), words(b));
+    let mut sums = [Element::<L>::zero(); 2];
+    for step in 0..steps {
+        let row = L::COUNT * step;
+        let ((a0, a1), (b0, b1)) = (load::<L>(a, row, 1), load::<L>(b, row, 1));
+        sums[0] = sums[0].accumulate(&a0.mul(&b0));
+        sums[1] = sums[1].accumulate(&a1.sub(&a0).mul(&b1.sub(&b0)));
+    }
+    (sums.map(|lanes| sum(lanes, 8)), steps * L::COUNT)
+}
+
+/// One level of a tree of fractions: four children each.
+#[inline(always)]
+pub(super) fn combine<L: Lanes>(p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize {
+    let steps = out_p.len() / (2 * L::COUNT);
+    let (p, d, out_p, out_d) = (words(p), words(d), words_mut(out_p), words_mut(out_d));
+    // four factors of 2^-4 where there should be one
+    let scale = broadcast::<L>(&Fr::from(1u64 << 12));
+    let node = |row: usize| {
+        let ((p0, p1), (p2, p3)) = (load::<L>(p, row, 4), load::<L>(p, row + 1, 4));
+        let ((d0, d1), (d2, d3)) = (load::<L>(d, row, 4), load::<L>(d, row + 1, 4));
+        let (low, high) = (d0.mul(&d1), d2.mul(&d3));
+        let sum_low = p0.mul(&d1).add(&p1.mul(&d0));
+        let sum_high = p2.mul(&d3).add(&p3.mul(&d2));
+        let sum = sum_low.mul(&high).add(&sum_high.mul(&low));
+        (sum.mul(&scale), low.mul(&high).mul(&scale))
+    };
+    for step in 0..steps {
+        let first = 2 * L::COUNT * step;
+        let (a, b) = (node(2 * first), node(2 * first + 2));
+        store(a.0, b.0, out_p, first / 2, 1);
+        store(a.1, b.1, out_d, first / 2, 1);
+    }
+    steps * 2 * L::COUNT
+}
+
+/// For a level of arity four: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. `columns` are `p0…p3, d0…d3`.
+#[inline(always)]
+pub(super) fn quartic_message<L: Lanes>(columns: &[&[Fr]; 8], weights: &[Fr]) -> ([Fr; 5], usize) {
+    let steps = weights.len() / (2 * L::COUNT);
+    let weights = words(weights);
+    let mut sums = [Element::<L>::zero(); 5];
+    for step in 0..steps {
+        let row = 2 * L::COUNT * step;
+        let (even, odd) = load::<L>(weights, row / 2, 1);
+        for (weight, row) in [(even, row), (odd, row + 1)] {
+            let mut at = [[Element::<L>::zero(); 8]; 4];
+            for (i, column) in columns.iter().enumerate() {
+                let (low, high) = load::<L>(words(column), row, 2);
+                at[0][i] = low;
+                at[1][i] = low.add(&low).sub(&high);
+                at[2][i] = high.add(&high).sub(&low);
+                at[3][i] = high.sub(&low);
+            }
+            for (sum, v) in sums.iter_mut().zip(&at) {
+                let left = v[0].mul(&v[5]).add(&v[1].mul(&v[4]));
+                let right = v[2].mul(&v[7]).add(&v[3].mul(&v[6]));
+                let g = left.mul(&v[6].mul(&v[7])).add(&right.mul(&v[4].mul(&v[5])));
+                *sum = sum.accumulate(&g.mul(&weight));
+            }
+            sums[4] = sums[4].accumulate(&weight);
+        }
+    }
+    let factors = [20, 20, 20, 20, 4];
+    (std::array::from_fn(|i| sum(sums[i], factors[i])), steps * 2 * L::COUNT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{self as dispatched, Isa};
+    use ark_ff::{AdditiveGroup, Field, UniformRand};
+
+    fn random(n: usize) -> Vec<Fr> {
+        let mut rng = ark_std::test_rng();
+        let edges = [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(2u64).pow([253])];
+        let values: Vec<Fr> = (0..n).map(|_| Fr::rand(&mut rng)).collect();
+        values.iter().enumerate().map(|(i, v)| if i % 7 == 0 { edges[i / 7 % 4] } else { *v * Fr::from(i as u64) }).collect()
+    }
+
+    #[test]
+    fn rounds_equal_their_definitions() {
+        let r = random(9)[8];
+        for isa in Isa::available() {
+            for n in [0, 15, 16, 40, 64] {
+                let (a, b) = (random(8 * n), random(9 * n)[n..].to_vec());
+                let mut out = vec![Fr::ZERO; n];
+                let done = dispatched::bind(*isa, &a[..2 * n], &r, &mut out);
+                assert!(n - done < 16);
+                assert!((0..done).all(|i| out[i] == a[2 * i] + r * (a[2 * i + 1] - a[2 * i])));
+
+                let mut out = vec![Fr::ZERO; 2 * n];
+                let done = dispatched::split(*isa, &a[..n], &r, &mut out);
+                assert!((0..done).all(|i| out[2 * i + 1] == a[i] * r && out[2 * i] == a[i] - a[i] * r));
+
+                let (message, done) = dispatched::product_message(*isa, &a[..2 * n], &b[..2 * n]);
+                let step = |v: &[Fr], i: usize| v[2 * i + 1] - v[2 * i];
+                assert_eq!(message[0], (0..done).map(|i| a[2 * i] * b[2 * i]).sum::<Fr>());
+                assert_eq!(message[1], (0..done).map(|i| step(&a, i) * step(&b, i)).sum::<Fr>());
+
+                let (mut p, mut d) = (vec![Fr::ZERO; n], vec![Fr::ZERO; n]);
+                let done = dispatched::combine(*isa, &a[..4 * n], &b[..4 * n], &mut p, &mut d);
+                for i in 0..done {
+                    let want = assay_circuits::verifier::lookup::combine(&[&a[4 * i..4 * i + 4], &b[4 * i..4 * i + 4]].concat());
+                    assert_eq!((p[i], d[i]), want);
+                }
+
+                let columns: [&[Fr]; 8] =
+                    std::array::from_fn(|i| if i < 4 { &a[2 * n * i..2 * n * (i + 1)] } else { &b[2 * n * (i - 4)..2 * n * (i - 3)] });
+                let weights = random(n);
+                let (message, done) = dispatched::quartic_message(*isa, &columns, &weights);
+                let g = |f: &dyn Fn(Fr, Fr) -> Fr, j: usize| -> Fr {
+                    let v: Vec<Fr> = columns.iter().map(|c| f(c[2 * j], c[2 * j + 1])).collect();
+                    weights[j] * ((v[0] * v[5] + v[1] * v[4]) * v[6] * v[7] + (v[2] * v[7] + v[3] * v[6]) * v[4] * v[5])
+                };
+                let at: [&dyn Fn(Fr, Fr) -> Fr; 4] =
+                    [&|low, _| low, &|low, high| low.double() - high, &|low, high| high.double() - low, &|low, high| high - low];
+                for (have, f) in message.iter().zip(at) {
+                    assert_eq!(*have, (0..done).map(|j| g(f, j)).sum::<Fr>());
+                }
+                assert_eq!(message[4], weights[..done].iter().sum::<Fr>());
+            }
+        }
+    }
+}
