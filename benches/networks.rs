@@ -36,7 +36,7 @@ const NETWORKS: [Network; 4] = [
         onnx: "fixtures/models/digits_cnn.onnx",
         calibration: "fixtures/models/digits_calibration.json",
         stand_in: sample::digits_cnn,
-        log_chunk_latency: 12,
+        log_chunk_latency: 10,
         log_chunk_gas: 14,
     },
     Network {
@@ -44,7 +44,7 @@ const NETWORKS: [Network; 4] = [
         onnx: "fixtures/generated/lenet5.onnx",
         calibration: "fixtures/generated/lenet5_calibration.json",
         stand_in: sample::lenet5,
-        log_chunk_latency: 13,
+        log_chunk_latency: 12,
         log_chunk_gas: 17,
     },
     Network {
@@ -52,8 +52,8 @@ const NETWORKS: [Network; 4] = [
         onnx: "fixtures/generated/cifar_cnn.onnx",
         calibration: "fixtures/generated/cifar_cnn_calibration.json",
         stand_in: sample::cifar_cnn,
-        log_chunk_latency: 13,
-        log_chunk_gas: 18,
+        log_chunk_latency: 12,
+        log_chunk_gas: 17,
     },
     Network {
         name: "MLP 4x1024",
@@ -61,7 +61,7 @@ const NETWORKS: [Network; 4] = [
         calibration: "fixtures/generated/mlp_4x1024_calibration.json",
         stand_in: sample::mlp_4x1024,
         log_chunk_latency: 14,
-        log_chunk_gas: 18,
+        log_chunk_gas: 17,
     },
 ];
 
@@ -87,10 +87,12 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::set_current_dir(&root).expect("the repository's root");
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, mode, index] = arguments.as_slice()
+    // a measurement: which proof, which network, and another chunk size if one is to be tried
+    if let [_, mode, index, rest @ ..] = arguments.as_slice()
         && let ("inner" | "whole", Ok(index)) = (mode.as_str(), index.parse::<usize>())
     {
-        let measured = measure(&NETWORKS[index], mode == "whole");
+        let log_chunk = rest.first().and_then(|log| log.parse().ok());
+        let measured = measure(&NETWORKS[index], mode == "whole", log_chunk);
         println!("{}", serde_json::to_string(&measured).expect("plain data"));
         return;
     }
@@ -157,9 +159,9 @@ fn load(network: &Network) -> (Architecture, Weights) {
     (compiled.architecture, compiled.weights)
 }
 
-fn measure(network: &Network, wrapped: bool) -> Measured {
+fn measure(network: &Network, wrapped: bool, log_chunk: Option<u32>) -> Measured {
     let (architecture, weights) = load(network);
-    let log_chunk = if wrapped { network.log_chunk_gas } else { network.log_chunk_latency };
+    let log_chunk = log_chunk.unwrap_or(if wrapped { network.log_chunk_gas } else { network.log_chunk_latency });
     let parameters =
         weights.matrices.iter().flatten().filter(|w| **w != 0).count() + weights.biases.iter().flatten().filter(|b| **b != 0).count();
     let cells = sample::random_input(&architecture, 1);

@@ -1,6 +1,7 @@
 //! The fractions at the leaves of the lookup tree.
 
 use super::lookup::Fractions;
+use super::small::Combination;
 use super::witness::{TableRows, Witness, table_of};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -40,9 +41,10 @@ pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witne
 
 /// `β - φ` of each row of each table: activation tables first, then range tables.
 fn row_denominators(shape: &Shape, tables: &[TableRows], beta: Fr, gamma: Fr) -> Vec<Vec<Fr>> {
+    let key = Key::new(gamma);
     let activation = tables.iter().enumerate().map(|(i, table)| {
         let base = beta - Fr::from(1 + i as u64);
-        table.rows().par_iter().with_min_len(512).map(|row| base - key(*row, gamma)).collect()
+        table.rows().par_iter().with_min_len(512).map(|row| base - key.of(*row)).collect()
     });
     let ranges = shape.layout.ranges.iter().enumerate().map(|(i, range)| {
         let first = beta - Fr::from((1 + tables.len() + i) as u64);
@@ -51,10 +53,17 @@ fn row_denominators(shape: &Shape, tables: &[TableRows], beta: Fr, gamma: Fr) ->
     activation.chain(ranges).collect()
 }
 
-fn key((q, y, v): (i32, i32, i32), gamma: Fr) -> Fr {
-    let small = |value: i32, power: Fr| if value == 0 { Fr::ZERO } else { Fr::from(value) * power };
-    let square = gamma.square();
-    small(q, gamma) + small(y, square) + small(v, square * gamma)
+/// `γ·q + γ²·y + γ³·v`.
+struct Key(Combination<3>);
+
+impl Key {
+    fn new(gamma: Fr) -> Self {
+        Self(Combination::new([gamma, gamma.square(), gamma.square() * gamma]))
+    }
+
+    fn of(&self, (q, y, v): (i32, i32, i32)) -> Fr {
+        self.0.of([q, y, v])
+    }
 }
 
 /// The denominator of a lookup that is in no table: what a false witness commits to.
@@ -64,7 +73,7 @@ fn missing(shape: &Shape, trace: &Trace, kind: LeafKind, i: usize, beta: Fr, gam
         LeafKind::Activation { layer, limb } => {
             let layer = &trace.layers[layer];
             let y = if layer.y.is_empty() { layer.q[i] } else { layer.y[i] };
-            key((layer.q[i], y, layer.limbs.get(limb).map_or(0, |l| l[i])), gamma)
+            Key::new(gamma).of((layer.q[i], y, layer.limbs.get(limb).map_or(0, |l| l[i])))
         }
         LeafKind::Remainder { layer } => Fr::from(trace.layers[layer].rem[i]) * gamma,
         LeafKind::Input => Fr::from(i64::from(trace.input[i]) + (1 << (shape.architecture.input.bits - 1))) * gamma,

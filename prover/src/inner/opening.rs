@@ -4,9 +4,9 @@
 //! high coordinates, `2^t` values from one pass over small integers; a second pass then folds it to `1/2^t` of its length. Everything else, the size of the
 //! activations, is laid out. After `t` rounds all parts join in one dense sumcheck.
 
-use super::poly::{bind, eq_table, product_message};
+use super::poly::{bind, eq_table, product_message, scaled_eq_table};
 use super::region::Cells;
-use super::small::{PairFold, dot, dot_with_total, fold_rows};
+use super::small::{Combination, dot, dot_with_total, fold_rows};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::shape::Shape;
@@ -87,8 +87,7 @@ fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &[Fr], split:
         match term {
             FunctionalTerm::Eq { block, coefficient, point } if block.offset < seller && block.log_size >= split => {
                 let (low_point, high_point) = point.split_at(split as usize);
-                let mut high = eq_table(high_point);
-                high.iter_mut().for_each(|v| *v *= coefficient);
+                let high = scaled_eq_table(*coefficient, high_point);
                 let cells = cells.get(block.range());
                 let marginals = fold_rows(cells, &high, 1 << split);
                 structured.push(Structured { offset: block.offset, cells, high, low_point, low: eq_table(low_point), marginals });
@@ -110,13 +109,27 @@ fn lay_out<'a>(cells: &Cells<'a>, terms: &[&FunctionalTerm<Fr>], u: &[Fr], split
         let first = first / unit * unit;
         let last = mine.iter().map(|t| t.block().range().end).max().unwrap_or(first).next_multiple_of(unit);
         let mut weights = vec![Fr::ZERO; last - first];
-        for term in mine {
+        let values: Vec<Vec<Fr>> = mine.par_iter().map(|term| values_of(term, u)).collect();
+        for (term, values) in mine.iter().zip(values) {
             let range = term.block().range();
-            functional::add_dense(term, u, &mut weights[range.start - first..range.end - first]);
+            weights[range.start - first..range.end - first].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         }
         dense.push(Dense { offset: first, cells: cells.get(first..last), values: Vec::new(), weights });
     }
     dense
+}
+
+/// A term's values over its block.
+fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
+    match term {
+        FunctionalTerm::Leaf { block, coefficient } => scaled_eq_table(*coefficient, &u[..block.log_size as usize]),
+        FunctionalTerm::Eq { coefficient, point, .. } => scaled_eq_table(*coefficient, point),
+        FunctionalTerm::Tensor { block, .. } | FunctionalTerm::Cells { block, .. } => {
+            let mut values = vec![Fr::ZERO; block.size()];
+            functional::add_dense(term, u, &mut values);
+            values
+        }
+    }
 }
 
 impl Dense<'_> {
@@ -137,11 +150,11 @@ impl Dense<'_> {
 
     fn bind(&mut self, round: u32, x: &Fr) {
         if round == 0 {
-            let fold = PairFold::new(x);
+            let fold = Combination::new([Fr::ONE - x, *x]);
             let at = |i: usize| self.cells.get(i).copied().unwrap_or(0);
             let value = |j: usize| match (at(2 * j), at(2 * j + 1)) {
                 (0, 0) => Fr::ZERO,
-                (a, b) => fold.fold(a, b),
+                (a, b) => fold.of([a, b]),
             };
             self.values = (0..self.weights.len() / 2).into_par_iter().with_min_len(2048).map(value).collect();
         } else {

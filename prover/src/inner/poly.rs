@@ -16,9 +16,18 @@ pub fn eq_table(point: &[Fr]) -> Vec<Fr> {
     eq_table_prefix(point, 1 << point.len())
 }
 
+/// `factor · eq(point, ·)`.
+pub fn scaled_eq_table(factor: Fr, point: &[Fr]) -> Vec<Fr> {
+    table_prefix(factor, point, 1 << point.len())
+}
+
 /// The first `len` values of `eq(point, ·)`, at a cost of O(len).
 pub fn eq_table_prefix(point: &[Fr], len: usize) -> Vec<Fr> {
-    let mut table = vec![Fr::ONE];
+    table_prefix(Fr::ONE, point, len)
+}
+
+fn table_prefix(factor: Fr, point: &[Fr], len: usize) -> Vec<Fr> {
+    let mut table = vec![factor];
     for (i, x) in point.iter().enumerate().rev() {
         let mut next = vec![Fr::ZERO; len.div_ceil(1 << i)];
         if next.len() >= SERIAL {

@@ -122,37 +122,33 @@ fn fold_stripe(cells: &[i32], coefficients: &[Fr], width: usize, start: usize, l
     sums.into_iter().zip(&totals).map(|(sum, total)| sum.reduce(total)).collect()
 }
 
-/// Precomputed constants for folding pairs of small integers: `(1-r)·a + r·b`.
-pub struct PairFold {
-    table: [u64; 8],
+/// Precomputed constants for `Σ_i n_i·c_i` over small integers `n_i`: one word's worth of Montgomery reduction instead of `N` multiplications.
+pub struct Combination<const N: usize> {
+    table: [[u64; 4]; N],
     offset: Fr,
 }
 
-impl PairFold {
-    /// For a challenge `r`.
-    pub fn new(r: &Fr) -> Self {
+impl<const N: usize> Combination<N> {
+    /// For constants `c_i`.
+    pub fn new(constants: [Fr; N]) -> Self {
+        const { assert!(N <= 1 << 20, "the sum must stay below 2^64 p") }
         // Multiplied by 2^64 here, since one Montgomery step divides by it.
         let shift = Fr::from(2u64).pow([64u64]);
-        let (a, b) = ((Fr::ONE - r) * shift, *r * shift);
-        let mut table = [0; 8];
-        table[..4].copy_from_slice(limbs(&a));
-        table[4..].copy_from_slice(limbs(&b));
-        Self { table, offset: Fr::from(BIAS as u64) }
+        Self { table: constants.map(|c| *limbs(&(c * shift))), offset: constants.iter().sum::<Fr>() * Fr::from(BIAS as u64) }
     }
 
-    /// `(1-r)·a + r·b`.
+    /// `Σ_i n_i·c_i`.
     #[inline]
-    pub fn fold(&self, a: i32, b: i32) -> Fr {
-        let (a, b) = ((i64::from(a) + BIAS) as u64, (i64::from(b) + BIAS) as u64);
+    pub fn of(&self, integers: [i32; N]) -> Fr {
+        let integers = integers.map(|n| u128::from((i64::from(n) + BIAS) as u64));
         let p = Fr::MODULUS.0;
         let mut t = [0u64; 5];
         let mut carry = 0u128;
         for (j, t) in t.iter_mut().take(4).enumerate() {
-            let x = u128::from(self.table[j]) * u128::from(a);
-            let y = u128::from(self.table[4 + j]) * u128::from(b);
-            let low = u128::from(x as u64) + u128::from(y as u64) + u128::from(carry as u64);
-            *t = low as u64;
-            carry = (x >> 64) + (y >> 64) + (low >> 64) + (carry >> 64);
+            // products below 2^96: no sum of a few of them overflows
+            let sum = integers.iter().zip(&self.table).map(|(n, row)| u128::from(row[j]) * n).sum::<u128>() + carry;
+            *t = sum as u64;
+            carry = sum >> 64;
         }
         t[4] = carry as u64;
         let m = t[0].wrapping_mul(<ark_bn254::FrConfig as ark_ff::MontConfig<4>>::INV);
@@ -211,12 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn pair_fold_is_a_linear_interpolation() {
+    fn combinations_are_linear() {
         let r = Fr::rand(&mut ark_std::test_rng());
         for r in [r, Fr::ZERO, Fr::ONE, -Fr::ONE] {
-            let fold = PairFold::new(&r);
-            for (a, b) in [(0, 0), (1, -1), (i32::MIN, i32::MAX), (i32::MAX, i32::MIN), (-32768, 32767)] {
-                assert_eq!(fold.fold(a, b), (Fr::ONE - r) * Fr::from(a) + r * Fr::from(b));
+            let constants = [Fr::ONE - r, r, r.square()];
+            let (two, three) = (Combination::new([constants[0], constants[1]]), Combination::new(constants));
+            for n in [[0, 0, 0], [1, -1, 2], [i32::MIN, i32::MAX, i32::MIN], [i32::MAX, i32::MIN, -1], [i32::MAX; 3], [-32768, 32767, 5]] {
+                let want = |k: usize| n.iter().zip(&constants).take(k).map(|(n, c)| Fr::from(*n) * c).sum::<Fr>();
+                assert_eq!(two.of([n[0], n[1]]), want(2));
+                assert_eq!(three.of(n), want(3));
             }
         }
     }
