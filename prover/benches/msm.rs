@@ -44,7 +44,7 @@ fn main() {
         let runs = [
             measure(|| msm(&bases, &scalars)),
             measure(|| G1Projective::msm_unchecked(&bases, &scalars)),
-            measure(|| msm_small(&bases, &small)),
+            measure(|| msm_small(&bases, &[&small[..]])[0]),
             measure(|| G1Projective::msm_unchecked(&bases, &lifted)),
         ];
         assert!(runs[0].0 == runs[1].0 && runs[2].0 == runs[3].0, "the results agree");

@@ -3,7 +3,7 @@
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{AffineRepr, PrimeGroup, VariableBaseMSM, scalar_mul::BatchMulPreprocessing};
 use ark_ff::{AdditiveGroup, Field, Zero};
-use assay_prover::msm::{Isa, msm, msm_small, reference, with};
+use assay_prover::msm::{Isa, msm, reference, with};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn scalars(rng: &mut StdRng, n: usize) -> Vec<Fr> {
@@ -17,6 +17,23 @@ fn points(rng: &mut StdRng, n: usize) -> Vec<G1Affine> {
 
 fn lift(small: &[i32]) -> Vec<Fr> {
     small.iter().map(|s| Fr::from(*s)).collect()
+}
+
+fn msm_small(bases: &[G1Affine], scalars: &[i32]) -> G1Projective {
+    assay_prover::msm::msm_small(bases, &[scalars])[0]
+}
+
+#[test]
+fn several_lists_share_their_bases() {
+    let mut rng = StdRng::seed_from_u64(6);
+    let p = points(&mut rng, 300);
+    let lists: Vec<Vec<i32>> =
+        [300, 0, 7, 299, 1, 300].iter().map(|n| (0..*n).map(|_| rng.random::<i32>() >> (n % 30)).collect()).collect();
+    let mut slices: Vec<&[i32]> = lists.iter().map(Vec::as_slice).collect();
+    slices.push(&[0; 50]);
+    let want: Vec<G1Projective> = slices.iter().map(|s| reference(&p[..s.len()], &lift(s))).collect();
+    assert_eq!(assay_prover::msm::msm_small(&p, &slices), want);
+    assert!(assay_prover::msm::msm_small(&p, &[]).is_empty());
 }
 
 #[test]
@@ -43,7 +60,7 @@ fn all_instruction_sets_agree() {
         let want =
             (G1Projective::msm_unchecked(&p, &s), G1Projective::msm_unchecked(&p, &lift(&small)), G2Projective::msm_unchecked(&q, &s));
         for isa in isas() {
-            let have = (with::msm(isa, &p, &s), with::msm_small(isa, &p, &small), with::msm_g2(isa, &q, &s));
+            let have = (with::msm(isa, &p, &s), with::msm_small(isa, &p, &[&small[..]])[0], with::msm_g2(isa, &q, &s));
             assert_eq!(have, want, "{isa:?}, {n}");
         }
     }

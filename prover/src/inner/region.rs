@@ -25,12 +25,11 @@ impl Committed {
     /// zero or not. The SRS has more than `2^log_chunk` powers.
     pub fn new(srs: &Srs, log_chunk: u32, cells: Vec<i32>, blinding: Vec<Fr>) -> Self {
         let chunk = 1usize << log_chunk;
-        let commit = |(i, blinding): (usize, &Fr)| {
-            let end = cells.len().min((i + 1) * chunk);
-            let part = cells.get(i * chunk..end).unwrap_or_default();
-            msm_small(&srs.g1[..part.len()], part) + srs.g1[chunk] * blinding
-        };
-        let commitments: Vec<G1Projective> = blinding.par_iter().enumerate().map(commit).collect();
+        let parts: Vec<&[i32]> =
+            (0..blinding.len()).map(|i| cells.get(i * chunk..cells.len().min((i + 1) * chunk)).unwrap_or_default()).collect();
+        let sums = msm_small(&srs.g1[..chunk], &parts);
+        let commitments: Vec<G1Projective> =
+            sums.par_iter().zip(&blinding).map(|(sum, blinding)| *sum + srs.g1[chunk] * blinding).collect();
         Self { commitments: G1Projective::normalize_batch(&commitments), cells, blinding }
     }
 }

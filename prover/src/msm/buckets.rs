@@ -24,6 +24,8 @@ pub(super) trait Digits: Sync {
     fn windows(&self) -> u32;
     /// The largest absolute value of digit `j`.
     fn buckets(&self, j: u32) -> usize;
+    /// Number of scalars.
+    fn len(&self) -> usize;
     /// Digit `j` of scalar `i`.
     fn digit(&self, i: usize, j: u32) -> i32;
 }
@@ -34,17 +36,28 @@ struct Parts<C: VectorCurve> {
     sums: Vec<C::Words>,
 }
 
-/// `Σ_j 2^(width·j) Σ_i digit(i, j)·bases[i]`.
-pub(super) fn sum<C: VectorCurve>(isa: Option<Isa>, bases: &[Affine<C>], digits: &impl Digits) -> Projective<C> {
+/// A window of one of several sums.
+#[derive(Clone, Copy)]
+struct Window<'a, D> {
+    /// Index among all windows.
+    index: u32,
+    sum: usize,
+    digits: &'a D,
+    j: u32,
+}
+
+/// `Σ_j 2^(width·j) Σ_i digit(i, j)·bases[i]` for each of several lists of scalars, which share the conversion of the bases and all inversions.
+pub(super) fn sums<C: VectorCurve, D: Digits>(isa: Option<Isa>, bases: &[Affine<C>], scalars: &[D]) -> Vec<Projective<C>> {
     let mut points: Vec<C::Words> = bases.par_iter().with_min_len(1024).map(C::to_words).collect();
     if let Some(isa) = isa {
         points.par_chunks_mut(1024).for_each(|points| C::convert(isa, points, true));
     }
-    let windows: Vec<u32> = (0..digits.windows()).collect();
+    let all = scalars.iter().enumerate().flat_map(|(sum, digits)| (0..digits.windows()).map(move |j| (sum, digits, j)));
+    let windows: Vec<Window<'_, D>> = all.zip(0..).map(|((sum, digits, j), index)| Window { index, sum, digits, j }).collect();
     let at_a_time = (SORTED / bases.len().max(1)).max(1);
     let mut parts = Parts::<C> { names: Vec::new(), sums: Vec::new() };
     for windows in windows.chunks(at_a_time) {
-        let sorted: Vec<Sorted> = windows.par_iter().map(|j| Sorted::new(*j, bases, digits)).collect();
+        let sorted: Vec<Sorted> = windows.par_iter().map(|window| Sorted::new(window, bases)).collect();
         for more in sum_buckets::<C>(isa, &points, &Sorted::concat(sorted)) {
             parts.names.extend(more.names);
             parts.sums.extend(more.sums);
@@ -52,30 +65,31 @@ pub(super) fn sum<C: VectorCurve>(isa: Option<Isa>, bases: &[Affine<C>], digits:
     }
 
     let each = windows.len().div_ceil(rayon::current_num_threads()).max(1);
-    let bits: Vec<(Vec<u32>, Vec<C::Words>)> = windows.par_chunks(each).map(|windows| weigh(isa, &parts, windows, digits)).collect();
-    let (mut places, mut sums) = (Vec::new(), Vec::new());
+    let bits: Vec<(Vec<(usize, u32)>, Vec<C::Words>)> = windows.par_chunks(each).map(|windows| weigh(isa, &parts, windows)).collect();
+    let (mut places, mut found) = (Vec::new(), Vec::new());
     for (more, and) in bits {
         places.extend(more);
-        sums.extend(and);
+        found.extend(and);
     }
     if let Some(isa) = isa {
-        C::convert(isa, &mut sums, false);
+        C::convert(isa, &mut found, false);
     }
-    let mut bits: Vec<(u32, C::Words)> = places.into_iter().zip(sums).collect();
-    bits.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
-    let mut total = Projective::<C>::default();
-    let mut at = bits.first().map_or(0, |(place, _)| *place);
-    for (place, sum) in bits {
-        while at > place {
-            total.double_in_place();
-            at -= 1;
+    let mut bits: Vec<((usize, u32), C::Words)> = places.into_iter().zip(found).collect();
+    bits.sort_unstable_by_key(|(place, _)| *place);
+    let horner = |sum: usize| {
+        let mine = &bits[bits.partition_point(|((s, _), _)| *s < sum)..bits.partition_point(|((s, _), _)| *s <= sum)];
+        let mut at = mine.last().map_or(0, |((_, place), _)| *place);
+        let mut total = Projective::<C>::default();
+        for ((_, place), point) in mine.iter().rev() {
+            while at > *place {
+                total.double_in_place();
+                at -= 1;
+            }
+            total += C::from_words(point);
         }
-        total += C::from_words(&sum);
-    }
-    for _ in 0..at {
-        total.double_in_place();
-    }
-    total
+        total
+    };
+    (0..scalars.len()).into_par_iter().map(horner).collect()
 }
 
 /// Terms in the order of their windows and buckets, and where each bucket that has terms ends.
@@ -88,17 +102,18 @@ struct Sorted {
 
 impl Sorted {
     /// Counting sort of one window by the digits' absolute values; zero digits and identities are left out.
-    fn new<C: VectorCurve>(window: u32, bases: &[Affine<C>], digits: &impl Digits) -> Self {
-        let mut next = vec![0u32; digits.buckets(window) + 2];
-        let digit = |(i, base): (usize, &Affine<C>)| if base.is_zero() { 0 } else { digits.digit(i, window) };
-        let digits: Vec<i32> = bases.iter().enumerate().map(digit).collect();
+    fn new<C: VectorCurve>(window: &Window<'_, impl Digits>, bases: &[Affine<C>]) -> Self {
+        let Window { index, digits, j, .. } = *window;
+        let mut next = vec![0u32; digits.buckets(j) + 2];
+        let digit = |(i, base): (usize, &Affine<C>)| if base.is_zero() { 0 } else { digits.digit(i, j) };
+        let digits: Vec<i32> = bases.iter().take(digits.len()).enumerate().map(digit).collect();
         for d in digits.iter().filter(|d| **d != 0) {
             next[d.unsigned_abs() as usize + 1] += 1;
         }
         let mut sorted = Sorted::default();
         for b in 1..next.len() {
             if next[b] > 0 {
-                sorted.buckets.push((window, b as u32 - 1));
+                sorted.buckets.push((index, b as u32 - 1));
                 sorted.ends.push((next[b - 1] + next[b]) as usize);
             }
             next[b] += next[b - 1];
@@ -151,21 +166,21 @@ fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &S
     starts.par_chunks(starts.len().div_ceil(4 * threads).max(1)).map(sum).collect()
 }
 
-/// For each bit `t` of the windows' digits: its place `width·j + t`, and the sum of the buckets whose number has the bit.
-fn weigh<C: VectorCurve>(isa: Option<Isa>, parts: &Parts<C>, windows: &[u32], digits: &impl Digits) -> (Vec<u32>, Vec<C::Words>) {
-    let bits_of = |j: u32| usize::BITS - digits.buckets(j).leading_zeros();
+/// For each bit `t` of the windows' digits: its sum and its place `width·j + t` there, and the sum of the buckets whose number has the bit.
+fn weigh<C: VectorCurve, D: Digits>(isa: Option<Isa>, parts: &Parts<C>, windows: &[Window<'_, D>]) -> (Vec<(usize, u32)>, Vec<C::Words>) {
+    let bits_of = |window: &Window<'_, D>| usize::BITS - window.digits.buckets(window.j).leading_zeros();
     let mut scratch = Scratch::<C>::default();
-    // rows and columns of every window; `owners` are their windows and the part of a bucket's number that they stand for
+    // rows and columns of every window; `owners` are the parts of a bucket's number that they stand for, `ends` where a window's end
     let mut groups = Groups::default();
-    let mut owners: Vec<(u32, u32)> = Vec::new();
+    let (mut owners, mut ends): (Vec<u32>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut members: Vec<Vec<u32>> = Vec::new();
     for window in windows {
-        let half = bits_of(*window) / 2;
-        let (rows, columns) = ((digits.buckets(*window) >> half) + 1, 1 << half);
+        let half = bits_of(window) / 2;
+        let (rows, columns) = ((window.digits.buckets(window.j) >> half) + 1, 1 << half);
         members.iter_mut().for_each(Vec::clear);
         members.resize(rows + columns, Vec::new());
-        let start = parts.names.partition_point(|(w, _)| w < window);
-        let end = parts.names.partition_point(|(w, _)| w <= window);
+        let start = parts.names.partition_point(|(w, _)| *w < window.index);
+        let end = parts.names.partition_point(|(w, _)| *w <= window.index);
         for (i, (_, bucket)) in parts.names.iter().enumerate().take(end).skip(start) {
             if parts.sums[i] != C::IDENTITY {
                 let (row, column) = ((bucket >> half) as usize, (*bucket as usize) & (columns - 1));
@@ -178,21 +193,24 @@ fn weigh<C: VectorCurve>(isa: Option<Isa>, parts: &Parts<C>, windows: &[u32], di
             if number > 0 {
                 groups.terms.extend(members);
                 groups.close();
-                owners.push((*window, number));
+                owners.push(number);
             }
         }
+        ends.push(owners.len());
     }
     let sums = sum_groups::<C>(isa, &parts.sums, groups, &mut scratch);
 
     let mut groups = Groups::default();
     let mut places = Vec::new();
-    for window in windows {
-        for bit in 0..bits_of(*window) {
-            let has = |i: &usize| owners[*i].0 == *window && owners[*i].1 >> bit & 1 == 1 && sums[*i] != C::IDENTITY;
-            groups.terms.extend((0..owners.len()).filter(has).map(|i| (i as u32) << 1));
+    let mut start = 0;
+    for (window, end) in windows.iter().zip(ends) {
+        for bit in 0..bits_of(window) {
+            let has = |i: &usize| owners[*i] >> bit & 1 == 1 && sums[*i] != C::IDENTITY;
+            groups.terms.extend((start..end).filter(has).map(|i| (i as u32) << 1));
             groups.close();
-            places.push(digits.width() * window + bit);
+            places.push((window.sum, window.digits.width() * window.j + bit));
         }
+        start = end;
     }
     (places, sum_groups::<C>(isa, &sums, groups, &mut scratch))
 }

@@ -68,6 +68,9 @@ impl Digits for FullDigits {
     fn buckets(&self, j: u32) -> usize {
         if j + 1 == self.windows { 1 << (SCALAR_BITS - j * self.width) } else { 1 << (self.width - 1) }
     }
+    fn len(&self) -> usize {
+        self.shifted.len()
+    }
     #[inline]
     fn digit(&self, i: usize, j: u32) -> i32 {
         self.digit_of(&self.shifted[i], j)
@@ -84,9 +87,12 @@ pub(super) struct SmallDigits<'a> {
 }
 
 impl<'a> SmallDigits<'a> {
-    /// Chooses the window; `None` if every scalar is zero.
-    pub(super) fn new(scalars: &'a [i32]) -> Option<Self> {
-        let largest = scalars.iter().map(|s| s.unsigned_abs()).max().filter(|m| *m > 0)?;
+    /// Chooses the window; there is none if every scalar is zero.
+    pub(super) fn new(scalars: &'a [i32]) -> Self {
+        let largest = scalars.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0);
+        if largest == 0 {
+            return SmallDigits { scalars: &[], width: 2, windows: 0, offset: 0, largest };
+        }
         let count = scalars.iter().filter(|s| **s != 0).count() as u64;
         let bits = u32::BITS - largest.leading_zeros();
         let make = |windows: u32| {
@@ -95,7 +101,7 @@ impl<'a> SmallDigits<'a> {
             SmallDigits { scalars, width, windows, offset, largest }
         };
         let cost = |d: &SmallDigits<'_>| (0..d.windows).map(|j| count + STEP_COST * d.buckets(j) as u64).sum::<u64>();
-        (1..=8).map(make).min_by_key(cost)
+        (1..=8).map(make).min_by_key(cost).unwrap_or_else(|| make(1))
     }
 
     /// Digit `j` of a scalar.
@@ -122,6 +128,9 @@ impl Digits for SmallDigits<'_> {
         }
         ((i64::from(self.largest) + self.offset) >> (j * self.width)) as usize + usize::from(self.windows > 1)
     }
+    fn len(&self) -> usize {
+        self.scalars.len()
+    }
     #[inline]
     fn digit(&self, i: usize, j: u32) -> i32 {
         self.digit_of(self.scalars[i], j)
@@ -142,14 +151,14 @@ mod tests {
         for bound in [1, 2, 3, 128, 255, 32767, 32768, 1 << 20, i32::MAX as u32, 1 << 31] {
             for copies in [1usize, 100, 5000] {
                 let scalars: Vec<i32> = edges.iter().copied().filter(|s| s.unsigned_abs() <= bound).collect::<Vec<_>>().repeat(copies);
-                let digits = SmallDigits::new(&scalars).expect("1 is among them");
+                let digits = SmallDigits::new(&scalars);
                 for &s in &scalars {
                     assert_eq!(joined(&digits, s), i64::from(s));
                     assert!((0..digits.windows).all(|j| digits.digit_of(s, j).unsigned_abs() as usize <= digits.buckets(j)));
                 }
             }
         }
-        assert!(SmallDigits::new(&[0, 0]).is_none() && SmallDigits::new(&[]).is_none());
+        assert!(SmallDigits::new(&[0, 0]).windows == 0 && SmallDigits::new(&[]).windows == 0);
     }
 
     #[test]

@@ -36,11 +36,12 @@ pub fn msm_g2(bases: &[G2Affine], scalars: &[Fr]) -> G2Projective {
     full(Isa::best(), bases, scalars)
 }
 
-/// `Σ scalars[i] · bases[i]` for small signed scalars, exact for every `i32`; time falls with the number of bits and of nonzero scalars.
+/// `Σ scalars[k][i] · bases[i]` for each list of small signed scalars, exact for every `i32`; time falls with the number of bits and of
+/// nonzero scalars, and lists are cheaper together than one by one. A list may be shorter than the bases.
 ///
 /// # Panics
-/// If the lengths differ, which is a mistake of the caller and never depends on the data.
-pub fn msm_small(bases: &[G1Affine], scalars: &[i32]) -> G1Projective {
+/// If a list is longer than the bases, which is a mistake of the caller and never depends on the data.
+pub fn msm_small(bases: &[G1Affine], scalars: &[&[i32]]) -> Vec<G1Projective> {
     small(Isa::best(), bases, scalars)
 }
 
@@ -59,7 +60,7 @@ pub mod with {
     }
 
     /// See [`super::msm_small`].
-    pub fn msm_small(isa: Option<Isa>, bases: &[G1Affine], scalars: &[i32]) -> G1Projective {
+    pub fn msm_small(isa: Option<Isa>, bases: &[G1Affine], scalars: &[&[i32]]) -> Vec<G1Projective> {
         small(isa, bases, scalars)
     }
 }
@@ -77,10 +78,11 @@ fn full<C: VectorCurve<ScalarField = Fr>>(isa: Option<Isa>, bases: &[Affine<C>],
     }
     let mut digits = FullDigits::new(count);
     digits.shifted = scalars.par_iter().with_min_len(1024).map(|s| digits.shift(s.into_bigint().0)).collect();
-    buckets::sum(isa, bases, &digits)
+    buckets::sums(isa, bases, &[digits]).into_iter().sum()
 }
 
-fn small(isa: Option<Isa>, bases: &[G1Affine], scalars: &[i32]) -> G1Projective {
-    assert_eq!(bases.len(), scalars.len(), "one scalar for each base");
-    SmallDigits::new(scalars).map_or(G1Projective::zero(), |digits| buckets::sum(isa, bases, &digits))
+fn small(isa: Option<Isa>, bases: &[G1Affine], scalars: &[&[i32]]) -> Vec<G1Projective> {
+    assert!(scalars.iter().all(|scalars| scalars.len() <= bases.len()), "a base for each scalar");
+    let digits: Vec<SmallDigits<'_>> = scalars.par_iter().map(|scalars| SmallDigits::new(scalars)).collect();
+    buckets::sums(isa, bases, &digits)
 }

@@ -17,7 +17,7 @@ use crate::{
     msm::{msm, msm_small},
     srs::Srs,
 };
-use ark_bn254::{Fr, G1Affine};
+use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 use ark_ff::Zero;
 pub use encode::{EncodeError, word};
@@ -94,7 +94,7 @@ pub fn commit_small(srs: &Srs, cells: &[i32], blinding: Fr) -> Result<G1Affine, 
         return Err(PcsError::CoefficientCount { have: n, need: n.next_power_of_two() });
     }
     let powers = powers(srs, if blinding.is_zero() { n } else { n + 1 })?;
-    let sum = msm_small(powers.get(..n).unwrap_or(powers), cells);
+    let sum: G1Projective = msm_small(powers.get(..n).unwrap_or(powers), &[cells]).into_iter().sum();
     Ok(match powers.get(n) {
         Some(top) => sum + *top * blinding,
         None => sum,

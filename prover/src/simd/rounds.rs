@@ -81,11 +81,15 @@ pub(super) fn bind<L: Lanes>(values: &[Fr], r: &Fr, out: &mut [Fr]) -> usize {
     let (values, out, r) = (words(values), words_mut(out), broadcast::<L>(r));
     for step in 0..steps {
         let row = 2 * L::COUNT * step;
-        let fold = |(low, high): (Element<L>, Element<L>)| high.sub(&low).mul(&r).add(&low);
-        let (first, second) = (fold(load(values, row, 2)), fold(load(values, row + 1, 2)));
+        let (first, second) = (fold(load::<L>(values, row, 2), &r), fold(load::<L>(values, row + 1, 2), &r));
         store(first, second, out, row / 2, 1);
     }
     steps * 2 * L::COUNT
+}
+
+#[inline(always)]
+fn fold<L: Lanes>((low, high): (Element<L>, Element<L>), r: &Element<L>) -> Element<L> {
+    high.sub(&low).mul(r).add(&low)
 }
 
 /// `out[2i + 1] = values[i] · x`, `out[2i] = values[i] - out[2i + 1]`.
@@ -125,22 +129,25 @@ pub(super) fn combine<L: Lanes>(p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mu
     let (p, d, out_p, out_d) = (words(p), words(d), words_mut(out_p), words_mut(out_d));
     // four factors of 2^-4 where there should be one
     let scale = broadcast::<L>(&Fr::from(1u64 << 12));
-    let node = |row: usize| {
-        let ((p0, p1), (p2, p3)) = (load::<L>(p, row, 4), load::<L>(p, row + 1, 4));
-        let ((d0, d1), (d2, d3)) = (load::<L>(d, row, 4), load::<L>(d, row + 1, 4));
-        let (low, high) = (d0.mul(&d1), d2.mul(&d3));
-        let sum_low = p0.mul(&d1).add(&p1.mul(&d0));
-        let sum_high = p2.mul(&d3).add(&p3.mul(&d2));
-        let sum = sum_low.mul(&high).add(&sum_high.mul(&low));
-        (sum.mul(&scale), low.mul(&high).mul(&scale))
-    };
     for step in 0..steps {
         let first = 2 * L::COUNT * step;
-        let (a, b) = (node(2 * first), node(2 * first + 2));
+        let (a, b) = (node::<L>(p, d, 2 * first, &scale), node::<L>(p, d, 2 * first + 2, &scale));
         store(a.0, b.0, out_p, first / 2, 1);
         store(a.1, b.1, out_d, first / 2, 1);
     }
     steps * 2 * L::COUNT
+}
+
+/// The nodes above the rows `row, row + 4, …` and those after them.
+#[inline(always)]
+fn node<L: Lanes>(p: &[u64], d: &[u64], row: usize, scale: &Element<L>) -> (Element<L>, Element<L>) {
+    let ((p0, p1), (p2, p3)) = (load::<L>(p, row, 4), load::<L>(p, row + 1, 4));
+    let ((d0, d1), (d2, d3)) = (load::<L>(d, row, 4), load::<L>(d, row + 1, 4));
+    let (low, high) = (d0.mul(&d1), d2.mul(&d3));
+    let sum_low = p0.mul(&d1).add(&p1.mul(&d0));
+    let sum_high = p2.mul(&d3).add(&p3.mul(&d2));
+    let sum = sum_low.mul(&high).add(&sum_high.mul(&low));
+    (sum.mul(scale), low.mul(&high).mul(scale))
 }
 
 /// For a level of arity four: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. `columns` are `p0…p3, d0…d3`.
