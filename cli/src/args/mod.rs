@@ -216,8 +216,9 @@ pub struct ProveArgs {
   assay verify proof.json --model model.key
   assay verify proof.json --model model.key --context 0x… --input input.json
 
-Exit code 0: the proof holds. 1: it does not. Everything is recomputed from the two files. What the proof says is printed,
-so look at it: a valid proof of another output, in another context, is a valid proof. --context and --input demand theirs.")]
+Exit code 0: the proof holds. 1: it does not. The key is trusted: `assay verify-key` checks it. What the proof says is
+printed, so look at it: a valid proof of another output, in another context, is a valid proof. --context and --input
+demand theirs.")]
 pub struct VerifyArgs {
     /// The proof file
     #[arg(value_name = "PROOF")]

@@ -6,7 +6,7 @@
 
 use super::poly::{bind, eq_table, product_message, scaled_eq_table};
 use super::region::Cells;
-use super::small::{Combination, dot, dot_with_total, fold_rows};
+use super::small::{Combination, dot_with_total, fold_rows, pair_message};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::shape::Shape;
@@ -137,15 +137,7 @@ impl Dense<'_> {
         if round > 0 {
             return product_message(&self.values, &self.weights);
         }
-        // The first round multiplies small integers: split into even cells and differences.
-        let pairs = self.weights.len() / 2;
-        let at = |i: usize| self.cells.get(i).copied().unwrap_or(0);
-        let even: Vec<i32> = (0..pairs).map(|j| at(2 * j)).collect();
-        let even_weights: Vec<Fr> = self.weights.iter().step_by(2).copied().collect();
-        // A difference of two 32-bit integers may need 33 bits, so the second sum is taken apart.
-        let odd: Vec<i32> = (0..pairs).map(|j| at(2 * j + 1)).collect();
-        let steps: Vec<Fr> = self.weights.chunks(2).map(|w| w[1] - w[0]).collect();
-        [dot(&even, &even_weights), dot(&odd, &steps) - dot(&even, &steps)]
+        pair_message(self.cells, &self.weights)
     }
 
     fn bind(&mut self, round: u32, x: &Fr) {

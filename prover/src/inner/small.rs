@@ -1,18 +1,19 @@
 //! Small signed integers times field elements, with the reduction put off to the end of a sum.
 //!
-//! A field element is taken as its four raw (Montgomery) 64-bit limbs; `Σ (n_i + 2^31)·f_i` is summed limb by limb in 128 bits, reduced
-//! once, and the bias `2^31·Σ f_i` is taken off. [`reference`] is the readable version, tested equal.
+//! A field element is taken as its four raw (Montgomery) 64-bit limbs; `Σ (n_i + 2^32)·f_i` is summed limb by limb in 128 bits, reduced
+//! once, and the bias `2^32·Σ f_i` is taken off. [`reference`] is the readable version, tested equal.
 
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
 use assay_circuits::Fr;
 use rayon::prelude::*;
 use std::sync::OnceLock;
 
-const BIAS: i64 = 1 << 31;
+/// Makes cells and differences of cells positive.
+const BIAS: i64 = 1 << 32;
 /// Columns that [`fold_rows`] sums at a time: their accumulators fit the first-level cache.
 const STRIPE: usize = 256;
 
-/// A sum of (unsigned 32-bit integer) · (raw limbs). It overflows after 2^32 terms at the earliest.
+/// A sum of (unsigned 33-bit integer) · (raw limbs). It overflows after 2^31 terms at the earliest.
 #[derive(Clone, Copy)]
 struct Sum([u128; 4]);
 
@@ -20,8 +21,8 @@ impl Sum {
     const ZERO: Self = Self([0; 4]);
 
     #[inline(always)]
-    fn add(&mut self, integer: i32, limbs: &[u64; 4]) {
-        let biased = u128::from((i64::from(integer) + BIAS) as u64);
+    fn add(&mut self, integer: i64, limbs: &[u64; 4]) {
+        let biased = u128::from((integer + BIAS) as u64);
         for (sum, limb) in self.0.iter_mut().zip(limbs) {
             *sum += u128::from(*limb) * biased;
         }
@@ -52,25 +53,32 @@ fn limbs(value: &Fr) -> &[u64; 4] {
 pub fn dot_with_total(integers: &[i32], values: &[Fr], total: &Fr) -> Fr {
     let mut sum = Sum::ZERO;
     for (n, f) in integers.iter().zip(values) {
-        sum.add(*n, limbs(f));
+        sum.add(i64::from(*n), limbs(f));
     }
     sum.reduce(total)
 }
 
-/// `Σ_i integers[i] · values[i]`, in parallel.
-pub fn dot(integers: &[i32], values: &[Fr]) -> Fr {
-    let part = |(n, f): (&[i32], &[Fr])| {
-        let mut sum = Sum::ZERO;
-        let mut total = Fr::ZERO;
-        for (n, f) in n.iter().zip(f) {
-            sum.add(*n, limbs(f));
-            total += f;
+/// The first round's message of `Σ_x cells(x)·weights(x)`: the sum over pairs of their first elements' products, and of their differences'
+/// products. Cells beyond the end are zero.
+pub fn pair_message(cells: &[i32], weights: &[Fr]) -> [Fr; 2] {
+    const PART: usize = 2048;
+    let part = |(k, weights): (usize, &[Fr])| {
+        let cells = cells.get(k * PART..).unwrap_or_default();
+        let at = |i: usize| i64::from(cells.get(i).copied().unwrap_or(0));
+        let mut sums = [(Sum::ZERO, Fr::ZERO); 2];
+        for (j, pair) in weights.chunks_exact(2).enumerate() {
+            let (low, high) = (at(2 * j), at(2 * j + 1));
+            let step = pair[1] - pair[0];
+            sums[0].0.add(low, limbs(&pair[0]));
+            sums[0].1 += pair[0];
+            sums[1].0.add(high - low, limbs(&step));
+            sums[1].1 += step;
         }
-        (sum, total)
+        sums
     };
-    let merge = |a: (Sum, Fr), b: (Sum, Fr)| (a.0.merge(b.0), a.1 + b.1);
-    let (sum, total) = integers.par_chunks(4096).zip(values.par_chunks(4096)).map(part).reduce(|| (Sum::ZERO, Fr::ZERO), merge);
-    sum.reduce(&total)
+    let merge = |a: [(Sum, Fr); 2], b: [(Sum, Fr); 2]| std::array::from_fn(|i| (a[i].0.merge(b[i].0), a[i].1 + b[i].1));
+    let sums = weights.par_chunks(PART).enumerate().map(part).reduce(|| [(Sum::ZERO, Fr::ZERO); 2], merge);
+    sums.map(|(sum, total)| sum.reduce(&total))
 }
 
 /// `out[y] = Σ_r coefficients[r] · cells[r · width + y]`, cells beyond the end being zero.
@@ -115,7 +123,7 @@ fn fold_stripe(cells: &[i32], coefficients: &[Fr], width: usize, start: usize, l
         running += coefficient;
         let limbs = limbs(coefficient);
         for (sum, cell) in sums.iter_mut().zip(row) {
-            sum.add(*cell, limbs);
+            sum.add(i64::from(*cell), limbs);
         }
     }
     totals[..full_rows].fill(running);
@@ -145,7 +153,7 @@ impl<const N: usize> Combination<N> {
         let mut t = [0u64; 5];
         let mut carry = 0u128;
         for (j, t) in t.iter_mut().take(4).enumerate() {
-            // products below 2^96: no sum of a few of them overflows
+            // products below 2^97: no sum of a few of them overflows
             let sum = integers.iter().zip(&self.table).map(|(n, row)| u128::from(row[j]) * n).sum::<u128>() + carry;
             *t = sum as u64;
             carry = sum >> 64;
@@ -172,7 +180,7 @@ impl<const N: usize> Combination<N> {
 pub mod reference {
     use super::*;
 
-    /// See [`super::dot`].
+    /// See [`super::dot_with_total`].
     pub fn dot(integers: &[i32], values: &[Fr]) -> Fr {
         integers.iter().zip(values).map(|(n, f)| Fr::from(*n) * f).sum()
     }
@@ -201,7 +209,16 @@ mod tests {
             let coefficients: Vec<Fr> = coefficients.iter().enumerate().map(|(i, c)| *c * Fr::from(i as u64 + 1)).collect();
             assert_eq!(fold_rows(&cells, &coefficients, width), reference::fold_rows(&cells, &coefficients, width), "{rows} {width}");
             let values: Vec<Fr> = (0..cells.len() as u64).map(|i| coefficients[0] * Fr::from(i + 3)).collect();
-            assert_eq!(dot(&cells, &values), reference::dot(&cells, &values));
+            let pairs = values.len() / 2;
+            let halves = |f: &dyn Fn(usize) -> Fr| (0..pairs).map(f).sum::<Fr>();
+            let cell = |i: usize| Fr::from(cells[i]);
+            assert_eq!(
+                pair_message(&cells, &values),
+                [
+                    halves(&|j| cell(2 * j) * values[2 * j]),
+                    halves(&|j| (cell(2 * j + 1) - cell(2 * j)) * (values[2 * j + 1] - values[2 * j]))
+                ]
+            );
             assert_eq!(dot_with_total(&cells, &values, &values.iter().sum()), reference::dot(&cells, &values));
         }
     }

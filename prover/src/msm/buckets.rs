@@ -36,6 +36,9 @@ struct Parts<C: VectorCurve> {
     sums: Vec<C::Words>,
 }
 
+/// Places of bits, each a sum and a bit's number in it, and what belongs there.
+type Bits<C> = (Vec<(usize, u32)>, Vec<<C as VectorCurve>::Words>);
+
 /// A window of one of several sums.
 #[derive(Clone, Copy)]
 struct Window<'a, D> {
@@ -65,7 +68,7 @@ pub(super) fn sums<C: VectorCurve, D: Digits>(isa: Option<Isa>, bases: &[Affine<
     }
 
     let each = windows.len().div_ceil(rayon::current_num_threads()).max(1);
-    let bits: Vec<(Vec<(usize, u32)>, Vec<C::Words>)> = windows.par_chunks(each).map(|windows| weigh(isa, &parts, windows)).collect();
+    let bits: Vec<Bits<C>> = windows.par_chunks(each).map(|windows| weigh(isa, &parts, windows)).collect();
     let (mut places, mut found) = (Vec::new(), Vec::new());
     for (more, and) in bits {
         places.extend(more);
@@ -167,7 +170,7 @@ fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &S
 }
 
 /// For each bit `t` of the windows' digits: its sum and its place `width·j + t` there, and the sum of the buckets whose number has the bit.
-fn weigh<C: VectorCurve, D: Digits>(isa: Option<Isa>, parts: &Parts<C>, windows: &[Window<'_, D>]) -> (Vec<(usize, u32)>, Vec<C::Words>) {
+fn weigh<C: VectorCurve, D: Digits>(isa: Option<Isa>, parts: &Parts<C>, windows: &[Window<'_, D>]) -> Bits<C> {
     let bits_of = |window: &Window<'_, D>| usize::BITS - window.digits.buckets(window.j).leading_zeros();
     let mut scratch = Scratch::<C>::default();
     // rows and columns of every window; `owners` are the parts of a bucket's number that they stand for, `ends` where a window's end

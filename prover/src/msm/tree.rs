@@ -67,13 +67,16 @@ fn scalar_sums<C: VectorCurve>(points: &[C::Words], groups: Groups, scratch: &mu
     passes::<C>(points, groups, scratch, add).unwrap_or_default()
 }
 
-/// Passes until every group is one point; where `add` refuses, the points and groups of that pass.
+/// Points, and the groups that are left to be summed.
+type Refused<C> = (Vec<<C as VectorCurve>::Words>, Groups);
+
+/// Passes until every group is one point; where `add` refuses, what is left.
 fn passes<C: VectorCurve>(
     points: &[C::Words],
     groups: Groups,
     scratch: &mut Scratch<C>,
     add: impl Fn(&[C::Words], &mut Pairs, &mut [C::Words]) -> bool,
-) -> Result<Vec<C::Words>, (Vec<C::Words>, Groups)> {
+) -> Result<Vec<C::Words>, Refused<C>> {
     let Scratch { pairs, buffers: [source, target] } = scratch;
     let Groups { mut terms, mut ends } = groups;
     let mut first = true;
@@ -113,7 +116,7 @@ fn passes<C: VectorCurve>(
 }
 
 /// The groups of a refused pass: what it copied, and the operands of its pairs.
-fn rest<C: VectorCurve>(input: &[C::Words], target: &[C::Words], pairs: &Pairs, ends: Vec<u32>) -> (Vec<C::Words>, Groups) {
+fn rest<C: VectorCurve>(input: &[C::Words], target: &[C::Words], pairs: &Pairs, ends: Vec<u32>) -> Refused<C> {
     let (left, right, to) = (pairs.left(), pairs.right(), pairs.to());
     let (mut points, mut groups, mut pair, mut written) = (Vec::new(), Groups::default(), 0, 0);
     for end in ends {

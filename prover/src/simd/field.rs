@@ -292,8 +292,8 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     fn reduce_by<const FACTOR: u64>(self) -> Self {
         let constant = const { reduction(FACTOR, M::P) };
         let mut less = self;
-        for i in 0..5 {
-            less.0[i] = L::add(less.0[i], L::splat(constant[i]));
+        for (limb, constant) in less.0.iter_mut().zip(constant) {
+            *limb = L::add(*limb, L::splat(constant));
         }
         let less = less.carried();
         let mut out = self;
