@@ -8,10 +8,9 @@ TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on chain; then everything that must fail
 	cargo run --release --locked --bin assay -- demo
 
-test: $(TOOLCHAIN) lint ## everything
+test: $(TOOLCHAIN) lint ## everything; the demo is among the command's tests
 	cargo test --release --locked --workspace
 	$(CONTRACTS)/test.sh
-	cargo run --release --locked --bin assay -- demo
 
 lint:
 	cargo fmt --all --check

@@ -1,7 +1,9 @@
 //! Inner and wrapped proofs of four networks: wall and CPU seconds, sizes, peak memory; beside EZKL where its wheel is installed.
 //!
-//! `cargo bench -p assay-benches` prints the table; with `ASSAY_BENCH_WRITE=1` it also rewrites the table in docs/benchmarks.md. Each measurement is a process
-//! of its own, so that peak memory is its own. Figures of one run belong together; no test asserts any of them.
+//! `cargo bench -p assay-benches` prints the tables; with `ASSAY_BENCH_WRITE=1` (`make bench`) it also rewrites them in docs/benchmarks.md and the charts
+//! beside it. Each measurement is a process of its own, so that peak memory is its own. Figures of one run belong together; no test asserts any of them.
+
+mod chart;
 
 use ark_ff::Field;
 use assay_circuits::Fr;
@@ -20,49 +22,54 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// A network: where its ONNX file is, what stands in for it where it has not been made, and the chunk sizes for latency and for gas.
+/// A network: its ONNX file and calibration samples, if it has any, what stands in for it where they have not been made, and the chunk sizes for
+/// latency and for gas.
 struct Network {
     name: &'static str,
-    onnx: &'static str,
-    calibration: &'static str,
+    files: Option<(&'static str, &'static str)>,
     stand_in: fn() -> (Architecture, Weights),
     log_chunk_latency: u32,
     log_chunk_gas: u32,
 }
 
-const NETWORKS: [Network; 4] = [
+const NETWORKS: [Network; 5] = [
     Network {
         name: "digits CNN",
-        onnx: "fixtures/models/digits_cnn.onnx",
-        calibration: "fixtures/models/digits_calibration.json",
+        files: Some(("fixtures/models/digits_cnn.onnx", "fixtures/models/digits_calibration.json")),
         stand_in: sample::digits_cnn,
         log_chunk_latency: 10,
         log_chunk_gas: 14,
     },
     Network {
         name: "LeNet-5",
-        onnx: "fixtures/generated/lenet5.onnx",
-        calibration: "fixtures/generated/lenet5_calibration.json",
+        files: Some(("fixtures/generated/lenet5.onnx", "fixtures/generated/lenet5_calibration.json")),
         stand_in: sample::lenet5,
         log_chunk_latency: 12,
         log_chunk_gas: 17,
     },
     Network {
         name: "CIFAR CNN",
-        onnx: "fixtures/generated/cifar_cnn.onnx",
-        calibration: "fixtures/generated/cifar_cnn_calibration.json",
+        files: Some(("fixtures/generated/cifar_cnn.onnx", "fixtures/generated/cifar_cnn_calibration.json")),
         stand_in: sample::cifar_cnn,
         log_chunk_latency: 12,
         log_chunk_gas: 17,
     },
     Network {
         name: "MLP 4x1024",
-        onnx: "fixtures/generated/mlp_4x1024.onnx",
-        calibration: "fixtures/generated/mlp_4x1024_calibration.json",
+        files: Some(("fixtures/generated/mlp_4x1024.onnx", "fixtures/generated/mlp_4x1024_calibration.json")),
         stand_in: sample::mlp_4x1024,
         log_chunk_latency: 14,
         log_chunk_gas: 17,
     },
+    Network { name: "VGG-16, 32x32", files: None, stand_in: sample::vgg16, log_chunk_latency: 15, log_chunk_gas: 18 },
+];
+
+/// Networks that grow in one respect each: a label, what is counted, and a network for each step.
+type Growth = (&'static str, fn(u32) -> (Architecture, Weights), &'static [u32]);
+const GROWTH: [Growth; 3] = [
+    ("width", |width| sample::mlp(width, 4), &[64, 128, 256, 512, 1024]),
+    ("depth", |depth| sample::mlp(256, depth), &[2, 4, 8, 16, 32]),
+    ("image", sample::convolutions, &[8, 16, 32, 64]),
 ];
 
 /// Runs of each measurement; the best counts.
@@ -96,6 +103,12 @@ fn main() {
         println!("{}", serde_json::to_string(&measured).expect("plain data"));
         return;
     }
+    if let [_, mode] = arguments.as_slice()
+        && mode == "growth"
+    {
+        println!("{}", serde_json::to_string(&growth()).expect("plain data"));
+        return;
+    }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let yardstick =
         format!("{cores} cores; best of {RUNS}; wall (CPU) seconds; a multiplication in F takes {:.0} ns in this run", yardstick_ns());
@@ -107,8 +120,10 @@ fn main() {
         "|---|---|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
     let mut ratios = Vec::new();
+    let mut phases = vec![String::new(), "| network | proof | seconds per phase | setup |".to_owned(), "|---|---|---|---|".to_owned()];
+    let (mut inner_bars, mut whole_bars) = (Vec::new(), Vec::new());
     for (index, network) in NETWORKS.iter().enumerate() {
-        let (inner, whole) = (child("inner", index), child("whole", index));
+        let (inner, whole): (Measured, Measured) = (child(&["inner", &index.to_string()]), child(&["whole", &index.to_string()]));
         lines.push(format!(
             "| {} | {} | {:.3} s ({:.2}), {} | {:.1} ms | {:.1} kB | {} MiB | {:.2} s ({:.2}), {} | {} | {:.1} ms | {:.1} kB | {} MiB |",
             network.name,
@@ -128,42 +143,120 @@ fn main() {
             whole.peak_mib
         ));
         println!("{}", lines.last().map_or("", String::as_str));
-        println!("    inner: {:?}", inner.phases);
-        println!("    whole: {:?}; setup {:.1} s; chunks {:?}", whole.phases, whole.setup_s, whole.chunks);
+        for (proof, measured) in [("inner", &inner), ("wrapped", &whole)] {
+            let list: Vec<String> = measured.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
+            phases.push(format!("| {} | {proof} | {} | {:.1} |", network.name, list.join(", "), measured.setup_s));
+            println!("    {}", phases.last().map_or("", String::as_str));
+        }
+        inner_bars.push(bar(network, &inner));
+        whole_bars.push(bar(network, &whole));
         if index < 2 {
             ratios.extend(rival(network, &whole));
         }
     }
+    let growth: Vec<GrowthLine> = child(&["growth"]);
+    lines.extend(phases);
     lines.push(String::new());
     lines.extend(ratios);
     if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
         write(&lines.join("\n"));
+        let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
+        std::fs::write("docs/benchmarks-inner.svg", chart::bars("Inner proof", &kinds, &inner_bars)).expect("docs");
+        std::fs::write("docs/benchmarks-wrapped.svg", chart::bars("Whole proof, wrapped", &kinds, &whole_bars)).expect("docs");
+        let lines: Vec<chart::Line> = growth
+            .iter()
+            .flat_map(|line| {
+                let line_of = |what: &str, at: fn(&GrowthPoint) -> f64| chart::Line {
+                    label: format!("{}: {what}", line.label),
+                    points: line.points.iter().map(|point| (at(point), point.seconds)).collect(),
+                };
+                [line_of("parameters", |p| p.parameters as f64), line_of("activations", |p| p.activations as f64)]
+            })
+            .collect();
+        let title = "Inner proof of networks that grow in width, depth or image size";
+        std::fs::write("docs/benchmarks-growth.svg", chart::lines(title, "parameters or activations", &lines)).expect("docs");
     }
+}
+
+/// Phases in the order and colours of the charts.
+const PHASES: [&str; 8] = ["Commit", "Lookup", "Linear", "Batch", "Opening", "WrapWitness", "Wrap", "other"];
+
+fn bar(network: &Network, measured: &Measured) -> chart::Bar {
+    let seconds = |name: &str| measured.phases.iter().filter(|(phase, _)| phase == name).map(|(_, s)| s).sum::<f64>();
+    let mut parts: Vec<f64> = PHASES.iter().map(|phase| seconds(phase)).collect();
+    let named: f64 = parts.iter().sum();
+    if let Some(other) = parts.last_mut() {
+        *other = (measured.wall_s - named).max(0.0);
+    }
+    chart::Bar { label: network.name.to_owned(), parts }
+}
+
+#[derive(Serialize, Deserialize)]
+struct GrowthLine {
+    label: String,
+    points: Vec<GrowthPoint>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GrowthPoint {
+    parameters: usize,
+    activations: usize,
+    seconds: f64,
+}
+
+/// Inner proofs of [`GROWTH`], best of [`RUNS`], all with chunks of 2^12.
+fn growth() -> Vec<GrowthLine> {
+    let srs = || Srs::development(12);
+    let point = |(architecture, weights): (Architecture, Weights)| {
+        let activations = architecture.layers.iter().map(|layer| layer.dims.len()).sum();
+        let parameters = count(&weights);
+        let cells = sample::random_input(&architecture, 1);
+        let package = Package::new(Metadata::default(), architecture, weights, 12, &srs()).expect("a package");
+        let seller = Seller::new(package, srs()).expect("its own SRS");
+        let input = InputOpening::private(seller.shape(), cells);
+        let run = |_| {
+            let start = Instant::now();
+            seller.prove_native(&input, Fr::from(1u64), &Control::new()).expect("a proof");
+            start.elapsed().as_secs_f64()
+        };
+        GrowthPoint { parameters, activations, seconds: (0..RUNS).map(run).fold(f64::MAX, f64::min) }
+    };
+    let line = |(label, network, steps): &Growth| GrowthLine {
+        label: (*label).to_owned(),
+        points: steps.iter().map(|step| point(network(*step))).collect(),
+    };
+    GROWTH.iter().map(line).collect()
+}
+
+/// Nonzero weights and biases.
+fn count(weights: &Weights) -> usize {
+    let matrices = weights.matrices.iter().flatten().filter(|w| **w != 0).count();
+    matrices + weights.biases.iter().flatten().filter(|b| **b != 0).count()
 }
 
 /// Measures in a process of its own.
-fn child(mode: &str, index: usize) -> Measured {
-    let output = Command::new(std::env::current_exe().expect("this program")).args([mode, &index.to_string()]).output().expect("it starts");
+fn child<T: serde::de::DeserializeOwned>(arguments: &[&str]) -> T {
+    let output = Command::new(std::env::current_exe().expect("this program")).args(arguments).output().expect("it starts");
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().last().unwrap_or_default();
-    serde_json::from_str(line).unwrap_or_else(|_| panic!("{mode} {index}: {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_str(line).unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn load(network: &Network) -> (Architecture, Weights) {
-    if !Path::new(network.onnx).exists() {
-        eprintln!("{} is not there (python fixtures/make_models.py makes it): a network of the same dimensions stands in", network.onnx);
+    let Some((onnx, calibration)) = network.files else { return (network.stand_in)() };
+    if !Path::new(onnx).exists() {
+        eprintln!("{onnx} is not there (python fixtures/make_models.py makes it): a network of the same dimensions stands in");
         return (network.stand_in)();
     }
-    let calibration = Calibration::read(Path::new(network.calibration)).expect("calibration");
-    let compiled = assay_compiler::compile(Path::new(network.onnx), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
+    let calibration = Calibration::read(Path::new(calibration)).expect("calibration");
+    let compiled = assay_compiler::compile(Path::new(onnx), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
     (compiled.architecture, compiled.weights)
 }
 
 fn measure(network: &Network, wrapped: bool, log_chunk: Option<u32>) -> Measured {
     let (architecture, weights) = load(network);
     let log_chunk = log_chunk.unwrap_or(if wrapped { network.log_chunk_gas } else { network.log_chunk_latency });
-    let parameters =
-        weights.matrices.iter().flatten().filter(|w| **w != 0).count() + weights.biases.iter().flatten().filter(|b| **b != 0).count();
+    let parameters = count(&weights);
     let cells = sample::random_input(&architecture, 1);
     exec::execute(&architecture, &weights, &cells).expect("it runs");
     let srs = Srs::development(log_chunk);
@@ -260,11 +353,12 @@ fn status_mib(key: &str) -> u64 {
 /// EZKL on the same model, in the same run. `ASSAY_EZKL_PYTHON` names a Python that has the wheel.
 fn rival(network: &Network, ours: &Measured) -> Option<String> {
     let python = PathBuf::from(std::env::var_os("ASSAY_EZKL_PYTHON").unwrap_or_else(|| "python3".into()));
-    if !Path::new(network.onnx).exists() {
-        println!("    EZKL: skipped, {} is not there", network.onnx);
+    let (onnx, calibration) = network.files?;
+    if !Path::new(onnx).exists() {
+        println!("    EZKL: skipped, {onnx} is not there");
         return None;
     }
-    let output = Command::new(python).args(["benches/ezkl_bench.py", network.onnx, network.calibration]).output().ok()?;
+    let output = Command::new(python).args(["benches/ezkl_bench.py", onnx, calibration]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let value: serde_json::Value = text.lines().last().and_then(|line| serde_json::from_str(line).ok())?;
     if let Some(word) = value.get("skipped") {

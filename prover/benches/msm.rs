@@ -1,10 +1,10 @@
 //! Our multi-scalar multiplications beside `ark-ec`'s: `cargo bench -p assay-prover --bench msm`. Milliseconds of CPU time of all threads (mean
 //! of 10 runs), where the system tells it (Linux), which a busy machine disturbs less; and of wall clock (best of 10).
 
-use ark_bn254::{Fr, G1Affine, G1Projective};
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{PrimeGroup, VariableBaseMSM, scalar_mul::BatchMulPreprocessing};
 use ark_ff::PrimeField;
-use assay_prover::msm::{msm, msm_small};
+use assay_prover::msm::{Isa, with};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ fn cpu_ms() -> Option<f64> {
 }
 
 /// The result, CPU and wall clock time in ms.
-fn measure(mut f: impl FnMut() -> G1Projective) -> (G1Projective, String) {
+fn measure<G>(mut f: impl FnMut() -> G) -> (G, String) {
     let mut out = f();
     let (mut best, cpu) = (f64::MAX, cpu_ms());
     for _ in 0..RUNS {
@@ -34,20 +34,25 @@ const RUNS: u32 = 10;
 fn main() {
     let mut rng = StdRng::seed_from_u64(1);
     println!("threads {}", rayon::current_num_threads());
-    println!("{:>5} {:>15} {:>15} {:>15} {:>15}", "log n", "full", "ark full", "i16", "ark i16");
+    println!("{:>5} {:>12} {:>15} {:>15} {:>15}", "log n", "instructions", "G1 full", "G1 i16", "G2 full");
     for log in [12, 14, 16] {
         let n = 1 << log;
         let scalars: Vec<Fr> = (0..n).map(|_| Fr::from_le_bytes_mod_order(&rng.random::<[u8; 32]>())).collect();
         let small: Vec<i32> = (0..n).map(|_| i32::from(rng.random::<i16>())).collect();
         let lifted: Vec<Fr> = small.iter().map(|s| Fr::from(*s)).collect();
         let bases: Vec<G1Affine> = BatchMulPreprocessing::new(G1Projective::generator(), n).batch_mul(&scalars);
-        let runs = [
-            measure(|| msm(&bases, &scalars)),
-            measure(|| G1Projective::msm_unchecked(&bases, &scalars)),
-            measure(|| msm_small(&bases, &[&small[..]])[0]),
-            measure(|| G1Projective::msm_unchecked(&bases, &lifted)),
-        ];
-        assert!(runs[0].0 == runs[1].0 && runs[2].0 == runs[3].0, "the results agree");
-        println!("{log:>5} {:>15} {:>15} {:>15} {:>15}", runs[0].1, runs[1].1, runs[2].1, runs[3].1);
+        let bases_g2: Vec<G2Affine> = BatchMulPreprocessing::new(G2Projective::generator(), n).batch_mul(&scalars);
+        let row = |name: &str, times: [&str; 3]| println!("{log:>5} {name:>12} {:>15} {:>15} {:>15}", times[0], times[1], times[2]);
+        let full = measure(|| G1Projective::msm_unchecked(&bases, &scalars));
+        let short = measure(|| G1Projective::msm_unchecked(&bases, &lifted));
+        let g2 = measure(|| G2Projective::msm_unchecked(&bases_g2, &scalars));
+        row("arkworks", [&full.1, &short.1, &g2.1]);
+        for isa in Isa::available().iter().map(|isa| Some(*isa)).chain([None]) {
+            let ours = measure(|| with::msm(isa, &bases, &scalars));
+            let ours_short = measure(|| with::msm_small(isa, &bases, &[&small[..]])[0]);
+            let ours_g2 = measure(|| with::msm_g2(isa, &bases_g2, &scalars));
+            assert!(ours.0 == full.0 && ours_short.0 == short.0 && ours_g2.0 == g2.0, "the results agree");
+            row(&isa.map_or("scalar".to_owned(), |isa| format!("{isa:?}")), [&ours.1, &ours_short.1, &ours_g2.1]);
+        }
     }
 }

@@ -154,11 +154,42 @@ pub fn cifar_cnn() -> (Architecture, Weights) {
 
 /// Four dense layers of 1024: 4.2 million parameters.
 pub fn mlp_4x1024() -> (Architecture, Weights) {
-    let mut net = Sample::new(Dims::vector(1024), 4);
-    for _ in 0..3 {
-        net.dense(1024, Function::Relu);
+    mlp(1024, 4)
+}
+
+/// `depth` dense layers of `width`, with ReLU between them.
+pub fn mlp(width: u32, depth: u32) -> (Architecture, Weights) {
+    let mut net = Sample::new(Dims::vector(width), 4);
+    for _ in 1..depth {
+        net.dense(width, Function::Relu);
     }
-    net.dense(1024, Function::Identity);
+    net.dense(width, Function::Identity);
+    net.finish()
+}
+
+/// Convolutions of 8 channels on `size × size` images, halved down to 4 × 4, then a dense layer: activations grow with `size`, parameters hardly do.
+/// `size` is a power of two, at least 4.
+pub fn convolutions(size: u32) -> (Architecture, Weights) {
+    let mut net = Sample::new(Dims::new(1, size, size), 5);
+    net.conv(8, 3, 1);
+    for _ in 2..size.ilog2() {
+        net.conv(8, 3, 1);
+        net.average_pool();
+    }
+    net.dense(10, Function::Identity);
+    net.finish()
+}
+
+/// VGG-16's convolutions for 3 × 32 × 32 images and one dense layer, with average pools: 14.7 million parameters.
+pub fn vgg16() -> (Architecture, Weights) {
+    let mut net = Sample::new(Dims::new(3, 32, 32), 6);
+    for (channels, layers) in [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)] {
+        for _ in 0..layers {
+            net.conv(channels, 3, 1);
+        }
+        net.average_pool();
+    }
+    net.dense(10, Function::Identity);
     net.finish()
 }
 

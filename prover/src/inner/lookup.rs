@@ -168,6 +168,9 @@ fn prove_level(
     let mut children = Children::new(&level, 1 << arity, &lambda);
     drop(level);
     let r = claims.point;
+    // Challenges are hash outputs; should one be 0, its inverse stays 0, the claim that follows is false and the proof is refused.
+    let mut inverses = r.clone();
+    ark_ff::batch_inversion(&mut inverses);
     let mut claim = claims.numerator + claims.denominator * lambda;
     let mut point = Vec::with_capacity(r.len());
     let mut rounds = Vec::with_capacity(r.len());
@@ -181,9 +184,7 @@ fn prove_level(
         message[..values].iter_mut().for_each(|m| *m += tail);
         transcript.absorb_all(&message);
         let x = transcript.challenge();
-        // r_i is a hash output; should it be 0, the claim that follows is false and the proof is refused.
-        let inverse = Field::inverse(r_i).unwrap_or_default();
-        let at_one = (claim - (Fr::ONE - r_i) * message[0]) * inverse;
+        let at_one = (claim - (Fr::ONE - r_i) * message[0]) * inverses[i];
         claim = match message.as_slice() {
             [zero, leading] => quadratic_at(zero, &at_one, leading, &x),
             [zero, minus_one, two, leading] => quartic_at([zero, minus_one, two, leading], &at_one, &x),
