@@ -2,7 +2,7 @@
 //!
 //! Arrays are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
 
-use super::poly::{add, bind, eq_table_prefix, sum_of_parts};
+use super::poly::{add, bind_serial, eq_table_prefix, sum_of_parts};
 use crate::simd::{self, Isa};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -84,9 +84,16 @@ struct Children {
 
 impl Children {
     fn new(level: &Fractions, width: usize, lambda: &Fr) -> Self {
-        let column = |values: &[Fr], j: usize| values.par_iter().skip(j).step_by(width).copied().collect::<Vec<Fr>>();
-        let mut p: Vec<Vec<Fr>> = (0..width).map(|j| column(&level.p, j)).collect();
-        let d: Vec<Vec<Fr>> = (0..width).map(|j| column(&level.d, j)).collect();
+        let columns = |values: &[Fr]| -> Vec<Vec<Fr>> {
+            let column = |j: usize| {
+                // room for a tail
+                let mut column = Vec::with_capacity(values.len() / width + 1);
+                column.extend(values.iter().skip(j).step_by(width));
+                column
+            };
+            (0..width).into_par_iter().map(column).collect()
+        };
+        let (mut p, d) = rayon::join(|| columns(&level.p), || columns(&level.d));
         p[1].par_iter_mut().zip(d[1].par_iter()).with_min_len(512).for_each(|(p, d)| *p += *lambda * d);
         Self { p, d }
     }
@@ -105,7 +112,13 @@ impl Children {
     }
 
     fn bind(&mut self, x: &Fr) {
-        self.p.iter_mut().chain(&mut self.d).for_each(|values| bind(values, x, Fr::ZERO));
+        let parallel = self.len() >= 2 * PART;
+        let columns = self.p.iter_mut().chain(&mut self.d);
+        if parallel {
+            columns.collect::<Vec<_>>().into_par_iter().for_each(|values| bind_serial(values, x, Fr::ZERO));
+        } else {
+            columns.for_each(|values| bind_serial(values, x, Fr::ZERO));
+        }
     }
 
     /// Values of the round's `g` at its message points, and the sum of the weights.

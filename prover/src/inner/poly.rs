@@ -54,15 +54,27 @@ fn split(table: &[Fr], x: &Fr, next: &mut [Fr]) {
 
 /// Binds the lowest variable to `r`; a missing last element is `tail`.
 pub fn bind(values: &mut Vec<Fr>, r: &Fr, tail: Fr) {
+    if values.len() < 2 * SERIAL {
+        return bind_serial(values, r, tail);
+    }
+    bind_with(values, tail, |values, out| {
+        out.par_chunks_mut(PART).zip(values.par_chunks(2 * PART)).for_each(|(out, values)| fold(values, r, out));
+    });
+}
+
+/// [`bind`] on this thread alone, for callers that bind many arrays at once.
+pub fn bind_serial(values: &mut Vec<Fr>, r: &Fr, tail: Fr) {
+    bind_with(values, tail, |values, out| fold(values, r, out));
+}
+
+fn bind_with(values: &mut Vec<Fr>, tail: Fr, fold: impl FnOnce(&[Fr], &mut [Fr])) {
     if values.len() % 2 == 1 {
         values.push(tail);
     }
-    let mut out = vec![Fr::ZERO; values.len() / 2];
-    if out.len() >= SERIAL {
-        out.par_chunks_mut(PART).zip(values.par_chunks(2 * PART)).for_each(|(out, values)| fold(values, r, out));
-    } else {
-        fold(values, r, &mut out);
-    }
+    // room for a tail in the next round
+    let mut out = Vec::with_capacity(values.len() / 2 + 1);
+    out.resize(values.len() / 2, Fr::ZERO);
+    fold(values, &mut out);
     *values = out;
 }
 
