@@ -19,7 +19,7 @@ use assay_prover::srs::Srs;
 use assay_prover::wrap::{self, WrapProvingKey};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// A network: its ONNX file and calibration samples, if it has any, what stands in for it where they have not been made, and the chunk sizes for
@@ -64,12 +64,14 @@ const NETWORKS: [Network; 5] = [
     Network { name: "VGG-16, 32x32", files: None, stand_in: sample::vgg16, log_chunk_latency: 15, log_chunk_gas: 18 },
 ];
 
-/// Networks that grow in one respect each: a label, what is counted, and a network for each step.
-type Growth = (&'static str, fn(u32) -> (Architecture, Weights), &'static [u32]);
+/// Networks that grow in one respect each: a label, a network for each step, the steps, and what counts.
+type Growth = (&'static str, fn(u32) -> (Architecture, Weights), &'static [u32], fn(&Architecture, &Weights) -> usize);
 const GROWTH: [Growth; 3] = [
-    ("width", |width| sample::mlp(width, 4), &[64, 128, 256, 512, 1024]),
-    ("depth", |depth| sample::mlp(256, depth), &[2, 4, 8, 16, 32]),
-    ("image", sample::convolutions, &[8, 16, 32, 64]),
+    ("width (parameters)", |width| sample::mlp(width, 4), &[64, 128, 256, 512, 1024], |_, weights| count(weights)),
+    ("depth (parameters)", |depth| sample::mlp(256, depth), &[2, 4, 8, 16, 32], |_, weights| count(weights)),
+    ("image (activations)", sample::convolutions, &[8, 16, 32, 64], |architecture, _| {
+        architecture.layers.iter().map(|layer| layer.dims.len()).sum()
+    }),
 ];
 
 /// Runs of each measurement; the best counts.
@@ -106,8 +108,7 @@ fn main() {
     if let [_, mode] = arguments.as_slice()
         && mode == "growth"
     {
-        println!("{}", serde_json::to_string(&growth()).expect("plain data"));
-        return;
+        return growth();
     }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let yardstick =
@@ -123,7 +124,7 @@ fn main() {
     let mut phases = vec![String::new(), "| network | proof | seconds per phase | setup |".to_owned(), "|---|---|---|---|".to_owned()];
     let (mut inner_bars, mut whole_bars) = (Vec::new(), Vec::new());
     for (index, network) in NETWORKS.iter().enumerate() {
-        let (inner, whole): (Measured, Measured) = (child(&["inner", &index.to_string()]), child(&["whole", &index.to_string()]));
+        let (inner, whole) = (child("inner", index), child("whole", index));
         lines.push(format!(
             "| {} | {} | {:.3} s ({:.2}), {} | {:.1} ms | {:.1} kB | {} MiB | {:.2} s ({:.2}), {} | {} | {:.1} ms | {:.1} kB | {} MiB |",
             network.name,
@@ -154,7 +155,7 @@ fn main() {
             ratios.extend(rival(network, &whole));
         }
     }
-    let growth: Vec<GrowthLine> = child(&["growth"]);
+    print!("{}", run(&["growth"]));
     lines.extend(phases);
     lines.push(String::new());
     lines.extend(ratios);
@@ -163,18 +164,6 @@ fn main() {
         let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
         std::fs::write("docs/benchmarks-inner.svg", chart::bars("Inner proof", &kinds, &inner_bars)).expect("docs");
         std::fs::write("docs/benchmarks-wrapped.svg", chart::bars("Whole proof, wrapped", &kinds, &whole_bars)).expect("docs");
-        let lines: Vec<chart::Line> = growth
-            .iter()
-            .flat_map(|line| {
-                let line_of = |what: &str, at: fn(&GrowthPoint) -> f64| chart::Line {
-                    label: format!("{}: {what}", line.label),
-                    points: line.points.iter().map(|point| (at(point), point.seconds)).collect(),
-                };
-                [line_of("parameters", |p| p.parameters as f64), line_of("activations", |p| p.activations as f64)]
-            })
-            .collect();
-        let title = "Inner proof of networks that grow in width, depth or image size";
-        std::fs::write("docs/benchmarks-growth.svg", chart::lines(title, "parameters or activations", &lines)).expect("docs");
     }
 }
 
@@ -191,25 +180,11 @@ fn bar(network: &Network, measured: &Measured) -> chart::Bar {
     chart::Bar { label: network.name.to_owned(), parts }
 }
 
-#[derive(Serialize, Deserialize)]
-struct GrowthLine {
-    label: String,
-    points: Vec<GrowthPoint>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct GrowthPoint {
-    parameters: usize,
-    activations: usize,
-    seconds: f64,
-}
-
-/// Inner proofs of [`GROWTH`], best of [`RUNS`], all with chunks of 2^12.
-fn growth() -> Vec<GrowthLine> {
+/// Inner proofs of [`GROWTH`], best of [`RUNS`], all with chunks of 2^12: prints them, and with `ASSAY_BENCH_WRITE` draws them.
+fn growth() {
     let srs = || Srs::development(12);
-    let point = |(architecture, weights): (Architecture, Weights)| {
-        let activations = architecture.layers.iter().map(|layer| layer.dims.len()).sum();
-        let parameters = count(&weights);
+    let point = |(architecture, weights): (Architecture, Weights), size: fn(&Architecture, &Weights) -> usize| {
+        let size = size(&architecture, &weights) as f64;
         let cells = sample::random_input(&architecture, 1);
         let package = Package::new(Metadata::default(), architecture, weights, 12, &srs()).expect("a package");
         let seller = Seller::new(package, srs()).expect("its own SRS");
@@ -219,13 +194,18 @@ fn growth() -> Vec<GrowthLine> {
             seller.prove_native(&input, Fr::from(1u64), &Control::new()).expect("a proof");
             start.elapsed().as_secs_f64()
         };
-        GrowthPoint { parameters, activations, seconds: (0..RUNS).map(run).fold(f64::MAX, f64::min) }
+        (size, (0..RUNS).map(run).fold(f64::MAX, f64::min))
     };
-    let line = |(label, network, steps): &Growth| GrowthLine {
-        label: (*label).to_owned(),
-        points: steps.iter().map(|step| point(network(*step))).collect(),
+    let line = |(label, network, steps, size): &Growth| {
+        let points: Vec<(f64, f64)> = steps.iter().map(|step| point(network(*step), *size)).collect();
+        println!("{label}: {points:.3?}");
+        chart::Line { label: (*label).to_owned(), points }
     };
-    GROWTH.iter().map(line).collect()
+    let lines: Vec<chart::Line> = GROWTH.iter().map(line).collect();
+    if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
+        let title = "Inner proof of networks that grow in width, depth or image size";
+        std::fs::write("docs/benchmarks-growth.svg", chart::lines(title, "parameters or activations", &lines)).expect("docs");
+    }
 }
 
 /// Nonzero weights and biases.
@@ -235,11 +215,17 @@ fn count(weights: &Weights) -> usize {
 }
 
 /// Measures in a process of its own.
-fn child<T: serde::de::DeserializeOwned>(arguments: &[&str]) -> T {
-    let output = Command::new(std::env::current_exe().expect("this program")).args(arguments).output().expect("it starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().last().unwrap_or_default();
-    serde_json::from_str(line).unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)))
+fn child(mode: &str, index: usize) -> Measured {
+    let output = run(&[mode, &index.to_string()]);
+    let line = output.lines().last().unwrap_or_default();
+    serde_json::from_str(line).unwrap_or_else(|_| panic!("{mode} {index}: {output}"))
+}
+
+/// What this program prints with these arguments; its errors go where ours go.
+fn run(arguments: &[&str]) -> String {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output().expect("it starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn load(network: &Network) -> (Architecture, Weights) {
