@@ -3,16 +3,22 @@
 //! `docs/protocol.md` section 2. A claim about a column is a claim about `G` at a point whose high coordinates are the bits of the
 //! block's position. Everything here follows from the architecture and the chunk size; a proof chooses nothing.
 
+use crate::batch::Batch;
 use crate::model::{Architecture, Layer, Source};
 use std::cmp::Reverse;
 
-/// An aligned power-of-two range of cells: `offset` is a multiple of `2^log_size`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A power-of-two number of cells, aligned to the range that they span. A column of a batch holds its inferences one after the other; only those of the
+/// input may lie further apart than they are long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
     /// First cell.
     pub offset: usize,
     /// Log of the number of cells.
     pub log_size: u32,
+    /// Log of the number of cells of one inference; `log_size` for what a batch shares.
+    pub log_item: u32,
+    /// The cells of two inferences are `2^(log_item + gap)` apart.
+    pub gap: u32,
 }
 
 impl Block {
@@ -21,14 +27,36 @@ impl Block {
         1 << self.log_size
     }
 
-    /// The block's cells.
+    /// From the first cell to the last, gaps included.
     pub fn range(&self) -> std::ops::Range<usize> {
-        self.offset..self.offset + self.size()
+        self.offset..self.offset + (1 << self.log_span())
     }
 
-    /// The block's position among blocks of its size: the high bits of its cells' indices.
-    pub fn index(&self) -> usize {
-        self.offset >> self.log_size
+    /// Log of the number of cells from the first to the last.
+    pub fn log_span(&self) -> u32 {
+        self.log_size + self.gap
+    }
+
+    /// The ranges of the inferences; one range where there are no gaps.
+    pub fn pieces(&self) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let (offset, len, count) =
+            if self.gap == 0 { (self.offset, self.log_size, 0) } else { (self.offset, self.log_item, self.log_batch()) };
+        let distance = len + self.gap;
+        (0..1usize << count).map(move |i| offset + (i << distance)..offset + (i << distance) + (1 << len))
+    }
+
+    /// Log of the number of inferences.
+    pub fn log_batch(&self) -> u32 {
+        self.log_size - self.log_item
+    }
+
+    /// Of the coordinates of a point of the committed vector (or of the leaves), those that number the block's own cells, and those that are fixed
+    /// within it, with the number that they have there.
+    pub fn coordinates<S: Clone>(&self, point: &[S]) -> (Vec<S>, Vec<S>, usize) {
+        let (inside, above) = point.split_at(self.log_span() as usize);
+        let (low, rest) = inside.split_at(self.log_item as usize);
+        let (hole, high) = rest.split_at(self.gap as usize);
+        ([low, high].concat(), [hole, above].concat(), self.offset >> self.log_span() << self.gap)
     }
 }
 
@@ -136,24 +164,29 @@ pub struct Layout {
     pub log_leaves: u32,
 }
 
-/// Places blocks, largest first; every block is aligned. Returns the offsets, in the order asked, and the end.
-fn pack(log_sizes: &[u32], start: usize) -> (Vec<Block>, usize) {
-    let mut order: Vec<usize> = (0..log_sizes.len()).collect();
-    order.sort_by_key(|&i| Reverse(log_sizes[i]));
-    let mut blocks = vec![Block { offset: 0, log_size: 0 }; log_sizes.len()];
+/// A block that is yet to be placed.
+fn block(log_item: u32, log_batch: u32) -> Block {
+    Block { offset: 0, log_size: log_item + log_batch, log_item, gap: 0 }
+}
+
+/// Places blocks, largest first; every block is aligned. Returns them in the order given, and the end.
+fn pack(blocks: &[Block], start: usize) -> (Vec<Block>, usize) {
+    let mut order: Vec<usize> = (0..blocks.len()).collect();
+    order.sort_by_key(|&i| Reverse(blocks[i].log_span()));
+    let mut blocks = blocks.to_vec();
     let mut end = start;
     for i in order {
-        blocks[i] = Block { offset: end, log_size: log_sizes[i] };
-        end += blocks[i].size();
+        blocks[i].offset = end;
+        end = blocks[i].range().end;
     }
     (blocks, end)
 }
 
 /// Packs the blocks of one region of at least `least` chunks after `start` cells; returns them, the region and the cell after its last chunk.
-fn region(log_sizes: &[u32], start: usize, log_chunk: u32, least: usize) -> (std::vec::IntoIter<Block>, Region, usize) {
-    let largest = log_sizes.iter().copied().max().unwrap_or(0).max(log_chunk);
+fn region(blocks: &[Block], start: usize, log_chunk: u32, least: usize) -> (std::vec::IntoIter<Block>, Region, usize) {
+    let largest = blocks.iter().map(Block::log_span).max().unwrap_or(0).max(log_chunk);
     let first = start.next_multiple_of(1 << largest);
-    let (blocks, end) = pack(log_sizes, first);
+    let (blocks, end) = pack(blocks, first);
     let chunks = (end - first).div_ceil(1 << log_chunk).max(least);
     let first_chunk = if chunks == 0 { start >> log_chunk } else { first >> log_chunk };
     let end = if chunks == 0 { start } else { first + (chunks << log_chunk) };
@@ -166,8 +199,9 @@ fn has_y(architecture: &Architecture, layer: &Layer) -> bool {
 
 impl Layout {
     /// The layout of a valid architecture (see [`Architecture::validate`]) for chunks of `2^log_chunk` cells.
-    pub fn new(architecture: &Architecture, log_chunk: u32) -> Self {
-        let size = |layer: &Layer| layer.dims.log_size();
+    pub fn new(architecture: &Architecture, log_chunk: u32, batch: Batch) -> Self {
+        let column = |layer: &Layer| block(layer.dims.log_size(), batch.log_len());
+        let shared = |log_size: u32| block(log_size, 0);
         let mut ranges: Vec<u32> = architecture.layers.iter().map(|l| u32::from(l.shift)).filter(|s| *s > 0).collect();
         ranges.push(u32::from(architecture.input.bits));
         ranges.sort_unstable();
@@ -176,29 +210,31 @@ impl Layout {
         let mut secret = Vec::new();
         for layer in &architecture.layers {
             for term in layer.terms.iter().filter(|t| t.weight().is_some()) {
-                secret.push(architecture.weight_log_size(layer, term).unwrap_or(0));
+                secret.push(shared(architecture.weight_log_size(layer, term).unwrap_or(0)));
             }
-            secret.extend(layer.bias.then(|| layer.dims.log_channels()));
+            secret.extend(layer.bias.then(|| shared(layer.dims.log_channels())));
         }
         let (mut secret, weights, end) = region(&secret, 0, log_chunk, 1);
 
-        let committed: Vec<u32> = architecture.tables.iter().filter(|t| t.is_committed()).map(|t| t.log_rows()).collect();
+        let committed: Vec<Block> = architecture.tables.iter().filter(|t| t.is_committed()).map(|t| shared(t.log_rows())).collect();
         let (mut committed, tables_region, end) = region(&committed, end, log_chunk, 0);
 
-        let (mut input, input_region, end) = region(&[architecture.input.dims.log_size()], end, log_chunk, 1);
+        let log_input = architecture.input.dims.log_size();
+        let gap = if batch.is_separate() { log_chunk.saturating_sub(log_input) } else { 0 };
+        let input = Block { gap, ..block(log_input, batch.log_len()) };
+        let (mut input, input_region, end) = region(&[input], end, log_chunk, 1);
 
         let mut witness = Vec::new();
         for layer in &architecture.layers {
             let columns = 1 + usize::from(has_y(architecture, layer)) + usize::from(layer.shift > 0) + usize::from(layer.limbs);
-            witness.extend(std::iter::repeat_n(size(layer), columns));
+            witness.extend(std::iter::repeat_n(column(layer), columns));
         }
-        witness.extend(architecture.tables.iter().map(|t| t.log_rows()));
-        witness.extend(&ranges);
+        witness.extend(architecture.tables.iter().map(|t| t.log_rows()).chain(ranges.iter().copied()).map(shared));
         let (mut witness_blocks, witness, end) = region(&witness, end, log_chunk, 1);
 
         // Every iterator below was filled by the same walk over the architecture, so none runs out.
-        let mut next = || witness_blocks.next().unwrap_or(Block { offset: 0, log_size: 0 });
-        let mut next_secret = || secret.next().unwrap_or(Block { offset: 0, log_size: 0 });
+        let mut next = || witness_blocks.next().unwrap_or_default();
+        let mut next_secret = || secret.next().unwrap_or_default();
         let layers = architecture
             .layers
             .iter()
@@ -218,7 +254,7 @@ impl Layout {
             .collect();
         let ranges: Vec<RangeTable> = ranges.iter().map(|bits| RangeTable { bits: *bits, multiplicity: next() }).collect();
 
-        let (leaves, leaf_count) = leaf_blocks(architecture, &ranges);
+        let (leaves, leaf_count) = leaf_blocks(architecture, &ranges, batch.log_len());
         Self {
             log_chunk,
             log_chunks: (end >> log_chunk).next_power_of_two().trailing_zeros(),
@@ -227,7 +263,7 @@ impl Layout {
             input_region,
             witness,
             layers,
-            input: input.next().unwrap_or(Block { offset: 0, log_size: 0 }),
+            input: input.next().unwrap_or_default(),
             tables,
             ranges,
             leaves,
@@ -255,6 +291,18 @@ impl Layout {
         }
     }
 
+    /// The cells of the input region, from its first chunk on, for the inputs of all inferences one after the other.
+    pub fn spread_input(&self, inputs: &[i32]) -> Vec<i32> {
+        if self.input.gap == 0 {
+            return inputs.to_vec();
+        }
+        let mut cells = vec![0; self.input.range().len()];
+        for (piece, input) in self.input.pieces().zip(inputs.chunks(1 << self.input.log_item)) {
+            cells[piece.start - self.input.offset..][..input.len()].copy_from_slice(input);
+        }
+        cells
+    }
+
     /// Index into [`Layout::ranges`] of the table `0..2^bits`.
     pub fn range_index(&self, bits: u32) -> usize {
         self.ranges.iter().position(|r| r.bits == bits).unwrap_or(0)
@@ -266,21 +314,22 @@ impl Layout {
     }
 }
 
-fn leaf_blocks(architecture: &Architecture, ranges: &[RangeTable]) -> (Vec<(LeafKind, Block)>, usize) {
+fn leaf_blocks(architecture: &Architecture, ranges: &[RangeTable], log_batch: u32) -> (Vec<(LeafKind, Block)>, usize) {
     let mut kinds = Vec::new();
     for (index, table) in architecture.tables.iter().enumerate() {
-        kinds.push((LeafKind::Table { table: index }, table.log_rows()));
+        kinds.push((LeafKind::Table { table: index }, block(table.log_rows(), 0)));
     }
     for (index, range) in ranges.iter().enumerate() {
-        kinds.push((LeafKind::Range { range: index }, range.bits));
+        kinds.push((LeafKind::Range { range: index }, block(range.bits, 0)));
     }
-    kinds.push((LeafKind::Input, architecture.input.dims.log_size()));
+    kinds.push((LeafKind::Input, block(architecture.input.dims.log_size(), log_batch)));
     for (index, layer) in architecture.layers.iter().enumerate() {
+        let column = block(layer.dims.log_size(), log_batch);
         for limb in 0..usize::from(layer.limbs.max(1)) {
-            kinds.push((LeafKind::Activation { layer: index, limb }, layer.dims.log_size()));
+            kinds.push((LeafKind::Activation { layer: index, limb }, column));
         }
         if layer.shift > 0 {
-            kinds.push((LeafKind::Remainder { layer: index }, layer.dims.log_size()));
+            kinds.push((LeafKind::Remainder { layer: index }, column));
         }
     }
     let (blocks, count) = pack(&kinds.iter().map(|k| k.1).collect::<Vec<_>>(), 0);

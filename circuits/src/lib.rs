@@ -2,11 +2,13 @@
 //!
 //! * [`model`]: the quantised network as plain data (architecture is public, weights are not);
 //! * [`exec`]: the exact integer semantics of a network, the function that a proof attests;
+//! * [`batch`]: several inferences in one proof;
 //! * [`layout`], [`shape`]: where every cell of a proof lives;
 //! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over [`poseidon`];
 //! * [`r1cs`], [`wrap`]: the same verifier as a circuit;
 //! * [`sample`]: networks for tests and benchmarks.
 
+pub mod batch;
 pub mod exec;
 pub mod layout;
 pub mod model;

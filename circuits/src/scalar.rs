@@ -43,6 +43,8 @@ pub enum Check {
     Opening,
     /// The masked value is `a + ρ·m`.
     Mask,
+    /// The output is the one that the proof is about.
+    Output,
     /// A public input of the circuit.
     PublicInput,
 }
@@ -55,6 +57,7 @@ impl std::fmt::Display for Check {
             Check::Linear => "linear layer",
             Check::Opening => "batch opening",
             Check::Mask => "mask",
+            Check::Output => "output",
             Check::PublicInput => "public input",
         })
     }

@@ -1,6 +1,7 @@
 //! The shape of a proof: everything that prover, verifier and circuit derive from the public architecture.
 
 use crate::Fr;
+use crate::batch::{Batch, MAX_LOG_BATCH};
 use crate::layout::{Layout, Region};
 use crate::model::{Architecture, ModelError};
 use ark_ff::PrimeField;
@@ -31,6 +32,12 @@ pub enum ShapeError {
         /// Log of the number of committed cells or of lookups, whichever is larger.
         log_cells: usize,
     },
+    /// The batch is too large.
+    #[error("a proof of 2^{log_len} inferences is not supported, 2^12 are: prove them in several batches")]
+    Batch {
+        /// Log of the number of inferences asked for.
+        log_len: u32,
+    },
     /// The architecture does not serialise.
     #[error("the architecture cannot be serialised: {0}")]
     Encoding(#[from] postcard::Error),
@@ -47,27 +54,40 @@ pub enum ShapeError {
 pub struct Shape {
     /// The public half of the model.
     pub architecture: Architecture,
+    /// How many inferences a proof attests.
+    pub batch: Batch,
     /// Where every cell lives.
     pub layout: Layout,
-    /// `keccak256("assay-shape-v1" ‖ postcard(architecture, c))`.
+    /// `keccak256("assay-shape-v1" ‖ postcard(architecture, c))`: the same for every batch.
+    pub model_digest: [u8; 32],
+    /// The model digest for one inference, else its hash with the batch.
     pub digest: [u8; 32],
 }
 
 impl Shape {
-    /// Validates and lays out an architecture. Errors: [`ShapeError`].
+    /// Validates and lays out an architecture, for one inference in a proof. Errors: [`ShapeError`].
     pub fn new(architecture: Architecture, log_chunk: u32) -> Result<Self, ShapeError> {
+        Self::batched(architecture, log_chunk, Batch::ONE)
+    }
+
+    /// [`Self::new`] for several inferences in a proof.
+    pub fn batched(architecture: Architecture, log_chunk: u32, batch: Batch) -> Result<Self, ShapeError> {
+        if batch.log_len() > MAX_LOG_BATCH {
+            return Err(ShapeError::Batch { log_len: batch.log_len() });
+        }
         if !LOG_CHUNK_RANGE.contains(&log_chunk) {
             return Err(ShapeError::LogChunk { log_chunk });
         }
         architecture.validate()?;
-        let layout = Layout::new(&architecture, log_chunk);
+        let layout = Layout::new(&architecture, log_chunk, batch);
         let log_cells = layout.variables().max(layout.log_leaves as usize);
         if log_cells > MAX_LOG_CELLS {
             return Err(ShapeError::TooLarge { log_cells });
         }
         let mut hash = Keccak256::new_with_prefix(b"assay-shape-v1");
         hash.update(postcard::to_stdvec(&(&architecture, log_chunk))?);
-        let shape = Self { architecture, layout, digest: hash.finalize().into() };
+        let model_digest = hash.finalize().into();
+        let shape = Self { architecture, batch, layout, model_digest, digest: batch_digest(model_digest, batch) };
         match shape.soundness_bits() {
             bits if bits < 100 => Err(ShapeError::Soundness { bits }),
             _ => Ok(shape),
@@ -85,7 +105,7 @@ impl Shape {
         // Each level: its joining challenge, 2 selections, and rounds of degree 5 over at most log_leaves variables.
         let tree = levels * (3.0 + 5.0 * f64::from(layout.log_leaves));
         let layers = self.architecture.layers.len() as f64;
-        let claims = 3.0 + self.architecture.output.cells.len() as f64 + 2.0 * self.weight_terms() as f64;
+        let claims = 3.0 + self.outputs() as f64 + 2.0 * self.weight_terms() as f64;
         let sums = layers + claims + 2.0 * 2.0 * layout.variables() as f64 + f64::from(layout.log_leaves);
         // Mercury and SHPLONK: identities of degree at most 2^(c+1) in α, z, x; the mask and the joins.
         let opening = 4.0 * 2f64.powi(layout.log_chunk as i32 + 1) + 16.0;
@@ -99,6 +119,11 @@ impl Shape {
         self.architecture.layers.iter().flat_map(|l| &l.terms).filter(|t| t.weight().is_some()).count()
     }
 
+    /// Number of output cells of all inferences.
+    pub fn outputs(&self) -> usize {
+        self.architecture.output.cells.len() << self.batch.log_len()
+    }
+
     /// The digest as a field element.
     pub fn digest_scalar(&self) -> Fr {
         Fr::from_be_bytes_mod_order(&self.digest)
@@ -108,4 +133,15 @@ impl Shape {
     pub fn chunk_counts(&self) -> [usize; 4] {
         self.layout.regions().map(|r: Region| r.chunks)
     }
+}
+
+/// `keccak256("assay-batch-v1" ‖ model digest ‖ batch word)`, for more than one inference.
+fn batch_digest(model_digest: [u8; 32], batch: Batch) -> [u8; 32] {
+    if batch == Batch::ONE {
+        return model_digest;
+    }
+    let mut hash = Keccak256::new_with_prefix(b"assay-batch-v1");
+    hash.update(model_digest);
+    hash.update(batch.word());
+    hash.finalize().into()
 }

@@ -1,4 +1,4 @@
-//! The wrap circuit: "I verified an inner proof of this shape", with three public inputs however much public data there is.
+//! The wrap circuit: "I verified an inner proof of this shape", with three public inputs.
 //!
 //! `docs/protocol.md` section 8. The circuit holds its own copy of the public data `d`, exposes the transcript's last squeeze `D`, which binds `d`,
 //! and `h = Σ d_i χ^i` for a `χ` that is a hash of the outside's `d` and of `D`. Whoever checks the proof computes `χ` and `h` from its own `d`.
@@ -7,7 +7,7 @@ use crate::Fr;
 use crate::r1cs::{Constraints, System, Tape};
 use crate::scalar::{Check, Scalar, VerifyError};
 use crate::shape::Shape;
-use crate::verifier::{self, InnerProof, Reduced, Statement};
+use crate::verifier::{self, InnerProof, Reduced};
 use ark_ff::{BigInteger, PrimeField};
 use sha3::{Digest, Keccak256};
 
@@ -15,11 +15,8 @@ use sha3::{Digest, Keccak256};
 pub const PUBLIC_INPUTS: usize = 3;
 
 /// `d_1 … d_n`, in the order of section 8.
-pub fn public_data<S: Scalar>(statement: &Statement<S>, reduced: &Reduced<S>) -> Vec<S> {
-    let mut data = vec![statement.context.clone()];
-    data.extend(statement.weights.iter().chain(&statement.tables).chain(&statement.input).flatten().cloned());
-    data.extend(statement.output.iter().cloned());
-    data.extend(statement.witness.iter().chain(&statement.mask).flatten().cloned());
+pub fn public_data<S: Scalar>(statement: &S, reduced: &Reduced<S>) -> Vec<S> {
+    let mut data = vec![statement.clone(), reduced.delta.clone(), reduced.output_sum.clone()];
     data.extend(reduced.point.iter().cloned());
     data.push(reduced.value.clone());
     data.extend(reduced.rho.clone());
@@ -63,13 +60,7 @@ impl PublicInputs {
 }
 
 /// The circuit, on whatever it runs: constraints or a witness.
-fn synthesise<S: Scalar>(
-    shape: &Shape,
-    srs_id: &[u8; 32],
-    public: &[S],
-    statement: &Statement<S>,
-    proof: &InnerProof<S>,
-) -> Result<(), VerifyError> {
+fn synthesise<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], public: &[S], statement: &S, proof: &InnerProof<S>) -> Result<(), VerifyError> {
     let [digest, chi, fold] = public else {
         return Err(VerifyError::Length { part: "public inputs", have: public.len(), need: PUBLIC_INPUTS });
     };
@@ -81,7 +72,7 @@ fn synthesise<S: Scalar>(
 /// The constraints of a shape's circuit. Deterministic: anyone re-derives them. Errors: none for a valid shape.
 pub fn constraints(shape: &Shape, srs_id: &[u8; 32]) -> Result<Constraints, VerifyError> {
     let (system, public) = System::new(PUBLIC_INPUTS);
-    let statement = Statement::zero(shape, true).map(|_| system.witness());
+    let statement = system.witness();
     let proof = InnerProof::zero(shape, true).map(|_| system.witness());
     synthesise(shape, srs_id, &public, &statement, &proof)?;
     drop((public, statement, proof));
@@ -92,12 +83,12 @@ pub fn constraints(shape: &Shape, srs_id: &[u8; 32]) -> Result<Constraints, Veri
 pub fn assignment(
     shape: &Shape,
     srs_id: &[u8; 32],
-    statement: &Statement<Fr>,
+    statement: Fr,
     proof: &InnerProof<Fr>,
     public: PublicInputs,
 ) -> Result<Vec<Fr>, VerifyError> {
     let (tape, public) = Tape::new(&public.to_array());
-    let statement = statement.map(|v| tape.witness(*v));
+    let statement = tape.witness(statement);
     let proof = proof.map(|v| tape.witness(*v));
     synthesise(shape, srs_id, &public, &statement, &proof)?;
     drop((public, statement, proof));

@@ -1,6 +1,5 @@
 //! What a verifier needs to know of a model: the public half, and the verifying key that contracts store.
 
-use crate::inner::limbs_of;
 use crate::pcs::encode;
 use crate::srs;
 use ark_bn254::{Bn254, G1Affine, G2Affine};
@@ -8,6 +7,7 @@ use ark_ec::AffineRepr;
 use ark_groth16::VerifyingKey;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use assay_circuits::Fr;
+use assay_circuits::batch::Batch;
 use assay_circuits::shape::{Shape, ShapeError};
 use sha3::{Digest, Keccak256};
 
@@ -93,9 +93,15 @@ impl PublicModel {
         count("table", self.tables.len(), tables)
     }
 
-    /// `keccak256(shape digest ‖ weight commitments)`: what an order names.
+    /// The same model with several inferences in a proof. Errors: [`KeyError::Shape`].
+    pub fn batched(&self, batch: Batch) -> Result<Self, KeyError> {
+        let shape = Shape::batched(self.shape.architecture.clone(), self.shape.layout.log_chunk, batch)?;
+        Ok(Self { shape, ..self.clone() })
+    }
+
+    /// `keccak256(model digest ‖ weight commitments)`: what an order names, however many inferences a proof has.
     pub fn commitment(&self) -> [u8; 32] {
-        let mut hash = Keccak256::new_with_prefix(self.shape.digest);
+        let mut hash = Keccak256::new_with_prefix(self.shape.model_digest);
         hash.update(points_bytes(&self.weights));
         hash.finalize().into()
     }
@@ -133,14 +139,15 @@ impl WrapVerifyingKey {
         let layout = &shape.layout;
         let mut bytes = Vec::new();
         let word = |value: usize| encode::fr_word(&Fr::from(value as u64));
-        bytes.extend(word(1));
-        bytes.extend(shape.digest);
+        bytes.extend(word(2));
+        bytes.extend(shape.model_digest);
         bytes.extend(model.srs.id);
         bytes.extend(word(layout.log_chunk as usize));
         bytes.extend(word(layout.log_chunks as usize));
         layout.regions().iter().for_each(|region| bytes.extend(word(region.chunks)));
         layout.regions().iter().for_each(|region| bytes.extend(word(region.first_chunk)));
-        bytes.extend(word(shape.architecture.output.cells.len()));
+        bytes.extend(word(shape.outputs()));
+        bytes.extend(shape.batch.word());
         bytes.extend(encode::g1_bytes(&-key.alpha_g1));
         bytes.extend(encode::g2_bytes(&key.beta_g2));
         bytes.extend(encode::g2_bytes(&key.delta_g2));
@@ -154,9 +161,4 @@ impl WrapVerifyingKey {
     pub fn hash(&self, model: &PublicModel) -> [u8; 32] {
         Keccak256::digest(self.contract_bytes(model)).into()
     }
-}
-
-/// The limbs of a model's commitments: weights, tables.
-pub(crate) fn model_limbs(model: &PublicModel) -> [Vec<[Fr; 4]>; 2] {
-    [limbs_of(&model.weights), limbs_of(&model.tables)]
 }

@@ -5,6 +5,7 @@
 //! * [`wrap`]: the inner proof inside Groth16 (zero-knowledge, for contracts);
 //! * `groth16`: the wrap's prover;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
+//! * [`statement`]: what a proof is about;
 //! * [`key`], [`control`]: verifying keys; progress and cancellation.
 
 pub mod control;
@@ -18,4 +19,5 @@ pub mod pcs;
 pub mod seller;
 mod simd;
 pub mod srs;
+pub mod statement;
 pub mod wrap;

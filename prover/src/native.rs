@@ -1,15 +1,16 @@
 //! The native proof: what the buyer's machine could verify in milliseconds. **Not zero-knowledge**: it reveals evaluations of the weights, so it never leaves a seller with
 //! hidden weights; the wrapped proof does.
 
-use crate::inner::{Proved, limbs_of};
+use crate::inner::Proved;
 use crate::key::PublicModel;
 use crate::pcs::encode::{self, EncodeError, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
+use crate::statement::{Statement, output_sum};
 use ark_bn254::G1Affine;
 use assay_circuits::Fr;
 use assay_circuits::layout::Region;
-use assay_circuits::scalar::VerifyError;
-use assay_circuits::verifier::{self, InnerProof, Reduced, Statement};
+use assay_circuits::scalar::{Check, Scalar, VerifyError};
+use assay_circuits::verifier::{self, InnerProof, Reduced};
 use assay_circuits::wrap::{PublicInputs, public_data};
 
 /// What a proof is claimed to show.
@@ -72,17 +73,14 @@ impl From<Proved> for NativeProof {
 }
 
 /// The statement that a claim makes about a model, for the prover's commitments.
-pub(crate) fn statement(model: &PublicModel, claim: &Claim, witness: &[G1Affine], mask: Option<&G1Affine>) -> Statement<Fr> {
-    let [weights, tables] = crate::key::model_limbs(model);
-    Statement {
-        context: claim.context,
-        weights,
-        tables,
-        input: limbs_of(&claim.input),
-        output: claim.output.iter().map(|y| Fr::from(i64::from(*y) + (1 << 15))).collect(),
-        witness: limbs_of(witness),
-        mask: mask.map(encode::limbs),
-    }
+pub(crate) fn statement<'a>(
+    model: &'a PublicModel,
+    claim: &'a Claim,
+    witness: &'a [G1Affine],
+    mask: Option<&'a G1Affine>,
+) -> Statement<'a> {
+    let PublicModel { weights, tables, .. } = model;
+    Statement { context: claim.context, weights, tables, input: &claim.input, output: &claim.output, witness, mask }
 }
 
 /// The commitment to what is opened, as scalars and points: `Σ_j eq(r_hi, j)·C_j + ρ·C_M`.
@@ -112,7 +110,13 @@ pub(crate) fn opened_terms(
 /// Verifies a native proof. Errors: [`ProofError`]. Total.
 pub fn verify(model: &PublicModel, claim: &Claim, proof: &NativeProof) -> Result<(), ProofError> {
     let statement = statement(model, claim, &proof.witness, proof.mask.as_ref());
+    statement.check_lengths(&model.shape)?;
+    if proof.mask.is_some() != proof.inner.mask.is_some() {
+        return Err(ProofError::NotNative);
+    }
+    let statement = statement.hash();
     let reduced = verifier::verify(&model.shape, &model.srs.id, &statement, &proof.inner)?;
+    output_sum(&claim.output, &reduced.delta).require_equal(&reduced.output_sum, Check::Output)?;
     let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
     let terms = opened_terms(model, claim, &proof.witness, proof.mask.as_ref(), &reduced);
     let low = &reduced.point[..model.shape.layout.log_chunk as usize];

@@ -2,7 +2,7 @@
 
 use crate::control::{Cancelled, Control, Phase};
 use crate::inner::{self, Committed, InnerError, InnerProver, Proved, TableRows};
-use crate::key::WrapVerifyingKey;
+use crate::key::{KeyError, WrapVerifyingKey};
 use crate::native::{self, Claim, NativeProof, ProofError};
 use crate::package::{FileError, Package};
 use crate::srs::Srs;
@@ -10,8 +10,10 @@ use crate::wrap::{self, WrapError, WrapProvingKey, WrappedProof};
 use ark_bn254::G1Affine;
 use ark_ff::AdditiveGroup;
 use assay_circuits::Fr;
+use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, Trace};
 use assay_circuits::shape::Shape;
+use rayon::prelude::*;
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,14 @@ pub enum ProveError {
     /// There is no proving key.
     #[error("there is no proving key for this model: run `assay setup`")]
     NoWrapKey,
+    /// There are not as many inputs as the batch has inferences.
+    #[error("there are {have} inputs and a proof of this batch has {need}: fill it up with any valid inputs")]
+    Inputs {
+        /// How many there are.
+        have: usize,
+        /// How many there must be.
+        need: usize,
+    },
     /// The blinding has another length than the input's chunks.
     #[error("the input has {have} blinding values, the model's input needs {need}")]
     Blinding {
@@ -45,10 +55,10 @@ pub enum ProveError {
     SelfCheck(#[from] ProofError),
 }
 
-/// An input with the blinding of its commitment; all-zero blinding makes it public.
+/// The input of a proof with the blinding of its commitment; all-zero blinding makes it public.
 #[derive(Clone, Debug)]
 pub struct InputOpening {
-    /// The input block.
+    /// The input blocks of all inferences, one after the other.
     pub cells: Vec<i32>,
     /// One value per input chunk.
     pub blinding: Vec<Fr>,
@@ -71,7 +81,7 @@ impl InputOpening {
         if self.blinding.len() != need {
             return Err(ProveError::Blinding { have: self.blinding.len(), need });
         }
-        Ok(Committed::new(srs, shape.layout.log_chunk, self.cells.clone(), self.blinding.clone()))
+        Ok(Committed::new(srs, shape.layout.log_chunk, shape.layout.spread_input(&self.cells), self.blinding.clone()))
     }
 }
 
@@ -105,9 +115,26 @@ impl Seller {
         &self.package.model.shape
     }
 
-    /// Runs the exact executor. Errors: [`ProveError::Execute`].
+    /// The same model with several inferences in a proof, without a proving key: that depends on the batch. Errors: [`KeyError::Shape`].
+    pub fn batched(mut self, batch: Batch) -> Result<Self, KeyError> {
+        self.package.model = self.package.model.batched(batch)?;
+        self.wrap = None;
+        Ok(self)
+    }
+
+    /// Runs the exact executor on every inference's input. Errors: [`ProveError::Execute`], [`ProveError::Inputs`].
     pub fn execute(&self, input: &InputOpening) -> Result<Trace, ProveError> {
-        Ok(exec::execute(&self.shape().architecture, &self.package.weights, &input.cells)?)
+        let Shape { architecture, layout, batch, .. } = self.shape();
+        let (need, len) = (batch.inferences(), 1 << layout.input.log_item);
+        let run = |cells: &[i32]| exec::execute(architecture, &self.package.weights, cells);
+        if need == 1 {
+            return Ok(run(&input.cells)?);
+        }
+        if input.cells.len() != need * len {
+            return Err(ProveError::Inputs { have: input.cells.len() / len, need });
+        }
+        let traces: Vec<Trace> = input.cells.par_chunks(len).map(run).collect::<Result<_, _>>()?;
+        Ok(Trace::join(traces))
     }
 
     /// The native proof, not zero-knowledge; it verifies. Errors: [`ProveError`].

@@ -9,6 +9,7 @@ use crate::key::{KeyError, PublicModel, WrapVerifyingKey};
 use crate::native::{Claim, ProofError, opened_terms, statement};
 use crate::pcs::encode::{self, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening};
+use crate::statement::output_sum;
 use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
@@ -162,6 +163,8 @@ pub struct WrappedProof {
     pub value: Fr,
     /// `ρ`.
     pub rho: Fr,
+    /// `δ`.
+    pub delta: Fr,
     /// `r*`.
     pub point: Vec<Fr>,
     /// Commitments to the prover's chunks.
@@ -182,15 +185,15 @@ pub fn prove(
 ) -> Result<WrappedProof, WrapError> {
     let (Some(mask), Some(rho)) = (proved.mask, proved.reduced.rho) else { return Err(WrapError::NotHiding) };
     let assignment =
-        control.phase(Phase::WrapWitness, || wrap::assignment(shape, srs_id, &proved.statement, &proved.proof, proved.public))??;
+        control.phase(Phase::WrapWitness, || wrap::assignment(shape, srs_id, proved.statement, &proved.proof, proved.public))??;
     let proof = control.phase(Phase::Wrap, || {
         let mut rng = fresh_rng();
         let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
         groth16::prove(&key.key, &key.matrices, key.constraints, &assignment, blinding)
     })??;
-    let Reduced { point, value, digest, .. } = proved.reduced;
+    let Reduced { delta, point, value, digest, .. } = proved.reduced;
     let (witness, opening) = (proved.witness, proved.opening);
-    Ok(WrappedProof { a: proof.a, b: proof.b, c: proof.c, digest, value, rho, point, witness, mask, opening })
+    Ok(WrappedProof { a: proof.a, b: proof.b, c: proof.c, digest, value, rho, delta, point, witness, mask, opening })
 }
 
 /// Verifies a wrapped proof: the native mirror of the contract. Errors: [`ProofError`]. Total.
@@ -201,8 +204,10 @@ pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof:
     if proof.point.len() != variables {
         return Err(VerifyError::Length { part: "final point", have: proof.point.len(), need: variables }.into());
     }
-    let reduced = Reduced { point: proof.point.clone(), value: proof.value, rho: Some(proof.rho), digest: proof.digest };
-    let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
+    let WrappedProof { delta, value, digest, .. } = *proof;
+    let output_sum = output_sum(&claim.output, &delta);
+    let reduced = Reduced { delta, output_sum, point: proof.point.clone(), value, rho: Some(proof.rho), digest };
+    let public = PublicInputs::new(&public_data(&statement.hash(), &reduced), reduced.digest);
     let terms = opened_terms(model, claim, &proof.witness, Some(&proof.mask), &reduced);
     let low = &proof.point[..model.shape.layout.log_chunk as usize];
     let (left, right) = pcs::pairing_inputs(&terms, low, proof.value, public.hash, &proof.opening)?;
@@ -237,13 +242,13 @@ impl WrappedProof {
 
     /// The proof's length in bytes for a model of this shape.
     pub fn byte_len(shape: &Shape) -> usize {
-        32 * (8 + 3 + shape.layout.variables() + 2 * shape.layout.witness.chunks + 2) + OPENING_BYTES
+        32 * (8 + 4 + shape.layout.variables() + 2 * shape.layout.witness.chunks + 2) + OPENING_BYTES
     }
 
     /// The calldata of section 8.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.snark_bytes();
-        [self.digest, self.value, self.rho].iter().chain(&self.point).for_each(|v| bytes.extend(encode::fr_word(v)));
+        [self.digest, self.value, self.rho, self.delta].iter().chain(&self.point).for_each(|v| bytes.extend(encode::fr_word(v)));
         self.witness.iter().chain([&self.mask]).for_each(|point| bytes.extend(encode::g1_bytes(point)));
         bytes.extend(self.opening.to_bytes());
         bytes
@@ -257,10 +262,10 @@ impl WrappedProof {
         }
         let mut reader = Reader::new(bytes);
         let (a, b, c) = (reader.g1()?, reader.g2()?, reader.g1()?);
-        let [digest, value, rho] = [reader.fr()?, reader.fr()?, reader.fr()?];
+        let [digest, value, rho, delta] = [reader.fr()?, reader.fr()?, reader.fr()?, reader.fr()?];
         let point = (0..shape.layout.variables()).map(|_| reader.fr()).collect::<Result<_, _>>()?;
         let witness = (0..shape.layout.witness.chunks).map(|_| reader.g1()).collect::<Result<_, _>>()?;
         let mask = reader.g1()?;
-        Ok(Self { a, b, c, digest, value, rho, point, witness, mask, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
+        Ok(Self { a, b, c, digest, value, rho, delta, point, witness, mask, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
     }
 }

@@ -1,12 +1,13 @@
 //! Inner proofs: every honest one verifies, whatever the network and the input; every lie is refused.
 
+use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, Trace};
 use assay_circuits::model::{Architecture, Weights};
 use assay_circuits::{Fr, sample, wrap};
 use assay_prover::control::Control;
 use assay_prover::native::{self, Claim, NativeProof};
 use assay_prover::package::{Metadata, Package};
-use assay_prover::seller::{InputOpening, Seller};
+use assay_prover::seller::{InputOpening, ProveError, Seller};
 use assay_prover::srs::Srs;
 use proptest::prelude::*;
 use std::sync::OnceLock;
@@ -68,6 +69,84 @@ fn h1_every_element_of_the_proof_counts() {
         }
         assert!(NativeProof::from_bytes(model, &[bytes.as_slice(), &[0; 32]].concat()).is_err());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Batches of random networks, with joint and separate inputs, prove; each inference has the output that it has alone.
+    #[test]
+    fn batches_are_provable(seed in 0u64..10_000, log_len in 1u32..4, separate: bool, log_chunk in 5u32..11) {
+        let network = sample::random_network(seed);
+        let inputs: Vec<Vec<i32>> = (0..1 << log_len).map(|i| if i == 1 {
+            sample::extreme_input(&network.0, seed)
+        } else {
+            sample::random_input(&network.0, seed + i)
+        }).collect();
+        let alone: Vec<i32> = inputs.iter().flat_map(|cells| exec::execute(&network.0, &network.1, cells).unwrap().output(&network.0)).collect();
+        let batch = if separate { Batch::separate(log_len) } else { Batch::joint(log_len) };
+        let seller = seller(network, log_chunk).batched(batch).unwrap();
+        let (claim, proof) = honest(&seller, inputs.concat());
+        prop_assert!(native::verify(&seller.package.model, &claim, &proof).is_ok());
+        prop_assert_eq!(claim.output.iter().map(|y| i32::from(*y)).collect::<Vec<_>>(), alone);
+        prop_assert_eq!(claim.input.len() % if separate { 1 << log_len } else { 1 }, 0);
+    }
+}
+
+/// H4 in a batch: one cell of any column of any inference, and one output that belongs to another inference.
+#[test]
+fn h4_a_false_cell_of_a_batch_is_refused() {
+    let mut tried = 0;
+    for (seed, batch) in [(2, Batch::joint(2)), (3, Batch::separate(1)), (5, Batch::separate(2)), (7, Batch::joint(1))] {
+        let network = sample::random_network(seed);
+        let inputs: Vec<Vec<i32>> = (0..batch.inferences() as u64).map(|i| sample::random_input(&network.0, seed + 7 * i)).collect();
+        let trace = Trace::join(inputs.iter().map(|cells| exec::execute(&network.0, &network.1, cells).unwrap()));
+        let cells = inputs.concat();
+        let seller = seller(network, LOG_CHUNK).batched(batch).unwrap();
+        assert!(accepted(&seller, &cells, &trace));
+        for layer in 0..trace.layers.len() {
+            for column in 0..3 {
+                let mut lie = trace.clone();
+                let target = &mut lie.layers[layer];
+                let values = [&mut target.q, &mut target.y, &mut target.rem].into_iter().nth(column).unwrap();
+                if values.is_empty() {
+                    continue;
+                }
+                let at = (seed as usize * 31 + layer * 7 + column) % values.len();
+                values[at] += 1;
+                assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {layer} column {column}");
+                tried += 1;
+            }
+        }
+        let input = InputOpening::public(seller.shape(), cells);
+        let (claim, proof) = seller.prove_native(&input, Fr::from(7u64), &Control::new()).unwrap();
+        let mut swapped = claim.clone();
+        swapped.output.rotate_left(claim.output.len() / batch.inferences());
+        assert_eq!(native::verify(&seller.package.model, &swapped, &proof).is_ok(), swapped == claim);
+        if batch.is_separate() {
+            let mut swapped = claim.clone();
+            swapped.input.rotate_left(claim.input.len() / batch.inferences());
+            assert_eq!(native::verify(&seller.package.model, &swapped, &proof).is_ok(), swapped == claim);
+        }
+        let other = seller.package.model.batched(if batch.is_separate() {
+            Batch::joint(batch.log_len())
+        } else {
+            Batch::separate(batch.log_len())
+        });
+        assert!(native::verify(&other.unwrap(), &claim, &proof).is_err());
+    }
+    assert!(tried > 20);
+}
+
+#[test]
+fn batches_take_exactly_their_inputs() {
+    let network = sample::random_network(2);
+    let cells = sample::random_input(&network.0, 3);
+    let batched = seller(network, LOG_CHUNK).batched(Batch::joint(2)).unwrap();
+    let input = InputOpening::public(batched.shape(), cells.repeat(3));
+    let error = batched.prove_native(&input, Fr::from(7u64), &Control::new()).unwrap_err();
+    assert!(matches!(error, ProveError::Inputs { have: 3, need: 4 }), "{error}");
+    assert!(batched.batched(Batch::joint(13)).is_err());
 }
 
 /// FS1: the statement is bound.
@@ -217,7 +296,7 @@ fn g8_the_circuit_agrees_and_determines_its_witness() {
     let trace = exec::execute(&shape.architecture, &seller.package.weights, &input.cells).unwrap();
     let proved = seller.prove_trace(&input, &trace, Fr::from(1u64), true, &Control::new()).unwrap();
     let constraints = wrap::constraints(shape, &id).unwrap();
-    let assignment = wrap::assignment(shape, &id, &proved.statement, &proved.proof, proved.public).unwrap();
+    let assignment = wrap::assignment(shape, &id, proved.statement, &proved.proof, proved.public).unwrap();
     assert_eq!(assignment.len(), constraints.variables);
     assert_eq!(constraints.first_violated(&assignment), None);
 
@@ -244,7 +323,7 @@ fn g8_the_circuit_agrees_and_determines_its_witness() {
         let mut lie = elements.clone();
         lie[i] += Fr::from(1u64);
         let lie = assay_circuits::verifier::InnerProof::from_elements(shape, true, &lie).unwrap();
-        assert!(wrap::assignment(shape, &id, &proved.statement, &lie, proved.public).is_err(), "element {i}");
+        assert!(wrap::assignment(shape, &id, proved.statement, &lie, proved.public).is_err(), "element {i}");
     }
 }
 

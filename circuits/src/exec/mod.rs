@@ -63,10 +63,29 @@ impl Trace {
         }
     }
 
-    /// The network's output, in the user's order. `arch` is the architecture that was executed.
+    /// The trace of a batch: the columns of its inferences one after the other. All are of one architecture.
+    pub fn join(traces: impl IntoIterator<Item = Trace>) -> Self {
+        let mut traces = traces.into_iter();
+        let mut joined = traces.next().unwrap_or(Self { input: Vec::new(), layers: Vec::new() });
+        for trace in traces {
+            joined.input.extend(trace.input);
+            for (joined, layer) in joined.layers.iter_mut().zip(trace.layers) {
+                joined.q.extend(layer.q);
+                joined.y.extend(layer.y);
+                joined.rem.extend(layer.rem);
+                joined.limbs.iter_mut().zip(layer.limbs).for_each(|(joined, limb)| joined.extend(limb));
+            }
+        }
+        joined
+    }
+
+    /// The network's output, in the user's order, for one inference after the other. `arch` is the architecture that was executed.
     pub fn output(&self, arch: &Architecture) -> Vec<i32> {
-        let column = self.column(arch.output.source);
-        arch.output.cells.iter().map(|&cell| column.get(cell as usize).copied().unwrap_or(0)).collect()
+        let len = arch.dims(arch.output.source).map_or(1, |dims| dims.block_len());
+        let cells = |column: &[i32]| -> Vec<i32> {
+            arch.output.cells.iter().map(|&cell| column.get(cell as usize).copied().unwrap_or(0)).collect()
+        };
+        self.column(arch.output.source).chunks(len).flat_map(cells).collect()
     }
 }
 

@@ -6,11 +6,11 @@
 use super::eq::{eq, eq_index, eq_table};
 use super::{Challenges, powers, products, table};
 use crate::Fr;
+use crate::batch::Batch;
 use crate::layout::{Block, LeafKind};
 use crate::model::{AxisMap, Dims, Term, Window};
 use crate::scalar::{Scalar, int, power_of_two};
 use crate::shape::Shape;
-use ark_ff::AdditiveGroup;
 use std::collections::BTreeMap;
 
 /// A summand of `L`, nonzero on one block only.
@@ -38,19 +38,21 @@ pub enum FunctionalTerm<S> {
         block: Block,
         /// The factor.
         coefficient: S,
-        /// A point of the channel coordinates.
+        /// A point of the coordinates of channels and, above them, of inferences.
         channels: Vec<S>,
         /// `2^log_height` values.
         rows: Vec<S>,
         /// `2^log_width` values.
         columns: Vec<S>,
     },
-    /// A value per listed cell.
+    /// A value per listed cell of an inference, times one per inference.
     Cells {
         /// Where.
         block: Block,
-        /// `(cell within the block, value)`.
+        /// `(cell of an inference, value)`.
         cells: Vec<(usize, S)>,
+        /// A factor for each inference.
+        inferences: Vec<S>,
     },
 }
 
@@ -71,14 +73,25 @@ struct Builder<'a, S> {
     target: S,
 }
 
-/// Joins all claims. `output` holds cells plus 2^15; `evaluations` are those of the product sumcheck.
-pub fn build<S: Scalar>(shape: &Shape, challenges: &Challenges<S>, output: &[S], product_sum: &S, evaluations: &[[S; 2]]) -> Functional<S> {
+/// The prover's values that the claims are about.
+pub struct Claimed<'a, S> {
+    /// `V`, of the product sumcheck.
+    pub product_sum: &'a S,
+    /// Its evaluations.
+    pub product_evaluations: &'a [[S; 2]],
+    /// `Σ_i δ^i (y_i + 2^15)` over the output cells of all inferences.
+    pub output_sum: &'a S,
+}
+
+/// Joins all claims.
+pub fn build<S: Scalar>(shape: &Shape, challenges: &Challenges<S>, claimed: &Claimed<'_, S>) -> Functional<S> {
     let mut builder = Builder { shape, challenges, leaves: BTreeMap::new(), terms: Vec::new(), target: S::zero() };
-    let delta = powers(&challenges.delta, 3 + output.len() + 2 * evaluations.len());
+    let evaluations = claimed.product_evaluations;
+    let delta = powers(&challenges.delta, 4 + 2 * evaluations.len());
     builder.lookup_claims(&delta[1]);
-    builder.layer_claims(&delta[2], product_sum);
-    builder.output_claims(&delta[3..], output);
-    builder.product_claims(&delta[3 + output.len()..], evaluations);
+    builder.layer_claims(&delta[2], claimed.product_sum);
+    builder.product_claims(&delta[3..], evaluations);
+    builder.output_claims(&delta[3 + 2 * evaluations.len()], claimed.output_sum);
     let leaves = builder.leaves.into_iter().map(|(block, coefficient)| FunctionalTerm::Leaf { block, coefficient });
     Functional { terms: leaves.chain(builder.terms).collect(), target: builder.target }
 }
@@ -99,7 +112,7 @@ impl<S: Scalar> Builder<'_, S> {
         let mut denominator = S::one();
         for (kind, block) in &shape.layout.leaves {
             let low = &u[..block.log_size as usize];
-            let e = eq_index(&u[block.log_size as usize..], block.index()).seal();
+            let e = eq_index(&u[block.log_size as usize..], block.offset >> block.log_size).seal();
             let leaf = Leaf { e: &e, delta, gamma: &gamma, beta: &challenges.beta };
             denominator = denominator - &e;
             denominator = denominator + self.leaf_block(*kind, &leaf, low);
@@ -182,17 +195,19 @@ impl<S: Scalar> Builder<'_, S> {
                 self.leaf(rem, weight.clone());
                 self.target = self.target.clone() + weight.times(power_of_two(shift - 1));
             }
-            let [u_w, u_h, u_c] = split(u, layer.dims);
             if let Some(bias) = blocks.bias {
+                let [.., u_c, _] = split(u, layer.dims, shape.batch);
                 self.terms.push(FunctionalTerm::Eq { block: bias, coefficient: -weight.clone(), point: u_c.to_vec() });
             }
             for term in &layer.terms {
-                self.public_term(term, layer.dims, &weight, [u_w, u_h, u_c]);
+                self.public_term(term, layer.dims, &weight);
             }
         }
     }
 
-    fn public_term(&mut self, term: &Term, dims: Dims, weight: &S, [u_w, u_h, u_c]: [&[S]; 3]) {
+    fn public_term(&mut self, term: &Term, dims: Dims, weight: &S) {
+        let u = &self.challenges.leaves.point;
+        let [u_w, u_h, u_c, u_b] = split(u, dims, self.shape.batch);
         let block = self.shape.layout.column(term.source());
         let Some(source) = self.shape.architecture.dims(term.source()) else { return };
         match term {
@@ -200,29 +215,30 @@ impl<S: Scalar> Builder<'_, S> {
             Term::Stencil { rows, cols, .. } => self.terms.push(FunctionalTerm::Tensor {
                 block,
                 coefficient: -weight.clone(),
-                channels: u_c.to_vec(),
+                channels: [u_c, u_b].concat(),
                 rows: pull_axis(rows, &eq_table(u_h), 1 << source.log_height()),
                 columns: pull_axis(cols, &eq_table(u_w), 1 << source.log_width()),
             }),
             Term::Gather { coefficient, pairs, .. } => {
-                let e = eq_table(&self.challenges.leaves.point[..dims.log_size() as usize]);
+                let e = eq_table(&u[..dims.log_size() as usize]);
                 let factor = -weight.times(int(i64::from(*coefficient)));
                 let cell = |(to, from): &(u32, u32)| (*from as usize, e[*to as usize].clone() * &factor);
-                self.terms.push(FunctionalTerm::Cells { block, cells: pairs.iter().map(cell).collect() });
+                self.terms.push(FunctionalTerm::Cells { block, cells: pairs.iter().map(cell).collect(), inferences: eq_table(u_b) });
             }
         }
     }
 
-    /// Each output cell is the public value.
-    fn output_claims(&mut self, delta: &[S], output: &[S]) {
+    /// The output cells of all inferences, joined by powers of `δ`, times `first`.
+    fn output_claims(&mut self, first: &S, output_sum: &S) {
         let description = &self.shape.architecture.output;
-        let half = S::constant(power_of_two(15));
-        let mut cells = Vec::with_capacity(output.len());
-        for ((cell, value), delta) in description.cells.iter().zip(output).zip(delta) {
-            cells.push((*cell as usize, delta.clone()));
-            self.target = self.target.clone() + (value.clone() - &half) * delta;
-        }
-        self.terms.push(FunctionalTerm::Cells { block: self.shape.layout.column(description.source), cells });
+        let delta = powers(&self.challenges.delta, description.cells.len());
+        let next = delta.last().map_or_else(S::one, |last| last.clone() * &self.challenges.delta);
+        let inferences = powers(&next, self.shape.batch.inferences());
+        let sum = |values: &[S]| values.iter().fold(S::zero(), |sum, value| sum + value);
+        let half = (sum(&delta) * sum(&inferences)).times(power_of_two(15));
+        self.target = self.target.clone() + (output_sum.clone() - half) * first;
+        let cells = description.cells.iter().zip(delta).map(|(cell, delta)| (*cell as usize, delta * first)).collect();
+        self.terms.push(FunctionalTerm::Cells { block: self.shape.layout.column(description.source), cells, inferences });
     }
 
     /// The product sumcheck's evaluations of weights and activations.
@@ -232,7 +248,7 @@ impl<S: Scalar> Builder<'_, S> {
         for ((product, values), delta) in products.iter().zip(evaluations).zip(delta.chunks(2)) {
             let layer = &shape.architecture.layers[product.layer];
             let s = &challenges.product_point[challenges.product_point.len() - product.variables..];
-            let [u_w, u_h, u_c] = split(&challenges.leaves.point, layer.dims);
+            let [u_w, u_h, u_c, u_b] = split(&challenges.leaves.point, layer.dims, shape.batch);
             for (value, delta) in values.iter().zip(delta) {
                 self.target = self.target.clone() + value.clone() * delta;
             }
@@ -247,9 +263,9 @@ impl<S: Scalar> Builder<'_, S> {
                     let (k_h, channels) = rest.split_at(window.log_height() as usize);
                     let rows = pull_window(window, 0, (u_h, layer.dims.height), k_h, source.height, 1 << source.log_height());
                     let columns = pull_window(window, 1, (u_w, layer.dims.width), k_w, source.width, 1 << source.log_width());
-                    FunctionalTerm::Tensor { block, coefficient, channels: channels.to_vec(), rows, columns }
+                    FunctionalTerm::Tensor { block, coefficient, channels: [channels, u_b].concat(), rows, columns }
                 }
-                _ => FunctionalTerm::Eq { block, coefficient, point: s.to_vec() },
+                _ => FunctionalTerm::Eq { block, coefficient, point: [s, u_b].concat() },
             });
         }
     }
@@ -275,11 +291,12 @@ impl<S: Scalar> Leaf<'_, S> {
     }
 }
 
-/// The coordinates of width, height and channels of a column of these dimensions, as prefixes of a longer point.
-pub fn split<S>(point: &[S], dims: Dims) -> [&[S]; 3] {
+/// The coordinates of width, height, channels and inferences of a column of these dimensions, the first of a longer point.
+pub fn split<S>(point: &[S], dims: Dims, batch: Batch) -> [&[S]; 4] {
     let (w, rest) = point.split_at(dims.log_width() as usize);
     let (h, rest) = rest.split_at(dims.log_height() as usize);
-    [w, h, &rest[..dims.log_channels() as usize]]
+    let (c, rest) = rest.split_at(dims.log_channels() as usize);
+    [w, h, c, &rest[..batch.log_len() as usize]]
 }
 
 /// `t[from] = Σ_to e[to] · coefficient`.
@@ -322,21 +339,23 @@ impl<S: Scalar> Functional<S> {
         let mut tables = Tables { point, made: BTreeMap::new() };
         let mut sum = S::zero();
         for term in &self.terms {
-            let log_size = term.block().log_size as usize;
-            let place = eq_index(&point[log_size..], term.block().index());
-            let low = &point[..log_size];
+            let block = term.block();
+            let (own, fixed, number) = block.coordinates(point);
+            let place = eq_index(&fixed, number);
             let value = match term {
-                FunctionalTerm::Leaf { coefficient, .. } => prefixes[log_size].clone() * coefficient,
-                FunctionalTerm::Eq { coefficient, point, .. } => eq(point, low) * coefficient,
+                FunctionalTerm::Leaf { coefficient, .. } if block.gap == 0 => prefixes[own.len()].clone() * coefficient,
+                FunctionalTerm::Leaf { coefficient, .. } => eq(&own, u) * coefficient,
+                FunctionalTerm::Eq { coefficient, point, .. } => eq(point, &own) * coefficient,
                 FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
                     let (log_w, log_h) = (columns.len().ilog2() as usize, rows.len().ilog2() as usize);
                     let row = dot(rows, tables.get(log_w, log_h));
                     let column = dot(columns, tables.get(0, log_w));
-                    eq(channels, &low[log_w + log_h..]) * coefficient * row * column
+                    eq(channels, &own[log_w + log_h..]) * coefficient * row * column
                 }
-                FunctionalTerm::Cells { cells, .. } => {
-                    let e = tables.get(0, log_size);
-                    cells.iter().fold(S::zero(), |sum, (cell, value)| sum + e[*cell].clone() * value)
+                FunctionalTerm::Cells { cells, inferences, .. } => {
+                    let batch = dot(inferences, tables.get((block.log_item + block.gap) as usize, block.log_batch() as usize));
+                    let e = tables.get(0, block.log_item as usize);
+                    cells.iter().fold(S::zero(), |sum, (cell, value)| sum + e[*cell].clone() * value) * batch
                 }
             };
             sum = sum + value * place;
@@ -359,28 +378,4 @@ impl<S: Scalar> Tables<'_, S> {
 
 fn dot<S: Scalar>(a: &[S], b: &[S]) -> S {
     a.iter().zip(b).fold(S::zero(), |sum, (a, b)| sum + a.clone() * b)
-}
-
-/// Lays `L` out over one block. `u` is the lookup argument's point. Only terms of this block are added.
-pub fn add_dense(term: &FunctionalTerm<Fr>, u: &[Fr], cells: &mut [Fr]) {
-    let mut add = |coefficient: &Fr, low: &[Fr]| {
-        let mut table = eq_table(low);
-        for (cell, e) in cells.iter_mut().zip(table.drain(..)) {
-            *cell += e * coefficient;
-        }
-    };
-    match term {
-        FunctionalTerm::Leaf { block, coefficient } => add(coefficient, &u[..block.log_size as usize]),
-        FunctionalTerm::Eq { coefficient, point, .. } => add(coefficient, point),
-        FunctionalTerm::Cells { cells: list, .. } => list.iter().for_each(|(cell, value)| cells[*cell] += value),
-        FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
-            let channels = eq_table(channels);
-            for (row, out) in cells.chunks_mut(columns.len()).enumerate() {
-                let factor = channels[row / rows.len()] * rows[row % rows.len()] * coefficient;
-                if factor != Fr::ZERO {
-                    out.iter_mut().zip(columns).for_each(|(cell, column)| *cell += factor * column);
-                }
-            }
-        }
-    }
 }

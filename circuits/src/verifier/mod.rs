@@ -10,8 +10,8 @@ mod proof;
 pub mod sumcheck;
 pub mod table;
 
-pub use functional::{Functional, FunctionalTerm};
-pub use proof::{InnerProof, LevelProof, PointLimbs, Reduced, Statement, level_arities, level_lengths};
+pub use functional::{Claimed, Functional, FunctionalTerm};
+pub use proof::{InnerProof, LevelProof, Reduced, level_arities, level_lengths};
 
 use crate::Fr;
 use crate::layout::Block;
@@ -53,49 +53,40 @@ pub fn repetition(rounds: usize, variables: usize) -> Fr {
     Field::inverse(&power_of_two((rounds - variables) as u32)).unwrap_or_default()
 }
 
-/// Starts the transcript: protocol, shape, SRS, and everything that the statement fixes before the first challenge.
-pub fn begin<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], statement: &Statement<S>, salt: &S) -> Transcript<S> {
+/// Starts the transcript: protocol, shape, SRS, and the statement's hash, which binds everything that is fixed before the first challenge.
+pub fn begin<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], hiding: bool, statement: &S, salt: &S) -> Transcript<S> {
     let mut transcript = Transcript::new();
-    let tag = Fr::from_be_bytes_mod_order(b"assay-inner-v1");
-    let hiding = Fr::from(u64::from(statement.mask.is_some()));
-    for constant in [tag, shape.digest_scalar(), Fr::from_be_bytes_mod_order(srs_id), hiding] {
+    let tag = Fr::from_be_bytes_mod_order(b"assay-inner-v2");
+    for constant in [tag, shape.digest_scalar(), Fr::from_be_bytes_mod_order(srs_id), Fr::from(u64::from(hiding))] {
         transcript.absorb(&S::constant(constant));
     }
-    transcript.absorb(&statement.context);
-    transcript.absorb_all(statement.weights.iter().chain(&statement.tables).chain(&statement.input).flatten());
-    transcript.absorb_all(&statement.output);
-    transcript.absorb_all(statement.witness.iter().flatten());
-    transcript.absorb(salt);
+    transcript.absorb_all([statement, salt]);
     transcript
 }
 
-/// Verifies an inner proof up to the opening. Errors: [`VerifyError`]. Total: no input makes it panic.
-pub fn verify<S: Scalar>(
-    shape: &Shape,
-    srs_id: &[u8; 32],
-    statement: &Statement<S>,
-    proof: &InnerProof<S>,
-) -> Result<Reduced<S>, VerifyError> {
-    statement.check_lengths(shape)?;
+/// Verifies an inner proof about what `statement` is the hash of, up to what is left to check outside: [`Reduced`]. Errors: [`VerifyError`]. Total: no input
+/// makes it panic.
+pub fn verify<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], statement: &S, proof: &InnerProof<S>) -> Result<Reduced<S>, VerifyError> {
     proof.check_lengths(shape)?;
-    proof::length("mask", usize::from(proof.mask.is_some()), usize::from(statement.mask.is_some()))?;
 
-    let mut transcript = begin(shape, srs_id, statement, &proof.salt);
+    let mut transcript = begin(shape, srs_id, proof.mask.is_some(), statement, &proof.salt);
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
     let leaves = lookup::verify(shape.layout.log_leaves, proof, &mut transcript)?;
     let lambda = transcript.challenge();
     let product_point = verify_products(shape, proof, &lambda, &mut transcript)?;
-    let delta = transcript.challenge();
+    let delta = transcript.challenge().seal();
+    transcript.absorb(&proof.output_sum);
 
     let challenges = Challenges { beta, gamma, leaves, lambda, product_point, delta };
-    let functional = functional::build(shape, &challenges, &statement.output, &proof.product_sum, &proof.product_evaluations);
+    let InnerProof { product_sum, product_evaluations, output_sum, .. } = proof;
+    let functional = functional::build(shape, &challenges, &Claimed { product_sum, product_evaluations, output_sum });
     let (point, claim) = sumcheck::quadratic_rounds(functional.target.clone(), &proof.opening_rounds, &mut transcript);
     let weight = functional.evaluate(&challenges.leaves.point, &point);
     (weight * &proof.evaluation).require_equal(&claim, Check::Opening)?;
     transcript.absorb(&proof.evaluation);
 
-    let (value, rho) = verify_mask(statement, proof, &mut transcript)?;
-    Ok(Reduced { point, value, rho, digest: transcript.challenge() })
+    let (value, rho) = verify_mask(proof, &mut transcript)?;
+    Ok(Reduced { delta: challenges.delta, output_sum: output_sum.clone(), point, value, rho, digest: transcript.challenge() })
 }
 
 /// Everything drawn before the batch opening, and the claims that it joins.
@@ -134,14 +125,9 @@ fn verify_products<S: Scalar>(
     Ok(point)
 }
 
-/// The mask: `a` is already absorbed; `C_M` and `m` come before `ρ`, so that neither can depend on it.
-fn verify_mask<S: Scalar>(
-    statement: &Statement<S>,
-    proof: &InnerProof<S>,
-    transcript: &mut Transcript<S>,
-) -> Result<(S, Option<S>), VerifyError> {
-    let (Some(commitment), Some([m, s])) = (&statement.mask, &proof.mask) else { return Ok((proof.evaluation.clone(), None)) };
-    transcript.absorb_all(commitment);
+/// The mask, whose commitment the statement binds. `a` and `m` come before `ρ`, so that neither can depend on it.
+fn verify_mask<S: Scalar>(proof: &InnerProof<S>, transcript: &mut Transcript<S>) -> Result<(S, Option<S>), VerifyError> {
+    let Some([m, s]) = &proof.mask else { return Ok((proof.evaluation.clone(), None)) };
     transcript.absorb(m);
     let rho = transcript.challenge().seal();
     rho.inverse()?;

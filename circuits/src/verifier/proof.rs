@@ -1,31 +1,9 @@
-//! The field elements of an inner proof and of its statement, generic over what they are computed with.
+//! The field elements of an inner proof, generic over what they are computed with.
 
 use crate::Fr;
 use crate::scalar::VerifyError;
 use crate::shape::Shape;
 use ark_ff::AdditiveGroup;
-
-/// A curve point as four 128-bit limbs `x_lo, x_hi, y_lo, y_hi`.
-pub type PointLimbs<S> = [S; 4];
-
-/// What the proof is about. Every vector's length is fixed by the shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement<S> {
-    /// The binding context.
-    pub context: S,
-    /// Commitments to the seller's chunks.
-    pub weights: Vec<PointLimbs<S>>,
-    /// Commitments to the public table chunks.
-    pub tables: Vec<PointLimbs<S>>,
-    /// Commitments to the buyer's chunks.
-    pub input: Vec<PointLimbs<S>>,
-    /// Output cells, each `y + 2^15`.
-    pub output: Vec<S>,
-    /// Commitments to the prover's chunks.
-    pub witness: Vec<PointLimbs<S>>,
-    /// Commitment to the mask, if the opening is hiding.
-    pub mask: Option<PointLimbs<S>>,
-}
 
 /// One level of the fraction tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +29,8 @@ pub struct InnerProof<S> {
     pub product_rounds: Vec<[S; 2]>,
     /// For each term with secret weights: its `W` and its `A` at the final point.
     pub product_evaluations: Vec<[S; 2]>,
+    /// `Σ_i δ^i (y_i + 2^15)` over the output cells of all inferences.
+    pub output_sum: S,
     /// Rounds of the opening sumcheck.
     pub opening_rounds: Vec<[S; 2]>,
     /// `a`, the folded chunk at `r_lo`.
@@ -59,9 +39,13 @@ pub struct InnerProof<S> {
     pub mask: Option<[S; 2]>,
 }
 
-/// What remains to be checked outside: the opening of the folded (and masked) chunk.
+/// What remains to be checked outside: that `output_sum` is the output's, and the opening of the folded (and masked) chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduced<S> {
+    /// `δ`.
+    pub delta: S,
+    /// `Σ_i δ^i (y_i + 2^15)`.
+    pub output_sum: S,
     /// `r*`, `c + k` coordinates, the chunk's own first.
     pub point: Vec<S>,
     /// The value to open to: `s`, or `a` without a mask.
@@ -83,46 +67,7 @@ pub fn level_lengths(arity: usize) -> (usize, usize) {
     if arity == 1 { (2, 4) } else { (4, 8) }
 }
 
-impl<S> Statement<S> {
-    /// The same statement over other scalars.
-    pub fn map<T>(&self, mut f: impl FnMut(&S) -> T) -> Statement<T> {
-        let points = |points: &[PointLimbs<S>], f: &mut dyn FnMut(&S) -> T| -> Vec<PointLimbs<T>> {
-            points.iter().map(|[a, b, c, d]| [f(a), f(b), f(c), f(d)]).collect()
-        };
-        Statement {
-            context: f(&self.context),
-            weights: points(&self.weights, &mut f),
-            tables: points(&self.tables, &mut f),
-            input: points(&self.input, &mut f),
-            output: self.output.iter().map(&mut f).collect(),
-            witness: points(&self.witness, &mut f),
-            mask: self.mask.as_ref().map(|[a, b, c, d]| [f(a), f(b), f(c), f(d)]),
-        }
-    }
-}
-
-impl Statement<Fr> {
-    /// A statement of the right lengths, all zero: what a circuit is built from.
-    pub fn zero(shape: &Shape, hiding: bool) -> Self {
-        let [weights, tables, input, witness] = shape.chunk_counts().map(|n| vec![[Fr::ZERO; 4]; n]);
-        let output = vec![Fr::ZERO; shape.architecture.output.cells.len()];
-        Self { context: Fr::ZERO, weights, tables, input, output, witness, mask: hiding.then_some([Fr::ZERO; 4]) }
-    }
-}
-
-impl<S> Statement<S> {
-    /// Checks all lengths against the shape. Errors: [`VerifyError::Length`].
-    pub fn check_lengths(&self, shape: &Shape) -> Result<(), VerifyError> {
-        let [weights, tables, input, witness] = shape.chunk_counts();
-        length("weight commitments", self.weights.len(), weights)?;
-        length("table commitments", self.tables.len(), tables)?;
-        length("input commitments", self.input.len(), input)?;
-        length("output", self.output.len(), shape.architecture.output.cells.len())?;
-        length("witness commitments", self.witness.len(), witness)
-    }
-}
-
-pub(super) fn length(part: &'static str, have: usize, need: usize) -> Result<(), VerifyError> {
+fn length(part: &'static str, have: usize, need: usize) -> Result<(), VerifyError> {
     if have == need { Ok(()) } else { Err(VerifyError::Length { part, have, need }) }
 }
 
@@ -145,6 +90,7 @@ impl<S> InnerProof<S> {
             product_sum: f(&self.product_sum),
             product_rounds: pairs(&self.product_rounds, f),
             product_evaluations: pairs(&self.product_evaluations, f),
+            output_sum: f(&self.output_sum),
             opening_rounds: pairs(&self.opening_rounds, f),
             evaluation: f(&self.evaluation),
             mask: self.mask.as_ref().map(|[m, s]| [f(m), f(s)]),
@@ -203,6 +149,7 @@ impl InnerProof<Fr> {
             product_sum: Fr::ZERO,
             product_rounds: vec![[Fr::ZERO; 2]; counts.product_rounds],
             product_evaluations: vec![[Fr::ZERO; 2]; counts.products],
+            output_sum: Fr::ZERO,
             opening_rounds: vec![[Fr::ZERO; 2]; shape.layout.variables()],
             evaluation: Fr::ZERO,
             mask: hiding.then_some([Fr::ZERO; 2]),

@@ -18,13 +18,14 @@ use crate::control::{Cancelled, Control, Phase};
 use crate::msm::msm;
 use crate::pcs::{self, Opening, PcsError};
 use crate::srs::Srs;
+use crate::statement::{Statement, output_sum};
 use ark_bn254::G1Affine;
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, UniformRand};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::shape::Shape;
-use assay_circuits::verifier::{self, Challenges, InnerProof, Reduced, Statement};
+use assay_circuits::verifier::{self, Challenges, Claimed, InnerProof, Reduced};
 use assay_circuits::wrap::{PublicInputs, public_data};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -66,8 +67,8 @@ pub struct InnerProver<'a> {
 
 /// What an inner proof consists of.
 pub struct Proved {
-    /// What was proven; [`Statement::witness`] and [`Statement::mask`] are the limbs of the next two.
-    pub statement: Statement<Fr>,
+    /// The hash of what was proven.
+    pub statement: Fr,
     /// Commitments to the prover's chunks.
     pub witness: Vec<G1Affine>,
     /// Commitment to the mask, if hiding.
@@ -113,11 +114,6 @@ impl ark_std::rand::RngCore for RngBridge<'_> {
 
 impl ark_std::rand::CryptoRng for RngBridge<'_> {}
 
-/// Limbs of commitments, as the transcript absorbs them.
-pub fn limbs_of(points: &[G1Affine]) -> Vec<[Fr; 4]> {
-    points.iter().map(pcs::encode::limbs).collect()
-}
-
 /// Proves that `trace` is the model's execution on the committed input. With `hiding` the commitments are blinded and the opening is masked, from
 /// fresh randomness; without, the proof reveals evaluations of the weights. A false trace gives a proof that does not verify.
 /// Errors: [`InnerError`].
@@ -137,7 +133,6 @@ pub fn prove(
     let mut rng = fresh_rng();
     let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, trace))?;
 
-    // The mask is committed beside the witness, though absorbed later: it depends on nothing.
     let mask = hiding.then(|| random_scalars(&mut rng, layout.chunk_len() + 1));
     let blinding = if hiding { random_scalars(&mut rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
     let (committed, mask_commitment) = control.phase(Phase::Commit, || {
@@ -149,18 +144,19 @@ pub fn prove(
     })?;
     witness.cells = committed.cells;
 
-    let half = 1i64 << 15;
+    let output: Vec<i16> = trace.output(&shape.architecture).iter().map(|y| *y as i16).collect();
     let statement = Statement {
         context,
-        weights: limbs_of(&prover.weights.commitments),
-        tables: limbs_of(&prover.tables.commitments),
-        input: limbs_of(&input.commitments),
-        output: trace.output(&shape.architecture).iter().map(|y| Fr::from(i64::from(*y) + half)).collect(),
-        witness: limbs_of(&committed.commitments),
-        mask: mask_commitment.as_ref().map(pcs::encode::limbs),
+        weights: &prover.weights.commitments,
+        tables: &prover.tables.commitments,
+        input: &input.commitments,
+        output: &output,
+        witness: &committed.commitments,
+        mask: mask_commitment.as_ref(),
     };
+    let statement = statement.hash();
     let salt = Fr::rand(&mut RngBridge(&mut rng));
-    let mut transcript = verifier::begin(shape, &srs.id(), &statement, &salt);
+    let mut transcript = verifier::begin(shape, &srs.id(), hiding, &statement, &salt);
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
 
     let (root, levels, leaves) = control.phase(Phase::Lookup, || {
@@ -178,10 +174,13 @@ pub fn prove(
     let lambda = transcript.challenge();
     let products = control.phase(Phase::Linear, || product::prove(shape, &cells, trace, &leaves.point, lambda, &mut transcript))?;
     let delta = transcript.challenge();
+    let output_sum = output_sum(&output, &delta);
+    transcript.absorb(&output_sum);
 
     let challenges = Challenges { beta, gamma, leaves, lambda, product_point: products.point, delta };
     let (opening_rounds, point, evaluation, mut folded) = control.phase(Phase::Batch, || {
-        let functional = verifier::functional::build(shape, &challenges, &statement.output, &products.sum, &products.evaluations);
+        let claimed = Claimed { product_sum: &products.sum, product_evaluations: &products.evaluations, output_sum: &output_sum };
+        let functional = verifier::functional::build(shape, &challenges, &claimed);
         let (rounds, point, evaluation) = opening::prove(shape, &cells, &functional, &challenges.leaves.point, &mut transcript);
         let chunk_weights = poly::eq_table(&point[layout.log_chunk as usize..]);
         let folded = cells.fold_chunks(&chunk_weights);
@@ -191,9 +190,8 @@ pub fn prove(
 
     let (low, _) = point.split_at(layout.log_chunk as usize);
     let (mut value, mut rho, mut masked) = (evaluation, None, None);
-    if let (Some(mask), Some(limbs)) = (&mask, &statement.mask) {
+    if let Some(mask) = &mask {
         let m = poly::eq_table(low).iter().zip(mask).map(|(e, m)| *e * m).sum::<Fr>();
-        transcript.absorb_all(limbs);
         transcript.absorb(&m);
         let r = transcript.challenge();
         folded.iter_mut().zip(mask).for_each(|(t, m)| *t += r * m);
@@ -201,7 +199,7 @@ pub fn prove(
         (rho, masked) = (Some(r), Some([m, value]));
     }
     let low = low.to_vec();
-    let reduced = Reduced { point, value, rho, digest: transcript.challenge() };
+    let reduced = Reduced { delta: challenges.delta, output_sum, point, value, rho, digest: transcript.challenge() };
     let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
     let opening = control.phase(Phase::Opening, || pcs::open(srs, &folded, &low, value, public.hash))??;
     let proof = InnerProof {
@@ -211,6 +209,7 @@ pub fn prove(
         product_sum: products.sum,
         product_rounds: products.rounds,
         product_evaluations: products.evaluations,
+        output_sum,
         opening_rounds,
         evaluation,
         mask: masked,

@@ -11,11 +11,15 @@ use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::shape::Shape;
 use assay_circuits::transcript::Transcript;
-use assay_circuits::verifier::{Functional, FunctionalTerm, functional};
+use assay_circuits::verifier::{Functional, FunctionalTerm};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rounds that parts play on their own.
 const SPLIT: u32 = 8;
+
+/// Zeros that are laid out rather than begin another stretch.
+const HOLE: usize = 1 << 12;
 
 /// A block on which `L` is one `eq`.
 struct Structured<'a> {
@@ -98,35 +102,51 @@ fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &[Fr], split:
     (structured, lay_out(cells, &rest, u, split))
 }
 
-/// Lays out the terms that are left over the stretch of each owner's part that they touch.
+/// Lays out the terms that are left over the stretches that they touch.
 fn lay_out<'a>(cells: &Cells<'a>, terms: &[&FunctionalTerm<Fr>], u: &[Fr], split: u32) -> Vec<Dense<'a>> {
     let unit = 1usize << split;
     let mut dense = Vec::new();
     for (start, part) in cells.parts() {
-        let end = start + part.len();
-        let mine: Vec<_> = terms.iter().filter(|t| (start..end).contains(&t.block().offset)).collect();
-        let Some(first) = mine.iter().map(|t| t.block().offset).min() else { continue };
-        let first = first / unit * unit;
-        let last = mine.iter().map(|t| t.block().range().end).max().unwrap_or(first).next_multiple_of(unit);
-        let mut weights = vec![Fr::ZERO; last - first];
+        let mine: Vec<_> = terms.iter().filter(|t| (start..start + part.len()).contains(&t.block().offset)).collect();
         let values: Vec<Vec<Fr>> = mine.par_iter().map(|term| values_of(term, u)).collect();
-        for (term, values) in mine.iter().zip(values) {
-            let range = term.block().range();
-            weights[range.start - first..range.end - first].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        let mut pieces: Vec<(Range<usize>, &[Fr])> = Vec::new();
+        for (term, values) in mine.iter().zip(&values) {
+            let mut rest = &values[..];
+            for range in term.block().pieces() {
+                let (piece, after) = rest.split_at(range.len());
+                pieces.push((range, piece));
+                rest = after;
+            }
         }
-        dense.push(Dense { offset: first, cells: cells.get(first..last), values: Vec::new(), weights });
+        pieces.sort_by_key(|(range, _)| range.start);
+        for pieces in pieces.chunk_by(|(a, _), (b, _)| b.start < a.end.next_multiple_of(unit) + HOLE) {
+            let first = pieces[0].0.start / unit * unit;
+            let last = pieces.iter().map(|(range, _)| range.end).max().unwrap_or(first).next_multiple_of(unit);
+            let mut weights = vec![Fr::ZERO; last - first];
+            for (range, values) in pieces {
+                weights[range.start - first..range.end - first].iter_mut().zip(*values).for_each(|(sum, value)| *sum += value);
+            }
+            dense.push(Dense { offset: first, cells: cells.get(first..last), values: Vec::new(), weights });
+        }
     }
     dense
 }
 
-/// A term's values over its block.
+/// A term's values over its block's own cells.
 fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
     match term {
         FunctionalTerm::Leaf { block, coefficient } => scaled_eq_table(*coefficient, &u[..block.log_size as usize]),
         FunctionalTerm::Eq { coefficient, point, .. } => scaled_eq_table(*coefficient, point),
-        FunctionalTerm::Tensor { block, .. } | FunctionalTerm::Cells { block, .. } => {
+        FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
+            let channels = scaled_eq_table(*coefficient, channels);
+            let factors = channels.iter().flat_map(|channel| rows.iter().map(move |row| *channel * row));
+            factors.flat_map(|factor| columns.iter().map(move |column| factor * column)).collect()
+        }
+        FunctionalTerm::Cells { block, cells, inferences } => {
             let mut values = vec![Fr::ZERO; block.size()];
-            functional::add_dense(term, u, &mut values);
+            for (values, factor) in values.chunks_mut(1 << block.log_item).zip(inferences) {
+                cells.iter().for_each(|(cell, value)| values[*cell] += *value * factor);
+            }
             values
         }
     }

@@ -78,16 +78,17 @@ fn summands(shape: &Shape, cells: &Cells<'_>, trace: &Trace, u: &[Fr], lambda: F
     let make = |product: &assay_circuits::verifier::Product| {
         let layer = &shape.architecture.layers[product.layer];
         let term = &layer.terms[product.term];
-        let [u_w, u_h, u_c] = split(u, layer.dims);
+        let [u_w, u_h, u_c, u_b] = split(u, layer.dims, shape.batch);
         let w = fold_rows(cells.get(product.weights.range()), &eq_table(u_c), 1 << product.variables);
-        let source = trace.column(term.source());
+        // the sumcheck sees one inference: that of the combined sources
+        let source = Column::new(trace.column(term.source()), u_b);
         let a = match (term, shape.architecture.dims(term.source())) {
             (Term::Conv { window, .. }, Some(dims)) => {
                 let rows = axis_tables(window, 0, u_h, layer.dims.height, dims.height, 1 << dims.log_height());
                 let columns = axis_tables(window, 1, u_w, layer.dims.width, dims.width, 1 << dims.log_width());
-                patches(source, &rows, &columns)
+                source.patches(&rows, &columns)
             }
-            _ => source.iter().map(|v| Fr::from(*v)).collect(),
+            _ => source.into_values(),
         };
         let sum = w.iter().zip(&a).map(|(w, a)| *w * a).sum();
         Summand { coefficient: powers[product.layer], sum, w, a, variables: product.variables }
@@ -106,19 +107,55 @@ fn axis_tables(window: &Window, axis: usize, u: &[Fr], len_out: u32, len_in: u32
     tables
 }
 
-/// The im2col matrix at the position point, without ever building it: for each channel first the widths, as small integers, then the heights.
-fn patches(source: &[i32], rows: &[Vec<Fr>], columns: &[Vec<Fr>]) -> Vec<Fr> {
-    let (height, width) = (rows[0].len(), columns[0].len());
-    let totals: Vec<Fr> = columns.iter().map(|c| c.iter().sum()).collect();
-    let channel = |plane: &[i32]| {
-        let mut out = vec![Fr::ZERO; rows.len() * columns.len()];
-        for (k_w, (column, total)) in columns.iter().zip(&totals).enumerate() {
-            let lines: Vec<Fr> = plane.chunks(width).map(|line| dot_with_total(line, column, total)).collect();
-            for (k_h, row) in rows.iter().enumerate() {
-                out[k_h * columns.len() + k_w] = row.iter().zip(&lines).map(|(r, l)| *r * l).sum();
-            }
+/// A column of a linear layer's source.
+enum Column<'a> {
+    /// Of one inference.
+    Small(&'a [i32]),
+    /// Of several, folded.
+    Folded(Vec<Fr>),
+}
+
+impl<'a> Column<'a> {
+    /// `Σ_i eq(point, i)·column_i` over the inferences `i`.
+    fn new(cells: &'a [i32], point: &[Fr]) -> Self {
+        if point.is_empty() {
+            return Self::Small(cells);
         }
-        out
-    };
-    source.par_chunks(height * width).flat_map_iter(channel).collect()
+        Self::Folded(fold_rows(cells, &eq_table(point), cells.len() >> point.len()))
+    }
+
+    fn into_values(self) -> Vec<Fr> {
+        match self {
+            Self::Small(cells) => cells.iter().map(|v| Fr::from(*v)).collect(),
+            Self::Folded(values) => values,
+        }
+    }
+
+    /// The im2col matrix at the position point, without ever building it: for each channel first the widths, then the heights.
+    fn patches(&self, rows: &[Vec<Fr>], columns: &[Vec<Fr>]) -> Vec<Fr> {
+        let (height, width) = (rows[0].len(), columns[0].len());
+        let totals: Vec<Fr> = columns.iter().map(|c| c.iter().sum()).collect();
+        let dot = |a: &[Fr], b: &[Fr]| a.iter().zip(b).map(|(a, b)| *a * b).sum::<Fr>();
+        // `line(y, k)` is line `y` of a channel with kernel column `k`
+        let channel = |line: &dyn Fn(usize, usize) -> Fr| {
+            let mut out = vec![Fr::ZERO; rows.len() * columns.len()];
+            for k_w in 0..columns.len() {
+                let lines: Vec<Fr> = (0..height).map(|y| line(y, k_w)).collect();
+                for (k_h, row) in rows.iter().enumerate() {
+                    out[k_h * columns.len() + k_w] = dot(row, &lines);
+                }
+            }
+            out
+        };
+        match self {
+            Self::Small(cells) => cells
+                .par_chunks(height * width)
+                .flat_map_iter(|plane| channel(&|y, k| dot_with_total(&plane[y * width..][..width], &columns[k], &totals[k])))
+                .collect(),
+            Self::Folded(values) => values
+                .par_chunks(height * width)
+                .flat_map_iter(|plane| channel(&|y, k| dot(&plane[y * width..][..width], &columns[k])))
+                .collect(),
+        }
+    }
 }
