@@ -15,12 +15,10 @@ pub use region::Committed;
 pub use witness::TableRows;
 
 use crate::control::{Cancelled, Control, Phase};
-use crate::msm::msm;
-use crate::pcs::{self, Opening, PcsError};
+use crate::pcs::{self, Mask, Opening, PcsError};
 use crate::srs::Srs;
 use crate::statement::{Statement, output_sum};
 use ark_bn254::G1Affine;
-use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, UniformRand};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
@@ -133,14 +131,12 @@ pub fn prove(
     let mut rng = fresh_rng();
     let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, trace))?;
 
-    let mask = hiding.then(|| random_scalars(&mut rng, layout.chunk_len() + 1));
+    let log_chunk = layout.log_chunk as usize;
+    let mask = hiding.then(|| Mask::new(log_chunk, random_scalars(&mut rng, Mask::len(log_chunk))));
     let blinding = if hiding { random_scalars(&mut rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
     let (committed, mask_commitment) = control.phase(Phase::Commit, || {
         let cells = std::mem::take(&mut witness.cells);
-        rayon::join(
-            || Committed::new(srs, layout.log_chunk, cells, blinding),
-            || mask.as_ref().map(|mask| msm(&srs.g1[..mask.len()], mask).into_affine()),
-        )
+        rayon::join(|| Committed::new(srs, layout.log_chunk, cells, blinding), || mask.as_ref().map(|mask| mask.commit(srs)))
     })?;
     witness.cells = committed.cells;
 
@@ -188,13 +184,13 @@ pub fn prove(
     })?;
     transcript.absorb(&evaluation);
 
-    let (low, _) = point.split_at(layout.log_chunk as usize);
+    let low = &point[..log_chunk];
     let (mut value, mut rho, mut masked) = (evaluation, None, None);
     if let Some(mask) = &mask {
-        let m = poly::eq_table(low).iter().zip(mask).map(|(e, m)| *e * m).sum::<Fr>();
+        let m = mask.evaluate(low);
         transcript.absorb(&m);
         let r = transcript.challenge();
-        folded.iter_mut().zip(mask).for_each(|(t, m)| *t += r * m);
+        mask.add_to(&mut folded, &r);
         value = evaluation + r * m;
         (rho, masked) = (Some(r), Some([m, value]));
     }

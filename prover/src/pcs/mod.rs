@@ -7,6 +7,7 @@
 //! The transcript is seeded by `seed`, which must bind `C_T`, `point` and `value`: the caller's `K` does.
 
 pub mod encode;
+mod mask;
 mod open;
 mod opening;
 mod poly;
@@ -21,6 +22,7 @@ use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 use ark_ff::Zero;
 pub use encode::{EncodeError, word};
+pub use mask::Mask;
 pub use open::open;
 pub use opening::{OPENING_BYTES, Opening};
 pub use transcript::Challenges;

@@ -1,4 +1,4 @@
-//! The opening's prover: three multi-scalar multiplications of the size of a chunk, everything else linear or of square-root size.
+//! The opening's prover: two multi-scalar multiplications of the size of a chunk, everything else linear or of square-root size.
 
 use super::{
     MAX_LOG, MIN_LOG, Opening, PcsError, commit,
@@ -53,34 +53,60 @@ pub fn open(srs: &Srs, t: &[Fr], point: &[Fr], value: Fr, seed: [u8; 32]) -> Res
     let evaluations = [(&g, z), (&g, zi), (&h, z), (&h, zi), (&s, z), (&s, zi)].map(|(p, at)| eval(p, at));
     let eta = transcript.scalars(&evaluations);
 
-    // 5. W: the quotient of each claim by the vanishing polynomial of its points (claims with the same points divided together)
-    let e = Powers::new(eta);
-    let mut at_z = t.to_vec();
-    add_scaled(&mut at_z, alpha - z.pow([b as u64]), &q);
-    let mut at_both = Vec::new();
-    add_scaled(&mut at_both, e.2, &g);
-    add_scaled(&mut at_both, e.3, &s);
-    let mut at_all = Vec::new();
-    add_scaled(&mut at_all, e.4, &h);
-    add_scaled(&mut at_z, e.1, &d);
-    let mut w = divide(&at_z, z);
-    add_scaled(&mut w, Fr::ONE, &divide(&divide(&at_both, z), zi));
-    add_scaled(&mut w, Fr::ONE, &divide(&divide(&divide(&at_all, z), zi), alpha));
+    // 5. W: the quotient of each claim by the vanishing polynomial of its points
+    let opened = [z, zi, alpha];
+    let small = joined([&d, &g, &s, &h], eta);
+    let w = small.quotient(opened);
     let c_w = commit(srs, &w)?;
     let x = transcript.points(&[c_w]);
-    refuse_opened_point(x, [z, zi, alpha])?;
+    refuse_opened_point(x, opened)?;
 
-    // 6. L vanishes at x; the interpolants are constants there and do not change the quotient
-    let (vz, vzi, va) = (x - z, x - zi, x - alpha);
-    let scale = vzi * va;
-    at_z.par_iter_mut().for_each(|c| *c *= scale);
-    add_scaled(&mut at_z, va, &at_both);
-    add_scaled(&mut at_z, Fr::ONE, &at_all);
-    add_scaled(&mut at_z, -(vz * vzi * va), &w);
-    let c_w_prime = commit(srs, &divide(&at_z, x))?;
+    // 6. L vanishes at x
+    let l = small.with_rows(t, &q, &g, b, alpha, x, opened, &w);
+    let c_w_prime = commit(srs, &divide(&l, x))?;
 
     let [g_z, g_zi, h_z, h_zi, s_z, s_zi] = evaluations;
     Ok(Opening { h: c_h, q: c_q, g: c_g, s: c_s, d: c_d, w: c_w, w_prime: c_w_prime, g_z, g_zi, h_z, h_zi, s_z, s_zi })
+}
+
+/// The polynomials that are opened, times their powers of `η`, those with the same points added up.
+pub(super) struct Joined {
+    at_z: Vec<Fr>,
+    at_both: Vec<Fr>,
+    at_all: Vec<Fr>,
+}
+
+/// For `d, g, S, h`.
+pub(super) fn joined([d, g, s, h]: [&[Fr]; 4], eta: Fr) -> Joined {
+    let e = Powers::new(eta);
+    let scaled = |terms: &[(Fr, &[Fr])]| {
+        let mut sum = Vec::new();
+        terms.iter().for_each(|(scale, p)| add_scaled(&mut sum, *scale, p));
+        sum
+    };
+    Joined { at_z: scaled(&[(e.1, d)]), at_both: scaled(&[(e.2, g), (e.3, s)]), at_all: scaled(&[(e.4, h)]) }
+}
+
+impl Joined {
+    /// `W`.
+    pub(super) fn quotient(&self, [z, zi, alpha]: [Fr; 3]) -> Vec<Fr> {
+        let mut w = divide(&self.at_z, z);
+        add_scaled(&mut w, Fr::ONE, &divide(&divide(&self.at_both, z), zi));
+        add_scaled(&mut w, Fr::ONE, &divide(&divide(&divide(&self.at_all, z), zi), alpha));
+        w
+    }
+
+    /// `L`, but for the interpolants: they are constants at `x` and do not change the quotient by `X - x`.
+    #[allow(clippy::too_many_arguments, reason = "the names are those of the specification")]
+    pub(super) fn with_rows(&self, t: &[Fr], q: &[Fr], g: &[Fr], b: usize, alpha: Fr, x: Fr, opened: [Fr; 3], w: &[Fr]) -> Vec<Fr> {
+        let [vz, vzi, va] = opened.map(|point| x - point);
+        let mut l = t.to_vec();
+        add_scaled(&mut l, alpha - x.pow([b as u64]), q);
+        for (scale, p) in [(-Fr::ONE, g), (vzi * va, &self.at_z), (va, &self.at_both), (Fr::ONE, &self.at_all), (-(vz * vzi * va), w)] {
+            add_scaled(&mut l, scale, p);
+        }
+        l
+    }
 }
 
 /// `η^1 … η^4`, at the index of their claim.
@@ -94,7 +120,7 @@ impl Powers {
 }
 
 /// Quotient and remainder of `t` by `X^b - α`: row `i - 1` of the quotient is row `i` of `t` plus `α` times its row `i`.
-fn divide_rows(t: &[Fr], b: usize, alpha: Fr) -> (Vec<Fr>, Vec<Fr>) {
+pub(super) fn divide_rows(t: &[Fr], b: usize, alpha: Fr) -> (Vec<Fr>, Vec<Fr>) {
     let mut q = t.get(b..).unwrap_or(&[]).to_vec();
     for i in (0..q.len().saturating_sub(b)).rev() {
         let above = q[i + b];

@@ -1,4 +1,4 @@
-//! The opening's transcript: `t_0 = keccak256("assay-opening-v1" ‖ K)`, `t_{i+1} = keccak256(t_i ‖ data)`, a challenge is `t mod r`.
+//! The opening's transcript: `t_0 = keccak256("assay-opening-v2" ‖ K)`, `t_{i+1} = keccak256(t_i ‖ data)`, a challenge is `t mod r`.
 //! All that is absorbed before one challenge is the `data` of one hash.
 
 use super::{
@@ -15,7 +15,7 @@ pub(super) struct Transcript {
 
 impl Transcript {
     pub(super) fn new(seed: &[u8; 32]) -> Self {
-        Transcript { state: keccak(&[b"assay-opening-v1", seed]) }
+        Transcript { state: keccak(&[b"assay-opening-v2", seed]) }
     }
 
     pub(super) fn points(&mut self, points: &[G1Affine]) -> Fr {

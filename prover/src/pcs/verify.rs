@@ -59,19 +59,18 @@ pub fn pairing_inputs(
 
     let e = Powers::new(eta);
     let (only_z, both) = (vzi * va, va);
-    let values =
-        only_z * (o.g_z + e.1 * z.pow([b - 1]) * o.g_zi) + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + e.4 * parabola;
+    let values = only_z * e.1 * z.pow([b - 1]) * o.g_zi + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + e.4 * parabola;
     let own = [
-        (only_z * (alpha - z.pow([b])), o.q),
+        (alpha - x.pow([b]), o.q),
         (only_z * e.1, o.d),
-        (both * e.2, o.g),
+        (both * e.2 - Fr::ONE, o.g),
         (both * e.3, o.s),
         (e.4, o.h),
         (-(vz * vzi * va), o.w),
         (x, o.w_prime),
         (-values, G1Affine::generator()),
     ];
-    let terms = commitment_terms.iter().map(|(s, p)| (*s * only_z, *p)).chain(own);
+    let terms = commitment_terms.iter().copied().chain(own);
     let (scalars, points): (Vec<Fr>, Vec<G1Affine>) = terms.unzip();
     Ok((msm(&points, &scalars), o.w_prime))
 }
