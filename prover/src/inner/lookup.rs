@@ -2,15 +2,16 @@
 //!
 //! Arrays are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
 
-use super::poly::{add, bind_serial, eq_table_prefix, sum_of_parts};
-use crate::simd::{self, Isa};
+use super::poly::{SERIAL, add, eq_tables, sum_of_parts};
+use crate::simd::{self, Isa, Nodes};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::transcript::Transcript;
 use assay_circuits::verifier::lookup::{LeafClaims, combine, select};
-use assay_circuits::verifier::sumcheck::{quadratic_at, quartic_at};
+use assay_circuits::verifier::sumcheck::quartic_at;
 use assay_circuits::verifier::{LevelProof, level_arities};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Nodes that a thread combines at a time.
 const PART: usize = 256;
@@ -75,99 +76,147 @@ pub fn prove(leaves: Fractions, log_leaves: u32, transcript: &mut Transcript<Fr>
     (root, levels, claims)
 }
 
-/// The children of one level, one array per position; `p[1]` holds `p_1 + λ·d_1`, which merges numerator and denominator into
-/// the single polynomial `P + λD = g`.
-struct Children {
-    p: Vec<Vec<Fr>>,
-    d: Vec<Vec<Fr>>,
+/// A level's nodes while its rounds go on.
+enum Level {
+    /// As the tree has it.
+    Rows(Fractions),
+    /// Bound at least once: `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`, which merges numerator and denominator into the single polynomial `P + λD = g`.
+    Columns([Vec<Fr>; 8]),
 }
 
-impl Children {
-    fn new(level: &Fractions, width: usize, lambda: &Fr) -> Self {
-        let columns = |values: &[Fr]| -> Vec<Vec<Fr>> {
-            let column = |j: usize| {
-                // room for a tail
-                let mut column = Vec::with_capacity(values.len() / width + 1);
-                column.extend(values.iter().skip(j).step_by(width));
-                column
-            };
-            (0..width).into_par_iter().map(column).collect()
-        };
-        let (mut p, d) = rayon::join(|| columns(&level.p), || columns(&level.d));
-        p[1].par_iter_mut().zip(d[1].par_iter()).with_min_len(512).for_each(|(p, d)| *p += *lambda * d);
-        Self { p, d }
-    }
-
+impl Level {
+    /// Number of nodes.
     fn len(&self) -> usize {
-        self.p[0].len()
+        match self {
+            Self::Rows(level) => level.p.len() / 4,
+            Self::Columns(columns) => columns[0].len(),
+        }
     }
 
+    /// Adds the node 0/1 where the number of nodes is odd.
     fn make_even(&mut self, lambda: &Fr) {
-        if self.len() % 2 == 1 {
-            for (j, (p, d)) in self.p.iter_mut().zip(&mut self.d).enumerate() {
-                p.push(if j == 1 { *lambda } else { Fr::ZERO });
-                d.push(Fr::ONE);
+        if self.len().is_multiple_of(2) {
+            return;
+        }
+        match self {
+            Self::Rows(level) => {
+                level.p.extend([Fr::ZERO; 4]);
+                level.d.extend([Fr::ONE; 4]);
+            }
+            Self::Columns(columns) => {
+                let tail = |i: usize| {
+                    if i >= 4 {
+                        Fr::ONE
+                    } else if i == 1 {
+                        *lambda
+                    } else {
+                        Fr::ZERO
+                    }
+                };
+                columns.iter_mut().enumerate().for_each(|(i, column)| column.push(tail(i)));
             }
         }
     }
 
-    fn bind(&mut self, x: &Fr) {
-        let parallel = self.len() >= 2 * PART;
-        let columns = self.p.iter_mut().chain(&mut self.d);
-        if parallel {
-            columns.collect::<Vec<_>>().into_par_iter().for_each(|values| bind_serial(values, x, Fr::ZERO));
-        } else {
-            columns.for_each(|values| bind_serial(values, x, Fr::ZERO));
+    /// The nodes `2 · range.start … 2 · range.end`.
+    fn nodes<'a>(&'a self, lambda: &'a Fr, range: &Range<usize>) -> Nodes<'a> {
+        match self {
+            Self::Rows(level) => {
+                let range = 8 * range.start..8 * range.end;
+                Nodes::Rows(&level.p[range.clone()], &level.d[range], lambda)
+            }
+            Self::Columns(columns) => Nodes::Columns(std::array::from_fn(|i| &columns[i][2 * range.start..2 * range.end])),
         }
     }
 
-    /// Values of the round's `g` at its message points, and the sum of the weights.
-    fn message(&self, weights: &[Fr]) -> (Vec<Fr>, Fr) {
-        if self.p.len() == 2 {
-            let [zero, leading, mass] = sum_of_parts(weights.len(), |range| {
-                range.fold([Fr::ZERO; 3], |sums, j| {
-                    let (v, step) = self.pair(j);
-                    add(sums, [weights[j] * g2(&v), weights[j] * g2(&step), weights[j]])
-                })
-            });
-            return (vec![zero, leading], mass);
-        }
-        let [zero, minus_one, two, leading, mass] = sum_of_parts(weights.len(), |range| {
-            let columns = || self.p.iter().chain(&self.d).map(|column| &column[2 * range.start..2 * range.end]);
-            let columns: [&[Fr]; 8] = std::array::from_fn(|i| columns().nth(i).unwrap_or_default());
-            let weights = &weights[range.clone()];
-            let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_message(isa, &columns, weights));
-            (range.start + done..range.end).zip(&weights[done..]).fold(message, |message, (j, weight)| {
-                let (v, step) = self.pair(j);
-                let minus = std::array::from_fn(|i| v[i] - step[i]);
-                let plus = std::array::from_fn(|i| v[i] + step[i].double());
-                add(message, [*weight * g4(&v), *weight * g4(&minus), *weight * g4(&plus), *weight * g4(&step), *weight])
-            })
+    /// The weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights.
+    fn message(&self, lambda: &Fr, weights: &[Fr]) -> [Fr; 5] {
+        sum_of_parts(weights.len(), |range| {
+            let (nodes, weights) = (self.nodes(lambda, &range), &weights[range.clone()]);
+            let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_message(isa, nodes, weights));
+            (done..weights.len()).fold(message, |sum, j| add(sum, weighted(&node(&nodes, 2 * j), &node(&nodes, 2 * j + 1), &weights[j])))
+        })
+    }
+
+    /// Binds the lowest variable to `x`; the message of the next round, for which `weights` are.
+    fn bind(&mut self, lambda: &Fr, x: &Fr, weights: &[Fr]) -> [Fr; 5] {
+        let len = self.len() / 2;
+        let mut bound: [Vec<Fr>; 8] = std::array::from_fn(|_| {
+            // room for a tail
+            let mut column = Vec::with_capacity(len + 1);
+            column.resize(len, Fr::ZERO);
+            column
         });
-        (vec![zero, minus_one, two, leading], mass)
-    }
-
-    /// Values at 0 and differences, numerators first.
-    #[inline]
-    fn pair(&self, j: usize) -> ([Fr; 8], [Fr; 8]) {
-        let width = self.p.len();
-        let (mut v, mut step) = ([Fr::ZERO; 8], [Fr::ZERO; 8]);
-        for (i, values) in self.p.iter().chain(&self.d).enumerate() {
-            let slot = if i < width { i } else { 4 + i - width };
-            v[slot] = values[2 * j];
-            step[slot] = values[2 * j + 1] - v[slot];
+        let mut parts: Vec<[&mut [Fr]; 8]> = (0..len.div_ceil(PART)).map(|_| Default::default()).collect();
+        for (i, column) in bound.iter_mut().enumerate() {
+            column.chunks_mut(PART).zip(&mut parts).for_each(|(chunk, part)| part[i] = chunk);
         }
-        (v, step)
+        // the last node has no partner where their number is odd: its pair is added below
+        let work = |(k, out): (usize, &mut [&mut [Fr]; 8])| {
+            let range = k * PART..k * PART + out[0].len();
+            let nodes = self.nodes(lambda, &range);
+            let weights = weights.get(range.start / 2..range.end / 2).unwrap_or_default();
+            let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_bind(isa, nodes, x, weights, out));
+            for j in done..range.len() {
+                let (low, high) = (node(&nodes, 2 * j), node(&nodes, 2 * j + 1));
+                (0..8).for_each(|i| out[i][j] = low[i] + *x * (high[i] - low[i]));
+            }
+            let columns = Nodes::Columns(std::array::from_fn(|i| &*out[i]));
+            (done / 2..weights.len())
+                .fold(message, |sum, j| add(sum, weighted(&node(&columns, 2 * j), &node(&columns, 2 * j + 1), &weights[j])))
+        };
+        let message = if len < SERIAL {
+            parts.iter_mut().enumerate().map(work).fold([Fr::ZERO; 5], add)
+        } else {
+            parts.par_iter_mut().enumerate().map(work).reduce(|| [Fr::ZERO; 5], add)
+        };
+        drop(parts);
+        *self = Self::Columns(bound);
+        if len.is_multiple_of(2) || weights.is_empty() {
+            return message;
+        }
+        self.make_even(lambda);
+        let last = self.nodes(lambda, &(len / 2..len / 2 + 1));
+        add(message, weighted(&node(&last, 0), &node(&last, 1), &weights[len / 2]))
+    }
+
+    /// The only node that is left, as the tree has it.
+    fn into_children(self, arity: usize, lambda: &Fr) -> Vec<Fr> {
+        match self {
+            Self::Rows(level) => [&level.p[..1 << arity], &level.d[..1 << arity]].concat(),
+            Self::Columns(columns) => {
+                let mut children = columns.map(|column| column[0]);
+                children[1] -= *lambda * children[5];
+                children.to_vec()
+            }
+        }
     }
 }
 
+/// Node `j`, in the order of [`Level::Columns`].
 #[inline]
-fn g2(v: &[Fr; 8]) -> Fr {
-    v[0] * v[5] + v[1] * v[4]
+fn node(nodes: &Nodes<'_>, j: usize) -> [Fr; 8] {
+    match nodes {
+        Nodes::Rows(p, d, lambda) => {
+            let mut node: [Fr; 8] = std::array::from_fn(|i| if i < 4 { p[4 * j + i] } else { d[4 * j + i - 4] });
+            node[1] += **lambda * node[5];
+            node
+        }
+        Nodes::Columns(columns) => std::array::from_fn(|i| columns[i][j]),
+    }
+}
+
+/// What a pair of nodes adds to a message.
+#[inline]
+fn weighted(low: &[Fr; 8], high: &[Fr; 8], weight: &Fr) -> [Fr; 5] {
+    let step: [Fr; 8] = std::array::from_fn(|i| high[i] - low[i]);
+    let minus = std::array::from_fn(|i| low[i] - step[i]);
+    let plus = std::array::from_fn(|i| high[i] + step[i]);
+    [*weight * g(low), *weight * g(&minus), *weight * g(&plus), *weight * g(&step), *weight]
 }
 
 #[inline]
-fn g4(v: &[Fr; 8]) -> Fr {
+fn g(v: &[Fr; 8]) -> Fr {
     (v[0] * v[5] + v[1] * v[4]) * (v[6] * v[7]) + (v[2] * v[7] + v[3] * v[6]) * (v[4] * v[5])
 }
 
@@ -178,42 +227,39 @@ fn prove_level(
     transcript: &mut Transcript<Fr>,
 ) -> (LevelProof<Fr>, LeafClaims<Fr>) {
     let lambda = transcript.challenge();
-    let mut children = Children::new(&level, 1 << arity, &lambda);
-    drop(level);
+    let mut level = Level::Rows(level);
     let r = claims.point;
     // Challenges are hash outputs; should one be 0, its inverse stays 0, the claim that follows is false and the proof is refused.
     let mut inverses = r.clone();
     ark_ff::batch_inversion(&mut inverses);
     let mut claim = claims.numerator + claims.denominator * lambda;
-    let mut point = Vec::with_capacity(r.len());
-    let mut rounds = Vec::with_capacity(r.len());
+    let (mut point, mut rounds) = (Vec::with_capacity(r.len()), Vec::with_capacity(r.len()));
+    // The level at the root has no rounds, and may have the other arity; all others have arity four.
+    let mut sums = [Fr::ZERO; 5];
+    let weights = eq_tables(r.get(1..).unwrap_or_default(), level.len().div_ceil(2));
+    if !r.is_empty() {
+        level.make_even(&lambda);
+        sums = level.message(&lambda, &weights[0]);
+    }
     for (i, r_i) in r.iter().enumerate() {
-        children.make_even(&lambda);
-        let weights = eq_table_prefix(&r[i + 1..], children.len() / 2);
-        let (mut message, mass) = children.message(&weights);
+        let [values @ .., mass] = sums;
         // Beyond the end g = P + λD = λ, a constant.
         let tail = lambda * (Fr::ONE - mass);
-        let values = message.len() - 1;
-        message[..values].iter_mut().for_each(|m| *m += tail);
+        let [zero, minus_one, two] = [values[0] + tail, values[1] + tail, values[2] + tail];
+        let message = vec![zero, minus_one, two, values[3]];
         transcript.absorb_all(&message);
         let x = transcript.challenge();
-        let at_one = (claim - (Fr::ONE - r_i) * message[0]) * inverses[i];
-        claim = match message.as_slice() {
-            [zero, leading] => quadratic_at(zero, &at_one, leading, &x),
-            [zero, minus_one, two, leading] => quartic_at([zero, minus_one, two, leading], &at_one, &x),
-            _ => claim,
-        };
-        children.bind(&x);
+        let at_one = (claim - (Fr::ONE - r_i) * zero) * inverses[i];
+        claim = quartic_at([&zero, &minus_one, &two, &values[3]], &at_one, &x);
+        sums = level.bind(&lambda, &x, weights.get(i + 1).map_or(&[], Vec::as_slice));
         point.push(x);
         rounds.push(message);
     }
-    let mut values: Vec<Fr> = children.p.iter().chain(&children.d).map(|v| v[0]).collect();
-    let width = 1 << arity;
-    let merged = lambda * values[width + 1];
-    values[1] -= merged;
-    transcript.absorb_all(&values);
+    let children = level.into_children(arity, &lambda);
+    transcript.absorb_all(&children);
     let child = transcript.challenges(arity);
-    let (numerator, denominator) = (select(&values[..width], &child), select(&values[width..], &child));
+    let (numerators, denominators) = children.split_at(1 << arity);
+    let (numerator, denominator) = (select(numerators, &child), select(denominators, &child));
     let point = child.into_iter().chain(point).collect();
-    (LevelProof { rounds, children: values }, LeafClaims { point, numerator, denominator })
+    (LevelProof { rounds, children }, LeafClaims { point, numerator, denominator })
 }

@@ -1,14 +1,16 @@
-//! The batch opening's sumcheck, prover's side: `Σ_x G(x)·L(x)` without ever laying `L` out over the weights.
+//! The batch opening's sumcheck, prover's side: `Σ_x G(x)·L(x)` without laying `L` out where it is a product.
 //!
-//! `L` on a weight block is a single `coefficient · eq(point, ·)`. For the first `t` rounds such a block is replaced by its marginals over the
-//! high coordinates, `2^t` values from one pass over small integers; a second pass then folds it to `1/2^t` of its length. Everything else, the size of the
-//! activations, is laid out. After `t` rounds all parts join in one dense sumcheck.
+//! On most of `G` the functional `L` is a sum of few terms `coefficient · eq(point, ·)`; those of the lookup argument have prefixes of one point. For the
+//! first `t` rounds such a term is replaced by its marginals over the high coordinates, `2^t` values from one pass over small integers. What is
+//! no product (the sources of convolutions, blocks of fewer than `2^t` cells) is laid out. After `t` rounds a second pass folds `G` to `1/2^t` of its length, and
+//! all terms join in one dense sumcheck.
 
 use super::poly::{bind, eq_table, product_message, scaled_eq_table};
 use super::region::Cells;
-use super::small::{Combination, dot_with_total, fold_rows, pair_message};
+use super::small::{Combination, Values, fold_rows, pair_message};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
+use assay_circuits::layout::Block;
 use assay_circuits::shape::Shape;
 use assay_circuits::transcript::Transcript;
 use assay_circuits::verifier::{Functional, FunctionalTerm};
@@ -21,19 +23,18 @@ const SPLIT: u32 = 8;
 /// Zeros that are laid out rather than begin another stretch.
 const HOLE: usize = 1 << 12;
 
-/// A block on which `L` is one `eq`.
+/// Terms that are products of `eq(low_point, ·)` and of something in the high coordinates.
 struct Structured<'a> {
-    offset: usize,
-    cells: &'a [i32],
-    /// `coefficient · eq` of the high coordinates.
-    high: Vec<Fr>,
     low_point: &'a [Fr],
+    /// What they are in the high coordinates: number of the first row of `2^t` cells, and a value for each row.
+    high: Vec<(usize, Vec<Fr>)>,
     low: Vec<Fr>,
     marginals: Vec<Fr>,
 }
 
 /// A stretch on which `L` is laid out.
 struct Dense<'a> {
+    /// Its first cell.
     offset: usize,
     cells: &'a [i32],
     values: Vec<Fr>,
@@ -69,7 +70,8 @@ pub fn prove(
         point.push(x);
     }
 
-    let (mut g, mut l) = join(&structured, dense, &point, variables as u32 - split);
+    let mut g = fold(cells, &point, variables);
+    let mut l = join(&structured, dense, &point, variables);
     for _ in split as usize..variables {
         let message = product_message(&g, &l);
         transcript.absorb_all(&message);
@@ -82,31 +84,61 @@ pub fn prove(
     (rounds, point, g[0])
 }
 
-fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &[Fr], split: u32) -> (Vec<Structured<'a>>, Vec<Dense<'a>>) {
-    let mut structured = Vec::new();
-    let mut rest = Vec::new();
-    // The seller's part comes first, largest blocks first, and each of its blocks has one term.
-    let seller = cells.parts().next().map_or(0, |(start, cells)| start + cells.len());
+fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], split: u32) -> (Vec<Structured<'a>>, Vec<Dense<'a>>) {
+    let unit = 1usize << split;
+    let is_product = |block: &Block| if block.gap == 0 { block.log_size >= split } else { block.log_item >= split };
+    let mut leaves: Vec<(usize, Vec<Fr>)> =
+        cells.stretches().map(|(start, part)| (start / unit, vec![Fr::ZERO; part.len().div_ceil(unit)])).collect();
+    let (mut products, mut rest) = (Vec::new(), Vec::new());
     for term in &functional.terms {
+        let block = term.block();
         match term {
-            FunctionalTerm::Eq { block, coefficient, point } if block.offset < seller && block.log_size >= split => {
+            FunctionalTerm::Leaf { coefficient, .. } if is_product(&block) => {
+                let high = scaled_eq_table(*coefficient, &u[split as usize..block.log_size as usize]);
+                for (row, values) in rows(&block, &high, unit) {
+                    let owner = leaves.partition_point(|(start, _)| *start <= row) - 1;
+                    let (start, sums) = &mut leaves[owner];
+                    sums[row - *start..].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                }
+            }
+            FunctionalTerm::Eq { coefficient, point, .. } if is_product(&block) => {
                 let (low_point, high_point) = point.split_at(split as usize);
                 let high = scaled_eq_table(*coefficient, high_point);
-                let cells = cells.get(block.range());
-                let marginals = fold_rows(cells, &high, 1 << split);
-                structured.push(Structured { offset: block.offset, cells, high, low_point, low: eq_table(low_point), marginals });
+                products.push((low_point, rows(&block, &high, unit).map(|(row, values)| (row, values.to_vec())).collect()));
             }
             term => rest.push(term),
         }
     }
+    if let Some(low_point) = u.get(..split as usize) {
+        products.push((low_point, leaves));
+    }
+    let structured = products.into_par_iter().map(|(low_point, high)| Structured::new(cells, low_point, high)).collect();
     (structured, lay_out(cells, &rest, u, split))
+}
+
+/// A block's values in the high coordinates, by the row of `unit` cells at which they begin.
+fn rows<'a>(block: &Block, high: &'a [Fr], unit: usize) -> impl Iterator<Item = (usize, &'a [Fr])> {
+    let len = block.pieces().next().map_or(1, |piece| piece.len() / unit);
+    block.pieces().map(move |piece| piece.start / unit).zip(high.chunks(len))
+}
+
+impl<'a> Structured<'a> {
+    fn new(cells: &Cells<'a>, low_point: &'a [Fr], high: Vec<(usize, Vec<Fr>)>) -> Self {
+        let unit = 1usize << low_point.len();
+        let mut marginals = vec![Fr::ZERO; unit];
+        for (row, values) in &high {
+            let part = fold_rows(cells.get(row * unit..(row + values.len()) * unit), values, unit);
+            marginals.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+        }
+        Self { low_point, high, low: eq_table(low_point), marginals }
+    }
 }
 
 /// Lays out the terms that are left over the stretches that they touch.
 fn lay_out<'a>(cells: &Cells<'a>, terms: &[&FunctionalTerm<Fr>], u: &[Fr], split: u32) -> Vec<Dense<'a>> {
     let unit = 1usize << split;
     let mut dense = Vec::new();
-    for (start, part) in cells.parts() {
+    for (start, part) in cells.stretches() {
         let mine: Vec<_> = terms.iter().filter(|t| (start..start + part.len()).contains(&t.block().offset)).collect();
         let values: Vec<Vec<Fr>> = mine.par_iter().map(|term| values_of(term, u)).collect();
         let mut pieces: Vec<(Range<usize>, &[Fr])> = Vec::new();
@@ -176,30 +208,32 @@ impl Dense<'_> {
     }
 }
 
-/// `G` and `L` after the split rounds, over the remaining variables.
-fn join(structured: &[Structured<'_>], dense: Vec<Dense<'_>>, point: &[Fr], variables: u32) -> (Vec<Fr>, Vec<Fr>) {
+/// `G` after the split rounds.
+fn fold(cells: &Cells<'_>, point: &[Fr], variables: usize) -> Vec<Fr> {
+    const PART: usize = 64;
     let unit = 1usize << point.len();
-    let (mut g, mut l) = (vec![Fr::ZERO; 1 << variables], vec![Fr::ZERO; 1 << variables]);
+    let mut g = vec![Fr::ZERO; 1 << (variables - point.len())];
     let e = eq_table(point);
-    for part in structured {
-        let rows = part.offset / unit..part.offset / unit + part.high.len();
-        let one = Fr::ONE;
-        g[rows.clone()].par_iter_mut().zip(part.cells.par_chunks(unit)).with_min_len(16).for_each(|(g, cells)| {
-            *g = if cells.len() == unit {
-                dot_with_total(cells, &e, &one)
-            } else {
-                cells.iter().zip(&e).map(|(c, e)| Fr::from(*c) * e).sum()
-            };
-        });
-        let low = assay_circuits::verifier::eq::eq(part.low_point, point);
-        l[rows].par_iter_mut().zip(&part.high).with_min_len(512).for_each(|(l, high)| *l = *high * low);
+    let values = Values::new(&e);
+    for (start, part) in cells.stretches() {
+        let rows = start / unit..start / unit + part.len().div_ceil(unit);
+        g[rows].par_chunks_mut(PART).zip(part.par_chunks(PART * unit)).for_each(|(g, cells)| values.dot_rows(cells, g));
     }
-    for part in dense {
-        let first = part.offset / unit;
-        for (i, (value, weight)) in part.values.into_iter().zip(part.weights).enumerate() {
-            g[first + i] += value;
-            l[first + i] += weight;
+    g
+}
+
+/// `L` after the split rounds.
+fn join(structured: &[Structured<'_>], dense: Vec<Dense<'_>>, point: &[Fr], variables: usize) -> Vec<Fr> {
+    let unit = 1usize << point.len();
+    let mut l = vec![Fr::ZERO; 1 << (variables - point.len())];
+    for part in structured {
+        let low = assay_circuits::verifier::eq::eq(part.low_point, point);
+        for (row, high) in &part.high {
+            l[*row..].par_iter_mut().zip(high).with_min_len(512).for_each(|(l, high)| *l += *high * low);
         }
     }
-    (g, l)
+    for part in dense {
+        l[part.offset / unit..].iter_mut().zip(part.weights).for_each(|(l, weight)| *l += weight);
+    }
+    l
 }

@@ -13,7 +13,7 @@ const PART: usize = 512;
 
 /// `eq(point, ·)`.
 pub fn eq_table(point: &[Fr]) -> Vec<Fr> {
-    eq_table_prefix(point, 1 << point.len())
+    scaled_eq_table(Fr::ONE, point)
 }
 
 /// `factor · eq(point, ·)`.
@@ -21,23 +21,30 @@ pub fn scaled_eq_table(factor: Fr, point: &[Fr]) -> Vec<Fr> {
     table_prefix(factor, point, 1 << point.len())
 }
 
-/// The first `len` values of `eq(point, ·)`, at a cost of O(len).
-pub fn eq_table_prefix(point: &[Fr], len: usize) -> Vec<Fr> {
-    table_prefix(Fr::ONE, point, len)
+/// For each `i`, and for `i = point.len()`: the first `len / 2^i` values, rounded up, of `eq(point[i..], ·)`. They cost as much as the first alone.
+pub fn eq_tables(point: &[Fr], len: usize) -> Vec<Vec<Fr>> {
+    let mut tables = vec![vec![Fr::ONE]];
+    for (i, x) in point.iter().enumerate().rev() {
+        let next = doubled(&tables[tables.len() - 1], x, len.div_ceil(1 << i));
+        tables.push(next);
+    }
+    tables.reverse();
+    tables
 }
 
 fn table_prefix(factor: Fr, point: &[Fr], len: usize) -> Vec<Fr> {
-    let mut table = vec![factor];
-    for (i, x) in point.iter().enumerate().rev() {
-        let mut next = vec![Fr::ZERO; len.div_ceil(1 << i)];
-        if next.len() >= SERIAL {
-            next.par_chunks_mut(PART).zip(table.par_chunks(PART / 2)).for_each(|(next, table)| split(table, x, next));
-        } else {
-            split(&table, x, &mut next);
-        }
-        table = next;
+    point.iter().enumerate().rev().fold(vec![factor], |table, (i, x)| doubled(&table, x, len.div_ceil(1 << i)))
+}
+
+/// The first `len` values with one more variable, the lowest.
+fn doubled(table: &[Fr], x: &Fr, len: usize) -> Vec<Fr> {
+    let mut next = vec![Fr::ZERO; len];
+    if len >= SERIAL {
+        next.par_chunks_mut(PART).zip(table.par_chunks(PART / 2)).for_each(|(next, table)| split(table, x, next));
+    } else {
+        split(table, x, &mut next);
     }
-    table
+    next
 }
 
 /// `next[2i + 1] = table[i] · x`, `next[2i] = table[i] - next[2i + 1]`; `next` may end with an even index.
@@ -54,27 +61,15 @@ fn split(table: &[Fr], x: &Fr, next: &mut [Fr]) {
 
 /// Binds the lowest variable to `r`; a missing last element is `tail`.
 pub fn bind(values: &mut Vec<Fr>, r: &Fr, tail: Fr) {
-    if values.len() < 2 * SERIAL {
-        return bind_serial(values, r, tail);
-    }
-    bind_with(values, tail, |values, out| {
-        out.par_chunks_mut(PART).zip(values.par_chunks(2 * PART)).for_each(|(out, values)| fold(values, r, out));
-    });
-}
-
-/// [`bind`] on this thread alone, for callers that bind many arrays at once.
-pub fn bind_serial(values: &mut Vec<Fr>, r: &Fr, tail: Fr) {
-    bind_with(values, tail, |values, out| fold(values, r, out));
-}
-
-fn bind_with(values: &mut Vec<Fr>, tail: Fr, fold: impl FnOnce(&[Fr], &mut [Fr])) {
     if values.len() % 2 == 1 {
         values.push(tail);
     }
-    // room for a tail in the next round
-    let mut out = Vec::with_capacity(values.len() / 2 + 1);
-    out.resize(values.len() / 2, Fr::ZERO);
-    fold(values, &mut out);
+    let mut out = vec![Fr::ZERO; values.len() / 2];
+    if out.len() < SERIAL {
+        fold(values, r, &mut out);
+    } else {
+        out.par_chunks_mut(PART).zip(values.par_chunks(2 * PART)).for_each(|(out, values)| fold(values, r, out));
+    }
     *values = out;
 }
 

@@ -2,7 +2,7 @@
 
 use super::poly::{bind, eq_table, product_message};
 use super::region::Cells;
-use super::small::{dot_with_total, fold_rows};
+use super::small::{Values, fold_rows};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
@@ -134,13 +134,14 @@ impl<'a> Column<'a> {
     /// The im2col matrix at the position point, without ever building it: for each channel first the widths, then the heights.
     fn patches(&self, rows: &[Vec<Fr>], columns: &[Vec<Fr>]) -> Vec<Fr> {
         let (height, width) = (rows[0].len(), columns[0].len());
-        let totals: Vec<Fr> = columns.iter().map(|c| c.iter().sum()).collect();
+        let small: Vec<Values<'_>> = columns.iter().map(|column| Values::new(column)).collect();
         let dot = |a: &[Fr], b: &[Fr]| a.iter().zip(b).map(|(a, b)| *a * b).sum::<Fr>();
-        // `line(y, k)` is line `y` of a channel with kernel column `k`
-        let channel = |line: &dyn Fn(usize, usize) -> Fr| {
+        // `lines(k, …)` are the lines of a channel with kernel column `k`
+        let channel = |lines_of: &dyn Fn(usize, &mut [Fr])| {
             let mut out = vec![Fr::ZERO; rows.len() * columns.len()];
+            let mut lines = vec![Fr::ZERO; height];
             for k_w in 0..columns.len() {
-                let lines: Vec<Fr> = (0..height).map(|y| line(y, k_w)).collect();
+                lines_of(k_w, &mut lines);
                 for (k_h, row) in rows.iter().enumerate() {
                     out[k_h * columns.len() + k_w] = dot(row, &lines);
                 }
@@ -148,13 +149,17 @@ impl<'a> Column<'a> {
             out
         };
         match self {
-            Self::Small(cells) => cells
-                .par_chunks(height * width)
-                .flat_map_iter(|plane| channel(&|y, k| dot_with_total(&plane[y * width..][..width], &columns[k], &totals[k])))
-                .collect(),
+            Self::Small(cells) => {
+                cells.par_chunks(height * width).flat_map_iter(|plane| channel(&|k, lines| small[k].dot_rows(plane, lines))).collect()
+            }
             Self::Folded(values) => values
                 .par_chunks(height * width)
-                .flat_map_iter(|plane| channel(&|y, k| dot(&plane[y * width..][..width], &columns[k])))
+                .flat_map_iter(|plane| {
+                    let lines_of = |k: usize, lines: &mut [Fr]| {
+                        lines.iter_mut().zip(plane.chunks(width)).for_each(|(line, cells)| *line = dot(cells, &columns[k]));
+                    };
+                    channel(&lines_of)
+                })
                 .collect(),
         }
     }

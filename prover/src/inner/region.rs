@@ -39,23 +39,37 @@ pub struct Cells<'a> {
     log_chunk: u32,
     /// Weights, tables, input, witness.
     parts: [(Region, &'a [i32], &'a [Fr]); 4],
+    /// First cells, and cells, of what is not known to be zero.
+    stretches: Vec<(usize, &'a [i32])>,
 }
 
 impl<'a> Cells<'a> {
     /// From the four owners' chunks, in the order of [`Layout::regions`].
     pub fn new(layout: &Layout, owners: [(&'a [i32], &'a [Fr]); 4]) -> Self {
         let regions = layout.regions();
-        Self { log_chunk: layout.log_chunk, parts: std::array::from_fn(|i| (regions[i], owners[i].0, owners[i].1)) }
+        let parts = std::array::from_fn(|i| (regions[i], owners[i].0, owners[i].1));
+        let whole = |(region, cells, _): &(Region, &'a [i32], _)| (region.first_chunk << layout.log_chunk, *cells);
+        let input = whole(&parts[2]);
+        let pieces = layout.input.pieces().map(|piece| {
+            let (from, to) = (piece.start - input.0, (piece.end - input.0).min(input.1.len()));
+            (piece.start, input.1.get(from..to).unwrap_or_default())
+        });
+        let mut stretches = vec![whole(&parts[0]), whole(&parts[1])];
+        stretches.extend(pieces);
+        stretches.push(whole(&parts[3]));
+        stretches.retain(|(_, cells)| !cells.is_empty());
+        Self { log_chunk: layout.log_chunk, parts, stretches }
     }
 
-    /// First cell and cells of each owner.
-    pub fn parts(&self) -> impl Iterator<Item = (usize, &'a [i32])> + '_ {
-        self.parts.iter().map(|(region, cells, _)| (region.first_chunk << self.log_chunk, *cells))
+    /// First cell and cells of each owner's part, or of each inference's input where these lie apart; in order.
+    pub fn stretches(&self) -> impl Iterator<Item = (usize, &'a [i32])> + '_ {
+        self.stretches.iter().copied()
     }
 
     /// Cells of a range within one owner's part; shorter than asked where the rest is zero.
     pub fn get(&self, range: std::ops::Range<usize>) -> &'a [i32] {
-        for (start, cells) in self.parts() {
+        for (region, cells, _) in &self.parts {
+            let start = region.first_chunk << self.log_chunk;
             let end = start + cells.len();
             if (start..end).contains(&range.start) {
                 return &cells[range.start - start..range.end.min(end) - start];

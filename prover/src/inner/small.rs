@@ -3,6 +3,7 @@
 //! A field element is taken as its four raw (Montgomery) 64-bit limbs; `Σ (n_i + 2^32)·f_i` is summed limb by limb in 128 bits, reduced
 //! once, and the bias `2^32·Σ f_i` is taken off. [`reference`] is the readable version, tested equal.
 
+use crate::simd::{self, Isa};
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
 use assay_circuits::Fr;
 use rayon::prelude::*;
@@ -12,6 +13,8 @@ use std::sync::OnceLock;
 const BIAS: i64 = 1 << 32;
 /// Columns that [`fold_rows`] sums at a time: their accumulators fit the first-level cache.
 const STRIPE: usize = 256;
+/// Rows that it sums before it reduces.
+const ROWS: usize = 1 << 10;
 
 /// A sum of (unsigned 33-bit integer) · (raw limbs). It overflows after 2^31 terms at the earliest.
 #[derive(Clone, Copy)]
@@ -49,13 +52,41 @@ fn limbs(value: &Fr) -> &[u64; 4] {
     &value.0.0
 }
 
-/// `Σ_i integers[i] · values[i]` over the shorter length; `total` is `Σ values` over that length.
-pub fn dot_with_total(integers: &[i32], values: &[Fr], total: &Fr) -> Fr {
-    let mut sum = Sum::ZERO;
-    for (n, f) in integers.iter().zip(values) {
-        sum.add(i64::from(*n), limbs(f));
+/// Field elements that many rows of integers are multiplied with.
+pub struct Values<'a> {
+    values: &'a [Fr],
+    limbs: Vec<[u64; 5]>,
+    total: Fr,
+}
+
+impl<'a> Values<'a> {
+    /// Prepares them.
+    pub fn new(values: &'a [Fr]) -> Self {
+        Self { values, limbs: simd::raw_limbs(values), total: values.iter().sum() }
     }
-    sum.reduce(total)
+
+    /// `out[r] = Σ_i cells[r · len + i] · values[i]`, cells beyond the end being zero.
+    pub fn dot_rows(&self, cells: &[i32], out: &mut [Fr]) {
+        let len = self.values.len();
+        let full = (cells.len() / len.max(1)).min(out.len());
+        let done = Isa::best().map_or(0, |isa| simd::dot_rows(isa, cells, &self.limbs, &mut out[..full]));
+        out[..done].iter_mut().for_each(|sum| *sum -= self.total * vector_bias());
+        for (r, sum) in out.iter_mut().enumerate().skip(done) {
+            let row = cells.get(r * len..cells.len().min((r + 1) * len)).unwrap_or_default();
+            *sum = if row.len() == len { self.dot(row) } else { reference::dot(row, self.values) };
+        }
+    }
+
+    fn dot(&self, row: &[i32]) -> Fr {
+        let mut sum = Sum::ZERO;
+        row.iter().zip(self.values).for_each(|(n, f)| sum.add(i64::from(*n), limbs(f)));
+        sum.reduce(&self.total)
+    }
+}
+
+/// What the vector kernels add to every integer.
+fn vector_bias() -> Fr {
+    Fr::from(1u64 << 31)
 }
 
 /// The first round's message of `Σ_x cells(x)·weights(x)`: the sum over pairs of their first elements' products, and of their differences'
@@ -84,22 +115,21 @@ pub fn pair_message(cells: &[i32], weights: &[Fr]) -> [Fr; 2] {
 /// `out[y] = Σ_r coefficients[r] · cells[r · width + y]`, cells beyond the end being zero.
 pub fn fold_rows(cells: &[i32], coefficients: &[Fr], width: usize) -> Vec<Fr> {
     let mut out = vec![Fr::ZERO; width];
+    let rows = Rows { cells, width, coefficients, limbs: &simd::raw_limbs(coefficients) };
     let stripe = STRIPE.min(width);
     // A thread owns a stripe of columns; with few stripes the rows are split instead.
     if width >= 16 * STRIPE {
-        out.par_chunks_mut(stripe).enumerate().for_each(|(i, out)| {
-            let part = fold_stripe(cells, coefficients, width, i * stripe, out.len());
-            out.copy_from_slice(&part);
-        });
+        out.par_chunks_mut(stripe).enumerate().for_each(|(i, out)| rows.add_stripe(i * stripe, out));
         return out;
     }
-    let rows = coefficients.len().div_ceil(4 * rayon::current_num_threads()).max(16);
+    let at_a_time = coefficients.len().div_ceil(4 * rayon::current_num_threads()).max(16);
     for (i, out) in out.chunks_mut(stripe).enumerate() {
-        let parts: Vec<Vec<Fr>> = coefficients
-            .par_chunks(rows)
-            .enumerate()
-            .map(|(j, c)| fold_stripe(cells.get(j * rows * width..).unwrap_or_default(), c, width, i * stripe, out.len()))
-            .collect();
+        let part = |from: usize| {
+            let mut part = vec![Fr::ZERO; out.len()];
+            rows.range(from, at_a_time).add_stripe(i * stripe, &mut part);
+            part
+        };
+        let parts: Vec<Vec<Fr>> = (0..coefficients.len()).into_par_iter().step_by(at_a_time).map(part).collect();
         for part in parts {
             out.iter_mut().zip(part).for_each(|(o, p)| *o += p);
         }
@@ -107,27 +137,49 @@ pub fn fold_rows(cells: &[i32], coefficients: &[Fr], width: usize) -> Vec<Fr> {
     out
 }
 
-fn fold_stripe(cells: &[i32], coefficients: &[Fr], width: usize, start: usize, len: usize) -> Vec<Fr> {
-    let mut sums = vec![Sum::ZERO; len];
-    // A column that ends early has had fewer coefficients: its bias is theirs only.
-    let mut totals = vec![Fr::ZERO; len];
-    let mut running = Fr::ZERO;
-    let mut full_rows = len;
-    for (row, coefficient) in coefficients.iter().enumerate() {
-        let first = row * width + start;
-        let Some(row) = cells.get(first..cells.len().min(first + len)) else { break };
-        for total in &mut totals[row.len()..full_rows.max(row.len())] {
-            *total = running;
+/// Rows of cells and their coefficients; cells beyond the end are zero.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    cells: &'a [i32],
+    width: usize,
+    coefficients: &'a [Fr],
+    limbs: &'a [[u64; 5]],
+}
+
+impl Rows<'_> {
+    /// Up to `count` rows from `from` on.
+    fn range(&self, from: usize, count: usize) -> Self {
+        let rows = from..self.coefficients.len().min(from + count);
+        let cells = self.cells.get(from * self.width..).unwrap_or_default();
+        Self { cells, coefficients: &self.coefficients[rows.clone()], limbs: &self.limbs[rows], ..*self }
+    }
+
+    /// `out[y] += Σ_r coefficients[r] · cells[r · width + start + y]`.
+    fn add_stripe(&self, start: usize, out: &mut [Fr]) {
+        let end = start + out.len();
+        let whole = if self.cells.len() < end { 0 } else { ((self.cells.len() - end) / self.width + 1).min(self.coefficients.len()) };
+        for from in (0..whole).step_by(ROWS) {
+            self.range(from, ROWS.min(whole - from)).add_whole(start, out);
         }
-        full_rows = full_rows.min(row.len());
-        running += coefficient;
-        let limbs = limbs(coefficient);
-        for (sum, cell) in sums.iter_mut().zip(row) {
-            sum.add(i64::from(*cell), limbs);
+        if let (Some(coefficient), Some(rest)) = (self.coefficients.get(whole), self.cells.get(whole * self.width + start..)) {
+            out.iter_mut().zip(rest).for_each(|(sum, cell)| *sum += Fr::from(*cell) * coefficient);
         }
     }
-    totals[..full_rows].fill(running);
-    sums.into_iter().zip(&totals).map(|(sum, total)| sum.reduce(total)).collect()
+
+    /// [`Self::add_stripe`] where every row is there.
+    fn add_whole(&self, start: usize, out: &mut [Fr]) {
+        let total: Fr = self.coefficients.iter().sum();
+        let mut sums = vec![Fr::ZERO; out.len()];
+        let done = Isa::best().map_or(0, |isa| simd::fold_columns(isa, &self.cells[start..], self.width, self.limbs, &mut sums));
+        let bias = total * vector_bias();
+        out.iter_mut().zip(&sums).take(done).for_each(|(out, sum)| *out += *sum - bias);
+        let mut rest = vec![Sum::ZERO; out.len() - done];
+        for (row, coefficient) in self.coefficients.iter().enumerate() {
+            let cells = &self.cells[row * self.width + start + done..];
+            rest.iter_mut().zip(cells).for_each(|(sum, cell)| sum.add(i64::from(*cell), limbs(coefficient)));
+        }
+        out[done..].iter_mut().zip(rest).for_each(|(out, sum)| *out += sum.reduce(&total));
+    }
 }
 
 /// Precomputed constants for `Σ_i n_i·c_i` over small integers `n_i`: one word's worth of Montgomery reduction instead of `N` multiplications.
@@ -180,7 +232,7 @@ impl<const N: usize> Combination<N> {
 pub mod reference {
     use super::*;
 
-    /// See [`super::dot_with_total`].
+    /// `Σ_i integers[i] · values[i]` over the shorter length.
     pub fn dot(integers: &[i32], values: &[Fr]) -> Fr {
         integers.iter().zip(values).map(|(n, f)| Fr::from(*n) * f).sum()
     }
@@ -201,7 +253,9 @@ mod tests {
     #[test]
     fn kernels_equal_their_references() {
         let mut rng = StdRng::seed_from_u64(1);
-        for (rows, width, missing) in [(1, 1, 0), (3, 8, 5), (70, 256, 300), (9, 512, 0), (5, 8192, 9000), (33, 4, 1), (2, 4096, 8192)] {
+        for (rows, width, missing) in
+            [(1, 1, 0), (3, 8, 5), (70, 256, 300), (9, 512, 0), (5, 8192, 9000), (33, 4, 1), (2, 4096, 8192), (2500, 16, 3)]
+        {
             let mut cells: Vec<i32> = (0..rows * width).map(|_| rng.random()).collect();
             cells[0] = i32::MIN;
             cells.truncate(cells.len() - missing);
@@ -219,7 +273,15 @@ mod tests {
                     halves(&|j| (cell(2 * j + 1) - cell(2 * j)) * (values[2 * j + 1] - values[2 * j]))
                 ]
             );
-            assert_eq!(dot_with_total(&cells, &values, &values.iter().sum()), reference::dot(&cells, &values));
+            for len in [1, 8, 24, 64, 256, 2048] {
+                let values = Values::new(&values[..len.min(values.len())]);
+                let mut out = vec![Fr::ZERO; rows + 9];
+                values.dot_rows(&cells, &mut out);
+                for (r, sum) in out.iter().enumerate() {
+                    let row = cells.get(r * values.values.len()..).unwrap_or_default();
+                    assert_eq!(*sum, reference::dot(row, values.values), "{len} {r}");
+                }
+            }
         }
     }
 

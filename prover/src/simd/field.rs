@@ -42,7 +42,7 @@ pub(super) type BaseField = Of<Fq>;
 pub(super) type ScalarField = Of<Fr>;
 
 /// Five limbs of four words.
-const fn limbs(w: [u64; 4]) -> [u64; 5] {
+pub(super) const fn limbs(w: [u64; 4]) -> [u64; 5] {
     [w[0] & MASK, (w[0] >> 52 | w[1] << 12) & MASK, (w[1] >> 40 | w[2] << 24) & MASK, (w[2] >> 28 | w[3] << 36) & MASK, w[3] >> 16]
 }
 
@@ -117,17 +117,16 @@ const fn reduction(factor: u64, p: [u64; 4]) -> [u64; 5] {
     out
 }
 
-/// What the ten columns of a product start from: the biases of everything that will be added, taken off beforehand.
-const fn column_starts(low: u64, high: u64) -> [u64; 10] {
+/// What ten columns start from to which `products` products of elements will be added: the biases of all that, taken off beforehand.
+const fn column_starts(products: u64, low: u64, high: u64) -> [u64; 10] {
     let mut out = [0u64; 10];
     let mut i = 0i64;
     while i < 5 {
         let mut j = 0i64;
         while j < 5 {
-            // twice: a·b, and the multiple of p
             let at = (i + j) as usize;
-            out[at] = out[at].wrapping_sub(low.wrapping_mul(2));
-            out[at + 1] = out[at + 1].wrapping_sub(high.wrapping_mul(2));
+            out[at] = out[at].wrapping_sub(low.wrapping_mul(products));
+            out[at + 1] = out[at + 1].wrapping_sub(high.wrapping_mul(products));
             j += 1;
         }
         i += 1;
@@ -170,7 +169,8 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     const INVERSE: u64 = montgomery_inverse(M::P);
     const P: [u64; 5] = limbs(M::P);
     const MINUEND: [u64; 5] = minuend(M::P);
-    const STARTS: [u64; 10] = column_starts(L::LOW_BIAS, L::HIGH_BIAS);
+    const STARTS: [u64; 10] = column_starts(2, L::LOW_BIAS, L::HIGH_BIAS);
+    const REDUCTION_STARTS: [u64; 10] = column_starts(1, L::LOW_BIAS, L::HIGH_BIAS);
 
     #[inline(always)]
     fn constant(limbs: [u64; 5]) -> Self {
@@ -335,7 +335,7 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
 
     #[inline(always)]
     fn product(&self, b: &Self) -> Self {
-        let mut t = Self::starts();
+        let mut t = Self::splat_all(&Self::STARTS);
         let (a, b) = (self.factors(), b.factors());
         for i in 0..5 {
             for j in 0..5 {
@@ -353,8 +353,7 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     }
 
     #[inline(always)]
-    fn starts() -> [L::Int; 10] {
-        let s = &Self::STARTS;
+    fn splat_all(s: &[u64; 10]) -> [L::Int; 10] {
         [
             L::splat(s[0]),
             L::splat(s[1]),
@@ -369,7 +368,7 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
         ]
     }
 
-    /// The columns' value divided by 2^260, modulo p.
+    /// The columns' value divided by 2^260, modulo p; a column starts without the biases of what is added here.
     #[inline(always)]
     fn montgomery(mut t: [L::Int; 10]) -> Self {
         let inverse = L::factor(L::splat(Self::INVERSE));
@@ -386,11 +385,35 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
         Self([t[5], t[6], t[7], t[8], t[9]], PhantomData).carried()
     }
 
+    /// The columns' value modulo p, below 2p, for columns between -2^58 and 2^63.
+    #[inline(always)]
+    pub(super) fn from_columns(columns: [L::Int; 6]) -> Self {
+        let mut t = Self::splat_all(&Self::REDUCTION_STARTS);
+        for i in 0..6 {
+            // shifts are logical: each column is lifted above zero at the cost of the next
+            let lift = if i < 5 { 1u64 << 58 } else { 0 };
+            let lent = if i > 0 { 1u64 << (58 - LIMB) } else { 0 };
+            t[i] = L::add(t[i], L::add(columns[i], L::splat(lift.wrapping_sub(lent))));
+        }
+        Self::montgomery(t).mul(&Self::constant(const { power_of_two(520, M::P) }))
+    }
+
     /// The lanes as arkworks' elements.
     #[inline(always)]
     pub(super) fn to_scalars(self, out: &mut [M::Scalar]) {
+        self.export().write_raw(out);
+    }
+
+    /// The lanes' values, below 4p, as the raw words of arkworks' elements.
+    #[inline(always)]
+    pub(super) fn to_raw(self, out: &mut [M::Scalar]) {
+        self.canonical().write_raw(out);
+    }
+
+    #[inline(always)]
+    fn write_raw(self, out: &mut [M::Scalar]) {
         let mut words = [L::splat(0); 4];
-        self.export().to_words(&mut words);
+        self.to_words(&mut words);
         let mut lanes = [[0u64; 8]; 4];
         for (lane, word) in lanes.iter_mut().zip(words) {
             L::write(word, lane);

@@ -1,6 +1,6 @@
 //! Vector arithmetic: AVX-512 with or without IFMA, AVX2, found at run time. The only unsafe code of the prover is here.
 //!
-//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks. Everything is generic over the
+//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks, [`small`] sums with small integers. Everything is generic over the
 //! lanes and inlined into the few functions below, each compiled for one instruction set. Everywhere else the prover knows only [`Isa`], and
 //! has a scalar version that the tests compare with.
 
@@ -10,6 +10,10 @@ mod affine;
 mod field;
 mod lanes;
 mod rounds;
+mod small;
+
+pub(crate) use rounds::Nodes;
+pub(crate) use small::raw_limbs;
 
 use ark_bn254::{Fq, Fq2, Fr, g1, g2};
 use ark_ec::AffineRepr;
@@ -238,7 +242,10 @@ dispatch!(pub(crate) bind = rounds::bind, (values: &[Fr], r: &Fr, out: &mut [Fr]
 dispatch!(pub(crate) split = rounds::split, (values: &[Fr], x: &Fr, out: &mut [Fr]) -> usize);
 dispatch!(pub(crate) product_message = rounds::product_message, (a: &[Fr], b: &[Fr]) -> ([Fr; 2], usize));
 dispatch!(pub(crate) combine = rounds::combine, (p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize);
-dispatch!(pub(crate) quartic_message = rounds::quartic_message, (columns: &[&[Fr]; 8], weights: &[Fr]) -> ([Fr; 5], usize));
+dispatch!(pub(crate) fold_columns = small::fold_columns, (cells: &[i32], width: usize, coefficients: &[[u64; 5]], out: &mut [Fr]) -> usize);
+dispatch!(pub(crate) dot_rows = small::dot_rows, (cells: &[i32], values: &[[u64; 5]], out: &mut [Fr]) -> usize);
+dispatch!(pub(crate) quartic_message = rounds::quartic_message, (nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize));
+dispatch!(pub(crate) quartic_bind = rounds::quartic_bind, (nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]; 8]) -> ([Fr; 5], usize));
 
 impl VectorCurve for g1::Config {
     type Words = PointWords<8>;

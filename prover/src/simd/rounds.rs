@@ -150,35 +150,117 @@ fn node<L: Lanes>(p: &[u64], d: &[u64], row: usize, scale: &Element<L>) -> (Elem
     (sum.mul(scale), low.mul(&high).mul(scale))
 }
 
-/// For a level of arity four: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. `columns` are `p0…p3, d0…d3`.
+/// The nodes of a level of arity four.
+#[derive(Clone, Copy)]
+pub(crate) enum Nodes<'a> {
+    /// As the tree has them: the children's numerators and denominators, four to a node, and the `λ` with which `λ·d_1` is added to `p_1`.
+    Rows(&'a [Fr], &'a [Fr], &'a Fr),
+    /// `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`.
+    Columns([&'a [Fr]; 8]),
+}
+
+/// Values of `p_0 … d_3` in the lanes.
+type Node<L> = [Element<L>; 8];
+
+/// The pairs of nodes `pair, pair + stride, …`.
 #[inline(always)]
-pub(super) fn quartic_message<L: Lanes>(columns: &[&[Fr]; 8], weights: &[Fr]) -> ([Fr; 5], usize) {
-    let steps = weights.len() / (2 * L::COUNT);
-    let weights = words(weights);
-    let mut sums = [Element::<L>::zero(); 5];
-    for step in 0..steps {
-        let row = 2 * L::COUNT * step;
-        let (even, odd) = load::<L>(weights, row / 2, 1);
-        for (weight, row) in [(even, row), (odd, row + 1)] {
-            let mut at = [[Element::<L>::zero(); 8]; 4];
+fn pairs<L: Lanes>(nodes: &Nodes<'_>, lambda: &Element<L>, pair: usize, stride: usize) -> (Node<L>, Node<L>) {
+    let (mut low, mut high) = ([Element::<L>::zero(); 8], [Element::<L>::zero(); 8]);
+    match nodes {
+        Nodes::Rows(p, d, _) => {
+            for (column, values) in [(0, p), (4, d)] {
+                let values = words(values);
+                for half in 0..2 {
+                    let at = column + 2 * half;
+                    (low[at], low[at + 1]) = load::<L>(values, 4 * pair + half, 4 * stride);
+                    (high[at], high[at + 1]) = load::<L>(values, 4 * pair + 2 + half, 4 * stride);
+                }
+            }
+            for node in [&mut low, &mut high] {
+                node[1] = node[1].add(&node[5].mul(lambda)).reduce();
+            }
+        }
+        Nodes::Columns(columns) => {
             for (i, column) in columns.iter().enumerate() {
-                let (low, high) = load::<L>(words(column), row, 2);
-                at[0][i] = low;
-                at[1][i] = low.add(&low).sub(&high);
-                at[2][i] = high.add(&high).sub(&low);
-                at[3][i] = high.sub(&low);
+                (low[i], high[i]) = load::<L>(words(column), pair, stride);
             }
-            for (sum, v) in sums.iter_mut().zip(&at) {
-                let left = v[0].mul(&v[5]).add(&v[1].mul(&v[4]));
-                let right = v[2].mul(&v[7]).add(&v[3].mul(&v[6]));
-                let g = left.mul(&v[6].mul(&v[7])).add(&right.mul(&v[4].mul(&v[5])));
-                *sum = sum.accumulate(&g.mul(&weight));
-            }
-            sums[4] = sums[4].accumulate(&weight);
         }
     }
+    (low, high)
+}
+
+/// Adds `g` at 0, -1, 2, its leading coefficient and the weight itself, times the weight.
+#[inline(always)]
+fn add_message<L: Lanes>(sums: &mut [Element<L>; 5], low: &Node<L>, high: &Node<L>, weight: &Element<L>) {
+    let mut at = [[Element::<L>::zero(); 8]; 4];
+    for i in 0..8 {
+        at[0][i] = low[i];
+        at[1][i] = low[i].add(&low[i]).sub(&high[i]);
+        at[2][i] = high[i].add(&high[i]).sub(&low[i]);
+        at[3][i] = high[i].sub(&low[i]);
+    }
+    for (sum, v) in sums.iter_mut().zip(&at) {
+        let left = v[0].mul(&v[5]).add(&v[1].mul(&v[4]));
+        let right = v[2].mul(&v[7]).add(&v[3].mul(&v[6]));
+        let g = left.mul(&v[6].mul(&v[7])).add(&right.mul(&v[4].mul(&v[5])));
+        *sum = sum.accumulate(&g.mul(weight));
+    }
+    sums[4] = sums[4].accumulate(weight);
+}
+
+#[inline(always)]
+fn message<L: Lanes>(sums: [Element<L>; 5]) -> [Fr; 5] {
     let factors = [20, 20, 20, 20, 4];
-    (std::array::from_fn(|i| sum(sums[i], factors[i])), steps * 2 * L::COUNT)
+    std::array::from_fn(|i| sum(sums[i], factors[i]))
+}
+
+#[inline(always)]
+fn merging<L: Lanes>(nodes: &Nodes<'_>) -> Element<L> {
+    match nodes {
+        Nodes::Rows(.., lambda) => broadcast(lambda),
+        Nodes::Columns(_) => Element::<L>::zero(),
+    }
+}
+
+/// For a level of arity four: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. Returns how many pairs of nodes it
+/// has done.
+#[inline(always)]
+pub(super) fn quartic_message<L: Lanes>(nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize) {
+    let steps = weights.len() / (2 * L::COUNT);
+    let (weights, lambda) = (words(weights), merging::<L>(&nodes));
+    let mut sums = [Element::<L>::zero(); 5];
+    for step in 0..steps {
+        let first = 2 * L::COUNT * step;
+        let (even, odd) = load::<L>(weights, first / 2, 1);
+        for (weight, pair) in [(even, first), (odd, first + 1)] {
+            let (low, high) = pairs::<L>(&nodes, &lambda, pair, 2);
+            add_message(&mut sums, &low, &high, &weight);
+        }
+    }
+    (message(sums), steps * 2 * L::COUNT)
+}
+
+/// Binds the lowest variable of the nodes to `r`, and [`quartic_message`] of what comes out, while it is at hand. Returns how many nodes have come out.
+#[inline(always)]
+pub(super) fn quartic_bind<L: Lanes>(nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]; 8]) -> ([Fr; 5], usize) {
+    let steps = weights.len().min(out[0].len() / 2) / (2 * L::COUNT);
+    let (weights, lambda, r) = (words(weights), merging::<L>(&nodes), broadcast::<L>(r));
+    let mut sums = [Element::<L>::zero(); 5];
+    for step in 0..steps {
+        let first = 4 * L::COUNT * step;
+        let (even, odd) = load::<L>(weights, first / 4, 1);
+        for (weight, node) in [(even, first), (odd, first + 2)] {
+            let (mut low, mut high) = pairs::<L>(&nodes, &lambda, node, 4);
+            let (low_next, high_next) = pairs::<L>(&nodes, &lambda, node + 1, 4);
+            for i in 0..8 {
+                low[i] = fold((low[i], high[i]), &r).reduce();
+                high[i] = fold((low_next[i], high_next[i]), &r).reduce();
+                store(low[i], high[i], words_mut(out[i]), node / 2, 2);
+            }
+            add_message(&mut sums, &low, &high, &weight);
+        }
+    }
+    (message(sums), steps * 4 * L::COUNT)
 }
 
 #[cfg(test)]
@@ -224,7 +306,7 @@ mod tests {
                 let columns: [&[Fr]; 8] =
                     std::array::from_fn(|i| if i < 4 { &a[2 * n * i..2 * n * (i + 1)] } else { &b[2 * n * (i - 4)..2 * n * (i - 3)] });
                 let weights = random(n);
-                let (message, done) = dispatched::quartic_message(*isa, &columns, &weights);
+                let (message, done) = dispatched::quartic_message(*isa, Nodes::Columns(columns), &weights);
                 let g = |f: &dyn Fn(Fr, Fr) -> Fr, j: usize| -> Fr {
                     let v: Vec<Fr> = columns.iter().map(|c| f(c[2 * j], c[2 * j + 1])).collect();
                     weights[j] * ((v[0] * v[5] + v[1] * v[4]) * v[6] * v[7] + (v[2] * v[7] + v[3] * v[6]) * v[4] * v[5])
@@ -235,6 +317,29 @@ mod tests {
                     assert_eq!(*have, (0..done).map(|j| g(f, j)).sum::<Fr>());
                 }
                 assert_eq!(message[4], weights[..done].iter().sum::<Fr>());
+
+                // rows hold the same nodes as these columns, but for `λ·d_1`
+                let (p, d) = (&a[..8 * n], &b[..8 * n]);
+                let column = |i: usize| -> Vec<Fr> {
+                    let at = |node: usize| if i < 4 { p[4 * node + i] } else { d[4 * node + i - 4] };
+                    (0..2 * n).map(|node| if i == 1 { at(node) + r * d[4 * node + 1] } else { at(node) }).collect()
+                };
+                let merged: [Vec<Fr>; 8] = std::array::from_fn(column);
+                let columns = Nodes::Columns(std::array::from_fn(|i| &merged[i][..]));
+                let rows = Nodes::Rows(p, d, &r);
+                assert_eq!(dispatched::quartic_message(*isa, rows, &weights), dispatched::quartic_message(*isa, columns, &weights));
+                let x = r.square();
+                for nodes in [rows, columns] {
+                    let mut out = vec![vec![Fr::ZERO; n]; 8];
+                    let mut views: Vec<&mut [Fr]> = out.iter_mut().map(|column| &mut column[..]).collect();
+                    let views: &mut [&mut [Fr]; 8] = views.as_mut_slice().try_into().unwrap();
+                    let (message, done) = dispatched::quartic_bind(*isa, nodes, &x, &weights, views);
+                    for (out, merged) in out.iter().zip(&merged) {
+                        assert!((0..done).all(|i| out[i] == merged[2 * i] + x * (merged[2 * i + 1] - merged[2 * i])));
+                    }
+                    let bound = Nodes::Columns(std::array::from_fn(|i| &out[i][..done]));
+                    assert_eq!(message, dispatched::quartic_message(*isa, bound, &weights[..done / 2]).0);
+                }
             }
         }
     }

@@ -1,0 +1,117 @@
+//! Sums of small integers times field elements, reduced once at the end: for each limb of the element a column of low halves and one of high halves.
+//!
+//! An integer is made positive by adding 2^31, which the caller takes off the sum. Elements are in arkworks' form throughout.
+
+use super::field::{Packed, ScalarField, limbs};
+use super::lanes::Lanes;
+use assay_circuits::Fr;
+
+/// Terms that a column holds.
+const TERMS: usize = 1 << 10;
+
+/// The limbs of the raw words of elements.
+pub(crate) fn raw_limbs(values: &[Fr]) -> Vec<[u64; 5]> {
+    values.iter().map(|value| limbs(value.0.0)).collect()
+}
+
+/// The columns of a sum of products of five limbs and one integer.
+#[derive(Clone, Copy)]
+struct Columns<L: Lanes> {
+    low: [L::Int; 5],
+    high: [L::Int; 5],
+}
+
+impl<L: Lanes> Columns<L> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { low: [L::splat(0); 5], high: [L::splat(0); 5] }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, integer: L::Factor, limbs: &[L::Factor; 5]) {
+        for j in 0..5 {
+            L::multiply_add(integer, limbs[j], &mut self.low[j], &mut self.high[j]);
+        }
+    }
+
+    /// The six columns that `terms` additions left, without their biases.
+    #[inline(always)]
+    fn finish(&self, terms: usize) -> [L::Int; 6] {
+        let bias = |bias: u64| L::splat(bias.wrapping_mul(terms as u64));
+        let mut out = [L::splat(0); 6];
+        for j in 0..5 {
+            out[j] = L::add(out[j], L::sub(self.low[j], bias(L::LOW_BIAS)));
+            out[j + 1] = L::add(out[j + 1], L::sub(self.high[j], bias(L::HIGH_BIAS)));
+        }
+        out
+    }
+}
+
+/// `COUNT` cells, each plus 2^31.
+#[inline(always)]
+fn biased<L: Lanes>(cells: &[i32]) -> L::Factor {
+    // SAFETY: the same size and alignment, and every value is one of the other type.
+    let cells = unsafe { std::slice::from_raw_parts(cells.as_ptr().cast::<u32>(), cells.len()) };
+    L::factor(L::and(L::add(L::widen(cells), L::splat(1 << 31)), L::splat(u64::from(u32::MAX))))
+}
+
+/// `out[y] = Σ_r coefficients[r] · (cells[r · width + y] + 2^31)`, on whole vectors of columns; returns how many columns it has done. All rows
+/// are there.
+#[inline(always)]
+pub(super) fn fold_columns<L: Lanes>(cells: &[i32], width: usize, coefficients: &[[u64; 5]], out: &mut [Fr]) -> usize {
+    let steps = if coefficients.len() > TERMS { 0 } else { out.len() / L::COUNT };
+    for step in 0..steps {
+        let first = step * L::COUNT;
+        let mut columns = Columns::<L>::new();
+        for (row, coefficient) in coefficients.iter().enumerate() {
+            let c = coefficient;
+            let splat = |j: usize| L::factor(L::splat(c[j]));
+            let integer = biased::<L>(&cells[row * width + first..][..L::COUNT]);
+            columns.add(integer, &[splat(0), splat(1), splat(2), splat(3), splat(4)]);
+        }
+        write::<L>(columns.finish(coefficients.len()), &mut out[first..]);
+    }
+    steps * L::COUNT
+}
+
+/// `out[r] = Σ_i (cells[r · values.len() + i] + 2^31) · values[i]`, on whole vectors of rows; returns how many rows it has done. All rows are there;
+/// none is done unless they consist of whole vectors.
+#[inline(always)]
+pub(super) fn dot_rows<L: Lanes>(cells: &[i32], values: &[[u64; 5]], out: &mut [Fr]) -> usize {
+    let len = values.len();
+    if len == 0 || !len.is_multiple_of(L::COUNT) || len > TERMS {
+        return 0;
+    }
+    // the values' limbs, vector by vector
+    let mut slices = vec![[[0u64; 8]; 5]; len / L::COUNT];
+    for (i, value) in values.iter().enumerate() {
+        (0..5).for_each(|j| slices[i / L::COUNT][j][i % L::COUNT] = value[j]);
+    }
+    let steps = out.len() / L::COUNT;
+    for step in 0..steps {
+        let mut sums = [[L::splat(0); 8]; 6];
+        for lane in 0..L::COUNT {
+            let row = &cells[(step * L::COUNT + lane) * len..][..len];
+            let mut columns = Columns::<L>::new();
+            for (cells, limbs) in row.chunks_exact(L::COUNT).zip(&slices) {
+                let limb = |j: usize| L::factor(L::read(&limbs[j]));
+                columns.add(biased::<L>(cells), &[limb(0), limb(1), limb(2), limb(3), limb(4)]);
+            }
+            let columns = columns.finish(len / L::COUNT);
+            (0..6).for_each(|j| sums[j][lane] = columns[j]);
+        }
+        // a row's lanes become a lane's rows, and are added up
+        let total = sums.map(|mut rows| {
+            L::transpose(&mut rows[..L::COUNT]);
+            rows[1..L::COUNT].iter().fold(rows[0], |sum, row| L::add(sum, *row))
+        });
+        write::<L>(total, &mut out[step * L::COUNT..]);
+    }
+    steps * L::COUNT
+}
+
+/// Six columns as elements.
+#[inline(always)]
+fn write<L: Lanes>(columns: [L::Int; 6], out: &mut [Fr]) {
+    Packed::<L, ScalarField>::from_columns(columns).to_raw(out);
+}
