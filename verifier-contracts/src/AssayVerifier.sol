@@ -81,6 +81,7 @@ contract AssayVerifier is IAssayVerifier {
     }
 
     function _check(Layout memory l, uint256 context) private view {
+        if (context >= R) revert ScalarOutOfRange();
         (uint256 data, uint256 words) = _publicData(l, context);
         (uint256 binding, uint256 chi, uint256 h) = _publicInputs(data, words);
         uint256 point = data + D_POINT;
@@ -133,7 +134,7 @@ contract AssayVerifier is IAssayVerifier {
         if (!ok) revert InvalidKey();
     }
 
-    /// @notice `d_1 … d_n`, in memory, with one word behind for `D`.
+    /// @notice `d_1 … d_n` and `D`, in memory; `_publicInputs` checks their range.
     function _publicData(Layout memory l, uint256 context) private pure returns (uint256 data, uint256 words) {
         uint256 statement = _statement(l, context);
         uint256 sum = _outputSum(l);
@@ -141,7 +142,6 @@ contract AssayVerifier is IAssayVerifier {
         uint256 point = 32 * (l.c + l.k);
         words = 5 + l.c + l.k;
         data = _allocate(32 * (words + 1));
-        bool ok;
         assembly ("memory-safe") {
             mstore(data, statement)
             calldatacopy(add(data, 0x20), add(proof, P_DELTA), 0x20)
@@ -151,10 +151,7 @@ contract AssayVerifier is IAssayVerifier {
             end := add(end, point)
             calldatacopy(end, add(proof, P_S), 0x40) // s, ρ
             calldatacopy(add(end, 0x40), add(proof, P_D), 0x20)
-            ok := lt(context, R)
-            for { let ptr := data } lt(ptr, add(end, 0x60)) { ptr := add(ptr, 0x20) } { ok := and(ok, lt(mload(ptr), R)) }
         }
-        if (!ok) revert ScalarOutOfRange();
     }
 
     /// @notice Hash of everything that is fixed before the first challenge. Coordinates are hashed as they are; the precompiles refuse those
@@ -196,17 +193,22 @@ contract AssayVerifier is IAssayVerifier {
         }
     }
 
-    /// @notice `K = keccak256(d_1 ‖ … ‖ d_n ‖ D)`, `χ = K mod r`, `h = Σ d_i χ^i`.
+    /// @notice `K = keccak256(d_1 ‖ … ‖ d_n ‖ D)`, `χ = K mod r`, `h = Σ d_i χ^i`; all of them must be canonical.
     function _publicInputs(uint256 data, uint256 words) private pure returns (uint256 binding, uint256 chi, uint256 h) {
+        bool ok;
         assembly ("memory-safe") {
             let ptr := add(data, mul(0x20, words))
             binding := keccak256(data, add(sub(ptr, data), 0x20))
             chi := mod(binding, R)
+            ok := lt(mload(ptr), R)
             for {} gt(ptr, data) {} {
                 ptr := sub(ptr, 0x20)
-                h := mulmod(addmod(h, mload(ptr), R), chi, R)
+                let value := mload(ptr)
+                ok := and(ok, lt(value, R))
+                h := mulmod(add(h, value), chi, R) // no overflow: both are below r
             }
         }
+        if (!ok) revert ScalarOutOfRange();
     }
 
     /// @notice `μ`: it depends on every word of both proofs, so neither side can be chosen to cancel the other.
