@@ -178,16 +178,26 @@ contract AssayVerifier is IAssayVerifier {
         }
     }
 
-    /// @notice `v = Σ δ^i (y_i + 2^15) mod r`.
+    /// @notice `v = Σ δ^i (y_i + 2^15) mod r`, by Horner's rule from the last cell.
+    /// @dev `y + 2^15` of a 16-bit two's complement is a flip of the top bit. A sum cannot overflow, and is reduced by the next product. Cells
+    /// are read in fours, since a batch has many; `4k` of them are left after the first loop.
     function _outputSum(Layout memory l) private pure returns (uint256 sum) {
         uint256 first = l.output;
-        uint256 cells = 2 * l.outputs;
+        uint256 length = 2 * l.outputs;
         uint256 delta = _calldataWord(l.proof + P_DELTA);
         assembly ("memory-safe") {
-            for { let cell := add(first, cells) } gt(cell, first) {} {
+            let cell := add(first, length)
+            for {} and(sub(cell, first), 7) {} {
                 cell := sub(cell, 2)
-                // y + 2^15 of a 16-bit two's complement is a flip of the top bit; the sum cannot overflow, and is reduced by the next product
                 sum := add(mulmod(sum, delta, R), xor(shr(240, calldataload(cell)), 0x8000))
+            }
+            for {} gt(cell, first) {} {
+                cell := sub(cell, 8)
+                let four := xor(shr(192, calldataload(cell)), 0x8000800080008000)
+                sum := add(mulmod(sum, delta, R), and(four, 0xffff))
+                sum := add(mulmod(sum, delta, R), and(shr(16, four), 0xffff))
+                sum := add(mulmod(sum, delta, R), and(shr(32, four), 0xffff))
+                sum := add(mulmod(sum, delta, R), shr(48, four))
             }
             sum := mod(sum, R)
         }
@@ -268,9 +278,7 @@ contract AssayVerifier is IAssayVerifier {
         unchecked {
             uint256 index = _word(first);
             if (index + count > limit) revert InvalidKey();
-            for (uint256 i; i < count; ++i) {
-                Bn254.mulAddCalldata(buf, points + 64 * i, _word(table + 32 * (index + i)));
-            }
+            Bn254.mulAddManyCalldata(buf, points, count, table + 32 * index);
         }
     }
 
@@ -282,7 +290,8 @@ contract AssayVerifier is IAssayVerifier {
             let half := 0x20
             for { let limit := add(high, mul(0x20, k)) } lt(high, limit) { high := add(high, 0x20) } {
                 let factor := mload(high)
-                for { let ptr := table } lt(ptr, add(table, half)) { ptr := add(ptr, 0x20) } {
+                let end := add(table, half)
+                for { let ptr := table } lt(ptr, end) { ptr := add(ptr, 0x20) } {
                     let value := mload(ptr)
                     let one := mulmod(value, factor, R)
                     mstore(add(ptr, half), one)

@@ -379,7 +379,10 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
             input := inputs.offset
         }
         for (uint256 i; i < jobs.length; ++i) {
-            bytes32 jobId = MarketHash.ofBatch(buf, jobs[i], input + part * i, part);
+            bytes32 jobId;
+            unchecked {
+                jobId = MarketHash.ofBatch(buf, jobs[i], input + part * i, part);
+            }
             jobIds[i] = jobId;
             Record storage record = _jobs[jobId];
             if (record.snapshotHash != snapshotHash) revert WrongSnapshot();
@@ -388,12 +391,15 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
                 packed := sload(record.slot)
             }
             if (uint8(packed) != uint8(State.Locked)) revert WrongState(jobId, State(uint8(packed)));
-            uint256 proveBy = uint256(uint40(packed >> 16)) + proveSecs;
-            if (block.timestamp > proveBy) revert TooLate(proveBy);
-            if (i == 0) prover = address(uint160(packed >> 96));
-            else if (prover != address(uint160(packed >> 96))) revert WrongProver(jobId, address(uint160(packed >> 96)));
-            // a locked job is not late and has no settlement time
-            packed += (block.timestamp << 56) + uint8(State.Settled) - uint8(State.Locked);
+            address locker = address(uint160(packed >> 96));
+            if (i == 0) prover = locker;
+            else if (locker != prover) revert WrongProver(jobId, locker);
+            unchecked {
+                uint256 proveBy = uint40(packed >> 16) + proveSecs;
+                if (block.timestamp > proveBy) revert TooLate(proveBy);
+                // a locked job is not late and has no settlement time
+                packed += (block.timestamp << 56) + uint8(State.Settled) - uint8(State.Locked);
+            }
             assembly ("memory-safe") {
                 sstore(record.slot, packed)
             }

@@ -43,10 +43,7 @@ abstract contract LifecycleSuite is MarketBase {
         }
         _cool();
         assertTrue(MARKET.balance > 0, "and the transaction's target warm, as it always is");
-        uint256 used = gasleft();
-        (bool ok,) = MARKET.call(data);
-        used -= gasleft();
-        assertTrue(ok, "settle");
+        uint256 used = gasOf(MARKET, data);
         emit log_named_uint("settle calldata bytes", data.length);
         emit log_named_uint("settle intrinsic gas", intrinsic);
         emit log_named_uint("settle gas, all in", intrinsic + used);

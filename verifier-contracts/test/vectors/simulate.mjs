@@ -91,4 +91,4 @@ function fixture(name, shape) {
 fixture('small', { c: 5, k: 3, weights: 2, tables: 1, inputs: 1, witness: 2, outputs: 10, batch: 0 });
 fixture('batch', { c: 5, k: 4, weights: 2, tables: 1, inputs: 8, witness: 2, outputs: 12, batch: 0x102 });
 fixture('joint', { c: 5, k: 3, weights: 2, tables: 1, inputs: 1, witness: 2, outputs: 12, batch: 2 });
-fixture('lenet', { c: 16, k: 3, weights: 2, tables: 0, inputs: 1, witness: 2, outputs: 10, batch: 0 });
+fixture('lenet', { c: 16, k: 3, weights: 3, tables: 0, inputs: 1, witness: 2, outputs: 10, batch: 0 });
