@@ -170,8 +170,9 @@ interface IInferenceMarket {
     function settle(Order calldata order, Snapshot calldata snapshot, Payee[] calldata split, Inference calldata inference) external;
 
     /// @notice Anyone: submits one proof for several jobs that one prover has locked, of any buyers, until the first `proveBy` among them. All or
-    /// nothing. The key is for inferences with separate inputs (or for one inference); job `i` is its inference `i`. Inferences after the last job
-    /// are fillers: proven, and paid nothing. The sum of the prices is split once, so rounding may differ from that of single settlements.
+    /// nothing. The key is for inferences with separate inputs (or for one inference); job `i` is its inference `i`, and its order names the
+    /// inputs of that one alone. Inferences after the last job are fillers: proven, and paid nothing. The sum of the prices is split once, so
+    /// rounding may differ from that of single settlements. Such a job cannot be taken over: not settled by `proveBy`, it can only expire.
     /// @param template what the orders share; its buyer, input commitment, maximal price and salt are not read
     /// @param snapshot the same for all jobs
     /// @param jobs what the orders do not share
