@@ -1,9 +1,12 @@
-//! Writes fixtures/golden/wrapped.json: a wrapped proof of a LeNet-5 with random weights, for the contracts' tests.
+//! Writes fixtures/golden/{wrapped,batch_joint,batch_separate}.json: wrapped proofs of a LeNet-5 with random weights, of one inference, of 64 of one
+//! buyer and of 64 of as many buyers, for the contracts' tests.
 //!
-//! `cargo run --release -p assay-prover --example golden_wrapped`, from the repository's root. The binding context comes from the contracts' test order
-//! (`verifier-contracts/test/vectors/order.mjs`, run with Node). Keys and proofs are randomised, so every run writes another file.
+//! `cargo run --release -p assay-prover --example golden_wrapped [NAME [LOG_CHUNK]]`, from the repository's root. The binding context comes from the
+//! contracts' test orders (`verifier-contracts/test/vectors/order.mjs`, run with Node). Keys and proofs are randomised, so every run writes other
+//! files.
 
 use ark_ff::PrimeField;
+use assay_circuits::batch::Batch;
 use assay_circuits::{Fr, sample};
 use assay_prover::control::Control;
 use assay_prover::key::points_bytes;
@@ -12,43 +15,61 @@ use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::WrapProvingKey;
 use std::process::Command;
+use std::time::Instant;
 
-const PATH: &str = "fixtures/golden/wrapped.json";
-const LOG_CHUNK: u32 = 17;
+type Error = Box<dyn std::error::Error>;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Error> {
+    let goldens = [("wrapped", Batch::ONE, 16), ("batch_joint", Batch::joint(6), 17), ("batch_separate", Batch::separate(6), 17)];
+    let mut arguments = std::env::args().skip(1);
+    let (name, log_chunk) = (arguments.next(), arguments.next().map(|c| c.parse()).transpose()?);
+    for (golden, batch, default) in goldens {
+        if name.as_ref().is_none_or(|name| name == golden) {
+            make(golden, batch, log_chunk.unwrap_or(default))?;
+        }
+    }
+    Ok(())
+}
+
+fn make(name: &str, batch: Batch, log_chunk: u32) -> Result<(), Error> {
     let (architecture, weights) = sample::lenet5();
-    let cells = sample::random_input(&architecture, 5);
-    let srs = Srs::development(LOG_CHUNK);
-    let package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs)?;
-    println!("chunks (weights, tables, input, witness): {:?}", package.model.shape.chunk_counts());
-    let start = std::time::Instant::now();
-    let proving = WrapProvingKey::development(&package.model.shape, &package.model.srs.id)?;
+    let cells = (0..batch.inferences()).flat_map(|i| sample::random_input(&architecture, 5 + i as u64)).collect();
+    let srs = Srs::development(log_chunk);
+    let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs)?;
+    let seller = Seller::new(package, srs)?.batched(batch)?;
+    println!("{name}: {} inferences in chunks of 2^{log_chunk}", batch.inferences());
+    println!("chunks (weights, tables, input, witness): {:?}", seller.shape().chunk_counts());
+    let start = Instant::now();
+    let proving = WrapProvingKey::development(seller.shape(), &seller.package.model.srs.id)?;
     println!("{} constraints, key in {:.1} s", proving.constraints(), start.elapsed().as_secs_f64());
-    let key = proving.verifying_key().contract_bytes(&package.model);
-    let seller = Seller::new(package, srs)?.with_wrap_key(proving);
+    let key = proving.verifying_key().contract_bytes(&seller.package.model);
+    let seller = seller.with_wrap_key(proving);
     let input = InputOpening::private(seller.shape(), cells);
     let commitments = points_bytes(&seller.commit_input(&input)?);
 
+    let path = format!("fixtures/golden/{name}.json");
     let fixed = [("key", hex(&key)), ("weights", hex(&seller.package.model.weights_bytes())), ("inputCommitments", hex(&commitments))];
-    write(&fixed)?;
-    let derived = Command::new("node").args(["verifier-contracts/test/vectors/order.mjs", PATH]).output()?;
+    write(&path, &fixed)?;
+    let derived = Command::new("node").args(["verifier-contracts/test/vectors/order.mjs", &path]).output()?;
     let derived = String::from_utf8(derived.stdout)?;
     let context = derived.split("\"context\": \"0x").nth(1).and_then(|rest| rest.get(..64)).ok_or("no context from order.mjs")?;
     let bytes: Vec<u8> = (0..32).filter_map(|i| u8::from_str_radix(context.get(2 * i..2 * i + 2)?, 16).ok()).collect();
 
     let control = Control::new();
+    let start = Instant::now();
     let (claim, proof) = seller.prove_wrapped(&input, Fr::from_be_bytes_mod_order(&bytes), &control)?;
+    let seconds = start.elapsed().as_secs_f64();
     for timing in control.timings() {
         println!("{:?} {:.3} s", timing.phase, timing.seconds);
     }
+    println!("proof {seconds:.2} s, {:.3} s an inference", seconds / batch.inferences() as f64);
     let output: Vec<u8> = claim.output.iter().flat_map(|y| y.to_be_bytes()).collect();
     let proof = [("context", hex(&bytes)), ("output", hex(&output)), ("proof", hex(&proof.to_bytes()))];
-    write(&fixed.iter().cloned().chain(proof).collect::<Vec<_>>())?;
+    write(&path, &fixed.iter().cloned().chain(proof).collect::<Vec<_>>())?;
     Ok(())
 }
 
-fn write(fields: &[(&str, String)]) -> std::io::Result<()> {
+fn write(path: &str, fields: &[(&str, String)]) -> std::io::Result<()> {
     let lines: Vec<String> = fields.iter().map(|(name, value)| format!(" \"{name}\": \"{value}\"")).collect();
-    std::fs::write(PATH, format!("{{\n{}\n}}\n", lines.join(",\n")))
+    std::fs::write(path, format!("{{\n{}\n}}\n", lines.join(",\n")))
 }

@@ -7,8 +7,8 @@ import {Opening} from "./lib/Opening.sol";
 
 /// @title The on-chain half of docs/protocol.md, sections 7 and 8.
 /// @notice The Groth16 circuit proves everything up to the claim that the committed chunks, folded by `eq(r_hi, ·)` and hidden by `ρ` times a
-/// mask, evaluate to `s` at `r_lo`. This contract rebuilds the public data `d` from the statement and the proof, compresses it to the three
-/// public inputs `D, χ, h`, and checks Groth16 and the opening in one product of five pairings.
+/// mask, evaluate to `s` at `r_lo`. This contract hashes the statement, rebuilds the public data `d` from the hash, the output and the proof,
+/// compresses it to the three public inputs `D, χ, h`, and checks Groth16 and the opening in one product of five pairings.
 /// @dev Who must hold what: the caller decides whether the key and the weights are the right ones; nothing here knows.
 contract AssayVerifier is IAssayVerifier {
     // literals, since inline assembly takes no others; as in Bn254
@@ -16,18 +16,21 @@ contract AssayVerifier is IAssayVerifier {
     uint256 private constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
 
     /// @dev Key layout, byte offsets.
-    uint256 private constant K_ALPHA = 14 * 32;
-    uint256 private constant K_BETA = 16 * 32;
-    uint256 private constant K_DELTA = 20 * 32;
-    uint256 private constant K_IC = 24 * 32;
-    uint256 private constant K_TAU = 32 * 32;
-    uint256 private constant K_TABLES = 36 * 32;
+    uint256 private constant K_ALPHA = 15 * 32;
+    uint256 private constant K_BETA = 17 * 32;
+    uint256 private constant K_DELTA = 21 * 32;
+    uint256 private constant K_IC = 25 * 32;
+    uint256 private constant K_TAU = 33 * 32;
+    uint256 private constant K_TABLES = 37 * 32;
 
     /// @dev Proof layout, byte offsets; `r*` starts at P_POINT.
     uint256 private constant P_D = 8 * 32;
     uint256 private constant P_S = 9 * 32;
     uint256 private constant P_RHO = 10 * 32;
-    uint256 private constant P_POINT = 11 * 32;
+    uint256 private constant P_DELTA = 11 * 32;
+    uint256 private constant P_POINT = 12 * 32;
+    /// @dev `r*` in the public data: after the statement's hash, `δ` and `v`.
+    uint256 private constant D_POINT = 3 * 32;
 
     /// @dev The shape, and where the parts of statement and proof lie (memory or calldata offsets).
     struct Layout {
@@ -78,16 +81,17 @@ contract AssayVerifier is IAssayVerifier {
     }
 
     function _check(Layout memory l, uint256 context) private view {
+        if (context >= R) revert ScalarOutOfRange();
         (uint256 data, uint256 words) = _publicData(l, context);
         (uint256 binding, uint256 chi, uint256 h) = _publicInputs(data, words);
-        uint256 rest = data + 32 * (words - 2 - l.c - l.k); // r*, s, ρ are the last words
-        Opening.Combination memory comb = Opening.reduce(binding, l.c, rest, _calldataWord(l.proof + P_S), l.opening);
+        uint256 point = data + D_POINT;
+        Opening.Combination memory comb = Opening.reduce(binding, l.c, point, _calldataWord(l.proof + P_S), l.opening);
         uint256 mu = _mergeScalar(l, binding, h);
 
         uint256 buf = _allocate(0xa0); // accumulator, point, scalar
         _startInputs(l, buf, chi, h);
         Opening.accumulate(comb, buf, mu, l.opening);
-        _accumulateFold(l, buf, mulmod(mu, comb.folded, R), rest + 32 * l.c);
+        _accumulateFold(l, buf, mulmod(mu, comb.folded, R), point + 32 * l.c);
         if (!_pairing(l, buf, mu)) revert InvalidProof();
     }
 
@@ -100,15 +104,11 @@ contract AssayVerifier is IAssayVerifier {
         assembly ("memory-safe") {
             mstore(l, key)
             let all := 0
-            // c, k, weight, table, input and witness chunks: words 3 to 8
-            for { let i := 0x60 } lt(i, 0x120) { i := add(i, 0x20) } {
-                let value := mload(add(key, i))
-                all := or(all, value)
-                mstore(add(l, sub(i, 0x40)), value)
-            }
-            let outputs := mload(add(key, 0x1a0))
-            mstore(add(l, 0xe0), outputs)
-            ok := and(eq(mload(key), 1), iszero(shr(16, or(all, outputs))))
+            // c, k, counts and first indices of weight, table, input and witness chunks, outputs: words 3 to 13
+            for { let i := 0x60 } lt(i, 0x1c0) { i := add(i, 0x20) } { all := or(all, mload(add(key, i))) }
+            mcopy(add(l, 0x20), add(key, 0x60), 0xc0)
+            mstore(add(l, 0xe0), mload(add(key, 0x1a0)))
+            ok := and(eq(mload(key), 2), iszero(shr(16, all)))
         }
         if (!ok || length != K_TABLES + 64 * l.tableChunks) revert InvalidKey();
     }
@@ -134,80 +134,91 @@ contract AssayVerifier is IAssayVerifier {
         if (!ok) revert InvalidKey();
     }
 
-    /// @notice `d_1 … d_n`, in memory, with one free word behind for `D`.
+    /// @notice `d_1 … d_n` and `D`, in memory; `_publicInputs` checks their range.
     function _publicData(Layout memory l, uint256 context) private pure returns (uint256 data, uint256 words) {
-        unchecked {
-            words = 7 + l.c + l.k + l.outputs + 4 * (l.weightChunks + l.tableChunks + l.inputChunks + l.witnessChunks);
-        }
-        data = _allocate(32 * (words + 1));
-        uint256 end;
-        bool ok;
-        assembly ("memory-safe") {
-            mstore(data, context)
-            ok := lt(context, R)
-            end := add(data, 0x20)
-        }
-        end = _limbsOfMemory(end, l.weights, 2 * l.weightChunks);
-        end = _limbsOfMemory(end, l.key + K_TABLES, 2 * l.tableChunks);
-        end = _limbsOfCalldata(end, l.inputs, 2 * l.inputChunks);
-        uint256 cells = l.output;
-        uint256 outputs = l.outputs;
-        assembly ("memory-safe") {
-            for { let limit := add(cells, mul(2, outputs)) } lt(cells, limit) { cells := add(cells, 2) } {
-                // y + 2^15 of a 16-bit two's complement is a flip of the top bit
-                mstore(end, xor(shr(240, calldataload(cells)), 0x8000))
-                end := add(end, 0x20)
-            }
-        }
-        end = _limbsOfCalldata(end, l.witness, 2 * (l.witnessChunks + 1)); // the mask follows the witness
+        uint256 statement = _statement(l, context);
+        uint256 sum = _outputSum(l);
         uint256 proof = l.proof;
         uint256 point = 32 * (l.c + l.k);
+        words = 5 + l.c + l.k;
+        data = _allocate(32 * (words + 1));
         assembly ("memory-safe") {
+            mstore(data, statement)
+            calldatacopy(add(data, 0x20), add(proof, P_DELTA), 0x20)
+            mstore(add(data, 0x40), sum)
+            let end := add(data, D_POINT)
             calldatacopy(end, add(proof, P_POINT), point)
-            calldatacopy(add(end, point), add(proof, P_S), 0x40)
-            for { let limit := add(end, add(point, 0x40)) } lt(end, limit) { end := add(end, 0x20) } { ok := and(ok, lt(mload(end), R)) }
-            let digest := calldataload(add(proof, P_D))
-            ok := and(ok, lt(digest, R))
-            mstore(end, digest)
+            end := add(end, point)
+            calldatacopy(end, add(proof, P_S), 0x40) // s, ρ
+            calldatacopy(add(end, 0x40), add(proof, P_D), 0x20)
         }
-        if (!ok) revert ScalarOutOfRange();
     }
 
-    function _limbsOfMemory(uint256 to, uint256 from, uint256 coordinates) private pure returns (uint256) {
+    /// @notice Hash of everything that is fixed before the first challenge. Coordinates are hashed as they are; the precompiles refuse those
+    /// that are not below `q`, since every one of these points is multiplied later.
+    function _statement(Layout memory l, uint256 context) private pure returns (uint256 statement) {
+        (uint256 weights, uint256 tables, uint256 inputs) = (64 * l.weightChunks, 64 * l.tableChunks, 64 * l.inputChunks);
+        (uint256 output, uint256 witness) = (2 * l.outputs, 64 * (l.witnessChunks + 1)); // the mask follows the witness
         assembly ("memory-safe") {
-            for { let limit := add(from, mul(0x20, coordinates)) } lt(from, limit) { from := add(from, 0x20) } {
-                let value := mload(from)
-                mstore(to, and(value, 0xffffffffffffffffffffffffffffffff))
-                mstore(add(to, 0x20), shr(128, value))
-                to := add(to, 0x40)
-            }
+            let buf := mload(0x40)
+            mstore(buf, "assay-statement-v1")
+            mstore(add(buf, 0x12), context)
+            let end := add(buf, 0x32)
+            mcopy(end, mload(add(l, 0x100)), weights)
+            end := add(end, weights)
+            mcopy(end, add(mload(l), K_TABLES), tables)
+            end := add(end, tables)
+            calldatacopy(end, mload(add(l, 0x120)), inputs)
+            end := add(end, inputs)
+            calldatacopy(end, mload(add(l, 0x140)), output)
+            end := add(end, output)
+            calldatacopy(end, mload(add(l, 0x180)), witness)
+            end := add(end, witness)
+            statement := mod(keccak256(buf, sub(end, buf)), R)
         }
-        return to;
     }
 
-    function _limbsOfCalldata(uint256 to, uint256 from, uint256 coordinates) private pure returns (uint256) {
+    /// @notice `v = Σ δ^i (y_i + 2^15) mod r`, by Horner's rule from the last cell.
+    /// @dev `y + 2^15` of a 16-bit two's complement is a flip of the top bit. A sum cannot overflow, and is reduced by the next product. Cells
+    /// are read in fours, since a batch has many; `4k` of them are left after the first loop.
+    function _outputSum(Layout memory l) private pure returns (uint256 sum) {
+        uint256 first = l.output;
+        uint256 length = 2 * l.outputs;
+        uint256 delta = _calldataWord(l.proof + P_DELTA);
         assembly ("memory-safe") {
-            for { let limit := add(from, mul(0x20, coordinates)) } lt(from, limit) { from := add(from, 0x20) } {
-                let value := calldataload(from)
-                mstore(to, and(value, 0xffffffffffffffffffffffffffffffff))
-                mstore(add(to, 0x20), shr(128, value))
-                to := add(to, 0x40)
+            let cell := add(first, length)
+            for {} and(sub(cell, first), 7) {} {
+                cell := sub(cell, 2)
+                sum := add(mulmod(sum, delta, R), xor(shr(240, calldataload(cell)), 0x8000))
             }
+            for {} gt(cell, first) {} {
+                cell := sub(cell, 8)
+                let four := xor(shr(192, calldataload(cell)), 0x8000800080008000)
+                sum := add(mulmod(sum, delta, R), and(four, 0xffff))
+                sum := add(mulmod(sum, delta, R), and(shr(16, four), 0xffff))
+                sum := add(mulmod(sum, delta, R), and(shr(32, four), 0xffff))
+                sum := add(mulmod(sum, delta, R), shr(48, four))
+            }
+            sum := mod(sum, R)
         }
-        return to;
     }
 
-    /// @notice `K = keccak256(d_1 ‖ … ‖ d_n ‖ D)`, `χ = K mod r`, `h = Σ d_i χ^i`.
+    /// @notice `K = keccak256(d_1 ‖ … ‖ d_n ‖ D)`, `χ = K mod r`, `h = Σ d_i χ^i`; all of them must be canonical.
     function _publicInputs(uint256 data, uint256 words) private pure returns (uint256 binding, uint256 chi, uint256 h) {
+        bool ok;
         assembly ("memory-safe") {
             let ptr := add(data, mul(0x20, words))
             binding := keccak256(data, add(sub(ptr, data), 0x20))
             chi := mod(binding, R)
+            ok := lt(mload(ptr), R)
             for {} gt(ptr, data) {} {
                 ptr := sub(ptr, 0x20)
-                h := mulmod(addmod(h, mload(ptr), R), chi, R)
+                let value := mload(ptr)
+                ok := and(ok, lt(value, R))
+                h := mulmod(add(h, value), chi, R) // no overflow: both are below r
             }
         }
+        if (!ok) revert ScalarOutOfRange();
     }
 
     /// @notice `μ`: it depends on every word of both proofs, so neither side can be chosen to cancel the other.
@@ -243,47 +254,50 @@ contract AssayVerifier is IAssayVerifier {
 
     /// @dev `acc += scale · (Σ_j eq(r_hi, j)·C_j + ρ·C_M)`.
     function _accumulateFold(Layout memory l, uint256 buf, uint256 scale, uint256 high) private view {
+        uint256 table = _eqTable(scale, high, l.k);
         uint256 first = l.key + 9 * 32;
-        _foldMemory(l, buf, scale, high, first, l.weights, l.weightChunks);
-        _foldMemory(l, buf, scale, high, first + 0x20, l.key + K_TABLES, l.tableChunks);
-        _foldCalldata(l, buf, scale, high, first + 0x40, l.inputs, l.inputChunks);
-        _foldCalldata(l, buf, scale, high, first + 0x60, l.witness, l.witnessChunks);
+        uint256 limit = 1 << l.k;
+        _foldMemory(buf, table, limit, first, l.weights, l.weightChunks);
+        _foldMemory(buf, table, limit, first + 0x20, l.key + K_TABLES, l.tableChunks);
+        _foldCalldata(buf, table, limit, first + 0x40, l.inputs, l.inputChunks);
+        _foldCalldata(buf, table, limit, first + 0x60, l.witness, l.witnessChunks);
         Bn254.mulAddCalldata(buf, l.mask, mulmod(scale, _calldataWord(l.proof + P_RHO), R));
     }
 
-    function _foldMemory(Layout memory l, uint256 buf, uint256 scale, uint256 high, uint256 first, uint256 points, uint256 count)
-        private
-        view
-    {
+    function _foldMemory(uint256 buf, uint256 table, uint256 limit, uint256 first, uint256 points, uint256 count) private view {
         unchecked {
             uint256 index = _word(first);
+            if (index + count > limit) revert InvalidKey();
             for (uint256 i; i < count; ++i) {
-                Bn254.mulAddMemory(buf, points + 64 * i, _eq(scale, high, l.k, index + i));
+                Bn254.mulAddMemory(buf, points + 64 * i, _word(table + 32 * (index + i)));
             }
         }
     }
 
-    function _foldCalldata(Layout memory l, uint256 buf, uint256 scale, uint256 high, uint256 first, uint256 points, uint256 count)
-        private
-        view
-    {
+    function _foldCalldata(uint256 buf, uint256 table, uint256 limit, uint256 first, uint256 points, uint256 count) private view {
         unchecked {
             uint256 index = _word(first);
-            for (uint256 i; i < count; ++i) {
-                Bn254.mulAddCalldata(buf, points + 64 * i, _eq(scale, high, l.k, index + i));
-            }
+            if (index + count > limit) revert InvalidKey();
+            Bn254.mulAddManyCalldata(buf, points, count, table + 32 * index);
         }
     }
 
-    /// @dev `scale · eq(r_hi, index)`, variable 0 the lowest bit.
-    function _eq(uint256 scale, uint256 high, uint256 k, uint256 index) private pure returns (uint256 result) {
+    /// @dev `scale · eq(r_hi, j)` for all `j < 2^k`, variable 0 the lowest bit.
+    function _eqTable(uint256 scale, uint256 high, uint256 k) private pure returns (uint256 table) {
+        table = _allocate(32 << k);
         assembly ("memory-safe") {
-            result := scale
+            mstore(table, scale)
+            let half := 0x20
             for { let limit := add(high, mul(0x20, k)) } lt(high, limit) { high := add(high, 0x20) } {
                 let factor := mload(high)
-                if iszero(and(index, 1)) { factor := sub(add(R, 1), factor) }
-                result := mulmod(result, factor, R)
-                index := shr(1, index)
+                let end := add(table, half)
+                for { let ptr := table } lt(ptr, end) { ptr := add(ptr, 0x20) } {
+                    let value := mload(ptr)
+                    let one := mulmod(value, factor, R)
+                    mstore(add(ptr, half), one)
+                    mstore(ptr, addmod(value, sub(R, one), R))
+                }
+                half := mul(2, half)
             }
         }
     }

@@ -10,6 +10,7 @@ import {IInferenceMarket} from "./interfaces/IInferenceMarket.sol";
 import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
 import {IModelRegistry, Payee} from "./interfaces/IModelRegistry.sol";
 import {Ledger} from "./Ledger.sol";
+import {KeyFormat} from "./lib/KeyFormat.sol";
 import {MarketHash} from "./lib/MarketHash.sol";
 
 /// @notice See `IInferenceMarket`.
@@ -157,6 +158,25 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IInferenceMarket
+    function settleBatch(
+        Order calldata template,
+        Snapshot calldata snapshot,
+        BatchJob[] calldata jobs,
+        Payee[] calldata split,
+        Inference calldata inference
+    ) external nonReentrant {
+        uint256 inferences = _separateInferences(snapshot.keyPointer);
+        if (jobs.length == 0 || jobs.length > inferences) revert WrongBatch(jobs.length, inferences);
+        // the lengths are right, and divisible, if the verifier accepts them
+        (bytes32[] memory jobIds, address prover) = _settleJobs(template, snapshot, jobs, inference.inputCommitments, inferences);
+        _check(snapshot, inference, contextOfBatch(jobIds, prover));
+        uint256 price = snapshot.price;
+        _pay(template, snapshot, split, price * jobs.length, prover, uint256(template.collateral) * jobs.length);
+        bytes calldata output = inference.output[:inference.output.length / inferences * jobs.length];
+        emit BatchSettled(template.modelId, prover, price, jobIds, output);
+    }
+
+    /// @inheritdoc IInferenceMarket
     function settleOpen(
         Order calldata order,
         Snapshot calldata snapshot,
@@ -245,6 +265,12 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
         return bytes32(uint256(keccak256(abi.encode(block.chainid, address(this), jobId, prover))) % R);
     }
 
+    /// @inheritdoc IInferenceMarket
+    function contextOfBatch(bytes32[] memory jobIds, address prover) public view returns (bytes32) {
+        bytes32 all = keccak256(abi.encodePacked(jobIds));
+        return bytes32(uint256(keccak256(abi.encode(block.chainid, address(this), all, prover, jobIds.length))) % R);
+    }
+
     // ---------------------------------------------------------------------------------------------- inner
 
     /// @dev Checks order against quote, model and key; records the job. The money is the caller's to take.
@@ -312,14 +338,72 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
         address prover
     ) private view {
         if (keccak256(inference.inputCommitments) != order.inputCommitment) revert WrongInput();
+        _check(snapshot, inference, contextOf(jobId, prover));
+    }
+
+    /// @dev Reverts unless the proof is valid in this context, for the snapshot's key and weights.
+    function _check(Snapshot calldata snapshot, Inference calldata inference, bytes32 context) private view {
         verifier.verify(
-            snapshot.keyPointer,
-            snapshot.weightsPointer,
-            contextOf(jobId, prover),
-            inference.inputCommitments,
-            inference.output,
-            inference.proof
+            snapshot.keyPointer, snapshot.weightsPointer, context, inference.inputCommitments, inference.output, inference.proof
         );
+    }
+
+    /// @dev The number of inferences of a key whose inputs are separate, or which is for one.
+    function _separateInferences(address keyPointer) private view returns (uint256) {
+        uint256 batch;
+        uint256 offset = 1 + 32 * KeyFormat.BATCH;
+        assembly ("memory-safe") {
+            extcodecopy(keyPointer, 0, offset, 0x20)
+            batch := mload(0)
+        }
+        if (batch != 0 && !KeyFormat.separate(batch)) revert JointKey();
+        return KeyFormat.inferences(batch);
+    }
+
+    /// @dev Settles the records of a batch: each must be locked by the same prover, in time, under this snapshot. A job that is there twice is
+    /// settled when it comes again. Nothing is proven yet: the caller does that, or reverts.
+    function _settleJobs(
+        Order calldata template,
+        Snapshot calldata snapshot,
+        BatchJob[] calldata jobs,
+        bytes calldata inputs,
+        uint256 inferences
+    ) private returns (bytes32[] memory jobIds, address prover) {
+        jobIds = new bytes32[](jobs.length);
+        bytes32 snapshotHash = MarketHash.snapshot(snapshot);
+        uint256 buf = MarketHash.template(template, _domainSeparatorV4());
+        uint256 proveSecs = template.proveSecs;
+        uint256 part = inputs.length / inferences;
+        uint256 input;
+        assembly ("memory-safe") {
+            input := inputs.offset
+        }
+        for (uint256 i; i < jobs.length; ++i) {
+            bytes32 jobId;
+            unchecked {
+                jobId = MarketHash.ofBatch(buf, jobs[i], input + part * i, part);
+            }
+            jobIds[i] = jobId;
+            Record storage record = _jobs[jobId];
+            if (record.snapshotHash != snapshotHash) revert WrongSnapshot();
+            uint256 packed; // see `_store`
+            assembly ("memory-safe") {
+                packed := sload(record.slot)
+            }
+            if (uint8(packed) != uint8(State.Locked)) revert WrongState(jobId, State(uint8(packed)));
+            address locker = address(uint160(packed >> 96));
+            if (i == 0) prover = locker;
+            else if (locker != prover) revert WrongProver(jobId, locker);
+            unchecked {
+                uint256 proveBy = uint40(packed >> 16) + proveSecs;
+                if (block.timestamp > proveBy) revert TooLate(proveBy);
+                // a locked job is not late and has no settlement time
+                packed += (block.timestamp << 56) + uint8(State.Settled) - uint8(State.Locked);
+            }
+            assembly ("memory-safe") {
+                sstore(record.slot, packed)
+            }
+        }
     }
 
     /// @dev One write for the slot that all but the snapshot share; the layout is that of `Record`, first field lowest.

@@ -66,10 +66,11 @@ contract KeyRegistry is IKeyRegistry {
         record.pointer = Code.write(data);
         record.status = Status.Proposed;
         record.weightChunks = uint16(KeyFormat.word(data, 5));
+        record.batch = uint16(KeyFormat.word(data, KeyFormat.BATCH));
         record.shapeDigest = bytes32(KeyFormat.word(data, 1));
         record.srsId = bytes32(KeyFormat.word(data, 2));
         record.development = isDevelopmentSrs[record.srsId];
-        emit KeyProposed(keyHash, record.shapeDigest, record.srsId, msg.sender, record.pointer);
+        emit KeyProposed(keyHash, record.shapeDigest, record.srsId, record.batch, msg.sender, record.pointer);
     }
 
     /// @inheritdoc IKeyRegistry
@@ -120,8 +121,8 @@ contract KeyRegistry is IKeyRegistry {
     }
 
     /// @inheritdoc IKeyRegistry
-    function keyHashOf(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId) external view returns (bytes32) {
-        return _slots[_slot(shapeDigest, wrap, srsId)];
+    function keyHashOf(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId, uint16 batch) external view returns (bytes32) {
+        return _slots[_slot(shapeDigest, wrap, srsId, batch)];
     }
 
     /// @inheritdoc IKeyRegistry
@@ -138,14 +139,14 @@ contract KeyRegistry is IKeyRegistry {
     function _admit(bytes32 keyHash, Key storage record) private {
         if (record.attestations < threshold || block.timestamp < record.readyAt) revert NotReady(keyHash, record.readyAt);
         if (record.development && !allowDevelopment) revert DevelopmentKey(keyHash);
-        bytes32 slot = _slot(record.shapeDigest, WRAP, record.srsId);
+        bytes32 slot = _slot(record.shapeDigest, WRAP, record.srsId, record.batch);
         if (_slots[slot] != 0) revert SlotTaken(slot, _slots[slot]);
         _slots[slot] = keyHash;
         record.status = Status.Admitted;
-        emit KeyAdmitted(keyHash, record.shapeDigest, record.srsId, WRAP, record.development);
+        emit KeyAdmitted(keyHash, record.shapeDigest, record.srsId, record.batch, WRAP, record.development);
     }
 
-    function _slot(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId) private pure returns (bytes32) {
-        return keccak256(abi.encode(shapeDigest, wrap, srsId));
+    function _slot(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId, uint16 batch) private pure returns (bytes32) {
+        return keccak256(abi.encode(shapeDigest, wrap, srsId, batch));
     }
 }

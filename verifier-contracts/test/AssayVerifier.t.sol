@@ -104,7 +104,8 @@ abstract contract VerifierSuite is Fixture {
     function test_tamperedKey() public {
         uint256 count = p.key.length / 32;
         for (uint256 i; i < count; ++i) {
-            if (i == 1 || i == 2) continue; // shape digest and SRS id bind the key inside the circuit; the contract does not read them
+            // shape digest, SRS id and batch bind the key inside the circuit; the contract does not read them
+            if (i == 1 || i == 2 || i == 14) continue;
             for (uint256 how; how < 2; ++how) {
                 uint256 v = wordAt(p.key, i);
                 uint256 altered = how == 0 ? v + 1 : v / 2;
@@ -171,6 +172,40 @@ abstract contract VerifierSuite is Fixture {
         assertTrue(!accepts(key, weights, x), "proof byte");
     }
 
+    /// @dev Every scalar of the proof: D, s, ρ, δ, r*.
+    function test_scalarsPlusR() public {
+        for (uint256 i = 8; i < 12 + wordAt(p.key, 3) + wordAt(p.key, 4); ++i) {
+            bytes memory proof = withWord(p.proof, i, wordAt(p.proof, i) + R);
+            vm.expectRevert(IAssayVerifier.ScalarOutOfRange.selector);
+            verifier.verify(key, weights, p.context, p.inputCommitments, p.output, proof);
+        }
+    }
+
+    /// @dev Coordinates are hashed and no longer compared: the precompile must refuse those of every kind of point that are not below q.
+    function test_coordinatesPlusQ() public {
+        uint256 witness = 12 + wordAt(p.key, 3) + wordAt(p.key, 4);
+        for (uint256 i = witness; i < witness + 2 * (wordAt(p.key, 8) + 1); ++i) {
+            bytes memory proof = withWord(p.proof, i, wordAt(p.proof, i) + Q);
+            vm.expectRevert(IAssayVerifier.PrecompileFailed.selector);
+            verifier.verify{gas: 2_000_000}(key, weights, p.context, p.inputCommitments, p.output, proof);
+        }
+        for (uint256 i; i < p.inputCommitments.length / 32; ++i) {
+            bytes memory inputs = withWord(p.inputCommitments, i, wordAt(p.inputCommitments, i) + Q);
+            vm.expectRevert(IAssayVerifier.PrecompileFailed.selector);
+            verifier.verify{gas: 2_000_000}(key, weights, p.context, inputs, p.output, p.proof);
+        }
+        for (uint256 i; i < p.weights.length / 32; ++i) {
+            address other = pointer(withWord(p.weights, i, wordAt(p.weights, i) + Q));
+            vm.expectRevert(IAssayVerifier.PrecompileFailed.selector);
+            verifier.verify{gas: 2_000_000}(key, other, p.context, p.inputCommitments, p.output, p.proof);
+        }
+        for (uint256 i = 37; i < p.key.length / 32; ++i) {
+            address other = pointer(withWord(p.key, i, wordAt(p.key, i) + Q));
+            vm.expectRevert(IAssayVerifier.PrecompileFailed.selector);
+            verifier.verify{gas: 2_000_000}(other, weights, p.context, p.inputCommitments, p.output, p.proof);
+        }
+    }
+
     function test_contextPlusR() public view {
         Proven memory x = p;
         x.context = bytes32(uint256(p.context) + R);
@@ -233,6 +268,18 @@ abstract contract VerifierSuite is Fixture {
 contract SmallVerifierTest is VerifierSuite {
     function path() internal pure override returns (string memory) {
         return SMALL;
+    }
+}
+
+contract BatchVerifierTest is VerifierSuite {
+    function path() internal pure override returns (string memory) {
+        return BATCH;
+    }
+}
+
+contract JointVerifierTest is VerifierSuite {
+    function path() internal pure override returns (string memory) {
+        return JOINT;
     }
 }
 

@@ -17,3 +17,14 @@ contract GoldenLifecycleTest is LifecycleSuite {
         return GOLDEN;
     }
 }
+
+/// @notice The same for 64 inferences of one buyer in one proof.
+contract GoldenJointLifecycleTest is LifecycleSuite {
+    function path() internal pure override returns (string memory) {
+        return GOLDEN_JOINT;
+    }
+
+    function budget() internal pure override returns (uint256) {
+        return 64 * 15_000;
+    }
+}

@@ -64,7 +64,7 @@ contract KeyRegistryTest is Fixture {
         registry.admit(keyHash);
         vm.warp(START + LOCK);
         registry.admit(keyHash);
-        assertEq(registry.keyHashOf(bytes32(wordAt(key, 1)), WRAP, bytes32(wordAt(key, 2))), keyHash, "slot");
+        assertEq(registry.keyHashOf(bytes32(wordAt(key, 1)), WRAP, bytes32(wordAt(key, 2)), 0), keyHash, "slot");
         assertEq(uint256(registry.admittedKey(keyHash).status), uint256(IKeyRegistry.Status.Admitted), "status");
         vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotProposed.selector, keyHash));
         registry.admit(keyHash);
@@ -128,12 +128,59 @@ contract KeyRegistryTest is Fixture {
         registry = _registry(1, 0, true, new bytes32[](0));
         registry.propose(key);
         _attest(A, false);
-        bytes memory other = withWord(withWord(key, 30, 1), 31, 2);
+        bytes memory other = withWord(withWord(key, 31, 1), 32, 2);
         registry.propose(other);
-        bytes32 slot = keccak256(abi.encode(wordAt(key, 1), WRAP, wordAt(key, 2)));
+        bytes32 slot = keccak256(abi.encode(wordAt(key, 1), WRAP, wordAt(key, 2), uint16(0)));
         vm.prank(A);
         vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.SlotTaken.selector, slot, keyHash));
         registry.attest(keccak256(other), false);
+    }
+
+    /// @dev A model has a key for each batch; their slots differ in nothing else.
+    function test_slotPerBatch() public {
+        registry = _registry(1, 0, true, new bytes32[](0));
+        uint16[4] memory batches = [uint16(0), 1, 2, 0x101];
+        bytes memory base = withWord(withWord(key, 13, 12), 7, 2); // 12 outputs, 2 input chunks: both fit all of these batches
+        base = withWord(base, 12, 5);
+        for (uint256 i; i < 4; ++i) {
+            bytes memory one = withWord(base, 14, batches[i]);
+            registry.propose(one);
+            vm.prank(A);
+            registry.attest(keccak256(one), false);
+            assertEq(registry.key(keccak256(one)).batch, batches[i], "the record's batch");
+        }
+        for (uint256 i; i < 4; ++i) {
+            bytes32 found = registry.keyHashOf(bytes32(wordAt(key, 1)), WRAP, bytes32(wordAt(key, 2)), batches[i]);
+            assertEq(found, keccak256(withWord(base, 14, batches[i])), "its own slot");
+        }
+        assertEq(registry.keyHashOf(bytes32(wordAt(key, 1)), WRAP, bytes32(wordAt(key, 2)), 3), 0, "and no other");
+        registry.propose(key); // the slot of one inference again
+        vm.prank(A);
+        bytes32 slot = keccak256(abi.encode(wordAt(key, 1), WRAP, wordAt(key, 2), uint16(0)));
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.SlotTaken.selector, slot, keccak256(base)));
+        registry.attest(keyHash, false);
+    }
+
+    /// @dev The batch word: log and mark, nothing else, and what it has to divide.
+    function test_batchWord() public {
+        bytes memory batch = load(BATCH).key; // 4 inferences, 8 input chunks, 12 outputs
+        registry.propose(batch);
+        assertEq(registry.key(keccak256(batch)).batch, 0x102, "separate");
+        registry.propose(withWord(batch, 14, 2)); // joint is as good
+        registry.propose(withWord(withWord(batch, 14, 12), 13, 4096));
+        _bad(withWord(withWord(batch, 14, 13), 13, 4096), 3); // too many
+        _bad(withWord(batch, 14, 0x100), 3); // separate, and one
+        _bad(withWord(batch, 14, 0x103), 3); // 12 outputs of 8
+        _bad(withWord(batch, 14, 3), 3);
+        _bad(withWord(withWord(batch, 14, 0x104), 13, 16), 3); // 8 input chunks of 16
+        registry.propose(withWord(withWord(batch, 14, 4), 13, 16)); // which may be shared
+        _bad(withWord(batch, 14, 0x202), 3);
+        _bad(withWord(batch, 14, 0x302), 3);
+        _bad(withWord(batch, 14, 0x10002), 3);
+        _bad(withWord(batch, 14, 2 | 1 << 255), 3);
+        _bad(withWord(batch, 14, type(uint256).max), 3);
+        _bad(withWord(batch, 13, 13), 3);
+        _bad(withWord(batch, 7, 7), 3);
     }
 
     function _bad(bytes memory data, uint256 reason) internal {
@@ -146,7 +193,7 @@ contract KeyRegistryTest is Fixture {
         _bad("", 1);
         _bad(truncated(key, key.length - 1), 1);
         _bad(bytes.concat(key, bytes32(0)), 1);
-        _bad(withWord(key, 0, 2), 2);
+        _bad(withWord(key, 0, 1), 2);
         _bad(withWord(key, 1, 0), 3);
         _bad(withWord(key, 3, 29), 3);
         _bad(withWord(key, 4, 2), 3); // too few chunks
@@ -154,22 +201,22 @@ contract KeyRegistryTest is Fixture {
         _bad(withWord(key, 10, 1), 3); // overlapping regions
         _bad(withWord(key, 13, 0), 3); // no outputs
         _bad(withWord(key, 13, type(uint256).max), 3);
-        for (uint256 i = 14; i < 36; ++i) {
-            bool g1 = i < 16 || (i >= 24 && i < 32);
+        for (uint256 i = 15; i < 37; ++i) {
+            bool g1 = i < 17 || (i >= 25 && i < 33);
             _bad(withWord(key, i, wordAt(key, i) ^ 1), g1 ? 4 : 5);
             _bad(withWord(key, i, wordAt(key, i) + Q), g1 ? 4 : 5);
         }
-        uint256[5] memory g1s = [uint256(14), 24, 26, 28, 30];
+        uint256[5] memory g1s = [uint256(15), 25, 27, 29, 31];
         for (uint256 i; i < 5; ++i) {
             _bad(withWord(withWord(key, g1s[i], 0), g1s[i] + 1, 0), 4); // infinity
         }
-        _bad(withWord(key, 36, wordAt(key, 36) ^ 1), 4); // a table
-        _bad(withWord(key, 36, 0), 4);
-        _bad(_withGenerator(key, 20), 6); // δ = γ
-        _bad(_withGenerator(key, 32), 7); // τ = 1
+        _bad(withWord(key, 37, wordAt(key, 37) ^ 1), 4); // a table
+        _bad(withWord(key, 37, 0), 4);
+        _bad(_withGenerator(key, 21), 6); // δ = γ
+        _bad(_withGenerator(key, 33), 7); // τ = 1
         _bad(withWord(key, 2, wordAt(key, 2) ^ 1), 8); // the SRS id is not that of [τ]_2
         bytes memory zero = key;
-        for (uint256 i = 20; i < 24; ++i) {
+        for (uint256 i = 21; i < 25; ++i) {
             zero = withWord(zero, i, 0);
         }
         _bad(zero, 5);
@@ -178,7 +225,7 @@ contract KeyRegistryTest is Fixture {
     /// @dev Tables are public and not blinded: a chunk of zeros has infinity for its commitment.
     function test_tableOfZeros() public {
         assertTrue(wordAt(key, 6) > 0, "the fixture has tables");
-        bytes memory blank = withWord(withWord(key, 36, 0), 37, 0);
+        bytes memory blank = withWord(withWord(key, 37, 0), 38, 0);
         registry.propose(blank);
         IKeyRegistry.Key memory k = registry.key(keccak256(blank));
         assertEq(uint256(k.status), uint256(IKeyRegistry.Status.Proposed), "proposed");

@@ -24,8 +24,8 @@ interface IAssayVerifier {
     /// @param keyPointer verifying key bytes, as code
     /// @param weightsPointer weight commitments, 64 bytes (x, y) each, as code
     /// @param context binding context, a canonical scalar: the proof is valid for this context only
-    /// @param inputCommitments 64 bytes (x, y) each
-    /// @param output output cells as big-endian int16, 2 bytes each
+    /// @param inputCommitments 64 bytes (x, y) each; of all inferences, if the key is for several
+    /// @param output output cells of all inferences as big-endian int16, 2 bytes each
     /// @param proof proof bytes, exact length
     /// @return always true; a caller that ignores it is safe, since failure reverts
     function verify(

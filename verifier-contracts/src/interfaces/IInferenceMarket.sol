@@ -22,7 +22,7 @@ interface IInferenceMarket {
 
     /// @notice What the buyer orders (EIP-712). The job id is the EIP-712 digest of this, so it binds chain and market.
     /// @param modelCommitment `keccak256(shapeDigest ‖ weight commitments)`
-    /// @param inputCommitment Keccak-256 of the input commitments, 64 bytes each
+    /// @param inputCommitment Keccak-256 of the buyer's input commitments, 64 bytes each
     /// @param keyHash Keccak-256 of the verifying key that must check the proof
     /// @param verifier verifier contract; must be this market's
     /// @param token ERC-20, or zero for the native coin
@@ -96,12 +96,22 @@ interface IInferenceMarket {
         bytes proof;
     }
 
+    /// @notice What the orders of a batch do not share. The input commitment follows from the inputs that are proven.
+    struct BatchJob {
+        address buyer;
+        uint128 maxPrice;
+        bytes32 salt;
+    }
+
     event JobFunded(
         bytes32 indexed jobId, uint256 indexed modelId, address indexed buyer, Order order, Snapshot snapshot, address[] provers
     );
     event JobCancelled(bytes32 indexed jobId);
     event JobLocked(bytes32 indexed jobId, address indexed prover, uint256 proveBy);
     event JobSettled(bytes32 indexed jobId, address indexed prover, uint256 indexed modelId, uint256 paid, bool late, bytes output);
+    /// @notice One event for all jobs of a batch, each paid `paidEach`. `output` has one part per job, of equal length and in the same order: that
+    /// of `jobIds[i]` is `output[i * n : (i + 1) * n]`, `n = output.length / jobIds.length`. Fillers have no part.
+    event BatchSettled(uint256 indexed modelId, address indexed prover, uint256 paidEach, bytes32[] jobIds, bytes output);
     event JobExpired(bytes32 indexed jobId, uint256 refunded);
     event JobRefunded(bytes32 indexed jobId, address indexed by, uint256 amount);
     event Slashed(bytes32 indexed jobId, address indexed prover, uint256 toTreasury, uint256 toProver);
@@ -122,6 +132,12 @@ interface IInferenceMarket {
     error WrongSplit();
     error WrongInput();
     error ProverNotAuthorised(address prover);
+    /// @notice A job of a batch is locked by another prover than the first one.
+    error WrongProver(bytes32 jobId, address prover);
+    /// @notice A batch has no jobs, or more than its key has inferences.
+    error WrongBatch(uint256 jobs, uint256 inferences);
+    /// @notice The inputs of this key share their commitments, so it cannot serve several buyers.
+    error JointKey();
     error TooLate(uint256 deadline);
     error TooEarly(uint256 deadline);
     error InsufficientBalance(address token, address account, uint256 need, uint256 have);
@@ -152,6 +168,22 @@ interface IInferenceMarket {
 
     /// @notice Anyone: submits the locking prover's proof, until `proveBy`. An invalid proof reverts.
     function settle(Order calldata order, Snapshot calldata snapshot, Payee[] calldata split, Inference calldata inference) external;
+
+    /// @notice Anyone: submits one proof for several jobs that one prover has locked, of any buyers, until the first `proveBy` among them. All or
+    /// nothing. The key is for inferences with separate inputs (or for one inference); job `i` is its inference `i`, and its order names the
+    /// inputs of that one alone. Inferences after the last job are fillers: proven, and paid nothing. The sum of the prices is split once, so
+    /// rounding may differ from that of single settlements. Such a job cannot be taken over: not settled by `proveBy`, it can only expire.
+    /// @param template what the orders share; its buyer, input commitment, maximal price and salt are not read
+    /// @param snapshot the same for all jobs
+    /// @param jobs what the orders do not share
+    /// @param inference input commitments and outputs of all inferences, and a proof in the context `contextOfBatch`
+    function settleBatch(
+        Order calldata template,
+        Snapshot calldata snapshot,
+        BatchJob[] calldata jobs,
+        Payee[] calldata split,
+        Inference calldata inference
+    ) external;
 
     /// @notice Anyone: after `proveBy` and until `expireBy`, submits a proof made by any listed prover (the one that missed the deadline
     /// included). The price drops to `LATE_PRICE_BPS`, the rest returns to the buyer; the collateral is slashed and part of it rewards the prover.
@@ -190,4 +222,8 @@ interface IInferenceMarket {
 
     /// @notice Binding context of a job's proof: `keccak256(abi.encode(chainId, market, jobId, prover)) mod r`.
     function contextOf(bytes32 jobId, address prover) external view returns (bytes32);
+
+    /// @notice Binding context of a batch's proof: `keccak256(abi.encode(chainId, market, keccak256(abi.encodePacked(jobIds)), prover,
+    /// jobIds.length)) mod r`. No context of a single job: those hash one word less.
+    function contextOfBatch(bytes32[] memory jobIds, address prover) external view returns (bytes32);
 }

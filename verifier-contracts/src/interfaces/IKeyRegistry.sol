@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 /// @title Verifying keys of circuit shapes.
-/// @notice A key belongs to (shape digest, wrap, SRS id) and is immutable once admitted. Anyone proposes one; `threshold` of a fixed set of
+/// @notice A key belongs to (shape digest, wrap, SRS id, batch) and is immutable once admitted. Anyone proposes one; `threshold` of a fixed set of
 /// attestors, each having recomputed it, attest its hash; a timelock leaves room for a veto. Sellers have no say in keys.
 /// @dev Trust: `threshold` colluding attestors who are not vetoed can admit a false key, before any job uses it. A single attestor can veto a
 /// key that is not admitted yet, and can do nothing else. Nobody can change or remove an admitted key; proven equivocation freezes it.
@@ -20,6 +20,8 @@ interface IKeyRegistry {
     /// @param attestations number of attestors who attested
     /// @param readyAt unix seconds from which the key can be admitted; 0 while attestations are missing
     /// @param development made from a known trapdoor: worthless as evidence, for tests only
+    /// @param batch log2 of the number of inferences in a proof, plus 256 if each has input chunks of its own
+    /// @param shapeDigest the model digest: the same for every batch
     struct Key {
         address pointer;
         Status status;
@@ -27,6 +29,7 @@ interface IKeyRegistry {
         uint8 attestations;
         uint40 readyAt;
         bool development;
+        uint16 batch;
         bytes32 shapeDigest;
         bytes32 srsId;
     }
@@ -38,10 +41,14 @@ interface IKeyRegistry {
         bytes proof;
     }
 
-    event KeyProposed(bytes32 indexed keyHash, bytes32 indexed shapeDigest, bytes32 indexed srsId, address proposer, address pointer);
+    event KeyProposed(
+        bytes32 indexed keyHash, bytes32 indexed shapeDigest, bytes32 indexed srsId, uint16 batch, address proposer, address pointer
+    );
     event KeyAttested(bytes32 indexed keyHash, address indexed attestor, bool development);
     event KeyVetoed(bytes32 indexed keyHash, address indexed attestor);
-    event KeyAdmitted(bytes32 indexed keyHash, bytes32 indexed shapeDigest, bytes32 indexed srsId, bytes32 wrap, bool development);
+    event KeyAdmitted(
+        bytes32 indexed keyHash, bytes32 indexed shapeDigest, bytes32 indexed srsId, uint16 batch, bytes32 wrap, bool development
+    );
     event KeyFrozen(bytes32 indexed keyHash, address indexed reporter);
 
     error InvalidAttestors();
@@ -84,7 +91,7 @@ interface IKeyRegistry {
     function key(bytes32 keyHash) external view returns (Key memory);
 
     /// @notice Key hash admitted for a slot, zero if none.
-    function keyHashOf(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId) external view returns (bytes32);
+    function keyHashOf(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId, uint16 batch) external view returns (bytes32);
 
     /// @notice The record of an admitted key that is not frozen; reverts `NotAdmitted` otherwise.
     function admittedKey(bytes32 keyHash) external view returns (Key memory);

@@ -35,6 +35,25 @@ library Bn254 {
         _mulAdd(buf, scalar);
     }
 
+    /// @notice `acc += Σ scalars[i] · points[i]`: points of 64 bytes in calldata, scalars in memory. A batch spends most of its gas here.
+    function mulAddManyCalldata(uint256 buf, uint256 points, uint256 count, uint256 scalars) internal view {
+        bool ok = true;
+        assembly ("memory-safe") {
+            let point := add(buf, 0x40)
+            for { let end := add(points, mul(0x40, count)) } lt(points, end) { points := add(points, 0x40) } {
+                calldatacopy(point, points, 0x40)
+                mstore(add(buf, 0x80), mload(scalars))
+                scalars := add(scalars, 0x20)
+                ok := staticcall(gas(), 7, point, 0x60, point, 0x40)
+                ok := and(ok, eq(returndatasize(), 0x40))
+                let added := staticcall(gas(), 6, buf, 0x80, buf, 0x40)
+                ok := and(ok, and(added, eq(returndatasize(), 0x40)))
+                if iszero(ok) { break }
+            }
+        }
+        if (!ok) revert IAssayVerifier.PrecompileFailed();
+    }
+
     /// @notice `acc += scalar · generator`.
     function mulAddGenerator(uint256 buf, uint256 scalar) internal view {
         assembly ("memory-safe") {

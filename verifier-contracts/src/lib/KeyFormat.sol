@@ -6,11 +6,14 @@ import {Bn254} from "./Bn254.sol";
 /// @notice What can be seen on a verifying key without knowing its circuit (layout: docs/protocol.md section 8). That it belongs to the
 /// shape it names is what attestors vouch for.
 library KeyFormat {
-    uint256 internal constant HEAD_WORDS = 36;
+    uint256 internal constant HEAD_WORDS = 37;
+
+    /// @notice Index of the word that says how many inferences a proof attests, and whether each has input chunks of its own.
+    uint256 internal constant BATCH = 14;
 
     uint256 internal constant BAD_LENGTH = 1;
     uint256 internal constant BAD_VERSION = 2;
-    uint256 internal constant BAD_SHAPE = 3; // a count or a region
+    uint256 internal constant BAD_SHAPE = 3; // a count, a region or the batch
     uint256 internal constant BAD_G1 = 4;
     uint256 internal constant BAD_G2 = 5;
     uint256 internal constant BAD_DELTA = 6; // δ is γ, that is the generator: anyone could forge
@@ -20,17 +23,27 @@ library KeyFormat {
     /// @return reason 0 if nothing is wrong
     function check(bytes memory key) internal view returns (uint256 reason) {
         if (key.length < HEAD_WORDS * 32) return BAD_LENGTH;
-        if (word(key, 0) != 1) return BAD_VERSION;
+        if (word(key, 0) != 2) return BAD_VERSION;
         if (!_shape(key)) return BAD_SHAPE;
         if (key.length != 32 * (HEAD_WORDS + 2 * word(key, 6))) return BAD_LENGTH;
         if (!_points(key)) return BAD_G1;
-        if (!Bn254.isPointG2(_at(key, 16)) || !Bn254.isPointG2(_at(key, 20)) || !Bn254.isPointG2(_at(key, 32))) return BAD_G2;
-        if (_isGeneratorX(key, 20)) return BAD_DELTA;
-        if (_isGeneratorX(key, 32)) return BAD_TAU;
-        if (keccak256(abi.encodePacked("assay-srs-v1", word(key, 32), word(key, 33), word(key, 34), word(key, 35))) != bytes32(word(key, 2))) {
+        if (!Bn254.isPointG2(_at(key, 17)) || !Bn254.isPointG2(_at(key, 21)) || !Bn254.isPointG2(_at(key, 33))) return BAD_G2;
+        if (_isGeneratorX(key, 21)) return BAD_DELTA;
+        if (_isGeneratorX(key, 33)) return BAD_TAU;
+        if (keccak256(abi.encodePacked("assay-srs-v1", word(key, 33), word(key, 34), word(key, 35), word(key, 36))) != bytes32(word(key, 2))) {
             return BAD_SRS_ID;
         }
         return 0;
+    }
+
+    /// @notice Number of inferences in a proof, of a well-formed batch word.
+    function inferences(uint256 batch) internal pure returns (uint256) {
+        return 1 << (batch & 0xff);
+    }
+
+    /// @notice Whether every inference has input chunks of its own.
+    function separate(uint256 batch) internal pure returns (bool) {
+        return batch >> 8 == 1;
     }
 
     /// @notice Word `i` of the key; the caller has checked the length.
@@ -55,13 +68,23 @@ library KeyFormat {
             if (count > 0) end = first + count;
         }
         uint256 outputs = word(key, 13);
-        return word(key, 5) > 0 && word(key, 7) > 0 && word(key, 8) > 0 && outputs > 0 && outputs <= 4096;
+        return word(key, 5) > 0 && word(key, 7) > 0 && word(key, 8) > 0 && outputs > 0 && outputs <= 4096 && _batch(key);
+    }
+
+    /// @dev Inferences share the outputs evenly and, where their inputs are separate, the input chunks.
+    function _batch(bytes memory key) private pure returns (bool) {
+        uint256 batch = word(key, BATCH);
+        uint256 log = batch & 0xff;
+        bool isSeparate = separate(batch);
+        if (log > 12 || batch >> 9 != 0 || (isSeparate && log == 0)) return false;
+        uint256 rest = (1 << log) - 1;
+        return word(key, 13) & rest == 0 && (!isSeparate || word(key, 7) & rest == 0);
     }
 
     /// @dev `-α`, `IC_0 … IC_3` and the table commitments. Those are not blinded, so a chunk of zeros has infinity for its commitment.
     function _points(bytes memory key) private view returns (bool) {
-        if (!Bn254.isPoint(_at(key, 14))) return false;
-        for (uint256 i = 24; i < 32; i += 2) {
+        if (!Bn254.isPoint(_at(key, 15))) return false;
+        for (uint256 i = 25; i < 33; i += 2) {
             if (!Bn254.isPoint(_at(key, i))) return false;
         }
         for (uint256 i; i < word(key, 6); ++i) {

@@ -27,6 +27,38 @@ library MarketHash {
         }
     }
 
+    /// @dev Memory for `ofBatch`: the template's words behind the type hash, and the EIP-712 prefix with the domain.
+    function template(IInferenceMarket.Order calldata value, bytes32 domain) internal pure returns (uint256 buf) {
+        bytes32 typeHash = ORDER;
+        assembly ("memory-safe") {
+            buf := mload(0x40)
+            mstore(0x40, add(buf, 0x240))
+            mstore(buf, typeHash)
+            calldatacopy(add(buf, 0x20), value, 0x1c0)
+            mstore(add(buf, 0x1e0), shl(240, 0x1901))
+            mstore(add(buf, 0x1e2), domain)
+        }
+    }
+
+    /// @dev EIP-712 digest of the template with the job's buyer, maximal price and salt, and the hash of `length` bytes of input commitments
+    /// at the calldata offset `input`. Words are taken as they are, as in `order`.
+    function ofBatch(uint256 buf, IInferenceMarket.BatchJob calldata job, uint256 input, uint256 length)
+        internal
+        pure
+        returns (bytes32 result)
+    {
+        assembly ("memory-safe") {
+            let scratch := mload(0x40)
+            calldatacopy(scratch, input, length)
+            mstore(add(buf, 0x80), keccak256(scratch, length))
+            calldatacopy(add(buf, 0x20), job, 0x20)
+            calldatacopy(add(buf, 0x100), add(job, 0x20), 0x20)
+            calldatacopy(add(buf, 0x1c0), add(job, 0x40), 0x20)
+            mstore(add(buf, 0x202), keccak256(buf, 0x1e0))
+            result := keccak256(add(buf, 0x1e0), 0x42)
+        }
+    }
+
     /// @dev `keccak256(abi.encode(value))`, words taken as they are.
     function snapshot(IInferenceMarket.Snapshot calldata value) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {

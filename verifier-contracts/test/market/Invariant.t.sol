@@ -18,7 +18,8 @@ contract MarketHandler is MarketBase {
     uint256 public settled;
 
     constructor() {
-        deployAll(false, SMALL);
+        deployAll(false, BATCH);
+        proven.inputCommitments = slice(proven.inputCommitments, 0, 128); // every job has this input, so any of them go together
     }
 
     function newJob(uint256 salt, bool erc20) external {
@@ -49,6 +50,28 @@ contract MarketHandler is MarketBase {
         Tracked storage t = jobs[i % jobs.length];
         address maker = honest ? market.job(t.id).prover : STRANGER;
         if (_call(STRANGER, abi.encodeCall(market.settle, (t.order, snapshot(), split, mockInference(t.id, maker))))) _exit(t, true);
+    }
+
+    /// @dev Two jobs, or one job twice, and two fillers.
+    function settleTogether(uint256 i, uint256 j, bool honest) external {
+        if (jobs.length == 0) return;
+        Tracked storage a = jobs[i % jobs.length];
+        Tracked storage b = jobs[j % jobs.length];
+        bytes32[] memory ids = new bytes32[](2);
+        (ids[0], ids[1]) = (a.id, b.id);
+        IInferenceMarket.BatchJob[] memory list = new IInferenceMarket.BatchJob[](2);
+        list[0] = IInferenceMarket.BatchJob(a.order.buyer, a.order.maxPrice, a.order.salt);
+        list[1] = IInferenceMarket.BatchJob(b.order.buyer, b.order.maxPrice, b.order.salt);
+        bytes memory input = proven.inputCommitments;
+        IInferenceMarket.Inference memory x;
+        x.inputCommitments = bytes.concat(input, input, input, input);
+        x.output = hex"0001000200030004";
+        address maker = honest ? market.job(a.id).prover : STRANGER;
+        x.proof = abi.encode(keccak256(abi.encode(market.contextOfBatch(ids, maker), x.output)));
+        if (_call(STRANGER, abi.encodeCall(market.settleBatch, (a.order, snapshot(), list, split, x)))) {
+            _exit(a, true);
+            _exit(b, true);
+        }
     }
 
     function takeOver(uint256 i, bool other) external {
@@ -181,6 +204,16 @@ contract MarketInvariantTest is MarketBase {
         handler.wait_(2499);
         handler.claimJob(3);
         assertEq(handler.moves(), 6, "lock, settle, lock, cancel, takeover, claim");
+        handler.newJob(5, false);
+        handler.newJob(6, false);
+        handler.lockJob(4, false);
+        handler.lockJob(5, false);
+        handler.settleTogether(4, 5, false);
+        handler.settleTogether(4, 4, true);
+        assertEq(handler.moves(), 8, "nothing but the locks");
+        handler.settleTogether(4, 5, true);
+        assertEq(handler.moves(), 9, "two jobs, one proof");
+        assertEq(handler.settled(), 4, "both of them");
         invariant_solvent();
         invariant_oneExit();
     }

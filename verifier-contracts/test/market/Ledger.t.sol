@@ -134,6 +134,15 @@ contract LedgerTest is MarketBase {
         market.deposit(address(evil), 1 ether);
     }
 
+    function test_E4_reentrantSettlement() public {
+        IInferenceMarket.BatchJob[] memory jobs = new IInferenceMarket.BatchJob[](1);
+        IInferenceMarket.Inference memory inference;
+        evil.behave(0, false, abi.encodeCall(IInferenceMarket.settleBatch, (order(), snapshot(), jobs, split, inference)));
+        vm.prank(buyer);
+        vm.expectRevert(bytes4(keccak256("ReentrancyGuardReentrantCall()")));
+        market.deposit(address(evil), 1 ether);
+    }
+
     function test_E4_reentrantReceiver() public {
         Reentrant thief = new Reentrant{value: 1 ether}(market);
         uint256 before = MARKET.balance;

@@ -16,7 +16,11 @@ struct Proven {
 abstract contract Fixture is Test {
     string internal constant SMALL = "test/fixtures/simulated-small.json";
     string internal constant LENET = "test/fixtures/simulated-lenet.json";
+    string internal constant BATCH = "test/fixtures/simulated-batch.json"; // 4 inferences, separate inputs of 2 chunks
+    string internal constant JOINT = "test/fixtures/simulated-joint.json"; // 4 inferences
     string internal constant GOLDEN = "../fixtures/golden/wrapped.json";
+    string internal constant GOLDEN_JOINT = "../fixtures/golden/batch_joint.json";
+    string internal constant GOLDEN_SEPARATE = "../fixtures/golden/batch_separate.json";
 
     function load(string memory path) internal view returns (Proven memory p) {
         string memory json = vm.readFile(path);
@@ -28,7 +32,8 @@ abstract contract Fixture is Test {
         p.proof = vm.parseJsonBytes(json, ".proof");
     }
 
-    /// @notice The second proof of a simulated fixture: same key, weights and input, another context and output.
+    /// @notice The second proof of a simulated fixture: same key, weights and input, another context and output. Of a batch of separate inputs it
+    /// is for all but the last job.
     function loadOther(string memory path) internal view returns (Proven memory p) {
         p = load(path);
         string memory json = vm.readFile(path);

@@ -172,6 +172,50 @@ abstract contract MarketBase is Fixture {
         i.proof = proven.proof;
     }
 
+    // ------------------------------------------------------------------------------------------ batches, as in test/vectors/order.mjs
+
+    /// @notice Order `i` of the batch: a buyer, a salt and a part of the inputs of its own.
+    function batchOrder(uint256 i) internal view returns (IInferenceMarket.Order memory o) {
+        uint256 part = proven.inputCommitments.length >> (wordAt(proven.key, 14) & 0xff);
+        o = order();
+        o.buyer = address(uint160(uint256(keccak256(abi.encodePacked("assay batch buyer", i)))));
+        o.salt = keccak256(abi.encodePacked("assay batch salt", i));
+        o.inputCommitment = keccak256(slice(proven.inputCommitments, part * i, part));
+    }
+
+    function fundBatch(uint256 count) internal {
+        for (uint256 i; i < count; ++i) {
+            fundOne(batchOrder(i));
+        }
+    }
+
+    function fundOne(IInferenceMarket.Order memory o) internal returns (bytes32 jobId) {
+        vm.deal(o.buyer, PRICE);
+        jobId = fundAndLock(o);
+    }
+
+    function batchJobs(uint256 count) internal view returns (IInferenceMarket.BatchJob[] memory jobs) {
+        jobs = new IInferenceMarket.BatchJob[](count);
+        for (uint256 i; i < count; ++i) {
+            IInferenceMarket.Order memory o = batchOrder(i);
+            jobs[i] = IInferenceMarket.BatchJob(o.buyer, o.maxPrice, o.salt);
+        }
+    }
+
+    function batchIds(uint256 count) internal view returns (bytes32[] memory ids) {
+        ids = new bytes32[](count);
+        for (uint256 i; i < count; ++i) {
+            ids[i] = market.hashOrder(batchOrder(i));
+        }
+    }
+
+    function slice(bytes memory data, uint256 from, uint256 length) internal pure returns (bytes memory part) {
+        part = new bytes(length);
+        for (uint256 i; i < length; ++i) {
+            part[i] = data[from + i];
+        }
+    }
+
     function state(bytes32 jobId) internal view returns (uint256) {
         return uint256(market.job(jobId).state);
     }

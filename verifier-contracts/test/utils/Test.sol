@@ -62,6 +62,17 @@ abstract contract Test {
         return low + x % (high - low + 1);
     }
 
+    /// @dev Gas of a call that must succeed. In assembly, since the compiler would copy the data, and memory is dear here.
+    function gasOf(address target, bytes memory data) internal returns (uint256 used) {
+        bool ok;
+        assembly ("memory-safe") {
+            used := gas()
+            ok := call(gas(), target, 0, add(data, 0x20), mload(data), 0, 0)
+            used := sub(used, gas())
+        }
+        assertTrue(ok, "the call");
+    }
+
     /// @dev Creation code of a committed artifact.
     function artifact(string memory name) internal view returns (bytes memory) {
         return vm.getCode(string.concat("artifacts/", name, ".json"));

@@ -7,7 +7,7 @@ import { eqTable, evaluate, open } from './mercury.mjs';
 import { deriveOrder } from './order.mjs';
 
 const m = (a) => mod(a, R);
-const limbs = (points) => points.flat().flatMap((x) => [x & ((1n << 128n) - 1n), x >> 128n]);
+const cells = (output) => output.map((y) => (y & 0xffff).toString(16).padStart(4, '0')).join('');
 
 function makeKey(shape, random) {
   const trap = { tau: random(), alpha: random(), beta: random(), delta: random(), ic: [random(), random(), random(), random()] };
@@ -25,7 +25,7 @@ function makeKey(shape, random) {
   const tablePoints = tables.map((f) => g1(evaluate(f, trap.tau)));
   const digest = BigInt('0x' + keccak(ascii('a made-up shape')));
   const bytes = words(
-    1n, digest, srsId, BigInt(shape.c), BigInt(shape.k), counts, firsts, BigInt(shape.outputs),
+    2n, digest, srsId, BigInt(shape.c), BigInt(shape.k), counts, firsts, BigInt(shape.outputs), BigInt(shape.batch),
     g1(m(-trap.alpha)), g2(trap.beta), g2(trap.delta), trap.ic.map(g1), tau2, tablePoints,
   );
   const weights = Array.from({ length: shape.weights }, chunk);
@@ -50,10 +50,13 @@ function prove(key, random, context, output) {
   const s = lowEq.reduce((sum, a, i) => m(sum + a * folded[i]), 0n);
   const D = random();
 
-  const data = [
-    context, limbs(weightPoints), limbs(key.tablePoints), limbs(inputPoints), output.map((y) => BigInt(y + 32768)),
-    limbs(witnessPoints), limbs([maskPoint]), point, s, rho,
-  ].flat();
+  const points = [weightPoints, key.tablePoints, inputPoints].map((list) => words(list)).join('');
+  const statement = scalar(
+    keccak(ascii('assay-statement-v1') + words(context) + points + cells(output) + words(witnessPoints, maskPoint)),
+  );
+  const delta = random();
+  const sum = output.reduceRight((v, y) => m(v * delta + BigInt(y + 32768)), 0n);
+  const data = [statement, delta, sum, point, s, rho].flat();
   const binding = BigInt('0x' + keccak(words(data, D)));
   const chi = binding % R;
   const h = data.reduceRight((sum, d) => m((sum + d) * chi), 0n);
@@ -62,27 +65,30 @@ function prove(key, random, context, output) {
   const c = m(m(a * b - trap.alpha * trap.beta - ic) * inv(trap.delta));
   const opening = open({ poly: folded, u: low, tau: trap.tau, binding });
   if (opening.value !== s) throw new Error('opening value');
-  return words(g1(a), g2(b), g1(c), D, s, rho, point, witnessPoints, maskPoint, opening.proof);
+  return words(g1(a), g2(b), g1(c), D, s, rho, delta, point, witnessPoints, maskPoint, opening.proof);
 }
-
-const cells = (output) => output.map((y) => (y & 0xffff).toString(16).padStart(4, '0')).join('');
 
 function fixture(name, shape) {
   const random = rng(`assay simulated ${name}`);
   const key = makeKey(shape, random);
   const points = (list) => words(list.map((f) => g1(evaluate(f, key.trap.tau))));
   const [weights, inputCommitments] = [points(key.weights), points(key.inputs)];
-  const { context } = deriveOrder({ key: key.bytes, weights, inputCommitments });
+  const statement = { key: key.bytes, weights, inputCommitments };
+  const { context } = deriveOrder(statement);
+  // of a batch of separate inputs the other proof is for one job less, its last inference a filler
+  const other = shape.batch >> 8 ? deriveOrder(statement, 2 ** (shape.batch & 255) - 1).context : '0x' + word(7n);
   const first = Array.from({ length: shape.outputs }, (_, i) => (i === 0 ? -32768 : i === 1 ? 32767 : Number(random() % 65536n) - 32768));
   const second = first.map((y, i) => (i === 2 ? y ^ 1 : y));
   const hex = (x) => '0x' + x;
-  const proof = (c, output) => prove(key, random, scalar(c), output);
+  const proof = (c, output) => prove(key, random, scalar(c.slice(2)), output);
   const out = {
     key: hex(key.bytes), weights: hex(weights), context, inputCommitments: hex(inputCommitments), output: hex(cells(first)),
-    proof: hex(proof(context.slice(2), first)), otherContext: hex(word(7n)), otherOutput: hex(cells(second)), otherProof: hex(proof(word(7n), second)),
+    proof: hex(proof(context, first)), otherContext: other, otherOutput: hex(cells(second)), otherProof: hex(proof(other, second)),
   };
   writeFileSync(new URL(`../fixtures/simulated-${name}.json`, import.meta.url), JSON.stringify(out, null, 1) + '\n');
 }
 
-fixture('small', { c: 5, k: 3, weights: 2, tables: 1, inputs: 1, witness: 2, outputs: 10 });
-fixture('lenet', { c: 16, k: 3, weights: 2, tables: 0, inputs: 1, witness: 2, outputs: 10 });
+fixture('small', { c: 5, k: 3, weights: 2, tables: 1, inputs: 1, witness: 2, outputs: 10, batch: 0 });
+fixture('batch', { c: 5, k: 4, weights: 2, tables: 1, inputs: 8, witness: 2, outputs: 12, batch: 0x102 });
+fixture('joint', { c: 5, k: 3, weights: 2, tables: 1, inputs: 1, witness: 2, outputs: 12, batch: 2 });
+fixture('lenet', { c: 16, k: 3, weights: 3, tables: 0, inputs: 1, witness: 2, outputs: 10, batch: 0 });

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IAssayVerifier} from "../src/interfaces/IAssayVerifier.sol";
+import {IInferenceMarket} from "../src/interfaces/IInferenceMarket.sol";
+import {Arguments, BatchBase} from "./market/Batch.t.sol";
+
+/// @notice fund and lock by as many buyers as the key has inferences, and one proof that `AssayVerifier` really checks.
+abstract contract BatchLifecycleSuite is BatchBase {
+    uint256 internal count;
+    bytes32[] internal ids;
+
+    function path() internal pure virtual returns (string memory);
+
+    function setUp() public {
+        if (!vm.exists(path())) vm.skip(true);
+        deployAll(true, path());
+        count = 1 << (wordAt(proven.key, 14) & 0xff);
+        fundBatch(count);
+        ids = batchIds(count);
+    }
+
+    function real() internal view returns (Arguments memory a) {
+        a = arguments(ids, prover);
+        a.inference = realInference();
+    }
+
+    function _settled() internal view returns (uint256 sum) {
+        for (uint256 i; i < ids.length; ++i) {
+            if (state(ids[i]) == uint256(IInferenceMarket.State.Settled)) ++sum;
+        }
+    }
+
+    /// @dev test/vectors/order.mjs computed this context on its own.
+    function test_contextIsTheOneProven() public view {
+        assertEq(market.contextOfBatch(ids, prover), proven.context, "context");
+    }
+
+    function test_settle() public {
+        Arguments memory a = real();
+        vm.expectEmit(MARKET);
+        emit IInferenceMarket.BatchSettled(1, prover, PRICE, ids, proven.output);
+        vm.prank(STRANGER);
+        settleBatch(a);
+        assertEq(_settled(), count, "all of them");
+        assertEq(credit(prover), 10 ether + count * PRICE, "paid");
+        assertEq(credits(count), MARKET.balance, "E7");
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, ids[0], IInferenceMarket.State.Settled));
+        settleBatch(a);
+    }
+
+    /// @dev No inference's output can be altered, whoever's it is; nor can two be exchanged.
+    function test_outputs() public {
+        uint256 part = proven.output.length / count;
+        for (uint256 i; i < count; ++i) {
+            Arguments memory a = real();
+            a.inference.output[part * i + i % part] ^= 0x01;
+            vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+            settleBatch(a);
+        }
+        Arguments memory b = real();
+        for (uint256 i; i < part; ++i) {
+            (b.inference.output[i], b.inference.output[part + i]) = (b.inference.output[part + i], b.inference.output[i]);
+        }
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        settleBatch(b);
+        assertEq(_settled(), 0, "nothing settled");
+    }
+
+    function test_lengths() public {
+        Arguments memory a = real();
+        a.inference.output = bytes.concat(proven.output, hex"0000");
+        vm.expectRevert(abi.encodeWithSelector(IAssayVerifier.InvalidLength.selector, 3));
+        settleBatch(a);
+        a = real();
+        a.inference.output = "";
+        vm.expectRevert(abi.encodeWithSelector(IAssayVerifier.InvalidLength.selector, 3));
+        settleBatch(a);
+        // bytes behind the last part belong to nobody, but the verifier wants the exact length
+        a = real();
+        a.inference.inputCommitments = bytes.concat(proven.inputCommitments, hex"00");
+        vm.expectRevert(abi.encodeWithSelector(IAssayVerifier.InvalidLength.selector, 2));
+        settleBatch(a);
+    }
+
+    /// @dev The same buyers with other salts: another batch.
+    function test_proofOfAnotherBatch() public {
+        Arguments memory a = real();
+        IInferenceMarket.Order memory o = batchOrder(1);
+        o.salt = bytes32(uint256(1));
+        fundOne(o);
+        a.jobs[1].salt = o.salt;
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        settleBatch(a);
+        a = real();
+        a.jobs = batchJobs(count - 1); // the last one not paid for
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        settleBatch(a);
+    }
+
+    /// @dev A job of a batch is not settled alone: a proof under its key has as many inputs as the batch.
+    function test_notAlone() public {
+        Arguments memory a = real();
+        a.inference.inputCommitments = slice(proven.inputCommitments, 0, proven.inputCommitments.length / count);
+        vm.expectRevert(abi.encodeWithSelector(IAssayVerifier.InvalidLength.selector, 2));
+        market.settle(batchOrder(0), a.snapshot, split, a.inference);
+    }
+
+    /// @dev As `LifecycleSuite.test_settleGas`.
+    function test_settleBatchGas() public {
+        Arguments memory a = real();
+        bytes memory data = abi.encodeCall(market.settleBatch, (a.template, a.snapshot, a.jobs, a.split, a.inference));
+        uint256 intrinsic = 21_000;
+        for (uint256 i; i < data.length; ++i) {
+            intrinsic += data[i] == 0 ? 4 : 16;
+        }
+        address[6] memory touched = [MARKET, VERIFIER, KEYS, MODELS, a.snapshot.keyPointer, a.snapshot.weightsPointer];
+        for (uint256 i; i < touched.length; ++i) {
+            vm.cool(touched[i]);
+        }
+        assertTrue(MARKET.balance > 0, "and the transaction's target warm, as it always is");
+        uint256 used = gasOf(MARKET, data);
+        emit log_named_uint("settleBatch calldata bytes", data.length);
+        emit log_named_uint("settleBatch intrinsic gas", intrinsic);
+        emit log_named_uint("settleBatch gas, all in", intrinsic + used);
+        emit log_named_uint("settleBatch gas per job", (intrinsic + used) / count);
+        assertTrue(intrinsic + used <= budget(), "the budget");
+    }
+
+    function budget() internal pure virtual returns (uint256);
+}
+
+/// @notice Two chunks an input, 4 inferences; also with 3 jobs and a filler.
+contract SimulatedBatchTest is BatchLifecycleSuite {
+    function path() internal pure override returns (string memory) {
+        return BATCH;
+    }
+
+    function budget() internal pure override returns (uint256) {
+        return 530_000;
+    }
+
+    function test_fillers() public {
+        proven = loadOther(BATCH);
+        bytes32[] memory three = batchIds(3);
+        assertEq(market.contextOfBatch(three, prover), proven.context, "context");
+        Arguments memory a = arguments(three, prover);
+        a.inference = realInference();
+        vm.expectEmit(MARKET);
+        emit IInferenceMarket.BatchSettled(1, prover, PRICE, three, slice(proven.output, 0, proven.output.length * 3 / 4));
+        settleBatch(a);
+        assertEq(_settled(), 3, "three of four");
+        assertEq(credit(prover), 10 ether + 3 * PRICE - COLLATERAL, "paid for three");
+    }
+
+    /// @dev A filler is proven all the same: its input and output cannot be altered.
+    function test_fillersAreProven() public {
+        proven = loadOther(BATCH);
+        Arguments memory a = arguments(batchIds(3), prover);
+        a.inference = realInference();
+        a.inference.output[proven.output.length - 1] ^= 0x01;
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        settleBatch(a);
+        a.inference = realInference();
+        for (uint256 i = 384; i < 448; ++i) {
+            a.inference.inputCommitments[i] = proven.inputCommitments[i - 384]; // a valid point, of somebody else
+        }
+        vm.expectRevert(IAssayVerifier.InvalidProof.selector);
+        settleBatch(a);
+    }
+}
+
+/// @notice 64 buyers and a proof that the Rust prover made of a real model.
+contract GoldenSeparateTest is BatchLifecycleSuite {
+    function path() internal pure override returns (string memory) {
+        return GOLDEN_SEPARATE;
+    }
+
+    function budget() internal pure override returns (uint256) {
+        return 64 * 30_500;
+    }
+}
