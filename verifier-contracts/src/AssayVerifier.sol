@@ -91,7 +91,7 @@ contract AssayVerifier is IAssayVerifier {
         uint256 buf = _allocate(0xa0); // accumulator, point, scalar
         _startInputs(l, buf, chi, h);
         Opening.accumulate(comb, buf, mu, l.opening);
-        _accumulateFold(l, buf, mulmod(mu, comb.folded, R), point + 32 * l.c);
+        _accumulateFold(l, buf, mu, point + 32 * l.c);
         if (!_pairing(l, buf, mu)) revert InvalidProof();
     }
 

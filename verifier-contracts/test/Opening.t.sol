@@ -20,7 +20,7 @@ contract OpeningHarness {
         {
             Opening.Combination memory comb = Opening.reduce(binding, point.length, _words(point), value, proof);
             Opening.accumulate(comb, buf, 1, proof);
-            Bn254.mulAddMemory(buf, _data(commitment), comb.folded);
+            Bn254.mulAddMemory(buf, _data(commitment), 1);
         }
         uint256 ptr = _data(new bytes(12 * 32));
         Bn254.writeGenerator(ptr + 0x40);

@@ -12,9 +12,8 @@ library Opening {
     uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001; // a literal for assembly
     uint256 private constant HALF = 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001;
 
-    /// @notice Coefficients of `C_L + x·C_W'`, by the point they multiply.
+    /// @notice Coefficients of `C_L + x·C_W'`, by the point they multiply; that of `C_T` is 1.
     struct Combination {
-        uint256 folded; // C_T
         uint256 h; // C_h
         uint256 q; // C_Q
         uint256 g; // C_g
@@ -67,7 +66,7 @@ library Opening {
         Evaluations memory ev = _evaluations(proof);
         Inverses memory inv = _inverses(ch);
         _solve(ch, ev, inv, c, point, value);
-        _combine(ch, ev, inv, result);
+        _combine(ch, ev, inv, c, result);
     }
 
     /// @notice `acc += μ · (combination without C_T)`.
@@ -85,7 +84,7 @@ library Opening {
     function _challenges(uint256 binding, uint256 proof) private pure returns (Challenges memory ch) {
         assembly ("memory-safe") {
             let buf := mload(0x40)
-            mstore(buf, "assay-opening-v1")
+            mstore(buf, "assay-opening-v2")
             mstore(add(buf, 0x10), binding)
             mstore(buf, keccak256(buf, 0x30))
             let data := add(buf, 0x20)
@@ -188,7 +187,7 @@ library Opening {
     }
 
     /// @dev Steps 5 and 6.
-    function _combine(Challenges memory ch, Evaluations memory ev, Inverses memory inv, Combination memory out) private pure {
+    function _combine(Challenges memory ch, Evaluations memory ev, Inverses memory inv, uint256 c, Combination memory out) private pure {
         unchecked {
             uint256 xz = addmod(ch.x, R - ch.z, R);
             uint256 xw = addmod(ch.x, R - inv.z, R);
@@ -197,7 +196,6 @@ library Opening {
             uint256 vanishing = mulmod(e0, xz, R);
             if (vanishing == 0) revert IAssayVerifier.DegenerateChallenge();
 
-            out.folded = e0;
             out.d = mulmod(ch.eta, e0, R);
             {
                 uint256 eta2 = mulmod(ch.eta, ch.eta, R);
@@ -205,16 +203,20 @@ library Opening {
                 out.h = mulmod(eta2, eta2, R);
             }
             out.s = mulmod(ch.eta, out.g, R);
-            out.q = mulmod(e0, addmod(ch.alpha, R - ev.zb, R), R);
+            out.q = ch.x;
+            for (uint256 i = (c + 1) / 2; i > 0; --i) {
+                out.q = mulmod(out.q, out.q, R);
+            }
+            out.q = addmod(ch.alpha, R - out.q, R); // α - x^b
             out.w = R - vanishing;
             out.x = ch.x;
 
-            uint256 sum = mulmod(e0, ev.gz, R);
-            sum = addmod(sum, mulmod(out.d, mulmod(mulmod(ev.zb, inv.z, R), ev.gw, R), R), R);
+            uint256 sum = mulmod(out.d, mulmod(mulmod(ev.zb, inv.z, R), ev.gw, R), R);
             sum = addmod(sum, mulmod(out.g, _line(ev.gz, ev.gw, xz, xw, inv.zw), R), R);
             sum = addmod(sum, mulmod(out.s, _line(ev.sz, ev.sw, xz, xw, inv.zw), R), R);
             sum = addmod(sum, mulmod(out.h, _parabola(ev, inv, xz, xw, xa), R), R);
             out.one = R - sum;
+            out.g = addmod(out.g, R - 1, R); // and T - (X^b - α)·Q - g, which is zero, at x
         }
     }
 

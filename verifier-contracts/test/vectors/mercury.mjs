@@ -32,7 +32,7 @@ export function open({ poly, u, tau, binding }) {
   const [p1, p2] = [eqTable(u.slice(0, half)), eqTable(u.slice(half))];
   const rows = Array.from({ length: n + 1 }, (_, i) => Array.from({ length: b }, (_, j) => poly[i * b + j] ?? 0n));
   const commit = (f) => g1(evaluate(f, tau));
-  let t = keccak(ascii('assay-opening-v1') + word(binding));
+  let t = keccak(ascii('assay-opening-v2') + word(binding));
   const squeeze = (...data) => scalar((t = keccak(t + words(...data))));
 
   const h = rows.map((row) => row.reduce((sum, a, j) => m(sum + a * p1[j]), 0n));
@@ -71,9 +71,7 @@ export function open({ poly, u, tau, binding }) {
   assert(evaluate(d, z) === m(power(z, BigInt(b - 1), R) * gw), 'reversal');
   const eta = squeeze(values);
 
-  const folded = m(evaluate(poly, tau) - (zb - alpha) * evaluate(q, tau));
   const claims = [
-    [folded, [[z, gz]]],
     [evaluate(d, tau), [[z, m(power(z, BigInt(b - 1), R) * gw)]]],
     [evaluate(g, tau), [[z, gz], [w, gw]]],
     [evaluate(S, tau), [[z, sz], [w, sw]]],
@@ -82,15 +80,16 @@ export function open({ poly, u, tau, binding }) {
   const vanishing = (points, x) => points.reduce((t, [xi]) => m(t * (x - xi)), 1n);
   let W = 0n;
   claims.forEach(([f, points], i) => {
-    W = m(W + m(power(eta, BigInt(i), R) * (f - interpolant(points, tau))) * inv(vanishing(points, tau)));
+    W = m(W + m(power(eta, BigInt(i + 1), R) * (f - interpolant(points, tau))) * inv(vanishing(points, tau)));
   });
   const CW = g1(W);
   const x = squeeze(CW);
   const all = vanishing([[z], [w], [alpha]], x);
-  let L = m(-all * W);
+  const xb = power(x, BigInt(b), R);
+  let L = m(evaluate(poly, tau) - (xb - alpha) * evaluate(q, tau) - evaluate(g, tau) - all * W);
   claims.forEach(([f, points], i) => {
     const rest = m(all * inv(vanishing(points, x)));
-    L = m(L + m(m(power(eta, BigInt(i), R) * rest) * (f - interpolant(points, x))));
+    L = m(L + m(m(power(eta, BigInt(i + 1), R) * rest) * (f - interpolant(points, x))));
   });
   const W2 = m(L * inv(m(tau - x)));
   return { value, proof: [Ch, CQ, Cg, CS, Cd, CW, g1(W2), values].flat() };
