@@ -1,6 +1,7 @@
 //! The fractions at the leaves of the lookup tree.
 
 use super::lookup::Fractions;
+use super::poly::filled;
 use super::small::Combination;
 use super::witness::{TableRows, Witness, table_of};
 use ark_ff::{AdditiveGroup, Field};
@@ -13,8 +14,8 @@ use rayon::prelude::*;
 /// Numerators and denominators of all leaves for challenges `β, γ`.
 pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witness, beta: Fr, gamma: Fr) -> Fractions {
     let rows = row_denominators(shape, tables, beta, gamma);
-    let mut p = vec![Fr::ONE; shape.layout.leaf_count];
-    let mut d = vec![Fr::ZERO; shape.layout.leaf_count];
+    let mut p = filled(Fr::ONE, shape.layout.leaf_count);
+    let mut d = filled(Fr::ZERO, shape.layout.leaf_count);
     let start = shape.layout.witness.first_chunk << shape.layout.log_chunk;
     for ((kind, block), found) in shape.layout.leaves.iter().zip(&witness.rows) {
         let (p, d) = (&mut p[block.range()], &mut d[block.range()]);

@@ -2,7 +2,7 @@
 //!
 //! Arrays are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
 
-use super::poly::{SERIAL, add, eq_tables, sum_of_parts};
+use super::poly::{SERIAL, add, eq_tables, filled, sum_of_parts};
 use crate::simd::{self, Isa, Nodes};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -33,7 +33,7 @@ impl Fractions {
             self.d.push(Fr::ONE);
         }
         let len = self.p.len() / width;
-        let mut next = Self { p: vec![Fr::ZERO; len], d: vec![Fr::ONE; len] };
+        let mut next = Self { p: filled(Fr::ZERO, len), d: filled(Fr::ZERO, len) };
         let (p, d) = (self.p.par_chunks(PART * width), self.d.par_chunks(PART * width));
         let (next_p, next_d) = (next.p.par_chunks_mut(PART), next.d.par_chunks_mut(PART));
         p.zip(d).zip(next_p.zip(next_d)).for_each(|((p, d), (next_p, next_d))| parents(width, p, d, next_p, next_d));
@@ -83,6 +83,9 @@ enum Level {
     /// Bound at least once: `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`, which merges numerator and denominator into the single polynomial `P + λD = g`.
     Columns([Vec<Fr>; 8]),
 }
+
+/// Columns that are no longer needed, whose memory is.
+type Spare = Option<[Vec<Fr>; 8]>;
 
 impl Level {
     /// Number of nodes.
@@ -139,14 +142,16 @@ impl Level {
     }
 
     /// Binds the lowest variable to `x`; the message of the next round, for which `weights` are.
-    fn bind(&mut self, lambda: &Fr, x: &Fr, weights: &[Fr]) -> [Fr; 5] {
+    fn bind(&mut self, lambda: &Fr, x: &Fr, weights: &[Fr], spare: &mut Spare) -> [Fr; 5] {
         let len = self.len() / 2;
-        let mut bound: [Vec<Fr>; 8] = std::array::from_fn(|_| {
-            // room for a tail
-            let mut column = Vec::with_capacity(len + 1);
-            column.resize(len, Fr::ZERO);
-            column
-        });
+        let mut bound = spare.take().unwrap_or_default();
+        for column in &mut bound {
+            if column.len() < len {
+                // with room for a tail
+                *column = filled(Fr::ZERO, len + 1);
+            }
+            column.truncate(len);
+        }
         let mut parts: Vec<[&mut [Fr]; 8]> = (0..len.div_ceil(PART)).map(|_| Default::default()).collect();
         for (i, column) in bound.iter_mut().enumerate() {
             column.chunks_mut(PART).zip(&mut parts).for_each(|(chunk, part)| part[i] = chunk);
@@ -171,7 +176,9 @@ impl Level {
             parts.par_iter_mut().enumerate().map(work).reduce(|| [Fr::ZERO; 5], add)
         };
         drop(parts);
-        *self = Self::Columns(bound);
+        if let Self::Columns(old) = std::mem::replace(self, Self::Columns(bound)) {
+            *spare = Some(old);
+        }
         if len.is_multiple_of(2) || weights.is_empty() {
             return message;
         }
@@ -235,7 +242,7 @@ fn prove_level(
     let mut claim = claims.numerator + claims.denominator * lambda;
     let (mut point, mut rounds) = (Vec::with_capacity(r.len()), Vec::with_capacity(r.len()));
     // The level at the root has no rounds, and may have the other arity; all others have arity four.
-    let mut sums = [Fr::ZERO; 5];
+    let (mut sums, mut spare) = ([Fr::ZERO; 5], None);
     let weights = eq_tables(r.get(1..).unwrap_or_default(), level.len().div_ceil(2));
     if !r.is_empty() {
         level.make_even(&lambda);
@@ -251,7 +258,7 @@ fn prove_level(
         let x = transcript.challenge();
         let at_one = (claim - (Fr::ONE - r_i) * zero) * inverses[i];
         claim = quartic_at([&zero, &minus_one, &two, &values[3]], &at_one, &x);
-        sums = level.bind(&lambda, &x, weights.get(i + 1).map_or(&[], Vec::as_slice));
+        sums = level.bind(&lambda, &x, weights.get(i + 1).map_or(&[], Vec::as_slice), &mut spare);
         point.push(x);
         rounds.push(message);
     }

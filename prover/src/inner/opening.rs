@@ -5,7 +5,7 @@
 //! no product (the sources of convolutions, blocks of fewer than `2^t` cells) is laid out. After `t` rounds a second pass folds `G` to `1/2^t` of its length, and
 //! all terms join in one dense sumcheck.
 
-use super::poly::{bind, eq_table, product_message, scaled_eq_table};
+use super::poly::{bind, eq_table, filled, product_message, scaled_eq_table};
 use super::region::Cells;
 use super::small::{Combination, Values, fold_rows, pair_message};
 use ark_ff::{AdditiveGroup, Field};
@@ -154,7 +154,7 @@ fn lay_out<'a>(cells: &Cells<'a>, terms: &[&FunctionalTerm<Fr>], u: &[Fr], split
         for pieces in pieces.chunk_by(|(a, _), (b, _)| b.start < a.end.next_multiple_of(unit) + HOLE) {
             let first = pieces[0].0.start / unit * unit;
             let last = pieces.iter().map(|(range, _)| range.end).max().unwrap_or(first).next_multiple_of(unit);
-            let mut weights = vec![Fr::ZERO; last - first];
+            let mut weights = filled(Fr::ZERO, last - first);
             for (range, values) in pieces {
                 weights[range.start - first..range.end - first].iter_mut().zip(*values).for_each(|(sum, value)| *sum += value);
             }
@@ -171,8 +171,12 @@ fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
         FunctionalTerm::Eq { coefficient, point, .. } => scaled_eq_table(*coefficient, point),
         FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
             let channels = scaled_eq_table(*coefficient, channels);
-            let factors = channels.iter().flat_map(|channel| rows.iter().map(move |row| *channel * row));
-            factors.flat_map(|factor| columns.iter().map(move |column| factor * column)).collect()
+            let mut values = filled(Fr::ZERO, channels.len() * rows.len() * columns.len());
+            values.par_chunks_mut(columns.len()).enumerate().with_min_len(16).for_each(|(i, values)| {
+                let factor = channels[i / rows.len()] * rows[i % rows.len()];
+                values.iter_mut().zip(columns).for_each(|(value, column)| *value = factor * column);
+            });
+            values
         }
         FunctionalTerm::Cells { block, cells, inferences } => {
             let mut values = vec![Fr::ZERO; block.size()];
@@ -212,7 +216,7 @@ impl Dense<'_> {
 fn fold(cells: &Cells<'_>, point: &[Fr], variables: usize) -> Vec<Fr> {
     const PART: usize = 64;
     let unit = 1usize << point.len();
-    let mut g = vec![Fr::ZERO; 1 << (variables - point.len())];
+    let mut g = filled(Fr::ZERO, 1 << (variables - point.len()));
     let e = eq_table(point);
     let values = Values::new(&e);
     for (start, part) in cells.stretches() {
@@ -225,7 +229,7 @@ fn fold(cells: &Cells<'_>, point: &[Fr], variables: usize) -> Vec<Fr> {
 /// `L` after the split rounds.
 fn join(structured: &[Structured<'_>], dense: Vec<Dense<'_>>, point: &[Fr], variables: usize) -> Vec<Fr> {
     let unit = 1usize << point.len();
-    let mut l = vec![Fr::ZERO; 1 << (variables - point.len())];
+    let mut l = filled(Fr::ZERO, 1 << (variables - point.len()));
     for part in structured {
         let low = assay_circuits::verifier::eq::eq(part.low_point, point);
         for (row, high) in &part.high {

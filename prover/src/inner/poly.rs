@@ -11,6 +11,12 @@ pub const SERIAL: usize = 2048;
 /// Results that a thread works on at a time.
 const PART: usize = 512;
 
+/// `n` times `value`. A large vector's memory is touched by all threads: the system hands it out page by page.
+pub fn filled(value: Fr, n: usize) -> Vec<Fr> {
+    const LEAST: usize = 1 << 13;
+    if n < 2 * LEAST { vec![value; n] } else { rayon::iter::repeat_n(value, n).with_min_len(LEAST).collect() }
+}
+
 /// `eq(point, ·)`.
 pub fn eq_table(point: &[Fr]) -> Vec<Fr> {
     scaled_eq_table(Fr::ONE, point)
@@ -38,7 +44,7 @@ fn table_prefix(factor: Fr, point: &[Fr], len: usize) -> Vec<Fr> {
 
 /// The first `len` values with one more variable, the lowest.
 fn doubled(table: &[Fr], x: &Fr, len: usize) -> Vec<Fr> {
-    let mut next = vec![Fr::ZERO; len];
+    let mut next = filled(Fr::ZERO, len);
     if len >= SERIAL {
         next.par_chunks_mut(PART).zip(table.par_chunks(PART / 2)).for_each(|(next, table)| split(table, x, next));
     } else {
@@ -64,7 +70,7 @@ pub fn bind(values: &mut Vec<Fr>, r: &Fr, tail: Fr) {
     if values.len() % 2 == 1 {
         values.push(tail);
     }
-    let mut out = vec![Fr::ZERO; values.len() / 2];
+    let mut out = filled(Fr::ZERO, values.len() / 2);
     if out.len() < SERIAL {
         fold(values, r, &mut out);
     } else {

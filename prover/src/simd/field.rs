@@ -117,8 +117,8 @@ const fn reduction(factor: u64, p: [u64; 4]) -> [u64; 5] {
     out
 }
 
-/// What ten columns start from to which `products` products of elements will be added: the biases of all that, taken off beforehand.
-const fn column_starts(products: u64, low: u64, high: u64) -> [u64; 10] {
+/// What takes the biases of `products` products of elements off their columns.
+const fn without_biases(products: u64, low: u64, high: u64) -> [u64; 10] {
     let mut out = [0u64; 10];
     let mut i = 0i64;
     while i < 5 {
@@ -131,7 +131,13 @@ const fn column_starts(products: u64, low: u64, high: u64) -> [u64; 10] {
         }
         i += 1;
     }
-    // a signed low half may leave a column a little below zero; shifts are logical
+    out
+}
+
+/// What ten columns start from to which `products` products of elements will be added. A signed low half may leave a column a little below zero, and shifts
+/// are logical: each column is lifted at the cost of the next.
+const fn column_starts(products: u64, low: u64, high: u64) -> [u64; 10] {
+    let mut out = without_biases(products, low, high);
     let mut k = 0;
     while k < 9 {
         out[k] = out[k].wrapping_add(1 << 56);
@@ -336,13 +342,27 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     #[inline(always)]
     fn product(&self, b: &Self) -> Self {
         let mut t = Self::splat_all(&Self::STARTS);
-        let (a, b) = (self.factors(), b.factors());
+        Self::add_product(&mut t, self, b);
+        Self::montgomery(t)
+    }
+
+    #[inline(always)]
+    fn add_product(t: &mut [L::Int; 10], a: &Self, b: &Self) {
+        let (a, b) = (a.factors(), b.factors());
         for i in 0..5 {
             for j in 0..5 {
                 let (low, high) = t.split_at_mut(i + j + 1);
                 L::multiply_add(a[i], b[j], &mut low[i + j], &mut high[0]);
             }
         }
+    }
+
+    /// `a·b + c·d`, reduced once; below `(1 + (αβ + γδ)/84) p`.
+    #[inline(always)]
+    pub(super) fn sum_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        let mut t = Self::splat_all(&const { column_starts(3, L::LOW_BIAS, L::HIGH_BIAS) });
+        Self::add_product(&mut t, a, b);
+        Self::add_product(&mut t, c, d);
         Self::montgomery(t)
     }
 
@@ -439,6 +459,55 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     }
 }
 
+/// Products of a [`Sum`].
+pub(super) const MOST_PRODUCTS: usize = 128;
+
+/// A sum of products that is reduced once.
+pub(super) struct Sum<L: Lanes, M> {
+    columns: [L::Int; 10],
+    products: u64,
+    modulus: PhantomData<M>,
+}
+
+impl<L: Lanes, M> Clone for Sum<L, M> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<L: Lanes, M> Copy for Sum<L, M> {}
+
+impl<L: Lanes, M: Modulus> Sum<L, M> {
+    /// 0.
+    #[inline(always)]
+    pub(super) fn zero() -> Self {
+        Self { columns: [L::splat(0); 10], products: 0, modulus: PhantomData }
+    }
+
+    /// Adds `a·b`; [`MOST_PRODUCTS`] times at most.
+    #[inline(always)]
+    pub(super) fn add(&mut self, a: &Packed<L, M>, b: &Packed<L, M>) {
+        Packed::add_product(&mut self.columns, a, b);
+        self.products += 1;
+    }
+
+    /// The sum; below `(1 + 128·αβ/84) p` for factors below αp and βp.
+    #[inline(always)]
+    pub(super) fn reduce(self) -> Packed<L, M> {
+        let biases = const { without_biases(1, L::LOW_BIAS, L::HIGH_BIAS) };
+        let starts = &Packed::<L, M>::REDUCTION_STARTS;
+        let mut t = self.columns;
+        for k in 0..10 {
+            // as in `column_starts`: 128 times five signed low halves
+            let lift = if k < 9 { 1u64 << 62 } else { 0 };
+            let lent = if k > 0 { 1u64 << (62 - LIMB) } else { 0 };
+            let start = starts[k].wrapping_add(biases[k].wrapping_mul(self.products)).wrapping_add(lift).wrapping_sub(lent);
+            t[k] = L::add(t[k], L::splat(start));
+        }
+        Packed::montgomery(t)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::lanes::portable::Portable;
@@ -474,6 +543,11 @@ mod tests {
                 let want = |f: &dyn Fn(M::Scalar, M::Scalar) -> M::Scalar| a.iter().zip(&b).map(|(a, b)| f(*a, *b)).collect::<Vec<_>>();
                 assert_eq!(read(x.mul(&y)), want(&|a, b| a * b));
                 assert_eq!(read(x.square()), want(&|a, _| a * a));
+                assert_eq!(read(Packed::sum_of_products(&x, &y, &y, &y)), want(&|a, b| a * b + b * b));
+                let mut sum = Sum::<L, M>::zero();
+                (0..=i * 3).for_each(|_| sum.add(&x, &y));
+                let count = M::Scalar::from(i as u64 * 3 + 1);
+                assert_eq!(read(sum.reduce()), want(&|a, b| a * b * count));
                 assert_eq!(read(x.add(&y)), want(&|a, b| a + b));
                 assert_eq!(read(x.sub(&y)), want(&|a, b| a - b));
                 // products of the largest factors that occur

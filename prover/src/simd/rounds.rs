@@ -8,11 +8,15 @@
 //!
 //! Every function works on whole steps of `2 · COUNT` results and leaves the rest to the caller; it returns how many it has done.
 
-use super::field::{Packed, ScalarField};
+use super::field::{Packed, ScalarField, Sum};
 use super::lanes::Lanes;
 use assay_circuits::Fr;
 
 type Element<L> = Packed<L, ScalarField>;
+type Products<L> = Sum<L, ScalarField>;
+
+/// Steps after which the sums of products are full: the rest is left to the caller, who has not that much.
+const STEPS: usize = super::field::MOST_PRODUCTS / 2;
 
 const WORDS: usize = 8;
 
@@ -110,16 +114,16 @@ pub(super) fn split<L: Lanes>(values: &[Fr], x: &Fr, out: &mut [Fr]) -> usize {
 /// `Σ a·b` over the pairs' first elements, and over their differences.
 #[inline(always)]
 pub(super) fn product_message<L: Lanes>(a: &[Fr], b: &[Fr]) -> ([Fr; 2], usize) {
-    let steps = a.len().min(b.len()) / (2 * L::COUNT);
+    let steps = (a.len().min(b.len()) / (2 * L::COUNT)).min(STEPS);
     let (a, b) = (words(a), words(b));
-    let mut sums = [Element::<L>::zero(); 2];
+    let mut sums = [Products::<L>::zero(); 2];
     for step in 0..steps {
         let row = L::COUNT * step;
         let ((a0, a1), (b0, b1)) = (load::<L>(a, row, 1), load::<L>(b, row, 1));
-        sums[0] = sums[0].accumulate(&a0.mul(&b0));
-        sums[1] = sums[1].accumulate(&a1.sub(&a0).mul(&b1.sub(&b0)));
+        sums[0].add(&a0, &b0);
+        sums[1].add(&a1.sub(&a0), &b1.sub(&b0));
     }
-    (sums.map(|lanes| sum(lanes, 8)), steps * L::COUNT)
+    (sums.map(|products| sum(products.reduce(), 8)), steps * L::COUNT)
 }
 
 /// One level of a tree of fractions: four children each.
@@ -144,9 +148,9 @@ fn node<L: Lanes>(p: &[u64], d: &[u64], row: usize, scale: &Element<L>) -> (Elem
     let ((p0, p1), (p2, p3)) = (load::<L>(p, row, 4), load::<L>(p, row + 1, 4));
     let ((d0, d1), (d2, d3)) = (load::<L>(d, row, 4), load::<L>(d, row + 1, 4));
     let (low, high) = (d0.mul(&d1), d2.mul(&d3));
-    let sum_low = p0.mul(&d1).add(&p1.mul(&d0));
-    let sum_high = p2.mul(&d3).add(&p3.mul(&d2));
-    let sum = sum_low.mul(&high).add(&sum_high.mul(&low));
+    let sum_low = Packed::sum_of_products(&p0, &d1, &p1, &d0);
+    let sum_high = Packed::sum_of_products(&p2, &d3, &p3, &d2);
+    let sum = Packed::sum_of_products(&sum_low, &high, &sum_high, &low);
     (sum.mul(scale), low.mul(&high).mul(scale))
 }
 
@@ -158,6 +162,9 @@ pub(crate) enum Nodes<'a> {
     /// `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`.
     Columns([&'a [Fr]; 8]),
 }
+
+/// Weighted sums of `g` at its four points, and of the weights.
+type Sums<L> = ([Products<L>; 4], Element<L>);
 
 /// Values of `p_0 … d_3` in the lanes.
 type Node<L> = [Element<L>; 8];
@@ -191,7 +198,7 @@ fn pairs<L: Lanes>(nodes: &Nodes<'_>, lambda: &Element<L>, pair: usize, stride: 
 
 /// Adds `g` at 0, -1, 2, its leading coefficient and the weight itself, times the weight.
 #[inline(always)]
-fn add_message<L: Lanes>(sums: &mut [Element<L>; 5], low: &Node<L>, high: &Node<L>, weight: &Element<L>) {
+fn add_message<L: Lanes>((sums, mass): &mut Sums<L>, low: &Node<L>, high: &Node<L>, weight: &Element<L>) {
     let mut at = [[Element::<L>::zero(); 8]; 4];
     for i in 0..8 {
         at[0][i] = low[i];
@@ -200,18 +207,18 @@ fn add_message<L: Lanes>(sums: &mut [Element<L>; 5], low: &Node<L>, high: &Node<
         at[3][i] = high[i].sub(&low[i]);
     }
     for (sum, v) in sums.iter_mut().zip(&at) {
-        let left = v[0].mul(&v[5]).add(&v[1].mul(&v[4]));
-        let right = v[2].mul(&v[7]).add(&v[3].mul(&v[6]));
-        let g = left.mul(&v[6].mul(&v[7])).add(&right.mul(&v[4].mul(&v[5])));
-        *sum = sum.accumulate(&g.mul(weight));
+        let left = Packed::sum_of_products(&v[0], &v[5], &v[1], &v[4]);
+        let right = Packed::sum_of_products(&v[2], &v[7], &v[3], &v[6]);
+        let g = Packed::sum_of_products(&left, &v[6].mul(&v[7]), &right, &v[4].mul(&v[5]));
+        sum.add(&g, weight);
     }
-    sums[4] = sums[4].accumulate(weight);
+    *mass = mass.accumulate(weight);
 }
 
 #[inline(always)]
-fn message<L: Lanes>(sums: [Element<L>; 5]) -> [Fr; 5] {
-    let factors = [20, 20, 20, 20, 4];
-    std::array::from_fn(|i| sum(sums[i], factors[i]))
+fn message<L: Lanes>((sums, mass): Sums<L>) -> [Fr; 5] {
+    let [zero, minus_one, two, leading] = sums.map(|products| sum(products.reduce(), 20));
+    [zero, minus_one, two, leading, sum(mass, 4)]
 }
 
 #[inline(always)]
@@ -226,9 +233,9 @@ fn merging<L: Lanes>(nodes: &Nodes<'_>) -> Element<L> {
 /// has done.
 #[inline(always)]
 pub(super) fn quartic_message<L: Lanes>(nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize) {
-    let steps = weights.len() / (2 * L::COUNT);
+    let steps = (weights.len() / (2 * L::COUNT)).min(STEPS);
     let (weights, lambda) = (words(weights), merging::<L>(&nodes));
-    let mut sums = [Element::<L>::zero(); 5];
+    let mut sums = ([Products::<L>::zero(); 4], Element::<L>::zero());
     for step in 0..steps {
         let first = 2 * L::COUNT * step;
         let (even, odd) = load::<L>(weights, first / 2, 1);
@@ -243,9 +250,9 @@ pub(super) fn quartic_message<L: Lanes>(nodes: Nodes<'_>, weights: &[Fr]) -> ([F
 /// Binds the lowest variable of the nodes to `r`, and [`quartic_message`] of what comes out, while it is at hand. Returns how many nodes have come out.
 #[inline(always)]
 pub(super) fn quartic_bind<L: Lanes>(nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]; 8]) -> ([Fr; 5], usize) {
-    let steps = weights.len().min(out[0].len() / 2) / (2 * L::COUNT);
+    let steps = (weights.len().min(out[0].len() / 2) / (2 * L::COUNT)).min(STEPS);
     let (weights, lambda, r) = (words(weights), merging::<L>(&nodes), broadcast::<L>(r));
-    let mut sums = [Element::<L>::zero(); 5];
+    let mut sums = ([Products::<L>::zero(); 4], Element::<L>::zero());
     for step in 0..steps {
         let first = 4 * L::COUNT * step;
         let (even, odd) = load::<L>(weights, first / 4, 1);
