@@ -1,42 +1,82 @@
 //! Groth16's prover (J. Groth, "On the size of pairing-based non-interactive arguments", EUROCRYPT 2016, section 3.2) over arkworks' keys, with
-//! our multi-scalar multiplications. Key generation, the reduction to a quadratic arithmetic program and the format of keys are arkworks'.
+//! our multi-scalar multiplications and transforms. Key generation and the format of keys are arkworks'.
 
 use crate::msm::{msm, msm_g2};
-use ark_bn254::{Bn254, Fr};
+use crate::ntt::Domain;
+use ark_bn254::{Bn254, Fr, G1Affine};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP};
+use ark_ff::{AdditiveGroup, FftField, Field, One};
 use ark_groth16::{Proof, ProvingKey};
-use ark_poly::GeneralEvaluationDomain;
-use ark_relations::gr1cs::{Matrix, SynthesisError};
+use ark_relations::gr1cs::Matrix;
+use rayon::prelude::*;
 
-/// Proves that `assignment` (1, the public inputs, the witness) satisfies the circuit of the three `matrices` with `constraints` rows.
-/// `blinding` is Groth16's `r` and `s`, uniformly random for zero knowledge.
-///
-/// Errors: [`SynthesisError`] if the circuit is larger than the field's largest subgroup. An assignment that does not satisfy the circuit gives a
-/// proof that does not verify.
+/// The circuit's matrices and the domain of its rows: what every proof under a key shares beside the key.
+pub struct Program {
+    matrices: Vec<Matrix<Fr>>,
+    domain: Domain,
+}
+
+impl Program {
+    /// From the three matrices, and the number of public inputs (1 included), each of which takes a row more. `None` if they have more rows than the field's largest
+    /// subgroup has elements.
+    pub fn new(matrices: Vec<Matrix<Fr>>, inputs: usize) -> Option<Self> {
+        let rows = matrices.first().map_or(0, Vec::len) + inputs;
+        let domain = Domain::new(rows.next_power_of_two().trailing_zeros())?;
+        Some(Self { matrices, domain })
+    }
+
+    /// Number of constraints.
+    pub fn constraints(&self) -> usize {
+        self.matrices.first().map_or(0, Vec::len)
+    }
+
+    /// The quotient `(A·B - C) / Z` of the quadratic arithmetic program, as arkworks reduces to one: the first `len` coefficients.
+    fn quotient(&self, assignment: &[Fr], inputs: usize, len: usize) -> Vec<Fr> {
+        let (domain, shift) = (&self.domain, Fr::GENERATOR);
+        let on_coset = |(matrix, inputs): (&Matrix<Fr>, &[Fr])| {
+            let row = |row: &Vec<(Fr, usize)>| -> Fr {
+                row.iter().map(|(factor, at)| if factor.is_one() { assignment[*at] } else { *factor * assignment[*at] }).sum()
+            };
+            let mut values: Vec<Fr> = matrix.par_iter().with_min_len(256).map(row).collect();
+            values.extend(inputs);
+            values.resize(domain.len(), Fr::ZERO);
+            domain.to_coefficients(&mut values);
+            domain.scale(&mut values, shift);
+            domain.to_values(&mut values);
+            values
+        };
+        // the inputs' rows keep them independent of each other
+        let inputs: [&[Fr]; 3] = [&assignment[..inputs], &[], &[]];
+        let mut columns = self.matrices.iter().zip(inputs).map(on_coset);
+        let [Some(mut a), Some(b), Some(c)] = [columns.next(), columns.next(), columns.next()] else { return Vec::new() };
+        let vanishing = (shift.pow([domain.len() as u64]) - Fr::ONE).inverse().unwrap_or_default();
+        a.par_iter_mut().zip(b.par_iter().zip(&c)).with_min_len(1024).for_each(|(a, (b, c))| *a = (*a * b - c) * vanishing);
+        domain.to_coefficients(&mut a);
+        domain.scale(&mut a, shift.inverse().unwrap_or_default());
+        (0..len).map(|i| a[domain.place(i)]).collect()
+    }
+}
+
+/// Proves that `assignment` (1, the public inputs, the witness) satisfies the program's circuit. `blinding` is Groth16's `r` and `s`, uniformly random for
+/// zero knowledge. An assignment that does not satisfy the circuit gives a proof that does not verify.
 ///
 /// # Panics
-/// If key, matrices and assignment are not of one circuit.
-pub fn prove(
-    key: &ProvingKey<Bn254>,
-    matrices: &[Matrix<Fr>],
-    constraints: usize,
-    assignment: &[Fr],
-    blinding: [Fr; 2],
-) -> Result<Proof<Bn254>, SynthesisError> {
+/// If key, program and assignment are not of one circuit.
+pub fn prove(key: &ProvingKey<Bn254>, program: &Program, assignment: &[Fr], blinding: [Fr; 2]) -> Proof<Bn254> {
     let [r, s] = blinding;
     let inputs = key.vk.gamma_abc_g1.len();
-    let quotient =
-        LibsnarkReduction::witness_map_from_matrices::<Fr, GeneralEvaluationDomain<Fr>>(matrices, inputs, constraints, assignment)?;
+    // its degree is at most that of the last power in the key
+    let quotient = program.quotient(assignment, inputs, key.h_query.len());
 
     let a = key.vk.alpha_g1 + key.delta_g1 * r + msm(&key.a_query, assignment);
-    let b_g1 = key.beta_g1 + key.delta_g1 * s + msm(&key.b_g1_query, assignment);
     let b = key.vk.beta_g2 + key.vk.delta_g2 * s + msm_g2(&key.b_g2_query, assignment);
-    // the quotient's degree is at most that of the last power in the key
-    let quotient = msm(&key.h_query, &quotient[..key.h_query.len()]);
-    let witness = msm(&key.l_query, &assignment[inputs..]);
-    let c = a * s + b_g1 * r - key.delta_g1.into_group() * (r * s) + quotient + witness;
-    Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine() })
+    // `C = sA + rB - rsδ + …` with `B = β + sδ + …` in G1, whose δ cancels: one multi-scalar multiplication for all sums in it
+    let used = key.b_g1_query.iter().zip(assignment).filter(|(base, _)| !base.is_zero());
+    let (mut bases, mut scalars): (Vec<G1Affine>, Vec<Fr>) = used.map(|(base, value)| (*base, r * value)).unzip();
+    bases.extend(key.h_query.iter().chain(&key.l_query));
+    scalars.extend(quotient.iter().chain(&assignment[inputs..]));
+    let c = a * s + key.beta_g1 * r + msm(&bases, &scalars);
+    Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine() }
 }
 
 #[cfg(test)]
@@ -44,7 +84,7 @@ mod tests {
     use super::*;
     use ark_ff::UniformRand;
     use ark_groth16::{Groth16, prepare_verifying_key};
-    use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL};
+    use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL, SynthesisError};
 
     /// `x^(n + 1)` is public.
     struct Power(Fr, usize);
@@ -79,13 +119,14 @@ mod tests {
             let public = system.instance_assignment().unwrap().to_vec();
             let assignment = [public.clone(), system.witness_assignment().unwrap().to_vec()].concat();
             let blinding = [Fr::rand(&mut rng), Fr::rand(&mut rng)];
-            let proof = prove(&key, &matrices, n, &assignment, blinding).unwrap();
+            let program = Program::new(matrices, public.len()).unwrap();
+            let proof = prove(&key, &program, &assignment, blinding);
             let theirs = Groth16::<Bn254>::create_proof_with_reduction(Power(x, n), &key, blinding[0], blinding[1]).unwrap();
             assert_eq!(proof, theirs);
             assert!(Groth16::<Bn254>::verify_proof(&verifying, &proof, &public[1..]).unwrap());
             let mut wrong = assignment;
             *wrong.last_mut().unwrap() += Fr::from(1u64);
-            let proof = prove(&key, &matrices, n, &wrong, blinding).unwrap();
+            let proof = prove(&key, &program, &wrong, blinding);
             assert!(!Groth16::<Bn254>::verify_proof(&verifying, &proof, &public[1..]).unwrap());
         }
     }

@@ -3,7 +3,7 @@
 //! * [`inner`]: commit to everything, one lookup argument, one product sumcheck, one batch opening;
 //! * [`native`]: the inner proof as it is, verified natively (not zero-knowledge);
 //! * [`wrap`]: the inner proof inside Groth16 (zero-knowledge, for contracts);
-//! * `groth16`: the wrap's prover;
+//! * `groth16`, `ntt`: the wrap's prover;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
 //! * [`statement`]: what a proof is about;
 //! * [`key`], [`control`]: verifying keys; progress and cancellation.
@@ -14,6 +14,7 @@ pub mod inner;
 pub mod key;
 pub mod msm;
 pub mod native;
+mod ntt;
 pub mod package;
 pub mod pcs;
 pub mod seller;

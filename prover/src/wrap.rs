@@ -55,8 +55,7 @@ pub enum WrapError {
 /// The proving key of a shape's wrap circuit, with the circuit's matrices, so that a proof synthesises nothing but its witness.
 pub struct WrapProvingKey {
     key: ProvingKey<Bn254>,
-    matrices: Vec<Matrix<Fr>>,
-    constraints: usize,
+    program: groth16::Program,
 }
 
 /// Hands written-down constraints to arkworks.
@@ -104,16 +103,16 @@ impl WrapProvingKey {
             g2,
             &mut RngBridge(&mut fresh_rng()),
         )?;
-        Ok(Self::with_matrices(key, constraints))
+        Self::with_matrices(key, constraints)
     }
 
-    fn with_matrices(key: ProvingKey<Bn254>, constraints: Constraints) -> Self {
-        let count = constraints.a.len();
+    fn with_matrices(key: ProvingKey<Bn254>, constraints: Constraints) -> Result<Self, WrapError> {
         let matrix = |rows: Vec<LinearCombination>| -> Matrix<Fr> {
             rows.into_iter().map(|row| row.into_iter().map(|(v, c)| (c, v as usize)).collect()).collect()
         };
         let matrices = vec![matrix(constraints.a), matrix(constraints.b), matrix(constraints.c)];
-        Self { key, matrices, constraints: count }
+        let program = groth16::Program::new(matrices, constraints.public).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
+        Ok(Self { key, program })
     }
 
     /// The verifying half.
@@ -123,7 +122,7 @@ impl WrapProvingKey {
 
     /// Number of constraints of the circuit.
     pub fn constraints(&self) -> usize {
-        self.constraints
+        self.program.constraints()
     }
 
     /// The key without the matrices, which the shape gives.
@@ -144,7 +143,7 @@ impl WrapProvingKey {
             && key.l_query.len() == variables - public
             && key.h_query.len() == domain - 1
             && key.vk.gamma_abc_g1.len() == public;
-        if fits { Ok(Self::with_matrices(key, constraints)) } else { Err(WrapError::WrongKey) }
+        if fits { Self::with_matrices(key, constraints) } else { Err(WrapError::WrongKey) }
     }
 }
 
@@ -189,8 +188,8 @@ pub fn prove(
     let proof = control.phase(Phase::Wrap, || {
         let mut rng = fresh_rng();
         let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
-        groth16::prove(&key.key, &key.matrices, key.constraints, &assignment, blinding)
-    })??;
+        groth16::prove(&key.key, &key.program, &assignment, blinding)
+    })?;
     let Reduced { delta, point, value, digest, .. } = proved.reduced;
     let (witness, opening) = (proved.witness, proved.opening);
     Ok(WrappedProof { a: proof.a, b: proof.b, c: proof.c, digest, value, rho, delta, point, witness, mask, opening })

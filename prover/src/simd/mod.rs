@@ -1,6 +1,6 @@
 //! Vector arithmetic: AVX-512 with or without IFMA, AVX2, found at run time. The only unsafe code of the prover is here.
 //!
-//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks, [`small`] sums with small integers. Everything is generic over the
+//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks, [`small`] sums with small integers, [`ntt`] butterflies. Everything is generic over the
 //! lanes and inlined into the few functions below, each compiled for one instruction set. Everywhere else the prover knows only [`Isa`], and
 //! has a scalar version that the tests compare with.
 
@@ -9,9 +9,11 @@
 mod affine;
 mod field;
 mod lanes;
+mod ntt;
 mod rounds;
 mod small;
 
+pub(crate) use ntt::BLOCK;
 pub(crate) use rounds::Nodes;
 pub(crate) use small::raw_limbs;
 
@@ -244,6 +246,10 @@ dispatch!(pub(crate) product_message = rounds::product_message, (a: &[Fr], b: &[
 dispatch!(pub(crate) combine = rounds::combine, (p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize);
 dispatch!(pub(crate) fold_columns = small::fold_columns, (cells: &[i32], width: usize, coefficients: &[[u64; 5]], out: &mut [Fr]) -> usize);
 dispatch!(pub(crate) dot_rows = small::dot_rows, (cells: &[i32], values: &[[u64; 5]], out: &mut [Fr]) -> usize);
+dispatch!(pub(crate) decimate_in_frequency = ntt::decimate_in_frequency, (a: &mut [Fr], b: &mut [Fr], w: &[Fr]) -> usize);
+dispatch!(pub(crate) decimate_in_time = ntt::decimate_in_time, (a: &mut [Fr], b: &mut [Fr], w: &[Fr], last: bool) -> usize);
+dispatch!(pub(crate) last_levels = ntt::last_levels, (x: &mut [Fr], w: &[Fr; BLOCK]) -> usize);
+dispatch!(pub(crate) first_levels = ntt::first_levels, (x: &mut [Fr], w: &[Fr; BLOCK]) -> usize);
 dispatch!(pub(crate) quartic_message = rounds::quartic_message, (nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize));
 dispatch!(pub(crate) quartic_bind = rounds::quartic_bind, (nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]; 8]) -> ([Fr; 5], usize));
 

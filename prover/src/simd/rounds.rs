@@ -12,7 +12,7 @@ use super::field::{Packed, ScalarField, Sum};
 use super::lanes::Lanes;
 use assay_circuits::Fr;
 
-type Element<L> = Packed<L, ScalarField>;
+pub(super) type Element<L> = Packed<L, ScalarField>;
 type Products<L> = Sum<L, ScalarField>;
 
 /// Steps after which the sums of products are full: the rest is left to the caller, who has not that much.
@@ -21,21 +21,21 @@ const STEPS: usize = super::field::MOST_PRODUCTS / 2;
 const WORDS: usize = 8;
 
 /// The raw words of a slice.
-fn words(values: &[Fr]) -> &[u64] {
+pub(super) fn words(values: &[Fr]) -> &[u64] {
     const { assert!(size_of::<Fr>() == 32 && align_of::<Fr>() == align_of::<u64>()) }
     // SAFETY: an element has a field of type [u64; 4] and, by its size, nothing else.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), 4 * values.len()) }
 }
 
-fn words_mut(values: &mut [Fr]) -> &mut [u64] {
+pub(super) fn words_mut(values: &mut [Fr]) -> &mut [u64] {
     const { assert!(size_of::<Fr>() == 32 && align_of::<Fr>() == align_of::<u64>()) }
-    // SAFETY: as above; only canonical elements are written.
+    // SAFETY: as above; only canonical elements are left there in the end.
     unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), 4 * values.len()) }
 }
 
 /// The first and the second elements of the rows `row, row + stride, …`.
 #[inline(always)]
-fn load<L: Lanes>(words: &[u64], row: usize, stride: usize) -> (Element<L>, Element<L>) {
+pub(super) fn load<L: Lanes>(words: &[u64], row: usize, stride: usize) -> (Element<L>, Element<L>) {
     let mut rows = [L::splat(0); WORDS];
     let mut block = 0;
     while block < WORDS {
@@ -50,10 +50,16 @@ fn load<L: Lanes>(words: &[u64], row: usize, stride: usize) -> (Element<L>, Elem
 
 /// The inverse of [`load`], for values below 4p.
 #[inline(always)]
-fn store<L: Lanes>(first: Element<L>, second: Element<L>, words: &mut [u64], row: usize, stride: usize) {
+pub(super) fn store<L: Lanes>(first: Element<L>, second: Element<L>, words: &mut [u64], row: usize, stride: usize) {
+    store_as_is(first.canonical(), second.canonical(), words, row, stride);
+}
+
+/// [`store`] of values below 2^256, not reduced.
+#[inline(always)]
+pub(super) fn store_as_is<L: Lanes>(first: Element<L>, second: Element<L>, words: &mut [u64], row: usize, stride: usize) {
     let mut rows = [L::splat(0); WORDS];
-    first.canonical().to_words(&mut rows[..4]);
-    second.canonical().to_words(&mut rows[4..]);
+    first.to_words(&mut rows[..4]);
+    second.to_words(&mut rows[4..]);
     L::transpose(&mut rows);
     let mut block = 0;
     while block < WORDS {
