@@ -86,8 +86,7 @@ impl Operands<'_> {
             .map(|top| {
                 let rows = top..(top + strip).min(height);
                 let patches = self.patches(window, &x, rows, length);
-                let sums = kernels.chunks_exact(length).flat_map(|k| patches.chunks_exact(length).map(move |p| dot(k, p, block)));
-                (top, sums.collect())
+                (top, products(&kernels, &patches, length, block))
             })
             .collect();
         let (log_width, log_positions) = (self.dims.log_width(), self.dims.log_positions());
@@ -161,6 +160,36 @@ impl Operands<'_> {
             }
         });
     }
+}
+
+/// The dot products of every vector of `a` with every one of `b`, all of the same length: by the vectors of `a`, then by those of `b`. Four of `b` are taken
+/// at a time, so that a load of `a` serves them all.
+fn products(a: &[i16], b: &[i16], length: usize, block: usize) -> Vec<i64> {
+    let count = b.len() / length;
+    let mut out = Vec::with_capacity(a.len() / length * count);
+    for a in a.chunks_exact(length) {
+        let mut fours = b.chunks_exact(4 * length);
+        for four in &mut fours {
+            let (b0, rest) = four.split_at(length);
+            let (b1, rest) = rest.split_at(length);
+            let (b2, b3) = rest.split_at(length);
+            let mut sums = [0i64; 4];
+            for start in (0..length).step_by(block) {
+                let range = start..length.min(start + block);
+                let (a, b) = (&a[range.clone()], [b0, b1, b2, b3].map(|b| &b[range.clone()]));
+                let mut part = [0i32; 4];
+                for (i, a) in a.iter().enumerate() {
+                    for (part, b) in part.iter_mut().zip(b) {
+                        *part += i32::from(*a) * i32::from(b[i]);
+                    }
+                }
+                sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += i64::from(part));
+            }
+            out.extend(sums);
+        }
+        out.extend(fours.remainder().chunks_exact(length).map(|b| dot(a, b, block)));
+    }
+    out
 }
 
 /// Dot product, exact if `block` products fit an `i32`. The shorter vector's length counts.

@@ -13,8 +13,9 @@ use std::sync::OnceLock;
 const BIAS: i64 = 1 << 32;
 /// Columns that [`fold_rows`] sums at a time: their accumulators fit the first-level cache.
 const STRIPE: usize = 256;
-/// Rows that it sums before it reduces.
+/// Rows that it sums before it reduces, at most, and cells of such rows, which a second-level cache holds.
 const ROWS: usize = 1 << 10;
+const BLOCK: usize = 1 << 16;
 
 /// A sum of (unsigned 33-bit integer) · (raw limbs). It overflows after 2^31 terms at the earliest.
 #[derive(Clone, Copy)]
@@ -158,8 +159,9 @@ impl Rows<'_> {
     fn add_stripe(&self, start: usize, out: &mut [Fr]) {
         let end = start + out.len();
         let whole = if self.cells.len() < end { 0 } else { ((self.cells.len() - end) / self.width + 1).min(self.coefficients.len()) };
-        for from in (0..whole).step_by(ROWS) {
-            self.range(from, ROWS.min(whole - from)).add_whole(start, out);
+        let rows = (BLOCK / self.width).clamp(32, ROWS);
+        for from in (0..whole).step_by(rows) {
+            self.range(from, rows.min(whole - from)).add_whole(start, out);
         }
         if let (Some(coefficient), Some(rest)) = (self.coefficients.get(whole), self.cells.get(whole * self.width + start..)) {
             out.iter_mut().zip(rest).for_each(|(sum, cell)| *sum += Fr::from(*cell) * coefficient);

@@ -66,7 +66,7 @@ mod tests {
     use super::super::open::{divide_rows, joined};
     use super::super::poly::{divide, eq_table, eval, inner, symmetric_upper};
     use super::*;
-    use ark_ff::{AdditiveGroup, Field};
+    use ark_ff::{AdditiveGroup, Field, UniformRand};
 
     /// What an opening of `t` shows, for given challenges; the points as values at `tau`.
     fn view(t: &[Fr], point: &[Fr], [alpha, gamma, z, eta, x, tau]: [Fr; 6]) -> Vec<Fr> {
@@ -106,15 +106,19 @@ mod tests {
     /// ZK: the mask's coefficients alone reach everything that all coefficients reach.
     #[test]
     fn the_mask_hides_what_a_full_mask_hides() {
-        for c in [4, 5, 6, 7, 8, 9] {
+        let mut rng = ark_std::test_rng();
+        for c in [4, 5, 6, 7, 8, 9, 12, 15] {
             let random: Vec<Fr> = (0..c as u64 + 6).map(|i| Fr::from(i + 3).pow([1_000_003 + 7 * i, 12345, 999])).collect();
             let (challenges, point) = random.split_at(6);
+            let challenges = challenges.try_into().unwrap();
             let unit = |at: usize| {
                 let mut t = vec![Fr::ZERO; (1 << c) + 1];
                 t[at] = Fr::ONE;
-                view(&t, point, challenges.try_into().unwrap())
+                view(&t, point, challenges)
             };
-            let all = rank((0..=1usize << c).map(unit).collect());
+            // more full masks than an opening shows values
+            let full = |_| view(&(0..=1 << c).map(|_| Fr::rand(&mut rng)).collect::<Vec<_>>(), point, challenges);
+            let all = rank((0..20).map(full).collect());
             assert_eq!(rank(places(c).into_iter().map(unit).collect()), all, "c = {c}");
             assert!(all < places(c).len() && all > 8, "c = {c}: {all}");
             // fewer would not do: the test can fail

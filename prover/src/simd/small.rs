@@ -59,19 +59,22 @@ fn biased<L: Lanes>(cells: &[i32]) -> L::Factor {
 /// are there.
 #[inline(always)]
 pub(super) fn fold_columns<L: Lanes>(cells: &[i32], width: usize, coefficients: &[[u64; 5]], out: &mut [Fr]) -> usize {
-    let steps = if coefficients.len() > TERMS { 0 } else { out.len() / L::COUNT };
+    let steps = if coefficients.len() > TERMS { 0 } else { out.len() / (2 * L::COUNT) };
     for step in 0..steps {
-        let first = step * L::COUNT;
-        let mut columns = Columns::<L>::new();
-        for (row, coefficient) in coefficients.iter().enumerate() {
-            let c = coefficient;
+        // two vectors at a time: a row's cache line is looked at once
+        let first = 2 * step * L::COUNT;
+        let (mut left, mut right) = (Columns::<L>::new(), Columns::<L>::new());
+        for (row, c) in coefficients.iter().enumerate() {
             let splat = |j: usize| L::factor(L::splat(c[j]));
-            let integer = biased::<L>(&cells[row * width + first..][..L::COUNT]);
-            columns.add(integer, &[splat(0), splat(1), splat(2), splat(3), splat(4)]);
+            let limbs = [splat(0), splat(1), splat(2), splat(3), splat(4)];
+            let cells = &cells[row * width + first..][..2 * L::COUNT];
+            left.add(biased::<L>(cells), &limbs);
+            right.add(biased::<L>(&cells[L::COUNT..]), &limbs);
         }
-        write::<L>(columns.finish(coefficients.len()), &mut out[first..]);
+        write::<L>(left.finish(coefficients.len()), &mut out[first..]);
+        write::<L>(right.finish(coefficients.len()), &mut out[first + L::COUNT..]);
     }
-    steps * L::COUNT
+    steps * 2 * L::COUNT
 }
 
 /// `out[r] = Σ_i (cells[r · values.len() + i] + 2^31) · values[i]`, on whole vectors of rows; returns how many rows it has done. All rows are there;
