@@ -7,7 +7,7 @@ mod chart;
 
 use ark_ff::Field;
 use assay_circuits::Fr;
-use assay_circuits::exec;
+use assay_circuits::batch::Batch;
 use assay_circuits::model::{Architecture, Weights};
 use assay_circuits::sample;
 use assay_compiler::{Calibration, Options};
@@ -45,23 +45,23 @@ const NETWORKS: [Network; 5] = [
         files: Some(("fixtures/generated/lenet5.onnx", "fixtures/generated/lenet5_calibration.json")),
         stand_in: sample::lenet5,
         log_chunk_latency: 12,
-        log_chunk_gas: 17,
+        log_chunk_gas: 16,
     },
     Network {
         name: "CIFAR CNN",
         files: Some(("fixtures/generated/cifar_cnn.onnx", "fixtures/generated/cifar_cnn_calibration.json")),
         stand_in: sample::cifar_cnn,
         log_chunk_latency: 12,
-        log_chunk_gas: 17,
+        log_chunk_gas: 16,
     },
     Network {
         name: "MLP 4x1024",
         files: Some(("fixtures/generated/mlp_4x1024.onnx", "fixtures/generated/mlp_4x1024_calibration.json")),
         stand_in: sample::mlp_4x1024,
-        log_chunk_latency: 14,
-        log_chunk_gas: 17,
+        log_chunk_latency: 13,
+        log_chunk_gas: 16,
     },
-    Network { name: "VGG-16, 32x32", files: None, stand_in: sample::vgg16, log_chunk_latency: 15, log_chunk_gas: 18 },
+    Network { name: "VGG-16, 32x32", files: None, stand_in: sample::vgg16, log_chunk_latency: 14, log_chunk_gas: 17 },
 ];
 
 /// Networks that grow in one respect each: a label, a network for each step, the steps, and what counts.
@@ -96,12 +96,12 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::set_current_dir(&root).expect("the repository's root");
     let arguments: Vec<String> = std::env::args().collect();
-    // a measurement: which proof, which network, and another chunk size if one is to be tried
+    // a measurement: which proof, which network, and if wanted another chunk size and the log of a batch
     if let [_, mode, index, rest @ ..] = arguments.as_slice()
         && let ("inner" | "whole", Ok(index)) = (mode.as_str(), index.parse::<usize>())
     {
-        let log_chunk = rest.first().and_then(|log| log.parse().ok());
-        let measured = measure(&NETWORKS[index], mode == "whole", log_chunk);
+        let number = |at: usize| rest.get(at).and_then(|log| log.parse().ok());
+        let measured = measure(&NETWORKS[index], mode == "whole", number(0), number(1).unwrap_or(0));
         println!("{}", serde_json::to_string(&measured).expect("plain data"));
         return;
     }
@@ -124,7 +124,7 @@ fn main() {
     let mut phases = vec![String::new(), "| network | proof | seconds per phase | setup |".to_owned(), "|---|---|---|---|".to_owned()];
     let (mut inner_bars, mut whole_bars) = (Vec::new(), Vec::new());
     for (index, network) in NETWORKS.iter().enumerate() {
-        let (inner, whole) = (child("inner", index), child("whole", index));
+        let (inner, whole) = (child("inner", index, &[]), child("whole", index, &[]));
         lines.push(format!(
             "| {} | {} | {:.3} s ({:.2}), {} | {:.1} ms | {:.1} kB | {} MiB | {:.2} s ({:.2}), {} | {} | {:.1} ms | {:.1} kB | {} MiB |",
             network.name,
@@ -157,14 +157,48 @@ fn main() {
     }
     print!("{}", run(&["growth"]));
     lines.extend(phases);
+    let (batches, per_inference) = batches();
+    lines.extend(batches);
     lines.push(String::new());
     lines.extend(ratios);
     if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
         write(&lines.join("\n"));
         let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
         std::fs::write("docs/benchmarks-inner.svg", chart::bars("Inner proof", &kinds, &inner_bars)).expect("docs");
+        let title = "Wrapped proof of a batch of LeNet-5 inferences, for each of them";
+        std::fs::write("docs/benchmarks-batch.svg", chart::lines(title, "inferences in a proof", &[per_inference])).expect("docs");
         std::fs::write("docs/benchmarks-wrapped.svg", chart::bars("Whole proof, wrapped", &kinds, &whole_bars)).expect("docs");
     }
+}
+
+/// Wrapped proofs of joint batches of LeNet-5: lines of a table, and seconds per inference.
+fn batches() -> (Vec<String>, chart::Line) {
+    let network = 1;
+    let mut lines = vec![
+        String::new(),
+        format!("| {} in a proof | wrapped proof (CPU), c | each | constraints | verify | proof | peak |", NETWORKS[network].name),
+        "|---|---|---|---|---|---|---|".to_owned(),
+    ];
+    let mut points = Vec::new();
+    for log in [0, 2, 4, 6] {
+        let measured = child("whole", network, &["17", &log.to_string()]);
+        let (count, each) = (1 << log, measured.wall_s / f64::from(1 << log));
+        lines.push(format!(
+            "| {count} | {:.2} s ({:.2}), {} | {:.1} ms | {} | {:.1} ms | {:.1} kB | {} MiB |",
+            measured.wall_s,
+            measured.cpu_s,
+            measured.log_chunk,
+            1e3 * each,
+            measured.constraints,
+            measured.verify_ms,
+            measured.proof_bytes as f64 / 1e3,
+            measured.peak_mib
+        ));
+        println!("{}", lines.last().map_or("", String::as_str));
+        points.push((f64::from(count), each));
+    }
+    lines.push(String::new());
+    (lines, chart::Line { label: "seconds per inference".to_owned(), points })
 }
 
 /// Phases in the order and colours of the charts.
@@ -215,8 +249,8 @@ fn count(weights: &Weights) -> usize {
 }
 
 /// Measures in a process of its own.
-fn child(mode: &str, index: usize) -> Measured {
-    let output = run(&[mode, &index.to_string()]);
+fn child(mode: &str, index: usize, options: &[&str]) -> Measured {
+    let output = run(&[&[mode, &index.to_string()], options].concat());
     let line = output.lines().last().unwrap_or_default();
     serde_json::from_str(line).unwrap_or_else(|_| panic!("{mode} {index}: {output}"))
 }
@@ -239,20 +273,20 @@ fn load(network: &Network) -> (Architecture, Weights) {
     (compiled.architecture, compiled.weights)
 }
 
-fn measure(network: &Network, wrapped: bool, log_chunk: Option<u32>) -> Measured {
+fn measure(network: &Network, wrapped: bool, log_chunk: Option<u32>, log_batch: u32) -> Measured {
     let (architecture, weights) = load(network);
     let log_chunk = log_chunk.unwrap_or(if wrapped { network.log_chunk_gas } else { network.log_chunk_latency });
     let parameters = count(&weights);
-    let cells = sample::random_input(&architecture, 1);
-    exec::execute(&architecture, &weights, &cells).expect("it runs");
+    let batch = Batch::joint(log_batch);
+    let cells: Vec<i32> = (1..=batch.inferences() as u64).flat_map(|seed| sample::random_input(&architecture, seed)).collect();
     let srs = Srs::development(log_chunk);
     let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs).expect("a package");
+    let mut seller = Seller::new(package, srs).and_then(|seller| Ok(seller.batched(batch)?)).expect("its own SRS");
     let start = Instant::now();
-    let key = wrapped.then(|| WrapProvingKey::development(&package.model.shape, &package.model.srs.id).expect("a key"));
+    let key = wrapped.then(|| WrapProvingKey::development(seller.shape(), &seller.srs.id()).expect("a key"));
     let setup_s = if wrapped { start.elapsed().as_secs_f64() } else { 0.0 };
     let (constraints, verifying) = key.as_ref().map_or((0, None), |k| (k.constraints(), Some(k.verifying_key())));
-    let chunks = package.model.shape.chunk_counts();
-    let mut seller = Seller::new(package, srs).expect("its own SRS");
+    let chunks = seller.shape().chunk_counts();
     if let Some(key) = key {
         seller = seller.with_wrap_key(key);
     }

@@ -8,6 +8,7 @@ use crate::scalar::Scalar;
 
 /// Elements absorbed per permutation.
 pub const RATE: usize = WIDTH - 1;
+
 /// A duplex sponge. The number and order of calls are fixed by the shape, so that no two statements share a transcript.
 pub struct Transcript<S> {
     state: [S; WIDTH],

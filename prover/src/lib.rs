@@ -5,6 +5,7 @@
 //! * [`wrap`]: the inner proof inside Groth16 (zero-knowledge, for contracts);
 //! * `groth16`, `ntt`: the wrap's prover;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
+//! * `poly`: multilinear kernels;
 //! * [`statement`]: what a proof is about;
 //! * [`key`], [`control`]: verifying keys; progress and cancellation.
 
@@ -17,6 +18,7 @@ pub mod native;
 mod ntt;
 pub mod package;
 pub mod pcs;
+mod poly;
 pub mod seller;
 mod simd;
 pub mod srs;

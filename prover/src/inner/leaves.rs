@@ -1,9 +1,9 @@
 //! The fractions at the leaves of the lookup tree.
 
 use super::lookup::Fractions;
-use super::poly::filled;
 use super::small::Combination;
 use super::witness::{TableRows, Witness, table_of};
+use crate::poly::filled;
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;

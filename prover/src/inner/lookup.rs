@@ -2,7 +2,7 @@
 //!
 //! Arrays are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
 
-use super::poly::{SERIAL, add, eq_tables, filled, sum_of_parts};
+use crate::poly::{SERIAL, add, eq_tables, filled, sum_of_parts};
 use crate::simd::{self, Isa, Nodes};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;

@@ -5,7 +5,6 @@
 mod leaves;
 mod lookup;
 mod opening;
-mod poly;
 mod product;
 mod region;
 pub mod small;
@@ -16,6 +15,7 @@ pub use witness::TableRows;
 
 use crate::control::{Cancelled, Control, Phase};
 use crate::pcs::{self, Mask, Opening, PcsError};
+use crate::poly::eq_table;
 use crate::srs::Srs;
 use crate::statement::{Statement, output_sum};
 use ark_bn254::G1Affine;
@@ -178,7 +178,7 @@ pub fn prove(
         let claimed = Claimed { product_sum: &products.sum, product_evaluations: &products.evaluations, output_sum: &output_sum };
         let functional = verifier::functional::build(shape, &challenges, &claimed);
         let (rounds, point, evaluation) = opening::prove(shape, &cells, &functional, &challenges.leaves.point, &mut transcript);
-        let chunk_weights = poly::eq_table(&point[layout.log_chunk as usize..]);
+        let chunk_weights = eq_table(&point[layout.log_chunk as usize..]);
         let folded = cells.fold_chunks(&chunk_weights);
         (rounds, point, evaluation, folded)
     })?;

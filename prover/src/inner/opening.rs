@@ -5,9 +5,9 @@
 //! no product (the sources of convolutions, blocks of fewer than `2^t` cells) is laid out. After `t` rounds a second pass folds `G` to `1/2^t` of its length, and
 //! all terms join in one dense sumcheck.
 
-use super::poly::{bind, eq_table, filled, product_message, scaled_eq_table};
 use super::region::Cells;
 use super::small::{Combination, Values, fold_rows, pair_message};
+use crate::poly::{bind, eq_table, filled, product_message, scaled_eq_table};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::layout::Block;

@@ -1,8 +1,8 @@
 //! The product sumcheck over all layers, prover's side: `Σ_l λ^l Σ_y W_l(y)·A_l(y)`.
 
-use super::poly::{bind, eq_table, product_message};
 use super::region::Cells;
 use super::small::{Values, fold_rows};
+use crate::poly::{bind, eq_table, product_message};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;

@@ -3,6 +3,9 @@
 //! The window width minimises a cost model: an addition to a bucket against a step of the running sum over the buckets.
 
 use super::buckets::Digits;
+use ark_bn254::Fr;
+use ark_ff::{PrimeField, Zero};
+use rayon::prelude::*;
 
 /// Affine additions for each bucket after it has been summed: to its row and to its column.
 const STEP_COST: u64 = 2;
@@ -14,18 +17,26 @@ pub(super) struct FullDigits {
     width: u32,
     windows: u32,
     offset: [u64; 4],
-    /// The scalars, each with the offset added.
-    pub(super) shifted: Vec<[u64; 4]>,
+    /// The scalars, each with the offset added: below `2^256` since both are below `2^254`.
+    shifted: Vec<[u64; 4]>,
 }
 
 impl FullDigits {
-    /// Chooses the window for `count` nonzero scalars.
-    pub(super) fn new(count: usize) -> Self {
-        let width = (2..=16).min_by_key(|w| u64::from(SCALAR_BITS.div_ceil(*w)) * (count as u64 + (STEP_COST << (w - 1)))).unwrap_or(2);
-        let windows = SCALAR_BITS.div_ceil(width);
+    /// Chooses the window; there is none if every scalar is zero.
+    pub(super) fn new(scalars: &[Fr]) -> Self {
+        let mut digits = Self::empty(scalars.iter().filter(|s| !s.is_zero()).count());
+        digits.shifted = scalars.par_iter().with_min_len(1024).map(|s| digits.shift(s.into_bigint().0)).collect();
+        digits
+    }
+
+    /// For `count` nonzero scalars, which are yet to come.
+    fn empty(count: usize) -> Self {
+        let cost = |w: &u32| u64::from(SCALAR_BITS.div_ceil(*w)) * (count as u64 + (STEP_COST << (w - 1)));
+        let width = (2..=16).min_by_key(cost).unwrap_or(2);
+        let windows = if count == 0 { 0 } else { SCALAR_BITS.div_ceil(width) };
         let mut offset = [0u64; 4];
-        for j in 0..windows - 1 {
-            let bit = j * width + width - 1;
+        for j in 1..windows {
+            let bit = j * width - 1;
             if let Some(limb) = offset.get_mut((bit / 64) as usize) {
                 *limb |= 1 << (bit % 64);
             }
@@ -33,8 +44,8 @@ impl FullDigits {
         FullDigits { width, windows, offset, shifted: Vec::new() }
     }
 
-    /// The scalar plus the offset; below `2^256` since both are below `2^254`.
-    pub(super) fn shift(&self, scalar: [u64; 4]) -> [u64; 4] {
+    /// The scalar plus the offset.
+    fn shift(&self, scalar: [u64; 4]) -> [u64; 4] {
         let mut out = [0; 4];
         let mut carry = false;
         for ((o, s), k) in out.iter_mut().zip(scalar).zip(self.offset) {
@@ -163,11 +174,10 @@ mod tests {
 
     #[test]
     fn full_digits_give_the_scalar_back_and_stay_in_their_buckets() {
-        use ark_bn254::Fr;
-        use ark_ff::{AdditiveGroup, Field, PrimeField};
+        use ark_ff::{AdditiveGroup, Field};
         let scalars = [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(1u64 << 63), Fr::from(2).pow([253]), Fr::from(7).inverse().expect("nonzero")];
         for count in [1, 30, 1000, 1 << 14, 1 << 20, 1 << 26] {
-            let d = FullDigits::new(count);
+            let d = FullDigits::empty(count);
             for s in scalars {
                 let shifted = d.shift(s.into_bigint().0);
                 let joined: Fr =

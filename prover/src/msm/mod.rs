@@ -16,7 +16,7 @@ use crate::simd::VectorCurve;
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::{AffineRepr, PrimeGroup};
-use ark_ff::{PrimeField, Zero};
+use ark_ff::PrimeField;
 use digits::{FullDigits, SmallDigits};
 use rayon::prelude::*;
 
@@ -72,13 +72,7 @@ pub fn reference<A: AffineRepr<ScalarField = Fr>>(bases: &[A], scalars: &[Fr]) -
 
 fn full<C: VectorCurve<ScalarField = Fr>>(isa: Option<Isa>, bases: &[Affine<C>], scalars: &[Fr]) -> Projective<C> {
     assert_eq!(bases.len(), scalars.len(), "one scalar for each base");
-    let count = scalars.iter().filter(|s| !s.is_zero()).count();
-    if count == 0 {
-        return Projective::zero();
-    }
-    let mut digits = FullDigits::new(count);
-    digits.shifted = scalars.par_iter().with_min_len(1024).map(|s| digits.shift(s.into_bigint().0)).collect();
-    buckets::sums(isa, bases, &[digits]).into_iter().sum()
+    buckets::sums(isa, bases, &[FullDigits::new(scalars)]).into_iter().sum()
 }
 
 fn small(isa: Option<Isa>, bases: &[G1Affine], scalars: &[&[i32]]) -> Vec<G1Projective> {

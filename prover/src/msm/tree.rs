@@ -36,19 +36,13 @@ impl<C: VectorCurve> Default for Scratch<C> {
 }
 
 /// The sum of each group, the identity if it is empty. `points` and sums are in the form of `isa`.
-pub(super) fn sum_groups<C: VectorCurve>(
-    isa: Option<Isa>,
-    points: &[C::Words],
-    mut groups: Groups,
-    scratch: &mut Scratch<C>,
-) -> Vec<C::Words> {
+pub(super) fn sum_groups<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], groups: Groups, scratch: &mut Scratch<C>) -> Vec<C::Words> {
     if let Some(isa) = isa {
         let add = |points: &[C::Words], pairs: &mut Pairs, out: &mut [C::Words]| C::add_pairs(isa, points, pairs, out);
         match passes::<C>(points, groups, scratch, add) {
             Ok(sums) => return sums,
-            Err((mut left, regrouped)) => {
+            Err((mut left, groups)) => {
                 C::convert(isa, &mut left, false);
-                groups = regrouped;
                 let mut sums = scalar_sums::<C>(&left, groups, scratch);
                 // zeros stay zeros
                 C::convert(isa, &mut sums, true);

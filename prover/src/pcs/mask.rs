@@ -64,8 +64,9 @@ fn places(log_chunk: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::open::{divide_rows, joined};
-    use super::super::poly::{divide, eq_table, eval, inner, symmetric_upper};
+    use super::super::poly::{add_scaled, divide, eval, inner, symmetric_upper};
     use super::*;
+    use crate::poly::eq_table;
     use ark_ff::{AdditiveGroup, Field, UniformRand};
 
     /// What an opening of `t` shows, for given challenges; the points as values at `tau`.
@@ -76,7 +77,7 @@ mod tests {
         let h: Vec<Fr> = t.chunks(p1.len()).map(|row| inner(row, &p1)).collect();
         let (q, g) = divide_rows(t, p1.len(), alpha);
         let mut s = symmetric_upper(&g, &p1);
-        super::super::poly::add_scaled(&mut s, gamma, &symmetric_upper(&h, &p2));
+        add_scaled(&mut s, gamma, &symmetric_upper(&h, &p2));
         let d: Vec<Fr> = g.iter().rev().copied().collect();
         let small = joined([&d, &g, &s, &h], eta);
         let w = small.quotient([z, zi, alpha]);

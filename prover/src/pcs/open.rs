@@ -2,9 +2,10 @@
 
 use super::{
     MAX_LOG, MIN_LOG, Opening, PcsError, commit,
-    poly::{add_scaled, divide, eq_table, eval, inner, symmetric_upper},
+    poly::{add_scaled, divide, eval, inner, symmetric_upper},
     transcript::{Transcript, inverse_of_z, refuse_opened_point},
 };
+use crate::poly::eq_table;
 use crate::srs::Srs;
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field};

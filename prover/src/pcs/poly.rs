@@ -4,14 +4,6 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 use ark_poly::{DenseUVPolynomial, univariate::DensePolynomial};
 
-/// `eq(u, i)` for every `i < 2^len`, variable 0 the lowest bit: also the coefficients of `P_u`.
-pub(super) fn eq_table(u: &[Fr]) -> Vec<Fr> {
-    u.iter().fold(vec![Fr::ONE], |table, x| {
-        let high: Vec<Fr> = table.iter().map(|t| *t * x).collect();
-        table.iter().zip(&high).map(|(t, h)| *t - h).chain(high.iter().copied()).collect()
-    })
-}
-
 /// `P_u(x) = Π (1 - u_i + u_i x^(2^i))`.
 pub(super) fn eval_eq(u: &[Fr], x: Fr) -> Fr {
     let mut power = x;
@@ -72,6 +64,7 @@ pub(super) fn symmetric_upper(a: &[Fr], b: &[Fr]) -> Vec<Fr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::poly::eq_table;
 
     fn p(values: &[i64]) -> Vec<Fr> {
         values.iter().map(|v| Fr::from(*v)).collect()

@@ -3,7 +3,7 @@
 //! Neither operand may be the identity, and the two may not have the same `x`; a batch in which that happens is refused as a whole.
 
 use super::field::{BaseField, Packed};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, read_rows, write_rows};
 use super::{Pairs, PointWords};
 use ark_bn254::{Fq, Fq2};
 use ark_ff::{Field, Zero};
@@ -195,15 +195,7 @@ impl<L: Lanes> Coordinate<L> for Extension<L> {
 #[inline(always)]
 fn gather<L: Lanes, C: Coordinate<L>, const WORDS: usize>(points: &[PointWords<WORDS>], at: &[u32]) -> (C, C) {
     let mut words = [L::splat(0); WORDS];
-    // a block of `COUNT` words of `COUNT` points at a time
-    let mut block = 0;
-    while block < WORDS {
-        for (i, index) in at.iter().take(L::COUNT).enumerate() {
-            words[block + i] = L::read(&points[(index >> 1) as usize].0[block..]);
-        }
-        block += L::COUNT;
-    }
-    L::transpose(&mut words);
+    read_rows::<L>(&mut words, |lane, word| L::read(&points[(at[lane] >> 1) as usize].0[word..]));
     (C::from_words(&words[..C::WORDS]), C::from_words(&words[C::WORDS..]))
 }
 
@@ -212,14 +204,7 @@ fn scatter<L: Lanes, C: Coordinate<L>, const WORDS: usize>(x: C, y: C, points: &
     let mut words = [L::splat(0); WORDS];
     x.to_words(&mut words[..C::WORDS]);
     y.to_words(&mut words[C::WORDS..]);
-    L::transpose(&mut words);
-    let mut block = 0;
-    while block < WORDS {
-        for (i, index) in at.iter().take(L::COUNT).enumerate() {
-            L::write(words[block + i], &mut points[*index as usize].0[block..]);
-        }
-        block += L::COUNT;
-    }
+    write_rows::<L>(&mut words, |lane, word, value| L::write(value, &mut points[at[lane] as usize].0[word..]));
 }
 
 /// See [`super::VectorCurve::add_pairs`].

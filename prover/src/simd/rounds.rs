@@ -9,7 +9,7 @@
 //! Every function works on whole steps of `2 · COUNT` results and leaves the rest to the caller; it returns how many it has done.
 
 use super::field::{Packed, ScalarField, Sum};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, read_rows, write_rows};
 use assay_circuits::Fr;
 
 pub(super) type Element<L> = Packed<L, ScalarField>;
@@ -37,14 +37,7 @@ pub(super) fn words_mut(values: &mut [Fr]) -> &mut [u64] {
 #[inline(always)]
 pub(super) fn load<L: Lanes>(words: &[u64], row: usize, stride: usize) -> (Element<L>, Element<L>) {
     let mut rows = [L::splat(0); WORDS];
-    let mut block = 0;
-    while block < WORDS {
-        for i in 0..L::COUNT {
-            rows[block + i] = L::read(&words[(row + i * stride) * WORDS + block..]);
-        }
-        block += L::COUNT;
-    }
-    L::transpose(&mut rows);
+    read_rows::<L>(&mut rows, |lane, word| L::read(&words[(row + lane * stride) * WORDS + word..]));
     (Packed::from_words(&rows[..4]), Packed::from_words(&rows[4..]))
 }
 
@@ -60,14 +53,7 @@ pub(super) fn store_as_is<L: Lanes>(first: Element<L>, second: Element<L>, words
     let mut rows = [L::splat(0); WORDS];
     first.to_words(&mut rows[..4]);
     second.to_words(&mut rows[4..]);
-    L::transpose(&mut rows);
-    let mut block = 0;
-    while block < WORDS {
-        for i in 0..L::COUNT {
-            L::write(rows[block + i], &mut words[(row + i * stride) * WORDS + block..]);
-        }
-        block += L::COUNT;
-    }
+    write_rows::<L>(&mut rows, |lane, word, value| L::write(value, &mut words[(row + lane * stride) * WORDS + word..]));
 }
 
 /// The same element in all lanes, in the vectors' form.

@@ -65,6 +65,29 @@ pub(super) trait Lanes: Copy + Send + Sync + 'static {
     fn call(a: [Self::Int; 5], b: [Self::Int; 5], f: impl Binary<Self>) -> [Self::Int; 5];
 }
 
+/// Rows of as many words as `columns` has vectors, one row to a lane: `read(lane, word)` are `COUNT` words of a row, from `word` on.
+#[inline(always)]
+pub(super) fn read_rows<L: Lanes>(columns: &mut [L::Int], read: impl Fn(usize, usize) -> L::Int) {
+    let words = columns.len();
+    for word in (0..words).step_by(L::COUNT) {
+        for lane in 0..L::COUNT {
+            columns[word + lane] = read(lane, word);
+        }
+    }
+    L::transpose(columns);
+}
+
+/// The inverse of [`read_rows`].
+#[inline(always)]
+pub(super) fn write_rows<L: Lanes>(columns: &mut [L::Int], mut write: impl FnMut(usize, usize, L::Int)) {
+    L::transpose(columns);
+    for word in (0..columns.len()).step_by(L::COUNT) {
+        for lane in 0..L::COUNT {
+            write(lane, word, columns[word + lane]);
+        }
+    }
+}
+
 /// A function of two elements' limbs.
 pub(super) trait Binary<L: Lanes> {
     /// Its value.
