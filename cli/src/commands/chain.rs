@@ -120,7 +120,7 @@ pub async fn publish_model(
         Some(id) => (id, None),
         None => {
             let registration = Registration {
-                shapeDigest: model.shape.digest.into(),
+                shapeDigest: model.shape.model_digest.into(),
                 weightCommitments: model.weights_bytes().into(),
                 uri: card.uri,
                 cardHash: B256::ZERO,
