@@ -1,6 +1,7 @@
 //! The `assay` command: see `docs/cli.md`, or `assay --help`.
 
 mod args;
+mod batch;
 mod commands;
 mod exit;
 mod files;

@@ -46,13 +46,17 @@ pub struct DeployArgs {
 #[command(after_help = "Examples:
   export ASSAY_PRIVATE_KEY=0x…
   assay publish model.assay --rpc http://127.0.0.1:8545 --market 0x…
+  assay publish model.assay --key model.x64s.key --rpc http://127.0.0.1:8545 --market 0x…
 
 The key is proposed to the market's key registry and attested if the account is one of its attestors; the model is
 registered, and the account gets its token. Doing it again does nothing that is done already.")]
 pub struct PublishArgs {
-    /// The package; its key (MODEL.key) is beside it
+    /// The package
     #[arg(value_name = "MODEL.assay")]
     pub model: PathBuf,
+    /// The buyer's key to propose, for one inference or for a batch [default: MODEL.key]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<PathBuf>,
     #[command(flatten)]
     pub chain: ChainArgs,
     /// InferenceMarket, which names the registries

@@ -1,6 +1,7 @@
 //! `assay deploy` and `assay publish`, and what the other chain commands share.
 
 use crate::args::{DeployArgs, PublishArgs};
+use crate::batch;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
@@ -138,7 +139,7 @@ pub async fn publish_model(
 pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let (rpc, seller) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
     let package = files::package(ui, &args.model)?;
-    let path = files::beside(&args.model, "key");
+    let path = args.key.clone().unwrap_or_else(|| files::beside(&args.model, "key"));
     if !path.exists() {
         let text = format!("{} is not there: make the model's keys with `assay setup --dev {}`", path.display(), args.model.display());
         return Err(Failure::message(Exit::Io, text));
@@ -152,17 +153,20 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     if let Some(why) = &done.attestation {
         ui.warn(why);
     }
+    let batch = key.model.shape.batch;
     let gas = done.receipt.as_ref().map(|r| r.gas_used);
     let status = format!("{:?}", done.status).to_lowercase();
     let text = format!(
-        "model {}{}\nkey   {} ({status})",
+        "model {}{}\nkey   {} ({status}), for proofs of {}",
         done.model,
         gas.map_or(" (listed before)".to_owned(), |g| format!(" ({g} gas)")),
-        done.key_hash
+        done.key_hash,
+        batch::text(batch)
     );
     ui.finish(
         json!({
-            "model": done.model, "key_hash": done.key_hash, "key_status": status, "attestation": done.attestation, "gas": gas,
+            "model": done.model, "key_hash": done.key_hash, "inferences": batch.inferences(), "separate_inputs": batch.is_separate(),
+            "key_status": status, "attestation": done.attestation, "gas": gas,
             "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
         }),
         text,

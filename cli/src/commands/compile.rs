@@ -95,7 +95,7 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     );
     ui.finish(
         json!({
-            "file": output, "bytes": bytes, "model_commitment": hex(&package.model.commitment()), "shape_digest": hex(&shape.digest),
+            "file": output, "bytes": bytes, "model_commitment": hex(&package.model.commitment()), "shape_digest": hex(&shape.model_digest),
             "log_chunk": log_chunk, "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
             "srs_id": hex(&package.model.srs.id), "development": srs.development, "report": compiled.report,
         }),
