@@ -62,6 +62,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Publish(args) => runtime.block_on(ui.until_cancelled(commands::chain::publish(ui, args))),
         Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),
+        Command::Revoke(args) => runtime.block_on(ui.until_cancelled(commands::chain::revoke(ui, args))),
         Command::Demo(args) => runtime.block_on(ui.until_cancelled(commands::demo::demo(ui, args))),
         Command::Completions(_) => Ok(()),
     }

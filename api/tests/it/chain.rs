@@ -177,6 +177,20 @@ async fn an_unserved_job_is_taken_back_or_refunded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_order_is_never_funded() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    account::revoke(&w.rpc, &w.seller, w.at.market, &escrow.order).await.unwrap_err();
+    let (job, _) = account::revoke(&w.rpc, &w.buyer, w.at.market, &escrow.order).await.unwrap();
+    assert_eq!(account::job(&w.rpc, w.at.market, job).await.unwrap().state, ChainState::Cancelled);
+    assert!(account::fund(&w.rpc, &w.buyer, w.at.market, &escrow).await.is_err());
+    until(&state, &id, State::Cancelled).await;
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejected_proofs_cost_nobody_and_stop_new_locks() {
     let w = world!(true);
     let (state, workers) = w.start().await;

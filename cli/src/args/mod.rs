@@ -2,7 +2,7 @@
 
 mod market;
 
-pub use market::{DeployArgs, PublishArgs, RequestArgs, ServeArgs};
+pub use market::{DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -64,6 +64,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Buy a proven inference: quote, escrow, proof, check
     Request(RequestArgs),
+    /// Take back an order that was signed for somebody else to fund
+    Revoke(RevokeArgs),
     /// Run the whole market on this machine and show what holds and what fails
     Demo(DemoArgs),
     /// Print a completion script for a shell

@@ -1,6 +1,6 @@
 //! `assay deploy` and `assay publish`, and what the other chain commands share.
 
-use crate::args::{DeployArgs, PublishArgs};
+use crate::args::{DeployArgs, PublishArgs, RevokeArgs};
 use crate::batch;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
@@ -12,11 +12,12 @@ use alloy::sol_types::SolEvent;
 use assay_api::chain::abi::{InferenceMarket, KeyRegistry, ModelRegistry, Payee, Registration};
 use assay_api::chain::deploy::{DeployOptions, OWNER, PROVER, deploy as deploy_contracts};
 use assay_api::chain::{ChainError, Rpc, account};
-use assay_api::terms::model_id;
+use assay_api::terms::{Order, model_id};
 use assay_prover::key::PublicModel;
 use assay_prover::package::BuyerKey;
 use assay_prover::srs::Srs;
 use serde_json::json;
+use std::path::Path;
 
 /// An account's signer.
 pub fn signer(key: &str) -> Outcome<PrivateKeySigner> {
@@ -170,6 +171,31 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
             "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
         }),
         text,
+    );
+    Ok(())
+}
+
+/// Reads an order, or the quote's answer that holds one.
+fn order(path: &Path) -> Outcome<Order> {
+    let text = std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let bad = |e| Failure::message(Exit::Input, format!("{} is no order: {e}", path.display()));
+    let mut value: serde_json::Value = serde_json::from_slice(&text).map_err(bad)?;
+    let order = value.get_mut("order").map(serde_json::Value::take).unwrap_or(value);
+    serde_json::from_value(order).map_err(bad)
+}
+
+/// Makes sure that a signed order is never funded.
+pub async fn revoke(ui: &Ui, args: RevokeArgs) -> Outcome {
+    let (rpc, buyer) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+    let order = order(&args.order)?;
+    if order.buyer != buyer.address() {
+        let text = format!("the order is of {}, and only its buyer revokes it; this account is {}", order.buyer, buyer.address());
+        return Err(Failure::message(Exit::Failed, text));
+    }
+    let (job, receipt) = ui.phase_async("revoke", account::revoke(&rpc, &buyer, args.market, &order)).await?;
+    ui.finish(
+        json!({ "job": job, "gas": receipt.gas_used, "transaction": receipt.transaction_hash }),
+        format!("revoked: job {job} can never be funded ({} gas)", receipt.gas_used),
     );
     Ok(())
 }

@@ -52,6 +52,13 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
             "a paid service needs the account that owns the models: --private-key, or ASSAY_PRIVATE_KEY",
         ));
     };
+    if let Some(margin) = args.lock_margin_secs
+        && margin >= args.prove_secs
+    {
+        let text =
+            format!("--lock-margin-secs {margin} leaves no time to lock anything: it must be less than --prove-secs {}", args.prove_secs);
+        return Err(Failure::message(Exit::Usage, text));
+    }
     let account = chain::signer(key)?;
     let rpc = Rpc::new(url)?;
     let registry = match args.registry {
@@ -70,6 +77,7 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
     let mut config = ChainConfig::new(url, market, registry, account, terms);
     config.confirmations = args.confirmations;
     config.from_block = args.from_block;
+    config.lock_margin_secs = args.lock_margin_secs;
     Ok(Some((config, listing)))
 }
 

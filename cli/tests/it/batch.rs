@@ -1,6 +1,8 @@
 //! Several inferences in one proof: keys of their own names, inputs, what must not verify.
 
 use crate::tool::{assay, copy, fails, fixture, json, model, s};
+use assay_api::chain::abi::KeyRegistry;
+use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
 use serde_json::{Value, json as value};
 use std::path::{Path, PathBuf};
 
@@ -163,4 +165,47 @@ fn batches_that_are_none() {
     }
     fails(2, ["setup", "--dev", "model.assay", "--separate"]);
     fails(2, ["prove", "model.assay", "--input", "x", "-o", "y", "--batch", "2", "--pk", "model.pk"]);
+}
+
+/// Keys of several batches for one model on chain, which is listed once; and an order that is revoked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_batches_are_proposed_on_chain() {
+    let anvil = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
+        Err(e @ DevChainError::NotFound) => return println!("SKIPPED: {e}"),
+        other => other.unwrap(),
+    };
+    let chain = ["--rpc", anvil.url(), "--private-key", DEV_KEYS[0]];
+    let dir = tempfile::tempdir().unwrap();
+    let (package, made) = with_batch(dir.path(), &["2", "--separate"]);
+    let at = json(0, [&["deploy", "--allow-development"], &chain[..]].concat());
+    let market = at["market"].as_str().unwrap();
+    let publish = [&["publish", s(&package), "--market", market], &chain[..]].concat();
+    let single = json(0, &publish);
+    let key = package.with_extension("x2s.key");
+    let batch = json(0, [&publish[..], &["--key", s(&key)]].concat());
+    assert_eq!((&batch["key_hash"], &batch["key_status"]), (&made["key_hash"], &value!("admitted")));
+    assert_eq!((&batch["inferences"], &batch["separate_inputs"], &batch["gas"]), (&value!(2), &value!(true), &Value::Null));
+    assert_eq!(batch["model"], single["model"], "one model, whatever the batch");
+    let registered = KeyRegistry::keyCall { keyHash: made["key_hash"].as_str().unwrap().parse().unwrap() };
+    let record = anvil.rpc().unwrap().call(at["keys"].as_str().unwrap().parse().unwrap(), &registered).await.unwrap();
+    let shape = json(0, ["inspect", s(&key)])["shape_digest"].as_str().unwrap().parse().unwrap();
+    assert_eq!((record.batch, record.shapeDigest), (257, shape));
+
+    let word = format!("0x{}", "00".repeat(32));
+    let order = value!({
+        "buyer": anvil.accounts()[0].address(), "model_id": single["model"], "model_commitment": word, "input_commitment": word,
+        "key_hash": word, "verifier": at["verifier"], "token": at["market"], "max_price": "1", "fee_split_hash": word, "prove_secs": 1,
+        "expire_secs": 2, "collateral": "0", "prover": at["market"], "salt": word,
+    });
+    let file = dir.path().join("order.json");
+    std::fs::write(&file, value!({ "order": order }).to_string()).unwrap();
+    let revoke = |key| [&["revoke", s(&file), "--market", market, "--rpc", anvil.url(), "--private-key"], &[key][..]].concat();
+    let other = fails(1, revoke(DEV_KEYS[1]));
+    assert!(other.contains("only its buyer"), "{other}");
+    let done = json(0, revoke(DEV_KEYS[0]));
+    assert!(done["gas"].as_u64().unwrap() > 21_000, "{done}");
+    let again = fails(1, revoke(DEV_KEYS[0]));
+    assert!(again.contains("WrongState"), "{again}");
+    std::fs::write(&file, "{}").unwrap();
+    fails(3, revoke(DEV_KEYS[0]));
 }
