@@ -144,9 +144,9 @@ pub struct ServeArgs {
   export ASSAY_PRIVATE_KEY=0x…
   assay revoke order.json --rpc http://127.0.0.1:8545 --market 0x…
 
-ORDER is an order as JSON, or the answer of POST /v1/quotes, which holds one. It takes back a signature: an order that was
-signed for somebody else to fund (`fundFor`) and is not funded yet never will be. A job that is funded already is taken
-back with the market's `cancel` or `claimRefund`.")]
+ORDER is an order as JSON, or the answer of POST /v1/quotes, which holds one. Revoking takes back a signature: an order
+that was signed for somebody else to fund (`fundFor`) and is not funded yet never will be. A job that is funded already is
+taken back with the market's `cancel` or `claimRefund`.")]
 pub struct RevokeArgs {
     /// The order
     #[arg(value_name = "ORDER")]
