@@ -44,7 +44,8 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     let hash = hex(&key.wrap.hash(&key.model));
     let constraints = proving.constraints();
     let text = format!(
-        "proofs of {}\n{constraints} constraints\nkey hash {hash}\nwrote {} ({pk_bytes} bytes), for the prover\nwrote {} ({key_bytes} bytes), for buyers",
+        "proofs of {}\n{constraints} constraints\nkey hash {hash}\n\
+         wrote {} ({pk_bytes} bytes), for the prover\nwrote {} ({key_bytes} bytes), for buyers",
         batch::text(batch),
         pk.display(),
         key_file.display()
@@ -69,7 +70,8 @@ pub fn verify_key(ui: &Ui, args: VerifyKeyArgs) -> Outcome {
         ui.warn("development key: it is well formed, and its maker can forge proofs; for tests only");
     }
     let text = format!(
-        "{}: shape, tables, SRS and points are what the model description gives\nkey hash         {hash}\nmodel commitment {}\nproofs of        {}{}",
+        "{}: shape, tables, SRS and points are what the model description gives\n\
+         key hash         {hash}\nmodel commitment {}\nproofs of        {}{}",
         args.key.display(),
         hex(&key.model.commitment()),
         batch::text(shape.batch),
