@@ -108,7 +108,7 @@ from! {
     WrapError => |e| if matches!(e, WrapError::Cancelled(_)) { Exit::Cancelled } else { Exit::Failed };
     ProveError => |e| match e {
         ProveError::Cancelled(_) | ProveError::Inner(InnerError::Cancelled(_)) | ProveError::Wrap(WrapError::Cancelled(_)) => Exit::Cancelled,
-        ProveError::Execute(_) | ProveError::NoWrapKey | ProveError::Blinding { .. } => Exit::Input,
+        ProveError::Execute(_) | ProveError::NoWrapKey | ProveError::Blinding { .. } | ProveError::Inputs { .. } => Exit::Input,
         _ => Exit::Failed,
     };
     Cancelled => |_| Exit::Cancelled;

@@ -122,11 +122,11 @@ pub fn model(ui: &Ui, path: &Path) -> Outcome<ModelFile> {
     Ok(ModelFile::Package(Box::new(package), key))
 }
 
-/// Reads a key and checks that it is the package's.
+/// Reads a key and checks that it is the package's, for any batch.
 pub fn checked_key(ui: &Ui, path: &Path, package: &Package) -> Outcome<BuyerKey> {
     let key = key(ui, path)?;
     let (a, b) = (&key.model, &package.model);
-    if a.shape.digest == b.shape.digest && a.weights == b.weights && a.srs == b.srs {
+    if a.shape.model_digest == b.shape.model_digest && a.weights == b.weights && a.srs == b.srs {
         return Ok(key);
     }
     let text = format!("{} is the key of another model: make it again with `assay setup --dev`", path.display());

@@ -1,6 +1,7 @@
 //! The `assay` command: see `docs/cli.md`, or `assay --help`.
 
 mod args;
+mod batch;
 mod commands;
 mod exit;
 mod files;
@@ -61,6 +62,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Publish(args) => runtime.block_on(ui.until_cancelled(commands::chain::publish(ui, args))),
         Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),
+        Command::Revoke(args) => runtime.block_on(ui.until_cancelled(commands::chain::revoke(ui, args))),
         Command::Demo(args) => runtime.block_on(ui.until_cancelled(commands::demo::demo(ui, args))),
         Command::Completions(_) => Ok(()),
     }

@@ -1,9 +1,9 @@
 //! Proof files: a claim and its proof, as JSON. Nothing in a file is believed: `verify` recomputes what can be recomputed.
 
+use crate::batch::{self, BatchError};
 use crate::exit::{Exit, Failure, Outcome};
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::engine::native::context_scalar;
-use assay_circuits::exec::dequantise_output;
 use assay_prover::key::{PublicModel, WrapVerifyingKey};
 use assay_prover::native::{self, Claim, NativeProof};
 use assay_prover::package::points_from_bytes;
@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// No proof file is as large.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -40,13 +40,17 @@ pub struct ProofFile {
     pub model_commitment: B256,
     /// Hash of the verifying key of a wrapped proof.
     pub key_hash: Option<B256>,
+    /// How many inferences the proof is of.
+    pub inferences: usize,
+    /// Whether each has input commitments of its own.
+    pub separate_inputs: bool,
     /// What the proof is bound to, before reduction by the field's order.
     pub context: B256,
-    /// Commitments to the input, 64 bytes each.
+    /// Commitments to the inputs, 64 bytes each.
     pub input_commitments: Vec<Bytes>,
-    /// Output cells.
+    /// Output cells of all inferences, one after the other.
     pub output: Vec<i16>,
-    /// The output in real units.
+    /// The output in real units, one list per inference.
     pub output_data: Vec<Vec<f32>>,
     /// The proof.
     pub proof: Bytes,
@@ -68,23 +72,32 @@ pub fn context(text: Option<&str>) -> Outcome<B256> {
     }
 }
 
-fn real(model: &PublicModel, cells: &[i16]) -> Vec<f32> {
-    let cells: Vec<i32> = cells.iter().map(|y| i32::from(*y)).collect();
-    dequantise_output(&model.shape.architecture, &cells)
-}
-
 impl ProofFile {
     /// A file for a claim.
     pub fn new(model: &PublicModel, key: Option<&WrapVerifyingKey>, context: B256, claim: &Claim, proof: Vec<u8>) -> Self {
+        Self::of_bytes(model, key, context, commitment_bytes(claim), claim.output.clone(), proof)
+    }
+
+    /// A file for a claim that is not decoded.
+    pub fn of_bytes(
+        model: &PublicModel,
+        key: Option<&WrapVerifyingKey>,
+        context: B256,
+        input_commitments: Vec<Bytes>,
+        output: Vec<i16>,
+        proof: Vec<u8>,
+    ) -> Self {
         Self {
             version: VERSION,
             kind: if key.is_some() { Kind::Wrapped } else { Kind::Inner },
             model_commitment: model.commitment().into(),
             key_hash: key.map(|k| k.hash(model).into()),
+            inferences: model.shape.batch.inferences(),
+            separate_inputs: model.shape.batch.is_separate(),
             context,
-            input_commitments: commitment_bytes(claim),
-            output: claim.output.clone(),
-            output_data: vec![real(model, &claim.output)],
+            input_commitments,
+            output_data: batch::outputs(&model.shape, &output),
+            output,
             proof: proof.into(),
         }
     }
@@ -129,29 +142,39 @@ impl ProofFile {
         Ok(Claim { input, output: self.output.clone(), context: context_scalar(self.context) })
     }
 
-    /// Verifies everything that the file says. Errors: [`Exit::Failed`] if it does not hold, [`Exit::Input`] if there is no key for it.
+    /// Verifies everything that the file says; `model` is the key's where there is one. Errors: [`Exit::Failed`] if it does not hold,
+    /// [`Exit::Input`] if there is no key for it.
     pub fn verify(&self, model: &PublicModel, key: Option<&WrapVerifyingKey>) -> Outcome {
         let failed = |text: &str| Failure::message(Exit::Failed, text);
         if self.model_commitment != B256::from(model.commitment()) {
             return Err(failed("the proof is for another model"));
         }
         let claim = self.claim()?;
+        let batch = batch::of(self.inferences, self.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e))?;
+        if batch.is_separate() != self.separate_inputs {
+            return Err(failed("the input of one inference cannot be separate"));
+        }
         match (self.kind, key) {
             (Kind::Wrapped, None) => {
                 return Err(Failure::message(Exit::Input, "a wrapped proof is verified with the buyer's key: pass MODEL.key"));
             }
             (Kind::Wrapped, Some(key)) => {
+                if batch != model.shape.batch {
+                    return Err(BatchError::Key { proof: batch, key: model.shape.batch }.into());
+                }
                 if self.key_hash != Some(key.hash(model).into()) {
                     return Err(failed("the proof is for another key of the model"));
                 }
                 let proof = WrappedProof::from_bytes(&model.shape, &self.proof)?;
                 wrap::verify(model, key, &claim, &proof)?;
             }
-            (Kind::Inner, _) => native::verify(model, &claim, &NativeProof::from_bytes(model, &self.proof)?)?,
+            (Kind::Inner, _) => {
+                let model = model.batched(batch)?;
+                native::verify(&model, &claim, &NativeProof::from_bytes(&model, &self.proof)?)?;
+            }
         }
         // the proof is about the cells: the real numbers beside them must say the same
-        let real = real(model, &self.output);
-        if self.output_data.len() == 1 && self.output_data.first() == Some(&real) {
+        if self.output_data == batch::outputs(&model.shape, &self.output) {
             Ok(())
         } else {
             Err(failed("output_data is not what the output's cells say"))

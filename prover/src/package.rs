@@ -13,6 +13,7 @@ use ark_ec::AffineRepr;
 use ark_ff::AdditiveGroup;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use assay_circuits::Fr;
+use assay_circuits::batch::Batch;
 use assay_circuits::layout::{Block, Layout};
 use assay_circuits::model::{Architecture, ModelError, Weights};
 use assay_circuits::shape::{Shape, ShapeError};
@@ -95,7 +96,7 @@ pub struct Metadata {
 }
 
 const PACKAGE_MAGIC: &[u8] = b"assay-model-v1\n";
-const KEY_MAGIC: &[u8] = b"assay-key-v1\n\0\0";
+const KEY_MAGIC: &[u8] = b"assay-key-v2\n\0\0";
 const PROVING_MAGIC: &[u8] = b"assay-prove-v1\n";
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +124,8 @@ struct KeyBody {
     metadata: Metadata,
     architecture: Architecture,
     log_chunk: u32,
+    log_batch: u32,
+    separate: bool,
     public: PublicBody,
     wrap: Vec<u8>,
     wrap_development: bool,
@@ -170,7 +173,7 @@ impl Package {
         Ok(Self { metadata, model, weights, committed, tables })
     }
 
-    /// Writes the package; the file appears whole or not at all. Errors: [`FileError::Write`].
+    /// Writes the package; the file appears whole or not at all. It is the same for every batch. Errors: [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let body = PackageBody {
             metadata: self.metadata.clone(),
@@ -186,7 +189,7 @@ impl Package {
     /// Reads a package. Errors: [`FileError`].
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let body: PackageBody = read_body(path, PACKAGE_MAGIC, "a package that `assay compile` wrote")?;
-        let model = body.public.model(path, body.architecture, body.log_chunk)?;
+        let model = body.public.model(path, Shape::new(body.architecture, body.log_chunk)?)?;
         body.weights.validate(&model.shape.architecture)?;
         let damaged = || FileError::Damaged { path: path.to_owned() };
         let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
@@ -210,7 +213,7 @@ impl Package {
 }
 
 impl BuyerKey {
-    /// The buyer's key of a package under a wrap key.
+    /// The buyer's key of a package under a wrap key, for as many inferences in a proof as the package's model has.
     pub fn new(package: &Package, wrap: WrapVerifyingKey, wrap_development: bool) -> Self {
         Self { metadata: package.metadata.clone(), model: package.model.clone(), wrap, wrap_development }
     }
@@ -228,6 +231,8 @@ impl BuyerKey {
             metadata: self.metadata.clone(),
             architecture: self.model.shape.architecture.clone(),
             log_chunk: self.model.shape.layout.log_chunk,
+            log_batch: self.model.shape.batch.log_len(),
+            separate: self.model.shape.batch.is_separate(),
             public: PublicBody::new(&self.model),
             wrap,
             wrap_development: self.wrap_development,
@@ -238,7 +243,11 @@ impl BuyerKey {
     /// Reads a key and checks that it is not degenerate. Errors: [`FileError`].
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let body: KeyBody = read_body(path, KEY_MAGIC, "a key that `assay setup` wrote")?;
-        let model = body.public.model(path, body.architecture, body.log_chunk)?;
+        let batch = if body.separate { Batch::separate(body.log_batch) } else { Batch::joint(body.log_batch) };
+        if batch.is_separate() != body.separate {
+            return Err(FileError::Damaged { path: path.to_owned() });
+        }
+        let model = body.public.model(path, Shape::batched(body.architecture, body.log_chunk, batch)?)?;
         let wrap = WrapVerifyingKey::deserialize_compressed(&body.wrap[..]).map_err(|_| FileError::Damaged { path: path.to_owned() })?;
         wrap.check()?;
         Ok(Self { metadata: body.metadata, model, wrap, wrap_development: body.wrap_development })
@@ -247,7 +256,8 @@ impl BuyerKey {
     /// Recomputes from the public description what can be recomputed without the seller: shape, table commitments, SRS points, sanity of the
     /// Groth16 key. That the key is *this circuit's* only its ceremony's transcript can show. Errors: [`KeyError`].
     pub fn recompute(&self, srs: &Srs) -> Result<(), KeyError> {
-        let shape = Shape::new(self.model.shape.architecture.clone(), self.model.shape.layout.log_chunk)?;
+        let Shape { architecture, layout, batch, .. } = &self.model.shape;
+        let shape = Shape::batched(architecture.clone(), layout.log_chunk, *batch)?;
         let equal = |same: bool, what| if same { Ok(()) } else { Err(KeyError::Mismatch(what)) };
         equal(shape.digest == self.model.shape.digest, "the shape digest")?;
         equal(SrsVerifier::new(srs) == self.model.srs, "the SRS")?;
@@ -269,9 +279,8 @@ impl PublicBody {
         }
     }
 
-    fn model(&self, path: &Path, architecture: Architecture, log_chunk: u32) -> Result<PublicModel, FileError> {
+    fn model(&self, path: &Path, shape: Shape) -> Result<PublicModel, FileError> {
         let damaged = |_| FileError::Damaged { path: path.to_owned() };
-        let shape = Shape::new(architecture, log_chunk)?;
         let tau_h: Vec<ark_bn254::G2Affine> = CanonicalDeserialize::deserialize_compressed(&self.tau_h[..]).map_err(damaged)?;
         let [tau_h] = tau_h[..] else { return Err(FileError::Damaged { path: path.to_owned() }) };
         let srs = SrsVerifier { h: ark_bn254::G2Affine::generator(), tau_h, id: self.srs_id, development: self.srs_development };
@@ -421,4 +430,73 @@ fn read_parts(path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u
     }
     bytes.truncate(body);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_bn254::G2Affine;
+    use assay_circuits::sample;
+
+    /// Well formed, and of no circuit.
+    fn wrap() -> WrapVerifyingKey {
+        let (g, h) = (G1Affine::generator(), G2Affine::generator());
+        let (beta_g2, delta_g2) = ((h + h).into(), (h + h + h).into());
+        let gamma_abc_g1 = vec![g; assay_circuits::wrap::PUBLIC_INPUTS + 1];
+        WrapVerifyingKey(ark_groth16::VerifyingKey { alpha_g1: g, beta_g2, gamma_g2: h, delta_g2, gamma_abc_g1 })
+    }
+
+    fn package() -> (Package, Srs) {
+        let (architecture, weights) = sample::random_network(3);
+        let srs = Srs::development(9);
+        (Package::new(Metadata::default(), architecture, weights, 9, &srs).unwrap(), srs)
+    }
+
+    #[test]
+    fn a_key_comes_back_with_its_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.key");
+        let (mut package, srs) = package();
+        let single = package.model.clone();
+        let mut hashes = std::collections::HashSet::new();
+        for batch in [Batch::ONE, Batch::joint(3), Batch::separate(3), Batch::joint(1)] {
+            package.model = single.batched(batch).unwrap();
+            let key = BuyerKey::new(&package, wrap(), true);
+            key.write(&path).unwrap();
+            let read = BuyerKey::read(&path).unwrap();
+            assert_eq!((read.model.shape.batch, read.model.shape.digest), (batch, package.model.shape.digest));
+            assert_eq!(read.model.commitment(), single.commitment(), "orders name the model, whatever the batch");
+            read.recompute(&srs).unwrap();
+            assert_eq!(read.wrap.hash(&read.model), key.wrap.hash(&key.model));
+            assert!(hashes.insert(read.wrap.hash(&read.model)), "{batch:?}");
+            let mut other = read;
+            other.model.shape.digest = [7; 32];
+            assert!(matches!(other.recompute(&srs), Err(KeyError::Mismatch("the shape digest"))));
+        }
+        // a package is the same for every batch
+        package.write(&path).unwrap();
+        assert_eq!(Package::read(&path).unwrap().model.shape.batch, Batch::ONE);
+    }
+
+    #[test]
+    fn a_key_of_no_batch_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.key");
+        let (package, _) = package();
+        let read = |log_batch, separate| {
+            let key = BuyerKey::new(&package, wrap(), true);
+            let mut bytes = Vec::new();
+            key.wrap.serialize_compressed(&mut bytes).unwrap();
+            let (metadata, architecture) = (Metadata::default(), package.model.shape.architecture.clone());
+            let (public, wrap_development) = (PublicBody::new(&package.model), true);
+            let body = KeyBody { metadata, architecture, log_chunk: 9, log_batch, separate, public, wrap: bytes, wrap_development };
+            write_body(&path, KEY_MAGIC, &body).unwrap();
+            BuyerKey::read(&path)
+        };
+        assert_eq!(read(2, true).unwrap().model.shape.batch, Batch::separate(2));
+        assert!(matches!(read(0, true), Err(FileError::Damaged { .. })));
+        for log_len in [13, 64, 256, u32::MAX] {
+            assert!(matches!(read(log_len, false), Err(FileError::Shape(ShapeError::Batch { log_len: have })) if have == log_len));
+        }
+    }
 }

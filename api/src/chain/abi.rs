@@ -1,7 +1,9 @@
 //! The contracts' interfaces (`verifier-contracts/src/interfaces`), as far as the service uses them.
 #![allow(missing_docs, clippy::too_many_arguments)]
 
+use alloy::primitives::{B256, Bytes, Log};
 use alloy::sol;
+use alloy::sol_types::SolEvent;
 
 sol! {
     /// A share of revenue.
@@ -60,6 +62,14 @@ sol! {
         bytes proof;
     }
 
+    /// What the orders of a batch do not share.
+    #[derive(Debug, PartialEq, Eq)]
+    struct BatchJob {
+        address buyer;
+        uint128 maxPrice;
+        bytes32 salt;
+    }
+
     #[derive(Debug)]
     struct Registration {
         bytes32 shapeDigest;
@@ -109,6 +119,7 @@ sol! {
         event JobSettled(
             bytes32 indexed jobId, address indexed prover, uint256 indexed modelId, uint256 paid, bool late, bytes output
         );
+        event BatchSettled(uint256 indexed modelId, address indexed prover, uint256 paidEach, bytes32[] jobIds, bytes output);
         event JobExpired(bytes32 indexed jobId, uint256 refunded);
         event JobRefunded(bytes32 indexed jobId, address indexed by, uint256 amount);
         event Slashed(bytes32 indexed jobId, address indexed prover, uint256 toTreasury, uint256 toProver);
@@ -127,6 +138,9 @@ sol! {
         error WrongSplit();
         error WrongInput();
         error ProverNotAuthorised(address prover);
+        error WrongProver(bytes32 jobId, address prover);
+        error WrongBatch(uint256 jobs, uint256 inferences);
+        error JointKey();
         error TooLate(uint256 deadline);
         error TooEarly(uint256 deadline);
         error InsufficientBalance(address token, address account, uint256 need, uint256 have);
@@ -145,9 +159,17 @@ sol! {
             external
             payable
             returns (bytes32 jobId);
+        function revoke(Order calldata order) external returns (bytes32 jobId);
         function cancel(Order calldata order, Snapshot calldata snapshot) external;
         function lock(Order calldata order, Snapshot calldata snapshot, address[] calldata provers) external;
         function settle(Order calldata order, Snapshot calldata snapshot, Payee[] calldata split, Inference calldata inference) external;
+        function settleBatch(
+            Order calldata template,
+            Snapshot calldata snapshot,
+            BatchJob[] calldata jobs,
+            Payee[] calldata split,
+            Inference calldata inference
+        ) external;
         function settleOpen(
             Order calldata order,
             Snapshot calldata snapshot,
@@ -165,6 +187,7 @@ sol! {
         function hashOrder(Order calldata order) external view returns (bytes32);
         function hashQuote(Quote calldata quote) external view returns (bytes32);
         function contextOf(bytes32 jobId, address prover) external view returns (bytes32);
+        function contextOfBatch(bytes32[] calldata jobIds, address prover) external view returns (bytes32);
         function verifier() external view returns (address);
         function keys() external view returns (address);
         function models() external view returns (address);
@@ -237,6 +260,8 @@ sol! {
             uint8 attestations;
             uint40 readyAt;
             bool development;
+            /// Log of the number of inferences in a proof, plus 256 if their inputs are separate.
+            uint16 batch;
             bytes32 shapeDigest;
             bytes32 srsId;
         }
@@ -263,5 +288,56 @@ sol! {
         function balanceOf(address account) external view returns (uint256);
         function approve(address spender, uint256 amount) external returns (bool);
         function allowance(address owner, address spender) external view returns (uint256);
+    }
+}
+
+/// The jobs that a log settles, each with its output (big-endian 16-bit cells). Empty for every other log.
+pub fn settled(log: &Log) -> Vec<(B256, Bytes)> {
+    match log.topics().first() {
+        Some(&InferenceMarket::JobSettled::SIGNATURE_HASH) => {
+            InferenceMarket::JobSettled::decode_log(log).map(|event| vec![(event.data.jobId, event.data.output)]).unwrap_or_default()
+        }
+        Some(&InferenceMarket::BatchSettled::SIGNATURE_HASH) => {
+            let Ok(event) = InferenceMarket::BatchSettled::decode_log(log) else { return Vec::new() };
+            let InferenceMarket::BatchSettled { jobIds, output, .. } = event.data;
+            let part = output.len().checked_div(jobIds.len()).unwrap_or_default();
+            jobIds.into_iter().enumerate().map(|(i, job)| (job, output.slice(i * part..(i + 1) * part))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{Address, U256};
+
+    fn log(event: &impl SolEvent) -> Log {
+        Log { address: Address::ZERO, data: event.encode_log_data() }
+    }
+
+    #[test]
+    fn every_job_of_a_batch_gets_its_part_of_the_output() {
+        let (one, two) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let batch = |job_ids: Vec<B256>, output: &[u8]| InferenceMarket::BatchSettled {
+            modelId: U256::from(7),
+            prover: Address::ZERO,
+            paidEach: U256::ZERO,
+            jobIds: job_ids,
+            output: Bytes::copy_from_slice(output),
+        };
+        let settled_by = |event: &InferenceMarket::BatchSettled| settled(&log(event));
+        assert_eq!(settled_by(&batch(vec![one, two], &[1, 2, 3, 4])), [(one, vec![1, 2].into()), (two, vec![3, 4].into())]);
+        assert_eq!(settled_by(&batch(vec![], &[1])), []);
+        let single = InferenceMarket::JobSettled {
+            jobId: one,
+            prover: Address::ZERO,
+            modelId: U256::from(7),
+            paid: U256::ZERO,
+            late: false,
+            output: vec![5, 6].into(),
+        };
+        assert_eq!(settled(&log(&single)), [(one, vec![5, 6].into())]);
+        assert_eq!(settled(&log(&InferenceMarket::JobCancelled { jobId: one })), []);
     }
 }

@@ -7,7 +7,7 @@ use alloy::sol_types::{Eip712Domain, SolCall, SolEvent};
 
 use super::abi::{self, Erc20, Funding, InferenceMarket, KeyRegistry, ModelRegistry};
 use super::{ChainError, Rpc};
-use crate::terms::{Escrow, model_id};
+use crate::terms::{Escrow, Order, model_id};
 
 /// Pays `amount` of `token` (zero: the native coin) into the account's credit in the market.
 pub async fn deposit(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<(), ChainError> {
@@ -93,6 +93,13 @@ pub async fn funding(rpc: &Rpc, market: Address, job: B256) -> Result<Funding, C
     let event = logs.iter().find_map(|log| InferenceMarket::JobFunded::decode_log(&log.inner).ok());
     let event = event.ok_or(ChainError::NoEvent { event: "JobFunded", id: job })?.data;
     Ok(Funding { order: event.order, snapshot: event.snapshot, provers: event.provers })
+}
+
+/// The buyer makes sure that an order which is not funded yet never will be. Returns its job id and the receipt.
+pub async fn revoke(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, order: &Order) -> Result<(B256, TransactionReceipt), ChainError> {
+    let job = order.job_id(&domain(rpc, market).await?);
+    let call = InferenceMarket::revokeCall { order: order.into() };
+    Ok((job, rpc.execute(buyer, Some(market), call.abi_encode().into(), U256::ZERO).await?))
 }
 
 /// The buyer takes back a job that nobody has locked.

@@ -105,3 +105,9 @@ pub async fn check_order(rpc: &Rpc, market: Address, escrow: &Escrow, wanted: &W
 pub fn context(chain_id: u64, market: Address, job: B256, prover: Address) -> B256 {
     keccak256((U256::from(chain_id), market, job, prover).abi_encode())
 }
+
+/// [`context`] for the proof of a batch: `keccak256(abi.encode(chainId, market, keccak256(jobIds), prover, number of jobs))`.
+pub fn context_of_batch(chain_id: u64, market: Address, jobs: &[B256], prover: Address) -> B256 {
+    let all = keccak256(jobs.concat());
+    keccak256((U256::from(chain_id), market, all, prover, U256::from(jobs.len())).abi_encode())
+}

@@ -7,7 +7,7 @@ pub mod deploy;
 pub mod dev;
 mod market;
 
-pub use check::{OrderError, Wanted, check_order, context};
+pub use check::{OrderError, Wanted, check_order, context, context_of_batch};
 pub(crate) use market::decode_funding;
 pub use market::{Facts, Market};
 

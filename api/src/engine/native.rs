@@ -83,7 +83,7 @@ impl NativeEngine {
         let info = ModelInfo {
             id,
             name: seller.package.metadata.name.clone(),
-            shape_digest: model.shape.digest.into(),
+            shape_digest: model.shape.model_digest.into(),
             model_commitment: model.commitment().into(),
             key_hash: key.wrap.hash(&key.model).into(),
             input_shape: architecture.input.shape.clone(),

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, Bytes};
 use alloy::rpc::types::Log;
 use alloy::sol_types::{SolEvent, SolValue};
 
@@ -12,6 +12,7 @@ use super::escrow::{escrow, reconcile};
 use crate::AppState;
 use crate::chain::Market;
 use crate::chain::abi::InferenceMarket::{self, State as ChainState};
+use crate::chain::abi::settled;
 use crate::metrics::Metrics;
 use crate::store::{Job, Patch, State, StoreError, now_ms};
 
@@ -81,8 +82,12 @@ fn spare(result: Result<(), StepError>) -> Result<(), StepError> {
     }
 }
 
-/// Moves the job that an event is about. Events of jobs that nobody asked this server for are not its business.
+/// Moves the jobs that an event is about. Those that nobody asked this server for are not its business.
 async fn handle(state: &AppState, log: &Log) -> Result<(), StepError> {
+    // a batch settles many jobs in one event, and names none of them in its topics
+    for (chain_job, output) in settled(&log.inner) {
+        spare(settle(state, chain_job, &output).await)?;
+    }
     let Some(chain_job) = log.inner.topics().get(1).copied() else { return Ok(()) };
     let Some(job) = state.store.by_chain_job(chain_job).await? else { return Ok(()) };
     match log.inner.topics().first() {
@@ -92,13 +97,22 @@ async fn handle(state: &AppState, log: &Log) -> Result<(), StepError> {
             funded(state, &job, crate::chain::abi::Funding { order: data.order, snapshot: data.snapshot, provers: data.provers }).await
         }
         Some(
-            &InferenceMarket::JobSettled::SIGNATURE_HASH
-            | &InferenceMarket::JobCancelled::SIGNATURE_HASH
+            &InferenceMarket::JobCancelled::SIGNATURE_HASH
             | &InferenceMarket::JobExpired::SIGNATURE_HASH
             | &InferenceMarket::JobRefunded::SIGNATURE_HASH,
         ) if !job.state.is_terminal() => reconcile(state, &job, chain_job).await.map(drop),
         _ => Ok(()),
     }
+}
+
+/// The market paid for a job, whoever sent the proof.
+async fn settle(state: &AppState, chain_job: B256, output: &Bytes) -> Result<(), StepError> {
+    let Some(job) = state.store.by_chain_job(chain_job).await? else { return Ok(()) };
+    if output.iter().copied().ne(job.output_cells.iter().flat_map(|y| y.to_be_bytes())) {
+        // two outputs of one input: the key is broken, or this server's model is not the one that is listed
+        tracing::error!(job = job.id, %chain_job, "the market paid for another output than this server computes");
+    }
+    if job.state.is_terminal() { Ok(()) } else { reconcile(state, &job, chain_job).await.map(drop) }
 }
 
 /// The escrow is there: the job can be worked on.

@@ -5,19 +5,24 @@ use std::sync::atomic::Ordering::SeqCst;
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
 use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
-use assay_api::chain::abi::{Erc20, KeyRegistry};
+use assay_api::chain::abi::{BatchJob, Erc20, Inference, KeyRegistry};
 use assay_api::chain::deploy::TEST_TOKEN;
-use assay_api::chain::{OrderError, Wanted, account, check_order};
+use assay_api::chain::{Market, OrderError, Wanted, account, check_order, context_of_batch};
 use assay_api::engine::{Engine, InputOpening, input_digest};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, get, post};
-use crate::market::{stop, until, world};
+use crate::market::{World, stop, until, world};
 
 alloy::sol! {
     function mint(address to, uint256 amount) external;
+}
+
+/// The scalar field's.
+fn order() -> U256 {
+    "0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001".parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,9 +53,8 @@ async fn a_paid_prediction_is_locked_proven_and_settled() {
 
     // the context is the contract's, before reduction
     let context: B256 = done["context"].as_str().unwrap().parse().unwrap();
-    let r: U256 = "0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001".parse().unwrap();
     let on_chain = w.rpc.call(w.at.market, &InferenceMarket::contextOfCall { jobId: job, prover: w.seller.address() }).await.unwrap();
-    assert_eq!(U256::from_be_bytes(context.0) % r, U256::from_be_bytes(on_chain.0));
+    assert_eq!(U256::from_be_bytes(context.0) % order(), U256::from_be_bytes(on_chain.0));
 
     // the same escrow buys nothing more
     let again = post(&state, "/v1/predictions", &[], &w.request(&escrow)).await;
@@ -173,6 +177,20 @@ async fn an_unserved_job_is_taken_back_or_refunded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_order_is_never_funded() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    account::revoke(&w.rpc, &w.seller, w.at.market, &escrow.order).await.unwrap_err();
+    let (job, _) = account::revoke(&w.rpc, &w.buyer, w.at.market, &escrow.order).await.unwrap();
+    assert_eq!(account::job(&w.rpc, w.at.market, job).await.unwrap().state, ChainState::Cancelled);
+    assert!(account::fund(&w.rpc, &w.buyer, w.at.market, &escrow).await.is_err());
+    until(&state, &id, State::Cancelled).await;
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejected_proofs_cost_nobody_and_stop_new_locks() {
     let w = world!(true);
     let (state, workers) = w.start().await;
@@ -227,6 +245,53 @@ async fn tokens_pay_as_well_as_coins() {
     assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 5_000));
     let left = w.rpc.call(token, &Erc20::balanceOfCall { account: w.buyer.address() }).await.unwrap();
     assert_eq!(left, U256::from(9_000_000));
+    stop(state, workers).await;
+}
+
+/// Sent by another process of the same prover: the market tells this server in one event that names no job in its topics.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
+    let golden = include_str!("../../../fixtures/golden/batch_separate.json");
+    let Some(w) = World::with_key(false, golden).await else { return };
+    let key = w.rpc.call(w.at.keys, &KeyRegistry::keyCall { keyHash: w.model.key_hash }).await.unwrap();
+    assert_eq!((key.batch, key.shapeDigest), (256 + 6, w.model.shape_digest));
+    let (state, workers) = w.start().await;
+    w.engine.step_ms.store(3_000, SeqCst); // longer than it takes to settle elsewhere
+    let (one, two) = (w.escrow(&state).await, w.escrow(&state).await);
+    let ids = [w.submit(&state, &one).await, w.submit(&state, &two).await];
+    let first = w.fund(&one).await;
+    until(&state, &ids[0], State::Proving).await; // and locked; it stays there
+    let jobs = vec![first, w.fund(&two).await];
+    let market = Market::new(w.config().chain.unwrap()).unwrap();
+    let fundings = [market.funding(jobs[0], None).await.unwrap(), market.funding(jobs[1], None).await.unwrap()];
+    market.ensure_credit(w.terms.token, w.terms.collateral).await.unwrap();
+    w.rpc.execute(&w.seller, Some(w.at.market), market.lock_call(&fundings[1]), U256::ZERO).await.unwrap();
+
+    let done = w.engine.execute(w.model.id, &w.input()).unwrap();
+    let output: Vec<u8> = done.output_cells.iter().flat_map(|y| y.to_be_bytes()).collect();
+    let call = InferenceMarket::settleBatchCall {
+        template: fundings[0].order.clone(),
+        snapshot: fundings[0].snapshot.clone(),
+        jobs: fundings.iter().map(|f| BatchJob { buyer: f.order.buyer, maxPrice: f.order.maxPrice, salt: f.order.salt }).collect(),
+        split: market.split(w.model.id).await.unwrap().to_vec(),
+        inference: Inference {
+            inputCommitments: done.input_commitments.concat().repeat(64).into(),
+            output: output.repeat(64).into(),
+            proof: vec![1].into(),
+        },
+    };
+    w.rpc.execute(&w.seller, Some(w.at.market), call.abi_encode().into(), U256::ZERO).await.unwrap();
+    for id in &ids {
+        until(&state, id, State::Settled).await;
+        assert_eq!(get(&state, &format!("/v1/predictions/{id}")).await.json()["output"], json!([4.5, 3.0]));
+    }
+    assert_eq!(w.engine.proofs.load(SeqCst), 0);
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(2 * (1_000_000 + 5_000)));
+
+    let bound = context_of_batch(w.rpc.chain_id().await.unwrap(), w.at.market, &jobs, w.seller.address());
+    let call = InferenceMarket::contextOfBatchCall { jobIds: jobs, prover: w.seller.address() };
+    let on_chain = w.rpc.call(w.at.market, &call).await.unwrap();
+    assert_eq!(U256::from_be_bytes(bound.0) % order(), U256::from_be_bytes(on_chain.0));
     stop(state, workers).await;
 }
 

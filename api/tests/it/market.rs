@@ -95,8 +95,13 @@ pub async fn list(anvil: &DevChain, at: &Deployment, key: &[u8], weights: Bytes)
 impl World {
     /// Contracts, an admitted key, a listed model.
     pub async fn new(honest: bool) -> Option<Self> {
+        Self::with_key(honest, include_str!("../../../fixtures/golden/wrapped.json")).await
+    }
+
+    /// The same with the key of a golden proof.
+    pub async fn with_key(honest: bool, golden: &str) -> Option<Self> {
         let (anvil, at) = deployed(honest).await?;
-        let data: Value = serde_json::from_str(include_str!("../data/key.json")).unwrap();
+        let data: Value = serde_json::from_str(golden).unwrap();
         let [key, weights] = ["key", "weights"].map(|name| data[name].as_str().unwrap().parse::<Bytes>().unwrap());
         let (id, key_hash) = list(&anvil, &at, &key, weights.clone()).await;
         let mut model = Fake::new().models[0].clone();

@@ -46,13 +46,17 @@ pub struct DeployArgs {
 #[command(after_help = "Examples:
   export ASSAY_PRIVATE_KEY=0x…
   assay publish model.assay --rpc http://127.0.0.1:8545 --market 0x…
+  assay publish model.assay --key model.x64s.key --rpc http://127.0.0.1:8545 --market 0x…
 
 The key is proposed to the market's key registry and attested if the account is one of its attestors; the model is
 registered, and the account gets its token. Doing it again does nothing that is done already.")]
 pub struct PublishArgs {
-    /// The package; its key (MODEL.key) is beside it
+    /// The package
     #[arg(value_name = "MODEL.assay")]
     pub model: PathBuf,
+    /// The buyer's key to propose, for one inference or for a batch [default: MODEL.key]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<PathBuf>,
     #[command(flatten)]
     pub chain: ChainArgs,
     /// InferenceMarket, which names the registries
@@ -117,6 +121,10 @@ pub struct ServeArgs {
     /// Seconds from funding after which the buyer takes the money back
     #[arg(long, value_name = "SECS", default_value_t = 3600)]
     pub expire_secs: u32,
+    /// Seconds that must be left to prove for a job to be locked: more than a proof and its transactions take [default:
+    /// half of --prove-secs]
+    #[arg(long, value_name = "SECS")]
+    pub lock_margin_secs: Option<u32>,
     /// Blocks on top of an event before it is believed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub confirmations: u64,
@@ -128,6 +136,26 @@ pub struct ServeArgs {
     pub operator_token: Option<String>,
     #[command(flatten)]
     pub srs: SrsArg,
+}
+
+/// `assay revoke`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  export ASSAY_PRIVATE_KEY=0x…
+  assay revoke order.json --rpc http://127.0.0.1:8545 --market 0x…
+
+ORDER is an order as JSON, or the answer of POST /v1/quotes, which holds one. Revoking takes back a signature: an order
+that was signed for somebody else to fund (`fundFor`) and is not funded yet never will be. A job that is funded already is
+taken back with the market's `cancel` or `claimRefund`.")]
+pub struct RevokeArgs {
+    /// The order
+    #[arg(value_name = "ORDER")]
+    pub order: PathBuf,
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// InferenceMarket
+    #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET")]
+    pub market: Address,
 }
 
 /// `assay request`.

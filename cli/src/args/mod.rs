@@ -2,7 +2,7 @@
 
 mod market;
 
-pub use market::{DeployArgs, PublishArgs, RequestArgs, ServeArgs};
+pub use market::{DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ pub enum Command {
     Run(RunArgs),
     /// Make the proving key (MODEL.pk) and the buyer's key (MODEL.key) of a package
     Setup(SetupArgs),
-    /// Prove one inference
+    /// Prove an inference, or several in one proof
     Prove(ProveArgs),
     /// Verify a proof file
     Verify(VerifyArgs),
@@ -64,6 +64,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Buy a proven inference: quote, escrow, proof, check
     Request(RequestArgs),
+    /// Take back an order that was signed for somebody else to fund
+    Revoke(RevokeArgs),
     /// Run the whole market on this machine and show what holds and what fails
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -85,6 +87,17 @@ pub struct SrsArg {
     /// SRS file that `assay srs import` wrote; left out: the insecure development SRS
     #[arg(long, value_name = "FILE", env = "ASSAY_SRS")]
     pub srs: Option<PathBuf>,
+}
+
+/// How many inferences a proof has.
+#[derive(Debug, Args)]
+pub struct BatchArgs {
+    /// Inferences in a proof: a power of two from 2 to 4096 [default: one inference]
+    #[arg(long = "batch", value_name = "N", value_parser = crate::batch::parse)]
+    pub inferences: Option<usize>,
+    /// Commit to every input on its own, as inferences of different buyers need it
+    #[arg(long, requires = "inferences")]
+    pub separate: bool,
 }
 
 /// `assay compile`.
@@ -158,7 +171,8 @@ pub struct RunArgs {
 /// `assay setup`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  assay setup --dev model.assay      # model.pk for the prover, model.key for buyers
+  assay setup --dev model.assay               # model.pk for the prover, model.key for buyers
+  assay setup --dev --batch 64 model.assay    # model.x64.pk and model.x64.key, for 64 inferences in a proof
 
 A development key is made by one party, who could forge proofs under it. It is marked as such in the key file, and
 contracts refuse it unless they were deployed for development. Keys from a ceremony are not available yet.")]
@@ -169,9 +183,12 @@ pub struct SetupArgs {
     /// The package
     #[arg(value_name = "MODEL.assay")]
     pub model: PathBuf,
-    /// The proving key to write; the buyer's key goes beside it [default: MODEL.pk]
+    /// The proving key to write; the buyer's key goes beside it [default: MODEL.pk, of a batch MODEL.x64.pk or
+    /// MODEL.x64s.pk]
     #[arg(short, long, value_name = "MODEL.pk")]
     pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub batch: BatchArgs,
 }
 
 /// `assay prove`.
@@ -180,26 +197,31 @@ pub struct SetupArgs {
   assay prove model.assay --input input.json -o proof.json
   assay prove model.assay --input input.json -o proof.json --context 0x…   # bound to a context, e.g. a market's job
   assay prove model.assay --input input.json -o proof.json --inner         # no key needed; not zero-knowledge
+  assay prove model.assay --input inputs.json -o proof.json --batch 64     # 64 inferences, with the keys of that batch
 
 The proof file holds the claim (model, context, input commitments, output) and the proof. The input is committed to with
-fresh blinding, so that the proof says nothing about it; with --public-input anybody who knows the input can check that it
-is the one.")]
+fresh blinding, so that the proof says nothing about it; with --public-input anybody who knows the input can check it.
+A batch takes as many inputs as it has inferences, from files with several samples or from several --input; where there
+are fewer, the last one is repeated.")]
 pub struct ProveArgs {
     /// The package
     #[arg(value_name = "MODEL.assay")]
     pub model: PathBuf,
-    /// The input, as for `assay compile --calibrate`
-    #[arg(long, value_name = "INPUT")]
-    pub input: PathBuf,
+    /// The input, as for `assay compile --calibrate`; for a batch, several samples or several times
+    #[arg(long, value_name = "INPUT", required = true)]
+    pub input: Vec<PathBuf>,
     /// The proof file to write
     #[arg(short, long, value_name = "PROOF")]
     pub output: PathBuf,
     /// Make the inner proof only: no key, quicker, but not zero-knowledge
     #[arg(long)]
     pub inner: bool,
-    /// The proving key [default: MODEL.pk]
-    #[arg(long, value_name = "FILE")]
+    /// The proving key; its buyer's key, which says how many inferences a proof has, is beside it [default: MODEL.pk, with
+    /// --batch that of the batch]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["inferences", "separate"])]
     pub pk: Option<PathBuf>,
+    #[command(flatten)]
+    pub batch: BatchArgs,
     /// What the proof is bound to: 0x and 64 hex digits, or a text, whose Keccak-256 is taken [default: 0]
     #[arg(long, value_name = "HEX|TEXT")]
     pub context: Option<String>,
@@ -229,9 +251,10 @@ pub struct VerifyArgs {
     /// Demand this context, as for `assay prove`
     #[arg(long, value_name = "HEX|TEXT")]
     pub context: Option<String>,
-    /// Demand this input; it must be a public one
+    /// Demand this input; it must be a public one. For a batch, several samples or several times, as for `assay prove`;
+    /// where inputs are separate, those of the first inferences will do
     #[arg(long, value_name = "INPUT")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     #[command(flatten)]
     pub srs: SrsArg,
 }

@@ -1,6 +1,7 @@
 //! `assay deploy` and `assay publish`, and what the other chain commands share.
 
-use crate::args::{DeployArgs, PublishArgs};
+use crate::args::{DeployArgs, PublishArgs, RevokeArgs};
+use crate::batch;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
@@ -11,11 +12,12 @@ use alloy::sol_types::SolEvent;
 use assay_api::chain::abi::{InferenceMarket, KeyRegistry, ModelRegistry, Payee, Registration};
 use assay_api::chain::deploy::{DeployOptions, OWNER, PROVER, deploy as deploy_contracts};
 use assay_api::chain::{ChainError, Rpc, account};
-use assay_api::terms::model_id;
+use assay_api::terms::{Order, model_id};
 use assay_prover::key::PublicModel;
 use assay_prover::package::BuyerKey;
 use assay_prover::srs::Srs;
 use serde_json::json;
+use std::path::Path;
 
 /// An account's signer.
 pub fn signer(key: &str) -> Outcome<PrivateKeySigner> {
@@ -120,7 +122,7 @@ pub async fn publish_model(
         Some(id) => (id, None),
         None => {
             let registration = Registration {
-                shapeDigest: model.shape.digest.into(),
+                shapeDigest: model.shape.model_digest.into(),
                 weightCommitments: model.weights_bytes().into(),
                 uri: card.uri,
                 cardHash: B256::ZERO,
@@ -138,7 +140,7 @@ pub async fn publish_model(
 pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let (rpc, seller) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
     let package = files::package(ui, &args.model)?;
-    let path = files::beside(&args.model, "key");
+    let path = args.key.clone().unwrap_or_else(|| files::beside(&args.model, "key"));
     if !path.exists() {
         let text = format!("{} is not there: make the model's keys with `assay setup --dev {}`", path.display(), args.model.display());
         return Err(Failure::message(Exit::Io, text));
@@ -152,20 +154,48 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     if let Some(why) = &done.attestation {
         ui.warn(why);
     }
+    let batch = key.model.shape.batch;
     let gas = done.receipt.as_ref().map(|r| r.gas_used);
     let status = format!("{:?}", done.status).to_lowercase();
     let text = format!(
-        "model {}{}\nkey   {} ({status})",
+        "model {}{}\nkey   {} ({status}), for proofs of {}",
         done.model,
         gas.map_or(" (listed before)".to_owned(), |g| format!(" ({g} gas)")),
-        done.key_hash
+        done.key_hash,
+        batch::text(batch)
     );
     ui.finish(
         json!({
-            "model": done.model, "key_hash": done.key_hash, "key_status": status, "attestation": done.attestation, "gas": gas,
+            "model": done.model, "key_hash": done.key_hash, "inferences": batch.inferences(), "separate_inputs": batch.is_separate(),
+            "key_status": status, "attestation": done.attestation, "gas": gas,
             "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
         }),
         text,
+    );
+    Ok(())
+}
+
+/// Reads an order, or the quote's answer that holds one.
+fn order(path: &Path) -> Outcome<Order> {
+    let text = std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let bad = |e| Failure::message(Exit::Input, format!("{} is no order: {e}", path.display()));
+    let mut value: serde_json::Value = serde_json::from_slice(&text).map_err(bad)?;
+    let order = value.get_mut("order").map(serde_json::Value::take).unwrap_or(value);
+    serde_json::from_value(order).map_err(bad)
+}
+
+/// Makes sure that a signed order is never funded.
+pub async fn revoke(ui: &Ui, args: RevokeArgs) -> Outcome {
+    let (rpc, buyer) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+    let order = order(&args.order)?;
+    if order.buyer != buyer.address() {
+        let text = format!("the order is of {}, and only its buyer revokes it; this account is {}", order.buyer, buyer.address());
+        return Err(Failure::message(Exit::Failed, text));
+    }
+    let (job, receipt) = ui.phase_async("revoke", account::revoke(&rpc, &buyer, args.market, &order)).await?;
+    ui.finish(
+        json!({ "job": job, "gas": receipt.gas_used, "transaction": receipt.transaction_hash }),
+        format!("revoked: job {job} can never be funded ({} gas)", receipt.gas_used),
     );
     Ok(())
 }

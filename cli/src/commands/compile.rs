@@ -85,19 +85,21 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     }
     let shape = &package.model.shape;
     let [weights, tables, input, witness] = shape.chunk_counts();
+    let mut report = compiled.report;
+    report.cost = report.cost.with_chunks(log_chunk, (weights + tables + input + witness) as u64);
     let bytes = files::size(&output);
     let text = format!(
         "{}\nchunks of 2^{log_chunk} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel commitment      {}\n\
          wrote {} ({bytes} bytes); it holds the weights: keep it secret",
-        compiled.report,
+        report,
         hex(&package.model.commitment()),
         output.display(),
     );
     ui.finish(
         json!({
-            "file": output, "bytes": bytes, "model_commitment": hex(&package.model.commitment()), "shape_digest": hex(&shape.digest),
+            "file": output, "bytes": bytes, "model_commitment": hex(&package.model.commitment()), "shape_digest": hex(&shape.model_digest),
             "log_chunk": log_chunk, "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
-            "srs_id": hex(&package.model.srs.id), "development": srs.development, "report": compiled.report,
+            "srs_id": hex(&package.model.srs.id), "development": srs.development, "report": report,
         }),
         text,
     );

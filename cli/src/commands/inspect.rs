@@ -28,9 +28,10 @@ pub fn describe(metadata: &Metadata, model: &PublicModel) -> Value {
         })
         .collect();
     json!({
-        "name": metadata.name, "model_commitment": hex(&model.commitment()), "shape_digest": hex(&shape.digest), "srs_id": hex(&model.srs.id),
+        "name": metadata.name, "model_commitment": hex(&model.commitment()), "shape_digest": hex(&shape.model_digest), "srs_id": hex(&model.srs.id),
         "development_srs": model.srs.development, "input_shape": architecture.input.shape, "output_shape": architecture.output.shape,
         "input_scale": architecture.input.scale, "output_scale": architecture.output.scale, "log_chunk": shape.layout.log_chunk,
+        "inferences": shape.batch.inferences(), "separate_inputs": shape.batch.is_separate(),
         "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
         "soundness_bits": shape.soundness_bits(), "proof_bytes": WrappedProof::byte_len(shape), "layers": layers,
     })

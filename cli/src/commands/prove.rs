@@ -1,6 +1,7 @@
 //! `assay run`, `assay prove`, `assay verify`.
 
 use crate::args::{ProveArgs, RunArgs, VerifyArgs};
+use crate::batch;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
 use crate::proof_file::{self, Kind, ProofFile};
@@ -8,21 +9,15 @@ use crate::ui::Ui;
 use alloy::primitives::Bytes;
 use assay_api::engine::native::context_scalar;
 use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
-use assay_circuits::model::Architecture;
-use assay_compiler::{Calibration, read_input};
+use assay_compiler::Calibration;
 use assay_prover::control::Phase;
 use assay_prover::key::PublicModel;
 use assay_prover::package::{BuyerKey, FileError, Package, hex, read_proving_key};
 use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
+use assay_prover::wrap::WrapProvingKey;
 use serde_json::json;
 use std::path::Path;
-
-/// Reads one input of a model and quantises it.
-pub fn input_cells(path: &Path, architecture: &Architecture) -> Outcome<Vec<i32>> {
-    let data = read_input(path, &architecture.input.shape)?;
-    Ok(quantise_input(architecture, &data)?)
-}
 
 /// Runs the exact executor on every sample of a file.
 pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
@@ -40,22 +35,23 @@ pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
     Ok(())
 }
 
-/// The proving key of a package: the file given, or the one beside the package, with the buyer's key beside that.
-pub fn with_keys(ui: &Ui, path: &Path, pk: Option<&Path>, package: &Package) -> Outcome<(assay_prover::wrap::WrapProvingKey, BuyerKey)> {
-    let pk = pk.map_or_else(|| files::beside(path, "pk"), Path::to_owned);
-    let key = files::beside(&pk, "key");
-    for file in [&pk, &key] {
+/// A proving key of a package, with the buyer's key beside it, which says for which batch they are.
+pub fn with_keys(ui: &Ui, path: &Path, pk: &Path, package: &Package) -> Outcome<(WrapProvingKey, BuyerKey)> {
+    let key = files::beside(pk, "key");
+    for file in [pk, &key] {
         if !file.exists() {
-            let text = format!("{} is not there: make the model's keys with `assay setup --dev {}`", file.display(), path.display());
+            let (file, package) = (file.display(), path.display());
+            let text =
+                format!("{file} is not there: make the model's keys with `assay setup --dev {package}` (--batch for several inferences)");
             return Err(Failure::message(Exit::Io, text));
         }
     }
     let key = files::checked_key(ui, &key, package)?;
-    let proving = ui.phase("read proving key", |_| match read_proving_key(&pk, &package.model) {
+    let proving = ui.phase("read proving key", |_| match read_proving_key(pk, &key.model) {
         Err(FileError::Wrap(e)) => Err(Failure::new(Exit::Input, e)),
         other => other.map_err(Failure::from),
     });
-    let proving = proving.map_err(|e| files::name(&pk, e))?;
+    let proving = proving.map_err(|e| files::name(pk, e))?;
     if proving.verifying_key() != key.wrap {
         let text = format!("{} and its buyer's key do not belong together: make both again with `assay setup --dev`", pk.display());
         return Err(Failure::message(Exit::Input, text));
@@ -63,16 +59,23 @@ pub fn with_keys(ui: &Ui, path: &Path, pk: Option<&Path>, package: &Package) -> 
     Ok((proving, key))
 }
 
-/// Proves one inference and writes the proof file.
+/// Proves one inference, or a batch, and writes the proof file.
 pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let context = proof_file::context(args.context.as_deref())?;
     let package = files::package(ui, &args.model)?;
-    let cells = input_cells(&args.input, &package.model.shape.architecture)?;
-    let keys = if args.inner { None } else { Some(with_keys(ui, &args.model, args.pk.as_deref(), &package)?) };
-    let shape = &package.model.shape;
+    let samples = batch::samples(&args.input, &package.model.shape.architecture)?;
+    let asked = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
+    let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, asked));
+    let keys = if args.inner { None } else { Some(with_keys(ui, &args.model, &pk, &package)?) };
+    let batch = keys.as_ref().map_or(asked, |(_, key)| key.model.shape.batch);
+    let cells = batch::cells(&package.model.shape.architecture, &samples, batch)?;
+    if samples.len() < batch.inferences() {
+        ui.warn(format!("{} inputs for {}: the last one fills the proof up", samples.len(), batch::text(batch)));
+    }
+    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, package.model.shape.layout.log_chunk)?;
+    let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, srs)?.batched(batch)?))?;
+    let shape = seller.shape();
     let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
-    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, shape.layout.log_chunk)?;
-    let seller = ui.phase("prepare", |_| Seller::new(package, srs))?;
     let model = |s: &Seller| s.package.model.clone();
     let scalar = context_scalar(context);
     let file = match keys {
@@ -93,8 +96,8 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let bytes = file.write(&args.output)?;
     let blinding: Vec<String> = opening.blinding.iter().map(|b| hex(&encode::fr_word(b))).collect();
     let text = format!(
-        "output {}\nproof  {} bytes, {:.2} s\nwrote {}",
-        json!(file.output_data),
+        "{}\nproof  {} bytes, {:.2} s\nwrote {}",
+        outputs("output ", &file),
         file.proof.len(),
         ui.seconds("prove"),
         args.output.display()
@@ -102,7 +105,8 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     ui.finish(
         json!({
             "file": args.output, "bytes": bytes, "kind": file.kind, "proof_bytes": file.proof.len(), "output": file.output, "output_data": file.output_data,
-            "model_commitment": file.model_commitment, "key_hash": file.key_hash, "context": file.context,
+            "model_commitment": file.model_commitment, "key_hash": file.key_hash, "inferences": file.inferences,
+            "separate_inputs": file.separate_inputs, "inputs": samples.len(), "context": file.context,
             "input_commitments": file.input_commitments, "input_blinding": blinding,
         }),
         text,
@@ -110,13 +114,27 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     Ok(())
 }
 
-/// Whether a public input is the proof's.
-fn check_input(ui: &Ui, args: &VerifyArgs, path: &Path, model: &PublicModel, file: &ProofFile) -> Outcome {
-    let cells = input_cells(path, &model.shape.architecture)?;
-    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &model.srs, model.shape.layout.log_chunk)?;
-    let committed = InputOpening::public(&model.shape, cells).commit(&model.shape, &srs)?;
+/// The outputs as text, a line for each inference.
+fn outputs(title: &str, file: &ProofFile) -> String {
+    if file.inferences == 1 {
+        return format!("{title}{}", json!(file.output_data));
+    }
+    let lines = file.output_data.iter().enumerate().map(|(i, output)| format!("{title}{i} {}", json!(output)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether public inputs are the proof's: all of them, or the first ones where each has commitments of its own.
+fn check_input(ui: &Ui, args: &VerifyArgs, model: &PublicModel, file: &ProofFile) -> Outcome {
+    let batch = batch::of(file.inferences, file.separate_inputs)?;
+    let model = model.batched(batch)?;
+    let shape = &model.shape;
+    let samples = batch::samples(&args.input, &shape.architecture)?;
+    let cells = batch::cells(&shape.architecture, &samples, batch)?;
+    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &model.srs, shape.layout.log_chunk)?;
+    let committed = InputOpening::public(shape, cells).commit(shape, &srs)?;
     let have: Vec<Bytes> = committed.commitments.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect();
-    if have == file.input_commitments {
+    let checked = if batch.is_separate() { have.len() / batch.inferences() * samples.len() } else { have.len() };
+    if have.get(..checked) == file.input_commitments.get(..checked) {
         return Ok(());
     }
     Err(Failure::message(Exit::Failed, "the proof is about another input, or about a private one"))
@@ -135,8 +153,8 @@ pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     if wanted.is_some_and(|context| context != file.context) {
         return Err(Failure::message(Exit::Failed, format!("the proof is valid and bound to another context, {}", file.context)));
     }
-    if let Some(path) = &args.input {
-        check_input(ui, &args, path, model, &file)?;
+    if !args.input.is_empty() {
+        check_input(ui, &args, model, &file)?;
     }
     let development = match (file.kind, key) {
         (Kind::Wrapped, Some(key)) => key.is_development(),
@@ -146,17 +164,19 @@ pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
         ui.warn("development key or SRS: anybody who made it can forge proofs, so this one shows nothing");
     }
     let text = format!(
-        "valid: {} proof of the model {}\ncontext {}\noutput  {}\nverified in {:.1} ms",
+        "valid: {} proof of {} of the model {}\ncontext {}\n{}\nverified in {:.1} ms",
         if file.kind == Kind::Wrapped { "a wrapped" } else { "an inner (not zero-knowledge)" },
+        batch::text(batch::of(file.inferences, file.separate_inputs)?),
         file.model_commitment,
         file.context,
-        json!(file.output_data),
+        outputs("output  ", &file),
         1e3 * ui.seconds("verify"),
     );
     ui.finish(
         json!({
             "valid": true, "kind": file.kind, "proof_bytes": file.proof.len(), "development": development, "model_commitment": file.model_commitment,
-            "key_hash": file.key_hash, "context": file.context, "input_commitments": file.input_commitments, "output": file.output,
+            "key_hash": file.key_hash, "inferences": file.inferences, "separate_inputs": file.separate_inputs, "context": file.context,
+            "input_commitments": file.input_commitments, "output": file.output,
             "output_data": file.output_data,
         }),
         text,

@@ -1,11 +1,11 @@
 //! `assay request`: the buyer's side. Nothing that the service says is believed.
 
 use super::chain;
-use super::prove::input_cells;
 use crate::args::RequestArgs;
+use crate::batch::BatchError;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
-use crate::proof_file::{Kind, ProofFile};
+use crate::proof_file::ProofFile;
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::signers::local::PrivateKeySigner;
@@ -16,7 +16,8 @@ use assay_api::engine::input_digest;
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_api::{Prediction, PredictionRequest};
-use assay_circuits::exec::dequantise_output;
+use assay_circuits::batch::Batch;
+use assay_circuits::exec::quantise_input;
 use assay_compiler::read_input;
 use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
@@ -37,8 +38,11 @@ pub struct Opened {
 /// Reads an input and commits to it.
 pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, public: bool) -> Outcome<Opened> {
     let shape = &key.model.shape;
+    if shape.batch != Batch::ONE {
+        return Err(BatchError::NotSingle { inferences: shape.batch.inferences() }.into());
+    }
     let data = read_input(input, &shape.architecture.input.shape)?;
-    let cells = input_cells(input, &shape.architecture)?;
+    let cells = quantise_input(&shape.architecture, &data)?;
     let srs = files::srs_of(ui, srs, &key.model.srs, shape.layout.log_chunk)?;
     ui.phase("recompute key", |_| key.recompute(&srs))?;
     let opening = if public { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
@@ -55,18 +59,7 @@ pub fn check(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>, commitment
     let Some(cells) = prediction.output_cells.clone() else {
         return Err(Failure::message(Exit::Failed, "the service gives no output"));
     };
-    let wide: Vec<i32> = cells.iter().map(|y| i32::from(*y)).collect();
-    let file = ProofFile {
-        version: 1,
-        kind: Kind::Wrapped,
-        model_commitment: key.model.commitment().into(),
-        key_hash: Some(key.wrap.hash(&key.model).into()),
-        context,
-        input_commitments: commitments.to_vec(),
-        output: cells,
-        output_data: vec![dequantise_output(&key.model.shape.architecture, &wide)],
-        proof: proof.into(),
-    };
+    let file = ProofFile::of_bytes(&key.model, Some(&key.wrap), context, commitments.to_vec(), cells, proof);
     file.verify(&key.model, Some(&key.wrap)).context("the service's proof does not hold")?;
     Ok(file)
 }

@@ -2,6 +2,7 @@
 
 use super::{chain, prove};
 use crate::args::ServeArgs;
+use crate::batch::{self, BatchError};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
@@ -11,6 +12,7 @@ use assay_api::chain::abi::InferenceMarket;
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
+use assay_circuits::batch::Batch;
 use assay_prover::seller::Seller;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -50,6 +52,13 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
             "a paid service needs the account that owns the models: --private-key, or ASSAY_PRIVATE_KEY",
         ));
     };
+    if let Some(margin) = args.lock_margin_secs
+        && margin >= args.prove_secs
+    {
+        let text =
+            format!("--lock-margin-secs {margin} leaves no time to lock anything: it must be less than --prove-secs {}", args.prove_secs);
+        return Err(Failure::message(Exit::Usage, text));
+    }
     let account = chain::signer(key)?;
     let rpc = Rpc::new(url)?;
     let registry = match args.registry {
@@ -68,13 +77,17 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
     let mut config = ChainConfig::new(url, market, registry, account, terms);
     config.confirmations = args.confirmations;
     config.from_block = args.from_block;
+    config.lock_margin_secs = args.lock_margin_secs;
     Ok(Some((config, listing)))
 }
 
 /// Adds one package with its keys to the engine. Returns the id under which it is served.
 async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, listing: Option<&Listing>) -> Outcome<B256> {
     let package = files::package(ui, path)?;
-    let (proving, key) = prove::with_keys(ui, path, None, &package)?;
+    let (proving, key) = prove::with_keys(ui, path, &batch::proving_key(path, Batch::ONE), &package)?;
+    if key.model.shape.batch != Batch::ONE {
+        return Err(files::name(path, BatchError::NotSingle { inferences: key.model.shape.batch.inferences() }.into()));
+    }
     let commitment = B256::from(package.model.commitment());
     let id = match listing {
         None => None,

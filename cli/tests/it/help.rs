@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails};
 use std::path::Path;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "",
     "compile",
     "inspect",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 18] = [
     "publish",
     "serve",
     "request",
+    "revoke",
     "demo",
     "completions",
 ];

@@ -1,6 +1,7 @@
 //! The command, run as users run it.
 
 mod bad_input;
+mod batch;
 mod demo;
 mod help;
 mod kill;

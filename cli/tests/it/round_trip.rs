@@ -93,7 +93,10 @@ fn inner_proofs_need_no_keys_and_say_what_they_are() {
     let objective = dir.path().join("latency.assay");
     let (onnx, inputs) = (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"));
     let arguments = ["compile", s(&onnx), "--calibrate", s(&inputs), "--optimize", "latency", "-o", s(&objective)];
-    assert_eq!(json(0, arguments)["log_chunk"], 13);
+    let made = json(0, arguments);
+    assert_eq!((&made["log_chunk"], &made["report"]["cost"]["log_chunk"]), (&value!(13), &value!(13)));
+    let chunks: u64 = made["chunks"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(made["report"]["cost"]["chunks"], chunks, "the gas is predicted for the chunks that were chosen");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! error if they differ); these tests add that the integer network is as close as it says, on inputs it was not calibrated on.
 
 use crate::support::{Graph, Rng, float, int, ints, text};
+use assay_circuits::batch::Batch;
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
 use assay_circuits::layout::Layout;
 use assay_circuits::model::{Source, Term};
@@ -9,7 +10,7 @@ use assay_compiler::{Compiled, Options};
 
 /// The cost model counts what the prover's layout has.
 fn check_counts(c: &Compiled) {
-    let layout = Layout::new(&c.architecture, 14);
+    let layout = Layout::new(&c.architecture, 14, Batch::ONE);
     let leaves: usize = layout.leaves.iter().map(|(_, block)| block.size()).sum();
     assert_eq!(leaves as u64, c.report.cost.lookups + c.report.cost.table_rows);
     let columns = layout.layers.iter().flat_map(|l| [Some(l.q), l.y, l.rem].into_iter().flatten().chain(l.limbs.iter().copied()));

@@ -97,7 +97,7 @@ pub async fn unserved(ui: &Ui, world: &World, model: B256) -> Outcome<Value> {
     let info = assay_api::engine::ModelInfo {
         id: model,
         name: key.metadata.name.clone(),
-        shape_digest: key.model.shape.digest.into(),
+        shape_digest: key.model.shape.model_digest.into(),
         model_commitment: key.model.commitment().into(),
         key_hash: key.wrap.hash(&key.model).into(),
         input_shape: key.model.shape.architecture.input.shape.clone(),

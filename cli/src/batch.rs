@@ -1,0 +1,160 @@
+//! Several inferences in one proof: names of key files, and inputs that fill a batch.
+
+use crate::exit::{Exit, Failure, Outcome};
+use assay_circuits::batch::{Batch, MAX_LOG_BATCH};
+use assay_circuits::exec::{dequantise_output, quantise_input};
+use assay_circuits::model::Architecture;
+use assay_circuits::shape::Shape;
+use assay_compiler::Calibration;
+use std::path::{Path, PathBuf};
+
+/// Why inputs, a key and a proof do not go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchError {
+    /// The number of inferences asked for is no batch.
+    Size,
+    /// More inputs than a batch has inferences.
+    Inputs {
+        /// How many there are.
+        have: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A proof under a key for another batch.
+    Key {
+        /// The proof's.
+        proof: Batch,
+        /// The key's.
+        key: Batch,
+    },
+    /// A key for a batch, where inferences are sold one at a time.
+    NotSingle {
+        /// How many inferences its proofs have.
+        inferences: usize,
+    },
+}
+
+/// As users read it.
+pub fn text(batch: Batch) -> String {
+    match (batch.inferences(), batch.is_separate()) {
+        (1, _) => "one inference".to_owned(),
+        (n, false) => format!("{n} inferences of one buyer"),
+        (n, true) => format!("{n} inferences with separate inputs"),
+    }
+}
+
+impl std::fmt::Display for BatchError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Size => write!(f, "a batch is a power of two from 2 to {}", 1 << MAX_LOG_BATCH),
+            Self::Inputs { have, most: 1 } => {
+                write!(f, "there are {have} inputs and one is needed: `assay setup --dev --batch` makes keys for several in a proof")
+            }
+            Self::Inputs { have, most } => {
+                write!(f, "there are {have} inputs and the proof has {most} inferences: prove them in several proofs")
+            }
+            Self::Key { proof, key } => {
+                write!(f, "the proof is of {} and the key is for {}: pass the key that it was made with", text(*proof), text(*key))
+            }
+            Self::NotSingle { inferences } => {
+                write!(
+                    f,
+                    "the key is for {inferences} inferences in a proof, and they are sold one at a time: pass the model's key for one"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for BatchError {}
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Self {
+        let exit = match error {
+            BatchError::Size => Exit::Usage,
+            BatchError::Key { .. } => Exit::Failed,
+            BatchError::Inputs { .. } | BatchError::NotSingle { .. } => Exit::Input,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+/// A batch of `inferences`, a power of two; 1 is one inference.
+pub fn of(inferences: usize, separate: bool) -> Result<Batch, BatchError> {
+    let log = inferences.trailing_zeros();
+    match inferences.is_power_of_two() && log <= MAX_LOG_BATCH {
+        true if separate => Ok(Batch::separate(log)),
+        true => Ok(Batch::joint(log)),
+        false => Err(BatchError::Size),
+    }
+}
+
+/// `--batch`.
+pub fn parse(argument: &str) -> Result<usize, BatchError> {
+    argument.parse().ok().filter(|n| *n > 1 && of(*n, false).is_ok()).ok_or(BatchError::Size)
+}
+
+/// The proving key of a package, by default: `MODEL.pk`, for a batch `MODEL.x64.pk` or `MODEL.x64s.pk`.
+pub fn proving_key(package: &Path, batch: Batch) -> PathBuf {
+    match (batch.inferences(), batch.is_separate()) {
+        (1, _) => package.with_extension("pk"),
+        (n, separate) => package.with_extension(format!("x{n}{}.pk", if separate { "s" } else { "" })),
+    }
+}
+
+/// All samples of all files.
+pub fn samples(paths: &[PathBuf], architecture: &Architecture) -> Outcome<Vec<Vec<f32>>> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(Calibration::read(path)?.samples(architecture.input.cells.len())?);
+    }
+    Ok(all)
+}
+
+/// The cells of a batch's inputs: fewer inputs than inferences are filled up with the last one.
+pub fn cells(architecture: &Architecture, samples: &[Vec<f32>], batch: Batch) -> Outcome<Vec<i32>> {
+    let (have, most) = (samples.len(), batch.inferences());
+    if have > most {
+        return Err(BatchError::Inputs { have, most }.into());
+    }
+    let mut cells = Vec::new();
+    let mut last = 0..0;
+    for sample in samples {
+        last.start = cells.len();
+        cells.extend(quantise_input(architecture, sample)?);
+        last.end = cells.len();
+    }
+    (have..most).for_each(|_| cells.extend_from_within(last.clone()));
+    Ok(cells)
+}
+
+/// Outputs in real units, one list per inference.
+pub fn outputs(shape: &Shape, cells: &[i16]) -> Vec<Vec<f32>> {
+    let wide: Vec<i32> = cells.iter().map(|y| i32::from(*y)).collect();
+    let len = shape.architecture.output.cells.len().max(1);
+    wide.chunks(len).map(|one| dequantise_output(&shape.architecture, one)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, size) in [("2", Ok(2)), ("64", Ok(64)), ("4096", Ok(4096))] {
+            assert_eq!(parse(text), size);
+        }
+        for text in ["0", "1", "3", "48", "8192", "-2", "x", "", "18446744073709551616"] {
+            assert_eq!(parse(text), Err(BatchError::Size), "{text}");
+        }
+        assert_eq!(of(1, true), Ok(Batch::ONE));
+        assert_eq!(of(0, false), Err(BatchError::Size));
+    }
+
+    #[test]
+    fn keys_of_every_batch_have_names_of_their_own() {
+        let package = Path::new("a/model.assay");
+        let names = [Batch::ONE, Batch::joint(6), Batch::separate(6)].map(|batch| proving_key(package, batch));
+        assert_eq!(names, ["a/model.pk", "a/model.x64.pk", "a/model.x64s.pk"].map(PathBuf::from));
+    }
+}
