@@ -162,10 +162,10 @@ impl Level {
             let nodes = self.nodes(lambda, &range);
             let weights = weights.get(range.start / 2..range.end / 2).unwrap_or_default();
             let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_bind(isa, nodes, x, weights, out));
-            for j in done..range.len() {
+            (done..range.len()).for_each(|j| {
                 let (low, high) = (node(&nodes, 2 * j), node(&nodes, 2 * j + 1));
                 (0..8).for_each(|i| out[i][j] = low[i] + *x * (high[i] - low[i]));
-            }
+            });
             let columns = Nodes::Columns(std::array::from_fn(|i| &*out[i]));
             (done / 2..weights.len())
                 .fold(message, |sum, j| add(sum, weighted(&node(&columns, 2 * j), &node(&columns, 2 * j + 1), &weights[j])))

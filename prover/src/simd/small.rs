@@ -29,8 +29,8 @@ impl<L: Lanes> Columns<L> {
 
     #[inline(always)]
     fn add(&mut self, integer: L::Factor, limbs: &[L::Factor; 5]) {
-        for j in 0..5 {
-            L::multiply_add(integer, limbs[j], &mut self.low[j], &mut self.high[j]);
+        for ((low, high), limb) in self.low.iter_mut().zip(&mut self.high).zip(limbs) {
+            L::multiply_add(integer, *limb, low, high);
         }
     }
 
