@@ -137,13 +137,13 @@ pub fn permute_sparse(state: &mut Row) {
     };
     (0..PARTIAL.start).for_each(|round| full_round(state, round));
     *state = apply(&sparse.before, &std::array::from_fn(|i| state[i] + sparse.constants[i]));
-    for PartialRound { constant, row, column } in &sparse.rounds {
-        state[0] = power(state[0]) + constant;
-        let first = Fr::sum_of_products(row, state);
-        for (i, c) in column.iter().enumerate() {
-            state[i + 1] += *c * state[0];
-        }
-        state[0] = first;
+    for PartialRound { constant, row: [corner, row @ ..], column } in &sparse.rounds {
+        let [first, rest @ ..] = state;
+        // waits for nothing: the processor does it while the S-box goes on
+        let sum = Fr::sum_of_products(row, rest);
+        let active = power(*first) + constant;
+        *first = *corner * active + sum;
+        rest.iter_mut().zip(column).for_each(|(value, factor)| *value += *factor * active);
     }
     (PARTIAL.end..round_constants.len()).for_each(|round| full_round(state, round));
 }
