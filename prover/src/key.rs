@@ -31,6 +31,14 @@ pub enum KeyError {
     /// A point of the key is the identity or another one that allows forging.
     #[error("the key is degenerate ({0}): it must not be used")]
     Degenerate(&'static str),
+    /// The SRS has too few powers to recompute anything with.
+    #[error("the SRS has 2^{have} powers and the key's chunks need more than 2^{need}: use a larger SRS")]
+    SrsTooSmall {
+        /// Log of the powers there are.
+        have: u32,
+        /// Log of the chunk size.
+        need: u32,
+    },
     /// Recomputing gave something else.
     #[error("{0} is not what the public model description gives: do not use this key")]
     Mismatch(&'static str),

@@ -262,6 +262,9 @@ impl BuyerKey {
         equal(shape.digest == self.model.shape.digest, "the shape digest")?;
         equal(SrsVerifier::new(srs) == self.model.srs, "the SRS")?;
         self.model.srs.check()?;
+        if srs.g1.len() <= shape.layout.chunk_len() {
+            return Err(KeyError::SrsTooSmall { have: srs.max_log(), need: shape.layout.log_chunk });
+        }
         equal(commit_tables(&shape, srs).commitments == self.model.tables, "a table commitment")?;
         self.model.check()?;
         self.wrap.check()

@@ -75,8 +75,11 @@ impl InputOpening {
         Self { cells, blinding: inner::random_scalars(&mut inner::fresh_rng(), shape.layout.input_region.chunks) }
     }
 
-    /// Commits it. Errors: [`ProveError::Blinding`].
+    /// Commits it. Errors: [`ProveError::Blinding`], [`InnerError::SrsTooSmall`].
     pub fn commit(&self, shape: &Shape, srs: &Srs) -> Result<Committed, ProveError> {
+        if srs.g1.len() <= shape.layout.chunk_len() {
+            return Err(InnerError::SrsTooSmall { have: srs.max_log(), need: shape.layout.log_chunk }.into());
+        }
         let need = shape.layout.input_region.chunks;
         if self.blinding.len() != need {
             return Err(ProveError::Blinding { have: self.blinding.len(), need });

@@ -287,13 +287,25 @@ fn another_models_execution_is_refused() {
 /// One equation, three readers: the circuit accepts what the native verifier accepts, and G8: no variable of its witness is free.
 #[test]
 fn g8_the_circuit_agrees_and_determines_its_witness() {
+    determines_its_witness(Batch::ONE);
+}
+
+/// G8 where inputs lie apart.
+#[test]
+fn g8_the_circuit_of_a_batch_agrees_and_determines_its_witness() {
+    determines_its_witness(Batch::separate(1));
+}
+
+fn determines_its_witness(batch: Batch) {
     let network = sample::random_network(3);
-    let cells = sample::random_input(&network.0, 3);
-    let seller = seller(network, LOG_CHUNK);
+    let cells: Vec<i32> = (0..batch.inferences() as u64).flat_map(|i| sample::random_input(&network.0, 3 + i)).collect();
+    let seller = seller(network, LOG_CHUNK).batched(batch).unwrap();
     let shape = seller.shape();
+    assert_eq!(shape.layout.input.gap > 0, batch.is_separate());
     let id = seller.srs.id();
-    let input = InputOpening::private(shape, cells).commit(shape, &seller.srs).unwrap();
-    let trace = exec::execute(&shape.architecture, &seller.package.weights, &input.cells).unwrap();
+    let opening = InputOpening::private(shape, cells);
+    let input = opening.commit(shape, &seller.srs).unwrap();
+    let trace = seller.execute(&opening).unwrap();
     let proved = seller.prove_trace(&input, &trace, Fr::from(1u64), true, &Control::new()).unwrap();
     let constraints = wrap::constraints(shape, &id).unwrap();
     let assignment = wrap::assignment(shape, &id, proved.statement, &proved.proof, proved.public).unwrap();

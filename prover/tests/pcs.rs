@@ -260,19 +260,12 @@ fn sizes_out_of_range_are_typed_errors() {
 
 #[test]
 fn encodings_round_trip_and_are_strict() {
-    use pcs::encode::{Reader, fr_word, g1_bytes, g2_bytes, limbs};
+    use pcs::encode::{Reader, fr_word, g1_bytes, g2_bytes};
     let p = Case::random(2).opening.h;
     assert_eq!(Reader::new(&g1_bytes(&p)).g1(), Ok(p));
     assert_eq!(Reader::new(&[0; 64]).g1(), Ok(G1Affine::zero()));
     assert_eq!(Reader::new(&g2_bytes(&SRS.tau_h)).g2(), Ok(SRS.tau_h));
     assert_eq!(Reader::new(&fr_word(&-Fr::ONE)).fr(), Ok(-Fr::ONE));
-    let two_128 = Fr::from(2).pow([128]);
-    let [x_lo, x_hi, y_lo, y_hi] = limbs(&p);
-    let bytes = g1_bytes(&p);
-    assert_eq!(x_lo + two_128 * x_hi, Fr::from_be_bytes_mod_order(&bytes[..32]));
-    assert_eq!(y_lo + two_128 * y_hi, Fr::from_be_bytes_mod_order(&bytes[32..]));
-    assert_eq!(x_hi, Fr::from_be_bytes_mod_order(&bytes[..16]));
-    assert_eq!(limbs(&G1Affine::zero()), [Fr::ZERO; 4]);
     // G2: on the curve but outside the subgroup (PC5)
     let stray = (1u64..)
         .filter_map(|i| ark_bn254::G2Affine::get_point_from_x_unchecked(ark_bn254::Fq2::new(i.into(), 1.into()), true))
@@ -282,7 +275,7 @@ fn encodings_round_trip_and_are_strict() {
     let mut off = g2_bytes(&SRS.tau_h);
     off[127] ^= 1;
     assert_eq!(Reader::new(&off).g2(), Err(EncodeError::NotOnCurve { at: 0 }));
-    let mut reader = Reader::new(&bytes[..40]);
+    let mut reader = Reader::new(&off[..40]);
     assert!(reader.word().is_ok());
     assert_eq!(reader.end(), Err(EncodeError::Length { have: 40, need: 32 }));
     assert_eq!(reader.word(), Err(EncodeError::Length { have: 40, need: 64 }));

@@ -11,6 +11,8 @@ use serde_json::json;
 
 /// Most output cells of a key that `KeyRegistry` stores.
 const MAX_OUTPUTS: usize = 4096;
+/// Log of the most chunks of such a key.
+const MAX_LOG_CHUNKS: u32 = 12;
 
 /// Makes a development key.
 pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
@@ -24,6 +26,9 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     let outputs = package.model.shape.outputs();
     if outputs > MAX_OUTPUTS {
         ui.warn(format!("{outputs} output cells in a proof: contracts take at most {MAX_OUTPUTS}, so these keys are for use off chain"));
+    }
+    if package.model.shape.layout.log_chunks > MAX_LOG_CHUNKS {
+        ui.warn(format!("more than 2^{MAX_LOG_CHUNKS} chunks: contracts take no such keys, so these are for use off chain"));
     }
     if package.model.srs.development {
         files::warn_development(ui);

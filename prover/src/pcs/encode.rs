@@ -93,17 +93,6 @@ pub fn g2_bytes(p: &G2Affine) -> [u8; 128] {
     out
 }
 
-/// A point as the four 128-bit numbers `x_lo, x_hi, y_lo, y_hi`, each a scalar. The identity gives zeros.
-pub fn limbs(p: &G1Affine) -> [Fr; 4] {
-    let halves = |v: &Fq| {
-        let [a, b, c, d] = v.into_bigint().0;
-        [Fr::from(u128::from(b) << 64 | u128::from(a)), Fr::from(u128::from(d) << 64 | u128::from(c))]
-    };
-    let (x, y) = p.xy().unwrap_or((Fq::from(0), Fq::from(0)));
-    let ([x_lo, x_hi], [y_lo, y_hi]) = (halves(&x), halves(&y));
-    [x_lo, x_hi, y_lo, y_hi]
-}
-
 /// Reads words and points one after the other; every error says where it is.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {

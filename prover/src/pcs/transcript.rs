@@ -45,7 +45,7 @@ pub struct Challenges {
     pub z: Fr,
     /// `1/z`.
     pub zi: Fr,
-    /// After the evaluations: joins the five claims.
+    /// After the evaluations: joins the four claims.
     pub eta: Fr,
     /// After `C_W`: where the batched identity is checked.
     pub x: Fr,

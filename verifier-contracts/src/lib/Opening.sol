@@ -203,11 +203,7 @@ library Opening {
                 out.h = mulmod(eta2, eta2, R);
             }
             out.s = mulmod(ch.eta, out.g, R);
-            out.q = ch.x;
-            for (uint256 i = (c + 1) / 2; i > 0; --i) {
-                out.q = mulmod(out.q, out.q, R);
-            }
-            out.q = addmod(ch.alpha, R - out.q, R); // α - x^b
+            out.q = addmod(ch.alpha, R - _rowPower(ch.x, c), R); // α - x^b
             out.w = R - vanishing;
             out.x = ch.x;
 
@@ -217,6 +213,14 @@ library Opening {
             sum = addmod(sum, mulmod(out.h, _parabola(ev, inv, xz, xw, xa), R), R);
             out.one = R - sum;
             out.g = addmod(out.g, R - 1, R); // and T - (X^b - α)·Q - g, which is zero, at x
+        }
+    }
+
+    /// @dev `x^b`, `b = 2^⌈c/2⌉`.
+    function _rowPower(uint256 x, uint256 c) private pure returns (uint256 power) {
+        assembly ("memory-safe") {
+            power := x
+            for { let i := shr(1, add(c, 1)) } i { i := sub(i, 1) } { power := mulmod(power, power, R) }
         }
     }
 
