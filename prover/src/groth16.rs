@@ -2,7 +2,7 @@
 //! our multi-scalar multiplications and transforms. Key generation and the format of keys are arkworks'.
 
 use crate::msm::{msm, msm_g2};
-use crate::ntt::Domain;
+use crate::ntt::{Domain, multiply};
 use ark_bn254::{Bn254, Fr, G1Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, FftField, Field, One};
@@ -14,6 +14,9 @@ use rayon::prelude::*;
 pub struct Program {
     matrices: Vec<Matrix<Fr>>,
     domain: Domain,
+    /// From coefficients to those on the coset where the quotient is taken, and back.
+    to_coset: Vec<Fr>,
+    from_coset: Vec<Fr>,
 }
 
 impl Program {
@@ -22,7 +25,9 @@ impl Program {
     pub fn new(matrices: Vec<Matrix<Fr>>, inputs: usize) -> Option<Self> {
         let rows = matrices.first().map_or(0, Vec::len) + inputs;
         let domain = Domain::new(rows.next_power_of_two().trailing_zeros())?;
-        Some(Self { matrices, domain })
+        let shift = Fr::GENERATOR;
+        let (to_coset, from_coset) = (domain.powers(shift), domain.powers(shift.inverse()?));
+        Some(Self { matrices, domain, to_coset, from_coset })
     }
 
     /// Number of constraints.
@@ -32,7 +37,7 @@ impl Program {
 
     /// The quotient `(A·B - C) / Z` of the quadratic arithmetic program, as arkworks reduces to one: the first `len` coefficients.
     fn quotient(&self, assignment: &[Fr], inputs: usize, len: usize) -> Vec<Fr> {
-        let (domain, shift) = (&self.domain, Fr::GENERATOR);
+        let domain = &self.domain;
         let on_coset = |(matrix, inputs): (&Matrix<Fr>, &[Fr])| {
             let row = |row: &Vec<(Fr, usize)>| -> Fr {
                 row.iter().map(|(factor, at)| if factor.is_one() { assignment[*at] } else { *factor * assignment[*at] }).sum()
@@ -41,7 +46,7 @@ impl Program {
             values.extend(inputs);
             values.resize(domain.len(), Fr::ZERO);
             domain.to_coefficients(&mut values);
-            domain.scale(&mut values, shift);
+            multiply(&mut values, &self.to_coset);
             domain.to_values(&mut values);
             values
         };
@@ -49,10 +54,10 @@ impl Program {
         let inputs: [&[Fr]; 3] = [&assignment[..inputs], &[], &[]];
         let mut columns = self.matrices.iter().zip(inputs).map(on_coset);
         let [Some(mut a), Some(b), Some(c)] = [columns.next(), columns.next(), columns.next()] else { return Vec::new() };
-        let vanishing = (shift.pow([domain.len() as u64]) - Fr::ONE).inverse().unwrap_or_default();
+        let vanishing = (Fr::GENERATOR.pow([domain.len() as u64]) - Fr::ONE).inverse().unwrap_or_default();
         a.par_iter_mut().zip(b.par_iter().zip(&c)).with_min_len(1024).for_each(|(a, (b, c))| *a = (*a * b - c) * vanishing);
         domain.to_coefficients(&mut a);
-        domain.scale(&mut a, shift.inverse().unwrap_or_default());
+        multiply(&mut a, &self.from_coset);
         (0..len).map(|i| a[domain.place(i)]).collect()
     }
 }

@@ -64,15 +64,16 @@ impl Domain {
         self.in_time(coefficients, true);
     }
 
-    /// `factor^i / 2^log` at the place of coefficient `i`: makes coefficients of what [`Self::to_coefficients`] left, of the polynomial of `factor · X`.
-    pub fn scale(&self, coefficients: &mut [Fr], factor: Fr) {
+    /// `factor^i / 2^log` at the place of coefficient `i`: times these, what [`Self::to_coefficients`] left are the coefficients of the polynomial of
+    /// `factor · X`.
+    pub fn powers(&self, factor: Fr) -> Vec<Fr> {
         // the top bit of a place, set first, is the lowest of its coefficient's number
         let (mut powers, mut step) = (vec![self.inverse_len], factor);
         for _ in 0..self.log {
             powers = powers.iter().flat_map(|p| [*p, *p * step]).collect();
             step.square_in_place();
         }
-        coefficients.par_iter_mut().zip(powers).with_min_len(1024).for_each(|(c, p)| *c *= p);
+        powers
     }
 
     fn in_frequency(&self, x: &mut [Fr]) {
@@ -80,18 +81,13 @@ impl Domain {
             return self.last_levels(x);
         }
         let h = x.len() / 2;
-        let (a, b) = x.split_at_mut(h);
-        let w = &self.inverse[h..2 * h];
         if h < PARALLEL {
-            self.butterflies_in_frequency(a, b, w);
+            self.in_frequency_down_to_blocks(x);
             // blocks are left to the end, where a vector holds many
-            if h > BLOCK {
-                self.in_frequency_down_to_blocks(a);
-                self.in_frequency_down_to_blocks(b);
-            }
             return self.last_levels(x);
         }
-        let part = h / 2;
+        let (a, b) = x.split_at_mut(h);
+        let (part, w) = (h / 2, &self.inverse[h..2 * h]);
         a.par_chunks_mut(part)
             .zip(b.par_chunks_mut(part))
             .zip(w.par_chunks(part))
@@ -188,6 +184,11 @@ impl Domain {
     }
 }
 
+/// Multiplies the elements by `factors`.
+pub fn multiply(values: &mut [Fr], factors: &[Fr]) {
+    values.par_iter_mut().zip(factors).with_min_len(1024).for_each(|(value, factor)| *value *= factor);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,14 +207,14 @@ mod tests {
                 let domain = Domain::with(isa, log).unwrap();
                 let mut x = values.clone();
                 domain.to_coefficients(&mut x);
-                domain.scale(&mut x, Fr::ONE);
+                multiply(&mut x, &domain.powers(Fr::ONE));
                 assert!((0..x.len()).all(|i| x[domain.place(i)] == coefficients[i]), "{isa:?} 2^{log}");
                 let mut back = x.clone();
                 domain.to_values(&mut back);
                 assert_eq!(back, values, "{isa:?} 2^{log}");
                 let mut shifted = values.clone();
                 domain.to_coefficients(&mut shifted);
-                domain.scale(&mut shifted, factor);
+                multiply(&mut shifted, &domain.powers(factor));
                 domain.to_values(&mut shifted);
                 assert_eq!(shifted, arkworks.get_coset(factor).unwrap().fft(&coefficients), "{isa:?} 2^{log}");
             }

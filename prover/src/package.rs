@@ -262,7 +262,7 @@ impl BuyerKey {
         equal(shape.digest == self.model.shape.digest, "the shape digest")?;
         equal(SrsVerifier::new(srs) == self.model.srs, "the SRS")?;
         self.model.srs.check()?;
-        if srs.g1.len() <= shape.layout.chunk_len() {
+        if !srs.holds_chunks(shape.layout.log_chunk) {
             return Err(KeyError::SrsTooSmall { have: srs.max_log(), need: shape.layout.log_chunk });
         }
         equal(commit_tables(&shape, srs).commitments == self.model.tables, "a table commitment")?;
@@ -356,7 +356,7 @@ pub fn commit_tables(shape: &Shape, srs: &Srs) -> Committed {
 }
 
 fn check_srs_size(srs: &Srs, log_chunk: u32) -> Result<(), FileError> {
-    if srs.g1.len() > 1 << log_chunk { Ok(()) } else { Err(FileError::SrsTooSmall { have: srs.max_log(), need: log_chunk }) }
+    if srs.holds_chunks(log_chunk) { Ok(()) } else { Err(FileError::SrsTooSmall { have: srs.max_log(), need: log_chunk }) }
 }
 
 fn points<P: CanonicalSerialize>(points: &[P]) -> Vec<u8> {

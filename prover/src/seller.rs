@@ -77,7 +77,7 @@ impl InputOpening {
 
     /// Commits it. Errors: [`ProveError::Blinding`], [`InnerError::SrsTooSmall`].
     pub fn commit(&self, shape: &Shape, srs: &Srs) -> Result<Committed, ProveError> {
-        if srs.g1.len() <= shape.layout.chunk_len() {
+        if !srs.holds_chunks(shape.layout.log_chunk) {
             return Err(InnerError::SrsTooSmall { have: srs.max_log(), need: shape.layout.log_chunk }.into());
         }
         let need = shape.layout.input_region.chunks;

@@ -125,7 +125,7 @@ pub fn prove(
 ) -> Result<Proved, InnerError> {
     let (shape, srs) = (prover.shape, prover.srs);
     let layout = &shape.layout;
-    if srs.g1.len() <= layout.chunk_len() {
+    if !srs.holds_chunks(layout.log_chunk) {
         return Err(InnerError::SrsTooSmall { have: srs.max_log(), need: layout.log_chunk });
     }
     let mut rng = fresh_rng();

@@ -134,17 +134,21 @@ const fn without_biases(products: u64, low: u64, high: u64) -> [u64; 10] {
     out
 }
 
-/// What ten columns start from to which `products` products of elements will be added. A signed low half may leave a column a little below zero, and shifts
-/// are logical: each column is lifted at the cost of the next.
-const fn column_starts(products: u64, low: u64, high: u64) -> [u64; 10] {
-    let mut out = without_biases(products, low, high);
+/// The same value with the first `count` columns `2^bits` higher, each at the cost of the next. Signed low halves may leave a column below zero, and shifts are
+/// logical.
+const fn lifted(mut columns: [u64; 10], bits: u32, count: usize) -> [u64; 10] {
     let mut k = 0;
-    while k < 9 {
-        out[k] = out[k].wrapping_add(1 << 56);
-        out[k + 1] = out[k + 1].wrapping_sub(1 << (56 - LIMB));
+    while k < count {
+        columns[k] = columns[k].wrapping_add(1 << bits);
+        columns[k + 1] = columns[k + 1].wrapping_sub(1 << (bits - LIMB));
         k += 1;
     }
-    out
+    columns
+}
+
+/// What ten columns start from to which `products` products of elements will be added.
+const fn column_starts(products: u64, low: u64, high: u64) -> [u64; 10] {
+    lifted(without_biases(products, low, high), 56, 9)
 }
 
 /// Elements of the field, one in each lane.
@@ -176,7 +180,6 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     const P: [u64; 5] = limbs(M::P);
     const MINUEND: [u64; 5] = minuend(M::P);
     const STARTS: [u64; 10] = column_starts(2, L::LOW_BIAS, L::HIGH_BIAS);
-    const REDUCTION_STARTS: [u64; 10] = column_starts(1, L::LOW_BIAS, L::HIGH_BIAS);
 
     #[inline(always)]
     fn constant(limbs: [u64; 5]) -> Self {
@@ -408,12 +411,9 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     /// The columns' value modulo p, below 2p, for columns between -2^58 and 2^63.
     #[inline(always)]
     pub(super) fn from_columns(columns: [L::Int; 6]) -> Self {
-        let mut t = Self::splat_all(&Self::REDUCTION_STARTS);
-        for i in 0..6 {
-            // shifts are logical: each column is lifted above zero at the cost of the next
-            let lift = if i < 5 { 1u64 << 58 } else { 0 };
-            let lent = if i > 0 { 1u64 << (58 - LIMB) } else { 0 };
-            t[i] = L::add(t[i], L::add(columns[i], L::splat(lift.wrapping_sub(lent))));
+        let mut t = Self::splat_all(&const { lifted(column_starts(1, L::LOW_BIAS, L::HIGH_BIAS), 58, 5) });
+        for (t, column) in t.iter_mut().zip(columns) {
+            *t = L::add(*t, column);
         }
         Self::montgomery(t).mul(&Self::constant(const { power_of_two(520, M::P) }))
     }
@@ -495,14 +495,11 @@ impl<L: Lanes, M: Modulus> Sum<L, M> {
     #[inline(always)]
     pub(super) fn reduce(self) -> Packed<L, M> {
         let biases = const { without_biases(1, L::LOW_BIAS, L::HIGH_BIAS) };
-        let starts = &Packed::<L, M>::REDUCTION_STARTS;
+        // higher than for one product: 128 times five signed low halves
+        let starts = const { lifted(column_starts(1, L::LOW_BIAS, L::HIGH_BIAS), 62, 9) };
         let mut t = self.columns;
         for k in 0..10 {
-            // as in `column_starts`: 128 times five signed low halves
-            let lift = if k < 9 { 1u64 << 62 } else { 0 };
-            let lent = if k > 0 { 1u64 << (62 - LIMB) } else { 0 };
-            let start = starts[k].wrapping_add(biases[k].wrapping_mul(self.products)).wrapping_add(lift).wrapping_sub(lent);
-            t[k] = L::add(t[k], L::splat(start));
+            t[k] = L::add(t[k], L::splat(starts[k].wrapping_add(biases[k].wrapping_mul(self.products))));
         }
         Packed::montgomery(t)
     }

@@ -152,6 +152,11 @@ impl Srs {
         id_of(&self.tau_h)
     }
 
+    /// Whether it commits to chunks of `2^log_chunk` cells with their blinding coefficient.
+    pub fn holds_chunks(&self, log_chunk: u32) -> bool {
+        self.g1.len() > 1 << log_chunk
+    }
+
     /// The largest `c` whose chunks, blinding coefficient included, can be committed.
     pub fn max_log(&self) -> u32 {
         self.g1.len().saturating_sub(1).checked_ilog2().unwrap_or(0)
