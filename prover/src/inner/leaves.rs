@@ -1,6 +1,6 @@
 //! The fractions at the leaves of the lookup tree.
 
-use super::lookup::Fractions;
+use super::level::{Level, Piece};
 use super::small::Combination;
 use super::witness::{TableRows, Witness, table_of};
 use crate::poly::filled;
@@ -10,34 +10,70 @@ use assay_circuits::exec::Trace;
 use assay_circuits::layout::LeafKind;
 use assay_circuits::shape::Shape;
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Numerators and denominators of all leaves for challenges `β, γ`.
-pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witness, beta: Fr, gamma: Fr) -> Fractions {
+/// Fewest leaves of a block whose numerators are not stored: a piece of a level ends on a multiple of its smallest block, and is kept apart for as many rounds as that is even.
+const LEAST: usize = 1 << 8;
+
+/// All leaves for challenges `β, γ`. The numerators of lookups are 1, and are not stored where most of these lie one after the other.
+pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witness, beta: Fr, gamma: Fr) -> Level {
     let rows = row_denominators(shape, tables, beta, gamma);
-    let mut p = filled(Fr::ONE, shape.layout.leaf_count);
-    let mut d = filled(Fr::ZERO, shape.layout.leaf_count);
     let start = shape.layout.witness.first_chunk << shape.layout.log_chunk;
+    let units = units(shape);
+    let others = shape.layout.leaf_count - units.len();
+    let (mut p, mut d) = (filled(Fr::ONE, others), filled(Fr::ZERO, others));
+    let mut columns: [Vec<Fr>; 4] = std::array::from_fn(|_| filled(Fr::ZERO, units.len() / 4));
     for ((kind, block), found) in shape.layout.leaves.iter().zip(&witness.rows) {
-        let (p, d) = (&mut p[block.range()], &mut d[block.range()]);
+        let range = block.range();
         let (table, multiplicity) = match *kind {
-            LeafKind::Table { table } => (table, shape.layout.tables[table].multiplicity),
-            LeafKind::Range { range } => (shape.architecture.tables.len() + range, shape.layout.ranges[range].multiplicity),
-            kind => {
-                let denominators = table_of(shape, kind).map_or(&[][..], |t| &rows[t]);
-                d.par_iter_mut().zip(found).enumerate().with_min_len(1024).for_each(|(i, (d, row))| {
-                    *d = match row.index() {
-                        Some(row) => denominators[row],
-                        None => missing(shape, trace, kind, i, beta, gamma),
-                    };
-                });
-                continue;
-            }
+            LeafKind::Table { table } => (Some(table), Some(shape.layout.tables[table].multiplicity)),
+            LeafKind::Range { range } => (Some(shape.architecture.tables.len() + range), Some(shape.layout.ranges[range].multiplicity)),
+            kind => (table_of(shape, kind), None),
         };
-        d.copy_from_slice(&rows[table]);
-        let counts = &witness.cells[multiplicity.offset - start..][..multiplicity.size()];
-        p.iter_mut().zip(counts).for_each(|(p, count)| *p = if *count == 0 { Fr::ZERO } else { -Fr::from(*count) });
+        let denominators = table.map_or(&[][..], |table| &rows[table]);
+        let denominator = |i: usize| match found[i].index() {
+            Some(row) => denominators[row],
+            None => missing(shape, trace, *kind, i, beta, gamma),
+        };
+        if units.contains(&range.start) {
+            let range = (range.start - units.start) / 4..(range.end - units.start) / 4;
+            let [d0, d1, d2, d3] = columns.each_mut().map(|column| &mut column[range.clone()]);
+            let nodes = d0.par_iter_mut().zip(d1).zip(d2.par_iter_mut().zip(d3)).enumerate().with_min_len(256);
+            nodes.for_each(|(j, ((d0, d1), (d2, d3)))| {
+                (*d0, *d1, *d2, *d3) = (denominator(4 * j), denominator(4 * j + 1), denominator(4 * j + 2), denominator(4 * j + 3));
+            });
+            continue;
+        }
+        let skipped = if range.start < units.start { 0 } else { units.len() };
+        let range = range.start - skipped..range.end - skipped;
+        let (p, d) = (&mut p[range.clone()], &mut d[range]);
+        if let Some(multiplicity) = multiplicity {
+            d.copy_from_slice(denominators);
+            let counts = &witness.cells[multiplicity.offset - start..][..multiplicity.size()];
+            p.iter_mut().zip(counts).for_each(|(p, count)| *p = if *count == 0 { Fr::ZERO } else { -Fr::from(*count) });
+        } else {
+            d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = denominator(i));
+        }
     }
-    Fractions { p, d }
+    let (after_p, after_d) = (p.split_off(units.start), d.split_off(units.start));
+    let mut pieces = vec![Piece::Rows(p, d), Piece::Units(columns), Piece::Rows(after_p, after_d)];
+    pieces.retain(|piece| !piece.is_empty());
+    Level::new(pieces)
+}
+
+/// The longest run of blocks of lookups, each of [`LEAST`] leaves or more.
+fn units(shape: &Shape) -> Range<usize> {
+    let mut blocks: Vec<_> = shape.layout.leaves.iter().collect();
+    blocks.sort_by_key(|(_, block)| block.offset);
+    let (mut longest, mut run) = (0..0, 0..0);
+    for (kind, block) in blocks {
+        let lookup = !matches!(kind, LeafKind::Table { .. } | LeafKind::Range { .. });
+        run = if lookup && block.size() >= LEAST { run.start..block.range().end } else { block.range().end..block.range().end };
+        if run.len() > longest.len() {
+            longest = run.clone();
+        }
+    }
+    longest
 }
 
 /// `β - φ` of each row of each table: activation tables first, then range tables.

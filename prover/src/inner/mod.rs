@@ -3,6 +3,7 @@
 //! Only [`prove`] touches the transcript's order; the modules below are its reductions and kernels.
 
 mod leaves;
+mod level;
 mod lookup;
 mod opening;
 mod product;
@@ -156,8 +157,8 @@ pub fn prove(
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
 
     let (root, levels, leaves) = control.phase(Phase::Lookup, || {
-        let fractions = leaves::build(shape, prover.rows, trace, &witness, beta, gamma);
-        lookup::prove(fractions, layout.log_leaves, &mut transcript)
+        let leaves = leaves::build(shape, prover.rows, trace, &witness, beta, gamma);
+        lookup::prove(leaves, layout.log_leaves, &mut transcript)
     })?;
 
     let owners = [

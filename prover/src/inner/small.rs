@@ -17,6 +17,10 @@ const STRIPE: usize = 256;
 const ROWS: usize = 1 << 10;
 const BLOCK: usize = 1 << 16;
 
+/// Rows so far apart that reading them column by column would miss the caches: a stripe is copied first, with a cache line between its rows.
+const FAR: usize = 1 << 11;
+const LINE: usize = 16;
+
 /// A sum of (unsigned 33-bit integer) · (raw limbs). It overflows after 2^31 terms at the earliest.
 #[derive(Clone, Copy)]
 struct Sum([u128; 4]);
@@ -159,7 +163,7 @@ impl Rows<'_> {
     fn add_stripe(&self, start: usize, out: &mut [Fr]) {
         let end = start + out.len();
         let whole = if self.cells.len() < end { 0 } else { ((self.cells.len() - end) / self.width + 1).min(self.coefficients.len()) };
-        let rows = (BLOCK / self.width).clamp(32, ROWS);
+        let rows = if self.width < FAR { BLOCK / self.width } else { BLOCK / STRIPE }.clamp(1, ROWS);
         for from in (0..whole).step_by(rows) {
             self.range(from, rows.min(whole - from)).add_whole(start, out);
         }
@@ -172,7 +176,17 @@ impl Rows<'_> {
     fn add_whole(&self, start: usize, out: &mut [Fr]) {
         let total: Fr = self.coefficients.iter().sum();
         let mut sums = vec![Fr::ZERO; out.len()];
-        let done = Isa::best().map_or(0, |isa| simd::fold_columns(isa, &self.cells[start..], self.width, self.limbs, &mut sums));
+        let done = Isa::best().map_or(0, |isa| {
+            if self.width < FAR {
+                return simd::fold_columns(isa, &self.cells[start..], self.width, self.limbs, &mut sums);
+            }
+            let mut near = Vec::with_capacity(self.coefficients.len() * (out.len() + LINE));
+            for row in 0..self.coefficients.len() {
+                near.extend_from_slice(&self.cells[row * self.width + start..][..out.len()]);
+                near.extend_from_slice(&[0; LINE]);
+            }
+            simd::fold_columns(isa, &near, out.len() + LINE, self.limbs, &mut sums)
+        });
         let bias = total * vector_bias();
         out.iter_mut().zip(&sums).take(done).for_each(|(out, sum)| *out += *sum - bias);
         let mut rest = vec![Sum::ZERO; out.len() - done];

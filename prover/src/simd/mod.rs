@@ -244,6 +244,7 @@ dispatch!(pub(crate) bind = rounds::bind, (values: &[Fr], r: &Fr, out: &mut [Fr]
 dispatch!(pub(crate) split = rounds::split, (values: &[Fr], x: &Fr, out: &mut [Fr]) -> usize);
 dispatch!(pub(crate) product_message = rounds::product_message, (a: &[Fr], b: &[Fr]) -> ([Fr; 2], usize));
 dispatch!(pub(crate) combine = rounds::combine, (p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize);
+dispatch!(pub(crate) combine_units = rounds::combine_units, (d: [&[Fr]; 4], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize);
 dispatch!(pub(crate) fold_columns = small::fold_columns, (cells: &[i32], width: usize, coefficients: &[[u64; 5]], out: &mut [Fr]) -> usize);
 dispatch!(pub(crate) dot_rows = small::dot_rows, (cells: &[i32], values: &[[u64; 5]], out: &mut [Fr]) -> usize);
 dispatch!(pub(crate) decimate_in_frequency = ntt::decimate_in_frequency, (a: &mut [Fr], b: &mut [Fr], w: &[Fr]) -> usize);
@@ -251,7 +252,7 @@ dispatch!(pub(crate) decimate_in_time = ntt::decimate_in_time, (a: &mut [Fr], b:
 dispatch!(pub(crate) last_levels = ntt::last_levels, (x: &mut [Fr], w: &[Fr; BLOCK]) -> usize);
 dispatch!(pub(crate) first_levels = ntt::first_levels, (x: &mut [Fr], w: &[Fr; BLOCK]) -> usize);
 dispatch!(pub(crate) quartic_message = rounds::quartic_message, (nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize));
-dispatch!(pub(crate) quartic_bind = rounds::quartic_bind, (nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]; 8]) -> ([Fr; 5], usize));
+dispatch!(pub(crate) quartic_bind = rounds::quartic_bind, (nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]]) -> ([Fr; 5], usize));
 
 impl VectorCurve for g1::Config {
     type Words = PointWords<8>;

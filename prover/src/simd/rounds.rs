@@ -127,7 +127,7 @@ pub(super) fn combine<L: Lanes>(p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mu
     let scale = broadcast::<L>(&Fr::from(1u64 << 12));
     for step in 0..steps {
         let first = 2 * L::COUNT * step;
-        let (a, b) = (node::<L>(p, d, 2 * first, &scale), node::<L>(p, d, 2 * first + 2, &scale));
+        let (a, b) = (parent::<L>(p, d, 2 * first, &scale), parent::<L>(p, d, 2 * first + 2, &scale));
         store(a.0, b.0, out_p, first / 2, 1);
         store(a.1, b.1, out_d, first / 2, 1);
     }
@@ -136,7 +136,7 @@ pub(super) fn combine<L: Lanes>(p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mu
 
 /// The nodes above the rows `row, row + 4, …` and those after them.
 #[inline(always)]
-fn node<L: Lanes>(p: &[u64], d: &[u64], row: usize, scale: &Element<L>) -> (Element<L>, Element<L>) {
+fn parent<L: Lanes>(p: &[u64], d: &[u64], row: usize, scale: &Element<L>) -> (Element<L>, Element<L>) {
     let ((p0, p1), (p2, p3)) = (load::<L>(p, row, 4), load::<L>(p, row + 1, 4));
     let ((d0, d1), (d2, d3)) = (load::<L>(d, row, 4), load::<L>(d, row + 1, 4));
     let (low, high) = (d0.mul(&d1), d2.mul(&d3));
@@ -146,120 +146,287 @@ fn node<L: Lanes>(p: &[u64], d: &[u64], row: usize, scale: &Element<L>) -> (Elem
     (sum.mul(scale), low.mul(&high).mul(scale))
 }
 
-/// The nodes of a level of arity four.
+/// [`combine`] for numerators that are all 1.
+#[inline(always)]
+pub(super) fn combine_units<L: Lanes>(d: [&[Fr]; 4], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize {
+    let steps = out_p.len() / (2 * L::COUNT);
+    let (d, out_p, out_d) = (d.map(words), words_mut(out_p), words_mut(out_d));
+    let (scale_p, scale_d) = (broadcast::<L>(&Fr::from(1u64 << 8)), broadcast::<L>(&Fr::from(1u64 << 12)));
+    for step in 0..steps {
+        let row = L::COUNT * step;
+        let [mut even, mut odd] = [[Element::<L>::zero(); 4]; 2];
+        for i in 0..4 {
+            (even[i], odd[i]) = load::<L>(d[i], row, 1);
+        }
+        let (a, b) = (unit_parent(&even), unit_parent(&odd));
+        store(a.0.mul(&scale_p), b.0.mul(&scale_p), out_p, row, 1);
+        store(a.1.mul(&scale_d), b.1.mul(&scale_d), out_d, row, 1);
+    }
+    steps * 2 * L::COUNT
+}
+
+#[inline(always)]
+fn unit_parent<L: Lanes>([d0, d1, d2, d3]: &Node<L, 4>) -> (Element<L>, Element<L>) {
+    let (low, high) = (d0.mul(d1), d2.mul(d3));
+    (Packed::sum_of_products(&d0.add(d1), &high, &d2.add(d3), &low), low.mul(&high))
+}
+
+/// The nodes of a level of arity four, and the `λ` that joins numerators and denominators.
 #[derive(Clone, Copy)]
 pub(crate) enum Nodes<'a> {
-    /// As the tree has them: the children's numerators and denominators, four to a node, and the `λ` with which `λ·d_1` is added to `p_1`.
+    /// As the tree has them: the children's numerators and denominators, four to a node. `λ·d_1` is added to `p_1`.
     Rows(&'a [Fr], &'a [Fr], &'a Fr),
     /// `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`.
     Columns([&'a [Fr]; 8]),
+    /// `d_0, …, d_3`: all numerators are 1.
+    Units([&'a [Fr]; 4], &'a Fr),
 }
 
 /// Weighted sums of `g` at its four points, and of the weights.
 type Sums<L> = ([Products<L>; 4], Element<L>);
 
-/// Values of `p_0 … d_3` in the lanes.
-type Node<L> = [Element<L>; 8];
+/// The values of a node, one node in each lane.
+type Node<L, const N: usize> = [Element<L>; N];
 
-/// The pairs of nodes `pair, pair + stride, …`.
+/// A linear polynomial at 0 and -1, and its leading coefficient, from its values below 4p at 0 and 1.
 #[inline(always)]
-fn pairs<L: Lanes>(nodes: &Nodes<'_>, lambda: &Element<L>, pair: usize, stride: usize) -> (Node<L>, Node<L>) {
-    let (mut low, mut high) = ([Element::<L>::zero(); 8], [Element::<L>::zero(); 8]);
-    match nodes {
-        Nodes::Rows(p, d, _) => {
-            for (column, values) in [(0, p), (4, d)] {
-                let values = words(values);
-                for half in 0..2 {
-                    let at = column + 2 * half;
-                    (low[at], low[at + 1]) = load::<L>(values, 4 * pair + half, 4 * stride);
-                    (high[at], high[at + 1]) = load::<L>(values, 4 * pair + 2 + half, 4 * stride);
-                }
-            }
-            for node in [&mut low, &mut high] {
-                node[1] = node[1].add(&node[5].mul(lambda)).reduce();
-            }
+fn linear<L: Lanes>(low: &Element<L>, high: &Element<L>) -> [Element<L>; 3] {
+    [*low, low.add_lazy(low).sub(high), high.sub(low)]
+}
+
+/// A quadratic polynomial at 0, -1 and 2, and its leading coefficient. The value at -1 is below 2p, the others are below 4p.
+#[inline(always)]
+fn quadratic<L: Lanes>(zero: Element<L>, minus_one: Element<L>, leading: Element<L>) -> [Element<L>; 4] {
+    // 3 · (2·leading + zero) - 2·minus_one
+    let third = leading.add_lazy(&leading).add_lazy(&zero);
+    let two = third.add_lazy(&third).add_lazy(&third).sub(&minus_one.add_lazy(&minus_one));
+    [zero, minus_one, two, leading]
+}
+
+/// The product of two linear polynomials.
+#[inline(always)]
+fn product<L: Lanes>(x: &[Element<L>; 3], y: &[Element<L>; 3]) -> [Element<L>; 4] {
+    quadratic(x[0].mul(&y[0]), x[1].mul(&y[1]), x[2].mul(&y[2]))
+}
+
+/// `p_0·d_1 + p_1·d_0` for linear polynomials.
+#[inline(always)]
+fn numerator<L: Lanes>(p0: &[Element<L>; 3], p1: &[Element<L>; 3], d0: &[Element<L>; 3], d1: &[Element<L>; 3]) -> [Element<L>; 4] {
+    quadratic(
+        Packed::sum_of_products(&p0[0], &d1[0], &p1[0], &d0[0]),
+        Packed::sum_of_products(&p0[1], &d1[1], &p1[1], &d0[1]),
+        Packed::sum_of_products(&p0[2], &d1[2], &p1[2], &d0[2]),
+    )
+}
+
+/// Adds the sum of two linear polynomials, which has no quadratic coefficient.
+#[inline(always)]
+fn add_sum<L: Lanes>(to: &mut [Element<L>; 4], low: [&Element<L>; 2], high: [&Element<L>; 2]) {
+    let (low, high) = (low[0].add(low[1]).reduce(), high[0].add(high[1]).reduce());
+    to[0] = to[0].add(&low);
+    to[1] = to[1].add(&low.add_lazy(&low).sub(&high));
+    to[2] = to[2].add(&high.add_lazy(&high).sub(&low));
+}
+
+/// What `g` is made of, each at 0, -1 and 2 and its leading coefficient: `g = left · b + right · a` with `a = d_0·d_1`, `b = d_2·d_3`.
+struct Factors<L: Lanes> {
+    left: [Element<L>; 4],
+    right: [Element<L>; 4],
+    a: [Element<L>; 4],
+    b: [Element<L>; 4],
+}
+
+impl<L: Lanes> Factors<L> {
+    /// For any numerators.
+    #[inline(always)]
+    fn general(low: &Node<L, 8>, high: &Node<L, 8>) -> Self {
+        let (p0, p1) = (linear(&low[0], &high[0]), linear(&low[1], &high[1]));
+        let (d0, d1) = (linear(&low[4], &high[4]), linear(&low[5], &high[5]));
+        let (left, a) = (numerator(&p0, &p1, &d0, &d1), product(&d0, &d1));
+        let (p2, p3) = (linear(&low[2], &high[2]), linear(&low[3], &high[3]));
+        let (d2, d3) = (linear(&low[6], &high[6]), linear(&low[7], &high[7]));
+        Self { left, right: numerator(&p2, &p3, &d2, &d3), a, b: product(&d2, &d3) }
+    }
+
+    /// For numerators that are 1: `left = d_0 + d_1 + λa`, `right = d_2 + d_3`.
+    #[inline(always)]
+    fn units(low: &Node<L, 4>, high: &Node<L, 4>, lambda: &Element<L>) -> Self {
+        let a = product(&linear(&low[0], &high[0]), &linear(&low[1], &high[1]));
+        let b = product(&linear(&low[2], &high[2]), &linear(&low[3], &high[3]));
+        let mut left = quadratic(a[0].mul(lambda), a[1].mul(lambda), a[3].mul(lambda));
+        let mut right = [Element::<L>::zero(); 4];
+        add_sum(&mut left, [&low[0], &low[1]], [&high[0], &high[1]]);
+        add_sum(&mut right, [&low[2], &low[3]], [&high[2], &high[3]]);
+        Self { left, right, a, b }
+    }
+
+    /// Adds `g` and the weight itself, times the weight.
+    #[inline(always)]
+    fn add_to(&self, (sums, mass): &mut Sums<L>, weight: &Element<L>) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            sum.add(&Packed::sum_of_products(&self.left[i], &self.b[i], &self.right[i], &self.a[i]), weight);
         }
-        Nodes::Columns(columns) => {
-            for (i, column) in columns.iter().enumerate() {
-                (low[i], high[i]) = load::<L>(words(column), pair, stride);
-            }
-        }
+        *mass = mass.accumulate(weight);
+    }
+}
+
+/// A way to store nodes. Its functions are methods since closures would not be compiled for the instruction set.
+trait Store<L: Lanes, const N: usize> {
+    /// The factors of 2^-4 that a message comes with.
+    const SCALE: u64;
+    /// The pairs of nodes `pair, pair + stride, …`.
+    fn pairs(&self, pair: usize, stride: usize) -> (Node<L, N>, Node<L, N>);
+    /// What `g` of a pair is made of.
+    fn factors(&self, low: &Node<L, N>, high: &Node<L, N>) -> Factors<L>;
+}
+
+/// [`Nodes::Rows`].
+struct Rows<'a, L: Lanes> {
+    p: &'a [u64],
+    d: &'a [u64],
+    lambda: Element<L>,
+}
+
+/// [`Nodes::Columns`].
+struct Columns<'a>([&'a [u64]; 8]);
+
+/// [`Nodes::Units`], with `2^4·λ`.
+struct Units<'a, L: Lanes> {
+    columns: [&'a [u64]; 4],
+    lambda: Element<L>,
+}
+
+impl<'a, L: Lanes> Units<'a, L> {
+    fn new(columns: &[&'a [Fr]; 4], lambda: &Fr) -> Self {
+        Self { columns: columns.map(words), lambda: broadcast(&(*lambda * Fr::from(1u64 << 4))) }
+    }
+}
+
+/// Columns' values of pairs of nodes.
+#[inline(always)]
+fn load_pairs<L: Lanes, const N: usize>(columns: &[&[u64]; N], pair: usize, stride: usize) -> (Node<L, N>, Node<L, N>) {
+    let (mut low, mut high) = ([Element::<L>::zero(); N], [Element::<L>::zero(); N]);
+    for i in 0..N {
+        (low[i], high[i]) = load::<L>(columns[i], pair, stride);
     }
     (low, high)
 }
 
-/// Adds `g` at 0, -1, 2, its leading coefficient and the weight itself, times the weight.
-#[inline(always)]
-fn add_message<L: Lanes>((sums, mass): &mut Sums<L>, low: &Node<L>, high: &Node<L>, weight: &Element<L>) {
-    let mut at = [[Element::<L>::zero(); 8]; 4];
-    for i in 0..8 {
-        at[0][i] = low[i];
-        at[1][i] = low[i].add(&low[i]).sub(&high[i]);
-        at[2][i] = high[i].add(&high[i]).sub(&low[i]);
-        at[3][i] = high[i].sub(&low[i]);
+impl<L: Lanes> Store<L, 8> for Rows<'_, L> {
+    const SCALE: u64 = 20;
+
+    #[inline(always)]
+    fn pairs(&self, pair: usize, stride: usize) -> (Node<L, 8>, Node<L, 8>) {
+        let (mut low, mut high) = ([Element::<L>::zero(); 8], [Element::<L>::zero(); 8]);
+        for (column, values) in [(0, self.p), (4, self.d)] {
+            for half in 0..2 {
+                let at = column + 2 * half;
+                (low[at], low[at + 1]) = load::<L>(values, 4 * pair + half, 4 * stride);
+                (high[at], high[at + 1]) = load::<L>(values, 4 * pair + 2 + half, 4 * stride);
+            }
+        }
+        low[1] = low[1].add(&low[5].mul(&self.lambda)).reduce();
+        high[1] = high[1].add(&high[5].mul(&self.lambda)).reduce();
+        (low, high)
     }
-    for (sum, v) in sums.iter_mut().zip(&at) {
-        let left = Packed::sum_of_products(&v[0], &v[5], &v[1], &v[4]);
-        let right = Packed::sum_of_products(&v[2], &v[7], &v[3], &v[6]);
-        let g = Packed::sum_of_products(&left, &v[6].mul(&v[7]), &right, &v[4].mul(&v[5]));
-        sum.add(&g, weight);
+
+    #[inline(always)]
+    fn factors(&self, low: &Node<L, 8>, high: &Node<L, 8>) -> Factors<L> {
+        Factors::general(low, high)
     }
-    *mass = mass.accumulate(weight);
+}
+
+impl<L: Lanes> Store<L, 8> for Columns<'_> {
+    const SCALE: u64 = 20;
+
+    #[inline(always)]
+    fn pairs(&self, pair: usize, stride: usize) -> (Node<L, 8>, Node<L, 8>) {
+        load_pairs(&self.0, pair, stride)
+    }
+
+    #[inline(always)]
+    fn factors(&self, low: &Node<L, 8>, high: &Node<L, 8>) -> Factors<L> {
+        Factors::general(low, high)
+    }
+}
+
+impl<L: Lanes> Store<L, 4> for Units<'_, L> {
+    const SCALE: u64 = 16;
+
+    #[inline(always)]
+    fn pairs(&self, pair: usize, stride: usize) -> (Node<L, 4>, Node<L, 4>) {
+        load_pairs(&self.columns, pair, stride)
+    }
+
+    #[inline(always)]
+    fn factors(&self, low: &Node<L, 4>, high: &Node<L, 4>) -> Factors<L> {
+        Factors::units(low, high, &self.lambda)
+    }
 }
 
 #[inline(always)]
-fn message<L: Lanes>((sums, mass): Sums<L>) -> [Fr; 5] {
-    let [zero, minus_one, two, leading] = sums.map(|products| sum(products.reduce(), 20));
-    [zero, minus_one, two, leading, sum(mass, 4)]
-}
-
-#[inline(always)]
-fn merging<L: Lanes>(nodes: &Nodes<'_>) -> Element<L> {
-    match nodes {
-        Nodes::Rows(.., lambda) => broadcast(lambda),
-        Nodes::Columns(_) => Element::<L>::zero(),
-    }
+fn message<L: Lanes>(([zero, minus_one, two, leading], mass): Sums<L>, scale: u64) -> [Fr; 5] {
+    [sum(zero.reduce(), scale), sum(minus_one.reduce(), scale), sum(two.reduce(), scale), sum(leading.reduce(), scale), sum(mass, 4)]
 }
 
 /// For a level of arity four: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. Returns how many pairs of nodes it
 /// has done.
 #[inline(always)]
 pub(super) fn quartic_message<L: Lanes>(nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize) {
+    match nodes {
+        Nodes::Rows(p, d, lambda) => message_of(&Rows::<L> { p: words(p), d: words(d), lambda: broadcast(lambda) }, weights),
+        Nodes::Columns(columns) => message_of::<L, 8, _>(&Columns(columns.map(words)), weights),
+        Nodes::Units(columns, lambda) => message_of(&Units::<L>::new(&columns, lambda), weights),
+    }
+}
+
+#[inline(always)]
+fn message_of<L: Lanes, const N: usize, S: Store<L, N>>(nodes: &S, weights: &[Fr]) -> ([Fr; 5], usize) {
     let steps = (weights.len() / (2 * L::COUNT)).min(STEPS);
-    let (weights, lambda) = (words(weights), merging::<L>(&nodes));
+    let weights = words(weights);
     let mut sums = ([Products::<L>::zero(); 4], Element::<L>::zero());
     for step in 0..steps {
         let first = 2 * L::COUNT * step;
         let (even, odd) = load::<L>(weights, first / 2, 1);
         for (weight, pair) in [(even, first), (odd, first + 1)] {
-            let (low, high) = pairs::<L>(&nodes, &lambda, pair, 2);
-            add_message(&mut sums, &low, &high, &weight);
+            let (low, high) = nodes.pairs(pair, 2);
+            nodes.factors(&low, &high).add_to(&mut sums, &weight);
         }
     }
-    (message(sums), steps * 2 * L::COUNT)
+    (message(sums, S::SCALE), steps * 2 * L::COUNT)
 }
 
-/// Binds the lowest variable of the nodes to `r`, and [`quartic_message`] of what comes out, while it is at hand. Returns how many nodes have come out.
+/// Binds the lowest variable of the nodes to `r`, and [`quartic_message`] of what comes out, while it is at hand. `out` has eight columns, or four for
+/// units. Returns how many nodes have come out.
 #[inline(always)]
-pub(super) fn quartic_bind<L: Lanes>(nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]; 8]) -> ([Fr; 5], usize) {
+pub(super) fn quartic_bind<L: Lanes>(nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]]) -> ([Fr; 5], usize) {
+    match nodes {
+        Nodes::Rows(p, d, lambda) => bind_of(&Rows::<L> { p: words(p), d: words(d), lambda: broadcast(lambda) }, r, weights, out),
+        Nodes::Columns(columns) => bind_of::<L, 8, _>(&Columns(columns.map(words)), r, weights, out),
+        Nodes::Units(columns, lambda) => bind_of(&Units::<L>::new(&columns, lambda), r, weights, out),
+    }
+}
+
+#[inline(always)]
+fn bind_of<L: Lanes, const N: usize, S: Store<L, N>>(nodes: &S, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]]) -> ([Fr; 5], usize) {
     let steps = (weights.len().min(out[0].len() / 2) / (2 * L::COUNT)).min(STEPS);
-    let (weights, lambda, r) = (words(weights), merging::<L>(&nodes), broadcast::<L>(r));
+    let (weights, r) = (words(weights), broadcast::<L>(r));
     let mut sums = ([Products::<L>::zero(); 4], Element::<L>::zero());
     for step in 0..steps {
         let first = 4 * L::COUNT * step;
         let (even, odd) = load::<L>(weights, first / 4, 1);
         for (weight, node) in [(even, first), (odd, first + 2)] {
-            let (mut low, mut high) = pairs::<L>(&nodes, &lambda, node, 4);
-            let (low_next, high_next) = pairs::<L>(&nodes, &lambda, node + 1, 4);
-            for i in 0..8 {
-                low[i] = fold((low[i], high[i]), &r).reduce();
-                high[i] = fold((low_next[i], high_next[i]), &r).reduce();
-                store(low[i], high[i], words_mut(out[i]), node / 2, 2);
+            let (mut low, mut high) = nodes.pairs(node, 4);
+            let (low_next, high_next) = nodes.pairs(node + 1, 4);
+            for i in 0..N {
+                low[i] = fold((low[i], high[i]), &r).canonical();
+                high[i] = fold((low_next[i], high_next[i]), &r).canonical();
+                store_as_is(low[i], high[i], words_mut(out[i]), node / 2, 2);
             }
-            add_message(&mut sums, &low, &high, &weight);
+            nodes.factors(&low, &high).add_to(&mut sums, &weight);
         }
     }
-    (message(sums), steps * 4 * L::COUNT)
+    (message(sums, S::SCALE), steps * 4 * L::COUNT)
 }
 
 #[cfg(test)]
@@ -317,6 +484,32 @@ mod tests {
                 }
                 assert_eq!(message[4], weights[..done].iter().sum::<Fr>());
 
+                let denominators: [&[Fr]; 4] = std::array::from_fn(|i| columns[4 + i]);
+                let (mut p, mut d) = (vec![Fr::ZERO; n], vec![Fr::ZERO; n]);
+                let done = dispatched::combine_units(*isa, denominators.map(|d| &d[..n]), &mut p, &mut d);
+                assert!(n - done < 16);
+                for i in 0..done {
+                    let ones = [Fr::ONE; 4];
+                    let want = assay_circuits::verifier::lookup::combine(&[ones, denominators.map(|d| d[i])].concat());
+                    assert_eq!((p[i], d[i]), want);
+                }
+
+                // units are the same nodes as columns with these numerators
+                let ones = vec![Fr::ONE; 2 * n];
+                let second: Vec<Fr> = denominators[1].iter().map(|d| Fr::ONE + r * d).collect();
+                let columns: [&[Fr]; 8] = std::array::from_fn(|i| match i {
+                    1 => &second[..],
+                    0..4 => &ones[..],
+                    _ => denominators[i - 4],
+                });
+                let (units, columns) = (Nodes::Units(denominators, &r), Nodes::Columns(columns));
+                assert_eq!(dispatched::quartic_message(*isa, units, &weights), dispatched::quartic_message(*isa, columns, &weights));
+                let mut out = vec![vec![Fr::ZERO; n]; 12];
+                let mut views: Vec<&mut [Fr]> = out.iter_mut().map(|column| &mut column[..]).collect();
+                let message = dispatched::quartic_bind(*isa, units, &r, &weights, &mut views[..4]);
+                assert_eq!(message, dispatched::quartic_bind(*isa, columns, &r, &weights, &mut views[4..]));
+                assert_eq!(out[..4], out[8..]);
+
                 // rows hold the same nodes as these columns, but for `λ·d_1`
                 let (p, d) = (&a[..8 * n], &b[..8 * n]);
                 let column = |i: usize| -> Vec<Fr> {
@@ -331,8 +524,7 @@ mod tests {
                 for nodes in [rows, columns] {
                     let mut out = vec![vec![Fr::ZERO; n]; 8];
                     let mut views: Vec<&mut [Fr]> = out.iter_mut().map(|column| &mut column[..]).collect();
-                    let views: &mut [&mut [Fr]; 8] = views.as_mut_slice().try_into().unwrap();
-                    let (message, done) = dispatched::quartic_bind(*isa, nodes, &x, &weights, views);
+                    let (message, done) = dispatched::quartic_bind(*isa, nodes, &x, &weights, &mut views);
                     for (out, merged) in out.iter().zip(&merged) {
                         assert!((0..done).all(|i| out[i] == merged[2 * i] + x * (merged[2 * i + 1] - merged[2 * i])));
                     }

@@ -37,11 +37,12 @@ impl<L: Lanes> Columns<L> {
     /// The six columns that `terms` additions left, without their biases.
     #[inline(always)]
     fn finish(&self, terms: usize) -> [L::Int; 6] {
-        let bias = |bias: u64| L::splat(bias.wrapping_mul(terms as u64));
+        let low = L::splat(L::LOW_BIAS.wrapping_mul(terms as u64));
+        let high = L::splat(L::HIGH_BIAS.wrapping_mul(terms as u64));
         let mut out = [L::splat(0); 6];
         for j in 0..5 {
-            out[j] = L::add(out[j], L::sub(self.low[j], bias(L::LOW_BIAS)));
-            out[j + 1] = L::add(out[j + 1], L::sub(self.high[j], bias(L::HIGH_BIAS)));
+            out[j] = L::add(out[j], L::sub(self.low[j], low));
+            out[j + 1] = L::add(out[j + 1], L::sub(self.high[j], high));
         }
         out
     }
@@ -65,8 +66,13 @@ pub(super) fn fold_columns<L: Lanes>(cells: &[i32], width: usize, coefficients: 
         let first = 2 * step * L::COUNT;
         let (mut left, mut right) = (Columns::<L>::new(), Columns::<L>::new());
         for (row, c) in coefficients.iter().enumerate() {
-            let splat = |j: usize| L::factor(L::splat(c[j]));
-            let limbs = [splat(0), splat(1), splat(2), splat(3), splat(4)];
+            let limbs = [
+                L::factor(L::splat(c[0])),
+                L::factor(L::splat(c[1])),
+                L::factor(L::splat(c[2])),
+                L::factor(L::splat(c[3])),
+                L::factor(L::splat(c[4])),
+            ];
             let cells = &cells[row * width + first..][..2 * L::COUNT];
             left.add(biased::<L>(cells), &limbs);
             right.add(biased::<L>(&cells[L::COUNT..]), &limbs);
@@ -97,17 +103,28 @@ pub(super) fn dot_rows<L: Lanes>(cells: &[i32], values: &[[u64; 5]], out: &mut [
             let row = &cells[(step * L::COUNT + lane) * len..][..len];
             let mut columns = Columns::<L>::new();
             for (cells, limbs) in row.chunks_exact(L::COUNT).zip(&slices) {
-                let limb = |j: usize| L::factor(L::read(&limbs[j]));
-                columns.add(biased::<L>(cells), &[limb(0), limb(1), limb(2), limb(3), limb(4)]);
+                let limbs = [
+                    L::factor(L::read(&limbs[0])),
+                    L::factor(L::read(&limbs[1])),
+                    L::factor(L::read(&limbs[2])),
+                    L::factor(L::read(&limbs[3])),
+                    L::factor(L::read(&limbs[4])),
+                ];
+                columns.add(biased::<L>(cells), &limbs);
             }
             let columns = columns.finish(len / L::COUNT);
-            (0..6).for_each(|j| sums[j][lane] = columns[j]);
+            for j in 0..6 {
+                sums[j][lane] = columns[j];
+            }
         }
         // a row's lanes become a lane's rows, and are added up
-        let total = sums.map(|mut rows| {
+        let mut total = [L::splat(0); 6];
+        for (total, rows) in total.iter_mut().zip(&mut sums) {
             L::transpose(&mut rows[..L::COUNT]);
-            rows[1..L::COUNT].iter().fold(rows[0], |sum, row| L::add(sum, *row))
-        });
+            for row in &rows[..L::COUNT] {
+                *total = L::add(*total, *row);
+            }
+        }
         write::<L>(total, &mut out[step * L::COUNT..]);
     }
     steps * L::COUNT
