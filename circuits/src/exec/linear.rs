@@ -9,6 +9,8 @@ use rayon::prelude::*;
 
 /// Bytes of patches per strip: they stay in the second-level cache while every output channel passes over them.
 const STRIP_BYTES: usize = 1 << 17;
+/// Output channels that a thread computes at a time.
+const CHANNELS: usize = 16;
 /// Patches are padded to a multiple of this length, so that dot products have no odd ends.
 const LANES: usize = 16;
 
@@ -86,7 +88,8 @@ impl Operands<'_> {
             .map(|top| {
                 let rows = top..(top + strip).min(height);
                 let patches = self.patches(window, &x, rows, length);
-                (top, products(&kernels, &patches, length, block))
+                let some = |kernels| products(kernels, &patches, length, block);
+                (top, kernels.par_chunks(CHANNELS * length).flat_map_iter(some).collect())
             })
             .collect();
         let (log_width, log_positions) = (self.dims.log_width(), self.dims.log_positions());
@@ -103,16 +106,22 @@ impl Operands<'_> {
     /// The kernels without padding, one after another: input channel, row, column; each padded to a multiple of [`LANES`].
     fn kernels(&self, window: &Window) -> Vec<i16> {
         let (log_height, log_width) = (window.log_height(), window.log_width());
-        let mut kernels = Vec::new();
-        for co in 0..self.dims.channels as usize {
+        let [height, width] = window.kernel.map(|k| k as usize);
+        let length = (self.from.channels as usize * height * width).next_multiple_of(LANES);
+        let mut kernels = vec![0; self.dims.channels as usize * length];
+        let pack = match log_width {
+            0 => pack_lines::<1>,
+            1 => pack_lines::<2>,
+            2 => pack_lines::<4>,
+            _ => pack_lines::<8>,
+        };
+        kernels.par_chunks_mut(length).enumerate().for_each(|(co, kernel)| {
+            let first = co << (self.from.log_channels() + log_height + log_width);
             for ci in 0..self.from.channels as usize {
-                for kh in 0..window.kernel[0] as usize {
-                    let at = ((((co << self.from.log_channels()) | ci) << log_height) | kh) << log_width;
-                    kernels.extend(self.matrix.get(at..at + window.kernel[1] as usize).unwrap_or(&[]));
-                }
+                let lines = self.matrix.get(first + (ci << (log_height + log_width))..).unwrap_or(&[]);
+                pack(lines, 1 << log_width, &mut kernel[ci * height * width..], [height, width]);
             }
-            kernels.resize(kernels.len().next_multiple_of(LANES), 0);
-        }
+        });
         kernels
     }
 
@@ -159,6 +168,18 @@ impl Operands<'_> {
                 target.zip(line).for_each(|(z, sum)| *z += i64::from(coefficient) * sum);
             }
         });
+    }
+}
+
+/// Copies the first `width` elements of each of `height` lines, which begin `pitch` elements apart, one after the other. Where there is room, `N` elements are
+/// copied at a time, which is quicker than to copy as few as it takes; the next line overwrites what is too much, and behind the last one it does not matter.
+fn pack_lines<const N: usize>(lines: &[i16], pitch: usize, to: &mut [i16], [height, width]: [usize; 2]) {
+    for line in 0..height {
+        let (Some(from), Some(to)) = (lines.get(line * pitch..), to.get_mut(line * width..)) else { return };
+        match (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
+            (Some(from), Some(to)) if width <= N => *to = *from,
+            _ => to.iter_mut().zip(from).take(width).for_each(|(to, from)| *to = *from),
+        }
     }
 }
 
