@@ -81,7 +81,7 @@ mod tests {
         let d: Vec<Fr> = g.iter().rev().copied().collect();
         let small = joined([&d, &g, &s, &h], eta);
         let w = small.quotient([z, zi, alpha]);
-        let last = divide(&small.with_rows(t, &q, &g, p1.len(), alpha, x, [z, zi, alpha], &w), x);
+        let last = divide(&small.with_rows(t, &q, &g, p1.len(), alpha, x, [z, zi, alpha], &w, Fr::ONE), x);
         let mut seen = vec![eval(t, tau), inner(&h, &p2)];
         seen.extend([&h, &q, &g, &s, &d, &w, &last].map(|p| eval(p, tau)));
         seen.extend([eval(&g, z), eval(&g, zi), eval(&h, z), eval(&h, zi), eval(&s, z), eval(&s, zi)]);

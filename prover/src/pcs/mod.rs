@@ -6,6 +6,7 @@
 //! not count: whatever a larger SRS would let a prover put there becomes a row of `h` that the inner product with `eq(u_2, ·)` ignores.
 //! The transcript is seeded by `seed`, which must bind `C_T`, `point` and `value`: the caller's `K` does.
 
+mod companion;
 pub mod encode;
 mod mask;
 mod open;
@@ -21,12 +22,13 @@ use crate::{
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 use ark_ff::Zero;
+pub use companion::Companion;
 pub use encode::{EncodeError, word};
 pub use mask::Mask;
-pub use open::open;
+pub use open::{open, open_with};
 pub use opening::{OPENING_BYTES, Opening};
-pub use transcript::Challenges;
-pub use verify::{pairing_inputs, verify};
+pub use transcript::{Challenges, Transcript};
+pub use verify::{pairing_inputs, pairing_inputs_with, verify};
 
 /// The smallest `c` of an opening.
 pub const MIN_LOG: usize = 1;
@@ -42,6 +44,8 @@ pub enum Challenge {
     Alpha,
     /// `x` is among the points opened.
     X,
+    /// `y` is 0 or a row's point.
+    Y,
 }
 
 /// Why there is no commitment or opening, or why one is refused.

@@ -2,8 +2,9 @@
 
 use super::{
     MAX_LOG, MIN_LOG, Opening, PcsError, commit,
+    companion::{Companion, common},
     poly::{add_scaled, divide, eval, inner, symmetric_upper},
-    transcript::{Transcript, inverse_of_z, refuse_opened_point},
+    transcript::{Transcript, inverse_of_vanishing, inverse_of_z, refuse_opened_point},
 };
 use crate::poly::eq_table;
 use crate::srs::Srs;
@@ -17,6 +18,21 @@ use rayon::prelude::*;
 /// # Errors
 /// Lengths that do not fit, an SRS that is too small, a value that is not the polynomial's, a degenerate challenge.
 pub fn open(srs: &Srs, t: &[Fr], point: &[Fr], value: Fr, seed: [u8; 32]) -> Result<Opening, PcsError> {
+    open_with(srs, t, point, value, Transcript::new(&seed), &[])
+}
+
+/// [`open`] together with companions, whose commitments and residues the transcript must bind as well.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(
+    srs: &Srs,
+    t: &[Fr],
+    point: &[Fr],
+    value: Fr,
+    mut transcript: Transcript,
+    companions: &[Companion<&[Fr]>],
+) -> Result<Opening, PcsError> {
     let c = point.len();
     if !(MIN_LOG..=MAX_LOG).contains(&c) {
         return Err(PcsError::ChunkLog { log: c });
@@ -27,7 +43,6 @@ pub fn open(srs: &Srs, t: &[Fr], point: &[Fr], value: Fr, seed: [u8; 32]) -> Res
     let (u1, u2) = point.split_at(c.div_ceil(2));
     let (p1, p2) = (eq_table(u1), eq_table(u2));
     let b = p1.len();
-    let mut transcript = Transcript::new(&seed);
 
     // 1. fold the rows; the last row is the blinding coefficient alone
     let h: Vec<Fr> = t.par_chunks(b).map(|row| inner(row, &p1)).collect();
@@ -57,13 +72,22 @@ pub fn open(srs: &Srs, t: &[Fr], point: &[Fr], value: Fr, seed: [u8; 32]) -> Res
     // 5. W: the quotient of each claim by the vanishing polynomial of its points
     let opened = [z, zi, alpha];
     let small = joined([&d, &g, &s, &h], eta);
-    let w = small.quotient(opened);
+    let etas: Vec<Fr> = std::iter::successors(Some(eta.pow([5u64])), |power| Some(*power * eta)).take(companions.len()).collect();
+    let mut w = small.quotient(opened);
+    let quotients: Vec<Vec<Fr>> = companions.par_iter().map(Companion::quotient).collect();
+    quotients.iter().zip(&etas).for_each(|(quotient, eta)| add_scaled(&mut w, *eta, quotient));
     let c_w = commit(srs, &w)?;
     let x = transcript.points(&[c_w]);
     refuse_opened_point(x, opened)?;
 
     // 6. L vanishes at x
-    let l = small.with_rows(t, &q, &g, b, alpha, x, opened, &w);
+    let others = common(companions, x);
+    let mut l = small.with_rows(t, &q, &g, b, alpha, x, opened, &w, others);
+    let own: Fr = opened.iter().map(|point| x - point).product();
+    for (companion, eta) in companions.iter().zip(etas) {
+        let rest = others * inverse_of_vanishing(companion, x)?;
+        add_scaled(&mut l, own * rest * eta, companion.polynomial);
+    }
     let c_w_prime = commit(srs, &divide(&l, x))?;
 
     let [g_z, g_zi, h_z, h_zi, s_z, s_zi] = evaluations;
@@ -97,14 +121,27 @@ impl Joined {
         w
     }
 
-    /// `L`, but for the interpolants: they are constants at `x` and do not change the quotient by `X - x`.
+    /// `L`, but for companions and for the interpolants: those are constants at `x` and do not change the quotient by `X - x`. `others` is the companions' vanishing
+    /// polynomial at `x`.
     #[allow(clippy::too_many_arguments, reason = "the names are those of the specification")]
-    pub(super) fn with_rows(&self, t: &[Fr], q: &[Fr], g: &[Fr], b: usize, alpha: Fr, x: Fr, opened: [Fr; 3], w: &[Fr]) -> Vec<Fr> {
+    pub(super) fn with_rows(
+        &self,
+        t: &[Fr],
+        q: &[Fr],
+        g: &[Fr],
+        b: usize,
+        alpha: Fr,
+        x: Fr,
+        opened: [Fr; 3],
+        w: &[Fr],
+        others: Fr,
+    ) -> Vec<Fr> {
         let [vz, vzi, va] = opened.map(|point| x - point);
         let mut l = t.to_vec();
         add_scaled(&mut l, alpha - x.pow([b as u64]), q);
-        for (scale, p) in [(-Fr::ONE, g), (vzi * va, &self.at_z), (va, &self.at_both), (Fr::ONE, &self.at_all), (-(vz * vzi * va), w)] {
-            add_scaled(&mut l, scale, p);
+        add_scaled(&mut l, -Fr::ONE, g);
+        for (scale, p) in [(vzi * va, &self.at_z[..]), (va, &self.at_both), (Fr::ONE, &self.at_all), (-(vz * vzi * va), w)] {
+            add_scaled(&mut l, scale * others, p);
         }
         l
     }

@@ -1,31 +1,45 @@
 //! The opening's transcript: `t_0 = keccak256("assay-opening-v2" ‖ K)`, `t_{i+1} = keccak256(t_i ‖ data)`, a challenge is `t mod r`.
-//! All that is absorbed before one challenge is the `data` of one hash.
+//! All that is absorbed before one challenge is the `data` of one hash. Where polynomials of another argument are opened too, its transcript goes before.
 
 use super::{
-    Challenge, Opening, PcsError,
+    Challenge, Companion, Opening, PcsError,
     encode::{fr_word, g1_bytes, keccak},
 };
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{Field, PrimeField, Zero};
 
 /// The running hash.
-pub(super) struct Transcript {
+#[derive(Clone)]
+pub struct Transcript {
     state: [u8; 32],
 }
 
 impl Transcript {
-    pub(super) fn new(seed: &[u8; 32]) -> Self {
-        Transcript { state: keccak(&[b"assay-opening-v2", seed]) }
+    /// Of an opening alone; `seed` is `K`.
+    pub fn new(seed: &[u8; 32]) -> Self {
+        Self::tagged(b"assay-opening-v2", &[seed])
     }
 
-    pub(super) fn points(&mut self, points: &[G1Affine]) -> Fr {
+    /// Of something that goes before an opening.
+    pub fn tagged(tag: &[u8], data: &[&[u8]]) -> Self {
+        Transcript { state: keccak(&[&[tag], data].concat()) }
+    }
+
+    /// Absorbs points and squeezes a challenge.
+    pub fn points(&mut self, points: &[G1Affine]) -> Fr {
         let bytes: Vec<u8> = points.iter().flat_map(g1_bytes).collect();
         self.squeeze(&bytes)
     }
 
-    pub(super) fn scalars(&mut self, scalars: &[Fr]) -> Fr {
+    /// Absorbs scalars and squeezes a challenge.
+    pub fn scalars(&mut self, scalars: &[Fr]) -> Fr {
         let bytes: Vec<u8> = scalars.iter().flat_map(fr_word).collect();
         self.squeeze(&bytes)
+    }
+
+    /// Squeezes another challenge.
+    pub fn again(&mut self) -> Fr {
+        self.squeeze(&[])
     }
 
     fn squeeze(&mut self, data: &[u8]) -> Fr {
@@ -56,8 +70,7 @@ impl Challenges {
     ///
     /// # Errors
     /// [`PcsError::DegenerateChallenge`].
-    pub fn replay(seed: &[u8; 32], opening: &Opening) -> Result<Self, PcsError> {
-        let mut transcript = Transcript::new(seed);
+    pub fn replay(mut transcript: Transcript, opening: &Opening) -> Result<Self, PcsError> {
         let alpha = transcript.points(&[opening.h]);
         let gamma = transcript.points(&[opening.q, opening.g]);
         let z = transcript.points(&[opening.s, opening.d]);
@@ -73,6 +86,11 @@ impl Challenges {
 pub(super) fn inverse_of_z(z: Fr, alpha: Fr) -> Result<Fr, PcsError> {
     let zi = z.inverse().filter(|zi| *zi != z).ok_or(PcsError::DegenerateChallenge { which: Challenge::Z })?;
     if alpha == z || alpha == zi { Err(PcsError::DegenerateChallenge { which: Challenge::Alpha }) } else { Ok(zi) }
+}
+
+/// `1 / Z(x)` for a companion; refuses an `x` that is one of its points.
+pub(super) fn inverse_of_vanishing<P>(companion: &Companion<P>, x: Fr) -> Result<Fr, PcsError> {
+    companion.vanishing(x).inverse().ok_or(PcsError::DegenerateChallenge { which: Challenge::X })
 }
 
 /// Refuses an `x` that is one of the opened points.

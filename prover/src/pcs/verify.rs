@@ -1,6 +1,9 @@
 //! The opening's verifier: field arithmetic of logarithmic size, one small multi-scalar multiplication, two pairings.
 
-use super::{Challenges, MAX_LOG, MIN_LOG, Opening, PcsError, open::Powers, poly::eval_eq};
+use super::{
+    Challenges, Companion, MAX_LOG, MIN_LOG, Opening, PcsError, Transcript, companion::common, open::Powers, poly::eval_eq,
+    transcript::inverse_of_vanishing,
+};
 use crate::msm::msm;
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup, pairing::Pairing};
@@ -37,13 +40,28 @@ pub fn pairing_inputs(
     seed: [u8; 32],
     opening: &Opening,
 ) -> Result<(G1Projective, G1Affine), PcsError> {
+    pairing_inputs_with(commitment_terms, point, value, Transcript::new(&seed), opening, &[])
+}
+
+/// [`pairing_inputs`] for an opening with companions, whose commitments and residues the transcript must bind as well.
+///
+/// # Errors
+/// As [`pairing_inputs`].
+pub fn pairing_inputs_with(
+    commitment_terms: &[(Fr, G1Affine)],
+    point: &[Fr],
+    value: Fr,
+    transcript: Transcript,
+    opening: &Opening,
+    companions: &[Companion<G1Affine>],
+) -> Result<(G1Projective, G1Affine), PcsError> {
     let c = point.len();
     if !(MIN_LOG..=MAX_LOG).contains(&c) {
         return Err(PcsError::ChunkLog { log: c });
     }
     let (u1, u2) = point.split_at(c.div_ceil(2));
     let b = 1u64 << u1.len();
-    let ch = Challenges::replay(&seed, opening)?;
+    let ch = Challenges::replay(transcript, opening)?;
     let Challenges { alpha, z, zi, eta, x, .. } = ch;
     let o = opening;
     let h_alpha = folded_evaluation(&ch, u1, u2, value, o)?;
@@ -58,18 +76,28 @@ pub fn pairing_inputs(
     let parabola = line(o.h_z, o.h_zi) + (h_alpha - line_alpha(o.h_z, o.h_zi)) * da * vz * vzi;
 
     let e = Powers::new(eta);
-    let (only_z, both) = (vzi * va, va);
-    let values = only_z * e.1 * z.pow([b - 1]) * o.g_zi + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + e.4 * parabola;
-    let own = [
+    let others = common(companions, x);
+    let (only_z, both, all) = (others * vzi * va, others * va, others);
+    let mut values =
+        only_z * e.1 * z.pow([b - 1]) * o.g_zi + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + all * e.4 * parabola;
+    let mut own = vec![
         (alpha - x.pow([b]), o.q),
         (only_z * e.1, o.d),
         (both * e.2 - Fr::ONE, o.g),
         (both * e.3, o.s),
-        (e.4, o.h),
-        (-(vz * vzi * va), o.w),
+        (all * e.4, o.h),
+        (-(others * vz * vzi * va), o.w),
         (x, o.w_prime),
-        (-values, G1Affine::generator()),
     ];
+    let mut scale = e.4 * vz * vzi * va * others;
+    for companion in companions {
+        scale *= eta;
+        let factor = scale * inverse_of_vanishing(companion, x)?;
+        let interpolant = companion.interpolant(x).ok_or(PcsError::DegenerateChallenge { which: super::Challenge::X })?;
+        values += factor * interpolant;
+        own.push((factor, companion.polynomial));
+    }
+    own.push((-values, G1Affine::generator()));
     let terms = commitment_terms.iter().copied().chain(own);
     let (scalars, points): (Vec<Fr>, Vec<G1Affine>) = terms.unzip();
     Ok((msm(&points, &scalars), o.w_prime))

@@ -5,7 +5,7 @@ use ark_ec::CurveGroup;
 use ark_ff::PrimeField;
 use assay_prover::{
     pcs::{
-        self, Challenges,
+        self, Challenges, Transcript,
         encode::{fr_word, g1_bytes, g2_bytes, keccak},
     },
     srs::Srs,
@@ -47,7 +47,7 @@ fn case(srs: &Srs, c: usize) -> String {
     let commitments: Vec<G1Affine> = chunks.iter().map(|p| pcs::commit(srs, p).expect("the SRS is large enough")).collect();
     let terms: Vec<(Fr, G1Affine)> = weights.into_iter().zip(commitments.iter().copied()).collect();
     let opening = pcs::open(srs, &t, &point, value, seed).expect("honest");
-    let ch = Challenges::replay(&seed, &opening).expect("not degenerate");
+    let ch = Challenges::replay(Transcript::new(&seed), &opening).expect("not degenerate");
     let (left, right) = pcs::pairing_inputs(&terms, &point, value, seed, &opening).expect("honest");
     pcs::verify(srs.h, srs.tau_h, &terms, &point, value, seed, &opening).expect("honest");
     let folded = pcs::commit(srs, &t).expect("the SRS is large enough");
