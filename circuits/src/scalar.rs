@@ -5,6 +5,7 @@
 
 use crate::Fr;
 use crate::poseidon::{self, WIDTH};
+use crate::verifier::lookup;
 use ark_ff::{AdditiveGroup, Field};
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -97,6 +98,11 @@ pub trait Scalar:
     /// One permutation of the transcript's sponge.
     fn permute(state: &mut [Self; WIDTH]) {
         poseidon::permute(state);
+    }
+
+    /// One round of a level of the lookup argument's tree: [`lookup::quartic_round`]. Errors: [`VerifyError::ZeroDivisor`].
+    fn quartic_round(claim: &Self, message: [&Self; 4], r: &Self, x: &Self) -> Result<Self, VerifyError> {
+        lookup::quartic_round(claim, message, r, x)
     }
 
     /// The value times a constant.

@@ -60,7 +60,13 @@ impl PublicInputs {
 }
 
 /// The circuit, on whatever it runs: constraints or a witness.
-fn synthesise<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], public: &[S], statement: &S, proof: &InnerProof<S>) -> Result<(), VerifyError> {
+pub(crate) fn synthesise<S: Scalar>(
+    shape: &Shape,
+    srs_id: &[u8; 32],
+    public: &[S],
+    statement: &S,
+    proof: &InnerProof<S>,
+) -> Result<(), VerifyError> {
     let [digest, chi, fold] = public else {
         return Err(VerifyError::Length { part: "public inputs", have: public.len(), need: PUBLIC_INPUTS });
     };
