@@ -6,7 +6,7 @@
 
 use crate::Fr;
 use crate::poseidon::{self, WIDTH};
-use crate::scalar::{Check, Scalar, VerifyError};
+use crate::scalar::{self, Check, Scalar, VerifyError};
 use crate::verifier::lookup;
 use ark_ff::{AdditiveGroup, Field};
 use std::cell::RefCell;
@@ -111,6 +111,16 @@ impl System {
     }
 }
 
+/// [`Scalar::powers_sum`], two values at a time: a sum of two products is one row.
+fn powers_sum_by_two<S: Scalar>(values: &[S], x: &S) -> S {
+    let square = x.square();
+    let step = |sum: S, pair: &[S]| {
+        let odd = pair.get(1).map_or_else(S::zero, |value| value.clone() * x);
+        (sum * &square + &pair[0] + odd).keep()
+    };
+    values.chunks(2).rev().fold(S::zero(), step) * x
+}
+
 /// A constant or a linear combination of variables.
 #[derive(Clone)]
 pub enum Symbol {
@@ -190,7 +200,7 @@ impl Symbol {
         system.0.borrow().whole.then(|| system.clone())
     }
 
-    fn product(&self, other: &Self) -> Self {
+    fn times_other(&self, other: &Self) -> Self {
         match (self, other) {
             (_, Self::Constant(factor)) => self.scaled(*factor),
             (Self::Constant(factor), _) => other.scaled(*factor),
@@ -273,7 +283,7 @@ impl Value {
         tapes.filter(|tape| tape.whole).cloned()
     }
 
-    fn product(&self, other: &Self) -> Self {
+    fn times_other(&self, other: &Self) -> Self {
         let value = self.value() * other.value();
         match (self, other) {
             (Self::Assigned(tape, _), Self::Assigned(..)) => tape.witness(value),
@@ -334,8 +344,8 @@ macro_rules! operators {
     };
 }
 
-operators!(Symbol, |a, b| add a.add_scaled(b, Fr::ONE), sub a.add_scaled(b, -Fr::ONE), mul a.product(b), neg a.scaled(-Fr::ONE));
-operators!(Value, |a, b| add a.with(b, a.value() + b.value()), sub a.with(b, a.value() - b.value()), mul a.product(b), neg a.with(a, -a.value()));
+operators!(Symbol, |a, b| add a.add_scaled(b, Fr::ONE), sub a.add_scaled(b, -Fr::ONE), mul a.times_other(b), neg a.scaled(-Fr::ONE));
+operators!(Value, |a, b| add a.with(b, a.value() + b.value()), sub a.with(b, a.value() - b.value()), mul a.times_other(b), neg a.with(a, -a.value()));
 
 impl Scalar for Symbol {
     fn constant(value: Fr) -> Self {
@@ -404,6 +414,22 @@ impl Scalar for Symbol {
         self.scaled(constant)
     }
 
+    fn keep(self) -> Self {
+        if Self::whole([&self]).is_some() { self.seal() } else { self }
+    }
+
+    fn product(mut factors: Vec<Self>) -> Self {
+        // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
+        if Self::whole(factors.iter()).is_some() {
+            factors.reverse();
+        }
+        factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
+    }
+
+    fn powers_sum(values: &[Self], x: &Self) -> Self {
+        if Self::whole([x]).is_some() { powers_sum_by_two(values, x) } else { scalar::powers_sum(values, x) }
+    }
+
     fn permute(state: &mut [Self; WIDTH]) {
         let Some(system) = Self::whole(state.iter()) else { return poseidon::permute(state) };
         let output = std::array::from_fn(|_| system.0.borrow_mut().allocate());
@@ -455,6 +481,22 @@ impl Scalar for Value {
 
     fn times(&self, constant: Fr) -> Self {
         self.with(self, self.value() * constant)
+    }
+
+    fn keep(self) -> Self {
+        if Self::whole([&self]).is_some() { self.seal() } else { self }
+    }
+
+    fn product(mut factors: Vec<Self>) -> Self {
+        // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
+        if Self::whole(factors.iter()).is_some() {
+            factors.reverse();
+        }
+        factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
+    }
+
+    fn powers_sum(values: &[Self], x: &Self) -> Self {
+        if Self::whole([x]).is_some() { powers_sum_by_two(values, x) } else { scalar::powers_sum(values, x) }
     }
 
     fn permute(state: &mut [Self; WIDTH]) {

@@ -25,7 +25,7 @@ pub fn public_data<S: Scalar>(statement: &S, reduced: &Reduced<S>) -> Vec<S> {
 
 /// `Σ_{i>=1} d_i χ^i`.
 pub fn fold_public_data<S: Scalar>(data: &[S], chi: &S) -> S {
-    data.iter().rev().fold(S::zero(), |sum, d| (sum + d) * chi)
+    S::powers_sum(data, chi)
 }
 
 /// The public inputs of a wrap proof and the hash that they and the opening's transcript come from.

@@ -5,7 +5,7 @@
 //!
 //! | kind | `(s, t)` | a multiple of the selector | equations |
 //! |------|----------|----------------------------|-----------|
-//! | [`Sum`](Kind::Sum) | (0, 0) | `(s-1)(s-2)(s-3+3t) - 3t(t-1)` | `q0·w0·w1 + q1·w2·w3 + q2·w4·w5 + q3·w0·w1·w2·w3 + q4·w4 + q5 + q6·w6 + q7·n6 = PI` |
+//! | [`Sum`](Kind::Sum) | (0, 0) | `(s-1)(s-2)(s-3+3t) - 3t(t-1)` | `q0·w0·w1 + q1·w2·w3 + q2·w4·w5 + q3·w0·w1·w2·w3 + q4·w4 + q5·w5 + q6·w6 + q7·n6 = PI` |
 //! | [`Full`](Kind::Full) | (1, 0) | `s(s-2)(s-3+2t)` | `n_σ(i) = Σ_j M_ij w_σ(j)^5 + q_i`, `i` from 0 to 4, `σ = (6, 0, 1, 2, 3)` |
 //! | [`Absorb`](Kind::Absorb) | (2, 0) | `s(s-1)(s-3+t)` | the same with `w6 + q5`, `w0 + w4 + F_1`, `w1 + w5 + F_2`, `w2 + n4 + F_3`, `w3 + n5 + F_4` instead of `w_σ(j)` |
 //! | [`Pair`](Kind::Pair) | (3, 0) | `s(s-1)(s-2)` | `w2 = q0·w0·w1 + q1·w0 + q2·w1 + q3`, `w5 = q4·w3·w4 + q5·w3 + q6·w4 + q7` |
@@ -167,7 +167,7 @@ pub fn constraints<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], fixed: &[S; FIXE
 fn sum_row<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], q: &[S]) -> S {
     let [w0, w1, w2, w3, w4, w5, w6, _] = w;
     let (low, high) = (w0.clone() * w1, w2.clone() * w3);
-    let terms = [&low, &high, &(w4.clone() * w5), &(low.clone() * &high), w4, &S::one(), w6, &n[6]];
+    let terms = [&low, &high, &(w4.clone() * w5), &(low.clone() * &high), w4, w5, w6, &n[6]];
     sum(terms.into_iter().zip(q).map(|(term, q)| term.clone() * q))
 }
 

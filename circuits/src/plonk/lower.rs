@@ -30,7 +30,8 @@ pub(super) struct Row {
 #[derive(Clone, Debug)]
 pub(super) enum Recipe {
     Sum(LinearCombination),
-    Product([u32; 4]),
+    /// Coefficients of products.
+    Products(Vec<(Fr, Vec<u32>)>),
     Bilinear(Bilinear),
 }
 
@@ -117,6 +118,8 @@ struct Lowering {
     definitions: Vec<Definition>,
     replaced: Vec<Option<(u32, Fr)>>,
     uses: Vec<Uses>,
+    /// How often a combination of several variables is a factor.
+    factors: HashMap<LinearCombination, usize>,
     variables: usize,
     recipes: Vec<Recipe>,
     /// Linear combinations that are variables.
@@ -163,6 +166,42 @@ fn mark(uses: &mut [Uses], lc: &LinearCombination, place: Place) {
     }
 }
 
+/// Rows of a sum of so many long products, short ones and linear terms, by the way in which [`Lowering::sum_rows`] packs them.
+fn rows_for(mut long: usize, mut short: usize, mut linear: usize) -> usize {
+    let mut rows = 0;
+    while rows == 0 || long + short + linear > 0 {
+        rows += 1;
+        match (short, linear) {
+            (_, 2..) => linear -= 2,
+            (1.., _) => short -= 1,
+            _ => linear = 0,
+        }
+        let free = if long > 0 { 0 } else { 2 };
+        long = long.saturating_sub(1);
+        let products = short.min(free);
+        (short, linear) = (short - products, linear - linear.min(free - products));
+    }
+    rows
+}
+
+/// How many long products to shorten, how many short ones to make variables, how many linear terms to merge with others, each for half a row.
+fn cheapest(long: &[(Fr, Vec<u32>)], short: usize, linear: usize, fixed: usize) -> (usize, usize, usize) {
+    let three = long.iter().filter(|(_, factors)| factors.len() == 3).count();
+    let mut best = (2 * rows_for(long.len(), short, linear + fixed), (0, 0, 0));
+    for halved in 0..=three {
+        for (made, merged) in [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)] {
+            if made <= short + halved && merged < (linear + made).max(1) {
+                let terms = (long.len() - halved, short + halved - made, linear + fixed + made - merged);
+                let cost = 2 * rows_for(terms.0, terms.1, terms.2) + halved + made + merged;
+                if cost < best.0 {
+                    best = (cost, (halved, made, merged));
+                }
+            }
+        }
+    }
+    best.1
+}
+
 /// Lowers constraints.
 pub(super) fn lower(constraints: &Constraints) -> Rows {
     let mut lowering = Lowering::new(constraints);
@@ -179,6 +218,7 @@ impl Lowering {
             definitions: vec![Definition::Given; variables],
             replaced: vec![None; variables],
             uses: vec![Uses::default(); variables],
+            factors: HashMap::new(),
             variables,
             recipes: Vec::new(),
             wires: HashMap::new(),
@@ -278,6 +318,7 @@ impl Lowering {
                 Definition::Sum(lc) => mark(uses, lc, Place::Summand),
                 Definition::Product(_, factors) => {
                     for lc in factors {
+                        *self.factors.entry(lc.clone()).or_default() += 1;
                         mark(uses, lc, if single(lc).is_some() { Place::Factor } else { Place::Summand });
                     }
                 }
@@ -388,8 +429,13 @@ impl Lowering {
                 sum.constant += c;
             } else if let Some((factor, factors)) = self.joined(*v, Place::Summand) {
                 let (factor, factors) = self.flatten(factor, factors);
-                let variables = self.at_most(4, &factors);
-                sum.products.push((factor * c, variables));
+                for (k, factors) in self.distribute(factor * c, factors) {
+                    match self.at_most(4, &factors).as_slice() {
+                        [] => sum.constant += k,
+                        [v] => *sum.linear.entry(*v).or_insert(Fr::ZERO) += k,
+                        factors => sum.products.push((k, factors.to_vec())),
+                    }
+                }
             } else if sum.tail.is_none()
                 && let Some(block) = self.tails.remove(v)
             {
@@ -400,6 +446,28 @@ impl Lowering {
             }
         }
         sum
+    }
+
+    /// A product as a sum of products, if one of its factors is a combination that nothing else needs and that takes less as a part of the products: one of a few
+    /// variables, or one that consists of products.
+    fn distribute(&self, factor: Fr, mut factors: Vec<LinearCombination>) -> Vec<(Fr, Vec<LinearCombination>)> {
+        let joined = |v: u32| v != 0 && self.joined(v, Place::Summand).is_some();
+        let worth = |lc: &LinearCombination| {
+            let products = lc.iter().filter(|(v, _)| joined(*v)).count();
+            lc.len() > 1 && self.factors.get(lc) == Some(&1) && (products == lc.len() || products == 0 && lc.len() < 4)
+        };
+        let Some(at) = factors.iter().position(worth) else { return vec![(factor, factors)] };
+        let sum = factors.remove(at);
+        let terms = sum.into_iter().map(|(v, c)| {
+            let (k, mut own) = match self.joined(v, Place::Summand) {
+                Some((k, inner)) => self.flatten(k, inner),
+                None if v == 0 => (Fr::ONE, Vec::new()),
+                None => (Fr::ONE, vec![vec![(v, Fr::ONE)]]),
+            };
+            own.extend(factors.iter().cloned());
+            (factor * c * k, own)
+        });
+        terms.collect()
     }
 
     /// Factors as variables, the first of them multiplied until only so many are left.
@@ -415,34 +483,70 @@ impl Lowering {
 
     /// The product of two to four variables as a variable.
     fn multiply(&mut self, factors: &[u32]) -> u32 {
-        if let [a, b] = factors {
-            let bilinear = Bilinear { a: Some(*a), b: Some(*b), coefficients: [Fr::ONE, Fr::ZERO, Fr::ZERO, Fr::ZERO] };
-            let variable = self.derive(Recipe::Bilinear(bilinear));
-            self.pairs.push((bilinear, variable));
-            return variable;
-        }
-        let one = self.constant(Fr::ONE);
-        let padded = std::array::from_fn(|i| factors.get(i).copied().unwrap_or(one));
-        let variable = self.derive(Recipe::Product(padded));
         let sum = Sum { products: vec![(Fr::ONE, factors.to_vec())], ..Sum::default() };
-        self.rows_of(sum, Goal::Variable(variable));
+        match sum.bilinear() {
+            Some(_) => self.add_up_two(sum),
+            None => self.add_up(sum.products),
+        }
+    }
+
+    /// A bilinear function of two variables as a variable.
+    fn add_up_two(&mut self, sum: Sum) -> u32 {
+        let Some(bilinear) = sum.bilinear() else { return self.add_up(sum.products) };
+        let variable = self.derive(Recipe::Bilinear(bilinear));
+        self.pairs.push((bilinear, variable));
         variable
     }
 
-    fn product(&mut self, factor: Fr, factors: Vec<LinearCombination>, out: u32) {
-        let mut sum = Sum::default();
-        if let [a, b] = factors.as_slice() {
-            // each has one variable, if need be one made for it
-            let [(a0, a1, a), (b0, b1, b)] = [a, b].map(|lc| self.affine(lc));
-            sum.constant = factor * a0 * b0;
-            *sum.linear.entry(a).or_insert(Fr::ZERO) += factor * a1 * b0;
-            *sum.linear.entry(b).or_insert(Fr::ZERO) += factor * a0 * b1;
-            sum.products.push((factor * a1 * b1, vec![a, b]));
-        } else {
-            let variables = self.at_most(4, &factors);
-            sum.products.push((factor, variables));
+    /// A sum of products as a variable.
+    fn add_up(&mut self, products: Vec<(Fr, Vec<u32>)>) -> u32 {
+        let variable = self.derive(Recipe::Products(products.clone()));
+        self.rows_of(Sum { products, ..Sum::default() }, Goal::Variable(variable));
+        variable
+    }
+
+    /// Takes common factors out of products of more than two, the most frequent first.
+    fn hoist(&mut self, products: &mut Vec<(Fr, Vec<u32>)>) {
+        loop {
+            let mut frequency: BTreeMap<u32, usize> = BTreeMap::new();
+            for (_, factors) in products.iter().filter(|(_, factors)| factors.len() > 2) {
+                let distinct = factors.iter().enumerate().filter(|(i, v)| !factors[..*i].contains(v));
+                distinct.for_each(|(_, v)| *frequency.entry(*v).or_default() += 1);
+            }
+            let best = frequency.into_iter().max_by_key(|(v, count)| (*count, std::cmp::Reverse(*v)));
+            let Some((common, _)) = best.filter(|(_, count)| *count > 1) else { return };
+            let (mut inner, outer): (Vec<_>, Vec<_>) =
+                products.drain(..).partition(|(_, factors)| factors.len() > 2 && factors.contains(&common));
+            for (_, factors) in &mut inner {
+                let at = factors.iter().position(|v| *v == common).unwrap_or_default();
+                factors.remove(at);
+            }
+            *products = outer;
+            let rest = self.add_up(inner);
+            products.push((Fr::ONE, vec![common, rest]));
         }
+    }
+
+    fn product(&mut self, factor: Fr, mut factors: Vec<LinearCombination>, out: u32) {
+        if factors.len() == 3 {
+            let first = self.bilinear(Fr::ONE, &factors[0], &factors[1]);
+            let both = self.add_up_two(first);
+            factors = vec![vec![(both, Fr::ONE)], factors.swap_remove(2)];
+        }
+        let sum = match factors.as_slice() {
+            [a, b] => self.bilinear(factor, a, b),
+            _ => Sum { products: vec![(factor, self.at_most(4, &factors))], ..Sum::default() },
+        };
         self.rows_of(sum, Goal::Variable(out));
+    }
+
+    /// The product of two combinations that have one variable each, if need be one made for it.
+    fn bilinear(&mut self, factor: Fr, a: &LinearCombination, b: &LinearCombination) -> Sum {
+        let [(a0, a1, a), (b0, b1, b)] = [a, b].map(|lc| self.affine(lc));
+        let mut sum = Sum { constant: factor * a0 * b0, products: vec![(factor * a1 * b1, vec![a, b])], ..Sum::default() };
+        *sum.linear.entry(a).or_insert(Fr::ZERO) += factor * a1 * b0;
+        *sum.linear.entry(b).or_insert(Fr::ZERO) += factor * a0 * b1;
+        sum
     }
 
     /// `lc · variable = 1`.
@@ -457,7 +561,8 @@ impl Lowering {
         self.rows_of(sum, goal);
     }
 
-    fn rows_of(&mut self, sum: Sum, goal: Goal) {
+    fn rows_of(&mut self, mut sum: Sum, goal: Goal) {
+        self.hoist(&mut sum.products);
         if let Some(bilinear) = sum.bilinear()
             && !matches!(goal, Goal::Next)
         {
@@ -479,34 +584,50 @@ impl Lowering {
     /// A sum's rows, which must follow its tail's block.
     fn sum_rows(&mut self, sum: Sum, goal: Goal) -> Vec<Row> {
         let one = self.constant(Fr::ONE);
+        let (mut long, mut short): (Vec<_>, Vec<_>) = sum.products.into_iter().partition(|(_, factors)| factors.len() > 2);
         let mut linear: Vec<(u32, Fr)> = sum.linear.into_iter().filter(|(_, c)| *c != Fr::ZERO).collect();
+        let fixed = usize::from(sum.constant != Fr::ZERO) + usize::from(matches!(goal, Goal::Variable(_)));
+        let (halved, made, merged) = cheapest(&long, short.len(), linear.len(), fixed);
+        for _ in 0..halved {
+            let Some(at) = long.iter().position(|(_, factors)| factors.len() == 3) else { break };
+            let (c, factors) = long.remove(at);
+            let two = self.multiply(&factors[..2]);
+            short.push((c, vec![two, factors[2]]));
+        }
+        for _ in 0..made {
+            let shares = |(_, factors): &(Fr, Vec<u32>)| linear.iter().any(|(v, _)| factors.contains(v));
+            let product = short.remove(short.iter().position(shares).unwrap_or_default());
+            let own = linear.extract_if(.., |(v, _)| product.1.contains(v)).collect();
+            let variable = self.add_up_two(Sum { products: vec![product], linear: own, ..Sum::default() });
+            linear.push((variable, Fr::ONE));
+        }
+        for _ in 0..merged.min(linear.len() / 2) {
+            let two = linear.drain(..2).collect();
+            let variable = self.add_up_two(Sum { linear: two, ..Sum::default() });
+            linear.push((variable, Fr::ONE));
+        }
+        if sum.constant != Fr::ZERO {
+            linear.push((one, sum.constant));
+        }
         if let Goal::Variable(variable) = goal {
             linear.push((variable, -Fr::ONE));
         }
-        let (mut long, mut short): (Vec<_>, Vec<_>) = sum.products.into_iter().partition(|(_, factors)| factors.len() > 2);
         // taken from the end
         [&mut long, &mut short].into_iter().for_each(|list| list.reverse());
         linear.reverse();
         let mut rows: Vec<Row> = Vec::new();
         while rows.is_empty() || !(long.is_empty() && short.is_empty() && linear.is_empty()) {
             let mut row = Row::new(Kind::Sum);
-            let mut free = 0..3;
+            row.fill_last(&mut short, &mut linear);
             if let Some((c, factors)) = long.pop() {
                 row.constants[3] = c;
                 (0..4).for_each(|i| row.wires[i] = Some(factors.get(i).copied().unwrap_or(one)));
-                free = 2..3;
-            }
-            for slot in free {
-                if let Some((c, factors)) = short.pop() {
+            } else {
+                for slot in 0..2 {
+                    let linear = || linear.pop().map(|(v, c)| (c, vec![v, one]));
+                    let Some((c, factors)) = short.pop().or_else(linear) else { continue };
                     row.constants[slot] = c;
                     (0..2).for_each(|i| row.wires[2 * slot + i] = Some(factors[i]));
-                } else if let Some((v, c)) = linear.pop() {
-                    row.wires[2 * slot] = Some(v);
-                    if slot == 2 {
-                        row.constants[4] = c;
-                    } else {
-                        (row.constants[slot], row.wires[2 * slot + 1]) = (c, Some(one));
-                    }
                 }
             }
             row.constants[6] = Fr::ONE;
@@ -514,7 +635,6 @@ impl Lowering {
             rows.push(row);
         }
         if let [first, ..] = rows.as_mut_slice() {
-            first.constants[5] = sum.constant;
             first.constants[6] = sum.tail.map_or(Fr::ZERO, |(_, c)| c);
         }
         if let ([.., last], false) = (rows.as_mut_slice(), matches!(goal, Goal::Next)) {
@@ -631,6 +751,31 @@ impl Lowering {
 impl Row {
     pub(super) fn new(kind: Kind) -> Self {
         Self { kind, constants: [Fr::ZERO; CONSTANTS], wires: [None; WIRES] }
+    }
+
+    /// Wires 4 and 5 of a `Sum`: a product with what is linear in its factors, or two variables, or what there is.
+    fn fill_last(&mut self, products: &mut Vec<(Fr, Vec<u32>)>, linear: &mut Vec<(u32, Fr)>) {
+        let shares = |(_, factors): &(Fr, Vec<u32>)| linear.iter().any(|(v, _)| factors.contains(v));
+        let product = match products.iter().rposition(shares) {
+            Some(at) => Some(products.remove(at)),
+            None if linear.len() < 2 => products.pop(),
+            None => None,
+        };
+        if let Some((c, factors)) = product {
+            self.constants[2] = c;
+            for (i, factor) in factors.into_iter().enumerate() {
+                self.wires[4 + i] = Some(factor);
+                if let Some(at) = linear.iter().position(|(v, _)| *v == factor) {
+                    self.constants[4 + i] = linear.remove(at).1;
+                }
+            }
+        } else {
+            for i in 4..WIRES {
+                if let Some((v, c)) = linear.pop() {
+                    (self.wires[i], self.constants[i]) = (Some(v), c);
+                }
+            }
+        }
     }
 }
 

@@ -116,7 +116,9 @@ impl Circuit {
             let at = |v: u32| values[v as usize];
             let value = match recipe {
                 Recipe::Sum(lc) => evaluate(lc, &values),
-                Recipe::Product(factors) => factors.iter().map(|v| at(*v)).product(),
+                Recipe::Products(products) => {
+                    products.iter().map(|(c, factors)| factors.iter().fold(*c, |product, v| product * at(*v))).sum()
+                }
                 Recipe::Bilinear(bilinear) => {
                     let [a, b] = [bilinear.a, bilinear.b].map(|v| v.map_or(Fr::ZERO, at));
                     let [quadratic, left, right, constant] = bilinear.coefficients;
@@ -159,7 +161,7 @@ impl Circuit {
                     let (low, high) = (w[0] * w[1], w[2] * w[3]);
                     // the last constant is -1 wherever a sum goes on
                     advice[6][at + 1] =
-                        q[0] * low + q[1] * high + q[2] * w[4] * w[5] + q[3] * low * high + q[4] * w[4] + q[5] + q[6] * w[6];
+                        q[0] * low + q[1] * high + q[2] * w[4] * w[5] + q[3] * low * high + q[4] * w[4] + q[5] * w[5] + q[6] * w[6];
                 }
                 Kind::Round => {
                     advice[7][at] = Field::inverse(&w[1]).unwrap_or_default();

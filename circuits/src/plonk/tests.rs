@@ -258,12 +258,18 @@ fn sizes() {
         ("CIFAR", sample::cifar_cnn(), 16, Batch::ONE, 12),
         ("MLP", sample::mlp_4x1024(), 16, Batch::ONE, 13),
         ("VGG-16", sample::vgg16(), 17, Batch::ONE, 13),
-        ("LeNet-5 by 64", sample::lenet5(), 17, Batch::joint(6), 13),
+        ("LeNet-5 by 64", sample::lenet5(), 17, Batch::joint(6), 12),
     ];
     for (name, (architecture, _), log_chunk, batch, log_rows) in networks {
         let shape = Shape::batched(architecture, log_chunk, batch).unwrap();
         let circuit = Circuit::new(&shape, &SRS_ID).unwrap();
-        println!("{name}: {} rows, {:?}", circuit.used_rows, Kind::ALL.map(|kind| (kind, circuit.count(kind))));
+        let (statement, proof) = accepted(&shape, 1);
+        let public = public_inputs(statement, &lenient(&shape, statement, &proof).0);
+        let start = std::time::Instant::now();
+        let advice = circuit.advice(statement, &proof, public).unwrap();
+        let elapsed = start.elapsed();
+        println!("{name}: {} rows, {:?}, advice in {elapsed:?}", circuit.used_rows, Kind::ALL.map(|kind| (kind, circuit.count(kind))));
+        assert_eq!(circuit.first_violated(&advice, public.to_array()), None, "{name}");
         assert_eq!(circuit.log_rows, log_rows, "{name}");
     }
 }

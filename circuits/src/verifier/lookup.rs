@@ -40,7 +40,8 @@ fn pair<S: Scalar>(p0: &S, p1: &S, d0: &S, d1: &S) -> (S, S) {
 pub fn select<S: Scalar>(values: &[S], point: &[S]) -> S {
     let mut values = values.to_vec();
     for x in point {
-        values = values.chunks(2).map(|v| v[0].clone() + (v[v.len() - 1].clone() - &v[0]) * x).collect();
+        let kept: Vec<S> = values.into_iter().map(S::keep).collect();
+        values = kept.chunks(2).map(|v| v[0].clone() + (v[v.len() - 1].clone() - &v[0]) * x).collect();
     }
     values.into_iter().next().unwrap_or_else(S::zero)
 }
