@@ -6,12 +6,14 @@
 //! * [`layout`], [`shape`]: where every cell of a proof lives;
 //! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over [`poseidon`];
 //! * [`r1cs`], [`wrap`]: the same verifier as a circuit;
+//! * [`plonk`]: the same circuit as rows of a fixed gate set;
 //! * [`sample`]: networks for tests and benchmarks.
 
 pub mod batch;
 pub mod exec;
 pub mod layout;
 pub mod model;
+pub mod plonk;
 pub mod poseidon;
 pub mod r1cs;
 pub mod sample;

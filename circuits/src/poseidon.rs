@@ -11,19 +11,19 @@ use std::sync::OnceLock;
 
 /// Width of the permutation.
 pub const WIDTH: usize = 5;
-const FULL_ROUNDS: usize = 8;
-const PARTIAL_ROUNDS: usize = 60;
-const PARTIAL: std::ops::Range<usize> = FULL_ROUNDS / 2..FULL_ROUNDS / 2 + PARTIAL_ROUNDS;
+pub(crate) const FULL_ROUNDS: usize = 8;
+pub(crate) const PARTIAL_ROUNDS: usize = 60;
+pub(crate) const PARTIAL: std::ops::Range<usize> = FULL_ROUNDS / 2..FULL_ROUNDS / 2 + PARTIAL_ROUNDS;
 
 type Row = [Fr; WIDTH];
-type Square = [Row; WIDTH];
+pub(crate) type Square = [Row; WIDTH];
 
-struct Parameters {
-    round_constants: Vec<Row>,
-    matrix: Square,
+pub(crate) struct Parameters {
+    pub(crate) round_constants: Vec<Row>,
+    pub(crate) matrix: Square,
 }
 
-fn parameters() -> &'static Parameters {
+pub(crate) fn parameters() -> &'static Parameters {
     static PARAMETERS: OnceLock<Parameters> = OnceLock::new();
     PARAMETERS.get_or_init(|| {
         let (constants, matrix) = find_poseidon_ark_and_mds::<Fr>(254, WIDTH - 1, FULL_ROUNDS as u64, PARTIAL_ROUNDS as u64, 0);
@@ -64,18 +64,22 @@ struct Sparse {
     rounds: Vec<PartialRound>,
 }
 
-fn apply(matrix: &Square, vector: &Row) -> Row {
+pub(crate) fn identity() -> Square {
+    std::array::from_fn(|i| std::array::from_fn(|j| if i == j { Fr::ONE } else { Fr::ZERO }))
+}
+
+pub(crate) fn apply(matrix: &Square, vector: &Row) -> Row {
     std::array::from_fn(|i| Fr::sum_of_products(&matrix[i], vector))
 }
 
-fn multiply(a: &Square, b: &Square) -> Square {
+pub(crate) fn multiply(a: &Square, b: &Square) -> Square {
     std::array::from_fn(|i| std::array::from_fn(|j| (0..WIDTH).map(|k| a[i][k] * b[k][j]).sum()))
 }
 
 /// By Gauss–Jordan; zero pivots do not occur here, as every square submatrix of the round's matrix is regular.
-fn invert(matrix: &Square) -> Square {
+pub(crate) fn invert(matrix: &Square) -> Square {
     let mut left = *matrix;
-    let mut right: Square = std::array::from_fn(|i| std::array::from_fn(|j| if i == j { Fr::ONE } else { Fr::ZERO }));
+    let mut right = identity();
     for i in 0..WIDTH {
         let pivot = Field::inverse(&left[i][i]).unwrap_or_default();
         left[i].iter_mut().chain(&mut right[i]).for_each(|v| *v *= pivot);
@@ -105,7 +109,7 @@ fn sparse() -> &'static Sparse {
         let Parameters { round_constants, matrix } = parameters();
         // Backwards: `dense` is what the rounds behind have handed on to this one, `constants` what they want added after its matrix.
         let mut rounds = Vec::new();
-        let mut dense: Square = std::array::from_fn(|i| std::array::from_fn(|j| if i == j { Fr::ONE } else { Fr::ZERO }));
+        let mut dense = identity();
         let mut constants = [Fr::ZERO; WIDTH];
         for round in PARTIAL.rev() {
             let (factors, rest) = factor(&multiply(&dense, matrix));

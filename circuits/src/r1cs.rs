@@ -5,7 +5,9 @@
 //! a product of two non-constants, an inverse and [`Scalar::seal`] allocate one variable each, nothing else does.
 
 use crate::Fr;
-use crate::scalar::{Check, Scalar, VerifyError};
+use crate::poseidon::{self, WIDTH};
+use crate::scalar::{self, Check, Scalar, VerifyError};
+use crate::verifier::lookup;
 use ark_ff::{AdditiveGroup, Field};
 use std::cell::RefCell;
 use std::ops::{Add, Mul, Neg, Sub};
@@ -27,6 +29,29 @@ pub struct Constraints {
     pub b: Vec<LinearCombination>,
     /// Products.
     pub c: Vec<LinearCombination>,
+    /// What is kept whole, in the order of use; none unless the system was made for it.
+    pub gates: Vec<Gate>,
+    /// Whether [`Gate`]s are kept whole.
+    whole: bool,
+}
+
+/// A part of the verifier that a machine with more than products has rows for.
+#[derive(Clone, Debug)]
+pub enum Gate {
+    /// `output = permute(input)`.
+    Permutation {
+        /// The state before.
+        input: [LinearCombination; WIDTH],
+        /// The state after.
+        output: [u32; WIDTH],
+    },
+    /// `output` is [`crate::verifier::lookup::quartic_round`] of the rest.
+    Round {
+        /// `claim`, the four messages, `r`, `x`.
+        input: [LinearCombination; 7],
+        /// `g(x)`.
+        output: u32,
+    },
 }
 
 impl Constraints {
@@ -55,9 +80,18 @@ pub struct System(Rc<RefCell<Constraints>>);
 impl System {
     /// A system with `public` public inputs after the constant one; they are its first variables.
     pub fn new(public: usize) -> (Self, Vec<Symbol>) {
-        let constraints = Constraints { public: public + 1, variables: public + 1, ..Constraints::default() };
+        Self::of(Constraints { public: public + 1, variables: public + 1, ..Constraints::default() })
+    }
+
+    /// [`Self::new`] for a machine that has rows for [`Gate`]s: they are kept whole, and are no products.
+    pub fn whole(public: usize) -> (Self, Vec<Symbol>) {
+        Self::of(Constraints { public: public + 1, variables: public + 1, whole: true, ..Constraints::default() })
+    }
+
+    fn of(constraints: Constraints) -> (Self, Vec<Symbol>) {
+        let public = constraints.public as u32;
         let system = Self(Rc::new(RefCell::new(constraints)));
-        let inputs = (1..=public as u32).map(|v| system.variable(v)).collect();
+        let inputs = (1..public).map(|v| system.variable(v)).collect();
         (system, inputs)
     }
 
@@ -75,6 +109,16 @@ impl System {
     fn variable(&self, variable: u32) -> Symbol {
         Symbol::Linear(self.clone(), vec![(variable, Fr::ONE)])
     }
+}
+
+/// [`Scalar::powers_sum`], two values at a time: a sum of two products is one row.
+fn powers_sum_by_two<S: Scalar>(values: &[S], x: &S) -> S {
+    let square = x.square();
+    let step = |sum: S, pair: &[S]| {
+        let odd = pair.get(1).map_or_else(S::zero, |value| value.clone() * x);
+        (sum * &square + &pair[0] + odd).keep()
+    };
+    values.chunks(2).rev().fold(S::zero(), step) * x
 }
 
 /// A constant or a linear combination of variables.
@@ -150,7 +194,13 @@ impl Symbol {
         }
     }
 
-    fn product(&self, other: &Self) -> Self {
+    /// The system of any of these, if it keeps gates whole.
+    fn whole<'a>(values: impl IntoIterator<Item = &'a Self>) -> Option<System> {
+        let system = values.into_iter().find_map(Self::system)?;
+        system.0.borrow().whole.then(|| system.clone())
+    }
+
+    fn times_other(&self, other: &Self) -> Self {
         match (self, other) {
             (_, Self::Constant(factor)) => self.scaled(*factor),
             (Self::Constant(factor), _) => other.scaled(*factor),
@@ -174,25 +224,38 @@ pub enum Value {
 
 /// The values of all variables, in the order of allocation.
 #[derive(Clone)]
-pub struct Tape(Rc<RefCell<Vec<Fr>>>);
+pub struct Tape {
+    values: Rc<RefCell<Vec<Fr>>>,
+    whole: bool,
+}
 
 impl Tape {
-    /// A tape that starts with one and the public inputs.
+    /// A tape that starts with one and the public inputs, for [`System::new`].
     pub fn new(public: &[Fr]) -> (Self, Vec<Value>) {
-        let tape = Self(Rc::new(RefCell::new(std::iter::once(Fr::ONE).chain(public.iter().copied()).collect())));
+        Self::of(public, false)
+    }
+
+    /// A tape for [`System::whole`].
+    pub fn whole(public: &[Fr]) -> (Self, Vec<Value>) {
+        Self::of(public, true)
+    }
+
+    fn of(public: &[Fr], whole: bool) -> (Self, Vec<Value>) {
+        let values = std::iter::once(Fr::ONE).chain(public.iter().copied()).collect();
+        let tape = Self { values: Rc::new(RefCell::new(values)), whole };
         let inputs = public.iter().map(|v| Value::Assigned(tape.clone(), *v)).collect();
         (tape, inputs)
     }
 
     /// A new private variable.
     pub fn witness(&self, value: Fr) -> Value {
-        self.0.borrow_mut().push(value);
+        self.values.borrow_mut().push(value);
         Value::Assigned(self.clone(), value)
     }
 
     /// The assignment: one, public inputs, private variables.
     pub fn into_assignment(self) -> Vec<Fr> {
-        self.0.take()
+        self.values.take()
     }
 }
 
@@ -211,7 +274,16 @@ impl Value {
         }
     }
 
-    fn product(&self, other: &Self) -> Self {
+    /// The tape of any of these, if it is that of a system that keeps gates whole.
+    fn whole<'a>(values: impl IntoIterator<Item = &'a Self>) -> Option<Tape> {
+        let tapes = values.into_iter().find_map(|value| match value {
+            Self::Constant(_) => None,
+            Self::Assigned(tape, _) => Some(tape),
+        });
+        tapes.filter(|tape| tape.whole).cloned()
+    }
+
+    fn times_other(&self, other: &Self) -> Self {
         let value = self.value() * other.value();
         match (self, other) {
             (Self::Assigned(tape, _), Self::Assigned(..)) => tape.witness(value),
@@ -272,8 +344,8 @@ macro_rules! operators {
     };
 }
 
-operators!(Symbol, |a, b| add a.add_scaled(b, Fr::ONE), sub a.add_scaled(b, -Fr::ONE), mul a.product(b), neg a.scaled(-Fr::ONE));
-operators!(Value, |a, b| add a.with(b, a.value() + b.value()), sub a.with(b, a.value() - b.value()), mul a.product(b), neg a.with(a, -a.value()));
+operators!(Symbol, |a, b| add a.add_scaled(b, Fr::ONE), sub a.add_scaled(b, -Fr::ONE), mul a.times_other(b), neg a.scaled(-Fr::ONE));
+operators!(Value, |a, b| add a.with(b, a.value() + b.value()), sub a.with(b, a.value() - b.value()), mul a.times_other(b), neg a.with(a, -a.value()));
 
 impl Scalar for Symbol {
     fn constant(value: Fr) -> Self {
@@ -341,6 +413,39 @@ impl Scalar for Symbol {
     fn times(&self, constant: Fr) -> Self {
         self.scaled(constant)
     }
+
+    fn keep(self) -> Self {
+        if Self::whole([&self]).is_some() { self.seal() } else { self }
+    }
+
+    fn product(mut factors: Vec<Self>) -> Self {
+        // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
+        if Self::whole(factors.iter()).is_some() {
+            factors.reverse();
+        }
+        factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
+    }
+
+    fn powers_sum(values: &[Self], x: &Self) -> Self {
+        if Self::whole([x]).is_some() { powers_sum_by_two(values, x) } else { scalar::powers_sum(values, x) }
+    }
+
+    fn permute(state: &mut [Self; WIDTH]) {
+        let Some(system) = Self::whole(state.iter()) else { return poseidon::permute(state) };
+        let output = std::array::from_fn(|_| system.0.borrow_mut().allocate());
+        let input = std::array::from_fn(|i| state[i].combination());
+        system.0.borrow_mut().gates.push(Gate::Permutation { input, output });
+        *state = output.map(|variable| system.variable(variable));
+    }
+
+    fn quartic_round(claim: &Self, message: [&Self; 4], r: &Self, x: &Self) -> Result<Self, VerifyError> {
+        let [at_zero, minus_one, two, leading] = message;
+        let input = [claim, at_zero, minus_one, two, leading, r, x];
+        let Some(system) = Self::whole(input) else { return lookup::quartic_round(claim, message, r, x) };
+        let output = system.0.borrow_mut().allocate();
+        system.0.borrow_mut().gates.push(Gate::Round { input: input.map(Self::combination), output });
+        Ok(system.variable(output))
+    }
 }
 
 impl Scalar for Value {
@@ -376,5 +481,35 @@ impl Scalar for Value {
 
     fn times(&self, constant: Fr) -> Self {
         self.with(self, self.value() * constant)
+    }
+
+    fn keep(self) -> Self {
+        if Self::whole([&self]).is_some() { self.seal() } else { self }
+    }
+
+    fn product(mut factors: Vec<Self>) -> Self {
+        // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
+        if Self::whole(factors.iter()).is_some() {
+            factors.reverse();
+        }
+        factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
+    }
+
+    fn powers_sum(values: &[Self], x: &Self) -> Self {
+        if Self::whole([x]).is_some() { powers_sum_by_two(values, x) } else { scalar::powers_sum(values, x) }
+    }
+
+    fn permute(state: &mut [Self; WIDTH]) {
+        let Some(tape) = Self::whole(state.iter()) else { return poseidon::permute(state) };
+        let mut values = state.each_ref().map(Self::value);
+        poseidon::permute_sparse(&mut values);
+        *state = values.map(|value| tape.witness(value));
+    }
+
+    fn quartic_round(claim: &Self, message: [&Self; 4], r: &Self, x: &Self) -> Result<Self, VerifyError> {
+        let all = [claim, r, x].into_iter().chain(message);
+        let Some(tape) = Self::whole(all) else { return lookup::quartic_round(claim, message, r, x) };
+        let values = message.map(Self::value);
+        lookup::quartic_round(&claim.value(), values.each_ref(), &r.value(), &x.value()).map(|value| tape.witness(value))
     }
 }

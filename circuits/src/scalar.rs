@@ -5,6 +5,7 @@
 
 use crate::Fr;
 use crate::poseidon::{self, WIDTH};
+use crate::verifier::lookup;
 use ark_ff::{AdditiveGroup, Field};
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -89,14 +90,34 @@ pub trait Scalar:
         coefficients.iter().zip(values).fold(start, |sum, (c, v)| sum + v.times(*c))
     }
 
+    /// The product of all. Whoever computes many products with the same last factors may begin with these.
+    fn product(factors: Vec<Self>) -> Self {
+        factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
+    }
+
+    /// `Σ_{i>=1} values_i x^i`.
+    fn powers_sum(values: &[Self], x: &Self) -> Self {
+        powers_sum(values, x)
+    }
+
     /// Marks a value that will be used often, so that a circuit gives it a variable of its own.
     fn seal(self) -> Self {
+        self
+    }
+
+    /// Marks a value that is used more than once: a machine on which a sum costs something gives it a variable.
+    fn keep(self) -> Self {
         self
     }
 
     /// One permutation of the transcript's sponge.
     fn permute(state: &mut [Self; WIDTH]) {
         poseidon::permute(state);
+    }
+
+    /// One round of a level of the lookup argument's tree: [`lookup::quartic_round`]. Errors: [`VerifyError::ZeroDivisor`].
+    fn quartic_round(claim: &Self, message: [&Self; 4], r: &Self, x: &Self) -> Result<Self, VerifyError> {
+        lookup::quartic_round(claim, message, r, x)
     }
 
     /// The value times a constant.
@@ -148,6 +169,11 @@ impl Scalar for Fr {
     fn square(&self) -> Self {
         Field::square(self)
     }
+}
+
+/// [`Scalar::powers_sum`] by Horner's rule.
+pub fn powers_sum<S: Scalar>(values: &[S], x: &S) -> S {
+    values.iter().rev().fold(S::zero(), |sum, value| (sum + value) * x)
 }
 
 /// The constant for a small signed integer.

@@ -25,7 +25,7 @@ pub fn public_data<S: Scalar>(statement: &S, reduced: &Reduced<S>) -> Vec<S> {
 
 /// `Σ_{i>=1} d_i χ^i`.
 pub fn fold_public_data<S: Scalar>(data: &[S], chi: &S) -> S {
-    data.iter().rev().fold(S::zero(), |sum, d| (sum + d) * chi)
+    S::powers_sum(data, chi)
 }
 
 /// The public inputs of a wrap proof and the hash that they and the opening's transcript come from.
@@ -60,7 +60,13 @@ impl PublicInputs {
 }
 
 /// The circuit, on whatever it runs: constraints or a witness.
-fn synthesise<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], public: &[S], statement: &S, proof: &InnerProof<S>) -> Result<(), VerifyError> {
+pub(crate) fn synthesise<S: Scalar>(
+    shape: &Shape,
+    srs_id: &[u8; 32],
+    public: &[S],
+    statement: &S,
+    proof: &InnerProof<S>,
+) -> Result<(), VerifyError> {
     let [digest, chi, fold] = public else {
         return Err(VerifyError::Length { part: "public inputs", have: public.len(), need: PUBLIC_INPUTS });
     };

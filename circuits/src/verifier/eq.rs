@@ -17,7 +17,7 @@ pub fn eq<S: Scalar>(a: &[S], b: &[S]) -> S {
 /// `eq(point, bits of index)`.
 pub fn eq_index<S: Scalar>(point: &[S], index: usize) -> S {
     let factor = |(i, x): (usize, &S)| if (index >> i) & 1 == 1 { x.clone() } else { S::one() - x };
-    point.iter().enumerate().map(factor).reduce(|x, y| x * y).unwrap_or_else(S::one)
+    S::product(point.iter().enumerate().map(factor).collect())
 }
 
 /// `eq(point, ·)` on the whole hypercube: `2^len` values.

@@ -114,12 +114,15 @@ impl<S: Scalar> Builder<'_, S> {
             let low = &u[..block.log_size as usize];
             let e = eq_index(&u[block.log_size as usize..], block.offset >> block.log_size).seal();
             let leaf = Leaf { e: &e, delta, gamma: &gamma, beta: &challenges.beta };
-            denominator = denominator - &e;
             denominator = denominator + self.leaf_block(*kind, &leaf, low);
-            if !matches!(kind, LeafKind::Table { .. } | LeafKind::Range { .. }) {
+            if matches!(kind, LeafKind::Table { .. } | LeafKind::Range { .. }) {
+                denominator = denominator - &e;
+            } else {
                 numerator = numerator + &e;
             }
         }
+        let numerator = numerator.keep();
+        let denominator = denominator - &numerator;
         let leaves = &challenges.leaves;
         self.target = self.target.clone() + &leaves.numerator - numerator + (leaves.denominator.clone() - denominator) * delta;
     }

@@ -40,7 +40,8 @@ fn pair<S: Scalar>(p0: &S, p1: &S, d0: &S, d1: &S) -> (S, S) {
 pub fn select<S: Scalar>(values: &[S], point: &[S]) -> S {
     let mut values = values.to_vec();
     for x in point {
-        values = values.chunks(2).map(|v| v[0].clone() + (v[v.len() - 1].clone() - &v[0]) * x).collect();
+        let kept: Vec<S> = values.into_iter().map(S::keep).collect();
+        values = kept.chunks(2).map(|v| v[0].clone() + (v[v.len() - 1].clone() - &v[0]) * x).collect();
     }
     values.into_iter().next().unwrap_or_else(S::zero)
 }
@@ -85,11 +86,18 @@ fn verify_level<S: Scalar>(
 /// One round of `Σ_x eq(r, x)·g(x)`: the factor `eq` of the round's own variable is known, so only `g` is sent (Gruen, ePrint 2024/108),
 /// and `g(1) = (claim - (1 - r)·g(0)) / r`. Returns `g(x)`.
 fn round<S: Scalar>(claim: &S, message: &[S], r: &S, x: &S) -> Result<S, VerifyError> {
-    let [at_zero, rest @ ..] = message else { return Err(VerifyError::ZeroDivisor) };
-    let at_one = (claim.clone() - eq_bit(r, &S::zero()) * at_zero) * r.inverse()?;
-    match rest {
-        [leading] => Ok(quadratic_at(at_zero, &at_one.seal(), leading, x)),
-        [minus_one, two, leading] => Ok(quartic_at([at_zero, minus_one, two, leading], &at_one.seal(), x)),
+    match message {
+        [at_zero, leading] => Ok(quadratic_at(at_zero, &at_one(claim, at_zero, r)?, leading, x)),
+        [at_zero, minus_one, two, leading] => S::quartic_round(claim, [at_zero, minus_one, two, leading], r, x),
         _ => Err(VerifyError::ZeroDivisor),
     }
+}
+
+/// A round whose `g` has degree 4: from `g(0), g(-1), g(2)` and the leading coefficient. Returns `g(x)`. Errors: [`VerifyError::ZeroDivisor`] if `r` is zero.
+pub fn quartic_round<S: Scalar>(claim: &S, message: [&S; 4], r: &S, x: &S) -> Result<S, VerifyError> {
+    Ok(quartic_at(message, &at_one(claim, message[0], r)?, x))
+}
+
+fn at_one<S: Scalar>(claim: &S, at_zero: &S, r: &S) -> Result<S, VerifyError> {
+    Ok(((claim.clone() - eq_bit(r, &S::zero()) * at_zero) * r.inverse()?).seal())
 }

@@ -1,0 +1,377 @@
+//! The gate set, written once: what every row must satisfy, generic over the scalars that it is computed with.
+//!
+//! `w_i` is advice column `i` in the row, `n_i` in the next row, `q_i` fixed column `i`, `s` and `t` the fixed columns 8 and 9 that choose the kind of row.
+//! Columns 0 to 5 take part in the copy constraints. `M` and the other capitals are Poseidon's constants ([`super::hash::Constants`]).
+//!
+//! | kind | `(s, t)` | a multiple of the selector | equations |
+//! |------|----------|----------------------------|-----------|
+//! | [`Sum`](Kind::Sum) | (0, 0) | `(s-1)(s-2)(s-3+3t) - 3t(t-1)` | `q0·w0·w1 + q1·w2·w3 + q2·w4·w5 + q3·w0·w1·w2·w3 + q4·w4 + q5·w5 + q6·w6 + q7·n6 = PI` |
+//! | [`Full`](Kind::Full) | (1, 0) | `s(s-2)(s-3+2t)` | `n_σ(i) = Σ_j M_ij w_σ(j)^5 + q_i`, `i` from 0 to 4, `σ = (6, 0, 1, 2, 3)` |
+//! | [`Absorb`](Kind::Absorb) | (2, 0) | `s(s-1)(s-3+t)` | the same with `w6 + q5`, `w0 + w4 + F_1`, `w1 + w5 + F_2`, `w2 + n4 + F_3`, `w3 + n5 + F_4` instead of `w_σ(j)` |
+//! | [`Pair`](Kind::Pair) | (3, 0) | `s(s-1)(s-2)` | `w2 = q0·w0·w1 + q1·w0 + q2·w1 + q3`, `w5 = q4·w3·w4 + q5·w3 + q6·w4 + q7` |
+//! | [`Enter`](Kind::Enter) | (0, 1) | `t((s-1)(s-2)+2-2t)` | `(w4, w5, w7, n0)_k = Σ_i E_ki w_(i-1) + Σ_(j<k) R_(k-j) x_j^5`, `k` from 1 to 4, `x = (w6, w4, w5, w7)` |
+//! | [`Partial`](Kind::Partial) | (1, 1) | `t·s(2-s)` | `n0 = rec(w3, w6, w4, w5, w7) + q0` |
+//! | both | | `t(4-s-2t)` | `n_π(j) = rec(the five inputs before it) + q_j`, `j` from 1 to 7 |
+//! | [`Leave`](Kind::Leave) | (2, 1) | `t·s(s-1)` | `n_σ(i) = Σ_j L_ij v_j + Σ_j P_ij v_j^5 + q_i`, `v = (w3, w6, w4, w5, w7)` |
+//! | [`Round`](Kind::Round) | (0, 2) | `t(t-1)` | `w1·w7 = 1`, `n6 = quartic(g_0, …)(w5)` |
+//!
+//! `rec(v) = Σ_(j=1..4) A_j v_j + Σ_(j=0..4) B_j v_j^5`, on the inputs in the order `π = (0, 1, 2, 3, 6, 4, 5, 7)` of the columns, row by row. In `Round`,
+//! `quartic` is the polynomial of degree 4 with `g(0) = w0`, `g(-1) = w2`, `g(2) = w3`, leading coefficient `w4`, and
+//! `g(1) = (w6 - (1-w1)·w0)·w7`: `w6` is the claim, `w1` the coordinate `r`, `w7` its inverse.
+//!
+//! At most one kind is on in a row, so equations of different kinds share a slot: slot `j` is the sum over kinds of selector times `j`-th equation. Every slot has
+//! degree at most 8 in the columns. A row of zeros in the fixed columns is a `Sum` that says nothing.
+
+use super::hash::{self, INPUTS, STATE};
+use crate::Fr;
+use crate::poseidon::WIDTH;
+use crate::scalar::{Scalar, int};
+use crate::verifier::sumcheck::quartic_at;
+
+/// Advice columns.
+pub const ADVICE: usize = 8;
+/// The first of them, which take part in the copy constraints.
+pub const WIRES: usize = 6;
+/// Fixed columns that are constants of the row.
+pub const CONSTANTS: usize = 8;
+/// Fixed columns: constants and the two that choose the kind.
+pub const FIXED: usize = CONSTANTS + 2;
+/// Slots.
+pub const CONSTRAINTS: usize = 11;
+/// The largest degree of a slot in the columns.
+pub const DEGREE: usize = 8;
+
+/// What a row does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A sum of products, and a product of four; the sum may go on from row to row in column 6.
+    Sum,
+    /// A full round of Poseidon.
+    Full,
+    /// A full round of Poseidon that adds a message first.
+    Absorb,
+    /// Two bilinear functions of two variables each.
+    Pair,
+    /// The first four partial rounds of Poseidon.
+    Enter,
+    /// Eight partial rounds of Poseidon.
+    Partial,
+    /// The linear part of the last partial rounds.
+    Leave,
+    /// A sumcheck round of the lookup argument.
+    Round,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [Self::Sum, Self::Full, Self::Absorb, Self::Pair, Self::Enter, Self::Partial, Self::Leave, Self::Round];
+
+    /// `s` and `t`.
+    pub fn code(self) -> [Fr; 2] {
+        let (s, t) = match self {
+            Self::Sum => (0, 0),
+            Self::Full => (1, 0),
+            Self::Absorb => (2, 0),
+            Self::Pair => (3, 0),
+            Self::Enter => (0, 1),
+            Self::Partial => (1, 1),
+            Self::Leave => (2, 1),
+            Self::Round => (0, 2),
+        };
+        [int(s), int(t)]
+    }
+}
+
+/// Multiples of the kinds' indicators, each nonzero at its own code and zero at all others; the last is that of both kinds with a recurrence. Degree 3 and less, 2 for `Round`.
+struct Selectors<S> {
+    sum: S,
+    full: S,
+    absorb: S,
+    pair: S,
+    enter: S,
+    partial: S,
+    leave: S,
+    round: S,
+    recurrence: S,
+}
+
+impl<S: Scalar> Selectors<S> {
+    fn new(s: &S, t: &S) -> Self {
+        let plus = |x: &S, k: i64| x.clone() + S::constant(int(k));
+        let (s1, s2, s3, t1) = (plus(s, -1), plus(s, -2), plus(s, -3), plus(t, -1));
+        let (ss1, ss2, s1s2) = (s.clone() * &s1, s.clone() * &s2, s1 * &s2);
+        let round = t.clone() * &t1;
+        Self {
+            sum: s1s2.clone() * (s3.clone() + t.times(int(3))) - round.times(int(3)),
+            full: ss2.clone() * (s3.clone() + t.times(int(2))),
+            absorb: ss1.clone() * (s3 + t),
+            pair: ss1.clone() * s2,
+            enter: (s1s2 - t1.times(int(2))) * t,
+            partial: -(ss2 * t),
+            leave: ss1 * t,
+            recurrence: t.clone() * (S::constant(int(4)) - s - t.times(int(2))),
+            round,
+        }
+    }
+}
+
+fn fifth<S: Scalar>(x: &S) -> S {
+    x.square().square() * x
+}
+
+fn sum<S: Scalar>(terms: impl IntoIterator<Item = S>) -> S {
+    terms.into_iter().reduce(|a, b| a + b).unwrap_or_else(S::zero)
+}
+
+fn dot<'a, S: Scalar + 'a>(constants: &[Fr], values: impl IntoIterator<Item = &'a S>) -> S {
+    sum(constants.iter().zip(values).map(|(c, v)| v.times(*c)))
+}
+
+/// The slots of a row, all zero where it is valid: from its advice values, those of the next row, its fixed values and its value of `PI`.
+pub fn constraints<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], fixed: &[S; FIXED], public: &S) -> [S; CONSTRAINTS] {
+    let [q @ .., s, t] = fixed;
+    let selectors = Selectors::new(s, t);
+    let mut slots: [S; CONSTRAINTS] = std::array::from_fn(|_| S::zero());
+    let mut add = |slot: usize, selector: &S, value: S| slots[slot] = slots[slot].clone() + value * selector;
+
+    add(0, &selectors.sum, sum_row(w, n, q) - public);
+    for (slot, value) in pair_row(w, q).into_iter().enumerate() {
+        add(slot, &selectors.pair, value);
+    }
+    let plain = STATE.map(|column| w[column].clone());
+    for (slot, value) in full_round(plain, n, q).into_iter().enumerate() {
+        add(slot, &selectors.full, value);
+    }
+    for (slot, value) in full_round(absorbed(w, n, q), n, q).into_iter().enumerate() {
+        add(slot, &selectors.absorb, value);
+    }
+    let inputs: Vec<(S, S)> = INPUTS.iter().map(|c| &w[*c]).chain(INPUTS.iter().map(|c| &n[*c])).map(|x| (x.clone(), fifth(x))).collect();
+    for (slot, value) in enter_row(w, &inputs[4..]).into_iter().enumerate() {
+        add(slot, &selectors.enter, value);
+    }
+    for (j, constant) in q.iter().enumerate() {
+        let selector = if j == 0 { &selectors.partial } else { &selectors.recurrence };
+        let slot = if j == 0 { 0 } else { 3 + j };
+        add(slot, selector, recurrence(&inputs[3 + j..]) + constant - &inputs[ADVICE + j].0);
+    }
+    for (slot, value) in leave_row(&inputs[3..ADVICE], n, q).into_iter().enumerate() {
+        add(slot, &selectors.leave, value);
+    }
+    for (slot, value) in round_row(w, n).into_iter().enumerate() {
+        add(slot, &selectors.round, value);
+    }
+    slots
+}
+
+/// What the terms of a `Sum` add up to, `PI` apart.
+fn sum_row<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], q: &[S]) -> S {
+    let [w0, w1, w2, w3, w4, w5, w6, _] = w;
+    let (low, high) = (w0.clone() * w1, w2.clone() * w3);
+    let terms = [&low, &high, &(w4.clone() * w5), &(low.clone() * &high), w4, w5, w6, &n[6]];
+    sum(terms.into_iter().zip(q).map(|(term, q)| term.clone() * q))
+}
+
+fn pair_row<S: Scalar>(w: &[S; ADVICE], q: &[S]) -> [S; 2] {
+    [0, 1].map(|half| {
+        let (a, b, out) = (&w[3 * half], &w[3 * half + 1], &w[3 * half + 2]);
+        let q = &q[4 * half..];
+        (a.clone() * &q[0] + &q[2]) * b + a.clone() * &q[1] + &q[3] - out
+    })
+}
+
+/// The state with its message and the first round's constants.
+fn absorbed<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], q: &[S]) -> [S; WIDTH] {
+    let added = [&q[5], &w[4], &w[5], &n[4], &n[5]];
+    let first = &hash::constants().first;
+    std::array::from_fn(|i| {
+        let value = w[STATE[i]].clone() + added[i];
+        if i == 0 { value } else { value + S::constant(first[i]) }
+    })
+}
+
+fn full_round<S: Scalar>(inputs: [S; WIDTH], n: &[S; ADVICE], q: &[S]) -> [S; WIDTH] {
+    let powers = inputs.map(|x| fifth(&x));
+    std::array::from_fn(|i| dot(&hash::constants().matrix[i], &powers) + &q[i] - &n[STATE[i]])
+}
+
+/// `inputs` are `x_0 …` with their fifth powers.
+fn enter_row<S: Scalar>(w: &[S; ADVICE], inputs: &[(S, S)]) -> [S; WIDTH - 1] {
+    let constants = hash::constants();
+    std::array::from_fn(|k| {
+        let forced = sum((0..=k).map(|j| inputs[j].1.times(constants.response[k - j])));
+        dot(&constants.enter[k], &w[..WIDTH - 1]) + forced - &inputs[k + 1].0
+    })
+}
+
+fn recurrence<S: Scalar>(inputs: &[(S, S)]) -> S {
+    let constants = hash::constants();
+    dot(&constants.linear, inputs[1..].iter().map(|x| &x.0)) + dot(&constants.powers, inputs.iter().map(|x| &x.1))
+}
+
+fn leave_row<S: Scalar>(inputs: &[(S, S)], n: &[S; ADVICE], q: &[S]) -> [S; WIDTH] {
+    let constants = hash::constants();
+    std::array::from_fn(|i| {
+        let linear = dot(&constants.leave_linear[i], inputs[1..].iter().map(|x| &x.0));
+        linear + dot(&constants.leave_powers[i], inputs.iter().map(|x| &x.1)) + &q[i] - &n[STATE[i]]
+    })
+}
+
+fn round_row<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE]) -> [S; 2] {
+    let [at_zero, r, minus_one, two, leading, x, claim, inverse] = w;
+    let at_one = (claim.clone() - (S::one() - r) * at_zero) * inverse;
+    [r.clone() * inverse - S::one(), quartic_at([at_zero, minus_one, two, leading], &at_one, x) - &n[6]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Random;
+    use ark_ff::{AdditiveGroup, Field};
+
+    type Cells = [Fr; ADVICE];
+
+    fn random<const N: usize>(random: &mut Random) -> [Fr; N] {
+        std::array::from_fn(|_| Field::square(&Fr::from(random.bits())) + Fr::from(random.bits()))
+    }
+
+    fn fixed(kind: Kind, constants: [Fr; CONSTANTS]) -> [Fr; FIXED] {
+        let mut all = [Fr::ZERO; FIXED];
+        all[..CONSTANTS].copy_from_slice(&constants);
+        all[CONSTANTS..].copy_from_slice(&kind.code());
+        all
+    }
+
+    fn valid(w: &Cells, n: &Cells, fixed: &[Fr; FIXED]) -> bool {
+        constraints(w, n, fixed, &Fr::ZERO).iter().all(|slot| *slot == Fr::ZERO)
+    }
+
+    /// The cells that a kind of row looks at: of its own, of the next row.
+    fn cells(kind: Kind) -> (Vec<usize>, Vec<usize>) {
+        let (state, all) = (STATE.to_vec(), (0..8).collect::<Vec<_>>());
+        match kind {
+            Kind::Sum => ((0..7).collect(), vec![6]),
+            Kind::Full => (state.clone(), state),
+            Kind::Absorb => ((0..7).collect(), (0..7).collect()),
+            Kind::Pair => ((0..6).collect(), Vec::new()),
+            Kind::Enter => (all.clone(), all),
+            Kind::Partial => (INPUTS[3..].to_vec(), all),
+            Kind::Leave => (INPUTS[3..].to_vec(), state),
+            Kind::Round => (all, vec![6]),
+        }
+    }
+
+    /// Valid rows of a kind, with random values where they are free.
+    fn rows(kind: Kind, rng: &mut Random) -> (Cells, Cells, [Fr; FIXED]) {
+        let (mut w, mut n, mut q): (Cells, Cells, [Fr; CONSTANTS]) = (random(rng), random(rng), random(rng));
+        // what is missing from a slot of this kind
+        let missing = |w: &Cells, n: &Cells, q: &[Fr; CONSTANTS]| match kind {
+            Kind::Sum => vec![sum_row(w, n, q)],
+            Kind::Pair => pair_row(w, q).to_vec(),
+            Kind::Round => round_row(w, n).to_vec(),
+            _ => Vec::new(),
+        };
+        match kind {
+            Kind::Sum => {
+                q[7] = -Fr::ONE;
+                n[6] += missing(&w, &n, &q)[0];
+            }
+            Kind::Pair => {
+                let left = missing(&w, &n, &q);
+                (w[2], w[5]) = (w[2] + left[0], w[5] + left[1]);
+            }
+            Kind::Round => {
+                w[7] = Field::inverse(&w[1]).unwrap();
+                n[6] += missing(&w, &n, &q)[1];
+            }
+            _ => {
+                let (message, state, capacity): ([Fr; WIDTH], [Fr; WIDTH], Fr) = (random(rng), random(rng), random::<1>(rng)[0]);
+                let sum = std::array::from_fn(|i| state[i] + if i == 0 { capacity } else { message[i] });
+                let (cells, result) = hash::cells(&sum);
+                let at = hash::constants().rows(capacity).iter().rposition(|(k, _)| *k == kind).unwrap();
+                q = hash::constants().rows(capacity)[at].1;
+                (0..WIDTH).for_each(|i| w[STATE[i]] = state[i]);
+                if at > 0 {
+                    w = cells[at - 1];
+                } else {
+                    [w[4], w[5]] = [message[1], message[2]];
+                }
+                match cells.get(at) {
+                    Some(next) => n = *next,
+                    None => (0..WIDTH).for_each(|i| n[STATE[i]] = result[i]),
+                }
+                if at == 0 {
+                    [n[4], n[5]] = [message[3], message[4]];
+                }
+            }
+        }
+        (w, n, fixed(kind, q))
+    }
+
+    /// Valid rows are valid; a change of any cell that the kind looks at is seen, a change of any other is not.
+    #[test]
+    fn every_cell_of_every_gate_counts() {
+        let mut rng = Random::new(1);
+        for kind in Kind::ALL {
+            for _ in 0..8 {
+                let (w, n, fixed) = rows(kind, &mut rng);
+                assert!(valid(&w, &n, &fixed), "{kind:?}");
+                let (own, next) = cells(kind);
+                for cell in 0..ADVICE {
+                    let change = random::<1>(&mut rng)[0];
+                    let (mut other_w, mut other_n) = (w, n);
+                    other_w[cell] += change;
+                    other_n[cell] += change;
+                    assert_eq!(valid(&other_w, &n, &fixed), !own.contains(&cell), "{kind:?} cell {cell}");
+                    assert_eq!(valid(&w, &other_n, &fixed), !next.contains(&cell), "{kind:?} next cell {cell}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_kind_is_on_at_a_time() {
+        for kind in Kind::ALL {
+            let [s, t] = kind.code();
+            let all = Selectors::new(&s, &t);
+            let by_kind = [all.sum, all.full, all.absorb, all.pair, all.enter, all.partial, all.leave, all.round];
+            for (other, selector) in Kind::ALL.iter().zip(by_kind) {
+                assert_eq!(selector != Fr::ZERO, *other == kind, "{other:?} at {kind:?}");
+            }
+            assert_eq!(all.recurrence != Fr::ZERO, [Kind::Enter, Kind::Partial].contains(&kind), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn empty_rows_say_nothing_but_the_public_input() {
+        let mut rng = Random::new(2);
+        let (w, n) = (random(&mut rng), random(&mut rng));
+        assert!(valid(&w, &n, &[Fr::ZERO; FIXED]));
+        let mut constants = [Fr::ZERO; CONSTANTS];
+        constants[4] = Fr::ONE;
+        let input = fixed(Kind::Sum, constants);
+        assert!(constraints(&w, &n, &input, &w[4]).iter().all(|slot| *slot == Fr::ZERO));
+        assert!(!valid(&w, &n, &input));
+    }
+
+    /// On a random line the slots are polynomials: differences one order above the degree vanish, those of its own order do not for all of them.
+    #[test]
+    fn slots_have_the_degree_that_the_quotient_is_made_for() {
+        let mut rng = Random::new(3);
+        let line: [[Fr; 2 * ADVICE + FIXED]; 2] = [random(&mut rng), random(&mut rng)];
+        let at = |x: u64| {
+            let values: [Fr; 2 * ADVICE + FIXED] = std::array::from_fn(|i| line[0][i] + line[1][i] * Fr::from(x));
+            let (advice, fixed) = values.split_at(2 * ADVICE);
+            let row = |cells: &[Fr]| std::array::from_fn(|i| cells[i]);
+            constraints(&row(&advice[..ADVICE]), &row(&advice[ADVICE..]), &std::array::from_fn(|i| fixed[i]), &Fr::ZERO)
+        };
+        let difference = |order: usize| {
+            let mut values: Vec<[Fr; CONSTRAINTS]> = (0..=order as u64).map(at).collect();
+            while values.len() > 1 {
+                values = values.windows(2).map(|v| std::array::from_fn(|i| v[1][i] - v[0][i])).collect();
+            }
+            values[0]
+        };
+        assert!(difference(DEGREE + 1).iter().all(|slot| *slot == Fr::ZERO));
+        assert!(difference(DEGREE).iter().any(|slot| *slot != Fr::ZERO));
+    }
+}
