@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use alloy::eips::BlockId;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::Filter;
 use alloy::signers::SignerSync;
@@ -113,10 +114,10 @@ impl Market {
         Ok(super::context(self.facts().await?.chain_id, self.config.market, job, self.config.prover.address()))
     }
 
-    /// Credit of the prover in a token.
+    /// Credit of the prover in a token, less what its transactions on their way take.
     pub async fn credit(&self, token: Address) -> Result<U256, ChainError> {
         let account = self.config.prover.address();
-        self.rpc.call(self.config.market, &InferenceMarket::balanceOfCall { token, account }).await
+        self.rpc.call_at(BlockId::pending(), self.config.market, &InferenceMarket::balanceOfCall { token, account }).await
     }
 
     /// Deposits what the prover's credit lacks of `need`. Harmless to repeat: the credit stays the prover's.
