@@ -37,13 +37,14 @@ pub struct Market {
     facts: OnceCell<Facts>,
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
     sending: Mutex<()>,
+    locking: Mutex<()>,
 }
 
 impl Market {
     /// A market. Connects on first use, so that a server starts where the chain is not up yet.
     pub fn new(config: ChainConfig) -> Result<Self, ChainError> {
         let rpc = Rpc::new(&config.rpc_url)?;
-        Ok(Self { config, rpc, facts: OnceCell::new(), splits: Mutex::default(), sending: Mutex::default() })
+        Ok(Self { config, rpc, facts: OnceCell::new(), splits: Mutex::default(), sending: Mutex::default(), locking: Mutex::default() })
     }
 
     /// Facts, fetched once.
@@ -62,6 +63,11 @@ impl Market {
     /// While held, nobody else in this process takes a nonce of the prover's account.
     pub async fn nonce_guard(&self) -> MutexGuard<'_, ()> {
         self.sending.lock().await
+    }
+
+    /// While held, nobody else in this process brings a lock onto the chain: a lock takes credit that the next one must not count on.
+    pub async fn lock_guard(&self) -> MutexGuard<'_, ()> {
+        self.locking.lock().await
     }
 
     /// The record of a job.
