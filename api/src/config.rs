@@ -24,6 +24,9 @@ pub struct ServeConfig {
     pub body_bytes_max: usize,
     /// Most predictions that may wait at one time; more are refused with 429.
     pub queue_max: u32,
+    /// How many jobs are driven at a time, at least 1. While one waits for the chain or is wrapped, the next is locked and its inner proof
+    /// made. Memory for proofs does not grow with it: never more than one inner proof and one wrap are made at once.
+    pub jobs_max: u32,
     /// Most seconds that `Prefer: wait` holds a request.
     pub wait_secs_max: u64,
     /// Attempts at a job before it fails.
@@ -70,8 +73,9 @@ pub struct ChainConfig {
     pub poll: Duration,
     /// How long a sent transaction may take to be mined before the step is tried again later.
     pub receipt_timeout: Duration,
-    /// Seconds that must be left to prove for a job to be locked; half of the order's `prove_secs` if left out. Less than a proof and
-    /// its transactions take, and a buyer who asks late can have the collateral slashed.
+    /// Seconds that must be left to prove for a job to be locked, beside the time of the jobs that can be ahead of it
+    /// ([`AppState::margin_secs`](crate::AppState::margin_secs)); half of the order's `prove_secs` if left out. Less than a proof and its
+    /// transactions take, and a buyer who asks late can have the collateral slashed.
     pub lock_margin_secs: Option<u32>,
 }
 
@@ -104,6 +108,7 @@ impl ServeConfig {
             chain: None,
             body_bytes_max: 16 << 20,
             queue_max: 1000,
+            jobs_max: 2,
             wait_secs_max: 60,
             attempts_max: 3,
             lease: Duration::from_secs(30),
@@ -137,7 +142,7 @@ impl ChainConfig {
         }
     }
 
-    /// Seconds that must be left of `prove_secs` for a job to be locked.
+    /// Seconds that must be left of `prove_secs` for a job to be locked that has none ahead of it.
     pub fn margin_secs(&self, prove_secs: u32) -> u64 {
         self.lock_margin_secs.unwrap_or(prove_secs / 2).into()
     }

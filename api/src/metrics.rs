@@ -12,8 +12,10 @@ pub struct Metrics {
     responses: [AtomicU64; 5],
     /// Proofs finished.
     pub proofs: AtomicU64,
-    /// Milliseconds spent in finished proofs.
+    /// Milliseconds spent in the halves of finished proofs, without their waiting for a turn.
     pub proof_ms: AtomicU64,
+    /// Jobs that wait for a turn, to begin their proof or to wrap it.
+    pub waiting: AtomicU64,
     /// Steps that failed and will be tried again.
     pub retries: AtomicU64,
     /// Transactions sent.
@@ -35,6 +37,11 @@ impl Metrics {
         if let Some(counter) = usize::from(status / 100).checked_sub(1).and_then(|class| self.responses.get(class)) {
             Self::count(counter);
         }
+    }
+
+    /// Mean milliseconds of the finished proofs; 0 before the first.
+    pub fn mean_proof_ms(&self) -> u64 {
+        self.proof_ms.load(Ordering::Relaxed).checked_div(self.proofs.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// All of it as text. `jobs`: how many jobs are in each state.
@@ -59,6 +66,7 @@ impl Metrics {
         family("assay_proofs_total", "counter", "Proofs finished.", read(&self.proofs));
         let seconds = self.proof_ms.load(Ordering::Relaxed) as f64 / 1000.0;
         family("assay_proof_seconds_total", "counter", "Seconds spent in finished proofs.", vec![(String::new(), seconds.to_string())]);
+        family("assay_proofs_waiting", "gauge", "Jobs that wait for their turn to prove or to wrap.", read(&self.waiting));
         family("assay_retries_total", "counter", "Steps that failed and are tried again.", read(&self.retries));
         family("assay_transactions_total", "counter", "Transactions sent.", read(&self.transactions));
         family("assay_chain_block", "gauge", "Newest block read by the chain watcher.", read(&self.block));

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::blobs::{BlobError, Blobs};
 use crate::chain::{ChainError, Market};
-use crate::config::ServeConfig;
+use crate::config::{ChainConfig, ServeConfig};
 use crate::engine::{Engine, EngineError, ModelInfo};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -70,6 +70,10 @@ pub struct AppState {
     pub stopping: watch::Sender<bool>,
     /// Slots for preflights and verifications, which take CPU time but no queue.
     pub light_work: Arc<Semaphore>,
+    /// One turn to make a first half of a proof, and one to make a second: they bound the memory that proofs take.
+    pub inner_turn: Arc<Semaphore>,
+    /// See [`Self::inner_turn`].
+    pub wrap_turn: Arc<Semaphore>,
     /// Held for as long as the state lives; the system lets go of it when the process dies, however it dies.
     _lock: Arc<File>,
 }
@@ -106,6 +110,8 @@ impl AppState {
             metrics: Arc::default(),
             stopping: watch::Sender::new(false),
             light_work: Arc::new(Semaphore::new(2)),
+            inner_turn: Arc::new(Semaphore::new(1)),
+            wrap_turn: Arc::new(Semaphore::new(1)),
             _lock: Arc::new(lock),
         })
     }
@@ -133,6 +139,14 @@ impl AppState {
             () = tokio::time::sleep(duration) => {}
             () = self.stopped() => {}
         }
+    }
+
+    /// Seconds that must be left of an order's `prove_secs` for its job to be locked: the market's margin, and a mean proof's time for
+    /// each job that can be ahead of it by then. Turns go first come first served, so no more than those that are driven beside it can.
+    pub fn margin_secs(&self, chain: &ChainConfig, prove_secs: u32) -> u64 {
+        let ahead = u64::from(self.config.jobs_max.saturating_sub(1));
+        let ahead_ms = self.metrics.mean_proof_ms().saturating_mul(ahead);
+        chain.margin_secs(prove_secs).saturating_add(ahead_ms.div_ceil(1000))
     }
 
     /// Failures in a row, if they have stopped new work for now.

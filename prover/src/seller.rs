@@ -88,6 +88,12 @@ impl InputOpening {
     }
 }
 
+/// A hiding inner proof that is to be wrapped: the first half of a proof. Witness and tables are gone, so it is small.
+pub struct Unwrapped {
+    claim: Claim,
+    proved: Proved,
+}
+
 /// Serves proofs of one model.
 pub struct Seller {
     /// The model.
@@ -150,8 +156,22 @@ impl Seller {
 
     /// The wrapped, zero-knowledge proof; it verifies. Errors: [`ProveError`].
     pub fn prove_wrapped(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, WrappedProof), ProveError> {
-        let (key, verifying) = self.wrap.as_ref().ok_or(ProveError::NoWrapKey)?;
+        self.wrap(self.prove_unwrapped(input, context, control)?, control)
+    }
+
+    /// The first half of [`Self::prove_wrapped`]. It is for [`Self::wrap`] only. Errors: [`ProveError`].
+    pub fn prove_unwrapped(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<Unwrapped, ProveError> {
+        if self.wrap.is_none() {
+            return Err(ProveError::NoWrapKey);
+        }
         let (claim, proved) = self.inner(input, context, true, control)?;
+        Ok(Unwrapped { claim, proved })
+    }
+
+    /// The second half of [`Self::prove_wrapped`]; the proof verifies. Errors: [`ProveError`].
+    pub fn wrap(&self, first: Unwrapped, control: &Control<'_>) -> Result<(Claim, WrappedProof), ProveError> {
+        let (key, verifying) = self.wrap.as_ref().ok_or(ProveError::NoWrapKey)?;
+        let Unwrapped { claim, proved } = first;
         let proof = wrap::prove(self.shape(), &self.package.model.srs.id, key, proved, control)?;
         wrap::verify(&self.package.model, verifying, &claim, &proof)?;
         Ok((claim, proof))

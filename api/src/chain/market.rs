@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use alloy::eips::BlockId;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::Filter;
 use alloy::signers::SignerSync;
@@ -36,13 +37,14 @@ pub struct Market {
     facts: OnceCell<Facts>,
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
     sending: Mutex<()>,
+    locking: Mutex<()>,
 }
 
 impl Market {
     /// A market. Connects on first use, so that a server starts where the chain is not up yet.
     pub fn new(config: ChainConfig) -> Result<Self, ChainError> {
         let rpc = Rpc::new(&config.rpc_url)?;
-        Ok(Self { config, rpc, facts: OnceCell::new(), splits: Mutex::default(), sending: Mutex::default() })
+        Ok(Self { config, rpc, facts: OnceCell::new(), splits: Mutex::default(), sending: Mutex::default(), locking: Mutex::default() })
     }
 
     /// Facts, fetched once.
@@ -61,6 +63,11 @@ impl Market {
     /// While held, nobody else in this process takes a nonce of the prover's account.
     pub async fn nonce_guard(&self) -> MutexGuard<'_, ()> {
         self.sending.lock().await
+    }
+
+    /// While held, nobody else in this process brings a lock onto the chain: a lock takes credit that the next one must not count on.
+    pub async fn lock_guard(&self) -> MutexGuard<'_, ()> {
+        self.locking.lock().await
     }
 
     /// The record of a job.
@@ -113,10 +120,10 @@ impl Market {
         Ok(super::context(self.facts().await?.chain_id, self.config.market, job, self.config.prover.address()))
     }
 
-    /// Credit of the prover in a token.
+    /// Credit of the prover in a token, less what its transactions on their way take.
     pub async fn credit(&self, token: Address) -> Result<U256, ChainError> {
         let account = self.config.prover.address();
-        self.rpc.call(self.config.market, &InferenceMarket::balanceOfCall { token, account }).await
+        self.rpc.call_at(BlockId::pending(), self.config.market, &InferenceMarket::balanceOfCall { token, account }).await
     }
 
     /// Deposits what the prover's credit lacks of `need`. Harmless to repeat: the credit stays the prover's.

@@ -192,10 +192,15 @@ impl Rpc {
         Ok(self.provider.get_logs(filter).await?)
     }
 
-    /// A view call.
+    /// A view call on the newest block.
     pub async fn call<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, ChainError> {
+        self.call_at(BlockId::latest(), to, call).await
+    }
+
+    /// A view call on any block. The pending one shows what transactions that are only on their way would do: not what has happened.
+    pub async fn call_at<C: SolCall>(&self, block: BlockId, to: Address, call: &C) -> Result<C::Return, ChainError> {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
-        let data = self.provider.call(request).await?;
+        let data = self.provider.call(request).block(block).await?;
         C::abi_decode_returns(&data).map_err(|_| ChainError::Unexpected { what: C::SIGNATURE, address: to })
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy::primitives::{B256, Bytes, keccak256};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use utoipa::ToSchema;
 
 /// A model that this server can prove.
@@ -113,9 +114,22 @@ pub struct Progress {
     pub fraction: f32,
 }
 
-/// Asks a running proof to stop. Clones share one flag.
+/// Is told how far a proof is, with growing fractions.
+pub type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// The second half of a proof: blocking and CPU-bound like the first, it makes what that left into a proof that may leave this machine.
+/// It checks the [`Cancel`] now and then.
+pub type Wrap = Box<dyn FnOnce(&Cancel, Report<'_>) -> Result<ProofBundle, EngineError> + Send>;
+
+/// Asks a proof to stop, whether it is being made or waits for its turn. Clones share one flag.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    raised: AtomicBool,
+    told: Notify,
+}
 
 impl Cancel {
     /// A flag that is not raised.
@@ -125,17 +139,27 @@ impl Cancel {
 
     /// Raises the flag. The proof ends with [`EngineError::Cancelled`] at its next check.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.raised.store(true, Ordering::Relaxed);
+        self.0.told.notify_waiters();
     }
 
     /// The flag itself.
     pub fn flag(&self) -> &AtomicBool {
-        &self.0
+        &self.0.raised
     }
 
     /// Whether the flag is raised.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.raised.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the flag is raised.
+    pub async fn cancelled(&self) {
+        // made before the flag is looked at, so that nothing is missed in between
+        let told = self.0.told.notified();
+        if !self.is_cancelled() {
+            told.await;
+        }
     }
 }
 
@@ -196,15 +220,29 @@ pub trait Engine: Send + Sync + 'static {
     /// Runs the exact executor and commits to the input. Errors: an unknown model, or an input that does not fit it.
     fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError>;
 
-    /// Proves one inference, bound to `context`. Calls `progress` with growing fractions and checks `cancel` now and then.
+    /// The first half of a proof of one inference, bound to `context`: everything up to the inner proof. Checks `cancel` now and then.
+    /// What it returns makes the rest, and holds little memory until then. The service makes one first half and one second half at a
+    /// time, so an engine needs memory for one of each.
+    fn prove_inner(
+        &self,
+        model: B256,
+        input: &InputOpening,
+        context: B256,
+        cancel: &Cancel,
+        progress: Report<'_>,
+    ) -> Result<Wrap, EngineError>;
+
+    /// Both halves, one after the other.
     fn prove(
         &self,
         model: B256,
         input: &InputOpening,
         context: B256,
         cancel: &Cancel,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<ProofBundle, EngineError>;
+        progress: Report<'_>,
+    ) -> Result<ProofBundle, EngineError> {
+        self.prove_inner(model, input, context, cancel, progress)?(cancel, progress)
+    }
 
     /// Verifies a claim natively. [`EngineError::Rejected`] if it is false or malformed.
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError>;

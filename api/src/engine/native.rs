@@ -1,6 +1,6 @@
 //! The real prover behind the seam: packages, their SRS and their keys, on this machine's CPU.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use alloy::primitives::{B256, Bytes};
 use ark_bn254::{Fr, G1Affine};
@@ -14,7 +14,7 @@ use assay_prover::pcs::encode;
 use assay_prover::seller::{self, ProveError, Seller};
 use assay_prover::wrap::{self, WrappedProof};
 
-use super::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle};
+use super::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, Wrap};
 
 /// One model with everything that proving and verifying it takes.
 struct Served {
@@ -26,7 +26,7 @@ struct Served {
 /// An [`Engine`] of sellers.
 #[derive(Default)]
 pub struct NativeEngine {
-    models: Vec<Served>,
+    models: Vec<Arc<Served>>,
 }
 
 /// Why a model cannot be served.
@@ -95,11 +95,11 @@ impl NativeEngine {
             development: key.is_development(),
         };
         let at = self.models.len();
-        self.models.push(Served { info, seller, key });
+        self.models.push(Arc::new(Served { info, seller, key }));
         self.models.get(at).map(|m| &m.info).ok_or(AddModelError::Duplicate { id })
     }
 
-    fn served(&self, id: B256) -> Result<&Served, EngineError> {
+    fn served(&self, id: B256) -> Result<&Arc<Served>, EngineError> {
         self.models.iter().find(|m| m.info.id == id).ok_or(EngineError::UnknownModel { id })
     }
 }
@@ -118,7 +118,9 @@ fn from_exec(error: ExecError) -> EngineError {
 
 fn from_prove(error: ProveError) -> EngineError {
     match error {
-        ProveError::Cancelled(_) | ProveError::Inner(assay_prover::inner::InnerError::Cancelled(_)) => EngineError::Cancelled,
+        ProveError::Cancelled(_)
+        | ProveError::Inner(assay_prover::inner::InnerError::Cancelled(_))
+        | ProveError::Wrap(wrap::WrapError::Cancelled(_)) => EngineError::Cancelled,
         ProveError::Blinding { have, need } => EngineError::BlindingLength { have, need },
         ProveError::Execute(e) => from_exec(e),
         other => internal(other),
@@ -177,7 +179,7 @@ impl Engine for NativeEngine {
     }
 
     fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError> {
-        let Served { seller, .. } = self.served(model)?;
+        let Served { seller, .. } = self.served(model)?.as_ref();
         let opening = open(seller, input)?;
         let architecture = &seller.shape().architecture;
         let output = seller.execute(&opening).map_err(from_prove)?.output(architecture);
@@ -189,25 +191,29 @@ impl Engine for NativeEngine {
         })
     }
 
-    fn prove(
+    fn prove_inner(
         &self,
         model: B256,
         input: &InputOpening,
         context: B256,
         cancel: &Cancel,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<ProofBundle, EngineError> {
-        let Served { seller, .. } = self.served(model)?;
-        let opening = open(seller, input)?;
+        progress: Report<'_>,
+    ) -> Result<Wrap, EngineError> {
+        let served = self.served(model)?.clone();
+        let opening = open(&served.seller, input)?;
         let report = |p: Phase| progress(phase(p));
-        let flag: &AtomicBool = cancel.flag();
-        let control = Control::new().cancelled_by(flag).reporting_to(&report);
-        let (claim, proof) = seller.prove_wrapped(&opening, context_scalar(context), &control).map_err(from_prove)?;
-        Ok(ProofBundle { proof: proof.to_bytes(), output_cells: claim.output, input_commitments: points(&claim.input) })
+        let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
+        let first = served.seller.prove_unwrapped(&opening, context_scalar(context), &control).map_err(from_prove)?;
+        Ok(Box::new(move |cancel, progress| {
+            let report = |p: Phase| progress(phase(p));
+            let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
+            let (claim, proof) = served.seller.wrap(first, &control).map_err(from_prove)?;
+            Ok(ProofBundle { proof: proof.to_bytes(), output_cells: claim.output, input_commitments: points(&claim.input) })
+        }))
     }
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
-        let Served { key, .. } = self.served(model)?;
+        let Served { key, .. } = self.served(model)?.as_ref();
         let proof = WrappedProof::from_bytes(&key.model.shape, &claim.proof).map_err(rejected)?;
         let mut input = Vec::new();
         for bytes in &claim.input_commitments {

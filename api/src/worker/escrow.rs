@@ -99,7 +99,7 @@ pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job:
     }
     let market = market(state)?;
     if found.record.state == InferenceMarket::State::Funded
-        && let Some(late) = too_late(market, job, found.now, found.prove_by)?
+        && let Some(late) = too_late(state, market, job, found.now, found.prove_by)?
     {
         return expire(state, job, lease, &late).await;
     }
@@ -113,8 +113,8 @@ pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job:
 }
 
 /// Why a job must not be locked any more, if the time left is too short: the collateral would be lost.
-fn too_late(market: &Market, job: &Job, now: u64, prove_by: u64) -> Result<Option<EscrowError>, StepError> {
-    let mut margin_secs = market.config.margin_secs(escrow(job)?.order.prove_secs);
+fn too_late(state: &AppState, market: &Market, job: &Job, now: u64, prove_by: u64) -> Result<Option<EscrowError>, StepError> {
+    let mut margin_secs = state.margin_secs(&market.config, escrow(job)?.order.prove_secs);
     if job.state == State::SettlementPending {
         // the proof is there, and two transactions are all that is left to do
         margin_secs = margin_secs.min(2 * market.config.receipt_timeout.as_secs());
@@ -140,7 +140,9 @@ pub(super) async fn lock(state: &AppState, job: &Job, lease: &Lease, chain_job: 
 pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, chain_job: B256) -> Result<Option<Job>, StepError> {
     let market = market(state)?;
     let me = market.config.prover.address();
-    for _ in 0..2 {
+    let mut guard = None;
+    // one round to see that a lock is needed, one to make it, one to see it
+    for _ in 0..3 {
         let found = reconcile(state, job, chain_job).await?;
         if found.over.is_some() {
             return Ok(found.over);
@@ -154,10 +156,14 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             InferenceMarket::State::Funded => {}
             _ => return Err(ChainError::NoEvent { event: "JobFunded", id: chain_job }.into()),
         }
+        if guard.is_none() {
+            guard = Some(market.lock_guard().await);
+            continue; // time has passed
+        }
         let funding = funding(state, job, chain_job).await?;
         let call = async {
             // asked only before a new transaction is signed: a lock that may be on the wire already must be followed up
-            if let Some(late) = too_late(market, job, found.now, found.prove_by)? {
+            if let Some(late) = too_late(state, market, job, found.now, found.prove_by)? {
                 return Err(StepError::Late(late));
             }
             market.ensure_credit(funding.order.token, funding.order.collateral).await?;

@@ -1,11 +1,16 @@
-//! Queued → locking → proving → settlement pending (or proven, if free). One job at a time, since a proof uses every core.
+//! Queued → locking → proving → settlement pending (or proven, if free).
+//!
+//! A few jobs are driven at a time, so that the chain's delays and the wrap's serial steps of one fall together with the work of another.
+//! Only one of them has the turn to make an inner proof and one the turn to wrap, whatever their number: that bounds the memory.
 
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use alloy::primitives::{B256, keccak256};
+use futures_util::future::join_all;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{StepError, escrow, idle, ms, setback, with_lease};
 use crate::AppState;
@@ -15,6 +20,11 @@ use crate::store::{Job, Lease, Patch, State, StoreError};
 
 /// Proves until the server stops.
 pub(super) async fn run(state: &AppState) {
+    join_all((0..state.config.jobs_max.max(1)).map(|_| lane(state))).await;
+}
+
+/// Drives one job after the other.
+async fn lane(state: &AppState) {
     let mut changes = state.store.changes();
     while !state.is_stopping() {
         changes.mark_unchanged();
@@ -132,29 +142,84 @@ fn reporter(sender: mpsc::UnboundedSender<Progress>) -> impl Fn(Progress) + Send
     }
 }
 
-/// Makes the proof on a thread of its own, puts it on disk, and only then moves the job on.
+/// A waiting job's place in the metrics.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn new(gauge: &'a AtomicU64) -> Self {
+        Metrics::count(gauge);
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits in line for a turn: first come first served. Ends at once when the proof is cancelled.
+async fn turn(state: &AppState, turn: &Arc<Semaphore>, cancel: &Cancel) -> Result<OwnedSemaphorePermit, EngineError> {
+    let _waiting = Waiting::new(&state.metrics.waiting);
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(EngineError::Cancelled),
+        turn = turn.clone().acquire_owned() => turn.map_err(|_| EngineError::Cancelled), // it is never closed
+    }
+}
+
+/// Does one half of a proof on a thread of its own. Also returns how long it took.
+async fn half<T: Send + 'static>(work: impl FnOnce() -> Result<T, EngineError> + Send + 'static) -> Result<(T, Duration), StepError> {
+    let start = Instant::now();
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| StepError::Panicked)??;
+    Ok((done, start.elapsed()))
+}
+
+/// Makes both halves of a proof, each in its turn. A turn is held by the thread that does the half, until that has ended: a proof that
+/// nobody waits for any more still takes its memory. The inner turn is kept until the proof has the wrap's, so that finished inner
+/// proofs do not pile up either.
+async fn halves(
+    state: &AppState,
+    job: &Job,
+    cancel: &Cancel,
+    report: impl Fn(Progress) + Send + Sync + 'static,
+) -> Result<ProofBundle, StepError> {
+    let input = job.input.clone().ok_or(StepError::Incomplete { what: "the input" })?;
+    let context = job.context.ok_or(StepError::Incomplete { what: "the context" })?;
+    let (engine, model, report) = (state.engine.clone(), job.model, Arc::new(report));
+    let inner_turn = tokio::select! {
+        biased;
+        () = state.stopped() => return Err(EngineError::Cancelled.into()), // no proof begins any more
+        turn = turn(state, &state.inner_turn, cancel) => turn?,
+    };
+    let (flag, told) = (cancel.clone(), report.clone());
+    let ((wrap, inner_turn), inner) =
+        half(move || Ok((engine.prove_inner(model, &input, context, &flag, told.as_ref())?, inner_turn))).await?;
+    let wrap_turn = turn(state, &state.wrap_turn, cancel).await?;
+    drop(inner_turn);
+    let flag = cancel.clone();
+    let ((proof, _), outer) = half(move || Ok((wrap(&flag, report.as_ref())?, wrap_turn))).await?;
+    Metrics::count(&state.metrics.proofs);
+    state.metrics.proof_ms.fetch_add(u64::try_from((inner + outer).as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    Ok(proof)
+}
+
+/// Makes the proof, puts it on disk, and only then moves the job on.
 async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepError> {
     if let Some(chain_job) = job.chain_job
         && let Some(over) = escrow::reconcile(state, job, chain_job).await?.over
     {
         return Ok(over);
     }
-    let input = job.input.clone().ok_or(StepError::Incomplete { what: "the input" })?;
-    let context = job.context.ok_or(StepError::Incomplete { what: "the context" })?;
-    let (sender, mut progress) = mpsc::unbounded_channel();
+    let (sender, mut progress) = mpsc::unbounded_channel::<Progress>();
     let cancel = Cancel::new();
     if job.cancel_requested {
         cancel.cancel();
     }
-    let (engine, model, flag, start) = (state.engine.clone(), job.model, cancel.clone(), Instant::now());
-    let proving = tokio::task::spawn_blocking(move || {
-        let report = reporter(sender);
-        engine.prove(model, &input, context, &flag, &report)
-    });
     // if this future is dropped (the lease is lost), the thread is told to stop
     let _stop = StopOnDrop(cancel.clone());
     let notes = async {
-        // ends when the prover's thread drops its sender
+        // ends when the sender is dropped, with the last half
         while let Some(p) = progress.recv().await {
             if let Err(error) = state.store.note(&job.id, "progress", &json!({ "phase": p.phase, "fraction": p.fraction })).await {
                 tracing::debug!(%error, "progress not recorded");
@@ -162,11 +227,9 @@ async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepEr
         }
     };
     let proof = tokio::select! {
-        (done, ()) = async { tokio::join!(proving, notes) } => done.map_err(|_| StepError::Panicked)??,
+        (done, ()) = async { tokio::join!(halves(state, job, &cancel, reporter(sender)), notes) } => done?,
         () = watch_cancel(state, job, &cancel) => return Err(StepError::Panicked), // it never ends
     };
-    Metrics::count(&state.metrics.proofs);
-    state.metrics.proof_ms.fetch_add(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     keep(state, job, lease, proof).await
 }
 

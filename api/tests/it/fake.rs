@@ -1,5 +1,6 @@
 //! An engine whose proofs are hashes, and helpers to talk to the router.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::config::ServeConfig;
-use assay_api::engine::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle};
+use assay_api::engine::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, Wrap};
 use assay_api::{AppState, app};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -23,11 +24,11 @@ pub fn model_id(n: u64) -> B256 {
 pub struct Fake {
     pub models: Vec<ModelInfo>,
     /// Milliseconds per step of a proof of ten steps.
-    pub step_ms: AtomicU64,
+    pub step_ms: Arc<AtomicU64>,
     /// How many of the next proofs fail, panic.
     pub fail: AtomicU32,
     pub panic: AtomicU32,
-    pub proofs: AtomicU32,
+    pub proofs: Arc<AtomicU32>,
 }
 
 impl Fake {
@@ -46,13 +47,16 @@ impl Fake {
             parameters: 8,
             development: true,
         };
-        let models = (1..=3).map(model).collect();
-        Arc::new(Self { models, step_ms: 0.into(), fail: 0.into(), panic: 0.into(), proofs: 0.into() })
+        Self::with_models((1..=3).map(model).collect())
     }
 
     /// A fake with one model of this description.
     pub fn with_model(model: ModelInfo) -> Arc<Self> {
-        Arc::new(Self { models: vec![model], step_ms: 0.into(), fail: 0.into(), panic: 0.into(), proofs: 0.into() })
+        Self::with_models(vec![model])
+    }
+
+    fn with_models(models: Vec<ModelInfo>) -> Arc<Self> {
+        Arc::new(Self { models, step_ms: Arc::default(), fail: 0.into(), panic: 0.into(), proofs: Arc::default() })
     }
 }
 
@@ -66,6 +70,18 @@ fn fake_proof(model: B256, claim: (&B256, &[Bytes], &[i16])) -> Vec<u8> {
     commitments.iter().for_each(|c| bytes.extend(c));
     bytes.extend(cells.iter().flat_map(|c| c.to_be_bytes()));
     keccak256(bytes).to_vec()
+}
+
+/// Some of a proof's ten steps.
+fn steps(steps: Range<u8>, step_ms: &AtomicU64, cancel: &Cancel, progress: Report<'_>) -> Result<(), EngineError> {
+    for step in steps {
+        if cancel.is_cancelled() {
+            return Err(EngineError::Cancelled);
+        }
+        progress(Progress { phase: if step < 5 { "commit" } else { "wrap" }, fraction: f32::from(step) / 10.0 });
+        std::thread::sleep(Duration::from_millis(step_ms.load(Ordering::SeqCst)));
+    }
+    Ok(())
 }
 
 impl Engine for Fake {
@@ -86,29 +102,27 @@ impl Engine for Fake {
         Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()] })
     }
 
-    fn prove(
+    fn prove_inner(
         &self,
         model: B256,
         input: &InputOpening,
         context: B256,
         cancel: &Cancel,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<ProofBundle, EngineError> {
+        progress: Report<'_>,
+    ) -> Result<Wrap, EngineError> {
         assert!(!take(&self.panic), "asked to panic");
         if take(&self.fail) {
             return Err(EngineError::Internal("asked to fail".into()));
         }
-        for step in 0..10u8 {
-            if cancel.is_cancelled() {
-                return Err(EngineError::Cancelled);
-            }
-            progress(Progress { phase: if step < 5 { "commit" } else { "wrap" }, fraction: f32::from(step) / 10.0 });
-            std::thread::sleep(Duration::from_millis(self.step_ms.load(Ordering::SeqCst)));
-        }
+        steps(0..5, &self.step_ms, cancel, progress)?;
         let done = self.execute(model, input)?;
-        self.proofs.fetch_add(1, Ordering::SeqCst);
-        let proof = fake_proof(model, (&context, &done.input_commitments, &done.output_cells));
-        Ok(ProofBundle { proof, output_cells: done.output_cells, input_commitments: done.input_commitments })
+        let (step_ms, proofs) = (self.step_ms.clone(), self.proofs.clone());
+        Ok(Box::new(move |cancel, progress| {
+            steps(5..10, &step_ms, cancel, progress)?;
+            proofs.fetch_add(1, Ordering::SeqCst);
+            let proof = fake_proof(model, (&context, &done.input_commitments, &done.output_cells));
+            Ok(ProofBundle { proof, output_cells: done.output_cells, input_commitments: done.input_commitments })
+        }))
     }
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {

@@ -156,17 +156,21 @@ async fn a_drained_proof_goes_on_after_a_restart() {
     engine.step_ms.store(500, SeqCst);
     let (state, workers) = start(dir.path(), engine.clone()).await;
     let (first, second) = (submit(&state, &[]).await, submit(&state, &[]).await);
+    let third = submit(&state, &[]).await;
     until(&state, &first, State::Proving).await;
+    until(&state, &second, State::Proving).await; // it waits for its turn
     stop(state.clone(), workers).await;
     assert_eq!(state.store.job(&first).await.unwrap().state, State::Proving, "longer than the drain");
-    assert_eq!(state.store.job(&second).await.unwrap().state, State::Queued);
+    assert_eq!(state.store.job(&second).await.unwrap().state, State::Proving);
+    assert_eq!(state.store.job(&third).await.unwrap().state, State::Queued, "two at a time");
     drop(state);
 
     engine.step_ms.store(0, SeqCst);
     let (state, workers) = start(dir.path(), engine.clone()).await;
     until(&state, &first, State::Proven).await;
     until(&state, &second, State::Proven).await;
-    assert_eq!(engine.proofs.load(SeqCst), 2);
+    until(&state, &third, State::Proven).await;
+    assert_eq!(engine.proofs.load(SeqCst), 3);
     stop(state, workers).await;
 }
 

@@ -101,3 +101,34 @@ async fn the_operator_sets_the_margin() {
     post(&state, "/v1/predictions", &[], &w.request(&late)).await.is_problem(422, "escrow-too-late");
     stop(state, workers).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_jobs_ahead_count() {
+    let w = world!(false);
+    let escrow = {
+        let state = w.open().await;
+        w.escrow(&state).await
+    };
+    w.fund(&escrow).await;
+    // two jobs can be ahead of it, each as long as a third of its time to prove; half of that must be left for itself
+    let slow = async |jobs_max| {
+        let mut config = w.config();
+        config.jobs_max = jobs_max;
+        let state = AppState::open(config, w.engine.clone()).await.unwrap();
+        state.metrics.proofs.store(2, SeqCst);
+        state.metrics.proof_ms.store(2 * 1000 * u64::from(w.terms.prove_secs) / 3, SeqCst);
+        state
+    };
+    let state = slow(3).await;
+    post(&state, "/v1/predictions", &[], &w.request(&escrow)).await.is_problem(422, "escrow-too-late");
+    drop(state);
+    let state = slow(1).await;
+    let id = w.submit(&state, &escrow).await;
+    drop(state);
+    // the worker asks again before it locks
+    let state = slow(3).await;
+    let workers = tokio::spawn(run_workers(state.clone()));
+    until(&state, &id, State::Expired).await;
+    assert_eq!(state.store.job(&id).await.unwrap().error.unwrap().0, "escrow-too-late");
+    stop(state, workers).await;
+}

@@ -8,5 +8,6 @@ mod kill;
 mod late;
 mod market;
 mod native;
+mod pipeline;
 mod recover;
 mod store;

@@ -180,6 +180,11 @@ impl World {
         let _: Value = self.rpc.provider().raw_request(method.into(), arguments).await.unwrap();
     }
 
+    /// Waits until the node knows a transaction, mined or not.
+    pub async fn in_mempool(&self, hash: B256) {
+        eventually("the transaction is sent", async || self.rpc.provider().get_transaction_by_hash(hash).await.unwrap().is_some()).await;
+    }
+
     pub async fn pass_secs(&self, secs: u64) {
         self.anvil.pass_secs(secs).await.unwrap();
     }

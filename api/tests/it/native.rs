@@ -99,6 +99,10 @@ async fn a_real_proof_over_http() {
     let cancel = Cancel::new();
     cancel.cancel();
     assert!(matches!(engine.prove(model.id, &input, B256::ZERO, &cancel, &|_| {}), Err(EngineError::Cancelled)));
+    let cancel = Cancel::new();
+    let wrap = engine.prove_inner(model.id, &input, B256::ZERO, &cancel, &|_| {}).unwrap();
+    cancel.cancel();
+    assert!(matches!(wrap(&cancel, &|_| {}), Err(EngineError::Cancelled)), "between the halves");
     let (public, private) = (engine.execute(model.id, &input).unwrap(), engine.execute(model.id, &with(&data, &blinding)).unwrap());
     assert_eq!(public.output_cells, private.output_cells);
     assert_ne!(public.input_commitments, private.input_commitments);

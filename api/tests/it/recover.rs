@@ -26,12 +26,13 @@ async fn a_crash_at_any_step_ends_in_one_settlement() {
     let escrow = w.escrow(&state).await;
     let id = w.submit(&state, &escrow).await;
     crash(state, workers).await; // in awaiting_payment
-    w.fund(&escrow).await;
+    let job = w.fund(&escrow).await;
     w.anvil_call("evm_setAutomine", json!([false])).await;
     let (state, workers) = w.start().await;
-    eventually("the lock is sent", async || state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().is_some()).await;
+    eventually("the lock is signed", async || state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().is_some()).await;
     let lock = state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().unwrap();
-    crash(state, workers).await; // in locking, the transaction in the mempool
+    w.in_mempool(lock.hash).await; // it is saved before it is sent
+    crash(state, workers).await; // in locking
     let (state, workers) = w.start().await;
     w.engine.step_ms.store(300, SeqCst);
     w.anvil_call("evm_mine", json!([])).await;
@@ -39,15 +40,15 @@ async fn a_crash_at_any_step_ends_in_one_settlement() {
     crash(state, workers).await; // in proving
     w.engine.step_ms.store(0, SeqCst);
     let (state, workers) = w.start().await;
-    eventually("the settlement is sent", async || state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().is_some()).await;
+    eventually("the settlement is signed", async || state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().is_some()).await;
     let settle = state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().unwrap();
+    w.in_mempool(settle.hash).await;
+    // the pending block has the settlement in it, and only blocks count
+    assert_eq!(account::job(&w.rpc, w.at.market, job).await.unwrap().state, ChainState::Locked);
     assert_eq!(state.store.job(&id).await.unwrap().state, State::SettlementPending);
     crash(state, workers).await; // in settlement_pending
-    eventually("the settlement is mined", async || {
-        w.anvil_call("evm_mine", json!([])).await;
-        w.rpc.receipt(settle.hash).await.unwrap().is_some()
-    })
-    .await; // while the server is down
+    w.anvil_call("evm_mine", json!([])).await; // while the server is down
+    assert!(w.rpc.receipt(settle.hash).await.unwrap().is_some());
     let (state, workers) = w.start().await;
     until(&state, &id, State::Settled).await;
     let transactions = state.store.transactions(&id).await.unwrap();

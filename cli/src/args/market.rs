@@ -125,6 +125,9 @@ pub struct ServeArgs {
     /// half of --prove-secs]
     #[arg(long, value_name = "SECS")]
     pub lock_margin_secs: Option<u32>,
+    /// Jobs that are worked on at a time: while one waits for the chain or is wrapped, the next one's inner proof is made
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub jobs_max: u32,
     /// Blocks on top of an event before it is believed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub confirmations: u64,

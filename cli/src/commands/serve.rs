@@ -122,6 +122,7 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     let mut config = ServeConfig::free(&args.data);
     config.bind = args.bind;
     config.free = args.free;
+    config.jobs_max = args.jobs_max;
     config.chain = chain.map(|(config, _)| config);
     config.operator_token = args.operator_token;
     let models: Vec<_> = engine.models().iter().map(|m| json!({ "id": m.id, "name": m.name })).collect();

@@ -1,0 +1,77 @@
+//! Jobs per second of the whole service with one and with two jobs at a time: `cargo bench -p assay-api --bench jobs`. Eight free
+//! predictions of LeNet-5 over HTTP, from the first request to the last proof; the best of three rounds, which take turns.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use assay_api::client::Client;
+use assay_api::config::ServeConfig;
+use assay_api::engine::Engine;
+use assay_api::engine::native::NativeEngine;
+use assay_api::serve;
+use assay_api::store::State;
+use assay_circuits::sample;
+use assay_prover::package::{BuyerKey, Metadata, Package};
+use assay_prover::seller::Seller;
+use assay_prover::srs::Srs;
+use assay_prover::wrap::WrapProvingKey;
+use serde_json::json;
+
+const LOG_CHUNK: u32 = 16;
+const JOBS: usize = 8;
+const ROUNDS: usize = 3;
+
+fn engine() -> NativeEngine {
+    let (architecture, weights) = sample::lenet5();
+    let srs = Srs::development(LOG_CHUNK);
+    let package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a package");
+    let proving = WrapProvingKey::development(&package.model.shape, &package.model.srs.id).expect("a key");
+    let key = BuyerKey::new(&package, proving.verifying_key(), true);
+    let mut engine = NativeEngine::new();
+    engine.add(None, Seller::new(package, srs).expect("its own SRS").with_wrap_key(proving), key).expect("the first model");
+    engine
+}
+
+/// Seconds for all jobs.
+async fn round(engine: Arc<NativeEngine>, jobs_max: u32) -> f64 {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = ServeConfig { jobs_max, bind: ([127, 0, 0, 1], 0).into(), ..ServeConfig::free(dir.path()) };
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let shutdown = async { drop(ended.await) };
+    let ready = |address| tell.send(address).expect("somebody waits for it");
+    let server = tokio::spawn(serve(config, engine, shutdown, ready));
+    let client = Client::new(&format!("http://{}", told.await.expect("an address"))).expect("a client");
+    let model = client.models().await.expect("models").remove(0);
+    let input: Vec<f32> = (0..model.input_len().expect("a length")).map(|i| (i as f32 * 0.37).sin()).collect();
+    let request = serde_json::from_value(json!({ "model": model.id, "input": input })).expect("a request");
+    let start = Instant::now();
+    let mut made = Vec::new();
+    for _ in 0..JOBS {
+        made.push(client.predict(&request, None, None).await.expect("a prediction"));
+    }
+    for job in made {
+        assert_eq!(client.follow(&job.id, |_| ()).await.expect("its end").state, State::Proven);
+    }
+    let secs = start.elapsed().as_secs_f64();
+    drop(client);
+    end.send(()).expect("a server");
+    server.await.expect("no panic").expect("an end");
+    secs
+}
+
+#[tokio::main]
+async fn main() {
+    let engine = Arc::new(engine());
+    println!("{} parameters, {} threads", engine.models()[0].parameters, std::thread::available_parallelism().map_or(0, usize::from));
+    let mut best = [f64::MAX; 2];
+    for number in 1..=ROUNDS {
+        for (best, jobs_max) in best.iter_mut().zip([1, 2]) {
+            let secs = round(engine.clone(), jobs_max).await;
+            println!("round {number}, {jobs_max} at a time: {JOBS} jobs in {secs:.2} s");
+            *best = best.min(secs);
+        }
+    }
+    let [one, two] = best.map(|secs| JOBS as f64 / secs);
+    println!("one at a time {one:.2} jobs/s, two {two:.2} jobs/s: {:.2} times", two / one);
+}
