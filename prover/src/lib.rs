@@ -18,6 +18,7 @@ pub mod native;
 mod ntt;
 pub mod package;
 pub mod pcs;
+pub mod plonk;
 mod poly;
 pub mod seller;
 mod simd;

@@ -1,15 +1,18 @@
 //! The native proof: what the buyer's machine could verify in milliseconds. **Not zero-knowledge**: it reveals evaluations of the weights, so it never leaves a seller with
 //! hidden weights; the wrapped proof does.
 
-use crate::inner::Proved;
+use crate::control::Control;
+use crate::inner::{InnerError, Proved};
 use crate::key::PublicModel;
 use crate::pcs::encode::{self, EncodeError, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
+use crate::srs::Srs;
 use crate::statement::{Statement, output_sum};
 use ark_bn254::G1Affine;
 use assay_circuits::Fr;
 use assay_circuits::layout::Region;
 use assay_circuits::scalar::{Check, Scalar, VerifyError};
+use assay_circuits::shape::Shape;
 use assay_circuits::verifier::{self, InnerProof, Reduced};
 use assay_circuits::wrap::{PublicInputs, public_data};
 
@@ -66,9 +69,11 @@ pub struct NativeProof {
     pub opening: Opening,
 }
 
-impl From<Proved> for NativeProof {
-    fn from(proved: Proved) -> Self {
-        Self { witness: proved.witness, mask: proved.mask, inner: proved.proof, opening: proved.opening }
+impl NativeProof {
+    /// Opens an inner proof. Errors: [`InnerError`].
+    pub fn new(proved: Proved, shape: &Shape, srs: &Srs, control: &Control<'_>) -> Result<Self, InnerError> {
+        let opening = proved.open(shape, srs, control)?;
+        Ok(Self { witness: proved.witness, mask: proved.mask, inner: proved.proof, opening })
     }
 }
 

@@ -149,7 +149,7 @@ impl Seller {
     /// The native proof, not zero-knowledge; it verifies. Errors: [`ProveError`].
     pub fn prove_native(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, NativeProof), ProveError> {
         let (claim, proved) = self.inner(input, context, false, control)?;
-        let proof = NativeProof::from(proved);
+        let proof = NativeProof::new(proved, self.shape(), &self.srs, control)?;
         native::verify(&self.package.model, &claim, &proof)?;
         Ok((claim, proof))
     }
@@ -172,7 +172,7 @@ impl Seller {
     pub fn wrap(&self, first: Unwrapped, control: &Control<'_>) -> Result<(Claim, WrappedProof), ProveError> {
         let (key, verifying) = self.wrap.as_ref().ok_or(ProveError::NoWrapKey)?;
         let Unwrapped { claim, proved } = first;
-        let proof = wrap::prove(self.shape(), &self.package.model.srs.id, key, proved, control)?;
+        let proof = wrap::prove(self.shape(), &self.srs, key, proved, control)?;
         wrap::verify(&self.package.model, verifying, &claim, &proof)?;
         Ok((claim, proof))
     }

@@ -4,11 +4,12 @@
 
 use crate::control::{Cancelled, Control, Phase};
 use crate::groth16;
-use crate::inner::{Proved, RngBridge, fresh_rng};
+use crate::inner::{InnerError, Proved, RngBridge, fresh_rng};
 use crate::key::{KeyError, PublicModel, WrapVerifyingKey};
 use crate::native::{Claim, ProofError, opened_terms, statement};
 use crate::pcs::encode::{self, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening};
+use crate::srs::Srs;
 use crate::statement::output_sum;
 use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
@@ -38,6 +39,9 @@ pub enum WrapError {
     /// The inner proof does not verify.
     #[error(transparent)]
     Inner(#[from] VerifyError),
+    /// It has no opening.
+    #[error(transparent)]
+    Opening(#[from] InnerError),
     /// The SNARK's prover or key generation failed.
     #[error("Groth16: {0}")]
     Synthesis(#[from] SynthesisError),
@@ -175,24 +179,18 @@ pub struct WrappedProof {
 }
 
 /// Wraps a hiding inner proof. Errors: [`WrapError`].
-pub fn prove(
-    shape: &Shape,
-    srs_id: &[u8; 32],
-    key: &WrapProvingKey,
-    proved: Proved,
-    control: &Control<'_>,
-) -> Result<WrappedProof, WrapError> {
+pub fn prove(shape: &Shape, srs: &Srs, key: &WrapProvingKey, proved: Proved, control: &Control<'_>) -> Result<WrappedProof, WrapError> {
     let (Some(mask), Some(rho)) = (proved.mask, proved.reduced.rho) else { return Err(WrapError::NotHiding) };
+    let opening = proved.open(shape, srs, control)?;
     let assignment =
-        control.phase(Phase::WrapWitness, || wrap::assignment(shape, srs_id, proved.statement, &proved.proof, proved.public))??;
+        control.phase(Phase::WrapWitness, || wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public))??;
     let proof = control.phase(Phase::Wrap, || {
         let mut rng = fresh_rng();
         let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
         groth16::prove(&key.key, &key.program, &assignment, blinding)
     })?;
     let Reduced { delta, point, value, digest, .. } = proved.reduced;
-    let (witness, opening) = (proved.witness, proved.opening);
-    Ok(WrappedProof { a: proof.a, b: proof.b, c: proof.c, digest, value, rho, delta, point, witness, mask, opening })
+    Ok(WrappedProof { a: proof.a, b: proof.b, c: proof.c, digest, value, rho, delta, point, witness: proved.witness, mask, opening })
 }
 
 /// Verifies a wrapped proof: the native mirror of the contract. Errors: [`ProofError`]. Total.

@@ -183,7 +183,7 @@ fn accepted(seller: &Seller, cells: &[i32], trace: &Trace) -> bool {
     let proved = seller.prove_trace(&input, trace, context, false, &Control::new()).unwrap();
     let output = trace.output(&seller.shape().architecture).iter().map(|y| *y as i16).collect();
     let claim = Claim { input: input.commitments, output, context };
-    native::verify(&seller.package.model, &claim, &NativeProof::from(proved)).is_ok()
+    native::verify(&seller.package.model, &claim, &NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap()).is_ok()
 }
 
 /// H4: one cell of any column of any layer, padding included, is changed; the prover proves it as well as it can.

@@ -1,4 +1,4 @@
-//! The inner prover: commit to everything, then a constant number of batched sumchecks. `docs/protocol.md` sections 2 to 7.
+//! The inner prover: commit to everything, then a constant number of batched sumchecks, and one opening. `docs/protocol.md` sections 2 to 7.
 //!
 //! Only [`prove`] touches the transcript's order; the modules below are its reductions and kernels.
 
@@ -76,10 +76,23 @@ pub struct Proved {
     pub proof: InnerProof<Fr>,
     /// What the opening shows.
     pub reduced: Reduced<Fr>,
-    /// The opening.
-    pub opening: Opening,
     /// The hash of all public data.
     pub public: PublicInputs,
+    /// The polynomial that is to be opened at the first coordinates of the final point: the folded chunks, masked if hiding.
+    pub folded: Vec<Fr>,
+}
+
+impl Proved {
+    /// What an opening is about: the polynomial, where, and the value there.
+    pub fn claim(&self, shape: &Shape) -> (&[Fr], &[Fr], Fr) {
+        (&self.folded, &self.reduced.point[..shape.layout.log_chunk as usize], self.reduced.value)
+    }
+
+    /// The opening, if nothing else is opened with it. Errors: [`InnerError`].
+    pub fn open(&self, shape: &Shape, srs: &Srs, control: &Control<'_>) -> Result<Opening, InnerError> {
+        let (polynomial, point, value) = self.claim(shape);
+        Ok(control.phase(Phase::Opening, || pcs::open(srs, polynomial, point, value, self.public.hash))??)
+    }
 }
 
 /// A generator seeded by the operating system.
@@ -113,7 +126,7 @@ impl ark_std::rand::RngCore for RngBridge<'_> {
 
 impl ark_std::rand::CryptoRng for RngBridge<'_> {}
 
-/// Proves that `trace` is the model's execution on the committed input. With `hiding` the commitments are blinded and the opening is masked, from
+/// Proves that `trace` is the model's execution on the committed input, up to the opening. With `hiding` the commitments are blinded and the opening is masked, from
 /// fresh randomness; without, the proof reveals evaluations of the weights. A false trace gives a proof that does not verify.
 /// Errors: [`InnerError`].
 pub fn prove(
@@ -195,10 +208,8 @@ pub fn prove(
         value = evaluation + r * m;
         (rho, masked) = (Some(r), Some([m, value]));
     }
-    let low = low.to_vec();
     let reduced = Reduced { delta: challenges.delta, output_sum, point, value, rho, digest: transcript.challenge() };
     let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
-    let opening = control.phase(Phase::Opening, || pcs::open(srs, &folded, &low, value, public.hash))??;
     let proof = InnerProof {
         salt,
         root,
@@ -211,5 +222,5 @@ pub fn prove(
         evaluation,
         mask: masked,
     };
-    Ok(Proved { statement, witness: committed.commitments, mask: mask_commitment, proof, reduced, opening, public })
+    Ok(Proved { statement, witness: committed.commitments, mask: mask_commitment, proof, reduced, public, folded })
 }

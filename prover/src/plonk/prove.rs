@@ -1,0 +1,107 @@
+//! The prover's rounds, up to the opening.
+
+use super::key::{ProvingKey, interleave};
+use super::{Evaluations, Proof, permutation, quotient, verify};
+use crate::inner::random_scalars;
+use crate::pcs::{self, Companion, PcsError, Transcript};
+use crate::srs::Srs;
+use ark_ff::{AdditiveGroup, Field};
+use assay_circuits::Fr;
+use assay_circuits::plonk::{ADVICE, BLINDING_ROWS, CONSTRAINTS};
+use assay_circuits::wrap::PublicInputs;
+use rand::rngs::StdRng;
+use rayon::prelude::*;
+
+/// The challenges before `y`.
+#[derive(Clone, Debug)]
+pub struct Challenges {
+    /// `β, γ`.
+    pub permutation: [Fr; 2],
+    /// Powers of `α`, one for each slot of a row and two for the permutation.
+    pub alphas: [Fr; CONSTRAINTS + 2],
+}
+
+impl Challenges {
+    pub(super) fn new(permutation: [Fr; 2], alpha: Fr) -> Self {
+        let mut alphas = [Fr::ONE; CONSTRAINTS + 2];
+        (1..alphas.len()).for_each(|i| alphas[i] = alphas[i - 1] * alpha);
+        Self { permutation, alphas }
+    }
+}
+
+/// Polynomials that are still to be opened, with their claims.
+pub struct Committed {
+    /// The proof so far.
+    pub proof: Proof,
+    /// For [`pcs::open_with`].
+    pub transcript: Transcript,
+    advice: Vec<Fr>,
+    product: Vec<Fr>,
+    quotient: Vec<Fr>,
+    claims: verify::Claims,
+}
+
+impl Committed {
+    /// What is to be opened, in the order of the verifier.
+    pub fn companions<'a>(&'a self, key: &'a ProvingKey) -> Vec<Companion<&'a [Fr]>> {
+        let polynomials = key.packed.iter().chain([&self.advice, &self.product, &self.quotient]).map(Vec::as_slice);
+        self.claims.companions(polynomials)
+    }
+}
+
+/// Commits to a witness and all that follows from it. Cells of the last [`BLINDING_ROWS`] rows, and as many coefficients of `z`, are random. A witness that violates the
+/// circuit gives a proof that does not verify. Errors: [`PcsError`].
+pub fn prove(
+    srs: &Srs,
+    key: &ProvingKey,
+    mut columns: [Vec<Fr>; ADVICE],
+    public: &PublicInputs,
+    rng: &mut StdRng,
+) -> Result<Committed, PcsError> {
+    let (rows, n) = (&key.rows, key.rows.len());
+    for column in &mut columns {
+        column[n - BLINDING_ROWS..].copy_from_slice(&random_scalars(rng, BLINDING_ROWS));
+    }
+    let mut transcript = verify::begin(&key.verifying, public);
+
+    let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(values.clone())).collect();
+    let coefficients: Vec<Vec<Fr>> = interpolated.par_iter().map(|p| rows.coefficients(p)).collect();
+    let advice = interleave(&coefficients);
+    let advice_commitment = pcs::commit(srs, &advice)?;
+    let permutation = [transcript.points(&[advice_commitment]), transcript.again()];
+
+    let values = permutation::products(&columns, &key.permutation, &rows.points, &permutation);
+    let interpolated_product = rows.interpolate(values);
+    let tail = random_scalars(rng, BLINDING_ROWS);
+    let mut product = rows.coefficients(&interpolated_product);
+    product.extend(&tail);
+    product.iter_mut().zip(&tail).for_each(|(low, high)| *low -= high);
+    let product_commitment = pcs::commit(srs, &product)?;
+    let challenges = Challenges::new(permutation, transcript.points(&[product_commitment]));
+
+    let mut inputs = vec![Fr::ZERO; n];
+    let public_inputs = public.to_array();
+    inputs[..public_inputs.len()].copy_from_slice(&public_inputs);
+    let inputs = rows.interpolate(inputs);
+    let mut quotient = quotient::quotient(key, &interpolated, &interpolated_product, &tail, &inputs, &challenges);
+    while quotient.last() == Some(&Fr::ZERO) {
+        quotient.pop();
+    }
+    let quotient_commitment = pcs::commit(srs, &quotient)?;
+    let y = transcript.points(&[quotient_commitment]);
+
+    let next = y * rows.root();
+    let eval = |p: &[Fr], at: Fr| p.rchunks(1 << 10).fold(Fr::ZERO, |sum, part| part.iter().rev().fold(sum, |sum, c| sum * at + c));
+    let residue = |packed: &[Fr], at: Fr| -> [Fr; super::INTERLEAVED] {
+        std::array::from_fn(|i| packed.iter().skip(i).step_by(super::INTERLEAVED).rev().fold(Fr::ZERO, |sum, c| sum * at + c))
+    };
+    let preprocessed: Vec<Fr> = key.packed.par_iter().flat_map_iter(|packed| residue(packed, y)).collect();
+    let (own, (next_row, product_at)) =
+        rayon::join(|| residue(&advice, y), || rayon::join(|| residue(&advice, next), || [eval(&product, y), eval(&product, next)]));
+    let evaluations =
+        Evaluations { preprocessed: std::array::from_fn(|i| preprocessed[i]), advice: own, next: next_row, product: product_at };
+    let proof = Proof { advice: advice_commitment, product: product_commitment, quotient: quotient_commitment, evaluations };
+    let claims = verify::Claims { y, next, evaluations, quotient: eval(&quotient, y) };
+    let transcript = verify::bind_values(transcript, &evaluations);
+    Ok(Committed { proof, transcript, advice, product, quotient, claims })
+}
