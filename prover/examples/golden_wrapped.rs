@@ -41,7 +41,7 @@ fn make(name: &str, batch: Batch, log_chunk: u32) -> Result<(), Error> {
     println!("chunks (weights, tables, input, witness): {:?}", seller.shape().chunk_counts());
     let start = Instant::now();
     let proving = WrapProvingKey::development(seller.shape(), &seller.package.model.srs.id)?;
-    println!("{} constraints, key in {:.1} s", proving.constraints(), start.elapsed().as_secs_f64());
+    println!("{} constraints, key in {:.1} s", proving.size(), start.elapsed().as_secs_f64());
     let key = proving.verifying_key().contract_bytes(&seller.package.model);
     let seller = seller.with_wrap_key(proving);
     let input = InputOpening::private(seller.shape(), cells);

@@ -2,11 +2,8 @@
 
 use crate::pcs::encode;
 use crate::srs;
-use ark_bn254::{Bn254, G1Affine, G2Affine};
+use ark_bn254::{G1Affine, G2Affine};
 use ark_ec::AffineRepr;
-use ark_groth16::VerifyingKey;
-use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
-use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::shape::{Shape, ShapeError};
 use sha3::{Digest, Keccak256};
@@ -123,50 +120,4 @@ impl PublicModel {
 /// Points as `x ‖ y` words.
 pub fn points_bytes(points: &[G1Affine]) -> Vec<u8> {
     points.iter().flat_map(encode::g1_bytes).collect()
-}
-
-/// A Groth16 key for a shape's wrap circuit over one SRS, with `γ = 1`.
-#[derive(Clone, Debug, PartialEq, CanonicalSerialize, CanonicalDeserialize)]
-pub struct WrapVerifyingKey(pub VerifyingKey<Bn254>);
-
-impl WrapVerifyingKey {
-    /// Refuses keys under which proofs can be forged without knowing anything secret. Errors: [`KeyError::Degenerate`].
-    pub fn check(&self) -> Result<(), KeyError> {
-        let key = &self.0;
-        let degenerate = |bad: bool, what| if bad { Err(KeyError::Degenerate(what)) } else { Ok(()) };
-        degenerate(key.gamma_abc_g1.len() != assay_circuits::wrap::PUBLIC_INPUTS + 1, "number of inputs")?;
-        degenerate(key.gamma_g2 != G2Affine::generator(), "γ is not 1")?;
-        degenerate(key.delta_g2 == key.gamma_g2 || key.delta_g2 == -key.gamma_g2, "δ = ±γ")?;
-        degenerate(key.delta_g2.is_zero() || key.beta_g2.is_zero() || key.alpha_g1.is_zero(), "an identity element")?;
-        degenerate(key.gamma_abc_g1.iter().skip(1).any(AffineRepr::is_zero), "an input without effect")
-    }
-
-    /// The key as contracts store it. `docs/protocol.md` section 8.
-    pub fn contract_bytes(&self, model: &PublicModel) -> Vec<u8> {
-        let (shape, key) = (&model.shape, &self.0);
-        let layout = &shape.layout;
-        let mut bytes = Vec::new();
-        let word = |value: usize| encode::fr_word(&Fr::from(value as u64));
-        bytes.extend(word(2));
-        bytes.extend(shape.model_digest);
-        bytes.extend(model.srs.id);
-        bytes.extend(word(layout.log_chunk as usize));
-        bytes.extend(word(layout.log_chunks as usize));
-        layout.regions().iter().for_each(|region| bytes.extend(word(region.chunks)));
-        layout.regions().iter().for_each(|region| bytes.extend(word(region.first_chunk)));
-        bytes.extend(word(shape.outputs()));
-        bytes.extend(shape.batch.word());
-        bytes.extend(encode::g1_bytes(&-key.alpha_g1));
-        bytes.extend(encode::g2_bytes(&key.beta_g2));
-        bytes.extend(encode::g2_bytes(&key.delta_g2));
-        key.gamma_abc_g1.iter().for_each(|point| bytes.extend(encode::g1_bytes(point)));
-        bytes.extend(encode::g2_bytes(&model.srs.tau_h));
-        bytes.extend(points_bytes(&model.tables));
-        bytes
-    }
-
-    /// Keccak-256 of [`Self::contract_bytes`].
-    pub fn hash(&self, model: &PublicModel) -> [u8; 32] {
-        Keccak256::digest(self.contract_bytes(model)).into()
-    }
 }

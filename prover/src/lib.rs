@@ -2,15 +2,14 @@
 //!
 //! * [`inner`]: commit to everything, one lookup argument, one product sumcheck, one batch opening;
 //! * [`native`]: the inner proof as it is, verified natively (not zero-knowledge);
-//! * [`wrap`]: the inner proof inside Groth16 (zero-knowledge, for contracts);
-//! * `groth16`, `ntt`: the wrap's prover;
+//! * [`wrap`]: the inner proof inside a SNARK (zero-knowledge, for contracts): PLONK over the same powers of tau, or Groth16;
+//! * [`plonk`], `ntt`: the universal wrap's proof system; transforms;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
 //! * `poly`: multilinear kernels;
 //! * [`statement`]: what a proof is about;
 //! * [`key`], [`control`]: verifying keys; progress and cancellation.
 
 pub mod control;
-mod groth16;
 pub mod inner;
 pub mod key;
 pub mod msm;

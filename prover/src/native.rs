@@ -37,6 +37,9 @@ pub enum ProofError {
     /// The opening is wrong.
     #[error(transparent)]
     Opening(#[from] PcsError),
+    /// A proof of one wrap under the key of another.
+    #[error("the proof is of another wrap than the key: ask for the key that belongs to it")]
+    OtherWrap,
     /// The wrap's SNARK does not verify.
     #[error("the proof is invalid: the pairing check fails")]
     Pairing,

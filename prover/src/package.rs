@@ -4,10 +4,11 @@
 //! A package holds the weights and their blinding: it is the seller's secret. A key holds only what is public.
 
 use crate::inner::{Committed, fresh_rng, random_scalars};
-use crate::key::{KeyError, PublicModel, SrsVerifier, WrapVerifyingKey};
+use crate::key::{KeyError, PublicModel, SrsVerifier};
+use crate::pcs::PcsError;
 use crate::pcs::encode::{self, Reader};
 use crate::srs::Srs;
-use crate::wrap::{WrapError, WrapProvingKey};
+use crate::wrap::{System, WrapError, WrapProvingKey, WrapVerifyingKey};
 use ark_bn254::G1Affine;
 use ark_ec::AffineRepr;
 use ark_ff::AdditiveGroup;
@@ -96,8 +97,8 @@ pub struct Metadata {
 }
 
 const PACKAGE_MAGIC: &[u8] = b"assay-model-v1\n";
-const KEY_MAGIC: &[u8] = b"assay-key-v2\n\0\0";
-const PROVING_MAGIC: &[u8] = b"assay-prove-v1\n";
+const KEY_MAGIC: &[u8] = b"assay-key-v3\n\0\0";
+const PROVING_MAGIC: &[u8] = b"assay-prove-v2\n";
 
 #[derive(Serialize, Deserialize)]
 struct PackageBody {
@@ -225,8 +226,7 @@ impl BuyerKey {
 
     /// Writes the key. Errors: [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let mut wrap = Vec::new();
-        self.wrap.serialize_compressed(&mut wrap).map_err(|_| FileError::Damaged { path: path.to_owned() })?;
+        let wrap = self.wrap.to_bytes().map_err(|_| FileError::Damaged { path: path.to_owned() })?;
         let body = KeyBody {
             metadata: self.metadata.clone(),
             architecture: self.model.shape.architecture.clone(),
@@ -248,13 +248,13 @@ impl BuyerKey {
             return Err(FileError::Damaged { path: path.to_owned() });
         }
         let model = body.public.model(path, Shape::batched(body.architecture, body.log_chunk, batch)?)?;
-        let wrap = WrapVerifyingKey::deserialize_compressed(&body.wrap[..]).map_err(|_| FileError::Damaged { path: path.to_owned() })?;
+        let wrap = WrapVerifyingKey::from_bytes(&body.wrap).ok_or_else(|| FileError::Damaged { path: path.to_owned() })?;
         wrap.check()?;
         Ok(Self { metadata: body.metadata, model, wrap, wrap_development: body.wrap_development })
     }
 
-    /// Recomputes from the public description what can be recomputed without the seller: shape, table commitments, SRS points, sanity of the
-    /// Groth16 key. That the key is *this circuit's* only its ceremony's transcript can show. Errors: [`KeyError`].
+    /// Recomputes from the public description what can be recomputed without the seller: shape, table commitments, SRS points, and a universal wrap's key. Of a Groth16 key the
+    /// sanity: that it is *this circuit's* only its ceremony's transcript can show. Errors: [`KeyError`].
     pub fn recompute(&self, srs: &Srs) -> Result<(), KeyError> {
         let Shape { architecture, layout, batch, .. } = &self.model.shape;
         let shape = Shape::batched(architecture.clone(), layout.log_chunk, *batch)?;
@@ -267,6 +267,15 @@ impl BuyerKey {
         }
         equal(commit_tables(&shape, srs).commitments == self.model.tables, "a table commitment")?;
         self.model.check()?;
+        if self.wrap.system() == System::Universal {
+            let derived = WrapProvingKey::universal(&shape, srs).map_err(|error| match error {
+                WrapError::Pcs(PcsError::SrsTooSmall { need, .. }) => {
+                    KeyError::SrsTooSmall { have: srs.max_log(), need: need.next_power_of_two().ilog2() }
+                }
+                _ => KeyError::Mismatch("the wrap's key"),
+            })?;
+            equal(derived.verifying_key() == self.wrap, "the wrap's key")?;
+        }
         self.wrap.check()
     }
 }
@@ -305,13 +314,13 @@ pub fn write_proving_key(path: &Path, key: &WrapProvingKey, model: &PublicModel)
     write_parts(path, &[PROVING_MAGIC, &model.shape.digest, &model.srs.id, &bytes])
 }
 
-/// Reads the proving key of a model. Errors: [`FileError`].
-pub fn read_proving_key(path: &Path, model: &PublicModel) -> Result<WrapProvingKey, FileError> {
+/// Reads the proving key of a model, and derives what the SRS gives. Errors: [`FileError`].
+pub fn read_proving_key(path: &Path, model: &PublicModel, srs: &Srs) -> Result<WrapProvingKey, FileError> {
     let bytes = read_parts(path, PROVING_MAGIC, "a proving key that `assay setup` wrote")?;
     let body = bytes.get(PROVING_MAGIC.len()..).unwrap_or_default();
     match body.split_at_checked(64) {
         Some((header, key)) if header[..32] == model.shape.digest && header[32..] == model.srs.id => {
-            Ok(WrapProvingKey::from_bytes(key, &model.shape, &model.srs.id)?)
+            Ok(WrapProvingKey::from_bytes(key, &model.shape, srs)?)
         }
         _ => Err(WrapError::WrongKey.into()),
     }
@@ -446,7 +455,7 @@ mod tests {
         let (g, h) = (G1Affine::generator(), G2Affine::generator());
         let (beta_g2, delta_g2) = ((h + h).into(), (h + h + h).into());
         let gamma_abc_g1 = vec![g; assay_circuits::wrap::PUBLIC_INPUTS + 1];
-        WrapVerifyingKey(ark_groth16::VerifyingKey { alpha_g1: g, beta_g2, gamma_g2: h, delta_g2, gamma_abc_g1 })
+        WrapVerifyingKey::Groth16(Box::new(ark_groth16::VerifyingKey { alpha_g1: g, beta_g2, gamma_g2: h, delta_g2, gamma_abc_g1 }))
     }
 
     fn package() -> (Package, Srs) {
@@ -488,8 +497,7 @@ mod tests {
         let (package, _) = package();
         let read = |log_batch, separate| {
             let key = BuyerKey::new(&package, wrap(), true);
-            let mut bytes = Vec::new();
-            key.wrap.serialize_compressed(&mut bytes).unwrap();
+            let bytes = key.wrap.to_bytes().unwrap();
             let (metadata, architecture) = (Metadata::default(), package.model.shape.architecture.clone());
             let (public, wrap_development) = (PublicBody::new(&package.model), true);
             let body = KeyBody { metadata, architecture, log_chunk: 9, log_batch, separate, public, wrap: bytes, wrap_development };

@@ -2,11 +2,11 @@
 
 use crate::control::{Cancelled, Control, Phase};
 use crate::inner::{self, Committed, InnerError, InnerProver, Proved, TableRows};
-use crate::key::{KeyError, WrapVerifyingKey};
+use crate::key::KeyError;
 use crate::native::{self, Claim, NativeProof, ProofError};
 use crate::package::{FileError, Package};
 use crate::srs::Srs;
-use crate::wrap::{self, WrapError, WrapProvingKey, WrappedProof};
+use crate::wrap::{self, WrapError, WrapProvingKey, WrapVerifyingKey, WrappedProof};
 use ark_bn254::G1Affine;
 use ark_ff::AdditiveGroup;
 use assay_circuits::Fr;

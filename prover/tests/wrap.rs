@@ -1,13 +1,13 @@
 //! Wrapped proofs: honest ones verify natively, changed ones do not.
 
+use assay_circuits::shape::Shape;
 use assay_circuits::{Fr, sample};
 use assay_prover::control::Control;
-use assay_prover::key::WrapVerifyingKey;
 use assay_prover::native::Claim;
 use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
-use assay_prover::wrap::{self, WrapProvingKey, WrappedProof};
+use assay_prover::wrap::{self, System, WrapProvingKey, WrapVerifyingKey, WrappedProof};
 
 struct Case {
     seller: Seller,
@@ -16,12 +16,16 @@ struct Case {
     proof: WrappedProof,
 }
 
-fn case() -> Case {
+fn case(system: System) -> Case {
     let (architecture, weights) = sample::random_network(3);
     let input = sample::random_input(&architecture, 9);
-    let srs = Srs::development(9);
+    let shape = Shape::new(architecture.clone(), 9).unwrap();
+    let srs = Srs::development(WrapProvingKey::srs_log(system, &shape).unwrap());
     let package = Package::new(Metadata::default(), architecture, weights, 9, &srs).unwrap();
-    let proving = WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap();
+    let proving = match system {
+        System::Universal => WrapProvingKey::universal(&package.model.shape, &srs).unwrap(),
+        System::Groth16 => WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap(),
+    };
     let key = proving.verifying_key();
     key.check().unwrap();
     let seller = Seller::new(package, srs).unwrap().with_wrap_key(proving);
@@ -33,26 +37,30 @@ fn case() -> Case {
 /// H1, G1, G4, E2: every word of the proof and every part of the claim counts.
 #[test]
 fn wrapped_proofs_bind_everything() {
-    let Case { seller, key, claim, proof } = case();
+    System::ALL.into_iter().for_each(binds_everything);
+}
+
+fn binds_everything(system: System) {
+    let Case { seller, key, claim, proof } = case(system);
     let model = &seller.package.model;
     wrap::verify(model, &key, &claim, &proof).unwrap();
 
     let bytes = proof.to_bytes();
-    assert_eq!(WrappedProof::from_bytes(&model.shape, &bytes).unwrap(), proof);
-    assert_eq!(bytes.len(), WrappedProof::byte_len(&model.shape));
+    assert_eq!(WrappedProof::from_bytes(&model.shape, system, &bytes).unwrap(), proof);
+    assert_eq!(bytes.len(), WrappedProof::byte_len(&model.shape, system));
     for word in 0..bytes.len() / 32 {
         let mut changed = bytes.clone();
         changed[32 * word + 31] ^= 1;
-        if let Ok(changed) = WrappedProof::from_bytes(&model.shape, &changed) {
+        if let Ok(changed) = WrappedProof::from_bytes(&model.shape, system, &changed) {
             assert!(wrap::verify(model, &key, &claim, &changed).is_err(), "word {word}");
         }
     }
     for len in [0, 1, 31, bytes.len() - 1] {
-        assert!(WrappedProof::from_bytes(&model.shape, &bytes[..len]).is_err());
+        assert!(WrappedProof::from_bytes(&model.shape, system, &bytes[..len]).is_err());
     }
     let mut longer = bytes.clone();
     longer.push(0);
-    assert!(WrappedProof::from_bytes(&model.shape, &longer).is_err());
+    assert!(WrappedProof::from_bytes(&model.shape, system, &longer).is_err());
 
     let mut other = claim.clone();
     other.context += Fr::from(1u64);
@@ -73,7 +81,11 @@ fn wrapped_proofs_bind_everything() {
 /// PC7, ZK2, ZK3: two proofs of one statement share no blinded value.
 #[test]
 fn proofs_share_no_randomness() {
-    let Case { seller, claim, proof, key } = case();
+    System::ALL.into_iter().for_each(shares_no_randomness);
+}
+
+fn shares_no_randomness(system: System) {
+    let Case { seller, claim, proof, key } = case(system);
     let input = {
         let cells = sample::random_input(&seller.shape().architecture, 9);
         InputOpening::private(seller.shape(), cells)
@@ -92,7 +104,11 @@ fn proofs_share_no_randomness() {
 /// Files: what is written is read back; truncated or damaged at any place, it is refused; an SRS that is not what it says is refused.
 #[test]
 fn files_round_trip_and_damage_is_found() {
-    let Case { seller, key, claim, proof } = case();
+    System::ALL.into_iter().for_each(files_round_trip);
+}
+
+fn files_round_trip(system: System) {
+    let Case { seller, key, claim, proof } = case(system);
     let folder = tempfile::tempdir().unwrap();
     let (package_path, key_path) = (folder.path().join("m.assay"), folder.path().join("m.key"));
     seller.package.write(&package_path).unwrap();

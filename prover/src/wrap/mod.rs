@@ -1,0 +1,268 @@
+//! The wrapped proof: a SNARK of the inner verifier's circuit, and the opening beside it. `docs/protocol.md` sections 8 and 9.
+//!
+//! This is what leaves the prover: zero-knowledge in the weights and in the input's cells.
+
+mod groth16;
+mod keys;
+
+pub use keys::{Groth16Key, WrapProvingKey, WrapVerifyingKey};
+
+use crate::control::{Cancelled, Control, Phase};
+use crate::inner::{InnerError, Proved, RngBridge, fresh_rng};
+use crate::key::{KeyError, PublicModel};
+use crate::native::{Claim, ProofError, opened_terms, statement};
+use crate::pcs::encode::{self, Reader};
+use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
+use crate::plonk;
+use crate::srs::Srs;
+use crate::statement::output_sum;
+use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
+use ark_ec::pairing::Pairing;
+use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::{PrimeField, UniformRand};
+use ark_relations::gr1cs::SynthesisError;
+use assay_circuits::Fr;
+use assay_circuits::scalar::VerifyError;
+use assay_circuits::shape::Shape;
+use assay_circuits::verifier::Reduced;
+use assay_circuits::wrap::{self, PublicInputs, public_data};
+use sha3::{Digest, Keccak256};
+
+/// The proof systems that an inner proof is wrapped in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum System {
+    /// PLONK over the inner proof's powers of tau: anybody derives the keys.
+    #[default]
+    Universal,
+    /// Groth16: every shape needs a ceremony of its own.
+    Groth16,
+}
+
+impl System {
+    /// All of them, the default first.
+    pub const ALL: [Self; 2] = [Self::Universal, Self::Groth16];
+
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Universal => "universal",
+            Self::Groth16 => "groth16",
+        }
+    }
+
+    /// The version of contract keys with this wrap.
+    pub fn version(self) -> u8 {
+        match self {
+            Self::Groth16 => 2,
+            Self::Universal => 3,
+        }
+    }
+
+    fn snark_bytes(self) -> usize {
+        match self {
+            Self::Universal => plonk::PROOF_BYTES,
+            Self::Groth16 => 256,
+        }
+    }
+}
+
+impl std::fmt::Display for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why no wrapped proof or key was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WrapError {
+    /// The work was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The inner proof does not verify.
+    #[error(transparent)]
+    Inner(#[from] VerifyError),
+    /// It has no opening.
+    #[error(transparent)]
+    Opening(#[from] InnerError),
+    /// Something cannot be committed to or opened.
+    #[error(transparent)]
+    Pcs(#[from] PcsError),
+    /// The SNARK's prover or key generation failed.
+    #[error("Groth16: {0}")]
+    Synthesis(#[from] SynthesisError),
+    /// The key is for another circuit.
+    #[error("the proving key is for another shape or SRS: run `assay setup` for this model")]
+    WrongKey,
+    /// The key is unusable.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The statement has no mask: it must not leave the prover.
+    #[error("the inner proof is not hiding and cannot be wrapped")]
+    NotHiding,
+}
+
+/// The SNARK of a wrapped proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Snark {
+    /// See [`plonk`].
+    Universal(Box<plonk::Proof>),
+    /// Groth16's `A, B, C`.
+    Groth16(G1Affine, G2Affine, G1Affine),
+}
+
+/// The proof that a buyer, a contract or anybody verifies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedProof {
+    /// The proof that there is an inner proof.
+    pub snark: Snark,
+    /// `D`.
+    pub digest: Fr,
+    /// `s`.
+    pub value: Fr,
+    /// `ρ`.
+    pub rho: Fr,
+    /// `δ`.
+    pub delta: Fr,
+    /// `r*`.
+    pub point: Vec<Fr>,
+    /// Commitments to the prover's chunks.
+    pub witness: Vec<G1Affine>,
+    /// Commitment to the mask.
+    pub mask: G1Affine,
+    /// The opening.
+    pub opening: Opening,
+}
+
+/// Wraps a hiding inner proof. Errors: [`WrapError`].
+pub fn prove(shape: &Shape, srs: &Srs, key: &WrapProvingKey, proved: Proved, control: &Control<'_>) -> Result<WrappedProof, WrapError> {
+    let (Some(mask), Some(rho)) = (proved.mask, proved.reduced.rho) else { return Err(WrapError::NotHiding) };
+    let (snark, opening) = match key {
+        WrapProvingKey::Universal(key) => prove_universal(shape, srs, key, &proved, control)?,
+        WrapProvingKey::Groth16(key) => {
+            let opening = proved.open(shape, srs, control)?;
+            let assignment = control
+                .phase(Phase::WrapWitness, || wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public))??;
+            let proof = control.phase(Phase::Wrap, || {
+                let mut rng = fresh_rng();
+                let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
+                key.prove(&assignment, blinding)
+            })?;
+            (Snark::Groth16(proof.a, proof.b, proof.c), opening)
+        }
+    };
+    let Reduced { delta, point, value, digest, .. } = proved.reduced;
+    Ok(WrappedProof { snark, digest, value, rho, delta, point, witness: proved.witness, mask, opening })
+}
+
+/// The SNARK's polynomials and the chunk are opened together.
+fn prove_universal(
+    shape: &Shape,
+    srs: &Srs,
+    key: &plonk::ProvingKey,
+    proved: &Proved,
+    control: &Control<'_>,
+) -> Result<(Snark, Opening), WrapError> {
+    let advice = control.phase(Phase::WrapWitness, || key.circuit.advice(proved.statement, &proved.proof, proved.public))??;
+    control.phase(Phase::Wrap, || {
+        let committed = plonk::prove(srs, key, advice, &proved.public, &mut fresh_rng())?;
+        let (polynomial, point, value) = proved.claim(shape);
+        let opening = pcs::open_with(srs, polynomial, point, value, committed.transcript.clone(), &committed.companions(key))?;
+        Ok((Snark::Universal(Box::new(committed.proof)), opening))
+    })?
+}
+
+/// Verifies a wrapped proof: the native mirror of the contract. Errors: [`ProofError`]. Total.
+pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof: &WrappedProof) -> Result<(), ProofError> {
+    let statement = statement(model, claim, &proof.witness, Some(&proof.mask));
+    statement.check_lengths(&model.shape)?;
+    let variables = model.shape.layout.variables();
+    if proof.point.len() != variables {
+        return Err(VerifyError::Length { part: "final point", have: proof.point.len(), need: variables }.into());
+    }
+    let WrappedProof { delta, value, digest, .. } = *proof;
+    let output_sum = output_sum(&claim.output, &delta);
+    let reduced = Reduced { delta, output_sum, point: proof.point.clone(), value, rho: Some(proof.rho), digest };
+    let public = PublicInputs::new(&public_data(&statement.hash(), &reduced), reduced.digest);
+    let terms = opened_terms(model, claim, &proof.witness, Some(&proof.mask), &reduced);
+    let low = &proof.point[..model.shape.layout.log_chunk as usize];
+    let (g1, g2) = match (key, &proof.snark) {
+        (WrapVerifyingKey::Universal(key), Snark::Universal(snark)) => {
+            let plonk::Statement { companions, transcript } = plonk::verify(key, &public, snark)?;
+            let (left, right) = pcs::pairing_inputs_with(&terms, low, value, transcript, &proof.opening, &companions)?;
+            (vec![left.into_affine(), -right], vec![model.srs.h, model.srs.tau_h])
+        }
+        (WrapVerifyingKey::Groth16(key), Snark::Groth16(a, b, c)) => {
+            let (left, right) = pcs::pairing_inputs(&terms, low, value, public.hash, &proof.opening)?;
+            let merge = merge_scalar(&public, proof);
+            let inputs = public.to_array().iter().zip(key.gamma_abc_g1.iter().skip(1)).map(|(x, point)| *point * x).sum::<G1Projective>();
+            let first = key.gamma_abc_g1.first().copied().unwrap_or(G1Affine::zero());
+            let joined = left * merge - inputs - first;
+            let g1 = vec![*a, -key.alpha_g1, -*c, joined.into_affine(), (right * -merge).into_affine()];
+            (g1, vec![*b, key.beta_g2, key.delta_g2, model.srs.h, model.srs.tau_h])
+        }
+        _ => return Err(ProofError::OtherWrap),
+    };
+    if Bn254::multi_pairing(g1, g2).0 == ark_ff::Field::ONE { Ok(()) } else { Err(ProofError::Pairing) }
+}
+
+/// `μ`: drawn after everything, or one check could be cancelled against the other.
+fn merge_scalar(public: &PublicInputs, proof: &WrappedProof) -> Fr {
+    let mut hash = Keccak256::new_with_prefix(b"assay-merge-v1");
+    hash.update(public.hash);
+    hash.update(encode::fr_word(&public.fold));
+    hash.update(proof.snark.to_bytes());
+    hash.update(proof.opening.to_bytes());
+    Fr::from_be_bytes_mod_order(&hash.finalize())
+}
+
+impl Snark {
+    /// Which one it is.
+    pub fn system(&self) -> System {
+        match self {
+            Self::Universal(_) => System::Universal,
+            Self::Groth16(..) => System::Groth16,
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Universal(proof) => proof.to_bytes(),
+            Self::Groth16(a, b, c) => [&encode::g1_bytes(a)[..], &encode::g2_bytes(b), &encode::g1_bytes(c)].concat(),
+        }
+    }
+}
+
+impl WrappedProof {
+    /// The proof's length in bytes for a model of this shape.
+    pub fn byte_len(shape: &Shape, system: System) -> usize {
+        system.snark_bytes() + 32 * (4 + shape.layout.variables() + 2 * shape.layout.witness.chunks + 2) + OPENING_BYTES
+    }
+
+    /// The calldata of sections 8 and 9.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.snark.to_bytes();
+        [self.digest, self.value, self.rho, self.delta].iter().chain(&self.point).for_each(|v| bytes.extend(encode::fr_word(v)));
+        self.witness.iter().chain([&self.mask]).for_each(|point| bytes.extend(encode::g1_bytes(point)));
+        bytes.extend(self.opening.to_bytes());
+        bytes
+    }
+
+    /// Decodes strictly: exact length, canonical numbers, points on the curve and in the subgroup. Errors: [`ProofError`].
+    pub fn from_bytes(shape: &Shape, system: System, bytes: &[u8]) -> Result<Self, ProofError> {
+        let need = Self::byte_len(shape, system);
+        if bytes.len() != need {
+            return Err(ProofError::Length { have: bytes.len(), need });
+        }
+        let mut reader = Reader::new(bytes);
+        let snark = match system {
+            System::Universal => Snark::Universal(Box::new(plonk::Proof::read(&mut reader)?)),
+            System::Groth16 => Snark::Groth16(reader.g1()?, reader.g2()?, reader.g1()?),
+        };
+        let [digest, value, rho, delta] = [reader.fr()?, reader.fr()?, reader.fr()?, reader.fr()?];
+        let point = (0..shape.layout.variables()).map(|_| reader.fr()).collect::<Result<_, _>>()?;
+        let witness = (0..shape.layout.witness.chunks).map(|_| reader.g1()).collect::<Result<_, _>>()?;
+        let mask = reader.g1()?;
+        Ok(Self { snark, digest, value, rho, delta, point, witness, mask, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
+    }
+}
