@@ -11,6 +11,7 @@
 mod gates;
 mod hash;
 mod lower;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +26,7 @@ use crate::verifier::InnerProof;
 use crate::verifier::lookup;
 use crate::wrap::{self, PUBLIC_INPUTS, PublicInputs};
 use ark_ff::{AdditiveGroup, Field};
-use lower::{Recipe, Rows};
+use lower::Rows;
 use rayon::prelude::*;
 
 /// Rows at the end that say nothing.
@@ -78,7 +79,7 @@ impl Circuit {
         let n = (used_rows + BLINDING_ROWS).next_power_of_two();
         let mut fixed: [Vec<Fr>; FIXED] = std::array::from_fn(|_| vec![Fr::ZERO; n]);
         let mut permutation: Vec<u32> = (0..(WIRES * n) as u32).collect();
-        let mut last = vec![None; rows.variables + rows.recipes.len()];
+        let mut last = vec![None; rows.variables + rows.added.len()];
         for (at, row) in rows.rows.iter().enumerate() {
             let values = row.constants.iter().copied().chain(row.kind.code());
             fixed.iter_mut().zip(values).for_each(|(column, value)| column[at] = value);
@@ -112,20 +113,8 @@ impl Circuit {
 
     /// The values of all variables from those of the constraints.
     fn derive(&self, mut values: Vec<Fr>) -> Vec<Fr> {
-        for recipe in &self.rows.recipes {
-            let at = |v: u32| values[v as usize];
-            let value = match recipe {
-                Recipe::Sum(lc) => evaluate(lc, &values),
-                Recipe::Products(products) => {
-                    products.iter().map(|(c, factors)| factors.iter().fold(*c, |product, v| product * at(*v))).sum()
-                }
-                Recipe::Bilinear(bilinear) => {
-                    let [a, b] = [bilinear.a, bilinear.b].map(|v| v.map_or(Fr::ZERO, at));
-                    let [quadratic, left, right, constant] = bilinear.coefficients;
-                    (quadratic * a + right) * b + left * a + constant
-                }
-            };
-            values.push(value);
+        for polynomial in &self.rows.added {
+            values.push(polynomial.value(&values));
         }
         values
     }
