@@ -1,14 +1,17 @@
 //! From constraints to rows.
 //!
-//! What comes in is what [`crate::r1cs::Symbol`] writes when it keeps gates whole: products of linear combinations, equalities, permutations and rounds. A
-//! permutation and a round have rows of their own. The rest is lowered so:
+//! What comes in is what [`crate::r1cs::Symbol`] writes where gates are kept whole: products of linear combinations, equalities,
+//! permutations and rounds. A permutation and a round have rows of their own. The rest is lowered so:
 //!
-//! * equal products, up to constants, are one variable (`replaced`);
+//! * equal products, up to constants, are one variable (`replaced`), and what nothing depends on is left out (`count`);
 //! * a product that is used once, as a factor, joins that product; used once, as a summand, that sum (`flatten`, `expand`);
-//! * a linear combination that is a factor becomes a variable, once, and begins with the longest prefix that already is one (`wire`);
-//! * bilinear functions of two variables go two to a row ([`Kind::Pair`]), all other sums and products in [`Kind::Sum`].
+//! * a combination that is a factor becomes a variable, once for all that have it, and begins with its longest prefix that already is one
+//!   (`wire`); but where that takes less, it is multiplied out (`distribute`);
+//! * common factors of longer products are taken out (`hoist`);
+//! * bilinear functions of two variables go two to a row ([`Kind::Pair`]), all other sums in [`Kind::Sum`] ([`Terms`]).
 //!
-//! Only the order of variables decides what happens, so the result is the same for everyone.
+//! Whatever is done to an expression, a variable that is in a wire is an input, a gate's output, or what rows say that it is. Only the
+//! order of variables decides what happens, so the result is the same for everyone.
 
 use super::gates::{Kind, WIRES};
 use super::hash;
@@ -399,8 +402,8 @@ impl Lowering {
         sum
     }
 
-    /// A product as a sum of products, if one of its factors is a combination that nothing else needs and that takes less as a part of the products: one of a few
-    /// variables, or one that consists of products.
+    /// A product as a sum of products, if one of its factors is a combination that nothing else needs and that takes less as a part of the
+    /// products: one of a few variables, or one that consists of products.
     fn distribute(&self, factor: Fr, mut factors: Vec<LinearCombination>) -> Vec<(Fr, Vec<LinearCombination>)> {
         let joined = |v: u32| v != 0 && self.joined(v, Place::Summand).is_some();
         let worth = |lc: &LinearCombination| {
@@ -599,7 +602,8 @@ impl Lowering {
         self.sponge = Some((block, output));
     }
 
-    /// Whether a permutation's input is this state with something added, so that the rows can go on; the first element has no wire, so it must have no other use.
+    /// Whether a permutation's input is this state with something added, so that the rows can go on. The first element has no wire, so it
+    /// must have no other use.
     fn continues(&self, state: &[u32; WIDTH], input: &[LinearCombination; WIDTH]) -> bool {
         let holds = |(lc, v): (&LinearCombination, &u32)| lc.contains(&(*v, Fr::ONE));
         let plain = input[0].iter().all(|(v, _)| *v == 0 || *v == state[0]);

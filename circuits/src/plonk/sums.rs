@@ -87,8 +87,8 @@ impl Polynomial {
     }
 }
 
-/// What is to be packed into `Sum` rows. Per row there is room for a product of up to four variables, or two terms, in wires 0 to 3; and for a product
-/// with what is linear in its factors, or two linear terms, in wires 4 and 5.
+/// What is to be packed into `Sum` rows. A row has room for a product of up to four variables, or two terms, in wires 0 to 3, and for a
+/// product with what is linear in its factors, or two linear terms, in wires 4 and 5.
 pub(super) struct Terms {
     pub constant: Fr,
     /// Products of three or four variables.

@@ -1,5 +1,5 @@
-//! The circuit against the two other readers of the verifier, on transcripts that nobody executed a network for: random messages, in which whatever a check
-//! determines is solved for.
+//! The circuit against the two other readers of the verifier, on transcripts that nobody executed a network for: random messages, in which
+//! whatever a check determines is solved for.
 
 use super::*;
 use crate::batch::Batch;
@@ -186,7 +186,8 @@ fn rows_hold_for_what_the_verifier_accepts() {
     }
 }
 
-/// Every field of a transcript counts: where it is changed all three refuse, and the rows do so even with the public inputs of the changed transcript.
+/// Every field of a transcript counts: where it is changed all three refuse, and the rows do so even with the changed transcript's own
+/// public inputs.
 #[test]
 fn rows_fail_for_what_the_verifier_refuses() {
     let shape = &shapes()[3];
@@ -207,7 +208,8 @@ fn rows_fail_for_what_the_verifier_refuses() {
     });
 }
 
-/// No cell is free that anything depends on: whatever a wire's variable, or a cell of the other columns, is changed to, a row that looks at it fails.
+/// No cell is free that anything depends on: if a wire's variable, or a cell of the other columns, is changed, a row that looks at it
+/// fails.
 #[test]
 fn every_variable_of_the_rows_is_determined() {
     for shape in [&shapes()[3], &shapes()[13]] {
@@ -263,8 +265,8 @@ fn classes(circuit: &Circuit) -> Vec<usize> {
     classes
 }
 
-/// Nothing is left out: from the statement and the proof every value in the rows follows, equation by equation, and as many equations are then left over as the
-/// verifier checks, and the three that say what the public inputs are.
+/// Nothing is left out: from the statement and the proof every value in the rows follows, equation by equation, and as many equations are
+/// then left over as the verifier checks, and the three that say what the public inputs are.
 #[test]
 fn what_is_not_a_definition_is_a_check() {
     for shape in shapes().iter().chain([&Shape::new(sample::lenet5().0, 16).unwrap()]) {
