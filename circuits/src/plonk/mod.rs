@@ -10,15 +10,14 @@
 //! The circuit says the same as [`crate::wrap::constraints`]: both are what [`crate::verifier::verify`] does to [`crate::r1cs::Symbol`],
 //! but here permutations and sumcheck rounds are kept whole, and what remains is lowered to rows of sums and products.
 
-mod gates;
-mod hash;
+pub mod gates;
+pub mod hash;
 mod lower;
 mod sums;
 #[cfg(test)]
 mod tests;
 
 pub use gates::{ADVICE, CONSTANTS, CONSTRAINTS, DEGREE, FIXED, Kind, WIRES, constraints};
-pub use hash::{Constants, constants};
 
 use crate::Fr;
 use crate::r1cs::{LinearCombination, System, Tape};
