@@ -3,6 +3,9 @@
 //! [`Symbol`] writes down the constraints of what it is asked to compute, once per shape. [`Value`] computes the same and records the
 //! value of every variable that [`Symbol`] allocates, in the same order, once per proof. They agree because both follow one rule:
 //! a product of two non-constants, an inverse and [`Scalar::seal`] allocate one variable each, nothing else does.
+//!
+//! For a machine that has more than products ([`crate::plonk`]) both can keep permutations and sumcheck rounds whole ([`Gate`]): then these
+//! allocate their outputs and nothing else, and sums are arranged for what they cost there.
 
 use crate::Fr;
 use crate::poseidon::{self, WIDTH};
@@ -200,7 +203,7 @@ impl Symbol {
         system.0.borrow().whole.then(|| system.clone())
     }
 
-    fn times_other(&self, other: &Self) -> Self {
+    fn multiply(&self, other: &Self) -> Self {
         match (self, other) {
             (_, Self::Constant(factor)) => self.scaled(*factor),
             (Self::Constant(factor), _) => other.scaled(*factor),
@@ -283,7 +286,7 @@ impl Value {
         tapes.filter(|tape| tape.whole).cloned()
     }
 
-    fn times_other(&self, other: &Self) -> Self {
+    fn multiply(&self, other: &Self) -> Self {
         let value = self.value() * other.value();
         match (self, other) {
             (Self::Assigned(tape, _), Self::Assigned(..)) => tape.witness(value),
@@ -344,8 +347,8 @@ macro_rules! operators {
     };
 }
 
-operators!(Symbol, |a, b| add a.add_scaled(b, Fr::ONE), sub a.add_scaled(b, -Fr::ONE), mul a.times_other(b), neg a.scaled(-Fr::ONE));
-operators!(Value, |a, b| add a.with(b, a.value() + b.value()), sub a.with(b, a.value() - b.value()), mul a.times_other(b), neg a.with(a, -a.value()));
+operators!(Symbol, |a, b| add a.add_scaled(b, Fr::ONE), sub a.add_scaled(b, -Fr::ONE), mul a.multiply(b), neg a.scaled(-Fr::ONE));
+operators!(Value, |a, b| add a.with(b, a.value() + b.value()), sub a.with(b, a.value() - b.value()), mul a.multiply(b), neg a.with(a, -a.value()));
 
 impl Scalar for Symbol {
     fn constant(value: Fr) -> Self {

@@ -90,7 +90,7 @@ pub trait Scalar:
         coefficients.iter().zip(values).fold(start, |sum, (c, v)| sum + v.times(*c))
     }
 
-    /// The product of all. Whoever computes many products with the same last factors may begin with these.
+    /// The product of all. A machine that shares equal products may begin with the last factors, which many products have in common.
     fn product(factors: Vec<Self>) -> Self {
         factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
     }
@@ -105,7 +105,7 @@ pub trait Scalar:
         self
     }
 
-    /// Marks a value that is used more than once: a machine on which a sum costs something gives it a variable.
+    /// Marks a sum that is used more than once: a machine on which sums cost something gives it a variable, R1CS does not.
     fn keep(self) -> Self {
         self
     }

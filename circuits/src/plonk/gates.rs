@@ -1,26 +1,30 @@
 //! The gate set, written once: what every row must satisfy, generic over the scalars that it is computed with.
 //!
-//! `w_i` is advice column `i` in the row, `n_i` in the next row, `q_i` fixed column `i`, `s` and `t` the fixed columns 8 and 9 that choose the kind of row.
-//! Columns 0 to 5 take part in the copy constraints. `M` and the other capitals are Poseidon's constants ([`super::hash::Constants`]).
+//! `w_i` is advice column `i` in the row and `n_i` in the next row; `q_i` is fixed column `i`, and `s` and `t` are the fixed columns 8 and
+//! 9, which choose the kind of row. Columns 0 to 5 take part in the copy constraints. Capitals are constants of Poseidon
+//! ([`hash::Constants`]).
 //!
-//! | kind | `(s, t)` | a multiple of the selector | equations |
-//! |------|----------|----------------------------|-----------|
-//! | [`Sum`](Kind::Sum) | (0, 0) | `(s-1)(s-2)(s-3+3t) - 3t(t-1)` | `q0·w0·w1 + q1·w2·w3 + q2·w4·w5 + q3·w0·w1·w2·w3 + q4·w4 + q5·w5 + q6·w6 + q7·n6 = PI` |
-//! | [`Full`](Kind::Full) | (1, 0) | `s(s-2)(s-3+2t)` | `n_σ(i) = Σ_j M_ij w_σ(j)^5 + q_i`, `i` from 0 to 4, `σ = (6, 0, 1, 2, 3)` |
-//! | [`Absorb`](Kind::Absorb) | (2, 0) | `s(s-1)(s-3+t)` | the same with `w6 + q5`, `w0 + w4 + F_1`, `w1 + w5 + F_2`, `w2 + n4 + F_3`, `w3 + n5 + F_4` instead of `w_σ(j)` |
-//! | [`Pair`](Kind::Pair) | (3, 0) | `s(s-1)(s-2)` | `w2 = q0·w0·w1 + q1·w0 + q2·w1 + q3`, `w5 = q4·w3·w4 + q5·w3 + q6·w4 + q7` |
-//! | [`Enter`](Kind::Enter) | (0, 1) | `t((s-1)(s-2)+2-2t)` | `(w4, w5, w7, n0)_k = Σ_i E_ki w_(i-1) + Σ_(j<k) R_(k-j) x_j^5`, `k` from 1 to 4, `x = (w6, w4, w5, w7)` |
-//! | [`Partial`](Kind::Partial) | (1, 1) | `t·s(2-s)` | `n0 = rec(w3, w6, w4, w5, w7) + q0` |
-//! | both | | `t(4-s-2t)` | `n_π(j) = rec(the five inputs before it) + q_j`, `j` from 1 to 7 |
-//! | [`Leave`](Kind::Leave) | (2, 1) | `t·s(s-1)` | `n_σ(i) = Σ_j L_ij v_j + Σ_j P_ij v_j^5 + q_i`, `v = (w3, w6, w4, w5, w7)` |
-//! | [`Round`](Kind::Round) | (0, 2) | `t(t-1)` | `w1·w7 = 1`, `n6 = quartic(g_0, …)(w5)` |
+//! A row's kind, with its `(s, t)`, its selector (a multiple of the indicator of these two values among the eight) and its equations,
+//! numbered by slot:
 //!
-//! `rec(v) = Σ_(j=1..4) A_j v_j + Σ_(j=0..4) B_j v_j^5`, on the inputs in the order `π = (0, 1, 2, 3, 6, 4, 5, 7)` of the columns, row by row. In `Round`,
-//! `quartic` is the polynomial of degree 4 with `g(0) = w0`, `g(-1) = w2`, `g(2) = w3`, leading coefficient `w4`, and
-//! `g(1) = (w6 - (1-w1)·w0)·w7`: `w6` is the claim, `w1` the coordinate `r`, `w7` its inverse.
+//! * [`Kind::Sum`], (0, 0), `(s-1)(s-2)(s-3+3t) - 3t(t-1)`: slot 0:
+//!   `q0·w0·w1 + q1·w2·w3 + q2·w4·w5 + q3·w0·w1·w2·w3 + q4·w4 + q5·w5 + q6·w6 + q7·n6 - PI`.
+//! * [`Kind::Full`], (1, 0), `s(s-2)(s-3+2t)`; with `v = (w6, w0, w1, w2, w3)`, and `v'` the same of the next row: slot `i`, 0 to 4:
+//!   `Σ_j M_ij v_j^5 + q_i - v'_i`.
+//! * [`Kind::Absorb`], (2, 0), `s(s-1)(s-3+t)`: the same with `v = (w6 + q5, w0 + w4 + F_1, w1 + w5 + F_2, w2 + n4 + F_3, w3 + n5 + F_4)`.
+//! * [`Kind::Pair`], (3, 0), `s(s-1)(s-2)`: slot 0: `q0·w0·w1 + q1·w0 + q2·w1 + q3 - w2`; slot 1: `q4·w3·w4 + q5·w3 + q6·w4 + q7 - w5`.
+//! * [`Kind::Enter`], (0, 1), `t((s-1)(s-2) + 2-2t)`; with `x` the row's inputs and the next row's, each in the order of columns 0, 1, 2,
+//!   3, 6, 4, 5, 7: slot `k`, 0 to 3: `Σ_(i=0..3) E_ki w_i + Σ_(j=0..k) R_(k-j) x_(4+j)^5 - x_(5+k)`.
+//! * [`Kind::Partial`], (1, 1), `t·s(2-s)`: slot 0: `Σ_(i=1..4) A_i x_(3+i) + Σ_(i=0..4) B_i x_(3+i)^5 + q0 - x_8`.
+//! * `Enter` and `Partial` together, `t(4-s-2t)`: slot `3 + j`, `j` from 1 to 7:
+//!   `Σ_(i=1..4) A_i x_(3+j+i) + Σ_(i=0..4) B_i x_(3+j+i)^5 + q_j - x_(8+j)`.
+//! * [`Kind::Leave`], (2, 1), `t·s(s-1)`: slot `i`, 0 to 4: `Σ_(j=1..4) L_ij x_(3+j) + Σ_(j=0..4) P_ij x_(3+j)^5 + q_i - v'_i`.
+//! * [`Kind::Round`], (0, 2), `t(t-1)`: slot 0: `w1·w7 - 1`; slot 1: `g(w5) - n6`, where `g` has degree 4, leading coefficient `w4`,
+//!   `g(0) = w0`, `g(-1) = w2`, `g(2) = w3` and `g(1) = (w6 - (1-w1)·w0)·w7`: `w6` is the claim, `w1` the coordinate `r`, `w7` its inverse,
+//!   `w5` the challenge.
 //!
-//! At most one kind is on in a row, so equations of different kinds share a slot: slot `j` is the sum over kinds of selector times `j`-th equation. Every slot has
-//! degree at most 8 in the columns. A row of zeros in the fixed columns is a `Sum` that says nothing.
+//! One kind is on in a row, so equations of different kinds share a slot: a slot is the sum over kinds of selector times equation, and has
+//! degree at most [`DEGREE`] in the columns. Where all fixed columns are 0 the row is a `Sum` that says nothing.
 
 use super::hash::{self, INPUTS, STATE};
 use crate::Fr;
@@ -82,7 +86,8 @@ impl Kind {
     }
 }
 
-/// Multiples of the kinds' indicators, each nonzero at its own code and zero at all others; the last is that of both kinds with a recurrence. Degree 3 and less, 2 for `Round`.
+/// Multiples of the kinds' indicators, each nonzero at its own code and zero at all others; the last is that of both kinds with a
+/// recurrence. Degree 2 for that one and `Round`, 3 for all others.
 struct Selectors<S> {
     sum: S,
     full: S,
@@ -138,14 +143,20 @@ pub fn constraints<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], fixed: &[S; FIXE
     for (slot, value) in pair_row(w, q).into_iter().enumerate() {
         add(slot, &selectors.pair, value);
     }
-    let plain = STATE.map(|column| w[column].clone());
-    for (slot, value) in full_round(plain, n, q).into_iter().enumerate() {
+    // every input of an S-box, with its fifth power
+    let inputs: [(S, S); 2 * ADVICE] = std::array::from_fn(|i| {
+        let x = if i < ADVICE { &w[INPUTS[i]] } else { &n[INPUTS[i - ADVICE]] };
+        (x.clone(), fifth(x))
+    });
+    let [first, second, third, fourth, zeroth, ..] = &inputs;
+    let plain = [zeroth, first, second, third, fourth].map(|(_, power)| power.clone());
+    for (slot, value) in full_round(&plain, n, q).into_iter().enumerate() {
         add(slot, &selectors.full, value);
     }
-    for (slot, value) in full_round(absorbed(w, n, q), n, q).into_iter().enumerate() {
+    let absorbed = absorbed(w, n, q).map(|x| fifth(&x));
+    for (slot, value) in full_round(&absorbed, n, q).into_iter().enumerate() {
         add(slot, &selectors.absorb, value);
     }
-    let inputs: Vec<(S, S)> = INPUTS.iter().map(|c| &w[*c]).chain(INPUTS.iter().map(|c| &n[*c])).map(|x| (x.clone(), fifth(x))).collect();
     for (slot, value) in enter_row(w, &inputs[4..]).into_iter().enumerate() {
         add(slot, &selectors.enter, value);
     }
@@ -189,9 +200,9 @@ fn absorbed<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], q: &[S]) -> [S; WIDTH] 
     })
 }
 
-fn full_round<S: Scalar>(inputs: [S; WIDTH], n: &[S; ADVICE], q: &[S]) -> [S; WIDTH] {
-    let powers = inputs.map(|x| fifth(&x));
-    std::array::from_fn(|i| dot(&hash::constants().matrix[i], &powers) + &q[i] - &n[STATE[i]])
+/// From the fifth powers of the state.
+fn full_round<S: Scalar>(powers: &[S; WIDTH], n: &[S; ADVICE], q: &[S]) -> [S; WIDTH] {
+    std::array::from_fn(|i| dot(&hash::constants().matrix[i], powers) + &q[i] - &n[STATE[i]])
 }
 
 /// `inputs` are `x_0 …` with their fifth powers.
@@ -353,7 +364,8 @@ mod tests {
         assert!(!valid(&w, &n, &input));
     }
 
-    /// On a random line the slots are polynomials: differences one order above the degree vanish, those of its own order do not for all of them.
+    /// On a random line the slots are polynomials: differences one order above the degree vanish, those of its own order do not for all
+    /// slots.
     #[test]
     fn slots_have_the_degree_that_the_quotient_is_made_for() {
         let mut rng = Random::new(3);

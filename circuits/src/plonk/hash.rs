@@ -1,13 +1,18 @@
 //! Poseidon's rounds as rows: the constants of the gates, and the cells of a permutation.
 //!
-//! A full round is one row. Of a partial round only the S-box's input `x_t` is a cell. With `y_t = x_t^5`, `M` the round's matrix and `N` the same
-//! with its first column 0, the state of a partial round goes to `N·s + y·M e_0`, plus constants, and `x` is its first element. So, by Cayley and Hamilton
-//! on `N` (whose characteristic polynomial is `λ^5 - Σ a_i λ^i`, `i` from 1 to 4), the inputs follow a recurrence
+//! A permutation is 16 rows: one that absorbs a message and is the first full round, three full rounds, one that enters the partial rounds,
+//! six of eight partial rounds each, one that leaves them, four full rounds. The row after holds the result, and may be the next
+//! permutation's first. In a row of a full round, column 6 is the first element of the state and columns 0 to 3 are the others; they are
+//! the S-boxes' inputs, round constants included (but for the absorbing row, which adds them).
+//!
+//! Of a partial round only the S-box's input `x_t` is a cell. Let `y_t = x_t^5`, `M` the round's matrix and `N` the same with its first
+//! column 0. A partial round takes the state `s` to `N·s + y·M e_0`, plus constants, and `x` is its first element. So, by Cayley and
+//! Hamilton on `N`, whose characteristic polynomial is `λ^5 - Σ a_i λ^i`, `i` from 1 to 4, the inputs follow a recurrence
 //!
 //! `x_(t+5) = Σ_(i=1..4) a_i x_(t+i) + Σ_(i=0..4) b_i y_(t+i) + k_t`,
 //!
-//! in which only `k_t` depends on the round: eight inputs fit in a row. The state that enters the partial rounds, moved by a constant so that none
-//! is left in its first five inputs, gives `x_1 … x_4`; the last five inputs give the state that leaves.
+//! in which only `k_t` depends on the round, and eight of them fit in a row. The state that the partial rounds are entered with is moved by
+//! a constant, so that its five first inputs need none; four of them are in its row. The last five inputs give the state that leaves.
 
 use super::gates::{ADVICE, Kind};
 use crate::Fr;
@@ -29,23 +34,23 @@ const HALF: usize = poseidon::FULL_ROUNDS / 2;
 
 type Row = [Fr; WIDTH];
 
-/// The constants of the Poseidon gates.
+/// The constants of the Poseidon gates, by their names in [`super::gates`].
 pub struct Constants {
-    /// `M`.
+    /// `M`, the round's matrix.
     pub matrix: Square,
-    /// What an absorbing row adds to the state, but for the first element, whose constant is in the row.
+    /// `F`, what an absorbing row adds to the state; the first of them is in the row's `q5`.
     pub first: Row,
-    /// `x_k = Σ_(i=1..4) enter[k-1][i-1] s_i + Σ_(j<k) response[k-j-1] y_j`, `k` from 1 to 4.
+    /// `E`: `x_k = Σ_(i=1..4) enter[k-1][i-1] s_i + Σ_(j<k) response[k-j-1] y_j`, `k` from 1 to 4.
     pub enter: [[Fr; WIDTH - 1]; WIDTH - 1],
-    /// See `enter`.
+    /// `R`, see `enter`.
     pub response: [Fr; WIDTH - 1],
-    /// `a_1 … a_4`.
+    /// `A`: `a_1 … a_4`.
     pub linear: [Fr; WIDTH - 1],
-    /// `b_0 … b_4`.
+    /// `B`: `b_0 … b_4`.
     pub powers: Row,
-    /// The state after the last partial round: of its inputs, the last four.
+    /// `L`: of the state after the partial rounds, the coefficients of the last four inputs.
     pub leave_linear: [[Fr; WIDTH - 1]; WIDTH],
-    /// And of their powers, the last five.
+    /// `P`: of the same, the coefficients of the last five inputs' fifth powers.
     pub leave_powers: Square,
     /// The constants of each row but the first's `q5`.
     rows: [[Fr; 8]; ROWS],

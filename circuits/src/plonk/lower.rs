@@ -1,48 +1,26 @@
 //! From constraints to rows.
 //!
-//! What comes in is what [`crate::r1cs::Symbol`] writes when it keeps gates whole: products of linear combinations, equalities, permutations and rounds. A
-//! permutation and a round have rows of their own. The rest is lowered so:
+//! What comes in is what [`crate::r1cs::Symbol`] writes where gates are kept whole: products of linear combinations, equalities,
+//! permutations and rounds. A permutation and a round have rows of their own. The rest is lowered so:
 //!
-//! * equal products, up to constants, are one variable (`replaced`);
+//! * equal products, up to constants, are one variable (`replaced`), and what nothing depends on is left out (`count`);
 //! * a product that is used once, as a factor, joins that product; used once, as a summand, that sum (`flatten`, `expand`);
-//! * a linear combination that is a factor becomes a variable, once, and begins with the longest prefix that already is one (`wire`);
-//! * bilinear functions of two variables go two to a row ([`Kind::Pair`]), all other sums and products in [`Kind::Sum`].
+//! * a combination that is a factor becomes a variable, once for all that have it, and begins with its longest prefix that already is one
+//!   (`wire`); but where that takes less, it is multiplied out (`distribute`);
+//! * common factors of longer products are taken out (`hoist`);
+//! * bilinear functions of two variables go two to a row ([`Kind::Pair`]), all other sums in [`Kind::Sum`] ([`Terms`]).
 //!
-//! Only the order of variables decides what happens, so the result is the same for everyone.
+//! Whatever is done to an expression, a variable that is in a wire is an input, a gate's output, or what rows say that it is. Only the
+//! order of variables decides what happens, so the result is the same for everyone.
 
-use super::gates::{CONSTANTS, Kind, WIRES};
+use super::gates::{Kind, WIRES};
 use super::hash;
+use super::sums::{Bilinear, Polynomial, Row, Terms};
 use crate::Fr;
 use crate::poseidon::WIDTH;
 use crate::r1cs::{Constraints, Gate, LinearCombination};
 use ark_ff::{AdditiveGroup, Field};
 use std::collections::{BTreeMap, HashMap};
-
-/// A row: its kind, its constants, the variables that its wires hold.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub kind: Kind,
-    pub constants: [Fr; CONSTANTS],
-    pub wires: [Option<u32>; WIRES],
-}
-
-/// How the value of a variable that lowering has added follows from earlier ones.
-#[derive(Clone, Debug)]
-pub(super) enum Recipe {
-    Sum(LinearCombination),
-    /// Coefficients of products.
-    Products(Vec<(Fr, Vec<u32>)>),
-    Bilinear(Bilinear),
-}
-
-/// `quadratic·a·b + left·a + right·b + constant`; what is not there has coefficient 0.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bilinear {
-    pub a: Option<u32>,
-    pub b: Option<u32>,
-    /// Quadratic, left, right, constant.
-    pub coefficients: [Fr; 4],
-}
 
 /// A permutation's place.
 #[derive(Clone, Debug)]
@@ -59,9 +37,10 @@ pub(super) struct Permutation {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
     pub rows: Vec<Row>,
-    /// Variables of the constraints; those of the recipes follow.
+    /// Variables of the constraints; those that lowering has added follow.
     pub variables: usize,
-    pub recipes: Vec<Recipe>,
+    /// What these are equal to.
+    pub added: Vec<Polynomial>,
     pub permutations: Vec<Permutation>,
 }
 
@@ -97,10 +76,7 @@ enum Place {
 /// A sum that is about to become rows.
 #[derive(Default)]
 struct Sum {
-    constant: Fr,
-    linear: BTreeMap<u32, Fr>,
-    /// Of two to four variables.
-    products: Vec<(Fr, Vec<u32>)>,
+    polynomial: Polynomial,
     /// A value that is waiting in column 6 after the last row of a block, and its coefficient.
     tail: Option<(usize, Fr)>,
 }
@@ -121,7 +97,7 @@ struct Lowering {
     /// How often a combination of several variables is a factor.
     factors: HashMap<LinearCombination, usize>,
     variables: usize,
-    recipes: Vec<Recipe>,
+    added: Vec<Polynomial>,
     /// Linear combinations that are variables.
     wires: HashMap<LinearCombination, u32>,
     /// Rows that must stay together. The first block is that of the public inputs.
@@ -159,49 +135,6 @@ fn scale(lc: LinearCombination, factor: Fr) -> LinearCombination {
     if factor == Fr::ZERO { Vec::new() } else { lc.into_iter().map(|(v, c)| (v, c * factor)).collect() }
 }
 
-fn mark(uses: &mut [Uses], lc: &LinearCombination, place: Place) {
-    for (v, _) in lc {
-        let all = &mut uses[*v as usize];
-        *all = Uses { count: all.count + 1, place };
-    }
-}
-
-/// Rows of a sum of so many long products, short ones and linear terms, by the way in which [`Lowering::sum_rows`] packs them.
-fn rows_for(mut long: usize, mut short: usize, mut linear: usize) -> usize {
-    let mut rows = 0;
-    while rows == 0 || long + short + linear > 0 {
-        rows += 1;
-        match (short, linear) {
-            (_, 2..) => linear -= 2,
-            (1.., _) => short -= 1,
-            _ => linear = 0,
-        }
-        let free = if long > 0 { 0 } else { 2 };
-        long = long.saturating_sub(1);
-        let products = short.min(free);
-        (short, linear) = (short - products, linear - linear.min(free - products));
-    }
-    rows
-}
-
-/// How many long products to shorten, how many short ones to make variables, how many linear terms to merge with others, each for half a row.
-fn cheapest(long: &[(Fr, Vec<u32>)], short: usize, linear: usize, fixed: usize) -> (usize, usize, usize) {
-    let three = long.iter().filter(|(_, factors)| factors.len() == 3).count();
-    let mut best = (2 * rows_for(long.len(), short, linear + fixed), (0, 0, 0));
-    for halved in 0..=three {
-        for (made, merged) in [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)] {
-            if made <= short + halved && merged < (linear + made).max(1) {
-                let terms = (long.len() - halved, short + halved - made, linear + fixed + made - merged);
-                let cost = 2 * rows_for(terms.0, terms.1, terms.2) + halved + made + merged;
-                if cost < best.0 {
-                    best = (cost, (halved, made, merged));
-                }
-            }
-        }
-    }
-    best.1
-}
-
 /// Lowers constraints.
 pub(super) fn lower(constraints: &Constraints) -> Rows {
     let mut lowering = Lowering::new(constraints);
@@ -220,7 +153,7 @@ impl Lowering {
             uses: vec![Uses::default(); variables],
             factors: HashMap::new(),
             variables,
-            recipes: Vec::new(),
+            added: Vec::new(),
             wires: HashMap::new(),
             blocks: vec![Vec::new()],
             tails: HashMap::new(),
@@ -296,35 +229,42 @@ impl Lowering {
         }
     }
 
+    fn mark(&mut self, lc: &LinearCombination, place: Place) {
+        for (v, _) in lc {
+            let uses = &mut self.uses[*v as usize];
+            *uses = Uses { count: uses.count + 1, place };
+        }
+    }
+
     /// Counts the uses by what matters: equalities, gates, inverses, and what these are made of.
     fn count(&mut self, roots: &[LinearCombination], gates: &[Gate]) {
-        let mut uses = std::mem::take(&mut self.uses);
-        let uses = &mut uses;
-        roots.iter().for_each(|lc| mark(uses, lc, Place::Summand));
+        roots.iter().for_each(|lc| self.mark(lc, Place::Summand));
         for gate in gates {
             match gate {
-                Gate::Permutation { input, .. } => input.iter().for_each(|lc| mark(uses, lc, Place::Wire)),
+                Gate::Permutation { input, .. } => input.iter().for_each(|lc| self.mark(lc, Place::Wire)),
                 Gate::Round { input: [claim, rest @ ..], .. } => {
-                    mark(uses, claim, Place::Summand);
-                    rest.iter().for_each(|lc| mark(uses, lc, Place::Wire));
+                    self.mark(claim, Place::Summand);
+                    rest.iter().for_each(|lc| self.mark(lc, Place::Wire));
                 }
             }
         }
-        for variable in (0..self.variables).rev() {
-            match &self.definitions[variable] {
-                Definition::Inverse(lc) => mark(uses, lc, Place::Wire),
-                _ if uses[variable].count == 0 => {}
+        // a variable is made of smaller ones
+        let definitions = std::mem::take(&mut self.definitions);
+        for (variable, definition) in definitions.iter().enumerate().rev() {
+            match definition {
+                Definition::Inverse(lc) => self.mark(lc, Place::Wire),
+                _ if self.uses[variable].count == 0 => {}
                 Definition::Given => {}
-                Definition::Sum(lc) => mark(uses, lc, Place::Summand),
+                Definition::Sum(lc) => self.mark(lc, Place::Summand),
                 Definition::Product(_, factors) => {
                     for lc in factors {
                         *self.factors.entry(lc.clone()).or_default() += 1;
-                        mark(uses, lc, if single(lc).is_some() { Place::Factor } else { Place::Summand });
+                        self.mark(lc, if single(lc).is_some() { Place::Factor } else { Place::Summand });
                     }
                 }
             }
         }
-        self.uses = std::mem::take(uses);
+        self.definitions = definitions;
     }
 
     fn used_once(&self, variable: u32, place: Place) -> bool {
@@ -372,7 +312,10 @@ impl Lowering {
                 Definition::Inverse(lc) => self.inverse(&lc, variable),
                 _ if self.uses[variable as usize].count == 0 => {}
                 Definition::Given => {}
-                Definition::Sum(lc) => self.sum(&lc, Goal::Variable(variable)),
+                Definition::Sum(lc) => {
+                    let sum = self.expand(&lc);
+                    self.place(sum, Goal::Variable(variable));
+                }
                 Definition::Product(factor, factors) => {
                     if self.joined(variable, Place::Factor).is_none() && self.joined(variable, Place::Summand).is_none() {
                         let (factor, factors) = self.flatten(factor, &factors);
@@ -382,13 +325,22 @@ impl Lowering {
             }
         }
         for lc in roots {
-            self.sum(lc, Goal::Zero);
+            let sum = self.expand(lc);
+            self.place(sum, Goal::Zero);
         }
     }
 
-    fn derive(&mut self, recipe: Recipe) -> u32 {
-        self.recipes.push(recipe);
-        (self.variables + self.recipes.len() - 1) as u32
+    /// A variable whose rows are still to be written.
+    fn add(&mut self, value: Polynomial) -> u32 {
+        self.added.push(value);
+        (self.variables + self.added.len() - 1) as u32
+    }
+
+    /// A variable that is equal to a polynomial.
+    fn variable(&mut self, polynomial: Polynomial) -> u32 {
+        let variable = self.add(polynomial.clone());
+        self.place(Sum { polynomial, tail: None }, Goal::Variable(variable));
+        variable
     }
 
     /// The variable that has the value of a combination.
@@ -396,8 +348,9 @@ impl Lowering {
         if let Some(variable) = single(lc).or_else(|| self.wires.get(lc).copied()) {
             return variable;
         }
-        let variable = self.derive(Recipe::Sum(lc.clone()));
-        self.sum(lc, Goal::Variable(variable));
+        let variable = self.add(Polynomial::from(lc));
+        let sum = self.expand(lc);
+        self.place(sum, Goal::Variable(variable));
         self.wires.insert(lc.clone(), variable);
         variable
     }
@@ -419,21 +372,22 @@ impl Lowering {
     /// A combination, with its longest prefix that is a variable, and with the products that join it.
     fn expand(&mut self, lc: &LinearCombination) -> Sum {
         let mut sum = Sum::default();
+        let polynomial = &mut sum.polynomial;
         let known = (2..lc.len()).rev().find_map(|cut| self.wires.get(&lc[..cut]).map(|v| (cut, *v)));
         let rest = known.map_or(lc.as_slice(), |(cut, variable)| {
-            sum.linear.insert(variable, Fr::ONE);
+            polynomial.add(variable, Fr::ONE);
             &lc[cut..]
         });
         for (v, c) in rest {
             if *v == 0 {
-                sum.constant += c;
+                polynomial.constant += c;
             } else if let Some((factor, factors)) = self.joined(*v, Place::Summand) {
                 let (factor, factors) = self.flatten(factor, factors);
                 for (k, factors) in self.distribute(factor * c, factors) {
                     match self.at_most(4, &factors).as_slice() {
-                        [] => sum.constant += k,
-                        [v] => *sum.linear.entry(*v).or_insert(Fr::ZERO) += k,
-                        factors => sum.products.push((k, factors.to_vec())),
+                        [] => polynomial.constant += k,
+                        [v] => polynomial.add(*v, k),
+                        factors => polynomial.products.push((k, factors.to_vec())),
                     }
                 }
             } else if sum.tail.is_none()
@@ -442,14 +396,14 @@ impl Lowering {
                 sum.tail = Some((block, *c));
             } else {
                 self.land(*v);
-                *sum.linear.entry(*v).or_insert(Fr::ZERO) += c;
+                polynomial.add(*v, *c);
             }
         }
         sum
     }
 
-    /// A product as a sum of products, if one of its factors is a combination that nothing else needs and that takes less as a part of the products: one of a few
-    /// variables, or one that consists of products.
+    /// A product as a sum of products, if one of its factors is a combination that nothing else needs and that takes less as a part of the
+    /// products: one of a few variables, or one that consists of products.
     fn distribute(&self, factor: Fr, mut factors: Vec<LinearCombination>) -> Vec<(Fr, Vec<LinearCombination>)> {
         let joined = |v: u32| v != 0 && self.joined(v, Place::Summand).is_some();
         let worth = |lc: &LinearCombination| {
@@ -475,34 +429,10 @@ impl Lowering {
         let mut variables: Vec<u32> = factors.iter().map(|lc| self.wire(lc)).collect();
         while variables.len() > limit {
             let first: Vec<u32> = variables.drain(..4.min(variables.len() + 1 - limit)).collect();
-            let product = self.multiply(&first);
+            let product = self.variable(Polynomial::product(Fr::ONE, first));
             variables.insert(0, product);
         }
         variables
-    }
-
-    /// The product of two to four variables as a variable.
-    fn multiply(&mut self, factors: &[u32]) -> u32 {
-        let sum = Sum { products: vec![(Fr::ONE, factors.to_vec())], ..Sum::default() };
-        match sum.bilinear() {
-            Some(_) => self.add_up_two(sum),
-            None => self.add_up(sum.products),
-        }
-    }
-
-    /// A bilinear function of two variables as a variable.
-    fn add_up_two(&mut self, sum: Sum) -> u32 {
-        let Some(bilinear) = sum.bilinear() else { return self.add_up(sum.products) };
-        let variable = self.derive(Recipe::Bilinear(bilinear));
-        self.pairs.push((bilinear, variable));
-        variable
-    }
-
-    /// A sum of products as a variable.
-    fn add_up(&mut self, products: Vec<(Fr, Vec<u32>)>) -> u32 {
-        let variable = self.derive(Recipe::Products(products.clone()));
-        self.rows_of(Sum { products, ..Sum::default() }, Goal::Variable(variable));
-        variable
     }
 
     /// Takes common factors out of products of more than two, the most frequent first.
@@ -522,125 +452,101 @@ impl Lowering {
                 factors.remove(at);
             }
             *products = outer;
-            let rest = self.add_up(inner);
+            let rest = self.variable(Polynomial { products: inner, ..Polynomial::default() });
             products.push((Fr::ONE, vec![common, rest]));
         }
     }
 
     fn product(&mut self, factor: Fr, mut factors: Vec<LinearCombination>, out: u32) {
-        if factors.len() == 3 {
-            let first = self.bilinear(Fr::ONE, &factors[0], &factors[1]);
-            let both = self.add_up_two(first);
-            factors = vec![vec![(both, Fr::ONE)], factors.swap_remove(2)];
+        if let [a, b, c] = factors.as_slice() {
+            let first = self.bilinear(Fr::ONE, a, b);
+            factors = vec![vec![(self.variable(first), Fr::ONE)], c.clone()];
         }
-        let sum = match factors.as_slice() {
+        let polynomial = match factors.as_slice() {
             [a, b] => self.bilinear(factor, a, b),
-            _ => Sum { products: vec![(factor, self.at_most(4, &factors))], ..Sum::default() },
+            _ => Polynomial::product(factor, self.at_most(4, &factors)),
         };
-        self.rows_of(sum, Goal::Variable(out));
+        self.place(Sum { polynomial, tail: None }, Goal::Variable(out));
     }
 
     /// The product of two combinations that have one variable each, if need be one made for it.
-    fn bilinear(&mut self, factor: Fr, a: &LinearCombination, b: &LinearCombination) -> Sum {
+    fn bilinear(&mut self, factor: Fr, a: &LinearCombination, b: &LinearCombination) -> Polynomial {
         let [(a0, a1, a), (b0, b1, b)] = [a, b].map(|lc| self.affine(lc));
-        let mut sum = Sum { constant: factor * a0 * b0, products: vec![(factor * a1 * b1, vec![a, b])], ..Sum::default() };
-        *sum.linear.entry(a).or_insert(Fr::ZERO) += factor * a1 * b0;
-        *sum.linear.entry(b).or_insert(Fr::ZERO) += factor * a0 * b1;
-        sum
+        let mut polynomial = Polynomial::product(factor * a1 * b1, vec![a, b]);
+        polynomial.constant = factor * a0 * b0;
+        polynomial.add(a, factor * a1 * b0);
+        polynomial.add(b, factor * a0 * b1);
+        polynomial
     }
 
     /// `lc · variable = 1`.
     fn inverse(&mut self, lc: &LinearCombination, variable: u32) {
-        let value = self.wire(lc);
-        let zero = self.constant(Fr::ZERO);
-        self.pairs.push((Bilinear { a: Some(value), b: Some(variable), coefficients: [Fr::ONE, Fr::ZERO, Fr::ZERO, -Fr::ONE] }, zero));
+        let mut polynomial = Polynomial::product(Fr::ONE, vec![self.wire(lc), variable]);
+        polynomial.constant = -Fr::ONE;
+        self.place(Sum { polynomial, tail: None }, Goal::Zero);
     }
 
-    fn sum(&mut self, lc: &LinearCombination, goal: Goal) {
-        let sum = self.expand(lc);
-        self.rows_of(sum, goal);
-    }
-
-    fn rows_of(&mut self, mut sum: Sum, goal: Goal) {
-        self.hoist(&mut sum.products);
-        if let Some(bilinear) = sum.bilinear()
-            && !matches!(goal, Goal::Next)
-        {
-            let out = match goal {
-                Goal::Variable(variable) => variable,
-                _ => self.constant(Fr::ZERO),
-            };
-            self.pairs.push((bilinear, out));
-            return;
-        }
-        let block = sum.tail.map(|(block, _)| block);
-        let rows = self.sum_rows(sum, goal);
-        match block {
-            Some(block) => self.blocks[block].extend(rows),
-            None => self.blocks.push(rows),
+    /// Writes a sum where it fits.
+    fn place(&mut self, mut sum: Sum, goal: Goal) {
+        self.hoist(&mut sum.polynomial.products);
+        match (sum.polynomial.bilinear(), sum.tail, goal) {
+            (Some(half), None, Goal::Variable(out)) => self.pairs.push((half, out)),
+            (Some(half), None, Goal::Zero) => {
+                let zero = self.constant(Fr::ZERO);
+                self.pairs.push((half, zero));
+            }
+            _ => {
+                self.chain(sum, goal);
+            }
         }
     }
 
-    /// A sum's rows, which must follow its tail's block.
-    fn sum_rows(&mut self, sum: Sum, goal: Goal) -> Vec<Row> {
+    /// Rows that end with a combination in column 6 of the row after. Returns their block.
+    fn begin(&mut self, lc: &LinearCombination) -> usize {
+        let mut sum = self.expand(lc);
+        self.hoist(&mut sum.polynomial.products);
+        self.chain(sum, Goal::Next)
+    }
+
+    /// Writes a sum as rows of its own, after its tail. Returns their block.
+    fn chain(&mut self, sum: Sum, goal: Goal) -> usize {
         let one = self.constant(Fr::ONE);
-        let (mut long, mut short): (Vec<_>, Vec<_>) = sum.products.into_iter().partition(|(_, factors)| factors.len() > 2);
-        let mut linear: Vec<(u32, Fr)> = sum.linear.into_iter().filter(|(_, c)| *c != Fr::ZERO).collect();
-        let fixed = usize::from(sum.constant != Fr::ZERO) + usize::from(matches!(goal, Goal::Variable(_)));
-        let (halved, made, merged) = cheapest(&long, short.len(), linear.len(), fixed);
-        for _ in 0..halved {
-            let Some(at) = long.iter().position(|(_, factors)| factors.len() == 3) else { break };
-            let (c, factors) = long.remove(at);
-            let two = self.multiply(&factors[..2]);
-            short.push((c, vec![two, factors[2]]));
+        let mut terms = Terms::from(sum.polynomial);
+        let moves = terms.moves(matches!(goal, Goal::Variable(_)));
+        for _ in 0..moves.halve {
+            if let Some((c, first, last)) = terms.halve() {
+                let two = self.variable(Polynomial::product(Fr::ONE, first));
+                terms.short.push((c, vec![two, last]));
+            }
         }
-        for _ in 0..made {
-            let shares = |(_, factors): &(Fr, Vec<u32>)| linear.iter().any(|(v, _)| factors.contains(v));
-            let product = short.remove(short.iter().position(shares).unwrap_or_default());
-            let own = linear.extract_if(.., |(v, _)| product.1.contains(v)).collect();
-            let variable = self.add_up_two(Sum { products: vec![product], linear: own, ..Sum::default() });
-            linear.push((variable, Fr::ONE));
+        for _ in 0..moves.name {
+            let named = terms.name().map(|polynomial| self.variable(polynomial));
+            terms.linear.extend(named.map(|variable| (variable, Fr::ONE)));
         }
-        for _ in 0..merged.min(linear.len() / 2) {
-            let two = linear.drain(..2).collect();
-            let variable = self.add_up_two(Sum { linear: two, ..Sum::default() });
-            linear.push((variable, Fr::ONE));
-        }
-        if sum.constant != Fr::ZERO {
-            linear.push((one, sum.constant));
+        for _ in 0..moves.merge {
+            let merged = terms.merge().map(|polynomial| self.variable(polynomial));
+            terms.linear.extend(merged.map(|variable| (variable, Fr::ONE)));
         }
         if let Goal::Variable(variable) = goal {
-            linear.push((variable, -Fr::ONE));
+            terms.linear.push((variable, -Fr::ONE));
         }
-        // taken from the end
-        [&mut long, &mut short].into_iter().for_each(|list| list.reverse());
-        linear.reverse();
-        let mut rows: Vec<Row> = Vec::new();
-        while rows.is_empty() || !(long.is_empty() && short.is_empty() && linear.is_empty()) {
-            let mut row = Row::new(Kind::Sum);
-            row.fill_last(&mut short, &mut linear);
-            if let Some((c, factors)) = long.pop() {
-                row.constants[3] = c;
-                (0..4).for_each(|i| row.wires[i] = Some(factors.get(i).copied().unwrap_or(one)));
-            } else {
-                for slot in 0..2 {
-                    let linear = || linear.pop().map(|(v, c)| (c, vec![v, one]));
-                    let Some((c, factors)) = short.pop().or_else(linear) else { continue };
-                    row.constants[slot] = c;
-                    (0..2).for_each(|i| row.wires[2 * slot + i] = Some(factors[i]));
-                }
-            }
-            row.constants[6] = Fr::ONE;
-            row.constants[7] = -Fr::ONE;
-            rows.push(row);
-        }
+        let mut rows = terms.rows(one);
         if let [first, ..] = rows.as_mut_slice() {
             first.constants[6] = sum.tail.map_or(Fr::ZERO, |(_, c)| c);
         }
-        if let ([.., last], false) = (rows.as_mut_slice(), matches!(goal, Goal::Next)) {
+        if let ([.., last], Goal::Zero | Goal::Variable(_)) = (rows.as_mut_slice(), goal) {
             last.constants[7] = Fr::ZERO;
         }
-        rows
+        match sum.tail {
+            Some((block, _)) => {
+                self.blocks[block].extend(rows);
+                block
+            }
+            None => {
+                self.blocks.push(rows);
+                self.blocks.len() - 1
+            }
+        }
     }
 
     /// Gives a round's result that waits in column 6 a wire.
@@ -655,12 +561,7 @@ impl Lowering {
     fn round(&mut self, [claim, at_zero, minus_one, two, leading, r, x]: &[LinearCombination; 7], output: u32) {
         let wires = [at_zero, r, minus_one, two, leading, x].map(|lc| Some(self.wire(lc)));
         let previous = single(claim).and_then(|v| self.tails.remove(&v));
-        let block = previous.unwrap_or_else(|| {
-            let sum = self.expand(claim);
-            let block = sum.tail.map_or(self.blocks.len(), |(block, _)| block);
-            self.rows_of(sum, Goal::Next);
-            block
-        });
+        let block = previous.unwrap_or_else(|| self.begin(claim));
         self.blocks[block].push(Row { wires, ..Row::new(Kind::Round) });
         self.tails.insert(output, block);
         if !self.used_once(output, Place::Summand) {
@@ -681,9 +582,7 @@ impl Lowering {
             }
             None => {
                 self.close_sponge();
-                let sum = self.expand(&input[0]);
-                let block = sum.tail.map_or(self.blocks.len(), |(block, _)| block);
-                self.rows_of(sum, Goal::Next);
+                let block = self.begin(&input[0]);
                 let state = std::array::from_fn(|i| if i == 0 { zero } else { self.wire(&input[i]) });
                 (block, state, [zero; WIDTH], input[0].clone())
             }
@@ -703,7 +602,8 @@ impl Lowering {
         self.sponge = Some((block, output));
     }
 
-    /// Whether a permutation's input is this state with something added, so that the rows can go on; the first element has no wire, so it must have no other use.
+    /// Whether a permutation's input is this state with something added, so that the rows can go on. The first element has no wire, so it
+    /// must have no other use.
     fn continues(&self, state: &[u32; WIDTH], input: &[LinearCombination; WIDTH]) -> bool {
         let holds = |(lc, v): (&LinearCombination, &u32)| lc.contains(&(*v, Fr::ONE));
         let plain = input[0].iter().all(|(v, _)| *v == 0 || *v == state[0]);
@@ -730,7 +630,7 @@ impl Lowering {
             let mut row = Row::new(Kind::Pair);
             for (i, (half, out)) in halves.iter().enumerate() {
                 row.constants[4 * i..4 * i + 4].copy_from_slice(&half.coefficients);
-                row.wires[3 * i..3 * i + 3].copy_from_slice(&[half.a, half.b, Some(*out)]);
+                row.wires[3 * i..3 * i + 3].copy_from_slice(&[half.variables[0], half.variables[1], Some(*out)]);
             }
             row
         });
@@ -744,58 +644,6 @@ impl Lowering {
         rows.extend(pairs);
         let permutations =
             self.permutations.into_iter().map(|(block, place)| Permutation { row: starts[block] + place.row, ..place }).collect();
-        Rows { rows, variables: self.variables, recipes: self.recipes, permutations }
-    }
-}
-
-impl Row {
-    pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, constants: [Fr::ZERO; CONSTANTS], wires: [None; WIRES] }
-    }
-
-    /// Wires 4 and 5 of a `Sum`: a product with what is linear in its factors, or two variables, or what there is.
-    fn fill_last(&mut self, products: &mut Vec<(Fr, Vec<u32>)>, linear: &mut Vec<(u32, Fr)>) {
-        let shares = |(_, factors): &(Fr, Vec<u32>)| linear.iter().any(|(v, _)| factors.contains(v));
-        let product = match products.iter().rposition(shares) {
-            Some(at) => Some(products.remove(at)),
-            None if linear.len() < 2 => products.pop(),
-            None => None,
-        };
-        if let Some((c, factors)) = product {
-            self.constants[2] = c;
-            for (i, factor) in factors.into_iter().enumerate() {
-                self.wires[4 + i] = Some(factor);
-                if let Some(at) = linear.iter().position(|(v, _)| *v == factor) {
-                    self.constants[4 + i] = linear.remove(at).1;
-                }
-            }
-        } else {
-            for i in 4..WIRES {
-                if let Some((v, c)) = linear.pop() {
-                    (self.wires[i], self.constants[i]) = (Some(v), c);
-                }
-            }
-        }
-    }
-}
-
-impl Sum {
-    /// As a function of at most two variables.
-    fn bilinear(&self) -> Option<Bilinear> {
-        let mut variables: Vec<u32> = match self.products.as_slice() {
-            [] => Vec::new(),
-            [(_, factors)] if factors.len() == 2 => factors.clone(),
-            _ => return None,
-        };
-        let linear: Vec<u32> = self.linear.iter().filter(|(_, c)| **c != Fr::ZERO).map(|(v, _)| *v).collect();
-        variables.extend(linear.iter().filter(|v| !variables.contains(v)).copied().collect::<Vec<_>>());
-        if self.tail.is_some() || variables.len() > 2 {
-            return None;
-        }
-        let coefficient = |v: Option<&u32>| v.and_then(|v| self.linear.get(v)).copied().unwrap_or_default();
-        let (a, b) = (variables.first(), variables.get(1));
-        let right = if a == b { Fr::ZERO } else { coefficient(b) };
-        let quadratic = self.products.first().map_or(Fr::ZERO, |(c, _)| *c);
-        Some(Bilinear { a: a.copied(), b: b.copied(), coefficients: [quadratic, coefficient(a), right, self.constant] })
+        Rows { rows, variables: self.variables, added: self.added, permutations }
     }
 }

@@ -1,21 +1,23 @@
-//! The wrap circuit as rows of one fixed gate set, for a proof system with a universal setup (PLONK, Gabizon, Williamson and Ciobotaru, ePrint 2019/953).
+//! The wrap circuit as rows of one fixed gate set, for a proof system with a universal setup (PLONK: Gabizon, Williamson and Ciobotaru,
+//! ePrint 2019/953).
 //!
-//! A table of `n = 2^k` rows: [`FIXED`] fixed columns, which with the permutation of the cells are the circuit, and [`ADVICE`] advice columns, which are its
-//! witness. [`constraints`] is what every row and the next must satisfy; the last row's next is the first. Cells of the first [`WIRES`] advice columns are equal
-//! where the permutation says so. The public inputs `D, χ, h` are `PI` in rows 0 to 2. The last [`BLINDING_ROWS`] rows are empty: a prover may fill
-//! their cells as it likes.
+//! A table of `n = 2^k` rows. Its [`FIXED`] fixed columns and the permutation of its wires are the circuit; its [`ADVICE`] advice columns
+//! are the witness. [`constraints`] is what every row and the next one must satisfy, the last row's next being the first. The [`WIRES`]
+//! first advice columns are wires: their cells are equal where the permutation says so. The public inputs `D, χ, h` are the values of `PI`
+//! in rows 0 to 2, and 0 is its value in all others. The last [`BLINDING_ROWS`] rows, and all others from [`Circuit::used_rows`] on, say
+//! nothing: a prover may fill their cells as it likes.
 //!
-//! The circuit says the same as [`crate::wrap::constraints`]: both are what [`crate::verifier::verify`] does to [`crate::r1cs::Symbol`], but for this one
-//! permutations and sumcheck rounds are kept whole, and [`lower`] makes rows of the rest.
+//! The circuit says the same as [`crate::wrap::constraints`]: both are what [`crate::verifier::verify`] does to [`crate::r1cs::Symbol`],
+//! but here permutations and sumcheck rounds are kept whole, and what remains is lowered to rows of sums and products.
 
-mod gates;
-mod hash;
+pub mod gates;
+pub mod hash;
 mod lower;
+mod sums;
 #[cfg(test)]
 mod tests;
 
 pub use gates::{ADVICE, CONSTANTS, CONSTRAINTS, DEGREE, FIXED, Kind, WIRES, constraints};
-pub use hash::{Constants, constants};
 
 use crate::Fr;
 use crate::r1cs::{LinearCombination, System, Tape};
@@ -25,7 +27,7 @@ use crate::verifier::InnerProof;
 use crate::verifier::lookup;
 use crate::wrap::{self, PUBLIC_INPUTS, PublicInputs};
 use ark_ff::{AdditiveGroup, Field};
-use lower::{Recipe, Rows};
+use lower::Rows;
 use rayon::prelude::*;
 
 /// Rows at the end that say nothing.
@@ -78,7 +80,7 @@ impl Circuit {
         let n = (used_rows + BLINDING_ROWS).next_power_of_two();
         let mut fixed: [Vec<Fr>; FIXED] = std::array::from_fn(|_| vec![Fr::ZERO; n]);
         let mut permutation: Vec<u32> = (0..(WIRES * n) as u32).collect();
-        let mut last = vec![None; rows.variables + rows.recipes.len()];
+        let mut last = vec![None; rows.variables + rows.added.len()];
         for (at, row) in rows.rows.iter().enumerate() {
             let values = row.constants.iter().copied().chain(row.kind.code());
             fixed.iter_mut().zip(values).for_each(|(column, value)| column[at] = value);
@@ -99,8 +101,8 @@ impl Circuit {
         self.rows.rows.iter().filter(|row| row.kind == kind).count()
     }
 
-    /// The advice columns for an inner proof, `2^k` values each; cells that nothing is said about are 0. Errors: [`VerifyError`] if the inner proof does not verify,
-    /// or not with these public inputs.
+    /// The advice columns for an inner proof, `2^k` values each; cells that nothing is said about are 0. Errors: [`VerifyError`] if the
+    /// inner proof does not verify, or not with these public inputs.
     pub fn advice(&self, statement: Fr, proof: &InnerProof<Fr>, public: PublicInputs) -> Result<[Vec<Fr>; ADVICE], VerifyError> {
         let (tape, inputs) = Tape::whole(&public.to_array());
         let statement = tape.witness(statement);
@@ -112,20 +114,8 @@ impl Circuit {
 
     /// The values of all variables from those of the constraints.
     fn derive(&self, mut values: Vec<Fr>) -> Vec<Fr> {
-        for recipe in &self.rows.recipes {
-            let at = |v: u32| values[v as usize];
-            let value = match recipe {
-                Recipe::Sum(lc) => evaluate(lc, &values),
-                Recipe::Products(products) => {
-                    products.iter().map(|(c, factors)| factors.iter().fold(*c, |product, v| product * at(*v))).sum()
-                }
-                Recipe::Bilinear(bilinear) => {
-                    let [a, b] = [bilinear.a, bilinear.b].map(|v| v.map_or(Fr::ZERO, at));
-                    let [quadratic, left, right, constant] = bilinear.coefficients;
-                    (quadratic * a + right) * b + left * a + constant
-                }
-            };
-            values.push(value);
+        for polynomial in &self.rows.added {
+            values.push(polynomial.value(&values));
         }
         values
     }

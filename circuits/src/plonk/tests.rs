@@ -1,5 +1,5 @@
-//! The circuit against the two other readers of the verifier, on transcripts that nobody executed a network for: random messages, in which whatever a check
-//! determines is solved for.
+//! The circuit against the two other readers of the verifier, on transcripts that nobody executed a network for: random messages, in which
+//! whatever a check determines is solved for.
 
 use super::*;
 use crate::batch::Batch;
@@ -186,7 +186,8 @@ fn rows_hold_for_what_the_verifier_accepts() {
     }
 }
 
-/// Every field of a transcript counts: where it is changed all three refuse, and the rows do so even with the public inputs of the changed transcript.
+/// Every field of a transcript counts: where it is changed all three refuse, and the rows do so even with the changed transcript's own
+/// public inputs.
 #[test]
 fn rows_fail_for_what_the_verifier_refuses() {
     let shape = &shapes()[3];
@@ -207,7 +208,8 @@ fn rows_fail_for_what_the_verifier_refuses() {
     });
 }
 
-/// No cell is free that anything depends on: whatever a wire's variable, or a cell of the other columns, is changed to, a row that looks at it fails.
+/// No cell is free that anything depends on: if a wire's variable, or a cell of the other columns, is changed, a row that looks at it
+/// fails.
 #[test]
 fn every_variable_of_the_rows_is_determined() {
     for shape in [&shapes()[3], &shapes()[13]] {
@@ -246,6 +248,76 @@ fn every_variable_of_the_rows_is_determined() {
             assert!(cycle.iter().any(fails), "column {} row {} is free", cell / n, cell % n);
             cycle.iter().for_each(|c| advice[c / n][c % n] -= Fr::from(3u64));
         }
+    }
+}
+
+/// Which wires are one, by cell; a cell of another column is alone.
+fn classes(circuit: &Circuit) -> Vec<usize> {
+    let n = 1usize << circuit.log_rows;
+    let mut classes: Vec<usize> = (0..ADVICE * n).collect();
+    for cell in 0..WIRES * n {
+        let mut next = circuit.permutation[cell] as usize;
+        while classes[cell] == cell && next > cell {
+            classes[next] = cell;
+            next = circuit.permutation[next] as usize;
+        }
+    }
+    classes
+}
+
+/// Nothing is left out: from the statement and the proof every value in the rows follows, equation by equation, and as many equations are
+/// then left over as the verifier checks, and the three that say what the public inputs are.
+#[test]
+fn what_is_not_a_definition_is_a_check() {
+    for shape in shapes().iter().chain([&Shape::new(sample::lenet5().0, 16).unwrap()]) {
+        let circuit = Circuit::new(shape, &SRS_ID).unwrap();
+        let constraints = constraints_of(shape);
+        let given = 1 + PUBLIC_INPUTS + 1 + InnerProof::zero(shape, true).elements().len();
+        let (n, classes) = (1usize << circuit.log_rows, classes(&circuit));
+        // which cells each slot of each row depends on, at a random point
+        let depends = |row: usize| -> Vec<Vec<usize>> {
+            let mut random = Random::new(row as u64);
+            let mut cells: Vec<Fr> = (0..2 * ADVICE).map(|_| Fr::from(random.bits())).collect();
+            let slots = |cells: &[Fr]| {
+                let half = |from: usize| std::array::from_fn(|i| cells[from + i]);
+                super::constraints(&half(0), &half(ADVICE), &std::array::from_fn(|i| circuit.fixed[i][row]), &Fr::ZERO)
+            };
+            let before = slots(&cells);
+            let mut depends = vec![Vec::new(); CONSTRAINTS];
+            for i in 0..2 * ADVICE {
+                cells[i] += Fr::ONE;
+                let after = slots(&cells);
+                (0..CONSTRAINTS)
+                    .filter(|slot| after[*slot] != before[*slot])
+                    .for_each(|slot| depends[slot].push(classes[i % ADVICE * n + row + i / ADVICE]));
+                cells[i] -= Fr::ONE;
+            }
+            depends.into_iter().filter(|cells| !cells.is_empty()).collect()
+        };
+        let mut equations: Vec<Vec<usize>> = (0..circuit.used_rows).into_par_iter().flat_map_iter(depends).collect();
+        let mut known = vec![false; ADVICE * n];
+        for (row, wires) in circuit.rows.rows.iter().map(|row| row.wires).enumerate() {
+            let inputs = wires.iter().enumerate().filter(|(_, v)| v.is_some_and(|v| (v as usize) < given));
+            inputs.for_each(|(column, _)| known[classes[column * n + row]] = true);
+        }
+        loop {
+            let before = equations.len();
+            equations.retain(|cells| {
+                let mut unknown: Vec<usize> = cells.iter().copied().filter(|cell| !known[*cell]).collect();
+                unknown.sort_unstable();
+                unknown.dedup();
+                let defines = unknown.len() == 1;
+                if defines {
+                    known[unknown[0]] = true;
+                }
+                !defines
+            });
+            if equations.len() == before {
+                break;
+            }
+        }
+        assert!(equations.iter().flatten().all(|cell| known[*cell]));
+        assert_eq!(equations.len(), constraints.c.iter().filter(|c| c.is_empty()).count() + PUBLIC_INPUTS);
     }
 }
 

@@ -93,7 +93,8 @@ fn round<S: Scalar>(claim: &S, message: &[S], r: &S, x: &S) -> Result<S, VerifyE
     }
 }
 
-/// A round whose `g` has degree 4: from `g(0), g(-1), g(2)` and the leading coefficient. Returns `g(x)`. Errors: [`VerifyError::ZeroDivisor`] if `r` is zero.
+/// A round whose `g` has degree 4: from `g(0), g(-1), g(2)` and the leading coefficient. Returns `g(x)`. Errors:
+/// [`VerifyError::ZeroDivisor`] if `r` is zero.
 pub fn quartic_round<S: Scalar>(claim: &S, message: [&S; 4], r: &S, x: &S) -> Result<S, VerifyError> {
     Ok(quartic_at(message, &at_one(claim, message[0], r)?, x))
 }
