@@ -157,6 +157,9 @@ impl WrapVerifyingKey {
             Self::Groth16(Box::new(CanonicalDeserialize::deserialize_compressed(&mut body).ok()?))
         } else if *version == System::Universal.version() {
             let log_rows = u32::from(*body.split_off_first()?);
+            if !plonk::LOG_ROWS.contains(&log_rows) {
+                return None;
+            }
             let commitments = CanonicalDeserialize::deserialize_compressed(&mut body).ok()?;
             Self::Universal(plonk::VerifyingKey { log_rows, commitments })
         } else {
