@@ -30,6 +30,8 @@ pub struct ModelInfo {
     /// Hash of the verifying key.
     #[schema(value_type = String)]
     pub key_hash: B256,
+    /// The proof system of that key: `universal`, whose keys anybody derives, or `groth16`.
+    pub wrap: String,
     /// Shape of the input, without the batch dimension.
     pub input_shape: Vec<u32>,
     /// Shape of the output, without the batch dimension.

@@ -50,6 +50,14 @@ impl System {
         }
     }
 
+    /// What its circuits' sizes are numbers of.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Universal => "rows",
+            Self::Groth16 => "constraints",
+        }
+    }
+
     /// The version of contract keys with this wrap.
     pub fn version(self) -> u8 {
         match self {
@@ -58,7 +66,8 @@ impl System {
         }
     }
 
-    fn snark_bytes(self) -> usize {
+    /// Bytes of the SNARK, with which a proof begins.
+    pub fn snark_bytes(self) -> usize {
         match self {
             Self::Universal => plonk::PROOF_BYTES,
             Self::Groth16 => 256,
