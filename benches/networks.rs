@@ -9,6 +9,7 @@ use ark_ff::Field;
 use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::model::{Architecture, Weights};
+use assay_circuits::plonk::BLINDING_ROWS;
 use assay_circuits::sample;
 use assay_circuits::shape::Shape;
 use assay_compiler::{Calibration, Options};
@@ -226,7 +227,7 @@ fn batches() -> (Vec<String>, chart::Line) {
 
 /// Rows in use, and the log of the rows that the circuit is filled up to.
 fn rows(measured: &Measured) -> String {
-    format!("{} ({})", measured.size, measured.size.next_power_of_two().ilog2())
+    format!("{} ({})", measured.size, (measured.size + BLINDING_ROWS).next_power_of_two().ilog2())
 }
 
 /// Phases in the order and colours of the charts.

@@ -5,6 +5,7 @@ mod market;
 pub use market::{DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
 
 use assay_prover::wrap::System;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -90,37 +91,18 @@ pub struct SrsArg {
     pub srs: Option<PathBuf>,
 }
 
-/// The proof system that proofs are wrapped in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Wrap {
-    /// Keys that anybody derives from the model's description and the SRS
-    Universal,
-    /// Cheaper to settle; its keys need a ceremony of their own
-    Groth16,
+/// `--wrap`.
+fn wraps() -> impl TypedValueParser<Value = System> {
+    let named = |name: String| System::ALL.into_iter().find(|wrap| wrap.name() == name).unwrap_or_default();
+    PossibleValuesParser::new(System::ALL.map(System::name)).map(named)
 }
 
 /// Which wrap.
 #[derive(Debug, Args)]
 pub struct WrapArg {
     /// The proof system that proofs are wrapped in
-    #[arg(long, value_enum, default_value = "universal")]
-    pub wrap: Wrap,
-}
-
-impl From<Wrap> for System {
-    fn from(wrap: Wrap) -> Self {
-        match wrap {
-            Wrap::Universal => Self::Universal,
-            Wrap::Groth16 => Self::Groth16,
-        }
-    }
-}
-
-impl WrapArg {
-    /// As the prover names it.
-    pub fn system(&self) -> System {
-        self.wrap.into()
-    }
+    #[arg(long, value_parser = wraps(), default_value_t = System::default())]
+    pub wrap: System,
 }
 
 /// How many inferences a proof has.
@@ -353,15 +335,15 @@ pub enum SrsCommand {
 /// `assay demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs anvil: $ANVIL, or `npm ci` in verifier-contracts, or on the path. Everything is asserted: a step that does not hold
-ends the demo with exit code 1.")]
+Needs anvil: $ANVIL, or `npm ci` in verifier-contracts, or on the path. Everything is asserted: a step that does not
+hold ends the demo with exit code 1.")]
 pub struct DemoArgs {
     /// The repository, where npm installed anvil [default: the current folder]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// The proof system that proofs are wrapped in
-    #[arg(long, value_enum, default_value = "groth16")]
-    pub wrap: Wrap,
+    #[arg(long, value_parser = wraps(), default_value_t = System::Groth16)]
+    pub wrap: System,
 }
 
 /// `assay completions`.

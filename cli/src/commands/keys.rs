@@ -34,7 +34,7 @@ pub fn make(package: &Package, srs: &Srs, wrap: System) -> Result<(WrapProvingKe
 
 /// Makes a proving key and a buyer's key.
 pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
-    let wrap = args.wrap.system();
+    let wrap = args.wrap.wrap;
     if wrap == System::Groth16 && !args.dev {
         let text = "a Groth16 key that others can trust comes from a ceremony, which is not available yet; --dev makes an insecure development key, \
                     and --wrap universal needs no ceremony";

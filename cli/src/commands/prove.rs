@@ -71,7 +71,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let package = files::package(ui, &args.model)?;
     let samples = batch::samples(&args.input, &package.model.shape.architecture)?;
     let asked = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
-    let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, asked, args.wrap.system()));
+    let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, asked, args.wrap.wrap));
     let key = if args.inner { None } else { Some(buyer_key(ui, &args.model, &pk, &package)?) };
     let batch = key.as_ref().map_or(asked, |key| key.model.shape.batch);
     let cells = batch::cells(&package.model.shape.architecture, &samples, batch)?;

@@ -84,7 +84,7 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
 /// Adds one package with its keys to the engine. Returns the id under which it is served.
 async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, listing: Option<&Listing>) -> Outcome<B256> {
     let package = files::package(ui, path)?;
-    let pk = batch::proving_key(path, Batch::ONE, args.wrap.system());
+    let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
     let key = prove::buyer_key(ui, path, &pk, &package)?;
     if key.model.shape.batch != Batch::ONE {
         return Err(files::name(path, BatchError::NotSingle { inferences: key.model.shape.batch.inferences() }.into()));

@@ -93,7 +93,7 @@ pub enum WrapError {
     Inner(#[from] VerifyError),
     /// It has no opening.
     #[error(transparent)]
-    Opening(#[from] InnerError),
+    Opening(#[source] InnerError),
     /// Something cannot be committed to or opened.
     #[error(transparent)]
     Pcs(#[from] PcsError),
@@ -109,6 +109,15 @@ pub enum WrapError {
     /// The statement has no mask: it must not leave the prover.
     #[error("the inner proof is not hiding and cannot be wrapped")]
     NotHiding,
+}
+
+impl From<InnerError> for WrapError {
+    fn from(error: InnerError) -> Self {
+        match error {
+            InnerError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::Opening(other),
+        }
+    }
 }
 
 /// The SNARK of a wrapped proof.
