@@ -44,7 +44,7 @@ pub struct ModelInfo {
     pub input_chunks: u32,
     /// Weights and biases.
     pub parameters: u64,
-    /// Whether the keys come from a development setup, whose maker can forge proofs.
+    /// Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development SRS.
     pub development: bool,
 }
 

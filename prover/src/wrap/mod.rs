@@ -93,7 +93,7 @@ pub enum WrapError {
     Inner(#[from] VerifyError),
     /// It has no opening.
     #[error(transparent)]
-    Opening(#[source] InnerError),
+    Opening(InnerError),
     /// Something cannot be committed to or opened.
     #[error(transparent)]
     Pcs(#[from] PcsError),
