@@ -6,6 +6,9 @@ use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
 use serde_json::{Value, json as value};
 use std::path::{Path, PathBuf};
 
+/// The wrap of what is settled on a chain.
+const SETTLED: &str = "groth16";
+
 /// The calibration samples from `first` to before `end`, in a file.
 fn inputs(dir: &Path, first: usize, end: usize) -> PathBuf {
     let all: Value = serde_json::from_slice(&std::fs::read(fixture("digits_calibration.json")).unwrap()).unwrap();
@@ -18,7 +21,7 @@ fn inputs(dir: &Path, first: usize, end: usize) -> PathBuf {
 /// A copy of the model with the keys of a batch beside it. Returns the package.
 fn with_batch(dir: &Path, more: &[&str]) -> (PathBuf, Value) {
     let package = copy(dir);
-    let made = json(0, [&["setup", "--dev", s(&package), "--batch"], more].concat());
+    let made = json(0, [&["setup", s(&package), "--batch"], more].concat());
     (package, made)
 }
 
@@ -160,11 +163,12 @@ fn inner_proofs_of_batches_need_no_keys() {
 #[test]
 fn batches_that_are_none() {
     for size in ["0", "1", "3", "100", "8192", "many"] {
-        let text = fails(2, ["setup", "--dev", "model.assay", "--batch", size]);
+        let text = fails(2, ["setup", "model.assay", "--batch", size]);
         assert!(text.contains("a power of two from 2 to 4096"), "{text}");
     }
-    fails(2, ["setup", "--dev", "model.assay", "--separate"]);
+    fails(2, ["setup", "model.assay", "--separate"]);
     fails(2, ["prove", "model.assay", "--input", "x", "-o", "y", "--batch", "2", "--pk", "model.pk"]);
+    fails(2, ["prove", "model.assay", "--input", "x", "-o", "y", "--wrap", "groth16", "--pk", "model.pk"]);
 }
 
 /// Keys of several batches for one model on chain, which is listed once; and an order that is revoked.
@@ -176,13 +180,16 @@ async fn keys_of_batches_are_proposed_on_chain() {
     };
     let chain = ["--rpc", anvil.url(), "--private-key", DEV_KEYS[0]];
     let dir = tempfile::tempdir().unwrap();
-    let (package, made) = with_batch(dir.path(), &["2", "--separate"]);
+    let wrap = ["--wrap", SETTLED, "--dev"];
+    let (package, made) = with_batch(dir.path(), &[&["2", "--separate"], &wrap[..]].concat());
+    let one = package.with_extension("one.pk");
+    json(0, [&["setup", s(&package), "-o", s(&one)], &wrap[..]].concat());
     let at = json(0, [&["deploy", "--allow-development"], &chain[..]].concat());
     let market = at["market"].as_str().unwrap();
-    let publish = [&["publish", s(&package), "--market", market], &chain[..]].concat();
-    let single = json(0, &publish);
-    let key = package.with_extension("x2s.key");
-    let batch = json(0, [&publish[..], &["--key", s(&key)]].concat());
+    let key = PathBuf::from(made["key"].as_str().unwrap());
+    let publish = |key| json(0, [&["publish", s(&package), "--market", market, "--key", s(key)], &chain[..]].concat());
+    let (single, batch) = (publish(&one.with_extension("key")), publish(&key));
+    assert_eq!(batch["wrap"], SETTLED);
     assert_eq!((&batch["key_hash"], &batch["key_status"]), (&made["key_hash"], &value!("admitted")));
     assert_eq!((&batch["inferences"], &batch["separate_inputs"], &batch["gas"]), (&value!(2), &value!(true), &Value::Null));
     assert_eq!(batch["model"], single["model"], "one model, whatever the batch");
