@@ -120,6 +120,12 @@ pub trait Scalar:
         lookup::quartic_round(claim, message, r, x)
     }
 
+    /// `Σ constants_i · values_i` over the shorter length.
+    fn dot(constants: &[Fr], values: &[&Self]) -> Self {
+        let terms = constants.iter().zip(values).map(|(c, v)| v.times(*c));
+        terms.reduce(|sum, term| sum + term).unwrap_or_else(Self::zero)
+    }
+
     /// The value times a constant.
     fn times(&self, constant: Fr) -> Self {
         self.clone() * Self::constant(constant)

@@ -129,7 +129,7 @@ fn sum<S: Scalar>(terms: impl IntoIterator<Item = S>) -> S {
 }
 
 fn dot<'a, S: Scalar + 'a>(constants: &[Fr], values: impl IntoIterator<Item = &'a S>) -> S {
-    sum(constants.iter().zip(values).map(|(c, v)| v.times(*c)))
+    S::dot(constants, &values.into_iter().collect::<Vec<_>>())
 }
 
 /// The slots of a row, all zero where it is valid: from its advice values, those of the next row, its fixed values and its value of `PI`.

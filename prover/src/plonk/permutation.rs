@@ -5,19 +5,22 @@ use crate::poly::filled;
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::plonk::{ADVICE, WIRES};
+use assay_circuits::scalar::Scalar;
 use rayon::prelude::*;
 
 /// Rows that a thread works on at a time.
 const PART: usize = 512;
 
 /// `Π_i (w_i + β·place_i + γ)`.
-pub fn product(wires: &[Fr], places: impl IntoIterator<Item = Fr>, [beta, gamma]: &[Fr; 2]) -> Fr {
-    wires.iter().zip(places).map(|(w, place)| *w + *beta * place + gamma).product()
+pub fn product<S: Scalar>(wires: &[S], places: impl IntoIterator<Item = S>, [beta, gamma]: &[Fr; 2]) -> S {
+    let gamma = S::constant(*gamma);
+    let factors = wires.iter().zip(places).map(|(w, place)| place.times(*beta) + w + &gamma);
+    factors.reduce(|product, factor| product * factor).unwrap_or_else(S::one)
 }
 
 /// The number of column `i`'s cell at a point `x` of its row.
-pub fn places(x: Fr) -> [Fr; WIRES] {
-    std::array::from_fn(|i| coset(i) * x)
+pub fn places<S: Scalar>(x: &S) -> [S; WIRES] {
+    std::array::from_fn(|i| x.times(coset(i)))
 }
 
 /// `z` on the rows: 1 in the first, and times its row's fraction in the next. `permutation` are the numbers that cells are sent to, by columns.
@@ -29,7 +32,7 @@ pub fn products(advice: &[Vec<Fr>; ADVICE], permutation: &[Vec<Fr>], points: &[F
         for (i, (numerator, denominator)) in numerators.iter_mut().zip(denominators.iter_mut()).enumerate() {
             let row = part * PART + i;
             let wires: [Fr; WIRES] = std::array::from_fn(|column| advice[column][row]);
-            *numerator = product(&wires, places(points[row]), challenges);
+            *numerator = product(&wires, places(&points[row]), challenges);
             *denominator = product(&wires, permutation.iter().map(|column| column[row]), challenges);
         }
         ark_ff::batch_inversion(denominators);

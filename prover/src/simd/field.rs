@@ -181,8 +181,9 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     const MINUEND: [u64; 5] = minuend(M::P);
     const STARTS: [u64; 10] = column_starts(2, L::LOW_BIAS, L::HIGH_BIAS);
 
+    /// The same limbs in all lanes.
     #[inline(always)]
-    fn constant(limbs: [u64; 5]) -> Self {
+    pub(super) fn constant(limbs: [u64; 5]) -> Self {
         Self([L::splat(limbs[0]), L::splat(limbs[1]), L::splat(limbs[2]), L::splat(limbs[3]), L::splat(limbs[4])], PhantomData)
     }
 
