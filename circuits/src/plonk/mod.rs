@@ -30,8 +30,8 @@ use ark_ff::{AdditiveGroup, Field};
 use lower::Rows;
 use rayon::prelude::*;
 
-/// Rows at the end that say nothing.
-pub const BLINDING_ROWS: usize = 4;
+/// Rows at the end that say nothing: at as many points a column's values are shown (`docs/protocol.md` section 9).
+pub const BLINDING_ROWS: usize = 5;
 
 /// A shape's circuit.
 #[derive(Clone, Debug)]

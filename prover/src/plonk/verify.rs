@@ -23,12 +23,16 @@ impl Claims {
     /// Key commitments, advice, `z` and quotient, in this order.
     pub(super) fn companions<P>(&self, polynomials: impl IntoIterator<Item = P>) -> Vec<Companion<P>> {
         let Evaluations { preprocessed, advice, next, product } = &self.evaluations;
-        let mut residues: Vec<(usize, Vec<(Fr, Vec<Fr>)>)> =
-            preprocessed.chunks(INTERLEAVED).map(|part| (INTERLEAVED, vec![(self.y, part.to_vec())])).collect();
-        residues.push((INTERLEAVED, vec![(self.y, advice.to_vec()), (self.next, next.to_vec())]));
-        residues.push((1, vec![(self.y, vec![product[0]]), (self.next, vec![product[1]])]));
-        residues.push((1, vec![(self.y, vec![self.quotient])]));
-        polynomials.into_iter().zip(residues).map(|(polynomial, (step, residues))| Companion { polynomial, step, residues }).collect()
+        let at_y = |values: &[Fr]| (self.y, values.to_vec());
+        let at_next = |values: &[Fr]| (self.next, values.to_vec());
+        let key = preprocessed.chunks(INTERLEAVED).map(|part| (INTERLEAVED, vec![at_y(part)]));
+        let own = [
+            (INTERLEAVED, vec![at_y(advice), at_next(next)]),
+            (1, vec![at_y(&product[..1]), at_next(&product[1..])]),
+            (1, vec![at_y(&[self.quotient])]),
+        ];
+        let claims = polynomials.into_iter().zip(key.chain(own));
+        claims.map(|(polynomial, (step, residues))| Companion { polynomial, step, residues }).collect()
     }
 }
 

@@ -22,6 +22,7 @@ impl Limbs {
 
 /// One element for all rows, or one for each.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "constants are the exception")]
 pub(crate) enum Wide {
     /// The same for all.
     Constant(Fr),

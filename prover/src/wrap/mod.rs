@@ -16,7 +16,7 @@ use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
 use crate::plonk;
 use crate::srs::Srs;
 use crate::statement::output_sum;
-use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
+use ark_bn254::{Bn254, G1Affine, G1Projective};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{PrimeField, UniformRand};
@@ -121,16 +121,16 @@ impl From<InnerError> for WrapError {
 }
 
 /// The SNARK of a wrapped proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Snark {
     /// See [`plonk`].
     Universal(Box<plonk::Proof>),
     /// Groth16's `A, B, C`.
-    Groth16(G1Affine, G2Affine, G1Affine),
+    Groth16(Box<ark_groth16::Proof<Bn254>>),
 }
 
 /// The proof that a buyer, a contract or anybody verifies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WrappedProof {
     /// The proof that there is an inner proof.
     pub snark: Snark,
@@ -166,7 +166,7 @@ pub fn prove(shape: &Shape, srs: &Srs, key: &WrapProvingKey, proved: Proved, con
                 let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
                 key.prove(&assignment, blinding)
             })?;
-            (Snark::Groth16(proof.a, proof.b, proof.c), opening)
+            (Snark::Groth16(Box::new(proof)), opening)
         }
     };
     let Reduced { delta, point, value, digest, .. } = proved.reduced;
@@ -210,14 +210,14 @@ pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof:
             let (left, right) = pcs::pairing_inputs_with(&terms, low, value, transcript, &proof.opening, &companions)?;
             (vec![left.into_affine(), -right], vec![model.srs.h, model.srs.tau_h])
         }
-        (WrapVerifyingKey::Groth16(key), Snark::Groth16(a, b, c)) => {
+        (WrapVerifyingKey::Groth16(key), Snark::Groth16(snark)) => {
             let (left, right) = pcs::pairing_inputs(&terms, low, value, public.hash, &proof.opening)?;
             let merge = merge_scalar(&public, proof);
             let inputs = public.to_array().iter().zip(key.gamma_abc_g1.iter().skip(1)).map(|(x, point)| *point * x).sum::<G1Projective>();
             let first = key.gamma_abc_g1.first().copied().unwrap_or(G1Affine::zero());
             let joined = left * merge - inputs - first;
-            let g1 = vec![*a, -key.alpha_g1, -*c, joined.into_affine(), (right * -merge).into_affine()];
-            (g1, vec![*b, key.beta_g2, key.delta_g2, model.srs.h, model.srs.tau_h])
+            let g1 = vec![snark.a, -key.alpha_g1, -snark.c, joined.into_affine(), (right * -merge).into_affine()];
+            (g1, vec![snark.b, key.beta_g2, key.delta_g2, model.srs.h, model.srs.tau_h])
         }
         _ => return Err(ProofError::OtherWrap),
     };
@@ -239,14 +239,14 @@ impl Snark {
     pub fn system(&self) -> System {
         match self {
             Self::Universal(_) => System::Universal,
-            Self::Groth16(..) => System::Groth16,
+            Self::Groth16(_) => System::Groth16,
         }
     }
 
     fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Universal(proof) => proof.to_bytes(),
-            Self::Groth16(a, b, c) => [&encode::g1_bytes(a)[..], &encode::g2_bytes(b), &encode::g1_bytes(c)].concat(),
+            Self::Groth16(proof) => [&encode::g1_bytes(&proof.a)[..], &encode::g2_bytes(&proof.b), &encode::g1_bytes(&proof.c)].concat(),
         }
     }
 }
@@ -275,7 +275,10 @@ impl WrappedProof {
         let mut reader = Reader::new(bytes);
         let snark = match system {
             System::Universal => Snark::Universal(Box::new(plonk::Proof::read(&mut reader)?)),
-            System::Groth16 => Snark::Groth16(reader.g1()?, reader.g2()?, reader.g1()?),
+            System::Groth16 => {
+                let (a, b, c) = (reader.g1()?, reader.g2()?, reader.g1()?);
+                Snark::Groth16(Box::new(ark_groth16::Proof { a, b, c }))
+            }
         };
         let [digest, value, rho, delta] = [reader.fr()?, reader.fr()?, reader.fr()?, reader.fr()?];
         let point = (0..shape.layout.variables()).map(|_| reader.fr()).collect::<Result<_, _>>()?;
