@@ -4,31 +4,37 @@ pragma solidity ^0.8.28;
 import {IAssayVerifier} from "./interfaces/IAssayVerifier.sol";
 import {Bn254} from "./lib/Bn254.sol";
 import {Opening} from "./lib/Opening.sol";
+import {Plonk} from "./lib/Plonk.sol";
 
 /// @title The on-chain half of docs/protocol.md, sections 7 and 8.
-/// @notice The Groth16 circuit proves everything up to the claim that the committed chunks, folded by `eq(r_hi, ·)` and hidden by `ρ` times a
+/// @notice The wrap's circuit proves everything up to the claim that the committed chunks, folded by `eq(r_hi, ·)` and hidden by `ρ` times a
 /// mask, evaluate to `s` at `r_lo`. This contract hashes the statement, rebuilds the public data `d` from the hash, the output and the proof,
-/// compresses it to the three public inputs `D, χ, h`, and checks Groth16 and the opening in one product of five pairings.
+/// compresses it to the three public inputs `D, χ, h`, and checks wrap and opening at once: for keys of version 2, Groth16 and the opening in
+/// one product of five pairings; for those of version 3, PLONK whose polynomials are opened with the chunks, in two.
 /// @dev Who must hold what: the caller decides whether the key and the weights are the right ones; nothing here knows.
 contract AssayVerifier is IAssayVerifier {
     // literals, since inline assembly takes no others; as in Bn254
     uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     uint256 private constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
 
-    /// @dev Key layout, byte offsets.
+    /// @dev Key layout, byte offsets. First what both versions have, then that of Groth16, then that of PLONK.
+    uint256 private constant K_FIRST = 9 * 32;
     uint256 private constant K_ALPHA = 15 * 32;
     uint256 private constant K_BETA = 17 * 32;
     uint256 private constant K_DELTA = 21 * 32;
     uint256 private constant K_IC = 25 * 32;
     uint256 private constant K_TAU = 33 * 32;
     uint256 private constant K_TABLES = 37 * 32;
+    uint256 private constant K_ROWS = 15 * 32;
+    uint256 private constant K_PLONK_TAU = 20 * 32;
+    uint256 private constant K_PLONK_TABLES = 24 * 32;
 
-    /// @dev Proof layout, byte offsets; `r*` starts at P_POINT.
-    uint256 private constant P_D = 8 * 32;
-    uint256 private constant P_S = 9 * 32;
-    uint256 private constant P_RHO = 10 * 32;
-    uint256 private constant P_DELTA = 11 * 32;
-    uint256 private constant P_POINT = 12 * 32;
+    /// @dev Bytes of a Groth16 proof, and what follows a wrap's own proof; `r*` starts at P_POINT.
+    uint256 private constant GROTH16_HEAD = 8 * 32;
+    uint256 private constant P_S = 32;
+    uint256 private constant P_RHO = 2 * 32;
+    uint256 private constant P_DELTA = 3 * 32;
+    uint256 private constant P_POINT = 4 * 32;
     /// @dev `r*` in the public data: after the statement's hash, `δ` and `v`.
     uint256 private constant D_POINT = 3 * 32;
 
@@ -49,6 +55,10 @@ contract AssayVerifier is IAssayVerifier {
         uint256 witness; // calldata
         uint256 mask; // calldata
         uint256 opening; // calldata
+        uint256 scalars; // calldata: D, s, ρ, δ, r*
+        uint256 tables; // memory
+        bool universal; // PLONK
+        uint256 order; // R, see Plonk
     }
 
     /// @inheritdoc IAssayVerifier
@@ -61,11 +71,13 @@ contract AssayVerifier is IAssayVerifier {
         bytes calldata proof
     ) external view returns (bool) {
         Layout memory l;
+        l.order = R;
         _loadKey(l, keyPointer);
         _loadWeights(l, weightsPointer);
         if (inputCommitments.length != l.inputChunks * 64) revert InvalidLength(2);
         if (output.length != l.outputs * 2) revert InvalidLength(3);
-        uint256 witness = P_POINT + 32 * (l.c + l.k);
+        uint256 scalars = l.universal ? Plonk.HEAD : GROTH16_HEAD;
+        uint256 witness = scalars + P_POINT + 32 * (l.c + l.k);
         uint256 opening = witness + 64 * (l.witnessChunks + 1);
         if (proof.length != opening + 32 * Opening.WORDS) revert InvalidLength(4);
         assembly ("memory-safe") {
@@ -75,6 +87,7 @@ contract AssayVerifier is IAssayVerifier {
             mstore(add(l, 0x180), add(proof.offset, witness))
             mstore(add(l, 0x1a0), add(proof.offset, sub(opening, 0x40)))
             mstore(add(l, 0x1c0), add(proof.offset, opening))
+            mstore(add(l, 0x1e0), add(proof.offset, scalars))
         }
         _check(l, uint256(context));
         return true;
@@ -84,22 +97,56 @@ contract AssayVerifier is IAssayVerifier {
         if (context >= R) revert ScalarOutOfRange();
         (uint256 data, uint256 words) = _publicData(l, context);
         (uint256 binding, uint256 chi, uint256 h) = _publicInputs(data, words);
+        Plonk.Claims memory claims;
+        uint256 state = _startTranscript(l, claims, binding, chi, h);
+        Opening.Challenges memory ch = Opening.challenges(state, l.opening, l.order);
+        ch.others = l.universal ? Plonk.differences(claims, ch.x, l.order) : 1;
         uint256 point = data + D_POINT;
-        Opening.Combination memory comb = Opening.reduce(binding, l.c, point, _calldataWord(l.proof + P_S), l.opening);
-        uint256 mu = _mergeScalar(l, binding, h);
+        Opening.Combination memory comb = Opening.reduce(ch, l.c, point, _calldataWord(l.scalars + P_S), l.opening);
 
         uint256 buf = _allocate(0xa0); // accumulator, point, scalar
-        _startInputs(l, buf, chi, h);
+        uint256 mu = l.universal ? 1 : _mergeScalar(l, binding, h);
+        _startSum(l, claims, comb, ch, buf, chi, h);
         Opening.accumulate(comb, buf, mu, l.opening);
         _accumulateFold(l, buf, mu, point + 32 * l.c);
-        if (!_pairing(l, buf, mu)) revert InvalidProof();
+        if (!(l.universal ? _pairingPlonk(l, buf) : _pairingGroth16(l, buf, mu))) revert InvalidProof();
+    }
+
+    /// @dev The transcript that the opening goes on with. (The optimiser inlines whatever is called once, but nothing that returns early; and all
+    /// of this in one function would not fit on the stack.)
+    function _startTranscript(Layout memory l, Plonk.Claims memory claims, uint256 binding, uint256 chi, uint256 h)
+        private
+        view
+        returns (uint256)
+    {
+        if (!l.universal) return Opening.start(binding);
+        Plonk.prepare(claims, l.key + K_ROWS, l.proof, binding, _calldataWord(l.scalars), chi, h, l.order);
+        return claims.state;
+    }
+
+    /// @dev Starts the accumulator with the wrap's own terms.
+    function _startSum(
+        Layout memory l,
+        Plonk.Claims memory claims,
+        Opening.Combination memory comb,
+        Opening.Challenges memory ch,
+        uint256 buf,
+        uint256 chi,
+        uint256 h
+    ) private view {
+        if (!l.universal) {
+            _startInputs(l, buf, chi, h);
+            return;
+        }
+        Plonk.start(claims, comb, ch, buf, l.key + K_ROWS, l.proof, l.order);
     }
 
     // ---------------------------------------------------------------------------------------------- statement
 
     function _loadKey(Layout memory l, address pointer) private view {
         (uint256 key, uint256 length) = _load(pointer);
-        if (length < K_TABLES) revert InvalidKey();
+        if (length < K_PLONK_TABLES) revert InvalidKey();
+        uint256 version;
         bool ok;
         assembly ("memory-safe") {
             mstore(l, key)
@@ -108,9 +155,14 @@ contract AssayVerifier is IAssayVerifier {
             for { let i := 0x60 } lt(i, 0x1c0) { i := add(i, 0x20) } { all := or(all, mload(add(key, i))) }
             mcopy(add(l, 0x20), add(key, 0x60), 0xc0)
             mstore(add(l, 0xe0), mload(add(key, 0x1a0)))
-            ok := and(eq(mload(key), 2), iszero(shr(16, all)))
+            version := mload(key)
+            ok := iszero(shr(16, all))
         }
-        if (!ok || length != K_TABLES + 64 * l.tableChunks) revert InvalidKey();
+        l.universal = version == 3;
+        uint256 tables = l.universal ? K_PLONK_TABLES : K_TABLES;
+        l.tables = key + tables;
+        if (l.universal && (_word(key + K_ROWS) < 3 || _word(key + K_ROWS) > 25)) ok = false;
+        if (!ok || version >> 1 != 1 || length != tables + 64 * l.tableChunks) revert InvalidKey();
     }
 
     function _loadWeights(Layout memory l, address pointer) private view {
@@ -138,19 +190,19 @@ contract AssayVerifier is IAssayVerifier {
     function _publicData(Layout memory l, uint256 context) private pure returns (uint256 data, uint256 words) {
         uint256 statement = _statement(l, context);
         uint256 sum = _outputSum(l);
-        uint256 proof = l.proof;
+        uint256 scalars = l.scalars;
         uint256 point = 32 * (l.c + l.k);
         words = 5 + l.c + l.k;
         data = _allocate(32 * (words + 1));
         assembly ("memory-safe") {
             mstore(data, statement)
-            calldatacopy(add(data, 0x20), add(proof, P_DELTA), 0x20)
+            calldatacopy(add(data, 0x20), add(scalars, P_DELTA), 0x20)
             mstore(add(data, 0x40), sum)
             let end := add(data, D_POINT)
-            calldatacopy(end, add(proof, P_POINT), point)
+            calldatacopy(end, add(scalars, P_POINT), point)
             end := add(end, point)
-            calldatacopy(end, add(proof, P_S), 0x40) // s, ρ
-            calldatacopy(add(end, 0x40), add(proof, P_D), 0x20)
+            calldatacopy(end, add(scalars, P_S), 0x40) // s, ρ
+            calldatacopy(add(end, 0x40), scalars, 0x20) // D
         }
     }
 
@@ -166,7 +218,7 @@ contract AssayVerifier is IAssayVerifier {
             let end := add(buf, 0x32)
             mcopy(end, mload(add(l, 0x100)), weights)
             end := add(end, weights)
-            mcopy(end, add(mload(l), K_TABLES), tables)
+            mcopy(end, mload(add(l, 0x200)), tables)
             end := add(end, tables)
             calldatacopy(end, mload(add(l, 0x120)), inputs)
             end := add(end, inputs)
@@ -184,7 +236,8 @@ contract AssayVerifier is IAssayVerifier {
     function _outputSum(Layout memory l) private pure returns (uint256 sum) {
         uint256 first = l.output;
         uint256 length = 2 * l.outputs;
-        uint256 delta = _calldataWord(l.proof + P_DELTA);
+        if (length == 0) return 0;
+        uint256 delta = _calldataWord(l.scalars + P_DELTA);
         assembly ("memory-safe") {
             let cell := add(first, length)
             for {} and(sub(cell, first), 7) {} {
@@ -246,7 +299,7 @@ contract AssayVerifier is IAssayVerifier {
             mstore(add(buf, 0x20), sub(Q, mload(add(ic, 0x20))))
         }
         unchecked {
-            Bn254.mulAddMemory(buf, ic + 0x40, R - _calldataWord(l.proof + P_D));
+            Bn254.mulAddMemory(buf, ic + 0x40, R - _calldataWord(l.scalars));
             Bn254.mulAddMemory(buf, ic + 0x80, R - chi);
             Bn254.mulAddMemory(buf, ic + 0xc0, R - h);
         }
@@ -255,13 +308,13 @@ contract AssayVerifier is IAssayVerifier {
     /// @dev `acc += scale · (Σ_j eq(r_hi, j)·C_j + ρ·C_M)`.
     function _accumulateFold(Layout memory l, uint256 buf, uint256 scale, uint256 high) private view {
         uint256 table = _eqTable(scale, high, l.k);
-        uint256 first = l.key + 9 * 32;
+        uint256 first = l.key + K_FIRST;
         uint256 limit = 1 << l.k;
         _foldMemory(buf, table, limit, first, l.weights, l.weightChunks);
-        _foldMemory(buf, table, limit, first + 0x20, l.key + K_TABLES, l.tableChunks);
+        _foldMemory(buf, table, limit, first + 0x20, l.tables, l.tableChunks);
         _foldCalldata(buf, table, limit, first + 0x40, l.inputs, l.inputChunks);
         _foldCalldata(buf, table, limit, first + 0x60, l.witness, l.witnessChunks);
-        Bn254.mulAddCalldata(buf, l.mask, mulmod(scale, _calldataWord(l.proof + P_RHO), R));
+        Bn254.mulAddCalldata(buf, l.mask, mulmod(scale, _calldataWord(l.scalars + P_RHO), R));
     }
 
     function _foldMemory(uint256 buf, uint256 table, uint256 limit, uint256 first, uint256 points, uint256 count) private view {
@@ -303,7 +356,7 @@ contract AssayVerifier is IAssayVerifier {
     }
 
     /// @dev `e(A, B) · e(-α, β) · e(-C, δ) · e(acc, [1]_2) · e(-μ·C_W', [τ]_2) = 1`.
-    function _pairing(Layout memory l, uint256 buf, uint256 mu) private view returns (bool) {
+    function _pairingGroth16(Layout memory l, uint256 buf, uint256 mu) private view returns (bool) {
         uint256 ptr = _allocate(5 * 0xc0);
         uint256 key = l.key;
         uint256 proof = l.proof;
@@ -327,6 +380,22 @@ contract AssayVerifier is IAssayVerifier {
             mcopy(add(ptr, 0x340), add(key, K_TAU), 0x80)
         }
         return Bn254.pairing(ptr, 5);
+    }
+
+    /// @dev `e(acc, [1]_2) · e(-C_W', [τ]_2) = 1`. `C_W'` was multiplied, so its coordinates are below `q`.
+    function _pairingPlonk(Layout memory l, uint256 buf) private view returns (bool) {
+        uint256 ptr = _allocate(2 * 0xc0);
+        uint256 tau = l.key + K_PLONK_TAU;
+        uint256 last = l.opening + 0x180;
+        Bn254.writeGenerator(ptr + 0x40);
+        assembly ("memory-safe") {
+            mcopy(ptr, buf, 0x40)
+            let y := calldataload(add(last, 0x20))
+            mstore(add(ptr, 0xc0), calldataload(last))
+            mstore(add(ptr, 0xe0), mul(sub(Q, y), iszero(iszero(y))))
+            mcopy(add(ptr, 0x100), tau, 0x80)
+        }
+        return Bn254.pairing(ptr, 2);
     }
 
     // ---------------------------------------------------------------------------------------------- memory

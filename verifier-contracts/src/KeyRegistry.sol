@@ -8,8 +8,8 @@ import {KeyFormat} from "./lib/KeyFormat.sol";
 
 /// @notice See `IKeyRegistry`.
 contract KeyRegistry is IKeyRegistry {
-    /// @notice The wrap that `AssayVerifier` understands.
-    bytes32 public constant WRAP = "groth16-bn254";
+    bytes32 private constant GROTH16 = "groth16-bn254";
+    bytes32 private constant UNIVERSAL = "plonk-kzg-bn254";
 
     IAssayVerifier public immutable verifier;
     /// @notice Attestations that a key needs.
@@ -139,11 +139,22 @@ contract KeyRegistry is IKeyRegistry {
     function _admit(bytes32 keyHash, Key storage record) private {
         if (record.attestations < threshold || block.timestamp < record.readyAt) revert NotReady(keyHash, record.readyAt);
         if (record.development && !allowDevelopment) revert DevelopmentKey(keyHash);
-        bytes32 slot = _slot(record.shapeDigest, WRAP, record.srsId, record.batch);
+        bytes32 wrap = _wrap(record.pointer);
+        bytes32 slot = _slot(record.shapeDigest, wrap, record.srsId, record.batch);
         if (_slots[slot] != 0) revert SlotTaken(slot, _slots[slot]);
         _slots[slot] = keyHash;
         record.status = Status.Admitted;
-        emit KeyAdmitted(keyHash, record.shapeDigest, record.srsId, record.batch, WRAP, record.development);
+        emit KeyAdmitted(keyHash, record.shapeDigest, record.srsId, record.batch, wrap, record.development);
+    }
+
+    /// @dev By the version: word 0 of the key, after a zero byte.
+    function _wrap(address pointer) private view returns (bytes32) {
+        uint256 version;
+        assembly ("memory-safe") {
+            extcodecopy(pointer, 0, 1, 0x20)
+            version := mload(0)
+        }
+        return version == KeyFormat.UNIVERSAL ? UNIVERSAL : GROTH16;
     }
 
     function _slot(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId, uint16 batch) private pure returns (bytes32) {

@@ -28,3 +28,37 @@ contract GoldenJointLifecycleTest is LifecycleSuite {
         return 64 * 15_000;
     }
 }
+
+contract UniversalVerifierTest is VerifierSuite {
+    function path() internal pure override returns (string memory) {
+        return UNIVERSAL;
+    }
+
+    /// @dev Deployed once for all models, so its size is a cost and a limit (24,576).
+    function test_size() public {
+        assertTrue(address(verifier).code.length <= 16_384, "the verifier's code");
+        emit log_named_uint("verifier bytes", address(verifier).code.length);
+    }
+}
+
+contract UniversalSmallVerifierTest is VerifierSuite {
+    function path() internal pure override returns (string memory) {
+        return UNIVERSAL_SMALL;
+    }
+}
+
+contract UniversalLifecycleTest is LifecycleSuite {
+    function path() internal pure override returns (string memory) {
+        return UNIVERSAL;
+    }
+}
+
+contract UniversalJointLifecycleTest is LifecycleSuite {
+    function path() internal pure override returns (string memory) {
+        return UNIVERSAL_JOINT;
+    }
+
+    function budget() internal pure override returns (uint256) {
+        return 64 * 15_000;
+    }
+}

@@ -222,6 +222,76 @@ contract KeyRegistryTest is Fixture {
         _bad(zero, 5);
     }
 
+    bytes32 internal constant UNIVERSAL_WRAP = "plonk-kzg-bn254";
+
+    /// @dev The two wraps of a model have slots of their own; the key's version says which it is.
+    function test_slotPerWrap() public {
+        registry = _registry(1, 0, true, new bytes32[](0));
+        bytes memory other = load(UNIVERSAL_SMALL).key;
+        other = withWord(other, 1, wordAt(key, 1)); // the same model
+        uint16 batch = uint16(wordAt(other, 14));
+        bytes memory groth16 = withWord(withWord(withWord(key, 13, 12), 7, 4), 12, 7); // 12 outputs and 4 input chunks: fit for this batch
+        groth16 = withWord(groth16, 14, batch);
+        bytes[2] memory both = [groth16, other];
+        bytes32[2] memory wraps = [WRAP, UNIVERSAL_WRAP];
+        for (uint256 i; i < 2; ++i) {
+            registry.propose(both[i]);
+            vm.prank(A);
+            registry.attest(keccak256(both[i]), false);
+        }
+        for (uint256 i; i < 2; ++i) {
+            bytes32 found = registry.keyHashOf(bytes32(wordAt(key, 1)), wraps[i], bytes32(wordAt(both[i], 2)), batch);
+            assertEq(found, keccak256(both[i]), "its own slot");
+            assertEq(registry.keyHashOf(bytes32(wordAt(key, 1)), "another", bytes32(wordAt(both[i], 2)), batch), 0, "and no other");
+        }
+    }
+
+    /// @dev G2 for keys of version 3.
+    function test_G2_malformedUniversalKeys() public {
+        bytes memory k = load(UNIVERSAL_SMALL).key;
+        _bad(truncated(k, k.length - 1), 1);
+        _bad(truncated(k, 32 * 23), 1);
+        _bad(bytes.concat(k, bytes32(0)), 1);
+        _bad(withWord(k, 0, 1), 2);
+        _bad(withWord(k, 0, 4), 2);
+        _bad(withWord(k, 0, 3 | 1 << 255), 2);
+        _bad(withWord(k, 1, 0), 3);
+        _bad(withWord(k, 3, 29), 3);
+        _bad(withWord(k, 5, 0), 3);
+        _bad(withWord(k, 13, 0), 3);
+        _bad(withWord(k, 15, 2), 3); // rows
+        _bad(withWord(k, 15, 26), 3);
+        _bad(withWord(k, 15, type(uint256).max), 3);
+        for (uint256 i = 16; i < 24; ++i) {
+            _bad(withWord(k, i, wordAt(k, i) ^ 1), i < 20 ? 4 : 5);
+            _bad(withWord(k, i, wordAt(k, i) + Q), i < 20 ? 4 : 5);
+        }
+        _bad(withWord(withWord(k, 16, 0), 17, 0), 4); // infinity
+        _bad(withWord(withWord(k, 18, 0), 19, 0), 4);
+        _bad(withWord(withWord(withWord(withWord(k, 20, 0), 21, 0), 22, 0), 23, 0), 5);
+        assertTrue(wordAt(k, 6) > 0, "the fixture has tables");
+        _bad(withWord(k, 24, wordAt(k, 24) ^ 1), 4);
+        _bad(_withGenerator(k, 20), 7); // τ = 1
+        _bad(withWord(k, 2, wordAt(k, 2) ^ 1), 8);
+        registry.propose(k);
+        assertEq(keccak256(registry.key(keccak256(k)).pointer.code), keccak256(abi.encodePacked(hex"00", k)), "stored as code");
+        vm.mockCall(address(8), "", "");
+        _bad(withWord(k, 15, wordAt(k, 15) ^ 1), 5);
+        vm.clearMockedCalls();
+    }
+
+    /// @dev A universal key has no secret but that of its SRS: over a development SRS it is a development key whoever attests it.
+    function test_universalDevelopmentKeys() public {
+        bytes memory k = load(UNIVERSAL_SMALL).key;
+        bytes32[] memory devSrs = new bytes32[](1);
+        devSrs[0] = bytes32(wordAt(k, 2));
+        registry = _registry(1, 0, false, devSrs);
+        registry.propose(k);
+        vm.prank(A);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.DevelopmentKey.selector, keccak256(k)));
+        registry.attest(keccak256(k), false);
+    }
+
     /// @dev Tables are public and not blinded: a chunk of zeros has infinity for its commitment.
     function test_tableOfZeros() public {
         assertTrue(wordAt(key, 6) > 0, "the fixture has tables");

@@ -18,7 +18,9 @@ contract OpeningHarness {
         uint256 proof = _offset(opening);
         uint256 buf = _data(new bytes(5 * 32));
         {
-            Opening.Combination memory comb = Opening.reduce(binding, point.length, _words(point), value, proof);
+            Opening.Challenges memory ch = Opening.challenges(Opening.start(binding), proof, Bn254.R);
+            ch.others = 1;
+            Opening.Combination memory comb = Opening.reduce(ch, point.length, _words(point), value, proof);
             Opening.accumulate(comb, buf, 1, proof);
             Bn254.mulAddMemory(buf, _data(commitment), 1);
         }

@@ -23,9 +23,6 @@ use crate::market::{config, deployed, list, until};
 
 const LOG_CHUNK: u32 = 9;
 
-/// The wrap of what is settled on a chain.
-const SETTLED: System = System::Groth16;
-
 /// A small seller and its buyers' key.
 fn seller(wrap: System) -> (Seller, BuyerKey) {
     let (architecture, weights) = sample::random_network(3);
@@ -48,8 +45,14 @@ fn input(model: &ModelInfo) -> InputOpening {
 /// The whole of it: a buyer pays, the service proves, the contract verifies the real proof and pays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_proof_releases_a_real_escrow() {
+    for wrap in System::ALL {
+        releases_escrow(wrap).await;
+    }
+}
+
+async fn releases_escrow(wrap: System) {
     let Some((anvil, at)) = deployed(true).await else { return };
-    let (seller, key) = seller(SETTLED);
+    let (seller, key) = seller(wrap);
     let weights = seller.package.model.weights_bytes();
     let (id, key_hash) = list(&anvil, &at, &key.wrap.contract_bytes(&key.model), weights.into()).await;
     let mut engine = NativeEngine::new();

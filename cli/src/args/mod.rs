@@ -341,9 +341,8 @@ pub struct DemoArgs {
     /// The repository, where npm installed anvil [default: the current folder]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// The proof system that proofs are wrapped in
-    #[arg(long, value_parser = wraps(), default_value_t = System::Groth16)]
-    pub wrap: System,
+    #[command(flatten)]
+    pub wrap: WrapArg,
 }
 
 /// `assay completions`.

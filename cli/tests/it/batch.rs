@@ -6,9 +6,6 @@ use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
 use serde_json::{Value, json as value};
 use std::path::{Path, PathBuf};
 
-/// The wrap of what is settled on a chain.
-const SETTLED: &str = "groth16";
-
 /// The calibration samples from `first` to before `end`, in a file.
 fn inputs(dir: &Path, first: usize, end: usize) -> PathBuf {
     let all: Value = serde_json::from_slice(&std::fs::read(fixture("digits_calibration.json")).unwrap()).unwrap();
@@ -171,7 +168,7 @@ fn batches_that_are_none() {
     fails(2, ["prove", "model.assay", "--input", "x", "-o", "y", "--wrap", "groth16", "--pk", "model.pk"]);
 }
 
-/// Keys of several batches for one model on chain, which is listed once; and an order that is revoked.
+/// Keys of several batches and of both wraps for one model on chain, which is listed once; and an order that is revoked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_of_batches_are_proposed_on_chain() {
     let anvil = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
@@ -180,16 +177,14 @@ async fn keys_of_batches_are_proposed_on_chain() {
     };
     let chain = ["--rpc", anvil.url(), "--private-key", DEV_KEYS[0]];
     let dir = tempfile::tempdir().unwrap();
-    let wrap = ["--wrap", SETTLED, "--dev"];
-    let (package, made) = with_batch(dir.path(), &[&["2", "--separate"], &wrap[..]].concat());
-    let one = package.with_extension("one.pk");
-    json(0, [&["setup", s(&package), "-o", s(&one)], &wrap[..]].concat());
+    let (package, made) = with_batch(dir.path(), &["2", "--separate", "--wrap", "groth16", "--dev"]);
     let at = json(0, [&["deploy", "--allow-development"], &chain[..]].concat());
     let market = at["market"].as_str().unwrap();
     let key = PathBuf::from(made["key"].as_str().unwrap());
-    let publish = |key| json(0, [&["publish", s(&package), "--market", market, "--key", s(key)], &chain[..]].concat());
-    let (single, batch) = (publish(&one.with_extension("key")), publish(&key));
-    assert_eq!(batch["wrap"], SETTLED);
+    let publish = [&["publish", s(&package), "--market", market], &chain[..]].concat();
+    let single = json(0, &publish);
+    let batch = json(0, [&publish[..], &["--key", s(&key)]].concat());
+    assert_eq!((&single["wrap"], &batch["wrap"]), (&value!("universal"), &value!("groth16")), "keys of both wraps");
     assert_eq!((&batch["key_hash"], &batch["key_status"]), (&made["key_hash"], &value!("admitted")));
     assert_eq!((&batch["inferences"], &batch["separate_inputs"], &batch["gas"]), (&value!(2), &value!(true), &Value::Null));
     assert_eq!(batch["model"], single["model"], "one model, whatever the batch");

@@ -91,6 +91,7 @@ interface IKeyRegistry {
     function key(bytes32 keyHash) external view returns (Key memory);
 
     /// @notice Key hash admitted for a slot, zero if none.
+    /// @param wrap "groth16-bn254" for keys of version 2, "plonk-kzg-bn254" for those of version 3
     function keyHashOf(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId, uint16 batch) external view returns (bytes32);
 
     /// @notice The record of an admitted key that is not frozen; reverts `NotAdmitted` otherwise.

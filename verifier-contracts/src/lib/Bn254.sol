@@ -75,6 +75,18 @@ library Bn254 {
         if (!ok) revert IAssayVerifier.PrecompileFailed();
     }
 
+    /// @notice `scalar · point` for 64 bytes of memory, to `ptr`, where it needs 3 words.
+    function mulMemory(uint256 ptr, uint256 point, uint256 scalar) internal view {
+        bool ok;
+        assembly ("memory-safe") {
+            mcopy(ptr, point, 0x40)
+            mstore(add(ptr, 0x40), scalar)
+            ok := staticcall(gas(), 7, ptr, 0x60, ptr, 0x40)
+            ok := and(ok, eq(returndatasize(), 0x40))
+        }
+        if (!ok) revert IAssayVerifier.PrecompileFailed();
+    }
+
     function _mulAdd(uint256 buf, uint256 scalar) private view {
         bool ok;
         assembly ("memory-safe") {

@@ -6,14 +6,19 @@ import {Bn254} from "./Bn254.sol";
 /// @notice What can be seen on a verifying key without knowing its circuit (layout: docs/protocol.md section 8). That it belongs to the
 /// shape it names is what attestors vouch for.
 library KeyFormat {
-    uint256 internal constant HEAD_WORDS = 37;
+    /// @notice Word 0 of a key for each wrap.
+    uint256 internal constant GROTH16 = 2;
+    uint256 internal constant UNIVERSAL = 3;
+
+    uint256 private constant GROTH16_WORDS = 37;
+    uint256 private constant UNIVERSAL_WORDS = 24;
 
     /// @notice Index of the word that says how many inferences a proof attests, and whether each has input chunks of its own.
     uint256 internal constant BATCH = 14;
 
     uint256 internal constant BAD_LENGTH = 1;
     uint256 internal constant BAD_VERSION = 2;
-    uint256 internal constant BAD_SHAPE = 3; // a count, a region or the batch
+    uint256 internal constant BAD_SHAPE = 3; // a count, a region, the batch or the number of rows
     uint256 internal constant BAD_G1 = 4;
     uint256 internal constant BAD_G2 = 5;
     uint256 internal constant BAD_DELTA = 6; // δ is γ, that is the generator: anyone could forge
@@ -22,18 +27,24 @@ library KeyFormat {
 
     /// @return reason 0 if nothing is wrong
     function check(bytes memory key) internal view returns (uint256 reason) {
-        if (key.length < HEAD_WORDS * 32) return BAD_LENGTH;
-        if (word(key, 0) != 2) return BAD_VERSION;
-        if (!_shape(key)) return BAD_SHAPE;
-        if (key.length != 32 * (HEAD_WORDS + 2 * word(key, 6))) return BAD_LENGTH;
-        if (!_points(key)) return BAD_G1;
-        if (!Bn254.isPointG2(_at(key, 17)) || !Bn254.isPointG2(_at(key, 21)) || !Bn254.isPointG2(_at(key, 33))) return BAD_G2;
-        if (_isGeneratorX(key, 21)) return BAD_DELTA;
-        if (_isGeneratorX(key, 33)) return BAD_TAU;
-        if (keccak256(abi.encodePacked("assay-srs-v1", word(key, 33), word(key, 34), word(key, 35), word(key, 36))) != bytes32(word(key, 2))) {
-            return BAD_SRS_ID;
+        if (key.length < 32) return BAD_LENGTH;
+        bool universal = word(key, 0) == UNIVERSAL;
+        if (!universal && word(key, 0) != GROTH16) return BAD_VERSION;
+        uint256 head = universal ? UNIVERSAL_WORDS : GROTH16_WORDS;
+        if (key.length < 32 * head) return BAD_LENGTH;
+        if (!_shape(key) || (universal && (word(key, 15) < 3 || word(key, 15) > 25))) return BAD_SHAPE;
+        if (key.length != 32 * (head + 2 * word(key, 6))) return BAD_LENGTH;
+        if (!_tables(key, head) || !(universal ? _universalPoints(key) : _groth16Points(key))) return BAD_G1;
+        uint256 tau = head - 4;
+        if (!Bn254.isPointG2(_at(key, tau))) return BAD_G2;
+        if (!universal) {
+            if (!Bn254.isPointG2(_at(key, 17)) || !Bn254.isPointG2(_at(key, 21))) return BAD_G2;
+            if (_isGeneratorX(key, 21)) return BAD_DELTA;
         }
-        return 0;
+        if (_isGeneratorX(key, tau)) return BAD_TAU;
+        bytes32 srsId =
+            keccak256(abi.encodePacked("assay-srs-v1", word(key, tau), word(key, tau + 1), word(key, tau + 2), word(key, tau + 3)));
+        return srsId == bytes32(word(key, 2)) ? 0 : BAD_SRS_ID;
     }
 
     /// @notice Number of inferences in a proof, of a well-formed batch word.
@@ -81,14 +92,24 @@ library KeyFormat {
         return word(key, 13) & rest == 0 && (!isSeparate || word(key, 7) & rest == 0);
     }
 
-    /// @dev `-α`, `IC_0 … IC_3` and the table commitments. Those are not blinded, so a chunk of zeros has infinity for its commitment.
-    function _points(bytes memory key) private view returns (bool) {
+    /// @dev `F_1, F_2`.
+    function _universalPoints(bytes memory key) private view returns (bool) {
+        return Bn254.isPoint(_at(key, 16)) && Bn254.isPoint(_at(key, 18));
+    }
+
+    /// @dev `-α` and `IC_0 … IC_3`.
+    function _groth16Points(bytes memory key) private view returns (bool) {
         if (!Bn254.isPoint(_at(key, 15))) return false;
         for (uint256 i = 25; i < 33; i += 2) {
             if (!Bn254.isPoint(_at(key, i))) return false;
         }
+        return true;
+    }
+
+    /// @dev The table commitments. They are not blinded, so a chunk of zeros has infinity for its commitment.
+    function _tables(bytes memory key, uint256 head) private view returns (bool) {
         for (uint256 i; i < word(key, 6); ++i) {
-            if (!Bn254.isPointOrInfinity(_at(key, HEAD_WORDS + 2 * i))) return false;
+            if (!Bn254.isPointOrInfinity(_at(key, head + 2 * i))) return false;
         }
         return true;
     }

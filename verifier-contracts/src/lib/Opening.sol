@@ -6,7 +6,8 @@ import {Bn254} from "./Bn254.sol";
 
 /// @notice The opening of docs/protocol.md section 7: Mercury (ePrint 2025/385) with its univariate evaluations batched as in SHPLONK
 /// (ePrint 2020/081). It says that the polynomial committed as `C_T` has the multilinear evaluation `s` at `r_lo`, and is reduced here to
-/// `e(C_L + x·C_W', [1]_2) = e(C_W', [τ]_2)`, `C_L` a linear combination of `C_T` and the points of the proof.
+/// `e(C_L + x·C_W', [1]_2) = e(C_W', [τ]_2)`, `C_L` a linear combination of `C_T` and the points of the proof. Polynomials of another argument
+/// may be opened by the same two quotients (section 9): its transcript goes before, and what they vanish at multiplies the terms here.
 library Opening {
     uint256 internal constant WORDS = 20;
     uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001; // a literal for assembly
@@ -22,6 +23,7 @@ library Opening {
         uint256 w; // C_W
         uint256 x; // C_W'
         uint256 one; // [1]_1
+        uint256 scale; // no coefficient: η^4·Z(x), where the terms of other polynomials go on
     }
 
     struct Challenges {
@@ -30,6 +32,8 @@ library Opening {
         uint256 z;
         uint256 eta;
         uint256 x;
+        uint256 order; // r, read from memory: as a constant the optimiser pushes its 32 bytes at every use
+        uint256 others; // what other polynomials' claims vanish at, at `x`: 1 if there are none
     }
 
     /// @notice Values of one proof, all at `z` and at `w = 1/z`.
@@ -51,22 +55,33 @@ library Opening {
         uint256 wa; // 1/(w - α)
     }
 
-    /// @notice Replays the transcript and computes the combination.
+    /// @notice Start of the transcript of an opening alone.
     /// @param binding `K` of section 8
+    function start(uint256 binding) internal pure returns (uint256 state) {
+        assembly ("memory-safe") {
+            let buf := mload(0x40)
+            mstore(buf, "assay-opening-v2")
+            mstore(add(buf, 0x10), binding)
+            state := keccak256(buf, 0x30)
+        }
+    }
+
+    /// @notice Computes the combination.
+    /// @param ch what `challenges` gives, and `others`
     /// @param c number of variables of the folded chunk
     /// @param point memory: `r_lo`, `c` canonical words
     /// @param value `s`, canonical
     /// @param proof calldata offset of the 20 words
-    function reduce(uint256 binding, uint256 c, uint256 point, uint256 value, uint256 proof)
+    function reduce(Challenges memory ch, uint256 c, uint256 point, uint256 value, uint256 proof)
         internal
         view
         returns (Combination memory result)
     {
-        Challenges memory ch = _challenges(binding, proof);
         Evaluations memory ev = _evaluations(proof);
         Inverses memory inv = _inverses(ch);
         _solve(ch, ev, inv, c, point, value);
-        _combine(ch, ev, inv, c, result);
+        result.q = addmod(ch.alpha, R - _rowPower(ch.x, c), R); // α - x^b
+        _combine(ch, ev, inv, result);
     }
 
     /// @notice `acc += μ · (combination without C_T)`.
@@ -81,12 +96,12 @@ library Opening {
         Bn254.mulAddGenerator(buf, mulmod(mu, comb.one, R));
     }
 
-    function _challenges(uint256 binding, uint256 proof) private pure returns (Challenges memory ch) {
+    /// @notice Replays the transcript from `state` on. `order` is `r`.
+    function challenges(uint256 state, uint256 proof, uint256 order) internal pure returns (Challenges memory ch) {
+        ch.order = order;
         assembly ("memory-safe") {
             let buf := mload(0x40)
-            mstore(buf, "assay-opening-v2")
-            mstore(add(buf, 0x10), binding)
-            mstore(buf, keccak256(buf, 0x30))
+            mstore(buf, state)
             let data := add(buf, 0x20)
 
             calldatacopy(data, proof, 0x40) // C_h
@@ -126,21 +141,22 @@ library Opening {
     /// @dev One inversion for all; a zero product is exactly `z = 0`, `z² = 1` or `α ∈ {z, 1/z}`.
     function _inverses(Challenges memory ch) private view returns (Inverses memory inv) {
         unchecked {
+            uint256 r = ch.order;
             uint256 z = ch.z;
-            uint256 square = addmod(mulmod(z, z, R), R - 1, R); // z² - 1 = z(z - w)
-            uint256 za = addmod(z, R - ch.alpha, R);
-            uint256 wa = addmod(1, R - mulmod(ch.alpha, z, R), R); // 1 - αz = z(w - α)
-            uint256 left = mulmod(z, square, R);
-            uint256 right = mulmod(za, wa, R);
-            uint256 all = mulmod(left, right, R);
+            uint256 square = addmod(mulmod(z, z, r), r - 1, r); // z² - 1 = z(z - w)
+            uint256 za = addmod(z, r - ch.alpha, r);
+            uint256 wa = addmod(1, r - mulmod(ch.alpha, z, r), r); // 1 - αz = z(w - α)
+            uint256 left = mulmod(z, square, r);
+            uint256 right = mulmod(za, wa, r);
+            uint256 all = mulmod(left, right, r);
             if (all == 0) revert IAssayVerifier.DegenerateChallenge();
             all = Bn254.inverse(all);
-            uint256 invLeft = mulmod(all, right, R);
-            uint256 invRight = mulmod(all, left, R);
-            inv.z = mulmod(invLeft, square, R);
-            inv.zw = mulmod(mulmod(invLeft, z, R), z, R);
-            inv.za = mulmod(invRight, wa, R);
-            inv.wa = mulmod(mulmod(invRight, za, R), z, R);
+            uint256 invLeft = mulmod(all, right, r);
+            uint256 invRight = mulmod(all, left, r);
+            inv.z = mulmod(invLeft, square, r);
+            inv.zw = mulmod(mulmod(invLeft, z, r), z, r);
+            inv.za = mulmod(invRight, wa, r);
+            inv.wa = mulmod(mulmod(invRight, za, r), z, r);
         }
     }
 
@@ -150,19 +166,20 @@ library Opening {
         pure
     {
         unchecked {
+            uint256 r = ch.order;
             uint256 split = point + 32 * ((c + 1) / 2);
             uint256 sum;
-            (sum, ev.zb) = _crossed(ev.gz, ev.gw, point, split, ch.z, inv.z);
-            (uint256 inner,) = _crossed(ev.hz, ev.hw, split, point + 32 * c, ch.z, inv.z);
-            sum = addmod(sum, mulmod(ch.gamma, inner, R), R);
-            uint256 odd = addmod(mulmod(ch.z, ev.sz, R), mulmod(inv.z, ev.sw, R), R);
-            sum = mulmod(addmod(sum, R - odd, R), HALF, R);
-            ev.hAlpha = addmod(sum, R - mulmod(ch.gamma, value, R), R);
+            (sum, ev.zb) = _crossed(ev.gz, ev.gw, point, split, ch.z, inv.z, r);
+            (uint256 inner,) = _crossed(ev.hz, ev.hw, split, point + 32 * c, ch.z, inv.z, r);
+            sum = addmod(sum, mulmod(ch.gamma, inner, r), r);
+            uint256 odd = addmod(mulmod(ch.z, ev.sz, r), mulmod(inv.z, ev.sw, r), r);
+            sum = mulmod(addmod(sum, r - odd, r), HALF, r);
+            ev.hAlpha = addmod(sum, r - mulmod(ch.gamma, value, r), r);
         }
     }
 
     /// @dev `a·P_u(w) + b·P_u(z)` and `z^(2^len)`, for `u` in memory from `from` to `to`.
-    function _crossed(uint256 a, uint256 b, uint256 from, uint256 to, uint256 z, uint256 w)
+    function _crossed(uint256 a, uint256 b, uint256 from, uint256 to, uint256 z, uint256 w, uint256 r)
         private
         pure
         returns (uint256 result, uint256 power)
@@ -176,43 +193,44 @@ library Opening {
                     u := mload(from)
                 }
                 // 1 - u + u·z^(2^i)
-                pz = mulmod(pz, addmod(1, mulmod(u, z + (R - 1), R), R), R);
-                pw = mulmod(pw, addmod(1, mulmod(u, w + (R - 1), R), R), R);
-                z = mulmod(z, z, R);
-                w = mulmod(w, w, R);
+                pz = mulmod(pz, addmod(1, mulmod(u, z + (r - 1), r), r), r);
+                pw = mulmod(pw, addmod(1, mulmod(u, w + (r - 1), r), r), r);
+                z = mulmod(z, z, r);
+                w = mulmod(w, w, r);
             }
-            result = addmod(mulmod(a, pw, R), mulmod(b, pz, R), R);
+            result = addmod(mulmod(a, pw, r), mulmod(b, pz, r), r);
             power = z;
         }
     }
 
     /// @dev Steps 5 and 6.
-    function _combine(Challenges memory ch, Evaluations memory ev, Inverses memory inv, uint256 c, Combination memory out) private pure {
+    function _combine(Challenges memory ch, Evaluations memory ev, Inverses memory inv, Combination memory out) private pure {
         unchecked {
-            uint256 xz = addmod(ch.x, R - ch.z, R);
-            uint256 xw = addmod(ch.x, R - inv.z, R);
-            uint256 xa = addmod(ch.x, R - ch.alpha, R);
-            uint256 e0 = mulmod(xw, xa, R);
-            uint256 vanishing = mulmod(e0, xz, R);
-            if (vanishing == 0) revert IAssayVerifier.DegenerateChallenge();
-
-            out.d = mulmod(ch.eta, e0, R);
+            uint256 r = ch.order;
+            uint256 xz = addmod(ch.x, r - ch.z, r);
+            uint256 xw = addmod(ch.x, r - inv.z, r);
+            uint256 xa = addmod(ch.x, r - ch.alpha, r);
             {
-                uint256 eta2 = mulmod(ch.eta, ch.eta, R);
-                out.g = mulmod(eta2, xa, R);
-                out.h = mulmod(eta2, eta2, R);
+                uint256 eta2 = mulmod(ch.eta, ch.eta, r);
+                uint256 own = mulmod(mulmod(xw, xa, r), xz, r);
+                out.w = mulmod(own, ch.others, r);
+                if (out.w == 0) revert IAssayVerifier.DegenerateChallenge();
+                out.w = r - out.w;
+                out.g = mulmod(mulmod(eta2, xa, r), ch.others, r);
+                out.s = mulmod(ch.eta, out.g, r);
+                eta2 = mulmod(eta2, eta2, r);
+                out.h = mulmod(eta2, ch.others, r);
+                out.scale = mulmod(eta2, own, r);
+                out.d = mulmod(mulmod(ch.eta, xw, r), mulmod(xa, ch.others, r), r);
             }
-            out.s = mulmod(ch.eta, out.g, R);
-            out.q = addmod(ch.alpha, R - _rowPower(ch.x, c), R); // α - x^b
-            out.w = R - vanishing;
             out.x = ch.x;
 
-            uint256 sum = mulmod(out.d, mulmod(mulmod(ev.zb, inv.z, R), ev.gw, R), R);
-            sum = addmod(sum, mulmod(out.g, _line(ev.gz, ev.gw, xz, xw, inv.zw), R), R);
-            sum = addmod(sum, mulmod(out.s, _line(ev.sz, ev.sw, xz, xw, inv.zw), R), R);
-            sum = addmod(sum, mulmod(out.h, _parabola(ev, inv, xz, xw, xa), R), R);
-            out.one = R - sum;
-            out.g = addmod(out.g, R - 1, R); // and T - (X^b - α)·Q - g, which is zero, at x
+            uint256 sum = mulmod(out.d, mulmod(mulmod(ev.zb, inv.z, r), ev.gw, r), r);
+            sum = addmod(sum, mulmod(out.g, _line(ev.gz, ev.gw, xz, xw, inv.zw, r), r), r);
+            sum = addmod(sum, mulmod(out.s, _line(ev.sz, ev.sw, xz, xw, inv.zw, r), r), r);
+            sum = addmod(sum, mulmod(out.h, _parabola(ev, inv, xz, xw, xa, r), r), r);
+            out.one = r - sum;
+            out.g = addmod(out.g, r - 1, r); // and T - (X^b - α)·Q - g, which is zero, at x
         }
     }
 
@@ -225,18 +243,22 @@ library Opening {
     }
 
     /// @dev The interpolant of `h` at `z, w, α`, evaluated at `x`.
-    function _parabola(Evaluations memory ev, Inverses memory inv, uint256 xz, uint256 xw, uint256 xa) private pure returns (uint256 sum) {
+    function _parabola(Evaluations memory ev, Inverses memory inv, uint256 xz, uint256 xw, uint256 xa, uint256 r)
+        private
+        pure
+        returns (uint256 sum)
+    {
         unchecked {
-            sum = mulmod(mulmod(ev.hz, mulmod(xw, xa, R), R), mulmod(inv.zw, inv.za, R), R);
-            sum = addmod(sum, R - mulmod(mulmod(ev.hw, mulmod(xz, xa, R), R), mulmod(inv.zw, inv.wa, R), R), R);
-            sum = addmod(sum, mulmod(mulmod(ev.hAlpha, mulmod(xz, xw, R), R), mulmod(inv.za, inv.wa, R), R), R);
+            sum = mulmod(mulmod(ev.hz, mulmod(xw, xa, r), r), mulmod(inv.zw, inv.za, r), r);
+            sum = addmod(sum, r - mulmod(mulmod(ev.hw, mulmod(xz, xa, r), r), mulmod(inv.zw, inv.wa, r), r), r);
+            sum = addmod(sum, mulmod(mulmod(ev.hAlpha, mulmod(xz, xw, r), r), mulmod(inv.za, inv.wa, r), r), r);
         }
     }
 
     /// @dev The line through `(z, a)` and `(w, b)` at `x`.
-    function _line(uint256 a, uint256 b, uint256 xz, uint256 xw, uint256 invZw) private pure returns (uint256) {
+    function _line(uint256 a, uint256 b, uint256 xz, uint256 xw, uint256 invZw, uint256 r) private pure returns (uint256) {
         unchecked {
-            return mulmod(addmod(mulmod(a, xw, R), R - mulmod(b, xz, R), R), invZw, R);
+            return mulmod(addmod(mulmod(a, xw, r), r - mulmod(b, xz, r), r), invZw, r);
         }
     }
 }

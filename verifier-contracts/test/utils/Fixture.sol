@@ -22,6 +22,11 @@ abstract contract Fixture is Test {
     string internal constant GOLDEN_JOINT = "../fixtures/golden/batch_joint.json";
     string internal constant GOLDEN_SEPARATE = "../fixtures/golden/batch_separate.json";
 
+    string internal constant UNIVERSAL = "../fixtures/golden/universal.json";
+    string internal constant UNIVERSAL_JOINT = "../fixtures/golden/universal_joint.json";
+    string internal constant UNIVERSAL_SEPARATE = "../fixtures/golden/universal_separate.json";
+    string internal constant UNIVERSAL_SMALL = "../fixtures/golden/universal_small.json"; // 4 inferences, separate inputs
+
     function load(string memory path) internal view returns (Proven memory p) {
         string memory json = vm.readFile(path);
         p.key = vm.parseJsonBytes(json, ".key");

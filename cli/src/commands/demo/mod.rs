@@ -47,7 +47,7 @@ struct Bought {
 
 /// Runs everything.
 pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
-    let world = World::prepare(ui, args.root.as_deref(), args.wrap).await?;
+    let world = World::prepare(ui, args.root.as_deref(), args.wrap.wrap).await?;
     let published = chain::publish_model(&world.rpc, &world.seller, &world.deployer, world.at.market, &world.key, chain::Card::default());
     let published = ui.phase_async("publish", published).await?;
     hold(published.status == Status::Admitted, "the key is admitted")?;
