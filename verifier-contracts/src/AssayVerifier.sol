@@ -11,7 +11,8 @@ import {Plonk} from "./lib/Plonk.sol";
 /// mask, evaluate to `s` at `r_lo`. This contract hashes the statement, rebuilds the public data `d` from the hash, the output and the proof,
 /// compresses it to the three public inputs `D, χ, h`, and checks wrap and opening at once: for keys of version 2, Groth16 and the opening in
 /// one product of five pairings; for those of version 3, PLONK whose polynomials are opened with the chunks, in two.
-/// @dev Who must hold what: the caller decides whether the key and the weights are the right ones; nothing here knows.
+/// @dev Who must hold what: the caller decides whether the key and the weights are the right ones; nothing here knows. Sizes are not checked for
+/// overflow: all counts of a key are below 2^16.
 contract AssayVerifier is IAssayVerifier {
     // literals, since inline assembly takes no others; as in Bn254
     uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
@@ -70,46 +71,50 @@ contract AssayVerifier is IAssayVerifier {
         bytes calldata output,
         bytes calldata proof
     ) external view returns (bool) {
-        Layout memory l;
-        l.order = R;
-        _loadKey(l, keyPointer);
-        _loadWeights(l, weightsPointer);
-        if (inputCommitments.length != l.inputChunks * 64) revert InvalidLength(2);
-        if (output.length != l.outputs * 2) revert InvalidLength(3);
-        uint256 scalars = l.universal ? Plonk.HEAD : GROTH16_HEAD;
-        uint256 witness = scalars + P_POINT + 32 * (l.c + l.k);
-        uint256 opening = witness + 64 * (l.witnessChunks + 1);
-        if (proof.length != opening + 32 * Opening.WORDS) revert InvalidLength(4);
-        assembly ("memory-safe") {
-            mstore(add(l, 0x120), inputCommitments.offset)
-            mstore(add(l, 0x140), output.offset)
-            mstore(add(l, 0x160), proof.offset)
-            mstore(add(l, 0x180), add(proof.offset, witness))
-            mstore(add(l, 0x1a0), add(proof.offset, sub(opening, 0x40)))
-            mstore(add(l, 0x1c0), add(proof.offset, opening))
-            mstore(add(l, 0x1e0), add(proof.offset, scalars))
+        unchecked {
+            Layout memory l;
+            l.order = R;
+            _loadKey(l, keyPointer);
+            _loadWeights(l, weightsPointer);
+            if (inputCommitments.length != l.inputChunks * 64) revert InvalidLength(2);
+            if (output.length != l.outputs * 2) revert InvalidLength(3);
+            uint256 scalars = l.universal ? Plonk.HEAD : GROTH16_HEAD;
+            uint256 witness = scalars + P_POINT + 32 * (l.c + l.k);
+            uint256 opening = witness + 64 * (l.witnessChunks + 1);
+            if (proof.length != opening + 32 * Opening.WORDS) revert InvalidLength(4);
+            assembly ("memory-safe") {
+                mstore(add(l, 0x120), inputCommitments.offset)
+                mstore(add(l, 0x140), output.offset)
+                mstore(add(l, 0x160), proof.offset)
+                mstore(add(l, 0x180), add(proof.offset, witness))
+                mstore(add(l, 0x1a0), add(proof.offset, sub(opening, 0x40)))
+                mstore(add(l, 0x1c0), add(proof.offset, opening))
+                mstore(add(l, 0x1e0), add(proof.offset, scalars))
+            }
+            _check(l, uint256(context));
+            return true;
         }
-        _check(l, uint256(context));
-        return true;
     }
 
     function _check(Layout memory l, uint256 context) private view {
-        if (context >= R) revert ScalarOutOfRange();
-        (uint256 data, uint256 words) = _publicData(l, context);
-        (uint256 binding, uint256 chi, uint256 h) = _publicInputs(data, words);
-        Plonk.Claims memory claims;
-        uint256 state = _startTranscript(l, claims, binding, chi, h);
-        Opening.Challenges memory ch = Opening.challenges(state, l.opening, l.order);
-        ch.others = l.universal ? Plonk.differences(claims, ch.x, l.order) : 1;
-        uint256 point = data + D_POINT;
-        Opening.Combination memory comb = Opening.reduce(ch, l.c, point, _calldataWord(l.scalars + P_S), l.opening);
+        unchecked {
+            if (context >= R) revert ScalarOutOfRange();
+            (uint256 data, uint256 words) = _publicData(l, context);
+            (uint256 binding, uint256 chi, uint256 h) = _publicInputs(data, words);
+            Plonk.Claims memory claims;
+            uint256 state = _startTranscript(l, claims, binding, chi, h);
+            Opening.Challenges memory ch = Opening.challenges(state, l.opening, l.order);
+            ch.others = l.universal ? Plonk.differences(claims, ch.x, l.order) : 1;
+            uint256 point = data + D_POINT;
+            Opening.Combination memory comb = Opening.reduce(ch, l.c, point, _calldataWord(l.scalars + P_S), l.opening);
 
-        uint256 buf = _allocate(0xa0); // accumulator, point, scalar
-        uint256 mu = l.universal ? 1 : _mergeScalar(l, binding, h);
-        _startSum(l, claims, comb, ch, buf, chi, h);
-        Opening.accumulate(comb, buf, mu, l.opening);
-        _accumulateFold(l, buf, mu, point + 32 * l.c);
-        if (!(l.universal ? _pairingPlonk(l, buf) : _pairingGroth16(l, buf, mu))) revert InvalidProof();
+            uint256 buf = _allocate(0xa0); // accumulator, point, scalar
+            uint256 mu = l.universal ? 1 : _mergeScalar(l, binding, h);
+            _startSum(l, claims, comb, ch, buf, chi, h);
+            Opening.accumulate(comb, buf, mu, l.opening);
+            _accumulateFold(l, buf, mu, point + 32 * l.c);
+            if (!(l.universal ? _pairingPlonk(l, buf) : _pairingGroth16(l, buf, mu))) revert InvalidProof();
+        }
     }
 
     /// @dev The transcript that the opening goes on with. (The optimiser inlines whatever is called once, but nothing that returns early; and all
@@ -144,31 +149,35 @@ contract AssayVerifier is IAssayVerifier {
     // ---------------------------------------------------------------------------------------------- statement
 
     function _loadKey(Layout memory l, address pointer) private view {
-        (uint256 key, uint256 length) = _load(pointer);
-        if (length < K_PLONK_TABLES) revert InvalidKey();
-        uint256 version;
-        bool ok;
-        assembly ("memory-safe") {
-            mstore(l, key)
-            let all := 0
-            // c, k, counts and first indices of weight, table, input and witness chunks, outputs: words 3 to 13
-            for { let i := 0x60 } lt(i, 0x1c0) { i := add(i, 0x20) } { all := or(all, mload(add(key, i))) }
-            mcopy(add(l, 0x20), add(key, 0x60), 0xc0)
-            mstore(add(l, 0xe0), mload(add(key, 0x1a0)))
-            version := mload(key)
-            ok := iszero(shr(16, all))
+        unchecked {
+            (uint256 key, uint256 length) = _load(pointer);
+            if (length < K_PLONK_TABLES) revert InvalidKey();
+            uint256 version;
+            bool ok;
+            assembly ("memory-safe") {
+                mstore(l, key)
+                let all := 0
+                // c, k, counts and first indices of weight, table, input and witness chunks, outputs: words 3 to 13
+                for { let i := 0x60 } lt(i, 0x1c0) { i := add(i, 0x20) } { all := or(all, mload(add(key, i))) }
+                mcopy(add(l, 0x20), add(key, 0x60), 0xc0)
+                mstore(add(l, 0xe0), mload(add(key, 0x1a0)))
+                version := mload(key)
+                ok := iszero(shr(16, all))
+            }
+            l.universal = version == 3;
+            uint256 tables = l.universal ? K_PLONK_TABLES : K_TABLES;
+            l.tables = key + tables;
+            if (l.universal && (_word(key + K_ROWS) < 3 || _word(key + K_ROWS) > 25)) ok = false;
+            if (!ok || version >> 1 != 1 || length != tables + 64 * l.tableChunks) revert InvalidKey();
         }
-        l.universal = version == 3;
-        uint256 tables = l.universal ? K_PLONK_TABLES : K_TABLES;
-        l.tables = key + tables;
-        if (l.universal && (_word(key + K_ROWS) < 3 || _word(key + K_ROWS) > 25)) ok = false;
-        if (!ok || version >> 1 != 1 || length != tables + 64 * l.tableChunks) revert InvalidKey();
     }
 
     function _loadWeights(Layout memory l, address pointer) private view {
-        (uint256 weights, uint256 length) = _load(pointer);
-        if (length != 64 * l.weightChunks) revert InvalidLength(1);
-        l.weights = weights;
+        unchecked {
+            (uint256 weights, uint256 length) = _load(pointer);
+            if (length != 64 * l.weightChunks) revert InvalidLength(1);
+            l.weights = weights;
+        }
     }
 
     /// @dev Code of `pointer` without its first byte, which must be zero; an account without code gives length 0.
@@ -188,45 +197,49 @@ contract AssayVerifier is IAssayVerifier {
 
     /// @notice `d_1 … d_n` and `D`, in memory; `_publicInputs` checks their range.
     function _publicData(Layout memory l, uint256 context) private pure returns (uint256 data, uint256 words) {
-        uint256 statement = _statement(l, context);
-        uint256 sum = _outputSum(l);
-        uint256 scalars = l.scalars;
-        uint256 point = 32 * (l.c + l.k);
-        words = 5 + l.c + l.k;
-        data = _allocate(32 * (words + 1));
-        assembly ("memory-safe") {
-            mstore(data, statement)
-            calldatacopy(add(data, 0x20), add(scalars, P_DELTA), 0x20)
-            mstore(add(data, 0x40), sum)
-            let end := add(data, D_POINT)
-            calldatacopy(end, add(scalars, P_POINT), point)
-            end := add(end, point)
-            calldatacopy(end, add(scalars, P_S), 0x40) // s, ρ
-            calldatacopy(add(end, 0x40), scalars, 0x20) // D
+        unchecked {
+            uint256 statement = _statement(l, context);
+            uint256 sum = _outputSum(l);
+            uint256 scalars = l.scalars;
+            uint256 point = 32 * (l.c + l.k);
+            words = 5 + l.c + l.k;
+            data = _allocate(32 * (words + 1));
+            assembly ("memory-safe") {
+                mstore(data, statement)
+                calldatacopy(add(data, 0x20), add(scalars, P_DELTA), 0x20)
+                mstore(add(data, 0x40), sum)
+                let end := add(data, D_POINT)
+                calldatacopy(end, add(scalars, P_POINT), point)
+                end := add(end, point)
+                calldatacopy(end, add(scalars, P_S), 0x40) // s, ρ
+                calldatacopy(add(end, 0x40), scalars, 0x20) // D
+            }
         }
     }
 
     /// @notice Hash of everything that is fixed before the first challenge. Coordinates are hashed as they are; the precompiles refuse those
     /// that are not below `q`, since every one of these points is multiplied later.
     function _statement(Layout memory l, uint256 context) private pure returns (uint256 statement) {
-        (uint256 weights, uint256 tables, uint256 inputs) = (64 * l.weightChunks, 64 * l.tableChunks, 64 * l.inputChunks);
-        (uint256 output, uint256 witness) = (2 * l.outputs, 64 * (l.witnessChunks + 1)); // the mask follows the witness
-        assembly ("memory-safe") {
-            let buf := mload(0x40)
-            mstore(buf, "assay-statement-v1")
-            mstore(add(buf, 0x12), context)
-            let end := add(buf, 0x32)
-            mcopy(end, mload(add(l, 0x100)), weights)
-            end := add(end, weights)
-            mcopy(end, mload(add(l, 0x200)), tables)
-            end := add(end, tables)
-            calldatacopy(end, mload(add(l, 0x120)), inputs)
-            end := add(end, inputs)
-            calldatacopy(end, mload(add(l, 0x140)), output)
-            end := add(end, output)
-            calldatacopy(end, mload(add(l, 0x180)), witness)
-            end := add(end, witness)
-            statement := mod(keccak256(buf, sub(end, buf)), R)
+        unchecked {
+            (uint256 weights, uint256 tables, uint256 inputs) = (64 * l.weightChunks, 64 * l.tableChunks, 64 * l.inputChunks);
+            (uint256 output, uint256 witness) = (2 * l.outputs, 64 * (l.witnessChunks + 1)); // the mask follows the witness
+            assembly ("memory-safe") {
+                let buf := mload(0x40)
+                mstore(buf, "assay-statement-v1")
+                mstore(add(buf, 0x12), context)
+                let end := add(buf, 0x32)
+                mcopy(end, mload(add(l, 0x100)), weights)
+                end := add(end, weights)
+                mcopy(end, mload(add(l, 0x200)), tables)
+                end := add(end, tables)
+                calldatacopy(end, mload(add(l, 0x120)), inputs)
+                end := add(end, inputs)
+                calldatacopy(end, mload(add(l, 0x140)), output)
+                end := add(end, output)
+                calldatacopy(end, mload(add(l, 0x180)), witness)
+                end := add(end, witness)
+                statement := mod(keccak256(buf, sub(end, buf)), R)
+            }
         }
     }
 
@@ -234,25 +247,27 @@ contract AssayVerifier is IAssayVerifier {
     /// @dev `y + 2^15` of a 16-bit two's complement is a flip of the top bit. A sum cannot overflow, and is reduced by the next product. Cells
     /// are read in fours, since a batch has many; `4k` of them are left after the first loop.
     function _outputSum(Layout memory l) private pure returns (uint256 sum) {
-        uint256 first = l.output;
-        uint256 length = 2 * l.outputs;
-        if (length == 0) return 0;
-        uint256 delta = _calldataWord(l.scalars + P_DELTA);
-        assembly ("memory-safe") {
-            let cell := add(first, length)
-            for {} and(sub(cell, first), 7) {} {
-                cell := sub(cell, 2)
-                sum := add(mulmod(sum, delta, R), xor(shr(240, calldataload(cell)), 0x8000))
+        unchecked {
+            uint256 first = l.output;
+            uint256 length = 2 * l.outputs;
+            if (length == 0) return 0;
+            uint256 delta = _calldataWord(l.scalars + P_DELTA);
+            assembly ("memory-safe") {
+                let cell := add(first, length)
+                for {} and(sub(cell, first), 7) {} {
+                    cell := sub(cell, 2)
+                    sum := add(mulmod(sum, delta, R), xor(shr(240, calldataload(cell)), 0x8000))
+                }
+                for {} gt(cell, first) {} {
+                    cell := sub(cell, 8)
+                    let four := xor(shr(192, calldataload(cell)), 0x8000800080008000)
+                    sum := add(mulmod(sum, delta, R), and(four, 0xffff))
+                    sum := add(mulmod(sum, delta, R), and(shr(16, four), 0xffff))
+                    sum := add(mulmod(sum, delta, R), and(shr(32, four), 0xffff))
+                    sum := add(mulmod(sum, delta, R), shr(48, four))
+                }
+                sum := mod(sum, R)
             }
-            for {} gt(cell, first) {} {
-                cell := sub(cell, 8)
-                let four := xor(shr(192, calldataload(cell)), 0x8000800080008000)
-                sum := add(mulmod(sum, delta, R), and(four, 0xffff))
-                sum := add(mulmod(sum, delta, R), and(shr(16, four), 0xffff))
-                sum := add(mulmod(sum, delta, R), and(shr(32, four), 0xffff))
-                sum := add(mulmod(sum, delta, R), shr(48, four))
-            }
-            sum := mod(sum, R)
         }
     }
 
@@ -307,14 +322,16 @@ contract AssayVerifier is IAssayVerifier {
 
     /// @dev `acc += scale · (Σ_j eq(r_hi, j)·C_j + ρ·C_M)`.
     function _accumulateFold(Layout memory l, uint256 buf, uint256 scale, uint256 high) private view {
-        uint256 table = _eqTable(scale, high, l.k);
-        uint256 first = l.key + K_FIRST;
-        uint256 limit = 1 << l.k;
-        _foldMemory(buf, table, limit, first, l.weights, l.weightChunks);
-        _foldMemory(buf, table, limit, first + 0x20, l.tables, l.tableChunks);
-        _foldCalldata(buf, table, limit, first + 0x40, l.inputs, l.inputChunks);
-        _foldCalldata(buf, table, limit, first + 0x60, l.witness, l.witnessChunks);
-        Bn254.mulAddCalldata(buf, l.mask, mulmod(scale, _calldataWord(l.scalars + P_RHO), R));
+        unchecked {
+            uint256 table = _eqTable(scale, high, l.k);
+            uint256 first = l.key + K_FIRST;
+            uint256 limit = 1 << l.k;
+            _foldMemory(buf, table, limit, first, l.weights, l.weightChunks);
+            _foldMemory(buf, table, limit, first + 0x20, l.tables, l.tableChunks);
+            _foldCalldata(buf, table, limit, first + 0x40, l.inputs, l.inputChunks);
+            _foldCalldata(buf, table, limit, first + 0x60, l.witness, l.witnessChunks);
+            Bn254.mulAddCalldata(buf, l.mask, mulmod(scale, _calldataWord(l.scalars + P_RHO), R));
+        }
     }
 
     function _foldMemory(uint256 buf, uint256 table, uint256 limit, uint256 first, uint256 points, uint256 count) private view {

@@ -110,10 +110,7 @@ abstract contract BatchLifecycleSuite is BatchBase {
     function test_settleBatchGas() public {
         Arguments memory a = real();
         bytes memory data = abi.encodeCall(market.settleBatch, (a.template, a.snapshot, a.jobs, a.split, a.inference));
-        uint256 intrinsic = 21_000;
-        for (uint256 i; i < data.length; ++i) {
-            intrinsic += data[i] == 0 ? 4 : 16;
-        }
+        uint256 intrinsic = intrinsicGas(data);
         address[6] memory touched = [MARKET, VERIFIER, KEYS, MODELS, a.snapshot.keyPointer, a.snapshot.weightsPointer];
         for (uint256 i; i < touched.length; ++i) {
             vm.cool(touched[i]);
@@ -178,5 +175,16 @@ contract GoldenSeparateTest is BatchLifecycleSuite {
 
     function budget() internal pure override returns (uint256) {
         return 64 * 30_500;
+    }
+}
+
+/// @notice The same with the wrap that has a universal setup.
+contract UniversalSeparateTest is BatchLifecycleSuite {
+    function path() internal pure override returns (string memory) {
+        return UNIVERSAL_SEPARATE;
+    }
+
+    function budget() internal pure override returns (uint256) {
+        return 64 * 29_900;
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {VerifierSuite} from "./AssayVerifier.t.sol";
 import {LifecycleSuite} from "./Lifecycle.t.sol";
 
@@ -50,6 +51,34 @@ contract UniversalSmallVerifierTest is VerifierSuite {
 contract UniversalLifecycleTest is LifecycleSuite {
     function path() internal pure override returns (string memory) {
         return UNIVERSAL;
+    }
+
+    function budget() internal pure override returns (uint256) {
+        return 403_000;
+    }
+
+    /// @dev What a seller pays to offer a model, and, once for a shape, what its key costs.
+    function test_registerGas() public {
+        IModelRegistry.Registration memory r;
+        r.shapeDigest = bytes32(wordAt(proven.key, 1));
+        r.weightCommitments = proven.weights;
+        r.uri = "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
+        r.cardHash = keccak256("card");
+        r.royaltyBps = 250;
+        r.split = split;
+        bytes memory data = abi.encodeCall(models.register, (r));
+        vm.cool(MODELS);
+        vm.prank(STRANGER); // who has no model yet
+        uint256 used = intrinsicGas(data) + gasOf(MODELS, data);
+        emit log_named_uint("register gas, all in", used);
+        assertTrue(used <= 400_000, "a model");
+
+        bytes memory key = withWord(proven.key, 1, uint256(keccak256("another shape")));
+        data = abi.encodeCall(keys.propose, (key));
+        vm.cool(KEYS);
+        used = intrinsicGas(data) + gasOf(KEYS, data);
+        emit log_named_uint("propose gas, all in", used);
+        assertTrue(used <= 400_000, "a key");
     }
 }
 

@@ -231,7 +231,7 @@ contract KeyRegistryTest is Fixture {
         other = withWord(other, 1, wordAt(key, 1)); // the same model
         uint16 batch = uint16(wordAt(other, 14));
         bytes memory groth16 = withWord(withWord(withWord(key, 13, 12), 7, 4), 12, 7); // 12 outputs and 4 input chunks: fit for this batch
-        groth16 = withWord(groth16, 14, batch);
+        groth16 = withWord(withWord(groth16, 14, batch), 4, 4);
         bytes[2] memory both = [groth16, other];
         bytes32[2] memory wraps = [WRAP, UNIVERSAL_WRAP];
         for (uint256 i; i < 2; ++i) {

@@ -32,15 +32,12 @@ abstract contract LifecycleSuite is MarketBase {
         assertEq(credit(STRANGER), 0, "E1: the submitter gets nothing");
     }
 
-    /// @dev The whole transaction: intrinsic gas and calldata included (EIP-2028 prices; the floor of EIP-7623 is lower).
+    /// @dev The whole transaction.
     function test_settleGas() public {
         IInferenceMarket.Order memory o = order();
         fundAndLock(o);
         bytes memory data = abi.encodeCall(market.settle, (o, snapshot(), split, realInference()));
-        uint256 intrinsic = 21_000;
-        for (uint256 i; i < data.length; ++i) {
-            intrinsic += data[i] == 0 ? 4 : 16;
-        }
+        uint256 intrinsic = intrinsicGas(data);
         _cool();
         assertTrue(MARKET.balance > 0, "and the transaction's target warm, as it always is");
         uint256 used = gasOf(MARKET, data);

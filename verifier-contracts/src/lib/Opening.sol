@@ -187,16 +187,16 @@ library Opening {
         unchecked {
             uint256 pz = 1;
             uint256 pw = 1;
-            for (; from < to; from += 32) {
-                uint256 u;
-                assembly ("memory-safe") {
-                    u := mload(from)
+            uint256 minusOne = r - 1;
+            assembly ("memory-safe") {
+                for {} lt(from, to) { from := add(from, 0x20) } {
+                    let u := mload(from)
+                    // 1 - u + u·z^(2^i)
+                    pz := mulmod(pz, add(1, mulmod(u, add(z, minusOne), r)), r)
+                    pw := mulmod(pw, add(1, mulmod(u, add(w, minusOne), r)), r)
+                    z := mulmod(z, z, r)
+                    w := mulmod(w, w, r)
                 }
-                // 1 - u + u·z^(2^i)
-                pz = mulmod(pz, addmod(1, mulmod(u, z + (r - 1), r), r), r);
-                pw = mulmod(pw, addmod(1, mulmod(u, w + (r - 1), r), r), r);
-                z = mulmod(z, z, r);
-                w = mulmod(w, w, r);
             }
             result = addmod(mulmod(a, pw, r), mulmod(b, pz, r), r);
             power = z;

@@ -73,6 +73,14 @@ abstract contract Test {
         assertTrue(ok, "the call");
     }
 
+    /// @notice What a transaction costs before it runs: 21,000 and its calldata (EIP-2028 prices; the floor of EIP-7623 is lower).
+    function intrinsicGas(bytes memory data) internal pure returns (uint256 gas_) {
+        gas_ = 21_000;
+        for (uint256 i; i < data.length; ++i) {
+            gas_ += data[i] == 0 ? 4 : 16;
+        }
+    }
+
     /// @dev Creation code of a committed artifact.
     function artifact(string memory name) internal view returns (bytes memory) {
         return vm.getCode(string.concat("artifacts/", name, ".json"));
