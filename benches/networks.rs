@@ -9,14 +9,16 @@ use ark_ff::Field;
 use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::model::{Architecture, Weights};
+use assay_circuits::plonk::BLINDING_ROWS;
 use assay_circuits::sample;
+use assay_circuits::shape::Shape;
 use assay_compiler::{Calibration, Options};
 use assay_prover::control::Control;
 use assay_prover::native;
 use assay_prover::package::{Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
-use assay_prover::wrap::{self, WrapProvingKey};
+use assay_prover::wrap::{self, System, WrapProvingKey};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -85,7 +87,8 @@ struct Measured {
     cpu_s: f64,
     verify_ms: f64,
     proof_bytes: usize,
-    constraints: usize,
+    /// Of the wrap's circuit: rows or constraints.
+    size: usize,
     chunks: [usize; 4],
     setup_s: f64,
     peak_mib: u64,
@@ -96,12 +99,14 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::set_current_dir(&root).expect("the repository's root");
     let arguments: Vec<String> = std::env::args().collect();
-    // a measurement: which proof, which network, and if wanted another chunk size and the log of a batch
+    // a measurement: "inner" or which wrap, which network, and if wanted another chunk size and the log of a batch
     if let [_, mode, index, rest @ ..] = arguments.as_slice()
-        && let ("inner" | "whole", Ok(index)) = (mode.as_str(), index.parse::<usize>())
+        && let Ok(index) = index.parse::<usize>()
     {
         let number = |at: usize| rest.get(at).and_then(|log| log.parse().ok());
-        let measured = measure(&NETWORKS[index], mode == "whole", number(0), number(1).unwrap_or(0));
+        let wrap = System::ALL.into_iter().find(|wrap| wrap.name() == mode);
+        assert!(wrap.is_some() || mode == "inner", "{mode} is no kind of proof");
+        let measured = measure(&NETWORKS[index], wrap, number(0), number(1).unwrap_or(0));
         println!("{}", serde_json::to_string(&measured).expect("plain data"));
         return;
     }
@@ -117,14 +122,19 @@ fn main() {
     let mut lines = vec![
         yardstick,
         String::new(),
-        "| network | parameters | inner proof (CPU), c | verify | proof | peak | wrapped proof (CPU), c | constraints | verify | proof | peak |".to_owned(),
+        "| network | parameters | inner proof (CPU), c | verify | proof | peak | wrapped proof (CPU), c | rows (log2) | verify | proof | peak |".to_owned(),
         "|---|---|---|---|---|---|---|---|---|---|---|".to_owned(),
+    ];
+    let mut groth16s = vec![
+        String::new(),
+        "| network | wrapped in Groth16 (CPU), c | constraints | verify | proof | peak | setup |".to_owned(),
+        "|---|---|---|---|---|---|---|".to_owned(),
     ];
     let mut ratios = Vec::new();
     let mut phases = vec![String::new(), "| network | proof | seconds per phase | setup |".to_owned(), "|---|---|---|---|".to_owned()];
     let (mut inner_bars, mut whole_bars) = (Vec::new(), Vec::new());
     for (index, network) in NETWORKS.iter().enumerate() {
-        let (inner, whole) = (child("inner", index, &[]), child("whole", index, &[]));
+        let (inner, whole, groth16) = (child("inner", index, &[]), child("universal", index, &[]), child("groth16", index, &[]));
         lines.push(format!(
             "| {} | {} | {:.3} s ({:.2}), {} | {:.1} ms | {:.1} kB | {} MiB | {:.2} s ({:.2}), {} | {} | {:.1} ms | {:.1} kB | {} MiB |",
             network.name,
@@ -138,13 +148,26 @@ fn main() {
             whole.wall_s,
             whole.cpu_s,
             whole.log_chunk,
-            whole.constraints,
+            rows(&whole),
             whole.verify_ms,
             whole.proof_bytes as f64 / 1e3,
             whole.peak_mib
         ));
         println!("{}", lines.last().map_or("", String::as_str));
-        for (proof, measured) in [("inner", &inner), ("wrapped", &whole)] {
+        groth16s.push(format!(
+            "| {} | {:.2} s ({:.2}), {} | {} | {:.1} ms | {:.1} kB | {} MiB | {:.1} s |",
+            network.name,
+            groth16.wall_s,
+            groth16.cpu_s,
+            groth16.log_chunk,
+            groth16.size,
+            groth16.verify_ms,
+            groth16.proof_bytes as f64 / 1e3,
+            groth16.peak_mib,
+            groth16.setup_s
+        ));
+        println!("{}", groth16s.last().map_or("", String::as_str));
+        for (proof, measured) in [("inner", &inner), ("wrapped", &whole), ("Groth16", &groth16)] {
             let list: Vec<String> = measured.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
             phases.push(format!("| {} | {proof} | {} | {:.1} |", network.name, list.join(", "), measured.setup_s));
             println!("    {}", phases.last().map_or("", String::as_str));
@@ -156,6 +179,7 @@ fn main() {
         }
     }
     print!("{}", run(&["growth"]));
+    lines.extend(groth16s);
     lines.extend(phases);
     let (batches, per_inference) = batches();
     lines.extend(batches);
@@ -176,12 +200,12 @@ fn batches() -> (Vec<String>, chart::Line) {
     let network = 1;
     let mut lines = vec![
         String::new(),
-        format!("| {} in a proof | wrapped proof (CPU), c | each | constraints | verify | proof | peak |", NETWORKS[network].name),
+        format!("| {} in a proof | wrapped proof (CPU), c | each | rows (log2) | verify | proof | peak |", NETWORKS[network].name),
         "|---|---|---|---|---|---|---|".to_owned(),
     ];
     let mut points = Vec::new();
     for log in [0, 2, 4, 6] {
-        let measured = child("whole", network, &["17", &log.to_string()]);
+        let measured = child("universal", network, &["17", &log.to_string()]);
         let (count, each) = (1 << log, measured.wall_s / f64::from(1 << log));
         lines.push(format!(
             "| {count} | {:.2} s ({:.2}), {} | {:.1} ms | {} | {:.1} ms | {:.1} kB | {} MiB |",
@@ -189,7 +213,7 @@ fn batches() -> (Vec<String>, chart::Line) {
             measured.cpu_s,
             measured.log_chunk,
             1e3 * each,
-            measured.constraints,
+            rows(&measured),
             measured.verify_ms,
             measured.proof_bytes as f64 / 1e3,
             measured.peak_mib
@@ -199,6 +223,11 @@ fn batches() -> (Vec<String>, chart::Line) {
     }
     lines.push(String::new());
     (lines, chart::Line { label: "seconds per inference".to_owned(), points })
+}
+
+/// Rows in use, and the log of the rows that the circuit is filled up to.
+fn rows(measured: &Measured) -> String {
+    format!("{} ({})", measured.size, (measured.size + BLINDING_ROWS).next_power_of_two().ilog2())
 }
 
 /// Phases in the order and colours of the charts.
@@ -273,19 +302,23 @@ fn load(network: &Network) -> (Architecture, Weights) {
     (compiled.architecture, compiled.weights)
 }
 
-fn measure(network: &Network, wrapped: bool, log_chunk: Option<u32>, log_batch: u32) -> Measured {
+fn measure(network: &Network, wrap: Option<System>, log_chunk: Option<u32>, log_batch: u32) -> Measured {
     let (architecture, weights) = load(network);
-    let log_chunk = log_chunk.unwrap_or(if wrapped { network.log_chunk_gas } else { network.log_chunk_latency });
+    let log_chunk = log_chunk.unwrap_or(if wrap.is_some() { network.log_chunk_gas } else { network.log_chunk_latency });
     let parameters = count(&weights);
     let batch = Batch::joint(log_batch);
     let cells: Vec<i32> = (1..=batch.inferences() as u64).flat_map(|seed| sample::random_input(&architecture, seed)).collect();
-    let srs = Srs::development(log_chunk);
+    let shape = Shape::batched(architecture.clone(), log_chunk, batch).expect("a shape");
+    let srs = Srs::development(wrap.map_or(log_chunk, |wrap| WrapProvingKey::srs_log(wrap, &shape).expect("its powers")));
     let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs).expect("a package");
     let mut seller = Seller::new(package, srs).and_then(|seller| Ok(seller.batched(batch)?)).expect("its own SRS");
     let start = Instant::now();
-    let key = wrapped.then(|| WrapProvingKey::development(seller.shape(), &seller.srs.id()).expect("a key"));
-    let setup_s = if wrapped { start.elapsed().as_secs_f64() } else { 0.0 };
-    let (constraints, verifying) = key.as_ref().map_or((0, None), |k| (k.constraints(), Some(k.verifying_key())));
+    let key = wrap.map(|wrap| match wrap {
+        System::Universal => WrapProvingKey::universal(&shape, &seller.srs).expect("a key"),
+        System::Groth16 => WrapProvingKey::development(&shape, &seller.srs.id()).expect("a key"),
+    });
+    let setup_s = if key.is_some() { start.elapsed().as_secs_f64() } else { 0.0 };
+    let (size, verifying) = key.as_ref().map_or((0, None), |k| (k.size(), Some(k.verifying_key())));
     let chunks = seller.shape().chunk_counts();
     if let Some(key) = key {
         seller = seller.with_wrap_key(key);
@@ -298,7 +331,7 @@ fn measure(network: &Network, wrapped: bool, log_chunk: Option<u32>, log_batch: 
         cpu_s: 0.0,
         verify_ms: f64::MAX,
         proof_bytes: 0,
-        constraints,
+        size,
         chunks,
         setup_s,
         peak_mib: 0,

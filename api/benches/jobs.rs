@@ -12,10 +12,11 @@ use assay_api::engine::native::NativeEngine;
 use assay_api::serve;
 use assay_api::store::State;
 use assay_circuits::sample;
+use assay_circuits::shape::Shape;
 use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::Seller;
 use assay_prover::srs::Srs;
-use assay_prover::wrap::WrapProvingKey;
+use assay_prover::wrap::{System, WrapProvingKey};
 use serde_json::json;
 
 const LOG_CHUNK: u32 = 16;
@@ -24,10 +25,11 @@ const ROUNDS: usize = 5;
 
 fn engine() -> NativeEngine {
     let (architecture, weights) = sample::lenet5();
-    let srs = Srs::development(LOG_CHUNK);
+    let shape = Shape::new(architecture.clone(), LOG_CHUNK).expect("a shape");
+    let srs = Srs::development(WrapProvingKey::srs_log(System::Universal, &shape).expect("its powers"));
     let package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a package");
-    let proving = WrapProvingKey::development(&package.model.shape, &package.model.srs.id).expect("a key");
-    let key = BuyerKey::new(&package, proving.verifying_key(), true);
+    let proving = WrapProvingKey::universal(&package.model.shape, &srs).expect("a key");
+    let key = BuyerKey::new(&package, proving.verifying_key(), false);
     let mut engine = NativeEngine::new();
     engine.add(None, Seller::new(package, srs).expect("its own SRS").with_wrap_key(proving), key).expect("the first model");
     engine

@@ -19,6 +19,16 @@ pub enum VerifyError {
     /// A value that must have an inverse is zero.
     #[error("the proof is invalid: a zero where the protocol divides")]
     ZeroDivisor,
+    /// A shape whose circuit nobody could make.
+    #[error(
+        "the circuit of this architecture would need tables of {have} values, at most {most} are supported: use smaller planes or fewer gathered cells"
+    )]
+    CircuitSize {
+        /// Values of the tables.
+        have: usize,
+        /// The most.
+        most: usize,
+    },
     /// A part of the proof or the statement has another length than the shape says.
     #[error("the proof does not fit the model: {part} has length {have}, expected {need}")]
     Length {

@@ -4,6 +4,7 @@
 //! and `h = Σ d_i χ^i` for a `χ` that is a hash of the outside's `d` and of `D`. Whoever checks the proof computes `χ` and `h` from its own `d`.
 
 use crate::Fr;
+use crate::model::{Dims, Term};
 use crate::r1cs::{Constraints, System, Tape};
 use crate::scalar::{Check, Scalar, VerifyError};
 use crate::shape::Shape;
@@ -75,8 +76,33 @@ pub(crate) fn synthesise<S: Scalar>(
     fold_public_data(&public_data(statement, &reduced), chi).require_equal(fold, Check::PublicInput)
 }
 
-/// The constraints of a shape's circuit. Deterministic: anyone re-derives them. Errors: none for a valid shape.
+/// Most values of the tables that a circuit computes.
+const MOST_VALUES: usize = 1 << 20;
+
+/// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from anybody. What grows faster than with the logarithm of
+/// the network are tables of `eq` over the axes of planes and over the cells of a gather. Errors: [`VerifyError::CircuitSize`].
+pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
+    let architecture = &shape.architecture;
+    let table = |log: u32| 1usize.checked_shl(log).unwrap_or(usize::MAX);
+    let mut have = architecture.output.cells.len();
+    for layer in &architecture.layers {
+        for term in &layer.terms {
+            let axes = |dims: &Dims| table(dims.log_height()).saturating_add(table(dims.log_width()));
+            let values = match term {
+                Term::Dense { .. } => 0,
+                Term::Conv { .. } => axes(&layer.dims),
+                Term::Stencil { rows, cols, .. } => axes(&layer.dims).saturating_add(rows.entries.len() + cols.entries.len()),
+                Term::Gather { pairs, .. } => table(layer.dims.log_size()).saturating_add(pairs.len()),
+            };
+            have = have.saturating_add(values);
+        }
+    }
+    if have > MOST_VALUES { Err(VerifyError::CircuitSize { have, most: MOST_VALUES }) } else { Ok(()) }
+}
+
+/// The constraints of a shape's circuit. Deterministic: anyone re-derives them. Errors: [`VerifyError::CircuitSize`].
 pub fn constraints(shape: &Shape, srs_id: &[u8; 32]) -> Result<Constraints, VerifyError> {
+    check_size(shape)?;
     let (system, public) = System::new(PUBLIC_INPUTS);
     let statement = system.witness();
     let proof = InnerProof::zero(shape, true).map(|_| system.witness());

@@ -32,6 +32,16 @@ pub fn warn_development(ui: &Ui) {
     ui.warn("development SRS: its trapdoor is public, so anybody can forge proofs over it; insecure, for tests only");
 }
 
+/// Says of a key who could forge proofs under it, if anybody could.
+pub fn warn_key(ui: &Ui, key: &BuyerKey) {
+    if key.wrap_development {
+        ui.warn("development key: its maker can forge proofs; for tests only");
+    }
+    if key.model.srs.development {
+        warn_development(ui);
+    }
+}
+
 /// Reads an SRS from a file, or takes the development SRS of at least `2^log` powers.
 pub fn srs(ui: &Ui, file: Option<&Path>, log: u32) -> Outcome<Srs> {
     let srs = match file {
@@ -129,6 +139,6 @@ pub fn checked_key(ui: &Ui, path: &Path, package: &Package) -> Outcome<BuyerKey>
     if a.shape.model_digest == b.shape.model_digest && a.weights == b.weights && a.srs == b.srs {
         return Ok(key);
     }
-    let text = format!("{} is the key of another model: make it again with `assay setup --dev`", path.display());
+    let text = format!("{} is the key of another model: make it again with `assay setup`", path.display());
     Err(Failure::message(Exit::Input, text))
 }

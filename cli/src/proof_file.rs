@@ -4,11 +4,11 @@ use crate::batch::{self, BatchError};
 use crate::exit::{Exit, Failure, Outcome};
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::engine::native::context_scalar;
-use assay_prover::key::{PublicModel, WrapVerifyingKey};
+use assay_prover::key::PublicModel;
 use assay_prover::native::{self, Claim, NativeProof};
 use assay_prover::package::points_from_bytes;
 use assay_prover::pcs::encode;
-use assay_prover::wrap::{self, WrappedProof};
+use assay_prover::wrap::{self, WrapVerifyingKey, WrappedProof};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
@@ -165,7 +165,7 @@ impl ProofFile {
                 if self.key_hash != Some(key.hash(model).into()) {
                     return Err(failed("the proof is for another key of the model"));
                 }
-                let proof = WrappedProof::from_bytes(&model.shape, &self.proof)?;
+                let proof = WrappedProof::from_bytes(&model.shape, key.system(), &self.proof)?;
                 wrap::verify(model, key, &claim, &proof)?;
             }
             (Kind::Inner, _) => {

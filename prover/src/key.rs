@@ -28,6 +28,12 @@ pub enum KeyError {
     /// A point of the key is the identity or another one that allows forging.
     #[error("the key is degenerate ({0}): it must not be used")]
     Degenerate(&'static str),
+    /// The SRS is not one: nothing that is recomputed from it means anything.
+    #[error("the SRS cannot be used to check keys: {0}")]
+    Srs(#[from] srs::SrsError),
+    /// The circuit cannot be made.
+    #[error(transparent)]
+    Circuit(#[from] assay_circuits::scalar::VerifyError),
     /// The SRS has too few powers to recompute anything with.
     #[error("the SRS has 2^{have} powers and the key's chunks need more than 2^{need}: use a larger SRS")]
     SrsTooSmall {

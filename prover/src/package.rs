@@ -219,9 +219,9 @@ impl BuyerKey {
         Self { metadata: package.metadata.clone(), model: package.model.clone(), wrap, wrap_development }
     }
 
-    /// Whether the key must not be used for real money.
+    /// Whether the key must not be used for real money. Every Groth16 key is one, whatever it says of itself, until there are ceremonies whose transcripts can be checked.
     pub fn is_development(&self) -> bool {
-        self.wrap_development || self.model.srs.development
+        self.wrap_development || self.wrap.system() == System::Groth16 || self.model.srs.development
     }
 
     /// Writes the key. Errors: [`FileError::Write`].
@@ -265,6 +265,8 @@ impl BuyerKey {
         if !srs.holds_chunks(shape.layout.log_chunk) {
             return Err(KeyError::SrsTooSmall { have: srs.max_log(), need: shape.layout.log_chunk });
         }
+        // keys and tables are computed from all powers: those of somebody's file are not trusted
+        srs.check()?;
         equal(commit_tables(&shape, srs).commitments == self.model.tables, "a table commitment")?;
         self.model.check()?;
         if self.wrap.system() == System::Universal {
@@ -272,6 +274,7 @@ impl BuyerKey {
                 WrapError::Pcs(PcsError::SrsTooSmall { need, .. }) => {
                     KeyError::SrsTooSmall { have: srs.max_log(), need: need.next_power_of_two().ilog2() }
                 }
+                WrapError::Inner(error) => error.into(),
                 _ => KeyError::Mismatch("the wrap's key"),
             })?;
             equal(derived.verifying_key() == self.wrap, "the wrap's key")?;

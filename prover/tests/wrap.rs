@@ -3,6 +3,7 @@
 use assay_circuits::shape::Shape;
 use assay_circuits::{Fr, sample};
 use assay_prover::control::Control;
+use assay_prover::key::KeyError;
 use assay_prover::native::Claim;
 use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
@@ -133,6 +134,20 @@ fn files_round_trip(system: System) {
             std::fs::write(&broken, &changed).unwrap();
             assert!(Package::read(&broken).is_err() && BuyerKey::read(&broken).is_err(), "byte {at}");
         }
+    }
+
+    // a file of powers that its owner made to fit a key: the ends are right, and others are not what they should be
+    let mut false_powers = seller.srs.clone();
+    false_powers.g1.swap(7, 8);
+    assert!(matches!(buyer.recompute(&false_powers), Err(KeyError::Srs(_))));
+    let (mut unmarked, groth16) = (buyer.clone(), system == System::Groth16);
+    unmarked.wrap_development = false;
+    unmarked.model.srs.development = false;
+    assert_eq!(unmarked.is_development(), groth16, "no Groth16 key has had a ceremony that anybody could check");
+    if let WrapVerifyingKey::Universal(key) = &mut unmarked.wrap {
+        key.commitments.swap(0, 1);
+        unmarked.model.srs.development = true;
+        assert!(matches!(unmarked.recompute(&seller.srs), Err(KeyError::Mismatch("the wrap's key"))));
     }
 
     let mut lying = buyer.clone();

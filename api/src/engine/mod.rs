@@ -30,6 +30,8 @@ pub struct ModelInfo {
     /// Hash of the verifying key.
     #[schema(value_type = String)]
     pub key_hash: B256,
+    /// The proof system of that key: `universal`, whose keys anybody derives, or `groth16`.
+    pub wrap: String,
     /// Shape of the input, without the batch dimension.
     pub input_shape: Vec<u32>,
     /// Shape of the output, without the batch dimension.
@@ -42,7 +44,7 @@ pub struct ModelInfo {
     pub input_chunks: u32,
     /// Weights and biases.
     pub parameters: u64,
-    /// Whether the keys come from a development setup, whose maker can forge proofs.
+    /// Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development SRS.
     pub development: bool,
 }
 

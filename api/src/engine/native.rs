@@ -86,6 +86,7 @@ impl NativeEngine {
             shape_digest: model.shape.model_digest.into(),
             model_commitment: model.commitment().into(),
             key_hash: key.wrap.hash(&key.model).into(),
+            wrap: key.wrap.system().name().to_owned(),
             input_shape: architecture.input.shape.clone(),
             output_shape: architecture.output.shape.clone(),
             input_scale: architecture.input.scale.into(),
@@ -214,7 +215,7 @@ impl Engine for NativeEngine {
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
         let Served { key, .. } = self.served(model)?.as_ref();
-        let proof = WrappedProof::from_bytes(&key.model.shape, &claim.proof).map_err(rejected)?;
+        let proof = WrappedProof::from_bytes(&key.model.shape, key.wrap.system(), &claim.proof).map_err(rejected)?;
         let mut input = Vec::new();
         for bytes in &claim.input_commitments {
             let malformed = || EngineError::Rejected("an input commitment is not a point of the curve".into());

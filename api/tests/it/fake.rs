@@ -39,6 +39,7 @@ impl Fake {
             shape_digest: keccak256("shape"),
             model_commitment: keccak256("weights"),
             key_hash: keccak256("key"),
+            wrap: "fake".into(),
             input_shape: vec![2, 2],
             output_shape: vec![2],
             input_scale: 4,

@@ -11,10 +11,11 @@ use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_api::{AppState, run_workers};
 use assay_circuits::sample;
+use assay_circuits::shape::Shape;
 use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::Seller;
 use assay_prover::srs::Srs;
-use assay_prover::wrap::WrapProvingKey;
+use assay_prover::wrap::{System, WrapProvingKey};
 use serde_json::json;
 
 use crate::fake::{get, post};
@@ -23,12 +24,16 @@ use crate::market::{config, deployed, list, until};
 const LOG_CHUNK: u32 = 9;
 
 /// A small seller and its buyers' key.
-fn seller() -> (Seller, BuyerKey) {
+fn seller(wrap: System) -> (Seller, BuyerKey) {
     let (architecture, weights) = sample::random_network(3);
-    let srs = Srs::development(LOG_CHUNK);
+    let shape = Shape::new(architecture.clone(), LOG_CHUNK).unwrap();
+    let srs = Srs::development(WrapProvingKey::srs_log(wrap, &shape).unwrap());
     let package = Package::new(Metadata { name: "small".into(), ..Metadata::default() }, architecture, weights, LOG_CHUNK, &srs).unwrap();
-    let proving = WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap();
-    let key = BuyerKey::new(&package, proving.verifying_key(), true);
+    let proving = match wrap {
+        System::Universal => WrapProvingKey::universal(&package.model.shape, &srs).unwrap(),
+        System::Groth16 => WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap(),
+    };
+    let key = BuyerKey::new(&package, proving.verifying_key(), wrap == System::Groth16);
     (Seller::new(package, srs).unwrap().with_wrap_key(proving), key)
 }
 
@@ -40,8 +45,14 @@ fn input(model: &ModelInfo) -> InputOpening {
 /// The whole of it: a buyer pays, the service proves, the contract verifies the real proof and pays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_proof_releases_a_real_escrow() {
+    for wrap in System::ALL {
+        releases_escrow(wrap).await;
+    }
+}
+
+async fn releases_escrow(wrap: System) {
     let Some((anvil, at)) = deployed(true).await else { return };
-    let (seller, key) = seller();
+    let (seller, key) = seller(wrap);
     let weights = seller.package.model.weights_bytes();
     let (id, key_hash) = list(&anvil, &at, &key.wrap.contract_bytes(&key.model), weights.into()).await;
     let mut engine = NativeEngine::new();
@@ -74,11 +85,18 @@ async fn a_real_proof_releases_a_real_escrow() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_proof_over_http() {
-    let (seller, key) = seller();
+    for wrap in System::ALL {
+        over_http(wrap).await;
+    }
+}
+
+async fn over_http(wrap: System) {
+    let (seller, key) = seller(wrap);
     let mut engine = NativeEngine::new();
     let model = engine.add(None, seller, key).unwrap().clone();
     assert_eq!(model.id, model.model_commitment);
     assert!(model.development && model.parameters > 0);
+    assert_eq!(model.wrap, wrap.name());
     let engine = Arc::new(engine);
     let InputOpening { data, blinding } = input(&model);
 

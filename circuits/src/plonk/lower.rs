@@ -346,6 +346,8 @@ impl Lowering {
     /// The variable that has the value of a combination.
     fn wire(&mut self, lc: &LinearCombination) -> u32 {
         if let Some(variable) = single(lc).or_else(|| self.wires.get(lc).copied()) {
+            // a result that waits in column 6 is no wire before it has a row
+            self.land(variable);
             return variable;
         }
         let variable = self.add(Polynomial::from(lc));

@@ -67,8 +67,9 @@ pub enum Violation {
 }
 
 impl Circuit {
-    /// The circuit of a shape. Deterministic: anyone re-derives it. Errors: none for a valid shape.
+    /// The circuit of a shape. Deterministic: anyone re-derives it. Errors: [`VerifyError::CircuitSize`].
     pub fn new(shape: &Shape, srs_id: &[u8; 32]) -> Result<Self, VerifyError> {
+        wrap::check_size(shape)?;
         let (system, public) = System::whole(PUBLIC_INPUTS);
         let statement = system.witness();
         let proof = InnerProof::zero(shape, true).map(|_| system.witness());

@@ -1,6 +1,6 @@
 //! The command line of what has to do with chains and services.
 
-use super::SrsArg;
+use super::{SrsArg, WrapArg};
 use alloy::primitives::{Address, B256};
 use clap::Args;
 use std::net::SocketAddr;
@@ -137,6 +137,8 @@ pub struct ServeArgs {
     /// Bearer token for the list of all predictions
     #[arg(long, value_name = "TOKEN", env = "ASSAY_OPERATOR_TOKEN", hide_env_values = true)]
     pub operator_token: Option<String>,
+    #[command(flatten)]
+    pub wrap: WrapArg,
     #[command(flatten)]
     pub srs: SrsArg,
 }

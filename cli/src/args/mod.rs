@@ -4,6 +4,8 @@ mod market;
 
 pub use market::{DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
 
+use assay_prover::wrap::System;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,7 +19,7 @@ use std::path::PathBuf;
     after_help = "\
 A first round trip:
   assay compile model.onnx --calibrate inputs.json -o model.assay
-  assay setup --dev model.assay                       # writes model.pk and model.key
+  assay setup model.assay                             # writes model.pk and model.key
   assay prove model.assay --input input.json -o proof.json
   assay verify proof.json --model model.key
 
@@ -87,6 +89,20 @@ pub struct SrsArg {
     /// SRS file that `assay srs import` wrote; left out: the insecure development SRS
     #[arg(long, value_name = "FILE", env = "ASSAY_SRS")]
     pub srs: Option<PathBuf>,
+}
+
+/// `--wrap`.
+fn wraps() -> impl TypedValueParser<Value = System> {
+    let named = |name: String| System::ALL.into_iter().find(|wrap| wrap.name() == name).unwrap_or_default();
+    PossibleValuesParser::new(System::ALL.map(System::name)).map(named)
+}
+
+/// Which wrap.
+#[derive(Debug, Args)]
+pub struct WrapArg {
+    /// The proof system that proofs are wrapped in
+    #[arg(long, value_parser = wraps(), default_value_t = System::default())]
+    pub wrap: System,
 }
 
 /// How many inferences a proof has.
@@ -171,24 +187,31 @@ pub struct RunArgs {
 /// `assay setup`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  assay setup --dev model.assay               # model.pk for the prover, model.key for buyers
-  assay setup --dev --batch 64 model.assay    # model.x64.pk and model.x64.key, for 64 inferences in a proof
+  assay setup model.assay                         # model.pk for the prover, model.key for buyers
+  assay setup --batch 64 model.assay              # model.x64.pk and model.x64.key, for 64 inferences in a proof
+  assay setup --wrap groth16 --dev model.assay    # model.groth16.pk and model.groth16.key
 
-A development key is made by one party, who could forge proofs under it. It is marked as such in the key file, and
-contracts refuse it unless they were deployed for development. Keys from a ceremony are not available yet.")]
+The universal wrap's keys follow from the model's description and the SRS: whoever repeats this gets the same, and
+`assay verify-key` does. They are as good as the SRS. Groth16's keys need a ceremony, which is not available yet: with
+--dev one party makes them, who could forge proofs under them. Such keys are marked in their files, and contracts refuse
+them, like all keys over the development SRS, unless they were deployed for development.")]
 pub struct SetupArgs {
-    /// Make a development key, insecure: its maker can forge proofs
+    /// Make Groth16's keys without a ceremony, insecure: their maker can forge proofs. Universal keys need no ceremony
     #[arg(long)]
     pub dev: bool,
     /// The package
     #[arg(value_name = "MODEL.assay")]
     pub model: PathBuf,
     /// The proving key to write; the buyer's key goes beside it [default: MODEL.pk, of a batch MODEL.x64.pk or
-    /// MODEL.x64s.pk]
+    /// MODEL.x64s.pk, with Groth16 MODEL.groth16.pk]
     #[arg(short, long, value_name = "MODEL.pk")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
+    pub wrap: WrapArg,
+    #[command(flatten)]
     pub batch: BatchArgs,
+    #[command(flatten)]
+    pub srs: SrsArg,
 }
 
 /// `assay prove`.
@@ -217,9 +240,11 @@ pub struct ProveArgs {
     #[arg(long)]
     pub inner: bool,
     /// The proving key; its buyer's key, which says how many inferences a proof has, is beside it [default: MODEL.pk, with
-    /// --batch that of the batch]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["inferences", "separate"])]
+    /// --batch and --wrap those of that batch and wrap]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["inferences", "separate", "wrap"])]
     pub pk: Option<PathBuf>,
+    #[command(flatten)]
+    pub wrap: WrapArg,
     #[command(flatten)]
     pub batch: BatchArgs,
     /// What the proof is bound to: 0x and 64 hex digits, or a text, whose Keccak-256 is taken [default: 0]
@@ -262,9 +287,9 @@ pub struct VerifyArgs {
 /// `assay verify-key`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Recomputes shape digest, table commitments and SRS points from the architecture in the key, and checks that the Groth16
-key is not degenerate. That the Groth16 key is this circuit's only a ceremony's transcript can show; a development key's
-maker can forge proofs.
+Recomputes shape digest, table commitments and SRS points from the architecture in the key, and a universal wrap's key:
+then nothing in it is anybody's word. A Groth16 key is checked not to be degenerate; that it is this circuit's only its
+ceremony's transcript can show, and a development key's maker can forge proofs.
 
   assay verify-key model.key --srs ceremony.srs")]
 pub struct VerifyKeyArgs {
@@ -310,12 +335,14 @@ pub enum SrsCommand {
 /// `assay demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs anvil: $ANVIL, or `npm ci` in verifier-contracts, or on the path. Everything is asserted: a step that does not hold
-ends the demo with exit code 1.")]
+Needs anvil: $ANVIL, or `npm ci` in verifier-contracts, or on the path. Everything is asserted: a step that does not
+hold ends the demo with exit code 1.")]
 pub struct DemoArgs {
     /// The repository, where npm installed anvil [default: the current folder]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub wrap: WrapArg,
 }
 
 /// `assay completions`.

@@ -142,13 +142,11 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let package = files::package(ui, &args.model)?;
     let path = args.key.clone().unwrap_or_else(|| files::beside(&args.model, "key"));
     if !path.exists() {
-        let text = format!("{} is not there: make the model's keys with `assay setup --dev {}`", path.display(), args.model.display());
+        let text = format!("{} is not there: make the model's keys with `assay setup {}`", path.display(), args.model.display());
         return Err(Failure::message(Exit::Io, text));
     }
     let key = files::checked_key(ui, &path, &package)?;
-    if key.is_development() {
-        ui.warn("development key: its maker can forge proofs; for tests only");
-    }
+    files::warn_key(ui, &key);
     let card = Card { uri: args.uri, royalty_bps: args.royalty_bps, prover_bps: args.prover_bps };
     let done = ui.phase_async("publish", publish_model(&rpc, &seller, &seller, args.market, &key, card)).await?;
     if let Some(why) = &done.attestation {
@@ -158,15 +156,16 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let gas = done.receipt.as_ref().map(|r| r.gas_used);
     let status = format!("{:?}", done.status).to_lowercase();
     let text = format!(
-        "model {}{}\nkey   {} ({status}), for proofs of {}",
+        "model {}{}\nkey   {} ({status}), for proofs of {}, {} wrap",
         done.model,
         gas.map_or(" (listed before)".to_owned(), |g| format!(" ({g} gas)")),
         done.key_hash,
-        batch::text(batch)
+        batch::text(batch),
+        key.wrap.system()
     );
     ui.finish(
         json!({
-            "model": done.model, "key_hash": done.key_hash, "inferences": batch.inferences(), "separate_inputs": batch.is_separate(),
+            "model": done.model, "key_hash": done.key_hash, "wrap": key.wrap.system().name(), "inferences": batch.inferences(), "separate_inputs": batch.is_separate(),
             "key_status": status, "attestation": done.attestation, "gas": gas,
             "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
         }),

@@ -4,15 +4,15 @@ use crate::args::InspectArgs;
 use crate::exit::Outcome;
 use crate::files::{self, ModelFile};
 use crate::ui::Ui;
-use assay_circuits::wrap;
+use assay_circuits::{plonk, wrap};
 use assay_prover::key::PublicModel;
 use assay_prover::package::{BuyerKey, Metadata, hex};
-use assay_prover::wrap::WrappedProof;
+use assay_prover::wrap::{System, WrappedProof};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// What is public of a model, as JSON.
-pub fn describe(metadata: &Metadata, model: &PublicModel) -> Value {
+/// What is public of a model, and of its proofs with this wrap, as JSON.
+fn describe(metadata: &Metadata, model: &PublicModel, wrap: System) -> Value {
     let (shape, architecture) = (&model.shape, &model.shape.architecture);
     let [weights, tables, input, witness] = shape.chunk_counts();
     let layers: Vec<Value> = architecture
@@ -33,12 +33,21 @@ pub fn describe(metadata: &Metadata, model: &PublicModel) -> Value {
         "input_scale": architecture.input.scale, "output_scale": architecture.output.scale, "log_chunk": shape.layout.log_chunk,
         "inferences": shape.batch.inferences(), "separate_inputs": shape.batch.is_separate(),
         "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
-        "soundness_bits": shape.soundness_bits(), "proof_bytes": WrappedProof::byte_len(shape), "layers": layers,
+        "soundness_bits": shape.soundness_bits(), "proof_bytes": WrappedProof::byte_len(shape, wrap), "wrap": wrap.name(), "layers": layers,
     })
 }
 
 fn key_fields(key: &BuyerKey) -> Value {
     json!({ "hash": hex(&key.wrap.hash(&key.model)), "contract_bytes": key.wrap.contract_bytes(&key.model).len(), "development": key.is_development() })
+}
+
+/// Rows or constraints of the wrap's circuit.
+fn wrap_size(model: &PublicModel, wrap: System) -> Option<usize> {
+    let (shape, srs_id) = (&model.shape, &model.srs.id);
+    match wrap {
+        System::Universal => plonk::Circuit::new(shape, srs_id).ok().map(|circuit| circuit.used_rows),
+        System::Groth16 => wrap::constraints(shape, srs_id).ok().map(|constraints| constraints.a.len()),
+    }
 }
 
 fn plain(value: &Value) -> String {
@@ -70,18 +79,18 @@ pub fn inspect(ui: &Ui, args: InspectArgs) -> Outcome {
         ModelFile::Key(key) => ("key", &key.metadata, &key.model, Some(key)),
         ModelFile::Package(package, key) => ("package", &package.metadata, &package.model, key.as_ref()),
     };
-    let constraints = wrap::constraints(&model.shape, &model.srs.id).ok().map(|c| c.a.len());
-    let mut object = describe(metadata, model);
+    let wrap = key.map_or(System::default(), |key| key.wrap.system());
+    let mut object = describe(metadata, model, wrap);
     if let Some(fields) = object.as_object_mut() {
         fields.insert("kind".into(), json!(kind));
         fields.insert("bytes".into(), json!(files::size(&args.file)));
-        fields.insert("wrap_constraints".into(), json!(constraints));
+        fields.insert(format!("wrap_{}", wrap.unit()), json!(wrap_size(model, wrap)));
         fields.insert("key".into(), key.map_or(Value::Null, |k| key_fields(k)));
     }
-    if key.is_some_and(|k| k.is_development()) {
-        ui.warn("development key: its maker can forge proofs; for tests only");
-    } else if model.srs.development {
-        files::warn_development(ui);
+    match key {
+        Some(key) => files::warn_key(ui, key),
+        None if model.srs.development => files::warn_development(ui),
+        None => {}
     }
     let mut text = table(&object, "");
     let _ = writeln!(text, "layers");

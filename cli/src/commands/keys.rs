@@ -5,19 +5,39 @@ use crate::batch;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
-use assay_prover::package::{BuyerKey, hex, write_proving_key};
-use assay_prover::wrap::WrapProvingKey;
+use assay_prover::package::{BuyerKey, Package, hex, write_proving_key};
+use assay_prover::srs::Srs;
+use assay_prover::wrap::{System, WrapError, WrapProvingKey};
 use serde_json::json;
+use std::path::Path;
 
 /// Most output cells of a key that `KeyRegistry` stores.
 const MAX_OUTPUTS: usize = 4096;
 /// Log of the most chunks of such a key.
 const MAX_LOG_CHUNKS: u32 = 12;
 
-/// Makes a development key.
+/// The SRS of a package, with the powers that the wrap's proofs take.
+pub fn srs(ui: &Ui, file: Option<&Path>, package: &Package, wrap: System) -> Outcome<Srs> {
+    let log = ui.phase("count powers", |_| WrapProvingKey::srs_log(wrap, &package.model.shape))?;
+    files::srs_of(ui, file, &package.model.srs, log)
+}
+
+/// Makes the keys of a wrap for a package. Groth16's are development keys.
+pub fn make(package: &Package, srs: &Srs, wrap: System) -> Result<(WrapProvingKey, BuyerKey), WrapError> {
+    let proving = match wrap {
+        System::Universal => WrapProvingKey::universal(&package.model.shape, srs)?,
+        System::Groth16 => WrapProvingKey::development(&package.model.shape, &package.model.srs.id)?,
+    };
+    let key = BuyerKey::new(package, proving.verifying_key(), wrap == System::Groth16);
+    Ok((proving, key))
+}
+
+/// Makes a proving key and a buyer's key.
 pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
-    if !args.dev {
-        let text = "a key that others can trust comes from a ceremony, which is not available yet; `assay setup --dev` makes an insecure development key";
+    let wrap = args.wrap.wrap;
+    if wrap == System::Groth16 && !args.dev {
+        let text = "a Groth16 key that others can trust comes from a ceremony, which is not available yet; --dev makes an insecure development key, \
+                    and --wrap universal needs no ceremony";
         return Err(Failure::message(Exit::Usage, text));
     }
     let batch = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
@@ -30,13 +50,7 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     if package.model.shape.layout.log_chunks > MAX_LOG_CHUNKS {
         ui.warn(format!("more than 2^{MAX_LOG_CHUNKS} chunks: contracts take no such keys, so these are for use off chain"));
     }
-    if package.model.srs.development {
-        files::warn_development(ui);
-    }
-    ui.warn("development key: whoever made it can forge proofs; for tests only");
-    let proving = ui.phase("setup", |_| WrapProvingKey::development(&package.model.shape, &package.model.srs.id))?;
-    let key = BuyerKey::new(&package, proving.verifying_key(), true);
-    let pk = args.output.unwrap_or_else(|| batch::proving_key(&args.model, batch));
+    let pk = args.output.unwrap_or_else(|| batch::proving_key(&args.model, batch, wrap));
     let key_file = files::beside(&pk, "key");
     if pk == key_file {
         return Err(Failure::message(
@@ -44,12 +58,15 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
             "the proving key and the buyer's key would be the same file: choose another name with -o",
         ));
     }
+    let srs = srs(ui, args.srs.srs.as_deref(), &package, wrap)?;
+    let (proving, key) = ui.phase("setup", |_| make(&package, &srs, wrap))?;
+    files::warn_key(ui, &key);
     ui.phase("write", |_| write_proving_key(&pk, &proving, &package.model).and_then(|()| key.write(&key_file)))?;
     let (pk_bytes, key_bytes) = (files::size(&pk), files::size(&key_file));
     let hash = hex(&key.wrap.hash(&key.model));
-    let constraints = proving.constraints();
+    let (size, unit) = (proving.size(), wrap.unit());
     let text = format!(
-        "proofs of {}\n{constraints} constraints\nkey hash {hash}\n\
+        "proofs of {}\n{wrap} wrap, {size} {unit}\nkey hash {hash}\n\
          wrote {} ({pk_bytes} bytes), for the prover\nwrote {} ({key_bytes} bytes), for buyers",
         batch::text(batch),
         pk.display(),
@@ -58,7 +75,8 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     ui.finish(
         json!({
             "proving_key": pk, "proving_key_bytes": pk_bytes, "key": key_file, "key_bytes": key_bytes, "key_hash": hash,
-            "inferences": batch.inferences(), "separate_inputs": batch.is_separate(), "constraints": constraints, "development": true,
+            "inferences": batch.inferences(), "separate_inputs": batch.is_separate(), "wrap": wrap.name(), unit: size,
+            "development": key.is_development(),
         }),
         text,
     );
@@ -68,15 +86,20 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
 /// Recomputes a buyer's key.
 pub fn verify_key(ui: &Ui, args: VerifyKeyArgs) -> Outcome {
     let key = files::key(ui, &args.key)?;
-    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &key.model.srs, key.model.shape.layout.log_chunk)?;
+    let (shape, wrap) = (&key.model.shape, key.wrap.system());
+    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &key.model.srs, key.wrap.srs_log(shape))?;
     ui.phase("recompute", |_| key.recompute(&srs)).map_err(|e| files::name(&args.key, e))?;
-    let (hash, shape) = (hex(&key.wrap.hash(&key.model)), &key.model.shape);
-    if key.wrap_development {
-        ui.warn("development key: it is well formed, and its maker can forge proofs; for tests only");
-    }
+    let hash = hex(&key.wrap.hash(&key.model));
+    files::warn_key(ui, &key);
+    let whole = wrap == System::Universal;
+    let what = if whole {
+        "shape, tables, SRS and the wrap's key are what the model description gives: nothing in it is anybody's word"
+    } else {
+        "shape, tables, SRS and points are what the model description gives; that the Groth16 key is its circuit's only a ceremony could show"
+    };
     let text = format!(
-        "{}: shape, tables, SRS and points are what the model description gives\n\
-         key hash         {hash}\nmodel commitment {}\nproofs of        {}{}",
+        "{}: {what}\n\
+         key hash         {hash}\nmodel commitment {}\nwrap             {wrap}\nproofs of        {}{}",
         args.key.display(),
         hex(&key.model.commitment()),
         batch::text(shape.batch),
@@ -85,7 +108,7 @@ pub fn verify_key(ui: &Ui, args: VerifyKeyArgs) -> Outcome {
     ui.finish(
         json!({
             "ok": true, "key_hash": hash, "model_commitment": hex(&key.model.commitment()), "shape_digest": hex(&shape.model_digest),
-            "inferences": shape.batch.inferences(), "separate_inputs": shape.batch.is_separate(),
+            "inferences": shape.batch.inferences(), "separate_inputs": shape.batch.is_separate(), "wrap": wrap.name(), "wrap_recomputed": whole,
             "srs_id": hex(&key.model.srs.id), "development": key.is_development(),
         }),
         text,

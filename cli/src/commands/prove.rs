@@ -15,6 +15,7 @@ use assay_prover::key::PublicModel;
 use assay_prover::package::{BuyerKey, FileError, Package, hex, read_proving_key};
 use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
+use assay_prover::srs::Srs;
 use assay_prover::wrap::WrapProvingKey;
 use serde_json::json;
 use std::path::Path;
@@ -35,28 +36,33 @@ pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
     Ok(())
 }
 
-/// A proving key of a package, with the buyer's key beside it, which says for which batch they are.
-pub fn with_keys(ui: &Ui, path: &Path, pk: &Path, package: &Package) -> Outcome<(WrapProvingKey, BuyerKey)> {
+/// The buyer's key beside a package's proving key: it says for which batch and wrap they are.
+pub fn buyer_key(ui: &Ui, path: &Path, pk: &Path, package: &Package) -> Outcome<BuyerKey> {
     let key = files::beside(pk, "key");
     for file in [pk, &key] {
         if !file.exists() {
             let (file, package) = (file.display(), path.display());
-            let text =
-                format!("{file} is not there: make the model's keys with `assay setup --dev {package}` (--batch for several inferences)");
+            let text = format!(
+                "{file} is not there: make the model's keys with `assay setup {package}` (--batch for several inferences, --wrap for another wrap)"
+            );
             return Err(Failure::message(Exit::Io, text));
         }
     }
-    let key = files::checked_key(ui, &key, package)?;
-    let proving = ui.phase("read proving key", |_| match read_proving_key(pk, &key.model) {
+    files::checked_key(ui, &key, package)
+}
+
+/// The proving key that belongs to a buyer's key.
+pub fn proving_key(ui: &Ui, pk: &Path, key: &BuyerKey, srs: &Srs) -> Outcome<WrapProvingKey> {
+    let proving = ui.phase("read proving key", |_| match read_proving_key(pk, &key.model, srs) {
         Err(FileError::Wrap(e)) => Err(Failure::new(Exit::Input, e)),
         other => other.map_err(Failure::from),
     });
     let proving = proving.map_err(|e| files::name(pk, e))?;
     if proving.verifying_key() != key.wrap {
-        let text = format!("{} and its buyer's key do not belong together: make both again with `assay setup --dev`", pk.display());
+        let text = format!("{} and its buyer's key do not belong together: make both again with `assay setup`", pk.display());
         return Err(Failure::message(Exit::Input, text));
     }
-    Ok((proving, key))
+    Ok(proving)
 }
 
 /// Proves one inference, or a batch, and writes the proof file.
@@ -65,14 +71,16 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let package = files::package(ui, &args.model)?;
     let samples = batch::samples(&args.input, &package.model.shape.architecture)?;
     let asked = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
-    let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, asked));
-    let keys = if args.inner { None } else { Some(with_keys(ui, &args.model, &pk, &package)?) };
-    let batch = keys.as_ref().map_or(asked, |(_, key)| key.model.shape.batch);
+    let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, asked, args.wrap.wrap));
+    let key = if args.inner { None } else { Some(buyer_key(ui, &args.model, &pk, &package)?) };
+    let batch = key.as_ref().map_or(asked, |key| key.model.shape.batch);
     let cells = batch::cells(&package.model.shape.architecture, &samples, batch)?;
     if samples.len() < batch.inferences() {
         ui.warn(format!("{} inputs for {}: the last one fills the proof up", samples.len(), batch::text(batch)));
     }
-    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, package.model.shape.layout.log_chunk)?;
+    let log = key.as_ref().map_or(package.model.shape.layout.log_chunk, |key| key.wrap.srs_log(&key.model.shape));
+    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, log)?;
+    let keys = key.map(|key| Ok::<_, Failure>((proving_key(ui, &pk, &key, &srs)?, key))).transpose()?;
     let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, srs)?.batched(batch)?))?;
     let shape = seller.shape();
     let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
@@ -85,9 +93,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
             ProofFile::new(&model(&seller), None, context, &claim, proof.to_bytes())
         }
         Some((proving, key)) => {
-            if key.is_development() {
-                ui.warn("development key: its maker can forge proofs; for tests only");
-            }
+            files::warn_key(ui, &key);
             let seller = seller.with_wrap_key(proving);
             let (claim, proof) = ui.proof(Phase::ALL.len(), |control| seller.prove_wrapped(&opening, scalar, control))?;
             ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes())

@@ -43,7 +43,7 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, pub
     }
     let data = read_input(input, &shape.architecture.input.shape)?;
     let cells = quantise_input(&shape.architecture, &data)?;
-    let srs = files::srs_of(ui, srs, &key.model.srs, shape.layout.log_chunk)?;
+    let srs = files::srs_of(ui, srs, &key.model.srs, key.wrap.srs_log(shape))?;
     ui.phase("recompute key", |_| key.recompute(&srs))?;
     let opening = if public { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
     let committed = ui.phase("commit input", |_| opening.commit(shape, &srs))?;
@@ -132,9 +132,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let client = Client::new(&args.service)?;
     let buyer = Buyer::new(&args)?;
     let key = files::key(ui, &args.key)?;
-    if key.is_development() {
-        ui.warn("development key: its maker can forge proofs; for tests only");
-    }
+    files::warn_key(ui, &key);
     let opened = open_input(ui, &key, &args.input, args.srs.srs.as_deref(), args.public_input)?;
     let model = find_model(&client, &key, args.model).await?;
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one

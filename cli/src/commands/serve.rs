@@ -84,7 +84,8 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
 /// Adds one package with its keys to the engine. Returns the id under which it is served.
 async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, listing: Option<&Listing>) -> Outcome<B256> {
     let package = files::package(ui, path)?;
-    let (proving, key) = prove::with_keys(ui, path, &batch::proving_key(path, Batch::ONE), &package)?;
+    let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
+    let key = prove::buyer_key(ui, path, &pk, &package)?;
     if key.model.shape.batch != Batch::ONE {
         return Err(files::name(path, BatchError::NotSingle { inferences: key.model.shape.batch.inferences() }.into()));
     }
@@ -100,10 +101,9 @@ async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, 
         }
         ui.warn(format!("{text}; it is served for free only"));
     }
-    if key.is_development() {
-        ui.warn(format!("{}: development key: its maker can forge proofs; for tests only", path.display()));
-    }
-    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, package.model.shape.layout.log_chunk)?;
+    files::warn_key(ui, &key);
+    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
+    let proving = prove::proving_key(ui, &pk, &key, &srs)?;
     let seller = ui.phase("prepare", |_| Seller::new(package, srs))?.with_wrap_key(proving);
     Ok(engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id)
 }

@@ -18,7 +18,7 @@ fn inputs(dir: &Path, first: usize, end: usize) -> PathBuf {
 /// A copy of the model with the keys of a batch beside it. Returns the package.
 fn with_batch(dir: &Path, more: &[&str]) -> (PathBuf, Value) {
     let package = copy(dir);
-    let made = json(0, [&["setup", "--dev", s(&package), "--batch"], more].concat());
+    let made = json(0, [&["setup", s(&package), "--batch"], more].concat());
     (package, made)
 }
 
@@ -160,14 +160,15 @@ fn inner_proofs_of_batches_need_no_keys() {
 #[test]
 fn batches_that_are_none() {
     for size in ["0", "1", "3", "100", "8192", "many"] {
-        let text = fails(2, ["setup", "--dev", "model.assay", "--batch", size]);
+        let text = fails(2, ["setup", "model.assay", "--batch", size]);
         assert!(text.contains("a power of two from 2 to 4096"), "{text}");
     }
-    fails(2, ["setup", "--dev", "model.assay", "--separate"]);
+    fails(2, ["setup", "model.assay", "--separate"]);
     fails(2, ["prove", "model.assay", "--input", "x", "-o", "y", "--batch", "2", "--pk", "model.pk"]);
+    fails(2, ["prove", "model.assay", "--input", "x", "-o", "y", "--wrap", "groth16", "--pk", "model.pk"]);
 }
 
-/// Keys of several batches for one model on chain, which is listed once; and an order that is revoked.
+/// Keys of several batches and of both wraps for one model on chain, which is listed once; and an order that is revoked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_of_batches_are_proposed_on_chain() {
     let anvil = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
@@ -176,13 +177,14 @@ async fn keys_of_batches_are_proposed_on_chain() {
     };
     let chain = ["--rpc", anvil.url(), "--private-key", DEV_KEYS[0]];
     let dir = tempfile::tempdir().unwrap();
-    let (package, made) = with_batch(dir.path(), &["2", "--separate"]);
+    let (package, made) = with_batch(dir.path(), &["2", "--separate", "--wrap", "groth16", "--dev"]);
     let at = json(0, [&["deploy", "--allow-development"], &chain[..]].concat());
     let market = at["market"].as_str().unwrap();
+    let key = PathBuf::from(made["key"].as_str().unwrap());
     let publish = [&["publish", s(&package), "--market", market], &chain[..]].concat();
     let single = json(0, &publish);
-    let key = package.with_extension("x2s.key");
     let batch = json(0, [&publish[..], &["--key", s(&key)]].concat());
+    assert_eq!((&single["wrap"], &batch["wrap"]), (&value!("universal"), &value!("groth16")), "keys of both wraps");
     assert_eq!((&batch["key_hash"], &batch["key_status"]), (&made["key_hash"], &value!("admitted")));
     assert_eq!((&batch["inferences"], &batch["separate_inputs"], &batch["gas"]), (&value!(2), &value!(true), &Value::Null));
     assert_eq!(batch["model"], single["model"], "one model, whatever the batch");

@@ -6,8 +6,17 @@ use std::path::Path;
 
 #[test]
 fn the_demo_holds() {
+    demo("universal", &[]);
+}
+
+#[test]
+fn the_demo_holds_with_groth16() {
+    demo("groth16", &["--wrap", "groth16"]);
+}
+
+fn demo(wrap: &str, more: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let output = command().args(["--json", "demo", "--root"]).arg(&root).output().unwrap();
+    let output = command().args(["--json", "demo", "--root"]).arg(&root).args(more).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(4) && text.contains("anvil was not found") {
         println!("SKIPPED: {text}");
@@ -15,6 +24,7 @@ fn the_demo_holds() {
     }
     assert!(output.status.success(), "{text}");
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["wrap"], wrap);
     assert!(shown["settle_gas"].as_u64().unwrap() <= 450_000, "{shown}");
     let calls: Vec<(&str, bool)> =
         shown["transactions"].as_array().unwrap().iter().map(|t| (t["call"].as_str().unwrap(), t["ok"].as_bool().unwrap())).collect();

@@ -58,6 +58,7 @@ fn wrong_command_lines_are_usage_errors() {
     fails(2, ["compile", "model.onnx"]); // no --calibrate
     fails(2, ["serve"]);
     fails(2, ["srs", "dev", "--log", "60", "-o", "x"]);
-    let text = fails(2, ["setup", "model.assay"]);
+    let text = fails(2, ["setup", "model.assay", "--wrap", "groth16"]);
     assert!(text.contains("ceremony") && text.contains("--dev"), "{text}");
+    fails(2, ["setup", "model.assay", "--wrap", "halo2"]);
 }

@@ -35,41 +35,84 @@ fn flip(hex: &mut Value, at: usize) {
 
 #[test]
 fn wrapped_proofs_hold_and_bind_everything() {
+    hold_and_bind("universal", &model().with_extension("key"), &[&model().with_extension("key"), model()]);
+}
+
+#[test]
+fn proofs_wrapped_in_groth16_hold_and_bind_everything() {
     let dir = tempfile::tempdir().unwrap();
-    let (proof, key) = (dir.path().join("proof.json"), model().with_extension("key"));
-    let made = prove(model(), &proof, &["--context", "an order"]);
+    let package = copy(dir.path());
+    let arguments = ["setup", "--wrap", "groth16", "--dev", s(&package)];
+    let made = json(0, arguments);
+    let (pk, key) = (package.with_extension("groth16.pk"), package.with_extension("groth16.key"));
+    assert_eq!((&made["proving_key"], &made["key"]), (&value!(pk), &value!(key)));
+    assert_eq!((&made["wrap"], &made["development"]), (&value!("groth16"), &value!(true)));
+    assert!(made["constraints"].as_u64().unwrap() > 1000 && made.get("rows").is_none(), "{made}");
+    let said = assay(arguments);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("its maker can forge proofs"));
+    hold_and_bind("groth16", &key, &[&key]);
+
+    let shown = json(0, ["inspect", s(&key)]);
+    assert_eq!((&shown["wrap"], &shown["wrap_constraints"]), (&value!("groth16"), &made["constraints"]));
+    let checked = json(0, ["verify-key", s(&key)]);
+    assert_eq!((&checked["wrap"], &checked["wrap_recomputed"]), (&value!("groth16"), &value!(false)));
+    let text = String::from_utf8(assay(["verify-key", s(&key)]).stdout).unwrap();
+    assert!(text.contains("only a ceremony could show"), "{text}");
+    // both wraps' keys lie beside each other, and neither verifies the other's proofs
+    let (one, other) = (dir.path().join("universal.json"), dir.path().join("groth16.json"));
+    let (first, second) = (prove(&package, &one, &[]), prove(&package, &other, &["--pk", s(&pk)]));
+    assert_ne!(first["key_hash"], second["key_hash"]);
+    let universal = package.with_extension("key");
+    for (proof, key, wrong) in [(&one, &universal, &key), (&other, &key, &universal)] {
+        json(0, ["verify", s(proof), "--model", s(key)]);
+        refused(proof, wrong, "under the other wrap's key", |_| ());
+        let hash = json(0, ["inspect", s(wrong)])["key"]["hash"].clone();
+        refused(proof, wrong, "said to be of the other wrap", |f| f["key_hash"] = hash);
+    }
+    // mixed up, a proving key and a buyer's key do not go together
+    std::fs::copy(&pk, package.with_extension("pk")).unwrap();
+    let mixed = fails(3, ["prove", s(&package), "--input", s(&fixture("digit_7.json")), "-o", s(&one)]);
+    assert!(mixed.contains("do not belong together"), "{mixed}");
+}
+
+/// Proves with a wrap, and verifies by each of these models; nothing that is changed verifies under the key.
+fn hold_and_bind(wrap: &str, key: &Path, by: &[&Path]) {
+    let dir = tempfile::tempdir().unwrap();
+    let proof = dir.path().join("proof.json");
+    let package = key.with_file_name("digits.assay");
+    let made = prove(&package, &proof, &["--wrap", wrap, "--context", "an order"]);
     assert_eq!(made["kind"], "wrapped");
     assert!(made["seconds"]["prove.wrap"].as_f64().unwrap() > 0.0 && made["seconds"]["total"].as_f64().unwrap() > 0.0);
     assert_eq!(winner(&made["output_data"][0]), 7);
-    let run = json(0, ["run", s(model()), "--input", s(&fixture("digit_7.json"))]);
+    let run = json(0, ["run", s(&package), "--input", s(&fixture("digit_7.json"))]);
     assert_eq!(run["output_data"], made["output_data"], "the proof attests the executor's output");
 
-    for by in [&key, &model().to_owned()] {
+    for by in by {
         let checked = json(0, ["verify", s(&proof), "--model", s(by), "--context", "an order"]);
         assert_eq!(checked["valid"], true);
         assert_eq!(checked["development"], true);
         assert_eq!(checked["output_data"], made["output_data"]);
     }
-    let other = json(1, ["verify", s(&proof), "--model", s(&key), "--context", "another order"]);
+    let other = json(1, ["verify", s(&proof), "--model", s(key), "--context", "another order"]);
     assert!(other["error"].as_str().unwrap().contains("another context"));
     // a private input: nobody can check which one it was
-    json(1, ["verify", s(&proof), "--model", s(&key), "--input", s(&fixture("digit_7.json"))]);
+    json(1, ["verify", s(&proof), "--model", s(key), "--input", s(&fixture("digit_7.json"))]);
 
     let bytes = made["proof_bytes"].as_u64().unwrap() as usize;
     for at in [31, 287, 319, bytes / 2, bytes - 1] {
-        refused(&proof, &key, &format!("byte {at} of the proof"), |f| flip(&mut f["proof"], at));
+        refused(&proof, key, &format!("byte {at} of the proof"), |f| flip(&mut f["proof"], at));
     }
-    refused(&proof, &key, "a truncated proof", |f| f["proof"] = value!(f["proof"].as_str().unwrap()[..2 * bytes - 62].to_owned()));
-    refused(&proof, &key, "an empty proof", |f| f["proof"] = value!("0x"));
-    refused(&proof, &key, "the context", |f| flip(&mut f["context"], 31));
-    refused(&proof, &key, "the input", |f| flip(&mut f["input_commitments"][0], 63));
-    refused(&proof, &key, "no input", |f| f["input_commitments"] = value!([]));
-    refused(&proof, &key, "an output", |f| f["output"][7] = value!(f["output"][7].as_i64().unwrap() ^ 1));
-    refused(&proof, &key, "one output less", |f| drop(f["output"].as_array_mut().unwrap().pop()));
-    refused(&proof, &key, "the output in real units", |f| f["output_data"][0][0] = value!(1e6));
-    refused(&proof, &key, "the model", |f| flip(&mut f["model_commitment"], 0));
-    refused(&proof, &key, "the key", |f| flip(&mut f["key_hash"], 0));
-    refused(&proof, &key, "the kind", |f| f["kind"] = value!("inner"));
+    refused(&proof, key, "a truncated proof", |f| f["proof"] = value!(f["proof"].as_str().unwrap()[..2 * bytes - 62].to_owned()));
+    refused(&proof, key, "an empty proof", |f| f["proof"] = value!("0x"));
+    refused(&proof, key, "the context", |f| flip(&mut f["context"], 31));
+    refused(&proof, key, "the input", |f| flip(&mut f["input_commitments"][0], 63));
+    refused(&proof, key, "no input", |f| f["input_commitments"] = value!([]));
+    refused(&proof, key, "an output", |f| f["output"][7] = value!(f["output"][7].as_i64().unwrap() ^ 1));
+    refused(&proof, key, "one output less", |f| drop(f["output"].as_array_mut().unwrap().pop()));
+    refused(&proof, key, "the output in real units", |f| f["output_data"][0][0] = value!(1e6));
+    refused(&proof, key, "the model", |f| flip(&mut f["model_commitment"], 0));
+    refused(&proof, key, "the key", |f| flip(&mut f["key_hash"], 0));
+    refused(&proof, key, "the kind", |f| f["kind"] = value!("inner"));
 }
 
 #[test]
@@ -80,7 +123,7 @@ fn inner_proofs_need_no_keys_and_say_what_they_are() {
     assert!(report["report"]["accuracy"]["top1_agreement"].as_f64().unwrap() > 0.98);
     let (proof, input) = (dir.path().join("proof.json"), fixture("digit_7.json"));
     let missing = fails(4, ["prove", s(&package), "--input", s(&input), "-o", s(&proof)]);
-    assert!(missing.contains("assay setup --dev"), "{missing}");
+    assert!(missing.contains("assay setup"), "{missing}");
     let output = assay(["prove", s(&package), "--input", s(&input), "-o", s(&proof), "--inner", "--public-input"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("not zero-knowledge") && text.contains("development SRS"), "{text}");
@@ -104,7 +147,12 @@ fn keys_are_recomputed_and_belong_to_one_model() {
     let key = model().with_extension("key");
     let checked = json(0, ["verify-key", s(&key)]);
     assert_eq!(checked["ok"], true);
+    assert_eq!((&checked["wrap"], &checked["wrap_recomputed"]), (&value!("universal"), &value!(true)));
+    let text = String::from_utf8(assay(["verify-key", s(&key)]).stdout).unwrap();
+    assert!(text.contains("nothing in it is anybody's word"), "{text}");
     let shown = json(0, ["inspect", s(model())]);
+    assert_eq!(shown["wrap"], "universal");
+    assert!(shown["wrap_rows"].as_u64().unwrap() > 1000 && shown.get("wrap_constraints").is_none(), "{shown}");
     assert_eq!(shown["key"]["hash"], checked["key_hash"]);
     assert_eq!(shown["model_commitment"], checked["model_commitment"]);
     assert_eq!(json(0, ["inspect", s(&key)])["shape_digest"], checked["shape_digest"]);

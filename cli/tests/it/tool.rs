@@ -50,8 +50,9 @@ pub fn model() -> &'static Path {
         let dir = tempfile::tempdir().unwrap();
         let package = dir.path().join("digits.assay");
         compile("digits_mlp.onnx", &package);
-        let made = json(0, [OsStr::new("setup"), OsStr::new("--dev"), package.as_os_str()]);
-        assert_eq!(made["development"], true);
+        let made = json(0, [OsStr::new("setup"), package.as_os_str()]);
+        assert_eq!(made["wrap"], "universal");
+        assert_eq!(made["development"], true, "over the development SRS");
         dir
     });
     Box::leak(dir.path().join("digits.assay").into_boxed_path())

@@ -83,7 +83,7 @@ pub struct Proved {
 }
 
 impl Proved {
-    /// What an opening is about: the polynomial, where, and the value there.
+    /// What an opening is about: the polynomial, where, and the value there. **A mask hides one opening**: whoever opens twice, as by wrapping twice, shows more than is hidden.
     pub fn claim(&self, shape: &Shape) -> (&[Fr], &[Fr], Fr) {
         (&self.folded, &self.reduced.point[..shape.layout.log_chunk as usize], self.reduced.value)
     }

@@ -26,16 +26,17 @@ impl<P> Companion<P> {
         self.residues.iter().map(|(v, _)| power - v).product()
     }
 
-    /// The polynomial of least degree with these residues, at `x`. `None` for two residues of the same modulus.
+    /// The polynomial of least degree with these residues, at `x`. `None` for two residues of the same modulus, and for more than two.
     pub(super) fn interpolant(&self, x: Fr) -> Option<Fr> {
         let power = x.pow([self.step as u64]);
         match self.residues.as_slice() {
             [] => Some(Fr::ZERO),
             [(_, residue)] => Some(eval(residue, x)),
-            [(v, at_v), (u, at_u), ..] => {
+            [(v, at_v), (u, at_u)] => {
                 let inverse = (*v - u).inverse()?;
                 Some((eval(at_v, x) * (power - u) - eval(at_u, x) * (power - v)) * inverse)
             }
+            _ => None,
         }
     }
 }

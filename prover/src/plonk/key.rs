@@ -105,7 +105,10 @@ impl ProvingKey {
     pub fn new(circuit: Circuit, srs: &Srs) -> Result<Self, PcsError> {
         let need = Self::powers(circuit.log_rows);
         let too_small = PcsError::SrsTooSmall { have: srs.g1.len(), need };
-        let rows = Rows::new(circuit.log_rows).filter(|_| srs.g1.len() >= need).ok_or(too_small)?;
+        if srs.g1.len() < need {
+            return Err(too_small);
+        }
+        let rows = Rows::new(circuit.log_rows).ok_or(too_small)?;
         let n = rows.len();
         let at = |cell: u32| coset(cell as usize / n) * rows.points[cell as usize % n];
         let permutation: Vec<Vec<Fr>> =

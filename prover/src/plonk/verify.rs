@@ -2,7 +2,7 @@
 
 use super::prove::Challenges;
 use super::quotient::{Point, numerator};
-use super::{Evaluations, INTERLEAVED, KEY_COMMITMENTS, Proof, VerifyingKey};
+use super::{Evaluations, INTERLEAVED, KEY_COMMITMENTS, LOG_ROWS, Proof, VerifyingKey};
 use crate::pcs::{Challenge, Companion, PcsError, Transcript};
 use ark_bn254::G1Affine;
 use ark_ff::{FftField, Field};
@@ -65,6 +65,9 @@ pub fn verify(key: &VerifyingKey, public: &PublicInputs, proof: &Proof) -> Resul
     let y = transcript.points(&[proof.quotient]);
 
     let degenerate = PcsError::DegenerateChallenge { which: Challenge::Y };
+    if !LOG_ROWS.contains(&key.log_rows) {
+        return Err(degenerate);
+    }
     let n = Fr::from(1u64 << key.log_rows);
     let root = Fr::get_root_of_unity(1 << key.log_rows).ok_or(degenerate)?;
     let vanishing = y.pow([1 << key.log_rows]) - Fr::ONE;

@@ -42,8 +42,8 @@ pub fn save(srs: &Srs, path: &Path) -> Result<(), SrsError> {
 }
 
 /// Reads and checks a file: length, hash, every point canonical and on the curve, generators, `[τ]_1` against `[τ]_2`, the mark against `τ`.
-/// That the *other* powers are right is what [`Srs::check`] shows; a string that fails there gives proofs that fail, never false ones
-/// that pass, since verifiers use `[τ]_2` only.
+/// That the *other* powers are right is what [`Srs::check`] shows. A prover need not ask: a string that fails there gives proofs that fail, never false ones that pass, since
+/// verifiers use `[τ]_2` only. Who recomputes keys or table commitments must: they are made of all powers.
 ///
 /// # Errors
 /// A [`SrsError`] that names the first thing wrong.

@@ -119,6 +119,15 @@ impl WrapVerifyingKey {
         }
     }
 
+    /// Log of the powers of tau that the shape's proofs take under this key, and that deriving it takes.
+    pub fn srs_log(&self, shape: &Shape) -> u32 {
+        let chunk = shape.layout.log_chunk;
+        match self {
+            Self::Universal(key) => plonk::ProvingKey::powers(key.log_rows).ilog2().max(chunk),
+            Self::Groth16(_) => chunk,
+        }
+    }
+
     /// Refuses keys under which proofs can be forged without knowing anything secret. Errors: [`KeyError::Degenerate`].
     pub fn check(&self) -> Result<(), KeyError> {
         let degenerate = |bad: bool, what| if bad { Err(KeyError::Degenerate(what)) } else { Ok(()) };
@@ -157,6 +166,9 @@ impl WrapVerifyingKey {
             Self::Groth16(Box::new(CanonicalDeserialize::deserialize_compressed(&mut body).ok()?))
         } else if *version == System::Universal.version() {
             let log_rows = u32::from(*body.split_off_first()?);
+            if !plonk::LOG_ROWS.contains(&log_rows) {
+                return None;
+            }
             let commitments = CanonicalDeserialize::deserialize_compressed(&mut body).ok()?;
             Self::Universal(plonk::VerifyingKey { log_rows, commitments })
         } else {

@@ -50,6 +50,14 @@ impl System {
         }
     }
 
+    /// What its circuits' sizes are numbers of.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Universal => "rows",
+            Self::Groth16 => "constraints",
+        }
+    }
+
     /// The version of contract keys with this wrap.
     pub fn version(self) -> u8 {
         match self {
@@ -58,7 +66,8 @@ impl System {
         }
     }
 
-    fn snark_bytes(self) -> usize {
+    /// Bytes of the SNARK, with which a proof begins.
+    pub fn snark_bytes(self) -> usize {
         match self {
             Self::Universal => plonk::PROOF_BYTES,
             Self::Groth16 => 256,
@@ -84,7 +93,7 @@ pub enum WrapError {
     Inner(#[from] VerifyError),
     /// It has no opening.
     #[error(transparent)]
-    Opening(#[from] InnerError),
+    Opening(InnerError),
     /// Something cannot be committed to or opened.
     #[error(transparent)]
     Pcs(#[from] PcsError),
@@ -100,6 +109,15 @@ pub enum WrapError {
     /// The statement has no mask: it must not leave the prover.
     #[error("the inner proof is not hiding and cannot be wrapped")]
     NotHiding,
+}
+
+impl From<InnerError> for WrapError {
+    fn from(error: InnerError) -> Self {
+        match error {
+            InnerError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::Opening(other),
+        }
+    }
 }
 
 /// The SNARK of a wrapped proof.

@@ -20,8 +20,8 @@ use std::time::Duration;
 
 /// Gas limit of the transaction that must revert: estimating refuses it.
 const GAS_LIMIT: u64 = 2_000_000;
-/// The last byte of the proof's word `s`, after the 8 words of the SNARK and `D`: it stays well formed with another lowest bit.
-const VALUE_END: usize = 32 * 10 - 1;
+/// The last byte of the proof's word `s`, after the SNARK and `D`: it stays well formed with another lowest bit.
+const VALUE_END: usize = 2 * 32 - 1;
 
 /// Calls the market without a transaction.
 async fn simulate(world: &World, data: &Bytes) -> Result<(), ChainError> {
@@ -65,8 +65,9 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
         changed.into()
     };
     let last = honest.output.len().saturating_sub(1);
+    let value_end = world.key.wrap.system().snark_bytes() + VALUE_END;
     let changes = [
-        ("one bit of the proof", Inference { proof: flip(&honest.proof, VALUE_END), ..honest.clone() }),
+        ("one bit of the proof", Inference { proof: flip(&honest.proof, value_end), ..honest.clone() }),
         ("one bit of the output", Inference { output: flip(&honest.output, last), ..honest.clone() }),
     ];
     for (what, inference) in &changes {
@@ -100,6 +101,7 @@ pub async fn unserved(ui: &Ui, world: &World, model: B256) -> Outcome<Value> {
         shape_digest: key.model.shape.model_digest.into(),
         model_commitment: key.model.commitment().into(),
         key_hash: key.wrap.hash(&key.model).into(),
+        wrap: key.wrap.system().name().to_owned(),
         input_shape: key.model.shape.architecture.input.shape.clone(),
         output_shape: key.model.shape.architecture.output.shape.clone(),
         input_scale: key.model.shape.architecture.input.scale.into(),

@@ -1,6 +1,6 @@
 //! The demo's world: a compiled model with keys, a chain with the contracts, a running service.
 
-use super::super::chain;
+use super::super::{chain, keys};
 use super::hold;
 use crate::args::Objective;
 use crate::commands::compile::choose_log_chunk;
@@ -19,7 +19,7 @@ use assay_compiler::{Calibration, Options, compile, read_input};
 use assay_prover::package::{BuyerKey, Metadata, Package, read_proving_key, write_proving_key};
 use assay_prover::seller::Seller;
 use assay_prover::srs;
-use assay_prover::wrap::WrapProvingKey;
+use assay_prover::wrap::System;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// Starts a chain, deploys the contracts, compiles the model and makes its keys.
-    pub async fn prepare(ui: &Ui, given: Option<&Path>) -> Outcome<Self> {
+    pub async fn prepare(ui: &Ui, given: Option<&Path>, wrap: System) -> Outcome<Self> {
         let chain = ui.phase_async("start anvil", DevChain::start(&root(given))).await?;
         let rpc = chain.rpc()?;
         let accounts = chain.accounts();
@@ -107,7 +107,7 @@ impl World {
         let at = ui.phase_async("deploy", deploy(&rpc, deployer, &options)).await?;
         ui.line(format!("{:6.2} s  contracts deployed to a fresh anvil: market {}, {} gas", ui.seconds("deploy"), at.market, at.gas));
         let dir = tempfile::tempdir()?;
-        let key = make_model(ui, dir.path())?;
+        let key = make_model(ui, dir.path(), wrap)?;
         let terms = Terms { price: 10_000_000_000_000_000, collateral: 1_000_000_000_000_000, ..Terms::default() };
         let (deployer, seller, buyer) = (deployer.clone(), seller.clone(), buyer.clone());
         Ok(Self { dir, _chain: chain, rpc, at, deployer, seller, buyer, key, terms })
@@ -129,8 +129,8 @@ impl World {
     pub async fn serve(&self, ui: &Ui, model: B256) -> Outcome<Running> {
         let engine = ui.phase("load service", |_| {
             let package = Package::read(&self.file("assay"))?;
-            let proving = read_proving_key(&self.file("pk"), &package.model)?;
             let srs = srs::file::load(&self.file("srs"))?;
+            let proving = read_proving_key(&self.file("pk"), &package.model, &srs)?;
             let mut engine = NativeEngine::new();
             engine.add(Some(model), Seller::new(package, srs)?.with_wrap_key(proving), self.key.clone())?;
             Ok::<_, Failure>(Arc::new(engine))
@@ -169,7 +169,7 @@ fn path(dir: &Path, name: &str) -> PathBuf {
 }
 
 /// Compiles the model, makes its keys, and writes all files as the commands do. Returns the buyer's key as read back.
-fn make_model(ui: &Ui, dir: &Path) -> Outcome<BuyerKey> {
+fn make_model(ui: &Ui, dir: &Path, wrap: System) -> Outcome<BuyerKey> {
     let file = |name: &str| path(dir, name);
     std::fs::write(file("onnx"), MODEL)?;
     std::fs::write(file("calibration.json"), CALIBRATION)?;
@@ -187,13 +187,15 @@ fn make_model(ui: &Ui, dir: &Path) -> Outcome<BuyerKey> {
     ));
     let log = choose_log_chunk(&compiled.architecture, Objective::Gas).map_err(|e| Failure::new(Exit::Input, e))?;
     let srs = files::srs(ui, None, log)?;
-    srs::file::save(&srs, &file("srs"))?;
     let metadata = Metadata { name: "digits".into(), layer_names: compiled.layer_names };
     let package = ui.phase("commit", |_| Package::new(metadata, compiled.architecture, compiled.weights, log, &srs))?;
     package.write(&file("assay"))?;
-    let proving = ui.phase("setup", |_| WrapProvingKey::development(&package.model.shape, &package.model.srs.id))?;
+    // the wrap may take more powers than the chunks
+    let srs = keys::srs(ui, None, &package, wrap)?;
+    srs::file::save(&srs, &file("srs"))?;
+    let (proving, key) = ui.phase("setup", |_| keys::make(&package, &srs, wrap))?;
     write_proving_key(&file("pk"), &proving, &package.model)?;
-    BuyerKey::new(&package, proving.verifying_key(), true).write(&file("key"))?;
-    ui.line(format!("{:6.2} s  development key for {} constraints", ui.seconds("setup"), proving.constraints()));
+    key.write(&file("key"))?;
+    ui.line(format!("{:6.2} s  keys of the {wrap} wrap, {} {}", ui.seconds("setup"), proving.size(), wrap.unit()));
     Ok(BuyerKey::read(&file("key"))?)
 }

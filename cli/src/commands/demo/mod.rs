@@ -47,7 +47,7 @@ struct Bought {
 
 /// Runs everything.
 pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
-    let world = World::prepare(ui, args.root.as_deref()).await?;
+    let world = World::prepare(ui, args.root.as_deref(), args.wrap.wrap).await?;
     let published = chain::publish_model(&world.rpc, &world.seller, &world.deployer, world.at.market, &world.key, chain::Card::default());
     let published = ui.phase_async("publish", published).await?;
     hold(published.status == Status::Admitted, "the key is admitted")?;
@@ -96,6 +96,7 @@ pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
 fn summary(ui: &Ui, world: &World, bought: &Bought, transactions: &[transactions::Mined], mut object: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert("output_data".into(), json!(bought.file.output_data));
+        fields.insert("wrap".into(), json!(world.key.wrap.system().name()));
         fields.insert("proof_bytes".into(), json!(bought.file.proof.len()));
         fields.insert("fund_gas".into(), json!(bought.fund_gas));
         fields.insert("lock_gas".into(), json!(bought.lock_gas));
