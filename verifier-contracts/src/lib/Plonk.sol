@@ -49,8 +49,8 @@ library Plonk {
     /// @notice Replays the transcript and computes what the quotient must be at `y`.
     /// @param key memory: log2 of the rows, then `F_1, F_2`
     /// @param proof calldata offset of the proof's first 40 words
-    /// @param r the order: passed on from memory, or the optimiser pushes its 32 bytes at every use
     /// @param binding `K` of section 8; with `digest`, `chi` and `fold` the public inputs, canonical
+    /// @param r the order: passed on from memory, or the optimiser pushes its 32 bytes at every use
     function prepare(
         Claims memory result,
         uint256 key,
