@@ -185,6 +185,6 @@ contract UniversalSeparateTest is BatchLifecycleSuite {
     }
 
     function budget() internal pure override returns (uint256) {
-        return 64 * 29_900;
+        return 64 * 29_700;
     }
 }

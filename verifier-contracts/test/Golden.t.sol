@@ -54,7 +54,7 @@ contract UniversalLifecycleTest is LifecycleSuite {
     }
 
     function budget() internal pure override returns (uint256) {
-        return 403_000;
+        return 401_000;
     }
 
     /// @dev What a seller pays to offer a model, and, once for a shape, what its key costs.

@@ -4,13 +4,14 @@ pragma solidity ^0.8.28;
 /// @title One verifier for the proofs of every model.
 /// @notice Stateless: keys and weight commitments are read from contract code, so nothing here can be configured or upgraded.
 interface IAssayVerifier {
-    /// @notice The code at the key pointer is not a verifying key of this version (its length or a count is inconsistent).
+    /// @notice The code at the key pointer is not a verifying key of a version that is known (2: Groth16, 3: universal), or its length or a
+    /// count is inconsistent.
     error InvalidKey();
     /// @notice An argument has not the length that the key's shape asks for. `what`: 1 weights, 2 inputs, 3 output, 4 proof.
     error InvalidLength(uint256 what);
     /// @notice A word of the statement or the proof is not a canonical scalar (`< r`).
     error ScalarOutOfRange();
-    /// @notice The y coordinate of the proof's `C` is not below `q` (all other coordinates are checked by the precompiles).
+    /// @notice The y coordinate of a Groth16 proof's `C` is not below `q` (all other coordinates are checked by the precompiles).
     error InvalidPoint();
     /// @notice A challenge makes a denominator vanish (negligible probability for an honest prover, who draws another salt).
     error DegenerateChallenge();
@@ -20,7 +21,7 @@ interface IAssayVerifier {
     error InvalidProof();
 
     /// @notice Checks a proof of inference. Reverts on any failure (in the spirit of ERC-7992) and changes nothing.
-    /// @dev Layouts: docs/protocol.md section 8. Pointers are contracts whose code is a zero byte followed by the data.
+    /// @dev Layouts: docs/protocol.md sections 8 and 9. Pointers are contracts whose code is a zero byte followed by the data.
     /// @param keyPointer verifying key bytes, as code
     /// @param weightsPointer weight commitments, 64 bytes (x, y) each, as code
     /// @param context binding context, a canonical scalar: the proof is valid for this context only

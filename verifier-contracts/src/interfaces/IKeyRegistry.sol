@@ -64,7 +64,7 @@ interface IKeyRegistry {
     error SameOutput();
 
     /// @notice Stores a key for attestation, after checking that its bytes are well formed.
-    /// @param key key bytes of docs/protocol.md section 8
+    /// @param key key bytes of docs/protocol.md section 8 or 9
     /// @return keyHash their Keccak-256
     function propose(bytes calldata key) external returns (bytes32 keyHash);
 

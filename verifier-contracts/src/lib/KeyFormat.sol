@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Bn254} from "./Bn254.sol";
 
-/// @notice What can be seen on a verifying key without knowing its circuit (layout: docs/protocol.md section 8). That it belongs to the
+/// @notice What can be seen on a verifying key without knowing its circuit (layouts: docs/protocol.md sections 8 and 9). That it belongs to the
 /// shape it names is what attestors vouch for.
 library KeyFormat {
     /// @notice Word 0 of a key for each wrap.

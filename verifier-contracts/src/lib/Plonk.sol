@@ -49,8 +49,8 @@ library Plonk {
     /// @notice Replays the transcript and computes what the quotient must be at `y`.
     /// @param key memory: log2 of the rows, then `F_1, F_2`
     /// @param proof calldata offset of the proof's first 40 words
-    /// @param r the order: passed on from memory, or the optimiser pushes its 32 bytes at every use
     /// @param binding `K` of section 8; with `digest`, `chi` and `fold` the public inputs, canonical
+    /// @param r the order: passed on from memory, or the optimiser pushes its 32 bytes at every use
     function prepare(
         Claims memory result,
         uint256 key,
@@ -181,7 +181,9 @@ library Plonk {
     function _checkRange(uint256 values) private pure {
         bool ok = true;
         assembly ("memory-safe") {
-            for { let end := add(values, VALUES) } lt(values, end) { values := add(values, 0x20) } { ok := and(ok, lt(mload(values), R)) }
+            for { let end := add(values, VALUES) } lt(values, end) { values := add(values, 0x40) } {
+                ok := and(ok, and(lt(mload(values), R), lt(mload(add(values, 0x20)), R)))
+            }
         }
         if (!ok) revert IAssayVerifier.ScalarOutOfRange();
     }
@@ -244,7 +246,13 @@ library Plonk {
     /// @dev `Σ_(i<8) words[i]·x^i`.
     function _at(uint256 words, uint256 x, uint256 r) private pure returns (uint256 value) {
         assembly ("memory-safe") {
-            for { let ptr := add(words, 0xe0) } gt(ptr, words) { ptr := sub(ptr, 0x20) } { value := mulmod(add(value, mload(ptr)), x, r) }
+            value := mulmod(mload(add(words, 0xe0)), x, r)
+            value := mulmod(add(value, mload(add(words, 0xc0))), x, r)
+            value := mulmod(add(value, mload(add(words, 0xa0))), x, r)
+            value := mulmod(add(value, mload(add(words, 0x80))), x, r)
+            value := mulmod(add(value, mload(add(words, 0x60))), x, r)
+            value := mulmod(add(value, mload(add(words, 0x40))), x, r)
+            value := mulmod(add(value, mload(add(words, 0x20))), x, r)
             value := addmod(value, mload(words), r)
         }
     }
