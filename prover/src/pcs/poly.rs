@@ -3,6 +3,7 @@
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 use ark_poly::{DenseUVPolynomial, univariate::DensePolynomial};
+use rayon::prelude::*;
 
 /// `P_u(x) = Π (1 - u_i + u_i x^(2^i))`.
 pub(super) fn eval_eq(u: &[Fr], x: Fr) -> Fr {
@@ -44,9 +45,7 @@ pub(super) fn add_scaled(sum: &mut Vec<Fr>, scale: Fr, p: &[Fr]) {
     if sum.len() < p.len() {
         sum.resize(p.len(), Fr::ZERO);
     }
-    for (s, c) in sum.iter_mut().zip(p) {
-        *s += scale * c;
-    }
+    sum.par_iter_mut().zip(p).with_min_len(1 << 11).for_each(|(s, c)| *s += scale * c);
 }
 
 /// The coefficients of `X^1, X^2, …` of `a(X)·b(1/X) + a(1/X)·b(X)`, `max(|a|, |b|) - 1` of them.
