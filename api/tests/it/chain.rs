@@ -255,7 +255,10 @@ async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
     let Some(w) = World::with_key(false, golden).await else { return };
     let key = w.rpc.call(w.at.keys, &KeyRegistry::keyCall { keyHash: w.model.key_hash }).await.unwrap();
     assert_eq!((key.batch, key.shapeDigest), (256 + 6, w.model.shape_digest));
-    let (state, workers) = w.start().await;
+    // one job at a time: the second is locked elsewhere, too
+    let config = assay_api::config::ServeConfig { jobs_max: 1, ..w.config() };
+    let state = assay_api::AppState::open(config, w.engine.clone()).await.unwrap();
+    let workers = tokio::spawn(assay_api::run_workers(state.clone()));
     w.engine.step_ms.store(3_000, SeqCst); // longer than it takes to settle elsewhere
     let (one, two) = (w.escrow(&state).await, w.escrow(&state).await);
     let ids = [w.submit(&state, &one).await, w.submit(&state, &two).await];
