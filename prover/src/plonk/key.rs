@@ -7,7 +7,7 @@ use crate::srs::Srs;
 use ark_bn254::G1Affine;
 use ark_ff::{AdditiveGroup, FftField, Field};
 use assay_circuits::Fr;
-use assay_circuits::plonk::{Circuit, DEGREE, WIRES};
+use assay_circuits::plonk::{Circuit, DEGREE};
 use rayon::prelude::*;
 
 /// What a verifier needs.
@@ -135,5 +135,3 @@ impl ProvingKey {
         INTERLEAVED.max(DEGREE) << log_rows
     }
 }
-
-const _: () = assert!(WIRES <= PREPROCESSED);
