@@ -421,12 +421,9 @@ impl Scalar for Symbol {
         if Self::whole([&self]).is_some() { self.seal() } else { self }
     }
 
-    fn product(mut factors: Vec<Self>) -> Self {
-        // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
-        if Self::whole(factors.iter()).is_some() {
-            factors.reverse();
-        }
-        factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
+    fn product(factors: Vec<Self>) -> Self {
+        let whole = Self::whole(factors.iter()).is_some();
+        product(factors, whole)
     }
 
     fn powers_sum(values: &[Self], x: &Self) -> Self {
@@ -449,6 +446,15 @@ impl Scalar for Symbol {
         system.0.borrow_mut().gates.push(Gate::Round { input: input.map(Self::combination), output });
         Ok(system.variable(output))
     }
+}
+
+/// The product of all; where permutations and rounds are kept whole, from the last factor on. Both kinds of variable must multiply in the same order.
+fn product<S: Scalar>(mut factors: Vec<S>, whole: bool) -> S {
+    // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
+    if whole {
+        factors.reverse();
+    }
+    factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(S::one)
 }
 
 impl Scalar for Value {
@@ -490,12 +496,9 @@ impl Scalar for Value {
         if Self::whole([&self]).is_some() { self.seal() } else { self }
     }
 
-    fn product(mut factors: Vec<Self>) -> Self {
-        // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
-        if Self::whole(factors.iter()).is_some() {
-            factors.reverse();
-        }
-        factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
+    fn product(factors: Vec<Self>) -> Self {
+        let whole = Self::whole(factors.iter()).is_some();
+        product(factors, whole)
     }
 
     fn powers_sum(values: &[Self], x: &Self) -> Self {

@@ -34,7 +34,7 @@ pub fn warn_development(ui: &Ui) {
 
 /// Says of a key who could forge proofs under it, if anybody could.
 pub fn warn_key(ui: &Ui, key: &BuyerKey) {
-    if key.wrap_development {
+    if key.has_development_wrap() {
         ui.warn("development key: its maker can forge proofs; for tests only");
     }
     if key.model.srs.development {

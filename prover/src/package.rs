@@ -219,9 +219,15 @@ impl BuyerKey {
         Self { metadata: package.metadata.clone(), model: package.model.clone(), wrap, wrap_development }
     }
 
-    /// Whether the key must not be used for real money. Every Groth16 key is one, whatever it says of itself, until there are ceremonies whose transcripts can be checked.
+    /// Whether its maker could forge proofs under the wrap's key. Every Groth16 key is of this kind, whatever it says of itself, until there are ceremonies whose transcripts can
+    /// be checked.
+    pub fn has_development_wrap(&self) -> bool {
+        self.wrap_development || self.wrap.system() == System::Groth16
+    }
+
+    /// Whether the key must not be used for real money.
     pub fn is_development(&self) -> bool {
-        self.wrap_development || self.wrap.system() == System::Groth16 || self.model.srs.development
+        self.has_development_wrap() || self.model.srs.development
     }
 
     /// Writes the key. Errors: [`FileError::Write`].

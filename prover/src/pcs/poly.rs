@@ -16,7 +16,7 @@ pub(super) fn eval_eq(u: &[Fr], x: Fr) -> Fr {
 }
 
 /// The polynomial at `x`.
-pub(super) fn eval(p: &[Fr], x: Fr) -> Fr {
+pub(crate) fn eval(p: &[Fr], x: Fr) -> Fr {
     p.iter().rev().fold(Fr::ZERO, |acc, c| acc * x + c)
 }
 

@@ -3,7 +3,7 @@
 use super::key::{ProvingKey, interleave};
 use super::{Evaluations, Proof, permutation, quotient, verify};
 use crate::inner::random_scalars;
-use crate::pcs::{self, Companion, PcsError, Transcript};
+use crate::pcs::{self, Companion, PcsError, Transcript, eval};
 use crate::srs::Srs;
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -91,7 +91,6 @@ pub fn prove(
     let y = transcript.points(&[quotient_commitment]);
 
     let next = y * rows.root();
-    let eval = |p: &[Fr], at: Fr| p.rchunks(1 << 10).fold(Fr::ZERO, |sum, part| part.iter().rev().fold(sum, |sum, c| sum * at + c));
     let residue = |packed: &[Fr], at: Fr| -> [Fr; super::INTERLEAVED] {
         std::array::from_fn(|i| packed.iter().skip(i).step_by(super::INTERLEAVED).rev().fold(Fr::ZERO, |sum, c| sum * at + c))
     };

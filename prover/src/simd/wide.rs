@@ -207,20 +207,21 @@ impl Scalar for Wide {
     }
 
     fn dot(constants: &[Fr], values: &[&Self]) -> Self {
-        let (mut some, mut rest) = ((None, Vec::with_capacity(MOST_TERMS), Vec::with_capacity(MOST_TERMS)), Self::zero());
+        let (mut factors, mut lanes) = (Vec::with_capacity(MOST_TERMS), Vec::with_capacity(MOST_TERMS));
+        let (mut found, mut rest) = (None, Self::zero());
         for (constant, value) in constants.iter().zip(values) {
             match value {
-                Self::Lanes(isa, limbs) if some.1.len() < MOST_TERMS => {
-                    some.0 = Some(*isa);
-                    some.1.push(limbs_of(constant));
-                    some.2.push(limbs);
+                Self::Lanes(isa, limbs) if lanes.len() < MOST_TERMS => {
+                    found = Some(*isa);
+                    factors.push(limbs_of(constant));
+                    lanes.push(limbs);
                 }
                 value => rest = rest + value.times(*constant),
             }
         }
-        let (Some(isa), constants, values) = some else { return rest };
+        let Some(isa) = found else { return rest };
         let mut out = Limbs::ZERO;
-        super::wide_dot(isa, &constants, &values, &mut out);
+        super::wide_dot(isa, &factors, &lanes, &mut out);
         Self::Lanes(isa, out) + rest
     }
 
