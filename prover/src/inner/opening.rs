@@ -170,22 +170,31 @@ fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
         FunctionalTerm::Leaf { block, coefficient } => scaled_eq_table(*coefficient, &u[..block.log_size as usize]),
         FunctionalTerm::Eq { coefficient, point, .. } => scaled_eq_table(*coefficient, point),
         FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
-            let channels = scaled_eq_table(*coefficient, channels);
+            let (channels, rows, columns) = (scaled_eq_table(*coefficient, channels), rows.values(u), columns.values(u));
             let mut values = filled(Fr::ZERO, channels.len() * rows.len() * columns.len());
             values.par_chunks_mut(columns.len()).enumerate().with_min_len(16).for_each(|(i, values)| {
                 let factor = channels[i / rows.len()] * rows[i % rows.len()];
-                values.iter_mut().zip(columns).for_each(|(value, column)| *value = factor * column);
+                values.iter_mut().zip(&columns).for_each(|(value, column)| *value = factor * column);
             });
             values
         }
         FunctionalTerm::Cells { block, cells, inferences } => {
-            let mut values = vec![Fr::ZERO; block.size()];
-            for (values, factor) in values.chunks_mut(1 << block.log_item).zip(inferences) {
-                cells.iter().for_each(|(cell, value)| values[*cell] += *value * factor);
-            }
-            values
+            let inferences = eq_table(inferences);
+            by_inference(block, inferences.iter().copied(), cells.iter().copied())
+        }
+        FunctionalTerm::Powers { block, coefficient, cells, inferences } => {
+            by_inference(block, inferences.cells().map(|(_, factor)| factor * coefficient), cells.cells().collect::<Vec<_>>().into_iter())
         }
     }
+}
+
+/// The values of cells of an inference, times a factor for each inference.
+fn by_inference(block: &Block, factors: impl Iterator<Item = Fr>, cells: impl Iterator<Item = (usize, Fr)> + Clone) -> Vec<Fr> {
+    let mut values = vec![Fr::ZERO; block.size()];
+    for (values, factor) in values.chunks_mut(1 << block.log_item).zip(factors) {
+        cells.clone().for_each(|(cell, value)| values[cell] += value * factor);
+    }
+    values
 }
 
 impl Dense<'_> {
