@@ -6,7 +6,8 @@
 //! all terms join in one dense sumcheck.
 
 use super::region::Cells;
-use super::small::{Combination, Values, fold_rows, pair_message};
+use super::small::{Combination, pair_message};
+use crate::backend::Backend;
 use crate::poly::{bind, eq_table, filled, product_message, scaled_eq_table};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -43,6 +44,7 @@ struct Dense<'a> {
 
 /// Proves it. Returns the messages, the final point and `G` there.
 pub fn prove(
+    backend: &dyn Backend,
     shape: &Shape,
     cells: &Cells<'_>,
     terms: &Functional<Fr>,
@@ -70,18 +72,17 @@ pub fn prove(
         point.push(x);
     }
 
-    let mut g = fold(cells, &point, variables);
-    let mut l = join(&structured, dense, &point, variables);
+    let mut product = backend.product(fold(cells, &point, variables), join(&structured, dense, &point, variables));
     for _ in split as usize..variables {
-        let message = product_message(&g, &l);
+        let message = product.message();
         transcript.absorb_all(&message);
         let x = transcript.challenge();
-        bind(&mut g, &x, Fr::ZERO);
-        bind(&mut l, &x, Fr::ZERO);
+        product.bind(&x);
         rounds.push(message);
         point.push(x);
     }
-    (rounds, point, g[0])
+    let [g, _] = product.first();
+    (rounds, point, g)
 }
 
 fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], split: u32) -> (Vec<Structured<'a>>, Vec<Dense<'a>>) {
@@ -127,7 +128,7 @@ impl<'a> Structured<'a> {
         let unit = 1usize << low_point.len();
         let mut marginals = vec![Fr::ZERO; unit];
         for (row, values) in &high {
-            let part = fold_rows(cells.get(row * unit..(row + values.len()) * unit), values, unit);
+            let part = cells.fold_rows(row * unit, values, unit);
             marginals.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
         }
         Self { low_point, high, low: eq_table(low_point), marginals }
@@ -223,14 +224,12 @@ impl Dense<'_> {
 
 /// `G` after the split rounds.
 fn fold(cells: &Cells<'_>, point: &[Fr], variables: usize) -> Vec<Fr> {
-    const PART: usize = 64;
     let unit = 1usize << point.len();
     let mut g = filled(Fr::ZERO, 1 << (variables - point.len()));
     let e = eq_table(point);
-    let values = Values::new(&e);
     for (start, part) in cells.stretches() {
-        let rows = start / unit..start / unit + part.len().div_ceil(unit);
-        g[rows].par_chunks_mut(PART).zip(part.par_chunks(PART * unit)).for_each(|(g, cells)| values.dot_rows(cells, g));
+        let rows = part.len().div_ceil(unit);
+        g[start / unit..][..rows].copy_from_slice(&cells.dot_rows(start, &e, rows));
     }
     g
 }
