@@ -4,6 +4,6 @@ use assay_prover::backend::{Backend, Cpu, Reference, conformance};
 
 #[test]
 fn the_processor_is_the_reference() {
-    conformance::all(&Cpu, &Reference, 9);
+    conformance::all(&Cpu, &Reference, 9).unwrap();
     assert!(Cpu.name().contains("threads"));
 }
