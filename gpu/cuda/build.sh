@@ -23,7 +23,7 @@ mkdir -p "$objects"
 
 units="context msm_g1 msm_g2 ntt cells product tree"
 cxx=${CXX:-g++}
-flags="-std=c++17 -O2 -fPIC -Wall -Wextra ${CXXFLAGS:-}"
+flags="-std=c++17 -O2 -fPIC -Wall -Wextra -Wno-psabi ${CXXFLAGS:-}"
 
 # Runs the commands that it reads, some at a time.
 parallel() {
