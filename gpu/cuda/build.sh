@@ -53,7 +53,7 @@ build_cuda() {
     for arch in $archs; do gencode="$gencode -gencode arch=compute_$arch,code=sm_$arch"; done
     gencode="$gencode -gencode arch=compute_${archs##* },code=compute_${archs##* }"
     for unit in $units platform_cuda sort_cuda; do
-        echo "'$nvcc' -ccbin '$cxx' -std=c++17 -O3 $gencode -Xcompiler -fPIC,-fvisibility=hidden,-Wall ${NVCCFLAGS:-}" \
+        echo "'$nvcc' -ccbin '$cxx' -std=c++17 -O3 $gencode -Xcompiler -fPIC,-Wall,-Wno-psabi ${NVCCFLAGS:-}" \
             "-c '$here/src/$unit.cu' -o '$objects/$unit.o'"
     done | parallel
     for libraries in "$root/lib64" "$root/lib" "$root/targets/x86_64-linux/lib"; do
@@ -66,20 +66,20 @@ build_cuda() {
 
 # Objects of the emulated library.
 compile_emulated() {
-    for unit in $units; do echo "'$cxx' $flags $1 -x c++ -c '$here/src/$unit.cu' -o '$objects/$unit.o'"; done
-    echo "'$cxx' $flags $1 -c '$here/src/platform_emulated.cpp' -o '$objects/platform_emulated.o'"
+    for unit in $units; do echo "'$cxx' $flags -x c++ -c '$here/src/$unit.cu' -o '$objects/$unit.o'"; done
+    echo "'$cxx' $flags -c '$here/src/platform_emulated.cpp' -o '$objects/platform_emulated.o'"
 }
 
 case $kind in
     cuda) build_cuda ;;
     emulated)
-        compile_emulated -fvisibility=hidden | parallel
+        compile_emulated | parallel
         "$cxx" -shared $flags -Wl,--version-script="$here/src/exports.map" "$objects"/*.o -o "$out/libassay_gpu_emulated.so"
         echo "$out/libassay_gpu_emulated.so"
         ;;
     test)
         {
-            compile_emulated ""
+            compile_emulated
             for test in "$here"/tests/*.cpp; do
                 echo "'$cxx' $flags -c '$test' -o '$objects/test_$(basename "$test" .cpp).o'"
             done

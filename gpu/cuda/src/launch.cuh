@@ -36,7 +36,7 @@ struct Thread {
 #ifdef __CUDACC__
 
 template <class Kernel> __global__ void __launch_bounds__(Kernel::THREADS, Kernel::BLOCKS) run(const Kernel kernel) {
-    extern __shared__ __align__(16) unsigned char shared[];
+    extern __shared__ __align__(32) unsigned char shared[];
     kernel(Thread{blockIdx.x, threadIdx.x, Kernel::THREADS, gridDim.x, shared});
 }
 
@@ -54,9 +54,9 @@ template <class Kernel> void launch(Device &device, uint64_t blocks, const Kerne
 template <class Kernel> void launch(Device &, uint64_t blocks, const Kernel &kernel) {
     require(blocks < (1ull << 31), "more blocks than a device runs");
     const uint32_t count = static_cast<uint32_t>(blocks);
-    std::unique_ptr<uint64_t[]> shared(new uint64_t[Kernel::SHARED / 8 + 2]);
+    std::unique_ptr<uint64_t[]> shared(new uint64_t[Kernel::SHARED / 8 + 4]);
     unsigned char *memory = reinterpret_cast<unsigned char *>(shared.get());
-    memory += 16 - reinterpret_cast<uintptr_t>(memory) % 16;
+    memory += 32 - reinterpret_cast<uintptr_t>(memory) % 32;
     for (uint32_t block = 0; block < count; ++block) {
         const auto work = [&](uint32_t thread) { kernel(Thread{block, thread, Kernel::THREADS, count, memory}); };
         if (Kernel::SYNC) {

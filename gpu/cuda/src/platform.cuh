@@ -13,11 +13,15 @@
 #ifdef __CUDACC__
 #define ASSAY_FN __host__ __device__ __forceinline__
 #define ASSAY_CALL __host__ __device__ __noinline__
-#define ASSAY_ROLLED _Pragma("unroll 1")
-#define ASSAY_UNROLLED _Pragma("unroll")
 #else
 #define ASSAY_FN inline
 #define ASSAY_CALL inline
+#endif
+
+#ifdef __CUDA_ARCH__
+#define ASSAY_ROLLED _Pragma("unroll 1")
+#define ASSAY_UNROLLED _Pragma("unroll")
+#else
 #define ASSAY_ROLLED
 #define ASSAY_UNROLLED
 #endif
