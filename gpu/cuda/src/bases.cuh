@@ -2,13 +2,14 @@
 
 #pragma once
 
+#include <algorithm>
+
 #include "curve.cuh"
 #include "launch.cuh"
+#include "windows.cuh"
 
 namespace assay {
 
-// A scalar has 254 bits; with one more no carry is left after the last digit.
-constexpr uint32_t SCALAR_BITS = 255;
 constexpr uint32_t MOST_MULTIPLES = 64;
 
 // 2^doublings times each base, not normalized yet.
@@ -86,14 +87,12 @@ private:
     // From so many bases on multiples are worth their making.
     static constexpr uint64_t LEAST = 1 << 15;
 
-    // As many as give one group of buckets of about as many additions as the bases need; half of the memory at most.
+    // They take half of the memory at most.
     uint32_t chosen() const {
         if (len_ < LEAST) return 1;
-        const uint32_t bits = bit_length(len_) - 4;
-        const uint64_t wanted = divided_up(SCALAR_BITS, bits < 20 ? bits : 20), room = device_.available() / 2 / (len_ * sizeof(Affine<F>));
-        const uint64_t indexed = ((1ull << 31) - 1) / len_, most = room < indexed ? room : indexed;
-        // fewer would leave most windows their own buckets, for much memory
-        return static_cast<uint32_t>(wanted <= most ? wanted : most >= 4 ? most : 1);
+        const uint64_t available = device_.available(), room = available / 2 / (len_ * sizeof(Affine<F>)), indexed = ((1ull << 31) - 1) / len_;
+        const uint32_t most = static_cast<uint32_t>(std::min<uint64_t>({room, indexed, MOST_MULTIPLES}));
+        return Windows::multiples(len_, most, available / 6 / sizeof(Xyzz<F>));
     }
 
     void raise(uint32_t multiple) {

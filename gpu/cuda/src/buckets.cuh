@@ -129,9 +129,17 @@ template <class F> struct WeighBuckets : Plain {
         ASSAY_ROLLED for (uint32_t i = 2 * length; i-- > 0;) {
             // one addition in the program for both sums: odd rounds add a bucket, even ones the sum
             const bool bucket = i & 1;
-            Xyzz<F> target = bucket ? sum : weighted;
-            target.add(bucket ? buckets[part * length + i / 2] : sum);
-            (bucket ? sum : weighted) = target;
+            Xyzz<F> target = weighted, other = sum;
+            if (bucket) {
+                target = sum;
+                other = buckets[part * length + i / 2];
+            }
+            target.add(other);
+            if (bucket) {
+                sum = target;
+            } else {
+                weighted = target;
+            }
         }
         uint32_t factor = static_cast<uint32_t>(part % parts_of_group) * length;
         ASSAY_ROLLED for (; factor; factor >>= 1) {

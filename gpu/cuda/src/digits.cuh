@@ -4,21 +4,9 @@
 
 #include "field.cuh"
 #include "launch.cuh"
+#include "windows.cuh"
 
 namespace assay {
-
-// A window is `bits` wide. With multiples, windows that are `stride` bits apart share their buckets, each with its own multiple of the base; `groups` windows
-// have buckets of their own. A group has a bucket for each of the digits 1 to 2^(bits - 1).
-struct Windows {
-    uint32_t bits;
-    uint32_t groups;
-    uint32_t strides;
-    uint32_t stride;
-
-    ASSAY_FN uint32_t count() const { return groups * strides; }
-    ASSAY_FN uint64_t buckets() const { return static_cast<uint64_t>(groups) << (bits - 1); }
-    ASSAY_FN uint32_t width(uint32_t group) const { return group + 1 < groups ? bits : stride - group * bits; }
-};
 
 constexpr uint32_t NEGATIVE = 1u << 31;
 

@@ -17,12 +17,6 @@
 
 namespace assay {
 
-// The widest window. Costs are in multiplications: of an entry (an addition, and what sorting takes), and of a bucket (three additions and doublings, at a
-// fraction of the device's speed).
-constexpr uint32_t MOST_BITS = 22;
-constexpr uint64_t ENTRY_COST = 12;
-constexpr uint64_t BUCKET_COST = 80;
-
 // Scalars of one kind for a chunk after the other.
 class FullUpload {
 public:
@@ -123,11 +117,11 @@ private:
     Plan planned(uint64_t items, uint32_t lists, uint32_t bits, uint64_t item_bytes) const {
         const uint64_t available = device_.available();
         Plan plan;
-        plan.windows = cheapest(items, lists, bits, available / 3);
+        plan.windows = Windows::cheapest(items, lists, bits, bases_.stride(), available / 3 / sizeof(Xyzz<F>));
         plan.buckets = lists * plan.windows.buckets();
         plan.bits = bit_length(plan.buckets);
-        // several chunks, so that uploads overlap with work; few, since each costs passes over the ends of segments
-        plan.chunk = item_bytes ? std::clamp<uint64_t>(divided_up(items, 4), 1 << 19, MOST_ITEMS) : MOST_ITEMS;
+        // chunks enough that the upload of the first, beside which nothing runs, is short; few, since each costs passes over the ends of segments
+        plan.chunk = item_bytes ? std::clamp<uint64_t>(divided_up(items, 8), 1 << 19, MOST_ITEMS) : MOST_ITEMS;
         plan.chunk = std::min(plan.chunk, items);
         const uint64_t rest = available - std::min(available, plan.buckets * sizeof(Xyzz<F>));
         for (;; plan.chunk /= 2) {
@@ -135,25 +129,6 @@ private:
             plan.length = segment(entries);
             if (plan.chunk <= LEAST_ITEMS || workspace(entries, plan.length, plan.bits) + plan.chunk * item_bytes <= rest - rest / 8) return plan;
         }
-    }
-
-    // Windows for scalars of `bits` bits, the last of which takes the carry.
-    Windows cheapest(uint64_t items, uint32_t lists, uint32_t bits, uint64_t bucket_bytes) const {
-        const uint32_t strides = static_cast<uint32_t>(divided_up(bits, bases_.stride()));
-        const uint32_t span = strides > 1 ? bases_.stride() : bits;
-        Windows best = {1, span, strides, span};
-        uint64_t least = UINT64_MAX;
-        for (uint32_t groups = 1; groups <= span; ++groups) {
-            const Windows windows = {static_cast<uint32_t>(divided_up(span, groups)), groups, strides, span};
-            // a width that leaves the last window nothing
-            if (windows.bits > MOST_BITS || (groups - 1) * windows.bits >= span) continue;
-            const uint64_t buckets = lists * windows.buckets();
-            const uint64_t cost = items * windows.count() * ENTRY_COST + buckets * BUCKET_COST;
-            if (cost >= least || buckets >> 31 || buckets * sizeof(Xyzz<F>) > bucket_bytes) continue;
-            best = windows;
-            least = cost;
-        }
-        return best;
     }
 
     template <class Upload> std::vector<Xyzz<F>> sums(const Plan &plan, Upload &upload, const std::vector<uint64_t> &ends) {
