@@ -15,7 +15,7 @@ template <class F> struct BaseEntries {
     const uint32_t *values;
     const Affine<F> *bases;
 
-    ASSAY_FN void add_to(Xyzz<F> &sum, uint64_t entry) const {
+    ASSAY_FN void add_to(Xyzz<F> &sum, uint32_t entry) const {
         const uint32_t value = values[entry];
         const Affine<F> base = bases[value & 0x7fffffff];
         sum.add(base, value >> 31);
@@ -27,7 +27,7 @@ template <class F> struct PartialEntries {
     static constexpr bool PARTIAL = true;
     const Xyzz<F> *sums;
 
-    ASSAY_FN void add_to(Xyzz<F> &sum, uint64_t entry) const {
+    ASSAY_FN void add_to(Xyzz<F> &sum, uint32_t entry) const {
         const Xyzz<F> other = sums[entry];
         sum.add(other);
     }
@@ -45,8 +45,9 @@ template <class F, class Entries> struct Accumulate : Plain {
     static constexpr uint32_t BLOCKS = Occupancy<F>::BLOCKS;
     Entries entries;
     const uint32_t *keys;
-    uint64_t count;
+    uint32_t count;
     uint32_t length;
+    uint32_t segments;
     // Entries with this key, at the end, are in no bucket.
     uint32_t none;
     Xyzz<F> *buckets;
@@ -55,57 +56,53 @@ template <class F, class Entries> struct Accumulate : Plain {
     Xyzz<F> *partial_sums;
 
     ASSAY_FN void operator()(const Thread &thread) const {
-        const uint64_t segment = thread.index(), begin = segment * length;
-        if (begin >= count) return;
-        const uint64_t end = begin + length < count ? begin + length : count;
-        const uint32_t first = keys[begin];
-        uint32_t key = first;
+        const uint32_t segment = static_cast<uint32_t>(thread.index());
+        if (segment >= segments) return;
+        const uint32_t begin = segment * length, end = count - begin < length ? count : begin + length;
+        uint32_t key = keys[begin];
+        // unless a bucket that began before ends in this segment
+        leave(2 * segment, key, Xyzz<F>::identity());
+        if (key == none) return leave(2 * segment + 1, key, Xyzz<F>::identity());
         // whether the bucket begins in this segment
         bool whole = begin == 0 || keys[begin - 1] != key;
-        bool head = false;
         Xyzz<F> sum = start(key, whole);
-        ASSAY_ROLLED for (uint64_t entry = begin; entry < end; ++entry) {
+        ASSAY_ROLLED for (uint32_t entry = begin; entry < end; ++entry) {
             const uint32_t next = keys[entry];
             if (next != key) {
                 if (whole) {
                     finish(key, sum);
                 } else {
                     leave(2 * segment, key, sum);
-                    head = true;
                 }
-                if (next == none) {
-                    if (!head) leave(2 * segment, first, Xyzz<F>::identity());
-                    return leave(2 * segment + 1, key, Xyzz<F>::identity());
-                }
+                if (next == none) return leave(2 * segment + 1, key, Xyzz<F>::identity());
                 key = next;
                 whole = true;
                 sum = start(key, true);
             }
-            if (key != none) entries.add_to(sum, entry);
+            entries.add_to(sum, entry);
         }
         if (whole && (end == count || keys[end] != key)) {
             finish(key, sum);
             sum = Xyzz<F>::identity();
-        } else if (whole && !Entries::PARTIAL && key != none) {
+        } else if (whole && !Entries::PARTIAL) {
             buckets[key] = Xyzz<F>::identity();
         }
-        if (!head) leave(2 * segment, first, Xyzz<F>::identity());
         leave(2 * segment + 1, key, sum);
     }
 
 private:
     // Of a bucket's entries only the first takes over what is in the bucket.
     ASSAY_FN Xyzz<F> start(uint32_t key, bool whole) const {
-        if (Entries::PARTIAL || !whole || key == none) return Xyzz<F>::identity();
+        if (Entries::PARTIAL || !whole) return Xyzz<F>::identity();
         return buckets[key];
     }
 
     // Identities among partial sums stand for buckets that are finished.
     ASSAY_FN void finish(uint32_t key, const Xyzz<F> &sum) const {
-        if (key != none && !(Entries::PARTIAL && sum.is_identity())) buckets[key] = sum;
+        if (!Entries::PARTIAL || !sum.is_identity()) buckets[key] = sum;
     }
 
-    ASSAY_FN void leave(uint64_t place, uint32_t key, const Xyzz<F> &sum) const {
+    ASSAY_FN void leave(uint32_t place, uint32_t key, const Xyzz<F> &sum) const {
         partial_keys[place] = key;
         partial_sums[place] = sum;
     }
@@ -193,13 +190,15 @@ private:
         Accumulate<F, Entries> kernel;
         kernel.entries = entries;
         kernel.keys = keys;
-        kernel.count = count;
+        require(count <= UINT32_MAX - length, "too many entries");
+        kernel.count = static_cast<uint32_t>(count);
         kernel.length = length;
+        kernel.segments = static_cast<uint32_t>(divided_up(count, length));
         kernel.none = none;
         kernel.buckets = buckets;
         kernel.partial_keys = keys_[to].data();
         kernel.partial_sums = sums_[to].data();
-        launch_for(device_, divided_up(count, length), kernel);
+        launch_for(device_, kernel.segments, kernel);
     }
 
     Device &device_;

@@ -41,9 +41,6 @@ ASSAY_THREE(madc_hi, "madc.hi.u32")
 #undef ASSAY_TWO
 #undef ASSAY_THREE
 
-ASSAY_FN uint32_t mul_lo(uint32_t a, uint32_t b) { return a * b; }
-ASSAY_FN uint32_t mul_hi(uint32_t a, uint32_t b) { return __umulhi(a, b); }
-
 #else
 
 struct Carry {
@@ -75,5 +72,7 @@ inline uint32_t madc_hi_cc(uint32_t a, uint32_t b, uint32_t c, Carry &carry) { r
 inline uint32_t madc_hi(uint32_t a, uint32_t b, uint32_t c, Carry &carry) { return addc(mul_hi(a, b), c, carry); }
 
 #endif
+
+ASSAY_FN uint64_t mul_wide(uint32_t a, uint32_t b) { return static_cast<uint64_t>(a) * b; }
 
 } // namespace assay

@@ -129,10 +129,11 @@ template <class P> struct alignas(32) Field {
     ASSAY_FN static Field product(const Field &a, const Field &b) {
         uint32_t even[8], odd[8];
         ASSAY_UNROLLED for (int i = 0; i < 8; i += 2) {
-            even[i] = mul_lo(a.words[i], b.words[0]);
-            even[i + 1] = mul_hi(a.words[i], b.words[0]);
-            odd[i] = mul_lo(a.words[i + 1], b.words[0]);
-            odd[i + 1] = mul_hi(a.words[i + 1], b.words[0]);
+            const uint64_t low = mul_wide(a.words[i], b.words[0]), high = mul_wide(a.words[i + 1], b.words[0]);
+            even[i] = static_cast<uint32_t>(low);
+            even[i + 1] = static_cast<uint32_t>(low >> 32);
+            odd[i] = static_cast<uint32_t>(high);
+            odd[i + 1] = static_cast<uint32_t>(high >> 32);
         }
         clear_word(even, odd);
         step(odd, even, a, b.words[1]);

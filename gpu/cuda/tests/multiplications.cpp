@@ -1,5 +1,6 @@
 // Multi-scalar multiplication against double-and-add, and against sums of scalars where bases are known multiples of a generator.
 
+#include "../src/windows.cuh"
 #include "support.h"
 
 namespace tests {
@@ -198,9 +199,28 @@ void memory(assay_context *context) {
     CHECK(assay_limit_memory(context, 0) == ASSAY_OK);
 }
 
+// Windows cover the scalars, multiples never cost more than none, and less memory for either is kept to.
+void windows() {
+    for (unsigned log = 0; log < 28; ++log) {
+        const uint64_t len = 1ull << log;
+        for (uint32_t most : {1, 2, 5, 13, 64}) {
+            for (uint64_t buckets : {300ull, 1ull << 16, 1ull << 26}) {
+                const uint32_t multiples = Windows::multiples(len, most, buckets), stride = static_cast<uint32_t>(divided_up(SCALAR_BITS, multiples));
+                const Windows windows = Windows::cheapest(len, 1, SCALAR_BITS, stride, buckets), plain = Windows::cheapest(len, 1, SCALAR_BITS, SCALAR_BITS, buckets);
+                CHECK(multiples >= 1 && multiples <= most && windows.strides <= multiples);
+                CHECK(windows.buckets() <= buckets && windows.cost(len, 1) <= plain.cost(len, 1));
+                uint32_t bits = 0;
+                for (uint32_t group = 0; group < windows.groups; ++group) bits += windows.width(group);
+                CHECK(bits == windows.span && windows.strides * bits >= SCALAR_BITS && windows.bits <= MOST_BITS);
+            }
+        }
+    }
+}
+
 } // namespace
 
 void multiplications() {
+    windows();
     assay_context *context = opened();
     for (size_t len : {1, 2, 3, 31, 64, 1000}) full(context, len, 1);
     full(context, 700, 2);
