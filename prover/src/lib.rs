@@ -3,7 +3,7 @@
 //! * [`inner`]: commit to everything, one lookup argument, one product sumcheck, one batch opening;
 //! * [`native`]: the inner proof as it is, verified natively (not zero-knowledge);
 //! * [`wrap`]: the inner proof inside a SNARK (zero-knowledge, for contracts): PLONK over the same powers of tau, or Groth16;
-//! * [`plonk`], `ntt`: the universal wrap's proof system; transforms;
+//! * [`plonk`], [`ntt`]: the universal wrap's proof system; transforms;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
 //! * `poly`: multilinear kernels;
 //! * [`backend`]: the seam behind which heavy computation is done;
@@ -16,7 +16,7 @@ pub mod inner;
 pub mod key;
 pub mod msm;
 pub mod native;
-mod ntt;
+pub mod ntt;
 pub mod package;
 pub mod pcs;
 pub mod plonk;

@@ -57,7 +57,7 @@ impl Domain {
     }
 
     /// The order.
-    pub fn len(&self) -> usize {
+    pub fn order(&self) -> usize {
         1 << self.log
     }
 

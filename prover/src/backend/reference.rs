@@ -42,7 +42,7 @@ impl Backend for Reference {
 
     fn to_values(&self, domain: &Domain, coefficients: &mut [Fr], coset: Option<&Coset>) {
         let scaled = |i: usize| coefficients[domain.place(i)] * coset.map_or(Fr::ONE, |coset| scale(domain, coset, i));
-        let polynomial: Vec<Fr> = (0..domain.len()).map(scaled).collect();
+        let polynomial: Vec<Fr> = (0..domain.order()).map(scaled).collect();
         for (j, value) in coefficients.iter_mut().enumerate() {
             *value = evaluate(&polynomial, &root(domain).pow([j as u64]));
         }
@@ -62,7 +62,7 @@ impl Backend for Reference {
 }
 
 fn root(domain: &Domain) -> Fr {
-    Fr::get_root_of_unity(domain.len() as u64).unwrap_or_default()
+    Fr::get_root_of_unity(domain.order() as u64).unwrap_or_default()
 }
 
 fn evaluate(coefficients: &[Fr], x: &Fr) -> Fr {
@@ -71,7 +71,7 @@ fn evaluate(coefficients: &[Fr], x: &Fr) -> Fr {
 
 /// `factor^i / n`.
 fn scale(domain: &Domain, coset: &Coset, i: usize) -> Fr {
-    coset.factor().pow([i as u64]) / Fr::from(domain.len() as u64)
+    coset.factor().pow([i as u64]) / Fr::from(domain.order() as u64)
 }
 
 #[derive(Debug)]

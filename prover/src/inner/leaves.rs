@@ -17,6 +17,7 @@ use std::ops::Range;
 const LEAST: usize = 1 << 8;
 
 /// What the leaves follow from: the lookups of an execution, and challenges `β, γ`.
+#[derive(Clone, Copy)]
 pub struct Leaves<'a> {
     /// The shape.
     pub shape: &'a Shape,
@@ -56,6 +57,11 @@ struct BlockLeaves<'a> {
 }
 
 impl<'a> Leaves<'a> {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.shape.layout.leaf_count
+    }
+
     /// How many variables each level of the tree merges, from the leaves on.
     pub fn arities(&self) -> Vec<usize> {
         let mut arities = level_arities(self.shape.layout.log_leaves);

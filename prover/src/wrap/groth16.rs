@@ -44,7 +44,7 @@ impl Program {
             };
             let mut values: Vec<Fr> = matrix.par_iter().with_min_len(256).map(row).collect();
             values.extend(inputs);
-            values.resize(domain.len(), Fr::ZERO);
+            values.resize(domain.order(), Fr::ZERO);
             backend.to_coefficients(domain, &mut values, None);
             backend.to_values(domain, &mut values, Some(&self.to_coset));
             values
@@ -53,7 +53,7 @@ impl Program {
         let inputs: [&[Fr]; 3] = [&assignment[..inputs], &[], &[]];
         let mut columns = self.matrices.iter().zip(inputs).map(on_coset);
         let [Some(mut a), Some(b), Some(c)] = [columns.next(), columns.next(), columns.next()] else { return Vec::new() };
-        let vanishing = (Fr::GENERATOR.pow([domain.len() as u64]) - Fr::ONE).inverse().unwrap_or_default();
+        let vanishing = (Fr::GENERATOR.pow([domain.order() as u64]) - Fr::ONE).inverse().unwrap_or_default();
         a.par_iter_mut().zip(b.par_iter().zip(&c)).with_min_len(1024).for_each(|(a, (b, c))| *a = (*a * b - c) * vanishing);
         backend.to_coefficients(domain, &mut a, Some(&self.from_coset));
         (0..len).map(|i| a[domain.place(i)]).collect()

@@ -1,0 +1,507 @@
+//! The device library: loading it, and calls that are safe.
+//!
+//! A device is used by one thread at a time, whatever was made on it; [`Device`] has the lock. Lengths are checked here, so that the library never reads beyond a slice.
+
+#![allow(unsafe_code, reason = "a shared library's functions are called")]
+
+use crate::words;
+use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::fmt;
+use std::ptr::{NonNull, null, null_mut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The version of the interface that is spoken here.
+pub const ABI: u32 = 1;
+
+/// Why there is no device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// There is no such file, or it is no shared library for this machine.
+    #[error("cannot load it: {0}")]
+    Load(String),
+    /// The library lacks a function.
+    #[error("it is no library of Assay's: {0}")]
+    Symbol(String),
+    /// Another version of the interface.
+    #[error("it speaks version {have} of the interface, this program version {ABI}: build both from the same sources")]
+    Version {
+        /// Its version.
+        have: u32,
+    },
+    /// No driver, or no device.
+    #[error("there is no CUDA device")]
+    NoDevice,
+    /// The number of a device that is not there.
+    #[error("there is no CUDA device {wanted}, only {count}")]
+    Number {
+        /// Asked for.
+        wanted: u32,
+        /// How many there are.
+        count: u32,
+    },
+    /// A device that cannot be opened.
+    #[error("the device cannot be used: {0}")]
+    Device(DeviceError),
+}
+
+/// Why a device gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// Too little memory.
+    #[error("too little device memory")]
+    Memory,
+    /// The device or its driver failed.
+    #[error("the device failed: {0}")]
+    Failed(String),
+    /// An argument out of its range.
+    #[error("the device library refused an argument: {0}")]
+    Argument(String),
+}
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Multiprocessors.
+    pub multiprocessors: u32,
+    /// Compute capability, 90 for 9.0.
+    pub architecture: u32,
+    /// Whether the processor plays the device, for tests.
+    pub emulated: bool,
+}
+
+#[repr(C)]
+struct RawDescription {
+    name: [u8; 256],
+    memory_bytes: u64,
+    multiprocessors: u32,
+    architecture: u32,
+    emulated: u32,
+}
+
+/// Something of the library's: a context, bases, cells, a session.
+type Raw = *mut c_void;
+
+macro_rules! api {
+    ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        /// The functions of `assay_gpu.h`.
+        struct Api {
+            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            /// What they are in.
+            _library: libloading::Library,
+        }
+
+        impl Api {
+            fn load(path: &OsStr) -> Result<Self, Unavailable> {
+                // SAFETY: initialisers of the library run; it is Assay's own, or one that the user named
+                let library = unsafe { libloading::Library::new(path) }.map_err(|e| Unavailable::Load(e.to_string()))?;
+                // SAFETY: the types are those of the header; `assay_abi`, whose type never changes, is checked before any other is called
+                $(let $name = *unsafe { library.get(concat!("assay_", stringify!($name), "\0").as_bytes()) }
+                    .map_err(|e| Unavailable::Symbol(e.to_string()))?;)*
+                Ok(Self { $($name,)* _library: library })
+            }
+        }
+    };
+}
+
+api! {
+    abi: fn() -> u32;
+    devices: fn(*mut u32) -> i32;
+    describe: fn(u32, *mut RawDescription) -> i32;
+    open: fn(u32, *mut Raw) -> i32;
+    close: fn(Raw);
+    error: fn(Raw) -> *const c_char;
+    limit_memory: fn(Raw, u64) -> i32;
+    bases_new: fn(Raw, *const u64, usize, u32, *mut Raw) -> i32;
+    bases_free: fn(Raw);
+    msm: fn(Raw, usize, *const u64, usize, *mut u64) -> i32;
+    msm_small: fn(Raw, *const *const i32, *const usize, usize, *mut u64) -> i32;
+    bases_g2_new: fn(Raw, *const u64, usize, *mut Raw) -> i32;
+    bases_g2_free: fn(Raw);
+    msm_g2: fn(Raw, *const u64, usize, *mut u64) -> i32;
+    to_coefficients: fn(Raw, u32, usize, *mut u64, *const u64) -> i32;
+    to_values: fn(Raw, u32, usize, *mut u64, *const u64) -> i32;
+    cells_new: fn(Raw, *const i32, usize, *mut Raw) -> i32;
+    cells_free: fn(Raw);
+    fold_rows: fn(Raw, usize, usize, usize, *const u64, *mut u64) -> i32;
+    dot_rows: fn(Raw, usize, usize, usize, *const u64, *mut u64) -> i32;
+    product_new: fn(Raw, *const u64, *const u64, usize, *mut Raw) -> i32;
+    product_free: fn(Raw);
+    product_message: fn(Raw, *mut u64) -> i32;
+    product_bind: fn(Raw, *const u64) -> i32;
+    product_first: fn(Raw, *mut u64) -> i32;
+    tree_new: fn(Raw, *const u64, usize, *const u32, *const i32, usize, *const u32, usize, *mut Raw, *mut u64) -> i32;
+    tree_free: fn(Raw);
+    level_begin: fn(Raw, u32, *const u64, *const u64, u32, *mut u64) -> i32;
+    level_bind: fn(Raw, *const u64, *mut u64) -> i32;
+    level_children: fn(Raw, *mut u64) -> i32;
+}
+
+/// A loaded library.
+pub struct Library(Api);
+
+impl Library {
+    /// Loads it. Errors: [`Unavailable`].
+    pub fn load(path: impl AsRef<OsStr>) -> Result<Arc<Self>, Unavailable> {
+        let api = Api::load(path.as_ref())?;
+        // SAFETY: no arguments
+        let have = unsafe { (api.abi)() };
+        if have == ABI { Ok(Arc::new(Self(api))) } else { Err(Unavailable::Version { have }) }
+    }
+
+    /// The devices that there are.
+    pub fn devices(&self) -> Vec<Description> {
+        let mut count = 0;
+        // SAFETY: the pointer is valid for a write
+        if unsafe { (self.0.devices)(&mut count) } != 0 {
+            return Vec::new();
+        }
+        (0..count).filter_map(|device| self.describe(device)).collect()
+    }
+
+    fn describe(&self, device: u32) -> Option<Description> {
+        let mut raw = RawDescription { name: [0; 256], memory_bytes: 0, multiprocessors: 0, architecture: 0, emulated: 0 };
+        // SAFETY: the pointer is valid for a write of the header's structure
+        let status = unsafe { (self.0.describe)(device, &mut raw) };
+        let name = CStr::from_bytes_until_nul(&raw.name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let RawDescription { memory_bytes, multiprocessors, architecture, emulated, .. } = raw;
+        (status == 0).then_some(Description { name, memory_bytes, multiprocessors, architecture, emulated: emulated != 0 })
+    }
+
+    /// Opens a device. Errors: [`Unavailable`].
+    pub fn open(self: &Arc<Self>, number: u32) -> Result<Arc<Device>, Unavailable> {
+        let devices = self.devices();
+        let Some(description) = devices.get(number as usize).cloned() else {
+            let count = devices.len() as u32;
+            return Err(if count == 0 { Unavailable::NoDevice } else { Unavailable::Number { wanted: number, count } });
+        };
+        let mut context = null_mut();
+        // SAFETY: the pointer is valid for a write
+        let status = unsafe { (self.0.open)(number, &mut context) };
+        match NonNull::new(context) {
+            Some(context) if status == 0 => {
+                let library = Arc::clone(self);
+                Ok(Arc::new(Device { library, description, context: Mutex::new(Handle(context)), failed: AtomicBool::new(false) }))
+            }
+            _ => Err(Unavailable::Device(error_of(status, String::new()))),
+        }
+    }
+}
+
+fn error_of(status: i32, words: String) -> DeviceError {
+    match status {
+        1 => DeviceError::Memory,
+        3 => DeviceError::Argument(words),
+        _ => DeviceError::Failed(words),
+    }
+}
+
+/// A pointer of the library's, used only while its device's lock is held.
+struct Handle(NonNull<c_void>);
+
+// SAFETY: the library lets any thread use what it made, one at a time
+unsafe impl Send for Handle {}
+// SAFETY: nothing can be done with a shared `Handle` without the device's lock
+unsafe impl Sync for Handle {}
+
+/// An open device.
+pub struct Device {
+    library: Arc<Library>,
+    description: Description,
+    context: Mutex<Handle>,
+    failed: AtomicBool,
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.description.fmt(f)
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let context = self.context.get_mut().unwrap_or_else(PoisonError::into_inner).0;
+        // SAFETY: everything made in the context holds this device, so it is gone
+        unsafe { (self.library.0.close)(context.as_ptr()) }
+    }
+}
+
+impl Device {
+    /// What it is.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Whether it has failed, after which it is not asked again.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Uses at most so many bytes of its memory from now on; 0: no limit. Errors: [`DeviceError`].
+    pub fn limit_memory(&self, bytes: u64) -> Result<(), DeviceError> {
+        // SAFETY: the context is live
+        self.call(|api, context| unsafe { (api.limit_memory)(context, bytes) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handle> {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the library, one thread at a time.
+    fn call(&self, f: impl FnOnce(&Api, Raw) -> i32) -> Result<(), DeviceError> {
+        if self.has_failed() {
+            return Err(DeviceError::Failed("it failed before".to_owned()));
+        }
+        let context = self.lock();
+        let status = f(&self.library.0, context.0.as_ptr());
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: the context is live, and what comes back is a string that lives until the next call
+        let words = unsafe { CStr::from_ptr((self.library.0.error)(context.0.as_ptr())) }.to_string_lossy().into_owned();
+        let error = error_of(status, words);
+        if let DeviceError::Failed(words) = &error {
+            self.failed.store(true, Ordering::Relaxed);
+            tracing::warn!(device = self.description.name, error = words, "the device failed: the processor goes on alone");
+        }
+        Err(error)
+    }
+
+    /// Makes something that lives on the device.
+    fn make(self: &Arc<Self>, free: Free, f: impl FnOnce(&Api, Raw, &mut Raw) -> i32) -> Result<Object, DeviceError> {
+        let mut made = null_mut();
+        self.call(|api, context| f(api, context, &mut made))?;
+        let handle = NonNull::new(made).map(Handle).ok_or_else(|| DeviceError::Failed("nothing was made".to_owned()))?;
+        Ok(Object { device: Arc::clone(self), handle, free })
+    }
+
+    /// Values to coefficients of one vector of `2^log` elements, as the header says. Errors: [`DeviceError`]; the vector is then spoilt.
+    pub fn to_coefficients(&self, log: u32, values: &mut [u64], factor: Option<&Fr>) -> Result<(), DeviceError> {
+        check(values.len() == 4 << log)?;
+        let factor = factor.map_or(null(), |factor| words::scalar(factor).as_ptr());
+        // SAFETY: the vector has 2^log elements, the factor one
+        self.call(|api, context| unsafe { (api.to_coefficients)(context, log, 1, values.as_mut_ptr(), factor) })
+    }
+
+    /// Coefficients to values. Errors: [`DeviceError`]; the vector is then spoilt.
+    pub fn to_values(&self, log: u32, coefficients: &mut [u64], factor: Option<&Fr>) -> Result<(), DeviceError> {
+        check(coefficients.len() == 4 << log)?;
+        let factor = factor.map_or(null(), |factor| words::scalar(factor).as_ptr());
+        // SAFETY: the vector has 2^log elements, the factor one
+        self.call(|api, context| unsafe { (api.to_values)(context, log, 1, coefficients.as_mut_ptr(), factor) })
+    }
+}
+
+fn check(holds: bool) -> Result<(), DeviceError> {
+    if holds { Ok(()) } else { Err(DeviceError::Argument("a length does not fit".to_owned())) }
+}
+
+type Free = fn(&Api) -> unsafe extern "C" fn(Raw);
+
+/// Something on a device.
+struct Object {
+    device: Arc<Device>,
+    handle: Handle,
+    free: Free,
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "on {}", self.device.description.name)
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        let _one_at_a_time = self.device.lock();
+        // SAFETY: nobody has it any more, and its context is live
+        unsafe { (self.free)(&self.device.library.0)(self.handle.0.as_ptr()) }
+    }
+}
+
+impl Object {
+    fn call(&self, f: impl FnOnce(&Api, Raw) -> i32) -> Result<(), DeviceError> {
+        self.device.call(|api, _| f(api, self.handle.0.as_ptr()))
+    }
+}
+
+/// Bases in G1 on a device.
+#[derive(Debug)]
+pub struct Bases {
+    object: Object,
+    len: usize,
+}
+
+impl Bases {
+    /// Uploads them; `multiples` as in the header, 0 for what suits. Errors: [`DeviceError`].
+    pub fn new(device: &Arc<Device>, points: &[G1Affine], multiples: u32) -> Result<Self, DeviceError> {
+        let words = words::points(points);
+        // SAFETY: there are 8 words for each point
+        let new = |api: &Api, context, out: &mut Raw| unsafe { (api.bases_new)(context, words.as_ptr(), points.len(), multiples, out) };
+        Ok(Self { object: device.make(|api| api.bases_free, new)?, len: points.len() })
+    }
+
+    /// `Σ scalars[i] · bases[from + i]`. Errors: [`DeviceError`].
+    pub fn msm(&self, from: usize, scalars: &[Fr]) -> Result<G1Projective, DeviceError> {
+        check(from.checked_add(scalars.len()).is_some_and(|end| end <= self.len))?;
+        let (words, mut out) = (words::scalars(scalars), [0; 12]);
+        // SAFETY: there are 4 words for each scalar, and room for the result
+        self.object.call(|api, bases| unsafe { (api.msm)(bases, from, words.as_ptr(), scalars.len(), out.as_mut_ptr()) })?;
+        Ok(words::to_point(&out))
+    }
+
+    /// The same for lists of small scalars. Errors: [`DeviceError`].
+    pub fn msm_small(&self, lists: &[&[i32]]) -> Result<Vec<G1Projective>, DeviceError> {
+        check(lists.iter().all(|list| list.len() <= self.len))?;
+        let pointers: Vec<*const i32> = lists.iter().map(|list| list.as_ptr()).collect();
+        let lengths: Vec<usize> = lists.iter().map(|list| list.len()).collect();
+        let mut out = vec![[0; 12]; lists.len()];
+        // SAFETY: a pointer and a length for each list, and room for a result for each
+        self.object.call(|api, bases| unsafe {
+            (api.msm_small)(bases, pointers.as_ptr(), lengths.as_ptr(), lists.len(), out.as_mut_ptr().cast())
+        })?;
+        Ok(out.iter().map(words::to_point).collect())
+    }
+}
+
+/// `Σ scalars[i] · points[i]` in G2. Errors: [`DeviceError`].
+pub fn msm_g2(device: &Arc<Device>, points: &[G2Affine], scalars: &[Fr]) -> Result<G2Projective, DeviceError> {
+    check(points.len() == scalars.len())?;
+    let (points_words, words, mut out) = (words::points_g2(points), words::scalars(scalars), [0; 24]);
+    // SAFETY: there are 16 words for each point
+    let new = |api: &Api, context, out: &mut Raw| unsafe { (api.bases_g2_new)(context, points_words.as_ptr(), points.len(), out) };
+    let bases = device.make(|api| api.bases_g2_free, new)?;
+    // SAFETY: there are 4 words for each scalar, and room for the result
+    bases.call(|api, bases| unsafe { (api.msm_g2)(bases, words.as_ptr(), scalars.len(), out.as_mut_ptr()) })?;
+    Ok(words::to_point_g2(&out))
+}
+
+/// Cells on a device.
+#[derive(Debug)]
+pub struct Cells(Object);
+
+impl Cells {
+    /// Uploads them. Errors: [`DeviceError`].
+    pub fn new(device: &Arc<Device>, cells: &[i32]) -> Result<Self, DeviceError> {
+        // SAFETY: the slice is as long as it says
+        let new = |api: &Api, context, out: &mut Raw| unsafe { (api.cells_new)(context, cells.as_ptr(), cells.len(), out) };
+        Ok(Self(device.make(|api| api.cells_free, new)?))
+    }
+
+    /// See the header. Errors: [`DeviceError`].
+    pub fn fold_rows(&self, from: usize, factors: &[Fr], width: usize) -> Result<Vec<Fr>, DeviceError> {
+        let (words, mut out) = (words::scalars(factors), vec![0; 4 * width]);
+        // SAFETY: a factor for each row, and room for `width` elements
+        self.0.call(|api, cells| unsafe { (api.fold_rows)(cells, from, factors.len(), width, words.as_ptr(), out.as_mut_ptr()) })?;
+        Ok(words::to_scalars(&out))
+    }
+
+    /// See the header. Errors: [`DeviceError`].
+    pub fn dot_rows(&self, from: usize, factors: &[Fr], rows: usize) -> Result<Vec<Fr>, DeviceError> {
+        let (words, mut out) = (words::scalars(factors), vec![0; 4 * rows]);
+        // SAFETY: a factor for each cell of a row, and room for `rows` elements
+        self.0.call(|api, cells| unsafe { (api.dot_rows)(cells, from, rows, factors.len(), words.as_ptr(), out.as_mut_ptr()) })?;
+        Ok(words::to_scalars(&out))
+    }
+}
+
+/// A sumcheck of products on a device.
+pub struct Product(Object);
+
+impl Product {
+    /// Uploads the factors, whose lengths are equal powers of two. Errors: [`DeviceError`].
+    pub fn new(device: &Arc<Device>, a: &[Fr], b: &[Fr]) -> Result<Self, DeviceError> {
+        check(a.len() == b.len())?;
+        let (a_words, b_words) = (words::scalars(a), words::scalars(b));
+        // SAFETY: both have as many elements as `a`
+        let new =
+            |api: &Api, context, out: &mut Raw| unsafe { (api.product_new)(context, a_words.as_ptr(), b_words.as_ptr(), a.len(), out) };
+        Ok(Self(device.make(|api| api.product_free, new)?))
+    }
+
+    /// The next message. Errors: [`DeviceError`].
+    pub fn message(&self) -> Result<[Fr; 2], DeviceError> {
+        let mut out = [0; 8];
+        // SAFETY: there is room for two elements
+        self.0.call(|api, product| unsafe { (api.product_message)(product, out.as_mut_ptr()) })?;
+        Ok(words::to_array(&out))
+    }
+
+    /// Binds a variable. Errors: [`DeviceError`].
+    pub fn bind(&self, x: &Fr) -> Result<(), DeviceError> {
+        // SAFETY: an element has four words
+        self.0.call(|api, product| unsafe { (api.product_bind)(product, words::scalar(x).as_ptr()) })
+    }
+
+    /// The first elements. Errors: [`DeviceError`].
+    pub fn first(&self) -> Result<[Fr; 2], DeviceError> {
+        let mut out = [0; 8];
+        // SAFETY: there is room for two elements
+        self.0.call(|api, product| unsafe { (api.product_first)(product, out.as_mut_ptr()) })?;
+        Ok(words::to_array(&out))
+    }
+}
+
+/// A tree of fractions on a device.
+pub struct Tree {
+    object: Object,
+    arities: Vec<usize>,
+    /// Arity of the level whose rounds go on.
+    arity: usize,
+}
+
+impl Tree {
+    /// Uploads the leaves, and computes all levels and the root. Errors: [`DeviceError`].
+    pub fn new(
+        device: &Arc<Device>,
+        leaves: &assay_prover::inner::FlatLeaves,
+        arities: Vec<usize>,
+    ) -> Result<(Self, [Fr; 2]), DeviceError> {
+        let (index, numerators) = (&leaves.index, &leaves.numerators);
+        check(index.len() == numerators.len() && index.iter().all(|i| (*i as usize) < leaves.values.len()))?;
+        let (values, mut root) = (words::scalars(&leaves.values), [0; 8]);
+        let levels: Vec<u32> = arities.iter().map(|arity| *arity as u32).collect();
+        // SAFETY: all slices are as long as they say, indices are within the values, and there is room for two elements
+        let new = |api: &Api, context, out: &mut Raw| unsafe {
+            let (values, count) = (values.as_ptr(), leaves.values.len());
+            let (index, numerators, leaves) = (index.as_ptr(), numerators.as_ptr(), index.len());
+            (api.tree_new)(context, values, count, index, numerators, leaves, levels.as_ptr(), levels.len(), out, root.as_mut_ptr())
+        };
+        let object = device.make(|api| api.tree_free, new)?;
+        Ok((Self { object, arities, arity: 0 }, words::to_array(&root)))
+    }
+
+    /// Begins a level's rounds. Errors: [`DeviceError`].
+    pub fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> Result<[Fr; 5], DeviceError> {
+        self.arity = *self.arities.get(level).ok_or_else(|| DeviceError::Argument("there is no such level".to_owned()))?;
+        let (r_words, mut out) = (words::scalars(r), [0; 20]);
+        let (level, variables) = (level as u32, r.len() as u32);
+        // SAFETY: `r` has as many elements as it says, and there is room for five
+        self.object.call(|api, tree| unsafe {
+            (api.level_begin)(tree, level, words::scalar(lambda).as_ptr(), r_words.as_ptr(), variables, out.as_mut_ptr())
+        })?;
+        Ok(words::to_array(&out))
+    }
+
+    /// Binds a variable. Errors: [`DeviceError`].
+    pub fn bind(&mut self, x: &Fr) -> Result<[Fr; 5], DeviceError> {
+        let mut out = [0; 20];
+        // SAFETY: an element has four words, and there is room for five
+        self.object.call(|api, tree| unsafe { (api.level_bind)(tree, words::scalar(x).as_ptr(), out.as_mut_ptr()) })?;
+        Ok(words::to_array(&out))
+    }
+
+    /// The node that is left. Errors: [`DeviceError`].
+    pub fn children(&mut self) -> Result<Vec<Fr>, DeviceError> {
+        let mut out = vec![0; 8 << self.arity];
+        // SAFETY: there is room for as many numerators and denominators as the level's nodes have children
+        self.object.call(|api, tree| unsafe { (api.level_children)(tree, out.as_mut_ptr()) })?;
+        Ok(words::to_scalars(&out))
+    }
+}
