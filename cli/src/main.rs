@@ -3,6 +3,7 @@
 mod args;
 mod batch;
 mod commands;
+mod device;
 mod exit;
 mod files;
 mod proof_file;
@@ -64,6 +65,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),
         Command::Revoke(args) => runtime.block_on(ui.until_cancelled(commands::chain::revoke(ui, args))),
         Command::Demo(args) => runtime.block_on(ui.until_cancelled(commands::demo::demo(ui, args))),
+        Command::Doctor => commands::doctor::doctor(ui),
         Command::Completions(_) => Ok(()),
     }
 }

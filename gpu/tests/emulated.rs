@@ -10,6 +10,7 @@ use assay_prover::package::{Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::{System, WrapProvingKey};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
@@ -18,9 +19,8 @@ use std::sync::{Arc, LazyLock};
 static LIBRARY: LazyLock<Option<(PathBuf, Arc<Library>)>> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("assay-gpu-emulated-{}", std::process::id()));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cuda/build.sh");
-    let compiler = std::env::var("CXX").unwrap_or_else(|_| "g++".to_owned());
-    if Command::new(&compiler).arg("--version").output().is_err() {
-        println!("skipped: there is no C++ compiler ({compiler}) for the emulated device");
+    if Command::new(compiler()).arg("--version").output().is_err() {
+        println!("skipped: there is no C++ compiler ({}) for the emulated device", compiler());
         return None;
     }
     let built = Command::new("bash").arg(script).arg("--emulated").arg(&folder).output().unwrap();
@@ -29,6 +29,10 @@ static LIBRARY: LazyLock<Option<(PathBuf, Arc<Library>)>> = LazyLock::new(|| {
     let library = Library::load(&path).unwrap();
     Some((path, library))
 });
+
+fn compiler() -> String {
+    std::env::var("CXX").unwrap_or_else(|_| "g++".to_owned())
+}
 
 /// All work goes to the emulated device.
 fn emulated() -> Option<Cuda> {
@@ -62,6 +66,33 @@ fn a_full_device_costs_no_result() {
     }
     cuda.device().limit_memory(0).unwrap();
     conformance::msm(&cuda, &Cpu, 10).unwrap();
+}
+
+/// A device that dies in the middle of a sumcheck or of a sum: the processor goes on from there.
+#[test]
+fn a_device_that_fails_costs_no_result() {
+    let Some((emulated, _)) = LIBRARY.as_ref() else { return };
+    let path = emulated.with_file_name("libassay_gpu_failing.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/failing.cpp");
+    let built = Command::new(compiler())
+        .args(["-std=c++17", "-shared", "-fPIC", "-Wl,-rpath,$ORIGIN", source])
+        .args([emulated.as_os_str(), OsStr::new("-ldl"), OsStr::new("-o"), path.as_os_str()])
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let library = Library::load(&path).unwrap();
+    let check: [fn(&Cuda) -> Result<(), conformance::Mismatch>; 3] = [
+        |cuda| conformance::product(cuda, &Cpu, 9),
+        |cuda| conformance::fractions(cuda, &Cpu),
+        |cuda| (0..3).try_for_each(|_| conformance::msm_small(cuda, &Cpu, 9)),
+    ];
+    for check in check {
+        let cuda = Cuda::new(&library, 0, Least::NOTHING).unwrap();
+        check(&cuda).unwrap();
+        assert!(cuda.device().has_failed());
+        // and whatever comes after
+        conformance::all(&cuda, &Cpu, 8).unwrap();
+    }
 }
 
 /// Lengths that do not fit are refused here and not tried.

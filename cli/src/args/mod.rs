@@ -70,6 +70,11 @@ pub enum Command {
     Revoke(RevokeArgs),
     /// Run the whole market on this machine and show what holds and what fails
     Demo(DemoArgs),
+    /// Say what this machine proves with, and check that a device computes what the processor does
+    #[command(after_help = "\
+A device is found through libassay_gpu.so, which gpu/cuda/build.sh makes: in $ASSAY_GPU_LIBRARY (\"none\": use no device), beside this program, in ../lib, or where the
+system looks. $ASSAY_GPU_DEVICE is the number of the device, 0 if not set.")]
+    Doctor,
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod compile;
 pub mod demo;
+pub mod doctor;
 pub mod inspect;
 pub mod keys;
 pub mod prove;

@@ -2,6 +2,7 @@
 
 use crate::args::{ProveArgs, RunArgs, VerifyArgs};
 use crate::batch;
+use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
 use crate::proof_file::{self, Kind, ProofFile};
@@ -81,7 +82,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let log = key.as_ref().map_or(package.model.shape.layout.log_chunk, |key| key.wrap.srs_log(&key.model.shape));
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, log)?;
     let keys = key.map(|key| Ok::<_, Failure>((proving_key(ui, &pk, &key, &srs)?, key))).transpose()?;
-    let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, srs)?.batched(batch)?))?;
+    let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::on_device(srs))?.batched(batch)?))?;
     let shape = seller.shape();
     let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
     let model = |s: &Seller| s.package.model.clone();

@@ -3,6 +3,7 @@
 use super::{chain, prove};
 use crate::args::ServeArgs;
 use crate::batch::{self, BatchError};
+use crate::device;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
@@ -104,7 +105,7 @@ async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, 
     files::warn_key(ui, &key);
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
     let proving = prove::proving_key(ui, &pk, &key, &srs)?;
-    let seller = ui.phase("prepare", |_| Seller::new(package, srs))?.with_wrap_key(proving);
+    let seller = ui.phase("prepare", |_| Seller::new(package, device::on_device(srs)))?.with_wrap_key(proving);
     Ok(engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id)
 }
 

@@ -4,6 +4,7 @@ use super::super::{chain, keys};
 use super::hold;
 use crate::args::Objective;
 use crate::commands::compile::choose_log_chunk;
+use crate::device;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
@@ -132,7 +133,7 @@ impl World {
             let srs = srs::file::load(&self.file("srs"))?;
             let proving = read_proving_key(&self.file("pk"), &package.model, &srs)?;
             let mut engine = NativeEngine::new();
-            engine.add(Some(model), Seller::new(package, srs)?.with_wrap_key(proving), self.key.clone())?;
+            engine.add(Some(model), Seller::new(package, device::on_device(srs))?.with_wrap_key(proving), self.key.clone())?;
             Ok::<_, Failure>(Arc::new(engine))
         })?;
         let listed = chain::find_model(&self.rpc, self.at.models, self.key.model.commitment().into(), self.seller.address()).await?;

@@ -1,0 +1,145 @@
+//! A CUDA device against the processor beside it: multiplications, transforms, whole proofs. `benches/gpu.sh` runs it, `docs/gpu.md` has its figures.
+
+use ark_bn254::{Fr, G1Affine, G1Projective};
+use ark_ec::{CurveGroup, PrimeGroup};
+use ark_ff::{AdditiveGroup, Field};
+use assay_circuits::sample;
+use assay_gpu::search;
+use assay_prover::backend::{Backend, Cpu};
+use assay_prover::control::Control;
+use assay_prover::ntt::Domain;
+use assay_prover::package::{Metadata, Package};
+use assay_prover::seller::{InputOpening, Seller};
+use assay_prover::srs::Srs;
+use assay_prover::wrap::{System, WrapProvingKey};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Each figure is the best of so many.
+const RUNS: usize = 5;
+
+fn main() {
+    let found = search::find();
+    let Some(cuda) = found.backend else {
+        println!("no device: nothing measured");
+        found.tried.iter().for_each(|(path, reason)| println!("{}: {reason}", path.display()));
+        return;
+    };
+    // for a try on a small machine, or on an emulated device
+    let largest: u32 = std::env::var("ASSAY_BENCH_LOG").ok().and_then(|log| log.parse().ok()).unwrap_or(24);
+    println!("device: {}\nprocessor: {}\n", cuda.name(), Cpu.name());
+    println!("| work | device | processor | ratio |\n|---|---|---|---|");
+    let backends: [Arc<dyn Backend>; 2] = [Arc::new(cuda), Arc::new(Cpu)];
+    for log in [16, 20, 24].map(|log: u32| log.min(largest)) {
+        multiplications(&backends, log);
+    }
+    for log in [16, 20, 24].map(|log: u32| log.min(largest)) {
+        transforms(&backends, log);
+    }
+    for (name, network, c, wrap) in [
+        ("LeNet-5, universal wrap", sample::lenet5(), 16, Some(System::Universal)),
+        ("LeNet-5, Groth16", sample::lenet5(), 16, Some(System::Groth16)),
+        ("LeNet-5, inner", sample::lenet5(), 11, None),
+        ("VGG-16, universal wrap", sample::vgg16(), 17, Some(System::Universal)),
+        ("VGG-16, inner", sample::vgg16(), 14, None),
+    ] {
+        if c <= largest {
+            proofs(&backends, name, network, c, wrap);
+        }
+    }
+}
+
+/// The best of some runs, in seconds.
+fn best(mut f: impl FnMut()) -> f64 {
+    (0..RUNS).map(|_| time(&mut f)).fold(f64::MAX, f64::min)
+}
+
+fn time(f: &mut impl FnMut()) -> f64 {
+    let start = Instant::now();
+    f();
+    start.elapsed().as_secs_f64()
+}
+
+fn row(work: &str, [device, processor]: [f64; 2]) {
+    println!("| {work} | {:.2} ms | {:.2} ms | {:.1} |", 1e3 * device, 1e3 * processor, processor / device);
+}
+
+fn scalars(n: usize) -> Vec<Fr> {
+    let step = Fr::from(rand::random::<u64>()).pow([5]);
+    std::iter::successors(Some(step), |value| Some(*value * step + Fr::ONE)).take(n).collect()
+}
+
+/// Different points, without a multiplication for each.
+fn points(n: usize) -> Vec<G1Affine> {
+    const PART: usize = 1 << 12;
+    let mut sum = G1Projective::generator();
+    let mut points = Vec::with_capacity(n);
+    while points.len() < n {
+        let part: Vec<G1Projective> = (0..PART.min(n - points.len()))
+            .map(|i| {
+                sum.double_in_place();
+                if i % 2 == 1 {
+                    sum += G1Projective::generator()
+                }
+                sum
+            })
+            .collect();
+        points.extend(G1Projective::normalize_batch(&part));
+    }
+    points
+}
+
+fn multiplications(backends: &[Arc<dyn Backend>; 2], log: u32) {
+    let n = 1usize << log;
+    let (points, scalars) = (Arc::new(points(n)), scalars(n));
+    let small: Vec<i32> = scalars.iter().map(|s| (s.0.0[0] as i16).into()).collect();
+    let bases = backends.each_ref().map(|backend| backend.bases(Arc::clone(&points)));
+    let sums = bases.each_ref().map(|bases| (bases.msm(&scalars).into_affine(), bases.msm_small(&[&small])[0].into_affine()));
+    assert!(sums[0] == sums[1], "the device is wrong");
+    row(&format!("msm 2^{log}, scalars uploaded"), bases.each_ref().map(|bases| best(|| _ = black_box(bases.msm(&scalars)))));
+    row(&format!("msm 2^{log}, 16-bit scalars"), bases.each_ref().map(|bases| best(|| _ = black_box(bases.msm_small(&[&small])))));
+}
+
+fn transforms(backends: &[Arc<dyn Backend>; 2], log: u32) {
+    let Some(domain) = Domain::new(log) else { return };
+    let values = scalars(1 << log);
+    let transformed = backends.each_ref().map(|backend| {
+        let mut values = values.clone();
+        backend.to_coefficients(&domain, &mut values, None);
+        values
+    });
+    assert!(transformed[0] == transformed[1], "the device is wrong");
+    let mut values = values;
+    let seconds = backends.each_ref().map(|backend| best(|| backend.to_coefficients(&domain, &mut values, None)));
+    row(&format!("transform 2^{log}, there and back over the bus"), seconds);
+}
+
+fn proofs(
+    backends: &[Arc<dyn Backend>; 2],
+    name: &str,
+    network: (assay_circuits::model::Architecture, assay_circuits::model::Weights),
+    c: u32,
+    wrap: Option<System>,
+) {
+    let (architecture, weights) = network;
+    let cells = sample::random_input(&architecture, 1);
+    let seconds = backends.each_ref().map(|backend| {
+        let srs = Srs::development(c + 1).on(Arc::clone(backend));
+        let package = Package::new(Metadata::default(), architecture.clone(), weights.clone(), c, &srs).expect("the network has a package");
+        let shape = package.model.shape.clone();
+        let key = wrap.map(|system| match system {
+            System::Universal => WrapProvingKey::universal(&shape, &srs).expect("the powers are enough"),
+            System::Groth16 => WrapProvingKey::development(&shape, &srs.id()).expect("the circuit is made"),
+        });
+        let seller = Seller::new(package, srs).expect("the powers are enough");
+        let seller = key.into_iter().fold(seller, Seller::with_wrap_key);
+        let input = InputOpening::private(&shape, cells.clone());
+        // both verify before they are handed out
+        best(|| match wrap {
+            Some(_) => drop(seller.prove_wrapped(&input, Fr::ZERO, &Control::new()).expect("it is proven")),
+            None => drop(seller.prove_native(&input, Fr::ZERO, &Control::new()).expect("it is proven")),
+        })
+    });
+    row(name, seconds);
+}

@@ -1,0 +1,64 @@
+//! `assay doctor`.
+
+use crate::device;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::ui::Ui;
+use assay_gpu::{Cuda, Least, Search};
+use assay_prover::backend::{Backend, Cpu, conformance};
+use serde_json::{Value, json};
+
+/// Sizes of the self-check go up to two to this.
+const CHECK_LOG: u32 = 12;
+
+/// Says what this machine proves with, and checks that a device computes what the processor does.
+pub fn doctor(ui: &Ui) -> Outcome {
+    let Search { tried, unwanted, library, devices, backend } = device::search();
+    let check = backend.as_ref().map(|cuda| check(ui, cuda)).transpose()?;
+
+    let processor = Cpu.name();
+    let mut lines = vec![format!("processor  {processor}")];
+    let mut devices_json = Vec::new();
+    if *unwanted {
+        lines.push("device     none, as ASSAY_GPU_LIBRARY says".to_owned());
+    }
+    if let Some(library) = library {
+        lines.push(format!("library    {}", library.display()));
+    }
+    for (number, device) in devices.iter().enumerate() {
+        let (name, memory_gib, emulated) = (&device.name, device.memory_bytes >> 30, device.emulated);
+        let architecture = format!("{}.{}", device.architecture / 10, device.architecture % 10);
+        let emulated_text = if emulated { ", emulated by the processor" } else { "" };
+        let multiprocessors = device.multiprocessors;
+        lines.push(format!("device {number}   {name}: {memory_gib} GiB, compute capability {architecture}, {multiprocessors} multiprocessors{emulated_text}"));
+        devices_json.push(json!({
+            "number": number, "name": name, "memory_bytes": device.memory_bytes, "architecture": architecture,
+            "multiprocessors": multiprocessors, "emulated": emulated,
+        }));
+    }
+    lines.extend(tried.iter().map(|(path, reason)| format!("no device  {}: {reason}", path.display())));
+    let verdict = match &check {
+        None => "the processor proves".to_owned(),
+        Some(Ok(())) => "the device proves; it computes what the processor does".to_owned(),
+        Some(Err(mismatch)) => format!("DO NOT USE the device: {mismatch}"),
+    };
+    lines.push(verdict.clone());
+    let tried: Vec<Value> = tried.iter().map(|(path, reason)| json!({ "library": path, "reason": reason.to_string() })).collect();
+    let works = check.as_ref().map(Result::is_ok);
+    ui.finish(
+        json!({ "processor": processor, "library": library, "devices": devices_json, "tried": tried, "unwanted": unwanted, "device_works": works }),
+        lines.join("\n"),
+    );
+    if works == Some(false) { Err(Failure::message(Exit::Failed, verdict)) } else { Ok(()) }
+}
+
+/// The same work on the device, however small, and on the processor.
+fn check(ui: &Ui, cuda: &Cuda) -> Outcome<Result<(), conformance::Mismatch>> {
+    ui.phase("check the device", |_| {
+        let device = cuda.with(Least::NOTHING);
+        let result = conformance::all(&device, &Cpu, CHECK_LOG);
+        if device.device().has_failed() {
+            return Err(Failure::message(Exit::Failed, "the device failed during the check: see the log (ASSAY_LOG=warn)"));
+        }
+        Ok(result)
+    })
+}
