@@ -1,9 +1,9 @@
 //! The fractions at the leaves of the lookup tree.
 
-use super::level::{Level, Piece};
+use super::level::{Level, Piece, ROOM};
 use super::small::Combination;
 use super::witness::{TableRows, Witness, table_of};
-use crate::poly::filled;
+use crate::poly::{filled, filled_with_room};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
@@ -20,8 +20,9 @@ pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witne
     let rows = row_denominators(shape, tables, beta, gamma);
     let start = shape.layout.witness.first_chunk << shape.layout.log_chunk;
     let units = units(shape);
-    let others = shape.layout.leaf_count - units.len();
-    let (mut p, mut d) = (filled(Fr::ONE, others), filled(Fr::ZERO, others));
+    // before and after the units
+    let mut rows_of = [units.start, shape.layout.leaf_count - units.end]
+        .map(|len| (filled_with_room(Fr::ONE, len, ROOM), filled_with_room(Fr::ZERO, len, ROOM)));
     let mut columns: [Vec<Fr>; 4] = std::array::from_fn(|_| filled(Fr::ZERO, units.len() / 4));
     for ((kind, block), found) in shape.layout.leaves.iter().zip(&witness.rows) {
         let range = block.range();
@@ -44,8 +45,9 @@ pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witne
             });
             continue;
         }
-        let skipped = if range.start < units.start { 0 } else { units.len() };
+        let (side, skipped) = if range.start < units.start { (0, 0) } else { (1, units.end) };
         let range = range.start - skipped..range.end - skipped;
+        let (p, d) = &mut rows_of[side];
         let (p, d) = (&mut p[range.clone()], &mut d[range]);
         if let Some(multiplicity) = multiplicity {
             d.copy_from_slice(denominators);
@@ -55,8 +57,8 @@ pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witne
             d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = denominator(i));
         }
     }
-    let (after_p, after_d) = (p.split_off(units.start), d.split_off(units.start));
-    let mut pieces = vec![Piece::Rows(p, d), Piece::Units(columns), Piece::Rows(after_p, after_d)];
+    let [before, after] = rows_of.map(|(p, d)| Piece::Rows(p, d));
+    let mut pieces = vec![before, Piece::Units(columns), after];
     pieces.retain(|piece| !piece.is_empty());
     Level::new(pieces)
 }

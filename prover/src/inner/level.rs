@@ -1,6 +1,6 @@
 //! A level of the tree of fractions, and the rounds of its sumcheck. No transcript here.
 
-use crate::poly::{SERIAL, add, filled, sum_of_parts};
+use crate::poly::{SERIAL, add, filled, filled_with_room, sum_of_parts};
 use crate::simd::{self, Isa, Nodes};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -10,6 +10,9 @@ use std::ops::Range;
 
 /// Nodes that a thread combines or binds at a time.
 const PART: usize = 256;
+
+/// Elements by which a level may still grow, at most: it is filled up to a multiple of its arity, and then to two nodes.
+pub const ROOM: usize = 8;
 
 /// A level as the tree has it: pieces one after the other, all but the last with a multiple of 4 nodes of arity four.
 pub struct Level(Vec<Piece>);
@@ -52,7 +55,7 @@ impl Level {
             d.resize(d.len().next_multiple_of(width), Fr::ONE);
         }
         let len = self.len(arity);
-        let (mut p, mut d) = (filled(Fr::ZERO, len), filled(Fr::ZERO, len));
+        let [mut p, mut d] = std::array::from_fn(|_| filled_with_room(Fr::ZERO, len, ROOM));
         let (mut rest_p, mut rest_d) = (&mut p[..], &mut d[..]);
         for piece in &self.0 {
             let (next_p, next_d);
@@ -180,7 +183,7 @@ impl Piece {
             (done / 2..weights.len())
                 .fold(message, |sum, j| add(sum, weighted(&node(&bound, 2 * j), &node(&bound, 2 * j + 1), &weights[j])))
         };
-        if len < SERIAL {
+        if len < SERIAL / 4 {
             parts.iter_mut().enumerate().map(work).fold([Fr::ZERO; 5], add)
         } else {
             parts.par_iter_mut().enumerate().map(work).reduce(|| [Fr::ZERO; 5], add)
@@ -204,7 +207,7 @@ impl Spare {
 
     fn keep(&mut self, piece: Piece) {
         match piece {
-            Piece::Rows(..) => {}
+            Piece::Rows(p, d) => self.0.extend([p, d]),
             Piece::Columns(columns) => self.0.extend(columns),
             Piece::Units(columns) => self.0.extend(columns),
         }
