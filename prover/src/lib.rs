@@ -6,9 +6,11 @@
 //! * [`plonk`], `ntt`: the universal wrap's proof system; transforms;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
 //! * `poly`: multilinear kernels;
+//! * [`backend`]: the seam behind which heavy computation is done;
 //! * [`statement`]: what a proof is about;
 //! * [`key`], [`control`]: verifying keys; progress and cancellation.
 
+pub mod backend;
 pub mod control;
 pub mod inner;
 pub mod key;

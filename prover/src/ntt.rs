@@ -21,6 +21,13 @@ pub struct Domain {
     inverse_len: Fr,
 }
 
+/// The way of a polynomial's coefficients to a coset of a domain.
+pub struct Coset {
+    factor: Fr,
+    /// `factor^i / 2^log` at the place of coefficient `i`.
+    powers: Vec<Fr>,
+}
+
 impl Domain {
     /// The subgroup of order `2^log`. `None` beyond 2^28, the largest.
     pub fn new(log: u32) -> Option<Self> {
@@ -44,6 +51,11 @@ impl Domain {
         Some(Self { isa, log, forward: twiddles(root), inverse: twiddles(Field::inverse(&root)?), inverse_len })
     }
 
+    /// Log of the order.
+    pub fn log(&self) -> u32 {
+        self.log
+    }
+
     /// The order.
     pub fn len(&self) -> usize {
         1 << self.log
@@ -54,26 +66,27 @@ impl Domain {
         if self.log == 0 { 0 } else { i.reverse_bits() >> (usize::BITS - self.log) }
     }
 
-    /// Values to coefficients, in bit-reversed order and `2^log` times as large; `values` has the domain's length.
-    pub fn to_coefficients(&self, values: &mut [Fr]) {
+    /// Values to coefficients, in bit-reversed order and `2^log` times as large; then to a coset's, if there is one. `values` has the domain's length.
+    pub fn to_coefficients(&self, values: &mut [Fr], coset: Option<&Coset>) {
         self.in_frequency(values);
+        coset.iter().for_each(|coset| multiply(values, &coset.powers));
     }
 
-    /// Coefficients in bit-reversed order to values.
-    pub fn to_values(&self, coefficients: &mut [Fr]) {
+    /// Coefficients in bit-reversed order, first taken to a coset's if there is one, to values.
+    pub fn to_values(&self, coefficients: &mut [Fr], coset: Option<&Coset>) {
+        coset.iter().for_each(|coset| multiply(coefficients, &coset.powers));
         self.in_time(coefficients, true);
     }
 
-    /// `factor^i / 2^log` at the place of coefficient `i`: times these, what [`Self::to_coefficients`] left are the coefficients of the polynomial of
-    /// `factor · X`.
-    pub fn powers(&self, factor: Fr) -> Vec<Fr> {
+    /// From `2^log` times the coefficients of a polynomial to those of the same of `factor · X`.
+    pub fn coset(&self, factor: Fr) -> Coset {
         // the top bit of a place, set first, is the lowest of its coefficient's number
         let (mut powers, mut step) = (vec![self.inverse_len], factor);
         for _ in 0..self.log {
             powers = powers.iter().flat_map(|p| [*p, *p * step]).collect();
             step.square_in_place();
         }
-        powers
+        Coset { factor, powers }
     }
 
     fn in_frequency(&self, x: &mut [Fr]) {
@@ -184,8 +197,15 @@ impl Domain {
     }
 }
 
+impl Coset {
+    /// What `X` is multiplied by.
+    pub fn factor(&self) -> &Fr {
+        &self.factor
+    }
+}
+
 /// Multiplies the elements by `factors`.
-pub fn multiply(values: &mut [Fr], factors: &[Fr]) {
+fn multiply(values: &mut [Fr], factors: &[Fr]) {
     values.par_iter_mut().zip(factors).with_min_len(1024).for_each(|(value, factor)| *value *= factor);
 }
 
@@ -206,16 +226,14 @@ mod tests {
             for isa in Isa::available().iter().map(|isa| Some(*isa)).chain([None]) {
                 let domain = Domain::with(isa, log).unwrap();
                 let mut x = values.clone();
-                domain.to_coefficients(&mut x);
-                multiply(&mut x, &domain.powers(Fr::ONE));
+                domain.to_coefficients(&mut x, Some(&domain.coset(Fr::ONE)));
                 assert!((0..x.len()).all(|i| x[domain.place(i)] == coefficients[i]), "{isa:?} 2^{log}");
                 let mut back = x.clone();
-                domain.to_values(&mut back);
+                domain.to_values(&mut back, None);
                 assert_eq!(back, values, "{isa:?} 2^{log}");
                 let mut shifted = values.clone();
-                domain.to_coefficients(&mut shifted);
-                multiply(&mut shifted, &domain.powers(factor));
-                domain.to_values(&mut shifted);
+                domain.to_coefficients(&mut shifted, None);
+                domain.to_values(&mut shifted, Some(&domain.coset(factor)));
                 assert_eq!(shifted, arkworks.get_coset(factor).unwrap().fft(&coefficients), "{isa:?} 2^{log}");
             }
         }

@@ -195,12 +195,15 @@ impl Package {
         let damaged = || FileError::Damaged { path: path.to_owned() };
         let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
         let committed =
-            Committed { cells: weight_cells(&model.shape, &body.weights), blinding: blinding?, commitments: model.weights.clone() };
+            Committed { cells: weight_cells(&model.shape, &body.weights).into(), blinding: blinding?, commitments: model.weights.clone() };
         if committed.blinding.len() != committed.commitments.len() {
             return Err(damaged());
         }
-        let tables =
-            Committed { cells: table_cells(&model.shape), blinding: vec![Fr::ZERO; model.tables.len()], commitments: model.tables.clone() };
+        let tables = Committed {
+            cells: table_cells(&model.shape).into(),
+            blinding: vec![Fr::ZERO; model.tables.len()],
+            commitments: model.tables.clone(),
+        };
         Ok(Self { metadata: body.metadata, model, weights: body.weights, committed, tables })
     }
 

@@ -1,7 +1,7 @@
 //! The seller's prover: a package, its SRS and its proving key, ready to serve.
 
 use crate::control::{Cancelled, Control, Phase};
-use crate::inner::{self, Committed, InnerError, InnerProver, Proved, TableRows};
+use crate::inner::{self, Committed, Held, InnerError, InnerProver, Proved, TableRows};
 use crate::key::KeyError;
 use crate::native::{self, Claim, NativeProof, ProofError, Unopened};
 use crate::package::{FileError, Package};
@@ -101,6 +101,8 @@ pub struct Seller {
     /// Its SRS.
     pub srs: Srs,
     rows: Vec<TableRows>,
+    weights: Held,
+    tables: Held,
     wrap: Option<(WrapProvingKey, WrapVerifyingKey)>,
 }
 
@@ -109,7 +111,8 @@ impl Seller {
     pub fn new(package: Package, srs: Srs) -> Result<Self, FileError> {
         package.check_srs(&srs)?;
         let rows = TableRows::all(&package.model.shape);
-        Ok(Self { package, srs, rows, wrap: None })
+        let (weights, tables) = (Held::new(&srs, package.committed.clone()), Held::new(&srs, package.tables.clone()));
+        Ok(Self { package, srs, rows, weights, tables, wrap: None })
     }
 
     /// Adds the proving key.
@@ -203,8 +206,7 @@ impl Seller {
         hiding: bool,
         control: &Control<'_>,
     ) -> Result<Proved, InnerError> {
-        let Package { model, committed, tables, .. } = &self.package;
-        let prover = InnerProver { shape: &model.shape, srs: &self.srs, weights: committed, tables, rows: &self.rows };
+        let prover = InnerProver { shape: self.shape(), srs: &self.srs, weights: &self.weights, tables: &self.tables, rows: &self.rows };
         inner::prove(&prover, input, trace, context, hiding, control)
     }
 

@@ -328,9 +328,10 @@ fn sizes() {
         ("digits", sample::digits_cnn(), 14, Batch::ONE, 12),
         ("LeNet-5", sample::lenet5(), 16, Batch::ONE, 12),
         ("CIFAR", sample::cifar_cnn(), 16, Batch::ONE, 12),
-        ("MLP", sample::mlp_4x1024(), 16, Batch::ONE, 13),
-        ("VGG-16", sample::vgg16(), 17, Batch::ONE, 13),
+        ("MLP", sample::mlp_4x1024(), 16, Batch::ONE, 12),
+        ("VGG-16", sample::vgg16(), 17, Batch::ONE, 12),
         ("LeNet-5 by 64", sample::lenet5(), 17, Batch::joint(6), 12),
+        ("64 of LeNet-5", sample::lenet5(), 17, Batch::separate(6), 12),
     ];
     for (name, (architecture, _), log_chunk, batch, log_rows) in networks {
         let shape = Shape::batched(architecture, log_chunk, batch).unwrap();

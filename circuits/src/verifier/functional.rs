@@ -3,15 +3,18 @@
 //! [`build`] is the one place where the protocol's linear claims are written down; the verifier and the circuit evaluate the result at a
 //! point, the prover lays it out over the hypercube. `docs/protocol.md` sections 3, 5, 6, 7.
 
+use super::axis::{Axis, Shifted};
 use super::eq::{eq, eq_index, eq_table};
+use super::runs::Powers;
 use super::{Challenges, powers, products, table};
 use crate::Fr;
 use crate::batch::Batch;
 use crate::layout::{Block, LeafKind};
-use crate::model::{AxisMap, Dims, Term, Window};
+use crate::model::{Dims, Term};
 use crate::scalar::{Scalar, int, power_of_two};
 use crate::shape::Shape;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A summand of `L`, nonzero on one block only.
 #[derive(Clone, Debug)]
@@ -40,19 +43,30 @@ pub enum FunctionalTerm<S> {
         coefficient: S,
         /// A point of the coordinates of channels and, above them, of inferences.
         channels: Vec<S>,
-        /// `2^log_height` values.
-        rows: Vec<S>,
-        /// `2^log_width` values.
-        columns: Vec<S>,
+        /// Of the height's coordinates.
+        rows: Axis<S>,
+        /// Of the width's.
+        columns: Axis<S>,
     },
-    /// A value per listed cell of an inference, times one per inference.
+    /// A value per listed cell of an inference, times `eq(inferences, ·)`.
     Cells {
         /// Where.
         block: Block,
         /// `(cell of an inference, value)`.
         cells: Vec<(usize, S)>,
-        /// A factor for each inference.
+        /// As many coordinates as number inferences.
         inferences: Vec<S>,
+    },
+    /// `coefficient` times powers at cells of an inference, times powers for inferences.
+    Powers {
+        /// Where.
+        block: Block,
+        /// The factor.
+        coefficient: S,
+        /// By the cells of an inference.
+        cells: Powers<S>,
+        /// By inferences.
+        inferences: Powers<S>,
     },
 }
 
@@ -210,23 +224,26 @@ impl<S: Scalar> Builder<'_, S> {
 
     fn public_term(&mut self, term: &Term, dims: Dims, weight: &S) {
         let u = &self.challenges.leaves.point;
-        let [u_w, u_h, u_c, u_b] = split(u, dims, self.shape.batch);
+        let [_, _, u_c, u_b] = split(u, dims, self.shape.batch);
         let block = self.shape.layout.column(term.source());
         let Some(source) = self.shape.architecture.dims(term.source()) else { return };
         match term {
             Term::Dense { .. } | Term::Conv { .. } => {}
-            Term::Stencil { rows, cols, .. } => self.terms.push(FunctionalTerm::Tensor {
-                block,
-                coefficient: -weight.clone(),
-                channels: [u_c, u_b].concat(),
-                rows: pull_axis(rows, &eq_table(u_h), 1 << source.log_height()),
-                columns: pull_axis(cols, &eq_table(u_w), 1 << source.log_width()),
-            }),
+            Term::Stencil { rows, cols, .. } => {
+                let [width, height] = plane(dims);
+                self.terms.push(FunctionalTerm::Tensor {
+                    block,
+                    coefficient: -weight.clone(),
+                    channels: [u_c, u_b].concat(),
+                    rows: Axis::map(rows, u, height, source.log_height()),
+                    columns: Axis::map(cols, u, width, source.log_width()),
+                });
+            }
             Term::Gather { coefficient, pairs, .. } => {
                 let e = eq_table(&u[..dims.log_size() as usize]);
                 let factor = -weight.times(int(i64::from(*coefficient)));
                 let cell = |(to, from): &(u32, u32)| (*from as usize, e[*to as usize].clone() * &factor);
-                self.terms.push(FunctionalTerm::Cells { block, cells: pairs.iter().map(cell).collect(), inferences: eq_table(u_b) });
+                self.terms.push(FunctionalTerm::Cells { block, cells: pairs.iter().map(cell).collect(), inferences: u_b.to_vec() });
             }
         }
     }
@@ -234,14 +251,12 @@ impl<S: Scalar> Builder<'_, S> {
     /// The output cells of all inferences, joined by powers of `δ`, times `first`.
     fn output_claims(&mut self, first: &S, output_sum: &S) {
         let description = &self.shape.architecture.output;
-        let delta = powers(&self.challenges.delta, description.cells.len());
-        let next = delta.last().map_or_else(S::one, |last| last.clone() * &self.challenges.delta);
-        let inferences = powers(&next, self.shape.batch.inferences());
-        let sum = |values: &[S]| values.iter().fold(S::zero(), |sum, value| sum + value);
-        let half = (sum(&delta) * sum(&inferences)).times(power_of_two(15));
+        let cells = Powers::new(description.cells.iter().map(|cell| *cell as usize), &self.challenges.delta);
+        let inferences = Powers::new(0..self.shape.batch.inferences(), cells.next());
+        let half = (cells.total() * inferences.total()).times(power_of_two(15));
         self.target = self.target.clone() + (output_sum.clone() - half) * first;
-        let cells = description.cells.iter().zip(delta).map(|(cell, delta)| (*cell as usize, delta * first)).collect();
-        self.terms.push(FunctionalTerm::Cells { block: self.shape.layout.column(description.source), cells, inferences });
+        let block = self.shape.layout.column(description.source);
+        self.terms.push(FunctionalTerm::Powers { block, coefficient: first.clone(), cells, inferences });
     }
 
     /// The product sumcheck's evaluations of weights and activations.
@@ -251,7 +266,8 @@ impl<S: Scalar> Builder<'_, S> {
         for ((product, values), delta) in products.iter().zip(evaluations).zip(delta.chunks(2)) {
             let layer = &shape.architecture.layers[product.layer];
             let s = &challenges.product_point[challenges.product_point.len() - product.variables..];
-            let [u_w, u_h, u_c, u_b] = split(&challenges.leaves.point, layer.dims, shape.batch);
+            let u = &challenges.leaves.point;
+            let [_, _, u_c, u_b] = split(u, layer.dims, shape.batch);
             for (value, delta) in values.iter().zip(delta) {
                 self.target = self.target.clone() + value.clone() * delta;
             }
@@ -264,8 +280,9 @@ impl<S: Scalar> Builder<'_, S> {
                 Term::Conv { window, .. } => {
                     let (k_w, rest) = s.split_at(window.log_width() as usize);
                     let (k_h, channels) = rest.split_at(window.log_height() as usize);
-                    let rows = pull_window(window, 0, (u_h, layer.dims.height), k_h, source.height, 1 << source.log_height());
-                    let columns = pull_window(window, 1, (u_w, layer.dims.width), k_w, source.width, 1 << source.log_width());
+                    let [width, height] = plane(layer.dims);
+                    let rows = Axis::window(window, 0, [layer.dims.height, source.height], u, height, k_h, source.log_height());
+                    let columns = Axis::window(window, 1, [layer.dims.width, source.width], u, width, k_w, source.log_width());
                     FunctionalTerm::Tensor { block, coefficient, channels: [channels, u_b].concat(), rows, columns }
                 }
                 _ => FunctionalTerm::Eq { block, coefficient, point: [s, u_b].concat() },
@@ -302,31 +319,18 @@ pub fn split<S>(point: &[S], dims: Dims, batch: Batch) -> [&[S]; 4] {
     [w, h, c, &rest[..batch.log_len() as usize]]
 }
 
-/// `t[from] = Σ_to e[to] · coefficient`.
-pub fn pull_axis<S: Scalar>(map: &AxisMap, e: &[S], len: usize) -> Vec<S> {
-    let mut table = vec![S::zero(); len];
-    for (to, from, coefficient) in &map.entries {
-        let slot = &mut table[*from as usize];
-        *slot = slot.clone() + e[*to as usize].times(int(i64::from(*coefficient)));
-    }
-    table
-}
-
-/// `t[in] = Σ_{out, k → in} eq(u, out)·eq(s, k)` along one axis of a convolution.
-pub fn pull_window<S: Scalar>(window: &Window, axis: usize, (u, len_out): (&[S], u32), s: &[S], len_in: u32, padded: usize) -> Vec<S> {
-    let (e_out, e_k) = (eq_table(u), eq_table(s));
-    let mut table = vec![S::zero(); padded];
-    for (out, k, at) in window.taps(axis, len_out, len_in) {
-        table[at] = table[at].clone() + e_out[out].clone() * &e_k[k];
-    }
-    table
+/// Which coordinates of a point are those of width and height.
+fn plane(dims: Dims) -> [Range<usize>; 2] {
+    let width = dims.log_width() as usize;
+    [0..width, width..width + dims.log_height() as usize]
 }
 
 impl<S> FunctionalTerm<S> {
     /// The block outside which the term is zero.
     pub fn block(&self) -> Block {
         match self {
-            Self::Leaf { block, .. } | Self::Eq { block, .. } | Self::Tensor { block, .. } | Self::Cells { block, .. } => *block,
+            Self::Leaf { block, .. } | Self::Eq { block, .. } | Self::Tensor { block, .. } => *block,
+            Self::Cells { block, .. } | Self::Powers { block, .. } => *block,
         }
     }
 }
@@ -339,7 +343,7 @@ impl<S: Scalar> Functional<S> {
             let last = prefixes[prefixes.len() - 1].clone();
             prefixes.push(last * super::eq::eq_bit(a, b));
         }
-        let mut tables = Tables { point, made: BTreeMap::new() };
+        let mut tables = Tables { point, made: BTreeMap::new(), shifted: Shifted::new(u, point) };
         let mut sum = S::zero();
         for term in &self.terms {
             let block = term.block();
@@ -350,15 +354,19 @@ impl<S: Scalar> Functional<S> {
                 FunctionalTerm::Leaf { coefficient, .. } => eq(&own, u) * coefficient,
                 FunctionalTerm::Eq { coefficient, point, .. } => eq(point, &own) * coefficient,
                 FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
-                    let (log_w, log_h) = (columns.len().ilog2() as usize, rows.len().ilog2() as usize);
-                    let row = dot(rows, tables.get(log_w, log_h));
-                    let column = dot(columns, tables.get(0, log_w));
+                    let (log_w, log_h) = (columns.log_len() as usize, rows.log_len() as usize);
+                    let row = tables.extend(rows, log_w);
+                    let column = tables.extend(columns, 0);
                     eq(channels, &own[log_w + log_h..]) * coefficient * row * column
                 }
                 FunctionalTerm::Cells { cells, inferences, .. } => {
-                    let batch = dot(inferences, tables.get((block.log_item + block.gap) as usize, block.log_batch() as usize));
+                    let batch = eq(inferences, &own[block.log_item as usize..]);
                     let e = tables.get(0, block.log_item as usize);
                     cells.iter().fold(S::zero(), |sum, (cell, value)| sum + e[*cell].clone() * value) * batch
+                }
+                FunctionalTerm::Powers { coefficient, cells, inferences, .. } => {
+                    let (item, batch) = own.split_at(block.log_item as usize);
+                    cells.evaluate(item) * inferences.evaluate(batch) * coefficient
                 }
             };
             sum = sum + value * place;
@@ -367,15 +375,25 @@ impl<S: Scalar> Functional<S> {
     }
 }
 
-/// `eq` tables of stretches of one point, made once each.
+/// What terms have in common at one point.
 struct Tables<'a, S> {
     point: &'a [S],
+    /// `eq` tables of stretches of the point.
     made: BTreeMap<(usize, usize), Vec<S>>,
+    shifted: Shifted<'a, S>,
 }
 
 impl<S: Scalar> Tables<'_, S> {
     fn get(&mut self, start: usize, len: usize) -> &[S] {
         self.made.entry((start, len)).or_insert_with(|| eq_table(&self.point[start..start + len]))
+    }
+
+    /// An axis whose coordinates are those from `start` on.
+    fn extend(&mut self, axis: &Axis<S>, start: usize) -> S {
+        match axis {
+            Axis::Table(table) => dot(table, self.get(start, axis.log_len() as usize)),
+            Axis::Shifts(shifts) => self.shifted.evaluate(shifts, start),
+        }
     }
 }
 

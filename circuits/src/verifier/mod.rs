@@ -3,10 +3,12 @@
 //! It reduces "the output is what the executor computes" to one claim on an opening of a folded commitment ([`Reduced`]), which the
 //! caller must discharge with a pairing. `docs/protocol.md` sections 4 to 7; the order of this file is the order of the protocol.
 
+pub mod axis;
 pub mod eq;
 pub mod functional;
 pub mod lookup;
 mod proof;
+pub mod runs;
 pub mod sumcheck;
 pub mod table;
 

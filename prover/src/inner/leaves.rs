@@ -2,65 +2,150 @@
 
 use super::level::{Level, Piece, ROOM};
 use super::small::Combination;
-use super::witness::{TableRows, Witness, table_of};
+use super::witness::{Row, TableRows, table_of};
 use crate::poly::{filled, filled_with_room};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::layout::LeafKind;
 use assay_circuits::shape::Shape;
+use assay_circuits::verifier::level_arities;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Fewest leaves of a block whose numerators are not stored: a piece of a level ends on a multiple of its smallest block, and is kept apart for as many rounds as that is even.
 const LEAST: usize = 1 << 8;
 
-/// All leaves for challenges `β, γ`. The numerators of lookups are 1, and are not stored where most of these lie one after the other.
-pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace, witness: &Witness, beta: Fr, gamma: Fr) -> Level {
-    let rows = row_denominators(shape, tables, beta, gamma);
-    let start = shape.layout.witness.first_chunk << shape.layout.log_chunk;
-    let units = units(shape);
-    // before and after the units
-    let mut rows_of = [units.start, shape.layout.leaf_count - units.end]
-        .map(|len| (filled_with_room(Fr::ONE, len, ROOM), filled_with_room(Fr::ZERO, len, ROOM)));
-    let mut columns: [Vec<Fr>; 4] = std::array::from_fn(|_| filled(Fr::ZERO, units.len() / 4));
-    for ((kind, block), found) in shape.layout.leaves.iter().zip(&witness.rows) {
-        let range = block.range();
-        let (table, multiplicity) = match *kind {
-            LeafKind::Table { table } => (Some(table), Some(shape.layout.tables[table].multiplicity)),
-            LeafKind::Range { range } => (Some(shape.architecture.tables.len() + range), Some(shape.layout.ranges[range].multiplicity)),
-            kind => (table_of(shape, kind), None),
-        };
-        let denominators = table.map_or(&[][..], |table| &rows[table]);
-        let denominator = |i: usize| match found[i].index() {
-            Some(row) => denominators[row],
-            None => missing(shape, trace, *kind, i, beta, gamma),
-        };
-        if units.contains(&range.start) {
-            let range = (range.start - units.start) / 4..(range.end - units.start) / 4;
-            let [d0, d1, d2, d3] = columns.each_mut().map(|column| &mut column[range.clone()]);
-            let nodes = d0.par_iter_mut().zip(d1).zip(d2.par_iter_mut().zip(d3)).enumerate().with_min_len(256);
-            nodes.for_each(|(j, ((d0, d1), (d2, d3)))| {
-                (*d0, *d1, *d2, *d3) = (denominator(4 * j), denominator(4 * j + 1), denominator(4 * j + 2), denominator(4 * j + 3));
-            });
-            continue;
-        }
-        let (side, skipped) = if range.start < units.start { (0, 0) } else { (1, units.end) };
-        let range = range.start - skipped..range.end - skipped;
-        let (p, d) = &mut rows_of[side];
-        let (p, d) = (&mut p[range.clone()], &mut d[range]);
-        if let Some(multiplicity) = multiplicity {
-            d.copy_from_slice(denominators);
-            let counts = &witness.cells[multiplicity.offset - start..][..multiplicity.size()];
-            p.iter_mut().zip(counts).for_each(|(p, count)| *p = if *count == 0 { Fr::ZERO } else { -Fr::from(*count) });
-        } else {
-            d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = denominator(i));
-        }
+/// What the leaves follow from: the lookups of an execution, and challenges `β, γ`.
+pub struct Leaves<'a> {
+    /// The shape.
+    pub shape: &'a Shape,
+    /// Rows of the activation tables.
+    pub tables: &'a [TableRows],
+    /// The execution.
+    pub trace: &'a Trace,
+    /// Cells of the witness region.
+    pub cells: &'a [i32],
+    /// For each block of leaves, the rows that its lookups found; empty for tables.
+    pub rows: &'a [Vec<Row>],
+    /// The first challenge.
+    pub beta: Fr,
+    /// The second.
+    pub gamma: Fr,
+}
+
+/// Leaf `i` is `numerators[i] / values[index[i]]`.
+pub struct FlatLeaves {
+    /// All denominators there are.
+    pub values: Vec<Fr>,
+    /// Which one each leaf has.
+    pub index: Vec<u32>,
+    /// Numerators.
+    pub numerators: Vec<i32>,
+}
+
+/// The leaves of one block.
+struct BlockLeaves<'a> {
+    kind: LeafKind,
+    range: Range<usize>,
+    /// The table that they are rows of, or are looked up in.
+    table: usize,
+    /// Of rows, how often each was found.
+    counts: Option<&'a [i32]>,
+    found: &'a [Row],
+}
+
+impl<'a> Leaves<'a> {
+    /// How many variables each level of the tree merges, from the leaves on.
+    pub fn arities(&self) -> Vec<usize> {
+        let mut arities = level_arities(self.shape.layout.log_leaves);
+        arities.reverse();
+        arities
     }
-    let [before, after] = rows_of.map(|(p, d)| Piece::Rows(p, d));
-    let mut pieces = vec![before, Piece::Units(columns), after];
-    pieces.retain(|piece| !piece.is_empty());
-    Level::new(pieces)
+
+    fn blocks(&self) -> impl Iterator<Item = BlockLeaves<'a>> + '_ {
+        let layout = &self.shape.layout;
+        let start = layout.witness.first_chunk << layout.log_chunk;
+        layout.leaves.iter().zip(self.rows).map(move |((kind, block), found)| {
+            let (table, multiplicity) = match *kind {
+                LeafKind::Table { table } => (table, Some(layout.tables[table].multiplicity)),
+                LeafKind::Range { range } => (self.shape.architecture.tables.len() + range, Some(layout.ranges[range].multiplicity)),
+                kind => (table_of(self.shape, kind).unwrap_or_default(), None),
+            };
+            let counts = multiplicity.map(|block| &self.cells[block.offset - start..][..block.size()]);
+            BlockLeaves { kind: *kind, range: block.range(), table, counts, found }
+        })
+    }
+
+    /// The denominator of a block's lookup that is in no table.
+    fn missing(&self, block: &BlockLeaves<'_>, i: usize) -> Fr {
+        missing(self.shape, self.trace, block.kind, i, self.beta, self.gamma)
+    }
+
+    /// As a list.
+    pub fn flat(&self) -> FlatLeaves {
+        let rows = row_denominators(self.shape, self.tables, self.beta, self.gamma);
+        let starts: Vec<u32> = rows.iter().scan(0, |sum, rows| Some(std::mem::replace(sum, *sum + rows.len() as u32))).collect();
+        let mut values = rows.concat();
+        let count = self.shape.layout.leaf_count;
+        let (mut index, mut numerators) = (vec![0; count], vec![1; count]);
+        for block in self.blocks() {
+            let start = starts[block.table];
+            let (index, numerators) = (&mut index[block.range.clone()], &mut numerators[block.range.clone()]);
+            if let Some(counts) = block.counts {
+                index.iter_mut().zip(start..).for_each(|(index, row)| *index = row);
+                numerators.iter_mut().zip(counts).for_each(|(numerator, count)| *numerator = -count);
+                continue;
+            }
+            for (i, index) in index.iter_mut().enumerate() {
+                *index = block.found[i].index().map_or(values.len() as u32, |row| start + row as u32);
+                if *index as usize == values.len() {
+                    values.push(self.missing(&block, i));
+                }
+            }
+        }
+        FlatLeaves { values, index, numerators }
+    }
+
+    /// As a level of the tree. The numerators of lookups are 1, and are not stored where most of these lie one after the other.
+    pub fn level(&self) -> Level {
+        let rows = row_denominators(self.shape, self.tables, self.beta, self.gamma);
+        let units = units(self.shape);
+        // before and after the units
+        let mut rows_of = [units.start, self.shape.layout.leaf_count - units.end]
+            .map(|len| (filled_with_room(Fr::ONE, len, ROOM), filled_with_room(Fr::ZERO, len, ROOM)));
+        let mut columns: [Vec<Fr>; 4] = std::array::from_fn(|_| filled(Fr::ZERO, units.len() / 4));
+        for block in self.blocks() {
+            let (range, denominators) = (block.range.clone(), &rows[block.table]);
+            let denominator = |i: usize| match block.found[i].index() {
+                Some(row) => denominators[row],
+                None => self.missing(&block, i),
+            };
+            if units.contains(&range.start) {
+                let range = (range.start - units.start) / 4..(range.end - units.start) / 4;
+                let [d0, d1, d2, d3] = columns.each_mut().map(|column| &mut column[range.clone()]);
+                let nodes = d0.par_iter_mut().zip(d1).zip(d2.par_iter_mut().zip(d3)).enumerate().with_min_len(256);
+                nodes.for_each(|(j, ((d0, d1), (d2, d3)))| {
+                    (*d0, *d1, *d2, *d3) = (denominator(4 * j), denominator(4 * j + 1), denominator(4 * j + 2), denominator(4 * j + 3));
+                });
+                continue;
+            }
+            let (side, skipped) = if range.start < units.start { (0, 0) } else { (1, units.end) };
+            let range = range.start - skipped..range.end - skipped;
+            let (p, d) = &mut rows_of[side];
+            let (p, d) = (&mut p[range.clone()], &mut d[range]);
+            if let Some(counts) = block.counts {
+                d.copy_from_slice(denominators);
+                p.iter_mut().zip(counts).for_each(|(p, count)| *p = if *count == 0 { Fr::ZERO } else { -Fr::from(*count) });
+            } else {
+                d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = denominator(i));
+            }
+        }
+        let [before, after] = rows_of.map(|(p, d)| Piece::Rows(p, d));
+        let mut pieces = vec![before, Piece::Units(columns), after];
+        pieces.retain(|piece| !piece.is_empty());
+        Level::new(pieces)
+    }
 }
 
 /// The longest run of blocks of lookups, each of [`LEAST`] leaves or more.

@@ -1,6 +1,8 @@
-//! A level of the tree of fractions, and the rounds of its sumcheck. No transcript here.
+//! The tree of fractions, its levels, and the rounds of a level's sumcheck. No transcript here.
 
-use crate::poly::{SERIAL, add, filled, filled_with_room, sum_of_parts};
+use super::leaves::Leaves;
+use crate::backend::Fractions;
+use crate::poly::{SERIAL, add, eq_tables, filled, filled_with_room, sum_of_parts};
 use crate::simd::{self, Isa, Nodes};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -14,7 +16,57 @@ const PART: usize = 256;
 /// Elements by which a level may still grow, at most: it is filled up to a multiple of its arity, and then to two nodes.
 pub const ROOM: usize = 8;
 
+/// All levels.
+pub struct Tree {
+    /// From the leaves on, the root last; one whose rounds have begun is empty.
+    levels: Vec<Level>,
+    arities: Vec<usize>,
+    /// Of the level whose rounds go on: its arity, the weights of its rounds, the number of the next one.
+    rounds: Option<(Rounds, usize)>,
+    weights: Vec<Vec<Fr>>,
+    next: usize,
+}
+
+impl Tree {
+    /// Over leaves.
+    pub fn new(leaves: &Leaves<'_>) -> Self {
+        let (arities, mut levels) = (leaves.arities(), vec![leaves.level()]);
+        for (i, arity) in arities.iter().enumerate() {
+            let parent = levels[i].parent(*arity);
+            levels.push(parent);
+        }
+        Self { levels, arities, rounds: None, weights: Vec::new(), next: 0 }
+    }
+}
+
+impl Fractions for Tree {
+    fn root(&self) -> [Fr; 2] {
+        self.levels.last().map_or([Fr::ZERO, Fr::ONE], Level::first)
+    }
+
+    fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> [Fr; 5] {
+        let (level, arity) = (std::mem::take(&mut self.levels[level]), self.arities[level]);
+        self.weights = eq_tables(r.get(1..).unwrap_or_default(), level.len(arity).div_ceil(2));
+        self.next = 1;
+        // the level at the root has no rounds, and may have the other arity; all others have arity four
+        let (rounds, message) = Rounds::new(level, *lambda, if r.is_empty() { &[] } else { &self.weights[0] });
+        self.rounds = Some((rounds, arity));
+        message
+    }
+
+    fn bind(&mut self, x: &Fr) -> [Fr; 5] {
+        let weights = self.weights.get(self.next).map_or(&[][..], Vec::as_slice);
+        self.next += 1;
+        self.rounds.as_mut().map_or([Fr::ZERO; 5], |(rounds, _)| rounds.bind(x, weights))
+    }
+
+    fn children(&mut self) -> Vec<Fr> {
+        self.rounds.take().map_or_else(Vec::new, |(rounds, arity)| rounds.into_children(arity))
+    }
+}
+
 /// A level as the tree has it: pieces one after the other, all but the last with a multiple of 4 nodes of arity four.
+#[derive(Default)]
 pub struct Level(Vec<Piece>);
 
 /// Consecutive nodes.
@@ -317,7 +369,6 @@ fn g(v: &[Fr; 8]) -> Fr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::poly::eq_tables;
     use ark_ff::UniformRand;
 
     /// The same level in one piece and in several: the same parents, messages and last node.

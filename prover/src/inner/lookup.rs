@@ -2,9 +2,8 @@
 //!
 //! Levels are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
 
-use super::level::{Level, Rounds};
-use crate::poly::eq_tables;
-use ark_ff::{AdditiveGroup, Field};
+use crate::backend::Fractions;
+use ark_ff::Field;
 use assay_circuits::Fr;
 use assay_circuits::transcript::Transcript;
 use assay_circuits::verifier::lookup::{LeafClaims, select};
@@ -12,28 +11,31 @@ use assay_circuits::verifier::sumcheck::quartic_at;
 use assay_circuits::verifier::{LevelProof, level_arities};
 
 /// Proves that the fractions sum to zero. Returns the root, the levels and the claims on the leaves that remain.
-pub fn prove(leaves: Level, log_leaves: u32, transcript: &mut Transcript<Fr>) -> ([Fr; 2], Vec<LevelProof<Fr>>, LeafClaims<Fr>) {
-    let arities = level_arities(log_leaves);
-    let mut tree = vec![leaves];
-    for &arity in arities.iter().rev() {
-        let last = tree.len() - 1;
-        let parent = tree[last].parent(arity);
-        tree.push(parent);
-    }
-    let root = tree.pop().map_or([Fr::ZERO, Fr::ONE], |level| level.first());
+pub fn prove(
+    mut tree: Box<dyn Fractions + '_>,
+    log_leaves: u32,
+    transcript: &mut Transcript<Fr>,
+) -> ([Fr; 2], Vec<LevelProof<Fr>>, LeafClaims<Fr>) {
+    let root = tree.root();
     transcript.absorb_all(&root);
     let mut claims = LeafClaims { point: Vec::new(), numerator: root[0], denominator: root[1] };
-    let mut levels = Vec::new();
-    for &arity in &arities {
-        let Some(level) = tree.pop() else { break };
-        let (proof, next) = prove_level(level, arity, claims, transcript);
+    let arities = level_arities(log_leaves);
+    let mut levels = Vec::with_capacity(arities.len());
+    for (i, &arity) in arities.iter().enumerate() {
+        let (proof, next) = prove_level(tree.as_mut(), arities.len() - 1 - i, arity, claims, transcript);
         levels.push(proof);
         claims = next;
     }
     (root, levels, claims)
 }
 
-fn prove_level(level: Level, arity: usize, claims: LeafClaims<Fr>, transcript: &mut Transcript<Fr>) -> (LevelProof<Fr>, LeafClaims<Fr>) {
+fn prove_level(
+    tree: &mut dyn Fractions,
+    level: usize,
+    arity: usize,
+    claims: LeafClaims<Fr>,
+    transcript: &mut Transcript<Fr>,
+) -> (LevelProof<Fr>, LeafClaims<Fr>) {
     let lambda = transcript.challenge();
     let r = claims.point;
     // Challenges are hash outputs; should one be 0, its inverse stays 0, the claim that follows is false and the proof is refused.
@@ -41,9 +43,7 @@ fn prove_level(level: Level, arity: usize, claims: LeafClaims<Fr>, transcript: &
     ark_ff::batch_inversion(&mut inverses);
     let mut claim = claims.numerator + claims.denominator * lambda;
     let (mut point, mut messages) = (Vec::with_capacity(r.len()), Vec::with_capacity(r.len()));
-    let weights = eq_tables(r.get(1..).unwrap_or_default(), level.len(arity).div_ceil(2));
-    // The level at the root has no rounds, and may have the other arity; all others have arity four.
-    let (mut rounds, mut sums) = Rounds::new(level, lambda, if r.is_empty() { &[] } else { &weights[0] });
+    let mut sums = tree.begin(level, &lambda, &r);
     for (i, r_i) in r.iter().enumerate() {
         let [values @ .., mass] = sums;
         // Beyond the end g = P + λD = λ, a constant.
@@ -54,11 +54,11 @@ fn prove_level(level: Level, arity: usize, claims: LeafClaims<Fr>, transcript: &
         let x = transcript.challenge();
         let at_one = (claim - (Fr::ONE - r_i) * zero) * inverses[i];
         claim = quartic_at([&zero, &minus_one, &two, &values[3]], &at_one, &x);
-        sums = rounds.bind(&x, weights.get(i + 1).map_or(&[], Vec::as_slice));
+        sums = tree.bind(&x);
         point.push(x);
         messages.push(message);
     }
-    let children = rounds.into_children(arity);
+    let children = tree.children();
     transcript.absorb_all(&children);
     let child = transcript.challenges(arity);
     let (numerators, denominators) = children.split_at(1 << arity);

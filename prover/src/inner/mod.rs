@@ -3,17 +3,19 @@
 //! Only [`prove`] touches the transcript's order; the modules below are its reductions and kernels.
 
 mod leaves;
-mod level;
+pub(crate) mod level;
 mod lookup;
 mod opening;
 mod product;
 mod region;
 pub mod small;
-mod witness;
+pub(crate) mod witness;
 
+pub use leaves::{FlatLeaves, Leaves};
 pub use region::Committed;
 pub use witness::TableRows;
 
+use crate::backend;
 use crate::control::{Cancelled, Control, Phase};
 use crate::pcs::{self, Mask, Opening, PcsError};
 use crate::poly::eq_table;
@@ -28,7 +30,8 @@ use assay_circuits::verifier::{self, Challenges, Claimed, InnerProof, Reduced};
 use assay_circuits::wrap::{PublicInputs, public_data};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use region::Cells;
+use region::{Cells, Owned};
+use std::sync::Arc;
 
 /// Why no proof was made.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,24 @@ pub enum InnerError {
     Opening(#[from] PcsError),
 }
 
+/// Chunks whose cells a backend holds.
+pub struct Held {
+    /// The chunks.
+    pub committed: Committed,
+    cells: Arc<dyn backend::Cells>,
+}
+
+impl Held {
+    /// Gives the cells to the backend of the SRS.
+    pub fn new(srs: &Srs, committed: Committed) -> Self {
+        Self { cells: srs.backend().cells(Arc::clone(&committed.cells)), committed }
+    }
+
+    fn owned(&self) -> Owned<'_> {
+        Owned { cells: &self.committed.cells, held: self.cells.as_ref(), blinding: &self.committed.blinding }
+    }
+}
+
 /// Everything that one model's proofs share.
 pub struct InnerProver<'a> {
     /// The shape.
@@ -57,9 +78,9 @@ pub struct InnerProver<'a> {
     /// The SRS.
     pub srs: &'a Srs,
     /// The seller's chunks.
-    pub weights: &'a Committed,
+    pub weights: &'a Held,
     /// Public table chunks.
-    pub tables: &'a Committed,
+    pub tables: &'a Held,
     /// Rows of the activation tables.
     pub rows: &'a [TableRows],
 }
@@ -150,18 +171,21 @@ pub fn prove(
     let blinding = if hiding { random_scalars(&mut rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
     let (committed, mask_commitment) = control.phase(Phase::Commit, || {
         let cells = std::mem::take(&mut witness.cells);
-        rayon::join(|| Committed::new(srs, layout.log_chunk, cells, blinding), || mask.as_ref().map(|mask| mask.commit(srs)))
+        rayon::join(
+            || Held::new(srs, Committed::new(srs, layout.log_chunk, cells, blinding)),
+            || mask.as_ref().map(|mask| mask.commit(srs)),
+        )
     })?;
-    witness.cells = committed.cells;
+    let input = Held::new(srs, input.clone());
 
     let output: Vec<i16> = trace.output(&shape.architecture).iter().map(|y| *y as i16).collect();
     let statement = Statement {
         context,
-        weights: &prover.weights.commitments,
-        tables: &prover.tables.commitments,
-        input: &input.commitments,
+        weights: &prover.weights.committed.commitments,
+        tables: &prover.tables.committed.commitments,
+        input: &input.committed.commitments,
         output: &output,
-        witness: &committed.commitments,
+        witness: &committed.committed.commitments,
         mask: mask_commitment.as_ref(),
     };
     let statement = statement.hash();
@@ -170,17 +194,11 @@ pub fn prove(
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
 
     let (root, levels, leaves) = control.phase(Phase::Lookup, || {
-        let leaves = leaves::build(shape, prover.rows, trace, &witness, beta, gamma);
-        lookup::prove(leaves, layout.log_leaves, &mut transcript)
+        let leaves = Leaves { shape, tables: prover.rows, trace, cells: &committed.committed.cells, rows: &witness.rows, beta, gamma };
+        lookup::prove(srs.backend().fractions(leaves), layout.log_leaves, &mut transcript)
     })?;
 
-    let owners = [
-        (&prover.weights.cells[..], &prover.weights.blinding[..]),
-        (&prover.tables.cells[..], &prover.tables.blinding[..]),
-        (&input.cells[..], &input.blinding[..]),
-        (&witness.cells[..], &committed.blinding[..]),
-    ];
-    let cells = Cells::new(layout, owners);
+    let cells = Cells::new(layout, [prover.weights, prover.tables, &input, &committed].map(Held::owned));
     let lambda = transcript.challenge();
     let products = control.phase(Phase::Linear, || product::prove(shape, &cells, trace, &leaves.point, lambda, &mut transcript))?;
     let delta = transcript.challenge();
@@ -191,7 +209,8 @@ pub fn prove(
     let (opening_rounds, point, evaluation, mut folded) = control.phase(Phase::Batch, || {
         let claimed = Claimed { product_sum: &products.sum, product_evaluations: &products.evaluations, output_sum: &output_sum };
         let functional = verifier::functional::build(shape, &challenges, &claimed);
-        let (rounds, point, evaluation) = opening::prove(shape, &cells, &functional, &challenges.leaves.point, &mut transcript);
+        let (rounds, point, evaluation) =
+            opening::prove(srs.backend().as_ref(), shape, &cells, &functional, &challenges.leaves.point, &mut transcript);
         let chunk_weights = eq_table(&point[layout.log_chunk as usize..]);
         let folded = cells.fold_chunks(&chunk_weights);
         (rounds, point, evaluation, folded)
@@ -222,5 +241,5 @@ pub fn prove(
         evaluation,
         mask: masked,
     };
-    Ok(Proved { statement, witness: committed.commitments, mask: mask_commitment, proof, reduced, public, folded })
+    Ok(Proved { statement, witness: committed.committed.commitments, mask: mask_commitment, proof, reduced, public, folded })
 }

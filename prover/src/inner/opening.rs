@@ -6,7 +6,8 @@
 //! all terms join in one dense sumcheck.
 
 use super::region::Cells;
-use super::small::{Combination, Values, fold_rows, pair_message};
+use super::small::{Combination, pair_message};
+use crate::backend::Backend;
 use crate::poly::{bind, eq_table, filled, product_message, scaled_eq_table};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -43,6 +44,7 @@ struct Dense<'a> {
 
 /// Proves it. Returns the messages, the final point and `G` there.
 pub fn prove(
+    backend: &dyn Backend,
     shape: &Shape,
     cells: &Cells<'_>,
     terms: &Functional<Fr>,
@@ -70,18 +72,17 @@ pub fn prove(
         point.push(x);
     }
 
-    let mut g = fold(cells, &point, variables);
-    let mut l = join(&structured, dense, &point, variables);
+    let mut product = backend.product(fold(cells, &point, variables), join(&structured, dense, &point, variables));
     for _ in split as usize..variables {
-        let message = product_message(&g, &l);
+        let message = product.message();
         transcript.absorb_all(&message);
         let x = transcript.challenge();
-        bind(&mut g, &x, Fr::ZERO);
-        bind(&mut l, &x, Fr::ZERO);
+        product.bind(&x);
         rounds.push(message);
         point.push(x);
     }
-    (rounds, point, g[0])
+    let [g, _] = product.first();
+    (rounds, point, g)
 }
 
 fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], split: u32) -> (Vec<Structured<'a>>, Vec<Dense<'a>>) {
@@ -127,7 +128,7 @@ impl<'a> Structured<'a> {
         let unit = 1usize << low_point.len();
         let mut marginals = vec![Fr::ZERO; unit];
         for (row, values) in &high {
-            let part = fold_rows(cells.get(row * unit..(row + values.len()) * unit), values, unit);
+            let part = cells.fold_rows(row * unit, values, unit);
             marginals.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
         }
         Self { low_point, high, low: eq_table(low_point), marginals }
@@ -170,22 +171,31 @@ fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
         FunctionalTerm::Leaf { block, coefficient } => scaled_eq_table(*coefficient, &u[..block.log_size as usize]),
         FunctionalTerm::Eq { coefficient, point, .. } => scaled_eq_table(*coefficient, point),
         FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
-            let channels = scaled_eq_table(*coefficient, channels);
+            let (channels, rows, columns) = (scaled_eq_table(*coefficient, channels), rows.values(u), columns.values(u));
             let mut values = filled(Fr::ZERO, channels.len() * rows.len() * columns.len());
             values.par_chunks_mut(columns.len()).enumerate().with_min_len(16).for_each(|(i, values)| {
                 let factor = channels[i / rows.len()] * rows[i % rows.len()];
-                values.iter_mut().zip(columns).for_each(|(value, column)| *value = factor * column);
+                values.iter_mut().zip(&columns).for_each(|(value, column)| *value = factor * column);
             });
             values
         }
         FunctionalTerm::Cells { block, cells, inferences } => {
-            let mut values = vec![Fr::ZERO; block.size()];
-            for (values, factor) in values.chunks_mut(1 << block.log_item).zip(inferences) {
-                cells.iter().for_each(|(cell, value)| values[*cell] += *value * factor);
-            }
-            values
+            let inferences = eq_table(inferences);
+            by_inference(block, inferences.iter().copied(), cells.iter().copied())
+        }
+        FunctionalTerm::Powers { block, coefficient, cells, inferences } => {
+            by_inference(block, inferences.cells().map(|(_, factor)| factor * coefficient), cells.cells().collect::<Vec<_>>().into_iter())
         }
     }
+}
+
+/// The values of cells of an inference, times a factor for each inference.
+fn by_inference(block: &Block, factors: impl Iterator<Item = Fr>, cells: impl Iterator<Item = (usize, Fr)> + Clone) -> Vec<Fr> {
+    let mut values = vec![Fr::ZERO; block.size()];
+    for (values, factor) in values.chunks_mut(1 << block.log_item).zip(factors) {
+        cells.clone().for_each(|(cell, value)| values[cell] += value * factor);
+    }
+    values
 }
 
 impl Dense<'_> {
@@ -214,14 +224,12 @@ impl Dense<'_> {
 
 /// `G` after the split rounds.
 fn fold(cells: &Cells<'_>, point: &[Fr], variables: usize) -> Vec<Fr> {
-    const PART: usize = 64;
     let unit = 1usize << point.len();
     let mut g = filled(Fr::ZERO, 1 << (variables - point.len()));
     let e = eq_table(point);
-    let values = Values::new(&e);
     for (start, part) in cells.stretches() {
-        let rows = start / unit..start / unit + part.len().div_ceil(unit);
-        g[rows].par_chunks_mut(PART).zip(part.par_chunks(PART * unit)).for_each(|(g, cells)| values.dot_rows(cells, g));
+        let rows = part.len().div_ceil(unit);
+        g[start / unit..][..rows].copy_from_slice(&cells.dot_rows(start, &e, rows));
     }
     g
 }

@@ -79,7 +79,7 @@ fn summands(shape: &Shape, cells: &Cells<'_>, trace: &Trace, u: &[Fr], lambda: F
         let layer = &shape.architecture.layers[product.layer];
         let term = &layer.terms[product.term];
         let [u_w, u_h, u_c, u_b] = split(u, layer.dims, shape.batch);
-        let w = fold_rows(cells.get(product.weights.range()), &eq_table(u_c), 1 << product.variables);
+        let w = cells.fold_rows(product.weights.offset, &eq_table(u_c), 1 << product.variables);
         // the sumcheck sees one inference: that of the combined sources
         let source = Column::new(trace.column(term.source()), u_b);
         let a = match (term, shape.architecture.dims(term.source())) {

@@ -15,10 +15,7 @@ mod poly;
 mod transcript;
 mod verify;
 
-use crate::{
-    msm::{msm, msm_small},
-    srs::Srs,
-};
+use crate::srs::Srs;
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 use ark_ff::Zero;
@@ -101,7 +98,7 @@ pub fn commit_small(srs: &Srs, cells: &[i32], blinding: Fr) -> Result<G1Affine, 
         return Err(PcsError::CoefficientCount { have: n, need: n.next_power_of_two() });
     }
     let powers = powers(srs, if blinding.is_zero() { n } else { n + 1 })?;
-    let sum: G1Projective = msm_small(powers.get(..n).unwrap_or(powers), &[cells]).into_iter().sum();
+    let sum: G1Projective = srs.g1.msm_small(&[cells]).into_iter().sum();
     Ok(match powers.get(n) {
         Some(top) => sum + *top * blinding,
         None => sum,
@@ -114,7 +111,8 @@ pub fn commit_small(srs: &Srs, cells: &[i32], blinding: Fr) -> Result<G1Affine, 
 /// # Errors
 /// [`PcsError::SrsTooSmall`].
 pub fn commit(srs: &Srs, coeffs: &[Fr]) -> Result<G1Affine, PcsError> {
-    Ok(msm(powers(srs, coeffs.len())?, coeffs).into_affine())
+    powers(srs, coeffs.len())?;
+    Ok(srs.g1.msm(coeffs).into_affine())
 }
 
 fn powers(srs: &Srs, need: usize) -> Result<&[G1Affine], PcsError> {

@@ -1,7 +1,8 @@
 //! Keys: what anybody derives from a shape's circuit and the powers of tau.
 
 use super::{INTERLEAVED, KEY_COMMITMENTS, PREPROCESSED, coset};
-use crate::ntt::{self, Domain};
+use crate::backend::Backend;
+use crate::ntt::{Coset, Domain};
 use crate::pcs::{self, PcsError};
 use crate::srs::Srs;
 use ark_bn254::G1Affine;
@@ -41,8 +42,7 @@ pub(super) struct Rows {
     pub(super) points: Vec<Fr>,
     /// The domain of [`DEGREE`] times the rows.
     pub(super) large: Domain,
-    /// Shift of each coset, and the factors that take a polynomial's coefficients there.
-    pub(super) cosets: Vec<(Fr, Vec<Fr>)>,
+    pub(super) cosets: Vec<Coset>,
     /// `1/n`.
     scale: Fr,
 }
@@ -56,7 +56,7 @@ impl Rows {
         let (root, fine) = (Fr::get_root_of_unity(1 << log)?, Fr::get_root_of_unity(1 << log_large)?);
         let points = std::iter::successors(Some(Fr::ONE), |x| Some(*x * root)).take(1 << log).collect();
         let shifts = std::iter::successors(Some(Fr::GENERATOR), |x| Some(*x * fine)).take(DEGREE);
-        let cosets = shifts.map(|shift| (shift, domain.powers(shift))).collect();
+        let cosets = shifts.map(|shift| domain.coset(shift)).collect();
         let scale = Field::inverse(&Fr::from(1u64 << log))?;
         Some(Self { domain, points, large, cosets, scale })
     }
@@ -71,16 +71,15 @@ impl Rows {
     }
 
     /// From values on the rows: what [`Self::on_coset`] and [`Self::coefficients`] take.
-    pub(super) fn interpolate(&self, mut values: Vec<Fr>) -> Vec<Fr> {
-        self.domain.to_coefficients(&mut values);
+    pub(super) fn interpolate(&self, backend: &dyn Backend, mut values: Vec<Fr>) -> Vec<Fr> {
+        backend.to_coefficients(&self.domain, &mut values, None);
         values
     }
 
     /// Values on a coset.
-    pub(super) fn on_coset(&self, interpolated: &[Fr], coset: usize) -> Vec<Fr> {
+    pub(super) fn on_coset(&self, backend: &dyn Backend, interpolated: &[Fr], coset: usize) -> Vec<Fr> {
         let mut values = interpolated.to_vec();
-        ntt::multiply(&mut values, &self.cosets[coset].1);
-        self.domain.to_values(&mut values);
+        backend.to_values(&self.domain, &mut values, Some(&self.cosets[coset]));
         values
     }
 
@@ -109,6 +108,7 @@ impl ProvingKey {
             return Err(too_small);
         }
         let rows = Rows::new(circuit.log_rows).ok_or(too_small)?;
+        let backend = srs.backend().as_ref();
         let n = rows.len();
         let at = |cell: u32| coset(cell as usize / n) * rows.points[cell as usize % n];
         let permutation: Vec<Vec<Fr>> =
@@ -117,7 +117,7 @@ impl ProvingKey {
         first[0] = Fr::ONE;
 
         let columns: Vec<&Vec<Fr>> = circuit.fixed.iter().chain(&permutation).chain([&first]).collect();
-        let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate((*values).clone())).collect();
+        let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(backend, (*values).clone())).collect();
         let coefficients: Vec<Vec<Fr>> = interpolated[..PREPROCESSED].par_iter().map(|p| rows.coefficients(p)).collect();
         let packed: [Vec<Fr>; KEY_COMMITMENTS] =
             std::array::from_fn(|i| interleave(&coefficients[INTERLEAVED * i..PREPROCESSED.min(INTERLEAVED * (i + 1))]));
@@ -125,7 +125,7 @@ impl ProvingKey {
         for (commitment, packed) in commitments.iter_mut().zip(&packed) {
             *commitment = pcs::commit(srs, packed)?;
         }
-        let on_cosets = (0..DEGREE).map(|coset| interpolated.par_iter().map(|p| rows.on_coset(p, coset)).collect()).collect();
+        let on_cosets = (0..DEGREE).map(|coset| interpolated.par_iter().map(|p| rows.on_coset(backend, p, coset)).collect()).collect();
         let verifying = VerifyingKey { log_rows: circuit.log_rows, commitments };
         Ok(Self { circuit, verifying, rows, packed, permutation, on_cosets })
     }

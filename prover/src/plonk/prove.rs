@@ -58,20 +58,20 @@ pub fn prove(
     public: &PublicInputs,
     rng: &mut StdRng,
 ) -> Result<Committed, PcsError> {
-    let (rows, n) = (&key.rows, key.rows.len());
+    let (rows, n, backend) = (&key.rows, key.rows.len(), srs.backend().as_ref());
     for column in &mut columns {
         column[n - BLINDING_ROWS..].copy_from_slice(&random_scalars(rng, BLINDING_ROWS));
     }
     let mut transcript = verify::begin(&key.verifying, public);
 
-    let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(values.clone())).collect();
+    let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(backend, values.clone())).collect();
     let coefficients: Vec<Vec<Fr>> = interpolated.par_iter().map(|p| rows.coefficients(p)).collect();
     let advice = interleave(&coefficients);
     let advice_commitment = pcs::commit(srs, &advice)?;
     let permutation = [transcript.points(&[advice_commitment]), transcript.again()];
 
     let values = permutation::products(&columns, &key.permutation, &rows.points, &permutation);
-    let interpolated_product = rows.interpolate(values);
+    let interpolated_product = rows.interpolate(backend, values);
     let tail = random_scalars(rng, BLINDING_ROWS);
     let mut product = rows.coefficients(&interpolated_product);
     product.extend(&tail);
@@ -82,8 +82,8 @@ pub fn prove(
     let mut inputs = vec![Fr::ZERO; n];
     let public_inputs = public.to_array();
     inputs[..public_inputs.len()].copy_from_slice(&public_inputs);
-    let inputs = rows.interpolate(inputs);
-    let mut quotient = quotient::quotient(key, &interpolated, &interpolated_product, &tail, &inputs, &challenges);
+    let inputs = rows.interpolate(backend, inputs);
+    let mut quotient = quotient::quotient(backend, key, &interpolated, &interpolated_product, &tail, &inputs, &challenges);
     while quotient.last() == Some(&Fr::ZERO) {
         quotient.pop();
     }

@@ -3,7 +3,8 @@
 use super::permutation::{places, product};
 use super::prove::Challenges;
 use super::{PREPROCESSED, key::ProvingKey};
-use crate::ntt::multiply;
+use crate::backend::Backend;
+use crate::ntt::Coset;
 use crate::poly::filled;
 use crate::simd::{Isa, Wide};
 use ark_ff::{AdditiveGroup, FftField, Field};
@@ -92,15 +93,23 @@ impl Columns<'_> {
 }
 
 /// The quotient's coefficients. The polynomials are as [`super::key::Rows::interpolate`] leaves them; `tail` is what `z` has times `X^n - 1`.
-pub fn quotient(key: &ProvingKey, advice: &[Vec<Fr>], product: &[Fr], tail: &[Fr], public: &[Fr], challenges: &Challenges) -> Vec<Fr> {
+pub fn quotient(
+    backend: &dyn Backend,
+    key: &ProvingKey,
+    advice: &[Vec<Fr>],
+    product: &[Fr],
+    tail: &[Fr],
+    public: &[Fr],
+    challenges: &Challenges,
+) -> Vec<Fr> {
     let (rows, n) = (&key.rows, key.rows.len());
     let mut values = filled(Fr::ZERO, DEGREE * n);
-    for (coset, (shift, _)) in rows.cosets.iter().enumerate() {
+    for (coset, shift) in rows.cosets.iter().map(Coset::factor).enumerate() {
         let vanishing = shift.pow([n as u64]) - Fr::ONE;
         // never zero: the shift is outside every subgroup of order 2^i
         let inverse = Field::inverse(&vanishing).unwrap_or_default();
         let mut columns: Vec<Vec<Fr>> =
-            advice.par_iter().map(|p| &p[..]).chain([product, public]).map(|p| rows.on_coset(p, coset)).collect();
+            advice.par_iter().map(|p| &p[..]).chain([product, public]).map(|p| rows.on_coset(backend, p, coset)).collect();
         let public = columns.pop().unwrap_or_default();
         let mut product = columns.pop().unwrap_or_default();
         product.par_iter_mut().zip(&rows.points).with_min_len(512).for_each(|(z, point)| {
@@ -122,8 +131,7 @@ pub fn quotient(key: &ProvingKey, advice: &[Vec<Fr>], product: &[Fr], tail: &[Fr
             values.chunks_mut(DEGREE).zip(numerators).for_each(|(values, numerator)| values[coset] = *numerator * inverse);
         });
     }
-    rows.large.to_coefficients(&mut values);
     let back = Field::inverse(&Fr::GENERATOR).unwrap_or_default();
-    multiply(&mut values, &rows.large.powers(back));
+    backend.to_coefficients(&rows.large, &mut values, Some(&rows.large.coset(back)));
     (0..values.len()).map(|i| values[rows.large.place(i)]).collect()
 }

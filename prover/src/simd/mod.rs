@@ -39,6 +39,16 @@ enum Kind {
     Avx2,
 }
 
+impl std::fmt::Display for Isa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Avx512Ifma => "AVX-512 with IFMA",
+            Kind::Avx512 => "AVX-512",
+            Kind::Avx2 => "AVX2",
+        })
+    }
+}
+
 impl std::fmt::Debug for Isa {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)

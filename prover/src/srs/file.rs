@@ -83,7 +83,7 @@ fn parse(bytes: &[u8]) -> Result<Srs, SrsError> {
         .enumerate()
         .map(|(i, p)| Reader::new(p).g1().ok().filter(|p| !p.is_zero()).ok_or(SrsError::G1Point { index: i as u64 }))
         .collect::<Result<Vec<_>, _>>()?;
-    let srs = Srs { g1, h: G2Affine::generator(), tau_h, development: mark == 1 };
+    let srs = Srs { g1: g1.into(), h: G2Affine::generator(), tau_h, development: mark == 1 };
     srs.check_ends()?;
     Ok(srs)
 }

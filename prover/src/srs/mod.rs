@@ -7,12 +7,14 @@ pub mod file;
 pub mod ptau;
 
 use crate::{
-    msm::msm,
+    backend::{Backend, Bases, Cpu},
     pcs::encode::{g2_bytes, keccak},
 };
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup, pairing::Pairing, scalar_mul::BatchMulPreprocessing};
 use ark_ff::{Field, PrimeField, Zero};
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// What the public τ of development strings is hashed from.
 const DEVELOPMENT_TAU: &[u8] = b"assay-development-srs-v1: this tau is public, nothing proven with it is sound";
@@ -128,7 +130,7 @@ pub enum HeaderField {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Srs {
     /// `[τ^0]_1, [τ^1]_1, …`, `2^max_log + 1` of them or more.
-    pub g1: Vec<G1Affine>,
+    pub g1: Powers,
     /// `[1]_2`.
     pub h: G2Affine,
     /// `[τ]_2`.
@@ -137,14 +139,72 @@ pub struct Srs {
     pub development: bool,
 }
 
+/// Powers of tau in G1, and the backend that computes with them.
+#[derive(Clone, Debug)]
+pub struct Powers {
+    points: Arc<Vec<G1Affine>>,
+    bases: Arc<dyn Bases>,
+    backend: Arc<dyn Backend>,
+}
+
+impl Powers {
+    /// Gives the points to a backend.
+    fn on(points: Arc<Vec<G1Affine>>, backend: Arc<dyn Backend>) -> Self {
+        Self { bases: backend.bases(Arc::clone(&points)), points, backend }
+    }
+
+    /// `Σ scalars[i]·[τ^i]_1`; there are as many powers.
+    pub fn msm(&self, scalars: &[Fr]) -> G1Projective {
+        self.bases.msm(scalars)
+    }
+
+    /// The same for each list of small scalars.
+    pub fn msm_small(&self, scalars: &[&[i32]]) -> Vec<G1Projective> {
+        self.bases.msm_small(scalars)
+    }
+}
+
+/// On [`Cpu`].
+impl From<Vec<G1Affine>> for Powers {
+    fn from(points: Vec<G1Affine>) -> Self {
+        Self::on(Arc::new(points), Arc::new(Cpu))
+    }
+}
+
+impl Deref for Powers {
+    type Target = [G1Affine];
+
+    fn deref(&self) -> &[G1Affine] {
+        &self.points
+    }
+}
+
+impl PartialEq for Powers {
+    fn eq(&self, other: &Self) -> bool {
+        self.points == other.points
+    }
+}
+
+impl Eq for Powers {}
+
 impl Srs {
+    /// The same string on another backend.
+    pub fn on(self, backend: Arc<dyn Backend>) -> Self {
+        Self { g1: Powers::on(self.g1.points, backend), ..self }
+    }
+
+    /// What computes with it, and with everything that is proven over it.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.g1.backend
+    }
+
     /// The insecure development string for polynomials of `2^log` coefficients and one blinding coefficient (`log` is cut to [`MAX_LOG`]).
     pub fn development(log: u32) -> Srs {
         let tau = development_tau();
         let count = (1usize << log.min(MAX_LOG)) + 1;
         let powers: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * tau)).take(count).collect();
         let g1 = BatchMulPreprocessing::new(G1Projective::generator(), count).batch_mul(&powers);
-        Srs { g1, h: G2Affine::generator(), tau_h: development_tau_h(), development: true }
+        Srs { g1: g1.into(), h: G2Affine::generator(), tau_h: development_tau_h(), development: true }
     }
 
     /// `keccak256("assay-srs-v1" ‖ [τ]_2)`.
@@ -176,7 +236,7 @@ impl Srs {
             return Err(SrsError::Powers);
         };
         // Σ_{i<N} ρ^i·P_i gives both sums: without its last term, and without its first one and divided by ρ
-        let sum = msm(&self.g1, &weights);
+        let sum = self.g1.msm(&weights);
         let lower = sum - *last * last_weight;
         let upper = (sum - first) * rho.inverse().ok_or(SrsError::Powers)?;
         if self.same_ratio(lower, upper) { Ok(()) } else { Err(SrsError::Powers) }

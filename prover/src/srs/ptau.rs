@@ -53,7 +53,7 @@ pub fn import(path: &Path, max_log: u32, progress: &mut dyn FnMut(u64, u64)) -> 
     if is_development(&tau_h) {
         return Err(SrsError::DevelopmentTau);
     }
-    let srs = Srs { g1, h, tau_h, development: false };
+    let srs = Srs { g1: g1.into(), h, tau_h, development: false };
     srs.check()?;
     Ok(srs)
 }

@@ -1,8 +1,8 @@
 //! Groth16's prover (J. Groth, "On the size of pairing-based non-interactive arguments", EUROCRYPT 2016, section 3.2) over arkworks' keys, with
 //! our multi-scalar multiplications and transforms. Key generation and the format of keys are arkworks'.
 
-use crate::msm::{msm, msm_g2};
-use crate::ntt::{Domain, multiply};
+use crate::backend::Backend;
+use crate::ntt::{Coset, Domain};
 use ark_bn254::{Bn254, Fr, G1Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, FftField, Field, One};
@@ -15,8 +15,8 @@ pub struct Program {
     matrices: Vec<Matrix<Fr>>,
     domain: Domain,
     /// From coefficients to those on the coset where the quotient is taken, and back.
-    to_coset: Vec<Fr>,
-    from_coset: Vec<Fr>,
+    to_coset: Coset,
+    from_coset: Coset,
 }
 
 impl Program {
@@ -26,7 +26,7 @@ impl Program {
         let rows = matrices.first().map_or(0, Vec::len) + inputs;
         let domain = Domain::new(rows.next_power_of_two().trailing_zeros())?;
         let shift = Fr::GENERATOR;
-        let (to_coset, from_coset) = (domain.powers(shift), domain.powers(shift.inverse()?));
+        let (to_coset, from_coset) = (domain.coset(shift), domain.coset(shift.inverse()?));
         Some(Self { matrices, domain, to_coset, from_coset })
     }
 
@@ -36,7 +36,7 @@ impl Program {
     }
 
     /// The quotient `(A·B - C) / Z` of the quadratic arithmetic program, as arkworks reduces to one: the first `len` coefficients.
-    fn quotient(&self, assignment: &[Fr], inputs: usize, len: usize) -> Vec<Fr> {
+    fn quotient(&self, backend: &dyn Backend, assignment: &[Fr], inputs: usize, len: usize) -> Vec<Fr> {
         let domain = &self.domain;
         let on_coset = |(matrix, inputs): (&Matrix<Fr>, &[Fr])| {
             let row = |row: &Vec<(Fr, usize)>| -> Fr {
@@ -45,9 +45,8 @@ impl Program {
             let mut values: Vec<Fr> = matrix.par_iter().with_min_len(256).map(row).collect();
             values.extend(inputs);
             values.resize(domain.len(), Fr::ZERO);
-            domain.to_coefficients(&mut values);
-            multiply(&mut values, &self.to_coset);
-            domain.to_values(&mut values);
+            backend.to_coefficients(domain, &mut values, None);
+            backend.to_values(domain, &mut values, Some(&self.to_coset));
             values
         };
         // the inputs' rows keep them independent of each other
@@ -56,8 +55,7 @@ impl Program {
         let [Some(mut a), Some(b), Some(c)] = [columns.next(), columns.next(), columns.next()] else { return Vec::new() };
         let vanishing = (Fr::GENERATOR.pow([domain.len() as u64]) - Fr::ONE).inverse().unwrap_or_default();
         a.par_iter_mut().zip(b.par_iter().zip(&c)).with_min_len(1024).for_each(|(a, (b, c))| *a = (*a * b - c) * vanishing);
-        domain.to_coefficients(&mut a);
-        multiply(&mut a, &self.from_coset);
+        backend.to_coefficients(domain, &mut a, Some(&self.from_coset));
         (0..len).map(|i| a[domain.place(i)]).collect()
     }
 }
@@ -67,26 +65,27 @@ impl Program {
 ///
 /// # Panics
 /// If key, program and assignment are not of one circuit.
-pub fn prove(key: &ProvingKey<Bn254>, program: &Program, assignment: &[Fr], blinding: [Fr; 2]) -> Proof<Bn254> {
+pub fn prove(backend: &dyn Backend, key: &ProvingKey<Bn254>, program: &Program, assignment: &[Fr], blinding: [Fr; 2]) -> Proof<Bn254> {
     let [r, s] = blinding;
     let inputs = key.vk.gamma_abc_g1.len();
     // its degree is at most that of the last power in the key
-    let quotient = program.quotient(assignment, inputs, key.h_query.len());
+    let quotient = program.quotient(backend, assignment, inputs, key.h_query.len());
 
-    let a = key.vk.alpha_g1 + key.delta_g1 * r + msm(&key.a_query, assignment);
-    let b = key.vk.beta_g2 + key.vk.delta_g2 * s + msm_g2(&key.b_g2_query, assignment);
+    let a = key.vk.alpha_g1 + key.delta_g1 * r + backend.msm(&key.a_query, assignment);
+    let b = key.vk.beta_g2 + key.vk.delta_g2 * s + backend.msm_g2(&key.b_g2_query, assignment);
     // `C = sA + rB - rsδ + …` with `B = β + sδ + …` in G1, whose δ cancels: one multi-scalar multiplication for all sums in it
     let used = key.b_g1_query.iter().zip(assignment).filter(|(base, _)| !base.is_zero());
     let (mut bases, mut scalars): (Vec<G1Affine>, Vec<Fr>) = used.map(|(base, value)| (*base, r * value)).unzip();
     bases.extend(key.h_query.iter().chain(&key.l_query));
     scalars.extend(quotient.iter().chain(&assignment[inputs..]));
-    let c = a * s + key.beta_g1 * r + msm(&bases, &scalars);
+    let c = a * s + key.beta_g1 * r + backend.msm(&bases, &scalars);
     Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Cpu;
     use ark_ff::UniformRand;
     use ark_groth16::{Groth16, prepare_verifying_key};
     use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL, SynthesisError};
@@ -125,13 +124,13 @@ mod tests {
             let assignment = [public.clone(), system.witness_assignment().unwrap().to_vec()].concat();
             let blinding = [Fr::rand(&mut rng), Fr::rand(&mut rng)];
             let program = Program::new(matrices, public.len()).unwrap();
-            let proof = prove(&key, &program, &assignment, blinding);
+            let proof = prove(&Cpu, &key, &program, &assignment, blinding);
             let theirs = Groth16::<Bn254>::create_proof_with_reduction(Power(x, n), &key, blinding[0], blinding[1]).unwrap();
             assert_eq!(proof, theirs);
             assert!(Groth16::<Bn254>::verify_proof(&verifying, &proof, &public[1..]).unwrap());
             let mut wrong = assignment;
             *wrong.last_mut().unwrap() += Fr::from(1u64);
-            let proof = prove(&key, &program, &wrong, blinding);
+            let proof = prove(&Cpu, &key, &program, &wrong, blinding);
             assert!(!Groth16::<Bn254>::verify_proof(&verifying, &proof, &public[1..]).unwrap());
         }
     }

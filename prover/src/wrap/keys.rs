@@ -1,6 +1,7 @@
 //! Keys of both wraps: making them, checking them, their bytes.
 
 use super::{System, WrapError, groth16};
+use crate::backend::Backend;
 use crate::inner::{RngBridge, fresh_rng};
 use crate::key::{KeyError, PublicModel, points_bytes};
 use crate::pcs::encode;
@@ -278,8 +279,8 @@ impl Groth16Key {
         Ok(Self { key, program })
     }
 
-    pub(super) fn prove(&self, assignment: &[Fr], blinding: [Fr; 2]) -> ark_groth16::Proof<Bn254> {
-        groth16::prove(&self.key, &self.program, assignment, blinding)
+    pub(super) fn prove(&self, backend: &dyn Backend, assignment: &[Fr], blinding: [Fr; 2]) -> ark_groth16::Proof<Bn254> {
+        groth16::prove(backend, &self.key, &self.program, assignment, blinding)
     }
 
     /// Number of constraints of the circuit.

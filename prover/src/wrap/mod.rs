@@ -164,7 +164,7 @@ pub fn prove(shape: &Shape, srs: &Srs, key: &WrapProvingKey, proved: Proved, con
             let proof = control.phase(Phase::Wrap, || {
                 let mut rng = fresh_rng();
                 let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
-                key.prove(&assignment, blinding)
+                key.prove(srs.backend().as_ref(), &assignment, blinding)
             })?;
             (Snark::Groth16(Box::new(proof)), opening)
         }

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Builds libassay_gpu.so with nvcc, needing nothing at run time but NVIDIA's driver.
+#   build.sh [folder]               the library; folder: where to, gpu/cuda/build if not given
+#   build.sh --emulated [folder]    libassay_gpu_emulated.so, where the processor plays the device; wants a C++ compiler only
+#   build.sh --test [folder]        the tests of what is internal, on the emulated library, and runs them
+# Environment:
+#   NVCC                  the compiler; else in PATH, in /usr/local/cuda, or in the wheels of ASSAY_CUDA_PYTHON (python3 if not set)
+#   ASSAY_CUDA_ARCHS      compute capabilities to compile for, "80 90 120" if not set; the last one's PTX comes along for later ones
+#   ASSAY_BUILD_JOBS      compilers at a time, 2 if not set
+#   CXX, CXXFLAGS         the C++ compiler, and more of its flags
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+kind=cuda
+case ${1:-} in
+    --emulated) kind=emulated; shift ;;
+    --test) kind=test; shift ;;
+    -*) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+out=${1:-$here/build}
+objects=$out/$kind
+mkdir -p "$objects"
+
+units="context msm_g1 msm_g2 ntt cells product tree"
+cxx=${CXX:-g++}
+flags="-std=c++17 -O2 -fPIC -Wall -Wextra -Wno-psabi ${CXXFLAGS:-}"
+
+# Runs the commands that it reads, some at a time.
+parallel() {
+    tr '\n' '\0' | xargs -0 -P "${ASSAY_BUILD_JOBS:-2}" -I{} bash -c '{}'
+}
+
+find_nvcc() {
+    if [ -n "${NVCC:-}" ]; then echo "$NVCC"; return; fi
+    if command -v nvcc; then return; fi
+    if [ -x /usr/local/cuda/bin/nvcc ]; then echo /usr/local/cuda/bin/nvcc; return; fi
+    "${ASSAY_CUDA_PYTHON:-python3}" - <<'PYTHON'
+import pathlib, sys, sysconfig
+packages = pathlib.Path(sysconfig.get_paths()["purelib"])
+found = sorted(packages.glob("nvidia/cu*/bin/nvcc")) or sorted(packages.glob("nvidia/cuda_nvcc/bin/nvcc"))
+if not found:
+    sys.exit("no nvcc: set NVCC, or install the wheels nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl")
+print(found[-1])
+PYTHON
+}
+
+build_cuda() {
+    local nvcc root archs gencode arch libraries
+    nvcc=$(find_nvcc)
+    root=$(cd "$(dirname "$nvcc")/.." && pwd)
+    archs=${ASSAY_CUDA_ARCHS:-80 90 120}
+    gencode=
+    for arch in $archs; do gencode="$gencode -gencode arch=compute_$arch,code=sm_$arch"; done
+    gencode="$gencode -gencode arch=compute_${archs##* },code=compute_${archs##* }"
+    for unit in $units platform_cuda sort_cuda; do
+        echo "'$nvcc' -ccbin '$cxx' -std=c++17 -O3 $gencode -Xcompiler -fPIC,-Wall,-Wno-psabi ${NVCCFLAGS:-}" \
+            "-c '$here/src/$unit.cu' -o '$objects/$unit.o'"
+    done | parallel
+    for libraries in "$root/lib64" "$root/lib" "$root/targets/x86_64-linux/lib"; do
+        [ -f "$libraries/libcudart_static.a" ] && break
+    done
+    "$cxx" -shared -static-libstdc++ -static-libgcc -Wl,--version-script="$here/src/exports.map" -Wl,-z,defs \
+        "$objects"/*.o "$libraries/libcudart_static.a" -ldl -lrt -lpthread -o "$out/libassay_gpu.so"
+    echo "$out/libassay_gpu.so"
+}
+
+# Objects of the emulated library.
+compile_emulated() {
+    for unit in $units; do echo "'$cxx' $flags -x c++ -c '$here/src/$unit.cu' -o '$objects/$unit.o'"; done
+    echo "'$cxx' $flags -c '$here/src/platform_emulated.cpp' -o '$objects/platform_emulated.o'"
+}
+
+case $kind in
+    cuda) build_cuda ;;
+    emulated)
+        compile_emulated | parallel
+        "$cxx" -shared $flags -Wl,--version-script="$here/src/exports.map" "$objects"/*.o -o "$out/libassay_gpu_emulated.so"
+        echo "$out/libassay_gpu_emulated.so"
+        ;;
+    test)
+        {
+            compile_emulated
+            for test in "$here"/tests/*.cpp; do
+                echo "'$cxx' $flags -c '$test' -o '$objects/test_$(basename "$test" .cpp).o'"
+            done
+        } | parallel
+        "$cxx" $flags "$objects"/*.o -o "$out/assay_gpu_tests"
+        "$out/assay_gpu_tests"
+        ;;
+esac

@@ -1,0 +1,179 @@
+// The platform on CUDA's runtime. Memory comes from a pool of the context's own, in the order of the queue, so that allocating costs no synchronisation.
+
+#include <algorithm>
+#include <cstdio>
+
+#include "launch.cuh"
+
+namespace assay {
+
+namespace {
+
+void check(cudaError_t error, const char *what) {
+    if (error == cudaSuccess) return;
+    cudaGetLastError();
+    throw Failure{error == cudaErrorMemoryAllocation ? ASSAY_MEMORY : ASSAY_DEVICE, what, cudaGetErrorString(error)};
+}
+
+} // namespace
+
+void check_launch() { check(cudaGetLastError(), "a kernel was not launched"); }
+
+struct Device::Platform {
+    cudaStream_t work = nullptr;
+    cudaStream_t copies = nullptr;
+    cudaEvent_t consumed[SLOTS] = {};
+    cudaEvent_t staged[SLOTS] = {};
+    // Null where the driver has no pools.
+    cudaMemPool_t pool = nullptr;
+
+    void make(int number) {
+        check(cudaStreamCreateWithFlags(&work, cudaStreamNonBlocking), "no stream");
+        check(cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking), "no stream");
+        for (unsigned slot = 0; slot < SLOTS; ++slot) {
+            check(cudaEventCreateWithFlags(&consumed[slot], cudaEventDisableTiming), "no event");
+            check(cudaEventCreateWithFlags(&staged[slot], cudaEventDisableTiming), "no event");
+        }
+        int pools = 0;
+        check(cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, number), "no attribute");
+        if (!pools) return;
+        cudaMemPoolProps properties = {};
+        properties.allocType = cudaMemAllocationTypePinned;
+        properties.location.type = cudaMemLocationTypeDevice;
+        properties.location.id = number;
+        check(cudaMemPoolCreate(&pool, &properties), "no memory pool");
+        uint64_t kept = UINT64_MAX;
+        check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept), "no memory pool");
+    }
+
+    ~Platform() {
+        for (unsigned slot = 0; slot < SLOTS; ++slot) {
+            if (consumed[slot]) cudaEventDestroy(consumed[slot]);
+            if (staged[slot]) cudaEventDestroy(staged[slot]);
+        }
+        if (copies) cudaStreamDestroy(copies);
+        if (work) cudaStreamDestroy(work);
+        if (pool) cudaMemPoolDestroy(pool);
+    }
+};
+
+Device::Device(uint32_t number) : platform_(new Platform), number_(number) {
+    enter();
+    platform_->make(static_cast<int>(number));
+    int multiprocessors = 1;
+    check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, static_cast<int>(number)), "no attribute");
+    multiprocessors_ = static_cast<uint32_t>(std::max(multiprocessors, 1));
+}
+
+Device::~Device() {
+    cudaSetDevice(static_cast<int>(number_));
+    settle();
+}
+
+uint32_t Device::count() {
+    int count = 0;
+    if (cudaGetDeviceCount(&count) != cudaSuccess) {
+        cudaGetLastError();
+        return 0;
+    }
+    return static_cast<uint32_t>(std::max(count, 0));
+}
+
+void Device::describe(uint32_t number, assay_device &out) {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, static_cast<int>(number)), "no properties of the device");
+    std::snprintf(out.name, sizeof out.name, "%s", properties.name);
+    out.memory_bytes = properties.totalGlobalMem;
+    out.multiprocessors = static_cast<uint32_t>(properties.multiProcessorCount);
+    out.architecture = static_cast<uint32_t>(10 * properties.major + properties.minor);
+    out.emulated = 0;
+}
+
+void Device::enter() { check(cudaSetDevice(static_cast<int>(number_)), "the device cannot be used"); }
+
+void Device::settle() noexcept {
+    if (platform_->copies) cudaStreamSynchronize(platform_->copies);
+    if (platform_->work) cudaStreamSynchronize(platform_->work);
+    cudaGetLastError();
+}
+
+uint64_t Device::available() {
+    size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "no account of the memory");
+    if (platform_->pool) {
+        uint64_t reserved = 0, used = 0;
+        check(cudaMemPoolGetAttribute(platform_->pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "no account of the pool");
+        check(cudaMemPoolGetAttribute(platform_->pool, cudaMemPoolAttrUsedMemCurrent, &used), "no account of the pool");
+        free += reserved - std::min(used, reserved);
+    }
+    if (limit_ == 0) return free;
+    return std::min<uint64_t>(free, limit_ > used_ ? limit_ - used_ : 0);
+}
+
+void *Device::allocate(size_t bytes) {
+    if (limit_ && (used_ > limit_ || bytes > limit_ - used_)) throw Failure{ASSAY_MEMORY, "the memory limit is reached", ""};
+    void *memory = nullptr;
+    if (platform_->pool) {
+        cudaError_t error = cudaMallocFromPoolAsync(&memory, bytes, platform_->pool, platform_->work);
+        if (error == cudaErrorMemoryAllocation) {
+            // what the pool has may be in pieces that are too small
+            cudaGetLastError();
+            settle();
+            cudaMemPoolTrimTo(platform_->pool, 0);
+            error = cudaMallocFromPoolAsync(&memory, bytes, platform_->pool, platform_->work);
+        }
+        check(error, "no memory is left");
+    } else {
+        check(cudaMalloc(&memory, bytes), "no memory is left");
+    }
+    used_ += bytes;
+    return memory;
+}
+
+void Device::release(void *memory, size_t bytes) noexcept {
+    int previous = 0;
+    cudaGetDevice(&previous);
+    cudaSetDevice(static_cast<int>(number_));
+    if (platform_->pool) {
+        cudaFreeAsync(memory, platform_->work);
+    } else {
+        cudaFree(memory);
+    }
+    cudaSetDevice(previous);
+    cudaGetLastError();
+    used_ -= bytes;
+}
+
+void Device::upload(void *to, const void *from, size_t bytes) {
+    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, platform_->work), "copying to the device failed");
+}
+
+void Device::copy(void *to, const void *from, size_t bytes) {
+    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, platform_->work), "copying on the device failed");
+}
+
+void Device::download(void *to, const void *from, size_t bytes) {
+    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, platform_->work), "copying from the device failed");
+    check(cudaStreamSynchronize(platform_->work), "the device failed");
+}
+
+void Device::zero(void *memory, size_t bytes) {
+    if (bytes) check(cudaMemsetAsync(memory, 0, bytes, platform_->work), "clearing memory failed");
+}
+
+void Device::consumed(unsigned slot) { check(cudaEventRecord(platform_->consumed[slot], platform_->work), "no event"); }
+
+void Device::stage_begin(unsigned slot) { check(cudaStreamWaitEvent(platform_->copies, platform_->consumed[slot], 0), "no event"); }
+
+void Device::stage(void *to, const void *from, size_t bytes) {
+    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, platform_->copies), "copying to the device failed");
+}
+
+void Device::staged(unsigned slot) {
+    check(cudaEventRecord(platform_->staged[slot], platform_->copies), "no event");
+    check(cudaStreamWaitEvent(platform_->work, platform_->staged[slot], 0), "no event");
+}
+
+void *Device::queue() const { return platform_->work; }
+
+} // namespace assay
