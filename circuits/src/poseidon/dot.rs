@@ -32,8 +32,8 @@ pub(super) fn dot<const N: usize>(constant: &Fr, a: &[Fr; N], b: &[Fr; N]) -> Fr
     for j in 0..4 {
         for (a, b) in a.iter().zip(b) {
             let (factor, mut carry) = (a.0.0[j], 0);
-            for k in 0..4 {
-                carry = multiply_add(&mut t[k], factor, b.0.0[k], carry);
+            for (t, limb) in t.iter_mut().zip(&b.0.0) {
+                carry = multiply_add(t, factor, *limb, carry);
             }
             let overflow;
             (t[4], overflow) = t[4].overflowing_add(carry);
@@ -41,8 +41,8 @@ pub(super) fn dot<const N: usize>(constant: &Fr, a: &[Fr; N], b: &[Fr; N]) -> Fr
         }
         let factor = t[0].wrapping_mul(<ark_bn254::FrConfig as MontConfig<4>>::INV);
         let mut carry = 0;
-        for k in 0..4 {
-            carry = multiply_add(&mut t[k], factor, P[k], carry);
+        for (t, limb) in t.iter_mut().zip(&P) {
+            carry = multiply_add(t, factor, *limb, carry);
         }
         let (top, overflow) = t[4].overflowing_add(carry);
         t = [t[1], t[2], t[3], top, t[5] + u64::from(overflow), 0];
