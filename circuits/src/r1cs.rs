@@ -508,7 +508,7 @@ impl Scalar for Value {
     fn permute(state: &mut [Self; WIDTH]) {
         let Some(tape) = Self::whole(state.iter()) else { return poseidon::permute(state) };
         let mut values = state.each_ref().map(Self::value);
-        poseidon::permute_sparse(&mut values);
+        poseidon::permute_native(&mut values);
         *state = values.map(|value| tape.witness(value));
     }
 

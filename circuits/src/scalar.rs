@@ -175,7 +175,7 @@ impl Scalar for Fr {
     }
 
     fn permute(state: &mut [Self; WIDTH]) {
-        poseidon::permute_sparse(state);
+        poseidon::permute_native(state);
     }
 
     fn times(&self, constant: Fr) -> Self {

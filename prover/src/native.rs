@@ -4,11 +4,14 @@
 use crate::control::Control;
 use crate::inner::{InnerError, Proved};
 use crate::key::PublicModel;
+use crate::msm::msm;
 use crate::pcs::encode::{self, EncodeError, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
 use crate::srs::Srs;
 use crate::statement::{Statement, output_sum};
 use ark_bn254::G1Affine;
+use ark_ec::CurveGroup;
+use ark_ff::Field;
 use assay_circuits::Fr;
 use assay_circuits::layout::Region;
 use assay_circuits::scalar::{Check, Scalar, VerifyError};
@@ -117,18 +120,51 @@ pub(crate) fn opened_terms(
 
 /// Verifies a native proof. Errors: [`ProofError`]. Total.
 pub fn verify(model: &PublicModel, claim: &Claim, proof: &NativeProof) -> Result<(), ProofError> {
-    let statement = statement(model, claim, &proof.witness, proof.mask.as_ref());
+    verify_messages(model, claim, &proof.witness, proof.mask.as_ref(), &proof.inner)?.verify(model, &proof.opening)
+}
+
+/// What is left to show of a proof whose messages are right: that a sum of commitments opens to a value.
+pub(crate) struct Unopened {
+    terms: Vec<(Fr, G1Affine)>,
+    point: Vec<Fr>,
+    value: Fr,
+    seed: [u8; 32],
+}
+
+/// [`verify`] without the opening. Errors: [`ProofError`]. Total.
+pub(crate) fn verify_messages(
+    model: &PublicModel,
+    claim: &Claim,
+    witness: &[G1Affine],
+    mask: Option<&G1Affine>,
+    inner: &InnerProof<Fr>,
+) -> Result<Unopened, ProofError> {
+    let statement = statement(model, claim, witness, mask);
     statement.check_lengths(&model.shape)?;
-    if proof.mask.is_some() != proof.inner.mask.is_some() {
+    if mask.is_some() != inner.mask.is_some() {
         return Err(ProofError::NotNative);
     }
     let statement = statement.hash();
-    let reduced = verifier::verify(&model.shape, &model.srs.id, &statement, &proof.inner)?;
+    let reduced = verifier::verify(&model.shape, &model.srs.id, &statement, inner)?;
     output_sum(&claim.output, &reduced.delta).require_equal(&reduced.output_sum, Check::Output)?;
     let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
-    let terms = opened_terms(model, claim, &proof.witness, proof.mask.as_ref(), &reduced);
-    let low = &reduced.point[..model.shape.layout.log_chunk as usize];
-    Ok(pcs::verify(model.srs.h, model.srs.tau_h, &terms, low, reduced.value, public.hash, &proof.opening)?)
+    let terms = opened_terms(model, claim, witness, mask, &reduced);
+    let mut point = reduced.point;
+    point.truncate(model.shape.layout.log_chunk as usize);
+    Ok(Unopened { terms, point, value: reduced.value, seed: public.hash })
+}
+
+impl Unopened {
+    /// The same with the commitments summed up, which can be done before there is an opening.
+    pub(crate) fn summed(self) -> Self {
+        let (scalars, points): (Vec<Fr>, Vec<G1Affine>) = self.terms.into_iter().unzip();
+        Self { terms: vec![(Fr::ONE, msm(&points, &scalars).into_affine())], ..self }
+    }
+
+    /// The rest of [`verify`]. Errors: [`ProofError`]. Total.
+    pub(crate) fn verify(&self, model: &PublicModel, opening: &Opening) -> Result<(), ProofError> {
+        Ok(pcs::verify(model.srs.h, model.srs.tau_h, &self.terms, &self.point, self.value, self.seed, opening)?)
+    }
 }
 
 impl NativeProof {

@@ -17,6 +17,13 @@ pub fn filled(value: Fr, n: usize) -> Vec<Fr> {
     if n < 2 * LEAST { vec![value; n] } else { rayon::iter::repeat_n(value, n).with_min_len(LEAST).collect() }
 }
 
+/// [`filled`] with room for `more`, so that a few elements behind do not move the others.
+pub fn filled_with_room(value: Fr, n: usize, more: usize) -> Vec<Fr> {
+    let mut values = filled(value, n + more);
+    values.truncate(n);
+    values
+}
+
 /// `eq(point, ·)`.
 pub fn eq_table(point: &[Fr]) -> Vec<Fr> {
     scaled_eq_table(Fr::ONE, point)

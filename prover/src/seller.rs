@@ -3,7 +3,7 @@
 use crate::control::{Cancelled, Control, Phase};
 use crate::inner::{self, Committed, Held, InnerError, InnerProver, Proved, TableRows};
 use crate::key::KeyError;
-use crate::native::{self, Claim, NativeProof, ProofError};
+use crate::native::{self, Claim, NativeProof, ProofError, Unopened};
 use crate::package::{FileError, Package};
 use crate::srs::Srs;
 use crate::wrap::{self, WrapError, WrapProvingKey, WrapVerifyingKey, WrappedProof};
@@ -151,15 +151,23 @@ impl Seller {
 
     /// The native proof, not zero-knowledge; it verifies. Errors: [`ProveError`].
     pub fn prove_native(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, NativeProof), ProveError> {
-        let (claim, proved) = self.inner(input, context, false, control)?;
-        let proof = NativeProof::new(proved, self.shape(), &self.srs, control)?;
-        native::verify(&self.package.model, &claim, &proof)?;
-        Ok((claim, proof))
+        among_workers(|| {
+            let (claim, proved) = self.inner(input, context, false, control)?;
+            let model = &self.package.model;
+            // the whole of `native::verify`, most of it while the opening is made
+            let (opening, unopened) = rayon::join(
+                || proved.open(&model.shape, &self.srs, control),
+                || native::verify_messages(model, &claim, &proved.witness, proved.mask.as_ref(), &proved.proof).map(Unopened::summed),
+            );
+            let proof = NativeProof { witness: proved.witness, mask: proved.mask, inner: proved.proof, opening: opening? };
+            unopened?.verify(model, &proof.opening)?;
+            Ok((claim, proof))
+        })
     }
 
     /// The wrapped, zero-knowledge proof; it verifies. Errors: [`ProveError`].
     pub fn prove_wrapped(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, WrappedProof), ProveError> {
-        self.wrap(self.prove_unwrapped(input, context, control)?, control)
+        among_workers(|| self.wrap(self.prove_unwrapped(input, context, control)?, control))
     }
 
     /// The first half of [`Self::prove_wrapped`]. It is for [`Self::wrap`] only. Errors: [`ProveError`].
@@ -181,8 +189,9 @@ impl Seller {
     }
 
     fn inner(&self, input: &InputOpening, context: Fr, hiding: bool, control: &Control<'_>) -> Result<(Claim, Proved), ProveError> {
-        let trace = control.phase(Phase::Execute, || self.execute(input))??;
-        let committed = input.commit(self.shape(), &self.srs)?;
+        let both = || rayon::join(|| self.execute(input), || input.commit(self.shape(), &self.srs));
+        let (trace, committed) = control.phase(Phase::Execute, both)?;
+        let (trace, committed) = (trace?, committed?);
         let proved = self.prove_trace(&committed, &trace, context, hiding, control)?;
         let output = trace.output(&self.shape().architecture).iter().map(|y| *y as i16).collect();
         Ok((Claim { input: committed.commitments, output, context }, proved))
@@ -205,4 +214,9 @@ impl Seller {
     pub fn commit_input(&self, input: &InputOpening) -> Result<Vec<G1Affine>, ProveError> {
         Ok(input.commit(self.shape(), &self.srs)?.commitments)
     }
+}
+
+/// Runs `work` on one of the threads that share the work: each loop that they run then costs a push and a pop, and no thread is put to sleep.
+fn among_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
 }

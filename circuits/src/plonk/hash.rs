@@ -5,19 +5,14 @@
 //! permutation's first. In a row of a full round, column 6 is the first element of the state and columns 0 to 3 are the others; they are
 //! the S-boxes' inputs, round constants included (but for the absorbing row, which adds them).
 //!
-//! Of a partial round only the S-box's input `x_t` is a cell. Let `y_t = x_t^5`, `M` the round's matrix and `N` the same with its first
-//! column 0. A partial round takes the state `s` to `N·s + y·M e_0`, plus constants, and `x` is its first element. So, by Cayley and
-//! Hamilton on `N`, whose characteristic polynomial is `λ^5 - Σ a_i λ^i`, `i` from 1 to 4, the inputs follow a recurrence
-//!
-//! `x_(t+5) = Σ_(i=1..4) a_i x_(t+i) + Σ_(i=0..4) b_i y_(t+i) + k_t`,
-//!
-//! in which only `k_t` depends on the round, and eight of them fit in a row. The state that the partial rounds are entered with is moved by
-//! a constant, so that its five first inputs need none; four of them are in its row. The last five inputs give the state that leaves.
+//! Of a partial round only the S-box's input is a cell: they follow a recurrence (`poseidon::recurrence`), and eight of them fit in a row. Four
+//! of the first five are in the row of the state that the partial rounds are entered with. The last five give the state that leaves.
 
 use super::gates::{ADVICE, Kind};
 use crate::Fr;
+use crate::poseidon::recurrence::{HALF, recurrence};
 use crate::poseidon::{self, Square, WIDTH};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::AdditiveGroup;
 use std::sync::OnceLock;
 
 /// Rows of a permutation, without the one that its result is in.
@@ -29,9 +24,6 @@ pub const STATE: [usize; WIDTH] = [6, 0, 1, 2, 3];
 /// Columns of a row's S-box inputs in partial rounds, in the order of the rounds.
 pub const INPUTS: [usize; ADVICE] = [0, 1, 2, 3, 6, 4, 5, 7];
 
-/// Full rounds before the partial ones, and after them.
-const HALF: usize = poseidon::FULL_ROUNDS / 2;
-
 type Row = [Fr; WIDTH];
 
 /// The constants of the Poseidon gates, by their names in [`super::gates`].
@@ -40,17 +32,17 @@ pub struct Constants {
     pub matrix: Square,
     /// `F`, what an absorbing row adds to the state; the first of them is in the row's `q5`.
     pub first: Row,
-    /// `E`: `x_k = Σ_(i=1..4) enter[k-1][i-1] s_i + Σ_(j<k) response[k-j-1] y_j`, `k` from 1 to 4.
+    /// `E`, as all that follow: see `poseidon::recurrence`.
     pub enter: [[Fr; WIDTH - 1]; WIDTH - 1],
-    /// `R`, see `enter`.
+    /// `R`.
     pub response: [Fr; WIDTH - 1],
-    /// `A`: `a_1 … a_4`.
+    /// `A`.
     pub linear: [Fr; WIDTH - 1],
-    /// `B`: `b_0 … b_4`.
+    /// `B`.
     pub powers: Row,
-    /// `L`: of the state after the partial rounds, the coefficients of the last four inputs.
+    /// `L`.
     pub leave_linear: [[Fr; WIDTH - 1]; WIDTH],
-    /// `P`: of the same, the coefficients of the last five inputs' fifth powers.
+    /// `P`.
     pub leave_powers: Square,
     /// The constants of each row but the first's `q5`.
     rows: [[Fr; 8]; ROWS],
@@ -77,98 +69,32 @@ impl Constants {
     }
 }
 
-fn power(value: Fr) -> Fr {
-    Field::square(&Field::square(&value)) * value
-}
-
-fn times(matrix: &Square, vector: &Row) -> Row {
-    poseidon::apply(matrix, vector)
-}
-
-/// The S-box inputs of all rounds: full ones (four each side), and the partial ones.
-fn inputs(state: &Row) -> (Vec<Row>, Vec<Fr>) {
-    let parameters = poseidon::parameters();
-    let (mut full, mut partial) = (Vec::new(), Vec::new());
-    let mut state = *state;
-    for (round, constants) in parameters.round_constants.iter().enumerate() {
-        state.iter_mut().zip(constants).for_each(|(value, constant)| *value += constant);
-        if poseidon::PARTIAL.contains(&round) {
-            partial.push(state[0]);
-            state[0] = power(state[0]);
-        } else {
-            full.push(state);
-            state = state.map(power);
-        }
-        state = times(&parameters.matrix, &state);
-    }
-    (full, partial)
-}
-
-/// The gates' constants. What depends on the round is read off one permutation, since the rows are affine in their constants.
+/// The gates' constants.
 pub fn constants() -> &'static Constants {
     static CONSTANTS: OnceLock<Constants> = OnceLock::new();
     CONSTANTS.get_or_init(|| {
         let parameters = poseidon::parameters();
-        let matrix = parameters.matrix;
-        let mut without = matrix;
-        without.iter_mut().for_each(|row| row[0] = Fr::ZERO);
-        let unit = std::array::from_fn(|i| if i == 0 { Fr::ONE } else { Fr::ZERO });
-        let transposed = |m: &Square| -> Square { std::array::from_fn(|i| std::array::from_fn(|j| m[j][i])) };
-        // rows e_0ᵀ·N^k and columns N^k·M·e_0
-        let follow = |first: Row, by: &Square| std::iter::successors(Some(first), |v| Some(times(by, v))).take(6).collect::<Vec<_>>();
-        let observed = follow(unit, &transposed(&without));
-        let driven = follow(times(&matrix, &unit), &without);
-        let response: [Fr; WIDTH] = std::array::from_fn(|k| driven[k][0]);
-
-        // a: e_0ᵀ·N^5 in the basis of the lower powers
-        let observe: Square = std::array::from_fn(|k| observed[k]);
-        let state_of = poseidon::invert(&observe);
-        let a = times(&transposed(&state_of), &observed[5]);
-        let b: Row = std::array::from_fn(|j| response[4 - j] - (j + 1..WIDTH).map(|i| a[i] * response[i - j - 1]).sum::<Fr>());
-
-        // five inputs, without what their predecessors' powers have added, determine the state at the first of them
-        let unforced = |x: &[Fr]| -> Row { std::array::from_fn(|k| x[k] - (0..k).map(|j| response[k - j - 1] * power(x[j])).sum::<Fr>()) };
-        let fifth = (0..WIDTH).fold(poseidon::identity(), |product, _| poseidon::multiply(&product, &without));
-        let leave = poseidon::multiply(&fifth, &state_of);
-        let leave_powers: Square = std::array::from_fn(|i| {
-            std::array::from_fn(|j| driven[4 - j][i] - (j + 1..WIDTH).map(|k| leave[i][k] * response[k - j - 1]).sum::<Fr>())
-        });
-        let left = |x: &[Fr]| -> Row {
-            let powers = std::array::from_fn(|j| power(x[j]));
-            let (linear, powers) = (times(&leave, &std::array::from_fn(|j| x[j])), times(&leave_powers, &powers));
-            std::array::from_fn(|i| linear[i] + powers[i])
-        };
-
-        let (full, partial) = inputs(&[Fr::ZERO; WIDTH]);
-        let after = |x: &Row| times(&matrix, &x.map(power));
-        let minus = |a: Row, b: Row| -> Row { std::array::from_fn(|i| a[i] - b[i]) };
-        let recurrence = |t: usize| {
-            let linear: Fr = (1..WIDTH).map(|i| a[i] * partial[t + i]).sum();
-            let powers: Fr = (0..WIDTH).map(|i| b[i] * power(partial[t + i])).sum();
-            partial[t + WIDTH] - linear - powers
-        };
-        let rows = std::array::from_fn(|row| {
-            let five = |values: Row| std::array::from_fn(|i| if i < WIDTH { values[i] } else { Fr::ZERO });
-            match row {
-                0..3 => five(minus(full[row + 1], after(&full[row]))),
-                3 => five(minus(times(&state_of, &unforced(&partial)), after(&full[3]))),
-                // x_4 needs none
-                4 => std::array::from_fn(|i| if i == 0 { Fr::ZERO } else { recurrence(i - 1) }),
-                5..11 => std::array::from_fn(|i| recurrence(8 * (row - 5) + 7 + i)),
-                11 => five(minus(full[HALF], left(&partial[55..]))),
-                12..15 => five(minus(full[row - 7], after(&full[row - 8]))),
-                _ => [Fr::ZERO; 8],
-            }
+        let recurrence = recurrence();
+        let five = |values: Row| std::array::from_fn(|i| if i < WIDTH { values[i] } else { Fr::ZERO });
+        let rows = std::array::from_fn(|row| match row {
+            0..3 => five(recurrence.full[row]),
+            3 => five(recurrence.entering),
+            // x_4 needs none
+            4 => std::array::from_fn(|i| if i == 0 { Fr::ZERO } else { recurrence.steps[i - 1] }),
+            5..11 => std::array::from_fn(|i| recurrence.steps[8 * (row - 5) + 7 + i]),
+            11 => five(recurrence.leaving),
+            12..15 => five(recurrence.full[row - 9]),
+            _ => [Fr::ZERO; 8],
         });
         Constants {
-            matrix,
+            matrix: parameters.matrix,
             first: parameters.round_constants[0],
-            enter: std::array::from_fn(|k| std::array::from_fn(|i| observed[k + 1][i + 1])),
-            response: std::array::from_fn(|k| response[k]),
-            linear: std::array::from_fn(|i| a[i + 1]),
-            powers: b,
-            leave_linear: std::array::from_fn(|i| std::array::from_fn(|j| leave[i][j + 1])),
-            leave_powers,
+            enter: recurrence.enter,
+            response: recurrence.response,
+            linear: std::array::from_fn(|i| recurrence.step[2 * i + 1]),
+            powers: std::array::from_fn(|i| recurrence.step[2 * i]),
+            leave_linear: recurrence.leave.map(|row| std::array::from_fn(|i| row[2 * i + 1])),
+            leave_powers: recurrence.leave.map(|row| std::array::from_fn(|i| row[2 * i])),
             rows,
         }
     })
@@ -176,54 +102,17 @@ pub fn constants() -> &'static Constants {
 
 /// The cells of a permutation's rows after the first, and the resulting state.
 pub fn cells(state: &[Fr; WIDTH]) -> ([[Fr; ADVICE]; ROWS - 1], [Fr; WIDTH]) {
-    let constants = constants();
     let mut cells = [[Fr::ZERO; ADVICE]; ROWS - 1];
-    let full_round = |x: &Row, row: usize| -> Row {
-        let mut next = times(&constants.matrix, &x.map(power));
-        next.iter_mut().zip(&constants.rows[row]).for_each(|(value, constant)| *value += constant);
-        next
-    };
-    let put = |cells: &mut [Fr; ADVICE], state: &Row| STATE.iter().zip(state).for_each(|(column, value)| cells[*column] = *value);
-    let mut x: Row = std::array::from_fn(|i| state[i] + constants.first[i]);
-    for (row, cells) in cells.iter_mut().take(HALF).enumerate() {
-        x = full_round(&x, row);
-        put(cells, &x);
+    let rounds = poseidon::rounds(state);
+    let states = rounds.full[1..HALF].iter().chain([&rounds.entered]).zip(0..).chain(rounds.full[HALF..].iter().zip(11..));
+    for (state, row) in states {
+        STATE.iter().zip(state).for_each(|(column, value)| cells[row][*column] = *value);
     }
-
-    let mut inputs = vec![x[0]];
-    let mut powers = vec![power(x[0])];
-    for k in 1..WIDTH {
-        let linear = Fr::sum_of_products(&constants.enter[k - 1], &[x[1], x[2], x[3], x[4]]);
-        let forced: Fr = (0..k).map(|j| constants.response[k - j - 1] * powers[j]).sum();
-        inputs.push(linear + forced);
-        powers.push(power(linear + forced));
-    }
-    let window = |values: &[Fr], t: usize| -> Row { std::array::from_fn(|i| values[t + i]) };
-    let tail = |values: &[Fr], t: usize| -> [Fr; WIDTH - 1] { std::array::from_fn(|i| values[t + 1 + i]) };
-    for t in 0..poseidon::PARTIAL_ROUNDS - WIDTH {
-        let (row, column) = (4 + (t + 1) / 8, (t + 1) % 8);
-        let linear = Fr::sum_of_products(&constants.linear, &tail(&inputs, t));
-        let value = linear + Fr::sum_of_products(&constants.powers, &window(&powers, t)) + constants.rows[row][column];
-        inputs.push(value);
-        powers.push(power(value));
-    }
-    for (t, input) in inputs.iter().enumerate() {
+    for (t, input) in rounds.partial.iter().enumerate() {
         // the first four are in the row that the partial rounds are entered from
         cells[3 + (t + 4) / 8][INPUTS[(t + 4) % 8]] = *input;
     }
-
-    let last = poseidon::PARTIAL_ROUNDS - WIDTH;
-    let (linear, five) = (tail(&inputs, last), window(&powers, last));
-    x = std::array::from_fn(|i| {
-        Fr::sum_of_products(&constants.leave_linear[i], &linear)
-            + Fr::sum_of_products(&constants.leave_powers[i], &five)
-            + constants.rows[11][i]
-    });
-    for row in 12..ROWS {
-        put(&mut cells[row - 1], &x);
-        x = full_round(&x, row);
-    }
-    (cells, x)
+    (cells, rounds.result)
 }
 
 #[cfg(test)]
@@ -244,7 +133,7 @@ mod tests {
     fn cells_are_the_inputs_of_the_s_boxes() {
         let state: Row = std::array::from_fn(|i| Fr::from(77 + 13 * i as u64));
         let (cells, _) = cells(&state);
-        let (full, partial) = inputs(&state);
+        let (full, partial) = poseidon::recurrence::inputs(&state);
         for (row, expected) in [(0, 1), (1, 2), (2, 3), (11, 4), (12, 5), (13, 6), (14, 7)] {
             assert_eq!(STATE.map(|column| cells[row][column]), full[expected]);
         }

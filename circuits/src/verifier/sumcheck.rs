@@ -1,8 +1,13 @@
 //! Sumcheck rounds (Lund, Fortnow, Karloff, Nisan 1992), verifier's side.
 
+use crate::Fr;
 use crate::scalar::{Scalar, int};
 use crate::transcript::Transcript;
-use ark_ff::Field;
+use ark_ff::MontFp;
+
+// Every round needs them, and an inversion costs as much as two hundred multiplications.
+const HALF: Fr = MontFp!("10944121435919637611123202872628637544274182200208017171849102093287904247809");
+const SIXTH: Fr = MontFp!("18240202393199396018538671454381062573790303667013361953081836822146507079681");
 
 /// Runs the rounds of a sumcheck of degree 2 whose messages are the value at 0 and the leading coefficient (the value at 1 follows
 /// from the claim). Returns the challenges and the claim on the summand at that point, which the caller must discharge.
@@ -27,15 +32,13 @@ pub fn quadratic_at<S: Scalar>(at_zero: &S, at_one: &S, leading: &S, x: &S) -> S
 
 /// The polynomial of degree 4 with values `g(0), g(1), g(-1), g(2)` and leading coefficient `g_4`, at `x`.
 pub fn quartic_at<S: Scalar>([at_zero, at_minus_one, at_two, leading]: [&S; 4], at_one: &S, x: &S) -> S {
-    let half = Field::inverse(&int(2)).unwrap_or_default();
-    let sixth = Field::inverse(&int(6)).unwrap_or_default();
     // Take the leading term off and interpolate the cubic c0 + c1 x + c2 x² + c3 x³ through -1, 0, 1, 2.
     let one = at_one.clone() - leading;
     let minus_one = at_minus_one.clone() - leading;
     let two = at_two.clone() - leading.times(int(16));
-    let c2 = (one.clone() + &minus_one).times(half) - at_zero;
-    let odd = (one - minus_one).times(half);
-    let c3 = (two - at_zero - c2.times(int(4)) - odd.times(int(2))).times(sixth);
+    let c2 = (one.clone() + &minus_one).times(HALF) - at_zero;
+    let odd = (one - minus_one).times(HALF);
+    let c3 = (two - at_zero - c2.times(int(4)) - odd.times(int(2))).times(SIXTH);
     let c1 = odd - &c3;
     let high = (leading.clone() * x + c3) * x + c2;
     (high * x + c1) * x + at_zero

@@ -1,9 +1,9 @@
 //! The fractions at the leaves of the lookup tree.
 
-use super::level::{Level, Piece};
+use super::level::{Level, Piece, ROOM};
 use super::small::Combination;
 use super::witness::{Row, TableRows, table_of};
-use crate::poly::filled;
+use crate::poly::{filled, filled_with_room};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
@@ -117,8 +117,9 @@ impl<'a> Leaves<'a> {
     pub fn level(&self) -> Level {
         let rows = row_denominators(self.shape, self.tables, self.beta, self.gamma);
         let units = units(self.shape);
-        let others = self.shape.layout.leaf_count - units.len();
-        let (mut p, mut d) = (filled(Fr::ONE, others), filled(Fr::ZERO, others));
+        // before and after the units
+        let mut rows_of = [units.start, self.shape.layout.leaf_count - units.end]
+            .map(|len| (filled_with_room(Fr::ONE, len, ROOM), filled_with_room(Fr::ZERO, len, ROOM)));
         let mut columns: [Vec<Fr>; 4] = std::array::from_fn(|_| filled(Fr::ZERO, units.len() / 4));
         for block in self.blocks() {
             let (range, denominators) = (block.range.clone(), &rows[block.table]);
@@ -135,8 +136,9 @@ impl<'a> Leaves<'a> {
                 });
                 continue;
             }
-            let skipped = if range.start < units.start { 0 } else { units.len() };
+            let (side, skipped) = if range.start < units.start { (0, 0) } else { (1, units.end) };
             let range = range.start - skipped..range.end - skipped;
+            let (p, d) = &mut rows_of[side];
             let (p, d) = (&mut p[range.clone()], &mut d[range]);
             if let Some(counts) = block.counts {
                 d.copy_from_slice(denominators);
@@ -145,8 +147,8 @@ impl<'a> Leaves<'a> {
                 d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = denominator(i));
             }
         }
-        let (after_p, after_d) = (p.split_off(units.start), d.split_off(units.start));
-        let mut pieces = vec![Piece::Rows(p, d), Piece::Units(columns), Piece::Rows(after_p, after_d)];
+        let [before, after] = rows_of.map(|(p, d)| Piece::Rows(p, d));
+        let mut pieces = vec![before, Piece::Units(columns), after];
         pieces.retain(|piece| !piece.is_empty());
         Level::new(pieces)
     }

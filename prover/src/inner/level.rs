@@ -2,7 +2,7 @@
 
 use super::leaves::Leaves;
 use crate::backend::Fractions;
-use crate::poly::{SERIAL, add, eq_tables, filled, sum_of_parts};
+use crate::poly::{SERIAL, add, eq_tables, filled, filled_with_room, sum_of_parts};
 use crate::simd::{self, Isa, Nodes};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -12,6 +12,9 @@ use std::ops::Range;
 
 /// Nodes that a thread combines or binds at a time.
 const PART: usize = 256;
+
+/// Elements by which a level may still grow, at most: it is filled up to a multiple of its arity, and then to two nodes.
+pub const ROOM: usize = 8;
 
 /// All levels.
 pub struct Tree {
@@ -104,7 +107,7 @@ impl Level {
             d.resize(d.len().next_multiple_of(width), Fr::ONE);
         }
         let len = self.len(arity);
-        let (mut p, mut d) = (filled(Fr::ZERO, len), filled(Fr::ZERO, len));
+        let [mut p, mut d] = std::array::from_fn(|_| filled_with_room(Fr::ZERO, len, ROOM));
         let (mut rest_p, mut rest_d) = (&mut p[..], &mut d[..]);
         for piece in &self.0 {
             let (next_p, next_d);
@@ -232,7 +235,7 @@ impl Piece {
             (done / 2..weights.len())
                 .fold(message, |sum, j| add(sum, weighted(&node(&bound, 2 * j), &node(&bound, 2 * j + 1), &weights[j])))
         };
-        if len < SERIAL {
+        if len < SERIAL / 4 {
             parts.iter_mut().enumerate().map(work).fold([Fr::ZERO; 5], add)
         } else {
             parts.par_iter_mut().enumerate().map(work).reduce(|| [Fr::ZERO; 5], add)
@@ -256,7 +259,7 @@ impl Spare {
 
     fn keep(&mut self, piece: Piece) {
         match piece {
-            Piece::Rows(..) => {}
+            Piece::Rows(p, d) => self.0.extend([p, d]),
             Piece::Columns(columns) => self.0.extend(columns),
             Piece::Units(columns) => self.0.extend(columns),
         }

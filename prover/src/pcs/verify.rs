@@ -6,7 +6,10 @@ use super::{
 };
 use crate::msm::msm;
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
-use ark_ec::{AffineRepr, CurveGroup, pairing::Pairing};
+use ark_ec::{
+    AffineRepr, CurveGroup,
+    pairing::{MillerLoopOutput, Pairing},
+};
 use ark_ff::{AdditiveGroup, Field, Zero};
 
 /// Checks that the polynomial behind `C_T = Σ scalar·point` over `commitment_terms` has the multilinear evaluation `value` at `point`
@@ -24,8 +27,9 @@ pub fn verify(
     opening: &Opening,
 ) -> Result<(), PcsError> {
     let (left, right) = pairing_inputs(commitment_terms, point, value, seed, opening)?;
-    let product = Bn254::multi_pairing([left.into_affine(), -right], [h, tau_h]);
-    if product.is_zero() { Ok(()) } else { Err(PcsError::Rejected) }
+    let (f, g) = rayon::join(|| Bn254::miller_loop(left.into_affine(), h), || Bn254::miller_loop(-right, tau_h));
+    let product = Bn254::final_exponentiation(MillerLoopOutput(f.0 * g.0));
+    if product.is_some_and(|product| product.is_zero()) { Ok(()) } else { Err(PcsError::Rejected) }
 }
 
 /// The two points `(C_L + x·C_W', C_W')` of the opening's check `e(left, [1]_2) = e(right, [τ]_2)`, for a caller that merges it with other

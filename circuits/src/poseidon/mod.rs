@@ -1,7 +1,14 @@
 //! The permutation Poseidon (Grassi et al., USENIX Security 2021) with `x^5`, width 5, 8 full and 60 partial rounds; round constants and
 //! matrix by the paper's Grain LFSR.
 //!
-//! [`permute`] is the definition and what circuits are made of; [`permute_sparse`] is the same function with half of the work, for native values.
+//! [`permute`] is the definition and what circuits are made of; [`permute_native`] is the same function with half of the work, for native values.
+
+mod dot;
+mod native;
+pub(crate) mod recurrence;
+
+pub use native::permute_native;
+pub(crate) use native::rounds;
 
 use crate::Fr;
 use crate::scalar::Scalar;
@@ -48,28 +55,12 @@ pub fn permute<S: Scalar>(state: &mut [S; WIDTH]) {
     }
 }
 
-/// A partial round after its S-box: a constant for the first element, and a matrix that is the identity but for its first row and column.
-struct PartialRound {
-    constant: Fr,
-    row: Row,
-    /// Without the corner, which is in the row.
-    column: [Fr; WIDTH - 1],
-}
-
-/// The partial rounds as products of sparse matrices (the paper's appendix B).
-struct Sparse {
-    /// Before the partial rounds: constants, then a matrix.
-    constants: Row,
-    before: Square,
-    rounds: Vec<PartialRound>,
-}
-
 pub(crate) fn identity() -> Square {
     std::array::from_fn(|i| std::array::from_fn(|j| if i == j { Fr::ONE } else { Fr::ZERO }))
 }
 
 pub(crate) fn apply(matrix: &Square, vector: &Row) -> Row {
-    std::array::from_fn(|i| Fr::sum_of_products(&matrix[i], vector))
+    std::array::from_fn(|i| matrix[i].iter().zip(vector).map(|(a, b)| *a * b).sum())
 }
 
 pub(crate) fn multiply(a: &Square, b: &Square) -> Square {
@@ -95,61 +86,8 @@ pub(crate) fn invert(matrix: &Square) -> Square {
     right
 }
 
-/// Takes `M = S·D` apart, where `D` leaves the first element alone and `S` is sparse. `D` commutes with the S-box of a partial round, so it joins the round before.
-fn factor(matrix: &Square) -> (Square, Square) {
-    let mut dense = *matrix;
-    (0..WIDTH).for_each(|i| (dense[0][i], dense[i][0]) = (Fr::ZERO, Fr::ZERO));
-    dense[0][0] = Fr::ONE;
-    (multiply(matrix, &invert(&dense)), dense)
-}
-
-fn sparse() -> &'static Sparse {
-    static SPARSE: OnceLock<Sparse> = OnceLock::new();
-    SPARSE.get_or_init(|| {
-        let Parameters { round_constants, matrix } = parameters();
-        // Backwards: `dense` is what the rounds behind have handed on to this one, `constants` what they want added after its matrix.
-        let mut rounds = Vec::new();
-        let mut dense = identity();
-        let mut constants = [Fr::ZERO; WIDTH];
-        for round in PARTIAL.rev() {
-            let (factors, rest) = factor(&multiply(&dense, matrix));
-            // constants after the sparse matrix are others before it; of these all but the first may be added before the S-box
-            let mut earlier = apply(&invert(&factors), &constants);
-            rounds.push(PartialRound { constant: earlier[0], row: factors[0], column: std::array::from_fn(|i| factors[i + 1][0]) });
-            earlier[0] = Fr::ZERO;
-            let own = apply(&rest, &round_constants[round]);
-            constants = std::array::from_fn(|i| own[i] + earlier[i]);
-            dense = rest;
-        }
-        rounds.reverse();
-        Sparse { constants: apply(&invert(&dense), &constants), before: dense, rounds }
-    })
-}
-
-#[inline]
-fn power(value: Fr) -> Fr {
+pub(crate) fn power(value: Fr) -> Fr {
     Field::square(&Field::square(&value)) * value
-}
-
-/// [`permute`] for native values.
-pub fn permute_sparse(state: &mut Row) {
-    let Parameters { round_constants, matrix } = parameters();
-    let sparse = sparse();
-    let full_round = |state: &mut Row, round: usize| {
-        let powers = std::array::from_fn(|i| power(state[i] + round_constants[round][i]));
-        *state = apply(matrix, &powers);
-    };
-    (0..PARTIAL.start).for_each(|round| full_round(state, round));
-    *state = apply(&sparse.before, &std::array::from_fn(|i| state[i] + sparse.constants[i]));
-    for PartialRound { constant, row: [corner, row @ ..], column } in &sparse.rounds {
-        let [first, rest @ ..] = state;
-        // waits for nothing: the processor does it while the S-box goes on
-        let sum = Fr::sum_of_products(row, rest);
-        let active = power(*first) + constant;
-        *first = *corner * active + sum;
-        rest.iter_mut().zip(column).for_each(|(value, factor)| *value += *factor * active);
-    }
-    (PARTIAL.end..round_constants.len()).for_each(|round| full_round(state, round));
 }
 
 #[cfg(test)]
@@ -165,18 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn sparse_rounds_are_the_same_permutation() {
+    fn native_rounds_are_the_same_permutation() {
         let mut state: Row = std::array::from_fn(|i| Fr::from(i as u64));
         for _ in 0..20 {
             let mut expected = state;
             permute(&mut expected);
-            permute_sparse(&mut state);
+            permute_native(&mut state);
             assert_eq!(state, expected);
         }
         let mut edge = [-Fr::ONE; WIDTH];
         let mut expected = edge;
         permute(&mut expected);
-        permute_sparse(&mut edge);
+        permute_native(&mut edge);
         assert_eq!(edge, expected);
     }
 }
