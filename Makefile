@@ -11,6 +11,7 @@ demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on c
 test: $(TOOLCHAIN) lint ## everything; the demo is among the command's tests
 	cargo test --release --locked --workspace
 	$(CONTRACTS)/test.sh
+	gpu/cuda/test.sh
 
 lint:
 	cargo fmt --all --check
