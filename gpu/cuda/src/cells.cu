@@ -17,7 +17,8 @@ namespace {
 // 2^31, which makes cells positive.
 ASSAY_FN Fr bias() { return {{0x8adc5ced, 0x49f3c432, 0x582f50aa, 0x8b6f9213, 0x98155c1c, 0x0938dba1, 0x76361137, 0x035e01bf}}; }
 
-// A sum of (unsigned word) · (words of a field element), up to 2^32 terms. The products with even words and with odd ones are summed apart, as in `Field::product`.
+// A sum of (unsigned word) · (words of a field element), up to 2^32 terms. The products with even words and with odd ones are summed apart, as in
+// `Field::product`.
 struct WideSum {
     uint32_t even[10];
     uint32_t odd[10];

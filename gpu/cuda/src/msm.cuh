@@ -1,8 +1,8 @@
 // Multi-scalar multiplication: Pippenger's buckets over signed digits.
 //
 // Scalars come in chunks, and the next chunk is uploaded while one is worked on. A chunk's entries (digits.cuh) are radix sorted by list, window and bucket and
-// then summed into the buckets (buckets.cuh), which stay until all chunks are in. At the end each group of buckets becomes one point, and the processor combines
-// the few points that are left: a chain of doublings is what a device is worst at.
+// then summed into the buckets (buckets.cuh), which stay until all chunks are in. At the end each group of buckets becomes one point, and the processor
+// combines the few points that are left: a chain of doublings is what a device is worst at.
 //
 // Per entry the device does 10 multiplications and moves about 100 bytes (a base at random, four passes of a sort), so multiplications are what it waits for.
 
