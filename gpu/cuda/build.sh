@@ -84,7 +84,7 @@ case $kind in
                 echo "'$cxx' $flags -c '$test' -o '$objects/test_$(basename "$test" .cpp).o'"
             done
         } | parallel
-        "$cxx" $flags "$objects"/*.o -o "$out/assay_gpu_tests"
+        "$cxx" $flags "$objects"/*.o -pthread -o "$out/assay_gpu_tests"
         "$out/assay_gpu_tests"
         ;;
 esac

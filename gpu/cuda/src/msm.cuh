@@ -146,7 +146,8 @@ private:
         const uint64_t most = plan.chunk * plan.windows.count();
         Buffer<uint32_t> words[4];
         for (auto &word : words) word = Buffer<uint32_t>(device_, most);
-        const size_t extra_bytes = sort_bytes(most, plan.bits);
+        const uint64_t last = (items - 1) % plan.chunk + 1;
+        const size_t extra_bytes = std::max(sort_bytes(most, plan.bits), sort_bytes(last * plan.windows.count(), plan.bits));
         const Buffer<unsigned char> extra(device_, extra_bytes);
         Partials<F> partials(device_, divided_up(most, plan.length));
         const uint32_t none = static_cast<uint32_t>(plan.buckets);

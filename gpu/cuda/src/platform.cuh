@@ -67,7 +67,6 @@ public:
     uint64_t available();
 
     void upload(void *to, const void *from, size_t bytes);
-    void copy(void *to, const void *from, size_t bytes);
     void download(void *to, const void *from, size_t bytes);
     void zero(void *memory, size_t bytes);
 
