@@ -5,7 +5,8 @@
 #   build.sh --test [folder]        the tests of what is internal, on the emulated library, and runs them
 # Environment:
 #   NVCC                  the compiler; else in PATH, in /usr/local/cuda, or in the wheels of ASSAY_CUDA_PYTHON (python3 if not set)
-#   ASSAY_CUDA_ARCHS      compute capabilities to compile for, "80 90 120" if not set; the last one's PTX comes along for later ones
+#   ASSAY_CUDA_ARCHS      compute capabilities to compile for; else those of 80, 90 and 120 that nvcc knows. The last one's PTX comes along for later ones
+#   NVCCFLAGS             more of nvcc's flags
 #   ASSAY_BUILD_JOBS      compilers at a time, 2 if not set
 #   CXX, CXXFLAGS         the C++ compiler, and more of its flags
 set -euo pipefail
@@ -15,11 +16,12 @@ kind=cuda
 case ${1:-} in
     --emulated) kind=emulated; shift ;;
     --test) kind=test; shift ;;
-    -*) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    -*) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 out=${1:-$here/build}
 objects=$out/$kind
 mkdir -p "$objects"
+rm -f "$objects"/*.o
 
 units="context msm_g1 msm_g2 ntt cells product tree"
 cxx=${CXX:-g++}
@@ -37,7 +39,7 @@ find_nvcc() {
     "${ASSAY_CUDA_PYTHON:-python3}" - <<'PYTHON'
 import pathlib, sys, sysconfig
 packages = pathlib.Path(sysconfig.get_paths()["purelib"])
-found = sorted(packages.glob("nvidia/cu*/bin/nvcc")) or sorted(packages.glob("nvidia/cuda_nvcc/bin/nvcc"))
+found = sorted(packages.glob("nvidia/cu*/bin/nvcc"))
 if not found:
     sys.exit("no nvcc: set NVCC, or install the wheels nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl")
 print(found[-1])
@@ -45,10 +47,16 @@ PYTHON
 }
 
 build_cuda() {
-    local nvcc root archs gencode arch libraries
+    local nvcc root known archs gencode arch libraries
     nvcc=$(find_nvcc)
     root=$(cd "$(dirname "$nvcc")/.." && pwd)
-    archs=${ASSAY_CUDA_ARCHS:-80 90 120}
+    known=$("$nvcc" --list-gpu-code)
+    archs=${ASSAY_CUDA_ARCHS:-}
+    if [ -z "$archs" ]; then
+        for arch in 80 90 120; do
+            if grep -qx "sm_$arch" <<<"$known"; then archs="$archs $arch"; fi
+        done
+    fi
     gencode=
     for arch in $archs; do gencode="$gencode -gencode arch=compute_$arch,code=sm_$arch"; done
     gencode="$gencode -gencode arch=compute_${archs##* },code=compute_${archs##* }"
@@ -56,7 +64,7 @@ build_cuda() {
         echo "'$nvcc' -ccbin '$cxx' -std=c++17 -O3 $gencode -Xcompiler -fPIC,-Wall,-Wno-psabi ${NVCCFLAGS:-}" \
             "-c '$here/src/$unit.cu' -o '$objects/$unit.o'"
     done | parallel
-    for libraries in "$root/lib64" "$root/lib" "$root/targets/x86_64-linux/lib"; do
+    for libraries in "$root/lib64" "$root/lib" "$root/targets/$(uname -m)-linux/lib" "$root/lib/$(uname -m)-linux-gnu"; do
         [ -f "$libraries/libcudart_static.a" ] && break
     done
     "$cxx" -shared -static-libstdc++ -static-libgcc -Wl,--version-script="$here/src/exports.map" -Wl,-z,defs \
@@ -84,7 +92,7 @@ case $kind in
                 echo "'$cxx' $flags -c '$test' -o '$objects/test_$(basename "$test" .cpp).o'"
             done
         } | parallel
-        "$cxx" $flags "$objects"/*.o -o "$out/assay_gpu_tests"
+        "$cxx" $flags "$objects"/*.o -pthread -o "$out/assay_gpu_tests"
         "$out/assay_gpu_tests"
         ;;
 esac

@@ -1,6 +1,6 @@
 // Sums of buckets. Entries lie sorted by bucket and are cut into segments of equal length, one for each thread, wherever buckets begin: however the entries are
-// distributed (all in one bucket, say) all threads have the same work. A bucket that lies within a segment is finished by its thread; the ends of segments leave
-// partial sums, two for each, which are sorted again and summed in the same way, until one segment is left.
+// distributed (all in one bucket, say) all threads have the same work. A bucket that lies within a segment is finished by its thread; the ends of segments
+// leave partial sums, two for each, which are sorted again and summed in the same way, until one segment is left.
 
 #pragma once
 
@@ -33,7 +33,8 @@ template <class F> struct PartialEntries {
     }
 };
 
-// Registers for 512 threads on a multiprocessor: a point, a base and what an addition has on the way are some 100 words; over the extension field twice as much.
+// Registers for 512 threads on a multiprocessor: a point, a base and what an addition has on the way are some 100 words; over the extension field twice as
+// much.
 template <class F> struct Occupancy {
     static constexpr uint32_t BLOCKS = 2;
 };

@@ -1,5 +1,5 @@
-// Addition and multiplication of 32-bit words with a carry that goes from one instruction to the next: the device's own instructions, or the processor computing
-// the same. On the device the carry is a flag of the machine, and volatile statements stay in their order; `Carry` is what it is elsewhere.
+// Addition and multiplication of 32-bit words with a carry that goes from one instruction to the next: the device's own instructions, or the processor
+// computing the same. On the device the carry is a flag of the machine, and volatile statements stay in their order; `Carry` is what it is elsewhere.
 //
 // `_cc` sets the carry, a `c` before it (`addc`, `madc`) takes it in. After a subtraction it is the borrow.
 

@@ -17,13 +17,14 @@ namespace {
 // 2^31, which makes cells positive.
 ASSAY_FN Fr bias() { return {{0x8adc5ced, 0x49f3c432, 0x582f50aa, 0x8b6f9213, 0x98155c1c, 0x0938dba1, 0x76361137, 0x035e01bf}}; }
 
-// A sum of (unsigned word) · (words of a field element), up to 2^32 terms. The products with even words and with odd ones are summed apart, as in `Field::product`.
+// A sum of (unsigned word) · (words of a field element), up to 2^32 terms. The products with even words and with odd ones are summed apart, as in
+// `Field::product`.
 struct WideSum {
-    uint32_t even[10];
-    uint32_t odd[10];
+    uint32_t even[9];
+    uint32_t odd[9];
 
     ASSAY_FN void clear() {
-        ASSAY_UNROLLED for (int i = 0; i < 10; ++i) even[i] = odd[i] = 0;
+        ASSAY_UNROLLED for (int i = 0; i < 9; ++i) even[i] = odd[i] = 0;
     }
 
     ASSAY_FN void add(uint32_t factor, const Fr &value) {
@@ -39,13 +40,12 @@ struct WideSum {
         low.words[1] = add_cc(even[1], odd[0], carry);
         ASSAY_UNROLLED for (int i = 2; i < 8; ++i) low.words[i] = addc_cc(even[i], odd[i - 1], carry);
         high.words[0] = addc_cc(even[8], odd[7], carry);
-        high.words[1] = addc_cc(even[9], odd[8], carry);
-        high.words[2] = addc(odd[9], 0, carry);
+        high.words[1] = addc(odd[8], 0, carry);
         return Fr::one() * low + Fr::square_of_r() * high;
     }
 
 private:
-    ASSAY_FN static void chain(uint32_t (&sum)[10], uint32_t factor, const Fr &value, int parity) {
+    ASSAY_FN static void chain(uint32_t (&sum)[9], uint32_t factor, const Fr &value, int parity) {
         Carry carry;
         sum[0] = mad_lo_cc(value.words[parity], factor, sum[0], carry);
         sum[1] = madc_hi_cc(value.words[parity], factor, sum[1], carry);
@@ -53,8 +53,7 @@ private:
             sum[i] = madc_lo_cc(value.words[i + parity], factor, sum[i], carry);
             sum[i + 1] = madc_hi_cc(value.words[i + parity], factor, sum[i + 1], carry);
         }
-        sum[8] = addc_cc(sum[8], 0, carry);
-        sum[9] = addc(sum[9], 0, carry);
+        sum[8] = addc(sum[8], 0, carry);
     }
 };
 

@@ -1,8 +1,8 @@
 // Multi-scalar multiplication: Pippenger's buckets over signed digits.
 //
 // Scalars come in chunks, and the next chunk is uploaded while one is worked on. A chunk's entries (digits.cuh) are radix sorted by list, window and bucket and
-// then summed into the buckets (buckets.cuh), which stay until all chunks are in. At the end each group of buckets becomes one point, and the processor combines
-// the few points that are left: a chain of doublings is what a device is worst at.
+// then summed into the buckets (buckets.cuh), which stay until all chunks are in. At the end each group of buckets becomes one point, and the processor
+// combines the few points that are left: a chain of doublings is what a device is worst at.
 //
 // Per entry the device does 10 multiplications and moves about 100 bytes (a base at random, four passes of a sort), so multiplications are what it waits for.
 
@@ -146,7 +146,8 @@ private:
         const uint64_t most = plan.chunk * plan.windows.count();
         Buffer<uint32_t> words[4];
         for (auto &word : words) word = Buffer<uint32_t>(device_, most);
-        const size_t extra_bytes = sort_bytes(most, plan.bits);
+        const uint64_t last = (items - 1) % plan.chunk + 1;
+        const size_t extra_bytes = std::max(sort_bytes(most, plan.bits), sort_bytes(last * plan.windows.count(), plan.bits));
         const Buffer<unsigned char> extra(device_, extra_bytes);
         Partials<F> partials(device_, divided_up(most, plan.length));
         const uint32_t none = static_cast<uint32_t>(plan.buckets);

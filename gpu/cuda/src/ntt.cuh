@@ -1,8 +1,8 @@
 // Kernels of number-theoretic transforms.
 //
-// Values to coefficients decimate in frequency and leave bit-reversed order, the way back decimates in time: nothing is permuted. A pass does several levels on tiles in shared
-// memory: the lowest levels on consecutive elements, higher ones on elements that are far apart, some consecutive ones together so that memory is read in whole
-// sectors. Words of the elements lie in planes, so that the threads of a warp meet different banks.
+// Values to coefficients decimate in frequency and leave bit-reversed order, the way back decimates in time: nothing is permuted. A pass does several levels on
+// tiles in shared memory: the lowest levels on consecutive elements, higher ones on elements that are far apart, some consecutive ones together so that memory
+// is read in whole sectors. Words of the elements lie in planes, so that the threads of a warp meet different banks.
 //
 // Twiddle h + j is w_2h^j for j < h, h every power of two, w_2h the root of order 2h: one table for all sizes and both directions, since w^-j = -w^(h-j).
 

@@ -1,5 +1,5 @@
-// What the library wants of a machine: memory with a limit, copies, kernels, a sort. On a device CUDA provides it (platform_cuda.cu, sort_cuda.cu); compiled with an
-// ordinary compiler, the processor does (platform_emulated.cpp), thread after thread, so that everything can be tested where there is no device.
+// What the library wants of a machine: memory with a limit, copies, kernels, a sort. On a device CUDA provides it (platform_cuda.cu, sort_cuda.cu); compiled
+// with an ordinary compiler, the processor does (platform_emulated.cpp), thread after thread, so that everything can be tested where there is no device.
 
 #pragma once
 
@@ -67,7 +67,6 @@ public:
     uint64_t available();
 
     void upload(void *to, const void *from, size_t bytes);
-    void copy(void *to, const void *from, size_t bytes);
     void download(void *to, const void *from, size_t bytes);
     void zero(void *memory, size_t bytes);
 

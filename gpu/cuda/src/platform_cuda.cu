@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "lanes.h"
 #include "launch.cuh"
 
 namespace assay {
@@ -15,6 +16,38 @@ void check(cudaError_t error, const char *what) {
     throw Failure{error == cudaErrorMemoryAllocation ? ASSAY_MEMORY : ASSAY_DEVICE, what, cudaGetErrorString(error)};
 }
 
+// See lanes.h. A new thread has no device yet.
+struct CudaApi {
+    using Queue = cudaStream_t;
+    using Event = cudaEvent_t;
+
+    int device = 0;
+
+    int enter() const { return cudaSetDevice(device); }
+    static int make_queue(Queue &queue) { return cudaStreamCreateWithFlags(&queue, cudaStreamNonBlocking); }
+    static int make_event(Event &event) { return cudaEventCreateWithFlags(&event, cudaEventDisableTiming); }
+    static int make_memory(void *&memory, size_t bytes) { return cudaMallocHost(&memory, bytes); }
+    static void free_queue(Queue queue) {
+        if (queue) cudaStreamDestroy(queue);
+    }
+    static void free_event(Event event) {
+        if (event) cudaEventDestroy(event);
+    }
+    static void free_memory(void *memory) {
+        if (memory) cudaFreeHost(memory);
+    }
+    static int record(Event event, Queue queue) { return cudaEventRecord(event, queue); }
+    static int wait(Queue queue, Event event) { return cudaStreamWaitEvent(queue, event, 0); }
+    static int wait_here(Event event) { return cudaEventSynchronize(event); }
+    static int copy_up(void *to, const void *from, size_t bytes, Queue queue) { return cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, queue); }
+    static int copy_down(void *to, const void *from, size_t bytes, Queue queue) { return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, queue); }
+    static void settle(Queue queue) {
+        if (queue) cudaStreamSynchronize(queue);
+    }
+};
+
+constexpr size_t PIECE = 4 << 20;
+
 } // namespace
 
 void check_launch() { check(cudaGetLastError(), "a kernel was not launched"); }
@@ -26,6 +59,30 @@ struct Device::Platform {
     cudaEvent_t staged[SLOTS] = {};
     // Null where the driver has no pools.
     cudaMemPool_t pool = nullptr;
+    // Made with the first large copy; null where the memory for it cannot be had.
+    std::unique_ptr<Lanes<CudaApi, PIECE>> lanes;
+    bool lanes_tried = false;
+
+    // Lanes for a copy of so many bytes, if it is worth it.
+    Lanes<CudaApi, PIECE> *lanes_for(size_t bytes, int number) {
+        if (bytes < Lanes<CudaApi, PIECE>::LEAST) return nullptr;
+        if (!lanes_tried) {
+            lanes_tried = true;
+            lanes.reset(new Lanes<CudaApi, PIECE>(CudaApi{number}));
+            if (lanes->make() != cudaSuccess) {
+                lanes.reset();
+                cudaGetLastError();
+            }
+        }
+        return lanes.get();
+    }
+
+    void upload(void *to, const void *from, size_t bytes, cudaStream_t queue, int number) {
+        if (bytes == 0) return;
+        Lanes<CudaApi, PIECE> *const large = lanes_for(bytes, number);
+        const int error = large ? large->upload(queue, to, from, bytes) : cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, queue);
+        check(static_cast<cudaError_t>(error), "copying to the device failed");
+    }
 
     void make(int number) {
         check(cudaStreamCreateWithFlags(&work, cudaStreamNonBlocking), "no stream");
@@ -47,6 +104,7 @@ struct Device::Platform {
     }
 
     ~Platform() {
+        lanes.reset();
         for (unsigned slot = 0; slot < SLOTS; ++slot) {
             if (consumed[slot]) cudaEventDestroy(consumed[slot]);
             if (staged[slot]) cudaEventDestroy(staged[slot]);
@@ -92,6 +150,7 @@ void Device::describe(uint32_t number, assay_device &out) {
 void Device::enter() { check(cudaSetDevice(static_cast<int>(number_)), "the device cannot be used"); }
 
 void Device::settle() noexcept {
+    if (platform_->lanes) platform_->lanes->settle();
     if (platform_->copies) cudaStreamSynchronize(platform_->copies);
     if (platform_->work) cudaStreamSynchronize(platform_->work);
     cudaGetLastError();
@@ -145,15 +204,15 @@ void Device::release(void *memory, size_t bytes) noexcept {
 }
 
 void Device::upload(void *to, const void *from, size_t bytes) {
-    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, platform_->work), "copying to the device failed");
-}
-
-void Device::copy(void *to, const void *from, size_t bytes) {
-    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, platform_->work), "copying on the device failed");
+    platform_->upload(to, from, bytes, platform_->work, static_cast<int>(number_));
 }
 
 void Device::download(void *to, const void *from, size_t bytes) {
-    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, platform_->work), "copying from the device failed");
+    if (bytes) {
+        auto *const large = platform_->lanes_for(bytes, static_cast<int>(number_));
+        const int error = large ? large->download(platform_->work, to, from, bytes) : cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, platform_->work);
+        check(static_cast<cudaError_t>(error), "copying from the device failed");
+    }
     check(cudaStreamSynchronize(platform_->work), "the device failed");
 }
 
@@ -166,7 +225,7 @@ void Device::consumed(unsigned slot) { check(cudaEventRecord(platform_->consumed
 void Device::stage_begin(unsigned slot) { check(cudaStreamWaitEvent(platform_->copies, platform_->consumed[slot], 0), "no event"); }
 
 void Device::stage(void *to, const void *from, size_t bytes) {
-    if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, platform_->copies), "copying to the device failed");
+    platform_->upload(to, from, bytes, platform_->copies, static_cast<int>(number_));
 }
 
 void Device::staged(unsigned slot) {

@@ -17,6 +17,10 @@ constexpr uint64_t MEMORY = 4ull << 30;
 constexpr uint32_t MULTIPROCESSORS = 2;
 constexpr size_t ALIGNMENT = 256;
 
+void copy(void *to, const void *from, size_t bytes) {
+    if (bytes) std::memcpy(to, from, bytes);
+}
+
 } // namespace
 
 struct Device::Platform {};
@@ -61,10 +65,6 @@ void Device::release(void *memory, size_t bytes) noexcept {
 void Device::upload(void *to, const void *from, size_t bytes) { copy(to, from, bytes); }
 
 void Device::download(void *to, const void *from, size_t bytes) { copy(to, from, bytes); }
-
-void Device::copy(void *to, const void *from, size_t bytes) {
-    if (bytes) std::memcpy(to, from, bytes);
-}
 
 void Device::zero(void *memory, size_t bytes) {
     if (bytes) std::memset(memory, 0, bytes);

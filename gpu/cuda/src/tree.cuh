@@ -1,8 +1,8 @@
 // Kernels of the tree of fractions.
 //
-// A level has its children by column: numerators of each node's child 0, of its child 1, …, then denominators likewise, so that threads side by side, with nodes
-// side by side, read memory side by side. The leaves stay as they came: indices of denominators, and small numerators. Once a variable is bound, eight columns
-// are left: p0, p1 + lambda·d1, p2, p3, d0, …, d3.
+// A level has its children by column: numerators of each node's child 0, of its child 1, …, then denominators likewise, so that threads side by side, with
+// nodes side by side, read memory side by side. The leaves stay as they came: indices of denominators, and small numerators. Once a variable is bound, eight
+// columns are left: p0, p1 + lambda·d1, p2, p3, d0, …, d3.
 
 #pragma once
 
@@ -17,13 +17,11 @@ struct Fraction {
     Fr denominator;
 };
 
-// numerator·value; most numerators are 1.
-ASSAY_FN Fr times_small(int32_t numerator, const Fr &value) {
-    if (numerator == 1) return value;
-    Fr factor = Fr::zero();
-    factor.words[0] = numerator < 0 ? 0u - static_cast<uint32_t>(numerator) : static_cast<uint32_t>(numerator);
-    const Fr product = Fr::square_of_r() * factor * value;
-    return numerator < 0 ? -product : product;
+ASSAY_FN Fr small(int32_t n) {
+    Fr magnitude = Fr::zero();
+    magnitude.words[0] = n < 0 ? 0u - static_cast<uint32_t>(n) : static_cast<uint32_t>(n);
+    magnitude = Fr::square_of_r() * magnitude;
+    return n < 0 ? -magnitude : magnitude;
 }
 
 // Leaves as they came. Beyond the last they are 0/1.
@@ -37,7 +35,7 @@ struct Leaves {
 
     ASSAY_FN Fr numerator(uint64_t node, uint32_t child) const {
         const uint64_t i = (node << arity) + child;
-        return i < count ? times_small(numerators[i], Fr::one()) : Fr::zero();
+        return i < count ? value(numerators[i]) : Fr::zero();
     }
     ASSAY_FN Fr denominator(uint64_t node, uint32_t child) const {
         const uint64_t i = (node << arity) + child;
@@ -46,8 +44,13 @@ struct Leaves {
     // numerator(node, child)·factor
     ASSAY_FN Fr numerator_times(uint64_t node, uint32_t child, const Fr &factor) const {
         const uint64_t i = (node << arity) + child;
-        return i < count ? times_small(numerators[i], factor) : Fr::zero();
+        if (i >= count) return Fr::zero();
+        return numerators[i] == 1 ? factor : small(numerators[i]) * factor;
     }
+
+private:
+    // Most numerators are 1.
+    ASSAY_FN static Fr value(int32_t n) { return n == 1 ? Fr::one() : small(n); }
 };
 
 // A level within the tree. Beyond its last node are 0/1.

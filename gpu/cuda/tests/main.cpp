@@ -31,6 +31,7 @@ int main() {
         {"cells", tests::cells},
         {"products", tests::products},
         {"trees", tests::trees},
+        {"lanes", tests::lanes},
     };
     for (const auto &test : all) {
         const auto start = std::chrono::steady_clock::now();

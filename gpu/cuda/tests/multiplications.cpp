@@ -40,6 +40,14 @@ template <class F> struct Known {
         }
     }
 
+    // The later half cancels the first.
+    void mirror() {
+        for (size_t i = points.size() / 2; i < points.size(); ++i) {
+            points[i] = minus(points[i - points.size() / 2]);
+            factors[i] = -factors[i - points.size() / 2];
+        }
+    }
+
     // The sum of scalars[i] · points[from + i].
     Affine<F> sum(const std::vector<Fr> &scalars, size_t from = 0) const {
         Fr total = Fr::zero();
@@ -191,6 +199,21 @@ void memory(assay_context *context) {
     }
     CHECK(done > 2 && refused > 0);
     assay_bases_free(bases);
+    // what earlier chunks left in a bucket is cancelled by a later one
+    Known<Fq> mirrored(3000);
+    mirrored.mirror();
+    bases = uploaded(context, mirrored, 1);
+    const std::vector<Fr> same = scalars(3000, 1);
+    done = 0;
+    for (uint64_t limit = 1 << 20; limit < 4 << 20; limit += 1 << 19) {
+        CHECK(assay_limit_memory(context, limit) == ASSAY_OK);
+        const int32_t status = assay_msm(bases, 0, words(same), 3000, out);
+        CHECK(status == ASSAY_MEMORY || (status == ASSAY_OK && jacobian<Fq>(out).is_identity()));
+        done += status == ASSAY_OK;
+    }
+    CHECK(done > 2);
+    CHECK(assay_limit_memory(context, 0) == ASSAY_OK);
+    assay_bases_free(bases);
     CHECK(assay_limit_memory(context, known.points.size() * 64 + 10) == ASSAY_OK);
     CHECK(assay_bases_new(context, words(known.points), 3000, 2, &bases) == ASSAY_MEMORY && !bases);
     CHECK(assay_bases_new(context, words(known.points), 3000, 1, &bases) == ASSAY_OK);
@@ -206,7 +229,8 @@ void windows() {
         for (uint32_t most : {1, 2, 5, 13, 64}) {
             for (uint64_t buckets : {300ull, 1ull << 16, 1ull << 26}) {
                 const uint32_t multiples = Windows::multiples(len, most, buckets), stride = static_cast<uint32_t>(divided_up(SCALAR_BITS, multiples));
-                const Windows windows = Windows::cheapest(len, 1, SCALAR_BITS, stride, buckets), plain = Windows::cheapest(len, 1, SCALAR_BITS, SCALAR_BITS, buckets);
+                const Windows windows = Windows::cheapest(len, 1, SCALAR_BITS, stride, buckets);
+                const Windows plain = Windows::cheapest(len, 1, SCALAR_BITS, SCALAR_BITS, buckets);
                 CHECK(multiples >= 1 && multiples <= most && windows.strides <= multiples);
                 CHECK(windows.buckets() <= buckets && windows.cost(len, 1) <= plain.cost(len, 1));
                 uint32_t bits = 0;

@@ -148,5 +148,6 @@ void multiplications();
 void cells();
 void products();
 void trees();
+void lanes();
 
 } // namespace tests
