@@ -3,6 +3,7 @@
 #   build.sh [folder]               the library; folder: where to, gpu/cuda/build if not given
 #   build.sh --emulated [folder]    libassay_gpu_emulated.so, where the processor plays the device; wants a C++ compiler only
 #   build.sh --test [folder]        the tests of what is internal, on the emulated library, and runs them
+#   build.sh --nvcc                 which nvcc it would be
 # Environment:
 #   NVCC                  the compiler; else in PATH, in /usr/local/cuda, or in the wheels of ASSAY_CUDA_PYTHON (python3 if not set)
 #   ASSAY_CUDA_ARCHS      compute capabilities to compile for; else those of 80, 90 and 120 that nvcc knows. The last one's PTX comes along for later ones
@@ -16,12 +17,11 @@ kind=cuda
 case ${1:-} in
     --emulated) kind=emulated; shift ;;
     --test) kind=test; shift ;;
-    -*) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    --nvcc) kind=nvcc ;;
+    -*) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 out=${1:-$here/build}
 objects=$out/$kind
-mkdir -p "$objects"
-rm -f "$objects"/*.o
 
 units="context msm_g1 msm_g2 ntt cells product tree"
 cxx=${CXX:-g++}
@@ -78,6 +78,9 @@ compile_emulated() {
     echo "'$cxx' $flags -c '$here/src/platform_emulated.cpp' -o '$objects/platform_emulated.o'"
 }
 
+if [ "$kind" = nvcc ]; then find_nvcc; exit; fi
+mkdir -p "$objects"
+rm -f "$objects"/*.o
 case $kind in
     cuda) build_cuda ;;
     emulated)
