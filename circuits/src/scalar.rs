@@ -192,6 +192,20 @@ pub fn powers_sum<S: Scalar>(values: &[S], x: &S) -> S {
     values.iter().rev().fold(S::zero(), |sum, value| (sum + value) * x)
 }
 
+/// The sum of all, in pairs: a sum of many terms that are themselves sums costs each term a few additions and not as many as there are terms.
+pub fn sum<S: Scalar>(mut terms: Vec<S>) -> S {
+    while terms.len() > 1 {
+        let mut rest = std::mem::take(&mut terms).into_iter();
+        while let Some(term) = rest.next() {
+            terms.push(match rest.next() {
+                Some(other) => term + other,
+                None => term,
+            });
+        }
+    }
+    terms.pop().unwrap_or_else(S::zero)
+}
+
 /// The constant for a small signed integer.
 pub fn int(value: i64) -> Fr {
     Fr::from(value)

@@ -77,22 +77,33 @@ pub(crate) fn synthesise<S: Scalar>(
 }
 
 /// Most values of the tables that a circuit computes.
-const MOST_VALUES: usize = 1 << 20;
+const MOST_VALUES: usize = 1 << 18;
 
 /// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from anybody. What grows faster than with the logarithm of
-/// the network are tables of `eq` over the axes of planes and over the cells of a gather. Errors: [`VerifyError::CircuitSize`].
+/// the network are tables of `eq` over the axes of planes and of kernels, what a kernel's places meet, tables over the cells of a gather, and output cells that lie apart.
+/// Errors: [`VerifyError::CircuitSize`].
 pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
     let architecture = &shape.architecture;
     let table = |log: u32| 1usize.checked_shl(log).unwrap_or(usize::MAX);
-    let mut have = architecture.output.cells.len();
+    let sum = |values: &[usize]| values.iter().fold(0usize, |sum, value| sum.saturating_add(*value));
+    let axes = |dims: &Dims| sum(&[table(dims.log_height()), table(dims.log_width())]);
+    let output = &architecture.output;
+    let runs = verifier::runs::count(output.cells.iter().map(|cell| *cell as usize));
+    let log_output = shape.layout.column(output.source).log_item;
+    let mut have = runs.saturating_add(table(log_output).min(runs.saturating_mul(log_output as usize)));
     for layer in &architecture.layers {
         for term in &layer.terms {
-            let axes = |dims: &Dims| table(dims.log_height()).saturating_add(table(dims.log_width()));
+            let source = architecture.dims(term.source()).unwrap_or(layer.dims);
+            let planes = sum(&[axes(&layer.dims), axes(&source)]);
             let values = match term {
                 Term::Dense { .. } => 0,
-                Term::Conv { .. } => axes(&layer.dims),
-                Term::Stencil { rows, cols, .. } => axes(&layer.dims).saturating_add(rows.entries.len() + cols.entries.len()),
-                Term::Gather { pairs, .. } => table(layer.dims.log_size()).saturating_add(pairs.len()),
+                Term::Conv { window, .. } => {
+                    let kernel = sum(&[table(window.log_height()), table(window.log_width())]);
+                    let taps = |axis: usize, len: u32| (window.kernel[axis] as usize).saturating_mul(len as usize);
+                    sum(&[planes, kernel, taps(0, layer.dims.height), taps(1, layer.dims.width)])
+                }
+                Term::Stencil { rows, cols, .. } => sum(&[planes, rows.entries.len(), cols.entries.len()]),
+                Term::Gather { pairs, .. } => sum(&[table(layer.dims.log_size()), table(source.log_size()), pairs.len()]),
             };
             have = have.saturating_add(values);
         }

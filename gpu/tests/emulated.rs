@@ -75,7 +75,7 @@ fn a_device_that_fails_costs_no_result() {
     let path = emulated.with_file_name("libassay_gpu_failing.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/failing.cpp");
     let built = Command::new(compiler())
-        .args(["-std=c++17", "-shared", "-fPIC", "-Wl,-rpath,$ORIGIN", source])
+        .args(["-std=c++17", "-shared", "-fPIC", "-Wl,-rpath,$ORIGIN", "-Wl,--no-as-needed", source])
         .args([emulated.as_os_str(), OsStr::new("-ldl"), OsStr::new("-o"), path.as_os_str()])
         .output()
         .unwrap();

@@ -1,7 +1,7 @@
 //! The permutation Poseidon (Grassi et al., USENIX Security 2021) with `x^5`, width 5, 8 full and 60 partial rounds; round constants and
 //! matrix by the paper's Grain LFSR.
 //!
-//! [`permute`] is the definition and what circuits are made of; [`permute_native`] is the same function with half of the work, for native values.
+//! [`permute`] is the definition and what circuits are made of; [`permute_native`] is the same function with a third of the work, for native values.
 
 mod dot;
 mod native;

@@ -5,7 +5,7 @@
 
 use super::eq::{eq_index, eq_table};
 use crate::model::{AxisMap, Window};
-use crate::scalar::{Scalar, int};
+use crate::scalar::{Scalar, int, sum};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -31,35 +31,41 @@ pub struct Shifts<S> {
     shifts: Vec<(i64, S)>,
 }
 
-/// An entry of the map: to, from, and the number of its weight.
-type Tap = (usize, usize, usize);
+/// Lengths of an axis on both sides, padded to powers of two.
+#[derive(Clone, Copy)]
+struct Sides {
+    log_to: u32,
+    log_from: u32,
+}
 
 impl<S: Scalar> Axis<S> {
     /// An axis of a convolution: `len` outputs and inputs, kernel places weighted with `eq(s, ·)`. `to` says which coordinates of `u` number the outputs.
     pub fn window(window: &Window, axis: usize, len: [u32; 2], u: &[S], to: Range<usize>, s: &[S], log_len: u32) -> Self {
-        let taps: Vec<Tap> = window.taps(axis, len[0], len[1]).map(|(out, k, at)| (out, at, k)).collect();
-        Self::new(&taps, &eq_table(s), u, to, log_len)
+        let e_k = eq_table(s);
+        let sides = Sides { log_to: to.len() as u32, log_from: log_len };
+        if let Some((log_stride, shifts)) = shifts_of_window(window, axis, len, sides) {
+            let shifts = shifts.into_iter().map(|(d, k)| (d, e_k[k].clone())).collect();
+            return Self::Shifts(Shifts { to, log_len, log_stride, shifts });
+        }
+        let (e, mut table) = (eq_table(&u[to]), vec![S::zero(); 1 << log_len]);
+        for (out, k, at) in window.taps(axis, len[0], len[1]) {
+            table[at] = table[at].clone() + e[out].clone() * &e_k[k];
+        }
+        Self::Table(table)
     }
 
     /// An axis of a stencil.
-    pub fn map(map: &AxisMap, u: &[S], to: Range<usize>, log_len: u32) -> Self {
-        let coefficients: BTreeSet<i32> = map.entries.iter().map(|(.., c)| *c).collect();
-        let coefficients: Vec<i32> = coefficients.into_iter().collect();
-        let number = |c: &i32| coefficients.binary_search(c).unwrap_or_default();
-        let taps: Vec<Tap> = map.entries.iter().map(|(to, from, c)| (*to as usize, *from as usize, number(c))).collect();
-        let weights: Vec<S> = coefficients.iter().map(|c| S::constant(int(i64::from(*c)))).collect();
-        Self::new(&taps, &weights, u, to, log_len)
-    }
-
-    fn new(taps: &[Tap], weights: &[S], u: &[S], to: Range<usize>, log_len: u32) -> Self {
-        if let Some((log_stride, shifts)) = whole_shifts(taps, to.len() as u32, log_len) {
-            let shifts = shifts.into_iter().map(|(d, number)| (d, weights[number].clone())).collect();
+    pub fn stencil(map: &AxisMap, u: &[S], to: Range<usize>, log_len: u32) -> Self {
+        let coefficient = |c: i32| int(i64::from(c));
+        let sides = Sides { log_to: to.len() as u32, log_from: log_len };
+        if let Some((log_stride, shifts)) = shifts_of_map(map, sides) {
+            let shifts = shifts.into_iter().map(|(d, c)| (d, S::constant(coefficient(c)))).collect();
             return Self::Shifts(Shifts { to, log_len, log_stride, shifts });
         }
-        let e = eq_table(&u[to]);
-        let mut table = vec![S::zero(); 1 << log_len];
-        for (to, from, number) in taps {
-            table[*from] = table[*from].clone() + e[*to].clone() * &weights[*number];
+        let (e, mut table) = (eq_table(&u[to]), vec![S::zero(); 1 << log_len]);
+        for (to, from, c) in &map.entries {
+            let value = &mut table[*from as usize];
+            *value = value.clone() + e[*to as usize].times(coefficient(*c));
         }
         Self::Table(table)
     }
@@ -92,31 +98,87 @@ impl<S: Scalar> Axis<S> {
     }
 }
 
-/// The map as shifts `(d, weight)` of all places, if it is that and they take fewer multiplications than a table: log of the stride, and the shifts.
-fn whole_shifts(taps: &[Tap], log_to: u32, log_from: u32) -> Option<(u32, Vec<(i64, usize)>)> {
-    let distinct: BTreeSet<&Tap> = taps.iter().collect();
-    (0..=log_from.min(MAX_LOG_STRIDE)).find_map(|log_stride| {
-        let mut shifts: BTreeMap<(i64, usize), usize> = BTreeMap::new();
-        for (to, from, weight) in taps {
-            *shifts.entry((*from as i64 - ((*to as i64) << log_stride), *weight)).or_default() += 1;
+impl Sides {
+    /// Whether a shift by `d` of the first `len[0]` outputs that fall within the first `len[1]` places is a shift of all that are anywhere.
+    fn is_whole(self, d: i64, log_stride: u32, len: [i64; 2]) -> bool {
+        count(d, log_stride, len) == self.places(d, log_stride)
+    }
+
+    fn places(self, d: i64, log_stride: u32) -> i64 {
+        count(d, log_stride, [1 << self.log_to, 1 << self.log_from])
+    }
+
+    /// Whether shifts take fewer multiplications than a table, which takes `taps`, and tables of `eq` on both sides and the product with one of them.
+    fn are_cheap(self, shifts: impl Iterator<Item = i64>, log_stride: u32, taps: usize) -> bool {
+        let table = taps + (1 << self.log_to) + (2 << self.log_from);
+        let mut weights = 0;
+        let mut carries: BTreeSet<i64> = shifts.inspect(|_| weights += 1).map(|d| d >> log_stride).collect();
+        let mut cost = weights + carries.len();
+        for _ in 0..self.log_to.min(self.log_from.saturating_sub(log_stride)) {
+            cost += 1 + carries.iter().map(|d| 1 + (d & 1) as usize).sum::<usize>();
+            carries = carries.iter().flat_map(|d| [d >> 1, (d + 1) >> 1]).collect();
         }
-        let places = |d: i64| (0..1i64 << log_to).filter(|to| (0..1i64 << log_from).contains(&((to << log_stride) + d))).count();
-        // a table takes a multiplication a tap; neighbouring shifts take six a bit together, and axes of the same length share them
-        let cheap = shifts.len() * (1 + log_stride as usize) < taps.len();
-        let whole = cheap && distinct.len() == taps.len() && shifts.iter().all(|((d, _), count)| *count == places(*d));
-        whole.then(|| (log_stride, shifts.into_keys().collect()))
+        cost < table
+    }
+}
+
+/// How many of `len[0]` outputs fall within `len[1]` places.
+fn count(d: i64, log_stride: u32, [outputs, places]: [i64; 2]) -> i64 {
+    let first_at = |place: i64| (place + (1 << log_stride) - 1) >> log_stride;
+    (first_at(places - d).min(outputs) - first_at(-d).max(0)).max(0)
+}
+
+/// A convolution's axis as shifts of all places, by places of its kernel, if it is that: log of the stride, and the shifts.
+fn shifts_of_window(window: &Window, axis: usize, len: [u32; 2], sides: Sides) -> Option<(u32, Vec<(i64, usize)>)> {
+    let stride = window.stride[axis];
+    let log_stride = stride.trailing_zeros();
+    if !stride.is_power_of_two() || log_stride > MAX_LOG_STRIDE.min(sides.log_from) {
+        return None;
+    }
+    let len = len.map(i64::from);
+    let mut shifts = Vec::new();
+    let mut taps = 0;
+    for k in 0..window.kernel[axis] {
+        let d = i64::from(k) * i64::from(window.dilation[axis]) - i64::from(window.padding[axis]);
+        if !sides.is_whole(d, log_stride, len) {
+            return None;
+        }
+        let places = sides.places(d, log_stride);
+        taps += places as usize;
+        if places > 0 {
+            shifts.push((d, k as usize));
+        }
+    }
+    sides.are_cheap(shifts.iter().map(|(d, _)| *d), log_stride, taps).then_some((log_stride, shifts))
+}
+
+/// A stencil's axis as shifts of all places with their coefficients, if it is that: log of the stride, and the shifts.
+fn shifts_of_map(map: &AxisMap, sides: Sides) -> Option<(u32, Vec<(i64, i32)>)> {
+    (0..=sides.log_from.min(MAX_LOG_STRIDE)).find_map(|log_stride| {
+        // (a map names no pair of places twice)
+        let mut shifts: BTreeMap<(i64, i32), i64> = BTreeMap::new();
+        for (to, from, c) in &map.entries {
+            *shifts.entry((i64::from(*from) - (i64::from(*to) << log_stride), *c)).or_default() += 1;
+            if 2 * shifts.len() > map.entries.len() {
+                return None;
+            }
+        }
+        let whole = shifts.iter().all(|((d, _), count)| *count == sides.places(*d, log_stride));
+        // coefficients are constants: the taps of a table are free
+        let cheap = || sides.are_cheap(shifts.keys().map(|(d, _)| *d), log_stride, 0);
+        (whole && cheap()).then(|| (log_stride, shifts.into_keys().collect()))
     })
 }
 
 /// Sums `Σ_to eq(u', to) · eq(p', to + d)` over stretches `u'` and `p'` of two points, each made once.
-pub struct Shifted<'a, S> {
+pub struct CarryWalk<'a, S> {
     u: &'a [S],
     p: &'a [S],
     products: BTreeMap<[usize; 2], S>,
     sums: BTreeMap<([usize; 4], i64), Option<S>>,
 }
 
-impl<'a, S: Scalar> Shifted<'a, S> {
+impl<'a, S: Scalar> CarryWalk<'a, S> {
     /// For these points.
     pub fn new(u: &'a [S], p: &'a [S]) -> Self {
         Self { u, p, products: BTreeMap::new(), sums: BTreeMap::new() }
@@ -125,20 +187,14 @@ impl<'a, S: Scalar> Shifted<'a, S> {
     /// The extension of what is shifted, at the coordinates of `p` from `start` on.
     pub fn evaluate(&mut self, axis: &Shifts<S>, start: usize) -> S {
         let (middle, end) = (start + axis.log_stride as usize, start + axis.log_len as usize);
-        let mut weights: BTreeMap<i64, S> = BTreeMap::new();
+        let low = eq_table(&self.p[start..middle]);
+        let mut weights: BTreeMap<i64, Vec<S>> = BTreeMap::new();
         for (d, w) in &axis.shifts {
-            let low = d.rem_euclid(1 << axis.log_stride) as usize;
-            let weight = eq_index(&self.p[start..middle], low) * w;
-            let sum = weights.entry(d >> axis.log_stride).or_insert_with(S::zero);
-            *sum = sum.clone() + weight;
+            let weight = w.clone() * &low[d.rem_euclid(1 << axis.log_stride) as usize];
+            weights.entry(d >> axis.log_stride).or_default().push(weight);
         }
-        let mut sum = S::zero();
-        for (d, weight) in weights {
-            if let Some(shifted) = self.sum(axis.to.clone(), middle..end, d) {
-                sum = sum + shifted * weight;
-            }
-        }
-        sum
+        let terms = weights.into_iter().filter_map(|(d, weights)| Some(self.sum(axis.to.clone(), middle..end, d)? * sum(weights)));
+        sum(terms.collect())
     }
 
     /// `None` if no term is there.
@@ -185,9 +241,9 @@ mod tests {
     }
 
     /// `t` by its definition.
-    fn definition(taps: &[Tap], weights: &[Fr], u: &[Fr], log_len: u32) -> Vec<Fr> {
-        let (e, mut table) = (eq_table(u), vec![Fr::ZERO; 1 << log_len]);
-        taps.iter().for_each(|(to, from, weight)| table[*from] += e[*to] * weights[*weight]);
+    fn definition(window: &Window, len: [u32; 2], s: &[Fr], u: &[Fr], log_len: u32) -> Vec<Fr> {
+        let (e, e_k, mut table) = (eq_table(u), eq_table(s), vec![Fr::ZERO; 1 << log_len]);
+        window.taps(0, len[0], len[1]).for_each(|(out, k, at)| table[at] += e[out] * e_k[k]);
         table
     }
 
@@ -219,8 +275,7 @@ mod tests {
             let (u, s) = (point(1000, 2 + log_to), point(50, kernel.next_power_of_two().ilog2() as usize));
             let to = 2..2 + log_to;
             let axis = Axis::window(&window, 0, [outputs, len], &u, to.clone(), &s, log_from);
-            let taps: Vec<Tap> = window.taps(0, outputs, len).map(|(out, k, at)| (out, at, k)).collect();
-            let expected = definition(&taps, &eq_table(&s), &u[to], log_from);
+            let expected = definition(&window, [outputs, len], &s, &u[to], log_from);
             assert_eq!(axis.values(&u), expected, "{window:?}");
             let p = point(9, 1 + log_from as usize);
             match axis {
@@ -228,7 +283,7 @@ mod tests {
                 Axis::Shifts(shifts) => {
                     shifted += 1;
                     let value: Fr = expected.iter().zip(eq_table(&p[1..])).map(|(t, e)| *t * e).sum();
-                    assert_eq!(Shifted::new(&u, &p).evaluate(&shifts, 1), value, "{window:?}");
+                    assert_eq!(CarryWalk::new(&u, &p).evaluate(&shifts, 1), value, "{window:?}");
                 }
             }
         }
@@ -238,11 +293,10 @@ mod tests {
     #[test]
     fn maps_with_and_without_whole_shifts() {
         let pooling: Vec<_> = (0..16).flat_map(|to| [(to, 2 * to, 3), (to, 2 * to + 1, -3)]).collect();
-        let twice = [&pooling[..], &[(0, 0, 3)]].concat();
         let partial = pooling[1..].to_vec();
-        for (entries, whole) in [(pooling, true), (twice, false), (partial, false), (Vec::new(), false)] {
+        for (entries, whole) in [(pooling, true), (partial, false), (Vec::new(), true)] {
             let u = point(5, 4);
-            let axis = Axis::map(&AxisMap { entries: entries.clone() }, &u, 0..4, 5);
+            let axis = Axis::stencil(&AxisMap { entries: entries.clone() }, &u, 0..4, 5);
             assert_eq!(matches!(axis, Axis::Shifts(_)), whole);
             let e = eq_table(&u);
             let mut expected = vec![Fr::ZERO; 32];
@@ -251,7 +305,7 @@ mod tests {
             let p = point(31, 5);
             if let Axis::Shifts(shifts) = axis {
                 let value: Fr = expected.iter().zip(eq_table(&p)).map(|(t, e)| *t * e).sum();
-                assert_eq!(Shifted::new(&u, &p).evaluate(&shifts, 0), value);
+                assert_eq!(CarryWalk::new(&u, &p).evaluate(&shifts, 0), value);
             }
         }
     }

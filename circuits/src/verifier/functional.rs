@@ -3,7 +3,7 @@
 //! [`build`] is the one place where the protocol's linear claims are written down; the verifier and the circuit evaluate the result at a
 //! point, the prover lays it out over the hypercube. `docs/protocol.md` sections 3, 5, 6, 7.
 
-use super::axis::{Axis, Shifted};
+use super::axis::{Axis, CarryWalk};
 use super::eq::{eq, eq_index, eq_table};
 use super::runs::Powers;
 use super::{Challenges, powers, products, table};
@@ -11,7 +11,7 @@ use crate::Fr;
 use crate::batch::Batch;
 use crate::layout::{Block, LeafKind};
 use crate::model::{Dims, Term};
-use crate::scalar::{Scalar, int, power_of_two};
+use crate::scalar::{Scalar, int, power_of_two, sum};
 use crate::shape::Shape;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -235,8 +235,8 @@ impl<S: Scalar> Builder<'_, S> {
                     block,
                     coefficient: -weight.clone(),
                     channels: [u_c, u_b].concat(),
-                    rows: Axis::map(rows, u, height, source.log_height()),
-                    columns: Axis::map(cols, u, width, source.log_width()),
+                    rows: Axis::stencil(rows, u, height, source.log_height()),
+                    columns: Axis::stencil(cols, u, width, source.log_width()),
                 });
             }
             Term::Gather { coefficient, pairs, .. } => {
@@ -343,8 +343,8 @@ impl<S: Scalar> Functional<S> {
             let last = prefixes[prefixes.len() - 1].clone();
             prefixes.push(last * super::eq::eq_bit(a, b));
         }
-        let mut tables = Tables { point, made: BTreeMap::new(), shifted: Shifted::new(u, point) };
-        let mut sum = S::zero();
+        let mut tables = Tables { point, made: BTreeMap::new(), walk: CarryWalk::new(u, point) };
+        let mut terms = Vec::with_capacity(self.terms.len());
         for term in &self.terms {
             let block = term.block();
             let (own, fixed, number) = block.coordinates(point);
@@ -362,16 +362,16 @@ impl<S: Scalar> Functional<S> {
                 FunctionalTerm::Cells { cells, inferences, .. } => {
                     let batch = eq(inferences, &own[block.log_item as usize..]);
                     let e = tables.get(0, block.log_item as usize);
-                    cells.iter().fold(S::zero(), |sum, (cell, value)| sum + e[*cell].clone() * value) * batch
+                    sum(cells.iter().map(|(cell, value)| e[*cell].clone() * value).collect()) * batch
                 }
                 FunctionalTerm::Powers { coefficient, cells, inferences, .. } => {
                     let (item, batch) = own.split_at(block.log_item as usize);
                     cells.evaluate(item) * inferences.evaluate(batch) * coefficient
                 }
             };
-            sum = sum + value * place;
+            terms.push(value * place);
         }
-        sum
+        sum(terms)
     }
 }
 
@@ -380,7 +380,7 @@ struct Tables<'a, S> {
     point: &'a [S],
     /// `eq` tables of stretches of the point.
     made: BTreeMap<(usize, usize), Vec<S>>,
-    shifted: Shifted<'a, S>,
+    walk: CarryWalk<'a, S>,
 }
 
 impl<S: Scalar> Tables<'_, S> {
@@ -392,11 +392,11 @@ impl<S: Scalar> Tables<'_, S> {
     fn extend(&mut self, axis: &Axis<S>, start: usize) -> S {
         match axis {
             Axis::Table(table) => dot(table, self.get(start, axis.log_len() as usize)),
-            Axis::Shifts(shifts) => self.shifted.evaluate(shifts, start),
+            Axis::Shifts(shifts) => self.walk.evaluate(shifts, start),
         }
     }
 }
 
 fn dot<S: Scalar>(a: &[S], b: &[S]) -> S {
-    a.iter().zip(b).fold(S::zero(), |sum, (a, b)| sum + a.clone() * b)
+    sum(a.iter().zip(b).map(|(a, b)| a.clone() * b).collect())
 }

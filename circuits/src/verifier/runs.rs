@@ -1,14 +1,14 @@
 //! Powers of a challenge at listed cells, and the extension of that at a point: where cells lie one after the other, `Σ_j x^j · eq(p, j) = Π_k (1 - p_k + x^(2^k) p_k)`.
 
 use super::eq::{eq_index, eq_table};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, sum};
 use std::collections::BTreeMap;
 
 /// `x^i` at the `i`-th of the listed cells.
 #[derive(Clone, Debug)]
 pub struct Powers<S> {
     runs: Vec<Run<S>>,
-    /// `x, x^2, x^4, …`, as many as the longest run needs.
+    /// `x, x^2, x^4, …`, the last to the power of the longest run.
     squares: Vec<S>,
     next: S,
 }
@@ -44,7 +44,7 @@ impl<S: Scalar> Powers<S> {
     /// The sum of all.
     pub fn total(&self) -> S {
         let factors = self.products(|square| square.clone() + S::one());
-        self.runs.iter().fold(S::zero(), |sum, run| sum + run.first.clone() * &factors[run.log as usize])
+        sum(self.runs.iter().map(|run| run.first.clone() * &factors[run.log as usize]).collect())
     }
 
     /// The extension at a point of the cells' coordinates.
@@ -53,16 +53,16 @@ impl<S: Scalar> Powers<S> {
         let within = self.products(|square| coordinates.next().map_or_else(S::one, |p| (square.clone() - S::one()) * p + S::one()));
         let mut by_log: BTreeMap<u32, Vec<&Run<S>>> = BTreeMap::new();
         self.runs.iter().for_each(|run| by_log.entry(run.log).or_default().push(run));
-        let mut sum = S::zero();
+        let mut terms = Vec::new();
         for (log, runs) in by_log {
             let high = point.get(log as usize..).unwrap_or_default();
             let few = runs.len() * high.len() < 1 << high.len();
             let table = if few { Vec::new() } else { eq_table(high) };
             let place = |run: &Run<S>| table.get(run.cell >> log).cloned().unwrap_or_else(|| eq_index(high, run.cell >> log));
-            let firsts = runs.iter().fold(S::zero(), |sum, run| sum + place(run) * &run.first);
-            sum = sum + firsts * &within[log as usize];
+            let firsts = sum(runs.iter().map(|run| place(run) * &run.first).collect());
+            terms.push(firsts * &within[log as usize]);
         }
-        sum
+        sum(terms)
     }
 
     /// The products of the first factors: none, one, and so on.
@@ -79,6 +79,11 @@ impl<S: Scalar> Powers<S> {
         let powers = |run: &Run<S>| std::iter::successors(Some(run.first.clone()), |power| Some(power.clone() * &self.squares[0]));
         self.runs.iter().flat_map(move |run| (run.cell..run.cell + (1 << run.log)).zip(powers(run)))
     }
+}
+
+/// How many runs listed cells make, which is how many terms their powers have.
+pub fn count(cells: impl IntoIterator<Item = usize>) -> usize {
+    aligned(cells).len()
 }
 
 /// The largest aligned runs, as first cells and logs.
