@@ -77,7 +77,7 @@ pub(crate) fn synthesise<S: Scalar>(
 }
 
 /// Most values of the tables that a circuit computes.
-const MOST_VALUES: usize = 1 << 18;
+const MOST_VALUES: usize = 1 << 17;
 
 /// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from anybody. What grows faster than with the logarithm of
 /// the network are tables of `eq` over the axes of planes and of kernels, what a kernel's places meet, tables over the cells of a gather, and output cells that lie apart.

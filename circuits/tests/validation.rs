@@ -4,7 +4,11 @@ use assay_circuits::exec::{ExecError, dequantise_output, execute, quantise_input
 use assay_circuits::model::{
     Architecture, AxisMap, Dims, Function, Input, Layer, ModelError, NetworkBuilder, Output, Place, Source, Table, Term, Weights, Window,
 };
+use assay_circuits::plonk::Circuit;
 use assay_circuits::sample::{Random, digits_cnn, random_input, random_network};
+use assay_circuits::scalar::VerifyError;
+use assay_circuits::shape::Shape;
+use assay_circuits::wrap::constraints;
 use proptest::prelude::*;
 
 /// A small network with every kind of term: 0 conv, 1 stencil, 2 gather, 3 dense.
@@ -289,5 +293,43 @@ proptest! {
                 prop_assert_eq!(execute(&arch, &weights, &random_input(&arch, seed)).is_ok(), fits);
             }
         }
+    }
+}
+
+/// Architectures of a few bytes whose circuits would have millions of rows are valid networks, and have no circuit.
+#[test]
+fn circuits_have_a_size() {
+    let one = Dims::vector(1);
+    let bare = |terms: Vec<(Dims, Term)>, cells: Vec<u32>| {
+        let output = Output { source: Source::Post(terms.len() as u32 - 1), scale: 0, shape: vec![cells.len() as u32], cells };
+        let layer = |(dims, term)| Layer { dims, terms: vec![term], bias: false, shift: 0, limbs: 0, table: 0 };
+        let tables = vec![Table { bits: 8, saturating: true, function: Function::Identity }];
+        let layers = terms.into_iter().map(layer).collect();
+        let mut arch = Architecture { input: Input::row_major(one, 2, 0), weight_bits: 2, tables, layers, output };
+        // as many limbs as the bounds ask for, a layer after the other
+        for _ in 0..=arch.layers.len() {
+            let bounds = arch.analyse().unwrap();
+            arch.layers.iter_mut().zip(&bounds.limbs).for_each(|(layer, limbs)| layer.limbs = *limbs);
+        }
+        arch.validate().unwrap();
+        Shape::new(arch, 16).unwrap()
+    };
+    let dense = |source| Term::Dense { source, weight: 0 };
+    let wide = |log: u32| (Dims::vector(1 << log), dense(Source::Input));
+    let window = |kernel: u32| Window { kernel: [kernel, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
+    let kernel = |kernel| (one, Term::Conv { source: Source::Input, weight: 0, window: window(kernel) });
+    let gather = (one, Term::Gather { source: Source::Post(0), coefficient: 1, pairs: vec![(0, 0)] });
+    let hostile = [
+        ("kernel", bare(vec![kernel(1 << 18)], vec![0])),
+        ("gathered column", bare(vec![wide(18), gather.clone()], vec![0])),
+        ("scattered output", bare(vec![wide(18)], (0..1 << 18).step_by(2).collect())),
+    ];
+    for (name, shape) in hostile {
+        let refused = |error: &VerifyError| matches!(error, VerifyError::CircuitSize { .. });
+        assert!(constraints(&shape, &[0; 32]).is_err_and(|error| refused(&error)), "{name}");
+        assert!(Circuit::new(&shape, &[0; 32]).is_err_and(|error| refused(&error)), "{name}");
+    }
+    for shape in [bare(vec![kernel(16)], vec![0]), bare(vec![wide(10), gather], vec![0]), bare(vec![wide(18)], (0..1 << 18).collect())] {
+        assert!(Circuit::new(&shape, &[0; 32]).is_ok());
     }
 }

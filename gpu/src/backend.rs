@@ -2,7 +2,6 @@
 
 use crate::library::{self, Description, Device, DeviceError, Unavailable};
 use crate::sessions::{Fractions, Product};
-use crate::words;
 use ark_bn254::{G1Affine, G1Projective, G2Affine, G2Projective};
 use assay_circuits::Fr;
 use assay_prover::backend::{self, Backend, Cpu};
@@ -26,8 +25,8 @@ pub struct Least {
 }
 
 impl Least {
-    /// Everything goes to the device; for tests.
-    pub const NOTHING: Self = Self { scalars: 0, transform: 0, cells: 0, product: 0, leaves: 0 };
+    /// Everything goes to the device, however small; for checks.
+    pub const EVERYTHING: Self = Self { scalars: 0, transform: 0, cells: 0, product: 0, leaves: 0 };
 }
 
 /// Estimates from what a launch and a transfer take; not measured (docs/gpu.md).
@@ -40,8 +39,8 @@ impl Default for Least {
 /// A CUDA device, with the processor beside it.
 #[derive(Clone, Debug)]
 pub struct Cuda {
-    pub(crate) device: Arc<Device>,
-    pub(crate) least: Least,
+    device: Arc<Device>,
+    least: Least,
 }
 
 impl Cuda {
@@ -56,35 +55,40 @@ impl Cuda {
     }
 
     /// The same device, asked from other sizes on.
-    pub fn with(&self, least: Least) -> Self {
+    pub fn with_least(&self, least: Least) -> Self {
         Self { device: Arc::clone(&self.device), least }
     }
 
     /// A multiplication over bases that are uploaded for it, in as many parts as the device has memory for.
     fn msm_in_parts(&self, bases: &[G1Affine], scalars: &[Fr]) -> G1Projective {
         let whole = || library::Bases::new(&self.device, bases, 1)?.msm(0, scalars);
-        in_parts(scalars.len(), self.least.scalars, whole, |at| {
+        in_parts(scalars.len(), self.is_worth(scalars.len(), self.least.scalars), whole, |at| {
             let ((low, high), (left, right)) = (bases.split_at(at), scalars.split_at(at));
             self.msm(low, left) + self.msm(high, right)
         })
         .unwrap_or_else(|| Cpu.msm(bases, scalars))
     }
 
+    /// In place; what a device that gives up has spoilt is there again for the processor.
     fn transform(
         &self,
-        domain: &Domain,
         values: &mut [Fr],
-        on_device: impl FnOnce(&Device, u32, &mut [u64]) -> Result<(), DeviceError>,
+        on_device: impl FnOnce(&Device, &mut [Fr]) -> Result<(), DeviceError>,
         otherwise: impl FnOnce(&mut [Fr]),
     ) {
-        if values.len() < self.least.transform {
+        if !self.is_worth(values.len(), self.least.transform) {
             return otherwise(values);
         }
-        let mut transformed = words::scalars(values);
-        match on_device(&self.device, domain.log(), &mut transformed) {
-            Ok(()) => values.copy_from_slice(&words::to_scalars(&transformed)),
-            Err(_) => otherwise(values),
+        let before = values.to_vec();
+        if on_device(&self.device, values).is_err() {
+            values.copy_from_slice(&before);
+            otherwise(values);
         }
+    }
+
+    /// Whether so much work goes to the device.
+    fn is_worth(&self, len: usize, least: usize) -> bool {
+        len >= least && !self.device.has_failed()
     }
 }
 
@@ -92,8 +96,8 @@ impl Cuda {
 const PART: usize = 1 << 10;
 
 /// The whole, or two parts that `split` makes where the device has too little memory; `None` if the processor is to do it.
-fn in_parts<T>(len: usize, least: usize, whole: impl FnOnce() -> Result<T, DeviceError>, split: impl FnOnce(usize) -> T) -> Option<T> {
-    if len < least {
+fn in_parts<T>(len: usize, worth: bool, whole: impl FnOnce() -> Result<T, DeviceError>, split: impl FnOnce(usize) -> T) -> Option<T> {
+    if !worth {
         return None;
     }
     match whole() {
@@ -111,7 +115,7 @@ impl Backend for Cuda {
     }
 
     fn bases(&self, points: Arc<Vec<G1Affine>>) -> Arc<dyn backend::Bases> {
-        let held = (points.len() >= self.least.scalars).then(|| {
+        let held = self.is_worth(points.len(), self.least.scalars).then(|| {
             let new = |multiples| library::Bases::new(&self.device, &points, multiples);
             new(0).or_else(|_| new(1)).ok()
         });
@@ -124,7 +128,7 @@ impl Backend for Cuda {
 
     fn msm_g2(&self, bases: &[G2Affine], scalars: &[Fr]) -> G2Projective {
         let whole = || library::msm_g2(&self.device, bases, scalars);
-        in_parts(scalars.len(), self.least.scalars, whole, |at| {
+        in_parts(scalars.len(), self.is_worth(scalars.len(), self.least.scalars), whole, |at| {
             let ((low, high), (left, right)) = (bases.split_at(at), scalars.split_at(at));
             self.msm_g2(low, left) + self.msm_g2(high, right)
         })
@@ -133,23 +137,23 @@ impl Backend for Cuda {
 
     fn to_coefficients(&self, domain: &Domain, values: &mut [Fr], coset: Option<&Coset>) {
         let factor = coset.map(Coset::factor);
-        let on_device = |device: &Device, log, words: &mut [u64]| device.to_coefficients(log, words, factor);
-        self.transform(domain, values, on_device, |values| domain.to_coefficients(values, coset));
+        let on_device = |device: &Device, values: &mut [Fr]| device.to_coefficients(domain.log(), values, factor);
+        self.transform(values, on_device, |values| domain.to_coefficients(values, coset));
     }
 
     fn to_values(&self, domain: &Domain, coefficients: &mut [Fr], coset: Option<&Coset>) {
         let factor = coset.map(Coset::factor);
-        let on_device = |device: &Device, log, words: &mut [u64]| device.to_values(log, words, factor);
-        self.transform(domain, coefficients, on_device, |values| domain.to_values(values, coset));
+        let on_device = |device: &Device, values: &mut [Fr]| device.to_values(domain.log(), values, factor);
+        self.transform(coefficients, on_device, |values| domain.to_values(values, coset));
     }
 
     fn cells(&self, cells: Arc<Vec<i32>>) -> Arc<dyn backend::Cells> {
-        let held = (cells.len() >= self.least.cells).then(|| library::Cells::new(&self.device, &cells).ok());
+        let held = self.is_worth(cells.len(), self.least.cells).then(|| library::Cells::new(&self.device, &cells).ok());
         Arc::new(Cells { held: held.flatten(), least: self.least.cells, memory: Cpu.cells(cells) })
     }
 
     fn product(&self, a: Vec<Fr>, b: Vec<Fr>) -> Box<dyn backend::Product> {
-        if a.len() >= self.least.product
+        if self.is_worth(a.len(), self.least.product)
             && let Ok(held) = library::Product::new(&self.device, &a, &b)
         {
             return Box::new(Product::new(held, a, b));
@@ -158,7 +162,7 @@ impl Backend for Cuda {
     }
 
     fn fractions<'a>(&self, leaves: Leaves<'a>) -> Box<dyn backend::Fractions + 'a> {
-        if leaves.count() >= self.least.leaves
+        if self.is_worth(leaves.count(), self.least.leaves)
             && let Ok((held, root)) = library::Tree::new(&self.device, &leaves.flat(), leaves.arities())
         {
             return Box::new(Fractions::new(held, root, leaves));
@@ -179,7 +183,7 @@ impl Bases {
     fn part(&self, held: &library::Bases, from: usize, scalars: &[Fr]) -> G1Projective {
         in_parts(
             scalars.len(),
-            self.cuda.least.scalars,
+            self.cuda.is_worth(scalars.len(), self.cuda.least.scalars),
             || held.msm(from, scalars),
             |at| {
                 let (left, right) = scalars.split_at(at);
@@ -216,7 +220,7 @@ impl backend::Bases for Bases {
     fn msm_small(&self, lists: &[&[i32]]) -> Vec<G1Projective> {
         let scalars: usize = lists.iter().map(|list| list.len()).sum();
         match &self.held {
-            Some(held) if scalars >= self.cuda.least.scalars => self.lists(held, lists),
+            Some(held) if self.cuda.is_worth(scalars, self.cuda.least.scalars) => self.lists(held, lists),
             _ => self.here().msm_small(lists),
         }
     }

@@ -8,8 +8,9 @@ use crate::words;
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::{NonNull, null, null_mut};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The version of the interface that is spoken here.
@@ -85,6 +86,21 @@ struct RawDescription {
     emulated: u32,
 }
 
+/// The most variables that a level of a tree merges.
+const MAX_ARITY: usize = 2;
+
+const _: () = assert!(size_of::<Fr>() == 4 * size_of::<u64>() && align_of::<Fr>() == align_of::<u64>());
+
+/// The words of field elements: an element is its four words in Montgomery form, and as large as they are.
+fn raw(values: &[Fr]) -> *const u64 {
+    values.as_ptr().cast()
+}
+
+/// The same, to be written: any words are an element as far as memory is concerned.
+fn raw_mut(values: &mut [Fr]) -> *mut u64 {
+    values.as_mut_ptr().cast()
+}
+
 /// Something of the library's: a context, bases, cells, a session.
 type Raw = *mut c_void;
 
@@ -93,25 +109,32 @@ macro_rules! api {
         /// The functions of `assay_gpu.h`.
         struct Api {
             $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
-            /// What they are in.
-            _library: libloading::Library,
+            /// What they are in. It is never unloaded: threads of CUDA's may live on.
+            _library: ManuallyDrop<libloading::Library>,
         }
 
         impl Api {
             fn load(path: &OsStr) -> Result<Self, Unavailable> {
                 // SAFETY: initialisers of the library run; it is Assay's own, or one that the user named
                 let library = unsafe { libloading::Library::new(path) }.map_err(|e| Unavailable::Load(e.to_string()))?;
-                // SAFETY: the types are those of the header; `assay_abi`, whose type never changes, is checked before any other is called
+                // SAFETY: this function's type never changes
+                let abi: unsafe extern "C" fn() -> u32 =
+                    *unsafe { library.get(b"assay_abi\0") }.map_err(|e| Unavailable::Symbol(e.to_string()))?;
+                // SAFETY: no arguments
+                let have = unsafe { abi() };
+                if have != ABI {
+                    return Err(Unavailable::Version { have });
+                }
+                // SAFETY: the types are those of the header of this version
                 $(let $name = *unsafe { library.get(concat!("assay_", stringify!($name), "\0").as_bytes()) }
                     .map_err(|e| Unavailable::Symbol(e.to_string()))?;)*
-                Ok(Self { $($name,)* _library: library })
+                Ok(Self { $($name,)* _library: ManuallyDrop::new(library) })
             }
         }
     };
 }
 
 api! {
-    abi: fn() -> u32;
     devices: fn(*mut u32) -> i32;
     describe: fn(u32, *mut RawDescription) -> i32;
     open: fn(u32, *mut Raw) -> i32;
@@ -149,49 +172,54 @@ pub struct Library(Api);
 impl Library {
     /// Loads it. Errors: [`Unavailable`].
     pub fn load(path: impl AsRef<OsStr>) -> Result<Arc<Self>, Unavailable> {
-        let api = Api::load(path.as_ref())?;
-        // SAFETY: no arguments
-        let have = unsafe { (api.abi)() };
-        if have == ABI { Ok(Arc::new(Self(api))) } else { Err(Unavailable::Version { have }) }
+        Ok(Arc::new(Self(Api::load(path.as_ref())?)))
     }
 
-    /// The devices that there are.
-    pub fn devices(&self) -> Vec<Description> {
+    /// The devices that there are. Errors: [`Unavailable::Device`].
+    pub fn devices(&self) -> Result<Vec<Description>, Unavailable> {
         let mut count = 0;
         // SAFETY: the pointer is valid for a write
-        if unsafe { (self.0.devices)(&mut count) } != 0 {
-            return Vec::new();
-        }
-        (0..count).filter_map(|device| self.describe(device)).collect()
+        self.check(unsafe { (self.0.devices)(&mut count) })?;
+        (0..count).map(|device| self.describe(device)).collect()
     }
 
-    fn describe(&self, device: u32) -> Option<Description> {
+    /// The error of a call without a context.
+    fn check(&self, status: i32) -> Result<(), Unavailable> {
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: without a context it says what failed last on this thread, in a string that lives until the next call
+        let words = unsafe { CStr::from_ptr((self.0.error)(null_mut())) }.to_string_lossy().into_owned();
+        Err(Unavailable::Device(error_of(status, words)))
+    }
+
+    fn describe(&self, device: u32) -> Result<Description, Unavailable> {
         let mut raw = RawDescription { name: [0; 256], memory_bytes: 0, multiprocessors: 0, architecture: 0, emulated: 0 };
         // SAFETY: the pointer is valid for a write of the header's structure
-        let status = unsafe { (self.0.describe)(device, &mut raw) };
+        self.check(unsafe { (self.0.describe)(device, &mut raw) })?;
         let name = CStr::from_bytes_until_nul(&raw.name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let RawDescription { memory_bytes, multiprocessors, architecture, emulated, .. } = raw;
-        (status == 0).then_some(Description { name, memory_bytes, multiprocessors, architecture, emulated: emulated != 0 })
+        Ok(Description { name, memory_bytes, multiprocessors, architecture, emulated: emulated != 0 })
     }
 
     /// Opens a device. Errors: [`Unavailable`].
     pub fn open(self: &Arc<Self>, number: u32) -> Result<Arc<Device>, Unavailable> {
-        let devices = self.devices();
+        let devices = self.devices()?;
         let Some(description) = devices.get(number as usize).cloned() else {
             let count = devices.len() as u32;
             return Err(if count == 0 { Unavailable::NoDevice } else { Unavailable::Number { wanted: number, count } });
         };
         let mut context = null_mut();
         // SAFETY: the pointer is valid for a write
-        let status = unsafe { (self.0.open)(number, &mut context) };
-        match NonNull::new(context) {
-            Some(context) if status == 0 => {
-                let library = Arc::clone(self);
-                Ok(Arc::new(Device { library, description, context: Mutex::new(Handle(context)), failed: AtomicBool::new(false) }))
-            }
-            _ => Err(Unavailable::Device(error_of(status, String::new()))),
-        }
+        self.check(unsafe { (self.0.open)(number, &mut context) })?;
+        let context = NonNull::new(context).ok_or_else(|| Unavailable::Device(nothing_made()))?;
+        let (library, context) = (Arc::clone(self), Mutex::new(Handle(context)));
+        Ok(Arc::new(Device { library, description, context, failed: AtomicBool::new(false), calls: Default::default() }))
     }
+}
+
+fn nothing_made() -> DeviceError {
+    DeviceError::Failed("nothing was made".to_owned())
 }
 
 fn error_of(status: i32, words: String) -> DeviceError {
@@ -216,6 +244,8 @@ pub struct Device {
     description: Description,
     context: Mutex<Handle>,
     failed: AtomicBool,
+    /// Done, and refused for want of memory.
+    calls: [AtomicU64; 2],
 }
 
 impl fmt::Debug for Device {
@@ -243,6 +273,11 @@ impl Device {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// How many calls it has done, and how many it refused for want of memory.
+    pub fn calls(&self) -> [u64; 2] {
+        self.calls.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
     /// Uses at most so many bytes of its memory from now on; 0: no limit. Errors: [`DeviceError`].
     pub fn limit_memory(&self, bytes: u64) -> Result<(), DeviceError> {
         // SAFETY: the context is live
@@ -261,14 +296,22 @@ impl Device {
         let context = self.lock();
         let status = f(&self.library.0, context.0.as_ptr());
         if status == 0 {
+            self.calls[0].fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         // SAFETY: the context is live, and what comes back is a string that lives until the next call
         let words = unsafe { CStr::from_ptr((self.library.0.error)(context.0.as_ptr())) }.to_string_lossy().into_owned();
-        let error = error_of(status, words);
-        if let DeviceError::Failed(words) = &error {
-            self.failed.store(true, Ordering::Relaxed);
-            tracing::warn!(device = self.description.name, error = words, "the device failed: the processor goes on alone");
+        drop(context);
+        let (device, error) = (&self.description.name, error_of(status, words));
+        match &error {
+            DeviceError::Memory => _ = self.calls[1].fetch_add(1, Ordering::Relaxed),
+            DeviceError::Failed(words) if !self.failed.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(device, error = words, "the device failed: the processor goes on alone");
+            }
+            DeviceError::Failed(_) => {}
+            DeviceError::Argument(words) => {
+                tracing::warn!(device, error = words, "the device library refused an argument: a mistake in Assay")
+            }
         }
         Err(error)
     }
@@ -277,24 +320,24 @@ impl Device {
     fn make(self: &Arc<Self>, free: Free, f: impl FnOnce(&Api, Raw, &mut Raw) -> i32) -> Result<Object, DeviceError> {
         let mut made = null_mut();
         self.call(|api, context| f(api, context, &mut made))?;
-        let handle = NonNull::new(made).map(Handle).ok_or_else(|| DeviceError::Failed("nothing was made".to_owned()))?;
+        let handle = NonNull::new(made).map(Handle).ok_or_else(nothing_made)?;
         Ok(Object { device: Arc::clone(self), handle, free })
     }
 
     /// Values to coefficients of one vector of `2^log` elements, as the header says. Errors: [`DeviceError`]; the vector is then spoilt.
-    pub fn to_coefficients(&self, log: u32, values: &mut [u64], factor: Option<&Fr>) -> Result<(), DeviceError> {
-        check(values.len() == 4 << log)?;
-        let factor = factor.map_or(null(), |factor| words::scalar(factor).as_ptr());
+    pub fn to_coefficients(&self, log: u32, values: &mut [Fr], factor: Option<&Fr>) -> Result<(), DeviceError> {
+        check(1usize.checked_shl(log) == Some(values.len()))?;
+        let factor = factor.map_or(null(), |factor| raw(std::slice::from_ref(factor)));
         // SAFETY: the vector has 2^log elements, the factor one
-        self.call(|api, context| unsafe { (api.to_coefficients)(context, log, 1, values.as_mut_ptr(), factor) })
+        self.call(|api, context| unsafe { (api.to_coefficients)(context, log, 1, raw_mut(values), factor) })
     }
 
     /// Coefficients to values. Errors: [`DeviceError`]; the vector is then spoilt.
-    pub fn to_values(&self, log: u32, coefficients: &mut [u64], factor: Option<&Fr>) -> Result<(), DeviceError> {
-        check(coefficients.len() == 4 << log)?;
-        let factor = factor.map_or(null(), |factor| words::scalar(factor).as_ptr());
+    pub fn to_values(&self, log: u32, coefficients: &mut [Fr], factor: Option<&Fr>) -> Result<(), DeviceError> {
+        check(1usize.checked_shl(log) == Some(coefficients.len()))?;
+        let factor = factor.map_or(null(), |factor| raw(std::slice::from_ref(factor)));
         // SAFETY: the vector has 2^log elements, the factor one
-        self.call(|api, context| unsafe { (api.to_values)(context, log, 1, coefficients.as_mut_ptr(), factor) })
+        self.call(|api, context| unsafe { (api.to_values)(context, log, 1, raw_mut(coefficients), factor) })
     }
 }
 
@@ -350,9 +393,9 @@ impl Bases {
     /// `Σ scalars[i] · bases[from + i]`. Errors: [`DeviceError`].
     pub fn msm(&self, from: usize, scalars: &[Fr]) -> Result<G1Projective, DeviceError> {
         check(from.checked_add(scalars.len()).is_some_and(|end| end <= self.len))?;
-        let (words, mut out) = (words::scalars(scalars), [0; 12]);
+        let mut out = [0; 12];
         // SAFETY: there are 4 words for each scalar, and room for the result
-        self.object.call(|api, bases| unsafe { (api.msm)(bases, from, words.as_ptr(), scalars.len(), out.as_mut_ptr()) })?;
+        self.object.call(|api, bases| unsafe { (api.msm)(bases, from, raw(scalars), scalars.len(), out.as_mut_ptr()) })?;
         Ok(words::to_point(&out))
     }
 
@@ -373,12 +416,12 @@ impl Bases {
 /// `Σ scalars[i] · points[i]` in G2. Errors: [`DeviceError`].
 pub fn msm_g2(device: &Arc<Device>, points: &[G2Affine], scalars: &[Fr]) -> Result<G2Projective, DeviceError> {
     check(points.len() == scalars.len())?;
-    let (points_words, words, mut out) = (words::points_g2(points), words::scalars(scalars), [0; 24]);
+    let (words, mut out) = (words::points_g2(points), [0; 24]);
     // SAFETY: there are 16 words for each point
-    let new = |api: &Api, context, out: &mut Raw| unsafe { (api.bases_g2_new)(context, points_words.as_ptr(), points.len(), out) };
+    let new = |api: &Api, context, out: &mut Raw| unsafe { (api.bases_g2_new)(context, words.as_ptr(), points.len(), out) };
     let bases = device.make(|api| api.bases_g2_free, new)?;
     // SAFETY: there are 4 words for each scalar, and room for the result
-    bases.call(|api, bases| unsafe { (api.msm_g2)(bases, words.as_ptr(), scalars.len(), out.as_mut_ptr()) })?;
+    bases.call(|api, bases| unsafe { (api.msm_g2)(bases, raw(scalars), scalars.len(), out.as_mut_ptr()) })?;
     Ok(words::to_point_g2(&out))
 }
 
@@ -396,18 +439,18 @@ impl Cells {
 
     /// See the header. Errors: [`DeviceError`].
     pub fn fold_rows(&self, from: usize, factors: &[Fr], width: usize) -> Result<Vec<Fr>, DeviceError> {
-        let (words, mut out) = (words::scalars(factors), vec![0; 4 * width]);
+        let mut out = vec![Fr::default(); width];
         // SAFETY: a factor for each row, and room for `width` elements
-        self.0.call(|api, cells| unsafe { (api.fold_rows)(cells, from, factors.len(), width, words.as_ptr(), out.as_mut_ptr()) })?;
-        Ok(words::to_scalars(&out))
+        self.0.call(|api, cells| unsafe { (api.fold_rows)(cells, from, factors.len(), width, raw(factors), raw_mut(&mut out)) })?;
+        Ok(out)
     }
 
     /// See the header. Errors: [`DeviceError`].
     pub fn dot_rows(&self, from: usize, factors: &[Fr], rows: usize) -> Result<Vec<Fr>, DeviceError> {
-        let (words, mut out) = (words::scalars(factors), vec![0; 4 * rows]);
+        let mut out = vec![Fr::default(); rows];
         // SAFETY: a factor for each cell of a row, and room for `rows` elements
-        self.0.call(|api, cells| unsafe { (api.dot_rows)(cells, from, rows, factors.len(), words.as_ptr(), out.as_mut_ptr()) })?;
-        Ok(words::to_scalars(&out))
+        self.0.call(|api, cells| unsafe { (api.dot_rows)(cells, from, rows, factors.len(), raw(factors), raw_mut(&mut out)) })?;
+        Ok(out)
     }
 }
 
@@ -418,33 +461,31 @@ impl Product {
     /// Uploads the factors, whose lengths are equal powers of two. Errors: [`DeviceError`].
     pub fn new(device: &Arc<Device>, a: &[Fr], b: &[Fr]) -> Result<Self, DeviceError> {
         check(a.len() == b.len())?;
-        let (a_words, b_words) = (words::scalars(a), words::scalars(b));
         // SAFETY: both have as many elements as `a`
-        let new =
-            |api: &Api, context, out: &mut Raw| unsafe { (api.product_new)(context, a_words.as_ptr(), b_words.as_ptr(), a.len(), out) };
+        let new = |api: &Api, context, out: &mut Raw| unsafe { (api.product_new)(context, raw(a), raw(b), a.len(), out) };
         Ok(Self(device.make(|api| api.product_free, new)?))
     }
 
     /// The next message. Errors: [`DeviceError`].
     pub fn message(&self) -> Result<[Fr; 2], DeviceError> {
-        let mut out = [0; 8];
+        let mut out = [Fr::default(); 2];
         // SAFETY: there is room for two elements
-        self.0.call(|api, product| unsafe { (api.product_message)(product, out.as_mut_ptr()) })?;
-        Ok(words::to_array(&out))
+        self.0.call(|api, product| unsafe { (api.product_message)(product, raw_mut(&mut out)) })?;
+        Ok(out)
     }
 
     /// Binds a variable. Errors: [`DeviceError`].
     pub fn bind(&self, x: &Fr) -> Result<(), DeviceError> {
         // SAFETY: an element has four words
-        self.0.call(|api, product| unsafe { (api.product_bind)(product, words::scalar(x).as_ptr()) })
+        self.0.call(|api, product| unsafe { (api.product_bind)(product, raw(std::slice::from_ref(x))) })
     }
 
     /// The first elements. Errors: [`DeviceError`].
     pub fn first(&self) -> Result<[Fr; 2], DeviceError> {
-        let mut out = [0; 8];
+        let mut out = [Fr::default(); 2];
         // SAFETY: there is room for two elements
-        self.0.call(|api, product| unsafe { (api.product_first)(product, out.as_mut_ptr()) })?;
-        Ok(words::to_array(&out))
+        self.0.call(|api, product| unsafe { (api.product_first)(product, raw_mut(&mut out)) })?;
+        Ok(out)
     }
 }
 
@@ -464,44 +505,47 @@ impl Tree {
         arities: Vec<usize>,
     ) -> Result<(Self, [Fr; 2]), DeviceError> {
         let (index, numerators) = (&leaves.index, &leaves.numerators);
+        check(arities.iter().all(|arity| (1..=MAX_ARITY).contains(arity)))?;
         check(index.len() == numerators.len() && index.iter().all(|i| (*i as usize) < leaves.values.len()))?;
-        let (values, mut root) = (words::scalars(&leaves.values), [0; 8]);
+        let mut root = [Fr::default(); 2];
         let levels: Vec<u32> = arities.iter().map(|arity| *arity as u32).collect();
         // SAFETY: all slices are as long as they say, indices are within the values, and there is room for two elements
         let new = |api: &Api, context, out: &mut Raw| unsafe {
-            let (values, count) = (values.as_ptr(), leaves.values.len());
+            let (values, count, root) = (raw(&leaves.values), leaves.values.len(), raw_mut(&mut root));
             let (index, numerators, leaves) = (index.as_ptr(), numerators.as_ptr(), index.len());
-            (api.tree_new)(context, values, count, index, numerators, leaves, levels.as_ptr(), levels.len(), out, root.as_mut_ptr())
+            (api.tree_new)(context, values, count, index, numerators, leaves, levels.as_ptr(), levels.len(), out, root)
         };
         let object = device.make(|api| api.tree_free, new)?;
-        Ok((Self { object, arities, arity: 0 }, words::to_array(&root)))
+        Ok((Self { object, arities, arity: 0 }, root))
     }
 
     /// Begins a level's rounds. Errors: [`DeviceError`].
     pub fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> Result<[Fr; 5], DeviceError> {
-        self.arity = *self.arities.get(level).ok_or_else(|| DeviceError::Argument("there is no such level".to_owned()))?;
-        let (r_words, mut out) = (words::scalars(r), [0; 20]);
+        let arity = *self.arities.get(level).ok_or_else(|| DeviceError::Argument("there is no such level".to_owned()))?;
+        let mut out = [Fr::default(); 5];
         let (level, variables) = (level as u32, r.len() as u32);
         // SAFETY: `r` has as many elements as it says, and there is room for five
         self.object.call(|api, tree| unsafe {
-            (api.level_begin)(tree, level, words::scalar(lambda).as_ptr(), r_words.as_ptr(), variables, out.as_mut_ptr())
+            (api.level_begin)(tree, level, raw(std::slice::from_ref(lambda)), raw(r), variables, raw_mut(&mut out))
         })?;
-        Ok(words::to_array(&out))
+        self.arity = arity;
+        Ok(out)
     }
 
     /// Binds a variable. Errors: [`DeviceError`].
     pub fn bind(&mut self, x: &Fr) -> Result<[Fr; 5], DeviceError> {
-        let mut out = [0; 20];
+        let mut out = [Fr::default(); 5];
         // SAFETY: an element has four words, and there is room for five
-        self.object.call(|api, tree| unsafe { (api.level_bind)(tree, words::scalar(x).as_ptr(), out.as_mut_ptr()) })?;
-        Ok(words::to_array(&out))
+        self.object.call(|api, tree| unsafe { (api.level_bind)(tree, raw(std::slice::from_ref(x)), raw_mut(&mut out)) })?;
+        Ok(out)
     }
 
     /// The node that is left. Errors: [`DeviceError`].
     pub fn children(&mut self) -> Result<Vec<Fr>, DeviceError> {
-        let mut out = vec![0; 8 << self.arity];
-        // SAFETY: there is room for as many numerators and denominators as the level's nodes have children
-        self.object.call(|api, tree| unsafe { (api.level_children)(tree, out.as_mut_ptr()) })?;
-        Ok(words::to_scalars(&out))
+        // whatever level the library thinks that this is
+        let mut out = [Fr::default(); 2 << MAX_ARITY];
+        // SAFETY: there is room for the numerators and denominators of as many children as a node may have
+        self.object.call(|api, tree| unsafe { (api.level_children)(tree, raw_mut(&mut out)) })?;
+        Ok(out[..2 << self.arity].to_vec())
     }
 }

@@ -28,7 +28,8 @@ pub struct Search {
 /// Searches by this process's environment.
 pub fn find() -> Search {
     let named = std::env::var_os("ASSAY_GPU_LIBRARY").filter(|name| !name.is_empty());
-    let number = std::env::var("ASSAY_GPU_DEVICE").ok().and_then(|number| number.parse().ok()).unwrap_or(0);
+    // what is no number is no device's
+    let number = std::env::var("ASSAY_GPU_DEVICE").map_or(0, |number| number.parse().unwrap_or(u32::MAX));
     let program = std::env::current_exe().ok();
     search(named.as_deref(), program.as_deref(), number)
 }
@@ -42,7 +43,7 @@ pub fn search(named: Option<&OsStr>, program: Option<&Path>, number: u32) -> Sea
     }
     for path in places(named, program) {
         let outcome = Library::load(&path).and_then(|library| {
-            let devices = library.devices();
+            let devices = library.devices()?;
             // an emulated device is for tests: nobody gets one that did not ask
             if named.is_none() && devices.iter().any(|device| device.emulated) {
                 return Err(Unavailable::NoDevice);

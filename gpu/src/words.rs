@@ -1,35 +1,11 @@
-//! Field elements and points as the words of the library's interface.
+//! Points as the words of the library's interface.
 
-use ark_bn254::{Fq, Fq2, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_bn254::{Fq, Fq2, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::AffineRepr;
 use ark_ff::BigInt;
 
-/// The words of field elements in Montgomery form.
-pub fn scalars(values: &[Fr]) -> Vec<u64> {
-    values.iter().flat_map(|value| value.0.0).collect()
-}
-
-/// One element's.
-pub fn scalar(value: &Fr) -> &[u64; 4] {
-    &value.0.0
-}
-
-/// Field elements from words.
-pub fn to_scalars(words: &[u64]) -> Vec<Fr> {
-    words.chunks_exact(4).map(to_scalar).collect()
-}
-
-/// A fixed number of them.
-pub fn to_array<const N: usize>(words: &[u64]) -> [Fr; N] {
-    std::array::from_fn(|i| words.get(4 * i..4 * i + 4).map_or_else(Fr::default, to_scalar))
-}
-
 fn limbs(words: &[u64]) -> BigInt<4> {
     BigInt(std::array::from_fn(|i| words.get(i).copied().unwrap_or_default()))
-}
-
-fn to_scalar(words: &[u64]) -> Fr {
-    Fr::new_unchecked(limbs(words))
 }
 
 fn coordinate(words: &[u64]) -> Fq {
@@ -87,9 +63,6 @@ mod tests {
     #[test]
     fn words_are_what_they_stand_for() {
         let mut rng = ark_std::test_rng();
-        let values: Vec<Fr> = (0..5).map(|_| Fr::rand(&mut rng)).collect();
-        assert_eq!(to_scalars(&scalars(&values)), values);
-        assert_eq!(to_array::<5>(&scalars(&values)), *values);
         let (p, q) = (G1Projective::rand(&mut rng), G2Projective::rand(&mut rng));
         let with_z = |words: Vec<u64>, one: &[u64]| [&words[..], one].concat();
         let one = Fq::ONE.0.0;

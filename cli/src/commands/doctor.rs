@@ -7,8 +7,9 @@ use assay_gpu::{Cuda, Least, Search};
 use assay_prover::backend::{Backend, Cpu, conformance};
 use serde_json::{Value, json};
 
-/// Sizes of the self-check go up to two to this.
+/// Sizes of the self-check go up to two to the first; then there are large cases of two to the second, on a real device and on an emulated one.
 const CHECK_LOG: u32 = 12;
+const LARGE_LOG: [u32; 2] = [20, 13];
 
 /// Says what this machine proves with, and checks that a device computes what the processor does.
 pub fn doctor(ui: &Ui) -> Outcome {
@@ -39,7 +40,7 @@ pub fn doctor(ui: &Ui) -> Outcome {
     let verdict = match &check {
         None => "the processor proves".to_owned(),
         Some(Ok(())) => "the device proves; it computes what the processor does".to_owned(),
-        Some(Err(mismatch)) => format!("DO NOT USE the device: {mismatch}"),
+        Some(Err(reason)) => format!("DO NOT USE the device: {reason}"),
     };
     lines.push(verdict.clone());
     let tried: Vec<Value> = tried.iter().map(|(path, reason)| json!({ "library": path, "reason": reason.to_string() })).collect();
@@ -51,14 +52,21 @@ pub fn doctor(ui: &Ui) -> Outcome {
     if works == Some(false) { Err(Failure::message(Exit::Failed, verdict)) } else { Ok(()) }
 }
 
-/// The same work on the device, however small, and on the processor.
-fn check(ui: &Ui, cuda: &Cuda) -> Outcome<Result<(), conformance::Mismatch>> {
+/// The same work on the device, however small, and on the processor: what is wrong, if anything.
+fn check(ui: &Ui, cuda: &Cuda) -> Outcome<Result<(), String>> {
     ui.phase("check the device", |_| {
-        let device = cuda.with(Least::NOTHING);
-        let result = conformance::all(&device, &Cpu, CHECK_LOG);
-        if device.device().has_failed() {
-            return Err(Failure::message(Exit::Failed, "the device failed during the check: see the log (ASSAY_LOG=warn)"));
-        }
-        Ok(result)
+        let cuda = cuda.with_least(Least::EVERYTHING);
+        let device = cuda.device();
+        let [real, emulated] = LARGE_LOG;
+        let large = if device.description().emulated { emulated } else { real };
+        let same = conformance::all(&cuda, &Cpu, CHECK_LOG).and_then(|()| conformance::large(&cuda, &Cpu, large));
+        let [done, refused] = device.calls();
+        Ok::<_, Failure>(match same {
+            Err(mismatch) => Err(mismatch.to_string()),
+            // right, but by the processor
+            Ok(()) if device.has_failed() => Err("it failed: see the log (ASSAY_LOG=warn)".to_owned()),
+            Ok(()) if refused > 0 || done == 0 => Err(format!("it had no memory for {refused} of {} calls", done + refused)),
+            Ok(()) => Ok(()),
+        })
     })
 }

@@ -39,6 +39,29 @@ pub fn all(backend: &dyn Backend, expected: &dyn Backend, log_max: u32) -> Outco
     fractions(backend, expected)
 }
 
+/// One large case of what depends on size: multiplications, a transform, sums over cells.
+pub fn large(backend: &dyn Backend, expected: &dyn Backend, log: u32) -> Outcome {
+    let (rng, n) = (&mut rng(), 1usize << log);
+    let points: Arc<Vec<G1Affine>> = Arc::new(points(rng, n));
+    let values = random(rng, n);
+    let (bases, others) = (backend.bases(Arc::clone(&points)), expected.bases(points));
+    same(bases.msm(&values), others.msm(&values), || format!("msm of 2^{log}"))?;
+    let cells: Vec<i32> = (0..4 * n).map(|_| rng.next_u32() as i32).collect();
+    let lists: Vec<&[i32]> = cells.chunks(n).collect();
+    same(bases.msm_small(&lists), others.msm_small(&lists), || format!("msm of four times 2^{log} small scalars"))?;
+    let Some(domain) = Domain::new(log) else { return Ok(()) };
+    let (mut a, mut b) = (values.clone(), values.clone());
+    backend.to_coefficients(&domain, &mut a, None);
+    expected.to_coefficients(&domain, &mut b, None);
+    same(a, b, || format!("coefficients of 2^{log}"))?;
+    let (held, others) = (backend.cells(Arc::new(cells.clone())), expected.cells(Arc::new(cells)));
+    let fold = |cells: &dyn super::Cells| cells.fold_rows(0, &values[..n / 256], 1024);
+    same(fold(held.as_ref()), fold(others.as_ref()), || format!("rows of four times 2^{log} cells"))?;
+    let dot = |cells: &dyn super::Cells| cells.dot_rows(0, &values[..256], n / 64);
+    same(dot(held.as_ref()), dot(others.as_ref()), || format!("sums of four times 2^{log} cells"))?;
+    product(backend, expected, log)
+}
+
 fn rng() -> StdRng {
     StdRng::seed_from_u64(17)
 }
