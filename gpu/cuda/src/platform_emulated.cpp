@@ -1,4 +1,4 @@
-// The platform where the processor plays the device. Fresh memory is filled with a pattern, so that what reads it before writing it is wrong in the tests too.
+// The platform where the processor plays the device.
 
 #include <algorithm>
 #include <cstdlib>
@@ -41,7 +41,13 @@ void Device::describe(uint32_t, assay_device &out) {
 
 void Device::enter() {}
 
-void Device::settle() noexcept {}
+void Device::leave() {}
+
+void Device::finish() {}
+
+void Device::recover(assay_status) noexcept {}
+
+double Device::seconds() noexcept { return 0; }
 
 uint64_t Device::available() {
     const uint64_t limit = limit_ ? limit_ : MEMORY;
@@ -52,7 +58,7 @@ void *Device::allocate(size_t bytes) {
     if (bytes > available()) throw Failure{ASSAY_MEMORY, "the memory limit is reached", ""};
     void *memory = std::aligned_alloc(ALIGNMENT, divided_up(bytes, ALIGNMENT) * ALIGNMENT);
     if (!memory) throw Failure{ASSAY_MEMORY, "no memory is left", ""};
-    std::memset(memory, 0xa5, bytes);
+    std::memset(memory, UNWRITTEN, bytes);
     used_ += bytes;
     return memory;
 }

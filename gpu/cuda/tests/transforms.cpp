@@ -66,6 +66,8 @@ void transforms() {
     transform(context, 10, 2);
     transform(context, 14, 1);
     transform(context, 13, 2);
+    // more than two passes
+    transform(context, 19, 1);
     std::vector<Fr> values(16);
     CHECK(assay_to_values(context, 29, 1, words(values), nullptr) == ASSAY_ARGUMENT);
     CHECK(assay_to_values(context, 4, 0, nullptr, nullptr) == ASSAY_OK);
@@ -93,9 +95,13 @@ void interface() {
     CHECK(assay_describe(1, &device) == ASSAY_ARGUMENT);
     assay_context *context = nullptr;
     CHECK(assay_open(1, &context) == ASSAY_ARGUMENT && assay_open(0, nullptr) == ASSAY_ARGUMENT);
-    CHECK(assay_error(nullptr)[0]);
+    CHECK(std::strstr(assay_error(nullptr), "null"));
+    CHECK(assay_open(7, &context) == ASSAY_ARGUMENT && std::strstr(assay_error(nullptr), "no such device"));
+    CHECK(assay_limit_memory(nullptr, 0) == ASSAY_ARGUMENT && std::strstr(assay_error(nullptr), "handle"));
+    CHECK(assay_devices(nullptr) == ASSAY_ARGUMENT && assay_describe(0, nullptr) == ASSAY_ARGUMENT);
+    CHECK(assay_seconds(nullptr) == 0);
     context = opened();
-    CHECK(assay_error(context) && !assay_error(context)[0]);
+    CHECK(assay_error(context) && !assay_error(context)[0] && assay_seconds(context) == 0);
     assay_bases *bases = nullptr;
     CHECK(assay_bases_new(context, nullptr, 1, 1, &bases) == ASSAY_ARGUMENT && !bases && assay_error(context)[0]);
     // what was made in a context may outlive it
