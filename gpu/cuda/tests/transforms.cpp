@@ -57,6 +57,22 @@ void transform(assay_context *context, uint32_t log, size_t batch) {
     }
 }
 
+// So large that there are more than two passes: there, at one coefficient, and back.
+void large(assay_context *context, uint32_t log) {
+    Random random(log);
+    std::vector<Fr> values(size_t{1} << log);
+    for (Fr &value : values) value = random.field<Fr>();
+    std::vector<Fr> data = values;
+    CHECK(assay_to_coefficients(context, log, 1, words(data), nullptr) == ASSAY_OK);
+    const size_t i = random.word() % values.size();
+    const Fr x = power_of(inverse_of(root(log)), i), one = Fr::one();
+    Fr sum = Fr::zero();
+    for (size_t j = values.size(); j-- > 0;) sum = times(sum, x) + values[j];
+    CHECK(data[place(i, log)] == sum);
+    CHECK(assay_to_values(context, log, 1, words(data), reinterpret_cast<const uint64_t *>(&one)) == ASSAY_OK);
+    for (size_t j = 0; j < values.size(); ++j) CHECK(data[j] == values[j]);
+}
+
 } // namespace
 
 void transforms() {
@@ -66,8 +82,7 @@ void transforms() {
     transform(context, 10, 2);
     transform(context, 14, 1);
     transform(context, 13, 2);
-    // more than two passes
-    transform(context, 19, 1);
+    large(context, 19);
     std::vector<Fr> values(16);
     CHECK(assay_to_values(context, 29, 1, words(values), nullptr) == ASSAY_ARGUMENT);
     CHECK(assay_to_values(context, 4, 0, nullptr, nullptr) == ASSAY_OK);
