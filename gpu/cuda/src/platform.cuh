@@ -59,7 +59,7 @@ public:
     static uint32_t count();
     static void describe(uint32_t number, assay_device &out);
 
-    // At the begin of each call, before anything else, on whatever thread it comes; and at its end.
+    // At the beginning of each call, before anything else, on whatever thread it comes; and at its end.
     void enter();
     void leave();
     // Waits for the work that is queued; throws if it failed.
