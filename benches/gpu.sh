@@ -6,9 +6,18 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 if [ -z "${ASSAY_GPU_LIBRARY:-}" ]; then
     out=${TMPDIR:-/tmp}/assay-gpu-bench
-    # for this machine's devices only, if it says what they are
-    archs=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | sort -un | tr '\n' ' ' || true)
-    ASSAY_CUDA_ARCHS=${archs:-80 90 120} "$root/gpu/cuda/build.sh" "$out" >&2
+    # for this machine's devices only, if it says what they are and nvcc knows them all
+    if [ -z "${ASSAY_CUDA_ARCHS:-}" ]; then
+        unset ASSAY_CUDA_ARCHS
+        nvcc=$("$root/gpu/cuda/build.sh" --nvcc)
+        known=$("$nvcc" --list-gpu-code)
+        archs=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | grep -xE '[0-9]+' | sort -un || true)
+        for arch in $archs; do
+            if ! grep -qx "sm_$arch" <<<"$known"; then archs=; fi
+        done
+        if [ -n "$archs" ]; then export ASSAY_CUDA_ARCHS=$archs; fi
+    fi
+    "$root/gpu/cuda/build.sh" "$out" >&2
     export ASSAY_GPU_LIBRARY=$out/libassay_gpu.so
 fi
 if [ $# -gt 0 ]; then

@@ -53,13 +53,19 @@ typedef struct assay_tree assay_tree;
 typedef struct assay_product assay_product;
 
 uint32_t assay_abi(void);
-// Number of devices; 0 where there is no driver.
+// Number of devices; 0 where there is no driver. ASSAY_DEVICE if there is one that cannot be used, being too old, say.
 int32_t assay_devices(uint32_t *count);
 int32_t assay_describe(uint32_t device, assay_device *out);
 int32_t assay_open(uint32_t device, assay_context **out);
 void assay_close(assay_context *context);
-// What failed last, in words; never null, valid until the next call.
+// What failed last, in words; never null, valid until the next call. `context` may be null: then in calls without one
+// (assay_devices, assay_describe, assay_open, and any with a null handle) on this thread.
 const char *assay_error(const assay_context *context);
+
+// The device's own time of the last call that computed, in seconds: from the start of its first kernel to the end of its last, with the copies and waits between
+// them, without the uploads before and the downloads after. Waits for that end. 0 if unknown (the call failed, or there was none), and where the processor plays
+// the device.
+double assay_seconds(const assay_context *context);
 
 // At most so much device memory is used from now on (for tests and for machines that share a device). 0: no limit.
 int32_t assay_limit_memory(assay_context *context, uint64_t bytes);

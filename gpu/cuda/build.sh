@@ -6,7 +6,8 @@
 #   build.sh --nvcc                 which nvcc it would be
 # Environment:
 #   NVCC                  the compiler; else in PATH, in /usr/local/cuda, or in the wheels of ASSAY_CUDA_PYTHON (python3 if not set)
-#   ASSAY_CUDA_ARCHS      compute capabilities to compile for; else those of 80, 90 and 120 that nvcc knows. The last one's PTX comes along for later ones
+#   ASSAY_CUDA_ARCHS      compute capabilities to compile for; else those of 80, 90 and 120 that nvcc knows. PTX of the first and of the last comes
+#                         along: a device that none of them fits compiles the nearest one before it (10.x takes 8.0's, what comes after 12.x takes 12.0's)
 #   NVCCFLAGS             more of nvcc's flags
 #   ASSAY_BUILD_JOBS      compilers at a time, 2 if not set
 #   CXX, CXXFLAGS         the C++ compiler, and more of its flags
@@ -18,7 +19,7 @@ case ${1:-} in
     --emulated) kind=emulated; shift ;;
     --test) kind=test; shift ;;
     --nvcc) kind=nvcc ;;
-    -*) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    -*) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 out=${1:-$here/build}
 objects=$out/$kind
@@ -51,15 +52,20 @@ build_cuda() {
     nvcc=$(find_nvcc)
     root=$(cd "$(dirname "$nvcc")/.." && pwd)
     known=$("$nvcc" --list-gpu-code)
-    archs=${ASSAY_CUDA_ARCHS:-}
-    if [ -z "$archs" ]; then
+    # an array, whatever blanks are about the words
+    read -ra archs <<<"$(tr '\n' ' ' <<<"${ASSAY_CUDA_ARCHS:-}")"
+    if [ ${#archs[@]} -eq 0 ]; then
         for arch in 80 90 120; do
-            if grep -qx "sm_$arch" <<<"$known"; then archs="$archs $arch"; fi
+            if grep -qx "sm_$arch" <<<"$known"; then archs+=("$arch"); fi
         done
     fi
+    if [ ${#archs[@]} -eq 0 ]; then
+        echo "$nvcc knows none of 80, 90 and 120: set ASSAY_CUDA_ARCHS" >&2
+        exit 1
+    fi
     gencode=
-    for arch in $archs; do gencode="$gencode -gencode arch=compute_$arch,code=sm_$arch"; done
-    gencode="$gencode -gencode arch=compute_${archs##* },code=compute_${archs##* }"
+    for arch in "${archs[@]}"; do gencode="$gencode -gencode arch=compute_$arch,code=sm_$arch"; done
+    for arch in $(printf '%s\n' "${archs[0]}" "${archs[-1]}" | uniq); do gencode="$gencode -gencode arch=compute_$arch,code=compute_$arch"; done
     for unit in $units platform_cuda sort_cuda; do
         echo "'$nvcc' -ccbin '$cxx' -std=c++17 -O3 $gencode -Xcompiler -fPIC,-Wall,-Wno-psabi ${NVCCFLAGS:-}" \
             "-c '$here/src/$unit.cu' -o '$objects/$unit.o'"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "curve.cuh"
 #include "launch.cuh"
@@ -69,12 +70,17 @@ public:
     // `multiples` of each; 0 leaves the choice here.
     Bases(Device &device, const uint64_t *points, uint64_t len, uint32_t multiples) : device_(device), len_(len), multiples_(multiples) {
         require(len < (1ull << 31) / (multiples ? multiples : 1), "too many bases");
-        if (multiples_ == 0) multiples_ = chosen();
+        require(RAISED || multiples == 1, "these bases have no multiples");
+        if constexpr (RAISED) {
+            if (multiples_ == 0) multiples_ = chosen();
+        }
         stride_ = static_cast<uint32_t>(divided_up(SCALAR_BITS, multiples_));
         points_ = Buffer<Affine<F>>(device, len * multiples_);
         points_.upload(points, len);
-        for (uint32_t multiple = 1; multiple < multiples_ && len > 0; ++multiple) raise(multiple);
-        device.settle();
+        if constexpr (RAISED) {
+            for (uint32_t multiple = 1; multiple < multiples_ && len > 0; ++multiple) raise(multiple);
+        }
+        device.finish();
     }
 
     Device &device() const { return device_; }
@@ -84,6 +90,8 @@ public:
     uint32_t stride() const { return stride_; }
 
 private:
+    // Those of G2 are used once in a proof: no kernels for multiples of theirs.
+    static constexpr bool RAISED = std::is_same<F, Fq>::value;
     // From so many bases on multiples are worth their making.
     static constexpr uint64_t LEAST = 1 << 15;
 

@@ -90,7 +90,25 @@ struct Strips : Plain {
     }
 };
 
-// Adds the parts and takes the bias off, of which `total` is the sum of all factors.
+// Adds parts, EACH at a time, to fewer: one thread for all of them would be what everything waits for.
+struct AddParts : Plain {
+    static constexpr uint64_t EACH = 32;
+    const Fr *sums;
+    uint64_t outputs;
+    uint64_t parts;
+    Fr *out;
+
+    ASSAY_FN void operator()(const Thread &thread) const {
+        const uint64_t i = thread.index();
+        const uint64_t begin = i / outputs * EACH, end = begin + EACH < parts ? begin + EACH : parts;
+        if (begin >= parts) return;
+        Fr sum = Fr::zero();
+        ASSAY_ROLLED for (uint64_t part = begin; part < end; ++part) sum = sum + sums[part * outputs + i % outputs];
+        out[i] = sum;
+    }
+};
+
+// Adds the last parts and takes the bias off, of which `total` is the sum of all factors.
 struct FinishStrips : Plain {
     const Fr *sums;
     uint64_t outputs;
@@ -133,16 +151,29 @@ void strips(assay_cells &cells, Strips &kernel, const uint64_t *factors, uint64_
     const uint64_t threads = device.multiprocessors() * 1024ull;
     kernel.parts = std::clamp<uint64_t>(threads / kernel.outputs, 1, divided_up(kernel.terms, LEAST_TERMS));
     kernel.terms_of_part = divided_up(kernel.terms, kernel.parts);
-    const Buffer<Fr> sums(device, kernel.parts * kernel.outputs), results(device, kernel.outputs);
+    Buffer<Fr> sums(device, kernel.parts * kernel.outputs);
+    const Buffer<Fr> results(device, kernel.outputs);
     kernel.cells = cells.cells.data();
     kernel.len = cells.cells.size();
     kernel.factors = factors_there.data();
     kernel.out = sums.data();
     launch_for(device, kernel.parts * kernel.outputs, kernel);
+    uint64_t parts = kernel.parts;
+    while (parts > AddParts::EACH) {
+        AddParts add;
+        add.sums = sums.data();
+        add.outputs = kernel.outputs;
+        add.parts = parts;
+        parts = divided_up(parts, AddParts::EACH);
+        Buffer<Fr> fewer(device, parts * kernel.outputs);
+        add.out = fewer.data();
+        launch_for(device, parts * kernel.outputs, add);
+        sums = std::move(fewer);
+    }
     FinishStrips finish;
     finish.sums = sums.data();
     finish.outputs = kernel.outputs;
-    finish.parts = kernel.parts;
+    finish.parts = parts;
     finish.total = totals.data();
     finish.out = results.data();
     launch_for(device, kernel.outputs, finish);
@@ -158,7 +189,7 @@ int32_t assay_cells_new(assay_context *context, const int32_t *cells, size_t len
         require_pointer(cells, len);
         Buffer<int32_t> there(context->shared->device, len);
         there.upload(cells, len);
-        context->shared->device.settle();
+        context->shared->device.finish();
         *out = new assay_cells{context->shared, std::move(there)};
     });
 }

@@ -22,12 +22,13 @@ struct Context {
 
 using Shared = std::shared_ptr<Context>;
 
-// Runs `work`; no exception leaves it. After a failure nothing is under way any more, so that no copy can still touch the caller's memory.
-template <class Work> int32_t guarded(Context *context, Work &&work) noexcept {
-    if (!context) return ASSAY_ARGUMENT;
+// What failed last on this thread in a call without a context: ERROR_BYTES of text.
+char *error_without_context() noexcept;
+
+// Runs `work`, and writes into `error` what failed; no exception leaves it.
+template <class Work> assay_status attempted(char *error, Work &&work) noexcept {
     Failure failure = {ASSAY_DEVICE, "an unknown failure", ""};
     try {
-        context->device.enter();
         work();
         return ASSAY_OK;
     } catch (const Failure &caught) {
@@ -36,15 +37,21 @@ template <class Work> int32_t guarded(Context *context, Work &&work) noexcept {
         failure = {ASSAY_MEMORY, "the host has too little memory", ""};
     } catch (...) {
     }
-    context->device.settle();
-    const bool detailed = failure.detail[0] != 0;
-    std::snprintf(context->device.error, sizeof context->device.error, "%s%s%s", failure.what, detailed ? ": " : "", failure.detail);
+    std::snprintf(error, ERROR_BYTES, "%s%s%s", failure.what, failure.detail[0] ? ": " : "", failure.detail);
     return failure.status;
 }
 
-// `guarded` for handles, which have their context in `shared`.
+// Runs `work` on a handle, which has its context in `shared`. After a failure nothing is under way any more, so that no copy can still touch the caller's memory.
 template <class Handle, class Work> int32_t guarded_on(Handle *handle, Work &&work) noexcept {
-    return handle ? guarded(handle->shared.get(), std::forward<Work>(work)) : static_cast<int32_t>(ASSAY_ARGUMENT);
+    if (!handle) return attempted(error_without_context(), [] { refuse("a handle is null"); });
+    Device &device = handle->shared->device;
+    const assay_status status = attempted(device.error, [&] {
+        device.enter();
+        work();
+        device.leave();
+    });
+    if (status != ASSAY_OK) device.recover(status);
+    return status;
 }
 
 template <class Handle> void release(Handle *handle) noexcept {

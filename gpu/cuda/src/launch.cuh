@@ -8,6 +8,8 @@
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 #else
+#include <cstring>
+
 #include "fibers.h"
 #endif
 
@@ -40,16 +42,21 @@ template <class Kernel> __global__ void __launch_bounds__(Kernel::THREADS, Kerne
     kernel(Thread{blockIdx.x, threadIdx.x, Kernel::THREADS, gridDim.x, shared});
 }
 
-void check_launch();
+// Throws if it is an error: ASSAY_MEMORY for want of memory, ASSAY_DEVICE otherwise.
+void check_cuda(cudaError_t error, const char *what);
 
 template <class Kernel> void launch(Device &device, uint64_t blocks, const Kernel &kernel) {
     if (blocks == 0) return;
     require(blocks < (1ull << 31), "more blocks than a device runs");
+    device.computes();
     run<Kernel><<<static_cast<uint32_t>(blocks), Kernel::THREADS, Kernel::SHARED, static_cast<cudaStream_t>(device.queue())>>>(kernel);
-    check_launch();
+    check_cuda(cudaGetLastError(), "a kernel was not launched");
 }
 
 #else
+
+// Fills memory before it is written to, so that what reads it then is wrong in the tests too.
+constexpr int UNWRITTEN = 0xa5;
 
 template <class Kernel> void launch(Device &, uint64_t blocks, const Kernel &kernel) {
     require(blocks < (1ull << 31), "more blocks than a device runs");
@@ -58,6 +65,7 @@ template <class Kernel> void launch(Device &, uint64_t blocks, const Kernel &ker
     unsigned char *memory = reinterpret_cast<unsigned char *>(shared.get());
     memory += 32 - reinterpret_cast<uintptr_t>(memory) % 32;
     for (uint32_t block = 0; block < count; ++block) {
+        std::memset(memory, UNWRITTEN, Kernel::SHARED);
         const auto work = [&](uint32_t thread) { kernel(Thread{block, thread, Kernel::THREADS, count, memory}); };
         if (Kernel::SYNC) {
             fibers::run(Kernel::THREADS, work);

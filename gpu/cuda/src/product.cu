@@ -82,7 +82,7 @@ int32_t assay_product_new(assay_context *context, const uint64_t *a, const uint6
         values.upload(a, len);
         values.upload(b, len, len);
         Buffer<Sums<2>> message(device, 1);
-        device.settle();
+        device.finish();
         *out = new assay_product{context->shared, std::move(values), len, std::move(message), false};
     });
 }

@@ -2,11 +2,13 @@
 
 #include <cub/device/device_radix_sort.cuh>
 
-#include "platform.cuh"
+#include "launch.cuh"
 
 namespace assay {
 
 namespace {
+
+constexpr const char *FAILED = "sorting failed";
 
 cudaError_t sort(void *extra, size_t &bytes, Sortable &pairs, uint64_t count, unsigned bits, cudaStream_t stream) {
     cub::DoubleBuffer<uint32_t> keys(pairs.keys[pairs.current], pairs.keys[pairs.current ^ 1]);
@@ -16,21 +18,18 @@ cudaError_t sort(void *extra, size_t &bytes, Sortable &pairs, uint64_t count, un
     return error;
 }
 
-void check(cudaError_t error) {
-    if (error != cudaSuccess) throw Failure{ASSAY_DEVICE, "sorting failed", cudaGetErrorString(error)};
-}
-
 } // namespace
 
 size_t sort_bytes(uint64_t count, unsigned bits) {
     size_t bytes = 0;
     Sortable none = {};
-    check(sort(nullptr, bytes, none, count, bits, nullptr));
+    check_cuda(sort(nullptr, bytes, none, count, bits, nullptr), FAILED);
     return bytes;
 }
 
 void sort_pairs(Device &device, Sortable &pairs, uint64_t count, unsigned bits, void *extra, size_t extra_bytes) {
-    check(sort(extra, extra_bytes, pairs, count, bits, static_cast<cudaStream_t>(device.queue())));
+    device.computes();
+    check_cuda(sort(extra, extra_bytes, pairs, count, bits, static_cast<cudaStream_t>(device.queue())), FAILED);
 }
 
 } // namespace assay

@@ -1,6 +1,7 @@
 // The tree of fractions of the lookup argument and the sumchecks of its levels, and their C interface. Everything stays on the device but messages.
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
@@ -154,7 +155,8 @@ void make_weights(assay_tree &tree, const Fr *point, uint32_t variables, uint64_
         total += lengths[k];
     }
     rounds.weights = Buffer<Fr>(tree.device(), total);
-    const Fr one = Fr::one();
+    // there for as long as the copy may take
+    static const Fr one = Fr::one();
     rounds.weights.upload(&one, 1);
     for (uint32_t k = 1; k <= variables; ++k) {
         SplitWeights split;
@@ -280,7 +282,7 @@ int32_t assay_level_children(assay_tree *tree, uint64_t *out) {
         std::vector<Fr> children(2 * width);
         node.download(children.data(), 2 * width);
         if (rounds.bound) children[1] = children[1] - rounds.lambda * children[width + 1];
-        std::copy_n(reinterpret_cast<const uint64_t *>(children.data()), 8 * width, out);
+        std::memcpy(out, children.data(), children.size() * sizeof(Fr));
         tree->forget(rounds.level);
         rounds = Rounds();
     });

@@ -190,6 +190,9 @@ void cells() {
     rows(context, 5000, 1000, 1, 4000);
     rows(context, 5000, 1, 4999, 1);
     rows(context, 5000, 3, 17, 400);
+    // so many parts that they are added in steps
+    rows(context, 1 << 17, 0, 1, 1 << 17);
+    rows(context, 100000, 5, 3, 33333);
     rows(context, 5000, 3, 0, 4);
     rows(context, 5000, 3, 4, 0);
     rows(context, 9, 2, 2, 100);

@@ -57,6 +57,22 @@ void transform(assay_context *context, uint32_t log, size_t batch) {
     }
 }
 
+// So large that there are more than two passes: there, at one coefficient, and back.
+void large(assay_context *context, uint32_t log) {
+    Random random(log);
+    std::vector<Fr> values(size_t{1} << log);
+    for (Fr &value : values) value = random.field<Fr>();
+    std::vector<Fr> data = values;
+    CHECK(assay_to_coefficients(context, log, 1, words(data), nullptr) == ASSAY_OK);
+    const size_t i = random.word() % values.size();
+    const Fr x = power_of(inverse_of(root(log)), i), one = Fr::one();
+    Fr sum = Fr::zero();
+    for (size_t j = values.size(); j-- > 0;) sum = times(sum, x) + values[j];
+    CHECK(data[place(i, log)] == sum);
+    CHECK(assay_to_values(context, log, 1, words(data), reinterpret_cast<const uint64_t *>(&one)) == ASSAY_OK);
+    for (size_t j = 0; j < values.size(); ++j) CHECK(data[j] == values[j]);
+}
+
 } // namespace
 
 void transforms() {
@@ -66,6 +82,7 @@ void transforms() {
     transform(context, 10, 2);
     transform(context, 14, 1);
     transform(context, 13, 2);
+    large(context, 19);
     std::vector<Fr> values(16);
     CHECK(assay_to_values(context, 29, 1, words(values), nullptr) == ASSAY_ARGUMENT);
     CHECK(assay_to_values(context, 4, 0, nullptr, nullptr) == ASSAY_OK);
@@ -93,9 +110,13 @@ void interface() {
     CHECK(assay_describe(1, &device) == ASSAY_ARGUMENT);
     assay_context *context = nullptr;
     CHECK(assay_open(1, &context) == ASSAY_ARGUMENT && assay_open(0, nullptr) == ASSAY_ARGUMENT);
-    CHECK(assay_error(nullptr)[0]);
+    CHECK(std::strstr(assay_error(nullptr), "null"));
+    CHECK(assay_open(7, &context) == ASSAY_ARGUMENT && std::strstr(assay_error(nullptr), "no such device"));
+    CHECK(assay_limit_memory(nullptr, 0) == ASSAY_ARGUMENT && std::strstr(assay_error(nullptr), "handle"));
+    CHECK(assay_devices(nullptr) == ASSAY_ARGUMENT && assay_describe(0, nullptr) == ASSAY_ARGUMENT);
+    CHECK(assay_seconds(nullptr) == 0);
     context = opened();
-    CHECK(assay_error(context) && !assay_error(context)[0]);
+    CHECK(assay_error(context) && !assay_error(context)[0] && assay_seconds(context) == 0);
     assay_bases *bases = nullptr;
     CHECK(assay_bases_new(context, nullptr, 1, 1, &bases) == ASSAY_ARGUMENT && !bases && assay_error(context)[0]);
     // what was made in a context may outlive it
