@@ -141,6 +141,7 @@ api! {
     close: fn(Raw);
     error: fn(Raw) -> *const c_char;
     limit_memory: fn(Raw, u64) -> i32;
+    seconds: fn(Raw) -> f64;
     bases_new: fn(Raw, *const u64, usize, u32, *mut Raw) -> i32;
     bases_free: fn(Raw);
     msm: fn(Raw, usize, *const u64, usize, *mut u64) -> i32;
@@ -276,6 +277,13 @@ impl Device {
     /// How many calls it has done, and how many it refused for want of memory.
     pub fn calls(&self) -> [u64; 2] {
         self.calls.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// The device's own time for the last call, from its first kernel to the end of its last; 0 if it is not known.
+    pub fn seconds(&self) -> f64 {
+        let context = self.lock();
+        // SAFETY: the context is live
+        unsafe { (self.library.0.seconds)(context.0.as_ptr()) }
     }
 
     /// Uses at most so many bytes of its memory from now on; 0: no limit. Errors: [`DeviceError`].

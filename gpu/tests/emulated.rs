@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 
 /// The emulated library, or why there is none.
 static LIBRARY: LazyLock<Option<(PathBuf, Arc<Library>)>> = LazyLock::new(|| {
-    let folder = std::env::temp_dir().join(format!("assay-gpu-emulated-{}", std::process::id()));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("assay-gpu");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cuda/build.sh");
     if Command::new(compiler()).arg("--version").output().is_err() {
         println!("skipped: there is no C++ compiler ({}) for the emulated device", compiler());
