@@ -17,7 +17,7 @@ if [ -z "${ASSAY_GPU_LIBRARY:-}" ]; then
         done
         if [ -n "$archs" ]; then export ASSAY_CUDA_ARCHS=$archs; fi
     fi
-    "$root/gpu/cuda/build.sh" "$out" >&2
+    ASSAY_BUILD_JOBS=${ASSAY_BUILD_JOBS:-$(nproc)} "$root/gpu/cuda/build.sh" "$out" >&2
     export ASSAY_GPU_LIBRARY=$out/libassay_gpu.so
 fi
 if [ $# -gt 0 ]; then

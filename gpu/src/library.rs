@@ -104,6 +104,11 @@ fn raw_mut(values: &mut [Fr]) -> *mut u64 {
 /// Something of the library's: a context, bases, cells, a session.
 type Raw = *mut c_void;
 
+/// What the system says, where it says more than that something failed.
+fn reason(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 macro_rules! api {
     ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
         /// The functions of `assay_gpu.h`.
@@ -116,10 +121,10 @@ macro_rules! api {
         impl Api {
             fn load(path: &OsStr) -> Result<Self, Unavailable> {
                 // SAFETY: initialisers of the library run; it is Assay's own, or one that the user named
-                let library = unsafe { libloading::Library::new(path) }.map_err(|e| Unavailable::Load(e.to_string()))?;
+                let library = unsafe { libloading::Library::new(path) }.map_err(|e| Unavailable::Load(reason(&e)))?;
                 // SAFETY: this function's type never changes
                 let abi: unsafe extern "C" fn() -> u32 =
-                    *unsafe { library.get(b"assay_abi\0") }.map_err(|e| Unavailable::Symbol(e.to_string()))?;
+                    *unsafe { library.get(b"assay_abi\0") }.map_err(|e| Unavailable::Symbol(reason(&e)))?;
                 // SAFETY: no arguments
                 let have = unsafe { abi() };
                 if have != ABI {
@@ -127,7 +132,7 @@ macro_rules! api {
                 }
                 // SAFETY: the types are those of the header of this version
                 $(let $name = *unsafe { library.get(concat!("assay_", stringify!($name), "\0").as_bytes()) }
-                    .map_err(|e| Unavailable::Symbol(e.to_string()))?;)*
+                    .map_err(|e| Unavailable::Symbol(reason(&e)))?;)*
                 Ok(Self { $($name,)* _library: ManuallyDrop::new(library) })
             }
         }
