@@ -31,12 +31,10 @@ fn main() {
     println!("device: {}\nprocessor: {}\n", cuda.name(), Cpu.name());
     println!("| work | device | kernels alone | processor | ratio |\n|---|---|---|---|---|");
     let backends: [Arc<dyn Backend>; 2] = [Arc::new(cuda.clone()), Arc::new(Cpu)];
-    for log in [16, 20, 24].map(|log: u32| log.min(largest)) {
-        multiplications(&cuda, &backends, log);
-    }
-    for log in [16, 20, 24].map(|log: u32| log.min(largest)) {
-        transforms(&cuda, &backends, log);
-    }
+    let mut logs = [16, 20, 24].map(|log: u32| log.min(largest)).to_vec();
+    logs.dedup();
+    logs.iter().for_each(|log| multiplications(&cuda, &backends, *log));
+    logs.iter().for_each(|log| transforms(&cuda, &backends, *log));
     for (name, network, c, wrap) in [
         ("LeNet-5, universal wrap", sample::lenet5(), 16, Some(System::Universal)),
         ("LeNet-5, Groth16", sample::lenet5(), 16, Some(System::Groth16)),
@@ -61,9 +59,9 @@ fn time(f: &mut impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// `alone`: the device's own time of the last run, where a single call makes it.
-fn row(work: &str, [device, processor]: [f64; 2], alone: Option<f64>) {
-    let alone = alone.map_or_else(String::new, |seconds| format!("{:.2} ms", 1e3 * seconds));
+/// `alone`: the device's own time of the last run, 0 where it is not known.
+fn row(work: &str, [device, processor]: [f64; 2], alone: f64) {
+    let alone = if alone > 0.0 { format!("{:.2} ms", 1e3 * alone) } else { String::new() };
     println!("| {work} | {:.2} ms | {alone} | {:.2} ms | {:.1} |", 1e3 * device, 1e3 * processor, processor / device);
 }
 
@@ -101,9 +99,9 @@ fn multiplications(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
     assert!(sums[0] == sums[1], "the device is wrong");
     // the processor's runs do not touch the device's last call
     let seconds = bases.each_ref().map(|bases| best(|| _ = black_box(bases.msm(&scalars))));
-    row(&format!("msm 2^{log}, scalars uploaded"), seconds, Some(cuda.device().seconds()));
+    row(&format!("msm 2^{log}, scalars uploaded"), seconds, cuda.device().seconds());
     let seconds = bases.each_ref().map(|bases| best(|| _ = black_box(bases.msm_small(&[&small]))));
-    row(&format!("msm 2^{log}, 16-bit scalars"), seconds, Some(cuda.device().seconds()));
+    row(&format!("msm 2^{log}, 16-bit scalars"), seconds, cuda.device().seconds());
 }
 
 fn transforms(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
@@ -117,7 +115,7 @@ fn transforms(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
     assert!(transformed[0] == transformed[1], "the device is wrong");
     let mut values = values;
     let seconds = backends.each_ref().map(|backend| best(|| backend.to_coefficients(&domain, &mut values, None)));
-    row(&format!("transform 2^{log}, there and back over the bus"), seconds, Some(cuda.device().seconds()));
+    row(&format!("transform 2^{log}, there and back over the bus"), seconds, cuda.device().seconds());
 }
 
 fn proofs(
@@ -146,5 +144,5 @@ fn proofs(
             None => drop(seller.prove_native(&input, Fr::ZERO, &Control::new()).expect("it is proven")),
         })
     });
-    row(name, seconds, None);
+    row(name, seconds, 0.0);
 }

@@ -20,7 +20,7 @@ use crate::Fr;
 use crate::poseidon::WIDTH;
 use crate::r1cs::{Constraints, Gate, LinearCombination};
 use ark_ff::{AdditiveGroup, Field};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A permutation's place.
 #[derive(Clone, Debug)]
@@ -100,6 +100,8 @@ struct Lowering {
     added: Vec<Polynomial>,
     /// Linear combinations that are variables.
     wires: HashMap<LinearCombination, u32>,
+    /// How long these are: a long combination has too many prefixes to look for all.
+    wire_lengths: BTreeSet<usize>,
     /// Rows that must stay together. The first block is that of the public inputs.
     blocks: Vec<Vec<Row>>,
     /// Rounds' results that wait in column 6 after the last row of a block.
@@ -155,6 +157,7 @@ impl Lowering {
             variables,
             added: Vec::new(),
             wires: HashMap::new(),
+            wire_lengths: BTreeSet::new(),
             blocks: vec![Vec::new()],
             tails: HashMap::new(),
             sponge: None,
@@ -354,6 +357,7 @@ impl Lowering {
         let sum = self.expand(lc);
         self.place(sum, Goal::Variable(variable));
         self.wires.insert(lc.clone(), variable);
+        self.wire_lengths.insert(lc.len());
         variable
     }
 
@@ -375,7 +379,8 @@ impl Lowering {
     fn expand(&mut self, lc: &LinearCombination) -> Sum {
         let mut sum = Sum::default();
         let polynomial = &mut sum.polynomial;
-        let known = (2..lc.len()).rev().find_map(|cut| self.wires.get(&lc[..cut]).map(|v| (cut, *v)));
+        let mut lengths = self.wire_lengths.range(..lc.len()).rev().take_while(|cut| **cut > 1);
+        let known = lengths.find_map(|cut| self.wires.get(&lc[..*cut]).map(|v| (*cut, *v)));
         let rest = known.map_or(lc.as_slice(), |(cut, variable)| {
             polynomial.add(variable, Fr::ONE);
             &lc[cut..]

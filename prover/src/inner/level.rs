@@ -21,9 +21,15 @@ pub struct Tree {
     /// From the leaves on, the root last; one whose rounds have begun is empty.
     levels: Vec<Level>,
     arities: Vec<usize>,
-    /// Of the level whose rounds go on: its arity, the weights of its rounds, the number of the next one.
-    rounds: Option<(Rounds, usize)>,
+    played: Option<Played>,
+}
+
+/// The level whose rounds go on.
+struct Played {
+    rounds: Rounds,
+    arity: usize,
     weights: Vec<Vec<Fr>>,
+    /// Number of the next round.
     next: usize,
 }
 
@@ -35,7 +41,7 @@ impl Tree {
             let parent = levels[i].parent(*arity);
             levels.push(parent);
         }
-        Self { levels, arities, rounds: None, weights: Vec::new(), next: 0 }
+        Self { levels, arities, played: None }
     }
 }
 
@@ -46,22 +52,22 @@ impl Fractions for Tree {
 
     fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> [Fr; 5] {
         let (level, arity) = (std::mem::take(&mut self.levels[level]), self.arities[level]);
-        self.weights = eq_tables(r.get(1..).unwrap_or_default(), level.len(arity).div_ceil(2));
-        self.next = 1;
+        let weights = eq_tables(r.get(1..).unwrap_or_default(), level.len(arity).div_ceil(2));
         // the level at the root has no rounds, and may have the other arity; all others have arity four
-        let (rounds, message) = Rounds::new(level, *lambda, if r.is_empty() { &[] } else { &self.weights[0] });
-        self.rounds = Some((rounds, arity));
+        let (rounds, message) = Rounds::new(level, *lambda, if r.is_empty() { &[] } else { &weights[0] });
+        self.played = Some(Played { rounds, arity, weights, next: 1 });
         message
     }
 
     fn bind(&mut self, x: &Fr) -> [Fr; 5] {
-        let weights = self.weights.get(self.next).map_or(&[][..], Vec::as_slice);
-        self.next += 1;
-        self.rounds.as_mut().map_or([Fr::ZERO; 5], |(rounds, _)| rounds.bind(x, weights))
+        let Some(Played { rounds, weights, next, .. }) = &mut self.played else { return [Fr::ZERO; 5] };
+        let weights = weights.get(*next).map_or(&[][..], Vec::as_slice);
+        *next += 1;
+        rounds.bind(x, weights)
     }
 
     fn children(&mut self) -> Vec<Fr> {
-        self.rounds.take().map_or_else(Vec::new, |(rounds, arity)| rounds.into_children(arity))
+        self.played.take().map_or_else(Vec::new, |played| played.rounds.into_children(played.arity))
     }
 }
 
