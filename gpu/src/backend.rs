@@ -59,16 +59,6 @@ impl Cuda {
         Self { device: Arc::clone(&self.device), least }
     }
 
-    /// A multiplication over bases that are uploaded for it, in as many parts as the device has memory for.
-    fn msm_in_parts(&self, bases: &[G1Affine], scalars: &[Fr]) -> G1Projective {
-        let whole = || library::Bases::new(&self.device, bases, 1)?.msm(0, scalars);
-        in_parts(scalars.len(), self.is_worth(scalars.len(), self.least.scalars), whole, |at| {
-            let ((low, high), (left, right)) = (bases.split_at(at), scalars.split_at(at));
-            self.msm(low, left) + self.msm(high, right)
-        })
-        .unwrap_or_else(|| Cpu.msm(bases, scalars))
-    }
-
     /// In place; what a device that gives up has spoilt is there again for the processor.
     fn transform(
         &self,
@@ -123,7 +113,12 @@ impl Backend for Cuda {
     }
 
     fn msm(&self, bases: &[G1Affine], scalars: &[Fr]) -> G1Projective {
-        self.msm_in_parts(bases, scalars)
+        let whole = || library::Bases::new(&self.device, bases, 1)?.msm(0, scalars);
+        in_parts(scalars.len(), self.is_worth(scalars.len(), self.least.scalars), whole, |at| {
+            let ((low, high), (left, right)) = (bases.split_at(at), scalars.split_at(at));
+            self.msm(low, left) + self.msm(high, right)
+        })
+        .unwrap_or_else(|| Cpu.msm(bases, scalars))
     }
 
     fn msm_g2(&self, bases: &[G2Affine], scalars: &[Fr]) -> G2Projective {
@@ -213,7 +208,7 @@ impl backend::Bases for Bases {
     fn msm(&self, scalars: &[Fr]) -> G1Projective {
         match &self.held {
             Some(held) => self.part(held, 0, scalars),
-            None => self.cuda.msm_in_parts(&self.points[..scalars.len()], scalars),
+            None => self.cuda.msm(&self.points[..scalars.len()], scalars),
         }
     }
 

@@ -183,10 +183,14 @@ impl Library {
 
     /// The devices that there are. Errors: [`Unavailable::Device`].
     pub fn devices(&self) -> Result<Vec<Description>, Unavailable> {
+        (0..self.count()?).map(|device| self.describe(device)).collect()
+    }
+
+    fn count(&self) -> Result<u32, Unavailable> {
         let mut count = 0;
         // SAFETY: the pointer is valid for a write
         self.check(unsafe { (self.0.devices)(&mut count) })?;
-        (0..count).map(|device| self.describe(device)).collect()
+        Ok(count)
     }
 
     /// The error of a call without a context.
@@ -210,11 +214,11 @@ impl Library {
 
     /// Opens a device. Errors: [`Unavailable`].
     pub fn open(self: &Arc<Self>, number: u32) -> Result<Arc<Device>, Unavailable> {
-        let devices = self.devices()?;
-        let Some(description) = devices.get(number as usize).cloned() else {
-            let count = devices.len() as u32;
+        let count = self.count()?;
+        if number >= count {
             return Err(if count == 0 { Unavailable::NoDevice } else { Unavailable::Number { wanted: number, count } });
-        };
+        }
+        let description = self.describe(number)?;
         let mut context = null_mut();
         // SAFETY: the pointer is valid for a write
         self.check(unsafe { (self.0.open)(number, &mut context) })?;

@@ -1,10 +1,19 @@
 //! Sumchecks whose vectors stay on the device. What a session began with is kept here, with the challenges since: should the device fail, the processor begins anew and
 //! catches up.
 
-use crate::library;
+use crate::library::{self, DeviceError};
 use assay_circuits::Fr;
 use assay_prover::backend::{self, Backend, Cpu};
 use assay_prover::inner::Leaves;
+
+/// The device's result, unless it fails or has failed.
+fn on_device<H, T>(held: &mut Option<H>, f: impl FnOnce(&mut H) -> Result<T, DeviceError>) -> Option<T> {
+    let result = held.as_mut().map(f)?;
+    if result.is_err() {
+        *held = None;
+    }
+    result.ok()
+}
 
 /// A sumcheck of products.
 pub struct Product {
@@ -19,15 +28,6 @@ impl Product {
     /// A session that has begun.
     pub fn new(held: library::Product, a: Vec<Fr>, b: Vec<Fr>) -> Self {
         Self { held: Some(held), factors: [a, b], bound: Vec::new(), other: None }
-    }
-
-    /// The device's result, unless it fails or has failed.
-    fn on_device<T>(&mut self, f: impl FnOnce(&library::Product) -> Result<T, library::DeviceError>) -> Option<T> {
-        let result = self.held.as_ref().map(f)?;
-        if result.is_err() {
-            self.held = None;
-        }
-        result.ok()
     }
 
     /// The processor's session, where the device's was.
@@ -46,21 +46,21 @@ impl Product {
 
 impl backend::Product for Product {
     fn message(&mut self) -> [Fr; 2] {
-        match self.on_device(library::Product::message) {
+        match on_device(&mut self.held, |product| product.message()) {
             Some(message) => message,
             None => self.caught_up().message(),
         }
     }
 
     fn bind(&mut self, x: &Fr) {
-        if self.on_device(|product| product.bind(x)).is_none() {
+        if on_device(&mut self.held, |product| product.bind(x)).is_none() {
             self.caught_up().bind(x);
         }
         self.bound.push(*x);
     }
 
     fn first(&mut self) -> [Fr; 2] {
-        match self.on_device(library::Product::first) {
+        match on_device(&mut self.held, |product| product.first()) {
             Some(first) => first,
             None => self.caught_up().first(),
         }
@@ -90,14 +90,6 @@ impl<'a> Fractions<'a> {
         Self { held: Some(held), root, leaves, level: None, other: None }
     }
 
-    fn on_device<T>(&mut self, f: impl FnOnce(&mut library::Tree) -> Result<T, library::DeviceError>) -> Option<T> {
-        let result = self.held.as_mut().map(f)?;
-        if result.is_err() {
-            self.held = None;
-        }
-        result.ok()
-    }
-
     fn caught_up(&mut self) -> &mut (dyn backend::Fractions + 'a) {
         let Self { leaves, level, other, .. } = self;
         other
@@ -123,7 +115,7 @@ impl backend::Fractions for Fractions<'_> {
     fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> [Fr; 5] {
         // a level before this one is done: nothing of it is to be caught up with
         self.level = None;
-        let message = match self.on_device(|tree| tree.begin(level, lambda, r)) {
+        let message = match on_device(&mut self.held, |tree| tree.begin(level, lambda, r)) {
             Some(message) => message,
             None => self.caught_up().begin(level, lambda, r),
         };
@@ -132,7 +124,7 @@ impl backend::Fractions for Fractions<'_> {
     }
 
     fn bind(&mut self, x: &Fr) -> [Fr; 5] {
-        let message = match self.on_device(|tree| tree.bind(x)) {
+        let message = match on_device(&mut self.held, |tree| tree.bind(x)) {
             Some(message) => message,
             None => self.caught_up().bind(x),
         };
@@ -141,7 +133,7 @@ impl backend::Fractions for Fractions<'_> {
     }
 
     fn children(&mut self) -> Vec<Fr> {
-        match self.on_device(library::Tree::children) {
+        match on_device(&mut self.held, library::Tree::children) {
             Some(children) => children,
             None => self.caught_up().children(),
         }

@@ -99,11 +99,7 @@ impl<S: Scalar> Axis<S> {
 }
 
 impl Sides {
-    /// Whether a shift by `d` of the first `len[0]` outputs that fall within the first `len[1]` places is a shift of all that are anywhere.
-    fn is_whole(self, d: i64, log_stride: u32, len: [i64; 2]) -> bool {
-        count(d, log_stride, len) == self.places(d, log_stride)
-    }
-
+    /// How many outputs a shift takes to a place.
     fn places(self, d: i64, log_stride: u32) -> i64 {
         count(d, log_stride, [1 << self.log_to, 1 << self.log_from])
     }
@@ -140,10 +136,11 @@ fn shifts_of_window(window: &Window, axis: usize, len: [u32; 2], sides: Sides) -
     let mut taps = 0;
     for k in 0..window.kernel[axis] {
         let d = i64::from(k) * i64::from(window.dilation[axis]) - i64::from(window.padding[axis]);
-        if !sides.is_whole(d, log_stride, len) {
+        let places = sides.places(d, log_stride);
+        // as many as there are anywhere, so all of them
+        if count(d, log_stride, len) != places {
             return None;
         }
-        let places = sides.places(d, log_stride);
         taps += places as usize;
         if places > 0 {
             shifts.push((d, k as usize));

@@ -43,6 +43,8 @@ pub(super) struct Rows {
     /// The domain of [`DEGREE`] times the rows.
     pub(super) large: Domain,
     pub(super) cosets: Vec<Coset>,
+    /// From the cosets together, which are one of [`Self::large`], to coefficients.
+    pub(super) from_cosets: Coset,
     /// `1/n`.
     scale: Fr,
 }
@@ -57,8 +59,9 @@ impl Rows {
         let points = std::iter::successors(Some(Fr::ONE), |x| Some(*x * root)).take(1 << log).collect();
         let shifts = std::iter::successors(Some(Fr::GENERATOR), |x| Some(*x * fine)).take(DEGREE);
         let cosets = shifts.map(|shift| domain.coset(shift)).collect();
+        let from_cosets = large.coset(Field::inverse(&Fr::GENERATOR)?);
         let scale = Field::inverse(&Fr::from(1u64 << log))?;
-        Some(Self { domain, points, large, cosets, scale })
+        Some(Self { domain, points, large, cosets, from_cosets, scale })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::ntt::Coset;
 use crate::poly::filled;
 use crate::simd::{Isa, Wide};
-use ark_ff::{AdditiveGroup, FftField, Field};
+use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::plonk::{ADVICE, CONSTRAINTS, DEGREE, FIXED, WIRES, constraints};
 use assay_circuits::scalar::Scalar;
@@ -131,7 +131,6 @@ pub fn quotient(
             values.chunks_mut(DEGREE).zip(numerators).for_each(|(values, numerator)| values[coset] = *numerator * inverse);
         });
     }
-    let back = Field::inverse(&Fr::GENERATOR).unwrap_or_default();
-    backend.to_coefficients(&rows.large, &mut values, Some(&rows.large.coset(back)));
+    backend.to_coefficients(&rows.large, &mut values, Some(&rows.from_cosets));
     (0..values.len()).map(|i| values[rows.large.place(i)]).collect()
 }
