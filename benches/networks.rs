@@ -72,7 +72,7 @@ const GROWTH: [Growth; 3] = [
     ("width (parameters)", |width| sample::mlp(width, 4), &[64, 128, 256, 512, 1024], |_, weights| count(weights)),
     ("depth (parameters)", |depth| sample::mlp(256, depth), &[2, 4, 8, 16, 32], |_, weights| count(weights)),
     ("image (activations)", sample::convolutions, &[8, 16, 32, 64], |architecture, _| {
-        architecture.layers.iter().map(|layer| layer.dims.len()).sum()
+        architecture.layers.iter().map(|layer| 1usize << layer.log_size).sum()
     }),
 ];
 

@@ -181,8 +181,11 @@ impl ApiError {
 fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) {
     match error {
         EngineError::UnknownModel { .. } => (StatusCode::NOT_FOUND, "unknown-model", None),
-        EngineError::InputLength { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-length", None),
+        EngineError::InputLength { .. } | EngineError::InputElements { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-length", None),
         EngineError::InputNotFinite { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-not-finite", None),
+        EngineError::InputMissing { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-missing", None),
+        EngineError::InputUnknown { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-unknown", None),
+        EngineError::OutsideRange { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-outside-range", None),
         EngineError::BlindingLength { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-length", None),
         EngineError::BlindingNotCanonical { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-not-canonical", None),
         EngineError::Rejected(_) => (StatusCode::UNPROCESSABLE_ENTITY, "proof-rejected", None),

@@ -4,7 +4,7 @@
 //! block's position. Everything here follows from the architecture and the chunk size; a proof chooses nothing.
 
 use crate::batch::Batch;
-use crate::model::{Architecture, Layer, Source};
+use crate::system::{ColumnId, Owner, System, TableId};
 use std::cmp::Reverse;
 
 /// A power-of-two number of cells, aligned to the range that they span. A column of a batch holds its inferences one after the other; only those of the
@@ -69,68 +69,13 @@ pub struct Region {
     pub chunks: usize,
 }
 
-/// The columns of one layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayerBlocks {
-    /// Requantised value.
-    pub q: Block,
-    /// `f(q)`; none if the function is the identity.
-    pub y: Option<Block>,
-    /// Remainder; none if the shift is 0.
-    pub rem: Option<Block>,
-    /// Saturation limbs.
-    pub limbs: Vec<Block>,
-    /// Bias per channel.
-    pub bias: Option<Block>,
-    /// Secret weights, per term.
-    pub weights: Vec<Option<Block>>,
-}
-
-/// The columns of an activation table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableBlocks {
-    /// How often each row is looked up.
-    pub multiplicity: Block,
-    /// `f(q)` of each row, where the verifier has no closed form.
-    pub function: Option<Block>,
-}
-
-/// A range table `0..2^bits`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RangeTable {
-    /// Log of the number of rows.
-    pub bits: u32,
-    /// How often each row is looked up.
-    pub multiplicity: Block,
-}
-
 /// What a block of leaves holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeafKind {
-    /// Lookups `(q, y, v_limb)` of a layer; limb 0 is the first, and stands for `v = 0` where there are no limbs.
-    Activation {
-        /// Index of the layer.
-        layer: usize,
-        /// Index of the limb.
-        limb: usize,
-    },
-    /// Lookups of a layer's remainder.
-    Remainder {
-        /// Index of the layer.
-        layer: usize,
-    },
-    /// Lookups of the input cells.
-    Input,
-    /// Rows of an activation table.
-    Table {
-        /// Index of the table.
-        table: usize,
-    },
-    /// Rows of a range table.
-    Range {
-        /// Index into [`Layout::ranges`].
-        range: usize,
-    },
+    /// The rows of a table.
+    Rows(TableId),
+    /// The lookups of [`System::lookups`] of this index.
+    Lookup(usize),
 }
 
 /// Where every cell lives.
@@ -148,19 +93,15 @@ pub struct Layout {
     pub input_region: Region,
     /// The prover's chunks.
     pub witness: Region,
-    /// Columns of each layer.
-    pub layers: Vec<LayerBlocks>,
-    /// The input column.
+    /// The block of each of the system's columns.
+    pub blocks: Vec<Block>,
+    /// The input's block.
     pub input: Block,
-    /// Columns of each activation table.
-    pub tables: Vec<TableBlocks>,
-    /// Range tables, by ascending width.
-    pub ranges: Vec<RangeTable>,
-    /// Blocks of leaves with what they hold.
+    /// Blocks of leaves with what they hold: the rows of tables, of ranges, then lookups.
     pub leaves: Vec<(LeafKind, Block)>,
     /// Number of leaves that blocks occupy.
     pub leaf_count: usize,
-    /// Log of the lookup tree's size.
+    /// Log of the lookup tree's size, and of no equation's less.
     pub log_leaves: u32,
 }
 
@@ -193,68 +134,36 @@ fn region(blocks: &[Block], start: usize, log_chunk: u32, least: usize) -> (std:
     (blocks.into_iter(), Region { first_chunk, chunks }, end)
 }
 
-fn has_y(architecture: &Architecture, layer: &Layer) -> bool {
-    architecture.table(layer).is_some_and(|t| t.function != crate::model::Function::Identity)
-}
-
 impl Layout {
-    /// The layout of a valid architecture (see [`Architecture::validate`]) for chunks of `2^log_chunk` cells.
-    pub fn new(architecture: &Architecture, log_chunk: u32, batch: Batch) -> Self {
-        let column = |layer: &Layer| block(layer.dims.log_size(), batch.log_len());
-        let shared = |log_size: u32| block(log_size, 0);
-        let mut ranges: Vec<u32> = architecture.layers.iter().map(|l| u32::from(l.shift)).filter(|s| *s > 0).collect();
-        ranges.push(u32::from(architecture.input.bits));
-        ranges.sort_unstable();
-        ranges.dedup();
-
-        let mut secret = Vec::new();
-        for layer in &architecture.layers {
-            for term in layer.terms.iter().filter(|t| t.weight().is_some()) {
-                secret.push(shared(architecture.weight_log_size(layer, term).unwrap_or(0)));
-            }
-            secret.extend(layer.bias.then(|| shared(layer.dims.log_channels())));
+    /// The layout of a system for chunks of `2^log_chunk` cells.
+    pub fn new(system: &System, log_chunk: u32, batch: Batch) -> Self {
+        let of = |log_size: u8, batched: bool| block(log_size.into(), if batched { batch.log_len() } else { 0 });
+        let mut blocks: Vec<Block> = system.columns.iter().map(|column| of(column.log_size, column.is_batched())).collect();
+        let input = system.input.0 as usize;
+        if batch.is_separate() {
+            blocks[input].gap = log_chunk.saturating_sub(blocks[input].log_item);
         }
-        let (mut secret, weights, end) = region(&secret, 0, log_chunk, 1);
+        let mut place = |owners: &[Owner], start: usize, least: usize| {
+            let mine: Vec<usize> = (0..blocks.len()).filter(|i| owners.contains(&system.columns[*i].owner)).collect();
+            let wanted: Vec<Block> = mine.iter().map(|i| blocks[*i]).collect();
+            let (placed, region, end) = region(&wanted, start, log_chunk, least);
+            mine.into_iter().zip(placed).for_each(|(i, block)| blocks[i] = block);
+            (region, end)
+        };
+        let (weights, end) = place(&[Owner::Seller], 0, 1);
+        let (tables_region, end) = place(&[Owner::Public], end, 0);
+        let (input_region, end) = place(&[Owner::Buyer], end, 1);
+        let (witness, end) = place(&[Owner::Prover, Owner::Multiplicity], end, 1);
 
-        let committed: Vec<Block> = architecture.tables.iter().filter(|t| t.is_committed()).map(|t| shared(t.log_rows())).collect();
-        let (mut committed, tables_region, end) = region(&committed, end, log_chunk, 0);
-
-        let log_input = architecture.input.dims.log_size();
-        let gap = if batch.is_separate() { log_chunk.saturating_sub(log_input) } else { 0 };
-        let input = Block { gap, ..block(log_input, batch.log_len()) };
-        let (mut input, input_region, end) = region(&[input], end, log_chunk, 1);
-
-        let mut witness = Vec::new();
-        for layer in &architecture.layers {
-            let columns = 1 + usize::from(has_y(architecture, layer)) + usize::from(layer.shift > 0) + usize::from(layer.limbs);
-            witness.extend(std::iter::repeat_n(column(layer), columns));
-        }
-        witness.extend(architecture.tables.iter().map(|t| t.log_rows()).chain(ranges.iter().copied()).map(shared));
-        let (mut witness_blocks, witness, end) = region(&witness, end, log_chunk, 1);
-
-        // Every iterator below was filled by the same walk over the architecture, so none runs out.
-        let mut next = || witness_blocks.next().unwrap_or_default();
-        let mut next_secret = || secret.next().unwrap_or_default();
-        let layers = architecture
-            .layers
-            .iter()
-            .map(|layer| LayerBlocks {
-                q: next(),
-                y: has_y(architecture, layer).then(&mut next),
-                rem: (layer.shift > 0).then(&mut next),
-                limbs: (0..layer.limbs).map(|_| next()).collect(),
-                weights: layer.terms.iter().map(|t| t.weight().map(|_| next_secret())).collect(),
-                bias: layer.bias.then(&mut next_secret),
-            })
-            .collect();
-        let tables = architecture
-            .tables
-            .iter()
-            .map(|t| TableBlocks { multiplicity: next(), function: if t.is_committed() { committed.next() } else { None } })
-            .collect();
-        let ranges: Vec<RangeTable> = ranges.iter().map(|bits| RangeTable { bits: *bits, multiplicity: next() }).collect();
-
-        let (leaves, leaf_count) = leaf_blocks(architecture, &ranges, batch.log_len());
+        let tables = system.table_counts.iter().zip(0..).map(|(column, i)| (TableId::Activation(i), column));
+        let ranges = system.range_counts.iter().zip(0..).map(|(column, i)| (TableId::Range(i), column));
+        let rows = tables.chain(ranges).map(|(id, column)| (LeafKind::Rows(id), of(system.column(*column).log_size, false)));
+        let lookups = system.lookups.iter().enumerate();
+        let lookups = lookups.map(|(i, lookup)| (LeafKind::Lookup(i), of(lookup.log_size, system.is_batched(lookup))));
+        let (kinds, wanted): (Vec<LeafKind>, Vec<Block>) = rows.chain(lookups).unzip();
+        let (placed, leaf_count) = pack(&wanted, 0);
+        // equations are checked at a prefix of the leaves' point: where sums are exact, and so not looked up, unused leaves give it its coordinates
+        let log_equation = system.equations.iter().map(|e| u32::from(e.log_size) + batch.log_len()).max().unwrap_or(0);
         Self {
             log_chunk,
             log_chunks: (end >> log_chunk).next_power_of_two().trailing_zeros(),
@@ -262,13 +171,11 @@ impl Layout {
             tables_region,
             input_region,
             witness,
-            layers,
-            input: input.next().unwrap_or_default(),
-            tables,
-            ranges,
-            leaves,
+            input: blocks[input],
+            blocks,
+            leaves: kinds.into_iter().zip(placed).collect(),
             leaf_count,
-            log_leaves: leaf_count.next_power_of_two().trailing_zeros(),
+            log_leaves: leaf_count.next_power_of_two().trailing_zeros().max(log_equation),
         }
     }
 
@@ -283,12 +190,8 @@ impl Layout {
     }
 
     /// The block of a column.
-    pub fn column(&self, source: Source) -> Block {
-        match source {
-            Source::Input => self.input,
-            Source::Pre(layer) => self.layers[layer as usize].q,
-            Source::Post(layer) => self.layers[layer as usize].y.unwrap_or(self.layers[layer as usize].q),
-        }
+    pub fn block(&self, column: ColumnId) -> Block {
+        self.blocks[column.0 as usize]
     }
 
     /// The cells of the input region, from its first chunk on, for the inputs of all inferences one after the other.
@@ -303,35 +206,8 @@ impl Layout {
         cells
     }
 
-    /// Index into [`Layout::ranges`] of the table `0..2^bits`.
-    pub fn range_index(&self, bits: u32) -> usize {
-        self.ranges.iter().position(|r| r.bits == bits).unwrap_or(0)
-    }
-
     /// The regions in the order in which their commitments are absorbed.
     pub fn regions(&self) -> [Region; 4] {
         [self.weights, self.tables_region, self.input_region, self.witness]
     }
-}
-
-fn leaf_blocks(architecture: &Architecture, ranges: &[RangeTable], log_batch: u32) -> (Vec<(LeafKind, Block)>, usize) {
-    let mut kinds = Vec::new();
-    for (index, table) in architecture.tables.iter().enumerate() {
-        kinds.push((LeafKind::Table { table: index }, block(table.log_rows(), 0)));
-    }
-    for (index, range) in ranges.iter().enumerate() {
-        kinds.push((LeafKind::Range { range: index }, block(range.bits, 0)));
-    }
-    kinds.push((LeafKind::Input, block(architecture.input.dims.log_size(), log_batch)));
-    for (index, layer) in architecture.layers.iter().enumerate() {
-        let column = block(layer.dims.log_size(), log_batch);
-        for limb in 0..usize::from(layer.limbs.max(1)) {
-            kinds.push((LeafKind::Activation { layer: index, limb }, column));
-        }
-        if layer.shift > 0 {
-            kinds.push((LeafKind::Remainder { layer: index }, column));
-        }
-    }
-    let (blocks, count) = pack(&kinds.iter().map(|k| k.1).collect::<Vec<_>>(), 0);
-    (kinds.iter().map(|k| k.0).zip(blocks).collect(), count)
 }

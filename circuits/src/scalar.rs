@@ -49,7 +49,7 @@ pub enum Check {
     /// A level of the fraction tree follows from its children.
     LookupLevel,
     /// The product sumcheck ends in the product of the claimed evaluations.
-    Linear,
+    Product,
     /// The opening sumcheck ends in `a · L(r*)`.
     Opening,
     /// The masked value is `a + ρ·m`.
@@ -65,7 +65,7 @@ impl std::fmt::Display for Check {
         f.write_str(match self {
             Check::LookupRoot => "lookup root",
             Check::LookupLevel => "lookup level",
-            Check::Linear => "linear layer",
+            Check::Product => "product",
             Check::Opening => "batch opening",
             Check::Mask => "mask",
             Check::Output => "output",
@@ -209,6 +209,12 @@ pub fn sum<S: Scalar>(mut terms: Vec<S>) -> S {
 /// The constant for a small signed integer.
 pub fn int(value: i64) -> Fr {
     Fr::from(value)
+}
+
+/// The constant for a signed integer.
+pub fn integer(value: i128) -> Fr {
+    let size = Fr::from(value.unsigned_abs());
+    if value < 0 { -size } else { size }
 }
 
 /// `2^exponent`.

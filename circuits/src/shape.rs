@@ -4,6 +4,8 @@ use crate::Fr;
 use crate::batch::{Batch, MAX_LOG_BATCH};
 use crate::layout::{Layout, Region};
 use crate::model::{Architecture, ModelError};
+use crate::system::System;
+use crate::verifier::products;
 use ark_ff::PrimeField;
 use sha3::{Digest, Keccak256};
 
@@ -56,9 +58,11 @@ pub struct Shape {
     pub architecture: Architecture,
     /// How many inferences a proof attests.
     pub batch: Batch,
+    /// The same as columns, equations and lookups.
+    pub system: System,
     /// Where every cell lives.
     pub layout: Layout,
-    /// `keccak256("assay-shape-v1" ‖ postcard(architecture, c))`: the same for every batch.
+    /// `keccak256("assay-shape-v2" ‖ postcard(architecture, c))`: the same for every batch.
     pub model_digest: [u8; 32],
     /// The model digest for one inference, else its hash with the batch.
     pub digest: [u8; 32],
@@ -79,15 +83,17 @@ impl Shape {
             return Err(ShapeError::LogChunk { log_chunk });
         }
         architecture.validate()?;
-        let layout = Layout::new(&architecture, log_chunk, batch);
-        let log_cells = layout.variables().max(layout.log_leaves as usize);
+        let system = System::new(&architecture);
+        let layout = Layout::new(&system, log_chunk, batch);
+        let products = products(&system, batch);
+        let log_cells = layout.variables().max(layout.log_leaves as usize).max(products.rounds());
         if log_cells > MAX_LOG_CELLS {
             return Err(ShapeError::TooLarge { log_cells });
         }
-        let mut hash = Keccak256::new_with_prefix(b"assay-shape-v1");
+        let mut hash = Keccak256::new_with_prefix(b"assay-shape-v2");
         hash.update(postcard::to_stdvec(&(&architecture, log_chunk))?);
         let model_digest = hash.finalize().into();
-        let shape = Self { architecture, batch, layout, model_digest, digest: batch_digest(model_digest, batch) };
+        let shape = Self { architecture, batch, system, layout, model_digest, digest: batch_digest(model_digest, batch) };
         match shape.soundness_bits() {
             bits if bits < 100 => Err(ShapeError::Soundness { bits }),
             _ => Ok(shape),
@@ -104,9 +110,11 @@ impl Shape {
         let lookup = 4.0 * leaves;
         // Each level: its joining challenge, 2 selections, and rounds of degree 5 over at most log_leaves variables.
         let tree = levels * (3.0 + 5.0 * f64::from(layout.log_leaves));
-        let layers = self.architecture.layers.len() as f64;
-        let claims = 3.0 + self.outputs() as f64 + 2.0 * self.weight_terms() as f64;
-        let sums = layers + claims + 2.0 * 2.0 * layout.variables() as f64 + f64::from(layout.log_leaves);
+        let equations = self.system.equations.len() as f64;
+        let products = products(&self.system, self.batch);
+        let claims = 3.0 + self.outputs() as f64 + 2.0 * products.all.len() as f64;
+        let rounds = 3.0 * products.rounds() as f64 + 2.0 * layout.variables() as f64;
+        let sums = equations + claims + rounds + f64::from(layout.log_leaves);
         // Mercury and SHPLONK: identities of degree at most 2^(c+1) in α, z, x; the mask and the joins.
         let opening = 4.0 * 2f64.powi(layout.log_chunk as i32 + 1) + 16.0;
         let degree = lookup + tree + sums + opening;
@@ -115,13 +123,9 @@ impl Shape {
         (modulus_bits - degree.log2() - 80.0).min(100.0) as u32
     }
 
-    fn weight_terms(&self) -> usize {
-        self.architecture.layers.iter().flat_map(|l| &l.terms).filter(|t| t.weight().is_some()).count()
-    }
-
     /// Number of output cells of all inferences.
     pub fn outputs(&self) -> usize {
-        self.architecture.output.cells.len() << self.batch.log_len()
+        self.architecture.output_cells() << self.batch.log_len()
     }
 
     /// The digest as a field element.

@@ -4,7 +4,7 @@
 //! and `h = Σ d_i χ^i` for a `χ` that is a hash of the outside's `d` and of `D`. Whoever checks the proof computes `χ` and `h` from its own `d`.
 
 use crate::Fr;
-use crate::model::{Dims, Term};
+use crate::model::{Index, Run};
 use crate::r1cs::{Constraints, System, Tape};
 use crate::scalar::{Check, Scalar, VerifyError};
 use crate::shape::Shape;
@@ -77,35 +77,33 @@ pub(crate) fn synthesise<S: Scalar>(
 }
 
 /// Most values of the tables that a circuit computes.
-const MOST_VALUES: usize = 1 << 17;
+const MOST_VALUES: usize = 1 << 18;
 
 /// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from anybody. What grows faster than with the logarithm of
-/// the network are tables of `eq` over the axes of planes and of kernels, what a kernel's places meet, tables over the cells of a gather, and output cells that lie apart.
+/// the network are tables of `eq` over axes that maps and windows follow, the places that a window's kernel meets, the entries of maps, and output cells that lie apart; and every view of a column takes its coordinates.
 /// Errors: [`VerifyError::CircuitSize`].
 pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
-    let architecture = &shape.architecture;
     let table = |log: u32| 1usize.checked_shl(log).unwrap_or(usize::MAX);
     let sum = |values: &[usize]| values.iter().fold(0usize, |sum, value| sum.saturating_add(*value));
-    let axes = |dims: &Dims| sum(&[table(dims.log_height()), table(dims.log_width())]);
-    let output = &architecture.output;
-    let runs = verifier::runs::count(output.cells.iter().map(|cell| *cell as usize));
-    let log_output = shape.layout.column(output.source).log_item;
-    let mut have = runs.saturating_add(table(log_output).min(runs.saturating_mul(log_output as usize)));
-    for layer in &architecture.layers {
-        for term in &layer.terms {
-            let source = architecture.dims(term.source()).unwrap_or(layer.dims);
-            let planes = sum(&[axes(&layer.dims), axes(&source)]);
-            let values = match term {
-                Term::Dense { .. } => 0,
-                Term::Conv { window, .. } => {
-                    let kernel = sum(&[table(window.log_height()), table(window.log_width())]);
-                    let taps = |axis: usize, len: u32| (window.kernel[axis] as usize).saturating_mul(len as usize);
-                    sum(&[planes, kernel, taps(0, layer.dims.height), taps(1, layer.dims.width)])
-                }
-                Term::Stencil { rows, cols, .. } => sum(&[planes, rows.entries.len(), cols.entries.len()]),
-                Term::Gather { pairs, .. } => sum(&[table(layer.dims.log_size()), table(source.log_size()), pairs.len()]),
-            };
-            have = have.saturating_add(values);
+    let mut have = 0usize;
+    for output in &shape.architecture.outputs {
+        let runs = verifier::runs::count(output.cells.iter().map(|cell| *cell as usize));
+        let log_output = shape.layout.block(shape.system.source(output.source)).log_item;
+        have = sum(&[have, runs, table(log_output).min(runs.saturating_mul(log_output as usize))]);
+    }
+    for summand in shape.system.equations.iter().flat_map(|equation| &equation.summands) {
+        let axis = |axis: u8| table(summand.axes.get(usize::from(axis)).copied().unwrap_or(0).into());
+        let values = |run: &Run| match &run.index {
+            Index::Axis(_) => 0,
+            Index::Map { axis, entries } if verifier::first::is_cheap(*axis, entries, run.log_len) => 0,
+            Index::Map { axis: of, entries } => sum(&[of.map_or(0, axis), table(run.log_len.into()), entries.len()]),
+            Index::Window { out, kernel, window } => {
+                let taps = (window.outputs as usize).saturating_mul(window.kernel as usize);
+                sum(&[axis(*out), axis(*kernel), table(run.log_len.into()), taps])
+            }
+        };
+        for view in std::iter::once(&summand.left).chain(&summand.right) {
+            have = view.runs.iter().map(values).fold(have.saturating_add(shape.layout.variables()), usize::saturating_add);
         }
     }
     if have > MOST_VALUES { Err(VerifyError::CircuitSize { have, most: MOST_VALUES }) } else { Ok(()) }

@@ -1,11 +1,12 @@
 //! Several inferences in one proof: names of key files, and inputs that fill a batch.
 
 use crate::exit::{Exit, Failure, Outcome};
+use assay_api::engine::Outputs;
 use assay_circuits::batch::{Batch, MAX_LOG_BATCH};
 use assay_circuits::exec::{dequantise_output, quantise_input};
 use assay_circuits::model::Architecture;
 use assay_circuits::shape::Shape;
-use assay_compiler::Calibration;
+use assay_compiler::{Calibration, Sample, wanted};
 use assay_prover::wrap::System;
 use std::path::{Path, PathBuf};
 
@@ -109,16 +110,16 @@ pub fn proving_key(package: &Path, batch: Batch, wrap: System) -> PathBuf {
 }
 
 /// All samples of all files.
-pub fn samples(paths: &[PathBuf], architecture: &Architecture) -> Outcome<Vec<Vec<f32>>> {
+pub fn samples(paths: &[PathBuf], architecture: &Architecture) -> Outcome<Vec<Sample>> {
     let mut all = Vec::new();
     for path in paths {
-        all.extend(Calibration::read(path)?.samples(architecture.input.cells.len())?);
+        all.extend(Calibration::read(path)?.samples(&wanted(architecture))?);
     }
     Ok(all)
 }
 
 /// The cells of a batch's inputs: fewer inputs than inferences are filled up with the last one.
-pub fn cells(architecture: &Architecture, samples: &[Vec<f32>], batch: Batch) -> Outcome<Vec<i32>> {
+pub fn cells(architecture: &Architecture, samples: &[Sample], batch: Batch) -> Outcome<Vec<i32>> {
     let (have, most) = (samples.len(), batch.inferences());
     if have > most {
         return Err(BatchError::Inputs { have, most }.into());
@@ -127,18 +128,18 @@ pub fn cells(architecture: &Architecture, samples: &[Vec<f32>], batch: Batch) ->
     let mut last = 0..0;
     for sample in samples {
         last.start = cells.len();
-        cells.extend(quantise_input(architecture, sample)?);
+        cells.extend(quantise_input(architecture, sample)?.cells);
         last.end = cells.len();
     }
     (have..most).for_each(|_| cells.extend_from_within(last.clone()));
     Ok(cells)
 }
 
-/// Outputs in real units, one list per inference.
-pub fn outputs(shape: &Shape, cells: &[i16]) -> Vec<Vec<f32>> {
+/// Outputs in real units, by inference.
+pub fn outputs(shape: &Shape, cells: &[i16]) -> Vec<Outputs> {
     let wide: Vec<i32> = cells.iter().map(|y| i32::from(*y)).collect();
-    let len = shape.architecture.output.cells.len().max(1);
-    wide.chunks(len).map(|one| dequantise_output(&shape.architecture, one)).collect()
+    let len = shape.architecture.output_cells().max(1);
+    wide.chunks(len).map(|one| Outputs::new(dequantise_output(&shape.architecture, one))).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use assay_api::ServeError;
 use assay_api::chain::dev::DevChainError;
 use assay_api::chain::{ChainError, OrderError};
 use assay_api::client::ClientError;
+use assay_api::engine::EngineError;
 use assay_circuits::exec::ExecError;
 use assay_compiler::{CompileError, GuardError, InputError};
 use assay_prover::control::Cancelled;
@@ -125,7 +126,7 @@ from! {
         ServeError::NothingToServe => Exit::Usage,
         _ => Exit::Io,
     };
-    assay_api::engine::EngineError => |_| Exit::Failed;
+    EngineError => |e| if matches!(e, EngineError::OutsideRange { .. }) { Exit::Input } else { Exit::Failed };
     assay_api::engine::native::AddModelError => |_| Exit::Input;
 }
 

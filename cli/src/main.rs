@@ -2,6 +2,7 @@
 
 mod args;
 mod batch;
+mod clamp;
 mod commands;
 mod device;
 mod exit;
@@ -53,6 +54,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
     match command {
         Command::Compile(args) => commands::compile::compile(ui, args),
         Command::Inspect(args) => commands::inspect::inspect(ui, args),
+        Command::Operators(args) => commands::operators::operators(ui, &args),
         Command::Run(args) => commands::prove::run(ui, args),
         Command::Setup(args) => commands::keys::setup(ui, args),
         Command::Prove(args) => commands::prove::prove(ui, args),

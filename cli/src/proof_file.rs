@@ -3,6 +3,7 @@
 use crate::batch::{self, BatchError};
 use crate::exit::{Exit, Failure, Outcome};
 use alloy::primitives::{B256, Bytes, keccak256};
+use assay_api::engine::Outputs;
 use assay_api::engine::native::context_scalar;
 use assay_prover::key::PublicModel;
 use assay_prover::native::{self, Claim, NativeProof};
@@ -50,8 +51,8 @@ pub struct ProofFile {
     pub input_commitments: Vec<Bytes>,
     /// Output cells of all inferences, one after the other.
     pub output: Vec<i16>,
-    /// The output in real units, one list per inference.
-    pub output_data: Vec<Vec<f32>>,
+    /// The outputs in real units, for each inference a list, or one for each output where the model has several.
+    pub output_data: Vec<Outputs>,
     /// The proof.
     pub proof: Bytes,
 }

@@ -2,7 +2,8 @@
 //!
 //! The constants were fitted by hand to two-core runs and are not a promise; `docs/benchmarks.md` has measurements.
 
-use assay_circuits::model::{Architecture, Function};
+use assay_circuits::model::Architecture;
+use assay_circuits::system::{Owner, System};
 
 /// Predictions assume the smallest chunks, of 2^14 to 2^20 cells, that are at most this many.
 const CHUNKS: u64 = 10;
@@ -14,8 +15,10 @@ const SECONDS_PER_LEAF: f64 = 0.45e-6;
 const SECONDS_PER_CELL: f64 = 0.3e-6;
 /// Seconds per weight cell: they are committed once, and only summed over in each proof.
 const SECONDS_PER_WEIGHT: f64 = 0.025e-6;
-/// Seconds of the Groth16 wrap at 2^16 to 2^17 constraints.
-const SECONDS_WRAP: f64 = 2.5;
+/// Seconds per element of an elementwise product.
+const SECONDS_PER_PRODUCT: f64 = 0.15e-6;
+/// Seconds of the universal wrap, of 2^12 rows.
+const SECONDS_WRAP: f64 = 0.35;
 /// Fitted to the contracts' own figures (`docs/contracts.md`).
 const GAS_FIXED: u64 = 401_000;
 /// One scalar multiplication and addition, calldata and hashing of a commitment.
@@ -50,47 +53,46 @@ pub struct Cost {
 impl Cost {
     /// Counts and predicts.
     pub fn of(architecture: &Architecture) -> Self {
-        let mut witness = 0u64;
-        let mut weights = 0u64;
-        let mut lookups = architecture.input.dims.block_len() as u64;
-        let mut ranges = vec![architecture.input.bits];
-        for layer in &architecture.layers {
-            let cells = layer.dims.block_len() as u64;
-            let identity = architecture.table(layer).is_some_and(|t| t.function == Function::Identity);
-            let shifted = u64::from(layer.shift > 0);
-            witness += cells * (1 + u64::from(!identity) + shifted + u64::from(layer.limbs));
-            lookups += cells * (u64::from(layer.limbs.max(1)) + shifted);
-            if layer.shift > 0 && !ranges.contains(&layer.shift) {
-                ranges.push(layer.shift);
-            }
-            let secret = layer.terms.iter().filter(|t| t.weight().is_some());
-            weights += secret.filter_map(|t| architecture.weight_log_size(layer, t)).map(|log| 1u64 << log).sum::<u64>();
-            weights += if layer.bias { 1 << layer.dims.log_channels() } else { 0 };
-        }
-        let activation_rows: u64 = architecture.tables.iter().map(|t| 1u64 << t.log_rows()).sum();
-        let committed: u64 = architecture.tables.iter().filter(|t| t.is_committed()).map(|t| 1u64 << t.log_rows()).sum();
-        let rows = activation_rows + ranges.iter().map(|&bits| 1u64 << bits).sum::<u64>();
-        let witness_cells = witness + rows;
-        let regions = [weights, committed, architecture.input.dims.block_len() as u64, witness_cells];
+        let system = System::new(architecture);
+        let cells = |owners: &[Owner]| -> u64 {
+            let mine = system.columns.iter().filter(|column| owners.contains(&column.owner));
+            mine.map(|column| 1u64 << column.log_size).sum()
+        };
+        let (weights, committed, input) = (cells(&[Owner::Seller]), cells(&[Owner::Public]), cells(&[Owner::Buyer]));
+        let witness_cells = cells(&[Owner::Prover, Owner::Multiplicity]);
+        let rows = cells(&[Owner::Multiplicity]);
+        let lookups: u64 = system.lookups.iter().map(|lookup| 1u64 << lookup.log_size).sum();
+        let products: u64 = system
+            .equations
+            .iter()
+            .map(|equation| {
+                let of = |s: &&assay_circuits::system::Summand| s.right.is_some() && s.summed == 0;
+                equation.summands.iter().filter(of).count() as u64 * (1 << equation.log_size)
+            })
+            .sum();
+        let regions = [weights, committed, input, witness_cells];
         let count = |log: u32| regions.iter().map(|cells| cells.div_ceil(1 << log)).sum::<u64>();
         let log_chunk = (14..20).find(|log| count(*log) <= CHUNKS).unwrap_or(20);
         let chunks = count(log_chunk);
         let leaves = lookups + rows;
         // The tree is padded, but a smaller network is better even where padding hides it.
         let effective = (leaves.next_power_of_two() + leaves) as f64 / 2.0;
-        let inner =
-            SECONDS_FIXED + SECONDS_PER_LEAF * effective + SECONDS_PER_CELL * witness_cells as f64 + SECONDS_PER_WEIGHT * weights as f64;
+        let inner = SECONDS_FIXED
+            + SECONDS_PER_LEAF * effective
+            + SECONDS_PER_CELL * witness_cells as f64
+            + SECONDS_PER_WEIGHT * weights as f64
+            + SECONDS_PER_PRODUCT * products as f64;
         Self {
             witness_cells,
             weight_cells: weights,
             lookups,
             table_rows: rows,
-            tables: (architecture.tables.len() + ranges.len()) as u64,
+            tables: (architecture.tables.len() + system.ranges.len()) as u64,
             chunks,
             log_chunk,
             predicted_inner_seconds: inner,
             predicted_seconds: inner + SECONDS_WRAP,
-            predicted_gas: GAS_FIXED + GAS_PER_CHUNK * chunks + GAS_PER_OUTPUT * architecture.output.cells.len() as u64,
+            predicted_gas: GAS_FIXED + GAS_PER_CHUNK * chunks + GAS_PER_OUTPUT * architecture.output_cells() as u64,
         }
     }
 

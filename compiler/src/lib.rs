@@ -1,48 +1,62 @@
 //! ONNX to the quantised model that Assay proves.
 //!
-//! `read` (guard) → `import` (one walk, fusions, views) → float reference by tract → calibration → search over widths → report.
+//! `read` (guard) → `ops` (tract's typed graph, a network in real numbers) → float reference by tract → calibration → search over widths → report.
 //! Operators, passes and scales: `docs/compiler.md`.
 
 mod cost;
-mod import;
 mod net;
 mod onnx;
+mod ops;
 mod quantise;
-mod reference;
 mod report;
 mod samples;
 mod search;
 
 pub use cost::Cost;
-pub use import::{Form, ImportError, UnsupportedNode, UnsupportedNodes};
 pub use onnx::GuardError;
+pub use ops::{ImportError, OPERATORS, Operator, ReferenceError, Refusal, UnsupportedNode, UnsupportedNodes, operators_page};
 pub use quantise::Widths;
-pub use reference::ReferenceError;
-pub use report::{Accuracy, Report};
-pub use samples::{Calibration, InputError, read_input};
+pub use report::{Accuracy, Loss, OutputError, Report, Step};
+pub use samples::{Calibration, InputError, Wanted, read_input, wanted};
 
 use assay_circuits::exec::ExecError;
 use assay_circuits::model::{Architecture, ModelError, Weights};
+use std::collections::BTreeMap;
 use std::path::Path;
 
+/// One inference's inputs or outputs: a list of numbers for each tensor.
+pub type Sample = Vec<Vec<f32>>;
+
 /// What the compiler may choose, and how good the result must be.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Width of activation tables (4 to 16), or `None` to let the cost model choose.
+    /// Width of tables (4 to 16), or `None` to let the cost model choose.
     pub table_bits: Option<u8>,
     /// The most bits of a weight, 4 to 16. Fewer are used where that is cheaper and accurate enough.
     pub weight_bits: u8,
-    /// Allowed mean error as a share of the largest float output; the largest error may be five times as much.
-    pub tolerance: f64,
+    /// Allowed mean error as a share of each output's range; the largest error may be five times as much.
+    pub target_error: f64,
     /// Share of calibration samples whose top-1 must agree with the float model.
     pub min_agreement: f64,
+    /// Bits by which the published range of each input, and what it can hold, exceeds the calibrated one.
+    pub headroom: f64,
     /// Calibration samples that are used at most; the rest of the file is ignored.
     pub max_samples: usize,
+    /// Sizes of symbolic axes, by name.
+    pub dims: BTreeMap<String, u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { table_bits: None, weight_bits: 16, tolerance: 0.005, min_agreement: 0.99, max_samples: 512 }
+        Self {
+            table_bits: None,
+            weight_bits: 16,
+            target_error: 0.001,
+            min_agreement: 0.99,
+            headroom: 0.0,
+            max_samples: 512,
+            dims: BTreeMap::new(),
+        }
     }
 }
 
@@ -121,15 +135,69 @@ pub fn compile(
     progress(Phase::Read);
     let model = onnx::read(onnx)?;
     progress(Phase::Import);
-    let net = import::import(&model)?;
-    let mut samples = calibration.samples(net.input.cells.len())?;
+    let (net, reference) = ops::import(&model, &options.dims)?;
+    drop(model);
+    let wanted: Vec<Wanted> = net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
+    let mut samples = calibration.samples(&wanted)?;
     samples.truncate(options.max_samples);
     progress(Phase::Reference { samples: samples.len() });
-    let float = reference::run(&model, &import::batched_shape(&model)?, &samples)?;
-    drop(model);
+    let float = reference.run(&samples)?;
     progress(Phase::Calibrate);
     let ranges = search::calibrate(&net, &samples, &float)?;
     search::search(&net, &ranges, &samples, &float, options, progress)
+}
+
+/// A model lowered and run in real numbers: what [`lowering`] finds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lowering {
+    /// Layers of the network.
+    pub layers: usize,
+    /// The network's outputs, for each sample.
+    pub lowered: Vec<Sample>,
+    /// tract's.
+    pub float: Vec<Sample>,
+}
+
+impl Lowering {
+    /// The largest difference of an element, as a share of its output's largest element.
+    pub fn error(&self) -> f64 {
+        let outputs = self.float.first().map_or(0, Vec::len);
+        let of = |output: usize| {
+            let elements =
+                |samples: &[Sample]| samples.iter().filter_map(|s| s.get(output)).flatten().copied().map(f64::from).collect::<Vec<_>>();
+            let (have, need) = (elements(&self.lowered), elements(&self.float));
+            if have.len() != need.len() {
+                return f64::INFINITY;
+            }
+            let size = need.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+            have.iter().zip(&need).fold(0f64, |m, (a, b)| m.max((a - b).abs())) / size
+        };
+        (0..outputs).map(of).fold(0.0, f64::max)
+    }
+}
+
+/// Lowers a model and runs it in real numbers, without quantising it: whether the operators mean what tract says they mean.
+///
+/// # Errors
+/// Those of reading, lowering and running in [`CompileError`].
+pub fn lowering(onnx: &Path, samples: &Calibration, dims: &BTreeMap<String, u64>) -> Result<Lowering, CompileError> {
+    let (net, reference) = ops::import(&onnx::read(onnx)?, dims)?;
+    let wanted: Vec<Wanted> = net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
+    let samples = samples.samples(&wanted)?;
+    let float = reference.run(&samples)?;
+    let lowered = samples.iter().map(|sample| net::Run::of(&net, sample).outputs(&net)).collect();
+    Ok(Lowering { layers: net.layers.len(), lowered, float })
+}
+
+/// How far a compiled model is from its ONNX file on samples that it has not seen.
+///
+/// # Errors
+/// Everything in [`CompileError`].
+pub fn check(onnx: &Path, compiled: &Compiled, held_back: &Calibration, options: &Options) -> Result<Accuracy, CompileError> {
+    let (_, reference) = ops::import(&onnx::read(onnx)?, &options.dims)?;
+    let samples = held_back.samples(&wanted(&compiled.architecture))?;
+    let float = reference.run(&samples)?;
+    Ok(search::measure(&compiled.architecture, &compiled.weights, &samples, &float)?)
 }
 
 fn check_options(options: &Options) -> Result<(), CompileError> {
@@ -140,7 +208,8 @@ fn check_options(options: &Options) -> Result<(), CompileError> {
         check("table_bits", bits.into(), 4.0, 16.0)?;
     }
     check("weight_bits", options.weight_bits.into(), 4.0, 16.0)?;
-    check("tolerance", options.tolerance, 0.0, 1.0)?;
+    check("target_error", options.target_error, 1e-9, 1.0)?;
     check("min_agreement", options.min_agreement, 0.0, 1.0)?;
+    check("headroom", options.headroom, 0.0, 8.0)?;
     check("max_samples", options.max_samples as f64, 1.0, 1e6)
 }

@@ -1,53 +1,81 @@
-//! What the compiler tells about a model it has compiled.
+//! What a compilation tells its user.
 
+use crate::Sample;
 use crate::cost::Cost;
 use crate::quantise::Widths;
 use serde::Serialize;
 use std::fmt;
 
-/// Error of the integer network against tract's float run, in the output's units, over the calibration samples.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Accuracy {
-    /// Number of samples.
-    pub samples: usize,
-    /// Largest absolute error of an output element.
+/// Errors of one output.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OutputError {
+    /// Largest absolute error of an element.
     pub max_error: f64,
     /// Mean absolute error.
     pub mean_error: f64,
-    /// Largest absolute value of the float outputs, to judge the errors by.
-    pub output_size: f64,
-    /// Share of samples whose largest output element is the same one, 0 to 1.
+    /// Largest less smallest float output.
+    pub range: f64,
+}
+
+/// How far the exact executor is from the float model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Number of samples.
+    pub samples: usize,
+    /// By output.
+    pub outputs: Vec<OutputError>,
+    /// Share of samples whose largest element of the first output is the same.
     pub top1_agreement: f64,
+    /// Cells that were clamped, over all samples.
+    pub clamped: usize,
+    /// Input elements outside the published range, over all samples.
+    pub outside: usize,
 }
 
 impl Accuracy {
-    /// Compares outputs, sample by sample.
-    pub fn of(exact: &[Vec<f32>], float: &[Vec<f32>]) -> Self {
-        let (mut max, mut sum, mut size, mut count, mut agree) = (0f64, 0f64, 0f64, 0usize, 0usize);
-        for (a, b) in exact.iter().zip(float) {
-            for (x, y) in a.iter().zip(b) {
-                let error = f64::from((x - y).abs());
-                max = max.max(error);
-                sum += error;
-                size = size.max(f64::from(y.abs()));
-                count += 1;
+    /// Compares outputs, a list of them for each sample.
+    pub fn of(exact: &[Sample], float: &[Sample]) -> Self {
+        let count = float.first().map_or(0, Vec::len);
+        let output = |index: usize| {
+            let (mut max, mut sum, mut n) = (0f64, 0f64, 0usize);
+            let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+            for (a, b) in exact.iter().zip(float) {
+                for (x, y) in a.get(index).into_iter().flatten().zip(b.get(index).into_iter().flatten()) {
+                    let error = f64::from((x - y).abs());
+                    max = max.max(error);
+                    sum += error;
+                    n += 1;
+                    (low, high) = (low.min(f64::from(*y)), high.max(f64::from(*y)));
+                }
             }
-            agree += usize::from(top1_agrees(a, b));
-        }
+            // outputs that are all the same are measured by their size
+            let range = if high > low { high - low } else { high.abs().max(f64::MIN_POSITIVE) };
+            OutputError { max_error: max, mean_error: sum / n.max(1) as f64, range }
+        };
+        let agree = exact.iter().zip(float).filter(|(a, b)| match (a.first(), b.first()) {
+            (Some(a), Some(b)) => top1_agrees(a, b),
+            _ => true,
+        });
         let samples = exact.len().min(float.len());
         Self {
             samples,
-            max_error: max,
-            mean_error: sum / count.max(1) as f64,
-            output_size: size,
-            top1_agreement: agree as f64 / samples.max(1) as f64,
+            outputs: (0..count).map(output).collect(),
+            top1_agreement: agree.count() as f64 / samples.max(1) as f64,
+            clamped: 0,
+            outside: 0,
         }
     }
 
-    /// Whether errors are at most `tolerance` of the output's size in the mean and five times that at worst, and at least `agreement` of the samples agree.
-    pub fn meets(&self, tolerance: f64, agreement: f64) -> bool {
-        let size = self.output_size.max(f64::MIN_POSITIVE);
-        self.mean_error <= tolerance * size && self.max_error <= 5.0 * tolerance * size && self.top1_agreement >= agreement
+    /// Whether of every output errors are at most `target` of its range in the mean and five times that at worst, and at least `agreement` of the samples agree.
+    pub fn meets(&self, target: f64, agreement: f64) -> bool {
+        let good = |o: &OutputError| o.mean_error <= target * o.range && o.max_error <= 5.0 * target * o.range;
+        self.outputs.iter().all(good) && self.top1_agreement >= agreement
+    }
+
+    /// The worst of the outputs: mean error, or a fifth of the largest, as a share of the range.
+    pub fn worst(&self) -> f64 {
+        let share = |o: &OutputError| (o.mean_error / o.range).max(o.max_error / (5.0 * o.range));
+        self.outputs.iter().map(share).fold(0.0, f64::max)
     }
 }
 
@@ -55,15 +83,43 @@ impl Accuracy {
 /// as any argmax does.
 fn top1_agrees(exact: &[f32], float: &[f32]) -> bool {
     let argmax = |v: &[f32]| v.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0;
-    argmax(exact) == argmax(float)
+    let (a, b) = (argmax(exact), argmax(float));
+    a == b || (exact.get(b).zip(exact.get(a)).is_some_and(|(x, y)| x == y)) || (float.get(a).zip(float.get(b)).is_some_and(|(x, y)| x == y))
+}
+
+/// What a proof would cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Predicted seconds of a whole proof.
+    pub seconds: f64,
+    /// Predicted gas.
+    pub gas: u64,
+}
+
+impl Step {
+    /// Of a cost.
+    pub fn of(cost: &Cost) -> Self {
+        Self { seconds: cost.predicted_seconds, gas: cost.predicted_gas }
+    }
+}
+
+/// What a layer loses.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Loss {
+    /// The ONNX node it comes from.
+    pub layer: String,
+    /// Its largest error as a share of its largest value.
+    pub error: f64,
+    /// What it adds to that of the layers that it reads.
+    pub added: f64,
 }
 
 /// Everything about a compilation but the model itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Elements of weights and biases in the ONNX file.
+    /// Elements of weights and biases.
     pub parameters: u64,
-    /// Multiplications by weights in one inference.
+    /// Multiplications in one inference.
     pub macs: u64,
     /// Layers after fusion.
     pub layers: usize,
@@ -75,13 +131,42 @@ pub struct Report {
     pub accuracy: Accuracy,
     /// Whether the accuracy that was asked for is reached; if not, this is the best that was found.
     pub accuracy_met: bool,
+    /// What ten times the error would have cost, where something so coarse was met on the way.
+    pub ten_times_coarser: Option<Step>,
+    /// The layers that lose most.
+    pub losses: Vec<Loss>,
+    /// Whether there were too few samples for ranges and errors to mean much.
+    pub few_samples: bool,
     /// Width choices that were tried on the samples.
     pub candidates_tried: usize,
 }
 
+impl fmt::Display for Accuracy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, o) in self.outputs.iter().enumerate() {
+            let name = if self.outputs.len() == 1 { "error vs. float".to_owned() } else { format!("error of output {index}") };
+            let share = |v: f64| 100.0 * v / o.range;
+            writeln!(
+                f,
+                "{name:<21} mean {:.3e} ({:.3} % of the range {:.3e}), max {:.3e} ({:.3} %)",
+                o.mean_error,
+                share(o.mean_error),
+                o.range,
+                o.max_error,
+                share(o.max_error)
+            )?;
+        }
+        write!(f, "top-1 agreement       {:.1} % of {} samples", 100.0 * self.top1_agreement, self.samples)?;
+        if self.clamped + self.outside > 0 {
+            write!(f, "\nclamped cells         {}, input elements outside the published range {}", self.clamped, self.outside)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (c, a, w) = (&self.cost, &self.accuracy, &self.widths);
+        let (c, w) = (&self.cost, &self.widths);
         writeln!(f, "parameters            {}", self.parameters)?;
         writeln!(f, "MACs                  {}", self.macs)?;
         writeln!(f, "layers                {}", self.layers)?;
@@ -92,12 +177,21 @@ impl fmt::Display for Report {
         writeln!(f, "predicted inner proof {:.2} s (cost model, not measured)", c.predicted_inner_seconds)?;
         writeln!(f, "predicted whole proof {:.1} s (cost model, not measured)", c.predicted_seconds)?;
         writeln!(f, "predicted gas         {} (cost model, not measured)", c.predicted_gas)?;
-        writeln!(f, "error vs. float       max {:.3e}, mean {:.3e}, outputs up to {:.3e}", a.max_error, a.mean_error, a.output_size)?;
-        write!(f, "top-1 agreement       {:.1} % of {} samples", 100.0 * a.top1_agreement, a.samples)?;
+        if let Some(step) = &self.ten_times_coarser {
+            let (seconds, gas) = (c.predicted_seconds - step.seconds, c.predicted_gas.saturating_sub(step.gas));
+            writeln!(f, "last factor of ten    of accuracy costs {seconds:.2} s and {gas} gas of these (see --target-error)")?;
+        }
+        for loss in self.losses.iter().filter(|loss| loss.added > 0.0) {
+            writeln!(f, "loses most            {}: adds {:.2e} of its largest value", loss.layer, loss.added)?;
+        }
+        write!(f, "{}", self.accuracy)?;
+        if self.few_samples {
+            write!(f, "\nThere are fewer than 8 calibration samples: ranges and errors on other inputs may be larger. Give more.")?;
+        }
         if !self.accuracy_met {
             write!(
                 f,
-                "\nThe accuracy that was asked for is not reached: add calibration samples, raise the tolerance, or allow wider tables."
+                "\nThe accuracy that was asked for is not reached: add calibration samples, raise --target-error, or allow wider tables."
             )?;
         }
         Ok(())

@@ -4,7 +4,10 @@
 //! one sample has one row); a row that holds several samples back to back is split; `.npy` arrays and the first float array of an
 //! `.npz` whose first axis counts samples, or which is one sample.
 
+use crate::Sample;
+use assay_circuits::model::Architecture;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -37,15 +40,35 @@ pub enum InputError {
     Length { path: PathBuf, sample: usize, have: usize, need: usize },
     #[error("{path} holds {have} samples, and one is needed")]
     NotOne { path: PathBuf, have: usize },
+    #[error("{path}: sample {sample} has no input {name:?}")]
+    MissingInput { path: PathBuf, sample: usize, name: String },
     #[error("the model's input has no elements")]
     EmptyShape,
 }
 
-/// Samples for calibration, each of the length that the model turns out to need.
+/// An input tensor as a file of samples must fill it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name in the model.
+    pub name: String,
+    /// Number of its elements.
+    pub elements: usize,
+}
+
+/// Samples for calibration, each of the lengths that the model turns out to need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     path: PathBuf,
-    rows: Vec<Vec<f32>>,
+    rows: Rows,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq)]
+enum Rows {
+    /// Lists in order.
+    Plain(Vec<Vec<f32>>),
+    /// Lists by the inputs' names, for each sample.
+    Named(Vec<BTreeMap<String, Vec<f32>>>),
 }
 
 impl Calibration {
@@ -55,53 +78,102 @@ impl Calibration {
     /// Everything in [`InputError`] but wrong lengths.
     pub fn read(path: &Path) -> Result<Self, InputError> {
         let rows = read_rows(path)?;
-        if rows.iter().all(Vec::is_empty) {
-            return Err(InputError::Empty { path: path.to_owned() });
-        }
-        Ok(Self { path: path.to_owned(), rows })
+        let empty = match &rows {
+            Rows::Plain(rows) => rows.iter().all(Vec::is_empty),
+            Rows::Named(samples) => samples.is_empty(),
+        };
+        if empty { Err(InputError::Empty { path: path.to_owned() }) } else { Ok(Self { path: path.to_owned(), rows }) }
     }
 
-    /// Samples that are at hand already.
+    /// Samples of a model with one input that are at hand already.
     pub fn from_samples(samples: Vec<Vec<f32>>) -> Self {
-        Self { path: PathBuf::from("(samples)"), rows: samples }
+        Self { path: PathBuf::from("(samples)"), rows: Rows::Plain(samples) }
     }
 
-    /// The samples, each of `need` values.
+    /// The samples: for each a list of values per input.
     ///
     /// # Errors
-    /// [`InputError::Length`], [`InputError::NotFinite`], [`InputError::Empty`].
-    pub fn samples(&self, need: usize) -> Result<Vec<Vec<f32>>, InputError> {
-        if need == 0 {
+    /// [`InputError::Length`], [`InputError::NotFinite`], [`InputError::Empty`], [`InputError::MissingInput`].
+    pub fn samples(&self, wanted: &[Wanted]) -> Result<Vec<Sample>, InputError> {
+        if wanted.is_empty() || wanted.iter().any(|input| input.elements == 0) {
             return Err(InputError::EmptyShape);
         }
-        let mut samples = Vec::new();
-        for (sample, row) in self.rows.iter().enumerate() {
-            if row.is_empty() || !row.len().is_multiple_of(need) {
-                return Err(InputError::Length { path: self.path.clone(), sample, have: row.len(), need });
+        let samples = match &self.rows {
+            Rows::Named(samples) => self.named(samples, wanted)?,
+            Rows::Plain(rows) => self.plain(rows, wanted)?,
+        };
+        for (sample, lists) in samples.iter().enumerate() {
+            for (list, input) in lists.iter().zip(wanted) {
+                if list.len() != input.elements {
+                    return Err(InputError::Length { path: self.path.clone(), sample, have: list.len(), need: input.elements });
+                }
+                if let Some(index) = list.iter().position(|v| !v.is_finite()) {
+                    return Err(InputError::NotFinite { path: self.path.clone(), sample, index });
+                }
             }
-            if let Some(index) = row.iter().position(|v| !v.is_finite()) {
-                return Err(InputError::NotFinite { path: self.path.clone(), sample, index });
-            }
-            samples.extend(row.chunks_exact(need).map(<[f32]>::to_vec));
         }
         if samples.is_empty() { Err(InputError::Empty { path: self.path.clone() }) } else { Ok(samples) }
     }
+
+    fn named(&self, samples: &[BTreeMap<String, Vec<f32>>], wanted: &[Wanted]) -> Result<Vec<Sample>, InputError> {
+        let one = |(sample, lists): (usize, &BTreeMap<String, Vec<f32>>)| {
+            let list = |input: &Wanted| {
+                let missing = || InputError::MissingInput { path: self.path.clone(), sample, name: input.name.clone() };
+                lists.get(&input.name).cloned().ok_or_else(missing)
+            };
+            wanted.iter().map(list).collect()
+        };
+        samples.iter().enumerate().map(one).collect()
+    }
+
+    /// With one input every row holds one or more samples; with several, a sample is a row for each input, or all of them in one row.
+    fn plain(&self, rows: &[Vec<f32>], wanted: &[Wanted]) -> Result<Vec<Sample>, InputError> {
+        let need: usize = wanted.iter().map(|input| input.elements).sum();
+        let fits =
+            |rows: &[Vec<f32>]| rows.len() == wanted.len() && rows.iter().zip(wanted).all(|(row, input)| row.len() == input.elements);
+        if wanted.len() > 1 && rows.len().is_multiple_of(wanted.len()) && rows.chunks(wanted.len()).all(fits) {
+            return Ok(rows.chunks(wanted.len()).map(<[Vec<f32>]>::to_vec).collect());
+        }
+        let mut samples = Vec::new();
+        for (sample, row) in rows.iter().enumerate() {
+            if row.is_empty() || !row.len().is_multiple_of(need) {
+                return Err(InputError::Length { path: self.path.clone(), sample, have: row.len(), need });
+            }
+            samples.extend(row.chunks_exact(need).map(|all| split(all, wanted)));
+        }
+        Ok(samples)
+    }
 }
 
-/// Reads one input of the given shape, in the formats of [`Calibration::read`].
+/// The inputs of one sample, one after the other, by input.
+fn split(all: &[f32], wanted: &[Wanted]) -> Sample {
+    let mut rest = all;
+    let mut take = |input: &Wanted| {
+        let (list, after) = rest.split_at(input.elements.min(rest.len()));
+        rest = after;
+        list.to_vec()
+    };
+    wanted.iter().map(&mut take).collect()
+}
+
+/// The inputs that an architecture takes.
+pub fn wanted(architecture: &Architecture) -> Vec<Wanted> {
+    architecture.input.ports.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect()
+}
+
+/// Reads one input of an architecture, in the formats of [`Calibration::read`]: a list of values for each of its tensors.
 ///
 /// # Errors
 /// Everything in [`InputError`]; [`InputError::NotOne`] where the file holds several samples.
-pub fn read_input(path: &Path, shape: &[u32]) -> Result<Vec<f32>, InputError> {
-    let need = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize)).ok_or(InputError::EmptyShape)?;
-    let mut samples = Calibration::read(path)?.samples(need)?;
+pub fn read_input(path: &Path, architecture: &Architecture) -> Result<Sample, InputError> {
+    let mut samples = Calibration::read(path)?.samples(&wanted(architecture))?;
     match samples.pop() {
         Some(sample) if samples.is_empty() => Ok(sample),
         _ => Err(InputError::NotOne { path: path.to_owned(), have: samples.len() + 1 }),
     }
 }
 
-fn read_rows(path: &Path) -> Result<Vec<Vec<f32>>, InputError> {
+fn read_rows(path: &Path) -> Result<Rows, InputError> {
     let io = |source| InputError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let mut bytes = Vec::new();
@@ -112,19 +184,35 @@ fn read_rows(path: &Path) -> Result<Vec<Vec<f32>>, InputError> {
     let numpy = || InputError::Numpy { path: path.to_owned() };
     // By content, not by name: both formats have a signature.
     if bytes.starts_with(b"\x93NUMPY") {
-        return array(&bytes).ok_or_else(numpy);
+        return array(&bytes).map(Rows::Plain).ok_or_else(numpy);
     }
     if bytes.starts_with(b"PK") {
-        return npz(bytes).ok_or_else(numpy);
+        return npz(bytes).map(Rows::Plain).ok_or_else(numpy);
     }
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|e| InputError::Json { path: path.to_owned(), line: e.line(), column: e.column() })?;
-    let rows = value.get("input_data").and_then(Value::as_array).ok_or_else(|| InputError::NoInputData { path: path.to_owned() })?;
-    if rows.iter().all(Value::is_number) {
-        // A single flat list is one sample.
-        return Ok(vec![row(path, 0, &Value::Array(rows.clone()))?]);
+    if let Some(named) = value.get("inputs") {
+        return named_rows(path, named).map(Rows::Named);
     }
-    rows.iter().enumerate().map(|(sample, value)| row(path, sample, value)).collect()
+    let rows = value.get("input_data").and_then(Value::as_array).ok_or_else(|| InputError::NoInputData { path: path.to_owned() })?;
+    if rows.iter().all(|v| v.is_number() || v.is_boolean()) {
+        // A single flat list is one sample.
+        return Ok(Rows::Plain(vec![row(path, 0, &Value::Array(rows.clone()))?]));
+    }
+    rows.iter().enumerate().map(|(sample, value)| row(path, sample, value)).collect::<Result<_, _>>().map(Rows::Plain)
+}
+
+/// `{"inputs": {"name": […], …}}`, or a list of such objects, one for each sample.
+fn named_rows(path: &Path, value: &Value) -> Result<Vec<BTreeMap<String, Vec<f32>>>, InputError> {
+    let none = || InputError::NoInputData { path: path.to_owned() };
+    let one = |(sample, value): (usize, &Value)| {
+        let object = value.as_object().ok_or_else(none)?;
+        object.iter().map(|(name, value)| Ok((name.clone(), row(path, sample, value)?))).collect()
+    };
+    match value {
+        Value::Array(samples) => samples.iter().enumerate().map(one).collect(),
+        value => Ok(vec![one((0, value))?]),
+    }
 }
 
 /// The numbers of a nested list in order. JSON has a depth limit, so that this recursion has one too.
@@ -133,7 +221,7 @@ fn row(path: &Path, sample: usize, value: &Value) -> Result<Vec<f32>, InputError
         match value {
             Value::Array(items) => items.iter().try_for_each(|item| flatten(item, out)),
             _ => {
-                let number = value.as_f64().ok_or(false)? as f32;
+                let number = value.as_f64().or(value.as_bool().map(|b| f64::from(u8::from(b)))).ok_or(false)? as f32;
                 out.push(number);
                 if number.is_finite() { Ok(()) } else { Err(true) }
             }

@@ -15,9 +15,10 @@ use ark_ff::AdditiveGroup;
 use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
-use assay_circuits::layout::{Block, Layout};
+use assay_circuits::layout::Layout;
 use assay_circuits::model::{Architecture, ModelError, Weights};
 use assay_circuits::shape::{Shape, ShapeError};
+use assay_circuits::system::ColumnId;
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use std::io::Write;
@@ -342,16 +343,14 @@ pub fn read_proving_key(path: &Path, model: &PublicModel, srs: &Srs) -> Result<W
 pub fn weight_cells(shape: &Shape, weights: &Weights) -> Vec<i32> {
     let layout = &shape.layout;
     let mut cells = vec![0; layout.weights.chunks << layout.log_chunk];
-    let mut put = |block: &Block, values: &mut dyn Iterator<Item = i32>| {
-        cells[block.range()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+    let mut put = |column: ColumnId, values: &mut dyn Iterator<Item = i32>| {
+        cells[layout.block(column).range()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
     };
-    for ((layer, blocks), bias) in shape.architecture.layers.iter().zip(&layout.layers).zip(&weights.biases) {
-        for (term, block) in layer.terms.iter().zip(&blocks.weights) {
-            if let (Some(block), Some(matrix)) = (block, term.weight().and_then(|w| weights.matrices.get(w))) {
-                put(block, &mut matrix.iter().map(|w| i32::from(*w)));
-            }
-        }
-        blocks.bias.iter().for_each(|block| put(block, &mut bias.iter().copied()));
+    for (column, matrix) in shape.system.weights.iter().zip(&weights.matrices) {
+        put(*column, &mut matrix.iter().map(|w| i32::from(*w)));
+    }
+    for (column, bias) in shape.system.biases.iter().zip(&weights.biases) {
+        put(*column, &mut bias.iter().copied());
     }
     cells
 }
@@ -361,9 +360,9 @@ fn table_cells(shape: &Shape) -> Vec<i32> {
     let layout: &Layout = &shape.layout;
     let start = layout.tables_region.first_chunk << layout.log_chunk;
     let mut cells = vec![0; layout.tables_region.chunks << layout.log_chunk];
-    for (table, blocks) in shape.architecture.tables.iter().zip(&layout.tables) {
-        if let Some(block) = blocks.function {
-            let values = (0..block.size()).map(|row| table.row(row).1);
+    for (table, column) in shape.architecture.tables.iter().zip(&shape.system.functions) {
+        if let Some(block) = column.map(|column| layout.block(column)) {
+            let values = table.rows().into_iter().map(|(_, y, _)| y);
             cells[block.offset - start..][..block.size()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
         }
     }

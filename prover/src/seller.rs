@@ -13,6 +13,7 @@ use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, Trace};
 use assay_circuits::shape::Shape;
+use rand::rngs::StdRng;
 use rayon::prelude::*;
 
 /// Why there is no proof.
@@ -136,9 +137,10 @@ impl Seller {
 
     /// Runs the exact executor on every inference's input. Errors: [`ProveError::Execute`], [`ProveError::Inputs`].
     pub fn execute(&self, input: &InputOpening) -> Result<Trace, ProveError> {
-        let Shape { architecture, layout, batch, .. } = self.shape();
+        let Shape { architecture, system, layout, batch, .. } = self.shape();
         let (need, len) = (batch.inferences(), 1 << layout.input.log_item);
-        let run = |cells: &[i32]| exec::execute(architecture, &self.package.weights, cells);
+        // architecture and weights were validated when the package was made or read
+        let run = |cells: &[i32]| exec::run(architecture, system, &self.package.weights, cells);
         if need == 1 {
             return Ok(run(&input.cells)?);
         }
@@ -193,7 +195,7 @@ impl Seller {
         let (trace, committed) = control.phase(Phase::Execute, both)?;
         let (trace, committed) = (trace?, committed?);
         let proved = self.prove_trace(&committed, &trace, context, hiding, control)?;
-        let output = trace.output(&self.shape().architecture).iter().map(|y| *y as i16).collect();
+        let output = trace.output(&self.shape().architecture, &self.shape().system).iter().map(|y| *y as i16).collect();
         Ok((Claim { input: committed.commitments, output, context }, proved))
     }
 
@@ -206,8 +208,25 @@ impl Seller {
         hiding: bool,
         control: &Control<'_>,
     ) -> Result<Proved, InnerError> {
-        let prover = InnerProver { shape: self.shape(), srs: &self.srs, weights: &self.weights, tables: &self.tables, rows: &self.rows };
-        inner::prove(&prover, input, trace, context, hiding, control)
+        inner::prove(&self.prover(), input, trace, context, hiding, control)
+    }
+
+    /// [`Self::prove_trace`] with the caller's randomness: see [`inner::prove_with`]. Errors: [`InnerError`].
+    #[doc(hidden)]
+    pub fn prove_trace_with(
+        &self,
+        input: &Committed,
+        trace: &Trace,
+        context: Fr,
+        hiding: bool,
+        rng: &mut StdRng,
+        control: &Control<'_>,
+    ) -> Result<Proved, InnerError> {
+        inner::prove_with(&self.prover(), input, trace, context, hiding, rng, control)
+    }
+
+    fn prover(&self) -> InnerProver<'_> {
+        InnerProver { shape: self.shape(), srs: &self.srs, weights: &self.weights, tables: &self.tables, rows: &self.rows }
     }
 
     /// Commitments to an input.

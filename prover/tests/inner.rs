@@ -2,7 +2,9 @@
 
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, Trace};
-use assay_circuits::model::{Architecture, Weights};
+use assay_circuits::model::{Architecture, Rule, Weights};
+use assay_circuits::sample::builder::{NetworkBuilder, along, linear};
+use assay_circuits::system::{ColumnId, System};
 use assay_circuits::{Fr, sample, wrap};
 use assay_prover::control::Control;
 use assay_prover::native::{self, Claim, NativeProof};
@@ -48,8 +50,8 @@ proptest! {
 /// H1: every word of the proof counts, and no length but the right one is read.
 #[test]
 fn h1_every_element_of_the_proof_counts() {
-    for seed in [1, 4] {
-        let network = sample::random_network(seed);
+    // the last has rounds of degree 3
+    for (seed, network) in [sample::random_network(1), sample::random_network(4), sample::attention(2, 2, 1)].into_iter().enumerate() {
         let cells = sample::random_input(&network.0, 3);
         let seller = seller(network, LOG_CHUNK);
         let model = &seller.package.model;
@@ -83,7 +85,7 @@ proptest! {
         } else {
             sample::random_input(&network.0, seed + i)
         }).collect();
-        let alone: Vec<i32> = inputs.iter().flat_map(|cells| exec::execute(&network.0, &network.1, cells).unwrap().output(&network.0)).collect();
+        let alone: Vec<i32> = inputs.iter().flat_map(|cells| exec::execute(&network.0, &network.1, cells).unwrap().output(&network.0, &System::new(&network.0))).collect();
         let batch = if separate { Batch::separate(log_len) } else { Batch::joint(log_len) };
         let seller = seller(network, log_chunk).batched(batch).unwrap();
         let (claim, proof) = honest(&seller, inputs.concat());
@@ -104,19 +106,13 @@ fn h4_a_false_cell_of_a_batch_is_refused() {
         let cells = inputs.concat();
         let seller = seller(network, LOG_CHUNK).batched(batch).unwrap();
         assert!(accepted(&seller, &cells, &trace));
-        for layer in 0..trace.layers.len() {
-            for column in 0..3 {
-                let mut lie = trace.clone();
-                let target = &mut lie.layers[layer];
-                let values = [&mut target.q, &mut target.y, &mut target.rem].into_iter().nth(column).unwrap();
-                if values.is_empty() {
-                    continue;
-                }
-                let at = (seed as usize * 31 + layer * 7 + column) % values.len();
-                values[at] += 1;
-                assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {layer} column {column}");
-                tried += 1;
-            }
+        for column in 1..trace.columns.len() {
+            let mut lie = trace.clone();
+            let values = &mut lie.columns[column];
+            let at = (seed as usize * 31 + column * 7) % values.len();
+            values[at] += 1;
+            assert!(!accepted(&seller, &cells, &lie), "seed {seed} column {column}");
+            tried += 1;
         }
         let input = InputOpening::public(seller.shape(), cells);
         let (claim, proof) = seller.prove_native(&input, Fr::from(7u64), &Control::new()).unwrap();
@@ -181,7 +177,7 @@ fn accepted(seller: &Seller, cells: &[i32], trace: &Trace) -> bool {
     let input = InputOpening::public(seller.shape(), cells.to_vec()).commit(seller.shape(), &seller.srs).unwrap();
     let context = Fr::from(1u64);
     let proved = seller.prove_trace(&input, trace, context, false, &Control::new()).unwrap();
-    let output = trace.output(&seller.shape().architecture).iter().map(|y| *y as i16).collect();
+    let output = trace.output(&seller.shape().architecture, &seller.shape().system).iter().map(|y| *y as i16).collect();
     let claim = Claim { input: input.commitments, output, context };
     native::verify(&seller.package.model, &claim, &NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap()).is_ok()
 }
@@ -190,36 +186,52 @@ fn accepted(seller: &Seller, cells: &[i32], trace: &Trace) -> bool {
 #[test]
 fn h4_a_false_cell_is_refused() {
     let mut tried = 0;
-    for seed in 0..12 {
-        let network = sample::random_network(seed);
+    for seed in 0..16 {
+        let network = match seed {
+            12 => sample::attention(3, 4, 2),
+            13 => sample::layer_norm(3, 6),
+            14 => sample::recurrent(5, 3),
+            _ => sample::random_network(seed),
+        };
         let cells = if seed % 2 == 0 { sample::random_input(&network.0, seed) } else { sample::extreme_input(&network.0, seed) };
         let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
         let seller = seller(network, LOG_CHUNK);
         assert!(accepted(&seller, &cells, &trace));
-        for layer in 0..trace.layers.len() {
-            let columns = 3 + trace.layers[layer].limbs.len();
-            for column in 0..columns {
+        for column in 1..trace.columns.len() {
+            let mut lie = trace.clone();
+            let values = &mut lie.columns[column];
+            // Somewhere, or the last cell, which is padding wherever a dimension is not a power of two.
+            let somewhere = (seed as usize * 31 + column * 7) % values.len();
+            let at = if (seed as usize + column).is_multiple_of(2) { somewhere } else { values.len() - 1 };
+            values[at] += 1;
+            assert!(!accepted(&seller, &cells, &lie), "seed {seed} column {column} cell {at}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 50);
+}
+
+/// H4 for every single cell that the prover commits to, but for multiplicities: none of them is free in any rule.
+#[test]
+fn h4_every_cell_counts() {
+    let mut tried = 0;
+    for (name, network) in
+        [("attention", sample::attention(2, 2, 1)), ("norm", sample::layer_norm(2, 2)), ("recurrent", sample::recurrent(2, 2))]
+    {
+        let cells = sample::random_input(&network.0, 5);
+        let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
+        let seller = seller(network, 6);
+        assert!(accepted(&seller, &cells, &trace));
+        for column in 1..trace.columns.len() {
+            for at in 0..trace.columns[column].len() {
                 let mut lie = trace.clone();
-                let target = &mut lie.layers[layer];
-                let values = match column {
-                    0 => &mut target.q,
-                    1 => &mut target.y,
-                    2 => &mut target.rem,
-                    limb => &mut target.limbs[limb - 3],
-                };
-                if values.is_empty() {
-                    continue;
-                }
-                // Somewhere, or the last cell, which is padding wherever a dimension is not a power of two.
-                let somewhere = (seed as usize * 31 + layer * 7 + column) % values.len();
-                let at = if (seed as usize + layer).is_multiple_of(2) { somewhere } else { values.len() - 1 };
-                values[at] += 1;
-                assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {layer} column {column} cell {at}");
+                lie.columns[column][at] += if (column + at).is_multiple_of(2) { 1 } else { -1 };
+                assert!(!accepted(&seller, &cells, &lie), "{name}, column {column}, cell {at}");
                 tried += 1;
             }
         }
     }
-    assert!(tried > 50);
+    assert!(tried > 150, "{tried}");
 }
 
 /// RQ1, RQ3: the quotient one off with the remainder made up for it, and a clamp where nothing overflows: the sums are right, the ranges are not.
@@ -232,31 +244,35 @@ fn rq1_wrong_quotients_with_matching_remainders_are_refused() {
         let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
         let architecture = network.0.clone();
         let seller = seller(network, LOG_CHUNK);
+        let system = &seller.shape().system;
         for (index, layer) in architecture.layers.iter().enumerate() {
-            let table = architecture.tables[layer.table as usize];
-            if layer.shift > 0 {
+            let Rule::Requantise { shift, table, .. } = layer.rule else { continue };
+            let table = &architecture.tables[table as usize];
+            let columns = system.layers[index];
+            let move_quotient = |lie: &mut Trace, at: usize, step: i32| {
+                let q = lie.column(columns.pre)[at] + step;
+                lie.column_mut(columns.pre).unwrap()[at] = q;
+                if columns.post != columns.pre {
+                    lie.column_mut(columns.post).unwrap()[at] = table.apply(q);
+                }
+            };
+            if shift > 0 {
+                // the remainder comes behind q and f(q)
+                let rem = ColumnId(columns.post.0.max(columns.pre.0) + 1);
                 for step in [1, -1] {
                     let mut lie = trace.clone();
-                    let columns = &mut lie.layers[index];
-                    columns.q[0] += step;
-                    columns.rem[0] -= step << layer.shift;
-                    if !columns.y.is_empty() {
-                        columns.y[0] = table.apply(columns.q[0]);
-                    }
+                    move_quotient(&mut lie, 0, step);
+                    lie.column_mut(rem).unwrap()[0] -= step << shift;
                     assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {index}");
                     shifted += 1;
                 }
             }
-            let inside = trace.layers[index].q.iter().position(|q| *q != table.max() && *q != table.min());
-            if let (Some(at), true) = (inside, layer.limbs > 0) {
+            let inside = trace.column(columns.pre).iter().position(|q| *q != table.max() && *q != table.min());
+            if let (Some(at), Some(limb)) = (inside, system.limbs(index).first()) {
                 // q + over is the same; the limb is nonzero away from the rail.
                 let mut lie = trace.clone();
-                let columns = &mut lie.layers[index];
-                columns.q[at] -= 1;
-                columns.limbs[0][at] += 1;
-                if !columns.y.is_empty() {
-                    columns.y[at] = table.apply(columns.q[at]);
-                }
+                move_quotient(&mut lie, at, -1);
+                lie.column_mut(*limb).unwrap()[at] += 1;
                 assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {index}");
                 clamped += 1;
             }
@@ -268,10 +284,10 @@ fn rq1_wrong_quotients_with_matching_remainders_are_refused() {
 /// A consistent witness of other weights, and of another input.
 #[test]
 fn another_models_execution_is_refused() {
-    let (architecture, weights) = sample::random_network(6);
+    let (architecture, weights) = sample::attention(3, 4, 2);
     let cells = sample::random_input(&architecture, 6);
     let mut other = weights.clone();
-    other.matrices[0][0] += 1;
+    other.matrices[0][0] += 100;
     let lie = exec::execute(&architecture, &other, &cells).unwrap();
     let truth = exec::execute(&architecture, &weights, &cells).unwrap();
     let other_cells = sample::random_input(&architecture, 7);
@@ -348,6 +364,29 @@ fn shipped_configurations_have_100_bits_of_soundness() {
             assert!(shape.soundness_bits() >= 100);
             // FS7: what is not committed is the lookup tree; its multiplicative depth stays below the hash's.
             assert!(2 * shape.layout.log_leaves < 68);
+        }
+    }
+}
+
+/// A sum that is read exactly is not looked up: such a layer may have more cells than all lookups together, and is checked in all of them.
+#[test]
+fn exact_layers_may_be_larger_than_all_lookups() {
+    let (mut builder, input) = NetworkBuilder::new(&[2], 4, 0, 4);
+    let term = linear(3, vec![1, 7], input.source, vec![along(1, 0)]);
+    let large = builder.layer(&[128, 2], vec![term], 5, Rule::Exact);
+    let (architecture, weights) = builder.finish(&large, 0).unwrap();
+    for batch in [Batch::ONE, Batch::joint(1), Batch::separate(2)] {
+        let network = (architecture.clone(), weights.clone());
+        let cells: Vec<i32> = (0..2 * batch.inferences() as i32).map(|i| i - 3).collect();
+        let trace = Trace::join(cells.chunks(2).map(|cells| exec::execute(&network.0, &network.1, cells).unwrap()));
+        let seller = seller(network, 6).batched(batch).unwrap();
+        let layout = &seller.shape().layout;
+        assert!(layout.leaf_count < (256 * batch.inferences()) / 2);
+        assert!(accepted(&seller, &cells, &trace));
+        for at in [0, 100, trace.columns[1].len() - 1] {
+            let mut lie = trace.clone();
+            lie.columns[1][at] += 1;
+            assert!(!accepted(&seller, &cells, &lie), "cell {at}");
         }
     }
 }

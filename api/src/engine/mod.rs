@@ -4,6 +4,9 @@
 //! (`docs/protocol.md`, section 8). Every method is blocking and CPU-bound: the service calls them off the async runtime.
 
 pub mod native;
+mod tensors;
+
+pub use tensors::{Inputs, Outputs, Outside, TensorInfo, outside};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,14 +35,10 @@ pub struct ModelInfo {
     pub key_hash: B256,
     /// The proof system of that key: `universal`, whose keys anybody derives, or `groth16`.
     pub wrap: String,
-    /// Shape of the input, without the batch dimension.
-    pub input_shape: Vec<u32>,
-    /// Shape of the output, without the batch dimension.
-    pub output_shape: Vec<u32>,
-    /// `real = cell · 2^-scale` for the input.
-    pub input_scale: i32,
-    /// `real = cell · 2^-scale` for the output.
-    pub output_scale: i32,
+    /// The input tensors, with the ranges that the model is made for.
+    pub inputs: Vec<TensorInfo>,
+    /// The output tensors.
+    pub outputs: Vec<TensorInfo>,
     /// How many 32-byte blinding scalars a private input has: one per committed input chunk.
     pub input_chunks: u32,
     /// Weights and biases.
@@ -49,16 +48,25 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    /// Number of elements of the input. `None` if the shape overflows.
+    /// Number of elements of all inputs. `None` if a shape overflows.
     pub fn input_len(&self) -> Option<usize> {
-        self.input_shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize))
+        self.inputs.iter().try_fold(0usize, |n, input| n.checked_add(input.len()?))
     }
+}
+
+/// Cells of a layer that were clamped: what was computed there did not fit, and the nearest number that does stands for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Clamped {
+    /// The layer's name.
+    pub layer: String,
+    /// How many cells.
+    pub cells: usize,
 }
 
 /// An input in real units and what opens its commitment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputOpening {
-    /// Row-major, in the model's `input_shape`.
+    /// All inputs one after the other, each row-major.
     pub data: Vec<f32>,
     /// One canonical scalar (big-endian) per input chunk; empty means zero blinding: a public input.
     pub blinding: Vec<B256>,
@@ -73,6 +81,8 @@ pub struct Execution {
     pub output_real: Vec<f32>,
     /// Commitments to the input, 64 bytes (`x ‖ y`, big-endian) per chunk.
     pub input_commitments: Vec<Bytes>,
+    /// Layers in which cells were clamped where that changes what is read of them.
+    pub clamped: Vec<Clamped>,
 }
 
 /// A finished proof with what it is a proof of.
@@ -188,6 +198,45 @@ pub enum EngineError {
     InputNotFinite {
         /// Its position.
         index: usize,
+    },
+    /// The request names inputs and this one is missing.
+    #[error("input {name:?} is missing")]
+    InputMissing {
+        /// The input.
+        name: String,
+    },
+    /// The request names an input that the model does not have.
+    #[error("the model has no input {name:?}")]
+    InputUnknown {
+        /// The name.
+        name: String,
+    },
+    /// The input that the request names has the wrong number of values.
+    #[error("input {name:?} has {have} values and the model takes {need}")]
+    InputElements {
+        /// The input.
+        name: String,
+        /// Number of values given.
+        have: usize,
+        /// Number of values needed.
+        need: usize,
+    },
+    /// A value that the model is not made for.
+    #[error(
+        "value {index} of input {name:?} is {value}, and the model is made for {low} to {high}: what it answers there means little \
+         (`allow_clamping`, or `--allow-clamping` of the command, proves it all the same)"
+    )]
+    OutsideRange {
+        /// The input.
+        name: String,
+        /// The value's position in it.
+        index: usize,
+        /// The value.
+        value: f32,
+        /// The smallest that the model is made for.
+        low: f32,
+        /// The largest.
+        high: f32,
     },
     /// Wrong number of blinding scalars.
     #[error("{have} blinding scalars given; the model takes none (public input) or {need}")]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use alloy::primitives::{B256, Bytes};
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, PrimeField};
+use assay_circuits::exec::Trace;
 use assay_circuits::exec::{ExecError, dequantise_output, quantise_input};
-use assay_circuits::model::{Architecture, Term};
+use assay_circuits::model::{Architecture, Output};
+use assay_circuits::shape::Shape;
 use assay_prover::control::{Control, Phase};
 use assay_prover::native::{self, ProofError};
 use assay_prover::package::{BuyerKey, points_from_bytes};
@@ -14,7 +16,9 @@ use assay_prover::pcs::encode;
 use assay_prover::seller::{self, ProveError, Seller};
 use assay_prover::wrap::{self, WrappedProof};
 
-use super::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, Wrap};
+use super::{
+    Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, TensorInfo, Wrap,
+};
 
 /// One model with everything that proving and verifying it takes.
 struct Served {
@@ -44,23 +48,48 @@ pub enum AddModelError {
     },
 }
 
-/// Weights and biases of a network, padding not counted. Groups count as the dense blocks that they are written out to.
+/// Weights and biases of a network, as they are laid out.
 fn parameters(architecture: &Architecture) -> u64 {
-    let of_term = |channels: u64, term: &Term| {
-        let source = architecture.dims(term.source());
-        match term {
-            Term::Dense { .. } => channels * source.map_or(0, |d| d.len() as u64),
-            Term::Conv { window, .. } => {
-                channels * source.map_or(0, |d| u64::from(d.channels)) * u64::from(window.kernel[0]) * u64::from(window.kernel[1])
-            }
-            Term::Stencil { .. } | Term::Gather { .. } => 0,
-        }
-    };
-    let layers = architecture.layers.iter().map(|layer| {
-        let channels = u64::from(layer.dims.channels);
-        layer.terms.iter().map(|term| of_term(channels, term)).sum::<u64>() + if layer.bias { channels } else { 0 }
-    });
-    layers.sum()
+    architecture.matrices.iter().chain(&architecture.biases).map(|log| 1u64 << log).sum()
+}
+
+/// The tensors that a network takes, with the ranges that it was calibrated for.
+pub fn inputs(architecture: &Architecture) -> Vec<TensorInfo> {
+    let real = |cell: i32, scale: i8| cell as f32 * (-f32::from(scale)).exp2();
+    let ports = architecture.input.ports.iter();
+    ports
+        .map(|port| TensorInfo {
+            name: port.name.clone(),
+            shape: port.shape.clone(),
+            scale: port.scale.into(),
+            range: Some([real(port.range.0, port.scale), real(port.range.1, port.scale)]),
+        })
+        .collect()
+}
+
+/// The tensors that a network gives.
+pub fn outputs(architecture: &Architecture) -> Vec<TensorInfo> {
+    let tensor =
+        |output: &Output| TensorInfo { name: output.name.clone(), shape: output.shape.clone(), scale: output.scale.into(), range: None };
+    architecture.outputs.iter().map(tensor).collect()
+}
+
+/// The layers of which an execution clamped cells, by name.
+pub fn clamped(shape: &Shape, names: &[String], trace: &Trace) -> Vec<Clamped> {
+    let name = |layer: usize| names.get(layer).cloned().unwrap_or_else(|| format!("layer {layer}"));
+    let counts = trace.clamped(&shape.architecture, &shape.system).into_iter();
+    counts.map(|(layer, cells)| Clamped { layer: name(layer), cells }).collect()
+}
+
+/// All inputs, one after the other, cut apart.
+fn split_inputs(architecture: &Architecture, data: &[f32]) -> Result<Vec<Vec<f32>>, EngineError> {
+    let ports = &architecture.input.ports;
+    let need = ports.iter().map(|port| port.cells.len()).sum();
+    if data.len() != need {
+        return Err(EngineError::InputLength { have: data.len(), need });
+    }
+    let mut rest = data.iter().copied();
+    Ok(ports.iter().map(|port| rest.by_ref().take(port.cells.len()).collect()).collect())
 }
 
 impl NativeEngine {
@@ -87,10 +116,8 @@ impl NativeEngine {
             model_commitment: model.commitment().into(),
             key_hash: key.wrap.hash(&key.model).into(),
             wrap: key.wrap.system().name().to_owned(),
-            input_shape: architecture.input.shape.clone(),
-            output_shape: architecture.output.shape.clone(),
-            input_scale: architecture.input.scale.into(),
-            output_scale: architecture.output.scale.into(),
+            inputs: inputs(architecture),
+            outputs: outputs(architecture),
             input_chunks: u32::try_from(model.shape.layout.input_region.chunks).unwrap_or(u32::MAX),
             parameters: parameters(architecture),
             development: key.is_development(),
@@ -112,7 +139,7 @@ fn internal(error: impl std::error::Error + Send + Sync + 'static) -> EngineErro
 fn from_exec(error: ExecError) -> EngineError {
     match error {
         ExecError::InputElements { have, need, .. } => EngineError::InputLength { have, need },
-        ExecError::InputNotFinite { index } => EngineError::InputNotFinite { index },
+        ExecError::InputNotFinite { index, .. } => EngineError::InputNotFinite { index },
         other => internal(other),
     }
 }
@@ -135,7 +162,7 @@ fn rejected(error: ProofError) -> EngineError {
 /// The input's cells and its blinding as field elements.
 fn open(seller: &Seller, input: &InputOpening) -> Result<seller::InputOpening, EngineError> {
     let shape = seller.shape();
-    let cells = quantise_input(&shape.architecture, &input.data).map_err(from_exec)?;
+    let cells = quantise_input(&shape.architecture, &split_inputs(&shape.architecture, &input.data)?).map_err(from_exec)?.cells;
     let need = shape.layout.input_region.chunks;
     if input.blinding.is_empty() {
         return Ok(seller::InputOpening { cells, blinding: vec![Fr::ZERO; need] });
@@ -182,12 +209,14 @@ impl Engine for NativeEngine {
     fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError> {
         let Served { seller, .. } = self.served(model)?.as_ref();
         let opening = open(seller, input)?;
-        let architecture = &seller.shape().architecture;
-        let output = seller.execute(&opening).map_err(from_prove)?.output(architecture);
+        let Shape { architecture, system, .. } = seller.shape();
+        let trace = seller.execute(&opening).map_err(from_prove)?;
+        let output = trace.output(architecture, system);
         Ok(Execution {
             // columns that can be an output are 16 bits wide
             output_cells: output.iter().map(|y| *y as i16).collect(),
-            output_real: dequantise_output(architecture, &output),
+            output_real: dequantise_output(architecture, &output).concat(),
+            clamped: clamped(seller.shape(), &seller.package.metadata.layer_names, &trace),
             input_commitments: points(&seller.commit_input(&opening).map_err(from_prove)?),
         })
     }

@@ -39,8 +39,11 @@ pub async fn index(State(state): State<AppState>) -> Result<Html<String>, ApiErr
         // writing to a String cannot fail
         let _ = write!(
             html,
-            "<tr><td>{name}{keys}<td>{:?}<td>{:?}<td>{}<td><code>{}</code></tr>",
-            m.input_shape, m.output_shape, m.parameters, m.id
+            "<tr><td>{name}{keys}<td>{}<td>{}<td>{}<td><code>{}</code></tr>",
+            shapes(&m.inputs),
+            shapes(&m.outputs),
+            m.parameters,
+            m.id
         );
     }
     html.push_str("</table><h2>Recent predictions</h2><table><tr><th>Id<th>State<th>Paid<th>Age</tr>");
@@ -52,4 +55,10 @@ pub async fn index(State(state): State<AppState>) -> Result<Html<String>, ApiErr
     }
     html.push_str("</table></html>");
     Ok(Html(html))
+}
+
+/// Names and shapes of tensors.
+fn shapes(tensors: &[crate::engine::TensorInfo]) -> String {
+    let one = |tensor: &crate::engine::TensorInfo| format!("{} {:?}", escape(&tensor.name), tensor.shape);
+    tensors.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -14,7 +14,7 @@ use super::models::{PageParams, PageQuery, page_query};
 use super::{header, off_runtime};
 use crate::AppState;
 use crate::chain::abi::InferenceMarket::State as ChainState;
-use crate::engine::{EngineError, InputOpening, ModelInfo, input_digest};
+use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
 use crate::store::{Job, NewJob, Patch, State as JobState, StoreError, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
@@ -26,12 +26,15 @@ pub struct PredictionRequest {
     /// The model.
     #[schema(value_type = String)]
     pub model: B256,
-    /// The input in real units, row-major in the model's `input_shape`.
-    pub input: Vec<f32>,
+    /// The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name.
+    pub input: Inputs,
     /// Scalars that open the input commitment, one per input chunk; left out for a public input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub blinding: Vec<B256>,
+    /// Whether to prove an input outside the published range. The answer says how much of it is, and what was clamped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_clamping: bool,
     /// What pays for it; left out for a free one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escrow: Option<Escrow>,
@@ -71,10 +74,14 @@ pub struct Prediction {
     /// Commitments to the input, 64 bytes each.
     #[schema(value_type = Vec<String>)]
     pub input_commitments: Vec<Bytes>,
-    /// The output in real units.
-    pub output: Option<Vec<f32>>,
+    /// The output in real units: a list, or one for each output where the model has several.
+    pub output: Option<Outputs>,
     /// The output as the proof states it.
     pub output_cells: Option<Vec<i16>>,
+    /// How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an answer without meaning.
+    pub outside: usize,
+    /// Layers in which cells were clamped, by this server's word. Shown from the start.
+    pub clamped: Vec<Clamped>,
     /// What the proof is bound to.
     #[schema(value_type = Option<String>)]
     pub context: Option<B256>,
@@ -110,7 +117,10 @@ impl Prediction {
             terminal: job.state.is_terminal(),
             job_id: job.chain_job,
             input_commitments: job.input_commitments,
-            output: done.then_some(job.output_real),
+            output: done
+                .then(|| Outputs::cut(job.output_real, state.model(job.model).map(|model| model.outputs.as_slice()).unwrap_or_default())),
+            outside: job.outside,
+            clamped: job.clamped,
             output_cells: done.then_some(job.output_cells),
             context: job.context,
             proof_hash: job.proof_hash.filter(|_| done),
@@ -245,8 +255,12 @@ pub async fn create(
     }
     let model = state.model(request.model)?.clone();
     admit(&state, request.escrow.is_some()).await?;
-    let input = InputOpening { data: request.input, blinding: request.blinding };
+    let input = InputOpening { data: request.input.in_order(&model.inputs)?, blinding: request.blinding };
     check_input(&model, &input)?;
+    let outside = outside(&model.inputs, &input.data);
+    if let Some(first) = outside.first.filter(|_| !request.allow_clamping) {
+        return Err(first.into());
+    }
     let (input, executed) = off_runtime(&state, move |s| {
         let executed = s.engine.execute(request.model, &input);
         (input, executed)
@@ -267,6 +281,8 @@ pub async fn create(
         input_commitments: executed.input_commitments,
         output_cells: executed.output_cells,
         output_real: executed.output_real,
+        outside: outside.elements,
+        clamped: executed.clamped,
         context: if escrow.is_some() { None } else { request.context },
         escrow,
         cancel_after_ms,

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use utoipa::ToSchema;
 
 use super::StoreError;
-use crate::engine::InputOpening;
+use crate::engine::{Clamped, InputOpening};
 
 /// Where a prediction is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -121,8 +121,12 @@ pub struct NewJob {
     pub input_commitments: Vec<Bytes>,
     /// The output, as cells.
     pub output_cells: Vec<i16>,
-    /// The output in real units.
+    /// The outputs in real units, one after the other.
     pub output_real: Vec<f32>,
+    /// How many elements of the input are outside the published range.
+    pub outside: usize,
+    /// Layers in which cells were clamped.
+    pub clamped: Vec<Clamped>,
     /// The escrow as JSON, and its job id in the market.
     pub escrow: Option<(String, B256)>,
     /// The proof's binding context, where it is known beforehand: free jobs.
@@ -150,8 +154,12 @@ pub struct Job {
     pub input_commitments: Vec<Bytes>,
     /// The output, as cells.
     pub output_cells: Vec<i16>,
-    /// The output in real units.
+    /// The outputs in real units, one after the other.
     pub output_real: Vec<f32>,
+    /// How many elements of the input are outside the published range.
+    pub outside: usize,
+    /// Layers in which cells were clamped.
+    pub clamped: Vec<Clamped>,
     /// The escrow as JSON; `None` for a free job.
     pub escrow: Option<String>,
     /// The escrow's job id in the market.
@@ -213,6 +221,8 @@ impl Job {
             input_commitments: chunks::<64>(&commitments).map(|c| Bytes::copy_from_slice(&c)).collect(),
             output_cells: chunks(&row.try_get::<Vec<u8>, _>("output_cells")?).map(i16::from_le_bytes).collect(),
             output_real: chunks(&row.try_get::<Vec<u8>, _>("output_real")?).map(f32::from_le_bytes).collect(),
+            outside: usize::try_from(row.try_get::<i64, _>("outside")?).map_err(|_| StoreError::Corrupt { column: "outside" })?,
+            clamped: serde_json::from_str(row.try_get("clamped")?).map_err(|_| StoreError::Corrupt { column: "clamped" })?,
             escrow: row.try_get("escrow")?,
             chain_job: hash(row.try_get("chain_job")?, "chain_job")?,
             funding: row.try_get("funding")?,

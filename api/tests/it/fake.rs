@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::config::ServeConfig;
-use assay_api::engine::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, Wrap};
+use assay_api::engine::{
+    Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, TensorInfo, Wrap,
+};
 use assay_api::{AppState, app};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -40,10 +42,8 @@ impl Fake {
             model_commitment: keccak256("weights"),
             key_hash: keccak256("key"),
             wrap: "fake".into(),
-            input_shape: vec![2, 2],
-            output_shape: vec![2],
-            input_scale: 4,
-            output_scale: 4,
+            inputs: vec![TensorInfo { name: "x".into(), shape: vec![2, 2], scale: 4, range: Some([-100.0, 100.0]) }],
+            outputs: vec![TensorInfo { name: "y".into(), shape: vec![2], scale: 4, range: None }],
             input_chunks: 1,
             parameters: 8,
             development: true,
@@ -100,7 +100,10 @@ impl Engine for Fake {
         let infinity = opening.iter().all(|b| *b == 0);
         let point = if infinity { vec![0; 64] } else { [keccak256(&opening).0, keccak256(keccak256(&opening)).0].concat() };
         let output_real = output_cells.iter().map(|c| f32::from(*c) / 16.0).collect();
-        Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()] })
+        // a sum beyond 16 bits is cut off
+        let cells = usize::from((sum * 16.0).abs() > f32::from(i16::MAX));
+        let clamped = (cells > 0).then(|| Clamped { layer: "sum".into(), cells }).into_iter().collect();
+        Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()], clamped })
     }
 
     fn prove_inner(

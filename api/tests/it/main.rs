@@ -1,6 +1,7 @@
 //! The service's tests: routes without a socket, the store through crashes, the workers, the chain.
 
 mod chain;
+mod clamping;
 mod fake;
 mod http;
 mod jobs;

@@ -3,51 +3,71 @@
 use super::ExecError;
 use crate::model::Architecture;
 
-/// Quantises an input, given in the order of the model's input shape, to its padded block.
-///
-/// Each element becomes `clamp(floor(x · 2^scale + 1/2))`, the clamp to the input's bits; padding cells are 0. `arch` is a valid architecture.
-///
-/// # Errors
-/// The number of elements is wrong, or one is NaN or infinite.
-pub fn quantise_input(arch: &Architecture, input: &[f32]) -> Result<Vec<i32>, ExecError> {
-    let spec = &arch.input;
-    if input.len() != spec.cells.len() {
-        return Err(ExecError::InputElements { have: input.len(), need: spec.cells.len(), shape: spec.shape.clone() });
-    }
-    let half = f64::from(1u32 << (u32::from(spec.bits).clamp(1, 16) - 1));
-    let mut block = vec![0; spec.dims.block_len()];
-    for (index, (&x, &cell)) in input.iter().zip(&spec.cells).enumerate() {
-        if !x.is_finite() {
-            return Err(ExecError::InputNotFinite { index });
-        }
-        // Doubles are exact here: a float's 24 bits, a power of two, and a half whose rounding cannot cross an integer.
-        let rounded = libm::floor(libm::ldexp(f64::from(x), spec.scale.into()) + 0.5);
-        if let Some(slot) = block.get_mut(cell as usize) {
-            *slot = rounded.clamp(-half, half - 1.0) as i32;
-        }
-    }
-    Ok(block)
+/// An input block, and what had to be bent to fit it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantised {
+    /// The block's cells.
+    pub cells: Vec<i32>,
+    /// Elements outside the range that the model was calibrated for ([`crate::model::Port::range`]).
+    pub outside: usize,
+    /// Elements that do not fit the input's width, and were clamped to it: these are among those outside.
+    pub clamped: usize,
 }
 
-/// Output cells as real numbers: `int · 2^-scale`.
-pub fn dequantise_output(arch: &Architecture, output: &[i32]) -> Vec<f32> {
-    output.iter().map(|&y| libm::ldexp(f64::from(y), -i32::from(arch.output.scale)) as f32).collect()
+/// Quantises the input tensors, each given in the order of its shape, to the input block.
+///
+/// Each element becomes `clamp(floor(x · 2^scale + 1/2))`, the clamp to the input's bits; cells that no tensor names are 0. `arch` is a valid architecture.
+///
+/// # Errors
+/// The number of tensors or of elements is wrong, or an element is NaN or infinite.
+pub fn quantise_input(arch: &Architecture, inputs: &[Vec<f32>]) -> Result<Quantised, ExecError> {
+    let ports = &arch.input.ports;
+    if inputs.len() != ports.len() {
+        return Err(ExecError::Inputs { have: inputs.len(), need: ports.len() });
+    }
+    let half = f64::from(1u32 << (u32::from(arch.input.bits).clamp(1, 16) - 1));
+    let mut quantised = Quantised { cells: vec![0; 1 << arch.input.log_size], outside: 0, clamped: 0 };
+    for (port, input) in ports.iter().zip(inputs) {
+        let name = || port.name.clone();
+        if input.len() != port.cells.len() {
+            return Err(ExecError::InputElements { name: name(), have: input.len(), need: port.cells.len(), shape: port.shape.clone() });
+        }
+        for (index, (&x, &cell)) in input.iter().zip(&port.cells).enumerate() {
+            if !x.is_finite() {
+                return Err(ExecError::InputNotFinite { name: name(), index });
+            }
+            // Doubles are exact here: a float's 24 bits, a power of two, and a half whose rounding cannot cross an integer.
+            let rounded = libm::floor(libm::ldexp(f64::from(x), port.scale.into()) + 0.5);
+            quantised.clamped += usize::from(rounded < -half || rounded > half - 1.0);
+            quantised.outside += usize::from(rounded < f64::from(port.range.0) || rounded > f64::from(port.range.1));
+            if let Some(slot) = quantised.cells.get_mut(cell as usize) {
+                *slot = rounded.clamp(-half, half - 1.0) as i32;
+            }
+        }
+    }
+    Ok(quantised)
+}
+
+/// Output cells of one inference as real numbers, by output: `int · 2^-scale`.
+pub fn dequantise_output(arch: &Architecture, output: &[i32]) -> Vec<Vec<f32>> {
+    let mut rest = output;
+    let tensor = |output: &crate::model::Output| {
+        let (cells, after) = rest.split_at(output.cells.len().min(rest.len()));
+        rest = after;
+        cells.iter().map(|&y| libm::ldexp(f64::from(y), -i32::from(output.scale)) as f32).collect()
+    };
+    arch.outputs.iter().map(tensor).collect()
 }
 
 /// Checks that an input block can be executed.
 pub(super) fn check(arch: &Architecture, block: &[i32]) -> Result<(), ExecError> {
-    let (dims, bits) = (arch.input.dims, arch.input.bits);
-    if block.len() != dims.block_len() {
-        return Err(ExecError::InputCells { have: block.len(), need: dims.block_len() });
+    let bits = arch.input.bits;
+    if block.len() != 1 << arch.input.log_size {
+        return Err(ExecError::InputCells { have: block.len(), need: 1 << arch.input.log_size });
     }
     let half = 1i32 << (bits - 1);
-    for (cell, &value) in block.iter().enumerate() {
-        if !(-half..half).contains(&value) {
-            return Err(ExecError::InputRange { cell, value, bits });
-        }
-        if value != 0 && !dims.holds(cell as u32) {
-            return Err(ExecError::InputPadding { cell, value });
-        }
+    match block.iter().enumerate().find(|(_, value)| !(-half..half).contains(*value)) {
+        Some((cell, &value)) => Err(ExecError::InputRange { cell, value, bits }),
+        None => Ok(()),
     }
-    Ok(())
 }

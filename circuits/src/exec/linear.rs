@@ -1,220 +1,223 @@
-//! Step 1 of a layer: the exact linear map.
-//!
-//! Dense layers and convolutions are dot products of 16-bit vectors. Products are summed in `i32` over blocks short enough not to overflow
-//! (compilers turn that loop into multiply-and-add-pairs instructions), and blocks in `i64`. A convolution first writes out the patch of every
-//! position of a strip, so that all strides and dilations cost the same.
+//! Blocks as terms read them, and terms of one operand.
 
-use crate::model::{AxisMap, Dims, Layer, Term, Window};
+use crate::model::{Index, Operand, Run, Term, Window};
 use rayon::prelude::*;
 
-/// Bytes of patches per strip: they stay in the second-level cache while every output channel passes over them.
-const STRIP_BYTES: usize = 1 << 17;
-/// Output channels that a thread computes at a time.
-const CHANNELS: usize = 16;
-/// Patches are padded to a multiple of this length, so that dot products have no odd ends.
-const LANES: usize = 16;
+/// Cells that a thread computes at a time, at least.
+const GRAIN: usize = 1 << 12;
 
-/// Accumulators with the bias in every cell of a channel, padding positions included; 0 without bias.
-pub(super) fn bias(layer: &Layer, bias: &[i32]) -> Vec<i64> {
-    let mut z = vec![0; layer.dims.block_len()];
-    for (cells, &b) in z.chunks_mut(1 << layer.dims.log_positions()).zip(bias) {
-        cells.fill(b.into());
-    }
-    z
+/// The cells of a block.
+#[derive(Clone, Copy)]
+pub(super) enum Values<'a> {
+    /// Weights, of at most 16 bits.
+    Narrow {
+        /// The cells.
+        cells: &'a [i16],
+        /// The largest absolute value that one can have.
+        largest: u64,
+    },
+    /// All others.
+    Wide(&'a [i32]),
 }
 
-/// What a term of a valid architecture works on.
-pub(super) struct Operands<'a> {
-    /// The layer's dimensions.
-    pub dims: Dims,
-    /// The source's dimensions.
-    pub from: Dims,
-    /// The source's padded block; every value fits 16 bits.
-    pub x: &'a [i32],
-    /// The padded weight block; empty for terms without weights.
-    pub matrix: &'a [i16],
-    /// Bits of a weight.
-    pub weight_bits: u8,
+impl Values<'_> {
+    /// A cell; 0 outside.
+    pub fn get(&self, at: usize) -> i64 {
+        match self {
+            Values::Narrow { cells, .. } => cells.get(at).map_or(0, |v| i64::from(*v)),
+            Values::Wide(cells) => cells.get(at).map_or(0, |v| i64::from(*v)),
+        }
+    }
 }
 
-impl Operands<'_> {
-    /// Adds a term to the accumulators.
-    pub fn accumulate(&self, term: &Term, z: &mut [i64]) {
-        match term {
-            Term::Dense { .. } => self.dense(z),
-            Term::Conv { window, .. } => self.conv(window, z),
-            Term::Stencil { rows, cols, .. } => self.stencil(rows, cols, z),
-            Term::Gather { coefficient, pairs, .. } => {
-                for &(to, from) in pairs {
-                    if let (Some(z), Some(&x)) = (z.get_mut(to as usize), self.x.get(from as usize)) {
-                        *z += i64::from(*coefficient) * i64::from(x);
-                    }
-                }
-            }
-        }
+/// A block with the runs through which a term reads it. A cell's number is the sum of what each run contributes.
+pub(super) struct Reader<'a> {
+    pub values: Values<'a>,
+    runs: Vec<(&'a Run, u32)>,
+}
+
+/// What a place contributes to a cell's number, and the factor.
+type Step = (usize, i64);
+
+impl<'a> Reader<'a> {
+    pub fn narrow(operand: &'a Operand, cells: &'a [i16], bits: u8) -> Self {
+        Self::new(operand, Values::Narrow { cells, largest: 1 << (bits - 1) })
     }
 
-    /// How many products of a weight and a cell can be summed in an `i32`, at least 1.
-    fn block(&self) -> usize {
-        let size = self.x.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0).max(1);
-        let product = u64::from(size) << (self.weight_bits - 1);
-        // 2^15 · 2^15 at most, so that one product always fits.
-        ((i32::MAX as u64 / product).max(1)) as usize
+    pub fn wide(operand: &'a Operand, cells: &'a [i32]) -> Self {
+        Self::new(operand, Values::Wide(cells))
     }
 
-    fn narrow(&self) -> Vec<i16> {
-        self.x.iter().map(|&x| x as i16).collect()
-    }
-
-    fn dense(&self, z: &mut [i64]) {
-        // Padding cells have weight 0, so that whole rows can be multiplied; trailing padding channels are left out.
-        let (x, block) = (self.narrow(), self.block());
-        let used = (self.from.channels as usize) << self.from.log_positions();
-        let rows = self.matrix.par_chunks_exact(x.len());
-        z.par_iter_mut().zip(rows).take(self.dims.channels as usize).with_min_len(8).for_each(|(z, row)| {
-            *z += dot(row.get(..used).unwrap_or(row), &x, block);
+    fn new(operand: &'a Operand, values: Values<'a>) -> Self {
+        let mut at = 0;
+        let runs = operand.runs.iter().map(|run| {
+            let start = at;
+            at += u32::from(run.log_len);
+            (run, start)
         });
+        Self { values, runs: runs.collect() }
     }
 
-    fn conv(&self, window: &Window, z: &mut [i64]) {
-        let kernels = self.kernels(window);
-        let length = kernels.len() / (self.dims.channels as usize).max(1);
-        let (x, block) = (self.narrow(), self.block());
-        let (height, width) = (self.dims.height as usize, self.dims.width as usize);
-        let strip = (STRIP_BYTES / 2 / length / width).clamp(1, height);
-        let starts: Vec<usize> = (0..height).step_by(strip).collect();
-        let sums: Vec<(usize, Vec<i64>)> = starts
-            .into_par_iter()
-            .map(|top| {
-                let rows = top..(top + strip).min(height);
-                let patches = self.patches(window, &x, rows, length);
-                let some = |kernels| products(kernels, &patches, length, block);
-                (top, kernels.par_chunks(CHANNELS * length).flat_map_iter(some).collect())
-            })
-            .collect();
-        let (log_width, log_positions) = (self.dims.log_width(), self.dims.log_positions());
-        for (top, sums) in sums {
-            let positions = strip.min(height - top) * width;
-            for (plane, sums) in z.chunks_mut(1 << log_positions).zip(sums.chunks_exact(positions)) {
-                for (row, sums) in plane.chunks_mut(1 << log_width).skip(top).zip(sums.chunks_exact(width)) {
-                    row.iter_mut().zip(sums).for_each(|(z, sum)| *z += sum);
-                }
-            }
-        }
+    /// The runs, each with its lowest bit.
+    pub fn runs(&self) -> &[(&'a Run, u32)] {
+        &self.runs
     }
 
-    /// The kernels without padding, one after another: input channel, row, column; each padded to a multiple of [`LANES`].
-    fn kernels(&self, window: &Window) -> Vec<i16> {
-        let (log_height, log_width) = (window.log_height(), window.log_width());
-        let [height, width] = window.kernel.map(|k| k as usize);
-        let length = (self.from.channels as usize * height * width).next_multiple_of(LANES);
-        let mut kernels = vec![0; self.dims.channels as usize * length];
-        let pack = match log_width {
-            0 => pack_lines::<1>,
-            1 => pack_lines::<2>,
-            2 => pack_lines::<4>,
-            _ => pack_lines::<8>,
-        };
-        kernels.par_chunks_mut(length).enumerate().for_each(|(co, kernel)| {
-            let first = co << (self.from.log_channels() + log_height + log_width);
-            for ci in 0..self.from.channels as usize {
-                let lines = self.matrix.get(first + (ci << (log_height + log_width))..).unwrap_or(&[]);
-                pack(lines, 1 << log_width, &mut kernel[ci * height * width..], [height, width]);
-            }
-        });
-        kernels
+    /// Whether some run names the axis.
+    pub fn names(&self, axis: u8) -> bool {
+        self.runs.iter().any(|(run, _)| run.index.axes().any(|a| a == axis))
     }
+}
 
-    /// What each position of some output rows sees, in the order of [`Operands::kernels`].
-    fn patches(&self, window: &Window, x: &[i16], rows: std::ops::Range<usize>, length: usize) -> Vec<i16> {
-        let width = self.dims.width as usize;
-        let [kernel_height, kernel_width] = window.kernel.map(|k| k as usize);
-        let mut patches = vec![0; rows.len() * width * length];
-        let vertical: Vec<_> = window.taps(0, self.dims.height, self.from.height).filter(|tap| rows.contains(&tap.0)).collect();
-        let horizontal: Vec<_> = window.taps(1, self.dims.width, self.from.width).collect();
-        for ci in 0..self.from.channels as usize {
-            for &(oh, kh, ih) in &vertical {
-                let line = ((ci << self.from.log_height()) | ih) << self.from.log_width();
-                let target = (oh - rows.start) * width * length + (ci * kernel_height + kh) * kernel_width;
-                for &(ow, kw, iw) in &horizontal {
-                    if let (Some(slot), Some(&x)) = (patches.get_mut(target + ow * length + kw), x.get(line + iw)) {
-                        *slot = x;
+/// Adds `coefficient · left` to the cells of a layer, or to those of one step: then the highest axis has that place only.
+pub(super) fn accumulate(term: &Term, reader: &Reader<'_>, step: Option<u32>, z: &mut [i64]) {
+    let outputs = term.outputs();
+    let walk = Walk::new(term, reader);
+    let start = walk.fixed();
+    let Some(top) = outputs.checked_sub(1) else {
+        // a layer of one cell that no axis cuts
+        z.iter_mut().for_each(|z| *z += walk.sum(&start) * i64::from(term.coefficient));
+        return;
+    };
+    if let Some(step) = step {
+        let (mut partial, mut places) = (start, vec![0; outputs]);
+        walk.enter(top, step, &mut partial, &mut places);
+        walk.descend(top, &partial, &mut places, z);
+        return;
+    }
+    // threads share the places of the highest axis that has some
+    let (axis, len) = (0..outputs).rev().map(|a| (a, 1usize << term.axes[a])).find(|(_, len)| *len > 1).unwrap_or((top, 1));
+    let mut outer = start;
+    let mut places = vec![0; outputs];
+    (axis + 1..outputs).rev().for_each(|a| walk.enter(a, 0, &mut outer, &mut places));
+    let size = z.len() / len;
+    z.par_chunks_mut(size).enumerate().with_min_len(GRAIN.div_ceil(size)).for_each(|(place, z)| {
+        let (mut partial, mut places) = (outer.clone(), places.clone());
+        walk.enter(axis, place as u32, &mut partial, &mut places);
+        walk.descend(axis, &partial, &mut places, z);
+    });
+}
+
+/// A walk over a layer's cells, axis by axis from the highest, that carries what has been read so far: partial cell numbers, each with a factor.
+struct Walk<'a> {
+    term: &'a Term,
+    reader: &'a Reader<'a>,
+    /// By axis, for runs that follow it alone: what each place reads.
+    steps: Vec<Option<Vec<Vec<Step>>>>,
+    /// Windows of two axes, with the shift of their run: `(out, kernel, window, shift)`.
+    windows: Vec<(usize, usize, Window, u32)>,
+    /// By axis: whether its run is the identity over the lowest bits of the block.
+    plain: Option<usize>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(term: &'a Term, reader: &'a Reader<'a>) -> Self {
+        let mut walk = Self { term, reader, steps: vec![None; term.axes.len()], windows: Vec::new(), plain: None };
+        for (run, shift) in reader.runs() {
+            match &run.index {
+                Index::Axis(axis) => {
+                    if *shift == 0 {
+                        walk.plain = Some(usize::from(*axis));
                     }
+                    walk.steps[usize::from(*axis)] = Some((0..1usize << run.log_len).map(|i| vec![(i << shift, 1)]).collect());
+                }
+                Index::Map { axis: Some(axis), entries } => {
+                    let mut places = vec![Vec::new(); 1 << term.axes[usize::from(*axis)]];
+                    for entry in entries {
+                        places[entry.to as usize].push(((entry.from as usize) << shift, i64::from(entry.coefficient)));
+                    }
+                    walk.steps[usize::from(*axis)] = Some(places);
+                }
+                Index::Map { axis: None, .. } => {}
+                Index::Window { out, kernel, window } => walk.windows.push((usize::from(*out), usize::from(*kernel), *window, *shift)),
+            }
+        }
+        walk
+    }
+
+    /// What runs without an axis read.
+    fn fixed(&self) -> Vec<Step> {
+        let mut partial = vec![(0, 1)];
+        for (run, shift) in self.reader.runs() {
+            if let Index::Map { axis: None, entries } = &run.index {
+                let steps: Vec<Step> = entries.iter().map(|e| ((e.from as usize) << shift, i64::from(e.coefficient))).collect();
+                partial = joined(&partial, &steps);
+            }
+        }
+        partial
+    }
+
+    fn sum(&self, partial: &[Step]) -> i64 {
+        partial.iter().map(|(at, factor)| factor * self.reader.values.get(*at)).sum()
+    }
+
+    /// Takes a place on an axis. Axes are entered from the highest to the lowest.
+    fn enter(&self, axis: usize, place: u32, partial: &mut Vec<Step>, places: &mut [u32]) {
+        places[axis] = place;
+        if let Some(steps) = &self.steps[axis] {
+            *partial = joined(partial, steps.get(place as usize).map_or(&[], Vec::as_slice));
+        }
+        for (out, kernel, window, shift) in &self.windows {
+            // a window reads once both of its axes are known
+            if axis == *out.min(kernel) {
+                let at = (places[*out] < window.outputs && places[*kernel] < window.kernel)
+                    .then(|| window.at(places[*out], places[*kernel]))
+                    .flatten();
+                match at {
+                    Some(at) => partial.iter_mut().for_each(|(cell, _)| *cell += at << shift),
+                    None => partial.clear(),
                 }
             }
         }
-        patches
     }
 
-    fn stencil(&self, rows: &AxisMap, cols: &AxisMap, z: &mut [i64]) {
-        if rows.entries.is_empty() || cols.entries.is_empty() {
+    /// All cells below a place of `axis`.
+    fn descend(&self, axis: usize, partial: &[Step], places: &mut [u32], z: &mut [i64]) {
+        if partial.is_empty() {
             return;
         }
-        let (to, from) = (1usize << self.dims.log_width(), 1usize << self.from.log_width());
-        let planes = z.par_chunks_mut(1 << self.dims.log_positions()).zip(self.x.par_chunks(1 << self.from.log_positions()));
-        planes.with_min_len(4).for_each(|(z, x)| {
-            // Coefficients are not 0, so that the sums along a row are no larger than the final ones and cannot overflow either.
-            let mut lines = vec![0i64; self.from.height as usize * to];
-            for (line, x) in lines.chunks_exact_mut(to).zip(x.chunks_exact(from)) {
-                for &(ow, iw, coefficient) in &cols.entries {
-                    if let (Some(sum), Some(&x)) = (line.get_mut(ow as usize), x.get(iw as usize)) {
-                        *sum += i64::from(coefficient) * i64::from(x);
+        let coefficient = i64::from(self.term.coefficient);
+        let Some(below) = axis.checked_sub(1) else {
+            z[0] += self.sum(partial) * coefficient;
+            return;
+        };
+        let len = 1usize << self.term.axes[below];
+        if below == 0 && self.plain == Some(0) {
+            for (at, factor) in partial {
+                let factor = factor * coefficient;
+                match self.reader.values {
+                    Values::Wide(cells) => {
+                        let cells = cells.get(*at..).unwrap_or_default();
+                        z.iter_mut().zip(cells).take(len).for_each(|(z, x)| *z += factor * i64::from(*x));
+                    }
+                    Values::Narrow { cells, .. } => {
+                        let cells = cells.get(*at..).unwrap_or_default();
+                        z.iter_mut().zip(cells).take(len).for_each(|(z, x)| *z += factor * i64::from(*x));
                     }
                 }
             }
-            for &(oh, ih, coefficient) in &rows.entries {
-                let target = z.get_mut(oh as usize * to..).into_iter().flatten();
-                let line = lines.get(ih as usize * to..(ih as usize + 1) * to).unwrap_or(&[]);
-                target.zip(line).for_each(|(z, sum)| *z += i64::from(coefficient) * sum);
+            return;
+        }
+        if below == 0
+            && let Some(steps) = &self.steps[0]
+            && !self.windows.iter().any(|(out, kernel, ..)| *out == 0 || *kernel == 0)
+        {
+            // no list is made for a single cell
+            for (z, steps) in z.iter_mut().zip(steps) {
+                let of = |(at, f): &Step| steps.iter().map(|(step, g)| f * g * self.reader.values.get(at + step)).sum::<i64>();
+                *z += coefficient * partial.iter().map(of).sum::<i64>();
             }
-        });
-    }
-}
-
-/// Copies the first `width` elements of each of `height` lines, which begin `pitch` elements apart, one after the other. Where there is room, `N` elements are
-/// copied at a time, which is quicker than to copy as few as it takes; the next line overwrites what is too much, and behind the last one it does not matter.
-fn pack_lines<const N: usize>(lines: &[i16], pitch: usize, to: &mut [i16], [height, width]: [usize; 2]) {
-    for line in 0..height {
-        let (Some(from), Some(to)) = (lines.get(line * pitch..), to.get_mut(line * width..)) else { return };
-        match (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
-            (Some(from), Some(to)) if width <= N => *to = *from,
-            _ => to.iter_mut().zip(from).take(width).for_each(|(to, from)| *to = *from),
+            return;
+        }
+        let size = (z.len() / len).max(1);
+        for (place, z) in z.chunks_mut(size).enumerate().take(len) {
+            let mut inner = partial.to_vec();
+            self.enter(below, place as u32, &mut inner, places);
+            self.descend(below, &inner, places, z);
         }
     }
 }
 
-/// The dot products of every vector of `a` with every one of `b`, all of the same length: by the vectors of `a`, then by those of `b`. Four of `b` are taken
-/// at a time, so that a load of `a` serves them all.
-fn products(a: &[i16], b: &[i16], length: usize, block: usize) -> Vec<i64> {
-    let count = b.len() / length;
-    let mut out = Vec::with_capacity(a.len() / length * count);
-    for a in a.chunks_exact(length) {
-        let mut fours = b.chunks_exact(4 * length);
-        for four in &mut fours {
-            let (b0, rest) = four.split_at(length);
-            let (b1, rest) = rest.split_at(length);
-            let (b2, b3) = rest.split_at(length);
-            let mut sums = [0i64; 4];
-            for start in (0..length).step_by(block) {
-                let range = start..length.min(start + block);
-                let (a, b) = (&a[range.clone()], [b0, b1, b2, b3].map(|b| &b[range.clone()]));
-                let mut part = [0i32; 4];
-                for (i, a) in a.iter().enumerate() {
-                    for (part, b) in part.iter_mut().zip(b) {
-                        *part += i32::from(*a) * i32::from(b[i]);
-                    }
-                }
-                sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += i64::from(part));
-            }
-            out.extend(sums);
-        }
-        out.extend(fours.remainder().chunks_exact(length).map(|b| dot(a, b, block)));
-    }
-    out
-}
-
-/// Dot product, exact if `block` products fit an `i32`. The shorter vector's length counts.
-fn dot(a: &[i16], b: &[i16], block: usize) -> i64 {
-    let sum = |(a, b): (&[i16], &[i16])| i64::from(a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>());
-    a.chunks(block).zip(b.chunks(block)).map(sum).sum()
+fn joined(partial: &[Step], steps: &[Step]) -> Vec<Step> {
+    partial.iter().flat_map(|(at, f)| steps.iter().map(move |(step, g)| (at + step, f * g))).collect()
 }

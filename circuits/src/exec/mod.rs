@@ -1,15 +1,18 @@
 //! The exact integer semantics of a network: the function that a proof attests. `docs/semantics.md` is the specification.
 //!
-//! The executor returns every cell of every column, padding included, because that is what gets committed. Only cells that depend on data
-//! are computed by multiplication; padding cells follow the rules of the specification's section on padding.
+//! The executor returns every cell of every column, padding included, because that is what gets committed.
 
 mod input;
 mod linear;
-mod requantise;
+mod product;
 
-pub use input::{dequantise_output, quantise_input};
+pub use input::{Quantised, dequantise_output, quantise_input};
 
-use crate::model::{Architecture, ModelError, Source, Weights};
+use crate::model::{Architecture, Layer, Loop, ModelError, Operand, Rule, Source, Weights};
+use crate::relation;
+use crate::system::{ColumnId, System};
+use linear::Reader;
+use rayon::prelude::*;
 
 /// Why a network cannot be run on an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,104 +21,186 @@ use crate::model::{Architecture, ModelError, Source, Weights};
 pub enum ExecError {
     #[error(transparent)]
     Model(#[from] ModelError),
-    #[error("the input has {have} elements and the model takes {need} (shape {shape:?})")]
-    InputElements { have: usize, need: usize, shape: Vec<u32> },
-    #[error("element {index} of the input is not a finite number: replace NaN and infinities")]
-    InputNotFinite { index: usize },
+    #[error("the model takes {need} input tensors and {have} are given")]
+    Inputs { have: usize, need: usize },
+    #[error("input {name:?} has {have} elements and the model takes {need} (shape {shape:?})")]
+    InputElements { name: String, have: usize, need: usize, shape: Vec<u32> },
+    #[error("element {index} of input {name:?} is not a finite number: replace NaN and infinities")]
+    InputNotFinite { name: String, index: usize },
     #[error("the input block has {have} cells and must have {need}: use `quantise_input`")]
     InputCells { have: usize, need: usize },
     #[error("input cell {cell} is {value}, which does not fit {bits} bits: use `quantise_input`")]
     InputRange { cell: usize, value: i32, bits: u8 },
-    #[error("the input's padding cell {cell} is {value} and must be 0: use `quantise_input`")]
-    InputPadding { cell: usize, value: i32 },
 }
 
-/// All columns of one execution. Every column is a whole padded block, of `2^log_size` cells.
+/// All columns of one execution: the input, then those of each layer, as [`System::executed`] lists them. Every column is a whole block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// The input block.
-    pub input: Vec<i32>,
-    /// One entry per layer.
-    pub layers: Vec<LayerTrace>,
-}
-
-/// The columns of one layer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LayerTrace {
-    /// Requantised accumulators.
-    pub q: Vec<i32>,
-    /// `f(q)`; empty if `f` is the identity.
-    pub y: Vec<i32>,
-    /// Remainders, in `[0, 2^shift)`; empty if the shift is 0.
-    pub rem: Vec<i32>,
-    /// Saturation limbs, the lowest first; each is 0 or has the sign of the rail that `q` is at.
-    pub limbs: Vec<Vec<i32>>,
+    /// Number of the input's column.
+    first: u32,
+    /// The columns, from the input on.
+    pub columns: Vec<Vec<i32>>,
 }
 
 impl Trace {
-    /// The cells of a column that later layers can read. Empty if it names a layer that does not exist.
-    pub fn column(&self, source: Source) -> &[i32] {
-        let layer = |index: u32| self.layers.get(index as usize);
-        match source {
-            Source::Input => &self.input,
-            Source::Pre(index) => layer(index).map_or(&[], |l| &l.q),
-            Source::Post(index) => layer(index).map_or(&[], |l| if l.y.is_empty() { &l.q } else { &l.y }),
-        }
+    /// The cells of a column. Empty for one that is not of an execution.
+    pub fn column(&self, id: ColumnId) -> &[i32] {
+        id.0.checked_sub(self.first).and_then(|at| self.columns.get(at as usize)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same, to change it: for tests with lying provers.
+    pub fn column_mut(&mut self, id: ColumnId) -> Option<&mut Vec<i32>> {
+        self.columns.get_mut(id.0.checked_sub(self.first)? as usize)
     }
 
     /// The trace of a batch: the columns of its inferences one after the other. All are of one architecture.
     pub fn join(traces: impl IntoIterator<Item = Trace>) -> Self {
         let mut traces = traces.into_iter();
-        let mut joined = traces.next().unwrap_or(Self { input: Vec::new(), layers: Vec::new() });
+        let mut joined = traces.next().unwrap_or(Self { first: 0, columns: Vec::new() });
         for trace in traces {
-            joined.input.extend(trace.input);
-            for (joined, layer) in joined.layers.iter_mut().zip(trace.layers) {
-                joined.q.extend(layer.q);
-                joined.y.extend(layer.y);
-                joined.rem.extend(layer.rem);
-                joined.limbs.iter_mut().zip(layer.limbs).for_each(|(joined, limb)| joined.extend(limb));
-            }
+            joined.columns.iter_mut().zip(trace.columns).for_each(|(joined, column)| joined.extend(column));
         }
         joined
     }
 
-    /// The network's output, in the user's order, for one inference after the other. `arch` is the architecture that was executed.
-    pub fn output(&self, arch: &Architecture) -> Vec<i32> {
-        let len = arch.dims(arch.output.source).map_or(1, |dims| dims.block_len());
-        let cells = |column: &[i32]| -> Vec<i32> {
-            arch.output.cells.iter().map(|&cell| column.get(cell as usize).copied().unwrap_or(0)).collect()
+    /// The network's outputs, one tensor after the other in the user's order, for one inference after the other.
+    pub fn output(&self, arch: &Architecture, system: &System) -> Vec<i32> {
+        let columns: Vec<(&[i32], usize)> = arch
+            .outputs
+            .iter()
+            .map(|output| (self.column(system.source(output.source)), 1 << arch.log_size(output.source).unwrap_or(0)))
+            .collect();
+        let inferences = columns.first().map_or(0, |(column, len)| column.len() / len);
+        let cell =
+            |inference: usize, (column, len): (&[i32], usize), cell: u32| column.get(inference * len + cell as usize).copied().unwrap_or(0);
+        let of = |inference: usize| {
+            let outputs = arch.outputs.iter().zip(&columns);
+            outputs.flat_map(move |(output, column)| output.cells.iter().map(move |c| cell(inference, *column, *c))).collect::<Vec<i32>>()
         };
-        self.column(arch.output.source).chunks(len).flat_map(cells).collect()
+        (0..inferences).flat_map(of).collect()
+    }
+
+    /// Layers in which a clamp changed a value, with the number of cells. A clamp to a rail at which the table's function is flat, as ReLU is below 0, changes nothing that is read, unless `q` itself is read too.
+    pub fn clamped(&self, arch: &Architecture, system: &System) -> Vec<(usize, usize)> {
+        let of = |(index, columns): (usize, &crate::system::LayerColumns)| {
+            let limbs = system.limbs(index);
+            let pre = self.column(columns.pre);
+            let len = pre.len();
+            let table = arch.layers.get(index).and_then(|layer| arch.table(layer));
+            let flat = |q: i32| {
+                !arch.reads(Source::Pre(index as u32))
+                    && table.is_some_and(|t| !t.is_identity() && t.apply(q) == t.apply(if q > 0 { q - 1 } else { q + 1 }))
+            };
+            let flat = [flat(table.map_or(0, |t| t.min())), flat(table.map_or(0, |t| t.max()))];
+            let harmless = |i: usize| pre.get(i).is_some_and(|q| flat[usize::from(*q > 0)]);
+            let clamped = |i: &usize| !harmless(*i) && limbs.iter().any(|limb| self.column(*limb).get(*i).is_some_and(|v| *v != 0));
+            let count = if limbs.is_empty() { 0 } else { (0..len).filter(clamped).count() };
+            (count > 0).then_some((index, count))
+        };
+        system.layers.iter().enumerate().filter_map(of).collect()
     }
 }
 
-/// Runs a network on an input block (as [`quantise_input`] makes it: every padding cell is 0).
-///
-/// Padding cells of weight matrices are not looked at where they do not matter; [`Weights::validate`] checks them once, on loading.
+/// Runs a network on an input block (as [`quantise_input`] makes it). `system` is the architecture's.
 ///
 /// # Errors
-/// The architecture is not valid, the weights do not fit it in number or range, or the input block has the wrong length, a cell that
-/// does not fit its width, or padding that is not 0. Never a value: every input of the right shape is executed.
+/// The architecture is not valid, the weights do not fit it, or the input block has the wrong length or a cell that
+/// does not fit its width. Never a value: every input of the right shape is executed.
 pub fn execute(arch: &Architecture, weights: &Weights, input_cells: &[i32]) -> Result<Trace, ExecError> {
     arch.validate()?;
-    weights.check_lengths(arch)?;
-    weights.check_ranges(arch)?;
+    weights.validate(arch)?;
+    run(arch, &System::new(arch), weights, input_cells)
+}
+
+/// [`execute`] for an architecture and weights that have been validated. `system` is the architecture's.
+///
+/// # Errors
+/// The input block has the wrong length or a cell that does not fit its width.
+pub fn run(arch: &Architecture, system: &System, weights: &Weights, input_cells: &[i32]) -> Result<Trace, ExecError> {
     input::check(arch, input_cells)?;
-    let tables = requantise::evaluate_tables(arch);
-    let mut trace = Trace { input: input_cells.to_vec(), layers: Vec::with_capacity(arch.layers.len()) };
-    for (index, layer) in arch.layers.iter().enumerate() {
-        let (Some(table), Some(values)) = (arch.table(layer), tables.get(layer.table as usize)) else {
-            return Err(ModelError::UnknownTable { layer: index, table: layer.table }.into());
-        };
-        let mut z = linear::bias(layer, weights.biases.get(index).map_or(&[], Vec::as_slice));
-        for term in &layer.terms {
-            let missing = ModelError::UnknownSource { layer: index, missing: term.source() };
-            let dims = arch.dims(term.source()).ok_or(missing)?;
-            let matrix = term.weight().and_then(|at| weights.matrices.get(at)).map_or(&[][..], Vec::as_slice);
-            linear::Operands { dims: layer.dims, from: dims, x: trace.column(term.source()), matrix, weight_bits: arch.weight_bits }
-                .accumulate(term, &mut z);
+    let tables = arch.tables.par_iter().map(|table| if table.is_identity() { Vec::new() } else { table.values() }).collect();
+    let mut execution =
+        Execution { arch, system, weights, tables, trace: Trace { first: system.input.0, columns: vec![input_cells.to_vec()] } };
+    let mut index = 0;
+    while index < arch.layers.len() {
+        match arch.loops.iter().find(|of| of.first as usize == index) {
+            Some(of) => {
+                execution.steps(of);
+                index += of.layers as usize;
+            }
+            None => {
+                let columns = execution.layer(index, None);
+                execution.trace.columns.extend(columns);
+                index += 1;
+            }
         }
-        trace.layers.push(requantise::requantise(layer, table, values, &z));
     }
-    Ok(trace)
+    Ok(execution.trace)
+}
+
+struct Execution<'a> {
+    arch: &'a Architecture,
+    system: &'a System,
+    weights: &'a Weights,
+    /// `f(q)` for every `q`, by table; empty for the identity.
+    tables: Vec<Vec<i32>>,
+    trace: Trace,
+}
+
+impl Execution<'_> {
+    /// A layer's columns, or their cells of one step.
+    fn layer(&self, index: usize, step: Option<u32>) -> Vec<Vec<i32>> {
+        let layer = &self.arch.layers[index];
+        let log_steps = if step.is_some() { self.arch.loop_of(index as u32).map_or(0, |of| of.log_steps) } else { 0 };
+        let len = 1usize << (layer.log_size - log_steps);
+        let mut z = vec![layer.constant; len];
+        for term in relation::terms(layer).iter() {
+            let left = self.reader(&term.left);
+            match &term.right {
+                None => linear::accumulate(term, &left, step, &mut z),
+                Some(right) => product::accumulate(term, &left, &self.reader(right), step, &mut z),
+            }
+        }
+        let divisors = self.divisors(layer, step, len);
+        let table = layer.rule.table().and_then(|t| Some((self.arch.tables.get(t as usize)?, self.tables.get(t as usize)?.as_slice())));
+        relation::execute(&relation::Cells { layer, z: &z, table, divisors: &divisors })
+    }
+
+    fn divisors(&self, layer: &Layer, step: Option<u32>, len: usize) -> Vec<i64> {
+        let (Rule::Divide { by, .. } | Rule::Quotient { by, .. }) = &layer.rule else { return Vec::new() };
+        let mut divisors = vec![0; len];
+        let term = crate::model::Term { coefficient: 1, axes: by.axes.clone(), summed: 0, left: by.operand.clone(), right: None };
+        linear::accumulate(&term, &self.reader(&by.operand), step, &mut divisors);
+        divisors
+    }
+
+    /// All layers of a loop, step by step.
+    fn steps(&mut self, of: &Loop) {
+        let layers = of.first as usize..(of.first + of.layers) as usize;
+        for columns in &self.system.layers[layers.clone()] {
+            let sizes = (columns.span.0..columns.span.1).map(|id| self.system.column(ColumnId(id)).log_size);
+            self.trace.columns.extend(sizes.map(|log| vec![0; 1 << log]));
+        }
+        for step in 0..1u32 << of.log_steps {
+            for index in layers.clone() {
+                let cells = self.layer(index, Some(step));
+                let first = (self.system.layers[index].span.0 - self.trace.first) as usize;
+                for (column, cells) in self.trace.columns[first..].iter_mut().zip(cells) {
+                    let at = step as usize * cells.len();
+                    column[at..at + cells.len()].copy_from_slice(&cells);
+                }
+            }
+        }
+    }
+
+    fn reader<'b>(&'b self, operand: &'b Operand) -> Reader<'b> {
+        match operand.source {
+            Source::Weight(w) => {
+                let cells = self.weights.matrices.get(w as usize).map_or(&[][..], Vec::as_slice);
+                Reader::narrow(operand, cells, self.arch.weight_bits)
+            }
+            Source::Bias(b) => Reader::wide(operand, self.weights.biases.get(b as usize).map_or(&[], Vec::as_slice)),
+            source => Reader::wide(operand, self.trace.column(self.system.source(source))),
+        }
+    }
 }

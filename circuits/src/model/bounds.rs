@@ -1,10 +1,11 @@
-//! Static bounds of accumulators and columns, by interval arithmetic on the architecture's shape alone (never on weights).
+//! Static bounds of sums and columns, by interval arithmetic on the architecture alone (never on weights).
 //!
-//! The bounds are what makes the exact semantics provable: with `|z| + half < 2^62` every accumulator is exact in an `i64`, and with
-//! enough saturation limbs the decomposition `z + half = (q + over)·2^shift + rem` exists for every input and is unique in the field.
+//! The bounds are what makes the exact semantics provable: with `|z| < 2^62` every sum is exact in an `i64`, and each rule
+//! ([`crate::relation`]) derives from them that its equations have exactly one solution.
 
-use super::validate::{MAX_ACCUMULATOR, MAX_LIMB_BITS, ModelError};
-use super::{Architecture, AxisMap, Function, Layer, Source, Table, Term};
+use super::validate::{MAX_ACCUMULATOR, ModelError};
+use super::{Architecture, Entry, Index, Operand, Rule, Source, Table, Term};
+use crate::relation;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A closed interval of integers.
@@ -13,143 +14,177 @@ pub type Interval = (i64, i64);
 /// Static bounds of a well-formed architecture. Every vector has one entry per layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The largest possible `|z|`, less than 2^62.
-    pub accumulator: Vec<u128>,
     /// The interval of `z`, padding cells included.
     pub z: Vec<Interval>,
-    /// Saturation limbs that the layer needs: 0 if its clamp can never act.
+    /// Saturation limbs that the layer needs: 0 if its clamp can never act, or if it has none.
     pub limbs: Vec<u8>,
-    /// Interval of the network's input.
+    /// Limbs that the layer's remainders need: 0 if it has none.
+    pub parts: Vec<u8>,
     input: Interval,
-    /// Interval of `q`.
-    pre: Vec<Interval>,
-    /// Interval of `y`.
-    post: Vec<Interval>,
+    weight: Interval,
+    columns: Vec<Columns>,
+    /// By layer: what its columns can hold by their table alone, which is what a loop reads of its later layers.
+    tables: Vec<Option<Columns>>,
+}
+
+/// Intervals of a layer's columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Of `q`.
+    pub pre: Interval,
+    /// Of `f(q)`.
+    pub post: Interval,
+    /// Of the maxima, if there are any.
+    pub max: Interval,
+}
+
+/// What a rule says of a layer.
+pub struct RuleBounds {
+    /// Intervals of its columns.
+    pub columns: Columns,
+    /// Saturation limbs.
+    pub limbs: u8,
+    /// Limbs of remainders.
+    pub parts: u8,
+}
+
+impl RuleBounds {
+    /// Of a rule with neither.
+    pub fn of(columns: Columns) -> Self {
+        Self { columns, limbs: 0, parts: 0 }
+    }
 }
 
 impl Bounds {
-    /// The interval of a column's cells, padding included. `None` if it names a layer that does not exist.
+    /// The interval of a block's cells, padding included. `None` if there is no such block, or its layer has no bounds yet.
     pub fn range(&self, source: Source) -> Option<Interval> {
+        let columns = |layer: u32| self.columns.get(layer as usize).copied().or_else(|| self.tables.get(layer as usize).copied().flatten());
         match source {
             Source::Input => Some(self.input),
-            Source::Pre(layer) => self.pre.get(layer as usize).copied(),
-            Source::Post(layer) => self.post.get(layer as usize).copied(),
+            Source::Pre(layer) => columns(layer).map(|c| c.pre),
+            Source::Post(layer) => columns(layer).map(|c| c.post),
+            Source::Max(layer) => columns(layer).map(|c| c.max),
+            Source::Mark(_) => Some((0, 1)),
+            Source::Weight(_) => Some(self.weight),
+            Source::Bias(_) => Some((i32::MIN.into(), i32::MAX.into())),
         }
     }
 
     /// Bounds of an architecture whose structure has been checked.
     pub(super) fn of(arch: &Architecture) -> Result<Self, ModelError> {
-        let half = 1i64 << (arch.input.bits - 1);
-        let count = arch.layers.len();
-        let mut bounds = Bounds {
-            accumulator: Vec::with_capacity(count),
-            z: Vec::with_capacity(count),
-            limbs: Vec::with_capacity(count),
-            input: (-half, half - 1),
-            pre: Vec::with_capacity(count),
-            post: Vec::with_capacity(count),
-        };
+        let half = |bits: u8| 1i64 << (bits - 1);
         let ranges: Vec<(i32, i32)> = arch.tables.iter().map(Table::range).collect();
+        let by_table = |rule: &Rule| {
+            let table = rule.table().filter(|_| !matches!(rule, Rule::Maximum { .. }))? as usize;
+            let (table, range) = (arch.tables.get(table)?, ranges.get(table)?);
+            let pre = (table.min().into(), table.max().into());
+            Some(Columns { pre, post: (range.0.into(), range.1.into()), max: (0, 0) })
+        };
+        let mut bounds = Bounds {
+            z: Vec::new(),
+            limbs: Vec::new(),
+            parts: Vec::new(),
+            input: (-half(arch.input.bits), half(arch.input.bits) - 1),
+            weight: (-half(arch.weight_bits), half(arch.weight_bits) - 1),
+            columns: Vec::new(),
+            tables: arch.layers.iter().map(|layer| by_table(&layer.rule)).collect(),
+        };
         for (index, layer) in arch.layers.iter().enumerate() {
-            let missing = ModelError::UnknownTable { layer: index, table: layer.table };
-            let (table, range) = arch.table(layer).zip(ranges.get(layer.table as usize)).ok_or(missing)?;
-            bounds.push(arch, index, layer, table, *range)?;
+            let mut z = (i128::from(layer.constant), i128::from(layer.constant));
+            for term in relation::terms(layer).iter() {
+                let (low, high) = bounds.term(index, term)?;
+                z = (z.0.saturating_add(low), z.1.saturating_add(high));
+            }
+            let size = z.0.unsigned_abs().max(z.1.unsigned_abs());
+            if size >= MAX_ACCUMULATOR {
+                return Err(ModelError::AccumulatorTooWide { layer: index, bits: 128 - size.leading_zeros() });
+            }
+            let z = (z.0 as i64, z.1 as i64);
+            let table = layer.rule.table().and_then(|t| Some((arch.tables.get(t as usize)?, *ranges.get(t as usize)?)));
+            let of = relation::bounds(index, layer, z, table, &bounds)?;
+            bounds.z.push(z);
+            bounds.limbs.push(of.limbs);
+            bounds.parts.push(of.parts);
+            bounds.columns.push(of.columns);
         }
         Ok(bounds)
     }
 
-    fn push(&mut self, arch: &Architecture, index: usize, layer: &Layer, table: &Table, range: (i32, i32)) -> Result<(), ModelError> {
-        let mut z: (i128, i128) = if layer.bias { (i32::MIN.into(), i32::MAX.into()) } else { (0, 0) };
-        for term in &layer.terms {
-            let x = self.range(term.source()).ok_or(ModelError::UnknownSource { layer: index, missing: term.source() })?;
-            // Padding cells may miss a term, so that intervals include 0. It also means that saturating sums never mix signs.
-            let (low, high) = term_interval(arch, term, (x.0.min(0).into(), x.1.max(0).into()));
-            z = (z.0.saturating_add(low), z.1.saturating_add(high));
+    /// The interval of an operand's values, over all places.
+    pub fn operand(&self, operand: &Operand) -> Option<(i128, i128)> {
+        let (low, high) = self.range(operand.source)?;
+        let (mut low, mut high) = (i128::from(low), i128::from(high));
+        if operand.runs.iter().any(|run| !matches!(run.index, Index::Axis(_))) {
+            // places without an entry read 0
+            (low, high) = (low.min(0), high.max(0));
         }
-        let half = if layer.shift == 0 { 0 } else { 1i128 << (layer.shift - 1) };
-        let accumulator = z.0.unsigned_abs().max(z.1.unsigned_abs());
-        if accumulator >= MAX_ACCUMULATOR - half.unsigned_abs() {
-            return Err(ModelError::AccumulatorTooWide { layer: index, bits: 128 - accumulator.leading_zeros() });
+        let (mut plus, mut minus) = (1i128, 0i128);
+        for run in &operand.runs {
+            if let Index::Map { entries, .. } = &run.index {
+                let (p, m) = largest_sums(entries);
+                (plus, minus) = (
+                    plus.saturating_mul(p).saturating_add(minus.saturating_mul(m)),
+                    plus.saturating_mul(m).saturating_add(minus.saturating_mul(p)),
+                );
+            }
         }
-        let q = ((z.0 + half) >> layer.shift, (z.1 + half) >> layer.shift);
-        let (min, max) = (i128::from(table.min()), i128::from(table.max()));
-        let pre = (q.0.clamp(min, max) as i64, q.1.clamp(min, max) as i64);
-        self.post.push(match table.function {
-            Function::Identity => pre,
-            Function::Relu => (pre.0.max(0), pre.1.max(0)),
-            // Not every function is monotone: its range over all q.
-            _ => (range.0.into(), range.1.into()),
-        });
-        self.pre.push(pre);
-        self.limbs.push(limbs_for((q.1 - max).max(min - q.0), table.limb_bits(), index)?);
-        self.z.push((z.0 as i64, z.1 as i64));
-        self.accumulator.push(accumulator);
-        Ok(())
+        let scaled = |a: i128, b: i128| plus.saturating_mul(a).saturating_sub(minus.saturating_mul(b));
+        Some((scaled(low, high), scaled(high, low)))
+    }
+
+    fn term(&self, layer: usize, term: &Term) -> Result<(i128, i128), ModelError> {
+        let operand = |operand: &Operand| self.operand(operand).ok_or(ModelError::UnknownSource { layer, missing: operand.source });
+        let left = operand(&term.left)?;
+        let value = match &term.right {
+            None => left,
+            Some(right) if *right == term.left => {
+                let most = left.0.unsigned_abs().max(left.1.unsigned_abs());
+                scale((0, most.saturating_mul(most).min(i128::MAX as u128) as i128), summed_places(term))
+            }
+            Some(right) => {
+                let right = operand(right)?;
+                let corners = [left.0, left.1].map(|a| [a.saturating_mul(right.0), a.saturating_mul(right.1)]);
+                let all = corners.as_flattened();
+                let extremes = (all.iter().copied().min().unwrap_or(0), all.iter().copied().max().unwrap_or(0));
+                scale(extremes, summed_places(term))
+            }
+        };
+        Ok(scale(value, term.coefficient.into()))
     }
 }
 
-/// The fewest limbs of `limb_bits` bits that hold every cut-off up to `cut`.
-fn limbs_for(cut: i128, limb_bits: u32, layer: usize) -> Result<u8, ModelError> {
-    if cut <= 0 {
-        return Ok(0);
-    }
-    let limbs = (128 - cut.leading_zeros()).div_ceil(limb_bits);
-    if limbs * limb_bits > MAX_LIMB_BITS {
-        return Err(ModelError::TooManyLimbs { layer, limbs: limbs as u8, limb_bits, max_bits: MAX_LIMB_BITS });
-    }
-    Ok(limbs as u8)
+fn scale((low, high): (i128, i128), factor: i128) -> (i128, i128) {
+    let (a, b) = (low.saturating_mul(factor), high.saturating_mul(factor));
+    (a.min(b), a.max(b))
 }
 
-/// Interval of one term over all cells of the layer, for an `x` whose interval includes 0; it includes 0 itself.
-fn term_interval(arch: &Architecture, term: &Term, x: (i128, i128)) -> (i128, i128) {
-    let cells = |source| arch.dims(source).map_or(0, |d| d.len() as u128);
-    match term {
-        Term::Dense { source, .. } => secret(cells(*source), arch.weight_bits, x),
-        Term::Conv { source, window, .. } => {
-            let fan_in = arch.dims(*source).map_or(0, |d| u128::from(d.channels));
-            secret(fan_in * u128::from(window.kernel[0]) * u128::from(window.kernel[1]), arch.weight_bits, x)
-        }
-        Term::Stencil { rows, cols, .. } => stencil(&axis_sums(rows), &axis_sums(cols), x),
-        Term::Gather { coefficient, pairs, .. } => {
-            let mut targets: Vec<u32> = pairs.iter().map(|p| p.0).collect();
-            targets.sort_unstable();
-            let most = targets.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0);
-            let factor = i128::from(*coefficient) * most as i128;
-            ((factor * x.0).min(factor * x.1), (factor * x.0).max(factor * x.1))
-        }
-    }
-}
-
-/// Interval of a sum of `count` products of a secret weight and a cell.
-fn secret(count: u128, weight_bits: u8, x: (i128, i128)) -> (i128, i128) {
-    let size = x.0.unsigned_abs().max(x.1.unsigned_abs());
-    let bound = (count.saturating_mul(size) << (weight_bits - 1)) as i128;
-    (-bound, bound)
-}
-
-/// For each output position of an axis: the sum of the positive coefficients and minus the sum of the negative ones. Without repeats;
-/// positions without entries give (0, 0).
-fn axis_sums(map: &AxisMap) -> BTreeSet<(i128, i128)> {
+/// Over the places of a map: the largest sum of positive coefficients, and the largest sum of the negative ones' absolute values.
+fn largest_sums(entries: &[Entry]) -> (i128, i128) {
     let mut sums: BTreeMap<u32, (i128, i128)> = BTreeMap::new();
-    for &(to, _, coefficient) in &map.entries {
-        let (plus, minus) = sums.entry(to).or_default();
-        *(if coefficient > 0 { plus } else { minus }) += i128::from(coefficient).abs();
+    for entry in entries {
+        let (plus, minus) = sums.entry(entry.to).or_default();
+        *(if entry.coefficient > 0 { plus } else { minus }) += i128::from(entry.coefficient).abs();
     }
-    sums.into_values().chain([(0, 0)]).collect()
+    sums.into_values().fold((0, 0), |(p, m), (plus, minus)| (p.max(plus), m.max(minus)))
 }
 
-/// Interval of a separable public map: over all pairs of a row and a column of its matrix.
-fn stencil(rows: &BTreeSet<(i128, i128)>, cols: &BTreeSet<(i128, i128)>, x: (i128, i128)) -> (i128, i128) {
-    let mut bound = (0, 0);
-    for &(row_plus, row_minus) in rows {
-        for &(col_plus, col_minus) in cols {
-            // A sum along an axis is less than 2^58, a coefficient product sum less than 2^117; what saturates is refused later.
-            let plus = row_plus * col_plus + row_minus * col_minus;
-            let minus = row_plus * col_minus + row_minus * col_plus;
-            let low = plus.saturating_mul(x.0).saturating_sub(minus.saturating_mul(x.1));
-            let high = plus.saturating_mul(x.1).saturating_sub(minus.saturating_mul(x.0));
-            bound = (bound.0.min(low), bound.1.max(high));
+/// How many places of the summed axes contribute, at most.
+fn summed_places(term: &Term) -> i128 {
+    let mut count = 1i128;
+    for (axis, log) in term.axes.iter().enumerate().skip(term.outputs()) {
+        let mut most = 1i128 << log;
+        for run in term.operands().flat_map(|operand| &operand.runs) {
+            let used = match &run.index {
+                Index::Map { axis: Some(a), entries } if usize::from(*a) == axis => {
+                    entries.iter().map(|e| e.to).collect::<BTreeSet<_>>().len() as i128
+                }
+                Index::Window { out, window, .. } if usize::from(*out) == axis => window.outputs.into(),
+                Index::Window { kernel, window, .. } if usize::from(*kernel) == axis => window.kernel.into(),
+                _ => most,
+            };
+            most = most.min(used);
         }
+        count = count.saturating_mul(most);
     }
-    bound
+    count
 }

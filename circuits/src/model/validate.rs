@@ -4,62 +4,60 @@
 //! the block sizes that are allowed.
 
 use super::bounds::Bounds;
-use super::{Architecture, AxisMap, Dims, Function, Layer, Source, Term, Window};
+use super::{Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term, Window};
+use crate::relation::maximum;
 use std::fmt;
 
 /// Largest log-size of a block: activations, weights, biases.
-pub const MAX_LOG_BLOCK: u32 = 26;
+pub const MAX_LOG_BLOCK: u8 = 26;
 /// Most layers of a network.
 pub const MAX_LAYERS: usize = 4096;
-/// Most activation tables of a network.
+/// Most tables of a network.
 pub const MAX_TABLES: usize = 64;
+/// Most axes of a term.
+pub const MAX_AXES: usize = 16;
+/// Most weight blocks, and most bias blocks, of a network.
+pub const MAX_SECRETS: usize = 8192;
+/// Most steps of a function's program.
+pub const MAX_PROGRAM: usize = 64;
 /// Largest requantisation shift: a remainder's range table has `2^shift` rows.
 pub const MAX_SHIFT: u8 = 16;
 /// Most bits of a cut-off, all limbs together.
 pub const MAX_LIMB_BITS: u32 = 62;
-/// `|z| + half` stays below this.
-pub const MAX_ACCUMULATOR: u128 = 1 << 62;
+/// `|z|` stays below this, with what rounding adds.
+pub const MAX_ACCUMULATOR: u128 = 1 << 61;
 
 /// Where in an architecture something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The network's input.
     Input,
-    /// The network's output.
-    Output,
+    /// A tensor of the input.
+    Port(usize),
+    /// An output.
+    Output(usize),
     /// A layer.
     Layer(usize),
-}
-
-/// An axis of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AxisOf {
-    /// Height.
-    Rows,
-    /// Width.
-    Columns,
+    /// A block of weights.
+    Weight(usize),
+    /// A block of biases.
+    Bias(usize),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Input => f.write_str("the input"),
-            Place::Output => f.write_str("the output"),
+            Place::Port(index) => write!(f, "input {index}"),
+            Place::Output(index) => write!(f, "output {index}"),
             Place::Layer(index) => write!(f, "layer {index}"),
+            Place::Weight(index) => write!(f, "weight block {index}"),
+            Place::Bias(index) => write!(f, "bias block {index}"),
         }
     }
 }
 
-impl fmt::Display for AxisOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            AxisOf::Rows => "row",
-            AxisOf::Columns => "column",
-        })
-    }
-}
-
-/// What is wrong with an architecture or with weights for it. Layers, tables, matrices and cells are counted from 0.
+/// What is wrong with an architecture or with weights for it. Everything is counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what each field is")]
@@ -68,73 +66,82 @@ pub enum ModelError {
     LayerCount { have: usize },
     #[error("the network has {have} tables and may have at most {max}: let layers share tables", max = MAX_TABLES)]
     TableCount { have: usize },
-    #[error("{place} has dimensions {}x{}x{}: each must be at least 1 and the padded block at most 2^{max} cells",
-        dims.channels, dims.height, dims.width, max = MAX_LOG_BLOCK)]
-    BlockSize { place: Place, dims: Dims },
+    #[error("the network has {have} weight or bias blocks and may have at most {max}", max = MAX_SECRETS)]
+    SecretCount { have: usize },
+    #[error("{place} has 2^{log_size} cells, and 2^{max} are supported", max = MAX_LOG_BLOCK)]
+    BlockSize { place: Place, log_size: u8 },
     #[error("the input has {bits} bits and must have 2 to 16")]
     InputBits { bits: u8 },
     #[error("weights have {bits} bits and must have 2 to 16")]
     WeightBits { bits: u8 },
     #[error("table {table} has {bits} bits and must have 4 to 16")]
     TableBits { table: usize, bits: u8 },
-    #[error("table {table}: slope {slope} is outside -65536..=65536, that is, alpha is outside -1..=1")]
-    Slope { table: usize, slope: i32 },
-    #[error("table {table}: values reach from {min} to {max} and must fit 16 bits: use fewer bits or a smaller slope")]
+    #[error("table {table}: its function has a program that is empty, longer than {max} steps, or leaves no single number", max = MAX_PROGRAM)]
+    Program { table: usize },
+    #[error("table {table}: values reach from {min} to {max} and must fit 16 bits, or the function does not go with the domain")]
     TableRange { table: usize, min: i32, max: i32 },
+    #[error("the network has {have} inputs and {outputs} outputs: it needs at least one of each", have = .inputs)]
+    PortCount { inputs: usize, outputs: usize },
     #[error("{place}: shape {shape:?} has a zero or does not have as many elements as there are cells ({cells})")]
     Shape { place: Place, shape: Vec<u32>, cells: usize },
-    #[error("{place}: cell {cell} is not inside the unpadded block")]
+    #[error("{place}: the range {low} to {high} is empty or does not fit the input's bits")]
+    PortRange { place: Place, low: i32, high: i32 },
+    #[error("{place}: cell {cell} is outside the block")]
     CellOutside { place: Place, cell: u32 },
     #[error("{place}: cell {cell} occurs twice")]
     CellRepeated { place: Place, cell: u32 },
-    #[error("the input names {have} cells of {need}: every cell of its dimensions must be an element of its shape")]
-    InputCoverage { have: usize, need: usize },
-    #[error("the output reads {source:?}, which does not exist", source = .missing)]
-    OutputSource { missing: Source },
-    #[error("layer {layer} reads {source:?}: a layer can only read the input and earlier layers", source = .missing)]
+    #[error("output {output} reads {missing:?}, which does not exist or can hold more than 16 bits")]
+    OutputSource { output: usize, missing: Source },
+    #[error("layer {layer} reads {missing:?}, which does not exist, or which it may not read before it is computed")]
     UnknownSource { layer: usize, missing: Source },
     #[error("layer {layer} uses table {table}, which does not exist")]
     UnknownTable { layer: usize, table: u32 },
-    #[error("layer {layer} has no terms and needs at least one")]
-    NoTerms { layer: usize },
+    #[error("layer {layer} uses a table whose domain does not go with its rule")]
+    TableDomain { layer: usize },
     #[error("layer {layer} shifts by {shift} bits and may by at most {max}: use a smaller weight scale", max = MAX_SHIFT)]
     Shift { layer: usize, shift: u8 },
-    #[error("layer {layer}, term {term}: a dense layer has height and width 1")]
-    DenseDims { layer: usize, term: usize },
-    #[error("layer {layer}, term {term}: its weight block has 2^{log_size} cells and may have 2^{max}", max = MAX_LOG_BLOCK)]
-    WeightBlock { layer: usize, term: usize, log_size: u32 },
-    #[error("layer {layer}, term {term} uses matrix {have}: each is used once, in order, so that this must be {need}")]
-    WeightIndex { layer: usize, term: usize, have: u32, need: usize },
-    #[error("layer {layer}, term {term}: kernel, stride and dilation must be at least 1, and kernel times output length at most 2^{max}",
-        max = MAX_LOG_BLOCK)]
-    Window { layer: usize, term: usize },
+    #[error("layer {layer}: limbs of {bits} bits are not supported, 4 to 16 are")]
+    LimbBits { layer: usize, bits: u8 },
+    #[error("layer {layer}, term {term}: its axes do not cut the layer's cells: at most {max} of them, as long as the block", max = MAX_AXES)]
+    Axes { layer: usize, term: usize },
     #[error(
-        "layer {layer}, term {term}: {axis} length {output} does not follow from length {input} with this window: \
-        padding must be smaller than the dilated kernel on each side"
+        "layer {layer}, term {term}: its runs do not cut the cells of {of:?}, or name an axis that does not fit or that another run names"
     )]
-    WindowLength { layer: usize, term: usize, axis: AxisOf, output: u32, input: u32 },
-    #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_BLOCK)]
-    TermWork { layer: usize, term: usize },
-    #[error("layer {layer}, term {term}: a stencil reads {have} channels and must read as many as the layer has ({need})")]
-    StencilChannels { layer: usize, term: usize, have: u32, need: u32 },
-    #[error("layer {layer}, term {term}: {axis} entry {to} <- {from} is outside the lengths {to_length} <- {from_length}")]
-    StencilEntry { layer: usize, term: usize, axis: AxisOf, to: u32, from: u32, to_length: u32, from_length: u32 },
-    #[error("layer {layer}, term {term}: {axis} entry {to} <- {from} occurs twice")]
-    StencilRepeated { layer: usize, term: usize, axis: AxisOf, to: u32, from: u32 },
+    Runs { layer: usize, term: usize, of: Source },
+    #[error("layer {layer}, term {term}: an axis that is summed over must be read by both operands, and only products sum")]
+    Summed { layer: usize, term: usize },
+    #[error("layer {layer}, term {term}: entry {to} <- {from} is outside the axis or the run, or occurs twice")]
+    Entry { layer: usize, term: usize, to: u32, from: u32 },
+    #[error("layer {layer}, term {term}: in a product every place reads one cell at most, times 1; entry {to} does not")]
+    Selection { layer: usize, term: usize, to: u32 },
     #[error("layer {layer}, term {term}: a coefficient is 0: leave it out")]
     ZeroCoefficient { layer: usize, term: usize },
-    #[error("layer {layer}, term {term}: pair {to} <- {from} is outside the unpadded blocks")]
-    GatherPair { layer: usize, term: usize, to: u32, from: u32 },
-    #[error("layer {layer}, term {term}: pair {to} <- {from} occurs twice")]
-    GatherRepeated { layer: usize, term: usize, to: u32, from: u32 },
+    #[error("layer {layer}, term {term}: a window's outputs, kernel, stride and dilation must be at least 1 and fit their axes")]
+    Window { layer: usize, term: usize },
+    #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_BLOCK)]
+    TermWork { layer: usize, term: usize },
+    #[error("layer {layer}: a maximum is taken over 1 to 2^{bits} places of one axis of every term, and has no constant")]
+    MaximumAxis { layer: usize, bits: u8 },
+    #[error("layer {layer}: the values of which the maximum is taken differ by up to {distance}, more than {bits} bits: use a wider table")]
+    MaximumRange { layer: usize, distance: i64, bits: u8 },
+    #[error("layer {layer}: the divisor can be as small as {least} and must be between 1 and 2^31: add a constant to it")]
+    DivisorRange { layer: usize, least: i64 },
+    #[error("layer {layer}: the number under the root can be {least} and must not be negative")]
+    RootRange { layer: usize, least: i64 },
+    #[error("layer {layer}: a remainder needs more than {max} bits", max = MAX_LIMB_BITS)]
+    Parts { layer: usize },
+    #[error("loop {index}: its layers are out of range or in another loop, or its steps do not fit their blocks")]
+    Loop { index: usize },
     #[error("layer {layer}: an accumulator can reach {bits} bits and must stay below 62: use fewer weight bits")]
     AccumulatorTooWide { layer: usize, bits: u32 },
+    #[error("layer {layer}: an exact sum can reach {bits} bits and must fit 32: use smaller scales")]
+    ExactTooWide { layer: usize, bits: u32 },
     #[error("layer {layer} needs {limbs} limbs of {limb_bits} bits and may have {max_bits} bits: use a larger shift or a wider table")]
     TooManyLimbs { layer: usize, limbs: u8, limb_bits: u32, max_bits: u32 },
-    #[error("layer {layer} has {have} saturation limbs and needs {need}: compile the model again")]
-    TooFewLimbs { layer: usize, have: u8, need: u8 },
-    #[error("layer {layer} has {have} saturation limbs and can never saturate: set them to 0")]
-    NeedlessLimbs { layer: usize, have: u8 },
+    #[error(
+        "layer {layer} has {have} saturation limbs and {have_parts} limbs of remainders, and needs {need} and {need_parts}: compile the model again"
+    )]
+    Limbs { layer: usize, have: u8, need: u8, have_parts: u8, need_parts: u8 },
     #[error("layer {layer} saturates and its table {table} has no rails: mark the table as saturating")]
     TableNotSaturating { layer: usize, table: u32 },
     #[error("there are {have} weight matrices and the architecture has {need}: these weights belong to another architecture")]
@@ -143,14 +150,10 @@ pub enum ModelError {
     MatrixLength { matrix: usize, have: usize, need: usize },
     #[error("weight matrix {matrix}: {value} at {index} does not fit {bits} bits")]
     WeightRange { matrix: usize, index: usize, value: i16, bits: u8 },
-    #[error("weight matrix {matrix}: the padding cell {index} is {value} and must be 0")]
-    WeightPadding { matrix: usize, index: usize, value: i16 },
-    #[error("there are {have} bias blocks for {need} layers: these weights belong to another architecture")]
+    #[error("there are {have} bias blocks and the architecture has {need}: these weights belong to another architecture")]
     BiasCount { have: usize, need: usize },
-    #[error("the bias block of layer {layer} has {have} cells and must have {need}: these weights belong to another architecture")]
-    BiasLength { layer: usize, have: usize, need: usize },
-    #[error("the bias block of layer {layer}: the padding cell {index} is {value} and must be 0")]
-    BiasPadding { layer: usize, index: usize, value: i32 },
+    #[error("bias block {bias} has {have} cells and must have {need}: these weights belong to another architecture")]
+    BiasLength { bias: usize, have: usize, need: usize },
 }
 
 impl Architecture {
@@ -160,25 +163,35 @@ impl Architecture {
     /// The first rule that is broken. An architecture that passes is executable and provable for every input of its shape.
     pub fn validate(&self) -> Result<Bounds, ModelError> {
         let bounds = self.analyse()?;
-        for (index, (layer, &need)) in self.layers.iter().zip(&bounds.limbs).enumerate() {
-            let table = self.table(layer).ok_or(ModelError::UnknownTable { layer: index, table: layer.table })?;
-            let bits = u32::from(layer.limbs) * table.limb_bits();
-            match (need, layer.limbs) {
-                (0, 0) => {}
-                (0, have) => return Err(ModelError::NeedlessLimbs { layer: index, have }),
-                (need, have) if have < need => return Err(ModelError::TooFewLimbs { layer: index, have, need }),
-                (_, limbs) if bits > MAX_LIMB_BITS => {
-                    return Err(ModelError::TooManyLimbs { layer: index, limbs, limb_bits: table.limb_bits(), max_bits: MAX_LIMB_BITS });
-                }
-                _ if !table.saturating => return Err(ModelError::TableNotSaturating { layer: index, table: layer.table }),
-                _ => {}
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (limbs, parts) = match layer.rule {
+                Rule::Requantise { limbs, .. } => (limbs, 0),
+                Rule::Divide { limbs, parts, .. } => (limbs, parts),
+                Rule::SquareRoot { parts, .. } | Rule::Quotient { parts, .. } => (0, parts),
+                Rule::Exact | Rule::Maximum { .. } => (0, 0),
+            };
+            let (need, need_parts) = (bounds.limbs[index], bounds.parts[index]);
+            if (limbs, parts) != (need, need_parts) {
+                return Err(ModelError::Limbs { layer: index, have: limbs, need, have_parts: parts, need_parts });
+            }
+            if let (Some(table), Some(id)) = (self.table(layer), layer.rule.table())
+                && need > 0
+                && table.domain != Domain::Saturating
+            {
+                return Err(ModelError::TableNotSaturating { layer: index, table: id });
+            }
+        }
+        for (output, port) in self.outputs.iter().enumerate() {
+            let fits = |(low, high)| low >= i64::from(i16::MIN) && high <= i64::from(i16::MAX);
+            if !bounds.range(port.source).is_some_and(fits) {
+                return Err(ModelError::OutputSource { output, missing: port.source });
             }
         }
         Ok(bounds)
     }
 
-    /// As [`Architecture::validate`], but leaves out the rules on [`Layer::limbs`] and [`super::Table::saturating`], so that a compiler can
-    /// set both from [`Bounds::limbs`].
+    /// As [`Architecture::validate`], but leaves out the rules on limbs, parts, rails and the widths of outputs, so that a compiler can
+    /// set these from [`Bounds`].
     ///
     /// # Errors
     /// As [`Architecture::validate`].
@@ -187,12 +200,26 @@ impl Architecture {
         Bounds::of(self)
     }
 
-    /// Saturation limbs that a layer needs: 0 if its clamp can never act. [`Architecture::analyse`] has it for all layers at once.
+    /// [`Self::analyse`], and what follows from it: limbs, parts, and the domains of tables.
     ///
     /// # Errors
-    /// As [`Architecture::analyse`]; [`ModelError::LayerCount`] if there is no such layer.
-    pub fn limbs_needed(&self, layer_index: usize) -> Result<u8, ModelError> {
-        self.analyse()?.limbs.get(layer_index).copied().ok_or(ModelError::LayerCount { have: self.layers.len() })
+    /// As [`Architecture::validate`].
+    pub fn complete(&mut self) -> Result<Bounds, ModelError> {
+        let bounds = self.analyse()?;
+        for (layer, (need, need_parts)) in self.layers.iter_mut().zip(bounds.limbs.iter().zip(&bounds.parts)) {
+            match &mut layer.rule {
+                Rule::Requantise { limbs, .. } => *limbs = *need,
+                Rule::Divide { limbs, parts, .. } => (*limbs, *parts) = (*need, *need_parts),
+                Rule::SquareRoot { parts, .. } | Rule::Quotient { parts, .. } => *parts = *need_parts,
+                Rule::Exact | Rule::Maximum { .. } => {}
+            }
+            if let Some(table) = layer.rule.table().and_then(|t| self.tables.get_mut(t as usize))
+                && *need > 0
+            {
+                table.domain = Domain::Saturating;
+            }
+        }
+        self.validate()
     }
 
     fn check_structure(&self) -> Result<(), ModelError> {
@@ -205,191 +232,297 @@ impl Architecture {
         if !(2..=16).contains(&self.weight_bits) {
             return Err(ModelError::WeightBits { bits: self.weight_bits });
         }
+        let secrets = self.matrices.len().max(self.biases.len());
+        if secrets > MAX_SECRETS {
+            return Err(ModelError::SecretCount { have: secrets });
+        }
+        let blocks = (self.matrices.iter().enumerate().map(|(i, log)| (Place::Weight(i), *log)))
+            .chain(self.biases.iter().enumerate().map(|(i, log)| (Place::Bias(i), *log)))
+            .chain(self.layers.iter().enumerate().map(|(i, layer)| (Place::Layer(i), layer.log_size)))
+            .chain([(Place::Input, self.input.log_size)]);
+        for (place, log_size) in blocks {
+            if log_size > MAX_LOG_BLOCK {
+                return Err(ModelError::BlockSize { place, log_size });
+            }
+        }
         self.check_tables()?;
-        check_dims(Place::Input, self.input.dims)?;
-        let need = self.input.dims.len();
-        if self.input.cells.len() != need {
-            return Err(ModelError::InputCoverage { have: self.input.cells.len(), need });
-        }
-        check_cells(Place::Input, self.input.dims, &self.input.shape, &self.input.cells)?;
-        let mut matrices = 0;
+        self.check_ports()?;
+        self.check_loops()?;
         for (index, layer) in self.layers.iter().enumerate() {
-            self.check_layer(index, layer, &mut matrices)?;
+            self.check_rule(index, layer)?;
+            for (at, term) in layer.terms.iter().enumerate() {
+                LayerCheck { arch: self, layer: index, term: at, log_size: layer.log_size }.term(term)?;
+            }
         }
-        let dims = self.dims(self.output.source).ok_or(ModelError::OutputSource { missing: self.output.source })?;
-        check_cells(Place::Output, dims, &self.output.shape, &self.output.cells)
+        for (output, port) in self.outputs.iter().enumerate() {
+            let place = Place::Output(output);
+            let missing = ModelError::OutputSource { output, missing: port.source };
+            let log_size = self.log_size(port.source).filter(|_| !port.source.is_secret()).ok_or(missing)?;
+            check_shape(place, &port.shape, &port.cells)?;
+            check_cells(place, log_size, port.cells.iter().copied())?;
+        }
+        Ok(())
+    }
+
+    fn check_ports(&self) -> Result<(), ModelError> {
+        if self.input.ports.is_empty() || self.outputs.is_empty() {
+            return Err(ModelError::PortCount { inputs: self.input.ports.len(), outputs: self.outputs.len() });
+        }
+        let half = 1i32 << (self.input.bits - 1);
+        for (index, port) in self.input.ports.iter().enumerate() {
+            let (place, (low, high)) = (Place::Port(index), port.range);
+            check_shape(place, &port.shape, &port.cells)?;
+            if low > high || low < -half || high >= half {
+                return Err(ModelError::PortRange { place, low, high });
+            }
+        }
+        check_cells(Place::Input, self.input.log_size, self.input.ports.iter().flat_map(|port| port.cells.iter().copied()))
     }
 
     fn check_tables(&self) -> Result<(), ModelError> {
         if self.tables.len() > MAX_TABLES {
             return Err(ModelError::TableCount { have: self.tables.len() });
         }
-        for (index, table) in self.tables.iter().enumerate() {
-            if !(4..=16).contains(&table.bits) {
-                return Err(ModelError::TableBits { table: index, bits: table.bits });
+        for (table, description) in self.tables.iter().enumerate() {
+            if !(4..=16).contains(&description.bits) {
+                return Err(ModelError::TableBits { table, bits: description.bits });
             }
-            if let Function::LeakyRelu { slope } = table.function
-                && !(-(1 << 16)..=1 << 16).contains(&slope)
-            {
-                return Err(ModelError::Slope { table: index, slope });
+            if let Function::Real { program, .. } = &description.function {
+                // the depth of the stack follows from the program alone
+                let step = |depth: i64, instruction: &Instruction| match instruction {
+                    Instruction::Argument | Instruction::Constant(_) => Some(depth + 1),
+                    Instruction::Unary(_) => Some(depth).filter(|d| *d >= 1),
+                    Instruction::Binary(_) => Some(depth - 1).filter(|d| *d >= 1),
+                };
+                let depth = program.iter().try_fold(0, step);
+                if program.len() > MAX_PROGRAM || depth != Some(1) {
+                    return Err(ModelError::Program { table });
+                }
             }
-            let (min, max) = table.range();
-            if min < i32::from(i16::MIN) || max > i32::from(i16::MAX) {
-                return Err(ModelError::TableRange { table: index, min, max });
+            let (min, max) = description.range();
+            // values of an unsigned table without a function are distances, which may have all 16 bits
+            let wide = description.domain == Domain::Unsigned && description.is_identity();
+            let relu = description.domain == Domain::Unsigned && description.function == Function::Relu;
+            if relu || (!wide && (min < i32::from(i16::MIN) || max > i32::from(i16::MAX))) {
+                return Err(ModelError::TableRange { table, min, max });
             }
         }
         Ok(())
     }
 
-    fn check_layer(&self, index: usize, layer: &Layer, matrices: &mut usize) -> Result<(), ModelError> {
-        check_dims(Place::Layer(index), layer.dims)?;
-        if layer.terms.is_empty() {
-            return Err(ModelError::NoTerms { layer: index });
-        }
-        if layer.shift > MAX_SHIFT {
-            return Err(ModelError::Shift { layer: index, shift: layer.shift });
-        }
-        if self.table(layer).is_none() {
-            return Err(ModelError::UnknownTable { layer: index, table: layer.table });
-        }
-        for (at, term) in layer.terms.iter().enumerate() {
-            let missing = ModelError::UnknownSource { layer: index, missing: term.source() };
-            let earlier = match term.source() {
-                Source::Input => true,
-                Source::Pre(from) | Source::Post(from) => (from as usize) < index,
+    fn check_loops(&self) -> Result<(), ModelError> {
+        let mut end = 0u64;
+        for (index, Loop { first, layers, log_steps }) in self.loops.iter().copied().enumerate() {
+            let after = u64::from(first) + u64::from(layers);
+            let inside = self.layers.get(first as usize..after.min(usize::MAX as u64) as usize);
+            let fits = |layer: &Layer| {
+                let axis = match layer.rule {
+                    Rule::Maximum { low, bits, .. } => u32::from(low) + u32::from(bits),
+                    _ => 0,
+                };
+                axis + u32::from(log_steps) <= u32::from(layer.log_size)
             };
-            let source = self.dims(term.source()).filter(|_| earlier).ok_or(missing)?;
-            TermCheck { layer: index, term: at, dims: layer.dims, source }.check(term)?;
-            if let Some(have) = term.weight() {
-                if have != *matrices {
-                    return Err(ModelError::WeightIndex { layer: index, term: at, have: have as u32, need: *matrices });
-                }
-                *matrices += 1;
+            if u64::from(first) < end || layers == 0 || !inside.is_some_and(|layers| layers.iter().all(fits)) {
+                return Err(ModelError::Loop { index });
             }
+            end = after;
         }
         Ok(())
+    }
+
+    fn check_rule(&self, index: usize, layer: &Layer) -> Result<(), ModelError> {
+        if let Some(table) = layer.rule.table().filter(|t| *t as usize >= self.tables.len()) {
+            return Err(ModelError::UnknownTable { layer: index, table });
+        }
+        match &layer.rule {
+            Rule::Requantise { shift, .. } if *shift > MAX_SHIFT => Err(ModelError::Shift { layer: index, shift: *shift }),
+            Rule::Divide { limb_bits, .. } | Rule::Quotient { limb_bits, .. } | Rule::SquareRoot { limb_bits, .. }
+                if !(4..=16).contains(limb_bits) =>
+            {
+                Err(ModelError::LimbBits { layer: index, bits: *limb_bits })
+            }
+            Rule::Divide { by: Divisor { axes, operand }, .. } | Rule::Quotient { by: Divisor { axes, operand }, .. } => {
+                // a divisor is checked as a term that reads it, whose runs are whole axes
+                let term = Term { coefficient: 1, axes: axes.clone(), summed: 0, left: operand.clone(), right: None };
+                LayerCheck { arch: self, layer: index, term: layer.terms.len(), log_size: layer.log_size }.term(&term)?;
+                let plain = operand.runs.iter().all(|run| matches!(run.index, Index::Axis(_)));
+                if plain && !operand.source.is_secret() {
+                    Ok(())
+                } else {
+                    Err(ModelError::Runs { layer: index, term: layer.terms.len(), of: operand.source })
+                }
+            }
+            Rule::Maximum { low, bits, len, .. } => {
+                let whole = u64::from(*len) == 1 << *bits;
+                let aligned = |term: &Term| whole || maximum::axis_at(term, *low, *bits).is_some();
+                let inside =
+                    u32::from(*low) + u32::from(*bits) <= u32::from(layer.log_size) && (1..=1u64 << bits).contains(&u64::from(*len));
+                if inside && layer.constant == 0 && layer.terms.iter().all(aligned) {
+                    Ok(())
+                } else {
+                    Err(ModelError::MaximumAxis { layer: index, bits: *bits })
+                }
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-/// Checks one term, its source's dimensions already being checked.
-struct TermCheck {
+/// Checks one term.
+struct LayerCheck<'a> {
+    arch: &'a Architecture,
     layer: usize,
     term: usize,
-    dims: Dims,
-    source: Dims,
+    log_size: u8,
 }
 
-impl TermCheck {
-    fn check(&self, term: &Term) -> Result<(), ModelError> {
-        let Self { layer, term: at, dims, source } = *self;
-        match term {
-            Term::Dense { .. } if dims.height != 1 || dims.width != 1 => Err(ModelError::DenseDims { layer, term: at }),
-            Term::Dense { .. } => self.weight_block(source.log_size() + dims.log_channels()),
-            Term::Conv { window, .. } => {
-                self.window(window, 0, AxisOf::Rows, dims.height, source.height)?;
-                self.window(window, 1, AxisOf::Columns, dims.width, source.width)?;
-                // The executor's patches of a row; the prover's tables per kernel position.
-                let [height, width] = window.kernel.map(u64::from);
-                self.work(u128::from(dims.width) * u128::from(source.channels) * u128::from(height * width))?;
-                self.work(1 << (window.log_height() + source.log_height()))?;
-                self.work(1 << (window.log_width() + source.log_width()))?;
-                self.weight_block(window.log_kernel() + source.log_channels() + dims.log_channels())
+impl LayerCheck<'_> {
+    fn term(&self, term: &Term) -> Result<(), ModelError> {
+        let (layer, at) = (self.layer, self.term);
+        let sum = |axes: &[u8]| axes.iter().map(|log| u32::from(*log)).sum::<u32>();
+        let outputs = term.axes.get(..term.outputs()).unwrap_or_default();
+        if term.axes.len() > MAX_AXES || usize::from(term.summed) > term.axes.len() || sum(outputs) != self.log_size.into() {
+            return Err(ModelError::Axes { layer, term: at });
+        }
+        if sum(&term.axes) > 40 || (term.right.is_none() && term.summed > 0) {
+            return Err(ModelError::Summed { layer, term: at });
+        }
+        if term.coefficient == 0 {
+            return Err(ModelError::ZeroCoefficient { layer, term: at });
+        }
+        for operand in term.operands() {
+            self.operand(term, operand)?;
+            let named = |axis: usize| operand.runs.iter().flat_map(|run| run.index.axes()).any(|a| usize::from(a) == axis);
+            if !(outputs.len()..term.axes.len()).all(named) {
+                return Err(ModelError::Summed { layer, term: at });
             }
-            Term::Stencil { rows, cols, .. } => {
-                if source.channels != dims.channels {
-                    return Err(ModelError::StencilChannels { layer, term: at, have: source.channels, need: dims.channels });
+        }
+        self.order(term)
+    }
+
+    fn operand(&self, term: &Term, operand: &Operand) -> Result<(), ModelError> {
+        let runs = ModelError::Runs { layer: self.layer, term: self.term, of: operand.source };
+        let missing = ModelError::UnknownSource { layer: self.layer, missing: operand.source };
+        let log_size = self.arch.log_size(operand.source).ok_or(missing)?;
+        let bits: u32 = operand.runs.iter().map(|run| u32::from(run.log_len)).sum();
+        let mut named = [false; MAX_AXES];
+        let fresh = operand.runs.iter().flat_map(|run| run.index.axes()).all(|axis| {
+            let slot = named.get_mut(usize::from(axis)).filter(|_| usize::from(axis) < term.axes.len());
+            slot.is_some_and(|slot| !std::mem::replace(slot, true))
+        });
+        if bits != u32::from(log_size) || !fresh || operand.runs.len() > 2 * MAX_AXES {
+            return Err(runs);
+        }
+        let mut work = 1u64;
+        for run in &operand.runs {
+            let axis = |axis: u8| 1u64 << term.axes[usize::from(axis)];
+            match &run.index {
+                Index::Axis(a) if term.axes[usize::from(*a)] != run.log_len => return Err(runs),
+                Index::Axis(_) => {}
+                Index::Map { axis: a, entries } => {
+                    self.entries(entries, a.map_or(1, axis), 1 << run.log_len, term.right.is_some())?;
+                    if term.right.is_none() {
+                        work = work.saturating_mul(most_entries(entries));
+                    }
                 }
-                // The source's rows at the layer's width.
-                self.work(u128::from(source.height) << dims.log_width())?;
-                self.axis(rows, AxisOf::Rows, dims.height, source.height)?;
-                self.axis(cols, AxisOf::Columns, dims.width, source.width)
+                Index::Window { out, kernel, window } => self.window(window, [axis(*out), axis(*kernel), 1 << run.log_len])?,
             }
-            Term::Gather { coefficient, pairs, .. } => self.gather(*coefficient, pairs),
         }
-    }
-
-    fn work(&self, values: u128) -> Result<(), ModelError> {
-        if values <= 1 << MAX_LOG_BLOCK { Ok(()) } else { Err(ModelError::TermWork { layer: self.layer, term: self.term }) }
-    }
-
-    fn weight_block(&self, log_size: u32) -> Result<(), ModelError> {
-        if log_size <= MAX_LOG_BLOCK { Ok(()) } else { Err(ModelError::WeightBlock { layer: self.layer, term: self.term, log_size }) }
-    }
-
-    fn window(&self, window: &Window, axis: usize, name: AxisOf, output: u32, input: u32) -> Result<(), ModelError> {
-        let [kernel, stride, padding, dilation] =
-            [window.kernel, window.stride, window.padding, window.dilation].map(|of| of.get(axis).map_or(0, |&v| u64::from(v)));
-        let (out, len) = (u64::from(output), u64::from(input));
-        // 2^26 bounds the work on an axis, and keeps `Window::log_kernel` from overflowing.
-        if kernel == 0 || stride == 0 || dilation == 0 || kernel * out > 1 << MAX_LOG_BLOCK {
-            return Err(ModelError::Window { layer: self.layer, term: self.term });
+        // what a linear term reads, over all of its cells
+        if work.saturating_mul(1 << self.log_size.min(MAX_LOG_BLOCK)) > 1 << (MAX_LOG_BLOCK + 4) {
+            return Err(ModelError::TermWork { layer: self.layer, term: self.term });
         }
-        // With the largest bottom padding, reach - 1, the last window must fit: (out-1)·stride + reach <= len + padding + reach - 1.
-        let reach = (kernel - 1) * dilation + 1;
-        if padding < reach && (out - 1) * stride < len + padding {
-            return Ok(());
-        }
-        Err(ModelError::WindowLength { layer: self.layer, term: self.term, axis: name, output, input })
+        Ok(())
     }
 
-    fn axis(&self, map: &AxisMap, axis: AxisOf, to_length: u32, from_length: u32) -> Result<(), ModelError> {
+    fn entries(&self, entries: &[Entry], places: u64, numbers: u64, product: bool) -> Result<(), ModelError> {
         let (layer, term) = (self.layer, self.term);
-        for &(to, from, coefficient) in &map.entries {
-            if to >= to_length || from >= from_length {
-                return Err(ModelError::StencilEntry { layer, term, axis, to, from, to_length, from_length });
-            }
-            if coefficient == 0 {
-                return Err(ModelError::ZeroCoefficient { layer, term });
-            }
+        if let Some(e) = entries.iter().find(|e| u64::from(e.to) >= places || u64::from(e.from) >= numbers) {
+            return Err(ModelError::Entry { layer, term, to: e.to, from: e.from });
         }
-        match repeated(map.entries.iter().map(|&(to, from, _)| (to, from))) {
-            Some((to, from)) => Err(ModelError::StencilRepeated { layer, term, axis, to, from }),
-            None => Ok(()),
-        }
-    }
-
-    fn gather(&self, coefficient: i32, pairs: &[(u32, u32)]) -> Result<(), ModelError> {
-        let (layer, term) = (self.layer, self.term);
-        if coefficient == 0 {
+        if entries.iter().any(|e| e.coefficient == 0) {
             return Err(ModelError::ZeroCoefficient { layer, term });
         }
-        if let Some(&(to, from)) = pairs.iter().find(|&&(to, from)| !self.dims.holds(to) || !self.source.holds(from)) {
-            return Err(ModelError::GatherPair { layer, term, to, from });
+        if let Some((to, from)) = repeated(entries.iter().map(|e| (e.to, e.from))) {
+            return Err(ModelError::Entry { layer, term, to, from });
         }
-        match repeated(pairs.iter().copied()) {
-            Some((to, from)) => Err(ModelError::GatherRepeated { layer, term, to, from }),
-            None => Ok(()),
+        if product {
+            let several = repeated(entries.iter().map(|e| e.to));
+            if let Some(to) = several.or(entries.iter().find(|e| e.coefficient != 1).map(|e| e.to)) {
+                return Err(ModelError::Selection { layer, term, to });
+            }
         }
+        Ok(())
+    }
+
+    fn window(&self, window: &Window, [outputs, kernel, numbers]: [u64; 3]) -> Result<(), ModelError> {
+        let Window { outputs: o, kernel: k, inputs, stride, dilation, padding } = *window;
+        let fit = (1..=outputs).contains(&o.into()) && (1..=kernel).contains(&k.into()) && (1..=numbers).contains(&inputs.into());
+        // 2^26 bounds the work on an axis, and keeps places from overflowing
+        let small =
+            [stride, dilation, padding].iter().all(|v| *v <= 1 << MAX_LOG_BLOCK) && u64::from(o) * u64::from(k) <= 1 << MAX_LOG_BLOCK;
+        if fit && small && stride > 0 && dilation > 0 {
+            return Ok(());
+        }
+        Err(ModelError::Window { layer: self.layer, term: self.term })
+    }
+
+    /// A layer reads what is computed before it: earlier layers, and in a loop earlier steps.
+    fn order(&self, term: &Term) -> Result<(), ModelError> {
+        let here = self.arch.loop_of(self.layer as u32);
+        let steps = term.outputs().checked_sub(1).map(|axis| axis as u8);
+        if let Some(of) = here
+            && steps.is_none_or(|axis| term.axes[usize::from(axis)] != of.log_steps)
+        {
+            return Err(ModelError::Axes { layer: self.layer, term: self.term });
+        }
+        for operand in term.operands() {
+            let Some(read) = operand.source.layer() else { continue };
+            let same = here.filter(|of| self.arch.loop_of(read) == Some(of));
+            let earlier = (read as usize) < self.layer;
+            let good = match (same, operand.runs.last()) {
+                (None, _) => earlier,
+                (Some(_), None) => false,
+                // the highest bits number the steps on both sides
+                (Some(of), Some(run)) => {
+                    run.log_len == of.log_steps
+                        && match &run.index {
+                            Index::Axis(axis) => earlier && Some(*axis) == steps,
+                            Index::Map { axis, entries } => {
+                                *axis == steps && entries.iter().all(|e| e.from < e.to || (earlier && e.from == e.to))
+                            }
+                            Index::Window { .. } => false,
+                        }
+                }
+            };
+            if !good {
+                return Err(ModelError::UnknownSource { layer: self.layer, missing: operand.source });
+            }
+        }
+        Ok(())
     }
 }
 
-impl Dims {
-    /// Whether `cell` is an index into the padded block that is not padding.
-    pub fn holds(&self, cell: u32) -> bool {
-        let (row, w) = (cell >> self.log_width(), cell & ((1 << self.log_width()) - 1));
-        let (c, h) = (row >> self.log_height(), row & ((1 << self.log_height()) - 1));
-        c < self.channels && h < self.height && w < self.width
-    }
+/// How many entries a place has at most.
+fn most_entries(entries: &[Entry]) -> u64 {
+    let mut places: Vec<u32> = entries.iter().map(|e| e.to).collect();
+    places.sort_unstable();
+    places.chunk_by(|a, b| a == b).map(|run| run.len() as u64).max().unwrap_or(0)
 }
 
-fn check_dims(place: Place, dims: Dims) -> Result<(), ModelError> {
-    let lengths = [dims.channels, dims.height, dims.width];
-    // Each length first: the log of a larger one does not exist.
-    if lengths.iter().all(|n| (1..=1 << MAX_LOG_BLOCK).contains(n)) && dims.log_size() <= MAX_LOG_BLOCK {
-        return Ok(());
-    }
-    Err(ModelError::BlockSize { place, dims })
-}
-
-fn check_cells(place: Place, dims: Dims, shape: &[u32], cells: &[u32]) -> Result<(), ModelError> {
+fn check_shape(place: Place, shape: &[u32], cells: &[u32]) -> Result<(), ModelError> {
     let elements = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n as usize));
     if elements != Some(cells.len()) || cells.is_empty() {
         return Err(ModelError::Shape { place, shape: shape.to_vec(), cells: cells.len() });
     }
-    if let Some(&cell) = cells.iter().find(|&&cell| !dims.holds(cell)) {
+    Ok(())
+}
+
+fn check_cells(place: Place, log_size: u8, cells: impl Iterator<Item = u32> + Clone) -> Result<(), ModelError> {
+    if let Some(cell) = cells.clone().find(|cell| u64::from(*cell) >= 1 << log_size) {
         return Err(ModelError::CellOutside { place, cell });
     }
-    match repeated(cells.iter().copied()) {
+    match repeated(cells) {
         Some(cell) => Err(ModelError::CellRepeated { place, cell }),
         None => Ok(()),
     }

@@ -3,11 +3,15 @@
 //! The named ones have the shapes of the benchmark networks and weights of a realistic spread (that of He's initialisation).
 //! [`random_network`] makes small networks that together reach every term, table and rule of the semantics.
 
+pub mod builder;
 mod random;
+mod rules;
 
+pub use builder::{NetworkBuilder, Tensor};
 pub use random::random_network;
+pub use rules::{attention, layer_norm, recurrent};
 
-use crate::model::{Architecture, AxisMap, Dims, Function, Input, NetworkBuilder, Source, Term, Weights, Window};
+use crate::model::{Architecture, Domain, Function, Term, Weights};
 
 /// A small generator of pseudo-random numbers (SplitMix64, Steele et al., OOPSLA 2014). Not for secrets.
 #[derive(Clone, Debug)]
@@ -53,71 +57,66 @@ const WEIGHT_SCALE: u8 = 10;
 struct Sample {
     builder: NetworkBuilder,
     random: Random,
-    at: Source,
+    at: Tensor,
 }
 
 impl Sample {
-    fn new(dims: Dims, seed: u64) -> Self {
-        Self { builder: NetworkBuilder::new(Input::row_major(dims, BITS, SCALE), BITS), random: Random::new(seed), at: Source::Input }
+    fn new(dims: &[u32], seed: u64) -> Self {
+        let (builder, at) = NetworkBuilder::new(dims, BITS, SCALE, BITS);
+        Self { builder, random: Random::new(seed), at }
     }
 
-    fn add(
-        &mut self,
-        dims: Dims,
-        fan_in: u32,
-        function: Function,
-        term: impl FnOnce(&mut NetworkBuilder, &mut dyn FnMut() -> i16) -> Term,
-    ) {
+    /// Weights of a realistic spread for this many inputs.
+    fn weights(random: &mut Random, fan_in: u32) -> impl FnMut() -> i16 + '_ {
         let deviation = (2.0 / f64::from(fan_in)).sqrt() * f64::from(1 << WEIGHT_SCALE);
         let limit = f64::from(1 << (BITS - 1)) - 1.0;
-        let random = &mut self.random;
-        let term = term(&mut self.builder, &mut || random.normal(deviation).clamp(-limit, limit) as i16);
+        move || random.normal(deviation).clamp(-limit, limit) as i16
+    }
+
+    fn add(&mut self, dims: Vec<u32>, term: Term, function: Function) {
         let unit = f64::from(1u32 << (WEIGHT_SCALE + SCALE as u8));
-        let bias = (0..dims.channels).map(|_| self.random.normal(0.1 * unit) as i32).collect();
-        let table = self.builder.table(BITS, function);
-        self.at = self.builder.layer(dims, vec![term], Some(bias), WEIGHT_SCALE, table);
+        let bias = (0..dims[0]).map(|_| self.random.normal(0.1 * unit) as i32).collect();
+        let positions = builder::logs(&dims[1..]).iter().sum();
+        let bias = self.builder.bias(positions, bias);
+        let table = self.builder.table(BITS, Domain::Signed, function);
+        self.at = self.builder.requantise(&dims, vec![term, bias], WEIGHT_SCALE, table);
     }
 
     /// A convolution of stride 1 with ReLU.
     fn conv(&mut self, channels: u32, kernel: u32, padding: u32) {
-        let (source, from) = (self.at, self.builder.dims(self.at));
-        let length = |n: u32| n + 2 * padding + 1 - kernel;
-        let window = Window { kernel: [kernel; 2], stride: [1; 2], padding: [padding; 2], dilation: [1; 2] };
-        let dims = Dims::new(channels, length(from.height), length(from.width));
-        let fan_in = from.channels * kernel * kernel;
-        self.add(dims, fan_in, Function::Relu, |b, weight| b.conv(source, channels, window, |_, _, _, _| weight()));
+        let fan_in = self.at.dims[0] * kernel * kernel;
+        let weights = Self::weights(&mut self.random, fan_in);
+        let (term, dims) = self.builder.conv(&self.at, channels, [kernel, 1, padding], weights);
+        self.add(dims, term, Function::Relu);
     }
 
     fn dense(&mut self, outputs: u32, function: Function) {
-        let source = self.at;
-        let fan_in = self.builder.dims(source).len() as u32;
-        self.add(Dims::vector(outputs), fan_in, function, |b, weight| b.dense(source, outputs, |_, _, _, _| weight()));
+        let fan_in = self.at.dims.iter().product();
+        let weights = Self::weights(&mut self.random, fan_in);
+        let term = self.builder.dense(&self.at, outputs, weights);
+        self.add(vec![outputs], term, function);
     }
 
     /// Maxima of 2 × 2 windows.
     fn max_pool(&mut self) {
-        let from = self.builder.dims(self.at);
-        self.at = self.builder.max_pool(self.at, BITS, [2; 2], [2; 2], [from.height / 2, from.width / 2]);
+        let out = [self.at.dims[1] / 2, self.at.dims[2] / 2];
+        self.at = self.builder.max_pool(&self.at, BITS, [2; 2], [2; 2], out);
     }
 
-    /// Averages of 2 × 2 windows: a stencil and a shift by 2.
+    /// Averages of 2 × 2 windows: a map and a shift by 2.
     fn average_pool(&mut self) {
-        let from = self.builder.dims(self.at);
-        let dims = Dims::new(from.channels, from.height / 2, from.width / 2);
-        let map = |length, from| AxisMap::window(length, from, 2, 2, 0);
-        let term = Term::Stencil { source: self.at, rows: map(dims.height, from.height), cols: map(dims.width, from.width) };
-        let table = self.builder.table(BITS, Function::Identity);
-        self.at = self.builder.layer(dims, vec![term], None, 2, table);
+        let table = self.builder.table(BITS, Domain::Signed, Function::Identity);
+        self.at = self.builder.average_pool(&self.at, 2, 2, table);
     }
 
     fn finish(self) -> (Architecture, Weights) {
-        self.builder.finish(self.at, SCALE).expect("sample networks are valid by construction")
+        self.builder.finish(&self.at, SCALE).expect("sample networks are valid by construction")
     }
 }
 
 /// A CNN for 8 × 8 digits: 4,856 parameters, two convolutions with max pools, two dense layers.
 pub fn digits_cnn() -> (Architecture, Weights) {
-    let mut net = Sample::new(Dims::new(1, 8, 8), 1);
+    let mut net = Sample::new(&[1, 8, 8], 1);
     for channels in [8, 16] {
         net.conv(channels, 3, 1);
         net.max_pool();
@@ -129,7 +128,7 @@ pub fn digits_cnn() -> (Architecture, Weights) {
 
 /// LeNet-5 for 28 × 28 images, with ReLU and max pools: 61,706 parameters.
 pub fn lenet5() -> (Architecture, Weights) {
-    let mut net = Sample::new(Dims::new(1, 28, 28), 2);
+    let mut net = Sample::new(&[1, 28, 28], 2);
     for (channels, padding) in [(6, 2), (16, 0)] {
         net.conv(channels, 5, padding);
         net.max_pool();
@@ -142,7 +141,7 @@ pub fn lenet5() -> (Architecture, Weights) {
 
 /// A CNN for 3 × 32 × 32 images: about 264,000 parameters, three convolutions with average pools, two dense layers.
 pub fn cifar_cnn() -> (Architecture, Weights) {
-    let mut net = Sample::new(Dims::new(3, 32, 32), 3);
+    let mut net = Sample::new(&[3, 32, 32], 3);
     for channels in [16, 32, 56] {
         net.conv(channels, 3, 1);
         net.average_pool();
@@ -159,7 +158,7 @@ pub fn mlp_4x1024() -> (Architecture, Weights) {
 
 /// `depth` dense layers of `width`, with ReLU between them.
 pub fn mlp(width: u32, depth: u32) -> (Architecture, Weights) {
-    let mut net = Sample::new(Dims::vector(width), 4);
+    let mut net = Sample::new(&[width], 4);
     for _ in 1..depth {
         net.dense(width, Function::Relu);
     }
@@ -170,7 +169,7 @@ pub fn mlp(width: u32, depth: u32) -> (Architecture, Weights) {
 /// Convolutions of 8 channels on `size × size` images, halved down to 4 × 4, then a dense layer: activations grow with `size`, parameters hardly do.
 /// `size` is a power of two, at least 4.
 pub fn convolutions(size: u32) -> (Architecture, Weights) {
-    let mut net = Sample::new(Dims::new(1, size, size), 5);
+    let mut net = Sample::new(&[1, size, size], 5);
     net.conv(8, 3, 1);
     for _ in 2..size.ilog2() {
         net.conv(8, 3, 1);
@@ -182,7 +181,7 @@ pub fn convolutions(size: u32) -> (Architecture, Weights) {
 
 /// VGG-16's convolutions for 3 × 32 × 32 images and one dense layer, with average pools: 14.7 million parameters.
 pub fn vgg16() -> (Architecture, Weights) {
-    let mut net = Sample::new(Dims::new(3, 32, 32), 6);
+    let mut net = Sample::new(&[3, 32, 32], 6);
     for (channels, layers) in [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)] {
         for _ in 0..layers {
             net.conv(channels, 3, 1);
@@ -194,9 +193,9 @@ pub fn vgg16() -> (Architecture, Weights) {
 }
 
 fn fill(arch: &Architecture, mut value: impl FnMut(usize, i64, i64) -> i64) -> Vec<i32> {
-    let mut block = vec![0; arch.input.dims.block_len()];
+    let mut block = vec![0; 1 << arch.input.log_size];
     let half = 1i64 << (arch.input.bits - 1);
-    for (index, &cell) in arch.input.cells.iter().enumerate() {
+    for (index, &cell) in arch.input.ports.iter().flat_map(|port| &port.cells).enumerate() {
         block[cell as usize] = value(index, -half, half - 1) as i32;
     }
     block

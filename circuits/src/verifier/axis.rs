@@ -1,10 +1,13 @@
 //! One axis of a public linear map between columns, seen from its source: `t(from) = Σ_to eq(u, to) · m(to, from)`, and `t`'s extension at a point.
 //!
 //! Where the map is made of whole shifts, as convolutions with "same" padding and pooling are, the extension takes a number of multiplications that grows with
-//! the number of coordinates and not of places: addition of a constant is a walk over bits with a carry.
+//! the number of coordinates and not of places: addition of a constant is a walk over bits with a carry. So it does where it is the identity on the first places, or a sum
+//! of these, as for axes whose lengths are no powers of two.
 
 use super::eq::{eq_index, eq_table};
-use crate::model::{AxisMap, Window};
+use super::first::{Beginning, First, Form, below};
+use super::products::Place;
+use crate::model::{Entry, Window};
 use crate::scalar::{Scalar, int, sum};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,10 +18,14 @@ const MAX_LOG_STRIDE: u32 = 3;
 /// `t`.
 #[derive(Clone, Debug)]
 pub enum Axis<S> {
+    /// `eq(point, ·)`.
+    Point(Vec<S>),
     /// Its `2^log_len` values.
     Table(Vec<S>),
     /// See there.
     Shifts(Shifts<S>),
+    /// See there.
+    First(First<S>),
 }
 
 /// `t(2^log_stride · to + d) = Σ_(d, w) w · eq(u, to)`, wherever that is a place.
@@ -39,33 +46,51 @@ struct Sides {
 }
 
 impl<S: Scalar> Axis<S> {
-    /// An axis of a convolution: `len` outputs and inputs, kernel places weighted with `eq(s, ·)`. `to` says which coordinates of `u` number the outputs.
-    pub fn window(window: &Window, axis: usize, len: [u32; 2], u: &[S], to: Range<usize>, s: &[S], log_len: u32) -> Self {
-        let e_k = eq_table(s);
-        let sides = Sides { log_to: to.len() as u32, log_from: log_len };
-        if let Some((log_stride, shifts)) = shifts_of_window(window, axis, len, sides) {
-            let shifts = shifts.into_iter().map(|(d, k)| (d, e_k[k].clone())).collect();
-            return Self::Shifts(Shifts { to, log_len, log_stride, shifts });
+    /// A window: places of the kernel weighted with `eq` of theirs, outputs likewise.
+    pub fn window(window: &Window, out: &Place, kernel: &Place, u: &[S], s: &[S], log_len: u32) -> Self {
+        let e_k = eq_table(kernel.coordinates(u, s));
+        if let Place::Output(to) = out {
+            let sides = Sides { log_to: to.len() as u32, log_from: log_len };
+            if let Some((log_stride, shifts)) = shifts_of_window(window, sides) {
+                let shifts = shifts.into_iter().map(|(d, k)| (d, e_k[k].clone())).collect();
+                return Self::Shifts(Shifts { to: to.clone(), log_len, log_stride, shifts });
+            }
         }
-        let (e, mut table) = (eq_table(&u[to]), vec![S::zero(); 1 << log_len]);
-        for (out, k, at) in window.taps(axis, len[0], len[1]) {
+        let (e, mut table) = (eq_table(out.coordinates(u, s)), vec![S::zero(); 1 << log_len]);
+        for (out, k, at) in window.taps() {
             table[at] = table[at].clone() + e[out].clone() * &e_k[k];
         }
         Self::Table(table)
     }
 
-    /// An axis of a stencil.
-    pub fn stencil(map: &AxisMap, u: &[S], to: Range<usize>, log_len: u32) -> Self {
+    /// A map; without an axis all of its entries are of one place.
+    pub fn map(entries: &[Entry], axis: Option<&Place>, u: &[S], s: &[S], log_len: u32) -> Self {
         let coefficient = |c: i32| int(i64::from(c));
-        let sides = Sides { log_to: to.len() as u32, log_from: log_len };
-        if let Some((log_stride, shifts)) = shifts_of_map(map, sides) {
-            let shifts = shifts.into_iter().map(|(d, c)| (d, S::constant(coefficient(c)))).collect();
-            return Self::Shifts(Shifts { to, log_len, log_stride, shifts });
+        let coordinates = axis.map_or(&[][..], |axis| axis.coordinates(u, s));
+        if let Some(Beginning { count, coefficient: c, form }) = Beginning::of(entries) {
+            let coefficient = coefficient(c);
+            match form {
+                Form::Each => return Self::First(First { u: Some(coordinates.to_vec()), count, coefficient, log_len }),
+                Form::ToZero if coordinates.is_empty() => return Self::First(First { u: None, count, coefficient, log_len }),
+                Form::FromZero if log_len == 0 => return Self::Table(vec![below(coordinates, count).times(coefficient)]),
+                Form::ToZero | Form::FromZero => {}
+            }
         }
-        let (e, mut table) = (eq_table(&u[to]), vec![S::zero(); 1 << log_len]);
-        for (to, from, c) in &map.entries {
-            let value = &mut table[*from as usize];
-            *value = value.clone() + e[*to as usize].times(coefficient(*c));
+        if let Some(Place::Output(to)) = axis {
+            let sides = Sides { log_to: to.len() as u32, log_from: log_len };
+            if let Some((log_stride, shifts)) = shifts_of_map(entries, sides) {
+                let shifts = shifts.into_iter().map(|(d, c)| (d, S::constant(coefficient(c)))).collect();
+                return Self::Shifts(Shifts { to: to.clone(), log_len, log_stride, shifts });
+            }
+        }
+        Self::table(entries, coordinates, log_len)
+    }
+
+    fn table(entries: &[Entry], coordinates: &[S], log_len: u32) -> Self {
+        let (e, mut table) = (eq_table(coordinates), vec![S::zero(); 1 << log_len]);
+        for entry in entries {
+            let value = &mut table[entry.from as usize];
+            *value = value.clone() + e[entry.to as usize].times(int(i64::from(entry.coefficient)));
         }
         Self::Table(table)
     }
@@ -73,15 +98,19 @@ impl<S: Scalar> Axis<S> {
     /// Log of the number of places.
     pub fn log_len(&self) -> u32 {
         match self {
+            Self::Point(point) => point.len() as u32,
             Self::Table(table) => table.len().ilog2(),
             Self::Shifts(shifts) => shifts.log_len,
+            Self::First(first) => first.log_len,
         }
     }
 
     /// All values; `u` is the lookup argument's point.
     pub fn values(&self, u: &[S]) -> Vec<S> {
         match self {
+            Self::Point(point) => eq_table(point),
             Self::Table(table) => table.clone(),
+            Self::First(first) => first.values(),
             Self::Shifts(Shifts { to, log_len, log_stride, shifts }) => {
                 let mut table = vec![S::zero(); 1 << log_len];
                 for (to, e) in eq_table(&u[to.clone()]).iter().enumerate() {
@@ -125,17 +154,17 @@ fn count(d: i64, log_stride: u32, [outputs, places]: [i64; 2]) -> i64 {
 }
 
 /// A convolution's axis as shifts of all places, by places of its kernel, if it is that: log of the stride, and the shifts.
-fn shifts_of_window(window: &Window, axis: usize, len: [u32; 2], sides: Sides) -> Option<(u32, Vec<(i64, usize)>)> {
-    let stride = window.stride[axis];
+fn shifts_of_window(window: &Window, sides: Sides) -> Option<(u32, Vec<(i64, usize)>)> {
+    let stride = window.stride;
     let log_stride = stride.trailing_zeros();
     if !stride.is_power_of_two() || log_stride > MAX_LOG_STRIDE.min(sides.log_from) {
         return None;
     }
-    let len = len.map(i64::from);
+    let len = [window.outputs, window.inputs].map(i64::from);
     let mut shifts = Vec::new();
     let mut taps = 0;
-    for k in 0..window.kernel[axis] {
-        let d = i64::from(k) * i64::from(window.dilation[axis]) - i64::from(window.padding[axis]);
+    for k in 0..window.kernel {
+        let d = i64::from(k) * i64::from(window.dilation) - i64::from(window.padding);
         let places = sides.places(d, log_stride);
         // as many as there are anywhere, so all of them
         if count(d, log_stride, len) != places {
@@ -150,13 +179,13 @@ fn shifts_of_window(window: &Window, axis: usize, len: [u32; 2], sides: Sides) -
 }
 
 /// A stencil's axis as shifts of all places with their coefficients, if it is that: log of the stride, and the shifts.
-fn shifts_of_map(map: &AxisMap, sides: Sides) -> Option<(u32, Vec<(i64, i32)>)> {
+fn shifts_of_map(entries: &[Entry], sides: Sides) -> Option<(u32, Vec<(i64, i32)>)> {
     (0..=sides.log_from.min(MAX_LOG_STRIDE)).find_map(|log_stride| {
         // (a map names no pair of places twice)
         let mut shifts: BTreeMap<(i64, i32), i64> = BTreeMap::new();
-        for (to, from, c) in &map.entries {
-            *shifts.entry((i64::from(*from) - (i64::from(*to) << log_stride), *c)).or_default() += 1;
-            if 2 * shifts.len() > map.entries.len() {
+        for entry in entries {
+            *shifts.entry((i64::from(entry.from) - (i64::from(entry.to) << log_stride), entry.coefficient)).or_default() += 1;
+            if 2 * shifts.len() > entries.len() {
                 return None;
             }
         }
@@ -240,7 +269,8 @@ mod tests {
     /// `t` by its definition.
     fn definition(window: &Window, len: [u32; 2], s: &[Fr], u: &[Fr], log_len: u32) -> Vec<Fr> {
         let (e, e_k, mut table) = (eq_table(u), eq_table(s), vec![Fr::ZERO; 1 << log_len]);
-        window.taps(0, len[0], len[1]).for_each(|(out, k, at)| table[at] += e[out] * e_k[k]);
+        assert_eq!([window.outputs, window.inputs], len);
+        window.taps().for_each(|(out, k, at)| table[at] += e[out] * e_k[k]);
         table
     }
 
@@ -267,15 +297,17 @@ mod tests {
         ] {
             let len = 1u32 << log_from;
             let outputs = (len + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
-            let window = Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], dilation: [dilation; 2] };
+            let window = Window { outputs, kernel, inputs: len, stride, dilation, padding };
             let log_to = outputs.next_power_of_two().ilog2() as usize;
             let (u, s) = (point(1000, 2 + log_to), point(50, kernel.next_power_of_two().ilog2() as usize));
             let to = 2..2 + log_to;
-            let axis = Axis::window(&window, 0, [outputs, len], &u, to.clone(), &s, log_from);
+            let kernel = Place::Variables(0..s.len());
+            let axis = Axis::window(&window, &Place::Output(to.clone()), &kernel, &u, &s, log_from);
             let expected = definition(&window, [outputs, len], &s, &u[to], log_from);
             assert_eq!(axis.values(&u), expected, "{window:?}");
             let p = point(9, 1 + log_from as usize);
             match axis {
+                Axis::Point(_) | Axis::First(_) => unreachable!("a window is none of these"),
                 Axis::Table(_) => tables += 1,
                 Axis::Shifts(shifts) => {
                     shifted += 1;
@@ -293,7 +325,8 @@ mod tests {
         let partial = pooling[1..].to_vec();
         for (entries, whole) in [(pooling, true), (partial, false), (Vec::new(), true)] {
             let u = point(5, 4);
-            let axis = Axis::stencil(&AxisMap { entries: entries.clone() }, &u, 0..4, 5);
+            let list: Vec<Entry> = entries.iter().map(|&(to, from, coefficient)| Entry { to, from, coefficient }).collect();
+            let axis = Axis::map(&list, Some(&Place::Output(0..4)), &u, &[], 5);
             assert_eq!(matches!(axis, Axis::Shifts(_)), whole);
             let e = eq_table(&u);
             let mut expected = vec![Fr::ZERO; 32];

@@ -5,16 +5,16 @@
 
 use super::axis::{Axis, CarryWalk};
 use super::eq::{eq, eq_index, eq_table};
+use super::products::{Place, Product, products};
 use super::runs::Powers;
-use super::{Challenges, powers, products, table};
+use super::{Challenges, powers, table};
 use crate::Fr;
-use crate::batch::Batch;
 use crate::layout::{Block, LeafKind};
-use crate::model::{Dims, Term};
-use crate::scalar::{Scalar, int, power_of_two, sum};
+use crate::model::Index;
+use crate::scalar::{Scalar, int, integer, power_of_two, sum};
 use crate::shape::Shape;
+use crate::system::{ColumnId, Equation, Lookup, Summand, TableId, View};
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// A summand of `L`, nonzero on one block only.
 #[derive(Clone, Debug)]
@@ -35,25 +35,14 @@ pub enum FunctionalTerm<S> {
         /// As many coordinates as the block has.
         point: Vec<S>,
     },
-    /// `coefficient · eq(channels, c) · rows[h] · columns[w]`.
+    /// `coefficient · Π_r axes_r[number of the run r] · eq(inferences, ·)`.
     Tensor {
         /// Where.
         block: Block,
         /// The factor.
         coefficient: S,
-        /// A point of the coordinates of channels and, above them, of inferences.
-        channels: Vec<S>,
-        /// Of the height's coordinates.
-        rows: Axis<S>,
-        /// Of the width's.
-        columns: Axis<S>,
-    },
-    /// A value per listed cell of an inference, times `eq(inferences, ·)`.
-    Cells {
-        /// Where.
-        block: Block,
-        /// `(cell of an inference, value)`.
-        cells: Vec<(usize, S)>,
+        /// By run of the cells' bits, the lowest first.
+        axes: Vec<Axis<S>>,
         /// As many coordinates as number inferences.
         inferences: Vec<S>,
     },
@@ -103,7 +92,7 @@ pub fn build<S: Scalar>(shape: &Shape, challenges: &Challenges<S>, claimed: &Cla
     let evaluations = claimed.product_evaluations;
     let delta = powers(&challenges.delta, 4 + 2 * evaluations.len());
     builder.lookup_claims(&delta[1]);
-    builder.layer_claims(&delta[2], claimed.product_sum);
+    builder.equation_claims(&delta[2], claimed.product_sum);
     builder.product_claims(&delta[3..], evaluations);
     builder.output_claims(&delta[3 + 2 * evaluations.len()], claimed.output_sum);
     let leaves = builder.leaves.into_iter().map(|(block, coefficient)| FunctionalTerm::Leaf { block, coefficient });
@@ -114,6 +103,10 @@ impl<S: Scalar> Builder<'_, S> {
     fn leaf(&mut self, block: Block, coefficient: S) {
         let sum = self.leaves.entry(block).or_insert_with(S::zero);
         *sum = sum.clone() + coefficient;
+    }
+
+    fn leaf_of(&mut self, column: ColumnId, coefficient: S) {
+        self.leaf(self.shape.layout.block(column), coefficient);
     }
 
     /// The numerators' claim (times 1) and the denominators' (times `delta`).
@@ -128,11 +121,12 @@ impl<S: Scalar> Builder<'_, S> {
             let low = &u[..block.log_size as usize];
             let e = eq_index(&u[block.log_size as usize..], block.offset >> block.log_size).seal();
             let leaf = Leaf { e: &e, delta, gamma: &gamma, beta: &challenges.beta };
-            denominator = denominator + self.leaf_block(*kind, &leaf, low);
-            if matches!(kind, LeafKind::Table { .. } | LeafKind::Range { .. }) {
-                denominator = denominator - &e;
-            } else {
-                numerator = numerator + &e;
+            match kind {
+                LeafKind::Rows(table) => denominator = denominator + self.rows(*table, &leaf, low) - &e,
+                LeafKind::Lookup(index) => {
+                    denominator = denominator + self.lookup(&shape.system.lookups[*index], &leaf);
+                    numerator = numerator + &e;
+                }
             }
         }
         let numerator = numerator.keep();
@@ -141,153 +135,143 @@ impl<S: Scalar> Builder<'_, S> {
         self.target = self.target.clone() + &leaves.numerator - numerator + (leaves.denominator.clone() - denominator) * delta;
     }
 
-    /// Adds the committed parts of one block of leaves to `L` and returns the public part of its denominators.
-    fn leaf_block(&mut self, kind: LeafKind, leaf: &Leaf<'_, S>, low: &[S]) -> S {
-        let shape = self.shape;
-        match kind {
-            LeafKind::Activation { layer, limb } => {
-                let blocks = &shape.layout.layers[layer];
-                self.leaf(blocks.q, leaf.column(1));
-                self.leaf(blocks.y.unwrap_or(blocks.q), leaf.column(2));
-                if let Some(v) = blocks.limbs.get(limb) {
-                    self.leaf(*v, leaf.column(3));
-                }
-                leaf.public(self.table_tag(shape.architecture.layers[layer].table as usize), S::zero())
+    /// Adds the columns of one block of lookups to `L` and returns the public part of its denominators.
+    fn lookup(&mut self, lookup: &Lookup, leaf: &Leaf<'_, S>) -> S {
+        for (i, column) in lookup.keys.iter().enumerate() {
+            if let Some(column) = column {
+                self.leaf_of(*column, leaf.column(i + 1));
             }
-            LeafKind::Remainder { layer } => {
-                if let Some(rem) = shape.layout.layers[layer].rem {
-                    self.leaf(rem, leaf.column(1));
-                }
-                let range = shape.layout.range_index(u32::from(shape.architecture.layers[layer].shift));
-                leaf.public(self.range_tag(range), S::zero())
-            }
-            LeafKind::Input => {
-                let bits = u32::from(shape.architecture.input.bits);
-                self.leaf(shape.layout.input, leaf.column(1));
-                let offset = leaf.gamma[1].times(power_of_two(bits - 1));
-                leaf.public(self.range_tag(shape.layout.range_index(bits)), offset)
-            }
-            LeafKind::Table { table: index } => {
-                let blocks = shape.layout.tables[index];
-                self.leaf(blocks.multiplicity, -leaf.e.clone());
-                let row = table::evaluate(&shape.architecture.tables[index], low);
+        }
+        let offset = if lookup.offset == 0 { S::zero() } else { leaf.gamma[1].times(int(lookup.offset)) };
+        leaf.public(self.tag(lookup.table), offset)
+    }
+
+    /// Adds the committed columns of a table to `L` and returns the public part of its denominators.
+    fn rows(&mut self, id: TableId, leaf: &Leaf<'_, S>, low: &[S]) -> S {
+        let (architecture, system) = (&self.shape.architecture, &self.shape.system);
+        match id {
+            TableId::Activation(index) => {
+                let index = index as usize;
+                self.leaf_of(system.table_counts[index], -leaf.e.clone());
+                let row = table::evaluate(&architecture.tables[index], low);
                 let mut key = row.q * &leaf.gamma[1] + row.v * &leaf.gamma[3];
-                match (row.y, blocks.function) {
+                match (row.y, system.functions[index]) {
                     (Some(y), _) => key = key + y * &leaf.gamma[2],
-                    (None, Some(function)) => self.leaf(function, leaf.column(2)),
+                    (None, Some(function)) => self.leaf_of(function, leaf.column(2)),
                     (None, None) => {}
                 }
-                leaf.public(self.table_tag(index), key)
+                leaf.public(self.tag(id), key)
             }
-            LeafKind::Range { range } => {
-                self.leaf(shape.layout.ranges[range].multiplicity, -leaf.e.clone());
-                leaf.public(self.range_tag(range), super::eq::index(low) * &leaf.gamma[1])
+            TableId::Range(index) => {
+                self.leaf_of(system.range_counts[index as usize], -leaf.e.clone());
+                leaf.public(self.tag(id), super::eq::index(low) * &leaf.gamma[1])
             }
         }
     }
 
-    fn table_tag(&self, table: usize) -> Fr {
-        Fr::from(1 + table as u64)
+    fn tag(&self, table: TableId) -> Fr {
+        Fr::from(1 + self.shape.system.table_number(table) as u64)
     }
 
-    fn range_tag(&self, range: usize) -> Fr {
-        Fr::from(1 + (self.shape.architecture.tables.len() + range) as u64)
-    }
-
-    /// `Σ_l λ^l (2^shift (q + over) + rem - half - bias - public terms) = V`, times `delta`.
-    fn layer_claims(&mut self, delta: &S, product_sum: &S) {
+    /// `Σ_e λ^e (Σ linear summands + constant) = -V`, times `delta`.
+    fn equation_claims(&mut self, delta: &S, product_sum: &S) {
         let (shape, challenges) = (self.shape, self.challenges);
-        let u = &challenges.leaves.point;
-        self.target = self.target.clone() + product_sum.clone() * delta;
-        let weights = powers(&challenges.lambda, shape.architecture.layers.len());
-        for ((layer, blocks), weight) in shape.architecture.layers.iter().zip(&shape.layout.layers).zip(&weights) {
+        self.target = self.target.clone() - product_sum.clone() * delta;
+        let weights = powers(&challenges.lambda, shape.system.equations.len());
+        for (equation, weight) in shape.system.equations.iter().zip(&weights) {
             let weight = (weight.clone() * delta).seal();
-            let shift = u32::from(layer.shift);
-            self.leaf(blocks.q, weight.times(power_of_two(shift)));
-            let limb_bits = shape.architecture.tables[layer.table as usize].limb_bits();
-            for (j, limb) in blocks.limbs.iter().enumerate() {
-                self.leaf(*limb, weight.times(power_of_two(shift + limb_bits * j as u32)));
+            if equation.constant != 0 {
+                self.target = self.target.clone() - weight.times(integer(equation.constant));
             }
-            if let Some(rem) = blocks.rem {
-                self.leaf(rem, weight.clone());
-                self.target = self.target.clone() + weight.times(power_of_two(shift - 1));
-            }
-            if let Some(bias) = blocks.bias {
-                let [.., u_c, _] = split(u, layer.dims, shape.batch);
-                self.terms.push(FunctionalTerm::Eq { block: bias, coefficient: -weight.clone(), point: u_c.to_vec() });
-            }
-            for term in &layer.terms {
-                self.public_term(term, layer.dims, &weight);
+            for summand in equation.summands.iter().filter(|summand| summand.right.is_none()) {
+                let coefficient = weight.times(integer(summand.coefficient));
+                if follows_cells(equation, summand) {
+                    self.leaf_of(summand.left.column, coefficient);
+                } else {
+                    let places = Place::of_outputs(summand, equation.log_size);
+                    self.view(&summand.left, coefficient, &places, &[], equation.log_size);
+                }
             }
         }
     }
 
-    fn public_term(&mut self, term: &Term, dims: Dims, weight: &S) {
-        let u = &self.challenges.leaves.point;
-        let [_, _, u_c, u_b] = split(u, dims, self.shape.batch);
-        let block = self.shape.layout.column(term.source());
-        let Some(source) = self.shape.architecture.dims(term.source()) else { return };
-        match term {
-            Term::Dense { .. } | Term::Conv { .. } => {}
-            Term::Stencil { rows, cols, .. } => {
-                let [width, height] = plane(dims);
-                self.terms.push(FunctionalTerm::Tensor {
-                    block,
-                    coefficient: -weight.clone(),
-                    channels: [u_c, u_b].concat(),
-                    rows: Axis::stencil(rows, u, height, source.log_height()),
-                    columns: Axis::stencil(cols, u, width, source.log_width()),
-                });
-            }
-            Term::Gather { coefficient, pairs, .. } => {
-                let e = eq_table(&u[..dims.log_size() as usize]);
-                let factor = -weight.times(int(i64::from(*coefficient)));
-                let cell = |(to, from): &(u32, u32)| (*from as usize, e[*to as usize].clone() * &factor);
-                self.terms.push(FunctionalTerm::Cells { block, cells: pairs.iter().map(cell).collect(), inferences: u_b.to_vec() });
-            }
+    /// Adds the claim on a column that is read through runs. `s` is the product sumcheck's point, from the product's first variable on.
+    fn view(&mut self, view: &View, coefficient: S, places: &[Place], s: &[S], log_size: u8) {
+        let (shape, u) = (self.shape, &self.challenges.leaves.point);
+        let block = shape.layout.block(view.column);
+        let inferences = match places.last() {
+            Some(Place::Inferences(range)) if shape.system.column(view.column).is_batched() => s[range.clone()].to_vec(),
+            _ if shape.system.column(view.column).is_batched() => u[usize::from(log_size)..][..shape.batch.log_len() as usize].to_vec(),
+            _ => Vec::new(),
+        };
+        let axes: Vec<Axis<S>> = view.runs.iter().map(|run| run_axis(&run.index, run.log_len.into(), places, u, s)).collect();
+        if axes.iter().all(|axis| matches!(axis, Axis::Point(_))) {
+            let points = axes.into_iter().filter_map(|axis| if let Axis::Point(point) = axis { Some(point) } else { None });
+            let point = points.flatten().chain(inferences).collect();
+            self.terms.push(FunctionalTerm::Eq { block, coefficient, point });
+        } else {
+            self.terms.push(FunctionalTerm::Tensor { block, coefficient, axes, inferences });
         }
     }
 
     /// The output cells of all inferences, joined by powers of `δ`, times `first`.
     fn output_claims(&mut self, first: &S, output_sum: &S) {
-        let description = &self.shape.architecture.output;
-        let cells = Powers::new(description.cells.iter().map(|cell| *cell as usize), &self.challenges.delta);
-        let inferences = Powers::new(0..self.shape.batch.inferences(), cells.next());
-        let half = (cells.total() * inferences.total()).times(power_of_two(15));
+        let (shape, delta) = (self.shape, &self.challenges.delta);
+        let outputs = &shape.architecture.outputs;
+        let cells: Vec<Powers<S>> =
+            outputs.iter().map(|output| Powers::new(output.cells.iter().map(|cell| *cell as usize), delta)).collect();
+        // an inference's outputs follow each other
+        let firsts: Vec<S> = cells.iter().scan(S::one(), |at, cells| Some(std::mem::replace(at, at.clone() * cells.next()))).collect();
+        let all = cells.iter().fold(S::one(), |at, cells| at * cells.next());
+        let inferences = Powers::new(0..shape.batch.inferences(), &all);
+        let total = sum(cells.iter().zip(&firsts).map(|(cells, first)| cells.total() * first).collect());
+        let half = (total * inferences.total()).times(power_of_two(15));
         self.target = self.target.clone() + (output_sum.clone() - half) * first;
-        let block = self.shape.layout.column(description.source);
-        self.terms.push(FunctionalTerm::Powers { block, coefficient: first.clone(), cells, inferences });
+        for ((output, cells), at) in outputs.iter().zip(cells).zip(firsts) {
+            let block = shape.layout.block(shape.system.source(output.source));
+            let coefficient = first.clone() * at;
+            self.terms.push(FunctionalTerm::Powers { block, coefficient, cells, inferences: inferences.clone() });
+        }
     }
 
-    /// The product sumcheck's evaluations of weights and activations.
+    /// The product sumcheck's evaluations of both operands of each product.
     fn product_claims(&mut self, delta: &[S], evaluations: &[[S; 2]]) {
-        let (shape, challenges) = (self.shape, self.challenges);
-        let products = products(shape);
-        for ((product, values), delta) in products.iter().zip(evaluations).zip(delta.chunks(2)) {
-            let layer = &shape.architecture.layers[product.layer];
+        let challenges = self.challenges;
+        for ((product, values), delta) in products(&self.shape.system, self.shape.batch).all.iter().zip(evaluations).zip(delta.chunks(2)) {
             let s = &challenges.product_point[challenges.product_point.len() - product.variables..];
-            let u = &challenges.leaves.point;
-            let [_, _, u_c, u_b] = split(u, layer.dims, shape.batch);
-            for (value, delta) in values.iter().zip(delta) {
+            let Product { log_size, places, left, right, .. } = product;
+            for ((view, value), delta) in [left, right].into_iter().zip(values).zip(delta) {
                 self.target = self.target.clone() + value.clone() * delta;
+                self.view(view, delta.clone(), places, s, *log_size);
             }
-            let point = s.iter().chain(u_c).cloned().collect();
-            self.terms.push(FunctionalTerm::Eq { block: product.weights, coefficient: delta[0].clone(), point });
-            let term = &layer.terms[product.term];
-            let (block, coefficient) = (shape.layout.column(term.source()), delta[1].clone());
-            let Some(source) = shape.architecture.dims(term.source()) else { continue };
-            self.terms.push(match term {
-                Term::Conv { window, .. } => {
-                    let (k_w, rest) = s.split_at(window.log_width() as usize);
-                    let (k_h, channels) = rest.split_at(window.log_height() as usize);
-                    let [width, height] = plane(layer.dims);
-                    let rows = Axis::window(window, 0, [layer.dims.height, source.height], u, height, k_h, source.log_height());
-                    let columns = Axis::window(window, 1, [layer.dims.width, source.width], u, width, k_w, source.log_width());
-                    FunctionalTerm::Tensor { block, coefficient, channels: [channels, u_b].concat(), rows, columns }
-                }
-                _ => FunctionalTerm::Eq { block, coefficient, point: [s, u_b].concat() },
-            });
         }
+    }
+}
+
+/// Whether a summand reads its column cell by cell.
+fn follows_cells(equation: &Equation, summand: &Summand) -> bool {
+    let mut at = 0;
+    let places = Place::of_outputs(summand, equation.log_size);
+    let next = |index: &Index| match index {
+        Index::Axis(axis) => match &places[usize::from(*axis)] {
+            Place::Output(range) if range.start == at => {
+                at = range.end;
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    summand.left.runs.iter().map(|run| &run.index).all(next) && at == usize::from(equation.log_size)
+}
+
+/// What a run's numbers are weighted with.
+fn run_axis<S: Scalar>(index: &Index, log_len: u32, places: &[Place], u: &[S], s: &[S]) -> Axis<S> {
+    let place = |axis: &u8| &places[usize::from(*axis)];
+    match index {
+        Index::Axis(axis) => Axis::Point(place(axis).coordinates(u, s).to_vec()),
+        Index::Map { axis, entries } => Axis::map(entries, axis.as_ref().map(place), u, s, log_len),
+        Index::Window { out, kernel, window } => Axis::window(window, place(out), place(kernel), u, s, log_len),
     }
 }
 
@@ -311,26 +295,12 @@ impl<S: Scalar> Leaf<'_, S> {
     }
 }
 
-/// The coordinates of width, height, channels and inferences of a column of these dimensions, the first of a longer point.
-pub fn split<S>(point: &[S], dims: Dims, batch: Batch) -> [&[S]; 4] {
-    let (w, rest) = point.split_at(dims.log_width() as usize);
-    let (h, rest) = rest.split_at(dims.log_height() as usize);
-    let (c, rest) = rest.split_at(dims.log_channels() as usize);
-    [w, h, c, &rest[..batch.log_len() as usize]]
-}
-
-/// Which coordinates of a point are those of width and height.
-fn plane(dims: Dims) -> [Range<usize>; 2] {
-    let width = dims.log_width() as usize;
-    [0..width, width..width + dims.log_height() as usize]
-}
-
 impl<S> FunctionalTerm<S> {
     /// The block outside which the term is zero.
     pub fn block(&self) -> Block {
         match self {
             Self::Leaf { block, .. } | Self::Eq { block, .. } | Self::Tensor { block, .. } => *block,
-            Self::Cells { block, .. } | Self::Powers { block, .. } => *block,
+            Self::Powers { block, .. } => *block,
         }
     }
 }
@@ -353,16 +323,14 @@ impl<S: Scalar> Functional<S> {
                 FunctionalTerm::Leaf { coefficient, .. } if block.gap == 0 => prefixes[own.len()].clone() * coefficient,
                 FunctionalTerm::Leaf { coefficient, .. } => eq(&own, u) * coefficient,
                 FunctionalTerm::Eq { coefficient, point, .. } => eq(point, &own) * coefficient,
-                FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
-                    let (log_w, log_h) = (columns.log_len() as usize, rows.log_len() as usize);
-                    let row = tables.extend(rows, log_w);
-                    let column = tables.extend(columns, 0);
-                    eq(channels, &own[log_w + log_h..]) * coefficient * row * column
-                }
-                FunctionalTerm::Cells { cells, inferences, .. } => {
-                    let batch = eq(inferences, &own[block.log_item as usize..]);
-                    let e = tables.get(0, block.log_item as usize);
-                    sum(cells.iter().map(|(cell, value)| e[*cell].clone() * value).collect()) * batch
+                FunctionalTerm::Tensor { coefficient, axes, inferences, .. } => {
+                    let mut start = 0;
+                    let mut value = eq(inferences, &own[block.log_item as usize..]) * coefficient;
+                    for axis in axes {
+                        value = value * tables.extend(axis, start);
+                        start += axis.log_len() as usize;
+                    }
+                    value
                 }
                 FunctionalTerm::Powers { coefficient, cells, inferences, .. } => {
                     let (item, batch) = own.split_at(block.log_item as usize);
@@ -391,8 +359,10 @@ impl<S: Scalar> Tables<'_, S> {
     /// An axis whose coordinates are those from `start` on.
     fn extend(&mut self, axis: &Axis<S>, start: usize) -> S {
         match axis {
+            Axis::Point(point) => eq(point, &self.point[start..]),
             Axis::Table(table) => dot(table, self.get(start, axis.log_len() as usize)),
             Axis::Shifts(shifts) => self.walk.evaluate(shifts, start),
+            Axis::First(first) => first.evaluate(&self.point[start..]),
         }
     }
 }

@@ -5,50 +5,25 @@
 
 pub mod axis;
 pub mod eq;
+pub mod first;
 pub mod functional;
 pub mod lookup;
+pub mod products;
 mod proof;
 pub mod runs;
 pub mod sumcheck;
 pub mod table;
 
 pub use functional::{Claimed, Functional, FunctionalTerm};
+pub use products::{Place, Product, Products, products};
 pub use proof::{InnerProof, LevelProof, Reduced, level_arities, level_lengths};
 
 use crate::Fr;
-use crate::layout::Block;
-use crate::scalar::{Check, Scalar, VerifyError, power_of_two};
+use crate::scalar::{Check, Scalar, VerifyError, integer, power_of_two};
 use crate::shape::Shape;
 use crate::transcript::Transcript;
 use ark_ff::{Field, PrimeField};
 use lookup::LeafClaims;
-
-/// A summand of the product sumcheck: one term with secret weights.
-#[derive(Clone, Copy, Debug)]
-pub struct Product {
-    /// Index of the layer.
-    pub layer: usize,
-    /// Index of the term in its layer.
-    pub term: usize,
-    /// Number of variables summed over.
-    pub variables: usize,
-    /// The weights.
-    pub weights: Block,
-}
-
-/// The summands of the product sumcheck, in the order of layers and terms.
-pub fn products(shape: &Shape) -> Vec<Product> {
-    let mut all = Vec::new();
-    for (layer, (description, blocks)) in shape.architecture.layers.iter().zip(&shape.layout.layers).enumerate() {
-        for (term, weights) in blocks.weights.iter().enumerate() {
-            if let Some(weights) = *weights {
-                let variables = (weights.log_size - description.dims.log_channels()) as usize;
-                all.push(Product { layer, term, variables, weights });
-            }
-        }
-    }
-    all
-}
 
 /// `2^-(rounds before)`: what a shorter summand is scaled by, since it is repeated over the rounds that it does not take part in.
 pub fn repetition(rounds: usize, variables: usize) -> Fr {
@@ -58,7 +33,7 @@ pub fn repetition(rounds: usize, variables: usize) -> Fr {
 /// Starts the transcript: protocol, shape, SRS, and the statement's hash, which binds everything that is fixed before the first challenge.
 pub fn begin<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], hiding: bool, statement: &S, salt: &S) -> Transcript<S> {
     let mut transcript = Transcript::new();
-    let tag = Fr::from_be_bytes_mod_order(b"assay-inner-v2");
+    let tag = Fr::from_be_bytes_mod_order(b"assay-inner-v3");
     for constant in [tag, shape.digest_scalar(), Fr::from_be_bytes_mod_order(srs_id), Fr::from(u64::from(hiding))] {
         transcript.absorb(&S::constant(constant));
     }
@@ -75,7 +50,7 @@ pub fn verify<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], statement: &S, proof:
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
     let leaves = lookup::verify(shape.layout.log_leaves, proof, &mut transcript)?;
     let lambda = transcript.challenge();
-    let product_point = verify_products(shape, proof, &lambda, &mut transcript)?;
+    let product_point = verify_products(shape, proof, &lambda, &leaves.point, &mut transcript)?;
     let delta = transcript.challenge().seal();
     transcript.absorb(&proof.output_sum);
 
@@ -99,7 +74,7 @@ pub struct Challenges<S> {
     pub gamma: S,
     /// The lookup argument's point and claims.
     pub leaves: LeafClaims<S>,
-    /// Joins layers.
+    /// Joins equations.
     pub lambda: S,
     /// The product sumcheck's point.
     pub product_point: Vec<S>,
@@ -107,22 +82,28 @@ pub struct Challenges<S> {
     pub delta: S,
 }
 
-/// `Σ_l λ^l Σ_y W_l(y)·A_l(y) = V`, one sumcheck for all layers. Returns its point; the evaluations are absorbed.
+/// `Σ_e λ^e Σ_products coefficient · Σ_y eq(u_b, y_b)·P(y)·Q(y) = V`, one sumcheck for all. Returns its point; the evaluations are absorbed.
 fn verify_products<S: Scalar>(
     shape: &Shape,
     proof: &InnerProof<S>,
     lambda: &S,
+    u: &[S],
     transcript: &mut Transcript<S>,
 ) -> Result<Vec<S>, VerifyError> {
     transcript.absorb(&proof.product_sum);
-    let (point, claim) = sumcheck::quadratic_rounds(proof.product_sum.clone(), &proof.product_rounds, transcript);
-    let layer_weights = powers(lambda, shape.architecture.layers.len());
+    let (point, claim) = sumcheck::rounds(proof.product_sum.clone(), &proof.product_rounds, transcript);
+    let weights = powers(lambda, shape.system.equations.len());
     let mut sum = S::zero();
-    for (product, [w, a]) in products(shape).iter().zip(&proof.product_evaluations) {
-        let scale = repetition(point.len(), product.variables);
-        sum = sum + (w.clone() * a * &layer_weights[product.layer]).times(scale);
+    for (product, [left, right]) in products(&shape.system, shape.batch).all.iter().zip(&proof.product_evaluations) {
+        let scale = repetition(point.len(), product.variables) * integer(product.coefficient);
+        let s = &point[point.len() - product.variables..];
+        let mut value = left.clone() * right * &weights[product.equation];
+        for (of_u, of_s) in product.batch() {
+            value = value * eq::eq(&u[of_u], &s[of_s]);
+        }
+        sum = sum + value.times(scale);
     }
-    sum.require_equal(&claim, Check::Linear)?;
+    sum.require_equal(&claim, Check::Product)?;
     transcript.absorb_all(proof.product_evaluations.iter().flatten());
     Ok(point)
 }

@@ -25,9 +25,9 @@ pub struct InnerProof<S> {
     pub levels: Vec<LevelProof<S>>,
     /// `V`, the joined sum of all products.
     pub product_sum: S,
-    /// Rounds of the product sumcheck: value at 0, leading coefficient.
-    pub product_rounds: Vec<[S; 2]>,
-    /// For each term with secret weights: its `W` and its `A` at the final point.
+    /// Rounds of the product sumcheck: value at 0, coefficient of the square and, where there are batch axes, of the cube.
+    pub product_rounds: Vec<Vec<S>>,
+    /// For each product: its left and its right operand at the final point.
     pub product_evaluations: Vec<[S; 2]>,
     /// `Σ_i δ^i (y_i + 2^15)` over the output cells of all inferences.
     pub output_sum: S,
@@ -88,7 +88,7 @@ impl<S> InnerProof<S> {
                 })
                 .collect(),
             product_sum: f(&self.product_sum),
-            product_rounds: pairs(&self.product_rounds, f),
+            product_rounds: self.product_rounds.iter().map(|r| r.iter().map(&mut *f).collect()).collect(),
             product_evaluations: pairs(&self.product_evaluations, f),
             output_sum: f(&self.output_sum),
             opening_rounds: pairs(&self.opening_rounds, f),
@@ -112,6 +112,9 @@ impl<S> InnerProof<S> {
             rounds += arity;
         }
         length("product rounds", self.product_rounds.len(), counts.product_rounds)?;
+        for round in &self.product_rounds {
+            length("product message", round.len(), counts.product_degree)?;
+        }
         length("product evaluations", self.product_evaluations.len(), counts.products)?;
         length("opening rounds", self.opening_rounds.len(), shape.layout.variables())
     }
@@ -121,13 +124,18 @@ struct ProofCounts {
     arities: Vec<usize>,
     products: usize,
     product_rounds: usize,
+    product_degree: usize,
 }
 
 impl ProofCounts {
     fn of(shape: &Shape) -> Self {
-        let products = super::products(shape);
-        let product_rounds = products.iter().map(|p| p.variables).max().unwrap_or(0);
-        Self { arities: level_arities(shape.layout.log_leaves), products: products.len(), product_rounds }
+        let products = super::products(&shape.system, shape.batch);
+        Self {
+            arities: level_arities(shape.layout.log_leaves),
+            products: products.all.len(),
+            product_rounds: products.rounds(),
+            product_degree: products.degree,
+        }
     }
 }
 
@@ -147,7 +155,7 @@ impl InnerProof<Fr> {
             root: [Fr::ZERO; 2],
             levels,
             product_sum: Fr::ZERO,
-            product_rounds: vec![[Fr::ZERO; 2]; counts.product_rounds],
+            product_rounds: vec![vec![Fr::ZERO; counts.product_degree]; counts.product_rounds],
             product_evaluations: vec![[Fr::ZERO; 2]; counts.products],
             output_sum: Fr::ZERO,
             opening_rounds: vec![[Fr::ZERO; 2]; shape.layout.variables()],

@@ -24,6 +24,28 @@ pub fn quadratic_rounds<S: Scalar>(claim: S, rounds: &[[S; 2]], transcript: &mut
     (point, claim)
 }
 
+/// Runs the rounds of a sumcheck whose messages are the value at 0 and the coefficients from that of the square on: of degree 2 or 3, as the messages are
+/// long. Returns the challenges and the claim on the summand at that point, which the caller must discharge.
+pub fn rounds<S: Scalar>(claim: S, rounds: &[Vec<S>], transcript: &mut Transcript<S>) -> (Vec<S>, S) {
+    let mut claim = claim;
+    let mut point = Vec::with_capacity(rounds.len());
+    for message in rounds {
+        transcript.absorb_all(message);
+        let r = transcript.challenge();
+        claim = match message.as_slice() {
+            [at_zero, high @ ..] => {
+                // g(0) + g(1) is the claim, which fixes the coefficient of x
+                let linear = high.iter().fold(claim - at_zero - at_zero, |linear, c| linear - c);
+                let above = high.iter().rev().fold(S::zero(), |sum, c| (sum + c) * &r);
+                at_zero.clone() + (linear + above) * &r
+            }
+            [] => claim,
+        };
+        point.push(r);
+    }
+    (point, claim)
+}
+
 /// The polynomial with values `g(0)`, `g(1)` and leading coefficient `g_2`, at `x`.
 pub fn quadratic_at<S: Scalar>(at_zero: &S, at_one: &S, leading: &S, x: &S) -> S {
     let linear = at_one.clone() - at_zero - leading;
@@ -58,5 +80,20 @@ mod tests {
         assert_eq!(quartic_at(values.each_ref(), &at(int(1)), &x), at(x));
         let q = |x: Fr| int(3) + int(5) * x + int(9) * x * x;
         assert_eq!(quadratic_at(&q(int(0)), &q(int(1)), &int(9), &x), q(x));
+    }
+
+    /// The coefficient that is not sent follows from the claim, whatever the degree; both ways to run rounds of degree 2 are one.
+    #[test]
+    fn rounds_of_both_degrees() {
+        for high in [vec![int(9)], vec![int(9), int(-4)]] {
+            let g = |x: Fr| int(3) + int(5) * x + high.iter().rev().fold(Fr::from(0u64), |sum, c| sum * x + c) * x * x;
+            let message: Vec<Fr> = [&[int(3)], &high[..]].concat();
+            let (point, value) = rounds(g(int(0)) + g(int(1)), std::slice::from_ref(&message), &mut Transcript::new());
+            assert_eq!(value, g(point[0]));
+            if let [zero, leading] = message[..] {
+                let squares = quadratic_rounds(g(int(0)) + g(int(1)), &[[zero, leading]], &mut Transcript::new());
+                assert_eq!(squares, (point, value));
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Extensions of table columns that have a closed form. Row order: [`crate::model::Table::row`].
 
 use super::eq::index;
-use crate::model::{Function, Table};
+use crate::model::{Domain, Function, Table};
 use crate::scalar::{Scalar, int};
 
 /// Extensions of an activation table's columns at a point of `log_rows` coordinates.
@@ -18,6 +18,11 @@ pub struct TableRow<S> {
 pub fn evaluate<S: Scalar>(table: &Table, point: &[S]) -> TableRow<S> {
     let bits = usize::from(table.bits);
     let (min, max) = (S::constant(int(table.min().into())), S::constant(int(table.max().into())));
+    if table.domain == Domain::Unsigned {
+        let q = index(point);
+        let zero = S::product(point.iter().map(|p| S::one() - p).collect());
+        return TableRow { y: table.is_identity().then(|| q.clone()), q, v: zero };
+    }
     let sign = &point[bits - 1];
     let low = index(&point[..bits - 1]);
     let q = index(&point[..bits]) + &min;
@@ -28,7 +33,7 @@ pub fn evaluate<S: Scalar>(table: &Table, point: &[S]) -> TableRow<S> {
         Function::Relu => Some(relu),
         _ => None,
     };
-    if !table.saturating {
+    if table.domain == Domain::Signed {
         return TableRow { y: closed(&q, relu), q, v: S::zero() };
     }
     // The top coordinate chooses the rails; below it, the former sign bit chooses the lower one.
@@ -46,12 +51,18 @@ mod tests {
     use super::super::eq::eq_table;
     use super::*;
     use crate::Fr;
+    use crate::model::{Instruction, Unary};
 
     #[test]
     fn closed_forms_are_the_extensions_of_the_rows() {
-        for function in [Function::Identity, Function::Relu, Function::LeakyRelu { slope: 655 }] {
-            for saturating in [false, true] {
-                let table = Table { bits: 5, saturating, function };
+        let exp = vec![Instruction::Argument, Instruction::Unary(Unary::Exp)];
+        let real = Function::Real { program: exp, scale_in: 4, scale_out: 3, least: 0 };
+        for function in [Function::Identity, Function::Relu, real] {
+            for domain in [Domain::Signed, Domain::Saturating, Domain::Unsigned] {
+                if domain == Domain::Unsigned && function == Function::Relu {
+                    continue;
+                }
+                let table = Table { bits: 5, domain, function: function.clone() };
                 let point: Vec<Fr> = (0..table.log_rows()).map(|i| Fr::from(99 + 1000 * u64::from(i))).collect();
                 let mut expected = [Fr::from(0u64); 3];
                 for (row, weight) in eq_table(&point).into_iter().enumerate() {
@@ -59,7 +70,7 @@ mod tests {
                     for (sum, value) in expected.iter_mut().zip([q, y, v]) {
                         *sum += weight * int(value.into());
                     }
-                    assert_eq!(table.row(table.row_of(q, v)), (q, y, v));
+                    assert_eq!(table.row_of(q, v).map(|row| table.row(row)), Some((q, y, v)));
                 }
                 let row = evaluate(&table, &point);
                 assert_eq!((row.q, row.v), (expected[0], expected[2]));

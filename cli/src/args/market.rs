@@ -1,6 +1,6 @@
 //! The command line of what has to do with chains and services.
 
-use super::{SrsArg, WrapArg};
+use super::{ClampingArg, SrsArg, WrapArg};
 use alloy::primitives::{Address, B256};
 use clap::Args;
 use std::net::SocketAddr;
@@ -213,6 +213,8 @@ pub struct RequestArgs {
     /// Commit to the input without blinding
     #[arg(long)]
     pub public_input: bool,
+    #[command(flatten)]
+    pub clamping: ClampingArg,
     #[command(flatten)]
     pub srs: SrsArg,
 }

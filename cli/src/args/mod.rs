@@ -45,6 +45,8 @@ pub enum Command {
     Compile(CompileArgs),
     /// Show what a package (MODEL.assay) or a key (MODEL.key) holds
     Inspect(InspectArgs),
+    /// List the operators that `assay compile` takes, and what they become
+    Operators(OperatorsArgs),
     /// Run the exact integer network: the function that proofs are about
     Run(RunArgs),
     /// Make the proving key (MODEL.pk) and the buyer's key (MODEL.key) of a package
@@ -121,16 +123,32 @@ pub struct BatchArgs {
     pub separate: bool,
 }
 
+/// What happens to inputs that the model is not made for.
+#[derive(Debug, Args)]
+pub struct ClampingArg {
+    /// Take inputs outside the range that the model is made for, where what it answers means little; else they are bad input
+    #[arg(long)]
+    pub allow_clamping: bool,
+}
+
+/// `--dim`.
+fn dim(argument: &str) -> Result<(String, u64), String> {
+    let parsed = argument.split_once('=').and_then(|(name, size)| Some((name.to_owned(), size.parse().ok().filter(|n| *n > 0)?)));
+    parsed.filter(|(name, _)| !name.is_empty()).ok_or_else(|| "write NAME=N with N at least 1, as in --dim sequence=64".to_owned())
+}
+
 /// `assay compile`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 INPUTS is EZKL's JSON, {\"input_data\": [[…], […]]} with one list of numbers per sample, or a NumPy file (.npy, .npz).
-Use a few dozen representative inputs: scales and table widths follow from them.
+A model with several inputs takes a list for each in turn, or {\"inputs\": [{\"name\": […], …}, …]} with an object per sample.
+Use a few dozen representative inputs: scales, table widths and the published range of each input follow from them.
 
   assay compile lenet.onnx --calibrate inputs.json
   assay compile lenet.onnx --calibrate inputs.npz --optimize latency -o fast.assay
+  assay compile gpt.onnx --calibrate tokens.npz --dim sequence=64 --check held_back.npz
 
-The package holds the weights and is the seller's secret. Operators: docs/compiler.md.")]
+The package holds the weights and is the seller's secret. Operators: `assay operators`.")]
 pub struct CompileArgs {
     /// The ONNX file
     #[arg(value_name = "MODEL.onnx")]
@@ -156,9 +174,19 @@ pub struct CompileArgs {
     /// Most bits of a weight, 4 to 16
     #[arg(long, value_name = "BITS", default_value_t = 16)]
     pub weight_bits: u8,
-    /// Allowed mean error as a share of the largest output
-    #[arg(long, default_value_t = 0.005)]
-    pub tolerance: f64,
+    /// Allowed mean error as a share of each output's range; the largest may be five times as much. More is quicker to
+    /// prove, less is more accurate
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    pub target_error: f64,
+    /// Bits of room above the calibrated range of each input, 0 to 8: with 1 the published range is twice as wide
+    #[arg(long, value_name = "BITS", default_value_t = 0.0)]
+    pub headroom: f64,
+    /// Size of a symbolic axis; may be given several times
+    #[arg(long, value_name = "NAME=N", value_parser = dim)]
+    pub dim: Vec<(String, u64)>,
+    /// Inputs that were held back from calibration: report the errors on them too
+    #[arg(long, value_name = "INPUTS")]
+    pub check: Option<PathBuf>,
     /// Share of samples whose top-1 must agree with the float model
     #[arg(long, default_value_t = 0.99)]
     pub min_agreement: f64,
@@ -174,10 +202,19 @@ pub struct InspectArgs {
     pub file: PathBuf,
 }
 
+/// `assay operators`.
+#[derive(Debug, Args)]
+pub struct OperatorsArgs {
+    /// Print docs/operators.md
+    #[arg(long)]
+    pub markdown: bool,
+}
+
 /// `assay run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints {\"output_data\": [[…]]} in real units. A file with several samples gives one list per sample.
+Prints {\"output_data\": [[…]]} in real units. A file with several samples gives one list per sample; a model with several
+outputs gives a list for each. Inputs outside the published range are refused, and what was clamped is said on stderr.
 
   assay run model.assay --input input.json")]
 pub struct RunArgs {
@@ -187,6 +224,8 @@ pub struct RunArgs {
     /// The input, as for `assay compile --calibrate`
     #[arg(long, value_name = "INPUT")]
     pub input: PathBuf,
+    #[command(flatten)]
+    pub clamping: ClampingArg,
 }
 
 /// `assay setup`.
@@ -258,6 +297,8 @@ pub struct ProveArgs {
     /// Commit to the input without blinding
     #[arg(long)]
     pub public_input: bool,
+    #[command(flatten)]
+    pub clamping: ClampingArg,
     #[command(flatten)]
     pub srs: SrsArg,
 }

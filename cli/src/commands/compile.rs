@@ -6,7 +6,7 @@ use crate::files;
 use crate::ui::Ui;
 use assay_circuits::model::Architecture;
 use assay_circuits::shape::{Shape, ShapeError};
-use assay_compiler::{Calibration, CompileError, Options, Phase, compile as compile_onnx};
+use assay_compiler::{Calibration, CompileError, Options, Phase, check as check_onnx, compile as compile_onnx};
 use assay_prover::package::{Metadata, Package, hex};
 use serde_json::json;
 use std::path::Path;
@@ -51,8 +51,10 @@ fn options(args: &CompileArgs) -> Options {
     Options {
         table_bits: args.table_bits,
         weight_bits: args.weight_bits,
-        tolerance: args.tolerance,
+        target_error: args.target_error,
         min_agreement: args.min_agreement,
+        headroom: args.headroom,
+        dims: args.dim.iter().cloned().collect(),
         ..Options::default()
     }
 }
@@ -65,13 +67,23 @@ fn stem(path: &Path) -> String {
 pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("assay"));
     let calibration = Calibration::read(&args.calibrate)?;
+    let held_back = args.check.as_deref().map(Calibration::read).transpose()?;
+    let options = options(&args);
     let compiled = ui
-        .phase("compile", |bar| compile_onnx(&args.model, &calibration, &options(&args), &mut |phase| bar.set_message(phase_text(phase))))
+        .phase("compile", |bar| compile_onnx(&args.model, &calibration, &options, &mut |phase| bar.set_message(phase_text(phase))))
         .map_err(|failure| match failure.error.downcast_ref::<CompileError>() {
             // an option is the user's, not the file's
             Some(CompileError::Option { .. }) => Failure { exit: Exit::Usage, ..failure },
             _ => files::name(&args.model, failure),
         })?;
+    let checked = held_back
+        .map(|samples| {
+            ui.phase("check", |bar| {
+                bar.set_message("running held-back samples");
+                check_onnx(&args.model, &compiled, &samples, &options)
+            })
+        })
+        .transpose()?;
     let log_chunk = match args.log_chunk {
         Some(log) => log,
         None => choose_log_chunk(&compiled.architecture, args.optimize).map_err(|e| Failure::new(Exit::Input, e))?,
@@ -88,8 +100,9 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     let mut report = compiled.report;
     report.cost = report.cost.with_chunks(log_chunk, (weights + tables + input + witness) as u64);
     let bytes = files::size(&output);
+    let held_back = checked.as_ref().map(|accuracy| format!("\nheld-back samples\n{accuracy}")).unwrap_or_default();
     let text = format!(
-        "{}\nchunks of 2^{log_chunk} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel commitment      {}\n\
+        "{}{held_back}\nchunks of 2^{log_chunk} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel commitment      {}\n\
          wrote {} ({bytes} bytes); it holds the weights: keep it secret",
         report,
         hex(&package.model.commitment()),
@@ -99,7 +112,7 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
         json!({
             "file": output, "bytes": bytes, "model_commitment": hex(&package.model.commitment()), "shape_digest": hex(&shape.model_digest),
             "log_chunk": log_chunk, "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
-            "srs_id": hex(&package.model.srs.id), "development": srs.development, "report": report,
+            "srs_id": hex(&package.model.srs.id), "development": srs.development, "report": report, "check": checked,
         }),
         text,
     );

@@ -4,6 +4,8 @@ use crate::args::InspectArgs;
 use crate::exit::Outcome;
 use crate::files::{self, ModelFile};
 use crate::ui::Ui;
+use assay_api::engine::{TensorInfo, native};
+use assay_circuits::model::{Architecture, Function, Instruction, Layer, Rule};
 use assay_circuits::{plonk, wrap};
 use assay_prover::key::PublicModel;
 use assay_prover::package::{BuyerKey, Metadata, hex};
@@ -11,26 +13,52 @@ use assay_prover::wrap::{System, WrappedProof};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
+/// A layer: its rule, and what fields the rule has.
+fn describe_layer(architecture: &Architecture, name: Option<&String>, layer: &Layer) -> Value {
+    let (rule, shift, limbs, parts) = match &layer.rule {
+        Rule::Exact => ("exact", None, None, None),
+        Rule::Requantise { shift, limbs, .. } => ("requantise", Some(*shift), Some(*limbs), None),
+        Rule::Divide { limbs, parts, .. } => ("divide", None, Some(*limbs), Some(*parts)),
+        Rule::Quotient { parts, .. } => ("quotient", None, None, Some(*parts)),
+        Rule::SquareRoot { parts, .. } => ("square root", None, None, Some(*parts)),
+        Rule::Maximum { .. } => ("maximum", None, None, None),
+    };
+    let table = architecture.table(layer);
+    json!({
+        "name": name, "rule": rule, "cells": 1u64 << layer.log_size, "terms": layer.terms.len(), "table": table.map(|t| table_text(&t.function)),
+        "table_bits": table.map(|t| t.bits), "shift": shift, "limbs": limbs, "parts": parts,
+    })
+}
+
+/// A table's function in a word: of a program, its last step.
+fn table_text(function: &Function) -> String {
+    match function {
+        Function::Identity => "identity".to_owned(),
+        Function::Relu => "relu".to_owned(),
+        Function::Real { program, .. } => match program.last() {
+            Some(Instruction::Unary(last)) => format!("{last:?}").to_lowercase(),
+            Some(Instruction::Binary(last)) => format!("{last:?}").to_lowercase(),
+            _ => "real".to_owned(),
+        },
+    }
+}
+
+/// A tensor as a line: its name, shape, scale and range.
+fn tensor_text(kind: &str, tensor: &TensorInfo) -> String {
+    let range = tensor.range.map(|[low, high]| format!("  from {low} to {high}")).unwrap_or_default();
+    format!("{kind:<18} {} {:?}  scale {}{range}", tensor.name, tensor.shape, tensor.scale)
+}
+
 /// What is public of a model, and of its proofs with this wrap, as JSON.
 fn describe(metadata: &Metadata, model: &PublicModel, wrap: System) -> Value {
     let (shape, architecture) = (&model.shape, &model.shape.architecture);
     let [weights, tables, input, witness] = shape.chunk_counts();
-    let layers: Vec<Value> = architecture
-        .layers
-        .iter()
-        .enumerate()
-        .map(|(i, layer)| {
-            let function = architecture.table(layer).map(|t| format!("{:?}", t.function));
-            json!({
-                "name": metadata.layer_names.get(i), "channels": layer.dims.channels, "cells": layer.dims.len(),
-                "function": function, "shift": layer.shift, "limbs": layer.limbs, "terms": layer.terms.len(),
-            })
-        })
-        .collect();
+    let layers: Vec<Value> =
+        architecture.layers.iter().enumerate().map(|(i, layer)| describe_layer(architecture, metadata.layer_names.get(i), layer)).collect();
     json!({
         "name": metadata.name, "model_commitment": hex(&model.commitment()), "shape_digest": hex(&shape.model_digest), "srs_id": hex(&model.srs.id),
-        "development_srs": model.srs.development, "input_shape": architecture.input.shape, "output_shape": architecture.output.shape,
-        "input_scale": architecture.input.scale, "output_scale": architecture.output.scale, "log_chunk": shape.layout.log_chunk,
+        "development_srs": model.srs.development, "inputs": native::inputs(architecture), "outputs": native::outputs(architecture),
+        "log_chunk": shape.layout.log_chunk,
         "inferences": shape.batch.inferences(), "separate_inputs": shape.batch.is_separate(),
         "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
         "soundness_bits": shape.soundness_bits(), "proof_bytes": WrappedProof::byte_len(shape, wrap), "wrap": wrap.name(), "layers": layers,
@@ -93,18 +121,22 @@ pub fn inspect(ui: &Ui, args: InspectArgs) -> Outcome {
         None => {}
     }
     let mut text = table(&object, "");
+    let architecture = &model.shape.architecture;
+    for (kind, tensors) in [("input", native::inputs(architecture)), ("output", native::outputs(architecture))] {
+        for tensor in tensors {
+            let _ = writeln!(text, "{}", tensor_text(kind, &tensor));
+        }
+    }
     let _ = writeln!(text, "layers");
     for layer in object.get("layers").and_then(Value::as_array).into_iter().flatten() {
         let field = |name: &str| layer.get(name).map(plain).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "  {:<24} {:>7} cells  {:<12} shift {:>2}  limbs {}",
-            field("name"),
-            field("cells"),
-            field("function"),
-            field("shift"),
-            field("limbs")
-        );
+        let _ = write!(text, "  {:<24} {:<11} {:>7} cells", field("name"), field("rule"), field("cells"));
+        for name in ["table", "table_bits", "shift", "limbs", "parts"] {
+            if layer.get(name).is_some_and(|value| !value.is_null()) {
+                let _ = write!(text, "  {} {}", name.replace('_', " "), field(name));
+            }
+        }
+        text.push('\n');
     }
     ui.finish(object, text.trim_end());
     Ok(())

@@ -2,15 +2,17 @@
 
 use crate::args::{ProveArgs, RunArgs, VerifyArgs};
 use crate::batch;
+use crate::clamp;
 use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
 use crate::proof_file::{self, Kind, ProofFile};
 use crate::ui::Ui;
 use alloy::primitives::Bytes;
-use assay_api::engine::native::context_scalar;
+use assay_api::engine::Outputs;
+use assay_api::engine::native::{clamped, context_scalar};
 use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
-use assay_compiler::Calibration;
+use assay_circuits::shape::Shape;
 use assay_prover::control::Phase;
 use assay_prover::key::PublicModel;
 use assay_prover::package::{BuyerKey, FileError, Package, hex, read_proving_key};
@@ -24,16 +26,22 @@ use std::path::Path;
 /// Runs the exact executor on every sample of a file.
 pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
     let package = files::package(ui, &args.model)?;
-    let architecture = &package.model.shape.architecture;
-    let samples = Calibration::read(&args.input)?.samples(architecture.input.cells.len())?;
-    let outputs = ui.phase("execute", |_| {
-        let one = |sample: &Vec<f32>| {
-            let trace = exec::execute(architecture, &package.weights, &quantise_input(architecture, sample)?)?;
-            Ok::<_, ExecError>(dequantise_output(architecture, &trace.output(architecture)))
-        };
-        samples.iter().map(one).collect::<Result<Vec<_>, _>>()
+    let Shape { architecture, system, .. } = &package.model.shape;
+    let samples = batch::samples(&[args.input], architecture)?;
+    let outside = clamp::check(ui, architecture, &samples, args.clamping.allow_clamping)?;
+    let (mut outputs, mut all_clamped) = (Vec::new(), Vec::new());
+    ui.phase("execute", |_| {
+        for sample in &samples {
+            // architecture and weights were validated when the package was read
+            let trace = exec::run(architecture, system, &package.weights, &quantise_input(architecture, sample)?.cells)?;
+            outputs.push(Outputs::new(dequantise_output(architecture, &trace.output(architecture, system))));
+            clamp::add(&mut all_clamped, clamped(&package.model.shape, &package.metadata.layer_names, &trace));
+        }
+        Ok::<_, ExecError>(())
     })?;
-    ui.finish(json!({ "output_data": outputs }), json!({ "output_data": outputs }));
+    clamp::report(ui, &all_clamped);
+    let text = json!({ "output_data": outputs });
+    ui.finish(json!({ "output_data": outputs, "outside": outside, "clamped": all_clamped }), text);
     Ok(())
 }
 
@@ -71,6 +79,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let context = proof_file::context(args.context.as_deref())?;
     let package = files::package(ui, &args.model)?;
     let samples = batch::samples(&args.input, &package.model.shape.architecture)?;
+    let outside = clamp::check(ui, &package.model.shape.architecture, &samples, args.clamping.allow_clamping)?;
     let asked = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
     let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, asked, args.wrap.wrap));
     let key = if args.inner { None } else { Some(buyer_key(ui, &args.model, &pk, &package)?) };
@@ -85,6 +94,11 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::on_device(srs))?.batched(batch)?))?;
     let shape = seller.shape();
     let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
+    // the fillers of a batch are proven and counted like the others
+    let trace = ui.phase("execute", |_| seller.execute(&opening))?;
+    let clamped = clamped(shape, &seller.package.metadata.layer_names, &trace);
+    drop(trace);
+    clamp::report(ui, &clamped);
     let model = |s: &Seller| s.package.model.clone();
     let scalar = context_scalar(context);
     let file = match keys {
@@ -113,7 +127,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
         json!({
             "file": args.output, "bytes": bytes, "kind": file.kind, "proof_bytes": file.proof.len(), "output": file.output, "output_data": file.output_data,
             "model_commitment": file.model_commitment, "key_hash": file.key_hash, "inferences": file.inferences,
-            "separate_inputs": file.separate_inputs, "inputs": samples.len(), "context": file.context,
+            "separate_inputs": file.separate_inputs, "inputs": samples.len(), "context": file.context, "outside": outside, "clamped": clamped,
             "input_commitments": file.input_commitments, "input_blinding": blinding,
         }),
         text,

@@ -3,6 +3,7 @@
 use super::chain;
 use crate::args::RequestArgs;
 use crate::batch::BatchError;
+use crate::clamp;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
 use crate::proof_file::ProofFile;
@@ -12,7 +13,7 @@ use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::{Rpc, Wanted, account, check_order, context};
 use assay_api::client::Client;
-use assay_api::engine::input_digest;
+use assay_api::engine::{Inputs, input_digest};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_api::{Prediction, PredictionRequest};
@@ -33,22 +34,26 @@ pub struct Opened {
     pub blinding: Vec<B256>,
     /// Commitments, 64 bytes each.
     pub commitments: Vec<Bytes>,
+    /// How many elements are outside the published range.
+    pub outside: usize,
 }
 
-/// Reads an input and commits to it.
-pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, public: bool) -> Outcome<Opened> {
+/// Reads an input and commits to it. One outside the published range is refused, before anything is paid, unless that is allowed.
+pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, public: bool, allow_clamping: bool) -> Outcome<Opened> {
     let shape = &key.model.shape;
     if shape.batch != Batch::ONE {
         return Err(BatchError::NotSingle { inferences: shape.batch.inferences() }.into());
     }
-    let data = read_input(input, &shape.architecture.input.shape)?;
-    let cells = quantise_input(&shape.architecture, &data)?;
+    let sample = read_input(input, &shape.architecture)?;
+    let outside = clamp::check(ui, &shape.architecture, std::slice::from_ref(&sample), allow_clamping)?;
+    let cells = quantise_input(&shape.architecture, &sample)?.cells;
     let srs = files::srs_of(ui, srs, &key.model.srs, key.wrap.srs_log(shape))?;
     ui.phase("recompute key", |_| key.recompute(&srs))?;
     let opening = if public { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
     let committed = ui.phase("commit input", |_| opening.commit(shape, &srs))?;
     Ok(Opened {
-        data,
+        data: sample.concat(),
+        outside,
         blinding: if public { Vec::new() } else { opening.blinding.iter().map(|b| encode::fr_word(b).into()).collect() },
         commitments: committed.commitments.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect(),
     })
@@ -133,14 +138,15 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let buyer = Buyer::new(&args)?;
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
-    let opened = open_input(ui, &key, &args.input, args.srs.srs.as_deref(), args.public_input)?;
+    let opened = open_input(ui, &key, &args.input, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     let model = find_model(&client, &key, args.model).await?;
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
     let free_context = B256::random();
     let mut request = PredictionRequest {
         model,
-        input: opened.data,
+        input: Inputs::List(opened.data),
         blinding: opened.blinding,
+        allow_clamping: args.clamping.allow_clamping,
         escrow: None,
         context: buyer.is_none().then_some(free_context),
     };
@@ -150,6 +156,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     }
     let idempotency = format!("{:x}", B256::random());
     let prediction = ui.phase_async("post", client.predict(&request, Some(&idempotency), None)).await?;
+    clamp::report(ui, &prediction.clamped);
     let mut gas = None;
     let job = match (&buyer, &request.escrow) {
         (Some(buyer), Some(escrow)) => {
@@ -181,7 +188,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         json!({
             "output_data": file.output_data, "output": file.output, "prediction": done.id, "job": job, "state": done.state, "price": price,
             "fund_gas": gas, "transactions": done.transactions, "proof_bytes": file.proof.len(), "context": context, "file": args.output,
-            "verified": true, "development": key.is_development(),
+            "verified": true, "development": key.is_development(), "outside": opened.outside, "clamped": done.clamped,
         }),
         format!("{}", json!({ "output_data": file.output_data })),
     );

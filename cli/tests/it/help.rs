@@ -1,12 +1,13 @@
 //! Snapshots of `--help`. After a change that is meant: `ASSAY_BLESS=1 cargo test --release -p assay-cli help`.
 
-use crate::tool::{assay, command, fails};
+use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "",
     "compile",
     "inspect",
+    "operators",
     "run",
     "setup",
     "prove",
@@ -57,8 +58,34 @@ fn wrong_command_lines_are_usage_errors() {
     fails(2, ["prove"]);
     fails(2, ["compile", "model.onnx"]); // no --calibrate
     fails(2, ["serve"]);
+    for dim in ["sequence", "=4", "sequence=0", "sequence=x"] {
+        let text = fails(2, ["compile", "model.onnx", "--calibrate", "x", "--dim", dim]);
+        assert!(text.contains("NAME=N"), "{text}");
+    }
     fails(2, ["srs", "dev", "--log", "60", "-o", "x"]);
     let text = fails(2, ["setup", "model.assay", "--wrap", "groth16"]);
     assert!(text.contains("ceremony") && text.contains("--dev"), "{text}");
     fails(2, ["setup", "model.assay", "--wrap", "halo2"]);
+}
+
+/// The page is what the register says.
+#[test]
+fn operators_are_as_documented() {
+    let output = assay(["operators", "--markdown"]);
+    assert!(output.status.success());
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operators.md");
+    if std::env::var_os("ASSAY_BLESS").is_some() {
+        std::fs::write(&page, &output.stdout).unwrap();
+    }
+    let committed = std::fs::read_to_string(&page).unwrap_or_default();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        committed,
+        "if the change is meant: assay operators --markdown > docs/operators.md"
+    );
+    let listed = json(0, ["operators"]);
+    let names: Vec<&str> = listed["operators"].as_array().unwrap().iter().map(|of| of["onnx"].as_str().unwrap()).collect();
+    assert!(names.iter().any(|name| name.contains("Softmax")) && names.iter().all(|name| committed.contains(name)), "{names:?}");
+    let text = String::from_utf8(assay(["operators"]).stdout).unwrap();
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
 }

@@ -46,6 +46,7 @@ async fn a_killed_server_finishes_its_job_once() {
         model: models[0].id,
         input: serde_json::from_value(input["input_data"][0].clone()).unwrap(),
         blinding: Vec::new(),
+        allow_clamping: false,
         escrow: None,
         context: None,
     };

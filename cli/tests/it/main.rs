@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batch;
+mod clamping;
 mod demo;
 mod help;
 mod kill;

@@ -1,233 +1,188 @@
-//! The network between ONNX and the quantised model: the same layers on the same padded blocks, in floats.
+//! The network between ONNX and the quantised model: the same layers on the same padded blocks, in real numbers.
 //!
-//! Import builds it, calibration runs it to see the range of every layer, quantisation turns it into integers. Running it must
+//! The operators ([`crate::ops`]) build it, calibration runs it to see the range of every column, quantisation turns it into integers. Running it must
 //! give what tract gives on the ONNX file: that check is made on every compilation.
 
 mod run;
 
 pub use run::{Ranges, Run};
 
-use assay_circuits::model::{AxisMap, Dims, Source, Window};
+use assay_circuits::model::{Instruction, Loop, Source, Window};
 
-/// An elementwise function in real numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Activation {
-    /// `max(x, 0)`.
-    Relu,
-    /// `x` or `alpha·x`.
-    LeakyRelu(f32),
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
-}
-
-impl Activation {
-    /// The function.
-    pub fn apply(self, x: f32) -> f32 {
-        match self {
-            Activation::Relu => x.max(0.0),
-            Activation::LeakyRelu(alpha) => {
-                if x < 0.0 {
-                    alpha * x
-                } else {
-                    x
-                }
-            }
-            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            Activation::Tanh => x.tanh(),
-        }
-    }
-}
-
-/// How a layer's scale is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scaling {
-    /// From its range over the calibration samples.
-    Own,
-    /// The scale of this column, with shift 0: its values are sums of that column's. Pooling and gathers.
-    Same(Source),
-}
-
-/// A sparse real matrix from one axis to another: `(to, from, coefficient)`, sorted, without repeats or zeros.
+/// A network in real numbers. Indices and block lengths mean what they mean in [`assay_circuits::model::Architecture`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct RealAxis(Vec<(u32, u32, f64)>);
-
-impl RealAxis {
-    /// Sums repeats, drops what cancels.
-    pub fn new(mut entries: Vec<(u32, u32, f64)>) -> Self {
-        entries.sort_by_key(|e| (e.0, e.1));
-        entries.dedup_by(|b, a| {
-            let same = (a.0, a.1) == (b.0, b.1);
-            if same {
-                a.2 += b.2;
-            }
-            same
-        });
-        entries.retain(|e| e.2 != 0.0);
-        Self(entries)
-    }
-
-    /// The identity on `length` positions.
-    pub fn identity(length: u32) -> Self {
-        Self((0..length).map(|i| (i, i, 1.0)).collect())
-    }
-
-    /// The entries.
-    pub fn entries(&self) -> &[(u32, u32, f64)] {
-        &self.0
-    }
-
-    /// Whether every coefficient is an integer.
-    pub fn is_integral(&self) -> bool {
-        self.0.iter().all(|e| e.2.fract() == 0.0)
-    }
-
-    /// This map, then `next`.
-    pub fn then(&self, next: &RealAxis) -> Self {
-        // Entries are sorted by `to`: those of one `mid` are a run.
-        let run = |mid: u32| {
-            let start = self.0.partition_point(|e| e.0 < mid);
-            self.0.iter().skip(start).take_while(move |e| e.0 == mid)
-        };
-        Self::new(next.0.iter().flat_map(|&(to, mid, b)| run(mid).map(move |&(_, from, a)| (to, from, a * b))).collect())
-    }
-
-    /// The sum of two maps, the other one times `factor`.
-    pub fn plus(&self, other: &RealAxis, factor: f64) -> Self {
-        Self::new(self.0.iter().copied().chain(other.0.iter().map(|&(to, from, c)| (to, from, c * factor))).collect())
-    }
-
-    /// Integer coefficients `round(c · 2^bits)`; what rounds to zero is left out.
-    pub fn quantise(&self, bits: i32) -> AxisMap {
-        let entries = self.0.iter().map(|&(to, from, c)| (to, from, (c * f64::from(bits).exp2()).round() as i32));
-        AxisMap { entries: entries.filter(|e| e.2 != 0).collect() }
-    }
+pub struct Net {
+    /// Log of the number of cells of the input block.
+    pub input_log_size: u8,
+    /// The input tensors.
+    pub inputs: Vec<NetInput>,
+    /// Blocks of constants that multiply activations or are added to them. What becomes a weight or a bias of the architecture is quantisation's choice.
+    pub weights: Vec<Vec<f32>>,
+    /// Layers in order of evaluation.
+    pub layers: Vec<NetLayer>,
+    /// Stretches of layers that are evaluated step by step.
+    pub loops: Vec<Loop>,
+    /// The output tensors.
+    pub outputs: Vec<NetOutput>,
+    /// Parameters of the ONNX model: elements of its constants as they stand in the file.
+    pub parameters: u64,
+    /// Multiplications of one inference, padding not counted.
+    pub macs: u64,
 }
 
-/// One summand of a layer, as [`assay_circuits::model::Term`] but with real weights in the same padded block.
+/// What the elements of an input or output are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Real numbers.
+    Real,
+    /// Integers: their scale is 0, and they are exact as far as 16 bits reach.
+    Integer,
+    /// 0 and 1.
+    Boolean,
+}
+
+/// A tensor that the user gives.
 #[derive(Clone, Debug, PartialEq)]
-pub enum NetTerm {
-    /// Every cell of the source to every channel.
-    Dense {
-        /// What is read.
-        source: Source,
-        /// `o << m | cell`.
-        weight: Vec<f32>,
-    },
-    /// Cross-correlation.
-    Conv {
-        /// What is read.
-        source: Source,
-        /// `((co << lci | ci) << lkh | kh) << lkw | kw`.
-        weight: Vec<f32>,
-        /// Geometry.
-        window: Window,
-    },
-    /// A separable map.
-    Stencil {
-        /// What is read.
-        source: Source,
-        /// Vertical.
-        rows: RealAxis,
-        /// Horizontal.
-        cols: RealAxis,
-    },
-    /// Cell by cell, coefficient 1.
-    Gather {
-        /// What is read.
-        source: Source,
-        /// `(to, from)`.
-        pairs: Vec<(u32, u32)>,
-    },
-}
-
-impl NetTerm {
-    /// The column that is read.
-    pub fn source(&self) -> Source {
-        match self {
-            NetTerm::Dense { source, .. }
-            | NetTerm::Conv { source, .. }
-            | NetTerm::Stencil { source, .. }
-            | NetTerm::Gather { source, .. } => *source,
-        }
-    }
-
-    /// The secret weights, if the term has any.
-    pub fn weight(&self) -> Option<&[f32]> {
-        match self {
-            NetTerm::Dense { weight, .. } | NetTerm::Conv { weight, .. } => Some(weight),
-            NetTerm::Stencil { .. } | NetTerm::Gather { .. } => None,
-        }
-    }
-
-    /// As [`NetTerm::weight`], to change them.
-    pub fn weight_mut(&mut self) -> Option<&mut [f32]> {
-        match self {
-            NetTerm::Dense { weight, .. } | NetTerm::Conv { weight, .. } => Some(weight),
-            NetTerm::Stencil { .. } | NetTerm::Gather { .. } => None,
-        }
-    }
-}
-
-/// A layer: `q = Σ terms + bias`, `y = activation(q)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetLayer {
-    /// Name of the ONNX node it comes from.
+pub struct NetInput {
+    /// Its name in the model.
     pub name: String,
-    /// Dimensions.
-    pub dims: Dims,
-    /// Summands.
-    pub terms: Vec<NetTerm>,
-    /// One value per channel.
-    pub bias: Option<Vec<f32>>,
-    /// The function, `None` for the identity.
-    pub activation: Option<Activation>,
-    /// How its scale is found.
-    pub scaling: Scaling,
-    /// Whether a second reader wants `q` as it is, so that nothing more may be folded into the layer.
-    pub shared: bool,
+    /// What its elements are.
+    pub kind: Kind,
+    /// The user's shape, without a batch dimension of 1.
+    pub shape: Vec<u32>,
+    /// The cell of the input block of each element.
+    pub cells: Vec<u32>,
 }
 
-/// Where the elements of the network's input or output live.
+/// A tensor that the network gives.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Port {
+pub struct NetOutput {
+    /// Its name in the model.
+    pub name: String,
+    /// What its elements are.
+    pub kind: Kind,
     /// The column.
     pub source: Source,
-    /// Its dimensions.
-    pub dims: Dims,
-    /// The user's shape, without the batch dimension.
+    /// The user's shape, without a batch dimension of 1.
     pub shape: Vec<u32>,
     /// The cell of each element.
     pub cells: Vec<u32>,
 }
 
-/// A network in real numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Net {
-    /// The input.
-    pub input: Port,
-    /// Layers in order of evaluation.
-    pub layers: Vec<NetLayer>,
-    /// The output.
-    pub output: Port,
-    /// Parameters of the ONNX model: elements of weights and biases as they stand in the file.
-    pub parameters: u64,
-    /// Multiplications of secret weights in one inference, zero weights of written-out groups not counted.
-    pub macs: u64,
+/// An axis of a block: `len` places that mean something, padded to `2^log`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Axis {
+    /// Bits.
+    pub log: u8,
+    /// Places, at most `2^log`.
+    pub len: u32,
 }
 
-impl Net {
-    /// Dimensions of a column.
-    pub fn dims(&self, source: Source) -> Dims {
-        match source {
-            Source::Input => self.input.dims,
-            Source::Pre(l) | Source::Post(l) => self.layers.get(l as usize).map_or(Dims::vector(1), |l| l.dims),
-        }
-    }
+/// A layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetLayer {
+    /// Name of the ONNX node it comes from.
+    pub name: String,
+    /// The axes of its block, lowest bits first. A cell means something if its place on every axis does; ranges and errors are taken over those.
+    pub axes: Vec<Axis>,
+    /// `z` is the sum of these, and of the constant.
+    pub terms: Vec<NetTerm>,
+    /// Added in every cell.
+    pub constant: f64,
+    /// What is made of `z`.
+    pub rule: NetRule,
+    /// What `pre` is, which may force a scale.
+    pub kind: Kind,
+    /// What `post` is.
+    pub post_kind: Kind,
+}
 
-    /// Whether some layer, or the output, reads a column.
-    pub fn reads(&self, source: Source) -> bool {
-        self.output.source == source || self.layers.iter().flat_map(|l| &l.terms).any(|t| t.source() == source)
-    }
+/// What a layer makes of `z`: [`assay_circuits::model::Rule`] in real numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NetRule {
+    /// `pre = z`, kept exactly. For sums that a square root, a divisor or a later sum reads.
+    Exact,
+    /// `pre = z`, rounded; `post = f(pre)`.
+    Requantise {
+        /// `f`; `None` for the identity.
+        function: Option<Vec<Instruction>>,
+    },
+    /// `pre = z / D`, `post = f(pre)`.
+    Divide {
+        /// Axes (as logs, lowest first) that the layer's block is cut into for the divisor.
+        axes: Vec<u8>,
+        /// `D`, positive: runs are [`NetIndex::Axis`].
+        by: NetOperand,
+        /// `f`; `None` for the identity.
+        function: Option<Vec<Instruction>>,
+    },
+    /// `pre = sqrt(z)`. `z` must be the sum of a positive constant and of things that cannot be negative.
+    SquareRoot,
+    /// `max = max z` along an axis, `pre = max - z` on its first `len` places (0 elsewhere), `post = f(pre)`, `mark = [pre = 0]`.
+    Maximum {
+        /// Bits below the axis.
+        low: u8,
+        /// Bits of the axis.
+        bits: u8,
+        /// Places that count.
+        len: u32,
+        /// `f`; `None` for the identity.
+        function: Option<Vec<Instruction>>,
+    },
+}
+
+/// A summand; see [`assay_circuits::model::Term`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetTerm {
+    /// The factor, not 0. Public.
+    pub coefficient: f64,
+    /// Logs of the axes: the layer's (they may be cut otherwise than [`NetLayer::axes`], their sum is the same), then those summed over.
+    pub axes: Vec<u8>,
+    /// How many of them, the last ones, are summed over.
+    pub summed: u8,
+    /// What is read.
+    pub left: NetOperand,
+    /// What it is multiplied with.
+    pub right: Option<NetOperand>,
+}
+
+/// A block, read through axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetOperand {
+    /// The block; [`Source::Weight`] is an index into [`Net::weights`], and [`Source::Bias`] does not occur.
+    pub source: Source,
+    /// Bits of its cells' numbers, lowest first.
+    pub runs: Vec<NetRun>,
+}
+
+/// Consecutive bits of a cell's number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetRun {
+    /// How many bits.
+    pub log_len: u8,
+    /// How their number follows from the axes.
+    pub index: NetIndex,
+}
+
+/// See [`assay_circuits::model::Index`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum NetIndex {
+    /// The place on an axis, padding included.
+    Axis(u8),
+    /// A sparse matrix `(to, from, coefficient)`. In products coefficients are 1 and no `to` occurs twice.
+    Map {
+        /// The axis.
+        axis: Option<u8>,
+        /// Entries; where the coefficients of all are the same they are 1 and the factor stands in [`NetTerm::coefficient`], which is rounded once.
+        entries: Vec<(u32, u32, f64)>,
+    },
+    /// `out·stride + kernel·dilation - padding`.
+    Window {
+        /// Axis of outputs.
+        out: u8,
+        /// Axis of the kernel's places.
+        kernel: u8,
+        /// The rest.
+        window: Window,
+    },
 }

@@ -1,132 +1,427 @@
 //! Runs a network in floats and records ranges.
 
-use super::{Net, NetLayer, NetTerm};
-use assay_circuits::model::{Dims, Source, Window};
+use super::{Net, NetIndex, NetLayer, NetOperand, NetRule, NetTerm};
+use assay_circuits::model::{Instruction, Source};
+use rayon::prelude::*;
 
 /// All columns of one inference.
 pub struct Run {
     input: Vec<f32>,
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    layers: Vec<Columns>,
 }
 
-/// Extreme values over all samples, padding not counted.
+/// The columns of a layer.
+#[derive(Clone, Default)]
+pub struct Columns {
+    /// Before the function.
+    pub pre: Vec<f32>,
+    /// After it; empty where there is none.
+    pub post: Vec<f32>,
+    /// Maxima.
+    pub max: Vec<f32>,
+    /// Marks.
+    pub mark: Vec<f32>,
+    /// The numerator of a division, what is under a root.
+    pub z: Vec<f32>,
+}
+
+/// Extreme values over all samples, padding not counted. `(0, 0)` where nothing was seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ranges {
-    /// Of the input.
-    pub input: (f32, f32),
+    /// Of each input.
+    pub inputs: Vec<(f32, f32)>,
     /// Of each layer before its function.
     pub pre: Vec<(f32, f32)>,
+    /// After it.
+    pub post: Vec<(f32, f32)>,
+    /// Of the maxima.
+    pub max: Vec<(f32, f32)>,
+    /// Of the sum.
+    pub z: Vec<(f32, f32)>,
 }
 
 impl Ranges {
-    /// Ranges over nothing, for a network of `layers` layers.
-    pub fn empty(layers: usize) -> Self {
-        Self { input: (0.0, 0.0), pre: vec![(0.0, 0.0); layers] }
-    }
-
     /// Widens by another.
     #[must_use]
     pub fn merge(mut self, other: &Ranges) -> Self {
-        let join = |a: &mut (f32, f32), b: &(f32, f32)| *a = (a.0.min(b.0), a.1.max(b.1));
-        join(&mut self.input, &other.input);
-        self.pre.iter_mut().zip(&other.pre).for_each(|(a, b)| join(a, b));
+        if self.inputs.is_empty() {
+            return other.clone();
+        }
+        let join = |a: &mut [(f32, f32)], b: &[(f32, f32)]| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a = (a.0.min(b.0), a.1.max(b.1)));
+        };
+        join(&mut self.inputs, &other.inputs);
+        join(&mut self.pre, &other.pre);
+        join(&mut self.post, &other.post);
+        join(&mut self.max, &other.max);
+        join(&mut self.z, &other.z);
         self
     }
 }
 
+/// A block as a term reads it: what each place of each axis adds to the cell's number, with factors.
+struct Reader<'a> {
+    values: &'a [f32],
+    /// `(axis, by place: entries of offset and factor)`.
+    axes: Vec<(usize, Vec<Vec<(usize, f64)>>)>,
+    windows: Vec<(usize, usize, Vec<Vec<Option<usize>>>)>,
+    fixed: Vec<(usize, f64)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(operand: &NetOperand, axes: &[u8], values: &'a [f32]) -> Self {
+        let mut reader = Self { values, axes: Vec::new(), windows: Vec::new(), fixed: vec![(0, 1.0)] };
+        let mut shift = 0u32;
+        for run in &operand.runs {
+            match &run.index {
+                NetIndex::Axis(axis) => {
+                    let places = (0..1usize << run.log_len).map(|i| vec![(i << shift, 1.0)]).collect();
+                    reader.axes.push((usize::from(*axis), places));
+                }
+                NetIndex::Map { axis: Some(axis), entries } => {
+                    let mut places = vec![Vec::new(); 1 << axes[usize::from(*axis)]];
+                    entries.iter().for_each(|(to, from, c)| places[*to as usize].push(((*from as usize) << shift, *c)));
+                    reader.axes.push((usize::from(*axis), places));
+                }
+                NetIndex::Map { axis: None, entries } => {
+                    let more: Vec<(usize, f64)> = entries.iter().map(|(_, from, c)| ((*from as usize) << shift, *c)).collect();
+                    reader.fixed = join(&reader.fixed, &more);
+                }
+                NetIndex::Window { out, kernel, window } => {
+                    let (outs, kernels) = (1u32 << axes[usize::from(*out)], 1u32 << axes[usize::from(*kernel)]);
+                    let at = |o: u32, k: u32| {
+                        if o < window.outputs && k < window.kernel { window.at(o, k).map(|at| at << shift) } else { None }
+                    };
+                    let table = (0..outs).map(|o| (0..kernels).map(|k| at(o, k)).collect()).collect();
+                    reader.windows.push((usize::from(*out), usize::from(*kernel), table));
+                }
+            }
+            shift += u32::from(run.log_len);
+        }
+        reader
+    }
+
+    /// The cells that are read at places of the axes that `fixed` says are known; empty if nothing is.
+    fn cells(&self, places: &[usize]) -> Vec<(usize, f64)> {
+        let mut cells = self.fixed.clone();
+        for (axis, by_place) in &self.axes {
+            match by_place[places[*axis]].as_slice() {
+                [(at, c)] => cells.iter_mut().for_each(|cell| *cell = (cell.0 + at, cell.1 * c)),
+                several => cells = join(&cells, several),
+            }
+        }
+        for (out, kernel, table) in &self.windows {
+            match table[places[*out]][places[*kernel]] {
+                Some(at) => cells.iter_mut().for_each(|cell| cell.0 += at),
+                None => return Vec::new(),
+            }
+        }
+        cells
+    }
+
+    fn value(&self, places: &[usize]) -> f64 {
+        self.cells(places).iter().map(|(at, c)| c * f64::from(self.values.get(*at).copied().unwrap_or(0.0))).sum()
+    }
+}
+
+fn join(a: &[(usize, f64)], b: &[(usize, f64)]) -> Vec<(usize, f64)> {
+    a.iter().flat_map(|(at, c)| b.iter().map(move |(more, d)| (at + more, c * d))).collect()
+}
+
+/// For each place of the summed axes: its offset in an operand, where that does not depend on the output's place.
+fn plain_offsets(reader: &Reader<'_>, term: &NetTerm, outputs: usize) -> Option<Vec<(Vec<usize>, usize)>> {
+    let summed = &term.axes[outputs..];
+    let count: u32 = summed.iter().map(|log| u32::from(*log)).sum();
+    let mut offsets = Vec::with_capacity(1 << count);
+    for k in 0..1usize << count {
+        let mut rest = k;
+        let places: Vec<usize> = summed
+            .iter()
+            .map(|log| {
+                let place = rest & ((1 << log) - 1);
+                rest >>= log;
+                place
+            })
+            .collect();
+        let mut offset = 0;
+        for (axis, by_place) in reader.axes.iter().filter(|(axis, _)| *axis >= outputs) {
+            match by_place[places[axis - outputs]].as_slice() {
+                [(at, c)] if *c == 1.0 => offset += at,
+                [] => {
+                    offset = usize::MAX;
+                    break;
+                }
+                _ => return None,
+            }
+        }
+        offsets.push((places, offset));
+    }
+    Some(offsets)
+}
+
 impl Run {
-    /// Runs a sample: one value per element of the input's shape.
-    pub fn of(net: &Net, sample: &[f32]) -> Self {
-        let mut input = vec![0.0; net.input.dims.block_len()];
-        for (&cell, &value) in net.input.cells.iter().zip(sample) {
-            if let Some(slot) = input.get_mut(cell as usize) {
-                *slot = value;
+    /// Runs a sample: a list of values for each input.
+    pub fn of(net: &Net, sample: &[Vec<f32>]) -> Self {
+        let mut input = vec![0.0; 1 << net.input_log_size];
+        for (port, values) in net.inputs.iter().zip(sample) {
+            for (&cell, &value) in port.cells.iter().zip(values) {
+                if let Some(slot) = input.get_mut(cell as usize) {
+                    *slot = value;
+                }
             }
         }
         let mut run = Run { input, layers: Vec::with_capacity(net.layers.len()) };
-        for layer in &net.layers {
-            let pre = run.linear(net, layer);
-            let post = layer.activation.map_or_else(Vec::new, |f| pre.iter().map(|&x| f.apply(x)).collect());
-            run.layers.push((pre, post));
+        let mut index = 0;
+        while index < net.layers.len() {
+            match net.loops.iter().find(|l| l.first as usize == index) {
+                Some(of) => {
+                    let layers = of.first as usize..(of.first + of.layers) as usize;
+                    for layer in &net.layers[layers.clone()] {
+                        run.layers.push(Columns::empty(layer));
+                    }
+                    for step in 0..1usize << of.log_steps {
+                        for at in layers.clone() {
+                            let columns = run.layer(net, at, Some((step, of.log_steps)));
+                            run.layers[at].put(columns, step, of.log_steps);
+                        }
+                    }
+                    index = layers.end;
+                }
+                None => {
+                    let columns = run.layer(net, index, None);
+                    run.layers.push(columns);
+                    index += 1;
+                }
+            }
         }
         run
     }
 
-    /// The output's elements.
-    pub fn output(&self, net: &Net) -> Vec<f32> {
-        let column = self.column(net.output.source);
-        net.output.cells.iter().map(|&c| column.get(c as usize).copied().unwrap_or(0.0)).collect()
-    }
-
-    /// Extreme values of this run.
-    pub fn ranges(&self, net: &Net) -> Ranges {
-        let of = |column: &[f32], dims: Dims| {
-            let cells = column.iter().enumerate().filter(|(i, _)| dims.holds(*i as u32)).map(|(_, v)| *v);
-            cells.fold((0f32, 0f32), |(low, high), v| (low.min(v), high.max(v)))
+    /// The elements of each output.
+    pub fn outputs(&self, net: &Net) -> Vec<Vec<f32>> {
+        let of = |output: &super::NetOutput| {
+            let column = self.column(net, output.source);
+            output.cells.iter().map(|&c| column.get(c as usize).copied().unwrap_or(0.0)).collect()
         };
-        Ranges {
-            input: of(&self.input, net.input.dims),
-            pre: self.layers.iter().zip(&net.layers).map(|((pre, _), layer)| of(pre, layer.dims)).collect(),
-        }
+        net.outputs.iter().map(of).collect()
     }
 
-    fn column(&self, source: Source) -> &[f32] {
+    /// A layer's columns.
+    pub fn columns(&self, layer: usize) -> Option<&Columns> {
+        self.layers.get(layer)
+    }
+
+    /// Extreme values of this run, over cells that mean something.
+    pub fn ranges(&self, net: &Net) -> Ranges {
+        let all = |column: &[f32], counts: &dyn Fn(usize) -> bool| {
+            let cells = column.iter().enumerate().filter(|(i, _)| counts(*i)).map(|(_, v)| *v);
+            let (low, high) = cells.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+            if low <= high { (low, high) } else { (0.0, 0.0) }
+        };
+        let inputs = net.inputs.iter().map(|port| {
+            let values: Vec<f32> = port.cells.iter().map(|c| self.input.get(*c as usize).copied().unwrap_or(0.0)).collect();
+            all(&values, &|_| true)
+        });
+        let mut ranges = Ranges { inputs: inputs.collect(), ..Ranges::default() };
+        for (columns, layer) in self.layers.iter().zip(&net.layers) {
+            let counts = |cell: usize| layer.counts(cell);
+            ranges.pre.push(all(&columns.pre, &counts));
+            ranges.post.push(all(&columns.post, &counts));
+            ranges.z.push(all(&columns.z, &counts));
+            ranges.max.push(all(&columns.max, &|row| match layer.rule {
+                NetRule::Maximum { low, bits, .. } => {
+                    let (below, above) = (row & ((1 << low) - 1), row >> low);
+                    layer.counts(below | above << (low + bits))
+                }
+                _ => false,
+            }));
+        }
+        ranges
+    }
+
+    /// The cells of a block.
+    pub fn column<'a>(&'a self, net: &'a Net, source: Source) -> &'a [f32] {
+        let layer = |l: u32| self.layers.get(l as usize);
         match source {
             Source::Input => &self.input,
-            Source::Pre(l) => self.layers.get(l as usize).map_or(&[], |l| &l.0),
-            Source::Post(l) => self.layers.get(l as usize).map_or(&[], |l| if l.1.is_empty() { &l.0 } else { &l.1 }),
+            Source::Pre(l) => layer(l).map_or(&[], |c| &c.pre),
+            Source::Post(l) => layer(l).map_or(&[], |c| if c.post.is_empty() { &c.pre } else { &c.post }),
+            Source::Max(l) => layer(l).map_or(&[], |c| &c.max),
+            Source::Mark(l) => layer(l).map_or(&[], |c| &c.mark),
+            Source::Weight(w) => net.weights.get(w as usize).map_or(&[], Vec::as_slice),
+            Source::Bias(_) => &[],
         }
     }
 
-    fn linear(&self, net: &Net, layer: &NetLayer) -> Vec<f32> {
-        let mut z = vec![0.0f32; layer.dims.block_len()];
-        if let Some(bias) = &layer.bias {
-            for (block, &b) in z.chunks_exact_mut(1 << layer.dims.log_positions()).zip(bias) {
-                block.fill(b);
-            }
-        }
+    /// A layer's columns, or those of one step.
+    fn layer(&self, net: &Net, index: usize, step: Option<(usize, u8)>) -> Columns {
+        let layer = &net.layers[index];
+        let log_size = layer.log_size();
+        let (first, len) = match step {
+            Some((step, log)) => (step << (log_size - log), 1usize << (log_size - log)),
+            None => (0, 1usize << log_size),
+        };
+        let mut z = vec![layer.constant; len];
         for term in &layer.terms {
-            let x = self.column(term.source());
-            let from = net.dims(term.source());
-            match term {
-                NetTerm::Dense { weight, .. } => {
-                    for (out, row) in z.iter_mut().zip(weight.chunks_exact(x.len().max(1))) {
-                        *out += row.iter().zip(x).map(|(w, x)| w * x).sum::<f32>();
-                    }
-                }
-                NetTerm::Conv { weight, window, .. } => convolve(&mut z, layer.dims, x, from, weight, window),
-                NetTerm::Stencil { rows, cols, .. } => {
-                    for c in 0..layer.dims.channels {
-                        for &(oh, ih, a) in rows.entries() {
-                            for &(ow, iw, b) in cols.entries() {
-                                z[layer.dims.cell(c, oh, ow)] += (a * b) as f32 * x[from.cell(c, ih, iw)];
-                            }
+            self.term(net, term, first, &mut z);
+        }
+        let f = |function: &Option<Vec<Instruction>>, pre: &[f32]| match function {
+            Some(program) => pre.iter().map(|x| finite(Instruction::run(program, f64::from(*x)))).collect(),
+            None => Vec::new(),
+        };
+        let narrow = |z: &[f64]| z.iter().map(|v| *v as f32).collect::<Vec<f32>>();
+        match &layer.rule {
+            NetRule::Exact => Columns { pre: narrow(&z), ..Columns::default() },
+            NetRule::Requantise { function } => {
+                let pre = narrow(&z);
+                Columns { post: f(function, &pre), pre, ..Columns::default() }
+            }
+            NetRule::SquareRoot => {
+                Columns { pre: z.iter().map(|v| v.max(0.0).sqrt() as f32).collect(), z: narrow(&z), ..Columns::default() }
+            }
+            NetRule::Divide { axes, by, function } => {
+                let reader = Reader::new(by, axes, self.column(net, by.source));
+                let divisor = |cell: usize| reader.value(&places(axes, first + cell));
+                let quotient = |(cell, z): (usize, &f64)| {
+                    let d = divisor(cell);
+                    // padding may divide by 0
+                    if d > 0.0 { (z / d) as f32 } else { 0.0 }
+                };
+                let pre: Vec<f32> = z.iter().enumerate().map(quotient).collect();
+                Columns { post: f(function, &pre), pre, z: narrow(&z), ..Columns::default() }
+            }
+            NetRule::Maximum { low, bits, len, function } => {
+                let (stride, row) = (1usize << low, 1usize << (low + bits));
+                let mut columns = Columns { pre: vec![0.0; z.len()], mark: vec![1.0; z.len()], z: narrow(&z), ..Columns::default() };
+                for (base, z) in z.chunks(row).enumerate() {
+                    for at in 0..stride {
+                        let cells = || (0..*len as usize).map(|k| at + k * stride);
+                        let most = cells().map(|i| z[i]).fold(f64::NEG_INFINITY, f64::max);
+                        for i in cells() {
+                            columns.pre[base * row + i] = (most - z[i]) as f32;
+                            columns.mark[base * row + i] = f32::from(u8::from(most == z[i]));
                         }
+                        columns.max.push(most as f32);
                     }
                 }
-                NetTerm::Gather { pairs, .. } => pairs.iter().for_each(|&(to, at)| z[to as usize] += x[at as usize]),
+                columns.post = f(function, &columns.pre);
+                columns
             }
         }
-        z
+    }
+
+    fn term(&self, net: &Net, term: &NetTerm, first: usize, z: &mut [f64]) {
+        let outputs = term.axes.len() - usize::from(term.summed);
+        let left = Reader::new(&term.left, &term.axes, self.column(net, term.left.source));
+        let right = term.right.as_ref().map(|right| Reader::new(right, &term.axes, self.column(net, right.source)));
+        let Some(right) = right else {
+            z.par_iter_mut().enumerate().with_min_len(1 << 10).for_each(|(cell, z)| {
+                *z += term.coefficient * left.value(&places(&term.axes[..outputs], first + cell));
+            });
+            return;
+        };
+        let (l, r) = (plain_offsets(&left, term, outputs), plain_offsets(&right, term, outputs));
+        let (Some(l), Some(r)) = (l, r) else { return };
+        // places of the summed axes at which both may read
+        let both: Vec<(&[usize], usize, usize)> = l
+            .iter()
+            .zip(&r)
+            .filter(|((_, a), (_, b))| *a != usize::MAX && *b != usize::MAX)
+            .map(|((places, a), (_, b))| (places.as_slice(), *a, *b))
+            .collect();
+        let base = |reader: &Reader<'_>, at: &[usize]| -> Option<usize> {
+            let mut offset = reader.fixed.first().filter(|_| reader.fixed.len() == 1)?.0;
+            for (_, by_place) in reader.axes.iter().filter(|(axis, _)| *axis < outputs).map(|(axis, p)| (axis, &p[at[*axis]])) {
+                offset += by_place.first()?.0;
+            }
+            Some(offset)
+        };
+        let windowed = !left.windows.is_empty() || !right.windows.is_empty();
+        let at_window = |reader: &Reader<'_>, at: &[usize], summed: &[usize]| -> Option<usize> {
+            let place = |axis: usize| if axis < outputs { at[axis] } else { summed[axis - outputs] };
+            reader.windows.iter().try_fold(0, |sum, (out, kernel, table)| Some(sum + table[place(*out)][place(*kernel)]?))
+        };
+        let get = |reader: &Reader<'_>, at: usize| f64::from(reader.values.get(at).copied().unwrap_or(0.0));
+        z.par_iter_mut().enumerate().with_min_len(64).for_each(|(cell, z)| {
+            let at = places(&term.axes[..outputs], first + cell);
+            let (Some(a), Some(b)) = (base(&left, &at), base(&right, &at)) else { return };
+            let mut sum = 0.0;
+            if windowed {
+                for (summed, l, r) in &both {
+                    if let (Some(lw), Some(rw)) = (at_window(&left, &at, summed), at_window(&right, &at, summed)) {
+                        sum += get(&left, a + l + lw) * get(&right, b + r + rw);
+                    }
+                }
+            } else {
+                for (_, l, r) in &both {
+                    sum += get(&left, a + l) * get(&right, b + r);
+                }
+            }
+            *z += term.coefficient * sum;
+        });
     }
 }
 
-fn convolve(z: &mut [f32], dims: Dims, x: &[f32], from: Dims, weight: &[f32], window: &Window) {
-    let rows: Vec<_> = window.taps(0, dims.height, from.height).collect();
-    let cols: Vec<_> = window.taps(1, dims.width, from.width).collect();
-    for co in 0..dims.channels {
-        for ci in 0..from.channels {
-            let kernel = ((co as usize) << from.log_channels() | ci as usize) << window.log_kernel();
-            let kernel = &weight[kernel..kernel + (1 << window.log_kernel())];
-            if kernel.iter().all(|w| *w == 0.0) {
-                continue;
+fn finite(v: f64) -> f32 {
+    if v.is_finite() { v as f32 } else { 0.0 }
+}
+
+/// Places on axes of these logs, the first in the lowest bits.
+fn places(axes: &[u8], cell: usize) -> Vec<usize> {
+    let mut rest = cell;
+    axes.iter()
+        .map(|log| {
+            let place = rest & ((1 << log) - 1);
+            rest >>= log;
+            place
+        })
+        .collect()
+}
+
+impl Columns {
+    fn empty(layer: &NetLayer) -> Self {
+        let len = 1 << layer.log_size();
+        let rows = match layer.rule {
+            NetRule::Maximum { bits, .. } => len >> bits,
+            _ => 0,
+        };
+        let some = |there: bool| if there { vec![0.0; len] } else { Vec::new() };
+        let function = match &layer.rule {
+            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => function.is_some(),
+            NetRule::Exact | NetRule::SquareRoot => false,
+        };
+        let z = matches!(layer.rule, NetRule::Divide { .. } | NetRule::SquareRoot | NetRule::Maximum { .. });
+        Self { pre: vec![0.0; len], post: some(function), max: vec![0.0; rows], mark: some(rows > 0), z: some(z) }
+    }
+
+    fn put(&mut self, step: Columns, number: usize, _log_steps: u8) {
+        let copy = |to: &mut Vec<f32>, from: Vec<f32>| {
+            let at = number * from.len();
+            if let Some(slots) = to.get_mut(at..at + from.len()) {
+                slots.copy_from_slice(&from);
             }
-            for &(oh, kh, ih) in &rows {
-                let (to, at) = (dims.cell(co, oh as u32, 0), from.cell(ci, ih as u32, 0));
-                for &(ow, kw, iw) in &cols {
-                    z[to + ow] += kernel[kh << window.log_width() | kw] * x[at + iw];
-                }
-            }
-        }
+        };
+        copy(&mut self.pre, step.pre);
+        copy(&mut self.post, step.post);
+        copy(&mut self.max, step.max);
+        copy(&mut self.mark, step.mark);
+        copy(&mut self.z, step.z);
+    }
+}
+
+impl NetLayer {
+    /// Log of the number of cells.
+    pub fn log_size(&self) -> u8 {
+        self.axes.iter().map(|axis| axis.log).sum()
+    }
+
+    /// Whether a cell means something.
+    pub fn counts(&self, cell: usize) -> bool {
+        let mut rest = cell;
+        self.axes.iter().all(|axis| {
+            let place = rest & ((1 << axis.log) - 1);
+            rest >>= axis.log;
+            place < axis.len as usize
+        })
     }
 }

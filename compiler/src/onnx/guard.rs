@@ -3,6 +3,7 @@
 //! External data is read here and nowhere else. A location must be a plain relative path below the model's folder, without symbolic
 //! links on the way and without a second hard link (CVE-2022-25882, CVE-2024-27318).
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +16,8 @@ pub const MAX_FILE_BYTES: u64 = 1 << 29;
 pub const MAX_ELEMENTS: u64 = 1 << 26;
 const MAX_RANK: usize = 8;
 const MAX_NODES: usize = 100_000;
+/// Graphs inside graphs.
+const MAX_DEPTH: usize = 8;
 /// Before it, arithmetic broadcast in another way.
 const MIN_OPERATOR_SET: i64 = 7;
 
@@ -35,15 +38,27 @@ pub enum GuardError {
     OperatorSet { version: i64 },
     #[error("the graph has {nodes} nodes, and {max} are the most that are read", max = MAX_NODES)]
     TooManyNodes { nodes: usize },
+    #[error("graph {graph:?} lies inside more than {max} others", max = MAX_DEPTH)]
+    TooDeep { graph: String },
+    #[error(
+        "node {node:?} reads {tensor:?}, which nothing before it makes: the graph has a cycle, or is damaged; check it with onnx.checker"
+    )]
+    Undefined { node: String, tensor: String },
+    #[error("node {node:?} makes {tensor:?}, which is there already: the graph is damaged, check it with onnx.checker")]
+    MadeTwice { node: String, tensor: String },
+    #[error("nothing makes the output {tensor:?}: the graph is damaged, check it with onnx.checker")]
+    NoOutput { tensor: String },
+    #[error("node {node:?}: {operator} with {what} is not supported: export the model without it")]
+    Attribute { node: String, operator: String, what: &'static str },
     #[error("tensor {tensor:?} has dimensions {dims:?}: at most {rank} of them, none negative, at most {max} elements", rank = MAX_RANK, max = MAX_ELEMENTS)]
     Dimensions { tensor: String, dims: Vec<i64> },
     #[error("tensor {tensor:?} should have {need} elements and has {have}: the file is damaged")]
     DataLength { tensor: String, need: usize, have: usize },
     #[error(
-        "tensor {tensor:?} has element type {code}, and only float, double, int32 and int64 are read: export the model in 32-bit floats"
+        "tensor {tensor:?} has element type {code}, and only floats, integers and booleans are read: export the model in 32-bit floats"
     )]
     DataType { tensor: String, code: i32 },
-    #[error("tensor {tensor:?} holds NaN or infinity at element {index}: the model is broken, export it again")]
+    #[error("tensor {tensor:?} holds NaN, or a number beyond 32-bit floats, at element {index}: the model is broken, export it again")]
     NotFinite { tensor: String, index: usize },
     #[error("node {node:?}: attribute {attribute:?} is NaN or infinite")]
     AttributeNotFinite { node: String, attribute: String },
@@ -72,24 +87,65 @@ pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
         return Err(GuardError::OperatorSet { version });
     }
     let graph = model.graph.as_mut().ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?;
-    if graph.node.len() > MAX_NODES {
-        return Err(GuardError::TooManyNodes { nodes: graph.node.len() });
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut budget = Budget { bytes: MAX_FILE_BYTES, nodes: MAX_NODES };
+    check_graph(graph, folder, &mut budget, 0)?;
+    check_order(graph, &HashSet::new())?;
+    super::ignored::rewrite(graph)?;
+    Ok(model)
+}
+
+/// What may still be read.
+struct Budget {
+    bytes: u64,
+    nodes: usize,
+}
+
+/// A graph, and the graphs inside its nodes.
+fn check_graph(graph: &mut pb::GraphProto, folder: &Path, budget: &mut Budget, depth: usize) -> Result<(), GuardError> {
+    let nodes = graph.node.len();
+    budget.nodes = budget.nodes.checked_sub(nodes).ok_or(GuardError::TooManyNodes { nodes })?;
+    if depth > MAX_DEPTH {
+        return Err(GuardError::TooDeep { graph: graph.name.clone() });
     }
     if !graph.sparse_initializer.is_empty() {
         return Err(GuardError::Sparse);
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut budget = MAX_FILE_BYTES;
     for tensor in &mut graph.initializer {
-        check_tensor(tensor, folder, &mut budget)?;
+        check_tensor(tensor, folder, &mut budget.bytes)?;
     }
     for node in &mut graph.node {
-        check_attributes(node, folder, &mut budget)?;
+        check_attributes(node, folder, budget, depth)?;
     }
     for value in graph.input.iter().chain(&graph.output).chain(&graph.value_info) {
         check_declared_shape(value)?;
     }
-    Ok(model)
+    Ok(())
+}
+
+/// Every tensor is made once, before it is read: what ONNX demands, and what rules out cycles. Graphs inside nodes also read what is around them.
+fn check_order<'a>(graph: &'a pb::GraphProto, around: &HashSet<&'a str>) -> Result<(), GuardError> {
+    let mut known = around.clone();
+    known.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
+    known.extend(graph.input.iter().map(|input| input.name.as_str()));
+    for node in &graph.node {
+        let name = || super::node_name(node).to_owned();
+        if let Some(tensor) = node.input.iter().find(|tensor| !tensor.is_empty() && !known.contains(tensor.as_str())) {
+            return Err(GuardError::Undefined { node: name(), tensor: tensor.clone() });
+        }
+        for inside in node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs)) {
+            check_order(inside, &known)?;
+        }
+        for tensor in node.output.iter().filter(|tensor| !tensor.is_empty()) {
+            if !known.insert(tensor) {
+                return Err(GuardError::MadeTwice { node: name(), tensor: tensor.clone() });
+            }
+        }
+    }
+    match graph.output.iter().find(|output| !known.contains(output.name.as_str())) {
+        Some(output) => Err(GuardError::NoOutput { tensor: output.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 fn read_capped(path: &Path) -> Result<Vec<u8>, GuardError> {
@@ -132,7 +188,7 @@ fn elements(tensor: &str, dims: &[i64]) -> Result<usize, GuardError> {
     }
 }
 
-fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut u64) -> Result<(), GuardError> {
+fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget, depth: usize) -> Result<(), GuardError> {
     let name = super::node_name(node).to_owned();
     for attribute in &mut node.attribute {
         if !attribute.f.is_finite() || attribute.floats.iter().any(|f| !f.is_finite()) {
@@ -142,7 +198,10 @@ fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut u64) -
             if tensor.name.is_empty() {
                 tensor.name = format!("{name}.{}", attribute.name);
             }
-            check_tensor(tensor, folder, budget)?;
+            check_tensor(tensor, folder, &mut budget.bytes)?;
+        }
+        for graph in attribute.g.iter_mut().chain(&mut attribute.graphs) {
+            check_graph(graph, folder, budget, depth + 1)?;
         }
         if attribute.sparse_tensor.is_some() || !attribute.sparse_tensors.is_empty() {
             return Err(GuardError::Sparse);
@@ -156,10 +215,10 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
     let unsupported = || GuardError::DataType { tensor: tensor.name.clone(), code: tensor.data_type };
     let kind = DataType::try_from(tensor.data_type).map_err(|_| unsupported())?;
     let size = match kind {
-        DataType::Float | DataType::Int32 => 4,
-        DataType::Double | DataType::Int64 => 8,
-        // Dropout's flags; never read, but harmless.
-        DataType::Bool => 1,
+        DataType::Float | DataType::Int32 | DataType::Uint32 => 4,
+        DataType::Double | DataType::Int64 | DataType::Uint64 => 8,
+        DataType::Float16 | DataType::Int16 | DataType::Uint16 => 2,
+        DataType::Bool | DataType::Int8 | DataType::Uint8 => 1,
         _ => return Err(unsupported()),
     };
     if tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty() {
@@ -175,6 +234,7 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
         DataType::Float => tensor.float_data.len(),
         DataType::Double => tensor.double_data.len(),
         DataType::Int64 => tensor.int64_data.len(),
+        DataType::Uint32 | DataType::Uint64 => tensor.uint64_data.len(),
         _ => tensor.int32_data.len(),
     };
     if have != need {
@@ -186,16 +246,17 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
     }
 }
 
-/// Index of the first element that is NaN, infinite, or does not fit a 32-bit float.
+/// Index of the first element that is NaN, or does not fit a 32-bit float. Infinity by itself is no error here: masks are written with it. What it does to the
+/// outputs shows on the samples.
 fn not_finite(tensor: &pb::TensorProto, kind: DataType) -> Option<usize> {
     match kind {
         DataType::Float => {
             let raw = tensor.raw_data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            raw.chain(tensor.float_data.iter().copied()).position(|v| !v.is_finite())
+            raw.chain(tensor.float_data.iter().copied()).position(|v| v.is_nan())
         }
         DataType::Double => {
             let raw = tensor.raw_data.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
-            raw.chain(tensor.double_data.iter().copied()).position(|v| !(v as f32).is_finite())
+            raw.chain(tensor.double_data.iter().copied()).position(|v| v.is_nan() || (v.is_finite() && !(v as f32).is_finite()))
         }
         _ => None,
     }

@@ -1,12 +1,9 @@
 //! Reading ONNX files: everything that a hostile file could do is refused here, before any other code sees it.
 
-mod attributes;
 mod guard;
-mod tensor;
+mod ignored;
 
-pub use attributes::Attributes;
-pub use guard::{GuardError, MAX_ELEMENTS, read};
-pub use tensor::Constant;
+pub use guard::{GuardError, read};
 
 use tract_onnx::pb;
 

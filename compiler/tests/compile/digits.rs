@@ -2,7 +2,8 @@
 
 use crate::support::fixture;
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
-use assay_compiler::{Calibration, Compiled, Options, compile, read_input};
+use assay_circuits::system::System;
+use assay_compiler::{Calibration, Compiled, Options, Sample, compile, read_input, wanted};
 
 fn compiled(model: &str) -> Compiled {
     let calibration = Calibration::read(&fixture("digits_calibration.json")).expect("calibration reads");
@@ -18,14 +19,19 @@ fn labels() -> Vec<i64> {
     archive.by_name("labels").expect("readable").expect("there").into_vec().expect("64-bit integers")
 }
 
+/// The integer network's answer.
+fn answer(c: &Compiled, x: &Sample) -> usize {
+    let input = quantise_input(&c.architecture, x).expect("finite");
+    let trace = execute(&c.architecture, &c.weights, &input.cells).expect("executes");
+    argmax(&dequantise_output(&c.architecture, &trace.output(&c.architecture, &System::new(&c.architecture)))[0])
+}
+
 fn accuracy(c: &Compiled) -> f64 {
-    let images = Calibration::read(&fixture("digits_test.npz")).expect("test set reads").samples(64).expect("64 pixels");
+    let images =
+        Calibration::read(&fixture("digits_test.npz")).expect("test set reads").samples(&wanted(&c.architecture)).expect("64 pixels");
     let labels = labels();
     assert_eq!((images.len(), labels.len()), (200, 200));
-    let right = images.iter().zip(&labels).filter(|(x, label)| {
-        let trace = execute(&c.architecture, &c.weights, &quantise_input(&c.architecture, x).expect("finite")).expect("executes");
-        argmax(&dequantise_output(&c.architecture, &trace.output(&c.architecture))) as i64 == **label
-    });
+    let right = images.iter().zip(&labels).filter(|(x, label)| answer(c, x) as i64 == **label);
     right.count() as f64 / 200.0
 }
 
@@ -35,8 +41,8 @@ fn cnn_agrees_with_float_and_keeps_its_accuracy() {
     println!("{}", c.report);
     assert!(c.report.accuracy_met && c.report.accuracy.top1_agreement >= 0.98, "{:?}", c.report.accuracy);
     assert_eq!(c.report.parameters, 4858);
-    assert_eq!(c.architecture.input.shape, [1, 8, 8]);
-    assert_eq!(c.architecture.output.shape, [10]);
+    assert_eq!(c.architecture.input.ports[0].shape, [1, 8, 8]);
+    assert_eq!(c.architecture.outputs[0].shape, [10]);
     assert_eq!(c.layer_names.len(), c.architecture.layers.len());
     c.weights.validate(&c.architecture).expect("the weights belong to the architecture");
     let accuracy = accuracy(&c);
@@ -55,7 +61,6 @@ fn mlp_agrees_with_float_and_has_small_tables() {
 #[test]
 fn a_seven_is_a_seven() {
     let c = compiled("digits_cnn.onnx");
-    let x = read_input(&fixture("digit_7.json"), &c.architecture.input.shape).expect("one image");
-    let trace = execute(&c.architecture, &c.weights, &quantise_input(&c.architecture, &x).expect("finite")).expect("executes");
-    assert_eq!(argmax(&dequantise_output(&c.architecture, &trace.output(&c.architecture))), 7);
+    let x = read_input(&fixture("digit_7.json"), &c.architecture).expect("one image");
+    assert_eq!(answer(&c, &x), 7);
 }

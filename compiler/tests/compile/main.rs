@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod digits;
+mod lowering;
 mod operators;
 mod support;

@@ -1,7 +1,8 @@
 //! Builds ONNX files with tract's protobuf types.
 
-use assay_compiler::{Calibration, CompileError, Compiled, Options, compile};
+use assay_compiler::{Calibration, CompileError, Compiled, Lowering, Options, compile, lowering};
 use prost::Message;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
 
@@ -35,16 +36,25 @@ impl Rng {
 #[derive(Clone)]
 pub struct Graph {
     pub model: pb::ModelProto,
-    pub input: Vec<i64>,
+    /// Type and shape of each input.
+    pub inputs: Vec<(DataType, Vec<i64>)>,
+    /// Sizes of symbolic axes.
+    pub dims: BTreeMap<String, u64>,
+    /// Random integers are below it.
+    pub below: usize,
 }
 
 pub fn value(name: &str, shape: &[i64]) -> pb::ValueInfoProto {
+    typed(name, DataType::Float, shape)
+}
+
+pub fn typed(name: &str, kind: DataType, shape: &[i64]) -> pb::ValueInfoProto {
     let dimension = |&d: &i64| pb::tensor_shape_proto::Dimension {
         denotation: String::new(),
         value: Some(pb::tensor_shape_proto::dimension::Value::DimValue(d)),
     };
     let shape = pb::TensorShapeProto { dim: shape.iter().map(dimension).collect() };
-    let tensor = pb::type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
+    let tensor = pb::type_proto::Tensor { elem_type: kind as i32, shape: Some(shape) };
     let kind = pb::TypeProto { denotation: String::new(), value: Some(pb::type_proto::Value::TensorType(tensor)) };
     pb::ValueInfoProto { name: name.to_owned(), r#type: Some(kind), doc_string: String::new() }
 }
@@ -70,7 +80,27 @@ impl Graph {
         let graph = pb::GraphProto { name: "test".to_owned(), input: vec![value("x", input)], ..Default::default() };
         let opset = pb::OperatorSetIdProto { domain: String::new(), version: 13 };
         let model = pb::ModelProto { ir_version: 8, opset_import: vec![opset], graph: Some(graph), ..Default::default() };
-        Self { model, input: input.to_vec() }
+        Self { model, inputs: vec![(DataType::Float, input.to_vec())], dims: BTreeMap::new(), below: 5 }
+    }
+
+    /// A graph whose only input, `x`, is of another type.
+    pub fn of(kind: DataType, input: &[i64]) -> Self {
+        let mut g = Self::new(input);
+        g.graph().input = vec![typed("x", kind, input)];
+        g.inputs = vec![(kind, input.to_vec())];
+        g
+    }
+
+    /// One more input.
+    pub fn input(&mut self, name: &str, kind: DataType, shape: &[i64]) -> &mut Self {
+        self.graph().input.push(typed(name, kind, shape));
+        self.inputs.push((kind, shape.to_vec()));
+        self
+    }
+
+    pub fn opset(&mut self, version: i64) -> &mut Self {
+        self.model.opset_import[0].version = version;
+        self
     }
 
     pub fn graph(&mut self) -> &mut pb::GraphProto {
@@ -91,9 +121,13 @@ impl Graph {
     }
 
     pub fn integers(&mut self, name: &str, values: &[i64]) -> &mut Self {
+        self.shaped(name, &[values.len() as i64], values)
+    }
+
+    pub fn shaped(&mut self, name: &str, dims: &[i64], values: &[i64]) -> &mut Self {
         let tensor = pb::TensorProto {
             name: name.to_owned(),
-            dims: vec![values.len() as i64],
+            dims: dims.to_vec(),
             data_type: DataType::Int64 as i32,
             int64_data: values.to_vec(),
             ..Default::default()
@@ -103,11 +137,16 @@ impl Graph {
     }
 
     pub fn node(&mut self, operator: &str, inputs: &[&str], output: &str, attribute: Vec<pb::AttributeProto>) -> &mut Self {
+        self.nodes(operator, inputs, &[output], attribute)
+    }
+
+    /// A node of several outputs.
+    pub fn nodes(&mut self, operator: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<pb::AttributeProto>) -> &mut Self {
         let node = pb::NodeProto {
             op_type: operator.to_owned(),
-            name: format!("{output}_node"),
+            name: format!("{}_node", outputs.iter().find(|o| !o.is_empty()).unwrap_or(&"")),
             input: inputs.iter().map(|s| (*s).to_owned()).collect(),
-            output: vec![output.to_owned()],
+            output: outputs.iter().map(|s| (*s).to_owned()).collect(),
             attribute,
             ..Default::default()
         };
@@ -115,10 +154,16 @@ impl Graph {
         self
     }
 
-    /// Makes `name` the output. Its shape is left to inference.
+    /// Makes `name` the only output. Its shape is left to inference.
     pub fn output(&mut self, name: &str) -> &mut Self {
+        self.graph().output.clear();
+        self.also(name)
+    }
+
+    /// One more output.
+    pub fn also(&mut self, name: &str) -> &mut Self {
         let info = pb::ValueInfoProto { name: name.to_owned(), ..value(name, &[]) };
-        self.graph().output = vec![pb::ValueInfoProto {
+        self.graph().output.push(pb::ValueInfoProto {
             r#type: info.r#type.map(|mut t| {
                 if let Some(pb::type_proto::Value::TensorType(tensor)) = &mut t.value {
                     tensor.shape = None;
@@ -126,7 +171,7 @@ impl Graph {
                 t
             }),
             ..info
-        }];
+        });
         self
     }
 
@@ -136,9 +181,24 @@ impl Graph {
         path
     }
 
+    /// Random inputs: reals in [-1, 1), integers from 0, truth values. All inputs of a sample in one list.
     pub fn samples(&self, count: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
-        let len = self.input.iter().map(|d| (*d).max(1) as usize).product();
-        (0..count).map(|_| rng.vector(len, 1.0)).collect()
+        let list = |rng: &mut Rng, kind: DataType, shape: &[i64]| -> Vec<f32> {
+            let len = shape.iter().map(|d| (*d).max(1) as usize).product();
+            match kind {
+                DataType::Float | DataType::Double => rng.vector(len, 1.0),
+                DataType::Bool => (0..len).map(|_| rng.below(2) as f32).collect(),
+                _ => (0..len).map(|_| rng.below(self.below) as f32).collect(),
+            }
+        };
+        let one = |rng: &mut Rng| self.inputs.iter().flat_map(|(kind, shape)| list(rng, *kind, shape)).collect();
+        (0..count).map(|_| one(rng)).collect()
+    }
+
+    /// The model lowered, in real numbers.
+    pub fn lower(&self) -> Result<Lowering, CompileError> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        lowering(&self.write(folder.path()), &Calibration::from_samples(self.samples(6, &mut Rng(1))), &self.dims)
     }
 
     pub fn compile(&self, options: &Options) -> Result<Compiled, CompileError> {

@@ -9,8 +9,9 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, Field, UniformRand};
 use ark_std::rand::{RngCore, SeedableRng, rngs::StdRng};
 use assay_circuits::exec::{Trace, execute};
-use assay_circuits::model::{Architecture, Weights};
+use assay_circuits::model::{Architecture, ModelError, Rule, Weights};
 use assay_circuits::sample;
+use assay_circuits::sample::builder::{NetworkBuilder, along, linear};
 use assay_circuits::shape::Shape;
 use std::sync::Arc;
 
@@ -229,14 +230,16 @@ pub fn product(backend: &dyn Backend, expected: &dyn Backend, log_max: u32) -> O
 
 /// The lookup argument's rounds for executions of networks, true and false.
 pub fn fractions(backend: &dyn Backend, expected: &dyn Backend) -> Outcome {
-    let networks: [(&str, (Architecture, Weights)); 2] = [("digits", sample::digits_cnn()), ("MLP", sample::mlp(16, 2))];
+    let exact = exact().map_err(|e| Mismatch { case: format!("exact does not exist: {e}") })?;
+    let networks =
+        [("digits", sample::digits_cnn()), ("MLP", sample::mlp(16, 2)), ("attention", sample::attention(3, 4, 2)), ("exact", exact)];
     for (name, (architecture, weights)) in networks {
         let input = sample::random_input(&architecture, 3);
         let unfit = |error: &dyn std::fmt::Display| Mismatch { case: format!("{name} does not run: {error}") };
         let trace = execute(&architecture, &weights, &input).map_err(|e| unfit(&e))?;
         let shape = Shape::new(architecture, 8).map_err(|e| unfit(&e))?;
         let mut wrong = trace.clone();
-        if let Some(value) = wrong.layers.first_mut().and_then(|layer| layer.q.first_mut()) {
+        if let Some(value) = wrong.columns.get_mut(1).and_then(|column| column.first_mut()) {
             *value += 1 << 20;
         }
         for trace in [trace, wrong] {
@@ -244,6 +247,14 @@ pub fn fractions(backend: &dyn Backend, expected: &dyn Backend) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// A network whose tree of fractions is mostly unused.
+fn exact() -> Result<(Architecture, Weights), ModelError> {
+    let (mut builder, input) = NetworkBuilder::new(&[2], 4, 0, 4);
+    let term = linear(3, vec![1, 9], input.source, vec![along(1, 0)]);
+    let large = builder.layer(&[512, 2], vec![term], 5, Rule::Exact);
+    builder.finish(&large, 0)
 }
 
 fn tree(backend: &dyn Backend, expected: &dyn Backend, shape: &Shape, trace: &Trace, name: &str) -> Outcome {

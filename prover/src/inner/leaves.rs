@@ -2,13 +2,14 @@
 
 use super::level::{Level, Piece, ROOM};
 use super::small::Combination;
-use super::witness::{Row, TableRows, table_of};
+use super::witness::{Keys, Row, TableRows};
 use crate::poly::{filled, filled_with_room};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::layout::LeafKind;
 use assay_circuits::shape::Shape;
+use assay_circuits::system::TableId;
 use assay_circuits::verifier::level_arities;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -73,12 +74,14 @@ impl<'a> Leaves<'a> {
         let layout = &self.shape.layout;
         let start = layout.witness.first_chunk << layout.log_chunk;
         layout.leaves.iter().zip(self.rows).map(move |((kind, block), found)| {
+            let system = &self.shape.system;
             let (table, multiplicity) = match *kind {
-                LeafKind::Table { table } => (table, Some(layout.tables[table].multiplicity)),
-                LeafKind::Range { range } => (self.shape.architecture.tables.len() + range, Some(layout.ranges[range].multiplicity)),
-                kind => (table_of(self.shape, kind).unwrap_or_default(), None),
+                LeafKind::Rows(table @ TableId::Activation(i)) => (table, Some(system.table_counts[i as usize])),
+                LeafKind::Rows(table @ TableId::Range(i)) => (table, Some(system.range_counts[i as usize])),
+                LeafKind::Lookup(i) => (system.lookups[i].table, None),
             };
-            let counts = multiplicity.map(|block| &self.cells[block.offset - start..][..block.size()]);
+            let table = system.table_number(table);
+            let counts = multiplicity.map(|column| layout.block(column)).map(|block| &self.cells[block.offset - start..][..block.size()]);
             BlockLeaves { kind: *kind, range: block.range(), table, counts, found }
         })
     }
@@ -160,7 +163,7 @@ fn units(shape: &Shape) -> Range<usize> {
     blocks.sort_by_key(|(_, block)| block.offset);
     let (mut longest, mut run) = (0..0, 0..0);
     for (kind, block) in blocks {
-        let lookup = !matches!(kind, LeafKind::Table { .. } | LeafKind::Range { .. });
+        let lookup = matches!(kind, LeafKind::Lookup(_));
         run = if lookup && block.size() >= LEAST { run.start..block.range().end } else { block.range().end..block.range().end };
         if run.len() > longest.len() {
             longest = run.clone();
@@ -176,9 +179,9 @@ fn row_denominators(shape: &Shape, tables: &[TableRows], beta: Fr, gamma: Fr) ->
         let base = beta - Fr::from(1 + i as u64);
         table.rows().par_iter().with_min_len(512).map(|row| base - key.of(*row)).collect()
     });
-    let ranges = shape.layout.ranges.iter().enumerate().map(|(i, range)| {
+    let ranges = shape.system.ranges.iter().enumerate().map(|(i, bits)| {
         let first = beta - Fr::from((1 + tables.len() + i) as u64);
-        std::iter::successors(Some(first), |d| Some(*d - gamma)).take(1 << range.bits).collect()
+        std::iter::successors(Some(first), |d| Some(*d - gamma)).take(1 << bits).collect()
     });
     activation.chain(ranges).collect()
 }
@@ -198,16 +201,9 @@ impl Key {
 
 /// The denominator of a lookup that is in no table: what a false witness commits to.
 fn missing(shape: &Shape, trace: &Trace, kind: LeafKind, i: usize, beta: Fr, gamma: Fr) -> Fr {
-    let tag = Fr::from(1 + table_of(shape, kind).unwrap_or(0) as u64);
-    let key = match kind {
-        LeafKind::Activation { layer, limb } => {
-            let layer = &trace.layers[layer];
-            let y = if layer.y.is_empty() { layer.q[i] } else { layer.y[i] };
-            Key::new(gamma).of((layer.q[i], y, layer.limbs.get(limb).map_or(0, |l| l[i])))
-        }
-        LeafKind::Remainder { layer } => Fr::from(trace.layers[layer].rem[i]) * gamma,
-        LeafKind::Input => Fr::from(i64::from(trace.input[i]) + (1 << (shape.architecture.input.bits - 1))) * gamma,
-        LeafKind::Table { .. } | LeafKind::Range { .. } => Fr::ZERO,
-    };
-    beta - tag - key
+    let LeafKind::Lookup(index) = kind else { return beta };
+    let lookup = &shape.system.lookups[index];
+    let (q, y, v) = Keys::new(trace, lookup).at(i);
+    let key = Fr::from(q) + (Fr::from(y) + Fr::from(v) * gamma) * gamma;
+    beta - Fr::from(1 + shape.system.table_number(lookup.table) as u64) - key * gamma
 }

@@ -6,6 +6,7 @@ mod leaves;
 pub(crate) mod level;
 mod lookup;
 mod opening;
+mod operand;
 mod product;
 mod region;
 pub mod small;
@@ -158,17 +159,30 @@ pub fn prove(
     hiding: bool,
     control: &Control<'_>,
 ) -> Result<Proved, InnerError> {
+    prove_with(prover, input, trace, context, hiding, &mut fresh_rng(), control)
+}
+
+/// [`prove`] with the caller's randomness, for known answers. **Whoever can guess it learns what the proof hides**: for tests only. Errors: as [`prove`].
+#[doc(hidden)]
+pub fn prove_with(
+    prover: &InnerProver<'_>,
+    input: &Committed,
+    trace: &Trace,
+    context: Fr,
+    hiding: bool,
+    rng: &mut StdRng,
+    control: &Control<'_>,
+) -> Result<Proved, InnerError> {
     let (shape, srs) = (prover.shape, prover.srs);
     let layout = &shape.layout;
     if !srs.holds_chunks(layout.log_chunk) {
         return Err(InnerError::SrsTooSmall { have: srs.max_log(), need: layout.log_chunk });
     }
-    let mut rng = fresh_rng();
     let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, trace))?;
 
     let log_chunk = layout.log_chunk as usize;
-    let mask = hiding.then(|| Mask::new(log_chunk, random_scalars(&mut rng, Mask::len(log_chunk))));
-    let blinding = if hiding { random_scalars(&mut rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
+    let mask = hiding.then(|| Mask::new(log_chunk, random_scalars(rng, Mask::len(log_chunk))));
+    let blinding = if hiding { random_scalars(rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
     let (committed, mask_commitment) = control.phase(Phase::Commit, || {
         let cells = std::mem::take(&mut witness.cells);
         rayon::join(
@@ -178,7 +192,7 @@ pub fn prove(
     })?;
     let input = Held::new(srs, input.clone());
 
-    let output: Vec<i16> = trace.output(&shape.architecture).iter().map(|y| *y as i16).collect();
+    let output: Vec<i16> = trace.output(&shape.architecture, &shape.system).iter().map(|y| *y as i16).collect();
     let statement = Statement {
         context,
         weights: &prover.weights.committed.commitments,
@@ -189,7 +203,7 @@ pub fn prove(
         mask: mask_commitment.as_ref(),
     };
     let statement = statement.hash();
-    let salt = Fr::rand(&mut RngBridge(&mut rng));
+    let salt = Fr::rand(&mut RngBridge(rng));
     let mut transcript = verifier::begin(shape, &srs.id(), hiding, &statement, &salt);
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
 

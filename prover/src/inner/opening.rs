@@ -170,18 +170,17 @@ fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
     match term {
         FunctionalTerm::Leaf { block, coefficient } => scaled_eq_table(*coefficient, &u[..block.log_size as usize]),
         FunctionalTerm::Eq { coefficient, point, .. } => scaled_eq_table(*coefficient, point),
-        FunctionalTerm::Tensor { coefficient, channels, rows, columns, .. } => {
-            let (channels, rows, columns) = (scaled_eq_table(*coefficient, channels), rows.values(u), columns.values(u));
-            let mut values = filled(Fr::ZERO, channels.len() * rows.len() * columns.len());
-            values.par_chunks_mut(columns.len()).enumerate().with_min_len(16).for_each(|(i, values)| {
-                let factor = channels[i / rows.len()] * rows[i % rows.len()];
-                values.iter_mut().zip(&columns).for_each(|(value, column)| *value = factor * column);
+        FunctionalTerm::Tensor { coefficient, axes, inferences, .. } => {
+            let lowest = axes.first().map_or_else(|| vec![Fr::ONE], |axis| axis.values(u));
+            let factors = axes.iter().skip(1).rev().fold(scaled_eq_table(*coefficient, inferences), |factors, axis| {
+                let values = axis.values(u);
+                factors.iter().flat_map(|factor| values.iter().map(move |value| *factor * value)).collect()
+            });
+            let mut values = filled(Fr::ZERO, factors.len() * lowest.len());
+            values.par_chunks_mut(lowest.len()).zip(&factors).with_min_len(16).for_each(|(values, factor)| {
+                values.iter_mut().zip(&lowest).for_each(|(value, column)| *value = *factor * column);
             });
             values
-        }
-        FunctionalTerm::Cells { block, cells, inferences } => {
-            let inferences = eq_table(inferences);
-            by_inference(block, inferences.iter().copied(), cells.iter().copied())
         }
         FunctionalTerm::Powers { block, coefficient, cells, inferences } => {
             by_inference(block, inferences.cells().map(|(_, factor)| factor * coefficient), cells.cells().collect::<Vec<_>>().into_iter())

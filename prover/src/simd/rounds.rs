@@ -118,6 +118,25 @@ pub(super) fn product_message<L: Lanes>(a: &[Fr], b: &[Fr]) -> ([Fr; 2], usize) 
     (sums.map(|products| sum(products.reduce(), 8)), steps * L::COUNT)
 }
 
+/// `Σ weights·a·b` over the pairs' first elements, over their second elements, and over their differences.
+#[inline(always)]
+pub(super) fn weighted_sums<L: Lanes>(weights: &[Fr], a: &[Fr], b: &[Fr]) -> ([Fr; 3], usize) {
+    let steps = (weights.len().min(a.len() / 2).min(b.len() / 2) / (2 * L::COUNT)).min(STEPS);
+    let (weights, a, b) = (words(weights), words(a), words(b));
+    let mut sums = [Products::<L>::zero(); 3];
+    for step in 0..steps {
+        let first = 2 * L::COUNT * step;
+        let (even, odd) = load::<L>(weights, first / 2, 1);
+        for (weight, pair) in [(even, first), (odd, first + 1)] {
+            let ((a0, a1), (b0, b1)) = (load::<L>(a, pair, 2), load::<L>(b, pair, 2));
+            sums[0].add(&a0.mul(&b0), &weight);
+            sums[1].add(&a1.mul(&b1), &weight);
+            sums[2].add(&a1.sub(&a0).mul(&b1.sub(&b0)), &weight);
+        }
+    }
+    (sums.map(|products| sum(products.reduce(), 12)), steps * 2 * L::COUNT)
+}
+
 /// One level of a tree of fractions: four children each.
 #[inline(always)]
 pub(super) fn combine<L: Lanes>(p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize {
@@ -462,6 +481,14 @@ mod tests {
                 assert_eq!(message[0], (0..done).map(|i| a[2 * i] * b[2 * i]).sum::<Fr>());
                 assert_eq!(message[1], (0..done).map(|i| step(&a, i) * step(&b, i)).sum::<Fr>());
 
+                let weights = random(n);
+                let (sums, done) = dispatched::weighted_sums(*isa, &weights, &a[..2 * n], &b[..2 * n]);
+                assert!(n - done < 16);
+                let sum = |f: &dyn Fn(usize) -> Fr| (0..done).map(|i| weights[i] * f(i)).sum::<Fr>();
+                assert_eq!(sums[0], sum(&|i| a[2 * i] * b[2 * i]));
+                assert_eq!(sums[1], sum(&|i| a[2 * i + 1] * b[2 * i + 1]));
+                assert_eq!(sums[2], sum(&|i| step(&a, i) * step(&b, i)));
+
                 let (mut p, mut d) = (vec![Fr::ZERO; n], vec![Fr::ZERO; n]);
                 let done = dispatched::combine(*isa, &a[..4 * n], &b[..4 * n], &mut p, &mut d);
                 for i in 0..done {
@@ -471,7 +498,6 @@ mod tests {
 
                 let columns: [&[Fr]; 8] =
                     std::array::from_fn(|i| if i < 4 { &a[2 * n * i..2 * n * (i + 1)] } else { &b[2 * n * (i - 4)..2 * n * (i - 3)] });
-                let weights = random(n);
                 let (message, done) = dispatched::quartic_message(*isa, Nodes::Columns(columns), &weights);
                 let g = |f: &dyn Fn(Fr, Fr) -> Fr, j: usize| -> Fr {
                     let v: Vec<Fr> = columns.iter().map(|c| f(c[2 * j], c[2 * j + 1])).collect();

@@ -21,6 +21,7 @@ use assay_circuits::plonk::Circuit as PlonkCircuit;
 use assay_circuits::r1cs::{Constraints, LinearCombination};
 use assay_circuits::shape::Shape;
 use assay_circuits::wrap;
+use rand::rngs::StdRng;
 use sha3::{Digest, Keccak256};
 
 /// What wraps the proofs of a shape.
@@ -244,13 +245,19 @@ impl ConstraintSynthesizer<Fr> for Circuit<'_> {
 }
 
 impl Groth16Key {
-    /// Makes a **development** key: whoever runs this could forge proofs under it. `γ` is 1. Deterministic randomness never enters: it comes from
-    /// the operating system. Errors: [`WrapError::Synthesis`].
+    /// Makes a **development** key: whoever runs this could forge proofs under it. `γ` is 1. The randomness is the
+    /// operating system's. Errors: [`WrapError::Synthesis`].
     pub fn development(shape: &Shape, srs_id: &[u8; 32]) -> Result<Self, WrapError> {
+        Self::development_with(shape, srs_id, &mut fresh_rng())
+    }
+
+    /// [`Self::development`] with the caller's randomness, for known answers: whoever can guess it can forge proofs under the key as well. Errors:
+    /// [`WrapError::Synthesis`].
+    #[doc(hidden)]
+    pub fn development_with(shape: &Shape, srs_id: &[u8; 32], rng: &mut StdRng) -> Result<Self, WrapError> {
         let constraints = wrap::constraints(shape, srs_id)?;
-        let mut rng = fresh_rng();
         let mut random = || loop {
-            let value = Fr::rand(&mut RngBridge(&mut rng));
+            let value = Fr::rand(&mut RngBridge(rng));
             if value != Fr::from(0u64) {
                 return value;
             }
@@ -265,7 +272,7 @@ impl Groth16Key {
             delta,
             g1,
             g2,
-            &mut RngBridge(&mut fresh_rng()),
+            &mut RngBridge(rng),
         )?;
         Self::with_matrices(key, constraints)
     }

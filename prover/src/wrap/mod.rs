@@ -26,6 +26,7 @@ use assay_circuits::scalar::VerifyError;
 use assay_circuits::shape::Shape;
 use assay_circuits::verifier::Reduced;
 use assay_circuits::wrap::{self, PublicInputs, public_data};
+use rand::rngs::StdRng;
 use sha3::{Digest, Keccak256};
 
 /// The proof systems that an inner proof is wrapped in.
@@ -154,16 +155,28 @@ pub struct WrappedProof {
 
 /// Wraps a hiding inner proof. Errors: [`WrapError`].
 pub fn prove(shape: &Shape, srs: &Srs, key: &WrapProvingKey, proved: Proved, control: &Control<'_>) -> Result<WrappedProof, WrapError> {
+    prove_with(shape, srs, key, proved, &mut fresh_rng(), control)
+}
+
+/// [`prove`] with the caller's randomness, for known answers. **Whoever can guess it learns what the proof hides**: for tests only. Errors: as [`prove`].
+#[doc(hidden)]
+pub fn prove_with(
+    shape: &Shape,
+    srs: &Srs,
+    key: &WrapProvingKey,
+    proved: Proved,
+    rng: &mut StdRng,
+    control: &Control<'_>,
+) -> Result<WrappedProof, WrapError> {
     let (Some(mask), Some(rho)) = (proved.mask, proved.reduced.rho) else { return Err(WrapError::NotHiding) };
     let (snark, opening) = match key {
-        WrapProvingKey::Universal(key) => prove_universal(shape, srs, key, &proved, control)?,
+        WrapProvingKey::Universal(key) => prove_universal(shape, srs, key, &proved, rng, control)?,
         WrapProvingKey::Groth16(key) => {
             let opening = proved.open(shape, srs, control)?;
             let assignment = control
                 .phase(Phase::WrapWitness, || wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public))??;
             let proof = control.phase(Phase::Wrap, || {
-                let mut rng = fresh_rng();
-                let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(&mut rng)));
+                let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(rng)));
                 key.prove(srs.backend().as_ref(), &assignment, blinding)
             })?;
             (Snark::Groth16(Box::new(proof)), opening)
@@ -179,11 +192,12 @@ fn prove_universal(
     srs: &Srs,
     key: &plonk::ProvingKey,
     proved: &Proved,
+    rng: &mut StdRng,
     control: &Control<'_>,
 ) -> Result<(Snark, Opening), WrapError> {
     let advice = control.phase(Phase::WrapWitness, || key.circuit.advice(proved.statement, &proved.proof, proved.public))??;
     control.phase(Phase::Wrap, || {
-        let committed = plonk::prove(srs, key, advice, &proved.public, &mut fresh_rng())?;
+        let committed = plonk::prove(srs, key, advice, &proved.public, rng)?;
         let (polynomial, point, value) = proved.claim(shape);
         let opening = pcs::open_with(srs, polynomial, point, value, committed.transcript.clone(), &committed.companions(key))?;
         Ok((Snark::Universal(Box::new(committed.proof)), opening))

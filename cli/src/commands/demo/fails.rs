@@ -43,7 +43,7 @@ async fn send_anyway(world: &World, data: &Bytes) -> Outcome<u64> {
 /// A job that the seller locks by hand, settled with changed proofs (refused), then with the honest one (accepted).
 pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256) -> Outcome<Value> {
     let market = Market::new(world.chain_config())?;
-    let opened = request::open_input(ui, &world.key, &world.file("input.json"), Some(&world.file("srs")), false)?;
+    let opened = request::open_input(ui, &world.key, &world.file("input.json"), Some(&world.file("srs")), false, false)?;
     let input = InputOpening { data: opened.data, blinding: opened.blinding };
     let info = engine.models().into_iter().find(|m| m.id == model);
     let info = info.ok_or_else(|| Failure::message(Exit::Failed, "the engine lost its model"))?;
@@ -102,10 +102,8 @@ pub async fn unserved(ui: &Ui, world: &World, model: B256) -> Outcome<Value> {
         model_commitment: key.model.commitment().into(),
         key_hash: key.wrap.hash(&key.model).into(),
         wrap: key.wrap.system().name().to_owned(),
-        input_shape: key.model.shape.architecture.input.shape.clone(),
-        output_shape: key.model.shape.architecture.output.shape.clone(),
-        input_scale: key.model.shape.architecture.input.scale.into(),
-        output_scale: key.model.shape.architecture.output.scale.into(),
+        inputs: assay_api::engine::native::inputs(&key.model.shape.architecture),
+        outputs: assay_api::engine::native::outputs(&key.model.shape.architecture),
         input_chunks: 0,
         parameters: 0,
         development: true,

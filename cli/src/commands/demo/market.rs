@@ -138,7 +138,7 @@ impl World {
         })?;
         let listed = chain::find_model(&self.rpc, self.at.models, self.key.model.commitment().into(), self.seller.address()).await?;
         hold(listed == Some(model), "the registry lists the model")?;
-        let digit = read_input(&self.file("input.json"), &self.key.model.shape.architecture.input.shape)?;
+        let digit = read_input(&self.file("input.json"), &self.key.model.shape.architecture)?.concat();
         let mut config = ServeConfig::paid(self.dir.path().join("service"), self.chain_config());
         config.bind.set_port(0);
         config.drain = Duration::from_secs(2);

@@ -16,7 +16,7 @@ use assay_api::PredictionRequest;
 use assay_api::chain::abi::KeyRegistry::Status;
 use assay_api::chain::{Wanted, account, check_order, context};
 use assay_api::client::Client;
-use assay_api::engine::input_digest;
+use assay_api::engine::{Inputs, input_digest};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use market::{Running, World};
@@ -134,10 +134,17 @@ async fn order(world: &World, client: &Client, model: B256, input: B256) -> Outc
 /// The paid inference, through HTTP and the chain.
 async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<Bought> {
     let client = Client::new(&service.url)?;
-    let opened = request::open_input(ui, &world.key, &world.file("input.json"), Some(Path::new(&world.file("srs"))), false)?;
+    let opened = request::open_input(ui, &world.key, &world.file("input.json"), Some(Path::new(&world.file("srs"))), false, false)?;
     let escrow = ui.phase_async("quote", order(world, &client, model, input_digest(&opened.commitments))).await?;
     ui.line(format!("{:6.2} s  quote of {} checked against the chain", ui.seconds("quote"), coins(U256::from(escrow.quote.price))));
-    let post = PredictionRequest { model, input: opened.data, blinding: opened.blinding, escrow: Some(escrow.clone()), context: None };
+    let post = PredictionRequest {
+        model,
+        input: Inputs::List(opened.data),
+        blinding: opened.blinding,
+        allow_clamping: false,
+        escrow: Some(escrow.clone()),
+        context: None,
+    };
     let posted = ui.phase_async("post", client.predict(&post, Some("demo"), None)).await?;
     let again = client.predict(&post, Some("demo"), None).await?;
     hold(again.id == posted.id, "posting again with the same key is the same prediction")?;

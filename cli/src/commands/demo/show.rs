@@ -6,6 +6,7 @@ use crate::proof_file::ProofFile;
 use crate::ui::Ui;
 use alloy::primitives::U256;
 use alloy::primitives::utils::format_ether;
+use assay_api::engine::Outputs;
 use serde::Serialize;
 
 /// Coins and credits, in wei.
@@ -43,7 +44,7 @@ pub fn digit(ui: &Ui, pixels: &[f32]) {
 
 /// Shows the scores and returns the winner.
 pub fn prediction(ui: &Ui, file: &ProofFile) -> Outcome<usize> {
-    let scores = file.output_data.first().filter(|s| !s.is_empty());
+    let scores = file.output_data.first().map(Outputs::elements).filter(|s| !s.is_empty());
     let scores = scores.ok_or_else(|| Failure::message(Exit::Failed, "the proof has no output"))?;
     let winner = scores.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, s)| if *s > best.1 { (i, *s) } else { best }).0;
     let text: Vec<String> = scores.iter().enumerate().map(|(i, s)| format!("{i}: {s:.2}")).collect();

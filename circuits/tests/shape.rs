@@ -1,0 +1,88 @@
+//! Shapes and circuits have a size: what a stranger's architecture asks for is known before anything is made.
+
+use assay_circuits::model::{Architecture, Domain, Function, Index, Input, Layer, Output, Port, Rule, Run, Source, Table, Term, Window};
+use assay_circuits::plonk::Circuit;
+use assay_circuits::sample::builder::{along, linear, mapped, product};
+use assay_circuits::scalar::VerifyError;
+use assay_circuits::shape::{Shape, ShapeError};
+use assay_circuits::wrap::constraints;
+
+/// A network of requantised layers that follow each other, each with the logs of its axes. Its output are listed cells of the last.
+fn network(log_input: u8, layers: Vec<(u8, Vec<Term>)>, cells: Vec<u32>) -> Architecture {
+    let port = Port { name: "input".into(), scale: 0, range: (-2, 1), shape: vec![1], cells: vec![0] };
+    let source = Source::Post(layers.len() as u32 - 1);
+    let output = Output { name: "output".into(), source, scale: 0, shape: vec![cells.len() as u32], cells };
+    let layer = |(log_size, terms)| Layer { log_size, terms, constant: 0, rule: Rule::Requantise { shift: 0, limbs: 0, table: 0 } };
+    let mut architecture = Architecture {
+        input: Input { log_size: log_input, bits: 2, ports: vec![port] },
+        weight_bits: 2,
+        matrices: Vec::new(),
+        biases: Vec::new(),
+        tables: vec![Table { bits: 8, domain: Domain::Saturating, function: Function::Identity }],
+        layers: layers.into_iter().map(layer).collect(),
+        loops: Vec::new(),
+        outputs: vec![output],
+    };
+    architecture.complete().unwrap();
+    architecture
+}
+
+/// The input's one cell in each of `2^log` cells.
+fn wide(log: u8) -> (u8, Vec<Term>) {
+    (log, vec![linear(1, vec![log], Source::Input, Vec::new())])
+}
+
+/// The input's one cell, weighted by a kernel of so many places.
+fn kernel(log: u8) -> Architecture {
+    let window = Window { outputs: 1, kernel: 1 << log, inputs: 1, stride: 1, dilation: 1, padding: 0 };
+    let run = Run { log_len: 0, index: Index::Window { out: 0, kernel: 1, window } };
+    let mut architecture = network(0, vec![wide(0)], vec![0]);
+    architecture.matrices.push(log);
+    architecture.layers[0].terms = vec![product(vec![0, log], 1, (Source::Weight(0), vec![along(log, 1)]), (Source::Input, vec![run]))];
+    architecture.complete().unwrap();
+    architecture
+}
+
+/// One cell of many, by a map.
+fn gathered(log: u8) -> Architecture {
+    let term = linear(1, vec![0], Source::Post(0), vec![mapped(log, None, [(0, 5, 1)])]);
+    network(0, vec![wide(log), (0, vec![term])], vec![0])
+}
+
+/// A layer that reads the input many times.
+fn repeated(terms: usize) -> Architecture {
+    let term = linear(1, vec![1], Source::Input, vec![mapped(1, 0, [(0, 1, 1)])]);
+    network(1, vec![(1, vec![term; terms])], vec![0])
+}
+
+/// Architectures of a few bytes whose circuits would have millions of rows are valid networks, and have no circuit.
+#[test]
+fn circuits_have_a_size() {
+    let scattered = |log: u8| network(0, vec![wide(log)], (0..1 << log).step_by(2).collect());
+    let hostile = [("kernel", kernel(19)), ("column", gathered(20)), ("output", scattered(19)), ("terms", repeated(1 << 15))];
+    for (name, architecture) in hostile {
+        let shape = Shape::new(architecture, 16).unwrap();
+        let refused = |error: &VerifyError| matches!(error, VerifyError::CircuitSize { .. });
+        assert!(constraints(&shape, &[0; 32]).is_err_and(|error| refused(&error)), "{name}");
+        assert!(Circuit::new(&shape, &[0; 32]).is_err_and(|error| refused(&error)), "{name}");
+    }
+    let all = network(0, vec![wide(18)], (0..1 << 18).collect());
+    for architecture in [kernel(8), gathered(10), scattered(8), repeated(100), all] {
+        assert!(Circuit::new(&Shape::new(architecture, 16).unwrap(), &[0; 32]).is_ok());
+    }
+}
+
+/// A product over axes that are longer than what they read has no table of its own that is larger than all columns may be.
+#[test]
+fn products_have_a_size() {
+    let architecture = |log: u8| {
+        let run = || mapped(0, 1, [(0, 0, 1)]);
+        let mut architecture = network(0, vec![wide(0)], vec![0]);
+        let term = product(vec![0, log], 1, (Source::Input, vec![run()]), (Source::Input, vec![run()]));
+        architecture.layers[0].terms = vec![term];
+        architecture
+    };
+    assert!(Shape::new(architecture(10), 8).is_ok());
+    let error = Shape::new(architecture(31), 8).unwrap_err();
+    assert!(matches!(error, ShapeError::TooLarge { log_cells: 31 }), "{error}");
+}

@@ -1,0 +1,479 @@
+//! Functions of one element, and of two.
+
+use super::lower::{Lazy, Lowerer, Value, argument, floats, kind_of, unary};
+use super::{Node, Refusal};
+use crate::net::Kind;
+use assay_circuits::model::{Binary, Instruction, Unary};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::math::{Ln, PowConst, QScale};
+use tract_onnx::tract_core::ops::nn::{GeluApproximate, LeakyRelu};
+use tract_onnx::tract_core::ops::quant::{DequantizeLinearF32, QuantizeLinearI8, QuantizeLinearU8};
+
+/// Factors beyond it are kept out of sums.
+const LARGE_FACTOR: f64 = 1024.0;
+
+const X: Instruction = Instruction::Argument;
+
+fn c(value: f32) -> Instruction {
+    Instruction::constant(value)
+}
+
+fn u(f: Unary) -> Instruction {
+    Instruction::Unary(f)
+}
+
+fn b(f: Binary) -> Instruction {
+    Instruction::Binary(f)
+}
+
+/// Functions of one element, by tract's name: one line each. Real functions stay real, those of truth values are 0 and 1.
+pub fn unary_program(name: &str) -> Option<Vec<Instruction>> {
+    Some(match name {
+        "Abs" => unary(Unary::Abs),
+        "Exp" => unary(Unary::Exp),
+        "Ln" => unary(Unary::Log),
+        "Sqrt" => unary(Unary::Sqrt),
+        "Recip" => unary(Unary::Reciprocal),
+        "Rsqrt" => vec![X, u(Unary::Sqrt), u(Unary::Reciprocal)],
+        "Square" => vec![X, X, b(Binary::Mul)],
+        "Sigmoid" => unary(Unary::Sigmoid),
+        "Tanh" => unary(Unary::Tanh),
+        "Erf" => unary(Unary::Erf),
+        "Neg" => unary(Unary::Neg),
+        "Sign" => unary(Unary::Sign),
+        "Floor" => unary(Unary::Floor),
+        "Ceil" => unary(Unary::Ceil),
+        "Round" | "RoundHalfToEven" => unary(Unary::Round),
+        "Sin" => unary(Unary::Sin),
+        "Cos" => unary(Unary::Cos),
+        "Tan" => unary(Unary::Tan),
+        "Asin" => unary(Unary::Asin),
+        "Acos" => unary(Unary::Acos),
+        "Atan" => unary(Unary::Atan),
+        "Sinh" => unary(Unary::Sinh),
+        "Cosh" => unary(Unary::Cosh),
+        "Asinh" => unary(Unary::Asinh),
+        "Acosh" => unary(Unary::Acosh),
+        "Atanh" => unary(Unary::Atanh),
+        "Not" => unary(Unary::Not),
+        "Silu" => vec![X, X, u(Unary::Sigmoid), b(Binary::Mul)],
+        "HardSwish" => {
+            vec![X, X, c(1.0 / 6.0), b(Binary::Mul), c(0.5), b(Binary::Add), c(0.0), b(Binary::Max), c(1.0), b(Binary::Min), b(Binary::Mul)]
+        }
+        "GeluExact" => vec![
+            X,
+            c(0.5),
+            b(Binary::Mul),
+            X,
+            c(std::f32::consts::FRAC_1_SQRT_2),
+            b(Binary::Mul),
+            u(Unary::Erf),
+            c(1.0),
+            b(Binary::Add),
+            b(Binary::Mul),
+        ],
+        "IsNan" | "IsInf" => vec![c(0.0)],
+        _ => return None,
+    })
+}
+
+/// `0.5 x (1 + tanh(sqrt(2/π) (x + 0.044715 x³)))`.
+fn gelu_tanh() -> Vec<Instruction> {
+    let cube = [X, X, X, b(Binary::Mul), b(Binary::Mul), c(0.044_715), b(Binary::Mul)];
+    let inner = [&[X][..], &cube, &[b(Binary::Add), c(0.797_884_6), b(Binary::Mul), u(Unary::Tanh)]].concat();
+    [&[X, c(0.5), b(Binary::Mul)][..], &inner, &[c(1.0), b(Binary::Add), b(Binary::Mul)]].concat()
+}
+
+pub fn element_wise(lowerer: &mut Lowerer, node: &Node<'_>, op: &ElementWiseOp) -> Result<Value, Refusal> {
+    let Value::Lazy(lazy) = node.input(0)?.clone() else { return Err(Refusal::NoActivation) };
+    let name = op.0.name();
+    let kind = kind_of(node.output_type(0)?);
+    match name.as_str() {
+        "Neg" => return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, 0.0))),
+        "Sqrt" | "Rsqrt" => {
+            if let Some(root) = super::reduce::exact_root(lowerer, &lazy)? {
+                return if name == "Sqrt" { Ok(root) } else { super::divide::reciprocal(lowerer, &root) };
+            }
+        }
+        "Recip" => return super::divide::reciprocal(lowerer, &Value::Lazy(lazy)),
+        "Square" => {
+            let value = Value::Lazy(lazy.clone());
+            return square(lowerer, &value);
+        }
+        _ => {}
+    }
+    let program = if let Some(leaky) = op.0.downcast_ref::<LeakyRelu>() {
+        vec![X, c(0.0), b(Binary::Max), X, c(0.0), b(Binary::Min), c(leaky.alpha), b(Binary::Mul), b(Binary::Add)]
+    } else if let Some(power) = op.0.downcast_ref::<PowConst>() {
+        vec![X, c(power.exponent), b(Binary::Pow)]
+    } else if op.0.is::<GeluApproximate>() {
+        gelu_tanh()
+    } else if op.0.is::<Ln>() {
+        unary(Unary::Log)
+    } else if let Some(q) = op.0.downcast_ref::<QuantizeLinearU8>() {
+        return quantised(lowerer, &lazy, q.scale, q.zero_point.into(), (0.0, 255.0));
+    } else if let Some(q) = op.0.downcast_ref::<QuantizeLinearI8>() {
+        return quantised(lowerer, &lazy, q.scale, q.zero_point.into(), (-128.0, 127.0));
+    } else if op.0.is::<QScale>() {
+        return Err(Refusal::Quantised);
+    } else {
+        unary_program(&name).or_else(|| known(&name)).ok_or_else(|| Refusal::Operator(name.clone()))?
+    };
+    lowerer.function(&lazy, &program, kind)
+}
+
+/// `clamp(round(x · factor) + zero)`: tract keeps the reciprocal of ONNX's scale.
+fn quantised(lowerer: &mut Lowerer, lazy: &Lazy, factor: f32, zero: f32, (least, most): (f32, f32)) -> Result<Value, Refusal> {
+    let rounded = [X, c(factor), b(Binary::Mul), u(Unary::Round), c(zero), b(Binary::Add)];
+    let clamped = [c(least), b(Binary::Max), c(most), b(Binary::Min)];
+    lowerer.function(lazy, &[&rounded[..], &clamped].concat(), Kind::Integer)
+}
+
+/// `(q - zero) · scale`.
+pub fn dequantised(lowerer: &mut Lowerer, node: &Node<'_>, op: &DequantizeLinearF32) -> Result<Value, Refusal> {
+    let lazy = as_lazy(lowerer, &node.input(0)?.clone())?;
+    let scale = f64::from(op.scale);
+    Ok(Value::Lazy(Lazy { kind: Kind::Real, ..lowerer.scaled(&lazy, scale, -f64::from(op.zero_point) * scale) }))
+}
+
+/// Names that tract gives to the same functions elsewhere.
+fn known(name: &str) -> Option<Vec<Instruction>> {
+    match name {
+        "Gelu" | "GeluErf" => unary_program("GeluExact"),
+        _ => None,
+    }
+}
+
+/// A square as a product, which a following sum takes up; or, alone, a table.
+fn square(lowerer: &mut Lowerer, value: &Value) -> Result<Value, Refusal> {
+    let column = lowerer.column(value)?;
+    product_of(lowerer, column.clone(), column)
+}
+
+/// The product of two columns over the same atoms.
+pub fn product_of(lowerer: &mut Lowerer, a: super::expr::Expr, b: super::expr::Expr) -> Result<Value, Refusal> {
+    let (a, b) = lowerer.aligned(a, b)?;
+    let kind = if a.kind == Kind::Real || b.kind == Kind::Real { Kind::Real } else { Kind::Integer };
+    let mut operands = Vec::new();
+    for expr in [a.clone(), b] {
+        let plain = expr.as_operand().filter(|operand| super::expr::selects(operand)).cloned();
+        operands.push(match plain {
+            Some(operand) => operand,
+            None => Lowerer::operand(&lowerer.copied(&expr)?)?,
+        });
+    }
+    let right = operands.pop();
+    let left = operands.pop().ok_or(Refusal::Layout)?;
+    let term = super::expr::Term { coefficient: 1.0, left, right, summed: Vec::new() };
+    let expr = super::expr::Expr { axes: a.axes, terms: vec![term], constant: 0.0, kind };
+    Ok(lowerer.value(expr))
+}
+
+fn binary_of(name: &str) -> Option<Binary> {
+    Some(match name {
+        "Add" => Binary::Add,
+        "Sub" | "SubF" => Binary::Sub,
+        "Mul" => Binary::Mul,
+        "Div" => Binary::Div,
+        "Pow" => Binary::Pow,
+        "Min" => Binary::Min,
+        "Max" => Binary::Max,
+        "Rem" => Binary::Fmod,
+        "Eq" | "Equals" => Binary::Equal,
+        "LT" | "Less" => Binary::Less,
+        "LTE" | "LesserEqual" => Binary::LessEqual,
+        _ => return None,
+    })
+}
+
+/// Operators of two operands: the names that have a lowering.
+pub fn known_binary(name: &str) -> bool {
+    binary_of(name).is_some()
+        || matches!(name, "GT" | "GTE" | "NE" | "And" | "Or" | "Xor" | "BitAnd" | "BitOr" | "BitXor" | "ShiftLeft" | "ShiftRight")
+}
+
+pub fn binary(lowerer: &mut Lowerer, node: &Node<'_>, op: &TypedBinOp) -> Result<Value, Refusal> {
+    let (a, d) = (node.input(0)?.clone(), node.input(1)?.clone());
+    let name = op.0.name();
+    let integers = !node.input_type(0)?.is_float();
+    let kind = kind_of(node.output_type(0)?);
+    match name {
+        "GT" => compare(lowerer, &d, &a, Binary::Less),
+        "GTE" => compare(lowerer, &d, &a, Binary::LessEqual),
+        "LT" => compare(lowerer, &a, &d, Binary::Less),
+        "LTE" => compare(lowerer, &a, &d, Binary::LessEqual),
+        "Eq" => compare(lowerer, &a, &d, Binary::Equal),
+        "NE" => {
+            let equal = compare(lowerer, &a, &d, Binary::Equal)?;
+            negated(lowerer, &equal)
+        }
+        // truth values are 0 and 1
+        "And" => product(lowerer, &a, &d, Kind::Boolean),
+        "Or" => {
+            let sum = sum(lowerer, &a, &d, 1.0)?;
+            applied(lowerer, &sum, &[X, c(1.0), b(Binary::Min)], Kind::Boolean)
+        }
+        "Xor" => {
+            let difference = sum(lowerer, &a, &d, -1.0)?;
+            applied(lowerer, &difference, &unary(Unary::Abs), Kind::Boolean)
+        }
+        "Div" if integers => {
+            let Some(by) = scalar(&d)? else { return Err(Refusal::Operator("Div of integers".into())) };
+            let steps = [
+                X,
+                c(by as f32),
+                b(Binary::Div),
+                u(Unary::Sign),
+                X,
+                c(by as f32),
+                b(Binary::Div),
+                u(Unary::Abs),
+                u(Unary::Floor),
+                b(Binary::Mul),
+            ];
+            applied(lowerer, &a, &steps, kind)
+        }
+        "ShiftLeft" | "ShiftRight" => {
+            let Some(by) = scalar(&d)? else { return Err(Refusal::Operator(name.into())) };
+            let factor = if name == "ShiftLeft" { by.exp2() } else { (-by).exp2() };
+            applied(lowerer, &a, &[X, c(factor as f32), b(Binary::Mul), u(Unary::Floor)], kind)
+        }
+        _ => {
+            let f = binary_of(name).ok_or_else(|| Refusal::Operator(name.into()))?;
+            arithmetic(lowerer, &a, &d, f, kind)
+        }
+    }
+}
+
+/// The only number of a constant.
+pub fn scalar(value: &Value) -> Result<Option<f64>, Refusal> {
+    let Value::Constant(tensor) = value else { return Ok(None) };
+    let values = floats(tensor)?;
+    let first = values.first().copied();
+    // one value, or the same everywhere over axes of length 1
+    Ok(first.filter(|first| values.iter().all(|v| v == first) && (values.len() == 1)).map(f64::from))
+}
+
+pub fn applied(lowerer: &mut Lowerer, value: &Value, steps: &[Instruction], kind: Kind) -> Result<Value, Refusal> {
+    let lazy = as_lazy(lowerer, value)?;
+    lowerer.function(&lazy, steps, kind)
+}
+
+/// A value as a function of an expression; constants are expressions too.
+pub fn as_lazy(lowerer: &mut Lowerer, value: &Value) -> Result<Lazy, Refusal> {
+    match value {
+        Value::Lazy(lazy) => Ok(lazy.clone()),
+        Value::Constant(_) => {
+            let expr = lowerer.expr(value)?;
+            Ok(lowerer.lazy(expr))
+        }
+    }
+}
+
+fn negated(lowerer: &mut Lowerer, value: &Value) -> Result<Value, Refusal> {
+    applied(lowerer, value, &unary(Unary::Not), Kind::Boolean)
+}
+
+fn arithmetic(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: Kind) -> Result<Value, Refusal> {
+    // a function of one tensor and a number
+    if let (Value::Lazy(lazy), Some(number)) = (a, scalar(d)?)
+        && broadcasts(lowerer, lazy, d)
+    {
+        return match f {
+            Binary::Add => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0, number))),
+            Binary::Sub => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0, -number))),
+            Binary::Mul => Ok(Value::Lazy(lowerer.scaled(lazy, number, 0.0))),
+            Binary::Div if number != 0.0 => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0 / number, 0.0))),
+            Binary::Pow if number == 2.0 => square(lowerer, a),
+            _ => lowerer.function(lazy, &[X, c(number as f32), b(f)], kind),
+        };
+    }
+    if let (Some(number), Value::Lazy(lazy)) = (scalar(a)?, d)
+        && broadcasts(lowerer, lazy, a)
+    {
+        return match f {
+            Binary::Add => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0, number))),
+            Binary::Sub => Ok(Value::Lazy(lowerer.scaled(lazy, -1.0, number))),
+            Binary::Mul => Ok(Value::Lazy(lowerer.scaled(lazy, number, 0.0))),
+            Binary::Div => {
+                let inverse = super::divide::reciprocal(lowerer, d)?;
+                let inverse = as_lazy(lowerer, &inverse)?;
+                Ok(Value::Lazy(lowerer.scaled(&inverse, number, 0.0)))
+            }
+            _ => lowerer.function(lazy, &[c(number as f32), X, b(f)], kind),
+        };
+    }
+    if let (Value::Lazy(a), Value::Lazy(d)) = (a, d)
+        && let Some(value) = same_base(lowerer, a, d, f, kind)
+    {
+        return Ok(value);
+    }
+    match f {
+        Binary::Add => sum(lowerer, a, d, 1.0),
+        Binary::Sub => sum(lowerer, a, d, -1.0),
+        Binary::Mul => product(lowerer, a, d, kind),
+        Binary::Div => super::divide::quotient(lowerer, a, d),
+        // max(a, d) = d + max(a - d, 0)
+        Binary::Max | Binary::Min => {
+            let difference = sum(lowerer, a, d, -1.0)?;
+            let excess = applied(lowerer, &difference, &[X, c(0.0), b(f)], kind)?;
+            sum(lowerer, d, &excess, 1.0)
+        }
+        _ => Err(Refusal::Operator(format!("{} of two activations", f.name()))),
+    }
+}
+
+/// Two functions of one expression that are better one function than a sum or product of two columns.
+fn same_base(lowerer: &mut Lowerer, a: &Lazy, d: &Lazy, f: Binary, kind: Kind) -> Option<Value> {
+    // sums of a tensor with itself stay linear
+    lowerer.joined(a, d, f, kind)
+}
+
+/// Whether a number's shape is no larger than the tensor's.
+fn broadcasts(lowerer: &Lowerer, lazy: &Lazy, number: &Value) -> bool {
+    let rank = lowerer.axes(lazy).len() - lowerer.lead();
+    matches!(number, Value::Constant(tensor) if tensor.rank() <= rank)
+}
+
+/// `a + sign · d`.
+pub fn sum(lowerer: &mut Lowerer, a: &Value, d: &Value, sign: f64) -> Result<Value, Refusal> {
+    let (left, right) = (bounded(lowerer, a)?, bounded(lowerer, d)?);
+    let (left, right) = lowerer.aligned(left, right)?;
+    let sum = left.plus(right.affine(sign, 0.0));
+    Ok(lowerer.value(sum))
+}
+
+/// A sum whose factors are small. A large one, as in a mask of -10000, is a column of its own, whose scale is as coarse as its numbers are large.
+fn bounded(lowerer: &mut Lowerer, value: &Value) -> Result<super::expr::Expr, Refusal> {
+    let expr = lowerer.expr(value)?;
+    let large = expr.terms.iter().any(|term| term.coefficient.abs() > LARGE_FACTOR && !term.left.source.is_secret());
+    if large { lowerer.copied(&expr) } else { Ok(expr) }
+}
+
+/// `a · d`.
+pub fn product(lowerer: &mut Lowerer, a: &Value, d: &Value, kind: Kind) -> Result<Value, Refusal> {
+    // a factor of one operand is the product's
+    let (left, left_factor) = operand_of(lowerer, a)?;
+    let (right, right_factor) = operand_of(lowerer, d)?;
+    let product = product_of(lowerer, left, right)?;
+    let lazy = as_lazy(lowerer, &product)?;
+    let factor = left_factor * right_factor;
+    Ok(Value::Lazy(Lazy { kind, ..if factor == 1.0 { lazy } else { lowerer.scaled(&lazy, factor, 0.0) } }))
+}
+
+/// A column and a factor.
+pub fn operand_of(lowerer: &mut Lowerer, value: &Value) -> Result<(super::expr::Expr, f64), Refusal> {
+    let expr = match value {
+        Value::Lazy(lazy) if lazy.affine.is_none() => lowerer.column(value)?,
+        // a sum that nobody else reads takes its factor in: weights are multiplied by it
+        Value::Lazy(lazy) if lowerer.base(lazy).as_operand().is_none() && !lowerer.is_shared(lazy) => lowerer.column(value)?,
+        Value::Lazy(lazy) if lowerer.base(lazy).as_operand().is_none() => {
+            // the sum is made once, whatever its factor
+            let plain = Lazy { program: argument(), affine: Some((1.0, 0.0)), ..lazy.clone() };
+            let column = lowerer.column(&Value::Lazy(plain))?;
+            let (factor, shift) = lazy.affine.unwrap_or((1.0, 0.0));
+            column.affine(factor, shift)
+        }
+        _ => lowerer.expr(value)?,
+    };
+    match &expr.terms[..] {
+        [term] if term.right.is_none() && expr.constant == 0.0 => {
+            let factor = term.coefficient;
+            let mut plain = expr.clone();
+            plain.terms[0].coefficient = 1.0;
+            Ok((plain, factor))
+        }
+        _ => Ok((lowerer.copied(&expr)?, 1.0)),
+    }
+}
+
+/// `f(a - d, 0)`: comparisons see the difference.
+fn compare(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary) -> Result<Value, Refusal> {
+    let zero = [X, c(0.0), b(f)];
+    if let (Value::Lazy(a), Value::Lazy(d)) = (a, d)
+        && let Some(value) = lowerer.joined(a, d, f, Kind::Boolean)
+    {
+        return Ok(value);
+    }
+    if let (Value::Lazy(lazy), Some(number)) = (a, scalar(d)?)
+        && broadcasts(lowerer, lazy, d)
+    {
+        return lowerer.function(lazy, &[X, c(number as f32), b(f)], Kind::Boolean);
+    }
+    if let (Some(number), Value::Lazy(lazy)) = (scalar(a)?, d)
+        && broadcasts(lowerer, lazy, a)
+    {
+        return lowerer.function(lazy, &[c(number as f32), X, b(f)], Kind::Boolean);
+    }
+    let difference = sum(lowerer, a, d, -1.0)?;
+    applied(lowerer, &difference, &zero, Kind::Boolean)
+}
+
+/// Where condition and branches are functions of one expression, or numbers: the choice as a function of it too. What is not chosen may be
+/// infinite or no number, as the exponential of a branch that is not meant for it.
+fn joined_select(lowerer: &Lowerer, condition: &Value, a: &Value, d: &Value) -> Result<Option<Value>, Refusal> {
+    const FINITE: f32 = 1e30;
+    let Value::Lazy(test) = condition else { return Ok(None) };
+    let branch = |value: &Value| -> Result<Option<Vec<Instruction>>, Refusal> {
+        Ok(match value {
+            Value::Lazy(lazy) => (lazy.base == test.base).then(|| lazy.program.clone()),
+            Value::Constant(_) if broadcasts(lowerer, test, value) => scalar(value)?.map(|v| vec![c(super::reduce::masked(v as f32))]),
+            Value::Constant(_) => None,
+        })
+    };
+    let (Some(chosen), Some(other)) = (branch(a)?, branch(d)?) else { return Ok(None) };
+    let finite = [c(FINITE), b(Binary::Min), c(-FINITE), b(Binary::Max)];
+    let program = [
+        &chosen[..],
+        &finite,
+        &test.program,
+        &[b(Binary::Mul)],
+        &other,
+        &finite,
+        &test.program,
+        &[u(Unary::Not), b(Binary::Mul), b(Binary::Add)],
+    ]
+    .concat();
+    let fits = program.len() <= super::lower::MAX_STEPS;
+    Ok(fits.then(|| Value::Lazy(Lazy { base: test.base, program, affine: None, kind: Kind::Real })))
+}
+
+/// `condition · a + (1 - condition) · d`.
+pub fn select(lowerer: &mut Lowerer, condition: &Value, a: &Value, d: &Value) -> Result<Value, Refusal> {
+    if let Some(value) = joined_select(lowerer, condition, a, d)? {
+        return Ok(value);
+    }
+    // a branch as large as a mask's stands for infinity: it is kept out of the arithmetic's range
+    let limit = |value: &Value| -> Result<Value, Refusal> {
+        Ok(match value {
+            Value::Constant(tensor) => {
+                let bounded: Vec<f32> = floats(tensor)?.into_iter().map(super::reduce::masked).collect();
+                Value::Constant(Tensor::from_shape(tensor.shape(), &bounded).map_err(|_| Refusal::Type)?.into())
+            }
+            value => value.clone(),
+        })
+    };
+    let (a, d) = (limit(a)?, limit(d)?);
+    let difference = sum(lowerer, &a, &d, -1.0)?;
+    let chosen = product(lowerer, condition, &difference, Kind::Real)?;
+    sum(lowerer, &chosen, &d, 1.0)
+}
+
+/// A cast: truth values and integers are real numbers already; reals are cut off towards 0.
+pub fn cast(lowerer: &mut Lowerer, node: &Node<'_>) -> Result<Value, Refusal> {
+    let value = node.input(0)?.clone();
+    let Value::Lazy(lazy) = &value else { return Err(Refusal::NoActivation) };
+    match (kind_of(node.input_type(0)?), kind_of(node.output_type(0)?)) {
+        (Kind::Real, Kind::Integer) => {
+            let steps = [X, u(Unary::Sign), X, u(Unary::Abs), u(Unary::Floor), b(Binary::Mul)];
+            lowerer.function(lazy, &steps, Kind::Integer)
+        }
+        (from, Kind::Boolean) if from != Kind::Boolean => {
+            let steps = [X, u(Unary::Not), u(Unary::Not)];
+            lowerer.function(lazy, &steps, Kind::Boolean)
+        }
+        _ => Ok(value),
+    }
+}

@@ -1,0 +1,473 @@
+//! What the operators build with: values of the graph, and the layers that they become when somebody must read a column.
+
+use super::Refusal;
+use super::expr::{Expr, log};
+use crate::net::{Kind, Net, NetIndex, NetLayer, NetOperand, NetRule, NetRun};
+use assay_circuits::model::{Binary, Instruction, MAX_LAYERS, Source, Unary, log2_ceil};
+use std::sync::Arc;
+use tract_onnx::prelude::*;
+
+/// Log of the most cells of a block.
+const MAX_LOG_BLOCK: u8 = 26;
+/// Constants beyond it stand for infinity.
+const INFINITE: f32 = 1e9;
+/// What becomes of them.
+const LARGE: f32 = 1e4;
+/// Most steps of a function, which leaves room for those that join two.
+pub const MAX_STEPS: usize = 48;
+
+/// A tensor of the graph.
+#[derive(Clone)]
+pub enum Value {
+    /// Known at compile time.
+    Constant(Arc<Tensor>),
+    /// Depends on the input.
+    Lazy(Lazy),
+}
+
+/// A function of one expression, element by element. Nothing is made of it until it is read.
+#[derive(Clone)]
+pub struct Lazy {
+    /// Index of the expression.
+    pub base: usize,
+    /// The function of it.
+    pub program: Vec<Instruction>,
+    /// Where the function is `a·x + b`: both.
+    pub affine: Option<(f64, f64)>,
+    /// What its values are.
+    pub kind: Kind,
+}
+
+/// An expression that values are functions of.
+struct Base {
+    expr: Expr,
+    /// The layer that holds it, if it has been made.
+    layer: Option<u32>,
+    /// Whether the graph reads it more than once, so that it is made before products copy it.
+    shared: bool,
+    /// Functions of it that layers hold.
+    functions: Vec<(Vec<Instruction>, u32)>,
+}
+
+/// The network under construction.
+pub struct Lowerer {
+    /// What there is so far.
+    pub net: Net,
+    bases: Vec<Base>,
+    /// Name of the node whose layers are made.
+    pub name: String,
+    /// Inside a loop: the steps, which are the first logical axis of every value.
+    pub steps: Option<usize>,
+    /// Columns of a loop that are yet to be made: a placeholder, and what it will be.
+    pub promised: u32,
+}
+
+/// The program that is its argument.
+pub fn argument() -> Vec<Instruction> {
+    vec![Instruction::Argument]
+}
+
+/// A constant's elements.
+pub fn floats(tensor: &Tensor) -> Result<Vec<f32>, Refusal> {
+    let cast = tensor.cast_to::<f32>().map_err(|_| Refusal::Type)?;
+    let view = cast.to_plain_array_view::<f32>().map_err(|_| Refusal::Type)?;
+    Ok(view.iter().copied().collect())
+}
+
+/// A constant's elements as integers.
+pub fn integers(tensor: &Tensor) -> Result<Vec<i64>, Refusal> {
+    let cast = tensor.cast_to::<i64>().map_err(|_| Refusal::Type)?;
+    let view = cast.to_plain_array_view::<i64>().map_err(|_| Refusal::Type)?;
+    Ok(view.iter().copied().collect())
+}
+
+/// The atoms of a shape: one an axis.
+pub fn atoms_of(shape: &[usize]) -> Vec<Vec<usize>> {
+    shape.iter().map(|len| if *len == 1 { Vec::new() } else { vec![*len] }).collect()
+}
+
+pub fn kind_of(dt: DatumType) -> Kind {
+    if dt == bool::datum_type() {
+        Kind::Boolean
+    } else if dt.is_integer() || dt.is_tdim() {
+        Kind::Integer
+    } else {
+        Kind::Real
+    }
+}
+
+impl Lowerer {
+    /// An empty network.
+    pub fn new() -> Self {
+        Self { net: Net::default(), bases: Vec::new(), name: String::new(), steps: None, promised: 0 }
+    }
+
+    /// How many logical axes stand before those that the graph knows.
+    pub fn lead(&self) -> usize {
+        usize::from(self.steps.is_some())
+    }
+
+    /// A value that is an expression.
+    pub fn value(&mut self, expr: Expr) -> Value {
+        Value::Lazy(self.lazy(expr))
+    }
+
+    /// The same, as what it is.
+    pub fn lazy(&mut self, expr: Expr) -> Lazy {
+        let kind = expr.kind;
+        self.bases.push(Base { expr, layer: None, shared: false, functions: Vec::new() });
+        Lazy { base: self.bases.len() - 1, program: argument(), affine: Some((1.0, 0.0)), kind }
+    }
+
+    /// Marks a value that several nodes read.
+    pub fn share(&mut self, value: &Value) {
+        if let Value::Lazy(lazy) = value {
+            self.bases[lazy.base].shared = true;
+        }
+    }
+
+    /// Whether several nodes read the expression.
+    pub fn is_shared(&self, lazy: &Lazy) -> bool {
+        self.bases[lazy.base].shared
+    }
+
+    /// The shape of a value, with the steps of a loop in front.
+    pub fn axes(&self, lazy: &Lazy) -> &[Vec<usize>] {
+        &self.bases[lazy.base].expr.axes
+    }
+
+    /// The expression that a value is a function of.
+    pub fn base(&self, lazy: &Lazy) -> &Expr {
+        &self.bases[lazy.base].expr
+    }
+
+    /// `f(value)`, by a program of `f`.
+    pub fn apply(&self, lazy: &Lazy, steps: &[Instruction], kind: Kind) -> Lazy {
+        let mut program = Vec::with_capacity(lazy.program.len() + steps.len());
+        for step in steps {
+            match step {
+                Instruction::Argument => program.extend(lazy.program.iter().copied()),
+                step => program.push(*step),
+            }
+        }
+        Lazy { base: lazy.base, program, affine: None, kind }
+    }
+
+    /// A function of a value, which is made a column first where the program would get too long.
+    pub fn function(&mut self, lazy: &Lazy, steps: &[Instruction], kind: Kind) -> Result<Value, Refusal> {
+        let uses = steps.iter().filter(|step| **step == Instruction::Argument).count();
+        if lazy.program.len() * uses + steps.len() > MAX_STEPS {
+            let column = self.column(&Value::Lazy(lazy.clone()))?;
+            let lazy = self.lazy(column);
+            return Ok(Value::Lazy(self.apply(&lazy, steps, kind)));
+        }
+        Ok(Value::Lazy(self.apply(lazy, steps, kind)))
+    }
+
+    /// `f(a, b)` of two functions of the same expression.
+    pub fn joined(&mut self, a: &Lazy, b: &Lazy, f: Binary, kind: Kind) -> Option<Value> {
+        if a.base != b.base || a.program.len() + b.program.len() + 1 > MAX_STEPS {
+            return None;
+        }
+        let program = [a.program.as_slice(), b.program.as_slice(), &[Instruction::Binary(f)]].concat();
+        let affine = match (f, a.affine, b.affine) {
+            (Binary::Add, Some(a), Some(b)) => Some((a.0 + b.0, a.1 + b.1)),
+            (Binary::Sub, Some(a), Some(b)) => Some((a.0 - b.0, a.1 - b.1)),
+            _ => None,
+        };
+        Some(Value::Lazy(Lazy { base: a.base, program, affine, kind }))
+    }
+
+    /// `factor · value + shift`.
+    pub fn scaled(&self, lazy: &Lazy, factor: f64, shift: f64) -> Lazy {
+        let kind = if factor.fract() == 0.0 && shift.fract() == 0.0 && lazy.kind != Kind::Real { Kind::Integer } else { Kind::Real };
+        let constant = |v: f64| Instruction::constant(v as f32);
+        let steps =
+            [Instruction::Argument, constant(factor), Instruction::Binary(Binary::Mul), constant(shift), Instruction::Binary(Binary::Add)];
+        let affine = lazy.affine.map(|(a, b)| (a * factor, b * factor + shift));
+        Lazy { affine, ..self.apply(lazy, &steps, kind) }
+    }
+
+    /// A value as a sum of terms. Constants become blocks of weights.
+    pub fn expr(&mut self, value: &Value) -> Result<Expr, Refusal> {
+        match value {
+            Value::Constant(tensor) => self.constant_expr(tensor),
+            Value::Lazy(lazy) => match lazy.affine {
+                Some((a, b)) => {
+                    let base = &self.bases[lazy.base];
+                    let expr = &base.expr;
+                    let cheap = expr.terms.iter().all(|t| t.right.is_none()) && expr.terms.len() <= 2;
+                    if base.shared && base.layer.is_none() && !cheap {
+                        self.make(lazy.base)?;
+                    }
+                    let expr = self.bases[lazy.base].expr.clone();
+                    let kind = if (a, b) == (1.0, 0.0) { lazy.kind } else { expr.kind };
+                    Ok(Expr { kind, ..expr }.affine(a, b))
+                }
+                None => self.column(value),
+            },
+        }
+    }
+
+    fn constant_expr(&mut self, tensor: &Tensor) -> Result<Expr, Refusal> {
+        // what stands for infinity stays a large number: only a softmax's mask has such, and there both are 0
+        let bounded = |v: f32| if v.abs() > INFINITE { LARGE.copysign(v) } else { v };
+        let values: Vec<f32> = floats(tensor)?.into_iter().map(bounded).collect();
+        let mut axes = atoms_of(tensor.shape());
+        // integers written as floats are as exact
+        let kind = if values.iter().all(|v| v.fract() == 0.0) { Kind::Integer } else { Kind::Real };
+        let first = values.first().copied().unwrap_or(0.0);
+        let uniform = values.iter().all(|v| *v == first);
+        let source = if uniform { None } else { Some(self.weight(tensor.shape(), &values)?) };
+        let axes = {
+            if self.steps.is_some() {
+                axes.insert(0, Vec::new());
+            }
+            axes
+        };
+        Ok(match source {
+            None => Expr { kind, ..Expr::constant(first.into(), axes.iter().map(|_| Vec::new()).collect()) }.broadcast(&axes),
+            Some(source) => Expr::column(source, axes, kind),
+        })
+    }
+
+    /// A block of weights, row-major, each axis padded to a power of two.
+    pub fn weight(&mut self, shape: &[usize], values: &[f32]) -> Result<Source, Refusal> {
+        let logs: Vec<u8> = shape.iter().map(|len| log(*len)).collect();
+        let total: u32 = logs.iter().map(|l| u32::from(*l)).sum();
+        if total > MAX_LOG_BLOCK.into() {
+            return Err(Refusal::TooLarge);
+        }
+        let mut block = vec![0.0; 1 << total];
+        for (index, value) in values.iter().enumerate() {
+            let (mut rest, mut cell, mut shift) = (index, 0, 0);
+            for (len, log) in shape.iter().zip(&logs).rev() {
+                cell |= (rest % len) << shift;
+                rest /= len;
+                shift += u32::from(*log);
+            }
+            block[cell] = *value;
+        }
+        self.net.parameters += values.len() as u64;
+        self.net.weights.push(block);
+        Ok(Source::Weight(self.net.weights.len() as u32 - 1))
+    }
+
+    /// Appends a layer; its index.
+    pub fn layer(&mut self, expr: &Expr, rule: NetRule) -> Result<u32, Refusal> {
+        let axes = expr.block_axes();
+        let total: u32 = axes.iter().map(|axis| u32::from(axis.log)).sum();
+        if total > MAX_LOG_BLOCK.into() || self.net.layers.len() >= MAX_LAYERS {
+            return Err(Refusal::TooLarge);
+        }
+        for term in expr.terms.iter().filter(|term| term.right.is_some()) {
+            self.net.macs += expr.len() as u64 * term.summed.iter().product::<usize>() as u64;
+        }
+        let (terms, kind) = (expr.net_terms(), expr.kind);
+        self.net.layers.push(NetLayer { name: self.name.clone(), axes, terms, constant: expr.constant, rule, kind, post_kind: kind });
+        Ok(self.net.layers.len() as u32 - 1)
+    }
+
+    /// Makes the layer of an expression, unless it is a column already.
+    fn make(&mut self, base: usize) -> Result<u32, Refusal> {
+        if let Some(layer) = self.bases[base].layer {
+            return Ok(layer);
+        }
+        let expr = self.bases[base].expr.clone();
+        let layer = self.layer(&expr, NetRule::Requantise { function: None })?;
+        self.bases[base].layer = Some(layer);
+        self.bases[base].expr = Expr::column(Source::Pre(layer), expr.axes, expr.kind);
+        Ok(layer)
+    }
+
+    /// A value as one column, which products and windows can read.
+    pub fn column(&mut self, value: &Value) -> Result<Expr, Refusal> {
+        let Value::Lazy(lazy) = value else {
+            let expr = self.expr(value)?;
+            return if expr.as_operand().is_some() { Ok(expr) } else { self.copied(&expr) };
+        };
+        if let Some((a, b)) = lazy.affine {
+            let expr = Expr { kind: lazy.kind, ..self.bases[lazy.base].expr.clone() };
+            if (a, b) == (1.0, 0.0) {
+                if expr.as_operand().is_some() {
+                    return Ok(expr);
+                }
+                self.make(lazy.base)?;
+                return Ok(self.bases[lazy.base].expr.clone());
+            }
+            let expr = self.expr(value)?;
+            return self.copied(&expr);
+        }
+        self.function_column(lazy)
+    }
+
+    /// A layer that holds an expression, as a column.
+    pub fn copied(&mut self, expr: &Expr) -> Result<Expr, Refusal> {
+        let layer = self.layer(expr, NetRule::Requantise { function: None })?;
+        Ok(Expr::column(Source::Pre(layer), expr.axes.clone(), expr.kind))
+    }
+
+    fn function_column(&mut self, lazy: &Lazy) -> Result<Expr, Refusal> {
+        let known = self.bases[lazy.base].functions.iter().find(|(program, _)| *program == lazy.program).map(|(_, layer)| *layer);
+        let layer = match known {
+            Some(layer) => layer,
+            None => {
+                let layer = self.function_layer(lazy)?;
+                self.bases[lazy.base].functions.push((lazy.program.clone(), layer));
+                layer
+            }
+        };
+        Ok(Expr::column(Source::Post(layer), self.bases[lazy.base].expr.axes.clone(), lazy.kind))
+    }
+
+    fn function_layer(&mut self, lazy: &Lazy) -> Result<u32, Refusal> {
+        let program = Some(lazy.program.clone());
+        // the layer that holds the expression gets the function, if it has none
+        let in_step =
+            |of: &Self, layer: u32| of.steps.is_none() == of.net.loops.iter().all(|l| layer < l.first || layer >= l.first + l.layers);
+        let layer = match self.bases[lazy.base].layer {
+            Some(layer) if in_step(self, layer) => layer,
+            Some(_) => self.fresh(lazy.base)?,
+            None => {
+                let layer = self.fresh(lazy.base)?;
+                // the expression stays what it was: whoever reads it linearly reads its terms, or this layer
+                let (axes, kind) = (self.bases[lazy.base].expr.axes.clone(), self.bases[lazy.base].expr.kind);
+                self.bases[lazy.base].layer = Some(layer);
+                self.bases[lazy.base].expr = Expr::column(Source::Pre(layer), axes, kind);
+                layer
+            }
+        };
+        let layer = match self.function_slot(layer) {
+            Some(slot) if slot.is_none() => {
+                *slot = program;
+                layer
+            }
+            _ => {
+                let layer = self.fresh(lazy.base)?;
+                if let Some(slot) = self.function_slot(layer) {
+                    *slot = program;
+                }
+                layer
+            }
+        };
+        if let Some(layer) = self.net.layers.get_mut(layer as usize) {
+            layer.post_kind = lazy.kind;
+        }
+        Ok(layer)
+    }
+
+    /// A new layer of an expression.
+    fn fresh(&mut self, base: usize) -> Result<u32, Refusal> {
+        let expr = self.bases[base].expr.clone();
+        self.layer(&expr, NetRule::Requantise { function: None })
+    }
+
+    fn function_slot(&mut self, layer: u32) -> Option<&mut Option<Vec<Instruction>>> {
+        match &mut self.net.layers.get_mut(layer as usize)?.rule {
+            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => Some(function),
+            NetRule::Exact | NetRule::SquareRoot => None,
+        }
+    }
+
+    /// A value whose every logical axis is one run of its own, in its own block: a copy where it is not.
+    pub fn natural(&mut self, value: &Value) -> Result<Expr, Refusal> {
+        let column = self.column(value)?;
+        let natural = Expr::column(Source::Input, atoms_of(&column.shape()), column.kind);
+        let runs = |expr: &Expr| expr.as_operand().map(|operand| operand.runs.clone());
+        if runs(&column) == runs(&natural) && column.axes == natural.axes {
+            return Ok(column);
+        }
+        if column.axes == natural.axes {
+            return self.copied(&column);
+        }
+        // atoms of one logical axis become one
+        let mut expr = column.clone();
+        for axis in 0..expr.axes.len() {
+            expr = self.merged(expr, axis)?;
+        }
+        self.copied(&expr)
+    }
+
+    /// Makes a logical axis of several atoms one atom, by a map over the neighbouring runs that they are.
+    pub fn merged(&mut self, expr: Expr, axis: usize) -> Result<Expr, Refusal> {
+        let atoms = expr.axes[axis].clone();
+        if atoms.len() < 2 {
+            return Ok(expr);
+        }
+        // a column whose runs are the atoms in order
+        let mut column = self.copied(&expr)?;
+        let first = column.first_atom(axis);
+        let len: usize = atoms.iter().product();
+        let logs: Vec<u8> = atoms.iter().map(|atom| log(*atom)).collect();
+        if len > super::expr::MAX_ENTRIES {
+            return Err(Refusal::TooLarge);
+        }
+        let cell = |flat: usize| {
+            let (mut rest, mut cell, mut shift) = (flat, 0usize, 0u32);
+            for (atom, log) in atoms.iter().zip(&logs).rev() {
+                cell |= (rest % atom) << shift;
+                rest /= atom;
+                shift += u32::from(*log);
+            }
+            cell
+        };
+        let entries = (0..len).map(|flat| (flat as u32, cell(flat) as u32, 1.0)).collect();
+        let operand = &mut column.terms[0].left;
+        let at = operand.runs.iter().position(|run| matches!(run.index, NetIndex::Axis(a) if usize::from(a) == first + atoms.len() - 1));
+        let Some(at) = at else { return Err(Refusal::Layout) };
+        let run = NetRun { log_len: logs.iter().sum(), index: NetIndex::Map { axis: Some(first as u8), entries } };
+        operand.runs.splice(at..at + atoms.len(), [run]);
+        let gone = atoms.len() as u8 - 1;
+        for run in &mut operand.runs {
+            if let NetIndex::Axis(a) = &mut run.index
+                && usize::from(*a) >= first + atoms.len()
+            {
+                *a -= gone;
+            }
+        }
+        column.axes[axis] = vec![len];
+        Ok(column)
+    }
+
+    /// Both expressions with the same atoms: broadcast against each other, and split where either is.
+    pub fn aligned(&mut self, a: Expr, b: Expr) -> Result<(Expr, Expr), Refusal> {
+        let rank = a.axes.len().max(b.axes.len());
+        let lead = self.lead();
+        let padded = |expr: Expr| (expr.axes.len()..rank).fold(expr, |expr, _| expr.with_axis(lead, Vec::new()));
+        let (mut a, mut b) = (padded(a), padded(b));
+        for axis in 0..rank {
+            if a.axes[axis].is_empty() || b.axes[axis].is_empty() || a.axes[axis] == b.axes[axis] {
+                continue;
+            }
+            let atoms = super::expr::common(&a.axes[axis], &b.axes[axis])?;
+            a = self.refined(a, axis, &atoms)?;
+            b = self.refined(b, axis, &atoms)?;
+        }
+        let axes: Vec<Vec<usize>> = a.axes.iter().zip(&b.axes).map(|(a, b)| if a.is_empty() { b.clone() } else { a.clone() }).collect();
+        Ok((a.broadcast(&axes), b.broadcast(&axes)))
+    }
+
+    /// An expression with these atoms in an axis.
+    pub fn refined(&mut self, expr: Expr, axis: usize, atoms: &[usize]) -> Result<Expr, Refusal> {
+        if let Some(done) = expr.clone().refined(axis, atoms) {
+            return Ok(done);
+        }
+        let copy = self.copied(&expr)?;
+        copy.refined(axis, atoms).ok_or(Refusal::Layout)
+    }
+
+    /// A column's operand.
+    pub fn operand(column: &Expr) -> Result<NetOperand, Refusal> {
+        column.as_operand().cloned().ok_or(Refusal::Layout)
+    }
+
+    /// Log of a block for `steps`.
+    pub fn log_steps(steps: usize) -> u8 {
+        log2_ceil(steps as u32)
+    }
+}
+
+/// A program of one function.
+pub fn unary(f: Unary) -> Vec<Instruction> {
+    vec![Instruction::Argument, Instruction::Unary(f)]
+}

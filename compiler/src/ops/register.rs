@@ -1,0 +1,146 @@
+//! The register of operators: what is supported, and what it becomes. `assay operators` and docs/operators.md are printed from it.
+
+use super::elementwise::{known_binary, unary_program};
+use serde::Serialize;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+
+/// An entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Operator {
+    /// ONNX's names.
+    pub onnx: &'static str,
+    /// What it becomes.
+    pub becomes: &'static str,
+    /// Lookups for each element of its result, at most.
+    pub lookups: &'static str,
+    /// tract's names of what ONNX's operators turn into.
+    tract: &'static [&'static str],
+}
+
+const fn entry(onnx: &'static str, becomes: &'static str, lookups: &'static str, tract: &'static [&'static str]) -> Operator {
+    Operator { onnx, becomes, lookups, tract }
+}
+
+/// All of them.
+pub const OPERATORS: &[Operator] = &[
+    entry("Gemm, MatMul, Einsum", "sums of products of two operands, constants or not, with shared axes", "2", &["EinSum"]),
+    entry(
+        "Conv (1-D, 2-D, 3-D; groups, dilation, any pads)",
+        "sums of products through windows; groups share an axis, no zeros are written out",
+        "2",
+        &["Conv"],
+    ),
+    entry("ConvTranspose", "zeros between the input's places, then a convolution", "3", &["Deconv"]),
+    entry("BatchNormalization, Add, Sub, Sum, Mean of tensors", "terms of the next layer", "0", &["Add", "Sub", "SubF"]),
+    entry("Mul", "a factor of the next layer, or a product", "2", &["Mul"]),
+    entry("Div, Reciprocal", "a factor; a table; a division by a column, or one a row and a product", "4 + 2 for each limb", &["Div"]),
+    entry("Min, Max (two tensors)", "a table of the difference", "2", &["Min", "Max"]),
+    entry("Pow, Mod (by a number)", "a table; the square is a product", "2", &["Pow", "Rem"]),
+    entry("Equal, Less, LessOrEqual, Greater, GreaterOrEqual", "a table of the difference", "2", &["Eq", "NE", "LT", "LTE", "GT", "GTE"]),
+    entry("And, Or, Xor, Not", "products and tables of 0 and 1", "2", &["And", "Or", "Xor"]),
+    entry("BitShift (by a number)", "a table", "2", &["ShiftLeft", "ShiftRight"]),
+    entry(
+        "Relu, LeakyRelu, PRelu, Elu, Selu, Celu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softplus, Softsign, Mish, Gelu, Swish, ThresholdedRelu, \
+         Abs, Neg, Exp, Log, Sqrt, Erf, Sign, Floor, Ceil, Round, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh",
+        "one table, also where they are written out with other operators of one tensor",
+        "2, with the layer before",
+        &[],
+    ),
+    entry(
+        "Sqrt, ReduceL2, LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization",
+        "an exact root a row, a division a row, a product an element",
+        "2",
+        &["RmsNorm"],
+    ),
+    entry(
+        "Softmax, LogSoftmax (any axis)",
+        "a maximum that shares its lookup with the exponential, a division a row, a product",
+        "3",
+        &["Softmax"],
+    ),
+    entry(
+        "ReduceSum, ReduceMean, ReduceSumSquare, ReduceL1, ReduceProd, ReduceLogSum, ReduceLogSumExp",
+        "terms of the next layer; products",
+        "0",
+        &["Reduce"],
+    ),
+    entry("ReduceMax, ReduceMin, ArgMax, ArgMin", "a maximum over an axis; a second one over the marks", "1; 2", &[]),
+    entry("MaxPool", "a tournament along each axis", "2 for each place of the window", &["MaxPool"]),
+    entry("AveragePool, GlobalAveragePool", "a map along each axis", "0", &["SumPool"]),
+    entry(
+        "Reshape, Flatten, Transpose, Squeeze, Unsqueeze, Identity, Dropout, Expand, Shape",
+        "nothing: the next layer reads its source otherwise",
+        "0",
+        &["AxisOp", "Add", "Rm", "Move", "Reshape", "MultiBroadcastTo", "Identity"],
+    ),
+    entry(
+        "Slice, Split, Concat, Pad (constant, reflect, edge), Tile, Gather, GatherElements, GatherND, ScatterElements, ScatterND (constant indices), Upsample, Resize (nearest, linear, cubic), DepthToSpace, SpaceToDepth, Trilu",
+        "maps of the next layer's terms",
+        "0",
+        &[
+            "Slice",
+            "TypedConcat",
+            "Concat",
+            "Pad",
+            "Tile",
+            "Resize",
+            "NearestUpsample",
+            "Downsample",
+            "Trilu",
+            "GatherNd",
+            "ScatterNd",
+            "ScatterElements",
+        ],
+    ),
+    entry(
+        "Gather, GatherElements, OneHot (indices that depend on the input)",
+        "one-hot rows by a table, contracted with the data",
+        "2 for each place of the axis",
+        &["Gather", "GatherElements", "OneHot", "Onehot"],
+    ),
+    entry("CumSum", "a triangular map", "0", &["CumSum"]),
+    entry("QuantizeLinear, DequantizeLinear", "a table that rounds; a factor", "2; 0", &["DequantizeLinearF32"]),
+    entry("Where", "a product; of one tensor, a part of its table", "2", &["Iff"]),
+    entry("Cast", "nothing; a table where reals become integers", "0; 2", &["Cast"]),
+    entry(
+        "RNN, GRU, LSTM (forward, reverse, bidirectional, initial states)",
+        "the layers of one step, over all steps at once",
+        "those of one step",
+        &["Scan", "LstmEpilogue", "GruEpilogue", "GruSeq"],
+    ),
+    entry("Constant, ConstantOfShape, Range, and whatever depends on constants only", "folded", "0", &["Const", "Source", "TypedSource"]),
+];
+
+/// The register as a page of Markdown, which is docs/operators.md.
+pub fn operators_page() -> String {
+    let rows: String = OPERATORS.iter().map(|o| format!("| {} | {} | {} |\n", o.onnx, o.becomes, o.lookups)).collect();
+    format!(
+        "# Operators\n\nPrinted from the register in `compiler/src/ops/register.rs`; a test checks that it is. What is not here is refused by name.\n\n\
+         | ONNX | what it becomes | lookups for each element, at most |\n|---|---|---|\n{rows}"
+    )
+}
+
+/// Whether a node of tract's graph has a lowering.
+pub(super) fn has_lowering(node: &TypedNode) -> bool {
+    if let Some(op) = node.op_as::<ElementWiseOp>() {
+        let name = op.0.name();
+        return unary_program(&name).is_some()
+            || matches!(
+                name.as_str(),
+                "LeakyRelu" | "PowConst" | "QuantizeLinearU8" | "QuantizeLinearI8" | "GeluApproximate" | "Gelu" | "GeluErf"
+            );
+    }
+    if let Some(op) = node.op_as::<TypedBinOp>() {
+        return known_binary(op.0.name());
+    }
+    let name = node.op.name();
+    let listed = OPERATORS.iter().any(|operator| operator.tract.iter().any(|have| name.starts_with(have)));
+    listed || is_identity(node)
+}
+
+/// Operators that are there for tract's own sake.
+pub(super) fn is_identity(node: &TypedNode) -> bool {
+    matches!(node.op.name().as_ref(), "Identity" | "PinConst" | "ForcedUnit")
+}

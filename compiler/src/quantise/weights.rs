@@ -1,0 +1,20 @@
+//! The secret half: weights and biases rounded to the plan's scales.
+
+use super::{Plan, limit};
+use crate::net::Net;
+use assay_circuits::model::Weights;
+
+/// Rounds every block of a plan.
+pub fn weights(net: &Net, plan: &Plan) -> Weights {
+    let max = limit(plan.architecture.weight_bits);
+    let block = |w: u32| net.weights.get(w as usize).map_or(&[][..], Vec::as_slice);
+    let matrix = |(w, factor, scale): &(u32, f64, i32)| {
+        let factor = factor * f64::from(*scale).exp2();
+        block(*w).iter().map(|v| (f64::from(*v) * factor).round().clamp(-max, max) as i16).collect()
+    };
+    let bias = |(w, factor, scale): &(u32, f64, i32)| {
+        let factor = factor * f64::from(*scale).exp2();
+        block(*w).iter().map(|v| (f64::from(*v) * factor).round().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32).collect()
+    };
+    Weights { matrices: plan.matrices.iter().map(matrix).collect(), biases: plan.biases.iter().map(bias).collect() }
+}
