@@ -2,7 +2,8 @@
 
 use assay_circuits::exec::{ExecError, execute};
 use assay_circuits::model::{
-    Architecture, Domain, Entry, Function, Index, Instruction, ModelError, Place, Rule, Source, Term, Unary, Weights, Window,
+    Architecture, Domain, Entry, Function, Index, Input, Instruction, Layer, ModelError, Operand, Output, Place, Port, Rule, Run, Source,
+    Table, Term, Unary, Weights, Window,
 };
 use assay_circuits::sample::builder::{NetworkBuilder, Tensor};
 use assay_circuits::sample::{Random, attention, digits_cnn, layer_norm, random_input, random_network, recurrent};
@@ -184,12 +185,41 @@ fn terms() {
     refuses! { attention(3, 4, 2); mixed => ModelError::Selection { .. } }
 }
 
+/// A few bytes of a stranger's file must not become gigabytes: places that do not count are written out one by one.
+#[test]
+fn maxima_over_too_many_places() {
+    let (bits, table) = (17, 0);
+    let axis = Run { log_len: bits, index: Index::Axis(0) };
+    let same = Term { coefficient: 1, axes: vec![bits], summed: 0, left: Operand { source: Source::Input, runs: vec![axis] }, right: None };
+    let layer = |len| Layer { log_size: bits, terms: vec![same.clone()], constant: 0, rule: Rule::Maximum { low: 0, bits, len, table } };
+    let architecture = |len, layers: usize| Architecture {
+        input: Input {
+            log_size: bits,
+            bits: 8,
+            ports: vec![Port { name: String::new(), scale: 0, range: (-128, 127), shape: vec![1], cells: vec![0] }],
+        },
+        weight_bits: 8,
+        matrices: Vec::new(),
+        biases: Vec::new(),
+        tables: vec![Table { bits: 8, domain: Domain::Unsigned, function: Function::Identity }],
+        layers: vec![layer(len); layers],
+        loops: Vec::new(),
+        outputs: vec![Output { name: String::new(), source: Source::Max(0), scale: 0, shape: vec![1], cells: vec![0] }],
+    };
+    let part = (1 << 17) - 1;
+    architecture(part, 10).analyse().expect("within the limit");
+    assert_eq!(architecture(part, 11).analyse(), Err(ModelError::MaximumPlaces { layer: 10 }));
+    architecture(1 << 17, 11).analyse().expect("a whole axis is not written out");
+}
+
 #[test]
 fn rules() {
     refuses! { attention(3, 4, 2);
         |a| if let Rule::Maximum { len, .. } = &mut a.layers[4].rule { *len = 0 } => ModelError::MaximumAxis { layer: 4, .. },
         |a| if let Rule::Maximum { len, .. } = &mut a.layers[4].rule { *len = 5 } => ModelError::MaximumAxis { layer: 4, .. },
         |a| if let Rule::Maximum { low, .. } = &mut a.layers[4].rule { *low = 1 } => ModelError::MaximumAxis { layer: 4, .. },
+        |a| if let Rule::Maximum { bits, .. } = &mut a.layers[4].rule { *bits = 18 } => ModelError::MaximumAxis { layer: 4, .. },
+        |a| if let Rule::Maximum { bits, .. } = &mut a.layers[4].rule { *bits = 255 } => ModelError::MaximumAxis { layer: 4, .. },
         |a| a.layers[4].constant = 1 => ModelError::MaximumAxis { layer: 4, .. },
         |a| a.layers[4].terms[0].coefficient = 9 => ModelError::MaximumRange { layer: 4, .. },
         |a| if let Rule::Maximum { table, .. } = &mut a.layers[4].rule { *table = 0 } => ModelError::TableDomain { layer: 4 },

@@ -194,10 +194,10 @@ pub fn lowering(onnx: &Path, samples: &Calibration, dims: &BTreeMap<String, u64>
 /// # Errors
 /// Everything in [`CompileError`].
 pub fn check(onnx: &Path, compiled: &Compiled, held_back: &Calibration, options: &Options) -> Result<Accuracy, CompileError> {
-    let (_, reference) = ops::import(&onnx::read(onnx)?, &options.dims)?;
+    let (net, reference) = ops::import(&onnx::read(onnx)?, &options.dims)?;
     let samples = held_back.samples(&wanted(&compiled.architecture))?;
     let float = reference.run(&samples)?;
-    Ok(search::measure(&compiled.architecture, &compiled.weights, &samples, &float)?)
+    Ok(search::measure(&compiled.architecture, &compiled.weights, &samples, &float, &net.output_kinds())?)
 }
 
 fn check_options(options: &Options) -> Result<(), CompileError> {

@@ -5,7 +5,7 @@ mod weights;
 
 pub use weights::weights;
 
-use crate::net::{Axis, Kind, Net, NetIndex, NetLayer, NetOperand, NetRule, NetTerm, Ranges};
+use crate::net::{Kind, Net, NetIndex, NetLayer, NetOperand, NetRule, NetTerm, Ranges};
 use assay_circuits::model::{
     Architecture, Divisor, Domain, Entry, Function, Index, Input, Layer, ModelError, Operand, Output, Port, Rule, Run, Source, Table, Term,
 };
@@ -91,7 +91,6 @@ struct Planner<'a> {
     ranges: &'a Ranges,
     widths: Widths,
     caps: &'a Caps,
-    headroom: f64,
     /// By input.
     inputs: Vec<i32>,
     scales: Vec<[i32; 3]>,
@@ -103,14 +102,15 @@ struct Planner<'a> {
     functions: Vec<Option<Function>>,
 }
 
-/// Chooses every scale, shift, table and limb for the given widths. Nothing here depends on the weights but through the largest of each block.
+/// Chooses every scale, shift, table and limb for the given widths, for columns of the given ranges ([`Ranges::widened`] adds headroom). Nothing here
+/// depends on the weights but through the largest of each block.
 ///
 /// # Errors
 /// The architecture breaks a rule of [`Architecture::validate`] at these widths.
-pub fn plan(net: &Net, ranges: &Ranges, widths: Widths, headroom: f64) -> Result<Plan, ModelError> {
+pub fn plan(net: &Net, ranges: &Ranges, widths: Widths) -> Result<Plan, ModelError> {
     let mut caps = Caps::new();
     for _ in 0..ROUNDS {
-        match Planner::new(net, ranges, widths, &caps, headroom).run() {
+        match Planner::new(net, ranges, widths, &caps).run() {
             Ok(plan) => return Ok(plan),
             Err(Trouble::Coarser(source, scale)) => {
                 let cap = caps.entry(source).or_insert(scale);
@@ -123,7 +123,7 @@ pub fn plan(net: &Net, ranges: &Ranges, widths: Widths, headroom: f64) -> Result
 }
 
 impl<'a> Planner<'a> {
-    fn new(net: &'a Net, ranges: &'a Ranges, widths: Widths, caps: &'a Caps, headroom: f64) -> Self {
+    fn new(net: &'a Net, ranges: &'a Ranges, widths: Widths, caps: &'a Caps) -> Self {
         let mut uses = vec![(0, false); net.weights.len()];
         for term in net.layers.iter().flat_map(|layer| &layer.terms) {
             for operand in std::iter::once(&term.left).chain(&term.right) {
@@ -151,7 +151,6 @@ impl<'a> Planner<'a> {
             ranges,
             widths,
             caps,
-            headroom,
             inputs: Vec::new(),
             scales: Vec::new(),
             uses,
@@ -181,8 +180,7 @@ impl<'a> Planner<'a> {
     }
 
     fn input_scales(&mut self) {
-        let room = self.headroom.exp2() as f32;
-        let size = |range: &(f32, f32)| range.1.max(-range.0) * room;
+        let size = |range: &(f32, f32)| range.1.max(-range.0);
         let real: Vec<i32> = self
             .net
             .inputs
@@ -199,11 +197,8 @@ impl<'a> Planner<'a> {
                 |v: f32| ((f64::from(v) * f64::from(*scale).exp2()).round() as i64).clamp((-half).into(), (half - 1).into()) as i32;
             let (low, high) = match port.kind {
                 Kind::Boolean => (0, 1),
-                Kind::Integer => (integer(range.0.min(0.0)), integer(range.1 * room)),
-                Kind::Real => {
-                    let extra = (range.1 - range.0) * (room - 1.0) / 2.0;
-                    (integer(range.0 - extra), integer(range.1 + extra))
-                }
+                Kind::Integer => (integer(range.0.min(0.0)), integer(range.1)),
+                Kind::Real => (integer(range.0), integer(range.1)),
             };
             self.plan.architecture.input.ports.push(Port {
                 name: port.name.clone(),
@@ -244,7 +239,7 @@ impl<'a> Planner<'a> {
         let at = |list: &[(f32, f32)], l: usize| list.get(l).copied().unwrap_or_default();
         for (index, layer) in net.layers.iter().enumerate() {
             let l = index as u32;
-            let (pre, post, max) = (at(&ranges.pre, index), at(&ranges.post, index), at(&ranges.max, index));
+            let (pre, post) = (at(&ranges.pre, index), at(&ranges.post, index));
             let both = |range: (f32, f32)| range.1.max(-range.0);
             // integers are exact where they fit; a function of integers, such as a comparison, needs that
             let fits = f64::from(both(pre)) <= limit(widths.table_bits);
@@ -267,7 +262,6 @@ impl<'a> Planner<'a> {
                 Some(_) => fitting_scale(both(post), limit(widths.table_bits)).min(self.cap(Source::Post(l))),
                 None => pre_scale,
             };
-            let _ = max;
             self.scales.push([pre_scale, post_scale, pre_scale]);
         }
         // one table serves all layers of a function if they agree on its scales
@@ -433,7 +427,7 @@ impl<'a> Planner<'a> {
                 } else {
                     let sum = finest.max((wanted + shift).min(self.coarsest(layer, &naturals)).max(wanted));
                     if sum - wanted > MAX_SHIFT {
-                        return Err(self.too_fine(index, sum - wanted - MAX_SHIFT));
+                        return Err(self.too_fine(index));
                     }
                     (sum, self.requantise(sum - wanted))
                 }
@@ -534,7 +528,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The operand that gives way where a sum is finer than a layer can shift.
-    fn too_fine(&self, index: usize, _excess: i32) -> Trouble {
+    fn too_fine(&self, index: usize) -> Trouble {
         let layer = &self.net.layers[index];
         let finest = layer
             .terms
@@ -718,35 +712,5 @@ fn quantised_index(index: &NetIndex) -> Index {
             let entry = |(to, from, c): &(u32, u32, f64)| Entry { to: *to, from: *from, coefficient: (c * bits).round() as i32 };
             Index::Map { axis: *axis, entries: entries.iter().map(entry).filter(|e| e.coefficient != 0).collect() }
         }
-    }
-}
-
-impl NetTerm {
-    /// Whether it reads a block.
-    pub fn reads(&self, source: Source) -> bool {
-        self.left.source == source || self.right.as_ref().is_some_and(|right| right.source == source)
-    }
-}
-
-impl NetLayer {
-    /// The function of its table.
-    pub fn function(&self) -> Option<&[assay_circuits::model::Instruction]> {
-        match &self.rule {
-            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => function.as_deref(),
-            NetRule::Exact | NetRule::SquareRoot => None,
-        }
-    }
-}
-
-impl Net {
-    /// Whether some layer, or an output, reads a column.
-    pub fn reads(&self, source: Source) -> bool {
-        let divides = |layer: &NetLayer| matches!(&layer.rule, NetRule::Divide { by, .. } if by.source == source);
-        self.outputs.iter().any(|o| o.source == source) || self.layers.iter().any(|l| divides(l) || l.terms.iter().any(|t| t.reads(source)))
-    }
-
-    /// Number of elements of a layer, padding not counted.
-    pub fn elements(axes: &[Axis]) -> usize {
-        axes.iter().map(|axis| axis.len as usize).product()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Sample;
 use crate::cost::Cost;
+use crate::net::Kind;
 use crate::quantise::Widths;
 use serde::Serialize;
 use std::fmt;
@@ -15,6 +16,8 @@ pub struct OutputError {
     pub mean_error: f64,
     /// Largest less smallest float output.
     pub range: f64,
+    /// Of an output of integers or truth values: the share of its elements that are the float model's.
+    pub exact: Option<f64>,
 }
 
 /// How far the exact executor is from the float model.
@@ -33,11 +36,10 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// Compares outputs, a list of them for each sample.
-    pub fn of(exact: &[Sample], float: &[Sample]) -> Self {
-        let count = float.first().map_or(0, Vec::len);
-        let output = |index: usize| {
-            let (mut max, mut sum, mut n) = (0f64, 0f64, 0usize);
+    /// Compares outputs, a list of them for each sample. `kinds` says what each output's elements are.
+    pub fn of(exact: &[Sample], float: &[Sample], kinds: &[Kind]) -> Self {
+        let output = |(index, kind): (usize, &Kind)| {
+            let (mut max, mut sum, mut n, mut equal) = (0f64, 0f64, 0usize, 0usize);
             let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
             for (a, b) in exact.iter().zip(float) {
                 for (x, y) in a.get(index).into_iter().flatten().zip(b.get(index).into_iter().flatten()) {
@@ -45,12 +47,14 @@ impl Accuracy {
                     max = max.max(error);
                     sum += error;
                     n += 1;
+                    equal += usize::from(error < 0.5);
                     (low, high) = (low.min(f64::from(*y)), high.max(f64::from(*y)));
                 }
             }
             // outputs that are all the same are measured by their size
             let range = if high > low { high - low } else { high.abs().max(f64::MIN_POSITIVE) };
-            OutputError { max_error: max, mean_error: sum / n.max(1) as f64, range }
+            let exact = (*kind != Kind::Real).then(|| equal as f64 / n.max(1) as f64);
+            OutputError { max_error: max, mean_error: sum / n.max(1) as f64, range, exact }
         };
         let agree = exact.iter().zip(float).filter(|(a, b)| match (a.first(), b.first()) {
             (Some(a), Some(b)) => top1_agrees(a, b),
@@ -59,22 +63,29 @@ impl Accuracy {
         let samples = exact.len().min(float.len());
         Self {
             samples,
-            outputs: (0..count).map(output).collect(),
+            outputs: kinds.iter().enumerate().map(output).collect(),
             top1_agreement: agree.count() as f64 / samples.max(1) as f64,
             clamped: 0,
             outside: 0,
         }
     }
 
-    /// Whether of every output errors are at most `target` of its range in the mean and five times that at worst, and at least `agreement` of the samples agree.
+    /// Whether of every output errors are at most `target` of its range in the mean and five times that at worst, and at least `agreement`
+    /// of the samples agree. Integers and truth values are right or wrong: of these, the share `agreement` must be right.
     pub fn meets(&self, target: f64, agreement: f64) -> bool {
-        let good = |o: &OutputError| o.mean_error <= target * o.range && o.max_error <= 5.0 * target * o.range;
+        let good = |o: &OutputError| match o.exact {
+            Some(share) => share >= agreement,
+            None => o.mean_error <= target * o.range && o.max_error <= 5.0 * target * o.range,
+        };
         self.outputs.iter().all(good) && self.top1_agreement >= agreement
     }
 
-    /// The worst of the outputs: mean error, or a fifth of the largest, as a share of the range.
+    /// The worst of the outputs: mean error, or a fifth of the largest, as a share of the range; or the share of integers that are wrong.
     pub fn worst(&self) -> f64 {
-        let share = |o: &OutputError| (o.mean_error / o.range).max(o.max_error / (5.0 * o.range));
+        let share = |o: &OutputError| match o.exact {
+            Some(exact) => 1.0 - exact,
+            None => (o.mean_error / o.range).max(o.max_error / (5.0 * o.range)),
+        };
         self.outputs.iter().map(share).fold(0.0, f64::max)
     }
 }
@@ -146,6 +157,10 @@ impl fmt::Display for Accuracy {
         for (index, o) in self.outputs.iter().enumerate() {
             let name = if self.outputs.len() == 1 { "error vs. float".to_owned() } else { format!("error of output {index}") };
             let share = |v: f64| 100.0 * v / o.range;
+            if let Some(exact) = o.exact {
+                writeln!(f, "{name:<21} {:.2} % of its integers are the model's, largest difference {}", 100.0 * exact, o.max_error)?;
+                continue;
+            }
             writeln!(
                 f,
                 "{name:<21} mean {:.3e} ({:.3} % of the range {:.3e}), max {:.3e} ({:.3} %)",

@@ -22,6 +22,10 @@ pub const MAX_SECRETS: usize = 8192;
 pub const MAX_PROGRAM: usize = 64;
 /// Largest requantisation shift: a remainder's range table has `2^shift` rows.
 pub const MAX_SHIFT: u8 = 16;
+/// Most bits of the axis of a maximum: the vocabularies of today's language models.
+pub const MAX_MAXIMUM_BITS: u8 = 17;
+/// Most places of maxima that do not count up to a power of two, over all layers and their terms: the system writes each of them out.
+pub const MAX_MAXIMUM_PLACES: u64 = 1 << 22;
 /// Most bits of a cut-off, all limbs together.
 pub const MAX_LIMB_BITS: u32 = 62;
 /// `|z|` stays below this, with what rounding adds.
@@ -120,8 +124,13 @@ pub enum ModelError {
     Window { layer: usize, term: usize },
     #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_BLOCK)]
     TermWork { layer: usize, term: usize },
-    #[error("layer {layer}: a maximum is taken over 1 to 2^{bits} places of one axis of every term, and has no constant")]
+    #[error("layer {layer}: a maximum is taken over 1 to 2^{bits} places (at most 2^{max}) of one axis of every term, and has no constant", max = MAX_MAXIMUM_BITS)]
     MaximumAxis { layer: usize, bits: u8 },
+    #[error(
+        "layer {layer}: the maxima of this network are taken over more than {max} places in all: pad their axes to powers of two",
+        max = MAX_MAXIMUM_PLACES
+    )]
+    MaximumPlaces { layer: usize },
     #[error("layer {layer}: the values of which the maximum is taken differ by up to {distance}, more than {bits} bits: use a wider table")]
     MaximumRange { layer: usize, distance: i64, bits: u8 },
     #[error("layer {layer}: the divisor can be as small as {least} and must be between 1 and 2^31: add a constant to it")]
@@ -248,8 +257,13 @@ impl Architecture {
         self.check_tables()?;
         self.check_ports()?;
         self.check_loops()?;
+        let mut places = 0;
         for (index, layer) in self.layers.iter().enumerate() {
             self.check_rule(index, layer)?;
+            places += maximum::written_out(layer);
+            if places > MAX_MAXIMUM_PLACES {
+                return Err(ModelError::MaximumPlaces { layer: index });
+            }
             for (at, term) in layer.terms.iter().enumerate() {
                 LayerCheck { arch: self, layer: index, term: at, log_size: layer.log_size }.term(term)?;
             }
@@ -353,10 +367,10 @@ impl Architecture {
                 }
             }
             Rule::Maximum { low, bits, len, .. } => {
-                let whole = u64::from(*len) == 1 << *bits;
-                let aligned = |term: &Term| whole || maximum::axis_at(term, *low, *bits).is_some();
-                let inside =
-                    u32::from(*low) + u32::from(*bits) <= u32::from(layer.log_size) && (1..=1u64 << bits).contains(&u64::from(*len));
+                let inside = *bits <= MAX_MAXIMUM_BITS
+                    && u32::from(*low) + u32::from(*bits) <= u32::from(layer.log_size)
+                    && (1..=1u32 << bits).contains(len);
+                let aligned = |term: &Term| *len == 1 << bits || maximum::axis_at(term, *low, *bits).is_some();
                 if inside && layer.constant == 0 && layer.terms.iter().all(aligned) {
                     Ok(())
                 } else {

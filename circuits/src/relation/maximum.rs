@@ -13,7 +13,7 @@
 //! Softmax reads `y = exp(-d)`: maximum and exponential cost one lookup an element. ArgMax reads `e`.
 
 use super::{Cells, RuleBounds};
-use crate::model::{Columns, Domain, Entry, Index, Interval, Layer, ModelError, Run, Table, Term};
+use crate::model::{Columns, Domain, Entry, Index, Interval, Layer, ModelError, Rule, Run, Table, Term};
 use crate::system::{Builder, LayerColumns, Owner, Summand, TableId, View};
 use std::borrow::Cow;
 
@@ -55,6 +55,14 @@ pub(crate) fn restricted(terms: &[Term], low: u8, bits: u8, len: u32) -> Cow<'_,
         return Cow::Borrowed(terms);
     }
     Cow::Owned(terms.iter().map(|term| restrict(term, low, bits, len)).collect())
+}
+
+/// How many places of a layer's terms and equations are written out one by one: those of an axis that does not count as a whole.
+pub(crate) fn written_out(layer: &Layer) -> u64 {
+    match layer.rule {
+        Rule::Maximum { bits, len, .. } if u64::from(len) < 1 << bits => (layer.terms.len() as u64 + 2) * u64::from(len),
+        _ => 0,
+    }
 }
 
 /// Which of a term's axes is the one at these bits.

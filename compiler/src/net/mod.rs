@@ -7,7 +7,7 @@ mod run;
 
 pub use run::{Ranges, Run};
 
-use assay_circuits::model::{Instruction, Loop, Source, Window};
+use assay_circuits::model::{Binary, Instruction, Loop, Source, Unary, Window};
 
 /// A network in real numbers. Indices and block lengths mean what they mean in [`assay_circuits::model::Architecture`].
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -185,4 +185,47 @@ pub enum NetIndex {
         /// The rest.
         window: Window,
     },
+}
+
+impl NetTerm {
+    /// Whether it reads a block.
+    pub fn reads(&self, source: Source) -> bool {
+        self.left.source == source || self.right.as_ref().is_some_and(|right| right.source == source)
+    }
+}
+
+impl NetLayer {
+    /// The function of its table.
+    pub fn function(&self) -> Option<&[Instruction]> {
+        match &self.rule {
+            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => function.as_deref(),
+            NetRule::Exact | NetRule::SquareRoot => None,
+        }
+    }
+}
+
+impl Net {
+    /// Whether some layer, or an output, reads a column.
+    pub fn reads(&self, source: Source) -> bool {
+        let divides = |layer: &NetLayer| matches!(&layer.rule, NetRule::Divide { by, .. } if by.source == source);
+        self.outputs.iter().any(|o| o.source == source) || self.layers.iter().any(|l| divides(l) || l.terms.iter().any(|t| t.reads(source)))
+    }
+
+    /// What the elements of each output are.
+    pub fn output_kinds(&self) -> Vec<Kind> {
+        self.outputs.iter().map(|output| output.kind).collect()
+    }
+
+    /// Whether something in it jumps: a comparison, a rounding, the place of a maximum.
+    pub fn compares(&self) -> bool {
+        let jumps = |step: &Instruction| match step {
+            Instruction::Unary(f) => matches!(f, Unary::Floor | Unary::Ceil | Unary::Round | Unary::Sign | Unary::Not),
+            Instruction::Binary(f) => {
+                matches!(f, Binary::Less | Binary::LessEqual | Binary::Equal | Binary::Mod | Binary::Fmod)
+            }
+            Instruction::Argument | Instruction::Constant(_) => false,
+        };
+        let marks = |layer: usize| self.reads(Source::Mark(layer as u32));
+        self.layers.iter().enumerate().any(|(i, layer)| layer.function().is_some_and(|program| program.iter().any(jumps)) || marks(i))
+    }
 }

@@ -1,6 +1,6 @@
 //! Runs a network in floats and records ranges.
 
-use super::{Net, NetIndex, NetLayer, NetOperand, NetRule, NetTerm};
+use super::{Kind, Net, NetIndex, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{Instruction, Source};
 use rayon::prelude::*;
 
@@ -57,7 +57,49 @@ impl Ranges {
         join(&mut self.z, &other.z);
         self
     }
+
+    /// With room for inputs whose range is `2^headroom` times the calibrated one, and for what follows from them. A function's values are
+    /// looked at where its argument may then be.
+    #[must_use]
+    pub fn widened(&self, net: &Net, headroom: f64) -> Self {
+        let mut wide = self.clone();
+        if headroom == 0.0 {
+            return wide;
+        }
+        let room = headroom.exp2() as f32;
+        let outwards = |range: &mut (f32, f32)| *range = (range.0.min(range.0 * room), range.1.max(range.1 * room));
+        for (port, range) in net.inputs.iter().zip(&mut wide.inputs) {
+            match port.kind {
+                Kind::Real => {
+                    let extra = (range.1 - range.0) * (room - 1.0) / 2.0;
+                    *range = (range.0 - extra, range.1 + extra);
+                }
+                Kind::Integer => outwards(range),
+                Kind::Boolean => {}
+            }
+        }
+        wide.z.iter_mut().for_each(outwards);
+        for (index, layer) in net.layers.iter().enumerate().filter(|(_, layer)| layer.kind == Kind::Real) {
+            outwards(&mut wide.pre[index]);
+            outwards(&mut wide.max[index]);
+            let (low, high) = wide.pre[index];
+            let post = &mut wide.post[index];
+            match layer.function() {
+                Some(program) => {
+                    let at = |i: u16| f64::from(low) + f64::from(high - low) * f64::from(i) / f64::from(POINTS);
+                    for y in (0..=POINTS).map(|i| Instruction::run(program, at(i)) as f32).filter(|y| y.is_finite()) {
+                        *post = (post.0.min(y), post.1.max(y));
+                    }
+                }
+                None => outwards(post),
+            }
+        }
+        wide
+    }
 }
+
+/// Points at which a function is looked at beyond its calibrated range.
+const POINTS: u16 = 400;
 
 /// A block as a term reads it: what each place of each axis adds to the cell's number, with factors.
 struct Reader<'a> {
