@@ -52,6 +52,15 @@ pub enum EscrowError {
         /// Seconds that must be left.
         margin_secs: u64,
     },
+    /// The order pays only for an inference without clamps, and this one has some.
+    #[error(
+        "the order asks that nothing is clamped, and this inference has {clamps} clamps: its input is unlike the samples that the model was \
+         calibrated with. Order without `unclamped` (`--unclamped` of the command) to buy it all the same"
+    )]
+    Clamped {
+        /// The number that a proof would state.
+        clamps: u32,
+    },
     /// The quote does not let this server prove.
     #[error("the quote does not list the prover {prover}")]
     ProverNotListed {
@@ -68,6 +77,7 @@ impl EscrowError {
             Self::QuoteExpired { .. } => "quote-expired",
             Self::Spent { .. } => "escrow-spent",
             Self::TooLate { .. } => "escrow-too-late",
+            Self::Clamped { .. } => "clamped",
             Self::Field { .. } | Self::ProverNotListed { .. } => "escrow-mismatch",
         }
     }
@@ -117,6 +127,9 @@ pub struct Order {
     pub prover: Address,
     #[schema(value_type = String)]
     pub salt: B256,
+    /// Pay only for a proof which says that no value of the inference had to be clamped. The seller's quote does not depend on it.
+    #[serde(default)]
+    pub unclamped: bool,
 }
 
 /// What the seller offers and signs.
@@ -180,6 +193,7 @@ impl From<&Order> for abi::Order {
             collateral: o.collateral,
             prover: o.prover,
             salt: o.salt,
+            unclamped: o.unclamped,
         }
     }
 }

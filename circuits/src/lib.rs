@@ -3,6 +3,7 @@
 //! * [`model`]: the quantised network as plain data (architecture is public, weights are not);
 //! * [`exec`]: the exact integer semantics of a network, the function that a proof attests;
 //! * [`batch`]: several inferences in one proof;
+//! * [`clamps`]: how many values did not fit, which a proof states;
 //! * [`relation`], [`system`]: what a layer makes of its sum; a network as columns, equations and lookups;
 //! * [`layout`], [`shape`]: where every cell of a proof lives;
 //! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over [`poseidon`];
@@ -11,6 +12,7 @@
 //! * [`sample`]: networks for tests and benchmarks.
 
 pub mod batch;
+pub mod clamps;
 pub mod exec;
 pub mod layout;
 pub mod model;

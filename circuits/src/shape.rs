@@ -112,7 +112,7 @@ impl Shape {
         let tree = levels * (3.0 + 5.0 * f64::from(layout.log_leaves));
         let equations = self.system.equations.len() as f64;
         let products = products(&self.system, self.batch);
-        let claims = 3.0 + self.outputs() as f64 + 2.0 * products.all.len() as f64;
+        let claims = 4.0 + self.outputs() as f64 + 2.0 * products.all.len() as f64;
         let rounds = 3.0 * products.rounds() as f64 + 2.0 * layout.variables() as f64;
         let sums = equations + claims + rounds + f64::from(layout.log_leaves);
         // Mercury and SHPLONK: identities of degree at most 2^(c+1) in α, z, x; the mask and the joins.

@@ -2,6 +2,7 @@
 //!
 //! [`System::new`] is the one walk over the layers' rules ([`crate::relation`]); layout, witness, prover, verifier and cost model only see its result.
 
+use crate::clamps::{Rails, rails};
 use crate::model::{Architecture, Divisor, Index, Layer, Operand, Run, Source};
 use crate::relation;
 
@@ -137,6 +138,8 @@ pub struct System {
     pub table_counts: Vec<ColumnId>,
     /// By range.
     pub range_counts: Vec<ColumnId>,
+    /// By table: the rails at which a clamp is counted.
+    pub rails: Vec<Rails>,
 }
 
 impl LayerColumns {
@@ -242,6 +245,7 @@ impl Builder {
             functions: Vec::new(),
             table_counts: Vec::new(),
             range_counts: Vec::new(),
+            rails: rails(architecture),
         };
         let mut column = |log_size: u8, owner: Owner| {
             system.columns.push(Column { log_size, owner });

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// The version of the format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// No proof file is as large.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -51,6 +51,8 @@ pub struct ProofFile {
     pub input_commitments: Vec<Bytes>,
     /// Output cells of all inferences, one after the other.
     pub output: Vec<i16>,
+    /// How many clamps the proof states, in all inferences: 0 exactly where no value had to be clamped to fit its width.
+    pub clamps: u32,
     /// The outputs in real units, for each inference a list, or one for each output where the model has several.
     pub output_data: Vec<Outputs>,
     /// The proof.
@@ -76,7 +78,7 @@ pub fn context(text: Option<&str>) -> Outcome<B256> {
 impl ProofFile {
     /// A file for a claim.
     pub fn new(model: &PublicModel, key: Option<&WrapVerifyingKey>, context: B256, claim: &Claim, proof: Vec<u8>) -> Self {
-        Self::of_bytes(model, key, context, commitment_bytes(claim), claim.output.clone(), proof)
+        Self::of_bytes(model, key, context, commitment_bytes(claim), (claim.output.clone(), claim.clamps), proof)
     }
 
     /// A file for a claim that is not decoded.
@@ -85,7 +87,7 @@ impl ProofFile {
         key: Option<&WrapVerifyingKey>,
         context: B256,
         input_commitments: Vec<Bytes>,
-        output: Vec<i16>,
+        (output, clamps): (Vec<i16>, u32),
         proof: Vec<u8>,
     ) -> Self {
         Self {
@@ -99,6 +101,7 @@ impl ProofFile {
             input_commitments,
             output_data: batch::outputs(&model.shape, &output),
             output,
+            clamps,
             proof: proof.into(),
         }
     }
@@ -140,7 +143,7 @@ impl ProofFile {
             let point = points_from_bytes(bytes).filter(|p| p.len() == 1);
             input.extend(point.ok_or_else(|| Failure::message(Exit::Failed, "an input commitment is not a point of the curve"))?);
         }
-        Ok(Claim { input, output: self.output.clone(), context: context_scalar(self.context) })
+        Ok(Claim { input, output: self.output.clone(), clamps: self.clamps, context: context_scalar(self.context) })
     }
 
     /// Verifies everything that the file says; `model` is the key's where there is one. Errors: [`Exit::Failed`] if it does not hold,

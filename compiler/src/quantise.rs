@@ -6,6 +6,7 @@ mod weights;
 pub use weights::weights;
 
 use crate::net::{Kind, Net, NetIndex, NetLayer, NetOperand, NetRule, NetTerm, Ranges};
+use assay_circuits::clamps::Rails;
 use assay_circuits::model::{
     Architecture, Divisor, Domain, Entry, Function, Index, Input, Layer, ModelError, Operand, Output, Port, Rule, Run, Source, Table, Term,
 };
@@ -646,10 +647,14 @@ impl<'a> Planner<'a> {
         let plain: Vec<usize> = tabled.iter().copied().filter(|i| self.functions[*i].is_none()).collect();
         let signed: Vec<usize> = plain.iter().copied().filter(|i| domain(self, *i) == Domain::Signed).collect();
         let unread: usize = signed.iter().map(|i| 1usize << self.plan.architecture.layers[*i].log_size).sum();
-        let of_signed = |f: &&(Domain, Function)| f.0 == Domain::Signed && !matches!(f.1, Function::Real { least: 1, .. });
-        let relu = list.iter().find(|f| f.0 == Domain::Signed && f.1 == Function::Relu).cloned();
-        let host = match relu.or_else(|| list.iter().find(of_signed).cloned()) {
-            Some(host) if unread <= 2 << bits => host,
+        // a clamp that changes nothing of a ReLU would count if a layer whose `q` is read had the ReLU's table
+        let counts = |function: &Function| {
+            let rails = Rails::of_function(&Table { bits, domain: Domain::Signed, function: function.clone() });
+            rails.low && rails.high
+        };
+        let hosts = |f: &&(Domain, Function)| f.0 == Domain::Signed && !matches!(f.1, Function::Real { least: 1, .. }) && counts(&f.1);
+        let host = match list.iter().find(hosts) {
+            Some(host) if unread <= 2 << bits => host.clone(),
             _ => (Domain::Signed, Function::Identity),
         };
         for i in plain {

@@ -78,8 +78,7 @@ fn make(name: &str, system: System, batch: Batch, log_chunk: u32) -> Result<(), 
         println!("{:?} {:.3} s", timing.phase, timing.seconds);
     }
     println!("proof {seconds:.2} s, {:.3} s an inference", seconds / batch.inferences() as f64);
-    let output: Vec<u8> = claim.output.iter().flat_map(|y| y.to_be_bytes()).collect();
-    let proof = [("context", hex(&bytes)), ("output", hex(&output)), ("proof", hex(&proof.to_bytes()))];
+    let proof = [("context", hex(&bytes)), ("output", hex(&claim.output_bytes())), ("proof", hex(&proof.to_bytes()))];
     write(&path, &fixed.iter().cloned().chain(proof).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use ark_bn254::G1Affine;
 use ark_ec::CurveGroup;
 use ark_ff::Field;
 use assay_circuits::Fr;
+use assay_circuits::exec::Trace;
 use assay_circuits::layout::Region;
 use assay_circuits::scalar::{Check, Scalar, VerifyError};
 use assay_circuits::shape::Shape;
@@ -26,8 +27,24 @@ pub struct Claim {
     pub input: Vec<G1Affine>,
     /// The output's cells, in the user's order.
     pub output: Vec<i16>,
+    /// How many clamps there were, in all inferences: [`assay_circuits::clamps`].
+    pub clamps: u32,
     /// The binding context.
     pub context: Fr,
+}
+
+impl Claim {
+    /// What an execution says of itself.
+    pub fn of(shape: &Shape, trace: &Trace, input: Vec<G1Affine>, context: Fr) -> Self {
+        // columns that can be an output are 16 bits wide
+        let output = trace.output(&shape.architecture, &shape.system).iter().map(|y| *y as i16).collect();
+        Self { input, output, clamps: trace.clamps(&shape.architecture, &shape.system), context }
+    }
+
+    /// The output as the contracts take it: cells as big-endian 16-bit integers, and behind them the number of clamps as one of 32 bits.
+    pub fn output_bytes(&self) -> Vec<u8> {
+        self.output.iter().flat_map(|y| y.to_be_bytes()).chain(self.clamps.to_be_bytes()).collect()
+    }
 }
 
 /// Why a proof is refused.
@@ -91,7 +108,7 @@ pub(crate) fn statement<'a>(
     mask: Option<&'a G1Affine>,
 ) -> Statement<'a> {
     let PublicModel { weights, tables, .. } = model;
-    Statement { context: claim.context, weights, tables, input: &claim.input, output: &claim.output, witness, mask }
+    Statement { context: claim.context, weights, tables, input: &claim.input, output: &claim.output, clamps: claim.clamps, witness, mask }
 }
 
 /// The commitment to what is opened, as scalars and points: `Σ_j eq(r_hi, j)·C_j + ρ·C_M`.
@@ -146,7 +163,7 @@ pub(crate) fn verify_messages(
     }
     let statement = statement.hash();
     let reduced = verifier::verify(&model.shape, &model.srs.id, &statement, inner)?;
-    output_sum(&claim.output, &reduced.delta).require_equal(&reduced.output_sum, Check::Output)?;
+    output_sum(&claim.output, claim.clamps, &reduced.delta).require_equal(&reduced.output_sum, Check::Output)?;
     let public = PublicInputs::new(&public_data(&statement, &reduced), reduced.digest);
     let terms = opened_terms(model, claim, witness, mask, &reduced);
     let mut point = reduced.point;

@@ -195,8 +195,7 @@ impl Seller {
         let (trace, committed) = control.phase(Phase::Execute, both)?;
         let (trace, committed) = (trace?, committed?);
         let proved = self.prove_trace(&committed, &trace, context, hiding, control)?;
-        let output = trace.output(&self.shape().architecture, &self.shape().system).iter().map(|y| *y as i16).collect();
-        Ok((Claim { input: committed.commitments, output, context }, proved))
+        Ok((Claim::of(self.shape(), &trace, committed.commitments, context), proved))
     }
 
     /// Proves a given trace, true or false; a false one gives a proof that does not verify. Errors: [`InnerError`].

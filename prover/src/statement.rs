@@ -3,7 +3,7 @@
 
 use crate::pcs::encode;
 use ark_bn254::G1Affine;
-use ark_ff::{AdditiveGroup, PrimeField};
+use ark_ff::PrimeField;
 use assay_circuits::Fr;
 use assay_circuits::scalar::VerifyError;
 use assay_circuits::shape::Shape;
@@ -22,6 +22,8 @@ pub struct Statement<'a> {
     pub input: &'a [G1Affine],
     /// Output cells of all inferences, in the user's order.
     pub output: &'a [i16],
+    /// How many clamps there were, in all inferences.
+    pub clamps: u32,
     /// Commitments to the prover's chunks.
     pub witness: &'a [G1Affine],
     /// Commitment to the mask, if the opening is hiding.
@@ -40,21 +42,22 @@ impl Statement<'_> {
         length("witness commitments", self.witness.len(), witness)
     }
 
-    /// `keccak256("assay-statement-v1" ‖ context ‖ weights ‖ tables ‖ input ‖ output ‖ witness ‖ mask) mod r`: points as 64 bytes, output cells as
-    /// big-endian 16-bit integers.
+    /// `keccak256("assay-statement-v2" ‖ context ‖ weights ‖ tables ‖ input ‖ output ‖ clamps ‖ witness ‖ mask) mod r`: points as 64 bytes, output
+    /// cells as big-endian 16-bit integers, the number of clamps as one of 32 bits.
     pub fn hash(&self) -> Fr {
-        let mut hash = Keccak256::new_with_prefix(b"assay-statement-v1");
+        let mut hash = Keccak256::new_with_prefix(b"assay-statement-v2");
         hash.update(encode::fr_word(&self.context));
         let points = |points: &[G1Affine], hash: &mut Keccak256| points.iter().for_each(|p| hash.update(encode::g1_bytes(p)));
         [self.weights, self.tables, self.input].into_iter().for_each(|list| points(list, &mut hash));
         self.output.iter().for_each(|y| hash.update(y.to_be_bytes()));
+        hash.update(self.clamps.to_be_bytes());
         points(self.witness, &mut hash);
         self.mask.iter().for_each(|mask| hash.update(encode::g1_bytes(mask)));
         Fr::from_be_bytes_mod_order(&hash.finalize())
     }
 }
 
-/// `Σ_i δ^i (y_i + 2^15)`: what a proof claims of the output once `δ` is drawn.
-pub fn output_sum(output: &[i16], delta: &Fr) -> Fr {
-    output.iter().rev().fold(Fr::ZERO, |sum, y| sum * delta + Fr::from(i32::from(*y) + (1 << 15)))
+/// `Σ_i δ^i (y_i + 2^15) + δ^n N`: what a proof claims of the `n` output cells and of the number of clamps once `δ` is drawn.
+pub fn output_sum(output: &[i16], clamps: u32, delta: &Fr) -> Fr {
+    output.iter().rev().fold(Fr::from(clamps), |sum, y| sum * delta + Fr::from(i32::from(*y) + (1 << 15)))
 }

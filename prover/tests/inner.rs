@@ -164,6 +164,9 @@ fn fs1_every_part_of_the_claim_counts() {
         output[i] = output[i].wrapping_add(1);
         assert!(refused(&Claim { output, ..claim.clone() }));
     }
+    for clamps in [claim.clamps + 1, claim.clamps.wrapping_sub(1)] {
+        assert!(refused(&Claim { clamps, ..claim.clone() }));
+    }
     let mut other = model.clone();
     other.srs.id[0] ^= 1;
     assert!(native::verify(&other, &claim, &proof).is_err());
@@ -177,8 +180,7 @@ fn accepted(seller: &Seller, cells: &[i32], trace: &Trace) -> bool {
     let input = InputOpening::public(seller.shape(), cells.to_vec()).commit(seller.shape(), &seller.srs).unwrap();
     let context = Fr::from(1u64);
     let proved = seller.prove_trace(&input, trace, context, false, &Control::new()).unwrap();
-    let output = trace.output(&seller.shape().architecture, &seller.shape().system).iter().map(|y| *y as i16).collect();
-    let claim = Claim { input: input.commitments, output, context };
+    let claim = Claim::of(seller.shape(), trace, input.commitments, context);
     native::verify(&seller.package.model, &claim, &NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap()).is_ok()
 }
 

@@ -139,8 +139,7 @@ proptest! {
         let input = InputOpening::public(seller.shape(), inputs.concat()).commit(seller.shape(), &seller.srs).unwrap();
         let accepted = |trace: &Trace| {
             let proved = seller.prove_trace(&input, trace, Fr::from(1u64), false, &Control::new()).unwrap();
-            let output = trace.output(&seller.shape().architecture, &seller.shape().system).iter().map(|y| *y as i16).collect();
-            let claim = Claim { input: input.commitments.clone(), output, context: Fr::from(1u64) };
+            let claim = Claim::of(seller.shape(), trace, input.commitments.clone(), Fr::from(1u64));
             let proof = NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap();
             native::verify(&seller.package.model, &claim, &proof).is_ok()
         };

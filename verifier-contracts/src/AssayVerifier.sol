@@ -77,7 +77,7 @@ contract AssayVerifier is IAssayVerifier {
             _loadKey(l, keyPointer);
             _loadWeights(l, weightsPointer);
             if (inputCommitments.length != l.inputChunks * 64) revert InvalidLength(2);
-            if (output.length != l.outputs * 2) revert InvalidLength(3);
+            if (output.length != l.outputs * 2 + 4) revert InvalidLength(3);
             uint256 scalars = l.universal ? Plonk.HEAD : GROTH16_HEAD;
             uint256 witness = scalars + P_POINT + 32 * (l.c + l.k);
             uint256 opening = witness + 64 * (l.witnessChunks + 1);
@@ -222,10 +222,10 @@ contract AssayVerifier is IAssayVerifier {
     function _statement(Layout memory l, uint256 context) private pure returns (uint256 statement) {
         unchecked {
             (uint256 weights, uint256 tables, uint256 inputs) = (64 * l.weightChunks, 64 * l.tableChunks, 64 * l.inputChunks);
-            (uint256 output, uint256 witness) = (2 * l.outputs, 64 * (l.witnessChunks + 1)); // the mask follows the witness
+            (uint256 output, uint256 witness) = (2 * l.outputs + 4, 64 * (l.witnessChunks + 1)); // the mask follows the witness
             assembly ("memory-safe") {
                 let buf := mload(0x40)
-                mstore(buf, "assay-statement-v1")
+                mstore(buf, "assay-statement-v2")
                 mstore(add(buf, 0x12), context)
                 let end := add(buf, 0x32)
                 mcopy(end, mload(add(l, 0x100)), weights)
@@ -243,17 +243,17 @@ contract AssayVerifier is IAssayVerifier {
         }
     }
 
-    /// @notice `v = Σ δ^i (y_i + 2^15) mod r`, by Horner's rule from the last cell.
+    /// @notice `v = Σ δ^i (y_i + 2^15) + δ^n N mod r` over the `n` output cells, by Horner's rule from the number of clamps `N` behind them.
     /// @dev `y + 2^15` of a 16-bit two's complement is a flip of the top bit. A sum cannot overflow, and is reduced by the next product. Cells
     /// are read in fours, since a batch has many; `4k` of them are left after the first loop.
     function _outputSum(Layout memory l) private pure returns (uint256 sum) {
         unchecked {
             uint256 first = l.output;
             uint256 length = 2 * l.outputs;
-            if (length == 0) return 0;
             uint256 delta = _calldataWord(l.scalars + P_DELTA);
             assembly ("memory-safe") {
                 let cell := add(first, length)
+                sum := shr(224, calldataload(cell))
                 for {} and(sub(cell, first), 7) {} {
                     cell := sub(cell, 2)
                     sum := add(mulmod(sum, delta, R), xor(shr(240, calldataload(cell)), 0x8000))

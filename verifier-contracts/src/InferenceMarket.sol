@@ -144,17 +144,10 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
         nonReentrant
     {
         (bytes32 jobId, Record storage record) = _find(order, snapshot);
-        Record memory current = record;
-        if (current.state != State.Locked) revert WrongState(jobId, current.state);
-        uint256 proveBy = uint256(current.fundedAt) + order.proveSecs;
-        if (block.timestamp > proveBy) revert TooLate(proveBy);
-        _verify(order, snapshot, inference, jobId, current.prover);
-
-        current.state = State.Settled;
-        current.settledAt = uint40(block.timestamp);
-        _store(record, current);
-        _pay(order, snapshot, split, snapshot.price, current.prover, order.collateral);
-        emit JobSettled(jobId, current.prover, order.modelId, snapshot.price, false, inference.output);
+        address prover = _settleInTime(jobId, record, order.proveSecs);
+        _verify(order, snapshot, inference, jobId, prover);
+        _pay(order, snapshot, split, snapshot.price, prover, order.collateral);
+        emit JobSettled(jobId, prover, order.modelId, snapshot.price, false, inference.output);
     }
 
     /// @inheritdoc IInferenceMarket
@@ -169,11 +162,11 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
         if (jobs.length == 0 || jobs.length > inferences) revert WrongBatch(jobs.length, inferences);
         // the lengths are right, and divisible, if the verifier accepts them
         (bytes32[] memory jobIds, address prover) = _settleJobs(template, snapshot, jobs, inference.inputCommitments, inferences);
-        _check(snapshot, inference, contextOfBatch(jobIds, prover));
+        uint32 clamps = _check(template, snapshot, inference, contextOfBatch(jobIds, prover));
         uint256 price = snapshot.price;
         _pay(template, snapshot, split, price * jobs.length, prover, uint256(template.collateral) * jobs.length);
-        bytes calldata output = inference.output[:inference.output.length / inferences * jobs.length];
-        emit BatchSettled(template.modelId, prover, price, jobIds, output);
+        bytes calldata output = inference.output[:(inference.output.length - 4) / inferences * jobs.length];
+        emit BatchSettled(template.modelId, prover, price, jobIds, output, clamps);
     }
 
     /// @inheritdoc IInferenceMarket
@@ -338,14 +331,24 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
         address prover
     ) private view {
         if (keccak256(inference.inputCommitments) != order.inputCommitment) revert WrongInput();
-        _check(snapshot, inference, contextOf(jobId, prover));
+        _check(order, snapshot, inference, contextOf(jobId, prover));
     }
 
-    /// @dev Reverts unless the proof is valid in this context, for the snapshot's key and weights.
-    function _check(Snapshot calldata snapshot, Inference calldata inference, bytes32 context) private view {
+    /// @dev Reverts unless the proof is valid in this context, for the snapshot's key and weights, and has no clamps if the order asks for none.
+    function _check(Order calldata order, Snapshot calldata snapshot, Inference calldata inference, bytes32 context)
+        private
+        view
+        returns (uint32 clamps)
+    {
         verifier.verify(
             snapshot.keyPointer, snapshot.weightsPointer, context, inference.inputCommitments, inference.output, inference.proof
         );
+        bytes calldata output = inference.output;
+        assembly ("memory-safe") {
+            // the verifier has accepted the length, so the number of clamps is there
+            clamps := shr(224, calldataload(add(output.offset, sub(output.length, 4))))
+        }
+        if (clamps != 0 && order.unclamped) revert Clamped(clamps);
     }
 
     /// @dev The number of inferences of a key whose inputs are separate, or which is for one.
@@ -386,23 +389,28 @@ contract InferenceMarket is Ledger, EIP712, ReentrancyGuardTransient {
             jobIds[i] = jobId;
             Record storage record = _jobs[jobId];
             if (record.snapshotHash != snapshotHash) revert WrongSnapshot();
-            uint256 packed; // see `_store`
-            assembly ("memory-safe") {
-                packed := sload(record.slot)
-            }
-            if (uint8(packed) != uint8(State.Locked)) revert WrongState(jobId, State(uint8(packed)));
-            address locker = address(uint160(packed >> 96));
+            address locker = _settleInTime(jobId, record, proveSecs);
             if (i == 0) prover = locker;
             else if (locker != prover) revert WrongProver(jobId, locker);
-            unchecked {
-                uint256 proveBy = uint40(packed >> 16) + proveSecs;
-                if (block.timestamp > proveBy) revert TooLate(proveBy);
-                // a locked job is not late and has no settlement time
-                packed += (block.timestamp << 56) + uint8(State.Settled) - uint8(State.Locked);
-            }
-            assembly ("memory-safe") {
-                sstore(record.slot, packed)
-            }
+        }
+    }
+
+    /// @dev Makes a locked job a settled one, whose proof is yet to be verified; its prover.
+    function _settleInTime(bytes32 jobId, Record storage record, uint256 proveSecs) private returns (address prover) {
+        uint256 packed; // see `_store`
+        assembly ("memory-safe") {
+            packed := sload(record.slot)
+        }
+        if (uint8(packed) != uint8(State.Locked)) revert WrongState(jobId, State(uint8(packed)));
+        unchecked {
+            uint256 proveBy = uint40(packed >> 16) + proveSecs;
+            if (block.timestamp > proveBy) revert TooLate(proveBy);
+            prover = address(uint160(packed >> 96));
+            // a locked job is not late and has no settlement time
+            packed += (block.timestamp << 56) + uint8(State.Settled) - uint8(State.Locked);
+        }
+        assembly ("memory-safe") {
+            sstore(record.slot, packed)
         }
     }
 

@@ -29,6 +29,7 @@ sol! {
         uint128 collateral;
         address prover;
         bytes32 salt;
+        bool unclamped;
     }
 
     #[derive(Debug, PartialEq, Eq)]
@@ -119,7 +120,9 @@ sol! {
         event JobSettled(
             bytes32 indexed jobId, address indexed prover, uint256 indexed modelId, uint256 paid, bool late, bytes output
         );
-        event BatchSettled(uint256 indexed modelId, address indexed prover, uint256 paidEach, bytes32[] jobIds, bytes output);
+        event BatchSettled(
+            uint256 indexed modelId, address indexed prover, uint256 paidEach, bytes32[] jobIds, bytes output, uint32 clamps
+        );
         event JobExpired(bytes32 indexed jobId, uint256 refunded);
         event JobRefunded(bytes32 indexed jobId, address indexed by, uint256 amount);
         event Slashed(bytes32 indexed jobId, address indexed prover, uint256 toTreasury, uint256 toProver);
@@ -132,6 +135,7 @@ sol! {
         error PriceTooHigh(uint256 price, uint256 maxPrice);
         error InvalidDeadlines();
         error InvalidOrder();
+        error Clamped(uint32 clamps);
         error ModelIsDeprecated(uint256 modelId);
         error WrongState(bytes32 jobId, State state);
         error WrongSnapshot();
@@ -295,7 +299,10 @@ sol! {
 pub fn settled(log: &Log) -> Vec<(B256, Bytes)> {
     match log.topics().first() {
         Some(&InferenceMarket::JobSettled::SIGNATURE_HASH) => {
-            InferenceMarket::JobSettled::decode_log(log).map(|event| vec![(event.data.jobId, event.data.output)]).unwrap_or_default()
+            let Ok(event) = InferenceMarket::JobSettled::decode_log(log) else { return Vec::new() };
+            let InferenceMarket::JobSettled { jobId, output, .. } = event.data;
+            // behind the cells stands the number of clamps
+            vec![(jobId, output.slice(..output.len().saturating_sub(4)))]
         }
         Some(&InferenceMarket::BatchSettled::SIGNATURE_HASH) => {
             let Ok(event) = InferenceMarket::BatchSettled::decode_log(log) else { return Vec::new() };
@@ -325,6 +332,7 @@ mod tests {
             paidEach: U256::ZERO,
             jobIds: job_ids,
             output: Bytes::copy_from_slice(output),
+            clamps: 0,
         };
         let settled_by = |event: &InferenceMarket::BatchSettled| settled(&log(event));
         assert_eq!(settled_by(&batch(vec![one, two], &[1, 2, 3, 4])), [(one, vec![1, 2].into()), (two, vec![3, 4].into())]);
@@ -335,7 +343,7 @@ mod tests {
             modelId: U256::from(7),
             paid: U256::ZERO,
             late: false,
-            output: vec![5, 6].into(),
+            output: vec![5, 6, 0, 0, 0, 9].into(),
         };
         assert_eq!(settled(&log(&single)), [(one, vec![5, 6].into())]);
         assert_eq!(settled(&log(&InferenceMarket::JobCancelled { jobId: one })), []);

@@ -188,6 +188,7 @@ impl Market {
             collateral: terms.collateral,
             prover: Address::ZERO,
             salt: B256::random(),
+            unclamped: false,
         };
         Ok(Escrow { order, quote, signature: signature.as_bytes().into() })
     }

@@ -83,6 +83,8 @@ pub struct Execution {
     pub input_commitments: Vec<Bytes>,
     /// Layers in which cells were clamped where that changes what is read of them.
     pub clamped: Vec<Clamped>,
+    /// The number of clamps that a proof states: 0 exactly where no cell was clamped.
+    pub clamps: u32,
 }
 
 /// A finished proof with what it is a proof of.
@@ -92,6 +94,8 @@ pub struct ProofBundle {
     pub proof: Vec<u8>,
     /// Output cells.
     pub output_cells: Vec<i16>,
+    /// The number of clamps.
+    pub clamps: u32,
     /// Commitments to the input, 64 bytes per chunk.
     pub input_commitments: Vec<Bytes>,
 }
@@ -107,6 +111,9 @@ pub struct Claim {
     pub input_commitments: Vec<Bytes>,
     /// Output cells.
     pub output_cells: Vec<i16>,
+    /// The number of clamps that the proof states.
+    #[serde(default)]
+    pub clamps: u32,
     /// Proof bytes.
     #[schema(value_type = String)]
     pub proof: Bytes,
@@ -115,6 +122,11 @@ pub struct Claim {
 /// `keccak256` of the concatenated input commitments: what an order names.
 pub fn input_digest(commitments: &[Bytes]) -> B256 {
     keccak256(commitments.iter().flat_map(|c| c.iter().copied()).collect::<Vec<u8>>())
+}
+
+/// An output as the contracts take it: cells as big-endian 16-bit integers, and behind them the number of clamps as one of 32 bits.
+pub fn output_bytes(cells: &[i16], clamps: u32) -> Bytes {
+    cells.iter().flat_map(|cell| cell.to_be_bytes()).chain(clamps.to_be_bytes()).collect::<Vec<u8>>().into()
 }
 
 /// How far a proof is.

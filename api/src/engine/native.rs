@@ -216,6 +216,7 @@ impl Engine for NativeEngine {
             // columns that can be an output are 16 bits wide
             output_cells: output.iter().map(|y| *y as i16).collect(),
             output_real: dequantise_output(architecture, &output).concat(),
+            clamps: trace.clamps(architecture, system),
             clamped: clamped(seller.shape(), &seller.package.metadata.layer_names, &trace),
             input_commitments: points(&seller.commit_input(&opening).map_err(from_prove)?),
         })
@@ -238,7 +239,12 @@ impl Engine for NativeEngine {
             let report = |p: Phase| progress(phase(p));
             let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
             let (claim, proof) = served.seller.wrap(first, &control).map_err(from_prove)?;
-            Ok(ProofBundle { proof: proof.to_bytes(), output_cells: claim.output, input_commitments: points(&claim.input) })
+            Ok(ProofBundle {
+                proof: proof.to_bytes(),
+                output_cells: claim.output,
+                clamps: claim.clamps,
+                input_commitments: points(&claim.input),
+            })
         }))
     }
 
@@ -250,7 +256,8 @@ impl Engine for NativeEngine {
             let malformed = || EngineError::Rejected("an input commitment is not a point of the curve".into());
             input.extend(points_from_bytes(bytes).filter(|p| p.len() == 1).ok_or_else(malformed)?);
         }
-        let claim = native::Claim { input, output: claim.output_cells.clone(), context: context_scalar(claim.context) };
+        let claim =
+            native::Claim { input, output: claim.output_cells.clone(), clamps: claim.clamps, context: context_scalar(claim.context) };
         wrap::verify(&key.model, &key.wrap, &claim, &proof).map_err(rejected)
     }
 }

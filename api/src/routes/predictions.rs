@@ -82,6 +82,8 @@ pub struct Prediction {
     pub outside: usize,
     /// Layers in which cells were clamped, by this server's word. Shown from the start.
     pub clamped: Vec<Clamped>,
+    /// The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there is a proof.
+    pub clamps: u32,
     /// What the proof is bound to.
     #[schema(value_type = Option<String>)]
     pub context: Option<B256>,
@@ -121,6 +123,7 @@ impl Prediction {
                 .then(|| Outputs::cut(job.output_real, state.model(job.model).map(|model| model.outputs.as_slice()).unwrap_or_default())),
             outside: job.outside,
             clamped: job.clamped,
+            clamps: job.clamps,
             output_cells: done.then_some(job.output_cells),
             context: job.context,
             proof_hash: job.proof_hash.filter(|_| done),
@@ -270,6 +273,9 @@ pub async fn create(
     let escrow = match &request.escrow {
         None => None,
         Some(escrow) => {
+            if escrow.order.unclamped && executed.clamps > 0 {
+                return Err(EscrowError::Clamped { clamps: executed.clamps }.into());
+            }
             let job = check_escrow(&state, escrow, &model, input_digest(&executed.input_commitments)).await?;
             Some((serde_json::to_string(escrow).map_err(|_| ApiError::Internal)?, job))
         }
@@ -283,6 +289,7 @@ pub async fn create(
         output_real: executed.output_real,
         outside: outside.elements,
         clamped: executed.clamped,
+        clamps: executed.clamps,
         context: if escrow.is_some() { None } else { request.context },
         escrow,
         cancel_after_ms,

@@ -127,6 +127,8 @@ pub struct NewJob {
     pub outside: usize,
     /// Layers in which cells were clamped.
     pub clamped: Vec<Clamped>,
+    /// How many clamps the proof states.
+    pub clamps: u32,
     /// The escrow as JSON, and its job id in the market.
     pub escrow: Option<(String, B256)>,
     /// The proof's binding context, where it is known beforehand: free jobs.
@@ -160,6 +162,8 @@ pub struct Job {
     pub outside: usize,
     /// Layers in which cells were clamped.
     pub clamped: Vec<Clamped>,
+    /// How many clamps the proof states.
+    pub clamps: u32,
     /// The escrow as JSON; `None` for a free job.
     pub escrow: Option<String>,
     /// The escrow's job id in the market.
@@ -222,6 +226,7 @@ impl Job {
             output_cells: chunks(&row.try_get::<Vec<u8>, _>("output_cells")?).map(i16::from_le_bytes).collect(),
             output_real: chunks(&row.try_get::<Vec<u8>, _>("output_real")?).map(f32::from_le_bytes).collect(),
             outside: usize::try_from(row.try_get::<i64, _>("outside")?).map_err(|_| StoreError::Corrupt { column: "outside" })?,
+            clamps: u32::try_from(row.try_get::<i64, _>("clamps")?).map_err(|_| StoreError::Corrupt { column: "clamps" })?,
             clamped: serde_json::from_str(row.try_get("clamped")?).map_err(|_| StoreError::Corrupt { column: "clamped" })?,
             escrow: row.try_get("escrow")?,
             chain_job: hash(row.try_get("chain_job")?, "chain_job")?,

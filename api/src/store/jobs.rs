@@ -76,8 +76,8 @@ impl Store {
         let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
         let row = sqlx::query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
-             outside, clamped, escrow, chain_job, state, context, cancel_after_ms, created_ms, updated_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             outside, clamped, clamps, escrow, chain_job, state, context, cancel_after_ms, created_ms, updated_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING *",
         )
         .bind(&id)
@@ -91,6 +91,7 @@ impl Store {
         .bind(f32_bytes(&new.output_real))
         .bind(i64::try_from(new.outside).unwrap_or(i64::MAX))
         .bind(json!(new.clamped).to_string())
+        .bind(i64::from(new.clamps))
         .bind(new.escrow.as_ref().map(|(json, _)| json.clone()))
         .bind(chain_job)
         .bind(state.as_str())

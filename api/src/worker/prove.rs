@@ -242,7 +242,7 @@ impl Drop for StopOnDrop {
 }
 
 async fn keep(state: &AppState, job: &Job, lease: &Lease, proof: ProofBundle) -> Result<Job, StepError> {
-    if proof.output_cells != job.output_cells || proof.input_commitments != job.input_commitments {
+    if proof.output_cells != job.output_cells || proof.clamps != job.clamps || proof.input_commitments != job.input_commitments {
         let proven: B256 = keccak256(proof.output_cells.iter().flat_map(|c| c.to_be_bytes()).collect::<Vec<u8>>());
         return Err(StepError::Diverged { proven });
     }

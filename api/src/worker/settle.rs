@@ -8,6 +8,7 @@ use crate::AppState;
 use crate::blobs::BlobError;
 use crate::chain::ChainError;
 use crate::chain::abi::{Inference, InferenceMarket};
+use crate::engine::output_bytes;
 use crate::store::{Job, Lease, Patch, Purpose, State};
 
 /// Settles until the server stops.
@@ -55,7 +56,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
     let funding = funding(state, job, chain_job).await?;
     let inference = Inference {
         inputCommitments: job.input_commitments.iter().flat_map(|c| c.iter().copied()).collect(),
-        output: job.output_cells.iter().flat_map(|c| c.to_be_bytes()).collect(),
+        output: output_bytes(&job.output_cells, job.clamps),
         proof: proof.into(),
     };
     let call = async { Ok(market(state)?.settle_call(&funding, inference, late).await?) };

@@ -8,7 +8,7 @@ use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
 use assay_api::chain::abi::{BatchJob, Erc20, Inference, KeyRegistry};
 use assay_api::chain::deploy::TEST_TOKEN;
 use assay_api::chain::{Market, OrderError, Wanted, account, check_order, context_of_batch};
-use assay_api::engine::{Engine, InputOpening, input_digest};
+use assay_api::engine::{Engine, InputOpening, input_digest, output_bytes};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use serde_json::{Value, json};
@@ -66,11 +66,32 @@ async fn a_paid_prediction_is_locked_proven_and_settled() {
     stop(state, workers).await;
 }
 
+/// Who pays only for what was not clamped is told before paying that this inference is not; the market holds the service to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_may_ask_that_nothing_is_clamped() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let mut escrow = w.escrow(&state).await;
+    escrow.order.unclamped = true;
+    let mut request = w.request(&escrow);
+    request["input"] = json!([101, 3000, 0, 0]);
+    request["allow_clamping"] = json!(true);
+    let answer = post(&state, "/v1/predictions", &[], &request).await;
+    answer.is_problem(422, "clamped");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("1 clamps"), "{}", answer.text());
+    let id = w.submit(&state, &escrow).await;
+    w.fund(&escrow).await;
+    until(&state, &id, State::Settled).await;
+    assert_eq!(get(&state, &format!("/v1/predictions/{id}")).await.json()["clamps"], json!(0));
+    stop(state, workers).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_digests_are_the_contracts() {
     let w = world!(false);
     let state = w.open().await;
-    let escrow = w.escrow(&state).await;
+    let mut escrow = w.escrow(&state).await;
+    escrow.order.unclamped = true;
     let domain = account::domain(&w.rpc, w.at.market).await.unwrap();
     let order = InferenceMarket::hashOrderCall { order: (&escrow.order).into() };
     assert_eq!(w.rpc.call(w.at.market, &order).await.unwrap(), escrow.order.job_id(&domain));
@@ -271,7 +292,7 @@ async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
     w.rpc.execute(&w.seller, Some(w.at.market), market.lock_call(&fundings[1]), U256::ZERO).await.unwrap();
 
     let done = w.engine.execute(w.model.id, &w.input()).unwrap();
-    let output: Vec<u8> = done.output_cells.iter().flat_map(|y| y.to_be_bytes()).collect();
+    let cells = done.output_cells.repeat(64);
     let call = InferenceMarket::settleBatchCall {
         template: fundings[0].order.clone(),
         snapshot: fundings[0].snapshot.clone(),
@@ -279,7 +300,7 @@ async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
         split: market.split(w.model.id).await.unwrap().to_vec(),
         inference: Inference {
             inputCommitments: done.input_commitments.concat().repeat(64).into(),
-            output: output.repeat(64).into(),
+            output: output_bytes(&cells, 0),
             proof: vec![1].into(),
         },
     };

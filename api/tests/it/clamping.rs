@@ -39,6 +39,7 @@ async fn clamping_is_proven_where_it_is_allowed_and_said() {
     assert_eq!(made.status, StatusCode::ACCEPTED);
     let made = made.json();
     assert_eq!((&made["outside"], &made["clamped"]), (&json!(2), &json!([{ "layer": "sum", "cells": 1 }])));
+    assert_eq!(made["clamps"], json!(1));
     let again = get(&state, &format!("{URL}/{}", made["id"].as_str().unwrap())).await.json();
     assert_eq!(again, made, "the counts are kept with the job");
     let mild = post(&state, URL, &[], &allowed(json!([101, 0, 0, 0]))).await.json();

@@ -103,7 +103,7 @@ impl Engine for Fake {
         // a sum beyond 16 bits is cut off
         let cells = usize::from((sum * 16.0).abs() > f32::from(i16::MAX));
         let clamped = (cells > 0).then(|| Clamped { layer: "sum".into(), cells }).into_iter().collect();
-        Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()], clamped })
+        Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()], clamped, clamps: cells as u32 })
     }
 
     fn prove_inner(
@@ -125,7 +125,7 @@ impl Engine for Fake {
             steps(5..10, &step_ms, cancel, progress)?;
             proofs.fetch_add(1, Ordering::SeqCst);
             let proof = fake_proof(model, (&context, &done.input_commitments, &done.output_cells));
-            Ok(ProofBundle { proof, output_cells: done.output_cells, input_commitments: done.input_commitments })
+            Ok(ProofBundle { proof, output_cells: done.output_cells, clamps: done.clamps, input_commitments: done.input_commitments })
         }))
     }
 

@@ -137,12 +137,14 @@ async fn over_http(wrap: System) {
     assert_eq!(done["input_commitments"], json!(private.input_commitments));
     let proof = get(&state, done["proof_url"].as_str().unwrap()).await.bytes;
 
-    let good = Claim { context, input_commitments: private.input_commitments, output_cells: private.output_cells, proof: proof.into() };
+    let good =
+        Claim { context, input_commitments: private.input_commitments, output_cells: private.output_cells, clamps: 0, proof: proof.into() };
     engine.verify(model.id, &good).unwrap();
-    let changes: [&dyn Fn(&mut Claim); 6] = [
+    let changes: [&dyn Fn(&mut Claim); 7] = [
         &|c| c.context = B256::ZERO,
         &|c| c.output_cells[0] ^= 1,
         &|c| c.output_cells.clear(),
+        &|c| c.clamps = 1,
         &|c| c.input_commitments = public.input_commitments.clone(),
         &|c| c.input_commitments.clear(),
         &|c| c.proof = c.proof.slice(1..),

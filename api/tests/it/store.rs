@@ -16,6 +16,7 @@ fn new(n: u64, paid: bool) -> NewJob {
         output_real: vec![-0.1875, 18.75],
         outside: 3,
         clamped: vec![Clamped { layer: "conv \"1\"".into(), cells: 5 }],
+        clamps: 6,
         escrow: paid.then(|| ("{}".to_owned(), model_id(1000 + n))),
         context: None,
         cancel_after_ms: None,
@@ -38,7 +39,7 @@ async fn a_job_comes_back_as_it_went_in_and_forgets_its_input_when_over() {
     let job = store.job(&made.job.id).await.unwrap();
     assert_eq!(job.input, Some(new(1, true).input));
     assert_eq!((job.output_cells, job.output_real), (vec![-3, 300], vec![-0.1875, 18.75]));
-    assert_eq!((job.outside, &job.clamped), (3, &new(1, true).clamped));
+    assert_eq!((job.outside, &job.clamped, job.clamps), (3, &new(1, true).clamped, 6));
     assert_eq!(job.input_commitments, vec![Bytes::from(vec![7; 64])]);
     assert_eq!(job.chain_job, Some(model_id(1001)));
     assert!(matches!(store.create(&new(1, true), State::AwaitingPayment).await, Err(StoreError::EscrowReused)));

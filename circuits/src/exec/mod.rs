@@ -79,26 +79,6 @@ impl Trace {
         };
         (0..inferences).flat_map(of).collect()
     }
-
-    /// Layers in which a clamp changed a value, with the number of cells. A clamp to a rail at which the table's function is flat, as ReLU is below 0, changes nothing that is read, unless `q` itself is read too.
-    pub fn clamped(&self, arch: &Architecture, system: &System) -> Vec<(usize, usize)> {
-        let of = |(index, columns): (usize, &crate::system::LayerColumns)| {
-            let limbs = system.limbs(index);
-            let pre = self.column(columns.pre);
-            let len = pre.len();
-            let table = arch.layers.get(index).and_then(|layer| arch.table(layer));
-            let flat = |q: i32| {
-                !arch.reads(Source::Pre(index as u32))
-                    && table.is_some_and(|t| !t.is_identity() && t.apply(q) == t.apply(if q > 0 { q - 1 } else { q + 1 }))
-            };
-            let flat = [flat(table.map_or(0, |t| t.min())), flat(table.map_or(0, |t| t.max()))];
-            let harmless = |i: usize| pre.get(i).is_some_and(|q| flat[usize::from(*q > 0)]);
-            let clamped = |i: &usize| !harmless(*i) && limbs.iter().any(|limb| self.column(*limb).get(*i).is_some_and(|v| *v != 0));
-            let count = if limbs.is_empty() { 0 } else { (0..len).filter(clamped).count() };
-            (count > 0).then_some((index, count))
-        };
-        system.layers.iter().enumerate().filter_map(of).collect()
-    }
 }
 
 /// Runs a network on an input block (as [`quantise_input`] makes it). `system` is the architecture's.

@@ -364,6 +364,17 @@ impl Window {
     }
 }
 
+impl Layer {
+    /// What its terms and its divisor read.
+    pub fn operands(&self) -> impl Iterator<Item = &Operand> {
+        let divisor = match &self.rule {
+            Rule::Divide { by, .. } | Rule::Quotient { by, .. } => Some(&by.operand),
+            _ => None,
+        };
+        self.terms.iter().flat_map(Term::operands).chain(divisor)
+    }
+}
+
 impl Architecture {
     /// Log of the length of a block. `None` if there is no such block.
     pub fn log_size(&self, source: Source) -> Option<u8> {
@@ -384,18 +395,6 @@ impl Architecture {
     /// The table of a layer, if its rule has one and it exists.
     pub fn table(&self, layer: &Layer) -> Option<&Table> {
         self.tables.get(layer.rule.table()? as usize)
-    }
-
-    /// Whether an output, a term or a divisor reads a block.
-    pub fn reads(&self, source: Source) -> bool {
-        let layer = |layer: &Layer| {
-            let divisor = match &layer.rule {
-                Rule::Divide { by, .. } | Rule::Quotient { by, .. } => Some(&by.operand),
-                _ => None,
-            };
-            layer.terms.iter().flat_map(Term::operands).chain(divisor).any(|operand| operand.source == source)
-        };
-        self.outputs.iter().any(|output| output.source == source) || self.layers.iter().any(layer)
     }
 
     /// The loop that a layer is in.

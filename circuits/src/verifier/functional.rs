@@ -9,6 +9,7 @@ use super::products::{Place, Product, products};
 use super::runs::Powers;
 use super::{Challenges, powers, table};
 use crate::Fr;
+use crate::clamps::Rails;
 use crate::layout::{Block, LeafKind};
 use crate::model::Index;
 use crate::scalar::{Scalar, int, integer, power_of_two, sum};
@@ -57,6 +58,15 @@ pub enum FunctionalTerm<S> {
         /// By inferences.
         inferences: Powers<S>,
     },
+    /// `coefficient` at the rows of a saturating table's rails that count and whose limb is not 0.
+    Rails {
+        /// The table's multiplicities.
+        block: Block,
+        /// The factor.
+        coefficient: S,
+        /// The rails.
+        rails: Rails,
+    },
 }
 
 /// `L` and `v`.
@@ -82,7 +92,7 @@ pub struct Claimed<'a, S> {
     pub product_sum: &'a S,
     /// Its evaluations.
     pub product_evaluations: &'a [[S; 2]],
-    /// `Σ_i δ^i (y_i + 2^15)` over the output cells of all inferences.
+    /// `Σ_i δ^i (y_i + 2^15) + δ^n N` over the `n` output cells of all inferences, `N` the number of clamps.
     pub output_sum: &'a S,
 }
 
@@ -214,7 +224,7 @@ impl<S: Scalar> Builder<'_, S> {
         }
     }
 
-    /// The output cells of all inferences, joined by powers of `δ`, times `first`.
+    /// The output cells of all inferences and the number of clamps, joined by powers of `δ`, times `first`.
     fn output_claims(&mut self, first: &S, output_sum: &S) {
         let (shape, delta) = (self.shape, &self.challenges.delta);
         let outputs = &shape.architecture.outputs;
@@ -231,6 +241,11 @@ impl<S: Scalar> Builder<'_, S> {
             let block = shape.layout.block(shape.system.source(output.source));
             let coefficient = first.clone() * at;
             self.terms.push(FunctionalTerm::Powers { block, coefficient, cells, inferences: inferences.clone() });
+        }
+        let coefficient = first.clone() * inferences.next();
+        for (counts, rails) in shape.system.table_counts.iter().zip(&shape.system.rails).filter(|(_, rails)| rails.any()) {
+            let block = shape.layout.block(*counts);
+            self.terms.push(FunctionalTerm::Rails { block, coefficient: coefficient.clone(), rails: *rails });
         }
     }
 
@@ -300,7 +315,7 @@ impl<S> FunctionalTerm<S> {
     pub fn block(&self) -> Block {
         match self {
             Self::Leaf { block, .. } | Self::Eq { block, .. } | Self::Tensor { block, .. } => *block,
-            Self::Powers { block, .. } => *block,
+            Self::Powers { block, .. } | Self::Rails { block, .. } => *block,
         }
     }
 }
@@ -336,6 +351,7 @@ impl<S: Scalar> Functional<S> {
                     let (item, batch) = own.split_at(block.log_item as usize);
                     cells.evaluate(item) * inferences.evaluate(batch) * coefficient
                 }
+                FunctionalTerm::Rails { coefficient, rails, .. } => table::rails(*rails, &own) * coefficient,
             };
             terms.push(value * place);
         }

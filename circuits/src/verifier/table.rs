@@ -1,6 +1,7 @@
 //! Extensions of table columns that have a closed form. Row order: [`crate::model::Table::row`].
 
 use super::eq::index;
+use crate::clamps::Rails;
 use crate::model::{Domain, Function, Table};
 use crate::scalar::{Scalar, int};
 
@@ -46,6 +47,21 @@ pub fn evaluate<S: Scalar>(table: &Table, point: &[S]) -> TableRow<S> {
     TableRow { y: closed(&q, relu), q, v }
 }
 
+/// The extension of 1 at the rows of a saturating table's rails that count and whose limb is not 0, and 0 at all others.
+pub fn rails<S: Scalar>(rails: Rails, point: &[S]) -> S {
+    let [low @ .., lower, rail] = point else {
+        return S::zero();
+    };
+    let side = match (rails.low, rails.high) {
+        (true, true) => S::one(),
+        (true, false) => lower.clone(),
+        (false, true) => S::one() - lower,
+        (false, false) => S::zero(),
+    };
+    let zero = S::product(low.iter().map(|p| S::one() - p).collect());
+    side * rail * (S::one() - zero)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::eq::eq_table;
@@ -71,6 +87,12 @@ mod tests {
                         *sum += weight * int(value.into());
                     }
                     assert_eq!(table.row_of(q, v).map(|row| table.row(row)), Some((q, y, v)));
+                }
+                let both = [false, true].map(|low| [false, true].map(|high| Rails { low, high }));
+                for counted in both.into_iter().flatten().filter(|_| domain == Domain::Saturating) {
+                    let weights = eq_table(&point).into_iter().enumerate();
+                    let found = weights.filter(|(row, _)| counted.count(table.row(*row).2)).map(|(_, weight)| weight);
+                    assert_eq!(rails(counted, &point), found.sum::<Fr>());
                 }
                 let row = evaluate(&table, &point);
                 assert_eq!((row.q, row.v), (expected[0], expected[2]));

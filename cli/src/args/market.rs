@@ -213,6 +213,9 @@ pub struct RequestArgs {
     /// Commit to the input without blinding
     #[arg(long)]
     pub public_input: bool,
+    /// Pay only for a proof which says that no value had to be clamped to fit its width
+    #[arg(long, conflicts_with = "free")]
+    pub unclamped: bool,
     #[command(flatten)]
     pub clamping: ClampingArg,
     #[command(flatten)]

@@ -128,7 +128,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
             "file": args.output, "bytes": bytes, "kind": file.kind, "proof_bytes": file.proof.len(), "output": file.output, "output_data": file.output_data,
             "model_commitment": file.model_commitment, "key_hash": file.key_hash, "inferences": file.inferences,
             "separate_inputs": file.separate_inputs, "inputs": samples.len(), "context": file.context, "outside": outside, "clamped": clamped,
-            "input_commitments": file.input_commitments, "input_blinding": blinding,
+            "clamps": file.clamps, "input_commitments": file.input_commitments, "input_blinding": blinding,
         }),
         text,
     );
@@ -185,19 +185,24 @@ pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
         ui.warn("development key or SRS: anybody who made it can forge proofs, so this one shows nothing");
     }
     let text = format!(
-        "valid: {} proof of {} of the model {}\ncontext {}\n{}\nverified in {:.1} ms",
+        "valid: {} proof of {} of the model {}\ncontext {}\n{}\nclamps  {}\nverified in {:.1} ms",
         if file.kind == Kind::Wrapped { "a wrapped" } else { "an inner (not zero-knowledge)" },
         batch::text(batch::of(file.inferences, file.separate_inputs)?),
         file.model_commitment,
         file.context,
         outputs("output  ", &file),
+        if file.clamps == 0 {
+            "none: every value fitted its width".to_owned()
+        } else {
+            format!("{}: values that did not fit were clamped", file.clamps)
+        },
         1e3 * ui.seconds("verify"),
     );
     ui.finish(
         json!({
             "valid": true, "kind": file.kind, "proof_bytes": file.proof.len(), "development": development, "model_commitment": file.model_commitment,
             "key_hash": file.key_hash, "inferences": file.inferences, "separate_inputs": file.separate_inputs, "context": file.context,
-            "input_commitments": file.input_commitments, "output": file.output,
+            "input_commitments": file.input_commitments, "output": file.output, "clamps": file.clamps,
             "output_data": file.output_data,
         }),
         text,

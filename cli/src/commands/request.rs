@@ -64,7 +64,7 @@ pub fn check(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>, commitment
     let Some(cells) = prediction.output_cells.clone() else {
         return Err(Failure::message(Exit::Failed, "the service gives no output"));
     };
-    let file = ProofFile::of_bytes(&key.model, Some(&key.wrap), context, commitments.to_vec(), cells, proof);
+    let file = ProofFile::of_bytes(&key.model, Some(&key.wrap), context, commitments.to_vec(), (cells, prediction.clamps), proof);
     file.verify(&key.model, Some(&key.wrap)).context("the service's proof does not hold")?;
     Ok(file)
 }
@@ -96,7 +96,7 @@ impl Buyer {
     /// A quote, checked against the chain.
     async fn order(&self, args: &RequestArgs, client: &Client, key: &BuyerKey, model: B256, input: B256) -> Outcome<Escrow> {
         let buyer = self.account.address();
-        let escrow = client.quote(model, Some(buyer), Some(input)).await?;
+        let mut escrow = client.quote(model, Some(buyer), Some(input)).await?;
         let wanted = Wanted {
             model,
             key_hash: key.wrap.hash(&key.model).into(),
@@ -109,6 +109,8 @@ impl Buyer {
             return Err(Failure::message(Exit::Failed, "the order is for other weights than the key's"));
         }
         check_order(&self.rpc, self.market, &escrow, &wanted, args.accept_development_key).await.context("the quote is not acceptable")?;
+        // the order is the buyer's: the seller signs the quote only
+        escrow.order.unclamped = args.unclamped;
         Ok(escrow)
     }
 
@@ -189,6 +191,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
             "output_data": file.output_data, "output": file.output, "prediction": done.id, "job": job, "state": done.state, "price": price,
             "fund_gas": gas, "transactions": done.transactions, "proof_bytes": file.proof.len(), "context": context, "file": args.output,
             "verified": true, "development": key.is_development(), "outside": opened.outside, "clamped": done.clamped,
+            "clamps": file.clamps,
         }),
         format!("{}", json!({ "output_data": file.output_data })),
     );

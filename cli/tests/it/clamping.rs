@@ -46,7 +46,13 @@ fn clamping_is_proven_where_it_is_allowed_and_said() {
     for field in ["outside", "clamped", "output_data"] {
         assert_eq!(run[field], proven[field], "{field}");
     }
-    json(0, ["verify", s(&proof), "--model", s(model()), "--input", s(&large)]);
+    let verified = json(0, ["verify", s(&proof), "--model", s(model()), "--input", s(&large)]);
+    assert_eq!(verified["clamps"], proven["clamps"]);
+    assert_eq!(verified["clamps"] == value!(0), run["clamped"] == value!([]), "the proof's number is what the execution says");
+    let text = std::fs::read_to_string(&proof).unwrap();
+    let count = proven["clamps"].as_u64().unwrap();
+    std::fs::write(&proof, text.replace(&format!("\"clamps\": {count}"), &format!("\"clamps\": {}", count + 1))).unwrap();
+    fails(1, ["verify", s(&proof), "--model", s(model())]);
     let output = assay(["run", s(model()), "--input", s(&large), "--allow-clamping"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(&format!("made for: {outside};")), "{said}");

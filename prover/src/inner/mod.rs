@@ -193,12 +193,14 @@ pub fn prove_with(
     let input = Held::new(srs, input.clone());
 
     let output: Vec<i16> = trace.output(&shape.architecture, &shape.system).iter().map(|y| *y as i16).collect();
+    let clamps = trace.clamps(&shape.architecture, &shape.system);
     let statement = Statement {
         context,
         weights: &prover.weights.committed.commitments,
         tables: &prover.tables.committed.commitments,
         input: &input.committed.commitments,
         output: &output,
+        clamps,
         witness: &committed.committed.commitments,
         mask: mask_commitment.as_ref(),
     };
@@ -216,7 +218,7 @@ pub fn prove_with(
     let lambda = transcript.challenge();
     let products = control.phase(Phase::Linear, || product::prove(shape, &cells, trace, &leaves.point, lambda, &mut transcript))?;
     let delta = transcript.challenge();
-    let output_sum = output_sum(&output, &delta);
+    let output_sum = output_sum(&output, clamps, &delta);
     transcript.absorb(&output_sum);
 
     let challenges = Challenges { beta, gamma, leaves, lambda, product_point: products.point, delta };

@@ -185,6 +185,11 @@ fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
         FunctionalTerm::Powers { block, coefficient, cells, inferences } => {
             by_inference(block, inferences.cells().map(|(_, factor)| factor * coefficient), cells.cells().collect::<Vec<_>>().into_iter())
         }
+        FunctionalTerm::Rails { block, coefficient, rails } => {
+            let width = block.size() / 2;
+            let rail = |counts: bool| (0..width / 2).map(move |v| if counts && v > 0 { *coefficient } else { Fr::ZERO });
+            std::iter::repeat_n(Fr::ZERO, width).chain(rail(rails.high)).chain(rail(rails.low)).collect()
+        }
     }
 }
 

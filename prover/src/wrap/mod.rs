@@ -213,7 +213,7 @@ pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof:
         return Err(VerifyError::Length { part: "final point", have: proof.point.len(), need: variables }.into());
     }
     let WrappedProof { delta, value, digest, .. } = *proof;
-    let output_sum = output_sum(&claim.output, &delta);
+    let output_sum = output_sum(&claim.output, claim.clamps, &delta);
     let reduced = Reduced { delta, output_sum, point: proof.point.clone(), value, rho: Some(proof.rho), digest };
     let public = PublicInputs::new(&public_data(&statement.hash(), &reduced), reduced.digest);
     let terms = opened_terms(model, claim, &proof.witness, Some(&proof.mask), &reduced);

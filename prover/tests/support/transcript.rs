@@ -67,9 +67,7 @@ fn case(network: (Architecture, Weights), batch: Batch, hiding: bool, srs: Srs, 
     let trace = seller.execute(&input).expect("a valid input");
     let context = Fr::from(77u64);
     let proved = seller.prove_trace_with(&committed, &trace, context, hiding, rng, &Control::new()).expect("provable");
-    let shape = seller.shape();
-    let output = trace.output(&shape.architecture, &shape.system).iter().map(|y| *y as i16).collect();
-    Case { claim: Claim { input: committed.commitments, output, context }, seller, proved }
+    Case { claim: Claim::of(seller.shape(), &trace, committed.commitments, context), seller, proved }
 }
 
 /// One step of a transcript.
@@ -186,11 +184,12 @@ pub fn run(script: &[(String, Step)]) -> (Sponge, Vec<(String, Fr)>) {
 /// The statement's hash, from the text of section 4.
 pub fn statement(case: &Case) -> Fr {
     let (model, claim) = (&case.seller.package.model, &case.claim);
-    let mut data = b"assay-statement-v1".to_vec();
+    let mut data = b"assay-statement-v2".to_vec();
     let points = |points: &[G1Affine], data: &mut Vec<u8>| points.iter().for_each(|point| data.extend(g1_bytes(point)));
     data.extend(fr_word(&claim.context));
     [&model.weights, &model.tables, &claim.input].iter().for_each(|list| points(list, &mut data));
     claim.output.iter().for_each(|y| data.extend(y.to_be_bytes()));
+    data.extend(claim.clamps.to_be_bytes());
     points(&case.proved.witness, &mut data);
     points(case.proved.mask.as_slice(), &mut data);
     Fr::from_be_bytes_mod_order(&keccak(&[&data]))

@@ -26,7 +26,8 @@ interface IAssayVerifier {
     /// @param weightsPointer weight commitments, 64 bytes (x, y) each, as code
     /// @param context binding context, a canonical scalar: the proof is valid for this context only
     /// @param inputCommitments 64 bytes (x, y) each; of all inferences, if the key is for several
-    /// @param output output cells of all inferences as big-endian int16, 2 bytes each
+    /// @param output output cells of all inferences as big-endian int16, 2 bytes each, and behind them how many clamps there were in all
+    /// inferences, as big-endian uint32
     /// @param proof proof bytes, exact length
     /// @return always true; a caller that ignores it is safe, since failure reverts
     function verify(

@@ -30,6 +30,7 @@ interface IInferenceMarket {
     /// @param feeSplitHash `keccak256(abi.encode(Payee[]))`, must be the model's
     /// @param collateral what a prover puts at stake, same token
     /// @param prover the only prover accepted, or zero for any that the quote lists
+    /// @param unclamped pay only for a proof which says that no value of the inference had to be clamped to fit its width
     struct Order {
         address buyer;
         uint256 modelId;
@@ -45,6 +46,7 @@ interface IInferenceMarket {
         uint128 collateral;
         address prover;
         bytes32 salt;
+        bool unclamped;
     }
 
     /// @notice What the seller (holder of the model's token) offers and signs (EIP-712).
@@ -88,7 +90,7 @@ interface IInferenceMarket {
 
     /// @notice What a settlement proves.
     /// @param inputCommitments 64 bytes each
-    /// @param output big-endian int16 cells
+    /// @param output big-endian int16 cells, and behind them how many clamps there were, as big-endian uint32
     /// @param proof proof bytes
     struct Inference {
         bytes inputCommitments;
@@ -108,10 +110,12 @@ interface IInferenceMarket {
     );
     event JobCancelled(bytes32 indexed jobId);
     event JobLocked(bytes32 indexed jobId, address indexed prover, uint256 proveBy);
+    /// @param output as in `Inference`: output cells, and the number of clamps
     event JobSettled(bytes32 indexed jobId, address indexed prover, uint256 indexed modelId, uint256 paid, bool late, bytes output);
     /// @notice One event for all jobs of a batch, each paid `paidEach`. `output` has one part per job, of equal length and in the same order: that
     /// of `jobIds[i]` is `output[i * n : (i + 1) * n]`, `n = output.length / jobIds.length`. Fillers have no part.
-    event BatchSettled(uint256 indexed modelId, address indexed prover, uint256 paidEach, bytes32[] jobIds, bytes output);
+    /// `clamps` is the number of clamps in all inferences of the proof, those of fillers too.
+    event BatchSettled(uint256 indexed modelId, address indexed prover, uint256 paidEach, bytes32[] jobIds, bytes output, uint32 clamps);
     event JobExpired(bytes32 indexed jobId, uint256 refunded);
     event JobRefunded(bytes32 indexed jobId, address indexed by, uint256 amount);
     event Slashed(bytes32 indexed jobId, address indexed prover, uint256 toTreasury, uint256 toProver);
@@ -126,6 +130,8 @@ interface IInferenceMarket {
     error PriceTooHigh(uint256 price, uint256 maxPrice);
     error InvalidDeadlines();
     error InvalidOrder();
+    /// @notice The order asks for an inference without clamps, and the proof says that there were some.
+    error Clamped(uint32 clamps);
     error ModelIsDeprecated(uint256 modelId);
     error WrongState(bytes32 jobId, State state);
     error WrongSnapshot();

@@ -8,7 +8,7 @@ library MarketHash {
     bytes32 internal constant ORDER = keccak256(
         "Order(address buyer,uint256 modelId,bytes32 modelCommitment,bytes32 inputCommitment,bytes32 keyHash,address verifier,"
         "address token,uint128 maxPrice,bytes32 feeSplitHash,uint32 proveSecs,uint32 expireSecs,uint128 collateral,address prover,"
-        "bytes32 salt)"
+        "bytes32 salt,bool unclamped)"
     );
     bytes32 internal constant QUOTE = keccak256(
         "Quote(uint256 modelId,bytes32 keyHash,address token,uint128 price,uint128 collateral,uint32 proveSecs,uint32 expireSecs,"
@@ -22,8 +22,8 @@ library MarketHash {
         assembly ("memory-safe") {
             let buf := mload(0x40)
             mstore(buf, typeHash)
-            calldatacopy(add(buf, 0x20), value, 0x1c0)
-            result := keccak256(buf, 0x1e0)
+            calldatacopy(add(buf, 0x20), value, 0x1e0)
+            result := keccak256(buf, 0x200)
         }
     }
 
@@ -32,11 +32,11 @@ library MarketHash {
         bytes32 typeHash = ORDER;
         assembly ("memory-safe") {
             buf := mload(0x40)
-            mstore(0x40, add(buf, 0x240))
+            mstore(0x40, add(buf, 0x260))
             mstore(buf, typeHash)
-            calldatacopy(add(buf, 0x20), value, 0x1c0)
-            mstore(add(buf, 0x1e0), shl(240, 0x1901))
-            mstore(add(buf, 0x1e2), domain)
+            calldatacopy(add(buf, 0x20), value, 0x1e0)
+            mstore(add(buf, 0x200), shl(240, 0x1901))
+            mstore(add(buf, 0x202), domain)
         }
     }
 
@@ -54,8 +54,8 @@ library MarketHash {
             calldatacopy(add(buf, 0x20), job, 0x20)
             calldatacopy(add(buf, 0x100), add(job, 0x20), 0x20)
             calldatacopy(add(buf, 0x1c0), add(job, 0x40), 0x20)
-            mstore(add(buf, 0x202), keccak256(buf, 0x1e0))
-            result := keccak256(add(buf, 0x1e0), 0x42)
+            mstore(add(buf, 0x222), keccak256(buf, 0x200))
+            result := keccak256(add(buf, 0x200), 0x42)
         }
     }
 

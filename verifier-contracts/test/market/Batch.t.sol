@@ -27,7 +27,7 @@ abstract contract BatchBase is MarketBase {
         a.jobs = batchJobs(ids.length);
         a.split = split;
         a.inference.inputCommitments = proven.inputCommitments;
-        a.inference.output = hex"0001000200030004";
+        a.inference.output = hex"000100020003000400000000";
         a.inference.proof = abi.encode(keccak256(abi.encode(market.contextOfBatch(ids, maker), a.inference.output)));
     }
 
@@ -81,7 +81,7 @@ contract BatchTest is BatchBase {
     function test_settles() public {
         Arguments memory a = arguments(ids, prover);
         vm.expectEmit(MARKET);
-        emit IInferenceMarket.BatchSettled(1, prover, PRICE, ids, a.inference.output);
+        emit IInferenceMarket.BatchSettled(1, prover, PRICE, ids, hex"0001000200030004", 0);
         vm.prank(STRANGER);
         settleBatch(a);
         for (uint256 i; i < 4; ++i) {
@@ -98,7 +98,7 @@ contract BatchTest is BatchBase {
     function test_fillers() public {
         Arguments memory a = arguments(_first(3), prover);
         vm.expectEmit(MARKET);
-        emit IInferenceMarket.BatchSettled(1, prover, PRICE, _first(3), hex"000100020003");
+        emit IInferenceMarket.BatchSettled(1, prover, PRICE, _first(3), hex"000100020003", 0);
         settleBatch(a);
         assertEq(credit(prover), 10 ether + 3 * PRICE - COLLATERAL, "three of four");
         assertEq(state(ids[3]), uint256(IInferenceMarket.State.Locked), "the fourth is open");
@@ -179,6 +179,31 @@ contract BatchTest is BatchBase {
     }
 
     /// @dev A job belongs to the inference with its input: in another place it is another order.
+    /// @dev All orders of a batch ask for no clamps or none does, and the proof counts those of all inferences.
+    function test_clampsAreACondition() public {
+        Arguments memory a = arguments(ids, prover);
+        a.inference.output = hex"000100020003000400000001";
+        a.inference.proof = abi.encode(keccak256(abi.encode(market.contextOfBatch(ids, prover), a.inference.output)));
+        a.template.unclamped = true;
+        _refuse(a, abi.encodePacked(IInferenceMarket.WrongSnapshot.selector)); // these orders do not ask for it
+        bytes32[] memory strict = new bytes32[](4);
+        for (uint256 i; i < 4; ++i) {
+            IInferenceMarket.Order memory o = batchOrder(i);
+            o.unclamped = true;
+            strict[i] = fundOne(o);
+        }
+        Arguments memory b = arguments(strict, prover);
+        b.template.unclamped = true;
+        b.inference.output = a.inference.output;
+        b.inference.proof = abi.encode(keccak256(abi.encode(market.contextOfBatch(strict, prover), b.inference.output)));
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.Clamped.selector, 1));
+        settleBatch(b);
+        a.template.unclamped = false;
+        vm.expectEmit(MARKET);
+        emit IInferenceMarket.BatchSettled(1, prover, PRICE, ids, hex"0001000200030004", 1);
+        settleBatch(a);
+    }
+
     function test_swappedJobs() public {
         Arguments memory a = arguments(ids, prover);
         (a.jobs[0], a.jobs[1]) = (a.jobs[1], a.jobs[0]);

@@ -122,6 +122,35 @@ contract ProveTest is MarketBase {
         market.settle(o, s, split, i);
     }
 
+    /// @dev A buyer who pays only for an inference without clamps pays for none with clamps, and can have the money back; others pay.
+    function test_clampsAreACondition() public {
+        IInferenceMarket.Order memory o = order();
+        o.unclamped = true;
+        bytes32 jobId = fundAndLock(o);
+        IInferenceMarket.Inference memory i = mockInference(jobId, prover);
+        i.output = hex"0001fffe00010000";
+        i.proof = abi.encode(keccak256(abi.encode(market.contextOf(jobId, prover), i.output)));
+        IInferenceMarket.Snapshot memory s = snapshot();
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.Clamped.selector, 0x00010000));
+        market.settle(o, s, split, i);
+        vm.warp(START + 3601);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.Clamped.selector, 0x00010000));
+        market.settleOpen(o, s, split, i, prover, provers());
+        vm.warp(START);
+        IInferenceMarket.Inference memory honest = mockInference(jobId, prover);
+        vm.expectEmit(MARKET);
+        emit IInferenceMarket.JobSettled(jobId, prover, 1, PRICE, false, honest.output);
+        market.settle(o, s, split, honest);
+
+        o.unclamped = false;
+        o.salt = bytes32(uint256(1));
+        jobId = fundAndLock(o);
+        i.proof = abi.encode(keccak256(abi.encode(market.contextOf(jobId, prover), i.output)));
+        vm.expectEmit(MARKET);
+        emit IInferenceMarket.JobSettled(jobId, prover, 1, PRICE, false, i.output);
+        market.settle(o, s, split, i);
+    }
+
     function test_wrongParts() public {
         IInferenceMarket.Order memory o = order();
         bytes32 jobId = fundAndLock(o);

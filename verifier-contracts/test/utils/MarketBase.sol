@@ -162,7 +162,7 @@ abstract contract MarketBase is Fixture {
     /// @notice A proof that the mock verifier accepts.
     function mockInference(bytes32 jobId, address maker) internal view returns (IInferenceMarket.Inference memory i) {
         i.inputCommitments = proven.inputCommitments;
-        i.output = hex"0001fffe";
+        i.output = hex"0001fffe00000000";
         i.proof = abi.encode(keccak256(abi.encode(market.contextOf(jobId, maker), i.output)));
     }
 

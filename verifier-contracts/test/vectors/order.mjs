@@ -10,7 +10,8 @@ const n = (x) => word(BigInt(x));
 
 const ORDER =
   'Order(address buyer,uint256 modelId,bytes32 modelCommitment,bytes32 inputCommitment,bytes32 keyHash,address verifier,' +
-  'address token,uint128 maxPrice,bytes32 feeSplitHash,uint32 proveSecs,uint32 expireSecs,uint128 collateral,address prover,bytes32 salt)';
+  'address token,uint128 maxPrice,bytes32 feeSplitHash,uint32 proveSecs,uint32 expireSecs,uint128 collateral,address prover,bytes32 salt,' +
+  'bool unclamped)';
 
 /** Buyer and salt of order `i` of a batch. */
 export const batchBuyer = (i) => keccak(ascii('assay batch buyer') + n(i)).slice(24).padStart(64, '0');
@@ -34,7 +35,7 @@ export function deriveOrder({ key, weights, inputCommitments }, jobs) {
     const order = keccak(
       hash(ORDER) + buyer + n(settings.modelId) + modelCommitment + keccak(input) + keyHash + address(settings.verifier) +
         address(settings.token) + n(settings.maxPrice) + feeSplitHash + n(settings.proveSecs) + n(settings.expireSecs) +
-        n(settings.collateral) + word(0n) + salt,
+        n(settings.collateral) + word(0n) + salt + word(0n),
     );
     return keccak('1901' + domain + order);
   };

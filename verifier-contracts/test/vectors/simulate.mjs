@@ -7,6 +7,9 @@ import { eqTable, evaluate, open } from './mercury.mjs';
 import { deriveOrder } from './order.mjs';
 
 const m = (a) => mod(a, R);
+const uint32 = (n) => n.toString(16).padStart(8, '0');
+/** How many clamps the second proof of a fixture states; the first has none. */
+const CLAMPS = 0x01020304;
 const cells = (output) => output.map((y) => (y & 0xffff).toString(16).padStart(4, '0')).join('');
 
 function makeKey(shape, random) {
@@ -33,7 +36,7 @@ function makeKey(shape, random) {
   return { shape, trap, bytes, tables, tablePoints, weights, inputs, chunk };
 }
 
-function prove(key, random, context, output) {
+function prove(key, random, context, output, clamps) {
   const { shape, trap } = key;
   const commit = (f) => g1(evaluate(f, trap.tau));
   const [weightPoints, inputPoints] = [key.weights.map(commit), key.inputs.map(commit)];
@@ -52,10 +55,10 @@ function prove(key, random, context, output) {
 
   const points = [weightPoints, key.tablePoints, inputPoints].map((list) => words(list)).join('');
   const statement = scalar(
-    keccak(ascii('assay-statement-v1') + words(context) + points + cells(output) + words(witnessPoints, maskPoint)),
+    keccak(ascii('assay-statement-v2') + words(context) + points + cells(output) + uint32(clamps) + words(witnessPoints, maskPoint)),
   );
   const delta = random();
-  const sum = output.reduceRight((v, y) => m(v * delta + BigInt(y + 32768)), 0n);
+  const sum = output.reduceRight((v, y) => m(v * delta + BigInt(y + 32768)), BigInt(clamps));
   const data = [statement, delta, sum, point, s, rho].flat();
   const binding = BigInt('0x' + keccak(words(data, D)));
   const chi = binding % R;
@@ -80,10 +83,11 @@ function fixture(name, shape) {
   const first = Array.from({ length: shape.outputs }, (_, i) => (i === 0 ? -32768 : i === 1 ? 32767 : Number(random() % 65536n) - 32768));
   const second = first.map((y, i) => (i === 2 ? y ^ 1 : y));
   const hex = (x) => '0x' + x;
-  const proof = (c, output) => prove(key, random, scalar(c.slice(2)), output);
+  const proof = (c, output, clamps) => prove(key, random, scalar(c.slice(2)), output, clamps);
   const out = {
-    key: hex(key.bytes), weights: hex(weights), context, inputCommitments: hex(inputCommitments), output: hex(cells(first)),
-    proof: hex(proof(context, first)), otherContext: other, otherOutput: hex(cells(second)), otherProof: hex(proof(other, second)),
+    key: hex(key.bytes), weights: hex(weights), context, inputCommitments: hex(inputCommitments), output: hex(cells(first) + uint32(0)),
+    proof: hex(proof(context, first, 0)), otherContext: other, otherOutput: hex(cells(second) + uint32(CLAMPS)),
+    otherProof: hex(proof(other, second, CLAMPS)),
   };
   writeFileSync(new URL(`../fixtures/simulated-${name}.json`, import.meta.url), JSON.stringify(out, null, 1) + '\n');
 }

@@ -14,7 +14,7 @@ use assay_api::chain::abi::Inference;
 use assay_api::chain::abi::InferenceMarket::{InferenceMarketErrors as Errors, State};
 use assay_api::chain::{ChainError, Market, account};
 use assay_api::engine::native::NativeEngine;
-use assay_api::engine::{Cancel, Engine, InputOpening, input_digest};
+use assay_api::engine::{Cancel, Engine, InputOpening, input_digest, output_bytes};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
     let bundle = ui.phase("prove again", |_| engine.prove(model, &input, context, &Cancel::new(), &|_| ()))?;
     let honest = Inference {
         inputCommitments: bundle.input_commitments.concat().into(),
-        output: bundle.output_cells.iter().flat_map(|y| y.to_be_bytes()).collect::<Vec<u8>>().into(),
+        output: output_bytes(&bundle.output_cells, bundle.clamps),
         proof: bundle.proof.into(),
     };
     let flip = |bytes: &Bytes, at: usize| -> Bytes {
@@ -68,7 +68,8 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
     let value_end = world.key.wrap.system().snark_bytes() + VALUE_END;
     let changes = [
         ("one bit of the proof", Inference { proof: flip(&honest.proof, value_end), ..honest.clone() }),
-        ("one bit of the output", Inference { output: flip(&honest.output, last), ..honest.clone() }),
+        ("one bit of the output", Inference { output: flip(&honest.output, 1), ..honest.clone() }),
+        ("the number of clamps", Inference { output: flip(&honest.output, last), ..honest.clone() }),
     ];
     for (what, inference) in &changes {
         let data = market.settle_call(&funding, inference.clone(), false).await?;
