@@ -1,9 +1,9 @@
 //! EQ1: what a layer reads leaves it one way to fill its columns, whatever field elements it reads.
 //!
-//! Committed weights are not range-checked in a proof, so a seller may make a layer read any element of the field: a negative divisor, a
-//! half, 0, something near the field's order. The tests take one layer's equations and lookups as the verifier has them, try every row of
-//! every table for its columns, and solve the equations for what the layer reads. Two ways to fill the columns that ask for the same
-//! readings would be two outputs of one committed model.
+//! Committed weights are not range-checked in a proof, so a seller may make a layer read any element of the field: a
+//! negative divisor, a half, 0, something near the field's order. The tests take one layer's equations and lookups as
+//! the verifier has them, try every row of every table for its columns, and solve the equations for what the layer
+//! reads. Two ways to fill the columns that ask for the same readings would be two outputs of one committed model.
 
 #[allow(dead_code, reason = "sums are written out here, cell by cell")]
 mod support;
@@ -21,7 +21,8 @@ use support::{Naive, places};
 /// A cell of a column.
 type Cell = (ColumnId, usize);
 
-/// The equations and lookups that name a layer's columns, cell by cell. Cells are numbered; all others that they name are what is read.
+/// The equations and lookups that name a layer's columns, cell by cell. Cells are numbered; all others that they name
+/// are what is read.
 struct Relation {
     cells: Vec<Cell>,
     /// The layer's columns.
@@ -110,7 +111,8 @@ impl Relation {
         reads
     }
 
-    /// Calls `found` with every assignment that fulfils the relation, given some cells. What no equation or lookup decides stays unknown.
+    /// Calls `found` with every assignment that fulfils the relation, given some cells. What no equation or lookup
+    /// decides stays unknown.
     fn solve(&self, mut known: Vec<Option<Fr>>, found: &mut impl FnMut(&[Option<Fr>])) {
         if !self.propagate(&mut known) {
             return;
@@ -160,7 +162,8 @@ impl Relation {
         })
     }
 
-    /// The number of ways to fill the columns. Panics if two of them ask for the same readings, or if some cell is left free.
+    /// The number of ways to fill the columns. Panics if two of them ask for the same readings, or if some cell is left
+    /// free.
     fn count(&self, name: &str, given: &[(Cell, Fr)]) -> usize {
         let mut start = vec![None; self.cells.len()];
         for (cell, value) in given {
@@ -181,7 +184,8 @@ impl Relation {
     }
 }
 
-/// What an equation's known cells sum up to, and the one unknown cell with its factor. `None` if there is more that is unknown.
+/// What an equation's known cells sum up to, and the one unknown cell with its factor. `None` if there is more that is
+/// unknown.
 fn linear(equation: &[(Fr, Vec<usize>)], known: &[Option<Fr>]) -> Option<(Fr, Option<(usize, Fr)>)> {
     let (mut sum, mut unknown) = (Fr::ZERO, None::<(usize, Fr)>);
     for (factor, cells) in equation {
@@ -256,7 +260,8 @@ fn of_division(arch: &Architecture) -> [Cell; 2] {
     [(system.layers[0].pre, 0), (system.input, 0)]
 }
 
-/// EQ1, RQ1, RQ2: a saturating division, whatever dividend and divisor are. Every remainder, every lack and every quotient is tried.
+/// EQ1, RQ1, RQ2: a saturating division, whatever dividend and divisor are. Every remainder, every lack and every
+/// quotient is tried.
 #[test]
 fn eq1_a_division_has_one_solution() {
     for (coefficient, limbs) in [(1, 0), (5, 1), (20, 2)] {
@@ -276,8 +281,8 @@ fn eq1_a_quotient_has_one_solution() {
     assert_eq!(relation.count("quotient", &[]), 4096);
 }
 
-/// EQ1, LU4: divisors that only weights outside their range make. 0 and negative ones divide nothing. With a half there is one quotient
-/// at most, and whatever a dividend is.
+/// EQ1, LU4: divisors that only weights outside their range make. 0 and negative ones divide nothing. With a half there
+/// is one quotient at most, and whatever a dividend is.
 #[test]
 fn eq1_no_divisor_of_the_field_is_ambiguous() {
     let half = |n: i64| int(n) / int(2);
@@ -341,8 +346,8 @@ fn maximum(dims: &[u32], low: u8, bits: u8, len: u32) -> (System, Relation) {
     (System::new(&arch), relation)
 }
 
-/// EQ1, RQ4, RQ8: a maximum with its distances, function, marks and count, whatever is compared. One number of each row is 0, since a
-/// maximum and its row can be moved together.
+/// EQ1, RQ4, RQ8: a maximum with its distances, function, marks and count, whatever is compared. One number of each row
+/// is 0, since a maximum and its row can be moved together.
 #[test]
 fn eq1_a_maximum_has_one_solution() {
     for (dims, low, bits, len, rows) in [
@@ -375,7 +380,8 @@ fn eq1_an_exact_sum_has_one_solution() {
     }
 }
 
-/// The largest absolute values of cells that lookups, and equations with these, leave: nothing is said of weights, nor of sums of them.
+/// The largest absolute values of cells that lookups, and equations with these, leave: nothing is said of weights, nor
+/// of sums of them.
 fn magnitudes(arch: &Architecture, system: &System) -> Vec<Option<f64>> {
     let mut bounds: Vec<Option<f64>> = vec![None; system.columns.len()];
     for lookup in &system.lookups {
@@ -428,8 +434,9 @@ fn magnitude(summand: &Summand, bounds: &[Option<f64>]) -> Option<f64> {
     Some(size)
 }
 
-/// EQ1: in no equation do the columns that a prover chooses reach the field's order, and not nearly: they are small by their lookups alone,
-/// without a word about weights. So two ways to fill them differ as integers do, and nothing wraps.
+/// EQ1: in no equation do the columns that a prover chooses reach the field's order, and not nearly: they are small by
+/// their lookups alone, without a word about weights. So two ways to fill them differ as integers do, and nothing
+/// wraps.
 #[test]
 fn eq1_nothing_that_a_prover_chooses_wraps() {
     // a division with the largest divisor and the longest cut-off that are allowed
@@ -466,7 +473,8 @@ fn eq1_nothing_that_a_prover_chooses_wraps() {
     assert!(checked > 300 && largest > 2f64.powi(60), "{checked} {largest}");
 }
 
-/// EQ1, RQ4: of three of four places, all numbers far from 0 and near the field's order: the maximum is the one that it would be near 0.
+/// EQ1, RQ4: of three of four places, all numbers far from 0 and near the field's order: the maximum is the one that it
+/// would be near 0.
 #[test]
 fn eq1_a_maximum_moves_with_its_row() {
     let (system, relation) = maximum(&[3], 0, 2, 3);

@@ -1,4 +1,5 @@
-//! A network that no ONNX model needs: every rule inside a loop, each reading the one before, and the first the last one's step before.
+//! A network that no ONNX model needs: every rule inside a loop, each reading the one before, and the first the last
+//! one's step before.
 
 use assay_circuits::model::{Architecture, Domain, Function, Instruction, Rule, Source, Unary, Weights};
 use assay_circuits::sample::builder::{NetworkBuilder, along, linear, mapped, product};
