@@ -1,11 +1,14 @@
 //! docs/semantics.md against the executor: every column that can be read, computed once more from the page alone.
 
+#[path = "support/loops.rs"]
+mod loops;
 mod support;
 
 use assay_circuits::exec::{Trace, dequantise_output, execute, quantise_input};
 use assay_circuits::model::{Architecture, Index, Layer, Operand, Rule, Source, Weights};
 use assay_circuits::sample;
 use assay_circuits::system::System;
+use loops::every_rule_in_a_loop;
 use std::collections::BTreeSet;
 use support::{Naive, places, summand};
 
@@ -96,14 +99,16 @@ impl Page<'_> {
     }
 }
 
-/// The executor computes what docs/semantics.md says, in every cell of every column, on random and on extreme inputs.
+/// RQ7: the executor computes what docs/semantics.md says, in every cell of every column, on random inputs, on the largest and smallest
+/// ones, and on those two mixed.
 #[test]
 fn the_executor_follows_the_page() {
-    let named = [sample::attention(3, 4, 2), sample::layer_norm(3, 6), sample::recurrent(5, 3), sample::digits_cnn()];
+    let named =
+        [sample::attention(3, 4, 2), sample::layer_norm(3, 6), sample::recurrent(5, 3), sample::digits_cnn(), every_rule_in_a_loop()];
     let random = (0..150).map(sample::random_network);
     for (number, (arch, weights)) in named.into_iter().chain(random).enumerate() {
         let name = format!("network {number}");
-        for input in [sample::random_input(&arch, 3), sample::extreme_input(&arch, 3)] {
+        for input in [sample::random_input(&arch, 3)].into_iter().chain((0..4).map(|kind| sample::extreme_input(&arch, kind))) {
             let trace = execute(&arch, &weights, &input).expect("every input is executed");
             let page = Page { arch: &arch, weights: &weights, system: System::new(&arch), trace: &trace };
             (0..arch.layers.len()).for_each(|index| page.check(index, &name));

@@ -238,6 +238,30 @@ fn rules() {
     }
 }
 
+/// RQ3: numbers that lie close together may be far from 0. Their maximum is a column, so a cell must hold it.
+#[test]
+fn rq3_a_maximum_fits_a_cell() {
+    let far = |coefficient: i32| {
+        let (mut builder, x) = NetworkBuilder::new(&[4], 4, 0, 4);
+        let same = builder.same(&x, 1);
+        let far = builder.layer(&[4], vec![same], 1 << 29, Rule::Exact);
+        let table = builder.table(8, Domain::Unsigned, Function::Identity);
+        let terms = vec![builder.same(&far, coefficient)];
+        let distance = builder.layer(&[4], terms, 0, Rule::Maximum { low: 0, bits: 2, len: 4, table });
+        builder.finish(&distance, 0)
+    };
+    for coefficient in [3, -3] {
+        let (arch, weights) = far(coefficient).expect("3 · 2^29 fits a cell");
+        let maximum = System::new(&arch).source(Source::Max(1));
+        let trace = execute(&arch, &weights, &[-8, 7, 0, 3]).expect("every input is executed");
+        let most = [-8, 7].map(|x: i32| coefficient * ((1 << 29) + x)).into_iter().max();
+        assert_eq!(trace.column(maximum).first().copied(), most);
+    }
+    for coefficient in [4, -4, 8, -9] {
+        assert!(matches!(far(coefficient), Err(ModelError::ExactTooWide { layer: 1, .. })), "{coefficient}");
+    }
+}
+
 /// A loop's layers read other steps only where these are computed before.
 #[test]
 fn loops() {

@@ -225,6 +225,12 @@ fn fs1_the_public_hash_binds_every_datum() {
         assert_ne!(PublicInputs::new(&other, digest).hash, case.proved.public.hash, "datum {i}");
     }
     assert_ne!(PublicInputs::new(&data, digest + Fr::ONE).hash, case.proved.public.hash);
+
+    // what the circuit gets of them: χ = K mod r, and each datum at its own power of it, the first at the first
+    let PublicInputs { hash, digest: of_circuit, chi, fold } = case.proved.public;
+    assert_eq!((of_circuit, chi), (digest, Fr::from_be_bytes_mod_order(&hash)));
+    assert_eq!(fold, data.iter().zip(1u64..).map(|(datum, power)| *datum * chi.pow([power])).sum::<Fr>());
+    assert_eq!(data[0], case.proved.statement);
 }
 
 /// FS3: the forger for a transcript that forgets `m`. It claims another output, sends whatever rounds it likes, computes the `a` that they ask for, and then, since

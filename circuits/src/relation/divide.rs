@@ -9,6 +9,12 @@
 //! `2z + D` by `2D >= 2` with remainder, whose quotient `q + over = floor((2z + D) / 2D)` is `z / D` rounded, halves upwards: `|q + over| · 2D < 2^126` is far below the field's order, so the equation
 //! holds between integers. The table makes `q` the clamp, as in [`super::requantise`].
 //!
+//! *Whatever the weights.* Committed weights outside their range can make `D` and `z` any elements of the field.
+//! `N = 2D` is still `rem + rest + 1`, a positive integer below `2^63`, though `D` may be half of an odd one; and twice
+//! the first equation is `4z + N = 2(N·(q + over) + rem)` with `0 <= rem < N`. The right side, below `2^128`, is another
+//! number for each `(q + over, rem)`. So there is one solution or none: `D = 0` and negative ones have none.
+//! `tests/uniqueness.rs` tries everything for small tables.
+//!
 //! *Bounds.* `D` is at least 1 in every cell, `2D - 1` fits the limbs, and the quotient by the least `D` fits clamp and limbs.
 
 use super::limbs::Limbs;

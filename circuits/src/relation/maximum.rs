@@ -8,7 +8,7 @@
 //! *One solution.* By the table `e` is 1 exactly where `d = 0`, and `d = m - z >= 0` is small. By the count at least one place that counts has `d = 0`, so `m` is one of the row's `z`, and it is not less than any: it is
 //! their maximum. `d`, `y`, `e` and `c` follow.
 //!
-//! *Bounds.* The largest `z` less the smallest fits the table. The maximum lies in the interval of `z`.
+//! *Bounds.* The largest `z` less the smallest fits the table. The maximum lies in the interval of `z`, and `|z| < 2^31`, so that a cell holds it.
 //!
 //! Softmax reads `y = exp(-d)`: maximum and exponential cost one lookup an element. ArgMax reads `e`.
 
@@ -111,6 +111,7 @@ pub(super) fn bounds(index: usize, z: Interval, (table, range): (&Table, (i32, i
     if distance > table.max().into() {
         return Err(ModelError::MaximumRange { layer: index, distance, bits: table.bits });
     }
+    super::exact::bounds(index, z)?;
     let pre = (0, distance);
     let post = if table.is_identity() { pre } else { (range.0.into(), range.1.into()) };
     Ok(RuleBounds::of(Columns { pre, post, max: z }))

@@ -301,3 +301,59 @@ impl WrappedProof {
         Ok(Self { snark, digest, value, rho, delta, point, witness, mask, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_bn254::G2Affine;
+
+    /// FS4: `μ`, by which the SNARK's equation and the opening's are joined, is the hash that section 8 names, and each word of what it
+    /// hashes moves it: the last point of the opening too, which no challenge of the opening comes after. If it did not move `μ`, the error of
+    /// one equation could be cancelled in the other.
+    #[test]
+    fn fs4_the_merge_comes_after_the_last_point_of_the_opening() {
+        let g1 = |n: u64| (G1Affine::generator() * Fr::from(n)).into_affine();
+        let g2 = (G2Affine::generator() * Fr::from(7u64)).into_affine();
+        let points: Vec<u8> = (1..=7).flat_map(|n| encode::g1_bytes(&g1(n))).collect();
+        let values: Vec<u8> = (1..=6u64).flat_map(|n| encode::fr_word(&Fr::from(n))).collect();
+        let opening = [points, values].concat();
+        let snark = [&encode::g1_bytes(&g1(11))[..], &encode::g2_bytes(&g2), &encode::g1_bytes(&g1(12))].concat();
+        let public = PublicInputs { hash: [3; 32], digest: Fr::from(1u64), chi: Fr::from(2u64), fold: Fr::from(5u64) };
+        let merge = |public: &PublicInputs, snark: &[u8], opening: &[u8]| {
+            let mut reader = Reader::new(snark);
+            let (a, b, c) = (reader.g1().unwrap(), reader.g2().unwrap(), reader.g1().unwrap());
+            let [digest, value, rho, delta] = [Fr::from(1u64); 4];
+            let snark = Snark::Groth16(Box::new(ark_groth16::Proof { a, b, c }));
+            let opening = Opening::from_bytes(opening).unwrap();
+            merge_scalar(
+                public,
+                &WrappedProof { snark, digest, value, rho, delta, point: Vec::new(), witness: Vec::new(), mask: g1(1), opening },
+            )
+        };
+        let before = merge(&public, &snark, &opening);
+        let fold = encode::fr_word(&public.fold);
+        let all = [&b"assay-merge-v1"[..], &public.hash, &fold, &snark, &opening];
+        assert_eq!(before, Fr::from_be_bytes_mod_order(&encode::keccak(&all)));
+
+        assert_ne!(merge(&PublicInputs { hash: [4; 32], ..public }, &snark, &opening), before);
+        assert_ne!(merge(&PublicInputs { fold: Fr::from(6u64), ..public }, &snark, &opening), before);
+        for at in 0..7 {
+            let mut other = opening.clone();
+            other[64 * at..64 * (at + 1)].copy_from_slice(&encode::g1_bytes(&g1(99)));
+            assert_ne!(merge(&public, &snark, &other), before, "point {at}");
+        }
+        for at in 14..20 {
+            let mut other = opening.clone();
+            other[32 * at + 31] ^= 1;
+            assert_ne!(merge(&public, &snark, &other), before, "value {at}");
+        }
+        let others = [
+            [&encode::g1_bytes(&g1(13))[..], &snark[64..]].concat(),
+            [&snark[..64], &encode::g2_bytes(&-g2), &snark[192..]].concat(),
+            [&snark[..192], &encode::g1_bytes(&g1(13))].concat(),
+        ];
+        for (at, other) in others.iter().enumerate() {
+            assert_ne!(merge(&public, other, &opening), before, "part {at} of the SNARK");
+        }
+    }
+}
