@@ -1,0 +1,1 @@
+//! What each relation costs.
