@@ -1,0 +1,219 @@
+//! Wrapped proofs of the kinds of networks that people have: transformers, recurrences, convolutions. Each is a folder with
+//! network.onnx, calibration.json and inputs.json: those of fixtures/networks, and of the folder that `ASSAY_BENCH_NETWORKS` names
+//! (`fixtures/networks.py` makes the large ones; docs/benchmarks.md has the command).
+//!
+//! `cargo bench -p assay-benches --bench folders -- NAME ...` measures some of them, and without names all. LeNet-5 is measured just
+//! before each: on a machine with other work the ratio to it means more than the seconds. With `ASSAY_BENCH_WRITE=1` the tables go to
+//! docs/benchmarks.md. A network is compiled in one process and measured in another, so that peak memory is the prover's.
+
+use assay_benches::{Job, Measured, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
+use assay_circuits::batch::Batch;
+use assay_circuits::exec::quantise_input;
+use assay_circuits::model::Architecture;
+use assay_circuits::sample;
+use assay_circuits::shape::Shape;
+use assay_compiler::{Calibration, Options, Report, compile, wanted};
+use assay_prover::package::{Metadata, Package};
+use assay_prover::srs::Srs;
+use assay_prover::wrap::System;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Names the folder of the large networks.
+const MORE: &str = "ASSAY_BENCH_NETWORKS";
+
+/// Seconds of a wrapped proof that two idle cores should not exceed.
+const GOALS: [(&str, f64); 5] = [("gpt4", 0.8), ("digits_vit", 0.4), ("digits_vit_token", 0.4), ("lstm32", 0.4), ("mobilenetv2", 0.6)];
+
+/// What compiling finds, as far as the tables have it.
+#[derive(Serialize, Deserialize)]
+struct Compilation {
+    seconds: f64,
+    parameters: u64,
+    layers: usize,
+    widths: [u8; 3],
+    lookups: u64,
+    table_rows: u64,
+    witness_cells: u64,
+    /// Mean error, or a fifth of the largest, as a share of the range.
+    error: f64,
+    met: bool,
+    agreement: f64,
+    predicted_s: f64,
+    gas: u64,
+    log_chunk: u32,
+    /// The layers that lose most, and how much.
+    losses: Vec<(String, f64)>,
+}
+
+fn main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // before the change of folder: the caller's path
+    let more = std::env::var_os(MORE).map(|folder| std::path::absolute(folder).expect("a path"));
+    std::env::set_current_dir(&root).expect("the repository's root");
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["compile", folder, package] => found(&compiled(Path::new(folder), Path::new(package))),
+        ["measure", folder, package] => found(&measured(Path::new(folder), Path::new(package))),
+        ["LeNet-5"] => found(&reference()),
+        ref names => table(&folders(more, names)),
+    }
+}
+
+/// All folders, or those with these names; by name.
+fn folders(more: Option<PathBuf>, names: &[&str]) -> Vec<(String, PathBuf)> {
+    let mut all: Vec<(String, PathBuf)> = Vec::new();
+    for place in [Some(PathBuf::from("fixtures/networks")), more].into_iter().flatten() {
+        let entries = std::fs::read_dir(&place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
+        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.join("network.onnx").exists());
+        all.extend(paths.map(|path| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), path)));
+    }
+    all.sort();
+    all.dedup_by(|a, b| a.0 == b.0);
+    all.retain(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
+    all
+}
+
+/// The command line's rule: the smallest chunks that leave two of weights and two of the witness.
+fn choose_log_chunk(architecture: &Architecture) -> u32 {
+    let mut chunks = 0;
+    for log in 14..=17 {
+        let [weights, tables, input, witness] = Shape::new(architecture.clone(), log).expect("a shape").chunk_counts();
+        if weights <= 2 && witness <= 2 {
+            return log;
+        }
+        chunks = weights + tables + input + witness;
+    }
+    if chunks > 12 { 18 } else { 17 }
+}
+
+fn compiled(folder: &Path, package: &Path) -> Compilation {
+    let calibration = Calibration::read(&folder.join("calibration.json")).expect("calibration");
+    let start = Instant::now();
+    let compiled = compile(&folder.join("network.onnx"), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
+    let seconds = start.elapsed().as_secs_f64();
+    let log_chunk = choose_log_chunk(&compiled.architecture);
+    let metadata = Metadata { layer_names: compiled.layer_names, ..Metadata::default() };
+    let srs = Srs::development(log_chunk);
+    let made = Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs).expect("a package");
+    made.write(package).expect("written");
+    let chunks = made.model.shape.chunk_counts().iter().sum::<usize>() as u64;
+    let Report { parameters, layers, widths, cost, accuracy, accuracy_met, losses, .. } = compiled.report;
+    Compilation {
+        seconds,
+        parameters,
+        layers,
+        widths: [widths.table_bits, widths.shift, widths.weight_bits],
+        lookups: cost.lookups,
+        table_rows: cost.table_rows,
+        witness_cells: cost.witness_cells,
+        error: accuracy.worst(),
+        met: accuracy_met,
+        agreement: accuracy.top1_agreement,
+        predicted_s: cost.predicted_seconds,
+        gas: cost.with_chunks(log_chunk, chunks).predicted_gas,
+        log_chunk,
+        losses: losses.into_iter().map(|loss| (loss.layer, loss.added)).collect(),
+    }
+}
+
+fn measured(folder: &Path, package: &Path) -> Measured {
+    let Package { model, weights, .. } = Package::read(package).expect("the package that was just written");
+    let (architecture, log_chunk) = (model.shape.architecture.clone(), model.shape.layout.log_chunk);
+    drop(model);
+    let inputs = Calibration::read(&folder.join("inputs.json")).and_then(|inputs| inputs.samples(&wanted(&architecture))).expect("inputs");
+    let cells = quantise_input(&architecture, &inputs[0]).expect("finite").cells;
+    measure(Job { architecture, weights, log_chunk, wrap: Some(System::Universal), batch: Batch::joint(0), cells })
+}
+
+/// What the others are compared with: a network that every version of this bench has measured.
+fn reference() -> Measured {
+    let (architecture, weights) = sample::lenet5();
+    let cells = sample::random_input(&architecture, 1);
+    measure(Job { architecture, weights, log_chunk: 16, wrap: Some(System::Universal), batch: Batch::joint(0), cells })
+}
+
+fn table(folders: &[(String, PathBuf)]) {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let yardstick = format!(
+        "{cores} cores; best of {RUNS}; wall (CPU) seconds, wrapped; a multiplication in F takes {:.0} ns in this run",
+        yardstick_ns()
+    );
+    let heads = [
+        "network | proof (CPU), c | LeNet-5 just before | ratio (of CPU) | goal | rows (log2) | verify | proof | peak | gas, predicted",
+        "network | parameters | layers | tables, shift, weights | lookups, table rows | witness cells | error (goal 0.1 %) | top-1 | compiled in",
+        "network | seconds per phase",
+    ];
+    let mut tables: Vec<Vec<String>> =
+        heads.iter().map(|head| vec![format!("| {head} |"), format!("|{}", "---|".repeat(head.split('|').count()))]).collect();
+    println!("{yardstick}\n{}", tables[0].join("\n"));
+    let package = std::env::temp_dir().join(format!("assay-bench-{}.assay", std::process::id()));
+    let mut bars = Vec::new();
+    for (name, folder) in folders {
+        let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
+        let Some(compilation) = child::<Compilation>(&["compile", &folder, &package]) else {
+            println!("| {name} | does not compile |");
+            continue;
+        };
+        let both = (child::<Measured>(&["LeNet-5"]), child::<Measured>(&["measure", &folder, &package]));
+        let (Some(reference), Some(found)) = both else {
+            println!("| {name} | is not proven |");
+            continue;
+        };
+        let goal = GOALS.iter().find(|(network, _)| network == name).map_or_else(String::new, |(_, seconds)| format!("{seconds} s"));
+        let phases: Vec<String> = found.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
+        let c = compilation;
+        let lines = [
+            format!(
+                "{name} | {:.2} s ({:.2}), {} | {:.2} s ({:.2}) | {:.2} ({:.2}) | {goal} | {} | {:.1} ms | {:.1} kB | {} MiB | {}",
+                found.wall_s,
+                found.cpu_s,
+                found.log_chunk,
+                reference.wall_s,
+                reference.cpu_s,
+                found.wall_s / reference.wall_s,
+                found.cpu_s / reference.cpu_s,
+                rows(&found),
+                found.verify_ms,
+                found.proof_bytes as f64 / 1e3,
+                found.peak_mib,
+                c.gas
+            ),
+            format!(
+                "{name} | {} | {} | {}, {}, {} | {}, {} | {} | {:.3} %{} | {:.1} % | {:.0} s",
+                c.parameters,
+                c.layers,
+                c.widths[0],
+                c.widths[1],
+                c.widths[2],
+                c.lookups,
+                c.table_rows,
+                c.witness_cells,
+                100.0 * c.error,
+                if c.met { "" } else { ", missed" },
+                100.0 * c.agreement,
+                c.seconds
+            ),
+            format!("{name} | {}", phases.join(", ")),
+        ];
+        for (table, line) in tables.iter_mut().zip(lines) {
+            table.push(format!("| {line} |"));
+        }
+        println!("{}", tables.iter().filter_map(|table| table.last()).cloned().collect::<Vec<_>>().join("\n    "));
+        if !c.met {
+            let losses: Vec<String> = c.losses.iter().map(|(layer, added)| format!("{layer} {added:.1e}")).collect();
+            println!("    loses most: {}", losses.join(", "));
+        }
+        bars.push(bar(name, &found));
+    }
+    // it is not there if nothing was compiled
+    let _ = std::fs::remove_file(&package);
+    if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
+        let parts: Vec<String> = std::iter::once(yardstick).chain(tables.iter().map(|table| table.join("\n"))).collect();
+        write("folders", &parts.join("\n\n"));
+        let kinds: Vec<String> = assay_benches::PHASES.iter().map(|phase| phase.to_lowercase()).collect();
+        let chart = chart::bars("Whole proof, wrapped: transformers, recurrences, convolutions", &kinds, &bars);
+        std::fs::write("docs/benchmarks-folders.svg", chart).expect("docs");
+    }
+}
