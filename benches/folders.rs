@@ -55,7 +55,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["compile", folder, package] => found(&compiled(Path::new(folder), Path::new(package))),
-        ["measure", folder, package] => found(&measured(Path::new(folder), Path::new(package))),
+        ["measure", folder, package] => found(&measured(Path::new(folder), Path::new(package), None)),
+        // with another chunk size
+        ["measure", folder, package, log] => found(&measured(Path::new(folder), Path::new(package), log.parse().ok())),
         ["LeNet-5"] => found(&reference()),
         ref names => table(&folders(more, names)),
     }
@@ -118,9 +120,9 @@ fn compiled(folder: &Path, package: &Path) -> Compilation {
     }
 }
 
-fn measured(folder: &Path, package: &Path) -> Measured {
+fn measured(folder: &Path, package: &Path, log_chunk: Option<u32>) -> Measured {
     let Package { model, weights, .. } = Package::read(package).expect("the package that was just written");
-    let (architecture, log_chunk) = (model.shape.architecture.clone(), model.shape.layout.log_chunk);
+    let (architecture, log_chunk) = (model.shape.architecture.clone(), log_chunk.unwrap_or(model.shape.layout.log_chunk));
     drop(model);
     let inputs = Calibration::read(&folder.join("inputs.json")).and_then(|inputs| inputs.samples(&wanted(&architecture))).expect("inputs");
     let cells = quantise_input(&architecture, &inputs[0]).expect("finite").cells;
