@@ -6,7 +6,7 @@
 //! before each: on a machine with other work the ratio to it means more than the seconds. With `ASSAY_BENCH_WRITE=1` the tables go to
 //! docs/benchmarks.md. A network is compiled in one process and measured in another, so that peak memory is the prover's.
 
-use assay_benches::{Job, Measured, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
+use assay_benches::{Job, Measured, PHASES, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
 use assay_circuits::model::Architecture;
@@ -40,11 +40,7 @@ struct Compilation {
     error: f64,
     met: bool,
     agreement: f64,
-    predicted_s: f64,
     gas: u64,
-    log_chunk: u32,
-    /// The layers that lose most, and how much.
-    losses: Vec<(String, f64)>,
 }
 
 fn main() {
@@ -101,7 +97,7 @@ fn compiled(folder: &Path, package: &Path) -> Compilation {
     let made = Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs).expect("a package");
     made.write(package).expect("written");
     let chunks = made.model.shape.chunk_counts().iter().sum::<usize>() as u64;
-    let Report { parameters, layers, widths, cost, accuracy, accuracy_met, losses, .. } = compiled.report;
+    let Report { parameters, layers, widths, cost, accuracy, accuracy_met, .. } = compiled.report;
     Compilation {
         seconds,
         parameters,
@@ -113,10 +109,7 @@ fn compiled(folder: &Path, package: &Path) -> Compilation {
         error: accuracy.worst(),
         met: accuracy_met,
         agreement: accuracy.top1_agreement,
-        predicted_s: cost.predicted_seconds,
         gas: cost.with_chunks(log_chunk, chunks).predicted_gas,
-        log_chunk,
-        losses: losses.into_iter().map(|loss| (loss.layer, loss.added)).collect(),
     }
 }
 
@@ -136,47 +129,43 @@ fn reference() -> Measured {
     measure(Job { architecture, weights, log_chunk: 16, wrap: Some(System::Universal), batch: Batch::joint(0), cells })
 }
 
-fn table(folders: &[(String, PathBuf)]) {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let yardstick = format!(
-        "{cores} cores; best of {RUNS}; wall (CPU) seconds, wrapped; a multiplication in F takes {:.0} ns in this run",
-        yardstick_ns()
-    );
-    let heads = [
-        "network | proof (CPU), c | LeNet-5 just before | ratio (of CPU) | goal | rows (log2) | verify | proof | peak | gas, predicted",
-        "network | parameters | layers | tables, shift, weights | lookups, table rows | witness cells | error (goal 0.1 %) | top-1 | compiled in",
-        "network | seconds per phase",
-    ];
-    let mut tables: Vec<Vec<String>> =
-        heads.iter().map(|head| vec![format!("| {head} |"), format!("|{}", "---|".repeat(head.split('|').count()))]).collect();
-    println!("{yardstick}\n{}", tables[0].join("\n"));
-    let package = std::env::temp_dir().join(format!("assay-bench-{}.assay", std::process::id()));
-    let mut bars = Vec::new();
-    for (name, folder) in folders {
-        let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
-        let Some(compilation) = child::<Compilation>(&["compile", &folder, &package]) else {
-            println!("| {name} | does not compile |");
-            continue;
-        };
-        let both = (child::<Measured>(&["LeNet-5"]), child::<Measured>(&["measure", &folder, &package]));
-        let (Some(reference), Some(found)) = both else {
-            println!("| {name} | is not proven |");
-            continue;
-        };
-        let goal = GOALS.iter().find(|(network, _)| network == name).map_or_else(String::new, |(_, seconds)| format!("{seconds} s"));
+/// A network's row in all tables.
+struct Row {
+    name: String,
+    compilation: Compilation,
+    found: Measured,
+    reference: Measured,
+}
+
+const HEADS: [&str; 3] = [
+    "network | proof (CPU), c | LeNet-5 just before | ratio of CPU | idle | goal | rows (log2) | verify | proof | peak | gas, predicted",
+    "network | parameters | layers | tables, shift, weights | lookups, table rows | witness cells | error | top-1 | compiled in",
+    "network | seconds per phase",
+];
+
+impl Row {
+    /// Seconds on idle cores, estimated: other work stretches wall time far more than the threads' own.
+    fn idle(&self, idle_reference: f64) -> f64 {
+        self.found.cpu_s / self.reference.cpu_s * idle_reference
+    }
+
+    /// Its lines, in the order of [`HEADS`].
+    fn lines(&self, idle_reference: f64) -> [String; 3] {
+        let Self { name, compilation: c, found, reference } = self;
+        let idle = self.idle(idle_reference);
+        let goal = GOALS.iter().find(|(network, _)| network == name);
+        let goal = goal.map_or_else(String::new, |(_, s)| format!("{s} s, {}", if idle <= *s { "met" } else { "missed" }));
         let phases: Vec<String> = found.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
-        let c = compilation;
-        let lines = [
+        [
             format!(
-                "{name} | {:.2} s ({:.2}), {} | {:.2} s ({:.2}) | {:.2} ({:.2}) | {goal} | {} | {:.1} ms | {:.1} kB | {} MiB | {}",
+                "{name} | {:.2} s ({:.2}), {} | {:.2} s ({:.2}) | {:.2} | {idle:.2} s | {goal} | {} | {:.1} ms | {:.1} kB | {} MiB | {}",
                 found.wall_s,
                 found.cpu_s,
                 found.log_chunk,
                 reference.wall_s,
                 reference.cpu_s,
-                found.wall_s / reference.wall_s,
                 found.cpu_s / reference.cpu_s,
-                rows(&found),
+                rows(found),
                 found.verify_ms,
                 found.proof_bytes as f64 / 1e3,
                 found.peak_mib,
@@ -198,24 +187,55 @@ fn table(folders: &[(String, PathBuf)]) {
                 c.seconds
             ),
             format!("{name} | {}", phases.join(", ")),
-        ];
-        for (table, line) in tables.iter_mut().zip(lines) {
-            table.push(format!("| {line} |"));
+        ]
+    }
+}
+
+fn table(folders: &[(String, PathBuf)]) {
+    let ns = yardstick_ns();
+    let package = std::env::temp_dir().join(format!("assay-bench-{}.assay", std::process::id()));
+    let mut all: Vec<Row> = Vec::new();
+    for (name, folder) in folders {
+        let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
+        let Some(compilation) = child::<Compilation>(&["compile", &folder, &package]) else {
+            println!("{name} does not compile");
+            continue;
+        };
+        let both = (child::<Measured>(&["LeNet-5"]), child::<Measured>(&["measure", &folder, &package]));
+        let (Some(reference), Some(found)) = both else {
+            println!("{name} is not proven");
+            continue;
+        };
+        all.push(Row { name: name.clone(), compilation, found, reference });
+        if let Some(row) = all.last() {
+            println!("{}", row.lines(row.reference.wall_s).join("\n    "));
         }
-        println!("{}", tables.iter().filter_map(|table| table.last()).cloned().collect::<Vec<_>>().join("\n    "));
-        if !c.met {
-            let losses: Vec<String> = c.losses.iter().map(|(layer, added)| format!("{layer} {added:.1e}")).collect();
-            println!("    loses most: {}", losses.join(", "));
+        // after each network, so that a run that is stopped leaves what it found
+        if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
+            write("folders", &text(&all, ns));
+            let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
+            let bars: Vec<chart::Bar> = all.iter().map(|row| bar(&row.name, &row.found)).collect();
+            let chart = chart::bars("Whole proof, wrapped: transformers, recurrences, convolutions", &kinds, &bars);
+            std::fs::write("docs/benchmarks-folders.svg", chart).expect("docs");
         }
-        bars.push(bar(name, &found));
     }
     // it is not there if nothing was compiled
     let _ = std::fs::remove_file(&package);
-    if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
-        let parts: Vec<String> = std::iter::once(yardstick).chain(tables.iter().map(|table| table.join("\n"))).collect();
-        write("folders", &parts.join("\n\n"));
-        let kinds: Vec<String> = assay_benches::PHASES.iter().map(|phase| phase.to_lowercase()).collect();
-        let chart = chart::bars("Whole proof, wrapped: transformers, recurrences, convolutions", &kinds, &bars);
-        std::fs::write("docs/benchmarks-folders.svg", chart).expect("docs");
+    println!("\n{}", text(&all, ns));
+}
+
+/// The tables.
+fn text(all: &[Row], ns: f64) -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let fastest = all.iter().map(|row| row.reference.wall_s).fold(f64::MAX, f64::min);
+    let mut parts = vec![format!(
+        "{cores} cores; best of {RUNS}; wall (CPU) seconds, wrapped; a multiplication in F takes {ns:.0} ns in this run; \
+         \"idle\" is the ratio of CPU seconds times LeNet-5's fastest proof of this run, {fastest:.2} s"
+    )];
+    for (at, head) in HEADS.iter().enumerate() {
+        let head = format!("| {head} |\n|{}", "---|".repeat(head.split('|').count()));
+        let lines = all.iter().map(|row| format!("| {} |", row.lines(fastest)[at]));
+        parts.push(std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n"));
     }
+    parts.join("\n\n")
 }
