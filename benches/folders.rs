@@ -59,7 +59,7 @@ fn main() {
     }
 }
 
-/// All folders, or those with these names; by name.
+/// All folders by name, or those with these names in their order.
 fn folders(more: Option<PathBuf>, names: &[&str]) -> Vec<(String, PathBuf)> {
     let mut all: Vec<(String, PathBuf)> = Vec::new();
     for place in [Some(PathBuf::from("fixtures/networks")), more].into_iter().flatten() {
@@ -69,8 +69,11 @@ fn folders(more: Option<PathBuf>, names: &[&str]) -> Vec<(String, PathBuf)> {
     }
     all.sort();
     all.dedup_by(|a, b| a.0 == b.0);
-    all.retain(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
-    all
+    if names.is_empty() {
+        return all;
+    }
+    let named = |name: &&str| all.iter().find(|(have, _)| have == name).cloned().unwrap_or_else(|| panic!("there is no {name}"));
+    names.iter().map(named).collect()
 }
 
 /// The command line's rule: the smallest chunks that leave two of weights and two of the witness.

