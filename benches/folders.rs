@@ -1,10 +1,11 @@
-//! Wrapped proofs of the kinds of networks that people have: transformers, recurrences, convolutions. Each is a folder with
-//! network.onnx, calibration.json and inputs.json: those of fixtures/networks, and of the folder that `ASSAY_BENCH_NETWORKS` names
-//! (`fixtures/networks.py` makes the large ones; docs/benchmarks.md has the command).
+//! Wrapped proofs of the kinds of networks that people have: transformers, recurrences, convolutions. Each is a folder
+//! with network.onnx, calibration.json and inputs.json: those of fixtures/networks, and of the folder that
+//! `ASSAY_BENCH_NETWORKS` names (`fixtures/networks.py` makes the large ones; docs/benchmarks.md has the command).
 //!
-//! `cargo bench -p assay-benches --bench folders -- NAME ...` measures some of them, and without names all. LeNet-5 is measured just
-//! before each: on a machine with other work the ratio to it means more than the seconds. With `ASSAY_BENCH_WRITE=1` the tables go to
-//! docs/benchmarks.md. A network is compiled in one process and measured in another, so that peak memory is the prover's.
+//! `cargo bench -p assay-benches --bench folders -- NAME ...` measures some of them, and without names all. LeNet-5 is
+//! measured just before each: on a machine with other work the ratio to it means more than the seconds. With
+//! `ASSAY_BENCH_WRITE=1` the tables go to docs/benchmarks.md. A network is compiled in one process and measured in
+//! another, so that peak memory is the prover's.
 
 use assay_benches::{Job, Measured, PHASES, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
 use assay_circuits::batch::Batch;
@@ -147,7 +148,8 @@ const HEADS: [&str; 3] = [
 ];
 
 impl Row {
-    /// What the cores would take if they did nothing else and were used evenly: other work stretches wall time far more than the threads' own.
+    /// What the cores would take if they did nothing else and were used evenly: other work stretches wall time far more
+    /// than the threads' own.
     fn least(&self) -> f64 {
         self.found.cpu_s / cores() as f64
     }

@@ -1,5 +1,5 @@
-//! Whole networks, from ONNX to a verified proof: trained and random ones of the kinds that people have, at the settings that the
-//! command line takes by default.
+//! Whole networks, from ONNX to a verified proof: trained and random ones of the kinds that people have, at the
+//! settings that the command line takes by default.
 
 use assay_circuits::Fr;
 use assay_circuits::exec::quantise_input;
@@ -12,8 +12,8 @@ use assay_prover::wrap::{self, System, WrapProvingKey, WrappedProof};
 use assay_tests::{Network, answers, fixture};
 use std::sync::{Arc, LazyLock, Mutex};
 
-/// Networks that miss their target at the default settings: the share of the range that they stay within, and why. One that meets its
-/// target must not be here.
+/// Networks that miss their target at the default settings: the share of the range that they stay within, and why. One
+/// that meets its target must not be here.
 const MISSES: [(&str, f64, &str); 1] = [(
     "gpt_quarter",
     0.002,
@@ -21,7 +21,8 @@ const MISSES: [(&str, f64, &str); 1] = [(
      after the point; and 1/sqrt(8) takes 14, so queries and keys keep 5 and 6",
 )];
 
-/// How far above its bound the largest error may be on samples that the compiler has not seen. The mean has no such margin.
+/// How far above its bound the largest error may be on samples that the compiler has not seen. The mean has no such
+/// margin.
 const UNSEEN: f64 = 1.5;
 
 /// The networks with what they compile to, each once for all tests.
@@ -49,8 +50,8 @@ fn looser(name: &str) -> Option<f64> {
     MISSES.iter().find(|(miss, ..)| *miss == name).map(|(_, bound, _)| *bound)
 }
 
-/// Defends what the compiler promises without any options: each network is compiled and meets the target, or is known to miss it and
-/// how far. Nothing else is silently let off.
+/// Defends what the compiler promises without any options: each network is compiled and meets the target, or is known
+/// to miss it and how far. Nothing else is silently let off.
 #[test]
 fn every_network_meets_its_target() {
     let options = Options::default();
@@ -103,8 +104,8 @@ fn published(name: &str) -> f64 {
     cell.parse().expect("a number of percent")
 }
 
-/// Defends what a user sees: integers recognise as many of the 200 test digits as the float network did when it was trained, give or
-/// take a point.
+/// Defends what a user sees: integers recognise as many of the 200 test digits as the float network did when it was
+/// trained, give or take a point.
 #[test]
 fn the_digits_are_recognised() {
     let file = fixture("models/digits_test.npz");
@@ -125,8 +126,8 @@ fn the_digits_are_recognised() {
     assert!(networks > 0);
 }
 
-/// Compiles a network, proves its first sample with the universal wrap, and verifies the proof with nothing but what a buyer has: the
-/// key's file and the proof's bytes.
+/// Compiles a network, proves its first sample with the universal wrap, and verifies the proof with nothing but what a
+/// buyer has: the key's file and the proof's bytes.
 fn proven(name: &str) {
     let (network, compiled) = chosen(|other| other == name).next().unwrap_or_else(|| panic!("{name} is not in fixtures/networks"));
     let samples = network.samples("inputs.json").samples(&wanted(&compiled.architecture)).expect("the model's inputs");
