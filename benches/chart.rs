@@ -8,13 +8,17 @@ const TEXT: &str = "#7f7f7f";
 
 /// A bar: its label and the length of each part.
 pub struct Bar {
+    /// Beside it.
     pub label: String,
+    /// In the order of the kinds.
     pub parts: Vec<f64>,
 }
 
 /// A line: its label and its points.
 pub struct Line {
+    /// In the legend.
     pub label: String,
+    /// Both coordinates of each.
     pub points: Vec<(f64, f64)>,
 }
 

@@ -3,25 +3,19 @@
 //! `cargo bench -p assay-benches` prints the tables; with `ASSAY_BENCH_WRITE=1` (`make bench`) it also rewrites them in docs/benchmarks.md and the charts
 //! beside it. Each measurement is a process of its own, so that peak memory is its own. Figures of one run belong together; no test asserts any of them.
 
-mod chart;
-
-use ark_ff::Field;
+use assay_benches::{Job, Measured, PHASES, RUNS, bar, chart, count, found, measure, rows, run, write, yardstick_ns};
 use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::model::{Architecture, Weights};
-use assay_circuits::plonk::BLINDING_ROWS;
 use assay_circuits::sample;
-use assay_circuits::shape::Shape;
 use assay_compiler::{Calibration, Options};
 use assay_prover::control::Control;
-use assay_prover::native;
 use assay_prover::package::{Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
-use assay_prover::wrap::{self, System, WrapProvingKey};
-use serde::{Deserialize, Serialize};
+use assay_prover::wrap::System;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 /// A network: its ONNX file and calibration samples, if it has any, what stands in for it where they have not been made, and the chunk sizes for
@@ -76,25 +70,6 @@ const GROWTH: [Growth; 3] = [
     }),
 ];
 
-/// Runs of each measurement; the best counts.
-const RUNS: usize = 3;
-
-#[derive(Serialize, Deserialize)]
-struct Measured {
-    parameters: usize,
-    log_chunk: u32,
-    wall_s: f64,
-    cpu_s: f64,
-    verify_ms: f64,
-    proof_bytes: usize,
-    /// Of the wrap's circuit: rows or constraints.
-    size: usize,
-    chunks: [usize; 4],
-    setup_s: f64,
-    peak_mib: u64,
-    phases: Vec<(String, f64)>,
-}
-
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::set_current_dir(&root).expect("the repository's root");
@@ -106,9 +81,7 @@ fn main() {
         let number = |at: usize| rest.get(at).and_then(|log| log.parse().ok());
         let wrap = System::ALL.into_iter().find(|wrap| wrap.name() == mode);
         assert!(wrap.is_some() || mode == "inner", "{mode} is no kind of proof");
-        let measured = measure(&NETWORKS[index], wrap, number(0), number(1).unwrap_or(0));
-        println!("{}", serde_json::to_string(&measured).expect("plain data"));
-        return;
+        return found(&measure(job(&NETWORKS[index], wrap, number(0), number(1).unwrap_or(0))));
     }
     if let [_, mode] = arguments.as_slice()
         && mode == "growth"
@@ -172,8 +145,8 @@ fn main() {
             phases.push(format!("| {} | {proof} | {} | {:.1} |", network.name, list.join(", "), measured.setup_s));
             println!("    {}", phases.last().map_or("", String::as_str));
         }
-        inner_bars.push(bar(network, &inner));
-        whole_bars.push(bar(network, &whole));
+        inner_bars.push(bar(network.name, &inner));
+        whole_bars.push(bar(network.name, &whole));
         if index < 2 {
             ratios.extend(rival(network, &whole));
         }
@@ -186,7 +159,7 @@ fn main() {
     lines.push(String::new());
     lines.extend(ratios);
     if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
-        write(&lines.join("\n"));
+        write("table", &lines.join("\n"));
         let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
         std::fs::write("docs/benchmarks-inner.svg", chart::bars("Inner proof", &kinds, &inner_bars)).expect("docs");
         let title = "Wrapped proof of a batch of LeNet-5 inferences, for each of them";
@@ -225,24 +198,6 @@ fn batches() -> (Vec<String>, chart::Line) {
     (lines, chart::Line { label: "seconds per inference".to_owned(), points })
 }
 
-/// Rows in use, and the log of the rows that the circuit is filled up to.
-fn rows(measured: &Measured) -> String {
-    format!("{} ({})", measured.size, (measured.size + BLINDING_ROWS).next_power_of_two().ilog2())
-}
-
-/// Phases in the order and colours of the charts.
-const PHASES: [&str; 8] = ["Commit", "Lookup", "Linear", "Batch", "Opening", "WrapWitness", "Wrap", "other"];
-
-fn bar(network: &Network, measured: &Measured) -> chart::Bar {
-    let seconds = |name: &str| measured.phases.iter().filter(|(phase, _)| phase == name).map(|(_, s)| s).sum::<f64>();
-    let mut parts: Vec<f64> = PHASES.iter().map(|phase| seconds(phase)).collect();
-    let named: f64 = parts.iter().sum();
-    if let Some(other) = parts.last_mut() {
-        *other = (measured.wall_s - named).max(0.0);
-    }
-    chart::Bar { label: network.name.to_owned(), parts }
-}
-
 /// Inner proofs of [`GROWTH`], best of [`RUNS`], all with chunks of 2^12: prints them, and with `ASSAY_BENCH_WRITE` draws them.
 fn growth() {
     let srs = || Srs::development(12);
@@ -271,24 +226,9 @@ fn growth() {
     }
 }
 
-/// Nonzero weights and biases.
-fn count(weights: &Weights) -> usize {
-    let matrices = weights.matrices.iter().flatten().filter(|w| **w != 0).count();
-    matrices + weights.biases.iter().flatten().filter(|b| **b != 0).count()
-}
-
 /// Measures in a process of its own.
 fn child(mode: &str, index: usize, options: &[&str]) -> Measured {
-    let output = run(&[&[mode, &index.to_string()], options].concat());
-    let line = output.lines().last().unwrap_or_default();
-    serde_json::from_str(line).unwrap_or_else(|_| panic!("{mode} {index}: {output}"))
-}
-
-/// What this program prints with these arguments; its errors go where ours go.
-fn run(arguments: &[&str]) -> String {
-    let program = std::env::current_exe().expect("this program");
-    let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output().expect("it starts");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    assay_benches::child(&[&[mode, &index.to_string()], options].concat()).unwrap_or_else(|| panic!("{mode} {index} measures nothing"))
 }
 
 fn load(network: &Network) -> (Architecture, Weights) {
@@ -302,105 +242,12 @@ fn load(network: &Network) -> (Architecture, Weights) {
     (compiled.architecture, compiled.weights)
 }
 
-fn measure(network: &Network, wrap: Option<System>, log_chunk: Option<u32>, log_batch: u32) -> Measured {
+fn job(network: &Network, wrap: Option<System>, log_chunk: Option<u32>, log_batch: u32) -> Job {
     let (architecture, weights) = load(network);
     let log_chunk = log_chunk.unwrap_or(if wrap.is_some() { network.log_chunk_gas } else { network.log_chunk_latency });
-    let parameters = count(&weights);
     let batch = Batch::joint(log_batch);
-    let cells: Vec<i32> = (1..=batch.inferences() as u64).flat_map(|seed| sample::random_input(&architecture, seed)).collect();
-    let shape = Shape::batched(architecture.clone(), log_chunk, batch).expect("a shape");
-    let srs = Srs::development(wrap.map_or(log_chunk, |wrap| WrapProvingKey::srs_log(wrap, &shape).expect("its powers")));
-    let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs).expect("a package");
-    let mut seller = Seller::new(package, srs).and_then(|seller| Ok(seller.batched(batch)?)).expect("its own SRS");
-    let start = Instant::now();
-    let key = wrap.map(|wrap| match wrap {
-        System::Universal => WrapProvingKey::universal(&shape, &seller.srs).expect("a key"),
-        System::Groth16 => WrapProvingKey::development(&shape, &seller.srs.id()).expect("a key"),
-    });
-    let setup_s = if key.is_some() { start.elapsed().as_secs_f64() } else { 0.0 };
-    let (size, verifying) = key.as_ref().map_or((0, None), |k| (k.size(), Some(k.verifying_key())));
-    let chunks = seller.shape().chunk_counts();
-    if let Some(key) = key {
-        seller = seller.with_wrap_key(key);
-    }
-    let input = InputOpening::private(seller.shape(), cells);
-    let mut best = Measured {
-        parameters,
-        log_chunk,
-        wall_s: f64::MAX,
-        cpu_s: 0.0,
-        verify_ms: f64::MAX,
-        proof_bytes: 0,
-        size,
-        chunks,
-        setup_s,
-        peak_mib: 0,
-        phases: Vec::new(),
-    };
-    // Setup's memory is not the proof's: writing 5 resets the kernel's high-water mark.
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-    for _ in 0..RUNS {
-        let control = Control::new();
-        let (start, cpu) = (Instant::now(), cpu_seconds());
-        let model = &seller.package.model;
-        let (bytes, verify_ms) = match &verifying {
-            Some(key) => {
-                let (claim, proof) = seller.prove_wrapped(&input, Fr::from(1u64), &control).expect("a proof");
-                stop(&mut best, start, cpu, &control);
-                (proof.to_bytes().len(), time_ms(|| wrap::verify(model, key, &claim, &proof).expect("valid")))
-            }
-            None => {
-                let (claim, proof) = seller.prove_native(&input, Fr::from(1u64), &control).expect("a proof");
-                stop(&mut best, start, cpu, &control);
-                (proof.to_bytes().len(), time_ms(|| native::verify(model, &claim, &proof).expect("valid")))
-            }
-        };
-        best.proof_bytes = bytes;
-        best.verify_ms = best.verify_ms.min(verify_ms);
-    }
-    best.peak_mib = status_mib("VmHWM");
-    best
-}
-
-/// Keeps the run if it is the best. The time includes the prover's own check of its proof.
-fn stop(best: &mut Measured, start: Instant, cpu: f64, control: &Control<'_>) {
-    let wall = start.elapsed().as_secs_f64();
-    if wall < best.wall_s {
-        best.wall_s = wall;
-        best.cpu_s = cpu_seconds() - cpu;
-        best.phases = control.timings().iter().map(|t| (format!("{:?}", t.phase), (t.seconds * 1e4).round() / 1e4)).collect();
-    }
-}
-
-fn time_ms(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64() * 1e3
-}
-
-/// Nanoseconds of one of a chain of multiplications in F: how fast this machine is just now, for comparing runs.
-fn yardstick_ns() -> f64 {
-    const COUNT: u32 = 2_000_000;
-    let factor = Fr::from(3u64).pow([1234]);
-    let start = Instant::now();
-    let product = (0..COUNT).fold(factor, |product, _| product * factor);
-    let ns = start.elapsed().as_secs_f64() * 1e9 / f64::from(COUNT);
-    std::hint::black_box(product);
-    ns
-}
-
-/// User and system seconds of this process, in steps of 10 ms.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|v| v.parse::<f64>().ok()).sum();
-    ticks / 100.0
-}
-
-fn status_mib(key: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+    let cells = (1..=batch.inferences() as u64).flat_map(|seed| sample::random_input(&architecture, seed)).collect();
+    Job { architecture, weights, log_chunk, wrap, batch, cells }
 }
 
 /// EZKL on the same model, in the same run. `ASSAY_EZKL_PYTHON` names a Python that has the wheel.
@@ -430,14 +277,4 @@ fn rival(network: &Network, ours: &Measured) -> Option<String> {
     );
     println!("    {line}");
     Some(line)
-}
-
-/// Replaces the table between the markers of docs/benchmarks.md.
-fn write(table: &str) {
-    const PATH: &str = "docs/benchmarks.md";
-    let (begin, end) = ("<!-- table: begin -->", "<!-- table: end -->");
-    let text = std::fs::read_to_string(PATH).expect(PATH);
-    if let (Some(head), Some(tail)) = (text.split(begin).next(), text.split(end).nth(1)) {
-        std::fs::write(PATH, format!("{head}{begin}\n{table}\n{end}{tail}")).expect(PATH);
-    }
 }

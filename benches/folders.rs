@@ -1,0 +1,256 @@
+//! Wrapped proofs of the kinds of networks that people have: transformers, recurrences, convolutions. Each is a folder
+//! with network.onnx, calibration.json and inputs.json: those of fixtures/networks, and of the folder that
+//! `ASSAY_BENCH_NETWORKS` names (`fixtures/networks.py` makes the large ones; docs/benchmarks.md has the command).
+//!
+//! `cargo bench -p assay-benches --bench folders -- NAME ...` measures some of them, and without names all. LeNet-5 is
+//! measured just before each: on a machine with other work the ratio to it means more than the seconds. With
+//! `ASSAY_BENCH_WRITE=1` the tables go to docs/benchmarks.md. A network is compiled in one process and measured in
+//! another, so that peak memory is the prover's.
+
+use assay_benches::{Job, Measured, PHASES, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
+use assay_circuits::batch::Batch;
+use assay_circuits::exec::quantise_input;
+use assay_circuits::model::Architecture;
+use assay_circuits::sample;
+use assay_circuits::shape::Shape;
+use assay_compiler::{Calibration, Options, Report, compile, wanted};
+use assay_prover::package::{Metadata, Package};
+use assay_prover::srs::Srs;
+use assay_prover::wrap::System;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Names the folder of the large networks.
+const MORE: &str = "ASSAY_BENCH_NETWORKS";
+
+/// Seconds of a wrapped proof that two idle cores should not exceed.
+const GOALS: [(&str, f64); 5] = [("gpt4", 0.8), ("digits_vit", 0.4), ("digits_vit_token", 0.4), ("lstm32", 0.4), ("mobilenetv2", 0.6)];
+
+/// What compiling finds, as far as the tables have it.
+#[derive(Serialize, Deserialize)]
+struct Compilation {
+    seconds: f64,
+    parameters: u64,
+    layers: usize,
+    widths: [u8; 3],
+    lookups: u64,
+    table_rows: u64,
+    witness_cells: u64,
+    /// Mean error, or a fifth of the largest, as a share of the range.
+    error: f64,
+    met: bool,
+    agreement: f64,
+    gas: u64,
+}
+
+fn main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // before the change of folder: the caller's path
+    let more = std::env::var_os(MORE).map(|folder| std::path::absolute(folder).expect("a path"));
+    std::env::set_current_dir(&root).expect("the repository's root");
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["compile", folder, package] => found(&compiled(Path::new(folder), Path::new(package))),
+        ["measure", folder, package] => found(&measured(Path::new(folder), Path::new(package), None)),
+        // with another chunk size
+        ["measure", folder, package, log] => found(&measured(Path::new(folder), Path::new(package), log.parse().ok())),
+        ["LeNet-5"] => found(&reference()),
+        ref names => table(&folders(more, names)),
+    }
+}
+
+/// All folders by name, or those with these names in their order.
+fn folders(more: Option<PathBuf>, names: &[&str]) -> Vec<(String, PathBuf)> {
+    let mut all: Vec<(String, PathBuf)> = Vec::new();
+    for place in [Some(PathBuf::from("fixtures/networks")), more].into_iter().flatten() {
+        let entries = std::fs::read_dir(&place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
+        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.join("network.onnx").exists());
+        all.extend(paths.map(|path| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), path)));
+    }
+    all.sort();
+    all.dedup_by(|a, b| a.0 == b.0);
+    if names.is_empty() {
+        return all;
+    }
+    let named = |name: &&str| all.iter().find(|(have, _)| have == name).cloned().unwrap_or_else(|| panic!("there is no {name}"));
+    names.iter().map(named).collect()
+}
+
+/// The command line's rule: the smallest chunks that leave two of weights and two of the witness.
+fn choose_log_chunk(architecture: &Architecture) -> u32 {
+    let mut chunks = 0;
+    for log in 14..=17 {
+        let [weights, tables, input, witness] = Shape::new(architecture.clone(), log).expect("a shape").chunk_counts();
+        if weights <= 2 && witness <= 2 {
+            return log;
+        }
+        chunks = weights + tables + input + witness;
+    }
+    if chunks > 12 { 18 } else { 17 }
+}
+
+fn compiled(folder: &Path, package: &Path) -> Compilation {
+    let calibration = Calibration::read(&folder.join("calibration.json")).expect("calibration");
+    let start = Instant::now();
+    let compiled = compile(&folder.join("network.onnx"), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
+    let seconds = start.elapsed().as_secs_f64();
+    let log_chunk = choose_log_chunk(&compiled.architecture);
+    let metadata = Metadata { layer_names: compiled.layer_names, ..Metadata::default() };
+    let srs = Srs::development(log_chunk);
+    let made = Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs).expect("a package");
+    made.write(package).expect("written");
+    let chunks = made.model.shape.chunk_counts().iter().sum::<usize>() as u64;
+    let Report { parameters, layers, widths, cost, accuracy, accuracy_met, .. } = compiled.report;
+    Compilation {
+        seconds,
+        parameters,
+        layers,
+        widths: [widths.table_bits, widths.shift, widths.weight_bits],
+        lookups: cost.lookups,
+        table_rows: cost.table_rows,
+        witness_cells: cost.witness_cells,
+        error: accuracy.worst(),
+        met: accuracy_met,
+        agreement: accuracy.top1_agreement,
+        gas: cost.with_chunks(log_chunk, chunks).predicted_gas,
+    }
+}
+
+fn measured(folder: &Path, package: &Path, log_chunk: Option<u32>) -> Measured {
+    let Package { model, weights, .. } = Package::read(package).expect("the package that was just written");
+    let (architecture, log_chunk) = (model.shape.architecture.clone(), log_chunk.unwrap_or(model.shape.layout.log_chunk));
+    drop(model);
+    let inputs = Calibration::read(&folder.join("inputs.json")).and_then(|inputs| inputs.samples(&wanted(&architecture))).expect("inputs");
+    let cells = quantise_input(&architecture, &inputs[0]).expect("finite").cells;
+    measure(Job { architecture, weights, log_chunk, wrap: Some(System::Universal), batch: Batch::joint(0), cells })
+}
+
+/// What the others are compared with: a network that every version of this bench has measured.
+fn reference() -> Measured {
+    let (architecture, weights) = sample::lenet5();
+    let cells = sample::random_input(&architecture, 1);
+    measure(Job { architecture, weights, log_chunk: 16, wrap: Some(System::Universal), batch: Batch::joint(0), cells })
+}
+
+/// A network's row in all tables.
+struct Row {
+    name: String,
+    compilation: Compilation,
+    found: Measured,
+    reference: Measured,
+}
+
+const HEADS: [&str; 3] = [
+    "network | proof (CPU), c | LeNet-5 just before | ratio of CPU | CPU a core | goal | rows (log2) | verify | proof | peak | gas, predicted",
+    "network | parameters | layers | tables, shift, weights | lookups, table rows | witness cells | error | top-1 | compiled in",
+    "network | seconds per phase",
+];
+
+impl Row {
+    /// What the cores would take if they did nothing else and were used evenly: other work stretches wall time far more
+    /// than the threads' own.
+    fn least(&self) -> f64 {
+        self.found.cpu_s / cores() as f64
+    }
+
+    /// The goal and whether it is met, as far as this run can tell.
+    fn goal(&self) -> String {
+        let Some((_, goal)) = GOALS.iter().find(|(network, _)| *network == self.name) else { return String::new() };
+        let verdict = match (self.found.wall_s <= *goal, self.least() <= *goal) {
+            (true, _) => "met",
+            (false, false) => "missed",
+            (false, true) => "not on busy cores",
+        };
+        format!("{goal} s, {verdict}")
+    }
+
+    /// Its lines, in the order of [`HEADS`].
+    fn lines(&self) -> [String; 3] {
+        let Self { name, compilation: c, found, reference } = self;
+        let (least, goal) = (self.least(), self.goal());
+        let phases: Vec<String> = found.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
+        [
+            format!(
+                "{name} | {:.2} s ({:.2}), {} | {:.2} s ({:.2}) | {:.2} | {least:.2} s | {goal} | {} | {:.1} ms | {:.1} kB | {} MiB | {}",
+                found.wall_s,
+                found.cpu_s,
+                found.log_chunk,
+                reference.wall_s,
+                reference.cpu_s,
+                found.cpu_s / reference.cpu_s,
+                rows(found),
+                found.verify_ms,
+                found.proof_bytes as f64 / 1e3,
+                found.peak_mib,
+                c.gas
+            ),
+            format!(
+                "{name} | {} | {} | {}, {}, {} | {}, {} | {} | {:.3} %{} | {:.1} % | {:.0} s",
+                c.parameters,
+                c.layers,
+                c.widths[0],
+                c.widths[1],
+                c.widths[2],
+                c.lookups,
+                c.table_rows,
+                c.witness_cells,
+                100.0 * c.error,
+                if c.met { "" } else { ", missed" },
+                100.0 * c.agreement,
+                c.seconds
+            ),
+            format!("{name} | {}", phases.join(", ")),
+        ]
+    }
+}
+
+fn table(folders: &[(String, PathBuf)]) {
+    let ns = yardstick_ns();
+    let package = std::env::temp_dir().join(format!("assay-bench-{}.assay", std::process::id()));
+    let mut all: Vec<Row> = Vec::new();
+    for (name, folder) in folders {
+        let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
+        let Some(compilation) = child::<Compilation>(&["compile", &folder, &package]) else {
+            println!("{name} does not compile");
+            continue;
+        };
+        let both = (child::<Measured>(&["LeNet-5"]), child::<Measured>(&["measure", &folder, &package]));
+        let (Some(reference), Some(found)) = both else {
+            println!("{name} is not proven");
+            continue;
+        };
+        all.push(Row { name: name.clone(), compilation, found, reference });
+        if let Some(row) = all.last() {
+            println!("{}", row.lines().join("\n    "));
+        }
+        // after each network, so that a run that is stopped leaves what it found
+        if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
+            write("folders", &text(&all, ns));
+            let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
+            let bars: Vec<chart::Bar> = all.iter().map(|row| bar(&row.name, &row.found)).collect();
+            let chart = chart::bars("Whole proof, wrapped: transformers, recurrences, convolutions", &kinds, &bars);
+            std::fs::write("docs/benchmarks-folders.svg", chart).expect("docs");
+        }
+    }
+    // it is not there if nothing was compiled
+    let _ = std::fs::remove_file(&package);
+    println!("\n{}", text(&all, ns));
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The tables.
+fn text(all: &[Row], ns: f64) -> String {
+    let cores = cores();
+    let mut parts =
+        vec![format!("{cores} cores; best of {RUNS}; wall (CPU) seconds, wrapped; a multiplication in F takes {ns:.0} ns in this run")];
+    for (at, head) in HEADS.iter().enumerate() {
+        let head = format!("| {head} |\n|{}", "---|".repeat(head.split('|').count()));
+        let lines = all.iter().map(|row| format!("| {} |", row.lines()[at]));
+        parts.push(std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n"));
+    }
+    parts.join("\n\n")
+}
