@@ -1,0 +1,206 @@
+//! Scales of inputs, columns and weights.
+
+use super::factors::{factor_bits, fitting_scale, limit, map_bits};
+use super::function;
+use super::plan::Planner;
+use crate::net::{Kind, NetIndex, NetOperand, NetRule, NetTerm};
+use assay_circuits::model::{Port, Source};
+
+impl Planner<'_> {
+    pub(super) fn input_scales(&mut self) {
+        let size = |range: &(f32, f32)| range.1.max(-range.0);
+        let real: Vec<i32> = self
+            .net
+            .inputs
+            .iter()
+            .zip(&self.ranges.inputs)
+            .map(|(port, range)| match port.kind {
+                Kind::Real => fitting_scale(size(range), limit(self.widths.shift)).min(self.cap(Source::Input)),
+                Kind::Integer | Kind::Boolean => 0,
+            })
+            .collect();
+        let half = 1i32 << (self.widths.shift - 1);
+        for ((port, range), scale) in self.net.inputs.iter().zip(&self.ranges.inputs).zip(&real) {
+            let integer =
+                |v: f32| ((f64::from(v) * f64::from(*scale).exp2()).round() as i64).clamp((-half).into(), (half - 1).into()) as i32;
+            let (low, high) = match port.kind {
+                Kind::Boolean => (0, 1),
+                Kind::Integer => (integer(range.0.min(0.0)), integer(range.1)),
+                Kind::Real => (integer(range.0), integer(range.1)),
+            };
+            self.plan.architecture.input.ports.push(Port {
+                name: port.name.clone(),
+                scale: *scale as i8,
+                range: (low.min(high), high),
+                shape: port.shape.clone(),
+                cells: port.cells.clone(),
+            });
+        }
+        self.inputs = real;
+    }
+
+    /// The scales that calibration asks for, before sums are looked at.
+    pub(super) fn column_scales(&mut self) {
+        let (net, ranges, widths) = (self.net, self.ranges, self.widths);
+        let at = |list: &[(f32, f32)], l: usize| list.get(l).copied().unwrap_or_default();
+        for (index, layer) in net.layers.iter().enumerate() {
+            let l = index as u32;
+            let (pre, post) = (at(&ranges.pre, index), at(&ranges.post, index));
+            let both = |range: (f32, f32)| range.1.max(-range.0);
+            // integers are exact where they fit; a function of integers, such as a comparison, needs that
+            let fits = f64::from(both(pre)) <= limit(widths.table_bits);
+            let pre_scale = if layer.kind == Kind::Real || (!fits && layer.function().is_none()) {
+                let size = self.masked(l, pre).unwrap_or(both(pre));
+                let plain = fitting_scale(size, limit(widths.table_bits));
+                match layer.function() {
+                    Some(program) if !net.reads(Source::Pre(l)) => {
+                        function::relevant_scale(program, pre, plain, limit(widths.table_bits), both(post), widths.table_bits)
+                    }
+                    _ => plain,
+                }
+            } else {
+                0
+            };
+            let pre_scale = pre_scale.min(self.cap(Source::Pre(l)));
+            let post_scale = match layer.function() {
+                Some(program) if function::is_relu(program) => pre_scale,
+                Some(_) if layer.post_kind != Kind::Real => 0,
+                Some(_) => fitting_scale(both(post), limit(widths.table_bits)).min(self.cap(Source::Post(l))),
+                None => pre_scale,
+            };
+            self.scales.push([pre_scale, post_scale, pre_scale]);
+        }
+        // one table serves all layers of a function if they agree on its scales
+        for index in 0..net.layers.len() {
+            let Some(program) = net.layers[index].function().filter(|program| !function::is_relu(program)) else { continue };
+            let alike = |other: &usize| {
+                let layer = &net.layers[*other];
+                layer.function() == Some(program)
+                    && std::mem::discriminant(&layer.rule) == std::mem::discriminant(&net.layers[index].rule)
+                    && layer.kind == net.layers[index].kind
+            };
+            let same: Vec<usize> = (0..net.layers.len()).filter(alike).collect();
+            let least = |of: usize| same.iter().map(|l| self.scales[*l][of]).min().unwrap_or(0);
+            let (pre, post) = (least(0), least(1));
+            // sharing is worth two bits
+            for l in same {
+                if self.scales[l][0] - pre <= 2 && !net.reads(Source::Pre(l as u32)) {
+                    self.scales[l][0] = pre;
+                    self.scales[l][2] = pre;
+                }
+                if self.scales[l][1] - post <= 2 {
+                    self.scales[l][1] = post;
+                }
+            }
+        }
+    }
+
+    /// The size that matters of scores that only a softmax reads: what is far below every maximum is 0 in any case.
+    pub(super) fn masked(&self, l: u32, (low, high): (f32, f32)) -> Option<f32> {
+        let readers: Vec<usize> =
+            (0..self.net.layers.len()).filter(|i| self.net.layers[*i].terms.iter().any(|t| t.reads(Source::Pre(l)))).collect();
+        let [reader] = readers[..] else { return None };
+        let reader_layer = &self.net.layers[reader];
+        let softmax = matches!(&reader_layer.rule, NetRule::Maximum { function: Some(_), .. }) && reader_layer.terms.len() == 1;
+        let output = self.net.outputs.iter().any(|o| o.source == Source::Pre(l));
+        if !softmax || output || self.net.layers[l as usize].function().is_some() {
+            return None;
+        }
+        let maxima = self.ranges.max.get(reader)?;
+        Some(high.max(-(low.max(maxima.0 - 12.0))).max(f32::MIN_POSITIVE))
+    }
+
+    /// Weight blocks of products, at the finest scale that fits and that every reader can use.
+    pub(super) fn weight_scales(&mut self) {
+        for (w, block) in self.net.weights.iter().enumerate() {
+            if !self.uses[w].1 {
+                continue;
+            }
+            let factor = self.own_factor(w as u32);
+            let size = block.iter().fold(0f32, |m, v| m.max(v.abs())) * factor.abs() as f32;
+            let mut scale = fitting_scale(size, limit(self.widths.weight_bits));
+            for (index, layer) in self.net.layers.iter().enumerate() {
+                for term in &layer.terms {
+                    let Some(right) = &term.right else { continue };
+                    let other = match (term.left.source, right.source) {
+                        (Source::Weight(a), other) if a as usize == w => self.scale_of(other, right),
+                        (other, Source::Weight(b)) if b as usize == w => self.scale_of(other, &term.left),
+                        _ => continue,
+                    };
+                    let wanted = match layer.rule {
+                        NetRule::Requantise { .. } => self.scales[index][0] + i32::from(self.widths.shift),
+                        _ => other + i32::from(self.widths.weight_bits) - 1,
+                    };
+                    scale = scale.min(wanted - other);
+                }
+            }
+            let id = self.plan.architecture.matrices.len() as u32;
+            self.plan.architecture.matrices.push(block.len().trailing_zeros() as u8);
+            self.plan.matrices.push((w as u32, factor, scale));
+            self.placed.insert(w as u32, (id, scale));
+        }
+    }
+
+    /// The factor of the only product that reads a block, which the block takes in.
+    pub(super) fn own_factor(&self, w: u32) -> f64 {
+        if self.uses[w as usize].0 != 1 {
+            return 1.0;
+        }
+        let terms = self.net.layers.iter().flat_map(|layer| &layer.terms);
+        terms.filter(|term| term.reads(Source::Weight(w))).map(|term| term.coefficient).next().unwrap_or(1.0)
+    }
+
+    pub(super) fn scale_of(&self, source: Source, operand: &NetOperand) -> i32 {
+        let at = |l: u32, of: usize| self.scales.get(l as usize).map_or(0, |s| s[of]);
+        match source {
+            Source::Input => self.inputs.get(self.port_of(operand)).copied().unwrap_or(0),
+            Source::Pre(l) => at(l, 0),
+            Source::Post(l) => at(l, 1),
+            Source::Max(l) => at(l, 2),
+            Source::Mark(_) => 0,
+            Source::Weight(w) => self.placed.get(&w).map_or(0, |(_, scale)| *scale),
+            Source::Bias(_) => 0,
+        }
+    }
+
+    /// Which input an operand reads: the one in whose cells its fixed bits lie.
+    pub(super) fn port_of(&self, operand: &NetOperand) -> usize {
+        let (mut first, mut shift) = (0u32, 0u32);
+        for run in &operand.runs {
+            if let NetIndex::Map { axis: None, entries } = &run.index
+                && let [(_, from, _)] = entries[..]
+            {
+                first |= from << shift;
+            }
+            shift += u32::from(run.log_len);
+        }
+        self.net
+            .inputs
+            .iter()
+            .position(|port| {
+                port.cells.contains(&first)
+                    || port
+                        .cells
+                        .iter()
+                        .min()
+                        .is_some_and(|low| *low <= first && port.cells.iter().max().is_some_and(|high| first <= *high))
+            })
+            .unwrap_or(0)
+    }
+
+    /// The log of what a term's integers are of, before its factor, and the least bits that the factor takes.
+    pub(super) fn natural(&self, term: &NetTerm) -> Option<(i32, i32)> {
+        let own = [&term.left]
+            .into_iter()
+            .chain(&term.right)
+            .any(|o| matches!(o.source, Source::Weight(w) if self.uses[w as usize] == (1, true)));
+        let coefficient = if own { 1.0 } else { term.coefficient };
+        let maps: i32 = [&term.left].into_iter().chain(&term.right).flat_map(|o| &o.runs).map(|run| map_bits(&run.index)).sum();
+        if term.right.is_none() && matches!(term.left.source, Source::Weight(w) if !self.uses[w as usize].1) {
+            // a bias has the scale of the sum
+            return None;
+        }
+        let scale = self.scale_of(term.left.source, &term.left) + term.right.as_ref().map_or(0, |r| self.scale_of(r.source, r));
+        Some((scale, factor_bits(coefficient) + maps))
+    }
+}
