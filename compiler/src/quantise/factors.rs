@@ -3,48 +3,68 @@
 use crate::net::NetIndex;
 use assay_circuits::model::{Entry, Index};
 
-/// No scale is larger: enough for 16-bit cells of size 2^-15.
-pub(super) const MAX_SCALE: i32 = 30;
-pub(super) const MIN_SCALE: i32 = -30;
-/// Bits of a public factor that is no fraction of a power of two.
-pub(super) const FACTOR_BITS: i32 = 12;
+/// No column and no weight has a finer scale: 16-bit cells of size 2^-45, about 3e-14. Twice this, and a factor, fit the 8 bits of a published scale.
+pub(super) const MAX_SCALE: i32 = 60;
+/// No column and no weight has a coarser scale.
+pub(super) const MIN_SCALE: i32 = -60;
+/// The scale of what was 0 in every sample: there is nothing to be accurate about, and readers shall not have to shift much.
+const ZERO_SCALE: i32 = 30;
+/// Bits of public factors that are no fractions of a power of two, their first not counted, at most: more than the columns of the widest tables have in effect.
+const MOST_FACTOR_BITS: i32 = 13;
+/// The same at least: a factor is off by 2^-11 of its size. Where this does not fit a layer's shift, what the layer reads gets coarser.
+pub(super) const LEAST_FACTOR_BITS: i32 = 10;
+
+/// Bits of factors beside tables of this width: what they lose is less than what a column loses.
+pub(super) fn factor_accuracy(table_bits: u8) -> i32 {
+    i32::from(table_bits).clamp(LEAST_FACTOR_BITS, MOST_FACTOR_BITS)
+}
 
 /// The largest `s` with `size · 2^s <= limit`.
 pub(super) fn fitting_scale(size: f32, limit: f64) -> i32 {
-    if size <= 0.0 { MAX_SCALE } else { ((limit / f64::from(size)).log2().floor() as i32).clamp(MIN_SCALE, MAX_SCALE) }
+    if size > 0.0 { ((limit / f64::from(size)).log2().floor() as i32).clamp(MIN_SCALE, MAX_SCALE) } else { ZERO_SCALE }
 }
 
+/// The largest number of so many bits.
 pub(super) fn limit(bits: u8) -> f64 {
     f64::from((1u32 << (bits - 1)) - 1)
 }
 
-/// The least `k` with which `c · 2^k` is an integer, or, where that takes too long, is accurate to [`FACTOR_BITS`].
-pub(super) fn factor_bits(c: f64) -> i32 {
-    let size = c.abs().log2().floor() as i32;
-    (0..=FACTOR_BITS)
-        .map(|k| k - size.min(0))
-        .find(|k| (c * f64::from(*k).exp2()).fract() == 0.0)
-        .unwrap_or(FACTOR_BITS - size)
-        .max(-size)
-        .max(if c.fract() == 0.0 { 0 } else { 1 })
+/// The least `k` with which every `c · 2^k` is an integer, or, where that takes too long, is accurate to so many bits of the largest of them. Negative only for large
+/// factors of real numbers: integers keep every bit.
+fn common_bits(factors: impl Iterator<Item = f64> + Clone, real: bool, accuracy: i32) -> i32 {
+    let largest = factors.clone().fold(0f64, |m, c| m.max(c.abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return 0;
+    }
+    let size = largest.log2().floor() as i32;
+    let whole = |k: &i32| factors.clone().all(|c| (c * f64::from(*k).exp2()).fract() == 0.0);
+    if !real && whole(&0) {
+        return 0;
+    }
+    (-size..=accuracy - size).find(whole).unwrap_or(accuracy - size)
+}
+
+/// The same of one factor.
+pub(super) fn factor_bits(c: f64, real: bool, accuracy: i32) -> i32 {
+    common_bits(std::iter::once(c), real, accuracy)
 }
 
 /// Bits that a map's factors take.
-pub(super) fn map_bits(index: &NetIndex) -> i32 {
+pub(super) fn map_bits(index: &NetIndex, accuracy: i32) -> i32 {
     match index {
-        NetIndex::Map { entries, .. } => {
-            entries.iter().map(|e| if e.2.fract() == 0.0 { 0 } else { factor_bits(e.2).min(FACTOR_BITS) }).max().unwrap_or(0)
-        }
+        // the readers of a map need not be real numbers: whole factors stay whole
+        NetIndex::Map { entries, .. } => common_bits(entries.iter().map(|e| e.2), false, accuracy),
         _ => 0,
     }
 }
 
-pub(super) fn quantised_index(index: &NetIndex) -> Index {
+/// A run's matrix in integers, its factors times 2^[`map_bits`].
+pub(super) fn quantised_index(index: &NetIndex, accuracy: i32) -> Index {
     match index {
         NetIndex::Axis(axis) => Index::Axis(*axis),
         NetIndex::Window { out, kernel, window } => Index::Window { out: *out, kernel: *kernel, window: *window },
         NetIndex::Map { axis, entries } => {
-            let bits = f64::from(map_bits(index)).exp2();
+            let bits = f64::from(map_bits(index, accuracy)).exp2();
             let entry = |(to, from, c): &(u32, u32, f64)| Entry { to: *to, from: *from, coefficient: (c * bits).round() as i32 };
             Index::Map { axis: *axis, entries: entries.iter().map(entry).filter(|e| e.coefficient != 0).collect() }
         }

@@ -3,7 +3,7 @@
 use super::factors::{factor_bits, fitting_scale, limit, map_bits};
 use super::function;
 use super::plan::Planner;
-use crate::net::{Kind, NetIndex, NetOperand, NetRule, NetTerm};
+use crate::net::{Kind, NetIndex, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{Port, Source};
 
 impl Planner<'_> {
@@ -189,18 +189,18 @@ impl Planner<'_> {
     }
 
     /// The log of what a term's integers are of, before its factor, and the least bits that the factor takes.
-    pub(super) fn natural(&self, term: &NetTerm) -> Option<(i32, i32)> {
+    pub(super) fn natural(&self, layer: &NetLayer, term: &NetTerm, accuracy: i32) -> Option<(i32, i32)> {
         let own = [&term.left]
             .into_iter()
             .chain(&term.right)
             .any(|o| matches!(o.source, Source::Weight(w) if self.uses[w as usize] == (1, true)));
         let coefficient = if own { 1.0 } else { term.coefficient };
-        let maps: i32 = [&term.left].into_iter().chain(&term.right).flat_map(|o| &o.runs).map(|run| map_bits(&run.index)).sum();
+        let maps: i32 = [&term.left].into_iter().chain(&term.right).flat_map(|o| &o.runs).map(|run| map_bits(&run.index, accuracy)).sum();
         if term.right.is_none() && matches!(term.left.source, Source::Weight(w) if !self.uses[w as usize].1) {
             // a bias has the scale of the sum
             return None;
         }
         let scale = self.scale_of(term.left.source, &term.left) + term.right.as_ref().map_or(0, |r| self.scale_of(r.source, r));
-        Some((scale, factor_bits(coefficient) + maps))
+        Some((scale, factor_bits(coefficient, layer.kind == Kind::Real, accuracy) + maps))
     }
 }
