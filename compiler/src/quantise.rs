@@ -3,6 +3,7 @@
 mod factors;
 mod function;
 mod layers;
+mod means;
 mod plan;
 mod scales;
 mod tables;
@@ -10,3 +11,14 @@ mod weights;
 
 pub use plan::{Plan, Widths, plan};
 pub use weights::weights;
+
+use crate::Sample;
+use crate::net::{Net, Ranges, Run};
+use rayon::prelude::*;
+
+/// The network as it is best quantised, with its ranges: the same function, in layers and weights that lose less. `None` if it is that already.
+pub fn prepared(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<(Net, Ranges)> {
+    let net = means::divided(net, ranges)?;
+    let ranges = samples.par_iter().map(|sample| Run::of(&net, sample).ranges(&net)).reduce(Ranges::default, |a, b| a.merge(&b));
+    Some((net, ranges))
+}

@@ -122,6 +122,8 @@ pub fn search(
     options: &Options,
     progress: &mut dyn FnMut(Phase),
 ) -> Result<Compiled, CompileError> {
+    let prepared = quantise::prepared(net, ranges, samples);
+    let (net, ranges) = prepared.as_ref().map_or((net, ranges), |(net, ranges)| (net, ranges));
     let (ranges, kinds) = (&ranges.widened(net, options.headroom), net.output_kinds());
     let planned: Vec<(Widths, Result<f64, assay_circuits::model::ModelError>)> = candidates(options)
         .into_par_iter()

@@ -107,7 +107,8 @@ impl Planner<'_> {
         if constant.abs() >= f64::from(2u32).powi(60) || self.scales[index].iter().any(|scale| i8::try_from(*scale).is_err()) {
             return Err(self.too_fine(index));
         }
-        if self.divides(index as u32) && matches!(rule, Rule::Exact | Rule::SquareRoot { .. }) {
+        let counted = layer.kind == Kind::Integer && constant >= 1.0;
+        if self.divides(index as u32) && !counted && matches!(rule, Rule::Exact | Rule::SquareRoot { .. }) {
             // a divisor is never 0: one unit of a fine scale
             constant = constant.max(0.0) + if matches!(rule, Rule::Exact) { 1.0 } else { f64::from(u8::from(constant < 1.0)) };
         }

@@ -49,7 +49,8 @@ impl Planner<'_> {
             let both = |range: (f32, f32)| range.1.max(-range.0);
             // integers are exact where they fit; a function of integers, such as a comparison, needs that
             let fits = f64::from(both(pre)) <= limit(widths.table_bits);
-            let pre_scale = if layer.kind == Kind::Real || (!fits && layer.function().is_none()) {
+            let kept = layer.rule == NetRule::Exact;
+            let pre_scale = if layer.kind == Kind::Real || (!fits && !kept && layer.function().is_none()) {
                 let size = self.masked(l, pre).unwrap_or(both(pre));
                 let plain = fitting_scale(size, limit(widths.table_bits));
                 match layer.function() {
