@@ -1,5 +1,6 @@
 //! From real numbers to integers: scales, shifts, tables, limbs, weights. `docs/compiler.md`, "Scales", says what is chosen and why.
 
+mod equalise;
 mod factors;
 mod function;
 mod layers;
@@ -18,7 +19,9 @@ use rayon::prelude::*;
 
 /// The network as it is best quantised, with its ranges: the same function, in layers and weights that lose less. `None` if it is that already.
 pub fn prepared(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<(Net, Ranges)> {
-    let net = means::divided(net, ranges)?;
+    let divided = means::divided(net, ranges);
+    let equalised = equalise::equalised(divided.as_ref().unwrap_or(net), samples);
+    let net = equalised.or(divided)?;
     let ranges = samples.par_iter().map(|sample| Run::of(&net, sample).ranges(&net)).reduce(Ranges::default, |a, b| a.merge(&b));
     Some((net, ranges))
 }
