@@ -70,3 +70,53 @@ pub(super) fn quantised_index(index: &NetIndex, accuracy: i32) -> Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A factor is accurate to so many bits whatever its size, and takes no more bits than it needs.
+    #[test]
+    fn factors_keep_their_relative_accuracy() {
+        for c in [1e-9, 3.7e-5, 1.0 / 50176.0, 0.3, 1.0, 7.3, 1e6 + 0.5, 3.3e9] {
+            for accuracy in [10, 13] {
+                let unit = f64::from(factor_bits(c, true, accuracy)).exp2();
+                assert!(((c * unit).round() / (c * unit) - 1.0).abs() <= f64::from(-accuracy - 1).exp2(), "{c}");
+                assert!(c * unit < f64::from(accuracy + 1).exp2(), "{c}");
+            }
+        }
+        assert_eq!(factor_bits(0.375, true, 13), 3);
+        assert_eq!(factor_bits(1024.0, true, 13), -10);
+    }
+
+    /// Integers are never rounded, even large ones: a column of indices would be wrong by one.
+    #[test]
+    fn factors_of_integers_keep_every_bit() {
+        assert_eq!(factor_bits(1_234_567.0, false, 10), 0);
+        let keys = NetIndex::Map { axis: Some(0), entries: vec![(0, 0, 99_999.0), (1, 1, 1.0)] };
+        let Index::Map { entries, .. } = quantised_index(&keys, 10) else { panic!("a map stays a map") };
+        assert_eq!(entries.iter().map(|e| e.coefficient).collect::<Vec<_>>(), [99_999, 1]);
+    }
+
+    /// The factors of a map are as accurate as the largest asks for: at an absolute number of bits those of a long mean would all be 0.
+    #[test]
+    fn small_factors_of_a_map_do_not_vanish() {
+        let mean = NetIndex::Map { axis: None, entries: (0..50_176).map(|i| (0, i, 1.0 / 50_176.0)).collect() };
+        let Index::Map { entries, .. } = quantised_index(&mean, 10) else { panic!("a map stays a map") };
+        let sum: f64 = entries.iter().map(|e| f64::from(e.coefficient)).sum();
+        let unit = f64::from(map_bits(&mean, 10)).exp2();
+        assert!((sum / unit - 1.0).abs() < 1e-3, "{}", sum / unit);
+    }
+
+    /// Cells of size 1e-12 and of size 1e12 use their bits; what is always 0 asks for nothing.
+    #[test]
+    fn scales_fit_tightly() {
+        for size in [1e-12f32, 1e-9, 1e-4, 1.0, 1e6, 1e12] {
+            let cell = f64::from(size) * f64::from(fitting_scale(size, limit(16))).exp2();
+            assert!(cell <= 32767.0 && 2.0 * cell > 32767.0, "{size}");
+        }
+        assert_eq!(fitting_scale(0.0, limit(16)), ZERO_SCALE);
+        assert!((MIN_SCALE..=MAX_SCALE).contains(&fitting_scale(f32::MIN_POSITIVE, limit(16))));
+        assert!((MIN_SCALE..=MAX_SCALE).contains(&fitting_scale(f32::MAX, limit(4))));
+    }
+}

@@ -3,7 +3,7 @@
 use super::factors::{factor_bits, fitting_scale, limit, map_bits};
 use super::function;
 use super::plan::Planner;
-use crate::net::{Kind, NetIndex, NetLayer, NetOperand, NetRule, NetTerm};
+use crate::net::{Kind, NetIndex, NetInput, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{Port, Source};
 
 impl Planner<'_> {
@@ -154,7 +154,7 @@ impl Planner<'_> {
     pub(super) fn scale_of(&self, source: Source, operand: &NetOperand) -> i32 {
         let at = |l: u32, of: usize| self.scales.get(l as usize).map_or(0, |s| s[of]);
         match source {
-            Source::Input => self.inputs.get(self.port_of(operand)).copied().unwrap_or(0),
+            Source::Input => port_of(&self.net.inputs, operand).and_then(|port| self.inputs.get(port)).copied().unwrap_or(0),
             Source::Pre(l) => at(l, 0),
             Source::Post(l) => at(l, 1),
             Source::Max(l) => at(l, 2),
@@ -162,31 +162,6 @@ impl Planner<'_> {
             Source::Weight(w) => self.placed.get(&w).map_or(0, |(_, scale)| *scale),
             Source::Bias(_) => 0,
         }
-    }
-
-    /// Which input an operand reads: the one in whose cells its fixed bits lie.
-    pub(super) fn port_of(&self, operand: &NetOperand) -> usize {
-        let (mut first, mut shift) = (0u32, 0u32);
-        for run in &operand.runs {
-            if let NetIndex::Map { axis: None, entries } = &run.index
-                && let [(_, from, _)] = entries[..]
-            {
-                first |= from << shift;
-            }
-            shift += u32::from(run.log_len);
-        }
-        self.net
-            .inputs
-            .iter()
-            .position(|port| {
-                port.cells.contains(&first)
-                    || port
-                        .cells
-                        .iter()
-                        .min()
-                        .is_some_and(|low| *low <= first && port.cells.iter().max().is_some_and(|high| first <= *high))
-            })
-            .unwrap_or(0)
     }
 
     /// The log of what a term's integers are of, before its factor, and the least bits that the factor takes.
@@ -203,5 +178,57 @@ impl Planner<'_> {
         }
         let scale = self.scale_of(term.left.source, &term.left) + term.right.as_ref().map_or(0, |r| self.scale_of(r.source, r));
         Some((scale, factor_bits(coefficient, layer.kind == Kind::Real, accuracy) + maps))
+    }
+}
+
+/// Which input an operand of the input block reads. Inputs lie side by side, each in the aligned power of two of cells that begins with its first element: the import places them so,
+/// and picks one by a run that reads a single number, which nothing that moves data touches, for it has no axis. So any cell that the operand reads tells the input, and the one
+/// with the smallest number on every run is as good as another.
+fn port_of(inputs: &[NetInput], operand: &NetOperand) -> Option<usize> {
+    let (mut cell, mut shift) = (0u64, 0u32);
+    for run in &operand.runs {
+        if let NetIndex::Map { entries, .. } = &run.index {
+            cell |= u64::from(entries.iter().map(|(_, from, _)| *from).min()?) << shift;
+        }
+        shift += u32::from(run.log_len);
+    }
+    inputs.iter().position(|input| {
+        let (Some(first), Some(last)) = (input.cells.iter().min(), input.cells.iter().max()) else { return false };
+        // the highest bit of every axis is set somewhere, so that the last element tells how many cells there are
+        let cells = u64::from(last - first + 1).next_power_of_two();
+        (u64::from(*first)..u64::from(*first) + cells).contains(&cell)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::NetRun;
+
+    fn input(cells: Vec<u32>) -> NetInput {
+        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells }
+    }
+
+    /// Three inputs of 3 × 3, 3 and 1 elements: an operand is given the scale of the input that it reads, through whatever maps it reads it.
+    #[test]
+    fn an_operand_reads_the_input_whose_cells_it_reads() {
+        let first = (0..3).flat_map(|row| (0..3).map(move |column| row << 2 | column)).collect();
+        let inputs = [input(first), input(vec![16, 17, 18]), input(vec![20])];
+        let map =
+            |axis, entries: &[(u32, u32)]| NetIndex::Map { axis, entries: entries.iter().map(|(to, from)| (*to, *from, 1.0)).collect() };
+        let operand = |runs: Vec<(u8, NetIndex)>| NetOperand {
+            source: Source::Input,
+            runs: runs.into_iter().map(|(log_len, index)| NetRun { log_len, index }).collect(),
+        };
+        let port = |runs| port_of(&inputs, &operand(runs));
+        assert_eq!(port(vec![(2, NetIndex::Axis(0)), (2, NetIndex::Axis(1)), (1, map(None, &[(0, 0)]))]), Some(0));
+        // its last element only
+        assert_eq!(port(vec![(2, map(None, &[(0, 2)])), (2, map(None, &[(0, 2)])), (1, map(None, &[(0, 0)]))]), Some(0));
+        // reversed, and the first element cut off
+        assert_eq!(port(vec![(2, map(Some(0), &[(0, 2), (1, 1)])), (3, map(None, &[(0, 4)]))]), Some(1));
+        // a sum over its places
+        assert_eq!(port(vec![(2, map(None, &[(0, 1), (0, 2)])), (3, map(None, &[(0, 4)]))]), Some(1));
+        assert_eq!(port(vec![(5, map(None, &[(0, 20)]))]), Some(2));
+        assert_eq!(port(vec![(5, map(None, &[(0, 24)]))]), None, "no input has this cell");
     }
 }
