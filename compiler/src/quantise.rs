@@ -6,6 +6,8 @@ mod function;
 mod layers;
 mod means;
 mod plan;
+#[cfg(test)]
+mod samples;
 mod scales;
 mod tables;
 mod weights;

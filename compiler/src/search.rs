@@ -1,21 +1,23 @@
 //! Calibration and the search for the cheapest widths that are accurate enough.
 
+mod losses;
+
 use crate::cost::Cost;
-use crate::net::{Kind, Net, Ranges, Run};
+use crate::net::{Kind, Net, NetLayer, NetTerm, Ranges, Run};
 use crate::quantise::{self, Plan, Widths};
-use crate::report::{Accuracy, Loss, Report, Step};
+use crate::report::{Accuracy, MIN_SAMPLES, Report, Step};
 use crate::{CompileError, Compiled, Options, Phase, Sample};
 use assay_circuits::exec::{ExecError, Trace, dequantise_output, quantise_input, run};
-use assay_circuits::model::{Architecture, Weights};
+use assay_circuits::model::{Architecture, ModelError, Source, Weights};
 use assay_circuits::system::System;
 use rayon::prelude::*;
 
 /// Samples on which a candidate is tried before it is measured on all of them.
 const TRIAL_SAMPLES: usize = 8;
-/// Layers that the report names.
-const WORST_LAYERS: usize = 5;
-/// Candidates that are tried at most.
+/// Candidates that are tried in the order of their cost, at most.
 const MOST_TRIALS: usize = 160;
+/// Then so many of the widest are tried, so that nothing is called impossible that 16 bits can do.
+const WIDEST_TRIALS: usize = 8;
 
 /// Runs the lowered network in floats on every sample: its ranges, and the check that it is the ONNX model.
 pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Ranges, CompileError> {
@@ -24,14 +26,15 @@ pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Rang
     let sizes: Vec<f32> = (0..outputs).map(size).collect();
     // Where a comparison inside the network is a tie, float sums in another order answer the other way, and either is right.
     let ties = net.compares();
+    let weights: Vec<f32> = net.weights.iter().map(|block| largest(block)).collect();
     let one = |(sample, (x, need)): (usize, (&Sample, &Sample))| {
         let run = Run::of(net, x);
         for (output, (have, need)) in run.outputs(net).iter().zip(need).enumerate() {
             if have.len() != need.len() {
                 return Err(CompileError::OutputLength { sample, have: have.len(), need: need.len() });
             }
-            // Float sums in another order differ, and more in deep networks; a wrong lowering differs by far more.
-            let limit = 2e-3 * sizes[output] + 1e-5;
+            // Float sums in another order differ, and more in deep networks, and where large summands cancel; a wrong lowering differs by far more.
+            let limit = 2e-3 * sizes[output] + 1e-5 * summand(net, &run, &weights).min(1.0);
             let wrong = have.iter().zip(need).filter(|(a, b)| (*a - *b).abs() > limit).count();
             let allowed = if ties { have.len() / 50 } else { 0 };
             if wrong > allowed {
@@ -43,6 +46,25 @@ pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Rang
     };
     let ranges: Vec<Ranges> = samples.par_iter().zip(float).enumerate().map(one).collect::<Result<_, _>>()?;
     Ok(ranges.iter().fold(Ranges::default(), Ranges::merge))
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0f32, |m, v| m.max(v.abs()))
+}
+
+/// About the largest number that is added to another in a run: what is tiny beside it may be nothing but the rounding of floats.
+fn summand(net: &Net, run: &Run, weights: &[f32]) -> f32 {
+    let size = |source: Source| match source {
+        Source::Weight(w) => weights.get(w as usize).copied().unwrap_or(0.0),
+        source => largest(run.column(net, source)),
+    };
+    let of_term =
+        |term: &NetTerm| term.coefficient.abs() as f32 * size(term.left.source) * term.right.as_ref().map_or(1.0, |r| size(r.source));
+    let of_layer = |(index, layer): (usize, &NetLayer)| {
+        let post = size(Source::Post(index as u32));
+        layer.terms.iter().map(of_term).fold(post.max(layer.constant.abs() as f32), f32::max)
+    };
+    net.layers.iter().enumerate().map(of_layer).fold(0.0, f32::max)
 }
 
 /// A quantised network with what running it takes.
@@ -96,7 +118,9 @@ pub fn measure(
             outside += inputs;
         }
     }
-    Ok(Accuracy { clamped, outside, ..Accuracy::of(&outputs, float, kinds) })
+    let mut accuracy = Accuracy { clamped, outside, ..Accuracy::of(&outputs, float, kinds) };
+    accuracy.outputs.iter_mut().zip(&architecture.outputs).for_each(|(error, output)| error.name.clone_from(&output.name));
+    Ok(accuracy)
 }
 
 /// Every combination of widths that is worth a look.
@@ -113,6 +137,29 @@ fn candidates(options: &Options) -> Vec<Widths> {
     list
 }
 
+/// The search for one model.
+struct Search<'a> {
+    net: &'a Net,
+    ranges: Ranges,
+    kinds: Vec<Kind>,
+    samples: &'a [Sample],
+    float: &'a [Sample],
+    options: &'a Options,
+    failed: Vec<Widths>,
+    best: Option<(Accuracy, Widths)>,
+    /// What the cheapest costs that would do for ten times the error.
+    coarse: Option<Step>,
+    tried: usize,
+}
+
+/// A plan that was measured on all samples.
+struct Measured {
+    plan: Plan,
+    weights: Weights,
+    widths: Widths,
+    accuracy: Accuracy,
+}
+
 /// Tries widths, the cheapest by the cost model first, until one is accurate enough; or else the best of those that were tried.
 pub fn search(
     net: &Net,
@@ -124,119 +171,129 @@ pub fn search(
 ) -> Result<Compiled, CompileError> {
     let prepared = quantise::prepared(net, ranges, samples);
     let (net, ranges) = prepared.as_ref().map_or((net, ranges), |(net, ranges)| (net, ranges));
-    let (ranges, kinds) = (&ranges.widened(net, options.headroom), net.output_kinds());
-    let planned: Vec<(Widths, Result<f64, assay_circuits::model::ModelError>)> = candidates(options)
-        .into_par_iter()
-        .map(|widths| {
-            let plan = quantise::plan(net, ranges, widths);
-            (widths, plan.map(|plan| Cost::of(&plan.architecture).predicted_inner_seconds))
-        })
-        .collect();
-    let mut problem = None;
-    let mut plans: Vec<(f64, Widths)> = Vec::new();
-    for (widths, cost) in planned {
-        match cost {
-            Ok(cost) => plans.push((cost, widths)),
-            Err(error) => problem = Some(error),
-        }
-    }
+    let mut search = Search {
+        net,
+        ranges: ranges.widened(net, options.headroom),
+        kinds: net.output_kinds(),
+        samples,
+        float,
+        options,
+        failed: Vec::new(),
+        best: None,
+        coarse: None,
+        tried: 0,
+    };
+    let constant = net.inputs.iter().zip(&ranges.inputs).filter(|(_, range)| range.0 == range.1).map(|(input, _)| input.name.clone());
+    let constant: Vec<String> = constant.collect();
+    let (mut plans, problem) = search.plans();
     plans.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let target = options.target_error;
-    let mut failed: Vec<Widths> = Vec::new();
-    let mut best: Option<(Accuracy, Widths)> = None;
-    // the cheapest that would do for ten times the error
-    let mut coarse: Option<Step> = None;
-    let mut tried = 0;
-    let trial = samples.len().min(TRIAL_SAMPLES);
+    let mut open = Vec::new();
     for (_, widths) in plans {
-        // What is at most as wide as something that failed fails too, near enough.
-        if failed.iter().any(|f| widths.within(*f)) || tried >= MOST_TRIALS {
-            continue;
-        }
-        tried += 1;
-        progress(Phase::Search { tried });
-        let Ok(plan) = quantise::plan(net, ranges, widths) else { continue };
-        let weights = quantise::weights(net, &plan);
-        let runner = Runner::new(&plan.architecture, &weights);
-        let mut accuracy = Accuracy::of(&runner.outputs(&samples[..trial])?, &float[..trial], &kinds);
-        if coarse.is_none() && accuracy.meets(10.0 * target, options.min_agreement) {
-            coarse = Some(Step::of(&Cost::of(&plan.architecture)));
-        }
-        if accuracy.meets(target, options.min_agreement) {
-            progress(Phase::Measure);
-            accuracy = measure(&plan.architecture, &weights, samples, float, &kinds)?;
-            if accuracy.meets(target, options.min_agreement) {
-                return compiled(net, plan, weights, widths, accuracy, coarse, (samples, true, tried));
-            }
-        }
-        failed.push(widths);
-        let better = |have: &Accuracy| accuracy.worst() < have.worst();
-        if best.as_ref().is_none_or(|(have, _)| better(have)) {
-            best = Some((accuracy, widths));
+        if search.tried >= MOST_TRIALS {
+            open.push(widths);
+        } else if let Some(found) = search.attempt(widths, progress)? {
+            return search.compiled(found, true, constant);
         }
     }
-    let none = || CompileError::NoWidths(problem.unwrap_or(assay_circuits::model::ModelError::LayerCount { have: net.layers.len() }));
-    let (_, widths) = best.ok_or_else(none)?;
+    // stable, so that the cheapest of equally wide ones comes first
+    open.sort_by_key(|w| std::cmp::Reverse(u32::from(w.table_bits) + u32::from(w.shift) + u32::from(w.weight_bits)));
+    open.retain(|widths| !search.is_hopeless(*widths));
+    for widths in open.into_iter().take(WIDEST_TRIALS) {
+        if let Some(found) = search.attempt(widths, progress)? {
+            return search.compiled(found, true, constant);
+        }
+    }
+    let none = || CompileError::NoWidths(problem.unwrap_or(ModelError::LayerCount { have: net.layers.len() }));
+    let (_, widths) = search.best.clone().ok_or_else(none)?;
     progress(Phase::Measure);
-    let plan = quantise::plan(net, ranges, widths).map_err(CompileError::NoWidths)?;
-    let weights = quantise::weights(net, &plan);
-    let accuracy = measure(&plan.architecture, &weights, samples, float, &kinds)?;
-    let met = accuracy.meets(target, options.min_agreement);
-    compiled(net, plan, weights, widths, accuracy, coarse, (samples, met, tried))
+    let plan = quantise::plan(net, &search.ranges, widths).map_err(CompileError::NoWidths)?;
+    let found = search.measured(plan, widths)?;
+    let met = search.is_met(&found.accuracy);
+    search.compiled(found, met, constant)
 }
 
-/// What each layer adds to the error: the largest distance of its column from the float run's, as a share of the column's range, less the same of the columns that it reads.
-fn losses(net: &Net, plan: &Plan, weights: &Weights, samples: &[Sample]) -> Result<Vec<Loss>, ExecError> {
-    let runner = Runner::new(&plan.architecture, weights);
-    let mut errors = vec![0f64; net.layers.len()];
-    for sample in samples.iter().take(2) {
-        let (trace, float) = (runner.trace(sample)?, Run::of(net, sample));
-        for (index, layer) in net.layers.iter().enumerate() {
-            let Some(columns) = float.columns(index) else { continue };
-            let scale = (-f64::from(plan.scales[index][0])).exp2();
-            let have = trace.column(runner.system.layers[index].pre);
-            let (mut worst, mut size) = (0f64, f64::MIN_POSITIVE);
-            for (_, (int, real)) in have.iter().zip(&columns.pre).enumerate().filter(|(cell, _)| layer.counts(*cell)) {
-                worst = worst.max((f64::from(*int) * scale - f64::from(*real)).abs());
-                size = size.max(f64::from(real.abs()));
+impl Search<'_> {
+    /// All candidates that work, with their predicted cost, and what was wrong with one that does not.
+    fn plans(&self) -> (Vec<(f64, Widths)>, Option<ModelError>) {
+        let one = |widths: Widths| {
+            let plan = quantise::plan(self.net, &self.ranges, widths);
+            (widths, plan.map(|plan| Cost::of(&plan.architecture).predicted_inner_seconds))
+        };
+        let planned: Vec<(Widths, Result<f64, ModelError>)> = candidates(self.options).into_par_iter().map(one).collect();
+        let mut problem = None;
+        let mut plans = Vec::new();
+        for (widths, cost) in planned {
+            match cost {
+                Ok(cost) => plans.push((cost, widths)),
+                Err(error) => problem = Some(error),
             }
-            errors[index] = errors[index].max(worst / size);
         }
+        (plans, problem)
     }
-    let inherited = |index: usize| {
-        let layer = &net.layers[index];
-        let reads = layer.terms.iter().flat_map(|t| std::iter::once(&t.left).chain(&t.right)).filter_map(|o| o.source.layer());
-        reads.filter(|l| (*l as usize) < index).map(|l| errors[l as usize]).fold(0.0, f64::max)
-    };
-    let mut losses: Vec<Loss> = (0..net.layers.len())
-        .map(|i| Loss { layer: net.layers[i].name.clone(), error: errors[i], added: (errors[i] - inherited(i)).max(0.0) })
-        .collect();
-    losses.sort_by(|a, b| b.added.total_cmp(&a.added));
-    losses.truncate(WORST_LAYERS);
-    Ok(losses)
-}
 
-fn compiled(
-    net: &Net,
-    plan: Plan,
-    weights: Weights,
-    widths: Widths,
-    accuracy: Accuracy,
-    coarse: Option<Step>,
-    (samples, accuracy_met, candidates_tried): (&[Sample], bool, usize),
-) -> Result<Compiled, CompileError> {
-    let report = Report {
-        parameters: net.parameters,
-        macs: net.macs,
-        layers: net.layers.len(),
-        widths,
-        cost: Cost::of(&plan.architecture),
-        accuracy,
-        accuracy_met,
-        ten_times_coarser: coarse,
-        losses: losses(net, &plan, &weights, samples)?,
-        few_samples: samples.len() < 8,
-        candidates_tried,
-    };
-    Ok(Compiled { architecture: plan.architecture, weights, layer_names: net.layers.iter().map(|l| l.name.clone()).collect(), report })
+    fn is_met(&self, accuracy: &Accuracy) -> bool {
+        accuracy.meets(self.options.target_error, self.options.min_agreement)
+    }
+
+    /// What is at most as wide as something that failed fails too, near enough.
+    fn is_hopeless(&self, widths: Widths) -> bool {
+        self.failed.iter().any(|failed| widths.within(*failed))
+    }
+
+    /// Tries widths on a few samples, and if they do there on all.
+    fn attempt(&mut self, widths: Widths, progress: &mut dyn FnMut(Phase)) -> Result<Option<Measured>, CompileError> {
+        if self.is_hopeless(widths) {
+            return Ok(None);
+        }
+        self.tried += 1;
+        progress(Phase::Search { tried: self.tried });
+        let Ok(plan) = quantise::plan(self.net, &self.ranges, widths) else { return Ok(None) };
+        let weights = quantise::weights(self.net, &plan);
+        let trial = self.samples.len().min(TRIAL_SAMPLES);
+        let outputs = Runner::new(&plan.architecture, &weights).outputs(&self.samples[..trial])?;
+        let mut accuracy = Accuracy::of(&outputs, &self.float[..trial], &self.kinds);
+        if self.coarse.is_none() && accuracy.meets(10.0 * self.options.target_error, self.options.min_agreement) {
+            self.coarse = Some(Step::of(&Cost::of(&plan.architecture)));
+        }
+        if self.is_met(&accuracy) {
+            progress(Phase::Measure);
+            let measured = self.measured(plan, widths)?;
+            if self.is_met(&measured.accuracy) {
+                return Ok(Some(measured));
+            }
+            accuracy = measured.accuracy;
+        }
+        self.failed.push(widths);
+        if self.best.as_ref().is_none_or(|(best, _)| accuracy.worst() < best.worst()) {
+            self.best = Some((accuracy, widths));
+        }
+        Ok(None)
+    }
+
+    fn measured(&self, plan: Plan, widths: Widths) -> Result<Measured, CompileError> {
+        let weights = quantise::weights(self.net, &plan);
+        let accuracy = measure(&plan.architecture, &weights, self.samples, self.float, &self.kinds)?;
+        Ok(Measured { plan, weights, widths, accuracy })
+    }
+
+    fn compiled(self, found: Measured, accuracy_met: bool, constant_inputs: Vec<String>) -> Result<Compiled, CompileError> {
+        let Measured { plan, weights, widths, accuracy } = found;
+        let net = self.net;
+        let report = Report {
+            parameters: net.parameters,
+            macs: net.macs,
+            layers: net.layers.len(),
+            widths,
+            cost: Cost::of(&plan.architecture),
+            accuracy,
+            accuracy_met,
+            ten_times_coarser: self.coarse,
+            losses: losses::losses(net, &plan, &weights, self.samples)?,
+            few_samples: self.samples.len() < MIN_SAMPLES,
+            constant_inputs,
+            candidates_tried: self.tried,
+        };
+        let layer_names = net.layers.iter().map(|layer| layer.name.clone()).collect();
+        Ok(Compiled { architecture: plan.architecture, weights, layer_names, report })
+    }
 }

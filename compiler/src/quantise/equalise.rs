@@ -330,3 +330,79 @@ impl<'a> Graph<'a> {
         (!group.readers.is_empty()).then_some(group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantise::samples::{Small, dense};
+
+    /// A dense layer of 4 channels with a ReLU, the third channel 10,000 times the others, and a layer that takes it back.
+    fn uneven(function: bool) -> Net {
+        let first = [0.5, -0.25, 0.75, 0.5, -0.5, 0.25, 0.75, 1.0].iter().enumerate();
+        let first = first.map(|(i, w)| w * if i % 4 == 2 { 1e4 } else { 1.0 }).collect();
+        let second = [0.5, 0.25, 0.5e-4, -1.0, 1.0, -0.5, -1e-4, 0.25].chunks(4).map(<[f32]>::to_vec).collect::<Vec<_>>();
+        // by input channel, then by output channel
+        let second = (0..8).map(|i| second[i % 2][i / 2]).collect();
+        let mut small = Small::new(2);
+        let hidden = small.add(dense(Source::Input, 1, 2, 0), function);
+        small.add(dense(if function { Source::Post(hidden) } else { Source::Pre(hidden) }, 2, 1, 1), false);
+        small.net([first, second])
+    }
+
+    fn samples() -> Vec<Sample> {
+        (0..8).map(|i| vec![vec![(i as f32 * 0.7).sin(), (i as f32 * 1.3).cos()]]).collect()
+    }
+
+    /// The function stays what it is, to the last bit of its floats, and channels are of one size afterwards.
+    #[test]
+    fn a_large_channel_is_taken_in_by_the_next_layer() {
+        for relu in [true, false] {
+            let (net, samples) = (uneven(relu), samples());
+            let equal = equalised(&net, &samples).expect("one channel is far larger");
+            for sample in &samples {
+                assert_eq!(Run::of(&net, sample).outputs(&net), Run::of(&equal, sample).outputs(&equal));
+            }
+            let run = Run::of(&equal, &samples[0]);
+            let before = shares(&[column_sizes(&net, &Run::of(&net, &samples[0]), 0, (0, 2))]);
+            let after = shares(&[column_sizes(&equal, &run, 0, (0, 2))]);
+            let least = |shares: &[f64]| shares.iter().copied().filter(|s| *s > 0.0).fold(1.0, f64::min);
+            assert!(least(&before) < 1e-3 && least(&after) > 1e-2, "{before:?} {after:?}");
+        }
+    }
+
+    /// What is well balanced is left alone, and so is a channel that somebody else reads: an output, or a function that is not homogeneous.
+    #[test]
+    fn nothing_changes_where_it_must_not() {
+        let (net, samples) = (uneven(true), samples());
+        let equal = equalised(&net, &samples).expect("one channel is far larger");
+        assert!(equalised(&equal, &samples).is_none(), "a second time gains nothing");
+        let mut shown = net.clone();
+        shown.outputs[0].source = Source::Post(0);
+        assert!(equalised(&shown, &samples).is_none(), "an output keeps its size");
+        let mut other = net.clone();
+        if let NetRule::Requantise { function } = &mut other.layers[0].rule {
+            *function = Some(vec![
+                assay_circuits::model::Instruction::Argument,
+                assay_circuits::model::Instruction::Unary(assay_circuits::model::Unary::Tanh),
+            ]);
+        }
+        assert!(equalised(&other, &samples).is_none(), "tanh is not homogeneous");
+        let mut shifted = net.clone();
+        shifted.layers[0].constant = 1.0;
+        assert!(equalised(&shifted, &samples).is_none(), "a constant is the same for all channels");
+        let mut shared = net;
+        shared.layers[1].terms[0].right = shared.layers[0].terms[0].right.clone();
+        assert!(equalised(&shared, &samples).is_none(), "a block that is read twice cannot change for one reader");
+    }
+
+    /// A channel that is always 0 does not become the largest of its blocks.
+    #[test]
+    fn dead_channels_stay_small() {
+        let factors = factors(&[1.0, 1e-4, 0.0, 1e-4], &[1.0, 1e-4, 0.5, 1e-4], &[1e-4, 1.0, 1.0, 0.5]).expect("much is gained");
+        let live = [0usize, 1, 3];
+        let most = |list: [f64; 4], inverse: bool| {
+            live.iter().map(|c| list[*c] * if inverse { 1.0 / factors[*c] } else { factors[*c] }).fold(0.0, f64::max)
+        };
+        assert!(1.0 / factors[2] <= most([1e-4, 1.0, 1.0, 0.5], true), "{factors:?}");
+    }
+}

@@ -260,3 +260,82 @@ impl Division {
         terms
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sample;
+    use crate::net::Run;
+    use crate::quantise::Widths;
+    use crate::quantise::samples::{Small, error, ranges};
+
+    const WIDE: Widths = Widths { table_bits: 16, shift: 16, weight_bits: 16 };
+
+    /// The mean of all cells of a row of `len`.
+    fn mean(len: u32, factor: f64) -> Net {
+        let log_len = assay_circuits::model::log2_ceil(len);
+        let entries = (0..len).map(|i| (0, i, 1.0)).collect();
+        let runs = vec![NetRun { log_len, index: NetIndex::Map { axis: None, entries } }];
+        let mut small = Small::new(len);
+        let left = NetOperand { source: Source::Input, runs };
+        small.add(NetTerm { coefficient: factor, axes: Vec::new(), summed: 0, left, right: None }, false);
+        small.net([])
+    }
+
+    /// Windows of three numbers with stride 1 over `2^log` numbers, the first and last cut off: the factors are the reciprocals of their counts, times `factor`.
+    fn windows(log: u8, factor: f64) -> Net {
+        let last = (1u32 << log) - 1;
+        let count = |to: u32| if to == 0 || to == last { 2.0 } else { 3.0 };
+        let entries = (0..=last).flat_map(|to| (to.saturating_sub(1)..=(to + 1).min(last)).map(move |from| (to, from, 1.0 / count(to))));
+        let runs = vec![NetRun { log_len: log, index: NetIndex::Map { axis: Some(0), entries: entries.collect() } }];
+        let mut small = Small::new(1 << log);
+        small.add(
+            NetTerm { coefficient: factor, axes: vec![log], summed: 0, left: NetOperand { source: Source::Input, runs }, right: None },
+            false,
+        );
+        small.net([])
+    }
+
+    fn samples(len: u32) -> Vec<Sample> {
+        let one = |s: u32| (0..len).map(|i| 0.1 * s as f32 + 0.2 * ((i * (s + 3)) as f32).sin()).collect();
+        (0..5).map(|s| vec![one(s)]).collect()
+    }
+
+    /// Counts that are no powers of two, up to the 224 × 224 of the usual images: within two units of 16 bits. With a reciprocal the largest is off by more than ten times as much.
+    #[test]
+    fn means_over_large_windows_are_exact() {
+        for len in [100u32, 1000, 224 * 224] {
+            let (net, samples) = (mean(len, 1.0 / f64::from(len)), samples(len));
+            let divided = divided(&net, &ranges(&net, &samples)).expect("a mean over many cells");
+            assert_eq!(divided.layers.len(), 2, "the layer itself divides");
+            let (before, after) = (error(&net, &samples, WIDE), error(&divided, &samples, WIDE));
+            assert!(after < 2e-4, "{len}: {after}");
+            assert!(len < 10_000 || after < before / 10.0, "{len}: {before} {after}");
+        }
+    }
+
+    /// At the borders fewer cells count; the divisor knows how many. A factor beside the counts is no obstacle.
+    #[test]
+    fn windows_of_different_counts_have_a_divisor_each() {
+        let (net, samples) = (windows(4, 1.0 / 1000.0), samples(16));
+        // as if the results were as large as the numbers, so that there is no room for the factors
+        let mut ranges = ranges(&net, &samples);
+        ranges.pre[0] = ranges.inputs[0];
+        let divided = divided(&net, &ranges).expect("the factors take more bits than there are");
+        assert_eq!(divided.layers.len(), 3);
+        for x in &samples {
+            let (have, need) = (Run::of(&divided, x).outputs(&divided), Run::of(&net, x).outputs(&net));
+            assert!(have[0].iter().zip(&need[0]).all(|(a, b)| (a - b).abs() < 1e-9), "{have:?} {need:?}");
+        }
+        assert!(error(&divided, &samples, WIDE) < 2e-4);
+    }
+
+    /// Powers of two are exact as factors, small windows nearly, and what is no reciprocal of an integer cannot divide.
+    #[test]
+    fn other_sums_stay_as_they_are() {
+        for (len, factor) in [(256, 1.0 / 256.0), (9, 1.0 / 9.0), (1000, 1.0), (1000, 0.7)] {
+            let (net, samples) = (mean(len, factor), samples(len));
+            assert!(divided(&net, &ranges(&net, &samples)).is_none(), "{len} {factor}");
+        }
+    }
+}
