@@ -7,7 +7,7 @@ mod layers;
 mod means;
 mod plan;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod scales;
 mod tables;
 mod weights;

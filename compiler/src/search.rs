@@ -297,3 +297,90 @@ impl Search<'_> {
         Ok(Compiled { architecture: plan.architecture, weights, layer_names, report })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantise::samples::{Small, dense, ranges};
+
+    fn vector(len: usize, seed: f32, size: f32) -> Vec<f32> {
+        (0..len).map(|i| size * ((i as f32 + 1.0) * seed).sin()).collect()
+    }
+
+    /// Two dense layers; the samples, and what the network gives for them.
+    fn network(size: f32, count: usize) -> (Net, Vec<Sample>, Vec<Sample>) {
+        let mut small = Small::new(8);
+        let hidden = small.add(dense(Source::Input, 3, 3, 0), true);
+        small.add(dense(Source::Post(hidden), 3, 2, 1), false);
+        let net = small.net([vector(64, 1.7, size), vector(32, 2.3, 1.0)]);
+        let samples: Vec<Sample> = (0..count).map(|s| vec![vector(8, 0.9 + s as f32, 1.0)]).collect();
+        let float = samples.iter().map(|x| Run::of(&net, x).outputs(&net)).collect();
+        (net, samples, float)
+    }
+
+    fn found(net: &Net, samples: &[Sample], float: &[Sample], options: &Options) -> Compiled {
+        search(net, &ranges(net, samples), samples, float, options, &mut |_| ()).expect("widths")
+    }
+
+    /// What is chosen does what was asked for, and no more than that: ten times the accuracy costs more.
+    #[test]
+    fn the_cheapest_that_is_accurate_enough_is_chosen() {
+        let (net, samples, float) = network(1.0, 24);
+        let options = Options { min_agreement: 0.0, ..Options::default() };
+        let usual = found(&net, &samples, &float, &options).report;
+        let fine = found(&net, &samples, &float, &Options { target_error: 0.0001, ..options }).report;
+        assert!(usual.accuracy_met && fine.accuracy_met);
+        assert!(fine.accuracy.worst() <= 0.0001 && usual.accuracy.worst() <= 0.001);
+        assert!(usual.cost.witness_cells < fine.cost.witness_cells, "{usual}\n{fine}");
+    }
+
+    /// Where nothing is accurate enough, the report says so, and the result is as good as the widest: the search does not end among the cheap ones.
+    #[test]
+    fn what_cannot_be_reached_is_said_and_the_best_is_given() {
+        let (net, samples, float) = network(1.0, 24);
+        let report = found(&net, &samples, &float, &Options { target_error: 1e-9, min_agreement: 0.0, ..Options::default() }).report;
+        assert!(!report.accuracy_met && report.to_string().contains("is not reached"));
+        assert!(report.accuracy.worst() < 2e-5, "{report}");
+    }
+
+    /// Warnings: samples that are too few, and an input that never varies. Neither without a reason.
+    #[test]
+    fn poor_samples_are_named() {
+        let (net, samples, float) = network(1.0, 24);
+        let options = Options { min_agreement: 0.0, ..Options::default() };
+        let report = found(&net, &samples, &float, &options).report;
+        assert!(!report.few_samples && report.constant_inputs.is_empty(), "{report}");
+        let report = found(&net, &samples[..3], &float[..3], &options).report;
+        assert!(report.few_samples && report.to_string().contains("only 3 calibration samples"), "{report}");
+        let ones = vec![vec![vec![1.0; 8]]; 24];
+        let outputs: Vec<Sample> = ones.iter().map(|x| Run::of(&net, x).outputs(&net)).collect();
+        let report = found(&net, &ones, &outputs, &options).report;
+        assert_eq!(report.constant_inputs, ["x"]);
+        assert!(report.to_string().contains("one value in all calibration samples"), "{report}");
+    }
+
+    /// The layer that loses most is named first. One that is 0 throughout has no size to lose a share of, and is not named for it.
+    #[test]
+    fn the_layer_that_loses_most_is_named() {
+        let (mut net, samples, _) = network(1.0, 24);
+        net.weights[0] = vec![0.0; 64];
+        net.layers[1].terms.push(dense(Source::Input, 3, 2, 2));
+        net.weights.push(vector(32, 1.1, 1.0));
+        let float: Vec<Sample> = samples.iter().map(|x| Run::of(&net, x).outputs(&net)).collect();
+        let report = found(&net, &samples, &float, &Options { min_agreement: 0.0, ..Options::default() }).report;
+        assert_eq!(report.losses[0].layer, "layer 1");
+        assert!(report.losses.iter().all(|loss| loss.added.is_finite() && loss.error < 0.1), "{:?}", report.losses);
+        assert_eq!(report.losses[1].error, 0.0);
+    }
+
+    /// A lowering that is wrong by a hundredth is found whatever the size of the outputs.
+    #[test]
+    fn a_wrong_lowering_is_found_at_every_size() {
+        for size in [1e-9, 1.0, 1e6] {
+            let (net, samples, mut float) = network(size, 8);
+            assert!(calibrate(&net, &samples, &float).is_ok());
+            float.iter_mut().flatten().flatten().for_each(|v| *v *= 1.01);
+            assert!(matches!(calibrate(&net, &samples, &float), Err(CompileError::Lowering { .. })), "{size}");
+        }
+    }
+}

@@ -132,7 +132,7 @@ impl Planner<'_> {
     }
 
     /// The finest scale of a sum at which all factors fit 31 bits.
-    pub(super) fn coarsest(&self, layer: &NetLayer, naturals: &[Option<(i32, i32)>]) -> i32 {
+    fn coarsest(&self, layer: &NetLayer, naturals: &[Option<(i32, i32)>]) -> i32 {
         let of = |(term, natural): (&NetTerm, &Option<(i32, i32)>)| {
             let size = term.coefficient.abs().log2().ceil() as i32;
             natural.map(|(scale, _)| scale + 30 - size.max(0))
@@ -140,11 +140,11 @@ impl Planner<'_> {
         layer.terms.iter().zip(naturals).filter_map(of).min().unwrap_or(MAX_SCALE * 2)
     }
 
-    pub(super) fn requantise(&self, shift: i32) -> Rule {
+    fn requantise(&self, shift: i32) -> Rule {
         Rule::Requantise { shift: shift as u8, limbs: 0, table: 0 }
     }
 
-    pub(super) fn divisor_scale(&self, layer: &NetLayer) -> i32 {
+    fn divisor_scale(&self, layer: &NetLayer) -> i32 {
         match &layer.rule {
             NetRule::Divide { by, .. } => self.scale_of(by.source, by),
             _ => 0,
@@ -152,17 +152,17 @@ impl Planner<'_> {
     }
 
     /// Whether a column of this layer divides another.
-    pub(super) fn divides(&self, l: u32) -> bool {
+    fn divides(&self, l: u32) -> bool {
         self.net.layers.iter().any(|layer| matches!(&layer.rule, NetRule::Divide { by, .. } if by.source.layer() == Some(l)))
     }
 
-    pub(super) fn may_be_coarser(&self, source: Source) -> bool {
+    fn may_be_coarser(&self, source: Source) -> bool {
         let Some(l) = source.layer() else { return false };
         self.net.layers.get(l as usize).is_some_and(|layer| matches!(layer.rule, NetRule::Requantise { .. }) && layer.kind == Kind::Real)
     }
 
     /// The column whose cap decides a column's scale.
-    pub(super) fn capped(&self, source: Source) -> Source {
+    fn capped(&self, source: Source) -> Source {
         match source {
             Source::Post(l) if self.net.layers[l as usize].function().is_none_or(|p| function::is_relu(p)) => Source::Pre(l),
             source => source,
@@ -170,7 +170,7 @@ impl Planner<'_> {
     }
 
     /// The operand that gives way where a sum is finer than a layer can shift.
-    pub(super) fn too_fine(&self, index: usize) -> Trouble {
+    fn too_fine(&self, index: usize) -> Trouble {
         let layer = &self.net.layers[index];
         let finest = layer
             .terms
@@ -201,7 +201,7 @@ impl Planner<'_> {
         Trouble::Model(ModelError::Shift { layer: index, shift: 17 })
     }
 
-    pub(super) fn term(&mut self, term: &NetTerm, natural: Option<(i32, i32)>, sum_scale: i32, accuracy: i32) -> Result<Term, Trouble> {
+    fn term(&mut self, term: &NetTerm, natural: Option<(i32, i32)>, sum_scale: i32, accuracy: i32) -> Result<Term, Trouble> {
         let Some((scale, _)) = natural else { return self.bias(term, sum_scale, accuracy) };
         let own = [&term.left]
             .into_iter()
@@ -225,7 +225,7 @@ impl Planner<'_> {
     }
 
     /// A block that is only added: at the scale of the sum, or as near to it as 32 bits allow.
-    pub(super) fn bias(&mut self, term: &NetTerm, sum_scale: i32, accuracy: i32) -> Result<Term, Trouble> {
+    fn bias(&mut self, term: &NetTerm, sum_scale: i32, accuracy: i32) -> Result<Term, Trouble> {
         let Source::Weight(w) = term.left.source else { return Err(Trouble::Model(ModelError::SecretCount { have: 0 })) };
         let block = &self.net.weights[w as usize];
         let maps: i32 = term.left.runs.iter().map(|run| map_bits(&run.index, accuracy)).sum();
@@ -243,7 +243,7 @@ impl Planner<'_> {
         Ok(Term { coefficient, axes: term.axes.clone(), summed: 0, left, right: None })
     }
 
-    pub(super) fn operand(&self, operand: &NetOperand, accuracy: i32) -> Result<Operand, Trouble> {
+    fn operand(&self, operand: &NetOperand, accuracy: i32) -> Result<Operand, Trouble> {
         let source = match operand.source {
             Source::Weight(w) => Source::Weight(self.placed.get(&w).map_or(0, |(id, _)| *id)),
             source => source,

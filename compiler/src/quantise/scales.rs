@@ -97,7 +97,7 @@ impl Planner<'_> {
     }
 
     /// The size that matters of scores that only a softmax reads: what is far below every maximum is 0 in any case.
-    pub(super) fn masked(&self, l: u32, (low, high): (f32, f32)) -> Option<f32> {
+    fn masked(&self, l: u32, (low, high): (f32, f32)) -> Option<f32> {
         let readers: Vec<usize> =
             (0..self.net.layers.len()).filter(|i| self.net.layers[*i].terms.iter().any(|t| t.reads(Source::Pre(l)))).collect();
         let [reader] = readers[..] else { return None };
@@ -143,7 +143,7 @@ impl Planner<'_> {
     }
 
     /// The factor of the only product that reads a block, which the block takes in.
-    pub(super) fn own_factor(&self, w: u32) -> f64 {
+    fn own_factor(&self, w: u32) -> f64 {
         if self.uses[w as usize].0 != 1 {
             return 1.0;
         }

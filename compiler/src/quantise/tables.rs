@@ -48,7 +48,7 @@ impl Planner<'_> {
         self.plan.architecture.tables = list.into_iter().map(|(domain, function)| Table { bits, domain, function }).collect();
     }
 
-    pub(super) fn has_table(&self, index: usize) -> bool {
+    fn has_table(&self, index: usize) -> bool {
         self.plan.architecture.layers[index].rule.table().is_some()
     }
 
