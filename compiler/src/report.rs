@@ -7,9 +7,14 @@ use crate::quantise::Widths;
 use serde::Serialize;
 use std::fmt;
 
+/// Fewer calibration samples mean little: what the next one holds is beyond the ranges of these more often than not.
+pub(crate) const MIN_SAMPLES: usize = 8;
+
 /// Errors of one output.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OutputError {
+    /// Its name in the model, or else its number.
+    pub name: String,
     /// Largest absolute error of an element.
     pub max_error: f64,
     /// Mean absolute error.
@@ -54,7 +59,7 @@ impl Accuracy {
             // outputs that are all the same are measured by their size
             let range = if high > low { high - low } else { high.abs().max(f64::MIN_POSITIVE) };
             let exact = (*kind != Kind::Real).then(|| equal as f64 / n.max(1) as f64);
-            OutputError { max_error: max, mean_error: sum / n.max(1) as f64, range, exact }
+            OutputError { name: index.to_string(), max_error: max, mean_error: sum / n.max(1) as f64, range, exact }
         };
         let agree = exact.iter().zip(float).filter(|(a, b)| match (a.first(), b.first()) {
             (Some(a), Some(b)) => top1_agrees(a, b),
@@ -148,14 +153,16 @@ pub struct Report {
     pub losses: Vec<Loss>,
     /// Whether there were too few samples for ranges and errors to mean much.
     pub few_samples: bool,
+    /// Inputs that have one value throughout the samples: nothing is known about any other.
+    pub constant_inputs: Vec<String>,
     /// Width choices that were tried on the samples.
     pub candidates_tried: usize,
 }
 
 impl fmt::Display for Accuracy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, o) in self.outputs.iter().enumerate() {
-            let name = if self.outputs.len() == 1 { "error vs. float".to_owned() } else { format!("error of output {index}") };
+        for o in &self.outputs {
+            let name = if self.outputs.len() == 1 { "error vs. float".to_owned() } else { format!("error of output {}", o.name) };
             let share = |v: f64| 100.0 * v / o.range;
             if let Some(exact) = o.exact {
                 writeln!(f, "{name:<21} {:.2} % of its integers are the model's, largest difference {}", 100.0 * exact, o.max_error)?;
@@ -201,7 +208,17 @@ impl fmt::Display for Report {
         }
         write!(f, "{}", self.accuracy)?;
         if self.few_samples {
-            write!(f, "\nThere are fewer than 8 calibration samples: ranges and errors on other inputs may be larger. Give more.")?;
+            write!(
+                f,
+                "\nThere are only {} calibration samples, and fewer than {MIN_SAMPLES} mean little: ranges and errors on other inputs may be larger. Give some dozens.",
+                self.accuracy.samples
+            )?;
+        }
+        for input in &self.constant_inputs {
+            write!(
+                f,
+                "\nThe input {input} has one value in all calibration samples: what the errors are for others is unknown, and larger ones are clamped. Give samples in which it varies."
+            )?;
         }
         if !self.accuracy_met {
             write!(
@@ -210,5 +227,59 @@ impl fmt::Display for Report {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Kind;
+
+    fn one(exact: &[f32], float: &[f32]) -> Accuracy {
+        Accuracy::of(&[vec![exact.to_vec()]], &[vec![float.to_vec()]], &[Kind::Real])
+    }
+
+    /// Errors are measured by the range of the output, whatever its size and wherever it lies.
+    #[test]
+    fn errors_are_shares_of_the_range() {
+        for (size, shift) in [(1.0, 0.0), (1e-9, 0.0), (1e6, 0.0), (1.0, 1000.0)] {
+            let float = [shift, shift + 0.5 * size, shift + size];
+            let exact = [shift, shift + 0.5 * size, shift + 0.96 * size];
+            let worst = one(&exact, &float).worst();
+            // the mean is 0.04 / 3, and more than a fifth of the largest
+            assert!((worst / (0.04 / 3.0) - 1.0).abs() < 1e-2, "{size} {shift}: {worst}");
+        }
+    }
+
+    /// Both halves of the promise count: the mean, and the largest of five times as much.
+    #[test]
+    fn mean_and_largest_error_must_both_be_small() {
+        let mut float = vec![0.0f32; 1000];
+        float[999] = 1.0;
+        let with = |error: f32, cells: usize| {
+            let mut exact = float.clone();
+            exact[..cells].iter_mut().for_each(|v| *v += error);
+            one(&exact, &float)
+        };
+        assert!(with(0.0009, 999).meets(0.001, 0.0));
+        assert!(!with(0.0011, 999).meets(0.001, 0.0), "the mean is too large");
+        assert!(with(0.0049, 10).meets(0.001, 0.0));
+        assert!(!with(0.0051, 1).meets(0.001, 0.0), "one cell is too far off");
+    }
+
+    /// Every output counts by itself: a small one beside a large one is not forgiven, and integers are right or wrong.
+    #[test]
+    fn every_output_counts() {
+        let float = vec![vec![vec![0.0, 1000.0], vec![0.0, 1.0], vec![3.0, 4.0]]];
+        let mut exact = float.clone();
+        let kinds = [Kind::Real, Kind::Real, Kind::Integer];
+        assert!(Accuracy::of(&exact, &float, &kinds).meets(0.001, 1.0));
+        exact[0][1][0] = 0.1;
+        let accuracy = Accuracy::of(&exact, &float, &kinds);
+        assert!(!accuracy.meets(0.001, 1.0));
+        assert!(accuracy.to_string().contains("error of output 1"), "{accuracy}");
+        exact[0][1][0] = 0.0;
+        exact[0][2][0] = 4.0;
+        assert!(!Accuracy::of(&exact, &float, &kinds).meets(0.001, 0.99), "an integer is wrong");
     }
 }

@@ -1,6 +1,7 @@
 //! The secret half: weights and biases rounded to the plan's scales.
 
-use super::{Plan, limit};
+use super::factors::limit;
+use super::plan::Plan;
 use crate::net::Net;
 use assay_circuits::model::Weights;
 
