@@ -91,7 +91,10 @@ pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
     let mut budget = Budget { bytes: MAX_FILE_BYTES, nodes: MAX_NODES };
     check_graph(graph, folder, &mut budget, 0)?;
     check_order(graph, &HashSet::new())?;
-    super::ignored::rewrite(graph)?;
+    super::rewrite::rewrite(&mut model)?;
+    if let Some(graph) = model.graph.as_mut() {
+        super::ignored::rewrite(graph)?;
+    }
     Ok(model)
 }
 
@@ -191,7 +194,9 @@ fn elements(tensor: &str, dims: &[i64]) -> Result<usize, GuardError> {
 fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget, depth: usize) -> Result<(), GuardError> {
     let name = super::node_name(node).to_owned();
     for attribute in &mut node.attribute {
-        if !attribute.f.is_finite() || attribute.floats.iter().any(|f| !f.is_finite()) {
+        // what an imputer looks for; inputs are never NaN
+        let missing = node.op_type == "Imputer" && attribute.name == "replaced_value_float";
+        if (!attribute.f.is_finite() && !missing) || attribute.floats.iter().any(|f| !f.is_finite()) {
             return Err(GuardError::AttributeNotFinite { node: name, attribute: attribute.name.clone() });
         }
         for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {

@@ -92,6 +92,8 @@ pub fn element_wise(lowerer: &mut Lowerer, node: &Node<'_>, op: &ElementWiseOp) 
     let kind = kind_of(node.output_type(0)?);
     match name.as_str() {
         "Neg" => return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, 0.0))),
+        // of signed integers
+        "BitNot" => return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, -1.0))),
         "Sqrt" | "Rsqrt" => {
             if let Some(root) = super::reduce::exact_root(lowerer, &lazy)? {
                 return if name == "Sqrt" { Ok(root) } else { super::divide::reciprocal(lowerer, &root) };
@@ -220,7 +222,7 @@ pub fn binary(lowerer: &mut Lowerer, node: &Node<'_>, op: &TypedBinOp) -> Result
             applied(lowerer, &difference, &unary(Unary::Abs), Kind::Boolean)
         }
         "Div" if integers => {
-            let Some(by) = scalar(&d)? else { return Err(Refusal::Operator("Div of integers".into())) };
+            let Some(by) = scalar(&d)? else { return super::divide::integer_quotient(lowerer, &a, &d) };
             let steps = [
                 X,
                 c(by as f32),
@@ -235,6 +237,7 @@ pub fn binary(lowerer: &mut Lowerer, node: &Node<'_>, op: &TypedBinOp) -> Result
             ];
             applied(lowerer, &a, &steps, kind)
         }
+        "Rem" if integers && scalar(&d)?.is_none() => super::divide::integer_remainder(lowerer, &a, &d),
         "ShiftLeft" | "ShiftRight" => {
             let Some(by) = scalar(&d)? else { return Err(Refusal::Operator(name.into())) };
             let factor = if name == "ShiftLeft" { by.exp2() } else { (-by).exp2() };
@@ -320,6 +323,12 @@ fn arithmetic(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: Kind
             let difference = sum(lowerer, a, d, -1.0)?;
             let excess = applied(lowerer, &difference, &[X, c(0.0), b(f)], kind)?;
             sum(lowerer, d, &excess, 1.0)
+        }
+        // a^d = exp(d · log a), of what is positive
+        Binary::Pow => {
+            let log = applied(lowerer, a, &unary(Unary::Log), Kind::Real)?;
+            let power = product(lowerer, &log, d, Kind::Real)?;
+            applied(lowerer, &power, &unary(Unary::Exp), Kind::Real)
         }
         _ => Err(Refusal::Operator(format!("{} of two activations", f.name()))),
     }

@@ -49,6 +49,9 @@ fn einsum_of_one(lowerer: &mut Lowerer, node: &Node<'_>, op: &EinSum) -> Result<
     let lead = lowerer.lead();
     let mut expr = lowerer.expr(&value)?;
     let axes: Vec<_> = op.axes.iter_all_axes().collect();
+    if axes.iter().any(|axis| axis.inputs[0].len() > 1 || axis.outputs[0].len() > 1) {
+        return Err(Refusal::Form("a diagonal"));
+    }
     for axis in axes.iter().filter(|axis| axis.outputs[0].is_empty()) {
         for place in &axis.inputs[0] {
             expr = match expr.clone().summed(place + lead) {

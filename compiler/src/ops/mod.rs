@@ -8,6 +8,7 @@ mod divide;
 mod elementwise;
 mod error;
 mod expr;
+mod gather;
 mod linear;
 mod lower;
 mod movement;
@@ -15,8 +16,10 @@ mod pool;
 mod reduce;
 mod reference;
 mod register;
+mod resize;
 mod scan;
 mod scatter;
+mod topk;
 
 pub use error::{ImportError, Refusal, UnsupportedNode, UnsupportedNodes};
 pub use reference::{Reference, ReferenceError};
@@ -297,6 +300,9 @@ fn lower_node(
     if let Some(op) = node.op_as::<tract_onnx::tract_core::ops::gru_seq::GruSeq>() {
         return cells::gru_sequence(lowerer, &of, op);
     }
+    if let Some(op) = node.op_as::<array::Topk>() {
+        return topk::top_k(lowerer, &of, op);
+    }
     lower_one(lowerer, &of).map(|value| vec![value])
 }
 
@@ -342,13 +348,13 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return movement::tile(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::Gather>() {
-        return movement::gather(lowerer, of, op);
+        return gather::gather(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::GatherElements>() {
-        return movement::gather_elements(lowerer, of, op);
+        return gather::gather_elements(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::GatherNd>() {
-        return movement::gather_nd(lowerer, of, op);
+        return gather::gather_nd(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::ScatterNd>() {
         return scatter::scatter_nd(lowerer, of, op);
@@ -357,7 +363,7 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return scatter::scatter_elements(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::OneHot>() {
-        return movement::one_hot(lowerer, of, op);
+        return gather::one_hot(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::Trilu>() {
         return movement::triangle(lowerer, of, op.upper);
@@ -366,10 +372,10 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return movement::strided(lowerer, of, op.axis, op.stride, op.modulo);
     }
     if let Some(op) = node.op_as::<nn::resize::Resize>() {
-        return movement::resize(lowerer, of, op);
+        return resize::resize(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<nn::resize::NearestUpsample>() {
-        return movement::upsample(lowerer, of, &op.scales);
+        return resize::upsample(lowerer, of, &op.scales);
     }
     if let Some(op) = node.op_as::<array::CumSum>() {
         return movement::cumulative_sum(lowerer, of, op);
@@ -391,6 +397,9 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
     }
     if let Some(op) = node.op_as::<nn::RmsNorm>() {
         return reduce::rms_norm(lowerer, of, op);
+    }
+    if node.op.name() == "Resize" {
+        return resize::asked(lowerer, of);
     }
     if register::is_identity(node) {
         return Ok(of.input(0)?.clone());

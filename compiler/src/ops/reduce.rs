@@ -13,6 +13,9 @@ pub const MASK: f32 = 32.0;
 /// What is at least as large stands for infinity in a mask.
 const INFINITE: f32 = 1e4;
 
+/// Most factors of a product over an axis: each is a layer.
+const MAX_FACTORS: usize = 64;
+
 /// A number as it is, or [`MASK`] where it is so large that it stands for infinity.
 pub fn masked(value: f32) -> f32 {
     if value.abs() >= INFINITE { MASK.copysign(value) } else { value }
@@ -51,23 +54,7 @@ pub fn reduce(lowerer: &mut Lowerer, node: &Node<'_>, op: &Reduce) -> Result<Val
         Reducer::Min => extreme(lowerer, &value, &axes, -1.0),
         Reducer::ArgMax(last) => arg_max(lowerer, &value, &axes, 1.0, last),
         Reducer::ArgMin(last) => arg_max(lowerer, &value, &axes, -1.0, last),
-        Reducer::Prod => {
-            let [axis] = axes[..] else { return Err(Refusal::Form("a product over several axes")) };
-            let len = shape[axis];
-            if len > 64 {
-                return Err(Refusal::TooLarge);
-            }
-            let at = |lowerer: &mut Lowerer, i: usize| -> Result<Value, Refusal> {
-                let expr = super::movement::mapped(lowerer, &value, axis + lowerer.lead(), &vec![(0, i as u32, 1.0)], 1)?;
-                Ok(lowerer.value(expr))
-            };
-            let mut all = at(lowerer, 0)?;
-            for i in 1..len {
-                let next = at(lowerer, i)?;
-                all = product(lowerer, &all, &next, Kind::Real)?;
-            }
-            Ok(all)
-        }
+        Reducer::Prod => axes.iter().try_fold(value, |value, axis| multiplied(lowerer, &value, *axis, shape[*axis])),
         Reducer::All | Reducer::Any => {
             let total = summed(lowerer, &value, &axes)?;
             let total = lowerer.value(total);
@@ -76,6 +63,23 @@ pub fn reduce(lowerer: &mut Lowerer, node: &Node<'_>, op: &Reduce) -> Result<Val
             applied(lowerer, &total, &steps, Kind::Boolean)
         }
     }
+}
+
+/// The product over an axis, which then has length 1.
+fn multiplied(lowerer: &mut Lowerer, value: &Value, axis: usize, len: usize) -> Result<Value, Refusal> {
+    if len > MAX_FACTORS {
+        return Err(Refusal::TooLarge);
+    }
+    let at = |lowerer: &mut Lowerer, i: usize| -> Result<Value, Refusal> {
+        let expr = super::movement::mapped(lowerer, value, axis + lowerer.lead(), &vec![(0, i as u32, 1.0)], 1)?;
+        Ok(lowerer.value(expr))
+    };
+    let mut all = at(lowerer, 0)?;
+    for i in 1..len {
+        let next = at(lowerer, i)?;
+        all = product(lowerer, &all, &next, Kind::Real)?;
+    }
+    Ok(all)
 }
 
 /// A column in which the axes that are reduced are one axis: the layout that a maximum needs. Returns it with that axis's number, which is the first of them.

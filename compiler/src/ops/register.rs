@@ -37,7 +37,13 @@ pub const OPERATORS: &[Operator] = &[
     entry("Mul", "a factor of the next layer, or a product", "2", &["Mul"]),
     entry("Div, Reciprocal", "a factor; a table; a division by a column, or one a row and a product", "4 + 2 for each limb", &["Div"]),
     entry("Min, Max (two tensors)", "a table of the difference", "2", &["Min", "Max"]),
-    entry("Pow, Mod (by a number)", "a table; the square is a product", "2", &["Pow", "Rem"]),
+    entry(
+        "Pow",
+        "a table; the square is a product; of two tensors, which are positive, a product between a logarithm and an exponential",
+        "6",
+        &["Pow"],
+    ),
+    entry("Mod, Div of integers", "a table by a number; else a division an element and a floor", "2; 12 and 2 for each limb", &["Rem"]),
     entry("Equal, Less, LessOrEqual, Greater, GreaterOrEqual", "a table of the difference", "2", &["Eq", "NE", "LT", "LTE", "GT", "GTE"]),
     entry("And, Or, Xor, Not", "products and tables of 0 and 1", "2", &["And", "Or", "Xor"]),
     entry("BitShift (by a number)", "a table", "2", &["ShiftLeft", "ShiftRight"]),
@@ -100,6 +106,12 @@ pub const OPERATORS: &[Operator] = &[
         "2 for each place of the axis",
         &["Gather", "GatherElements", "OneHot", "Onehot"],
     ),
+    entry(
+        "TopK",
+        "every pair of an axis compared, the ranks' one-hot rows contracted with the data; up to 2^20 pairs",
+        "2 for each place of the axis, and 2 for each place of the result",
+        &["Topk"],
+    ),
     entry("CumSum", "a triangular map", "0", &["CumSum"]),
     entry("QuantizeLinear, DequantizeLinear", "a table that rounds; a factor", "2; 0", &["DequantizeLinearF32"]),
     entry("Where", "a product; of one tensor, a part of its table", "2", &["Iff"]),
@@ -129,7 +141,7 @@ pub(super) fn has_lowering(node: &TypedNode) -> bool {
         return unary_program(&name).is_some()
             || matches!(
                 name.as_str(),
-                "LeakyRelu" | "PowConst" | "QuantizeLinearU8" | "QuantizeLinearI8" | "GeluApproximate" | "Gelu" | "GeluErf"
+                "LeakyRelu" | "PowConst" | "QuantizeLinearU8" | "QuantizeLinearI8" | "BitNot" | "GeluApproximate" | "Gelu" | "GeluErf"
             );
     }
     if let Some(op) = node.op_as::<TypedBinOp>() {
