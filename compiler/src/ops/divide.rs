@@ -90,7 +90,8 @@ fn positive_column(lowerer: &mut Lowerer, value: &Value) -> Result<Option<Expr>,
     if positive && lazy.affine.is_none() { lowerer.column(value).map(Some) } else { Ok(None) }
 }
 
-/// `a / d` of integers, cut off towards 0. The floor sees the quotient rounded to a cell of size `2^-s`, which is right for divisors below `2^(s+1)`.
+/// `a / d` of integers, cut off towards 0. The floor sees the quotient rounded to a cell of size `2^-s`, which is right
+/// for divisors below `2^(s+1)`.
 pub fn integer_quotient(lowerer: &mut Lowerer, a: &Value, d: &Value) -> Result<Value, Refusal> {
     let (size, by) = (applied(lowerer, a, &unary(Unary::Abs), Kind::Integer)?, applied(lowerer, d, &unary(Unary::Abs), Kind::Integer)?);
     let (numerator, by) = (lowerer.expr(&size)?, lowerer.column(&by)?);

@@ -188,7 +188,8 @@ fn gathered_nd(lowerer: &mut Lowerer, node: &Node<'_>, batch: usize) -> Result<V
     Ok(lowerer.value(expr.without_axis(lead + leading)))
 }
 
-/// The number in a tensor of these lengths of an index of several parts, which lie on the last axis. Negative parts count from the end.
+/// The number in a tensor of these lengths of an index of several parts, which lie on the last axis. Negative parts
+/// count from the end.
 pub fn flat_index(lowerer: &mut Lowerer, indices: &Value, lengths: &[usize]) -> Result<Value, Refusal> {
     let c = Instruction::constant;
     let mut sum: Option<Expr> = None;

@@ -1,16 +1,22 @@
 //! From an ONNX graph to a [`Net`].
 //!
-//! tract reads the graph, infers shapes and types, and folds what is constant; what is left are its typed operators, which are fewer than ONNX's. One walk over them builds the network:
-//! values are sums of terms ([`expr`]) or functions of one ([`lower`]), and become layers only when somebody must read a column. [`OPERATORS`] is the register: what is supported is printed from it.
+//! tract reads the graph, infers shapes and types, and folds what is constant; what is left are its typed operators,
+//! which are fewer than ONNX's. One walk over them builds the network: values are sums of terms ([`expr`]) or functions
+//! of one ([`lower`]), and become layers only when somebody must read a column. [`OPERATORS`] is the register: what is
+//! supported is printed from it.
 
 mod cells;
+mod choose;
+mod conv;
 mod divide;
 mod elementwise;
 mod error;
 mod expr;
 mod gather;
+mod layout;
 mod linear;
 mod lower;
+mod maps;
 mod movement;
 mod pool;
 mod reduce;
@@ -312,10 +318,10 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return linear::einsum(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<cnn::Conv>() {
-        return linear::conv(lowerer, of, op);
+        return conv::conv(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<cnn::Deconv>() {
-        return linear::deconv(lowerer, of, op);
+        return conv::deconv(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<TypedBinOp>() {
         return elementwise::binary(lowerer, of, op);
@@ -330,7 +336,7 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return elementwise::cast(lowerer, of);
     }
     if node.op_is::<Iff>() {
-        return elementwise::select(lowerer, of.input(0)?, of.input(1)?, of.input(2)?);
+        return choose::select(lowerer, of.input(0)?, of.input(1)?, of.input(2)?);
     }
     if let Some(op) = node.op_as::<array::Slice>() {
         return movement::slice(lowerer, of, op);

@@ -8,7 +8,8 @@ use crate::net::{Kind, NetRule};
 use assay_circuits::model::{Binary, Instruction, Source, Unary};
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, RmsNorm, Softmax, SoftmaxKind};
 
-/// What stands for infinity where a mask is added or chosen: `exp(-MASK)` is 0 in every table, and scores keep their accuracy beside it.
+/// What stands for infinity where a mask is added or chosen: `exp(-MASK)` is 0 in every table, and scores keep their
+/// accuracy beside it.
 pub const MASK: f32 = 32.0;
 /// What is at least as large stands for infinity in a mask.
 const INFINITE: f32 = 1e4;
@@ -82,7 +83,8 @@ fn multiplied(lowerer: &mut Lowerer, value: &Value, axis: usize, len: usize) -> 
     Ok(all)
 }
 
-/// A column in which the axes that are reduced are one axis: the layout that a maximum needs. Returns it with that axis's number, which is the first of them.
+/// A column in which the axes that are reduced are one axis: the layout that a maximum needs. Returns it with that
+/// axis's number, which is the first of them.
 fn one_axis(lowerer: &mut Lowerer, value: &Value, axes: &[usize]) -> Result<(Expr, usize), Refusal> {
     let lead = lowerer.lead();
     let expr = lowerer.expr(value)?;
@@ -149,7 +151,8 @@ fn extreme(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64) -> R
     Ok(lowerer.value(result))
 }
 
-/// The place of the first maximum (or of the last): of the marks, each times how far it is from the end, the largest says where.
+/// The place of the first maximum (or of the last): of the marks, each times how far it is from the end, the largest
+/// says where.
 fn arg_max(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64, last: bool) -> Result<Value, Refusal> {
     let [axis] = axes[..] else { return Err(Refusal::Form("several axes")) };
     let at = axis + lowerer.lead();

@@ -1,6 +1,7 @@
 //! Interpolation: a map along each axis.
 //!
-//! tract's own forms are written out here. For the others (other roundings, cut-off kernels, antialiasing, axes and aspect ratios) the map is what the operator itself answers to a 1 at each place.
+//! tract's own forms are written out here. For the others (other roundings, cut-off kernels, antialiasing, axes and
+//! aspect ratios) the map is what the operator itself answers to a 1 at each place.
 
 use super::expr::AxisMap;
 use super::lower::{Lowerer, Value, floats};

@@ -1,5 +1,6 @@
-//! Scatters. To places that are known: two maps, one of what stays and one of what comes. To places that depend on the input: one-hot rows by a table, contracted with the
-//! updates, and the data where no row is 1. Of several updates of one place the standard says nothing then, and their sum comes.
+//! Scatters. To places that are known: two maps, one of what stays and one of what comes. To places that depend on the
+//! input: one-hot rows by a table, contracted with the updates, and the data where no row is 1. Of several updates of
+//! one place the standard says nothing then, and their sum comes.
 
 use super::elementwise::{product, sum};
 use super::expr::{AxisMap, Expr, MAX_ENTRIES};

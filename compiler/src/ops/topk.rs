@@ -1,7 +1,10 @@
 //! The largest elements of an axis in order, by the rank of each: how many elements are before it.
 //!
-//! `G[i, j] = [x_j >= x_i]`, one lookup a pair. Of two equal elements the first is before: `rank_i = Σ_{j < i} G[i, j] + Σ_{j > i} (1 - G[j, i])`, which is a permutation, whatever ties there are. The element of rank `t` is
-//! `Σ_i [rank_i = t] · x_i`.
+//! `G[i, j] = [x_j >= x_i]`, one lookup a pair. Of two equal elements the first is before, so that the rank is
+//!
+//! `rank_i = Σ_{j < i} G[i, j] + Σ_{j > i} (1 - G[j, i])`,
+//!
+//! a permutation whatever ties there are. The element of rank `t` is `Σ_i [rank_i = t] · x_i`.
 
 use super::elementwise::{applied, product_of, sum};
 use super::expr::{AxisMap, Expr};

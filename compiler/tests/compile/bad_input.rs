@@ -1,6 +1,6 @@
 //! What must be refused, with a typed error and never a panic.
 
-use crate::support::{Graph, Rng, fixture, float, int, ints, text, typed, value};
+use crate::support::{Graph, Rng, fixture, float, int, ints, text, value};
 use assay_compiler::{Calibration, CompileError, GuardError, ImportError, InputError, Options, Refusal, Wanted, compile, read_input};
 use std::path::Path;
 use tract_onnx::pb::{self, tensor_proto::DataType};

@@ -1,4 +1,5 @@
-//! Every folder of fixtures/operators against onnxruntime's answers, which are beside each network: as lowered, in real numbers, and compiled, in integers.
+//! Every folder of fixtures/operators against onnxruntime's answers, which are beside each network: as lowered, in real
+//! numbers, and compiled, in integers.
 
 use crate::support::fixture;
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Largest error of an element in real numbers, as a share of the largest element of its output.
 const LOWERED: f64 = 1e-4;
-/// Mean error in integers as a share of each output's range: five times what the compiler aims for on its samples, which these inputs are not among.
+/// Mean error in integers as a share of each output's range: five times what the compiler aims for on its samples,
+/// which these inputs are not among.
 const COMPILED: f64 = 5.0 * 0.001;
 
 /// Folders whose integers may be further away than [`COMPILED`]: how far, and why.
@@ -17,6 +19,7 @@ const COARSE: &[(&str, f64, &str)] = &[
     ("greater", 0.1, "two numbers of the test differ by less than a cell of the widths that calibration found enough"),
     ("lessorequal", 0.1, "the same numbers"),
     ("padding_softmax", 0.02, "the scores are added to a mask that goes down to -10000, and share its coarse cells"),
+    ("sklearn_svc_polynomial", 0.2, "the sum of large powers cancels, and so do the votes of numbers near 0"),
     ("reducemin_all", 0.01, "the answers of all samples are nearly the same, so that their range is small"),
 ];
 
@@ -40,7 +43,8 @@ fn numbers(value: &serde_json::Value, into: &mut Vec<f32>) {
     }
 }
 
-/// onnxruntime's answers: a list of outputs for each sample, in alphabetical order of their names where there are several.
+/// onnxruntime's answers: a list of outputs for each sample, in alphabetical order of their names where there are
+/// several.
 fn expected(folder: &Path) -> Vec<BTreeMap<String, Vec<f32>>> {
     let file = std::fs::read(folder.join("expected.json")).expect("expected.json");
     let file: serde_json::Value = serde_json::from_slice(&file).expect("JSON");

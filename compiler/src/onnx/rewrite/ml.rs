@@ -1,6 +1,7 @@
 //! Linear models and what stands around them in scikit-learn's exports.
 //!
-//! Classes that are strings become their numbers in the list of classes, since a proof is about numbers. A ZipMap's maps become the tensor that they were made of.
+//! Classes that are strings become their numbers in the list of classes, since a proof is about numbers. A ZipMap's
+//! maps become the tensor that they were made of.
 
 use super::{Writer, attribute, input, integer, integers, real, reals, strings, text};
 use crate::onnx::GuardError;

@@ -1,7 +1,8 @@
 //! Nodes that tract does not read, or reads otherwise than the standard, written out with operators that it does read.
 //!
-//! What comes out is an ordinary graph, so that tract remains the reference and [`crate::ops`] needs no second way in. New tensors and nodes are named
-//! after the node that they replace. A form that has no rewriting is refused by name, never passed on half read.
+//! What comes out is an ordinary graph, so that tract remains the reference and [`crate::ops`] needs no second way in.
+//! New tensors and nodes are named after the node that they replace. A form that has no rewriting is refused by name,
+//! never passed on half read.
 
 mod ml;
 mod nn;

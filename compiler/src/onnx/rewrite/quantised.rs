@@ -1,4 +1,5 @@
-//! Quantised operators as what they mean: integers less their zero point, products, and a rounding. Assay quantises what comes out by itself.
+//! Quantised operators as what they mean: integers less their zero point, products, and a rounding. Assay quantises
+//! what comes out by itself.
 
 use super::{Writer, input, int};
 use crate::onnx::GuardError;

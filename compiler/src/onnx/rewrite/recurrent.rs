@@ -1,4 +1,5 @@
-//! Recurrent operators with other activations than the usual ones, or a clip: a Scan whose body is written out. tract has the usual ones itself.
+//! Recurrent operators with other activations than the usual ones, or a clip: a Scan whose body is written out. tract
+//! has the usual ones itself.
 
 use super::{Writer, attribute, input, int, integer, ints, real, text};
 use crate::onnx::GuardError;

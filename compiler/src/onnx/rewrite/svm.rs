@@ -75,7 +75,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Every pair of classes votes for one of them; the scores are the pairs' sums, or with two classes both probabilities.
+    /// Every pair of classes votes for one of them; the scores are the pairs' sums, or with two classes both
+    /// probabilities.
     pub(super) fn svm_classifier(&mut self, node: &pb::NodeProto) -> Result<(), GuardError> {
         let (classes, labels) = self.classes(node);
         let per_class: Vec<usize> = integers(node, "vectors_per_class").iter().map(|n| usize::try_from(*n).unwrap_or(0)).collect();

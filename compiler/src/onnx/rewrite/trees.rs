@@ -1,8 +1,10 @@
 //! Ensembles of decision trees as three products.
 //!
-//! Every node that tests is a column of `x · features - thresholds`, and says whether the test holds. A leaf is reached if all tests on its way say what they should: with +1 for each that must
-//! hold and -1 for each that must not, the sum over a leaf's way is the number of the former only then. The leaves times their weights are the scores. Which features are tested and how
-//! the trees are made are weights, and so stay secret; the number of trees, and the tests and leaves of the largest one, do not.
+//! Every node that tests is a column of `x · features - thresholds`, and says whether the test holds. A leaf is reached
+//! if all tests on its way say what they should: with +1 for each that must hold and -1 for each that must not, the sum
+//! over a leaf's way is the number of the former only then. The leaves times their weights are the scores. Which
+//! features are tested and how the trees are made are weights, and so stay secret; the number of trees, and the tests
+//! and leaves of the largest one, do not.
 
 use super::{Writer, input, integer, integers, reals, strings, text};
 use crate::onnx::GuardError;
@@ -150,7 +152,8 @@ impl Writer {
         if !size(tests, leaves) || !size(tests, features) || !size(leaves, targets) {
             return self.refused("trees that take more than 2^26 weights: use fewer or smaller ones;");
         }
-        // every feature's thresholds are brought to one size, so that one table can tell all differences; factors are powers of two and change no test
+        // every feature's thresholds are brought to one size, so that one table can tell all differences; factors are
+        // powers of two and change no test
         let mut size_of = vec![0f32; features];
         trees.iter().flat_map(|tree| &tree.tests).for_each(|(feature, at)| size_of[*feature] = size_of[*feature].max(at.abs()));
         let factor =
