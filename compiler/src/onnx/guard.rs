@@ -1,7 +1,7 @@
 //! The guard: an ONNX file as protobuf types, with every tensor's data inside, its size checked and its numbers finite.
 //!
-//! External data is read here and nowhere else. A location must be a plain relative path below the model's folder, without symbolic
-//! links on the way and without a second hard link (CVE-2022-25882, CVE-2024-27318).
+//! External data is read here and nowhere else. A location must be a plain relative path below the model's folder,
+//! without symbolic links on the way and without a second hard link (CVE-2022-25882, CVE-2024-27318).
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -91,7 +91,10 @@ pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
     let mut budget = Budget { bytes: MAX_FILE_BYTES, nodes: MAX_NODES };
     check_graph(graph, folder, &mut budget, 0)?;
     check_order(graph, &HashSet::new())?;
-    super::ignored::rewrite(graph)?;
+    super::rewrite::rewrite(&mut model)?;
+    if let Some(graph) = model.graph.as_mut() {
+        super::ignored::rewrite(graph)?;
+    }
     Ok(model)
 }
 
@@ -123,7 +126,8 @@ fn check_graph(graph: &mut pb::GraphProto, folder: &Path, budget: &mut Budget, d
     Ok(())
 }
 
-/// Every tensor is made once, before it is read: what ONNX demands, and what rules out cycles. Graphs inside nodes also read what is around them.
+/// Every tensor is made once, before it is read: what ONNX demands, and what rules out cycles. Graphs inside nodes also
+/// read what is around them.
 fn check_order<'a>(graph: &'a pb::GraphProto, around: &HashSet<&'a str>) -> Result<(), GuardError> {
     let mut known = around.clone();
     known.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
@@ -164,7 +168,8 @@ fn read_capped(path: &Path) -> Result<Vec<u8>, GuardError> {
     Ok(data)
 }
 
-/// A declared shape may be symbolic (negative or absent values), but must not be absurd: tract multiplies these numbers.
+/// A declared shape may be symbolic (negative or absent values), but must not be absurd: tract multiplies these
+/// numbers.
 fn check_declared_shape(value: &pb::ValueInfoProto) -> Result<(), GuardError> {
     let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else { return Ok(()) };
     let dims: Vec<i64> = tensor
@@ -191,7 +196,9 @@ fn elements(tensor: &str, dims: &[i64]) -> Result<usize, GuardError> {
 fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget, depth: usize) -> Result<(), GuardError> {
     let name = super::node_name(node).to_owned();
     for attribute in &mut node.attribute {
-        if !attribute.f.is_finite() || attribute.floats.iter().any(|f| !f.is_finite()) {
+        // what an imputer looks for; inputs are never NaN
+        let missing = node.op_type == "Imputer" && attribute.name == "replaced_value_float";
+        if (!attribute.f.is_finite() && !missing) || attribute.floats.iter().any(|f| !f.is_finite()) {
             return Err(GuardError::AttributeNotFinite { node: name, attribute: attribute.name.clone() });
         }
         for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
@@ -246,8 +253,8 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
     }
 }
 
-/// Index of the first element that is NaN, or does not fit a 32-bit float. Infinity by itself is no error here: masks are written with it. What it does to the
-/// outputs shows on the samples.
+/// Index of the first element that is NaN, or does not fit a 32-bit float. Infinity by itself is no error here: masks
+/// are written with it. What it does to the outputs shows on the samples.
 fn not_finite(tensor: &pb::TensorProto, kind: DataType) -> Option<usize> {
     match kind {
         DataType::Float => {

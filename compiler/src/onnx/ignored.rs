@@ -1,5 +1,6 @@
-//! Attributes that tract does not look at, or believes. It runs recurrent operators with the usual activations and, unless they have two directions, forwards, and
-//! normalises batches by the statistics in the file, whatever the attributes say. What would mean something else is rewritten here, or refused.
+//! Attributes that tract does not look at, or believes. It runs recurrent operators with the usual activations and,
+//! unless they have two directions, forwards, and normalises batches by the statistics in the file, whatever the
+//! attributes say. What would mean something else is rewritten here, or refused.
 
 use super::GuardError;
 use tract_onnx::pb::{self, tensor_proto::DataType};

@@ -2,6 +2,7 @@
 
 mod guard;
 mod ignored;
+mod rewrite;
 
 pub use guard::{GuardError, read};
 

@@ -11,7 +11,8 @@ use tract_onnx::tract_core::ops::gru_cell::GruEpilogue;
 use tract_onnx::tract_core::ops::gru_seq::GruSeq;
 use tract_onnx::tract_core::ops::lstm_cell::LstmEpilogue;
 
-/// One of the gates that lie side by side on the last axis. It is cut out of the sum, so that each gate is a layer with its function.
+/// One of the gates that lie side by side on the last axis. It is cut out of the sum, so that each gate is a layer with
+/// its function.
 fn gate(lowerer: &mut Lowerer, value: &Value, index: usize, hidden: usize) -> Result<Value, Refusal> {
     let expr = match value {
         Value::Lazy(lazy) if lazy.affine == Some((1.0, 0.0)) => lowerer.base(lazy).clone(),

@@ -90,6 +90,29 @@ fn positive_column(lowerer: &mut Lowerer, value: &Value) -> Result<Option<Expr>,
     if positive && lazy.affine.is_none() { lowerer.column(value).map(Some) } else { Ok(None) }
 }
 
+/// `a / d` of integers, cut off towards 0. The floor sees the quotient rounded to a cell of size `2^-s`, which is right
+/// for divisors below `2^(s+1)`.
+pub fn integer_quotient(lowerer: &mut Lowerer, a: &Value, d: &Value) -> Result<Value, Refusal> {
+    let (size, by) = (applied(lowerer, a, &unary(Unary::Abs), Kind::Integer)?, applied(lowerer, d, &unary(Unary::Abs), Kind::Integer)?);
+    let (numerator, by) = (lowerer.expr(&size)?, lowerer.column(&by)?);
+    // a division an element: a reciprocal a row would be rounded before it is multiplied
+    let (numerator, by) = lowerer.aligned(numerator, by)?;
+    let ratio = by_column(lowerer, &numerator, &by)?;
+    let mut quotient = applied(lowerer, &ratio, &unary(Unary::Floor), Kind::Integer)?;
+    for operand in [a, d] {
+        let sign = applied(lowerer, operand, &unary(Unary::Sign), Kind::Integer)?;
+        quotient = product(lowerer, &quotient, &sign, Kind::Integer)?;
+    }
+    Ok(quotient)
+}
+
+/// `a - d · (a / d)` of integers: the remainder has the sign of `a`.
+pub fn integer_remainder(lowerer: &mut Lowerer, a: &Value, d: &Value) -> Result<Value, Refusal> {
+    let quotient = integer_quotient(lowerer, a, d)?;
+    let whole = product(lowerer, &quotient, d, Kind::Integer)?;
+    super::elementwise::sum(lowerer, a, &whole, -1.0)
+}
+
 /// A layer that divides.
 pub fn by_column(lowerer: &mut Lowerer, numerator: &Expr, by: &Expr) -> Result<Value, Refusal> {
     let mut operand = Lowerer::operand(by)?;

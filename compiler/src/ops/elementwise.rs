@@ -1,10 +1,10 @@
 //! Functions of one element, and of two.
 
+use super::choose::compare;
 use super::lower::{Lazy, Lowerer, Value, argument, floats, kind_of, unary};
 use super::{Node, Refusal};
 use crate::net::Kind;
 use assay_circuits::model::{Binary, Instruction, Unary};
-use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Ln, PowConst, QScale};
@@ -14,21 +14,23 @@ use tract_onnx::tract_core::ops::quant::{DequantizeLinearF32, QuantizeLinearI8, 
 /// Factors beyond it are kept out of sums.
 const LARGE_FACTOR: f64 = 1024.0;
 
-const X: Instruction = Instruction::Argument;
+/// Steps of programs, in short: the argument, a constant, a function of one number, one of two.
+pub const X: Instruction = Instruction::Argument;
 
-fn c(value: f32) -> Instruction {
+pub fn c(value: f32) -> Instruction {
     Instruction::constant(value)
 }
 
-fn u(f: Unary) -> Instruction {
+pub fn u(f: Unary) -> Instruction {
     Instruction::Unary(f)
 }
 
-fn b(f: Binary) -> Instruction {
+pub fn b(f: Binary) -> Instruction {
     Instruction::Binary(f)
 }
 
-/// Functions of one element, by tract's name: one line each. Real functions stay real, those of truth values are 0 and 1.
+/// Functions of one element, by tract's name: one line each. Real functions stay real, those of truth values are 0 and
+/// 1.
 pub fn unary_program(name: &str) -> Option<Vec<Instruction>> {
     Some(match name {
         "Abs" => unary(Unary::Abs),
@@ -92,6 +94,8 @@ pub fn element_wise(lowerer: &mut Lowerer, node: &Node<'_>, op: &ElementWiseOp) 
     let kind = kind_of(node.output_type(0)?);
     match name.as_str() {
         "Neg" => return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, 0.0))),
+        // of signed integers
+        "BitNot" => return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, -1.0))),
         "Sqrt" | "Rsqrt" => {
             if let Some(root) = super::reduce::exact_root(lowerer, &lazy)? {
                 return if name == "Sqrt" { Ok(root) } else { super::divide::reciprocal(lowerer, &root) };
@@ -220,7 +224,7 @@ pub fn binary(lowerer: &mut Lowerer, node: &Node<'_>, op: &TypedBinOp) -> Result
             applied(lowerer, &difference, &unary(Unary::Abs), Kind::Boolean)
         }
         "Div" if integers => {
-            let Some(by) = scalar(&d)? else { return Err(Refusal::Operator("Div of integers".into())) };
+            let Some(by) = scalar(&d)? else { return super::divide::integer_quotient(lowerer, &a, &d) };
             let steps = [
                 X,
                 c(by as f32),
@@ -235,6 +239,7 @@ pub fn binary(lowerer: &mut Lowerer, node: &Node<'_>, op: &TypedBinOp) -> Result
             ];
             applied(lowerer, &a, &steps, kind)
         }
+        "Rem" if integers && scalar(&d)?.is_none() => super::divide::integer_remainder(lowerer, &a, &d),
         "ShiftLeft" | "ShiftRight" => {
             let Some(by) = scalar(&d)? else { return Err(Refusal::Operator(name.into())) };
             let factor = if name == "ShiftLeft" { by.exp2() } else { (-by).exp2() };
@@ -321,6 +326,12 @@ fn arithmetic(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: Kind
             let excess = applied(lowerer, &difference, &[X, c(0.0), b(f)], kind)?;
             sum(lowerer, d, &excess, 1.0)
         }
+        // a^d = exp(d · log a), of what is positive
+        Binary::Pow => {
+            let log = applied(lowerer, a, &unary(Unary::Log), Kind::Real)?;
+            let power = product(lowerer, &log, d, Kind::Real)?;
+            applied(lowerer, &power, &unary(Unary::Exp), Kind::Real)
+        }
         _ => Err(Refusal::Operator(format!("{} of two activations", f.name()))),
     }
 }
@@ -332,7 +343,7 @@ fn same_base(lowerer: &mut Lowerer, a: &Lazy, d: &Lazy, f: Binary, kind: Kind) -
 }
 
 /// Whether a number's shape is no larger than the tensor's.
-fn broadcasts(lowerer: &Lowerer, lazy: &Lazy, number: &Value) -> bool {
+pub fn broadcasts(lowerer: &Lowerer, lazy: &Lazy, number: &Value) -> bool {
     let rank = lowerer.axes(lazy).len() - lowerer.lead();
     matches!(number, Value::Constant(tensor) if tensor.rank() <= rank)
 }
@@ -345,7 +356,8 @@ pub fn sum(lowerer: &mut Lowerer, a: &Value, d: &Value, sign: f64) -> Result<Val
     Ok(lowerer.value(sum))
 }
 
-/// A sum whose factors are small. A large one, as in a mask of -10000, is a column of its own, whose scale is as coarse as its numbers are large.
+/// A sum whose factors are small. A large one, as in a mask of -10000, is a column of its own, whose scale is as coarse
+/// as its numbers are large.
 fn bounded(lowerer: &mut Lowerer, value: &Value) -> Result<super::expr::Expr, Refusal> {
     let expr = lowerer.expr(value)?;
     let large = expr.terms.iter().any(|term| term.coefficient.abs() > LARGE_FACTOR && !term.left.source.is_secret());
@@ -387,78 +399,6 @@ pub fn operand_of(lowerer: &mut Lowerer, value: &Value) -> Result<(super::expr::
         }
         _ => Ok((lowerer.copied(&expr)?, 1.0)),
     }
-}
-
-/// `f(a - d, 0)`: comparisons see the difference.
-fn compare(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary) -> Result<Value, Refusal> {
-    let zero = [X, c(0.0), b(f)];
-    if let (Value::Lazy(a), Value::Lazy(d)) = (a, d)
-        && let Some(value) = lowerer.joined(a, d, f, Kind::Boolean)
-    {
-        return Ok(value);
-    }
-    if let (Value::Lazy(lazy), Some(number)) = (a, scalar(d)?)
-        && broadcasts(lowerer, lazy, d)
-    {
-        return lowerer.function(lazy, &[X, c(number as f32), b(f)], Kind::Boolean);
-    }
-    if let (Some(number), Value::Lazy(lazy)) = (scalar(a)?, d)
-        && broadcasts(lowerer, lazy, a)
-    {
-        return lowerer.function(lazy, &[c(number as f32), X, b(f)], Kind::Boolean);
-    }
-    let difference = sum(lowerer, a, d, -1.0)?;
-    applied(lowerer, &difference, &zero, Kind::Boolean)
-}
-
-/// Where condition and branches are functions of one expression, or numbers: the choice as a function of it too. What is not chosen may be
-/// infinite or no number, as the exponential of a branch that is not meant for it.
-fn joined_select(lowerer: &Lowerer, condition: &Value, a: &Value, d: &Value) -> Result<Option<Value>, Refusal> {
-    const FINITE: f32 = 1e30;
-    let Value::Lazy(test) = condition else { return Ok(None) };
-    let branch = |value: &Value| -> Result<Option<Vec<Instruction>>, Refusal> {
-        Ok(match value {
-            Value::Lazy(lazy) => (lazy.base == test.base).then(|| lazy.program.clone()),
-            Value::Constant(_) if broadcasts(lowerer, test, value) => scalar(value)?.map(|v| vec![c(super::reduce::masked(v as f32))]),
-            Value::Constant(_) => None,
-        })
-    };
-    let (Some(chosen), Some(other)) = (branch(a)?, branch(d)?) else { return Ok(None) };
-    let finite = [c(FINITE), b(Binary::Min), c(-FINITE), b(Binary::Max)];
-    let program = [
-        &chosen[..],
-        &finite,
-        &test.program,
-        &[b(Binary::Mul)],
-        &other,
-        &finite,
-        &test.program,
-        &[u(Unary::Not), b(Binary::Mul), b(Binary::Add)],
-    ]
-    .concat();
-    let fits = program.len() <= super::lower::MAX_STEPS;
-    Ok(fits.then(|| Value::Lazy(Lazy { base: test.base, program, affine: None, kind: Kind::Real })))
-}
-
-/// `condition · a + (1 - condition) · d`.
-pub fn select(lowerer: &mut Lowerer, condition: &Value, a: &Value, d: &Value) -> Result<Value, Refusal> {
-    if let Some(value) = joined_select(lowerer, condition, a, d)? {
-        return Ok(value);
-    }
-    // a branch as large as a mask's stands for infinity: it is kept out of the arithmetic's range
-    let limit = |value: &Value| -> Result<Value, Refusal> {
-        Ok(match value {
-            Value::Constant(tensor) => {
-                let bounded: Vec<f32> = floats(tensor)?.into_iter().map(super::reduce::masked).collect();
-                Value::Constant(Tensor::from_shape(tensor.shape(), &bounded).map_err(|_| Refusal::Type)?.into())
-            }
-            value => value.clone(),
-        })
-    };
-    let (a, d) = (limit(a)?, limit(d)?);
-    let difference = sum(lowerer, &a, &d, -1.0)?;
-    let chosen = product(lowerer, condition, &difference, Kind::Real)?;
-    sum(lowerer, &chosen, &d, 1.0)
 }
 
 /// A cast: truth values and integers are real numbers already; reals are cut off towards 0.

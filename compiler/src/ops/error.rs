@@ -54,6 +54,9 @@ pub enum Refusal {
         "its padded result or weights have more than 2^26 cells, it lists more than 2^16 places one by one, or the network has more than 4096 layers"
     )]
     TooLarge,
+    /// Too many comparisons of pairs.
+    #[error("it compares every element of an axis with every other, and these are more than 2^20 pairs: choose among fewer elements")]
+    Pairs,
     /// Kernel, stride, dilation or pads.
     #[error("kernel, strides, dilations or pads are not usable")]
     Window,

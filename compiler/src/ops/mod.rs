@@ -1,22 +1,31 @@
 //! From an ONNX graph to a [`Net`].
 //!
-//! tract reads the graph, infers shapes and types, and folds what is constant; what is left are its typed operators, which are fewer than ONNX's. One walk over them builds the network:
-//! values are sums of terms ([`expr`]) or functions of one ([`lower`]), and become layers only when somebody must read a column. [`OPERATORS`] is the register: what is supported is printed from it.
+//! tract reads the graph, infers shapes and types, and folds what is constant; what is left are its typed operators,
+//! which are fewer than ONNX's. One walk over them builds the network: values are sums of terms ([`expr`]) or functions
+//! of one ([`lower`]), and become layers only when somebody must read a column. [`OPERATORS`] is the register: what is
+//! supported is printed from it.
 
 mod cells;
+mod choose;
+mod conv;
 mod divide;
 mod elementwise;
 mod error;
 mod expr;
+mod gather;
+mod layout;
 mod linear;
 mod lower;
+mod maps;
 mod movement;
 mod pool;
 mod reduce;
 mod reference;
 mod register;
+mod resize;
 mod scan;
 mod scatter;
+mod topk;
 
 pub use error::{ImportError, Refusal, UnsupportedNode, UnsupportedNodes};
 pub use reference::{Reference, ReferenceError};
@@ -297,6 +306,9 @@ fn lower_node(
     if let Some(op) = node.op_as::<tract_onnx::tract_core::ops::gru_seq::GruSeq>() {
         return cells::gru_sequence(lowerer, &of, op);
     }
+    if let Some(op) = node.op_as::<array::Topk>() {
+        return topk::top_k(lowerer, &of, op);
+    }
     lower_one(lowerer, &of).map(|value| vec![value])
 }
 
@@ -306,10 +318,10 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return linear::einsum(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<cnn::Conv>() {
-        return linear::conv(lowerer, of, op);
+        return conv::conv(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<cnn::Deconv>() {
-        return linear::deconv(lowerer, of, op);
+        return conv::deconv(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<TypedBinOp>() {
         return elementwise::binary(lowerer, of, op);
@@ -324,7 +336,7 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return elementwise::cast(lowerer, of);
     }
     if node.op_is::<Iff>() {
-        return elementwise::select(lowerer, of.input(0)?, of.input(1)?, of.input(2)?);
+        return choose::select(lowerer, of.input(0)?, of.input(1)?, of.input(2)?);
     }
     if let Some(op) = node.op_as::<array::Slice>() {
         return movement::slice(lowerer, of, op);
@@ -342,13 +354,13 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return movement::tile(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::Gather>() {
-        return movement::gather(lowerer, of, op);
+        return gather::gather(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::GatherElements>() {
-        return movement::gather_elements(lowerer, of, op);
+        return gather::gather_elements(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::GatherNd>() {
-        return movement::gather_nd(lowerer, of, op);
+        return gather::gather_nd(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::ScatterNd>() {
         return scatter::scatter_nd(lowerer, of, op);
@@ -357,7 +369,7 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return scatter::scatter_elements(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::OneHot>() {
-        return movement::one_hot(lowerer, of, op);
+        return gather::one_hot(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::Trilu>() {
         return movement::triangle(lowerer, of, op.upper);
@@ -366,10 +378,10 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
         return movement::strided(lowerer, of, op.axis, op.stride, op.modulo);
     }
     if let Some(op) = node.op_as::<nn::resize::Resize>() {
-        return movement::resize(lowerer, of, op);
+        return resize::resize(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<nn::resize::NearestUpsample>() {
-        return movement::upsample(lowerer, of, &op.scales);
+        return resize::upsample(lowerer, of, &op.scales);
     }
     if let Some(op) = node.op_as::<array::CumSum>() {
         return movement::cumulative_sum(lowerer, of, op);
@@ -391,6 +403,9 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
     }
     if let Some(op) = node.op_as::<nn::RmsNorm>() {
         return reduce::rms_norm(lowerer, of, op);
+    }
+    if node.op.name() == "Resize" {
+        return resize::asked(lowerer, of);
     }
     if register::is_identity(node) {
         return Ok(of.input(0)?.clone());

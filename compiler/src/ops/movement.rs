@@ -4,13 +4,9 @@ use super::expr::{AxisMap, Expr, MAX_ENTRIES};
 use super::lower::{Lowerer, Value, floats, integers};
 use super::{Node, Refusal};
 use crate::net::{Kind, NetIndex};
-use assay_circuits::model::{Binary, Instruction};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::ops::array::{
-    CumSum, Gather, GatherElements, GatherNd, MultiBroadcastTo, OneHot, Pad, PadMode, Slice, Tile, TypedConcat,
-};
+use tract_onnx::tract_core::ops::array::{CumSum, MultiBroadcastTo, Pad, PadMode, Slice, Tile, TypedConcat};
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
-use tract_onnx::tract_core::ops::nn::resize::{Interpolator, Resize};
 use tract_onnx::tract_hir::internal::DimLike;
 
 pub fn axis_op(lowerer: &mut Lowerer, node: &Node<'_>, op: &AxisOp) -> Result<Value, Refusal> {
@@ -33,7 +29,7 @@ pub fn axis_op(lowerer: &mut Lowerer, node: &Node<'_>, op: &AxisOp) -> Result<Va
     Ok(lowerer.value(expr))
 }
 
-fn lead_shape(lowerer: &Lowerer, shape: &[usize]) -> Vec<usize> {
+pub fn lead_shape(lowerer: &Lowerer, shape: &[usize]) -> Vec<usize> {
     lowerer.steps.iter().copied().chain(shape.iter().copied()).collect()
 }
 
@@ -93,7 +89,7 @@ pub fn map_axis(lowerer: &mut Lowerer, expr: Expr, axis: usize, map: &AxisMap, l
 }
 
 /// Reads places of an axis: `None` is 0.
-fn selected(places: impl Iterator<Item = Option<usize>>) -> AxisMap {
+pub fn selected(places: impl Iterator<Item = Option<usize>>) -> AxisMap {
     places.enumerate().filter_map(|(to, from)| Some((to as u32, from? as u32, 1.0))).collect()
 }
 
@@ -208,203 +204,6 @@ pub fn tile(lowerer: &mut Lowerer, node: &Node<'_>, op: &Tile) -> Result<Value, 
     Ok(lowerer.value(expr))
 }
 
-/// Places of a constant list of indices.
-fn constant_places(indices: &Tensor, len: usize) -> Result<Vec<Option<usize>>, Refusal> {
-    let place = |i: i64| usize::try_from(if i < 0 { i + len as i64 } else { i }).ok().filter(|at| *at < len);
-    integers(indices)?.into_iter().map(|i| place(i).map(Some).ok_or(Refusal::IndexRange)).collect()
-}
-
-pub fn gather(lowerer: &mut Lowerer, node: &Node<'_>, op: &Gather) -> Result<Value, Refusal> {
-    let (data, indices) = (node.input(0)?.clone(), node.input(1)?.clone());
-    let data_shape = node.input_shape(0)?;
-    let len = data_shape[op.axis];
-    let lead = lowerer.lead();
-    let output = lead_shape(lowerer, &node.output_shape(0)?);
-    let at = op.axis + lead;
-    if let Value::Constant(list) = &indices {
-        let places = constant_places(list, len)?;
-        let count = places.len();
-        let expr = mapped(lowerer, &data, at, &selected(places.into_iter()), count)?;
-        let expr = Expr { kind: node.input_kind(0)?, ..expr };
-        let value = lowerer.value(expr);
-        let expr = reshape(lowerer, &value, &output)?;
-        return Ok(lowerer.value(expr));
-    }
-    // one-hot rows of the indices times the table
-    let index_shape: Vec<usize> = node.input_shape(1)?;
-    let hot = one_hot_rows(lowerer, &indices, len)?;
-    let table = lowerer.expr(&data)?;
-    let before = op.axis;
-    // [before…, indices…, after…] = Σ_v hot[indices…, v] · data[before…, v, after…]
-    let mut hot_expr = hot;
-    for _ in 0..before {
-        hot_expr = hot_expr.with_axis(lead, Vec::new());
-    }
-    let rank = index_shape.len();
-    let after = data_shape.len() - op.axis - 1;
-    let mut table = table;
-    for _ in 0..rank {
-        table = table.with_axis(at, Vec::new());
-    }
-    // hot is [1…, indices…, v] and the table [before…, 1…, v, after…]
-    let mut hot_order: Vec<usize> = (0..hot_expr.axes.len()).collect();
-    let v = hot_order.pop().unwrap_or(0);
-    hot_order.push(v);
-    hot_expr = hot_expr.transposed(&hot_order);
-    for _ in 0..after {
-        let end = hot_expr.axes.len();
-        hot_expr = hot_expr.with_axis(end, Vec::new());
-    }
-    let summed = at + rank;
-    let expr = summed_product(lowerer, hot_expr, table, summed)?;
-    let expr = expr.without_axis(summed);
-    Ok(lowerer.value(expr))
-}
-
-/// `Σ_v a · b` over an axis of both.
-fn summed_product(lowerer: &mut Lowerer, a: Expr, b: Expr, axis: usize) -> Result<Expr, Refusal> {
-    let product = super::elementwise::product_of(lowerer, a, b)?;
-    let expr = lowerer.expr(&product)?;
-    match expr.clone().summed(axis) {
-        Some(done) => Ok(done),
-        None => lowerer.copied(&expr)?.summed(axis).ok_or(Refusal::Layout),
-    }
-}
-
-/// `[indices…, v]`: 1 where the index is `v`, or `v - len`, else 0. An index that is out of range is a row of zeros.
-fn one_hot_rows(lowerer: &mut Lowerer, indices: &Value, len: usize) -> Result<Expr, Refusal> {
-    let expr = lowerer.expr(indices)?;
-    let rank = expr.axes.len();
-    let expr = Expr { kind: Kind::Integer, ..expr }.with_axis(rank, Vec::new());
-    let numbers: Vec<f32> = (0..len).map(|v| v as f32).collect();
-    let mut shape = vec![1; rank + 1 - lowerer.lead()];
-    if let Some(last) = shape.last_mut() {
-        *last = len;
-    }
-    let numbers = Value::Constant(Tensor::from_shape(&shape, &numbers).map_err(|_| Refusal::Type)?.into());
-    let index = lowerer.value(expr);
-    let difference = super::elementwise::sum(lowerer, &index, &numbers, -1.0)?;
-    // negative indices count from the end
-    let equal = |to: f32| [Instruction::Argument, Instruction::constant(to), Instruction::Binary(Binary::Equal)];
-    let steps = [&equal(0.0)[..], &equal(-(len as f32)), &[Instruction::Binary(Binary::Add)]].concat();
-    let hot = super::elementwise::applied(lowerer, &difference, &steps, Kind::Boolean)?;
-    lowerer.column(&hot)
-}
-
-pub fn one_hot(lowerer: &mut Lowerer, node: &Node<'_>, op: &OneHot) -> Result<Value, Refusal> {
-    let indices = node.input(0)?.clone();
-    let hot = one_hot_rows(lowerer, &indices, op.dim)?;
-    let (on, off) = (floats(&op.on)?, floats(&op.off)?);
-    let (on, off) = (f64::from(*on.first().ok_or(Refusal::Type)?), f64::from(*off.first().ok_or(Refusal::Type)?));
-    let rank = hot.axes.len();
-    let mut order: Vec<usize> = (0..rank - 1).collect();
-    order.insert(op.axis + lowerer.lead(), rank - 1);
-    let expr = hot.transposed(&order).affine(on - off, off);
-    Ok(lowerer.value(expr))
-}
-
-pub fn gather_elements(lowerer: &mut Lowerer, node: &Node<'_>, op: &GatherElements) -> Result<Value, Refusal> {
-    let (data, indices) = (node.input(0)?.clone(), node.input(1)?.clone());
-    let (shape, index_shape) = (node.input_shape(0)?, node.input_shape(1)?);
-    let lead = lowerer.lead();
-    let len = shape[op.axis];
-    if let Value::Constant(list) = &indices {
-        let places = integers(list)?;
-        return listed(lowerer, &data, &shape, &index_shape, |flat, coordinates| {
-            let i = places.get(flat).copied().ok_or(Refusal::IndexRange)?;
-            let at = usize::try_from(if i < 0 { i + len as i64 } else { i }).map_err(|_| Refusal::IndexRange)?;
-            let mut from = coordinates.to_vec();
-            from[op.axis] = at;
-            Ok(from)
-        });
-    }
-    // hot[…, i, …, v] · data[…, v, …]: other axes are shared, as far as the indices reach
-    let hot = one_hot_rows(lowerer, &indices, len)?;
-    let mut table = lowerer.expr(&data)?;
-    for axis in 0..shape.len() {
-        if axis != op.axis && index_shape[axis] < shape[axis] {
-            let map = selected((0..index_shape[axis]).map(Some));
-            table = map_axis(lowerer, table, axis + lead, &map, index_shape[axis])?;
-        }
-    }
-    let rank = shape.len() + lead;
-    // the table's axis goes to the end, where the hot rows have v
-    let mut order: Vec<usize> = (0..rank).filter(|axis| *axis != op.axis + lead).collect();
-    order.push(op.axis + lead);
-    let table = table.transposed(&order).with_axis(op.axis + lead, Vec::new());
-    let expr = summed_product(lowerer, hot, table, rank)?;
-    Ok(lowerer.value(expr.without_axis(rank)))
-}
-
-pub fn gather_nd(lowerer: &mut Lowerer, node: &Node<'_>, op: &GatherNd) -> Result<Value, Refusal> {
-    let (data, indices) = (node.input(0)?.clone(), node.input(1)?.clone());
-    let (shape, index_shape) = (node.input_shape(0)?, node.input_shape(1)?);
-    let Value::Constant(list) = &indices else { return Err(Refusal::Form("indices that depend on the input")) };
-    if op.batch_dims > 0 {
-        return Err(Refusal::Form("batch_dims"));
-    }
-    let places = integers(list)?;
-    let width = *index_shape.last().ok_or(Refusal::DynamicShape)?;
-    let output = node.output_shape(0)?;
-    let leading = index_shape.len() - 1;
-    let rows: Vec<usize> = index_shape[..leading].to_vec();
-    listed(lowerer, &data, &shape, &output, |_, coordinates| {
-        let row = rows.iter().zip(coordinates).fold(0, |row, (len, at)| row * len + at);
-        let mut from = Vec::with_capacity(shape.len());
-        for k in 0..width {
-            let i = places.get(row * width + k).copied().ok_or(Refusal::IndexRange)?;
-            let len = shape[k] as i64;
-            from.push(usize::try_from(if i < 0 { i + len } else { i }).map_err(|_| Refusal::IndexRange)?);
-        }
-        from.extend(&coordinates[leading..]);
-        Ok(from)
-    })
-}
-
-/// Elements that are listed one by one.
-pub fn listed(
-    lowerer: &mut Lowerer,
-    data: &Value,
-    shape: &[usize],
-    output: &[usize],
-    from: impl Fn(usize, &[usize]) -> Result<Vec<usize>, Refusal>,
-) -> Result<Value, Refusal> {
-    let total: usize = output.iter().product();
-    if total > MAX_ENTRIES || lowerer.steps.is_some() {
-        return Err(Refusal::TooLarge);
-    }
-    let mut places = Vec::with_capacity(total);
-    for flat in 0..total {
-        let mut coordinates = vec![0; output.len()];
-        output.iter().enumerate().rev().fold(flat, |rest, (axis, len)| {
-            coordinates[axis] = rest % len;
-            rest / len
-        });
-        let at = from(flat, &coordinates)?;
-        if at.iter().zip(shape).any(|(at, len)| at >= len) {
-            return Err(Refusal::IndexRange);
-        }
-        places.push(Some(at.iter().zip(shape).fold(0, |flat, (at, len)| flat * len + at)));
-    }
-    let all: usize = shape.iter().product();
-    let flat = reshape(lowerer, data, &[all])?;
-    let expr = map_axis(lowerer, flat, 0, &selected(places.into_iter()), total)?;
-    let value = lowerer.value(expr);
-    let expr = reshape(lowerer, &value, output)?;
-    Ok(lowerer.value(expr))
-}
-
-/// Each place of every axis several times over.
-pub fn upsample(lowerer: &mut Lowerer, node: &Node<'_>, scales: &[usize]) -> Result<Value, Refusal> {
-    let shape = node.input_shape(0)?;
-    let mut expr = lowerer.expr(&node.input(0)?.clone())?;
-    for (axis, (len, scale)) in shape.iter().zip(scales).enumerate().filter(|(_, (_, scale))| **scale > 1) {
-        let map = selected((0..len * scale).map(|i| Some(i / scale)));
-        expr = map_axis(lowerer, expr, axis + lowerer.lead(), &map, len * scale)?;
-    }
-    Ok(lowerer.value(expr))
-}
-
 /// Sums of all places up to each: a triangular map.
 pub fn cumulative_sum(lowerer: &mut Lowerer, node: &Node<'_>, op: &CumSum) -> Result<Value, Refusal> {
     let len = node.input_shape(0)?[op.axis];
@@ -419,71 +218,6 @@ pub fn cumulative_sum(lowerer: &mut Lowerer, node: &Node<'_>, op: &CumSum) -> Re
     let map: AxisMap = pairs.filter(|(to, from)| reads(*to, *from)).map(|(to, from)| (to as u32, from as u32, 1.0)).collect();
     let expr = mapped(lowerer, &node.input(0)?.clone(), op.axis + lowerer.lead(), &map, len)?;
     Ok(lowerer.value(expr))
-}
-
-/// Nearest, linear and cubic interpolation: a map along each axis.
-pub fn resize(lowerer: &mut Lowerer, node: &Node<'_>, op: &Resize) -> Result<Value, Refusal> {
-    let (from, to) = (node.input_shape(0)?, node.output_shape(0)?);
-    let lead = lowerer.lead();
-    let scales = match op.optional_scales_input {
-        Some(input) if node.inputs() > input => match node.input(input)? {
-            Value::Constant(tensor) if tensor.len() == from.len() => Some(floats(tensor)?),
-            _ => None,
-        },
-        _ => None,
-    };
-    let mut expr = lowerer.expr(&node.input(0)?.clone())?;
-    for axis in 0..from.len() {
-        let (len_in, len_out) = (from[axis], to[axis]);
-        if len_in == len_out {
-            continue;
-        }
-        let scale = scales.as_ref().map_or(len_out as f32 / len_in as f32, |scales| scales[axis]);
-        let mut map: AxisMap = Vec::new();
-        for out in 0..len_out {
-            let x = op.coord_transformer.transform(out, scale, len_in, len_out);
-            let mut taps: Vec<(isize, f64)> = Vec::new();
-            match op.interpolator {
-                Interpolator::Nearest => {
-                    let low = x.floor();
-                    let right = op.nearest.prefers_right(x - low);
-                    taps.push((low as isize + isize::from(right), 1.0));
-                }
-                Interpolator::Linear => {
-                    let low = x.floor();
-                    let t = f64::from(x - low);
-                    taps.extend([(low as isize, 1.0 - t), (low as isize + 1, t)]);
-                }
-                Interpolator::Cubic => {
-                    let low = x.floor();
-                    let t = f64::from(x - low);
-                    for k in -1..=2isize {
-                        taps.push((low as isize + k, cubic((t - k as f64).abs())));
-                    }
-                }
-            }
-            for (at, weight) in taps {
-                let at = at.clamp(0, len_in as isize - 1) as u32;
-                match map.iter_mut().rev().take_while(|e| e.0 == out as u32).find(|e| e.1 == at) {
-                    Some(entry) => entry.2 += weight,
-                    None if weight != 0.0 => map.push((out as u32, at, weight)),
-                    None => {}
-                }
-            }
-        }
-        expr = map_axis(lowerer, expr, axis + lead, &map, len_out)?;
-    }
-    Ok(lowerer.value(expr))
-}
-
-/// The cubic convolution kernel with a = -0.75.
-fn cubic(t: f64) -> f64 {
-    let a = -0.75;
-    match t {
-        t if t <= 1.0 => ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0,
-        t if t < 2.0 => ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a,
-        _ => 0.0,
-    }
 }
 
 /// Keeps one triangle of the last two axes.

@@ -1,9 +1,10 @@
 //! Pooling.
 //!
-//! A maximum over a window is a tournament: `m_0` is the first tap of the window, `r_t = relu(tap_t - m_(t-1))`, `m_t = m_(t-1) + r_t`. Only the
-//! `r_t` are layers; `m_t` stays a sum until somebody reads it. The axes of the plane are pooled one after the other, the axis that shrinks the tensor most
-//! first. For 2 x 2 over a tensor of N cells that is 1.75 N committed cells and N lookups; for 3 x 3 with stride 2 it is 3.25 N and not 4.25 N. (The rule Maximum would look up
-//! every cell of every window.)
+//! A maximum over a window is a tournament: `m_0` is the first tap of the window, `r_t = relu(tap_t - m_(t-1))`, `m_t =
+//! m_(t-1) + r_t`. Only the `r_t` are layers; `m_t` stays a sum until somebody reads it. The axes of the plane are
+//! pooled one after the other, the axis that shrinks the tensor most first. For 2 x 2 over a tensor of N cells that is
+//! 1.75 N committed cells and N lookups; for 3 x 3 with stride 2 it is 3.25 N and not 4.25 N. (The rule Maximum would
+//! look up every cell of every window.)
 
 use super::expr::{AxisMap, Expr};
 use super::lower::{Lowerer, Value};

@@ -8,10 +8,14 @@ use crate::net::{Kind, NetRule};
 use assay_circuits::model::{Binary, Instruction, Source, Unary};
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, RmsNorm, Softmax, SoftmaxKind};
 
-/// What stands for infinity where a mask is added or chosen: `exp(-MASK)` is 0 in every table, and scores keep their accuracy beside it.
+/// What stands for infinity where a mask is added or chosen: `exp(-MASK)` is 0 in every table, and scores keep their
+/// accuracy beside it.
 pub const MASK: f32 = 32.0;
 /// What is at least as large stands for infinity in a mask.
 const INFINITE: f32 = 1e4;
+
+/// Most factors of a product over an axis: each is a layer.
+const MAX_FACTORS: usize = 64;
 
 /// A number as it is, or [`MASK`] where it is so large that it stands for infinity.
 pub fn masked(value: f32) -> f32 {
@@ -51,23 +55,7 @@ pub fn reduce(lowerer: &mut Lowerer, node: &Node<'_>, op: &Reduce) -> Result<Val
         Reducer::Min => extreme(lowerer, &value, &axes, -1.0),
         Reducer::ArgMax(last) => arg_max(lowerer, &value, &axes, 1.0, last),
         Reducer::ArgMin(last) => arg_max(lowerer, &value, &axes, -1.0, last),
-        Reducer::Prod => {
-            let [axis] = axes[..] else { return Err(Refusal::Form("a product over several axes")) };
-            let len = shape[axis];
-            if len > 64 {
-                return Err(Refusal::TooLarge);
-            }
-            let at = |lowerer: &mut Lowerer, i: usize| -> Result<Value, Refusal> {
-                let expr = super::movement::mapped(lowerer, &value, axis + lowerer.lead(), &vec![(0, i as u32, 1.0)], 1)?;
-                Ok(lowerer.value(expr))
-            };
-            let mut all = at(lowerer, 0)?;
-            for i in 1..len {
-                let next = at(lowerer, i)?;
-                all = product(lowerer, &all, &next, Kind::Real)?;
-            }
-            Ok(all)
-        }
+        Reducer::Prod => axes.iter().try_fold(value, |value, axis| multiplied(lowerer, &value, *axis, shape[*axis])),
         Reducer::All | Reducer::Any => {
             let total = summed(lowerer, &value, &axes)?;
             let total = lowerer.value(total);
@@ -78,7 +66,25 @@ pub fn reduce(lowerer: &mut Lowerer, node: &Node<'_>, op: &Reduce) -> Result<Val
     }
 }
 
-/// A column in which the axes that are reduced are one axis: the layout that a maximum needs. Returns it with that axis's number, which is the first of them.
+/// The product over an axis, which then has length 1.
+fn multiplied(lowerer: &mut Lowerer, value: &Value, axis: usize, len: usize) -> Result<Value, Refusal> {
+    if len > MAX_FACTORS {
+        return Err(Refusal::TooLarge);
+    }
+    let at = |lowerer: &mut Lowerer, i: usize| -> Result<Value, Refusal> {
+        let expr = super::movement::mapped(lowerer, value, axis + lowerer.lead(), &vec![(0, i as u32, 1.0)], 1)?;
+        Ok(lowerer.value(expr))
+    };
+    let mut all = at(lowerer, 0)?;
+    for i in 1..len {
+        let next = at(lowerer, i)?;
+        all = product(lowerer, &all, &next, Kind::Real)?;
+    }
+    Ok(all)
+}
+
+/// A column in which the axes that are reduced are one axis: the layout that a maximum needs. Returns it with that
+/// axis's number, which is the first of them.
 fn one_axis(lowerer: &mut Lowerer, value: &Value, axes: &[usize]) -> Result<(Expr, usize), Refusal> {
     let lead = lowerer.lead();
     let expr = lowerer.expr(value)?;
@@ -145,7 +151,8 @@ fn extreme(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64) -> R
     Ok(lowerer.value(result))
 }
 
-/// The place of the first maximum (or of the last): of the marks, each times how far it is from the end, the largest says where.
+/// The place of the first maximum (or of the last): of the marks, each times how far it is from the end, the largest
+/// says where.
 fn arg_max(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64, last: bool) -> Result<Value, Refusal> {
     let [axis] = axes[..] else { return Err(Refusal::Form("several axes")) };
     let at = axis + lowerer.lead();

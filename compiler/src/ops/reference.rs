@@ -75,7 +75,7 @@ fn declared(graph: &pb::GraphProto, dims: &BTreeMap<String, u64>) -> Result<Vec<
             shape.push(usize::try_from(fixed.filter(|n| *n >= 1).ok_or(open)?).map_err(|_| shapeless())?);
         }
         let elements = shape.iter().try_fold(1u64, |n, len| n.checked_mul(*len as u64));
-        if !elements.is_some_and(|n| n <= MAX_ELEMENTS) {
+        if elements.is_none_or(|n| n > MAX_ELEMENTS) {
             return Err(shapeless());
         }
         inputs.push(Declared { name: input.name.clone(), code: tensor.elem_type, shape });

@@ -1,4 +1,5 @@
-//! The register of operators: what is supported, and what it becomes. `assay operators` and docs/operators.md are printed from it.
+//! The register of operators: what is supported, and what it becomes. `assay operators` and docs/operators.md are
+//! printed from it.
 
 use super::elementwise::{known_binary, unary_program};
 use serde::Serialize;
@@ -33,11 +34,22 @@ pub const OPERATORS: &[Operator] = &[
         &["Conv"],
     ),
     entry("ConvTranspose", "zeros between the input's places, then a convolution", "3", &["Deconv"]),
-    entry("BatchNormalization, Add, Sub, Sum, Mean of tensors", "terms of the next layer", "0", &["Add", "Sub", "SubF"]),
+    entry(
+        "BatchNormalization, Add, Sub, Sum, Mean of tensors, BitwiseNot of signed integers",
+        "terms of the next layer",
+        "0",
+        &["Add", "Sub", "SubF"],
+    ),
     entry("Mul", "a factor of the next layer, or a product", "2", &["Mul"]),
     entry("Div, Reciprocal", "a factor; a table; a division by a column, or one a row and a product", "4 + 2 for each limb", &["Div"]),
     entry("Min, Max (two tensors)", "a table of the difference", "2", &["Min", "Max"]),
-    entry("Pow, Mod (by a number)", "a table; the square is a product", "2", &["Pow", "Rem"]),
+    entry(
+        "Pow",
+        "a table; the square is a product; of two tensors, which are positive, a product between a logarithm and an exponential",
+        "6",
+        &["Pow"],
+    ),
+    entry("Mod, Div of integers", "a table by a number; else a division an element and a floor", "2; 12 and 2 for each limb", &["Rem"]),
     entry("Equal, Less, LessOrEqual, Greater, GreaterOrEqual", "a table of the difference", "2", &["Eq", "NE", "LT", "LTE", "GT", "GTE"]),
     entry("And, Or, Xor, Not", "products and tables of 0 and 1", "2", &["And", "Or", "Xor"]),
     entry("BitShift (by a number)", "a table", "2", &["ShiftLeft", "ShiftRight"]),
@@ -49,7 +61,8 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry(
-        "Sqrt, ReduceL2, LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization",
+        "Sqrt, ReduceL2, LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization, \
+         MeanVarianceNormalization, LpNormalization",
         "an exact root a row, a division a row, a product an element",
         "2",
         &["RmsNorm"],
@@ -69,6 +82,8 @@ pub const OPERATORS: &[Operator] = &[
     entry("ReduceMax, ReduceMin, ArgMax, ArgMin", "a maximum over an axis; a second one over the marks", "1; 2", &[]),
     entry("MaxPool", "a tournament along each axis", "2 for each place of the window", &["MaxPool"]),
     entry("AveragePool, GlobalAveragePool", "a map along each axis", "0", &["SumPool"]),
+    entry("LpPool, GlobalLpPool", "a power, a sum pool, a root", "4", &[]),
+    entry("LRN", "squares, a map along the channels, a table, a product", "6", &[]),
     entry(
         "Reshape, Flatten, Transpose, Squeeze, Unsqueeze, Identity, Dropout, Expand, Shape",
         "nothing: the next layer reads its source otherwise",
@@ -76,7 +91,9 @@ pub const OPERATORS: &[Operator] = &[
         &["AxisOp", "Add", "Rm", "Move", "Reshape", "MultiBroadcastTo", "Identity"],
     ),
     entry(
-        "Slice, Split, Concat, Pad (constant, reflect, edge), Tile, Gather, GatherElements, GatherND, ScatterElements, ScatterND (constant indices), Upsample, Resize (nearest, linear, cubic), DepthToSpace, SpaceToDepth, Trilu",
+        "Slice, Split, Concat, Pad (constant, reflect, edge; also less than 0), Tile, Gather, GatherElements, GatherND, \
+         ScatterElements, ScatterND (constant indices), Compress (constant condition), ReverseSequence (one sequence, \
+         constant length), Upsample, Resize (every form without a region), DepthToSpace, SpaceToDepth, Trilu",
         "maps of the next layer's terms",
         "0",
         &[
@@ -95,20 +112,60 @@ pub const OPERATORS: &[Operator] = &[
         ],
     ),
     entry(
-        "Gather, GatherElements, OneHot (indices that depend on the input)",
+        "Gather, GatherElements, GatherND, OneHot (indices that depend on the input)",
         "one-hot rows by a table, contracted with the data",
-        "2 for each place of the axis",
+        "2 for each place of the axes that are indexed",
         &["Gather", "GatherElements", "OneHot", "Onehot"],
+    ),
+    entry(
+        "ScatterElements, ScatterND (indices that depend on the input; none or add)",
+        "one-hot rows by a table, contracted with the updates, and the data where no row is 1; of several updates of one \
+         place, of which the standard says nothing, the sum",
+        "2 for each update that could come",
+        &[],
+    ),
+    entry(
+        "TopK",
+        "every pair of an axis compared, the ranks' one-hot rows contracted with the data; up to 2^20 pairs",
+        "2 for each place of the axis, and 2 for each place of the result",
+        &["Topk"],
     ),
     entry("CumSum", "a triangular map", "0", &["CumSum"]),
     entry("QuantizeLinear, DequantizeLinear", "a table that rounds; a factor", "2; 0", &["DequantizeLinearF32"]),
+    entry(
+        "MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv, DynamicQuantizeLinear",
+        "what they mean: integers less their zero point, products, a rounding",
+        "those of what they mean",
+        &[],
+    ),
     entry("Where", "a product; of one tensor, a part of its table", "2", &["Iff"]),
     entry("Cast", "nothing; a table where reals become integers", "0; 2", &["Cast"]),
     entry(
-        "RNN, GRU, LSTM (forward, reverse, bidirectional, initial states)",
+        "RNN, GRU, LSTM (forward, reverse, bidirectional, initial states, other activations, clip), Scan",
         "the layers of one step, over all steps at once",
         "those of one step",
         &["Scan", "LstmEpilogue", "GruEpilogue", "GruSeq"],
+    ),
+    entry(
+        "ai.onnx.ml: Scaler, Normalizer, Binarizer, Imputer, FeatureVectorizer, OneHotEncoder, LabelEncoder (numbers), \
+         ArrayFeatureExtractor, ZipMap, LinearClassifier, LinearRegressor",
+        "standard operators; classes that are strings become their numbers in the list of classes, maps the tensors of their \
+         values",
+        "those of what they become",
+        &[],
+    ),
+    entry(
+        "ai.onnx.ml: TreeEnsembleClassifier, TreeEnsembleRegressor (tests of one kind; sums and means)",
+        "all tests of all trees compared at once, the ways to the leaves as a product, the leaves' weights as another; \
+         all of them are weights",
+        "2 for each test and each leaf of the largest tree, times the trees",
+        &[],
+    ),
+    entry(
+        "ai.onnx.ml: SVMClassifier, SVMRegressor (probabilities of two classes only)",
+        "kernels with all support vectors, a product, votes",
+        "2 for each support vector",
+        &[],
     ),
     entry("Constant, ConstantOfShape, Range, and whatever depends on constants only", "folded", "0", &["Const", "Source", "TypedSource"]),
 ];
@@ -129,7 +186,7 @@ pub(super) fn has_lowering(node: &TypedNode) -> bool {
         return unary_program(&name).is_some()
             || matches!(
                 name.as_str(),
-                "LeakyRelu" | "PowConst" | "QuantizeLinearU8" | "QuantizeLinearI8" | "GeluApproximate" | "Gelu" | "GeluErf"
+                "LeakyRelu" | "PowConst" | "QuantizeLinearU8" | "QuantizeLinearI8" | "BitNot" | "GeluApproximate" | "Gelu" | "GeluErf"
             );
     }
     if let Some(op) = node.op_as::<TypedBinOp>() {

@@ -1,4 +1,5 @@
-//! Recurrence: LSTM, GRU and RNN, which tract gives as a scan. The body is lowered once, with the steps as one more axis of every tensor; a state is its own column, read one step earlier.
+//! Recurrence: LSTM, GRU and RNN, which tract gives as a scan. The body is lowered once, with the steps as one more
+//! axis of every tensor; a state is its own column, read one step earlier.
 
 use super::expr::{AxisMap, Expr};
 use super::lower::{Lowerer, Value, atoms_of};

@@ -1,16 +1,21 @@
-//! Scatters to places that are known: two maps, one of what stays and one of what comes.
+//! Scatters. To places that are known: two maps, one of what stays and one of what comes. To places that depend on the
+//! input: one-hot rows by a table, contracted with the updates, and the data where no row is 1. Of several updates of
+//! one place the standard says nothing then, and their sum comes.
 
-use super::expr::{AxisMap, MAX_ENTRIES};
+use super::elementwise::{product, sum};
+use super::expr::{AxisMap, Expr, MAX_ENTRIES};
+use super::gather::{flat_index, one_hot_rows, summed_product};
 use super::lower::{Lowerer, Value, integers};
-use super::movement::{map_axis, reshape};
+use super::movement::{map_axis, reshape, selected};
 use super::{Node, Refusal};
+use crate::net::Kind;
 use tract_onnx::tract_core::ops::array::{ScatterElements, ScatterNd, ScatterReduction};
 
 /// The list of indices, where it is a constant.
 fn constant(node: &Node<'_>) -> Result<Vec<i64>, Refusal> {
     match node.input(1)? {
         Value::Constant(list) => integers(list),
-        Value::Lazy(_) => Err(Refusal::Form("indices that depend on the input")),
+        Value::Lazy(_) => Err(Refusal::NotConstant),
     }
 }
 
@@ -21,6 +26,9 @@ fn place(index: i64, len: usize) -> Result<usize, Refusal> {
 }
 
 pub fn scatter_nd(lowerer: &mut Lowerer, node: &Node<'_>, op: &ScatterNd) -> Result<Value, Refusal> {
+    if let Value::Lazy(_) = node.input(1)? {
+        return scattered_nd_by_input(lowerer, node, op.reduction);
+    }
     let (list, shape) = (constant(node)?, node.input_shape(0)?);
     let width = node.input_shape(1)?.last().copied().ok_or(Refusal::DynamicShape)?;
     if width == 0 || width > shape.len() {
@@ -40,6 +48,9 @@ pub fn scatter_nd(lowerer: &mut Lowerer, node: &Node<'_>, op: &ScatterNd) -> Res
 }
 
 pub fn scatter_elements(lowerer: &mut Lowerer, node: &Node<'_>, op: &ScatterElements) -> Result<Value, Refusal> {
+    if let Value::Lazy(_) = node.input(1)? {
+        return scattered_elements_by_input(lowerer, node, op);
+    }
     let (list, shape, rows) = (constant(node)?, node.input_shape(0)?, node.input_shape(2)?);
     let mut destinations = Vec::with_capacity(list.len());
     for (flat, index) in list.iter().enumerate() {
@@ -100,4 +111,87 @@ fn scattered(lowerer: &mut Lowerer, node: &Node<'_>, destinations: &[usize], red
     let value = lowerer.value(sum.ok_or(Refusal::Layout)?);
     let expr = reshape(lowerer, &value, &output)?;
     Ok(lowerer.value(expr))
+}
+
+/// Whether updates are added to what is there.
+fn adds(reduction: ScatterReduction) -> Result<bool, Refusal> {
+    match reduction {
+        ScatterReduction::None => Ok(false),
+        ScatterReduction::Add => Ok(true),
+        _ => Err(Refusal::Form("this reduction")),
+    }
+}
+
+/// `data · (1 - Σ hot) + come`, or `data + come`.
+fn merged(lowerer: &mut Lowerer, data: &Value, taken: Option<Expr>, come: Expr) -> Result<Value, Refusal> {
+    let kept = match taken {
+        None => data.clone(),
+        Some(taken) => {
+            let free = lowerer.value(Expr { kind: Kind::Integer, ..taken.affine(-1.0, 1.0) });
+            product(lowerer, data, &free, Kind::Real)?
+        }
+    };
+    let come = lowerer.value(come);
+    sum(lowerer, &kept, &come, 1.0)
+}
+
+/// `hot[q, v]` says that update `q` goes to place `v`, over blocks of the data's last axes.
+fn scattered_nd_by_input(lowerer: &mut Lowerer, node: &Node<'_>, reduction: ScatterReduction) -> Result<Value, Refusal> {
+    let added = adds(reduction)?;
+    let (shape, index_shape) = (node.input_shape(0)?, node.input_shape(1)?);
+    if lowerer.steps.is_some() {
+        return Err(Refusal::Form("a scatter inside a loop"));
+    }
+    let width = index_shape.last().copied().unwrap_or(0);
+    if width == 0 || width > shape.len() {
+        return Err(Refusal::IndexRange);
+    }
+    let updates: usize = index_shape[..index_shape.len() - 1].iter().product();
+    let (places, rest): (usize, usize) = (shape[..width].iter().product(), shape[width..].iter().product());
+    let flat = flat_index(lowerer, &node.input(1)?.clone(), &shape[..width])?;
+    let flat = reshape(lowerer, &flat, &[updates])?;
+    let flat = lowerer.value(flat);
+    let hot = one_hot_rows(lowerer, &flat, places)?;
+    let data = reshape(lowerer, &node.input(0)?.clone(), &[places, rest])?;
+    let data = lowerer.value(data);
+    let come = reshape(lowerer, &node.input(2)?.clone(), &[updates, rest])?;
+    // [q, v, rest]
+    let come = summed_product(lowerer, hot.clone().with_axis(2, Vec::new()), come.with_axis(1, Vec::new()), 0)?.without_axis(0);
+    let taken = if added { None } else { Some(hot.summed(0).ok_or(Refusal::Layout)?.without_axis(0).with_axis(1, Vec::new())) };
+    let whole = merged(lowerer, &data, taken, come)?;
+    let expr = reshape(lowerer, &whole, &shape)?;
+    Ok(lowerer.value(expr))
+}
+
+/// `hot[…, i, …, v]`, the other axes as far as the indices reach.
+fn scattered_elements_by_input(lowerer: &mut Lowerer, node: &Node<'_>, op: &ScatterElements) -> Result<Value, Refusal> {
+    let added = adds(op.reduction)?;
+    let (shape, index_shape) = (node.input_shape(0)?, node.input_shape(1)?);
+    let lead = lowerer.lead();
+    let (axis, rank) = (op.axis + lead, shape.len() + lead);
+    let hot = one_hot_rows(lowerer, &node.input(1)?.clone(), shape[op.axis])?;
+    let updates = lowerer.expr(&node.input(2)?.clone())?.with_axis(rank, Vec::new());
+    let come = summed_product(lowerer, hot.clone(), updates, axis)?;
+    let mut parts = vec![come];
+    if !added {
+        parts.push(hot.summed(axis).ok_or(Refusal::Layout)?);
+    }
+    let mut done = Vec::new();
+    for part in parts {
+        // the places go where the indices were
+        let part = part.without_axis(axis);
+        let mut order: Vec<usize> = (0..rank - 1).collect();
+        order.insert(axis, rank - 1);
+        let mut part = part.transposed(&order);
+        for (at, (len, reach)) in shape.iter().zip(&index_shape).enumerate().filter(|(at, _)| *at != op.axis) {
+            if reach < len {
+                part = map_axis(lowerer, part, at + lead, &selected((0..*reach).map(Some)), *len)?;
+            }
+        }
+        done.push(part);
+    }
+    let taken = if added { None } else { done.pop() };
+    let come = done.pop().ok_or(Refusal::Layout)?;
+    let data = node.input(0)?.clone();
+    merged(lowerer, &data, taken, come)
 }

@@ -1,6 +1,6 @@
 //! What must be refused, with a typed error and never a panic.
 
-use crate::support::{Graph, Rng, fixture, float, int, ints, text, typed, value};
+use crate::support::{Graph, Rng, fixture, float, int, ints, text, value};
 use assay_compiler::{Calibration, CompileError, GuardError, ImportError, InputError, Options, Refusal, Wanted, compile, read_input};
 use std::path::Path;
 use tract_onnx::pb::{self, tensor_proto::DataType};
@@ -144,14 +144,18 @@ fn external_data_stays_in_the_folder() {
 
 #[test]
 fn unsupported_operators_are_all_named_at_once() {
-    let mut g = Graph::new(&[1, 4, 6]);
-    g.integers("k", &[2]).nodes("TopK", &["x", "k"], &["a", "i"], vec![]).node("Relu", &["a"], "b", vec![]);
-    g.nodes("TopK", &["b", "k"], &["y", "j"], vec![]).output("y");
+    let mut g = Graph::new(&[1, 1, 4, 4]);
+    g.opset(16).input("grid", DataType::Float, &[1, 4, 4, 2]);
+    g.node("GridSample", &["x", "grid"], "a", vec![]).node("Relu", &["a"], "b", vec![]);
+    g.node("GridSample", &["b", "grid"], "y", vec![]).output("y");
     let CompileError::Import(ImportError::Unsupported { nodes }) = error(&g) else { panic!("another error") };
     let named: Vec<_> = nodes.0.iter().map(|n| n.node.as_str()).collect();
     assert_eq!(named, ["a_node", "y_node"]);
     let text = ImportError::Unsupported { nodes }.to_string();
-    assert!(text.contains("Topk") && text.contains("a_node") && text.contains("y_node") && text.contains("assay operators"), "{text}");
+    assert!(
+        text.contains("GridSample") && text.contains("a_node") && text.contains("y_node") && text.contains("assay operators"),
+        "{text}"
+    );
 }
 
 /// Every one of them is an error of the import, and says where it is or what to do; none is a panic, and none hangs.
@@ -233,13 +237,13 @@ fn attributes_that_would_be_ignored() {
         g.nodes(operator, &["x", "w", "r"], &["", "y"], vec![int("hidden_size", 4), attribute]).output("y");
         error(&g)
     };
-    let relu = pb::AttributeProto {
+    let odd = pb::AttributeProto {
         name: "activations".to_owned(),
         r#type: pb::attribute_proto::AttributeType::Strings as i32,
-        strings: vec![b"Relu".to_vec()],
+        strings: vec![b"Affine".to_vec()],
         ..Default::default()
     };
-    for refused in [recurrent("RNN", relu), recurrent("RNN", float("clip", 0.5))] {
+    for refused in [recurrent("RNN", odd), recurrent("LSTM", int("input_forget", 1))] {
         assert!(matches!(&refused, CompileError::Guard(GuardError::Attribute { node, .. }) if node == "y_node"), "{refused}");
     }
     let mut g = Graph::new(&[1, 2, 3]);
@@ -275,14 +279,22 @@ fn open_axes_are_named() {
 
 #[test]
 fn unsupported_forms_say_which_node() {
-    let mut g = Graph::new(&[4, 3, 2]);
-    g.graph().input[0] = typed("x", DataType::Float, &[4, 3, 2]);
-    g.input("i", DataType::Int64, &[2, 2]).node("GatherND", &["x", "i"], "y", vec![]).output("y");
-    let refused = g.lower().expect_err("indices that depend on the input");
-    assert!(
-        matches!(&refused, CompileError::Import(ImportError::Node { node, refusal: Refusal::Form(_) }) if node == "y_node"),
-        "{refused}"
-    );
+    let form = |g: &Graph| {
+        let refused = g.lower().expect_err("refused");
+        assert!(
+            matches!(&refused, CompileError::Import(ImportError::Node { node, refusal: Refusal::Form(_) }) if node == "y_node"),
+            "{refused}"
+        );
+    };
+    let mut g = Graph::new(&[4, 3]);
+    g.opset(18).input("i", DataType::Int64, &[2, 1]).input("u", DataType::Float, &[2, 3]);
+    form(g.node("ScatterND", &["x", "i", "u"], "y", vec![text("reduction", "max")]).output("y"));
+    let mut g = Graph::new(&[4, 4]);
+    form(g.node("Einsum", &["x"], "y", vec![text("equation", "ii->i")]).output("y"));
+    // every element with every other: too many pairs
+    let mut g = Graph::new(&[1, 2000]);
+    let refused = g.integers("k", &[2]).nodes("TopK", &["x", "k"], &["y", "j"], vec![]).output("y").lower().expect_err("too many");
+    assert!(matches!(&refused, CompileError::Import(ImportError::Node { refusal: Refusal::Pairs, .. })), "{refused}");
     let mut g = Graph::new(&[1, 2, 4, 4]);
     g.node("AveragePool", &["x"], "y", vec![ints("kernel_shape", &[9, 9]), text("auto_pad", "VALID")]).output("y");
     assert!(matches!(error(&g), CompileError::Import(_)), "a window that is larger than the image");

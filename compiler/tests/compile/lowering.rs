@@ -1,4 +1,5 @@
-//! What operators become, in real numbers: the lowered network must give what tract gives, whatever the layout of its blocks.
+//! What operators become, in real numbers: the lowered network must give what tract gives, whatever the layout of its
+//! blocks.
 
 use crate::support::{Graph, Rng, float, int, ints, text};
 use tract_onnx::pb::{AttributeProto, tensor_proto::DataType};
@@ -338,7 +339,8 @@ fn pooling() {
     one("GlobalMaxPool", &[1, 3, 7, 6], vec![]);
 }
 
-/// Recurrence in every direction, with initial states, over lengths that are no powers of two: a loop and no copies of the body.
+/// Recurrence in every direction, with initial states, over lengths that are no powers of two: a loop and no copies of
+/// the body.
 #[test]
 fn recurrence() {
     for (operator, gates) in [("LSTM", 4), ("GRU", 3), ("RNN", 1)] {
@@ -370,7 +372,8 @@ fn recurrence() {
     }
 }
 
-/// tract runs a reverse LSTM forwards; onnxruntime and the standard do not. The last state of a reversed sequence is that of a forward run over the turned one.
+/// tract runs a reverse LSTM forwards; onnxruntime and the standard do not. The last state of a reversed sequence is
+/// that of a forward run over the turned one.
 #[test]
 fn reverse_is_not_forward() {
     let build = |direction: &str, turned: bool| {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod digits;
+mod fixtures;
 mod lowering;
 mod operators;
 mod support;

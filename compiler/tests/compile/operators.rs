@@ -1,5 +1,6 @@
-//! Every operator alone, and random chains of them. `compile` itself compares the lowered network with tract sample by sample (an
-//! error if they differ); these tests add that the integer network is as close as it says, on inputs it was not calibrated on.
+//! Every operator alone, and random chains of them. `compile` itself compares the lowered network with tract sample by
+//! sample (an error if they differ); these tests add that the integer network is as close as it says, on inputs it was
+//! not calibrated on.
 
 use crate::support::{Graph, Rng, float, int, ints, text};
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};

@@ -1,0 +1,244 @@
+//! Operators of the standard that tract does not have, or whose attributes it does not look at.
+
+use super::{Writer, attribute, input, int, integer, integers, ints, real, text};
+use crate::onnx::GuardError;
+use tract_onnx::pb;
+
+impl Writer {
+    /// `|x|^p`, as what is summed.
+    fn power(&mut self, x: &str, p: i64) -> String {
+        match p {
+            1 => self.node("Abs", &[x], Vec::new()),
+            2 => self.node("Mul", &[x, x], Vec::new()),
+            _ => {
+                let size = self.node("Abs", &[x], Vec::new());
+                let p = self.number(p as f32);
+                self.node("Pow", &[&size, &p], Vec::new())
+            }
+        }
+    }
+
+    fn root(&mut self, x: &str, p: i64) -> String {
+        match p {
+            1 => x.to_owned(),
+            2 => self.node("Sqrt", &[x], Vec::new()),
+            _ => {
+                let inverse = self.number(1.0 / p as f32);
+                self.node("Pow", &[x, &inverse], Vec::new())
+            }
+        }
+    }
+
+    /// `(Σ |x|^p)^(1/p)` over a window: a sum pool between two powers.
+    pub(super) fn lp_pool(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let p = integer(node, "p", 2);
+        let places: i64 = integers(node, "kernel_shape").iter().product();
+        if p < 1 || places < 1 {
+            return self.refused("this p or kernel");
+        }
+        let powers = self.power(input(node, 0), p);
+        let mut attributes: Vec<pb::AttributeProto> = node.attribute.iter().filter(|a| a.name != "p").cloned().collect();
+        // padding is zeros that count, so that all windows have as many places
+        attributes.push(int("count_include_pad", 1));
+        let means = self.node("AveragePool", &[&powers], attributes);
+        let places = self.number(places as f32);
+        let sums = self.node("Mul", &[&means, &places], Vec::new());
+        let y = self.root(&sums, p);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    pub(super) fn global_lp_pool(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let p = integer(node, "p", 2);
+        if p < 1 {
+            return self.refused("this p");
+        }
+        let powers = self.power(input(node, 0), p);
+        // all places of the plane are one axis for the sum; a mean pool first keeps the rank
+        let means = self.node("GlobalAveragePool", &[&powers], Vec::new());
+        let shape = self.node("Shape", &[input(node, 0)], Vec::new());
+        let (begin, end, axis) = (self.ints(&[2]), self.ints(&[i64::from(i32::MAX)]), self.ints(&[0]));
+        let planes = self.node("Slice", &[&shape, &begin, &end, &axis], Vec::new());
+        let places = self.reduced_product(&planes);
+        let places = self.cast(&places, pb::tensor_proto::DataType::Float);
+        let sums = self.node("Mul", &[&means, &places], Vec::new());
+        let y = self.root(&sums, p);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    fn reduced_product(&mut self, x: &str) -> String {
+        self.node("ReduceProd", &[x], vec![int("keepdims", 0)])
+    }
+
+    /// `x / (bias + alpha · mean of squares over a window of channels)^beta`: the mean is a pool along the channels.
+    pub(super) fn local_response(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let size = integer(node, "size", 0);
+        if size < 1 {
+            return self.refused("this size");
+        }
+        let x = input(node, 0);
+        let squares = self.node("Mul", &[x, x], Vec::new());
+        // [batch, 1, channels, places]
+        let flat = self.reshaped(&squares, &[0, 0, -1]);
+        let image = self.unsqueezed(&flat, &[1]);
+        let (before, after) = ((size - 1) / 2, size / 2);
+        let pool = vec![ints("kernel_shape", &[size, 1]), ints("pads", &[before, 0, after, 0]), int("count_include_pad", 1)];
+        let means = self.node("AveragePool", &[&image], pool);
+        let shape = self.node("Shape", &[x], Vec::new());
+        let means = self.node("Reshape", &[&means, &shape], Vec::new());
+        let (alpha, bias) = (self.number(real(node, "alpha", 1e-4)), self.number(real(node, "bias", 1.0)));
+        let scaled = self.node("Mul", &[&means, &alpha], Vec::new());
+        let shifted = self.node("Add", &[&scaled, &bias], Vec::new());
+        let beta = self.number(-real(node, "beta", 0.75));
+        let factor = self.node("Pow", &[&shifted, &beta], Vec::new());
+        let y = self.node("Mul", &[x, &factor], Vec::new());
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// `x · sigmoid(alpha x)`: tract takes alpha for 1.
+    pub(super) fn swish(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let alpha = real(node, "alpha", 1.0);
+        if alpha == 1.0 {
+            return Ok(false);
+        }
+        let alpha = self.number(alpha);
+        let scaled = self.node("Mul", &[input(node, 0), &alpha], Vec::new());
+        let gate = self.node("Sigmoid", &[&scaled], Vec::new());
+        let y = self.node("Mul", &[input(node, 0), &gate], Vec::new());
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// What Resize was before operator set 10: every place several times over.
+    pub(super) fn upsample(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let known = |list: &pb::TensorProto| -> Vec<f32> {
+            if list.raw_data.is_empty() { list.float_data.clone() } else { super::raw_floats(&list.raw_data) }
+        };
+        let scales = attribute(node, "scales").map(|a| a.floats.clone()).or_else(|| self.constant(input(node, 1)).map(known));
+        let Some(scales) = scales else { return self.refused("scales that are no constants") };
+        let whole = scales.iter().all(|scale| *scale >= 1.0 && *scale <= 64.0 && scale.fract() == 0.0);
+        if text(node, "mode", "nearest") != "nearest" || !whole {
+            return self.refused("another mode than nearest, or scales that are no whole numbers: export with operator set 13;");
+        }
+        let mut x = input(node, 0).to_owned();
+        for (axis, scale) in scales.iter().enumerate().filter(|(_, scale)| **scale > 1.0) {
+            let after = axis as i64 + 1;
+            let mut factors = vec![1; scales.len()];
+            factors[axis] = *scale as i64;
+            let (shape, factors) = (self.node("Shape", &[&x], Vec::new()), self.ints(&factors));
+            let shape = self.node("Mul", &[&shape, &factors], Vec::new());
+            let apart = self.unsqueezed(&x, &[after]);
+            let copies = vec![apart.as_str(); *scale as usize];
+            let copies = self.node("Concat", &copies, vec![int("axis", after)]);
+            x = self.node("Reshape", &[&copies, &shape], Vec::new());
+        }
+        self.output(node, 0, &x);
+        Ok(true)
+    }
+
+    /// Pads less than 0 cut off; tract takes them for large ones.
+    pub(super) fn pad(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let pads = match attribute(node, "pads") {
+            Some(list) => list.ints.clone(),
+            None => match self.constant_ints(input(node, 1)) {
+                Some(pads) => pads,
+                None => return Ok(false),
+            },
+        };
+        if pads.iter().all(|pad| *pad >= 0) || !pads.len().is_multiple_of(2) {
+            return Ok(false);
+        }
+        if text(node, "mode", "constant") != "constant" {
+            return self.refused("pads below 0 in another mode than constant");
+        }
+        let rank = pads.len() / 2;
+        let axes = match input(node, 3) {
+            "" => (0..rank as i64).collect(),
+            name => match self.constant_ints(name) {
+                Some(axes) if axes.len() == rank => axes,
+                _ => return Ok(false),
+            },
+        };
+        let cut: Vec<usize> = (0..rank).filter(|axis| pads[*axis] < 0 || pads[axis + rank] < 0).collect();
+        let begins: Vec<i64> = cut.iter().map(|axis| (-pads[*axis]).max(0)).collect();
+        let ends: Vec<i64> = cut.iter().map(|axis| if pads[axis + rank] < 0 { pads[axis + rank] } else { i64::from(i32::MAX) }).collect();
+        let chosen: Vec<i64> = cut.iter().map(|axis| axes[*axis]).collect();
+        let x = if self.version >= 10 {
+            let (begins, ends, chosen) = (self.ints(&begins), self.ints(&ends), self.ints(&chosen));
+            self.node("Slice", &[input(node, 0), &begins, &ends, &chosen], Vec::new())
+        } else {
+            self.node("Slice", &[input(node, 0)], vec![ints("starts", &begins), ints("ends", &ends), ints("axes", &chosen)])
+        };
+        let rest: Vec<i64> = pads.iter().map(|pad| (*pad).max(0)).collect();
+        let mut padded = node.clone();
+        padded.input[0] = x;
+        match padded.attribute.iter_mut().find(|a| a.name == "pads") {
+            Some(list) => list.ints = rest,
+            None => padded.input[1] = self.ints(&rest),
+        }
+        self.nodes.push(padded);
+        Ok(true)
+    }
+
+    /// A list of truth values that is known chooses places that are known.
+    pub(super) fn compress(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let Some(kept) = self.constant_ints(input(node, 1)) else {
+            return self.refused("a condition that depends on the input: how much it keeps is not known beforehand; it");
+        };
+        let places: Vec<i64> = (0..).zip(&kept).filter(|(_, keep)| **keep != 0).map(|(at, _)| at).collect();
+        let places = self.ints(&places);
+        let (x, axis) = match attribute(node, "axis") {
+            Some(axis) => (input(node, 0).to_owned(), axis.i),
+            None => (self.reshaped(input(node, 0), &[-1]), 0),
+        };
+        let y = self.node("Gather", &[&x, &places], vec![int("axis", axis)]);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// One sequence of a length that is known: its first places turned around.
+    pub(super) fn reverse_sequence(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let Some([length]) = self.constant_ints(input(node, 1)).as_deref().map(<[i64]>::to_vec).and_then(|l| <[i64; 1]>::try_from(l).ok())
+        else {
+            return self.refused("lengths that depend on the input, or of several sequences,");
+        };
+        let axis = integer(node, "time_axis", 0);
+        let part = |writer: &mut Self, begin: i64, end: i64, step: i64| {
+            let [begin, end, axis, step] = [begin, end, axis, step].map(|v| writer.ints(&[v]));
+            writer.node("Slice", &[input(node, 0), &begin, &end, &axis, &step], Vec::new())
+        };
+        if length < 1 {
+            return self.refused("a length below 1");
+        }
+        let turned = part(self, length - 1, i64::MIN, -1);
+        let rest = part(self, length, i64::from(i32::MAX), 1);
+        let y = self.node("Concat", &[&turned, &rest], vec![int("axis", axis)]);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// Zeros of a shape.
+    pub(super) fn zeros_of(&mut self, shape: &str) -> String {
+        let raw_data = vec![0; 4];
+        let zero = pb::TensorProto { dims: vec![1], data_type: pb::tensor_proto::DataType::Float as i32, raw_data, ..Default::default() };
+        let value = pb::AttributeProto {
+            name: "value".to_owned(),
+            r#type: pb::attribute_proto::AttributeType::Tensor as i32,
+            t: Some(zero),
+            ..Default::default()
+        };
+        self.node("ConstantOfShape", &[shape], vec![value])
+    }
+
+    /// Without a value it makes 32-bit floats; tract makes 64-bit ones.
+    pub(super) fn constant_of_shape(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        if attribute(node, "value").is_some() {
+            return Ok(false);
+        }
+        let zeros = self.zeros_of(input(node, 0));
+        self.output(node, 0, &zeros);
+        Ok(true)
+    }
+}
