@@ -82,8 +82,7 @@ impl Target {
     }
 
     fn verdict_on(&self, proved: Proved, trace: &Trace, input: Committed) -> Result<(), ProofError> {
-        let output = trace.output(&self.shape().architecture, &self.shape().system).iter().map(|y| *y as i16).collect();
-        let claim = Claim { input: input.commitments, output, context: Fr::from(1u64) };
+        let claim = Claim::of(self.seller.shape(), trace, input.commitments, Fr::from(1u64));
         let proof = NativeProof::new(proved, self.shape(), &self.seller.srs, &Control::new()).unwrap();
         native::verify(&self.seller.package.model, &claim, &proof)
     }

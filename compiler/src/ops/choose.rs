@@ -55,7 +55,7 @@ fn joined_select(lowerer: &Lowerer, condition: &Value, a: &Value, d: &Value) -> 
     ]
     .concat();
     let fits = program.len() <= super::lower::MAX_STEPS;
-    Ok(fits.then(|| Value::Lazy(Lazy { base: test.base, program, affine: None, kind: Kind::Real })))
+    Ok(fits.then(|| Value::Lazy(Lazy { base: test.base, program, affine: None, square: None, kind: Kind::Real })))
 }
 
 /// `condition · a + (1 - condition) · d`.

@@ -102,10 +102,7 @@ pub fn element_wise(lowerer: &mut Lowerer, node: &Node<'_>, op: &ElementWiseOp) 
             }
         }
         "Recip" => return super::divide::reciprocal(lowerer, &Value::Lazy(lazy)),
-        "Square" => {
-            let value = Value::Lazy(lazy.clone());
-            return square(lowerer, &value);
-        }
+        "Square" => return square(lowerer, &lazy, kind),
         _ => {}
     }
     let program = if let Some(leaky) = op.0.downcast_ref::<LeakyRelu>() {
@@ -150,9 +147,12 @@ fn known(name: &str) -> Option<Vec<Instruction>> {
     }
 }
 
-/// A square as a product, which a following sum takes up; or, alone, a table.
-fn square(lowerer: &mut Lowerer, value: &Value) -> Result<Value, Refusal> {
-    let column = lowerer.column(value)?;
+/// A square: a product where a sum reads it, a part of a table where a function does.
+fn square(lowerer: &mut Lowerer, lazy: &Lazy, kind: Kind) -> Result<Value, Refusal> {
+    if let Some(square) = lowerer.joined(lazy, lazy, Binary::Mul, kind) {
+        return Ok(square);
+    }
+    let column = lowerer.column(&Value::Lazy(lazy.clone()))?;
     product_of(lowerer, column.clone(), column)
 }
 
@@ -291,7 +291,7 @@ fn arithmetic(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: Kind
             Binary::Sub => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0, -number))),
             Binary::Mul => Ok(Value::Lazy(lowerer.scaled(lazy, number, 0.0))),
             Binary::Div if number != 0.0 => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0 / number, 0.0))),
-            Binary::Pow if number == 2.0 => square(lowerer, a),
+            Binary::Pow if number == 2.0 => square(lowerer, lazy, kind),
             _ => lowerer.function(lazy, &[X, c(number as f32), b(f)], kind),
         };
     }
@@ -383,7 +383,7 @@ pub fn operand_of(lowerer: &mut Lowerer, value: &Value) -> Result<(super::expr::
         Value::Lazy(lazy) if lowerer.base(lazy).as_operand().is_none() && !lowerer.is_shared(lazy) => lowerer.column(value)?,
         Value::Lazy(lazy) if lowerer.base(lazy).as_operand().is_none() => {
             // the sum is made once, whatever its factor
-            let plain = Lazy { program: argument(), affine: Some((1.0, 0.0)), ..lazy.clone() };
+            let plain = Lazy { program: argument(), affine: Some((1.0, 0.0)), square: None, ..lazy.clone() };
             let column = lowerer.column(&Value::Lazy(plain))?;
             let (factor, shift) = lazy.affine.unwrap_or((1.0, 0.0));
             column.affine(factor, shift)

@@ -35,6 +35,8 @@ pub struct Lazy {
     pub program: Vec<Instruction>,
     /// Where the function is `a·x + b`: both.
     pub affine: Option<(f64, f64)>,
+    /// Where the function is `(a·x + b)²`: both. Sums read it as a product, which is exact; functions take it into their table.
+    pub square: Option<(f64, f64)>,
     /// What its values are.
     pub kind: Kind,
 }
@@ -117,7 +119,7 @@ impl Lowerer {
     pub fn lazy(&mut self, expr: Expr) -> Lazy {
         let kind = expr.kind;
         self.bases.push(Base { expr, layer: None, shared: false, functions: Vec::new() });
-        Lazy { base: self.bases.len() - 1, program: argument(), affine: Some((1.0, 0.0)), kind }
+        Lazy { base: self.bases.len() - 1, program: argument(), affine: Some((1.0, 0.0)), square: None, kind }
     }
 
     /// Marks a value that several nodes read.
@@ -151,7 +153,7 @@ impl Lowerer {
                 step => program.push(*step),
             }
         }
-        Lazy { base: lazy.base, program, affine: None, kind }
+        Lazy { base: lazy.base, program, affine: None, square: None, kind }
     }
 
     /// A function of a value, which is made a column first where the program would get too long.
@@ -176,7 +178,8 @@ impl Lowerer {
             (Binary::Sub, Some(a), Some(b)) => Some((a.0 - b.0, a.1 - b.1)),
             _ => None,
         };
-        Some(Value::Lazy(Lazy { base: a.base, program, affine, kind }))
+        let square = a.affine.filter(|of| f == Binary::Mul && b.affine == Some(*of));
+        Some(Value::Lazy(Lazy { base: a.base, program, affine, square, kind }))
     }
 
     /// `factor · value + shift`.
@@ -205,9 +208,21 @@ impl Lowerer {
                     let kind = if (a, b) == (1.0, 0.0) { lazy.kind } else { expr.kind };
                     Ok(Expr { kind, ..expr }.affine(a, b))
                 }
-                None => self.column(value),
+                None => match lazy.square {
+                    Some(affine) => {
+                        self.squared(&Lazy { program: argument(), affine: Some((1.0, 0.0)), square: None, ..lazy.clone() }, affine)
+                    }
+                    None => self.column(value),
+                },
             },
         }
+    }
+
+    /// `(a·x + b)²` as a product of a column with itself.
+    fn squared(&mut self, x: &Lazy, (a, b): (f64, f64)) -> Result<Expr, Refusal> {
+        let column = self.column(&Value::Lazy(self.scaled(x, a, b)))?;
+        let product = super::elementwise::product_of(self, column.clone(), column)?;
+        self.expr(&product)
     }
 
     fn constant_expr(&mut self, tensor: &Tensor) -> Result<Expr, Refusal> {
