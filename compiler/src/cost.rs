@@ -1,6 +1,7 @@
 //! The cost model: what an architecture costs to prove and to settle, *predicted* from sizes alone. It chooses the widths, and the report shows it.
 //!
-//! The constants were fitted by hand to two-core runs and are not a promise; `docs/benchmarks.md` has measurements.
+//! The constants were fitted by hand to two-core runs of transformers, recurrences and convolutions, and are not a
+//! promise; `docs/benchmarks.md` has measurements.
 
 use assay_circuits::model::Architecture;
 use assay_circuits::system::{Owner, System};
@@ -8,17 +9,17 @@ use assay_circuits::system::{Owner, System};
 /// Predictions assume the smallest chunks, of 2^14 to 2^20 cells, that are at most this many.
 const CHUNKS: u64 = 10;
 /// Seconds of the inner proof whatever the network: opening, transcript.
-const SECONDS_FIXED: f64 = 0.03;
+const SECONDS_FIXED: f64 = 0.01;
 /// Seconds per leaf of the lookup tree.
-const SECONDS_PER_LEAF: f64 = 0.45e-6;
+const SECONDS_PER_LEAF: f64 = 0.045e-6;
 /// Seconds per committed witness cell.
-const SECONDS_PER_CELL: f64 = 0.3e-6;
+const SECONDS_PER_CELL: f64 = 0.04e-6;
 /// Seconds per weight cell: they are committed once, and only summed over in each proof.
-const SECONDS_PER_WEIGHT: f64 = 0.025e-6;
+const SECONDS_PER_WEIGHT: f64 = 0.01e-6;
 /// Seconds per element of an elementwise product.
-const SECONDS_PER_PRODUCT: f64 = 0.15e-6;
-/// Seconds of the universal wrap, of 2^12 rows.
-const SECONDS_WRAP: f64 = 0.35;
+const SECONDS_PER_PRODUCT: f64 = 0.02e-6;
+/// Seconds of the universal wrap with its opening: 0.2 with 2^12 rows, 0.4 with the 2^13 that most transformers take.
+const SECONDS_WRAP: f64 = 0.3;
 /// Fitted to the contracts' own figures (`docs/contracts.md`).
 const GAS_FIXED: u64 = 401_000;
 /// One scalar multiplication and addition, calldata and hashing of a commitment.
