@@ -52,6 +52,8 @@ pub struct NetInput {
     pub shape: Vec<u32>,
     /// The cell of the input block of each element.
     pub cells: Vec<u32>,
+    /// Where it indexes a table, as token ids do: how many places that has.
+    pub places: Option<u32>,
 }
 
 /// A tensor that the network gives.

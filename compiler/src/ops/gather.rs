@@ -31,6 +31,11 @@ pub fn gather(lowerer: &mut Lowerer, node: &Node<'_>, op: &Gather) -> Result<Val
         let expr = reshape(lowerer, &value, &output)?;
         return Ok(lowerer.value(expr));
     }
+    if let Some(port) = node.port(1).and_then(|port| lowerer.net.inputs.get_mut(port)) {
+        // of several tables the shortest decides
+        let places = u32::try_from(len).unwrap_or(u32::MAX);
+        port.places = Some(port.places.map_or(places, |have| have.min(places)));
+    }
     // one-hot rows of the indices times the table
     let index_shape: Vec<usize> = node.input_shape(1)?;
     let hot = one_hot_rows(lowerer, &indices, len)?;

@@ -84,6 +84,18 @@ impl Node<'_> {
         Ok(kind_of(self.input_type(index)?))
     }
 
+    /// Which of the model's inputs an operand is, in another type or shape at most.
+    fn port(&self, index: usize) -> Option<usize> {
+        let mut outlet = *self.node.inputs.get(index)?;
+        loop {
+            if let Some(port) = self.model.input_outlets().ok()?.iter().position(|input| *input == outlet) {
+                return Some(port);
+            }
+            let node = self.model.nodes.get(outlet.node)?;
+            outlet = *node.inputs.first().filter(|_| node.op_is::<Cast>() || node.op_is::<AxisOp>())?;
+        }
+    }
+
     fn output_shape(&self, index: usize) -> Result<Vec<usize>, Refusal> {
         concrete(&self.node.outputs.get(index).ok_or(Refusal::DynamicShape)?.fact)
     }
@@ -166,7 +178,7 @@ fn input_block(model: &TypedModel, names: &[String]) -> Result<(Vec<Expr>, Vec<N
         }
         let cells = cells(&axes).into_iter().map(|cell| cell + offset as u32).collect();
         let shape = without_batch(&shape);
-        ports.push(NetInput { name, kind, shape, cells });
+        ports.push(NetInput { name, kind, shape, cells, places: None });
         exprs.push(column);
     }
     Ok((exprs, ports))

@@ -6,6 +6,9 @@ use super::plan::Planner;
 use crate::net::{Kind, NetIndex, NetInput, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{Port, Source};
 
+/// How much larger than all other scores a mask is where the scale of the scores leaves it out.
+const MASK_ROOM: f32 = 4.0;
+
 impl Planner<'_> {
     pub(super) fn input_scales(&mut self) {
         let size = |range: &(f32, f32)| range.1.max(-range.0);
@@ -25,7 +28,11 @@ impl Planner<'_> {
                 |v: f32| ((f64::from(v) * f64::from(*scale).exp2()).round() as i64).clamp((-half).into(), (half - 1).into()) as i32;
             let (low, high) = match port.kind {
                 Kind::Boolean => (0, 1),
-                Kind::Integer => (integer(range.0.min(0.0)), integer(range.1)),
+                Kind::Integer => {
+                    // every place of a table that it indexes, seen in calibration or not
+                    let last = port.places.map_or(0.0, |places| places as f32 - 1.0);
+                    (integer(range.0.min(0.0)), integer(range.1.max(last)))
+                }
                 Kind::Real => (integer(range.0), integer(range.1)),
             };
             self.plan.architecture.input.ports.push(Port {
@@ -108,7 +115,9 @@ impl Planner<'_> {
             return None;
         }
         let maxima = self.ranges.max.get(reader)?;
-        Some(high.max(-(low.max(maxima.0 - 12.0))).max(f32::MIN_POSITIVE))
+        let size = high.max(-(low.max(maxima.0 - 12.0))).max(f32::MIN_POSITIVE);
+        // A mask of moderate size is kept whole: what is clamped is counted, and said of every inference.
+        (-low > MASK_ROOM * size).then_some(size)
     }
 
     /// Weight blocks of products, at the finest scale that fits and that every reader can use.
@@ -206,7 +215,7 @@ mod tests {
     use crate::net::NetRun;
 
     fn input(cells: Vec<u32>) -> NetInput {
-        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells }
+        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells, places: None }
     }
 
     /// Three inputs of 3 × 3, 3 and 1 elements: an operand is given the scale of the input that it reads, through whatever maps it reads it.

@@ -29,9 +29,13 @@ pub fn losses(net: &Net, plan: &Plan, weights: &Weights, samples: &[Sample]) -> 
                     continue;
                 }
                 let unit = (-f64::from(plan.scales[index][of])).exp2();
+                // what a table clamps on purpose, as a softmax's masked scores, is no loss; clamps are counted by themselves
+                let table = plan.architecture.layers.get(index).and_then(|layer| plan.architecture.table(layer)).filter(|_| of == 0);
+                let (low, high) = table
+                    .map_or((f64::NEG_INFINITY, f64::INFINITY), |table| (f64::from(table.min()) * unit, f64::from(table.max()) * unit));
                 let cells = trace.column(id).iter().zip(real).enumerate();
                 let (worst, size) = cells.filter(|(cell, _)| layer.counts(*cell)).fold((0f64, 0f64), |(worst, size), (_, (int, real))| {
-                    let real = f64::from(*real);
+                    let real = f64::from(*real).clamp(low, high);
                     (worst.max((f64::from(*int) * unit - real).abs()), size.max(real.abs()))
                 });
                 if size > 0.0 {
