@@ -181,3 +181,46 @@ fn an_encoder_with_a_padding_mask_is_proven() {
 fn a_gpt_is_proven() {
     proven("gpt_quarter");
 }
+
+/// Defends the whole way for a recurrence in both directions.
+#[test]
+fn a_bidirectional_lstm_is_proven() {
+    proven("lstm_both_ways");
+}
+
+/// Defends the whole way for pictures that become smaller and larger again: pools, a transposed convolution, resizes, and
+/// what is copied across them.
+#[test]
+fn a_unet_is_proven() {
+    proven("unet");
+}
+
+/// Defends the whole way for a detector's head: overlapping pools side by side, and boxes computed from a grid.
+#[test]
+fn a_yolo_head_is_proven() {
+    proven("yolo");
+}
+
+/// Defends the whole way for 100 boosted trees of depth 6, whose tests and ways are weights.
+#[test]
+fn boosted_trees_are_proven() {
+    proven("boosted_trees");
+}
+
+/// Defends the whole way for a random forest of ten classes.
+#[test]
+fn a_forest_is_proven() {
+    proven("forest");
+}
+
+/// Defends the whole way for a support vector machine with radial kernels.
+#[test]
+fn support_vectors_are_proven() {
+    proven("support_vectors");
+}
+
+/// Defends the whole way for a network of 8-bit integers.
+#[test]
+fn an_int8_network_is_proven() {
+    proven("digits_int8");
+}

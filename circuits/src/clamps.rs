@@ -14,7 +14,7 @@
 //! of any inference in the proof was clamped in a way that matters. Inferences that only fill up a batch count too.
 
 use crate::exec::Trace;
-use crate::model::{Architecture, Domain, Layer, Source, Table};
+use crate::model::{Architecture, Layer, Source, Table};
 use crate::system::System;
 
 /// Which rails of a table count.
@@ -47,8 +47,7 @@ impl Rails {
 /// The rails that count, by table. All of a table's do where some layer with it has its `q` read.
 pub(crate) fn rails(architecture: &Architecture) -> Vec<Rails> {
     let none = Rails { low: false, high: false };
-    let functions =
-        architecture.tables.iter().map(|table| if table.domain == Domain::Saturating { Rails::of_function(table) } else { none });
+    let functions = architecture.tables.iter().map(|table| if table.is_saturating() { Rails::of_function(table) } else { none });
     let mut rails: Vec<Rails> = functions.collect();
     let layers = architecture.layers.iter();
     let read =
@@ -56,7 +55,7 @@ pub(crate) fn rails(architecture: &Architecture) -> Vec<Rails> {
     for source in read {
         let Source::Pre(layer) = source else { continue };
         let table = architecture.layers.get(layer as usize).and_then(|layer| layer.rule.table()).map(|t| t as usize);
-        let saturating = |t: &usize| architecture.tables.get(*t).is_some_and(|table| table.domain == Domain::Saturating);
+        let saturating = |t: &usize| architecture.tables.get(*t).is_some_and(Table::is_saturating);
         if let Some(rails) = table.filter(saturating).and_then(|t| rails.get_mut(t)) {
             *rails = Rails { low: true, high: true };
         }
@@ -97,7 +96,7 @@ fn counted(architecture: &Architecture, system: &System) -> impl Iterator<Item =
 mod tests {
     use super::*;
     use crate::exec::execute;
-    use crate::model::Function;
+    use crate::model::{Domain, Function};
     use crate::sample::builder::NetworkBuilder;
 
     /// `x · 2^factor` through a table of 8 bits, from inputs of 8 bits; the second layer doubles and reads `q` or `f(q)`.

@@ -252,7 +252,7 @@ impl Builder {
             ColumnId(system.columns.len() as u32 - 1)
         };
         let weights = architecture.matrices.iter().map(|log| column(*log, Owner::Seller)).collect();
-        let biases = architecture.biases.iter().map(|log| column(*log, Owner::Seller)).collect();
+        let biases = architecture.biases.iter().map(|block| column(block.log_size, Owner::Seller)).collect();
         let functions = architecture.tables.iter().map(|t| t.is_committed().then(|| column(t.log_rows() as u8, Owner::Public))).collect();
         let input = column(architecture.input.log_size, Owner::Buyer);
         (system.weights, system.biases, system.functions, system.input) = (weights, biases, functions, input);

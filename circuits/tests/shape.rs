@@ -18,7 +18,7 @@ fn network(log_input: u8, layers: Vec<(u8, Vec<Term>)>, cells: Vec<u32>) -> Arch
         weight_bits: 2,
         matrices: Vec::new(),
         biases: Vec::new(),
-        tables: vec![Table { bits: 8, domain: Domain::Saturating, function: Function::Identity }],
+        tables: vec![Table { bits: 8, domain: Domain::Saturating { limb_bits: 7 }, function: Function::Identity }],
         layers: layers.into_iter().map(layer).collect(),
         loops: Vec::new(),
         outputs: vec![output],

@@ -66,14 +66,18 @@ fn whole_network() {
         |a| a.tables = vec![a.tables[0].clone(); 65] => ModelError::TableCount { have: 65 },
         |a| a.matrices = vec![0; 8193] => ModelError::SecretCount { have: 8193 },
         |a| a.matrices[0] = 27 => ModelError::BlockSize { place: Place::Weight(0), log_size: 27 },
-        |a| a.biases[0] = 255 => ModelError::BlockSize { place: Place::Bias(0), .. },
+        |a| a.biases[0].log_size = 255 => ModelError::BlockSize { place: Place::Bias(0), .. },
         |a| a.input.bits = 17 => ModelError::InputBits { bits: 17 },
         |a| a.input.bits = 1 => ModelError::InputBits { bits: 1 },
+        |a| a.biases[0].bits = 1 => ModelError::BiasBits { bias: 0, bits: 1 },
+        |a| a.biases[0].bits = 33 => ModelError::BiasBits { bias: 0, bits: 33 },
         |a| a.weight_bits = 0 => ModelError::WeightBits { bits: 0 },
         |a| a.weight_bits = 17 => ModelError::WeightBits { bits: 17 },
         |a| a.tables[0].bits = 3 => ModelError::TableBits { table: 0, bits: 3 },
         |a| a.tables[1].bits = 255 => ModelError::TableBits { table: 1, bits: 255 },
         |a| a.tables[0].domain = Domain::Unsigned => ModelError::TableRange { table: 0, .. },
+        |a| a.tables[0].domain = Domain::Saturating { limb_bits: 1 } => ModelError::RailBits { table: 0, limb_bits: 1, .. },
+        |a| a.tables[0].domain = Domain::Saturating { limb_bits: 17 } => ModelError::RailBits { table: 0, limb_bits: 17, .. },
         |a| a.tables[0].domain = Domain::Signed => ModelError::TableNotSaturating { layer: 0, table: 0 },
     }
 }
@@ -308,9 +312,9 @@ fn sums_stay_exact() {
 fn limbs_are_the_fewest() {
     let (arch, _) = network();
     let bounds = arch.validate().expect("the network is valid");
-    // Layer 0: z <= 2·2·2 · 2^7 · 2^7 + 2^31 (bias): 2^26 after the shift, cut off 27 - 7 bits: 4 limbs of 7.
-    assert_eq!(bounds.z[0], (-8 * 127 * 128 - (1 << 31), (8 << 14) + (1 << 31) - 1));
-    assert_eq!(bounds.limbs[0], 4);
+    // Layer 0: z <= 2·2·2 · 2^7 · 2^7 + 2^9 (the largest bias, 300, takes 10 bits): 4112 after the shift, of which 3985 are cut off, 2 limbs of 7.
+    assert_eq!(bounds.z[0], (-8 * 127 * 128 - (1 << 9), (8 << 14) + (1 << 9) - 1));
+    assert_eq!((bounds.cuts[0], bounds.limbs[0]), (3985, 2));
     // Layer 1: the sum of four values in 0..=127, by 4, into 6 bits: 127 - 31 takes 2 limbs of 5.
     assert_eq!((bounds.z[1], bounds.limbs[1]), ((0, 508), 2));
     assert_eq!(bounds.range(Source::Pre(1)), Some((0, 31)));
@@ -320,7 +324,8 @@ fn limbs_are_the_fewest() {
 #[test]
 fn weights_belong_to_the_architecture() {
     type Case = (fn(&mut Weights), fn(&ModelError) -> bool);
-    let cases: [Case; 5] = [
+    let cases: [Case; 6] = [
+        (|w| w.biases[0][1] = i32::MIN, |e| matches!(e, ModelError::BiasRange { bias: 0, index: 1, value: i32::MIN, .. })),
         (|w| drop(w.matrices.pop()), |e| matches!(e, ModelError::MatrixCount { have: 1, need: 2 })),
         (|w| w.matrices[1].push(0), |e| matches!(e, ModelError::MatrixLength { matrix: 1, have: 65, need: 64 })),
         (|w| w.matrices[0][0] = 128, |e| matches!(e, ModelError::WeightRange { matrix: 0, index: 0, value: 128, bits: 8 })),

@@ -4,6 +4,7 @@ mod equalise;
 mod factors;
 mod function;
 mod layers;
+mod masks;
 mod means;
 mod plan;
 #[cfg(test)]
@@ -21,9 +22,11 @@ use rayon::prelude::*;
 
 /// The network as it is best quantised, with its ranges: the same function, in layers and weights that lose less. `None` if it is that already.
 pub fn prepared(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<(Net, Ranges)> {
-    let divided = means::divided(net, ranges);
-    let equalised = equalise::equalised(divided.as_ref().unwrap_or(net), samples);
-    let net = equalised.or(divided)?;
+    let moderate = masks::moderate(net, ranges, samples);
+    let divided = means::divided(moderate.as_ref().unwrap_or(net), ranges);
+    let changed = divided.or(moderate);
+    let equalised = equalise::equalised(changed.as_ref().unwrap_or(net), samples);
+    let net = equalised.or(changed)?;
     let ranges = samples.par_iter().map(|sample| Run::of(&net, sample).ranges(&net)).reduce(Ranges::default, |a, b| a.merge(&b));
     Some((net, ranges))
 }

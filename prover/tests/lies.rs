@@ -170,8 +170,12 @@ fn cosine(scale_in: i8, scale_out: i8) -> Function {
 const EDGES: [i32; 8] = [0, 1, 29, 30, -34, -35, 2047, -2048];
 
 fn requantised(function: Function) -> Target {
+    requantised_by(function, Domain::Signed)
+}
+
+fn requantised_by(function: Function, domain: Domain) -> Target {
     let (mut builder, x) = NetworkBuilder::new(&[8], 12, 0, 4);
-    let table = builder.table(4, Domain::Signed, function);
+    let table = builder.table(4, domain, function);
     let term = builder.same(&x, 1);
     let out = builder.requantise(&[8], vec![term], 2, table);
     let target = Target::new(builder.finish(&out, 0).unwrap(), EDGES.to_vec());
@@ -264,6 +268,16 @@ fn other_clamps(target: &Target, layer: usize, parts: u8) -> usize {
 fn rq3_no_other_clamp_of_a_requantisation() {
     for function in [Function::Identity, Function::Relu, cosine(1, 4)] {
         assert!(other_clamps(&requantised(function), 0, 1) >= 2);
+    }
+}
+
+/// RQ3: the same with rails wider than the table, of which two limbs are enough where four were needed, or one.
+#[test]
+fn rq3_no_other_clamp_with_wide_rails() {
+    for (limb_bits, digits, carried) in [(5, 2, 2), (11, 1, 0)] {
+        let target = requantised_by(cosine(1, 4), Domain::Saturating { limb_bits });
+        assert_eq!(target.numbers(0, 1).1.len(), digits);
+        assert!(other_clamps(&target, 0, 1) >= carried);
     }
 }
 

@@ -50,7 +50,7 @@ pub enum AddModelError {
 
 /// Weights and biases of a network, as they are laid out.
 fn parameters(architecture: &Architecture) -> u64 {
-    architecture.matrices.iter().chain(&architecture.biases).map(|log| 1u64 << log).sum()
+    architecture.matrices.iter().copied().chain(architecture.biases.iter().map(|block| block.log_size)).map(|log| 1u64 << log).sum()
 }
 
 /// The tensors that a network takes, with the ranges that it was calibrated for.

@@ -16,12 +16,15 @@ pub type Interval = (i64, i64);
 pub struct Bounds {
     /// The interval of `z`, padding cells included.
     pub z: Vec<Interval>,
+    /// The most that the layer's clamp can cut off; 0 if it has none.
+    pub cuts: Vec<i64>,
     /// Saturation limbs that the layer needs: 0 if its clamp can never act, or if it has none.
     pub limbs: Vec<u8>,
     /// Limbs that the layer's remainders need: 0 if it has none.
     pub parts: Vec<u8>,
     input: Interval,
     weight: Interval,
+    biases: Vec<Interval>,
     columns: Vec<Columns>,
     /// By layer: what its columns can hold by their table alone, which is what a loop reads of its later layers.
     tables: Vec<Option<Columns>>,
@@ -42,6 +45,8 @@ pub struct Columns {
 pub struct RuleBounds {
     /// Intervals of its columns.
     pub columns: Columns,
+    /// The most that its clamp can cut off.
+    pub cut: i64,
     /// Saturation limbs.
     pub limbs: u8,
     /// Limbs of remainders.
@@ -51,7 +56,7 @@ pub struct RuleBounds {
 impl RuleBounds {
     /// Of a rule with neither.
     pub fn of(columns: Columns) -> Self {
-        Self { columns, limbs: 0, parts: 0 }
+        Self { columns, cut: 0, limbs: 0, parts: 0 }
     }
 }
 
@@ -66,7 +71,7 @@ impl Bounds {
             Source::Max(layer) => columns(layer).map(|c| c.max),
             Source::Mark(_) => Some((0, 1)),
             Source::Weight(_) => Some(self.weight),
-            Source::Bias(_) => Some((i32::MIN.into(), i32::MAX.into())),
+            Source::Bias(bias) => self.biases.get(bias as usize).copied(),
         }
     }
 
@@ -82,10 +87,12 @@ impl Bounds {
         };
         let mut bounds = Bounds {
             z: Vec::new(),
+            cuts: Vec::new(),
             limbs: Vec::new(),
             parts: Vec::new(),
             input: (-half(arch.input.bits), half(arch.input.bits) - 1),
             weight: (-half(arch.weight_bits), half(arch.weight_bits) - 1),
+            biases: arch.biases.iter().map(|block| (-half(block.bits), half(block.bits) - 1)).collect(),
             columns: Vec::new(),
             tables: arch.layers.iter().map(|layer| by_table(&layer.rule)).collect(),
         };
@@ -103,6 +110,7 @@ impl Bounds {
             let table = layer.rule.table().and_then(|t| Some((arch.tables.get(t as usize)?, *ranges.get(t as usize)?)));
             let of = relation::bounds(index, layer, z, table, &bounds)?;
             bounds.z.push(z);
+            bounds.cuts.push(of.cut);
             bounds.limbs.push(of.limbs);
             bounds.parts.push(of.parts);
             bounds.columns.push(of.columns);

@@ -139,8 +139,12 @@ impl Instruction {
 pub enum Domain {
     /// `(q, f(q), 0)` for every `bits`-bit signed `q`.
     Signed,
-    /// The same and the *rails*, `(max, f(max), v)` and `(min, f(min), -v)` for `0 <= v < 2^(bits-1)`: `v` is what a clamp cut off.
-    Saturating,
+    /// The same and the *rails*, `(max, f(max), v)` and `(min, f(min), -v)` for `0 <= v < 2^limb_bits`: `v` is what a clamp cut off.
+    /// Wide rails take rows, narrow ones more limbs in every cell. `limb_bits` is `bits - 1` to 16.
+    Saturating {
+        /// Bits of a saturation limb.
+        limb_bits: u8,
+    },
     /// `(d, f(d), [d = 0])` for `0 <= d < 2^bits`.
     Unsigned,
 }
@@ -169,12 +173,29 @@ impl Table {
 
     /// Log of the number of rows.
     pub fn log_rows(&self) -> u32 {
-        u32::from(self.bits) + u32::from(self.domain == Domain::Saturating)
+        match self.domain {
+            // both rails are half of the rows
+            Domain::Saturating { limb_bits } => u32::from(limb_bits) + 2,
+            Domain::Signed | Domain::Unsigned => self.bits.into(),
+        }
     }
 
-    /// Bits of a saturation limb.
+    /// Bits of a saturation limb. A table that has no rails yet gets the narrowest.
     pub fn limb_bits(&self) -> u32 {
-        u32::from(self.bits) - 1
+        match self.domain {
+            Domain::Saturating { limb_bits } => limb_bits.into(),
+            Domain::Signed | Domain::Unsigned => u32::from(self.bits) - 1,
+        }
+    }
+
+    /// Limbs that hold a cut-off.
+    pub fn limbs(&self, cut: i64) -> u32 {
+        if cut <= 0 { 0 } else { (64 - cut.leading_zeros()).div_ceil(self.limb_bits()) }
+    }
+
+    /// Whether it has rails.
+    pub fn is_saturating(&self) -> bool {
+        matches!(self.domain, Domain::Saturating { .. })
     }
 
     /// Whether `f` is the identity, so that `y` is `q` and no column of its own.
@@ -215,41 +236,42 @@ impl Table {
         }
     }
 
-    /// Row `index` as `(q, f(q), v)`. Rows `0..2^bits` run through `q` from the minimum; then come the rails, `max` first.
+    /// Row `index` as `(q, f(q), v)`.
     pub fn row(&self, index: usize) -> (i32, i32, i32) {
-        let width = 1usize << self.bits;
-        if index < width {
-            let q = self.min() + index as i32;
-            return (q, self.apply(q), i32::from(self.domain == Domain::Unsigned && q == 0));
-        }
-        let rail = width >> 1;
-        let v = ((index - width) % rail) as i32;
-        if index - width < rail { (self.max(), self.apply(self.max()), v) } else { (self.min(), self.apply(self.min()), -v) }
+        let (q, v) = self.place(index);
+        (q, self.apply(q), v)
     }
 
     /// All rows, in order.
     pub fn rows(&self) -> Vec<(i32, i32, i32)> {
         let values = self.values();
         let row = |index: usize| {
-            let width = values.len();
-            let (at, v) = if index < width {
-                (index, i32::from(self.domain == Domain::Unsigned && index == 0))
-            } else {
-                let (rail, v) = ((index - width) / (width / 2), ((index - width) % (width / 2)) as i32);
-                if rail == 0 { (width - 1, v) } else { (0, -v) }
-            };
-            (self.min() + at as i32, values[at], v)
+            let (q, v) = self.place(index);
+            (q, values[(q - self.min()) as usize], v)
         };
         (0..1usize << self.log_rows()).map(row).collect()
     }
 
-    /// The row that `(q, f(q), v)` would be; `None` where none could be. The inverse of [`Table::row`] on what it holds.
+    /// `q` and `v` of a row. The lower half of a saturating table, and all of another, runs through `q` from the minimum, again and again where it
+    /// is longer than that; the upper half holds the rails, `max` first.
+    fn place(&self, index: usize) -> (i32, i32) {
+        let q = self.min() + (index % (1 << self.bits)) as i32;
+        match self.domain {
+            Domain::Saturating { limb_bits } if index >> (limb_bits + 1) > 0 => {
+                let v = (index % (1 << limb_bits)) as i32;
+                if (index >> limb_bits) & 1 == 0 { (self.max(), v) } else { (self.min(), -v) }
+            }
+            Domain::Unsigned => (q, i32::from(q == 0)),
+            Domain::Saturating { .. } | Domain::Signed => (q, 0),
+        }
+    }
+
+    /// The first row that `(q, f(q), v)` would be; `None` where none could be.
     pub fn row_of(&self, q: i32, v: i32) -> Option<usize> {
-        let (width, rail) = (1i64 << self.bits, 1i64 << (self.bits - 1));
         let v = i64::from(v);
         let row = match (self.domain, v) {
-            (Domain::Saturating, 1..) => width + v,
-            (Domain::Saturating, ..=-1) => width + rail - v,
+            (Domain::Saturating { limb_bits }, 1..) => (2 << limb_bits) + v,
+            (Domain::Saturating { limb_bits }, ..=-1) => (3 << limb_bits) - v,
             _ => i64::from(q) - i64::from(self.min()),
         };
         usize::try_from(row).ok().filter(|row| *row < 1 << self.log_rows())

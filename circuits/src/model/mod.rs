@@ -19,9 +19,28 @@ mod weights;
 
 pub use bounds::{Bounds, Columns, Interval, RuleBounds};
 pub use function::{Binary, Domain, Function, Instruction, Table, Unary};
-pub use validate::{MAX_ACCUMULATOR, MAX_AXES, MAX_LAYERS, MAX_LIMB_BITS, MAX_LOG_BLOCK, MAX_SHIFT, MAX_TABLES, ModelError, Place};
+pub use validate::{
+    MAX_ACCUMULATOR, MAX_AXES, MAX_LAYERS, MAX_LIMB_BITS, MAX_LOG_BLOCK, MAX_RAIL_BITS, MAX_SHIFT, MAX_TABLES, ModelError, Place,
+};
 
 use serde::{Deserialize, Serialize};
+
+/// A block of secret biases, as far as it is public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BiasBlock {
+    /// Log of its length.
+    pub log_size: u8,
+    /// Bits of its signed numbers (2 to 32). Bounds follow from this, and so does what a clamp can have to cut off.
+    pub bits: u8,
+}
+
+impl BiasBlock {
+    /// The bits that hold all of these numbers.
+    pub fn bits_of(numbers: &[i32]) -> u8 {
+        let bits = numbers.iter().map(|n| 33 - (n ^ (n >> 31)).leading_zeros()).max();
+        bits.unwrap_or(0).max(2) as u8
+    }
+}
 
 /// Everything about a network that is public: operators, fixed-point parameters, tables. Its digest is what keys belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +51,8 @@ pub struct Architecture {
     pub weight_bits: u8,
     /// Logs of the lengths of the blocks of secret weights.
     pub matrices: Vec<u8>,
-    /// Logs of the lengths of the blocks of secret biases, 32-bit numbers.
-    pub biases: Vec<u8>,
+    /// The blocks of secret biases.
+    pub biases: Vec<BiasBlock>,
     /// Tables, referred to by index.
     pub tables: Vec<Table>,
     /// Layers in an order of evaluation: a layer reads the input and earlier layers only, but for [`Architecture::loops`].
@@ -126,7 +145,7 @@ pub enum Rule {
     Requantise {
         /// Bits that are rounded away, 0 to 16.
         shift: u8,
-        /// Saturation limbs, of `bits - 1` bits each: 0 where the clamp can never act. [`Bounds::limbs`] says how many.
+        /// Saturation limbs, of [`Table::limb_bits`] each: 0 where the clamp can never act. [`Bounds::limbs`] says how many.
         limbs: u8,
         /// Index of the table, signed or saturating, whose width is also the width of `q`.
         table: u32,
@@ -388,7 +407,7 @@ impl Architecture {
                 _ => None,
             },
             Source::Weight(w) => self.matrices.get(w as usize).copied(),
-            Source::Bias(b) => self.biases.get(b as usize).copied(),
+            Source::Bias(b) => self.biases.get(b as usize).map(|block| block.log_size),
         }
     }
 

@@ -26,6 +26,8 @@ pub const MAX_SHIFT: u8 = 16;
 pub const MAX_MAXIMUM_BITS: u8 = 17;
 /// Most places of maxima that do not count up to a power of two, over all layers and their terms: the system writes each of them out.
 pub const MAX_MAXIMUM_PLACES: u64 = 1 << 22;
+/// Most bits of a saturation limb.
+pub const MAX_RAIL_BITS: u8 = 16;
 /// Most bits of a cut-off, all limbs together.
 pub const MAX_LIMB_BITS: u32 = 62;
 /// `|z|` stays below this, with what rounding adds.
@@ -151,12 +153,18 @@ pub enum ModelError {
         "layer {layer} has {have} saturation limbs and {have_parts} limbs of remainders, and needs {need} and {need_parts}: compile the model again"
     )]
     Limbs { layer: usize, have: u8, need: u8, have_parts: u8, need_parts: u8 },
+    #[error("table {table} has rails of {limb_bits} bits; they may have {least} to {MAX_RAIL_BITS}")]
+    RailBits { table: usize, limb_bits: u8, least: u8 },
     #[error("layer {layer} saturates and its table {table} has no rails: mark the table as saturating")]
     TableNotSaturating { layer: usize, table: u32 },
     #[error("there are {have} weight matrices and the architecture has {need}: these weights belong to another architecture")]
     MatrixCount { have: usize, need: usize },
     #[error("weight matrix {matrix} has {have} cells and must have {need}: these weights belong to another architecture")]
     MatrixLength { matrix: usize, have: usize, need: usize },
+    #[error("bias {bias} has {bits} bits; it may have 2 to 32")]
+    BiasBits { bias: usize, bits: u8 },
+    #[error("bias {bias}: {value} at {index} does not fit {bits} bits")]
+    BiasRange { bias: usize, index: usize, value: i32, bits: u8 },
     #[error("weight matrix {matrix}: {value} at {index} does not fit {bits} bits")]
     WeightRange { matrix: usize, index: usize, value: i16, bits: u8 },
     #[error("there are {have} bias blocks and the architecture has {need}: these weights belong to another architecture")]
@@ -185,7 +193,7 @@ impl Architecture {
             }
             if let (Some(table), Some(id)) = (self.table(layer), layer.rule.table())
                 && need > 0
-                && table.domain != Domain::Saturating
+                && !table.is_saturating()
             {
                 return Err(ModelError::TableNotSaturating { layer: index, table: id });
             }
@@ -225,7 +233,7 @@ impl Architecture {
             if let Some(table) = layer.rule.table().and_then(|t| self.tables.get_mut(t as usize))
                 && *need > 0
             {
-                table.domain = Domain::Saturating;
+                table.domain = Domain::Saturating { limb_bits: table.limb_bits() as u8 };
             }
         }
         self.validate()
@@ -241,12 +249,15 @@ impl Architecture {
         if !(2..=16).contains(&self.weight_bits) {
             return Err(ModelError::WeightBits { bits: self.weight_bits });
         }
+        if let Some((bias, block)) = self.biases.iter().enumerate().find(|(_, block)| !(2..=32).contains(&block.bits)) {
+            return Err(ModelError::BiasBits { bias, bits: block.bits });
+        }
         let secrets = self.matrices.len().max(self.biases.len());
         if secrets > MAX_SECRETS {
             return Err(ModelError::SecretCount { have: secrets });
         }
         let blocks = (self.matrices.iter().enumerate().map(|(i, log)| (Place::Weight(i), *log)))
-            .chain(self.biases.iter().enumerate().map(|(i, log)| (Place::Bias(i), *log)))
+            .chain(self.biases.iter().enumerate().map(|(i, block)| (Place::Bias(i), block.log_size)))
             .chain(self.layers.iter().enumerate().map(|(i, layer)| (Place::Layer(i), layer.log_size)))
             .chain([(Place::Input, self.input.log_size)]);
         for (place, log_size) in blocks {
@@ -300,6 +311,11 @@ impl Architecture {
         for (table, description) in self.tables.iter().enumerate() {
             if !(4..=16).contains(&description.bits) {
                 return Err(ModelError::TableBits { table, bits: description.bits });
+            }
+            if let Domain::Saturating { limb_bits } = description.domain
+                && !(description.bits - 1..=MAX_RAIL_BITS).contains(&limb_bits)
+            {
+                return Err(ModelError::RailBits { table, limb_bits, least: description.bits - 1 });
             }
             if let Function::Real { program, .. } = &description.function {
                 // the depth of the stack follows from the program alone

@@ -13,7 +13,7 @@ impl Weights {
         self.check_ranges(arch)
     }
 
-    /// Checks that every weight fits the architecture's weight bits.
+    /// Checks that every weight and every bias fits its bits.
     fn check_ranges(&self, arch: &Architecture) -> Result<(), ModelError> {
         let bits = arch.weight_bits.clamp(1, 16);
         let half = 1i32 << (bits - 1);
@@ -25,6 +25,12 @@ impl Weights {
             let culprit = if good { None } else { block.iter().enumerate().find(|(_, v)| !fits(v)) };
             if let Some((index, &value)) = culprit {
                 return Err(ModelError::WeightRange { matrix, index, value, bits });
+            }
+        }
+        for (bias, (block, of)) in self.biases.iter().zip(&arch.biases).enumerate() {
+            let half = 1i64 << (of.bits.clamp(1, 32) - 1);
+            if let Some((index, &value)) = block.iter().enumerate().find(|(_, v)| !(-half..half).contains(&i64::from(**v))) {
+                return Err(ModelError::BiasRange { bias, index, value, bits: of.bits });
             }
         }
         Ok(())
@@ -43,9 +49,9 @@ impl Weights {
         if self.biases.len() != arch.biases.len() {
             return Err(ModelError::BiasCount { have: self.biases.len(), need: arch.biases.len() });
         }
-        for (bias, (block, log)) in self.biases.iter().zip(&arch.biases).enumerate() {
-            if block.len() != 1 << log {
-                return Err(ModelError::BiasLength { bias, have: block.len(), need: 1 << log });
+        for (bias, (block, of)) in self.biases.iter().zip(&arch.biases).enumerate() {
+            if block.len() != 1 << of.log_size {
+                return Err(ModelError::BiasLength { bias, have: block.len(), need: 1 << of.log_size });
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! [`Rule::Requantise`](crate::model::Rule::Requantise): a saturating division by a power of two, and a table.
 //!
-//! With `half = 2^(shift-1)` (0 for `shift = 0`), `s = bits - 1`, and limbs `v_1 … v_J`:
+//! With `half = 2^(shift-1)` (0 for `shift = 0`), `s` the bits of the table's limbs, and limbs `v_1 … v_J`:
 //!
 //! * *Equation*, in every cell: `z + half = 2^shift · (q + Σ_j 2^(s(j-1)) v_j) + rem`.
 //! * *Lookups*: `(q, y, v_j)` is a row of the table, for every limb (one lookup with `v = 0` if there are none); `rem` is in `[0, 2^shift)`.
@@ -45,11 +45,11 @@ pub(super) fn saturated(index: usize, u: Interval, (table, range): (&Table, (i32
         Function::Real { .. } => (range.0.into(), range.1.into()),
     };
     let cut = (u.1 - max).max(min - u.0);
-    let limbs = if cut <= 0 { 0 } else { (64 - cut.leading_zeros()).div_ceil(table.limb_bits()) };
+    let limbs = table.limbs(cut);
     if limbs * table.limb_bits() > MAX_LIMB_BITS {
         return Err(ModelError::TooManyLimbs { layer: index, limbs: limbs as u8, limb_bits: table.limb_bits(), max_bits: MAX_LIMB_BITS });
     }
-    Ok(RuleBounds { columns: Columns { pre, post, max: (0, 0) }, limbs: limbs as u8, parts: 0 })
+    Ok(RuleBounds { columns: Columns { pre, post, max: (0, 0) }, cut: cut.max(0), limbs: limbs as u8, parts: 0 })
 }
 
 /// The columns of a quotient: `q`, `f(q)` unless that is `q`, limbs.

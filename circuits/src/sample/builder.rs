@@ -1,8 +1,8 @@
 //! Builds architectures with their weights, layer by layer, from tensors with dimensions.
 
 use crate::model::{
-    Architecture, Bounds, Divisor, Domain, Entry, Function, Index, Input, Instruction, Layer, Loop, ModelError, Operand, Output, Port,
-    Rule, Run, Source, Table, Term, Unary, Weights, Window, log2_ceil,
+    Architecture, BiasBlock, Bounds, Divisor, Domain, Entry, Function, Index, Input, Instruction, Layer, Loop, ModelError, Operand, Output,
+    Port, Rule, Run, Source, Table, Term, Unary, Weights, Window, log2_ceil,
 };
 
 /// A column as a tensor: each dimension padded to a power of two, the last one's places in the lowest bits.
@@ -160,8 +160,8 @@ impl NetworkBuilder {
         let log = log2_ceil(values.len() as u32);
         let mut block = values;
         block.resize(1 << log, 0);
+        self.arch.biases.push(BiasBlock { log_size: log, bits: BiasBlock::bits_of(&block) });
         self.weights.biases.push(block);
-        self.arch.biases.push(log);
         linear(1, vec![positions, log], Source::Bias(self.arch.biases.len() as u32 - 1), vec![along(log, 1)])
     }
 

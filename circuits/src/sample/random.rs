@@ -3,7 +3,8 @@
 use super::Random;
 use super::builder::{NetworkBuilder, Tensor, along, cells, linear, logs, mapped, product};
 use crate::model::{
-    Architecture, Binary, Domain, Function, Index, Instruction, Output, Rule, Run, Source, Term, Unary, Weights, Window, log2_ceil,
+    Architecture, Binary, Domain, Function, Index, Instruction, MAX_RAIL_BITS, Output, Rule, Run, Source, Term, Unary, Weights, Window,
+    log2_ceil,
 };
 
 /// A valid random network of up to some ten layers, with at most a few thousand cells per column.
@@ -55,7 +56,7 @@ struct Net {
 }
 
 impl Net {
-    /// A table without rails, which are added where they are needed.
+    /// A table; sometimes one with wide rails. The others get narrow ones where they are needed.
     fn table(&mut self, domain: Domain, bits: u8) -> u32 {
         let random = &mut self.random;
         let (scale_in, scale_out) = (random.within(-1, i64::from(bits)) as i8, random.within(0, 15) as i8);
@@ -73,7 +74,9 @@ impl Net {
                 Function::Real { program, scale_in, scale_out, least: random.pick(&[i16::MIN, 0, 1]) }
             }
         };
-        self.builder.table(bits, domain, function)
+        let wide = domain == Domain::Signed && scale_in % 3 == 0;
+        let limb_bits = (bits - 1 + scale_out as u8 % 4).min(MAX_RAIL_BITS);
+        self.builder.table(bits, if wide { Domain::Saturating { limb_bits } } else { domain }, function)
     }
 
     fn tensor(&mut self) -> Tensor {

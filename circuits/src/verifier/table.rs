@@ -37,13 +37,14 @@ pub fn evaluate<S: Scalar>(table: &Table, point: &[S]) -> TableRow<S> {
     if table.domain == Domain::Signed {
         return TableRow { y: closed(&q, relu), q, v: S::zero() };
     }
-    // The top coordinate chooses the rails; below it, the former sign bit chooses the lower one.
-    let rail = point[bits].clone();
-    let rail_q = max.clone() + (min - &max) * sign;
-    let rail_relu = (S::one() - sign) * &max;
-    let q = q.clone() + (rail_q - q) * &rail;
-    let relu = relu.clone() + (rail_relu - relu) * &rail;
-    let v = rail * (S::one() - sign.times(int(2))) * &low;
+    // The top coordinate chooses the rails, the one below it the lower of them.
+    let [limb @ .., lower, rail] = point else { return TableRow { y: closed(&q, relu), q, v: S::zero() } };
+    let limb = if limb.len() + 1 == bits { low } else { index(limb) };
+    let rail_q = max.clone() + (min - &max) * lower;
+    let rail_relu = (S::one() - lower) * &max;
+    let q = q.clone() + (rail_q - q) * rail;
+    let relu = relu.clone() + (rail_relu - relu) * rail;
+    let v = rail.clone() * (S::one() - lower.times(int(2))) * &limb;
     TableRow { y: closed(&q, relu), q, v }
 }
 
@@ -73,8 +74,10 @@ mod tests {
     fn closed_forms_are_the_extensions_of_the_rows() {
         let exp = vec![Instruction::Argument, Instruction::Unary(Unary::Exp)];
         let real = Function::Real { program: exp, scale_in: 4, scale_out: 3, least: 0 };
+        let rails = [4, 5, 7].map(|limb_bits| Domain::Saturating { limb_bits });
+        let domains = [Domain::Signed, Domain::Unsigned].into_iter().chain(rails);
         for function in [Function::Identity, Function::Relu, real] {
-            for domain in [Domain::Signed, Domain::Saturating, Domain::Unsigned] {
+            for domain in domains.clone() {
                 if domain == Domain::Unsigned && function == Function::Relu {
                     continue;
                 }
@@ -89,10 +92,10 @@ mod tests {
                     assert_eq!(table.row_of(q, v).map(|row| table.row(row)), Some((q, y, v)));
                 }
                 let both = [false, true].map(|low| [false, true].map(|high| Rails { low, high }));
-                for counted in both.into_iter().flatten().filter(|_| domain == Domain::Saturating) {
+                for counted in both.into_iter().flatten().filter(|_| table.is_saturating()) {
                     let weights = eq_table(&point).into_iter().enumerate();
                     let found = weights.filter(|(row, _)| counted.count(table.row(*row).2)).map(|(_, weight)| weight);
-                    assert_eq!(rails(counted, &point), found.sum::<Fr>());
+                    assert_eq!(super::rails(counted, &point), found.sum::<Fr>());
                 }
                 let row = evaluate(&table, &point);
                 assert_eq!((row.q, row.v), (expected[0], expected[2]));

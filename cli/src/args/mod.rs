@@ -388,7 +388,23 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     #[command(flatten)]
+    pub own: OwnModelArgs,
+    #[command(flatten)]
     pub wrap: WrapArg,
+}
+
+/// A model that the demo sells instead of its own.
+#[derive(Debug, Args)]
+pub struct OwnModelArgs {
+    /// Sell this ONNX model instead of the built-in one; needs --calibrate and --input
+    #[arg(long, value_name = "ONNX", requires = "calibrate", requires = "input")]
+    pub model: Option<PathBuf>,
+    /// Samples of the model's inputs, as for `assay compile`
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub calibrate: Option<PathBuf>,
+    /// The input that the buyer asks about
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub input: Option<PathBuf>,
 }
 
 /// `assay completions`.

@@ -14,6 +14,19 @@ fn the_demo_holds_with_groth16() {
     demo("groth16", &["--wrap", "groth16"]);
 }
 
+/// Defends that the market carries any model, and not only the demo's own: a recurrent network of the fixtures.
+#[test]
+fn the_demo_holds_with_a_model_of_ones_own() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/networks/digits_gru");
+    let samples: Value = serde_json::from_slice(&std::fs::read(folder.join("inputs.json")).unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("input.json");
+    std::fs::write(&input, serde_json::json!({ "input_data": [samples["input_data"][0]] }).to_string()).unwrap();
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (model, calibration) = (path("network.onnx"), path("calibration.json"));
+    demo("universal", &["--model", &model, "--calibrate", &calibration, "--input", &input.to_string_lossy()]);
+}
+
 fn demo(wrap: &str, more: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let output = command().args(["--json", "demo", "--root"]).arg(&root).args(more).output().unwrap();

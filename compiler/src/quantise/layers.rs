@@ -4,7 +4,7 @@ use super::factors::{LEAST_FACTOR_BITS, MAX_SCALE, factor_accuracy, fitting_scal
 use super::function;
 use super::plan::{Planner, Trouble};
 use crate::net::{Kind, NetLayer, NetOperand, NetRule, NetTerm};
-use assay_circuits::model::{Divisor, Layer, ModelError, Operand, Rule, Run, Source, Term};
+use assay_circuits::model::{BiasBlock, Divisor, Layer, ModelError, Operand, Rule, Run, Source, Term};
 
 /// The largest shift of a layer.
 const MAX_SHIFT: i32 = 16;
@@ -12,7 +12,7 @@ const MAX_SHIFT: i32 = 16;
 impl Planner<'_> {
     pub(super) fn layer(&mut self, index: usize) -> Result<(), Trouble> {
         let layer = &self.net.layers[index];
-        let wanted = self.scales[index][0];
+        let mut wanted = self.scales[index][0];
         let naturals_at = |accuracy| layer.terms.iter().map(|term| self.natural(layer, term, accuracy)).collect::<Vec<_>>();
         let finest_of = |naturals: &[Option<(i32, i32)>]| naturals.iter().flatten().map(|(scale, bits)| scale + bits).max();
         // factors give way first where a sum would be finer than a layer can shift
@@ -25,6 +25,13 @@ impl Planner<'_> {
             }
         }
         let finest = finest_of(&naturals);
+        if let Some(finest) = finest
+            && self.ranges.pre.get(index) == Some(&(0.0, 0.0))
+            && layer.function().is_none_or(function::is_relu)
+        {
+            // what was 0 in every sample, such as the difference of two equal maxima, is no finer than what it is a sum of
+            wanted = wanted.min(finest);
+        }
         let shift = i32::from(self.widths.shift);
         let (sum_scale, rule) = match &layer.rule {
             NetRule::Requantise { .. } => {
@@ -233,7 +240,8 @@ impl Planner<'_> {
         let finest = if size > 0.0 { (f64::from(i32::MAX) / f64::from(size)).log2().floor() as i32 } else { i32::MAX };
         let scale = (sum_scale - maps).min(finest);
         let id = self.plan.architecture.biases.len() as u32;
-        self.plan.architecture.biases.push(block.len().trailing_zeros() as u8);
+        let rounded = super::weights::biases(block, term.coefficient, scale);
+        self.plan.architecture.biases.push(BiasBlock { log_size: block.len().trailing_zeros() as u8, bits: BiasBlock::bits_of(&rounded) });
         self.plan.biases.push((w, term.coefficient, scale));
         let mut left = self.operand(&NetOperand { source: Source::Input, ..term.left.clone() }, accuracy)?;
         left.source = Source::Bias(id);

@@ -2,7 +2,12 @@
 
 use super::plan::{Planner, Trouble};
 use assay_circuits::clamps::Rails;
-use assay_circuits::model::{Domain, Function, ModelError, Rule, Table};
+use assay_circuits::model::{Bounds, Domain, Function, MAX_RAIL_BITS, ModelError, Rule, Table};
+
+/// What a cell of a saturation limb costs, in rows of a table.
+const LIMB_CELL: f64 = 1.5;
+/// What a limb costs whatever its length, in rows of a table: the wrap evaluates its column and its lookup.
+const LIMB_COLUMN: f64 = 4096.0;
 
 impl Planner<'_> {
     /// One table per function and domain. A layer without a function borrows one, and its readers read `q`: unless its unread column of `f(q)` would cost
@@ -61,7 +66,7 @@ impl Planner<'_> {
     pub(super) fn complete(&mut self) -> Result<(), Trouble> {
         for _ in 0..64 {
             match self.plan.architecture.complete() {
-                Ok(_) => return Ok(()),
+                Ok(bounds) => return self.widen_rails(&bounds),
                 Err(ModelError::MaximumRange { layer, distance, .. }) if distance < 1 << 16 => {
                     let needed = 64 - (distance as u64).leading_zeros() as u8;
                     let table = self.plan.architecture.layers.get(layer).and_then(|l| l.rule.table());
@@ -73,5 +78,28 @@ impl Planner<'_> {
             }
         }
         Err(Trouble::Model(ModelError::TableCount { have: 0 }))
+    }
+
+    /// Gives every table the rails that cost least: each row is a leaf and a multiplicity, and rails that are too narrow for what a clamp can cut off
+    /// cost a layer another limb, which is a lookup and a column.
+    fn widen_rails(&mut self, bounds: &Bounds) -> Result<(), Trouble> {
+        let architecture = &mut self.plan.architecture;
+        for (index, table) in architecture.tables.iter_mut().enumerate().filter(|(_, table)| table.is_saturating()) {
+            let clamped = architecture.layers.iter().zip(&bounds.cuts);
+            let clamped: Vec<(f64, i64)> = clamped
+                .filter(|(layer, _)| layer.rule.table() == Some(index as u32))
+                .map(|(layer, cut)| (f64::from(layer.log_size).exp2(), *cut))
+                .collect();
+            let wider = |limb_bits: u8| Table { domain: Domain::Saturating { limb_bits }, ..table.clone() };
+            let price = |table: &Table| {
+                let limbs = clamped.iter().map(|(cells, cut)| f64::from(table.limbs(*cut)) * (LIMB_COLUMN + LIMB_CELL * cells));
+                f64::from(table.log_rows()).exp2() + limbs.sum::<f64>()
+            };
+            let choices = (table.limb_bits() as u8..=MAX_RAIL_BITS).map(wider);
+            if let Some(best) = choices.min_by(|a, b| price(a).total_cmp(&price(b))) {
+                *table = best;
+            }
+        }
+        architecture.complete().map(|_| ()).map_err(Trouble::Model)
     }
 }

@@ -2,10 +2,10 @@
 
 use super::super::{chain, keys};
 use super::hold;
-use crate::args::Objective;
+use crate::args::{Objective, OwnModelArgs};
 use crate::commands::compile::choose_log_chunk;
 use crate::device;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
 use alloy::primitives::B256;
@@ -33,6 +33,61 @@ const CALIBRATION: &[u8] = include_bytes!("../../../../fixtures/models/digits_ca
 /// A picture that the network was not trained on.
 const PICTURE: &[u8] = include_bytes!("../../../../fixtures/models/digit_7.json");
 
+/// What the demo sells.
+pub enum Goods {
+    /// The built-in network and picture.
+    Digits,
+    /// The caller's.
+    Own {
+        /// ONNX file, which may have others beside it.
+        model: PathBuf,
+        /// Samples.
+        calibration: PathBuf,
+        /// What the buyer asks about.
+        input: PathBuf,
+    },
+}
+
+impl Goods {
+    /// By the command's arguments, which name all three files or none.
+    pub fn of(own: OwnModelArgs) -> Self {
+        match (own.model, own.calibrate, own.input) {
+            (Some(model), Some(calibration), Some(input)) => Self::Own { model, calibration, input },
+            _ => Self::Digits,
+        }
+    }
+
+    /// Whether it is the built-in network.
+    pub fn is_digits(&self) -> bool {
+        matches!(self, Self::Digits)
+    }
+
+    /// Its name on the market.
+    fn name(&self) -> String {
+        match self {
+            Self::Digits => "digits".to_owned(),
+            Self::Own { model, .. } => model.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Puts the input where the demo reads it, and says where ONNX file and samples are.
+    fn place(&self, dir: &Path) -> Outcome<[PathBuf; 2]> {
+        match self {
+            Self::Digits => {
+                let files = [path(dir, "onnx"), path(dir, "calibration.json")];
+                std::fs::write(&files[0], MODEL)?;
+                std::fs::write(&files[1], CALIBRATION)?;
+                std::fs::write(path(dir, "input.json"), PICTURE)?;
+                Ok(files)
+            }
+            Self::Own { model, calibration, input } => {
+                std::fs::copy(input, path(dir, "input.json")).context(format!("cannot read {}", input.display()))?;
+                Ok([model.clone(), calibration.clone()])
+            }
+        }
+    }
+}
+
 /// Everything that the demo needs.
 pub struct World {
     dir: tempfile::TempDir,
@@ -57,8 +112,8 @@ pub struct World {
 pub struct Running {
     /// Its address.
     pub url: String,
-    /// The picture, 8 × 8.
-    pub digit: Vec<f32>,
+    /// What the buyer asks about: the picture, 8 × 8, unless the model is the caller's.
+    pub input: Vec<f32>,
     engine: Arc<NativeEngine>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), assay_api::ServeError>>,
@@ -89,7 +144,7 @@ impl World {
     }
 
     /// Starts a chain, deploys the contracts, compiles the model and makes its keys.
-    pub async fn prepare(ui: &Ui, given: Option<&Path>, wrap: System) -> Outcome<Self> {
+    pub async fn prepare(ui: &Ui, given: Option<&Path>, goods: &Goods, wrap: System) -> Outcome<Self> {
         let chain = ui.phase_async("start anvil", DevChain::start(&root(given))).await?;
         let rpc = chain.rpc()?;
         let accounts = chain.accounts();
@@ -108,7 +163,7 @@ impl World {
         let at = ui.phase_async("deploy", deploy(&rpc, deployer, &options)).await?;
         ui.line(format!("{:6.2} s  contracts deployed to a fresh anvil: market {}, {} gas", ui.seconds("deploy"), at.market, at.gas));
         let dir = tempfile::tempdir()?;
-        let key = make_model(ui, dir.path(), wrap)?;
+        let key = make_model(ui, dir.path(), goods, wrap)?;
         let terms = Terms { price: 10_000_000_000_000_000, collateral: 1_000_000_000_000_000, ..Terms::default() };
         let (deployer, seller, buyer) = (deployer.clone(), seller.clone(), buyer.clone());
         Ok(Self { dir, _chain: chain, rpc, at, deployer, seller, buyer, key, terms })
@@ -138,7 +193,7 @@ impl World {
         })?;
         let listed = chain::find_model(&self.rpc, self.at.models, self.key.model.commitment().into(), self.seller.address()).await?;
         hold(listed == Some(model), "the registry lists the model")?;
-        let digit = read_input(&self.file("input.json"), &self.key.model.shape.architecture)?.concat();
+        let input = read_input(&self.file("input.json"), &self.key.model.shape.architecture)?.concat();
         let mut config = ServeConfig::paid(self.dir.path().join("service"), self.chain_config());
         config.bind.set_port(0);
         config.drain = Duration::from_secs(2);
@@ -161,34 +216,35 @@ impl World {
             task.await.map_err(|e| Failure::new(Exit::Failed, e))??;
             return Err(Failure::message(Exit::Failed, "the service ended before it listened"));
         };
-        Ok(Running { url: format!("http://{address}"), digit, engine, stop, task })
+        Ok(Running { url: format!("http://{address}"), input, engine, stop, task })
     }
 }
 
 fn path(dir: &Path, name: &str) -> PathBuf {
-    if name.contains('.') { dir.join(name) } else { dir.join("digits").with_extension(name) }
+    if name.contains('.') { dir.join(name) } else { dir.join("model").with_extension(name) }
 }
 
 /// Compiles the model, makes its keys, and writes all files as the commands do. Returns the buyer's key as read back.
-fn make_model(ui: &Ui, dir: &Path, wrap: System) -> Outcome<BuyerKey> {
+fn make_model(ui: &Ui, dir: &Path, goods: &Goods, wrap: System) -> Outcome<BuyerKey> {
     let file = |name: &str| path(dir, name);
-    std::fs::write(file("onnx"), MODEL)?;
-    std::fs::write(file("calibration.json"), CALIBRATION)?;
-    std::fs::write(file("input.json"), PICTURE)?;
-    let calibration = Calibration::read(&file("calibration.json"))?;
-    let compiled = ui.phase("compile", |_| compile(&file("onnx"), &calibration, &Options::default(), &mut |_| ()))?;
+    let [onnx, calibration] = goods.place(dir)?;
+    let calibration = Calibration::read(&calibration)?;
+    let compiled = ui.phase("compile", |_| compile(&onnx, &calibration, &Options::default(), &mut |_| ()))?;
     let report = &compiled.report;
-    hold(report.accuracy_met, "the integer network is as accurate as was asked for")?;
+    if goods.is_digits() {
+        hold(report.accuracy_met, "the integer network is as accurate as was asked for")?;
+    }
     ui.line(format!(
-        "{:6.2} s  compiled a CNN for digits: {} parameters, {} MACs, top-1 agreement {:.1} % with the float model",
+        "{:6.2} s  compiled {}: {} parameters, {} MACs, top-1 agreement {:.1} % with the float model",
         ui.seconds("compile"),
+        if goods.is_digits() { "a CNN for digits".to_owned() } else { goods.name() },
         report.parameters,
         report.macs,
         100.0 * report.accuracy.top1_agreement
     ));
     let log = choose_log_chunk(&compiled.architecture, Objective::Gas).map_err(|e| Failure::new(Exit::Input, e))?;
     let srs = files::srs(ui, None, log)?;
-    let metadata = Metadata { name: "digits".into(), layer_names: compiled.layer_names };
+    let metadata = Metadata { name: goods.name(), layer_names: compiled.layer_names };
     let package = ui.phase("commit", |_| Package::new(metadata, compiled.architecture, compiled.weights, log, &srs))?;
     package.write(&file("assay"))?;
     // the wrap may take more powers than the chunks

@@ -42,13 +42,17 @@ pub fn digit(ui: &Ui, pixels: &[f32]) {
     ui.line("");
 }
 
-/// Shows the scores and returns the winner.
+/// Outputs that are shown; the proof file has all.
+const SHOWN: usize = 10;
+
+/// Shows the first scores and returns the winner.
 pub fn prediction(ui: &Ui, file: &ProofFile) -> Outcome<usize> {
     let scores = file.output_data.first().map(Outputs::elements).filter(|s| !s.is_empty());
     let scores = scores.ok_or_else(|| Failure::message(Exit::Failed, "the proof has no output"))?;
     let winner = scores.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, s)| if *s > best.1 { (i, *s) } else { best }).0;
-    let text: Vec<String> = scores.iter().enumerate().map(|(i, s)| format!("{i}: {s:.2}")).collect();
-    ui.line(format!("\nThe proven output: {}\nThe prediction: {winner}", text.join("  ")));
+    let text: Vec<String> = scores.iter().enumerate().take(SHOWN).map(|(i, s)| format!("{i}: {s:.2}")).collect();
+    let more = if scores.len() > SHOWN { format!("  … {} numbers", scores.len()) } else { String::new() };
+    ui.line(format!("\nThe proven output: {}{more}\nThe largest: {winner}", text.join("  ")));
     Ok(winner)
 }
 

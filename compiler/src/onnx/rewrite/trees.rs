@@ -145,7 +145,8 @@ impl Writer {
     /// The sums of the weights of the leaves that are reached: `[batch, targets]`.
     fn ensemble(&mut self, node: &pb::NodeProto, prefix: &str, targets: usize) -> Result<String, GuardError> {
         let (trees, test) = self.trees(node, prefix)?;
-        let most = |of: fn(&Tree) -> usize| trees.iter().map(of).max().unwrap_or(0).max(1);
+        // powers of two, which blocks have anyway: so that trees and their tests are whole bits of a cell's number
+        let most = |of: fn(&Tree) -> usize| trees.iter().map(of).max().unwrap_or(0).max(1).next_power_of_two();
         let (tests, leaves) = (most(|tree| tree.tests.len()), most(|tree| tree.leaves.len()));
         let features = trees.iter().flat_map(|tree| &tree.tests).map(|(feature, _)| feature.saturating_add(1)).max().unwrap_or(1);
         let size = |a: usize, b: usize| trees.len().checked_mul(a).and_then(|n| n.checked_mul(b)).is_some_and(|n| n <= MAX_ELEMENTS);
