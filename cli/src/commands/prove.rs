@@ -204,9 +204,8 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn new(ui: &Ui, args: &VerifyArgs, file: &ProofFile, model: ModelFile) -> Outcome<Self> {
-        let srs = args.srs.srs.as_deref();
-        if file.kind == Kind::Inner {
+    fn new(ui: &Ui, srs: Option<&Path>, kind: Kind, batch: Batch, model: ModelFile) -> Outcome<Self> {
+        if kind == Kind::Inner {
             let model = match model {
                 ModelFile::Key(key) => key.model,
                 ModelFile::Package(package, _) => package.model,
@@ -214,7 +213,6 @@ impl Verifier {
             trust::tables(ui, &model, srs)?;
             return Ok(Self { model, key: None });
         }
-        let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e))?;
         let key = Checked::of_model(ui, model, batch, srs)?;
         Ok(Self { model: key.key.model.clone(), key: Some(key) })
     }
@@ -233,7 +231,9 @@ pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let wanted = args.context.as_deref().map(|text| proof_file::context(Some(text))).transpose()?;
     let model = files::model(ui, &args.model)?;
     let file = ProofFile::read(&args.proof)?;
-    let verifier = Verifier::new(ui, &args, &file, model).map_err(|e| files::name(&args.model, e))?;
+    let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));
+    let batch = batch.context("the proof does not hold")?;
+    let verifier = Verifier::new(ui, args.srs.srs.as_deref(), file.kind, batch, model).map_err(|e| files::name(&args.model, e))?;
     ui.phase("verify", |_| file.verify(&verifier.model, verifier.wrap())).context("the proof does not hold")?;
     if wanted.is_some_and(|context| context != file.context) {
         return Err(Failure::message(Exit::Failed, format!("the proof is valid and bound to another context, {}", file.context)));
@@ -251,7 +251,7 @@ pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let text = format!(
         "valid: {} proof of {} of the model {}\n{}context {}\n{}\nclamps  {}\nverified in {:.1} ms",
         if file.kind == Kind::Wrapped { "a wrapped" } else { "an inner (not zero-knowledge)" },
-        batch::text(batch::of(file.inferences, file.separate_inputs)?),
+        batch::text(batch),
         file.model_commitment,
         verifier.key.as_ref().map(|checked| format!("key     {}\n", checked.text())).unwrap_or_default(),
         file.context,

@@ -183,6 +183,24 @@ fn the_key_does_not_choose_the_srs() {
     }
 }
 
+/// PC9: with powers of the verifier's choice an input could have another one's commitment. A file of them has the right head, which is all that a
+/// key needs that was derived before; but inputs are committed to with the rest.
+#[test]
+fn inputs_are_not_compared_over_false_powers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (proof, file, input) = (dir.path().join("proof.json"), dir.path().join("false.srs"), fixture("digit_7.json"));
+    json(0, ["prove", s(model()), "--input", s(&input), "-o", s(&proof), "--public-input"]);
+    let verify = ["verify", s(&proof), "--model", s(model())];
+    json(0, [&verify[..], &["--input", s(&input)]].concat());
+    let honest = Srs::development(14);
+    let mut powers = honest.g1.to_vec();
+    powers.swap(7, 8);
+    srs::file::save(&Srs { g1: powers.into(), ..honest }, &file).unwrap();
+    json(0, [&verify[..], &["--srs", s(&file)]].concat());
+    let text = fails(3, [&verify[..], &["--srs", s(&file), "--input", s(&input)]].concat());
+    assert!(text.contains("consecutive powers"), "{text}");
+}
+
 /// What is kept is used, and where it is damaged it is derived anew.
 #[test]
 fn damaged_entries_of_the_cache_are_derived_anew() {
