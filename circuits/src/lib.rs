@@ -5,7 +5,7 @@
 //! * [`batch`]: several inferences in one proof;
 //! * [`clamps`]: how many values did not fit, which a proof states;
 //! * [`relation`], [`system`]: what a layer makes of its sum; a network as columns, equations and lookups;
-//! * [`layout`], [`shape`]: where every cell of a proof lives;
+//! * [`layout`], [`shape`]: where every cell of a proof lives; [`soundness`]: how sure a proof of a shape is;
 //! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over [`poseidon`];
 //! * [`r1cs`], [`wrap`]: the same verifier as a circuit;
 //! * [`plonk`]: the same circuit as rows of a fixed gate set;
@@ -23,6 +23,7 @@ pub mod relation;
 pub mod sample;
 pub mod scalar;
 pub mod shape;
+pub mod soundness;
 pub mod system;
 pub mod transcript;
 pub mod verifier;

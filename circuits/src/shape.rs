@@ -4,6 +4,7 @@ use crate::Fr;
 use crate::batch::{Batch, MAX_LOG_BATCH};
 use crate::layout::{Layout, Region};
 use crate::model::{Architecture, ModelError};
+use crate::soundness::{self, MAX_LOG_ROWS, Wrap};
 use crate::system::System;
 use crate::verifier::products;
 use ark_ff::PrimeField;
@@ -100,27 +101,10 @@ impl Shape {
         }
     }
 
-    /// `-log2` of the soundness error of one proof in the random-oracle and algebraic-group models: the sum over every challenge of
-    /// (degree in that challenge) / r, by the union bound, capped by what BN254 itself offers (about 100 bits for discrete logarithms).
+    /// `-log2` of the soundness error of one proof in the random-oracle and algebraic-group models, with the largest wrap that there is: [`crate::soundness`] has the sum. No more than
+    /// BN254 itself offers, about 100.
     pub fn soundness_bits(&self) -> u32 {
-        let layout = &self.layout;
-        let leaves = layout.leaf_count as f64;
-        let levels = f64::from(layout.log_leaves.div_ceil(2));
-        // LogUp: a rational identity of degree `leaves` in β, 3 · leaves in γ.
-        let lookup = 4.0 * leaves;
-        // Each level: its joining challenge, 2 selections, and rounds of degree 5 over at most log_leaves variables.
-        let tree = levels * (3.0 + 5.0 * f64::from(layout.log_leaves));
-        let equations = self.system.equations.len() as f64;
-        let products = products(&self.system, self.batch);
-        let claims = 4.0 + self.outputs() as f64 + 2.0 * products.all.len() as f64;
-        let rounds = 3.0 * products.rounds() as f64 + 2.0 * layout.variables() as f64;
-        let sums = equations + claims + rounds + f64::from(layout.log_leaves);
-        // Mercury and SHPLONK: identities of degree at most 2^(c+1) in α, z, x; the mask and the joins.
-        let opening = 4.0 * 2f64.powi(layout.log_chunk as i32 + 1) + 16.0;
-        let degree = lookup + tree + sums + opening;
-        // A Fiat–Shamir prover may grind: 2^80 hashes are allowed for.
-        let modulus_bits = 253.6;
-        (modulus_bits - degree.log2() - 80.0).min(100.0) as u32
+        soundness::bits(&soundness::terms(self, Wrap::Universal { log_rows: MAX_LOG_ROWS }))
     }
 
     /// Number of output cells of all inferences.

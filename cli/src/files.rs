@@ -57,12 +57,23 @@ pub fn srs(ui: &Ui, file: Option<&Path>, log: u32) -> Outcome<Srs> {
     Ok(srs)
 }
 
+/// Checks that the SRS that the user named, or the development SRS, is the one that a model was made over. It reads no powers.
+pub fn is_srs_of(file: Option<&Path>, model: &SrsVerifier) -> Outcome {
+    let need = hex(&model.id);
+    let have = match file {
+        Some(path) => srs::id_of(&srs::file::load_tau(path).map_err(|e| name(path, e.into()))?),
+        None if model.development => return Ok(()),
+        None => {
+            let text = format!("the model is over the SRS {need}: pass its file with --srs, or set ASSAY_SRS");
+            return Err(Failure::message(Exit::Usage, text));
+        }
+    };
+    if have == model.id { Ok(()) } else { Err(FileError::Srs { have: hex(&have), need }.into()) }
+}
+
 /// Reads an SRS, or the development SRS, for a model that was made over one.
 pub fn srs_of(ui: &Ui, file: Option<&Path>, model: &SrsVerifier, log: u32) -> Outcome<Srs> {
-    if file.is_none() && !model.development {
-        let need = hex(&model.id);
-        return Err(Failure::message(Exit::Usage, format!("the model is over the SRS {need}: pass its file with --srs, or set ASSAY_SRS")));
-    }
+    is_srs_of(file, model)?;
     let srs = srs(ui, file, log)?;
     if srs.id() == model.id { Ok(srs) } else { Err(FileError::Srs { have: hex(&srs.id()), need: hex(&model.id) }.into()) }
 }

@@ -7,7 +7,9 @@ mod commands;
 mod device;
 mod exit;
 mod files;
+mod kept;
 mod proof_file;
+mod trust;
 mod ui;
 
 use args::{Cli, Command};
@@ -63,6 +65,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Srs(args) => commands::srs::srs(ui, args),
         Command::Deploy(args) => runtime.block_on(ui.until_cancelled(commands::chain::deploy(ui, args))),
         Command::Publish(args) => runtime.block_on(ui.until_cancelled(commands::chain::publish(ui, args))),
+        Command::Attest(args) => runtime.block_on(ui.until_cancelled(commands::chain::attest(ui, args))),
         Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),
         Command::Revoke(args) => runtime.block_on(ui.until_cancelled(commands::chain::revoke(ui, args))),

@@ -15,6 +15,7 @@ use assay_prover::key::points_bytes;
 use assay_prover::package::{Metadata, Package, hex};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
+use assay_prover::statement::output_bytes;
 use assay_prover::wrap::{System, WrapProvingKey};
 use std::process::Command;
 use std::time::Instant;
@@ -78,7 +79,7 @@ fn make(name: &str, system: System, batch: Batch, log_chunk: u32) -> Result<(), 
         println!("{:?} {:.3} s", timing.phase, timing.seconds);
     }
     println!("proof {seconds:.2} s, {:.3} s an inference", seconds / batch.inferences() as f64);
-    let proof = [("context", hex(&bytes)), ("output", hex(&claim.output_bytes())), ("proof", hex(&proof.to_bytes()))];
+    let proof = [("context", hex(&bytes)), ("output", hex(&output_bytes(&claim.output, claim.clamps))), ("proof", hex(&proof.to_bytes()))];
     write(&path, &fixed.iter().cloned().chain(proof).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -8,10 +8,11 @@
 //! * `poly`: multilinear kernels;
 //! * [`backend`]: the seam behind which heavy computation is done;
 //! * [`statement`]: what a proof is about;
-//! * [`key`], [`control`]: verifying keys; progress and cancellation.
+//! * [`key`], [`derived`], [`control`]: verifying keys; what of a key everybody computes; progress and cancellation.
 
 pub mod backend;
 pub mod control;
+pub mod derived;
 pub mod inner;
 pub mod key;
 pub mod msm;

@@ -13,7 +13,6 @@ use ark_bn254::G1Affine;
 use ark_ec::CurveGroup;
 use ark_ff::Field;
 use assay_circuits::Fr;
-use assay_circuits::exec::Trace;
 use assay_circuits::layout::Region;
 use assay_circuits::scalar::{Check, Scalar, VerifyError};
 use assay_circuits::shape::Shape;
@@ -34,16 +33,9 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What an execution says of itself.
-    pub fn of(shape: &Shape, trace: &Trace, input: Vec<G1Affine>, context: Fr) -> Self {
-        // columns that can be an output are 16 bits wide
-        let output = trace.output(&shape.architecture, &shape.system).iter().map(|y| *y as i16).collect();
-        Self { input, output, clamps: trace.clamps(&shape.architecture, &shape.system), context }
-    }
-
-    /// The output as the contracts take it: cells as big-endian 16-bit integers, and behind them the number of clamps as one of 32 bits.
-    pub fn output_bytes(&self) -> Vec<u8> {
-        self.output.iter().flat_map(|y| y.to_be_bytes()).chain(self.clamps.to_be_bytes()).collect()
+    /// What an inner proof shows about an input.
+    pub fn of(proved: &Proved, input: Vec<G1Affine>, context: Fr) -> Self {
+        Self { input, output: proved.output.clone(), clamps: proved.clamps, context }
     }
 }
 

@@ -3,9 +3,9 @@
 //! Each starts with a magic line and ends with the Keccak-256 of what is before, so that a truncated or damaged file is an error and nothing else.
 //! A package holds the weights and their blinding: it is the seller's secret. A key holds only what is public.
 
+use crate::derived::{Nowhere, Recomputed};
 use crate::inner::{Committed, fresh_rng, random_scalars};
 use crate::key::{KeyError, PublicModel, SrsVerifier};
-use crate::pcs::PcsError;
 use crate::pcs::encode::{self, Reader};
 use crate::srs::Srs;
 use crate::wrap::{System, WrapError, WrapProvingKey, WrapVerifyingKey};
@@ -265,31 +265,8 @@ impl BuyerKey {
 
     /// Recomputes from the public description what can be recomputed without the seller: shape, table commitments, SRS points, and a universal wrap's key. Of a Groth16 key the
     /// sanity: that it is *this circuit's* only its ceremony's transcript can show. Errors: [`KeyError`].
-    pub fn recompute(&self, srs: &Srs) -> Result<(), KeyError> {
-        let Shape { architecture, layout, batch, .. } = &self.model.shape;
-        let shape = Shape::batched(architecture.clone(), layout.log_chunk, *batch)?;
-        let equal = |same: bool, what| if same { Ok(()) } else { Err(KeyError::Mismatch(what)) };
-        equal(shape.digest == self.model.shape.digest, "the shape digest")?;
-        equal(SrsVerifier::new(srs) == self.model.srs, "the SRS")?;
-        self.model.srs.check()?;
-        if !srs.holds_chunks(shape.layout.log_chunk) {
-            return Err(KeyError::SrsTooSmall { have: srs.max_log(), need: shape.layout.log_chunk });
-        }
-        // keys and tables are computed from all powers: those of somebody's file are not trusted
-        srs.check()?;
-        equal(commit_tables(&shape, srs).commitments == self.model.tables, "a table commitment")?;
-        self.model.check()?;
-        if self.wrap.system() == System::Universal {
-            let derived = WrapProvingKey::universal(&shape, srs).map_err(|error| match error {
-                WrapError::Pcs(PcsError::SrsTooSmall { need, .. }) => {
-                    KeyError::SrsTooSmall { have: srs.max_log(), need: need.next_power_of_two().ilog2() }
-                }
-                WrapError::Inner(error) => error.into(),
-                _ => KeyError::Mismatch("the wrap's key"),
-            })?;
-            equal(derived.verifying_key() == self.wrap, "the wrap's key")?;
-        }
-        self.wrap.check()
+    pub fn recompute(&self, srs: &Srs) -> Result<Recomputed, KeyError> {
+        self.model.recompute(Some(&self.wrap), |_| Ok(srs.clone()), &Nowhere)
     }
 }
 
@@ -356,7 +333,7 @@ pub fn weight_cells(shape: &Shape, weights: &Weights) -> Vec<i32> {
 }
 
 /// Lays the columns of tables without a closed form out in their region.
-fn table_cells(shape: &Shape) -> Vec<i32> {
+pub(crate) fn table_cells(shape: &Shape) -> Vec<i32> {
     let layout: &Layout = &shape.layout;
     let start = layout.tables_region.first_chunk << layout.log_chunk;
     let mut cells = vec![0; layout.tables_region.chunks << layout.log_chunk];

@@ -123,6 +123,11 @@ impl Seller {
         self
     }
 
+    /// The verifying half of the proving key, which was derived with it if it is universal.
+    pub fn verifying_key(&self) -> Option<&WrapVerifyingKey> {
+        self.wrap.as_ref().map(|(_, verifying)| verifying)
+    }
+
     /// The shape.
     pub fn shape(&self) -> &Shape {
         &self.package.model.shape
@@ -195,7 +200,7 @@ impl Seller {
         let (trace, committed) = control.phase(Phase::Execute, both)?;
         let (trace, committed) = (trace?, committed?);
         let proved = self.prove_trace(&committed, &trace, context, hiding, control)?;
-        Ok((Claim::of(self.shape(), &trace, committed.commitments, context), proved))
+        Ok((Claim::of(&proved, committed.commitments, context), proved))
     }
 
     /// Proves a given trace, true or false; a false one gives a proof that does not verify. Errors: [`InnerError`].

@@ -49,12 +49,16 @@ impl Statement<'_> {
         hash.update(encode::fr_word(&self.context));
         let points = |points: &[G1Affine], hash: &mut Keccak256| points.iter().for_each(|p| hash.update(encode::g1_bytes(p)));
         [self.weights, self.tables, self.input].into_iter().for_each(|list| points(list, &mut hash));
-        self.output.iter().for_each(|y| hash.update(y.to_be_bytes()));
-        hash.update(self.clamps.to_be_bytes());
+        hash.update(output_bytes(self.output, self.clamps));
         points(self.witness, &mut hash);
         self.mask.iter().for_each(|mask| hash.update(encode::g1_bytes(mask)));
         Fr::from_be_bytes_mod_order(&hash.finalize())
     }
+}
+
+/// An output as the contracts take it: cells as big-endian 16-bit integers, and behind them the number of clamps as one of 32 bits.
+pub fn output_bytes(output: &[i16], clamps: u32) -> Vec<u8> {
+    output.iter().flat_map(|y| y.to_be_bytes()).chain(clamps.to_be_bytes()).collect()
 }
 
 /// `Σ_i δ^i (y_i + 2^15) + δ^n N`: what a proof claims of the `n` output cells and of the number of clamps once `δ` is drawn.

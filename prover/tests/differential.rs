@@ -111,7 +111,7 @@ fn rq7_all_readers_agree_on_every_rule() {
             assert_eq!(constraints.first_violated(&assignment), None, "{what}");
             let advice = circuit.advice(statement, &proved.proof, public).unwrap();
             assert!(circuit.first_violated(&advice, public.to_array()).is_none(), "{what}");
-            let claim = Claim::of(seller.shape(), &trace, input.commitments, Fr::from(1u64));
+            let claim = Claim::of(&proved, input.commitments, Fr::from(1u64));
             let proof = NativeProof::new(proved, shape, &srs, &Control::new()).unwrap();
             native::verify(&seller.package.model, &claim, &proof).unwrap();
         }

@@ -180,7 +180,7 @@ fn accepted(seller: &Seller, cells: &[i32], trace: &Trace) -> bool {
     let input = InputOpening::public(seller.shape(), cells.to_vec()).commit(seller.shape(), &seller.srs).unwrap();
     let context = Fr::from(1u64);
     let proved = seller.prove_trace(&input, trace, context, false, &Control::new()).unwrap();
-    let claim = Claim::of(seller.shape(), trace, input.commitments, context);
+    let claim = Claim::of(&proved, input.commitments, context);
     native::verify(&seller.package.model, &claim, &NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap()).is_ok()
 }
 

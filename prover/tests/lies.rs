@@ -78,11 +78,11 @@ impl Target {
     fn verdict(&self, trace: &Trace) -> Result<(), ProofError> {
         let input = InputOpening::public(self.shape(), self.cells.clone()).commit(self.shape(), &self.seller.srs).unwrap();
         let proved = self.seller.prove_trace(&input, trace, Fr::from(1u64), false, &Control::new()).unwrap();
-        self.verdict_on(proved, trace, input)
+        self.verdict_on(proved, input)
     }
 
-    fn verdict_on(&self, proved: Proved, trace: &Trace, input: Committed) -> Result<(), ProofError> {
-        let claim = Claim::of(self.seller.shape(), trace, input.commitments, Fr::from(1u64));
+    fn verdict_on(&self, proved: Proved, input: Committed) -> Result<(), ProofError> {
+        let claim = Claim::of(&proved, input.commitments, Fr::from(1u64));
         let proof = NativeProof::new(proved, self.shape(), &self.seller.srs, &Control::new()).unwrap();
         native::verify(&self.seller.package.model, &claim, &proof)
     }
@@ -787,7 +787,7 @@ fn lu1_a_table_of_the_provers_own() {
             let input = InputOpening::public(target.shape(), target.cells.clone()).commit(target.shape(), &target.seller.srs).unwrap();
             let proved = inner::prove(&prover, &input, &lie, Fr::from(1u64), false, &Control::new()).unwrap();
             assert_eq!(proved.proof.root[0], Fr::from(0u64), "the sum is 0");
-            let verdict = target.verdict_on(proved, &lie, input);
+            let verdict = target.verdict_on(proved, input);
             assert!(matches!(verdict, Err(ProofError::Inner(VerifyError::Unequal(_)))), "{which}: {verdict:?}");
         }
     }

@@ -234,6 +234,7 @@ fn our_file_gives_the_string_back() {
     for srs in [Srs::development(5), import(&Ptau::new(POWER, tau()).bytes(), POWER).unwrap()] {
         let (folder, path, _) = saved(&srs);
         assert_eq!(file::load(&path).unwrap(), srs);
+        assert_eq!(file::load_tau(&path).unwrap(), srs.tau_h);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
         assert_err!(file::save(&srs, &folder.path().join("absent/srs.bin")).unwrap_err(), SrsError::Io(_));
     }
@@ -263,6 +264,14 @@ fn a_damaged_file_of_ours_is_refused() {
     }
     for len in (0..good.len()).step_by(11) {
         assert_err!(load(&good[..len]), SrsError::Length { .. });
+        assert_eq!(file::load_tau(&path).is_ok(), len >= 24 + 128, "{len}");
+    }
+    // which string it is needs the head only, and the head is looked at
+    for (at, what) in [(0, "magic"), (8, "version"), (24, "a point")] {
+        let mut bad = good.clone();
+        bad[at] ^= 0x80;
+        fs::write(&path, bad).unwrap();
+        assert!(file::load_tau(&path).is_err(), "{what}");
     }
     assert_err!(load(&[&good[..], &[0]].concat()), SrsError::Length { .. });
     // damaged on purpose, the hash made to fit

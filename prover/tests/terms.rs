@@ -139,7 +139,7 @@ proptest! {
         let input = InputOpening::public(seller.shape(), inputs.concat()).commit(seller.shape(), &seller.srs).unwrap();
         let accepted = |trace: &Trace| {
             let proved = seller.prove_trace(&input, trace, Fr::from(1u64), false, &Control::new()).unwrap();
-            let claim = Claim::of(seller.shape(), trace, input.commitments.clone(), Fr::from(1u64));
+            let claim = Claim::of(&proved, input.commitments.clone(), Fr::from(1u64));
             let proof = NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap();
             native::verify(&seller.package.model, &claim, &proof).is_ok()
         };

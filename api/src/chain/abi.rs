@@ -285,6 +285,7 @@ sol! {
         function attest(bytes32 keyHash, bool development) external;
         function admit(bytes32 keyHash) external;
         function key(bytes32 keyHash) external view returns (Key memory);
+        function attested(bytes32 keyHash, address attestor) external view returns (bool);
     }
 
     #[sol(rpc)]

@@ -6,6 +6,7 @@
 pub mod native;
 mod tensors;
 
+pub use assay_prover::statement::output_bytes;
 pub use tensors::{Inputs, Outputs, Outside, TensorInfo, outside};
 
 use std::sync::Arc;
@@ -122,11 +123,6 @@ pub struct Claim {
 /// `keccak256` of the concatenated input commitments: what an order names.
 pub fn input_digest(commitments: &[Bytes]) -> B256 {
     keccak256(commitments.iter().flat_map(|c| c.iter().copied()).collect::<Vec<u8>>())
-}
-
-/// An output as the contracts take it: cells as big-endian 16-bit integers, and behind them the number of clamps as one of 32 bits.
-pub fn output_bytes(cells: &[i16], clamps: u32) -> Bytes {
-    cells.iter().flat_map(|cell| cell.to_be_bytes()).chain(clamps.to_be_bytes()).collect::<Vec<u8>>().into()
 }
 
 /// How far a proof is.

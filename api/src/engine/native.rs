@@ -101,7 +101,9 @@ impl NativeEngine {
     /// Adds a model. `id`: its id on chain; its model commitment where it is not listed. `seller` has its proving key.
     pub fn add(&mut self, id: Option<B256>, seller: Seller, key: BuyerKey) -> Result<&ModelInfo, AddModelError> {
         let model = &seller.package.model;
-        if key.model.shape.digest != model.shape.digest || key.model.weights != model.weights || key.model.srs != model.srs {
+        let same = key.model.shape.digest == model.shape.digest && key.model.weights == model.weights && key.model.srs == model.srs;
+        // the key that proofs are verified with is the prover's, and not just one that somebody says is the model's
+        if !same || key.model.tables != model.tables || seller.verifying_key() != Some(&key.wrap) {
             return Err(AddModelError::WrongKey);
         }
         let id = id.unwrap_or_else(|| model.commitment().into());
@@ -211,11 +213,9 @@ impl Engine for NativeEngine {
         let opening = open(seller, input)?;
         let Shape { architecture, system, .. } = seller.shape();
         let trace = seller.execute(&opening).map_err(from_prove)?;
-        let output = trace.output(architecture, system);
         Ok(Execution {
-            // columns that can be an output are 16 bits wide
-            output_cells: output.iter().map(|y| *y as i16).collect(),
-            output_real: dequantise_output(architecture, &output).concat(),
+            output_cells: trace.output_cells(architecture, system),
+            output_real: dequantise_output(architecture, &trace.output(architecture, system)).concat(),
             clamps: trace.clamps(architecture, system),
             clamped: clamped(seller.shape(), &seller.package.metadata.layer_names, &trace),
             input_commitments: points(&seller.commit_input(&opening).map_err(from_prove)?),

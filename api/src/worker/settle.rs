@@ -56,7 +56,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
     let funding = funding(state, job, chain_job).await?;
     let inference = Inference {
         inputCommitments: job.input_commitments.iter().flat_map(|c| c.iter().copied()).collect(),
-        output: output_bytes(&job.output_cells, job.clamps),
+        output: output_bytes(&job.output_cells, job.clamps).into(),
         proof: proof.into(),
     };
     let call = async { Ok(market(state)?.settle_call(&funding, inference, late).await?) };

@@ -300,7 +300,7 @@ async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
         split: market.split(w.model.id).await.unwrap().to_vec(),
         inference: Inference {
             inputCommitments: done.input_commitments.concat().repeat(64).into(),
-            output: output_bytes(&cells, 0),
+            output: output_bytes(&cells, 0).into(),
             proof: vec![1].into(),
         },
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy::primitives::{Address, B256, U256};
 use assay_api::chain::{Wanted, account, check_order};
 use assay_api::config::{ServeConfig, Terms};
-use assay_api::engine::native::NativeEngine;
+use assay_api::engine::native::{AddModelError, NativeEngine};
 use assay_api::engine::{Cancel, Claim, Engine, EngineError, InputOpening, ModelInfo, input_digest};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
@@ -15,7 +15,7 @@ use assay_circuits::shape::Shape;
 use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::Seller;
 use assay_prover::srs::Srs;
-use assay_prover::wrap::{System, WrapProvingKey};
+use assay_prover::wrap::{System, WrapProvingKey, WrapVerifyingKey};
 use serde_json::json;
 
 use crate::fake::{get, post};
@@ -35,6 +35,26 @@ fn seller(wrap: System) -> (Seller, BuyerKey) {
     };
     let key = BuyerKey::new(&package, proving.verifying_key(), wrap == System::Groth16);
     (Seller::new(package, srs).unwrap().with_wrap_key(proving), key)
+}
+
+/// PC9: what is served is verified with the prover's own key, and not with one that is said to be the model's.
+#[test]
+fn a_key_that_is_not_the_provers_is_refused() {
+    for wrap in System::ALL {
+        let (one, mut key) = seller(wrap);
+        let (other, false_key) = seller(wrap);
+        match &mut key.wrap {
+            WrapVerifyingKey::Universal(wrap) => wrap.commitments.swap(0, 1),
+            WrapVerifyingKey::Groth16(_) => key.wrap = false_key.wrap.clone(),
+        }
+        let mut engine = NativeEngine::new();
+        assert!(matches!(engine.add(None, one, key), Err(AddModelError::WrongKey)), "{wrap}");
+        let package = other.package;
+        let key = BuyerKey::new(&package, false_key.wrap, false);
+        let keyless = Seller::new(package, other.srs).unwrap();
+        assert!(matches!(engine.add(None, keyless, key), Err(AddModelError::WrongKey)), "{wrap}, without a proving key");
+        assert!(engine.models().is_empty());
+    }
 }
 
 fn input(model: &ModelInfo) -> InputOpening {

@@ -63,6 +63,11 @@ impl Trace {
         joined
     }
 
+    /// [`Self::output`] as proofs state it, in 16 bits: a column that can be an output is no wider. Of a trace that no execution gives, the low 16 bits.
+    pub fn output_cells(&self, arch: &Architecture, system: &System) -> Vec<i16> {
+        self.output(arch, system).iter().map(|y| *y as i16).collect()
+    }
+
     /// The network's outputs, one tensor after the other in the user's order, for one inference after the other.
     pub fn output(&self, arch: &Architecture, system: &System) -> Vec<i32> {
         let columns: Vec<(&[i32], usize)> = arch

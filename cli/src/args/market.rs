@@ -48,8 +48,8 @@ pub struct DeployArgs {
   assay publish model.assay --rpc http://127.0.0.1:8545 --market 0x…
   assay publish model.assay --key model.x64s.key --rpc http://127.0.0.1:8545 --market 0x…
 
-The key is proposed to the market's key registry and attested if the account is one of its attestors; the model is
-registered, and the account gets its token. Doing it again does nothing that is done already.")]
+The key is recomputed, proposed to the market's key registry, and attested if the account is one of its attestors; the
+model is registered, and the account gets its token. Doing it again does nothing that is done already.")]
 pub struct PublishArgs {
     /// The package
     #[arg(value_name = "MODEL.assay")]
@@ -71,6 +71,33 @@ pub struct PublishArgs {
     /// The prover's share of revenue, in 1/10,000; the rest is the owner's
     #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub prover_bps: u16,
+    #[command(flatten)]
+    pub srs: SrsArg,
+}
+
+/// `assay attest`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  export ASSAY_PRIVATE_KEY=0x…
+  assay attest 0x… --model model.key --srs ceremony.srs --rpc http://127.0.0.1:8545 --market 0x…
+
+An attestor says that the key which is proposed under KEYHASH is its shape's. The key is derived from the model's
+description in the file and from the SRS, and attested if it has this hash. A Groth16 key cannot be derived: it is attested
+as a development key, which registries for real money refuse.")]
+pub struct AttestArgs {
+    /// Hash of the proposed key
+    #[arg(value_name = "KEYHASH")]
+    pub key_hash: B256,
+    /// Where the model's description is: its buyers' key, or a package for one inference with the universal wrap
+    #[arg(long, value_name = "MODEL.assay|KEY")]
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// InferenceMarket, which names the key registry
+    #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET")]
+    pub market: Address,
+    #[command(flatten)]
+    pub srs: SrsArg,
 }
 
 /// `assay serve`.

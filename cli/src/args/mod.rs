@@ -2,8 +2,9 @@
 
 mod market;
 
-pub use market::{DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
+pub use market::{AttestArgs, DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
 
+use alloy::primitives::B256;
 use assay_prover::wrap::System;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,7 +20,7 @@ use std::path::PathBuf;
     after_help = "\
 A first round trip:
   assay compile model.onnx --calibrate inputs.json -o model.assay
-  assay setup model.assay                             # writes model.pk and model.key
+  assay setup model.assay                             # writes model.pk, and model.key for buyers
   assay prove model.assay --input input.json -o proof.json
   assay verify proof.json --model model.key
 
@@ -64,6 +65,8 @@ pub enum Command {
     Deploy(DeployArgs),
     /// List a model on chain: propose its key, attest it where allowed, register its weights
     Publish(PublishArgs),
+    /// Attest a proposed key: derive it, compare, sign
+    Attest(AttestArgs),
     /// Serve proofs over HTTP
     Serve(ServeArgs),
     /// Buy a proven inference: quote, escrow, proof, check
@@ -266,6 +269,8 @@ pub struct SetupArgs {
   assay prove model.assay --input input.json -o proof.json --inner         # no key needed; not zero-knowledge
   assay prove model.assay --input inputs.json -o proof.json --batch 64     # 64 inferences, with the keys of that batch
 
+Where there are no files of keys, those of the universal wrap are derived: they follow from the package and the SRS.
+
 The proof file holds the claim (model, context, input commitments, output) and the proof. The input is committed to with
 fresh blinding, so that the proof says nothing about it; with --public-input anybody who knows the input can check it.
 A batch takes as many inputs as it has inferences, from files with several samples or from several --input; where there
@@ -309,9 +314,10 @@ pub struct ProveArgs {
   assay verify proof.json --model model.key
   assay verify proof.json --model model.key --context 0x… --input input.json
 
-Exit code 0: the proof holds. 1: it does not. The key is trusted: `assay verify-key` checks it. What the proof says is
-printed, so look at it: a valid proof of another output, in another context, is a valid proof. --context and --input
-demand theirs.")]
+Exit code 0: the proof holds. 1: it does not. Of the key nothing is believed that follows from the model's description and
+the SRS: it is recomputed, and kept in the cache folder for the next time. The SRS is the one that --srs names. What the
+proof says is printed, so look at it: a valid proof of another output, in another context or of another model is a valid
+proof. --context, --input and --model-commitment demand theirs.")]
 pub struct VerifyArgs {
     /// The proof file
     #[arg(value_name = "PROOF")]
@@ -322,6 +328,9 @@ pub struct VerifyArgs {
     /// Demand this context, as for `assay prove`
     #[arg(long, value_name = "HEX|TEXT")]
     pub context: Option<String>,
+    /// Demand this model, by the commitment that its owner published: 0x and 64 hex digits
+    #[arg(long, value_name = "HEX")]
+    pub model_commitment: Option<B256>,
     /// Demand this input; it must be a public one. For a batch, several samples or several times, as for `assay prove`;
     /// where inputs are separate, those of the first inferences will do
     #[arg(long, value_name = "INPUT")]

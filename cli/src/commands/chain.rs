@@ -1,9 +1,10 @@
 //! `assay deploy` and `assay publish`, and what the other chain commands share.
 
-use crate::args::{DeployArgs, PublishArgs, RevokeArgs};
+use crate::args::{AttestArgs, DeployArgs, PublishArgs, RevokeArgs};
 use crate::batch;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
+use crate::trust::Checked;
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256, Uint};
 use alloy::rpc::types::{Filter, TransactionReceipt};
@@ -13,8 +14,9 @@ use assay_api::chain::abi::{InferenceMarket, KeyRegistry, ModelRegistry, Payee, 
 use assay_api::chain::deploy::{DeployOptions, OWNER, PROVER, deploy as deploy_contracts};
 use assay_api::chain::{ChainError, Rpc, account};
 use assay_api::terms::{Order, model_id};
+use assay_circuits::batch::Batch;
 use assay_prover::key::PublicModel;
-use assay_prover::package::BuyerKey;
+use assay_prover::package::hex;
 use assay_prover::srs::Srs;
 use serde_json::json;
 use std::path::Path;
@@ -94,15 +96,16 @@ fn split(prover_bps: u16) -> Vec<Payee> {
     shares.into_iter().filter(|(_, bps)| *bps > 0).map(|(account, bps)| Payee { account, bps }).collect()
 }
 
-/// Proposes and attests the key, registers the model; what is done already is left as it is.
+/// Proposes and attests a key that was recomputed, registers the model; what is done already is left as it is.
 pub async fn publish_model(
     rpc: &Rpc,
     seller: &PrivateKeySigner,
     attestor: &PrivateKeySigner,
     market: Address,
-    key: &BuyerKey,
+    checked: &Checked,
     card: Card,
 ) -> Outcome<Published> {
+    let key = &checked.key;
     let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
     let model: &PublicModel = &key.model;
@@ -146,9 +149,11 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
         return Err(Failure::message(Exit::Io, text));
     }
     let key = files::checked_key(ui, &path, &package)?;
-    files::warn_key(ui, &key);
+    let checked = Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&path, e))?;
+    let key = &checked.key;
+    files::warn_key(ui, key);
     let card = Card { uri: args.uri, royalty_bps: args.royalty_bps, prover_bps: args.prover_bps };
-    let done = ui.phase_async("publish", publish_model(&rpc, &seller, &seller, args.market, &key, card)).await?;
+    let done = ui.phase_async("publish", publish_model(&rpc, &seller, &seller, args.market, &checked, card)).await?;
     if let Some(why) = &done.attestation {
         ui.warn(why);
     }
@@ -156,22 +161,74 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let gas = done.receipt.as_ref().map(|r| r.gas_used);
     let status = format!("{:?}", done.status).to_lowercase();
     let text = format!(
-        "model {}{}\nkey   {} ({status}), for proofs of {}, {} wrap",
+        "model {}{}\nkey   {} ({status}), for proofs of {}, {} wrap\n      {}",
         done.model,
         gas.map_or(" (listed before)".to_owned(), |g| format!(" ({g} gas)")),
         done.key_hash,
         batch::text(batch),
-        key.wrap.system()
+        key.wrap.system(),
+        checked.text()
     );
     ui.finish(
         json!({
-            "model": done.model, "key_hash": done.key_hash, "wrap": key.wrap.system().name(), "inferences": batch.inferences(), "separate_inputs": batch.is_separate(),
-            "key_status": status, "attestation": done.attestation, "gas": gas,
+            "model": done.model, "key_hash": done.key_hash, "wrap": key.wrap.system().name(), "wrap_recomputed": checked.has_recomputed_wrap(),
+            "inferences": batch.inferences(), "separate_inputs": batch.is_separate(), "key_status": status, "attestation": done.attestation, "gas": gas,
             "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
         }),
         text,
     );
     Ok(())
+}
+
+/// Attests a proposed key, once it was derived and is the one.
+pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
+    let (rpc, attestor) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+    let model = files::model(ui, &args.model)?;
+    let checked = Checked::of_model(ui, model, Batch::ONE, args.srs.srs.as_deref()).map_err(|e| files::name(&args.model, e))?;
+    let key = &checked.key;
+    files::warn_key(ui, key);
+    let hash = B256::from(key.wrap.hash(&key.model));
+    if hash != args.key_hash {
+        let text = format!("the key of {} is {hash}, not {}: do not attest that one for this model", args.model.display(), args.key_hash);
+        return Err(Failure::message(Exit::Failed, text));
+    }
+    let development = key.is_development();
+    let (status, attested) = ui.phase_async("attest", attest_proposed(&rpc, &attestor, args.market, hash, development)).await?;
+    let status = format!("{status:?}").to_lowercase();
+    let done = if attested { "attested" } else { "not attested, and no longer needed:" };
+    let batch = key.model.shape.batch;
+    ui.finish(
+        json!({
+            "key_hash": hash, "key_status": status, "attested": attested, "wrap": key.wrap.system().name(),
+            "wrap_recomputed": checked.has_recomputed_wrap(), "shape_digest": hex(&key.model.shape.model_digest), "srs_id": hex(&key.model.srs.id), "inferences": batch.inferences(),
+            "separate_inputs": batch.is_separate(), "development": development,
+        }),
+        format!("{done} {hash} ({status}), for proofs of {}, {} wrap\n{}", batch::text(batch), key.wrap.system(), checked.text()),
+    );
+    Ok(())
+}
+
+/// Sends the attestation of a key that is proposed; doing it again does nothing. Returns the key's status, and whether this account has attested it.
+async fn attest_proposed(
+    rpc: &Rpc,
+    attestor: &PrivateKeySigner,
+    market: Address,
+    hash: B256,
+    development: bool,
+) -> Outcome<(KeyRegistry::Status, bool)> {
+    let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
+    let attested = KeyRegistry::attestedCall { keyHash: hash, attestor: attestor.address() };
+    let refused = |text: &str| Err(Failure::message(Exit::Failed, format!("the key {hash} {text}")));
+    match rpc.call(keys, &KeyRegistry::keyCall { keyHash: hash }).await?.status {
+        KeyRegistry::Status::Unknown => refused("is not proposed in this registry: `assay publish` proposes it"),
+        KeyRegistry::Status::Vetoed => refused("was vetoed by an attestor"),
+        KeyRegistry::Status::Frozen => refused("is frozen: two proofs under it contradict each other"),
+        status if rpc.call(keys, &attested).await? => Ok((status, true)),
+        _ => {
+            let status = account::attest_key(rpc, attestor, keys, hash, development).await?;
+            Ok((status, rpc.call(keys, &attested).await?))
+        }
+    }
 }
 
 /// Reads an order, or the quote's answer that holds one.

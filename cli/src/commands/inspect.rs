@@ -6,6 +6,8 @@ use crate::files::{self, ModelFile};
 use crate::ui::Ui;
 use assay_api::engine::{TensorInfo, native};
 use assay_circuits::model::{Architecture, Function, Instruction, Layer, Rule};
+use assay_circuits::scalar::VerifyError;
+use assay_circuits::soundness::{self, Term, Wrap};
 use assay_circuits::{plonk, wrap};
 use assay_prover::key::PublicModel;
 use assay_prover::package::{BuyerKey, Metadata, hex};
@@ -61,21 +63,36 @@ fn describe(metadata: &Metadata, model: &PublicModel, wrap: System) -> Value {
         "log_chunk": shape.layout.log_chunk,
         "inferences": shape.batch.inferences(), "separate_inputs": shape.batch.is_separate(),
         "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
-        "soundness_bits": shape.soundness_bits(), "proof_bytes": WrappedProof::byte_len(shape, wrap), "wrap": wrap.name(), "layers": layers,
+        "proof_bytes": WrappedProof::byte_len(shape, wrap), "wrap": wrap.name(), "layers": layers,
     })
 }
 
 fn key_fields(key: &BuyerKey) -> Value {
-    json!({ "hash": hex(&key.wrap.hash(&key.model)), "contract_bytes": key.wrap.contract_bytes(&key.model).len(), "development": key.is_development() })
+    json!({ "hash": hex(&key.wrap.hash(&key.model)), "recomputed": false, "contract_bytes": key.wrap.contract_bytes(&key.model).len(), "development": key.is_development() })
 }
 
-/// Rows or constraints of the wrap's circuit.
-fn wrap_size(model: &PublicModel, wrap: System) -> Option<usize> {
+/// Rows or constraints of the wrap's circuit, and what they mean for the soundness error. Errors: a shape whose circuit would be too large.
+fn wrap_size(model: &PublicModel, wrap: System) -> Result<(usize, Wrap), VerifyError> {
     let (shape, srs_id) = (&model.shape, &model.srs.id);
-    match wrap {
-        System::Universal => plonk::Circuit::new(shape, srs_id).ok().map(|circuit| circuit.used_rows),
-        System::Groth16 => wrap::constraints(shape, srs_id).ok().map(|constraints| constraints.a.len()),
-    }
+    Ok(match wrap {
+        System::Universal => {
+            let circuit = plonk::Circuit::new(shape, srs_id)?;
+            (circuit.used_rows, Wrap::Universal { log_rows: circuit.log_rows })
+        }
+        System::Groth16 => (wrap::constraints(shape, srs_id)?.a.len(), Wrap::Groth16),
+    })
+}
+
+/// The soundness error's terms.
+fn soundness_fields(terms: &[Term]) -> Value {
+    let terms: Vec<Value> =
+        terms.iter().map(|term| json!({ "name": term.name, "degree": term.formula, "log2": rounded(term.degree.log2()) })).collect();
+    json!(terms)
+}
+
+/// With two digits.
+fn rounded(value: f64) -> f64 {
+    (100.0 * value).round() / 100.0
 }
 
 fn plain(value: &Value) -> String {
@@ -112,7 +129,14 @@ pub fn inspect(ui: &Ui, args: InspectArgs) -> Outcome {
     if let Some(fields) = object.as_object_mut() {
         fields.insert("kind".into(), json!(kind));
         fields.insert("bytes".into(), json!(files::size(&args.file)));
-        fields.insert(format!("wrap_{}", wrap.unit()), json!(wrap_size(model, wrap)));
+        let size = wrap_size(model, wrap);
+        fields.insert(format!("wrap_{}", wrap.unit()), json!(size.as_ref().ok().map(|(size, _)| size)));
+        if let Ok((_, wrap)) = size {
+            let terms = soundness::terms(&model.shape, wrap);
+            fields.insert("soundness_bits".into(), json!(soundness::bits(&terms)));
+            fields.insert("soundness_bits_of_challenges".into(), json!(rounded(soundness::bits_of_challenges(&terms))));
+            fields.insert("soundness".into(), soundness_fields(&terms));
+        }
         fields.insert("key".into(), key.map_or(Value::Null, |k| key_fields(k)));
     }
     match key {
@@ -126,6 +150,11 @@ pub fn inspect(ui: &Ui, args: InspectArgs) -> Outcome {
         for tensor in tensors {
             let _ = writeln!(text, "{}", tensor_text(kind, &tensor));
         }
+    }
+    let _ = writeln!(text, "soundness: values of a challenge that let a false statement pass, as log2; docs/security.md");
+    for term in object.get("soundness").and_then(Value::as_array).into_iter().flatten() {
+        let field = |name: &str| term.get(name).map(plain).unwrap_or_default();
+        let _ = writeln!(text, "  {:<24} {:<22} {:>5}", field("name"), field("degree"), field("log2"));
     }
     let _ = writeln!(text, "layers");
     for layer in object.get("layers").and_then(Value::as_array).into_iter().flatten() {

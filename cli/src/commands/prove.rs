@@ -1,5 +1,6 @@
 //! `assay run`, `assay prove`, `assay verify`.
 
+use super::keys;
 use crate::args::{ProveArgs, RunArgs, VerifyArgs};
 use crate::batch;
 use crate::clamp;
@@ -7,10 +8,12 @@ use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
 use crate::proof_file::{self, Kind, ProofFile};
+use crate::trust::{self, Checked};
 use crate::ui::Ui;
 use alloy::primitives::Bytes;
 use assay_api::engine::Outputs;
 use assay_api::engine::native::{clamped, context_scalar};
+use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
 use assay_circuits::shape::Shape;
 use assay_prover::control::Phase;
@@ -19,9 +22,9 @@ use assay_prover::package::{BuyerKey, FileError, Package, hex, read_proving_key}
 use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
-use assay_prover::wrap::WrapProvingKey;
+use assay_prover::wrap::{System, WrapProvingKey, WrapVerifyingKey};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Runs the exact executor on every sample of a file.
 pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
@@ -60,6 +63,26 @@ pub fn buyer_key(ui: &Ui, path: &Path, pk: &Path, package: &Package) -> Outcome<
     files::checked_key(ui, &key, package)
 }
 
+/// Where the keys of wrapped proofs come from.
+enum Keys {
+    /// Files that `assay setup` wrote.
+    Files(PathBuf, Box<BuyerKey>),
+    /// The package and the SRS: universal keys need no file.
+    Derived,
+}
+
+impl Keys {
+    fn find(ui: &Ui, args: &ProveArgs, package: &Package, batch: Batch) -> Outcome<Self> {
+        let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, batch, args.wrap.wrap));
+        let there = pk.exists() || files::beside(&pk, "key").exists();
+        if args.pk.is_none() && args.wrap.wrap == System::Universal && !there {
+            return Ok(Self::Derived);
+        }
+        let key = buyer_key(ui, &args.model, &pk, package)?;
+        Ok(Self::Files(pk, Box::new(key)))
+    }
+}
+
 /// The proving key that belongs to a buyer's key.
 pub fn proving_key(ui: &Ui, pk: &Path, key: &BuyerKey, srs: &Srs) -> Outcome<WrapProvingKey> {
     let proving = ui.phase("read proving key", |_| match read_proving_key(pk, &key.model, srs) {
@@ -77,20 +100,31 @@ pub fn proving_key(ui: &Ui, pk: &Path, key: &BuyerKey, srs: &Srs) -> Outcome<Wra
 /// Proves one inference, or a batch, and writes the proof file.
 pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let context = proof_file::context(args.context.as_deref())?;
-    let package = files::package(ui, &args.model)?;
+    let mut package = files::package(ui, &args.model)?;
     let samples = batch::samples(&args.input, &package.model.shape.architecture)?;
     let outside = clamp::check(ui, &package.model.shape.architecture, &samples, args.clamping.allow_clamping)?;
     let asked = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
-    let pk = args.pk.clone().unwrap_or_else(|| batch::proving_key(&args.model, asked, args.wrap.wrap));
-    let key = if args.inner { None } else { Some(buyer_key(ui, &args.model, &pk, &package)?) };
-    let batch = key.as_ref().map_or(asked, |key| key.model.shape.batch);
+    let keys_from = if args.inner { None } else { Some(Keys::find(ui, &args, &package, asked)?) };
+    let batch = if let Some(Keys::Files(_, key)) = &keys_from { key.model.shape.batch } else { asked };
     let cells = batch::cells(&package.model.shape.architecture, &samples, batch)?;
     if samples.len() < batch.inferences() {
         ui.warn(format!("{} inputs for {}: the last one fills the proof up", samples.len(), batch::text(batch)));
     }
-    let log = key.as_ref().map_or(package.model.shape.layout.log_chunk, |key| key.wrap.srs_log(&key.model.shape));
-    let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, log)?;
-    let keys = key.map(|key| Ok::<_, Failure>((proving_key(ui, &pk, &key, &srs)?, key))).transpose()?;
+    let named = args.srs.srs.as_deref();
+    let (srs, keys) = match keys_from {
+        None => (files::srs_of(ui, named, &package.model.srs, package.model.shape.layout.log_chunk)?, None),
+        Some(Keys::Files(pk, key)) => {
+            let srs = files::srs_of(ui, named, &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
+            let proving = proving_key(ui, &pk, &key, &srs)?;
+            (srs, Some((proving, *key)))
+        }
+        Some(Keys::Derived) => {
+            package.model = package.model.batched(batch)?;
+            let srs = keys::srs(ui, named, &package, System::Universal)?;
+            let made = ui.phase("derive keys", |_| keys::make(&package, &srs, System::Universal))?;
+            (srs, Some(made))
+        }
+    };
     let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::on_device(srs))?.batched(batch)?))?;
     let shape = seller.shape();
     let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
@@ -152,6 +186,8 @@ fn check_input(ui: &Ui, args: &VerifyArgs, model: &PublicModel, file: &ProofFile
     let samples = batch::samples(&args.input, &shape.architecture)?;
     let cells = batch::cells(&shape.architecture, &samples, batch)?;
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &model.srs, shape.layout.log_chunk)?;
+    // with false powers another input could have this commitment
+    ui.phase("check SRS", |_| srs.check())?;
     let committed = InputOpening::public(shape, cells).commit(shape, &srs)?;
     let have: Vec<Bytes> = committed.commitments.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect();
     let checked = if batch.is_separate() { have.len() / batch.inferences() * samples.len() } else { have.len() };
@@ -161,34 +197,63 @@ fn check_input(ui: &Ui, args: &VerifyArgs, model: &PublicModel, file: &ProofFile
     Err(Failure::message(Exit::Failed, "the proof is about another input, or about a private one"))
 }
 
+/// What a proof is verified with, once nothing of it is believed that can be recomputed.
+struct Verifier {
+    model: PublicModel,
+    key: Option<Checked>,
+}
+
+impl Verifier {
+    fn new(ui: &Ui, srs: Option<&Path>, kind: Kind, batch: Batch, model: ModelFile) -> Outcome<Self> {
+        if kind == Kind::Inner {
+            let model = match model {
+                ModelFile::Key(key) => key.model,
+                ModelFile::Package(package, _) => package.model,
+            };
+            trust::tables(ui, &model, srs)?;
+            return Ok(Self { model, key: None });
+        }
+        let key = Checked::of_model(ui, model, batch, srs)?;
+        Ok(Self { model: key.key.model.clone(), key: Some(key) })
+    }
+
+    fn wrap(&self) -> Option<&WrapVerifyingKey> {
+        self.key.as_ref().map(|checked| &checked.key.wrap)
+    }
+
+    fn is_development(&self) -> bool {
+        self.key.as_ref().map_or(self.model.srs.development, |checked| checked.key.is_development())
+    }
+}
+
 /// Verifies a proof file.
 pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let wanted = args.context.as_deref().map(|text| proof_file::context(Some(text))).transpose()?;
     let model = files::model(ui, &args.model)?;
-    let (model, key) = match &model {
-        ModelFile::Key(key) => (&key.model, Some(&**key)),
-        ModelFile::Package(package, key) => (&package.model, key.as_deref()),
-    };
     let file = ProofFile::read(&args.proof)?;
-    ui.phase("verify", |_| file.verify(model, key.map(|k| &k.wrap))).context("the proof does not hold")?;
+    let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));
+    let batch = batch.context("the proof does not hold")?;
+    let verifier = Verifier::new(ui, args.srs.srs.as_deref(), file.kind, batch, model).map_err(|e| files::name(&args.model, e))?;
+    ui.phase("verify", |_| file.verify(&verifier.model, verifier.wrap())).context("the proof does not hold")?;
     if wanted.is_some_and(|context| context != file.context) {
         return Err(Failure::message(Exit::Failed, format!("the proof is valid and bound to another context, {}", file.context)));
     }
-    if !args.input.is_empty() {
-        check_input(ui, &args, model, &file)?;
+    if args.model_commitment.is_some_and(|commitment| commitment != file.model_commitment) {
+        return Err(Failure::message(Exit::Failed, format!("the proof is valid and of another model, {}", file.model_commitment)));
     }
-    let development = match (file.kind, key) {
-        (Kind::Wrapped, Some(key)) => key.is_development(),
-        _ => model.srs.development,
-    };
+    if !args.input.is_empty() {
+        check_input(ui, &args, &verifier.model, &file)?;
+    }
+    let development = verifier.is_development();
     if development {
         ui.warn("development key or SRS: anybody who made it can forge proofs, so this one shows nothing");
     }
     let text = format!(
-        "valid: {} proof of {} of the model {}\ncontext {}\n{}\nclamps  {}\nverified in {:.1} ms",
+        "valid: {} proof of {} of the model {}\n{}context {}\n{}\nclamps  {}\nverified in {:.1} ms",
         if file.kind == Kind::Wrapped { "a wrapped" } else { "an inner (not zero-knowledge)" },
-        batch::text(batch::of(file.inferences, file.separate_inputs)?),
+        batch::text(batch),
         file.model_commitment,
+        verifier.key.as_ref().map(|checked| format!("key     {}\n", checked.text())).unwrap_or_default(),
         file.context,
         outputs("output  ", &file),
         if file.clamps == 0 {
@@ -201,7 +266,8 @@ pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     ui.finish(
         json!({
             "valid": true, "kind": file.kind, "proof_bytes": file.proof.len(), "development": development, "model_commitment": file.model_commitment,
-            "key_hash": file.key_hash, "inferences": file.inferences, "separate_inputs": file.separate_inputs, "context": file.context,
+            "key_hash": file.key_hash, "wrap_recomputed": verifier.key.as_ref().map(Checked::has_recomputed_wrap),
+            "srs_id": hex(&verifier.model.srs.id), "inferences": file.inferences, "separate_inputs": file.separate_inputs, "context": file.context,
             "input_commitments": file.input_commitments, "output": file.output, "clamps": file.clamps,
             "output_data": file.output_data,
         }),

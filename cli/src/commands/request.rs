@@ -36,6 +36,8 @@ pub struct Opened {
     pub commitments: Vec<Bytes>,
     /// How many elements are outside the published range.
     pub outside: usize,
+    /// Whether the key of the wrap was derived; else it is its maker's word.
+    pub wrap_recomputed: bool,
 }
 
 /// Reads an input and commits to it. One outside the published range is refused, before anything is paid, unless that is allowed.
@@ -48,12 +50,13 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, pub
     let outside = clamp::check(ui, &shape.architecture, std::slice::from_ref(&sample), allow_clamping)?;
     let cells = quantise_input(&shape.architecture, &sample)?.cells;
     let srs = files::srs_of(ui, srs, &key.model.srs, key.wrap.srs_log(shape))?;
-    ui.phase("recompute key", |_| key.recompute(&srs))?;
+    let wrap_recomputed = ui.phase("recompute key", |_| key.recompute(&srs))?.wrap;
     let opening = if public { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
     let committed = ui.phase("commit input", |_| opening.commit(shape, &srs))?;
     Ok(Opened {
         data: sample.concat(),
         outside,
+        wrap_recomputed,
         blinding: if public { Vec::new() } else { opening.blinding.iter().map(|b| encode::fr_word(b).into()).collect() },
         commitments: committed.commitments.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect(),
     })
@@ -190,7 +193,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         json!({
             "output_data": file.output_data, "output": file.output, "prediction": done.id, "job": job, "state": done.state, "price": price,
             "fund_gas": gas, "transactions": done.transactions, "proof_bytes": file.proof.len(), "context": context, "file": args.output,
-            "verified": true, "development": key.is_development(), "outside": opened.outside, "clamped": done.clamped,
+            "verified": true, "wrap_recomputed": opened.wrap_recomputed, "development": key.is_development(), "outside": opened.outside, "clamped": done.clamped,
             "clamps": file.clamps,
         }),
         format!("{}", json!({ "output_data": file.output_data })),

@@ -6,6 +6,7 @@ use crate::batch::{self, BatchError};
 use crate::device;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
+use crate::trust::Checked;
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
 use assay_api::chain::Rpc;
@@ -82,14 +83,24 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
     Ok(Some((config, listing)))
 }
 
-/// Adds one package with its keys to the engine. Returns the id under which it is served.
-async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, listing: Option<&Listing>) -> Outcome<B256> {
+/// A model that is served.
+struct Added {
+    id: B256,
+    /// Whether its wrap's key was derived.
+    recomputed: bool,
+}
+
+/// Adds one package with its keys to the engine.
+async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, listing: Option<&Listing>) -> Outcome<Added> {
     let package = files::package(ui, path)?;
     let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
     let key = prove::buyer_key(ui, path, &pk, &package)?;
     if key.model.shape.batch != Batch::ONE {
         return Err(files::name(path, BatchError::NotSingle { inferences: key.model.shape.batch.inferences() }.into()));
     }
+    let checked = Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&files::beside(&pk, "key"), e))?;
+    let recomputed = checked.has_recomputed_wrap();
+    let key = checked.key;
     let commitment = B256::from(package.model.commitment());
     let id = match listing {
         None => None,
@@ -106,7 +117,8 @@ async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, 
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
     let proving = prove::proving_key(ui, &pk, &key, &srs)?;
     let seller = ui.phase("prepare", |_| Seller::new(package, device::on_device(srs)))?.with_wrap_key(proving);
-    Ok(engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id)
+    let id = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id;
+    Ok(Added { id, recomputed })
 }
 
 /// Serves until a signal.
@@ -115,10 +127,12 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
         return Err(Failure::message(Exit::Usage, "nothing to serve: pass --free, or --rpc and --market"));
     }
     let chain = chain_config(&args).await?;
-    let mut engine = NativeEngine::new();
+    let (mut engine, mut derived) = (NativeEngine::new(), Vec::new());
     for path in packages(&args.models)? {
-        let id = add(ui, &args, &mut engine, &path, chain.as_ref().map(|(_, listing)| listing)).await?;
-        ui.line(format!("{} as {id}", path.display()));
+        let Added { id, recomputed } = add(ui, &args, &mut engine, &path, chain.as_ref().map(|(_, listing)| listing)).await?;
+        let key = if recomputed { "" } else { ", under a Groth16 key that is its maker's word" };
+        ui.line(format!("{} as {id}{key}", path.display()));
+        derived.push(recomputed);
     }
     let mut config = ServeConfig::free(&args.data);
     config.bind = args.bind;
@@ -126,7 +140,9 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     config.jobs_max = args.jobs_max;
     config.chain = chain.map(|(config, _)| config);
     config.operator_token = args.operator_token;
-    let models: Vec<_> = engine.models().iter().map(|m| json!({ "id": m.id, "name": m.name })).collect();
+    let served = engine.models();
+    let models = served.iter().zip(derived);
+    let models: Vec<_> = models.map(|(m, recomputed)| json!({ "id": m.id, "name": m.name, "wrap_recomputed": recomputed })).collect();
     let ready = |address: std::net::SocketAddr| {
         if ui.json {
             // a server's one object comes when it is ready, since scripts wait for that

@@ -48,8 +48,9 @@ fn a_joint_batch_round_trip() {
     assert!(several.contains("3 inputs and one is needed") && several.contains("--batch"), "{several}");
     let too_many = fails(3, ["prove", s(&package), "--input", s(&five), "-o", s(&proof), "--batch", "4"]);
     assert!(too_many.contains("5 inputs") && too_many.contains("4 inferences"), "{too_many}");
-    let missing = fails(4, ["prove", s(&package), "--input", s(&three), "-o", s(&proof), "--batch", "4", "--separate"]);
-    assert!(missing.contains("digits.x4s.pk") && missing.contains("assay setup"), "{missing}");
+    let groth16 = ["--batch", "4", "--separate", "--wrap", "groth16"];
+    let missing = fails(4, [&["prove", s(&package), "--input", s(&three), "-o", s(&proof)], &groth16[..]].concat());
+    assert!(missing.contains("digits.x4s.groth16.pk") && missing.contains("assay setup"), "{missing}");
     assert!(!proof.exists());
 
     let output = assay(["prove", s(&package), "--input", s(&three), "-o", s(&proof), "--batch", "4", "--public-input"]);

@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "",
     "compile",
     "inspect",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 20] = [
     "srs show",
     "deploy",
     "publish",
+    "attest",
     "serve",
     "request",
     "revoke",

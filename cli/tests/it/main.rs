@@ -4,6 +4,7 @@ mod bad_input;
 mod batch;
 mod clamping;
 mod demo;
+mod forged;
 mod help;
 mod kill;
 mod round_trip;

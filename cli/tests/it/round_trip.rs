@@ -91,6 +91,11 @@ fn hold_and_bind(wrap: &str, key: &Path, by: &[&Path]) {
         let checked = json(0, ["verify", s(&proof), "--model", s(by), "--context", "an order"]);
         assert_eq!(checked["valid"], true);
         assert_eq!(checked["development"], true);
+        assert_eq!(checked["wrap_recomputed"], wrap == "universal");
+        let text = String::from_utf8(assay(["verify", s(&proof), "--model", s(by)]).stdout).unwrap();
+        let whose =
+            if wrap == "universal" { "key     recomputed from the model's description" } else { "the groth16 key is its maker's word" };
+        assert!(text.contains(whose), "{text}");
         assert_eq!(checked["output_data"], made["output_data"]);
     }
     let other = json(1, ["verify", s(&proof), "--model", s(key), "--context", "another order"]);
@@ -122,12 +127,13 @@ fn inner_proofs_need_no_keys_and_say_what_they_are() {
     let report = compile("digits_cnn.onnx", &package);
     assert!(report["report"]["accuracy"]["top1_agreement"].as_f64().unwrap() > 0.98);
     let (proof, input) = (dir.path().join("proof.json"), fixture("digit_7.json"));
-    let missing = fails(4, ["prove", s(&package), "--input", s(&input), "-o", s(&proof)]);
+    let missing = fails(4, ["prove", s(&package), "--input", s(&input), "-o", s(&proof), "--wrap", "groth16"]);
     assert!(missing.contains("assay setup"), "{missing}");
     let output = assay(["prove", s(&package), "--input", s(&input), "-o", s(&proof), "--inner", "--public-input"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("not zero-knowledge") && text.contains("development SRS"), "{text}");
-    json(0, ["verify", s(&proof), "--model", s(&package), "--input", s(&input)]);
+    let checked = json(0, ["verify", s(&proof), "--model", s(&package), "--input", s(&input)]);
+    assert_eq!(checked["wrap_recomputed"], Value::Null, "an inner proof has no wrap");
     let context = fails(1, ["verify", s(&proof), "--model", s(&package), "--context", "other"]);
     assert!(context.contains("another context"), "{context}");
     let other = fails(1, ["verify", s(&proof), "--model", s(&model().with_extension("key"))]);
@@ -156,6 +162,13 @@ fn keys_are_recomputed_and_belong_to_one_model() {
     assert_eq!(shown["key"]["hash"], checked["key_hash"]);
     assert_eq!(shown["model_commitment"], checked["model_commitment"]);
     assert_eq!(json(0, ["inspect", s(&key)])["shape_digest"], checked["shape_digest"]);
+    assert_eq!(shown["key"]["recomputed"], false, "what a file says is only shown");
+    assert_eq!(shown["soundness_bits"], 100);
+    assert!(shown["soundness_bits_of_challenges"].as_f64().unwrap() > 140.0, "{shown}");
+    let names: Vec<&str> = shown["soundness"].as_array().unwrap().iter().map(|term| term["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"public data, χ") && names.contains(&"gates' quotient, y"), "{names:?}");
+    let text = String::from_utf8(assay(["inspect", s(model())]).stdout).unwrap();
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
 
     // the same network compiled again has other blinding: another commitment, and the first one's key is not its key
     let dir = tempfile::tempdir().unwrap();

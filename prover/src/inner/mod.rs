@@ -90,6 +90,10 @@ pub struct InnerProver<'a> {
 pub struct Proved {
     /// The hash of what was proven.
     pub statement: Fr,
+    /// The output's cells that it states.
+    pub output: Vec<i16>,
+    /// The number of clamps that it states.
+    pub clamps: u32,
     /// Commitments to the prover's chunks.
     pub witness: Vec<G1Affine>,
     /// Commitment to the mask, if hiding.
@@ -192,7 +196,7 @@ pub fn prove_with(
     })?;
     let input = Held::new(srs, input.clone());
 
-    let output: Vec<i16> = trace.output(&shape.architecture, &shape.system).iter().map(|y| *y as i16).collect();
+    let output = trace.output_cells(&shape.architecture, &shape.system);
     let clamps = trace.clamps(&shape.architecture, &shape.system);
     let statement = Statement {
         context,
@@ -257,5 +261,6 @@ pub fn prove_with(
         evaluation,
         mask: masked,
     };
-    Ok(Proved { statement, witness: committed.committed.commitments, mask: mask_commitment, proof, reduced, public, folded })
+    let witness = committed.committed.commitments;
+    Ok(Proved { statement, output, clamps, witness, mask: mask_commitment, proof, reduced, public, folded })
 }

@@ -20,7 +20,7 @@ use assay_circuits::Fr;
 use assay_circuits::plonk::{ADVICE, FIXED, WIRES};
 
 /// Logs of the numbers of rows that a key may have.
-pub const LOG_ROWS: std::ops::RangeInclusive<u32> = 3..=25;
+pub const LOG_ROWS: std::ops::RangeInclusive<u32> = 3..=assay_circuits::soundness::MAX_LOG_ROWS;
 /// Polynomials in a commitment of several.
 pub const INTERLEAVED: usize = 8;
 /// Polynomials that a key consists of: fixed columns, then the wires' permutation.

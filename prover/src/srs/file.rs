@@ -6,7 +6,11 @@ use crate::pcs::encode::{Reader, g1_bytes, g2_bytes, keccak};
 use ark_bn254::G2Affine;
 use ark_ec::AffineRepr;
 use rayon::prelude::*;
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    path::Path,
+};
 
 const MAGIC: &[u8; 8] = b"ASSAYSRS";
 const VERSION: u32 = 1;
@@ -49,6 +53,25 @@ pub fn save(srs: &Srs, path: &Path) -> Result<(), SrsError> {
 /// A [`SrsError`] that names the first thing wrong.
 pub fn load(path: &Path) -> Result<Srs, SrsError> {
     parse(&fs::read(path)?)
+}
+
+/// `[τ]_2` alone, read from the head of a file: which string it is, for whoever needs no powers. Nothing else of the file is looked at.
+///
+/// # Errors
+/// A [`SrsError`].
+pub fn load_tau(path: &Path) -> Result<G2Affine, SrsError> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(HEADER as u64 + 128).read_to_end(&mut bytes)?;
+    if bytes.get(..8).is_some_and(|magic| magic != MAGIC) {
+        return Err(SrsError::Magic);
+    }
+    let (Some(version), Some(tau)) = (bytes.get(8..12), bytes.get(HEADER..HEADER + 128)) else {
+        return Err(SrsError::Length { have: bytes.len() as u64, need: OVERHEAD });
+    };
+    if version != VERSION.to_le_bytes() {
+        return Err(SrsError::Version { version: version.iter().rev().fold(0, |n, b| n << 8 | u32::from(*b)) });
+    }
+    Reader::new(tau).g2().map_err(|_| SrsError::G2Point { index: 1 })
 }
 
 fn parse(bytes: &[u8]) -> Result<Srs, SrsError> {

@@ -20,6 +20,8 @@ use std::sync::Arc;
 const DEVELOPMENT_TAU: &[u8] = b"assay-development-srs-v1: this tau is public, nothing proven with it is sound";
 /// The largest string: that of the largest powers-of-tau ceremony.
 pub const MAX_LOG: u32 = 28;
+// a ceremony publishes twice as many powers in the first group, and a prover may use them all
+const _: () = assert!(MAX_LOG + 1 == assay_circuits::soundness::LOG_DEGREE);
 
 /// Why there is no SRS.
 #[derive(Debug, thiserror::Error)]

@@ -67,7 +67,7 @@ fn case(network: (Architecture, Weights), batch: Batch, hiding: bool, srs: Srs, 
     let trace = seller.execute(&input).expect("a valid input");
     let context = Fr::from(77u64);
     let proved = seller.prove_trace_with(&committed, &trace, context, hiding, rng, &Control::new()).expect("provable");
-    Case { claim: Claim::of(seller.shape(), &trace, committed.commitments, context), seller, proved }
+    Case { claim: Claim::of(&proved, committed.commitments, context), seller, proved }
 }
 
 /// One step of a transcript.

@@ -210,8 +210,8 @@ library Plonk {
     }
 
     /// @dev The quotient of `sum + Σ_i rows[i]·L_i(y)` by `y^n - 1`, where `L_i(y) = ω^i·(y^n - 1) / (n·(y - ω^i))`. One inversion for all; a zero product
-    /// is exactly `y = 0` or `y^n = 1`.
-    function _divide(Claims memory c, uint256 log, uint256 sum, uint256[3] memory rows, uint256 r) private view {
+    /// is exactly `y = 0` or `y^n = 1`. (Internal, so that a test can choose `y`.)
+    function _divide(Claims memory c, uint256 log, uint256 sum, uint256[3] memory rows, uint256 r) internal view {
         unchecked {
             uint256 y = c.y;
             uint256 root = _power(ROOT, 28 - log, r);

@@ -56,7 +56,7 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
     let bundle = ui.phase("prove again", |_| engine.prove(model, &input, context, &Cancel::new(), &|_| ()))?;
     let honest = Inference {
         inputCommitments: bundle.input_commitments.concat().into(),
-        output: output_bytes(&bundle.output_cells, bundle.clamps),
+        output: output_bytes(&bundle.output_cells, bundle.clamps).into(),
         proof: bundle.proof.into(),
     };
     let flip = |bytes: &Bytes, at: usize| -> Bytes {

@@ -10,6 +10,7 @@ use crate::args::DemoArgs;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
 use crate::proof_file::ProofFile;
+use crate::trust::Checked;
 use crate::ui::Ui;
 use alloy::primitives::{B256, U256};
 use assay_api::PredictionRequest;
@@ -49,7 +50,8 @@ struct Bought {
 pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
     let goods = Goods::of(args.own);
     let world = World::prepare(ui, args.root.as_deref(), &goods, args.wrap.wrap).await?;
-    let published = chain::publish_model(&world.rpc, &world.seller, &world.deployer, world.at.market, &world.key, chain::Card::default());
+    let checked = Checked::new(ui, world.key.clone(), Some(&world.file("srs")))?;
+    let published = chain::publish_model(&world.rpc, &world.seller, &world.deployer, world.at.market, &checked, chain::Card::default());
     let published = ui.phase_async("publish", published).await?;
     hold(published.status == Status::Admitted, "the key is admitted")?;
     ui.line(format!(

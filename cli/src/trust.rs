@@ -1,0 +1,77 @@
+//! Whose word a key is. Nothing of a key file is believed that the model's description and the SRS give; and which SRS
+//! that is, is the user's choice and not the file's.
+
+use crate::exit::{Failure, Outcome};
+use crate::files::{self, ModelFile};
+use crate::kept::Folder;
+use crate::ui::Ui;
+use assay_circuits::batch::Batch;
+use assay_prover::derived::{Derived, Recomputed};
+use assay_prover::key::{KeyError, PublicModel};
+use assay_prover::package::{BuyerKey, Package, hex};
+use assay_prover::wrap::{System, WrapVerifyingKey};
+use std::path::Path;
+
+/// A key that was compared with what its model's description and the user's SRS give.
+pub struct Checked {
+    /// The key.
+    pub key: BuyerKey,
+    recomputed: Recomputed,
+}
+
+impl Checked {
+    /// Compares a key; what is derived for it is kept for the next time. `srs` is the SRS file that the user named;
+    /// without one it must be the development SRS, which is marked.
+    pub fn new(ui: &Ui, key: BuyerKey, srs: Option<&Path>) -> Outcome<Self> {
+        files::is_srs_of(srs, &key.model.srs)?;
+        let powers = |log| files::srs_of(ui, srs, &key.model.srs, log);
+        let recomputed = ui.phase("recompute key", |_| key.model.recompute(Some(&key.wrap), powers, &Folder::of_user()))?;
+        Ok(Self { key, recomputed })
+    }
+
+    /// The key of a package with the universal wrap: it needs no file.
+    pub fn derive(ui: &Ui, package: &Package, batch: Batch, srs: Option<&Path>) -> Outcome<Self> {
+        let model = package.model.batched(batch)?;
+        let derived = derive(ui, &model, Some(System::Universal), srs)?;
+        let wrap = derived.universal.map(WrapVerifyingKey::Universal).ok_or(KeyError::Mismatch("the wrap's key"))?;
+        let key = BuyerKey { metadata: package.metadata.clone(), model, wrap, wrap_development: false };
+        Ok(Self { key, recomputed: Recomputed { wrap: true } })
+    }
+
+    /// What `--model` names, as a key for proofs of `batch`: a package without a key beside it has a universal one.
+    pub fn of_model(ui: &Ui, model: ModelFile, batch: Batch, srs: Option<&Path>) -> Outcome<Self> {
+        match model {
+            ModelFile::Key(key) | ModelFile::Package(_, Some(key)) => Self::new(ui, *key, srs),
+            ModelFile::Package(package, None) => Self::derive(ui, &package, batch, srs),
+        }
+    }
+
+    /// Whether the wrap's key was derived; else it is the word of whoever made it.
+    pub fn has_recomputed_wrap(&self) -> bool {
+        self.recomputed.wrap
+    }
+
+    /// What of it is whose word.
+    pub fn text(&self) -> String {
+        let srs = hex(&self.key.model.srs.id);
+        if self.has_recomputed_wrap() {
+            return format!("recomputed from the model's description and the SRS {srs}");
+        }
+        format!(
+            "shape and tables recomputed over the SRS {srs}; the {} key is its maker's word: only a ceremony's transcript could show that it is this circuit's",
+            self.key.wrap.system()
+        )
+    }
+}
+
+/// The tables of a model, and no wrap's key: what inner proofs are verified with.
+pub fn tables(ui: &Ui, model: &PublicModel, srs: Option<&Path>) -> Outcome {
+    let derived = derive(ui, model, None, srs)?;
+    if derived.tables == model.tables { Ok(()) } else { Err(KeyError::Mismatch("a table commitment").into()) }
+}
+
+fn derive(ui: &Ui, model: &PublicModel, system: Option<System>, srs: Option<&Path>) -> Outcome<Derived> {
+    files::is_srs_of(srs, &model.srs)?;
+    let powers = |log| files::srs_of(ui, srs, &model.srs, log);
+    ui.phase("recompute key", |_| model.derive::<Failure>(system, powers, &Folder::of_user()))
+}
