@@ -2,17 +2,29 @@
 //! as JSON, and the scripts say whether they agree. `ASSAY_REFERENCE_NETWORKS` is how many random networks there are;
 //! `ASSAY_REFERENCE_KEEP` names a folder to keep what was written.
 
+use assay_circuits::Fr;
+use assay_circuits::batch::Batch;
 use assay_circuits::exec::{Trace, dequantise_output, execute, quantise_input};
 use assay_circuits::model::{Architecture, Rule, Source, Weights};
 use assay_circuits::sample;
 use assay_circuits::sample::Random;
 use assay_circuits::system::System;
+use assay_prover::control::Control;
+use assay_prover::native::{Claim, NativeProof};
+use assay_prover::package::{Metadata, Package};
+use assay_prover::pcs::encode;
+use assay_prover::seller::{InputOpening, Seller};
+use assay_prover::srs::Srs;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Random networks where nobody asks for more.
 const NETWORKS: u64 = 250;
+
+fn wanted() -> u64 {
+    std::env::var("ASSAY_REFERENCE_NETWORKS").map_or(NETWORKS, |n| n.parse().expect("a number of networks"))
+}
 
 /// A folder for what is written: a temporary one, or the one that is to be kept.
 struct Folder {
@@ -110,11 +122,26 @@ fn network(arch: &Architecture, weights: &Weights, seed: u64) -> Value {
     })
 }
 
+/// Defends what a proof shows of each rule: what the executor computes fulfils the equations and lookups that
+/// docs/protocol.md section 3 lists, which are written down there once more and not taken from the code.
+#[test]
+fn the_page_of_the_protocol_has_the_executors_equations() {
+    let folder = Folder::new("system");
+    let named =
+        [("attention", sample::attention(3, 4, 2)), ("layer-norm", sample::layer_norm(3, 6)), ("recurrent", sample::recurrent(5, 3))];
+    let random = (0..wanted() / 2).map(|seed| (format!("random-{seed}"), sample::random_network(seed)));
+    for (name, (arch, weights)) in named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random) {
+        let inputs = [sample::random_input(&arch, 5), sample::extreme_input(&arch, 3)];
+        let traces: Vec<_> = inputs.iter().map(|input| execute(&arch, &weights, input).expect("every input is executed").columns).collect();
+        folder.write(&name, &json!({ "architecture": arch, "weights": weights, "traces": traces }));
+    }
+    folder.agrees("system.py");
+}
+
 /// Defends the meaning of a proof: docs/semantics.md, written again by itself, gives every bit of every column that can
 /// be read, the outputs and the number of clamps.
 #[test]
 fn the_page_of_semantics_gives_the_same_bits() {
-    let wanted = std::env::var("ASSAY_REFERENCE_NETWORKS").map_or(NETWORKS, |n| n.parse().expect("a number of networks"));
     let folder = Folder::new("semantics");
     let named = [
         ("attention", sample::attention(3, 4, 2)),
@@ -125,9 +152,106 @@ fn the_page_of_semantics_gives_the_same_bits() {
     for (name, (arch, weights)) in named {
         folder.write(name, &network(&arch, &weights, 1));
     }
-    for seed in 0..wanted {
+    for seed in 0..wanted() {
         let (arch, weights) = sample::random_network(seed);
         folder.write(&format!("random-{seed}"), &network(&arch, &weights, seed));
     }
     folder.agrees("semantics.py");
+}
+
+/// What is proven, and how.
+struct Case {
+    name: String,
+    network: (Architecture, Weights),
+    log_chunk: u32,
+    batch: Batch,
+    /// Blinds all commitments, the input's too, and masks the opening.
+    hiding: bool,
+    /// Whether the script changes every word of it.
+    alter: bool,
+}
+
+impl Case {
+    fn new(name: &str, network: (Architecture, Weights), log_chunk: u32) -> Self {
+        Self { name: name.to_owned(), network, log_chunk, batch: Batch::ONE, hiding: false, alter: false }
+    }
+
+    /// Proves it, and writes down what a verifier gets: what it knows of the model, the claim, the proof's bytes.
+    fn export(self, srs: &Srs) -> Value {
+        let (arch, weights) = self.network;
+        let package = Package::new(Metadata::default(), arch.clone(), weights, self.log_chunk, srs).expect("a package");
+        let seller = Seller::new(package, srs.clone()).expect("its own powers").batched(self.batch).expect("a batch");
+        let inputs = |seed: u64| if seed == 1 { sample::extreme_input(&arch, 3) } else { sample::random_input(&arch, seed) };
+        let cells: Vec<i32> = (0..self.batch.inferences() as u64).flat_map(inputs).collect();
+        let shape = seller.shape();
+        let input = if self.hiding { InputOpening::private(shape, cells.clone()) } else { InputOpening::public(shape, cells.clone()) };
+        let (claim, proof) = prove(&seller, &input, self.hiding);
+        let model = &seller.package.model;
+        assay_prover::native::verify(model, &claim, &proof).expect("an honest proof verifies");
+        let points = |points: &[_]| points.iter().map(|p| hex(&encode::g1_bytes(p))).collect::<Vec<_>>();
+        json!({
+            "architecture": arch,
+            "log_chunk": self.log_chunk,
+            "batch": { "log": self.batch.log_len(), "separate": self.batch.is_separate() },
+            "digest": hex(&shape.digest),
+            "weights": points(&model.weights),
+            "tables": points(&model.tables),
+            "generator_g2": hex(&encode::g2_bytes(&srs.h)),
+            "tau_g2": hex(&encode::g2_bytes(&srs.tau_h)),
+            "powers": points(&srs.g1[..1 << self.log_chunk]),
+            "input": (!self.hiding).then_some(cells),
+            "claim": {
+                "input": points(&claim.input),
+                "output": claim.output,
+                "clamps": claim.clamps,
+                "context": hex(&encode::fr_word(&claim.context)),
+            },
+            "proof": hex(&proof.to_bytes()),
+            "alter": self.alter,
+        })
+    }
+}
+
+/// A native proof, or one with the mask that a wrapped one would have.
+fn prove(seller: &Seller, input: &InputOpening, hiding: bool) -> (Claim, NativeProof) {
+    let (context, control) = (Fr::from(77u64), Control::new());
+    if !hiding {
+        return seller.prove_native(input, context, &control).expect("a proof");
+    }
+    let (arch, weights) = (&seller.shape().architecture, &seller.package.weights);
+    let len = 1 << arch.input.log_size;
+    let trace = Trace::join(input.cells.chunks(len).map(|cells| execute(arch, weights, cells).expect("it runs")));
+    let committed = input.commit(seller.shape(), &seller.srs).expect("a commitment");
+    let proved = seller.prove_trace(&committed, &trace, context, true, &control).expect("a proof");
+    let claim = Claim::of(seller.shape(), &trace, committed.commitments, context);
+    (claim, NativeProof::new(proved, seller.shape(), &seller.srs, &control).expect("an opening"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Defends the proof system's page: a verifier that was written from docs/protocol.md accepts native proofs of every
+/// rule, of batches and with a mask, and refuses them with any one word changed.
+#[test]
+fn the_page_of_the_protocol_verifies_proofs() {
+    let folder = Folder::new("proofs");
+    let srs = Srs::development(10);
+    let cases = [
+        Case { alter: true, ..Case::new("altered", sample::layer_norm(1, 2), 5) },
+        Case { alter: true, hiding: true, batch: Batch::separate(1), ..Case::new("altered-hiding", sample::random_network(1), 5) },
+        Case::new("attention", sample::attention(2, 4, 2), 8),
+        Case { hiding: true, ..Case::new("layer-norm-hiding", sample::layer_norm(3, 6), 9) },
+        Case { batch: Batch::joint(1), ..Case::new("recurrent-joint", sample::recurrent(5, 3), 7) },
+        Case { batch: Batch::separate(2), ..Case::new("attention-separate", sample::attention(2, 2, 1), 6) },
+    ];
+    let random = (0..wanted() / 20).map(|seed| {
+        let batch = [Batch::ONE, Batch::joint(1), Batch::separate(1)][seed as usize % 3];
+        let case = Case::new(&format!("random-{seed}"), sample::random_network(seed), 5 + (seed as u32 * 7) % 6);
+        Case { batch, hiding: seed % 2 == 1, ..case }
+    });
+    for case in cases.into_iter().chain(random) {
+        folder.write(&case.name.clone(), &case.export(&srs));
+    }
+    folder.agrees("verifier.py");
 }

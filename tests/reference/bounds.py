@@ -82,7 +82,7 @@ class Bounds:
         return count
 
     def layer(self, index, layer):
-        ends = [self.term(term) for term in layer.terms]
+        ends = [self.term(term) for term in layer.proven_terms()]
         z = layer.constant + sum(low for low, _ in ends), layer.constant + sum(high for _, high in ends)
         assert max(map(abs, z)) < 1 << 61
         q, limbs, parts = getattr(self, layer.rule.lower())(layer, z)

@@ -166,6 +166,17 @@ class Table:
     def values(self):
         return [self.f(q) for q in range(self.min, self.max + 1)]
 
+    def rows(self):
+        """All rows `(q, f(q), v)`, in the order of docs/protocol.md, section 3."""
+        values = self.values()
+        mark = lambda at: int(self.domain == "Unsigned" and at == 0)
+        rows = [(self.min + at, y, mark(at)) for at, y in enumerate(values)]
+        if self.saturating:
+            half = 1 << (self.bits - 1)
+            rows += [(self.max, values[-1], v) for v in range(half)]
+            rows += [(self.min, values[0], -v) for v in range(half)]
+        return rows
+
     @functools.cached_property
     def range(self):
         """The smallest and the largest `f(q)`."""

@@ -1,5 +1,6 @@
 """A network as it is exported, and how its operands read blocks: docs/semantics.md, sections 1 and 3."""
 
+import copy
 import itertools
 
 from functions import Table
@@ -111,9 +112,34 @@ class Term:
         self.operands = [self.left] if self.right is None else [self.left, self.right]
 
 
+def restricted(export, low, bits, count):
+    """A term that reads nothing at the places from `count` on of the axis at these bits."""
+    term = copy.deepcopy(export)
+    logs = term["axes"]
+    axis = next(a for a, log in enumerate(logs) if log == bits and sum(logs[:a]) == low)
+    for operand in filter(None, (term["left"], term["right"])):
+        for run in operand["runs"]:
+            if axis not in Run(run).axes:
+                continue
+            ((kind, what),) = run["index"].items()
+            if kind == "Axis":
+                entries = [{"to": k, "from": k, "coefficient": 1} for k in range(count)]
+                run["index"] = {"Map": {"axis": axis, "entries": entries}}
+            elif kind == "Map":
+                what["entries"] = [entry for entry in what["entries"] if entry["to"] < count]
+            else:
+                length = "outputs" if axis == what["out"] else "kernel"
+                what["window"][length] = min(what["window"][length], count)
+            return term
+    entries = [{"to": k, "from": 0, "coefficient": 1} for k in range(count)]
+    term["left"]["runs"].append({"log_len": 0, "index": {"Map": {"axis": axis, "entries": entries}}})
+    return term
+
+
 class Layer:
     def __init__(self, export):
         self.log_size, self.constant = export["log_size"], export["constant"]
+        self.exported_terms = export["terms"]
         self.terms = [Term(term) for term in export["terms"]]
         rule = export["rule"]
         self.rule, fields = (rule, {}) if isinstance(rule, str) else next(iter(rule.items()))
@@ -123,6 +149,12 @@ class Layer:
         self.divisor, self.divisor_logs = None, None
         if "by" in fields:
             self.divisor, self.divisor_logs = Operand(fields["by"]["operand"]), fields["by"]["axes"]
+
+    def proven_terms(self):
+        """The terms as equations have them: those of a maximum read nothing at places that do not count."""
+        if self.rule != "Maximum" or self.len == 1 << self.bits:
+            return self.terms
+        return [Term(restricted(term, self.low, self.bits, self.len)) for term in self.exported_terms]
 
     def operands(self):
         read = [operand for term in self.terms for operand in term.operands]
