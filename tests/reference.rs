@@ -238,8 +238,8 @@ fn the_page_of_the_protocol_verifies_proofs() {
     let folder = Folder::new("proofs");
     let srs = Srs::development(10);
     let cases = [
-        Case { alter: true, ..Case::new("altered", sample::layer_norm(1, 2), 5) },
-        Case { alter: true, hiding: true, batch: Batch::separate(1), ..Case::new("altered-hiding", sample::random_network(1), 5) },
+        Case { alter: true, ..Case::new("altered", sample::layer_norm(1, 2), 10) },
+        Case { alter: true, hiding: true, batch: Batch::separate(1), ..Case::new("altered-hiding", sample::random_network(1), 10) },
         Case::new("attention", sample::attention(2, 4, 2), 8),
         Case { hiding: true, ..Case::new("layer-norm-hiding", sample::layer_norm(3, 6), 9) },
         Case { batch: Batch::joint(1), ..Case::new("recurrent-joint", sample::recurrent(5, 3), 7) },

@@ -7,11 +7,11 @@ WORD = (1 << 64) - 1
 
 
 def turned(word, by):
-    return (word << by | word >> (64 - by)) & WORD if by else word
+    return (word << by | word >> (64 - by)) & WORD
 
 
 def keccak_constants():
-    """Round constants by a linear register, and rotations by a walk over the lanes (FIPS 202, 3.2)."""
+    """Round constants by a linear register, and where each lane goes by a walk over them (FIPS 202, 3.2)."""
     register, constants = 1, []
     for _ in range(24):
         constant = 0
@@ -19,38 +19,42 @@ def keccak_constants():
             constant |= (register & 1) << ((1 << j) - 1)
             register = register << 1 ^ (0x171 if register >> 7 else 0)
         constants.append(constant)
-    x, y, rotations = 1, 0, {(0, 0): 0}
+    # lane (x, y) is number x + 5y; it is turned, and goes to (y, 2x + 3y)
+    moves, x, y = [(0, 0, 0)], 1, 0
     for t in range(24):
-        rotations[x, y] = (t + 1) * (t + 2) // 2 % 64
+        moves.append((x + 5 * y, y + 5 * ((2 * x + 3 * y) % 5), (t + 1) * (t + 2) // 2 % 64))
         x, y = y, (2 * x + 3 * y) % 5
-    return constants, rotations
+    return constants, moves
 
 
-CONSTANTS, ROTATIONS = keccak_constants()
+CONSTANTS, MOVES = keccak_constants()
 
 
 def keccak_f(a):
+    b = [0] * 25
     for constant in CONSTANTS:
-        c = [a[x, 0] ^ a[x, 1] ^ a[x, 2] ^ a[x, 3] ^ a[x, 4] for x in range(5)]
+        c = [a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20] for x in range(5)]
         d = [c[x - 1] ^ turned(c[(x + 1) % 5], 1) for x in range(5)]
-        b = {(y, (2 * x + 3 * y) % 5): turned(a[x, y] ^ d[x], ROTATIONS[x, y]) for x, y in a}
-        a = {(x, y): b[x, y] ^ (~b[(x + 1) % 5, y] & b[(x + 2) % 5, y]) for x, y in b}
-        a[0, 0] ^= constant
+        for at, to, by in MOVES:
+            b[to] = turned(a[at] ^ d[at % 5], by)
+        a = [b[i] ^ (~b[i - i % 5 + (i + 1) % 5] & b[i - i % 5 + (i + 2) % 5]) for i in range(25)]
+        a[0] ^= constant
     return a
 
 
+@functools.cache
 def keccak256(data):
     rate = 136
     padded = bytearray(data) + bytearray(rate - len(data) % rate)
     padded[len(data)] ^= 0x01
     padded[-1] ^= 0x80
-    a = {(x, y): 0 for x in range(5) for y in range(5)}
+    a = [0] * 25
     for start in range(0, len(padded), rate):
         for i in range(rate // 8):
             at = start + 8 * i
-            a[i % 5, i // 5] ^= int.from_bytes(padded[at : at + 8], "little")
+            a[i] ^= int.from_bytes(padded[at : at + 8], "little")
         a = keccak_f(a)
-    return b"".join(a[i, 0].to_bytes(8, "little") for i in range(4))
+    return b"".join(lane.to_bytes(8, "little") for lane in a[:4])
 
 
 WIDTH, FULL, PARTIAL = 5, 8, 60
@@ -97,14 +101,16 @@ def poseidon_parameters():
     return constants, [[pow(x + y, -1, R) for y in ys] for x in xs]
 
 
+@functools.cache
 def poseidon(state):
+    """One permutation of a tuple. Kept, since proofs that differ in one word begin alike."""
     constants, matrix = poseidon_parameters()
     for number, row in enumerate(constants):
         full = not FULL // 2 <= number < FULL // 2 + PARTIAL
         state = [(a + b) % R for a, b in zip(state, row)]
         state = [pow(a, 5, R) if full or i == 0 else a for i, a in enumerate(state)]
         state = [sum(m * a for m, a in zip(line, state)) % R for line in matrix]
-    return state
+    return tuple(state)
 
 
 class Sponge:
@@ -112,7 +118,7 @@ class Sponge:
         self.state, self.pending, self.ready = [0] * WIDTH, 0, []
 
     def permute(self):
-        self.state = poseidon(self.state)
+        self.state = list(poseidon(tuple(self.state)))
         self.pending, self.ready = 0, self.state[1:]
 
     def absorb(self, *values):
