@@ -2,6 +2,9 @@
 //! as JSON, and the scripts say whether they agree. `ASSAY_REFERENCE_NETWORKS` is how many random networks there are;
 //! `ASSAY_REFERENCE_KEEP` names a folder to keep what was written.
 
+#[path = "../circuits/tests/support/loops.rs"]
+mod loops;
+
 use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{Trace, dequantise_output, execute, quantise_input};
@@ -15,6 +18,7 @@ use assay_prover::package::{Metadata, Package};
 use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
+use loops::every_rule_in_a_loop;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -111,6 +115,20 @@ fn numbers_of(arch: &Architecture, random: &mut Random) -> Value {
     })
 }
 
+/// The input's tensor as two tensors, with scales of their own.
+fn with_two_inputs(arch: &mut Architecture) {
+    let mut first = arch.input.ports[0].clone();
+    if first.cells.len() < 2 {
+        return;
+    }
+    let mut second = first.clone();
+    second.cells = first.cells.split_off(first.cells.len() / 2);
+    (first.shape, second.shape) = (vec![first.cells.len() as u32], vec![second.cells.len() as u32]);
+    (second.scale, second.range) = (first.scale - 1, (-1, 1));
+    arch.input.ports = vec![first, second];
+    arch.validate().expect("no cell belongs to both");
+}
+
 /// A network on a random input, on the largest and smallest numbers, and on those mixed.
 fn network(arch: &Architecture, weights: &Weights, seed: u64) -> Value {
     let inputs = [sample::random_input(arch, seed)].into_iter().chain((0..4).map(|kind| sample::extreme_input(arch, kind)));
@@ -148,12 +166,16 @@ fn the_page_of_semantics_gives_the_same_bits() {
         ("layer-norm", sample::layer_norm(3, 6)),
         ("recurrent", sample::recurrent(5, 3)),
         ("digits-cnn", sample::digits_cnn()),
+        ("every-rule-in-a-loop", every_rule_in_a_loop()),
     ];
     for (name, (arch, weights)) in named {
         folder.write(name, &network(&arch, &weights, 1));
     }
     for seed in 0..wanted() {
-        let (arch, weights) = sample::random_network(seed);
+        let (mut arch, weights) = sample::random_network(seed);
+        if seed % 2 == 1 {
+            with_two_inputs(&mut arch);
+        }
         folder.write(&format!("random-{seed}"), &network(&arch, &weights, seed));
     }
     folder.agrees("semantics.py");
@@ -169,11 +191,13 @@ struct Case {
     hiding: bool,
     /// Whether the script changes every word of it.
     alter: bool,
+    /// Whether proofs of false executions come with it.
+    lies: bool,
 }
 
 impl Case {
     fn new(name: &str, network: (Architecture, Weights), log_chunk: u32) -> Self {
-        Self { name: name.to_owned(), network, log_chunk, batch: Batch::ONE, hiding: false, alter: false }
+        Self { name: name.to_owned(), network, log_chunk, batch: Batch::ONE, hiding: false, alter: false, lies: false }
     }
 
     /// Proves it, and writes down what a verifier gets: what it knows of the model, the claim, the proof's bytes.
@@ -188,6 +212,7 @@ impl Case {
         let (claim, proof) = prove(&seller, &input, self.hiding);
         let model = &seller.package.model;
         assay_prover::native::verify(model, &claim, &proof).expect("an honest proof verifies");
+        let lies = if self.lies { lies(&seller, &input) } else { Vec::new() };
         let points = |points: &[_]| points.iter().map(|p| hex(&encode::g1_bytes(p))).collect::<Vec<_>>();
         json!({
             "architecture": arch,
@@ -208,6 +233,7 @@ impl Case {
             },
             "proof": hex(&proof.to_bytes()),
             "alter": self.alter,
+            "lies": lies,
         })
     }
 }
@@ -227,6 +253,22 @@ fn prove(seller: &Seller, input: &InputOpening, hiding: bool) -> (Claim, NativeP
     (claim, NativeProof::new(proved, seller.shape(), &seller.srs, &control).expect("an opening"))
 }
 
+/// Proofs of executions in which one cell of one column is false, of each column in turn.
+fn lies(seller: &Seller, input: &InputOpening) -> Vec<String> {
+    let (arch, control) = (&seller.shape().architecture, Control::new());
+    let trace = execute(arch, &seller.package.weights, &input.cells).expect("it runs");
+    let committed = input.commit(seller.shape(), &seller.srs).expect("a commitment");
+    let lie = |column: usize| {
+        let mut lie = trace.clone();
+        let cells = &mut lie.columns[column];
+        let at = 7 * column % cells.len();
+        cells[at] ^= 1;
+        let proved = seller.prove_trace(&committed, &lie, Fr::from(77u64), false, &control).expect("a false proof");
+        hex(&NativeProof::new(proved, seller.shape(), &seller.srs, &control).expect("an opening").to_bytes())
+    };
+    (1..trace.columns.len()).map(lie).collect()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -241,6 +283,7 @@ fn the_page_of_the_protocol_verifies_proofs() {
         Case { alter: true, ..Case::new("altered", sample::layer_norm(1, 2), 10) },
         Case { alter: true, hiding: true, batch: Batch::separate(1), ..Case::new("altered-hiding", sample::random_network(1), 10) },
         Case::new("attention", sample::attention(2, 4, 2), 8),
+        Case { lies: true, ..Case::new("every-rule-in-a-loop", every_rule_in_a_loop(), 9) },
         Case { hiding: true, ..Case::new("layer-norm-hiding", sample::layer_norm(3, 6), 9) },
         Case { batch: Batch::joint(1), ..Case::new("recurrent-joint", sample::recurrent(5, 3), 7) },
         Case { batch: Batch::separate(2), ..Case::new("attention-separate", sample::attention(2, 2, 1), 6) },

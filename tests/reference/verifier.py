@@ -445,7 +445,11 @@ def check(export):
         check_public_commitments(key, claim, export["input"])
     except Refused as reason:
         return [f"an honest proof is refused: {reason}"]
-    return [f"accepted with {name} changed" for name in check_refusals(key, export, data)] if export["alter"] else []
+    wrong = [f"accepted with {name} changed" for name in check_refusals(key, export, data)] if export["alter"] else []
+    for number, lie in enumerate(export["lies"]):
+        if refused(key, claim, bytes.fromhex(lie)) is None:
+            wrong.append(f"lie {number} is accepted")
+    return wrong
 
 
 def main(folder):
