@@ -52,15 +52,22 @@ impl Folder {
         std::fs::write(self.path.join(format!("{name}.json")), text).expect("written");
     }
 
-    /// Runs a script on the folder, and fails with what it says if it does.
+    /// Runs a script on the folder.
     fn agrees(&self, script: &str) {
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference");
-        let run = Command::new("python3").arg("-B").arg(scripts.join(script)).arg(&self.path).output();
-        let run = run.expect("python3 must be installed: the second implementation is in Python 3.11");
-        let said = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-        println!("{said}");
-        assert!(run.status.success(), "{script} does not agree:\n{said}");
+        agrees(Command::new("python3").arg("-B").arg(scripts().join(script)).arg(&self.path));
     }
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("reference")
+}
+
+/// Fails with what a script says if it does.
+fn agrees(command: &mut Command) {
+    let run = command.output().expect("python3 must be installed: the second implementation is in Python 3.11");
+    let said = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    println!("{said}");
+    assert!(run.status.success(), "the implementations do not agree:\n{said}");
 }
 
 /// The columns of a trace that can be read, by layer and name.
@@ -297,4 +304,15 @@ fn the_page_of_the_protocol_verifies_proofs() {
         folder.write(&case.name.clone(), &case.export(&srs));
     }
     folder.agrees("verifier.py");
+}
+
+/// Defends what buyers and contracts check: a verifier that was written from docs/protocol.md accepts the golden proofs
+/// of both wraps, alone and in batches, under their keys' bytes, and refuses them with a word changed.
+#[test]
+fn the_page_of_the_protocol_verifies_wrapped_proofs() {
+    let all = wanted() > NETWORKS;
+    let names = ["wrapped", "batch_separate", "universal", "universal_small", "universal_joint", "universal_separate"];
+    let files = names.map(|name| assay_tests::fixture(&format!("golden/{name}.json")));
+    let step = if all { "1" } else { "37" };
+    agrees(Command::new("python3").arg("-B").arg(scripts().join("wrapped.py")).arg(step).args(files));
 }

@@ -1,4 +1,6 @@
-"""BN254: points of its first group, and whether two pairings are equal."""
+"""BN254: points of its first group, and whether pairings have the product 1."""
+
+import functools
 
 R = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 P = 21888242871839275222246405745257275088696311157297823662689037894645226208583
@@ -86,6 +88,9 @@ class Fp2:
     def times(self, factor):
         return Fp2(self.a * factor, self.b * factor)
 
+    def is_zero(self):
+        return self.a == self.b == 0
+
     def inverse(self):
         norm = pow(self.a * self.a + self.b * self.b, -1, P)
         return Fp2(self.a * norm, -self.b * norm)
@@ -134,20 +139,80 @@ def miller(point, twisted):
     """The ate pairing's function of `t - 1 = 6x²`, before the last power."""
     value, at = ONE, twisted
     for bit in f"{6 * X * X:b}"[1:]:
-        slope = (at[0] * at[0]).times(3) * at[1].times(2).inverse()
+        slope = tangent(at)
         value = multiplied(multiplied(value, value), line(slope, at, point))
         at = next_point(at, at, slope)
         if bit == "1":
-            slope = (twisted[1] - at[1]) * (twisted[0] - at[0]).inverse()
+            slope = chord(at, twisted)
             value = multiplied(value, line(slope, at, point))
             at = next_point(at, twisted, slope)
     return value
 
 
-def pairings_agree(left, right, generator, tau):
-    """Whether `e(left, generator) = e(right, tau)`."""
+def equal_pairings(pairs):
+    """Whether the product of the pairings of these points, of the first and the second group, is 1."""
     product = ONE
-    for point, twisted in ((left, generator), (negated(right), tau)):
+    for point, twisted in pairs:
         if point is not None:
             product = multiplied(product, miller(point, twisted))
-    return raised(product, (P**12 - 1) // R) == ONE
+    return last_power_is_one(product)
+
+
+def last_power_is_one(f):
+    """Whether `f^((p^12 - 1) / r)` is 1. The exponent is `(p^6 - 1)(p^2 + 1)(p^4 - p^2 + 1) / r`.
+
+    `x -> x^(p^2)` and `x -> x^(p^6)` are automorphisms that keep `F_p` and take `w` to `w · unit` and to `-w`. So the
+    second factor is a product, and the first is 1 where the other automorphism changes nothing: where odd powers of `w`
+    have no share.
+    """
+    unit = frobenius_unit()
+    f = multiplied(f, [c * pow(unit, i, P) % P for i, c in enumerate(f)])
+    f = raised(f, (P**4 - P**2 + 1) // R)
+    return not any(f[1::2])
+
+
+@functools.cache
+def frobenius_unit():
+    """`w^(p^2 - 1)`, which is `(9 + u)^((p^2 - 1) / 6)`, a sixth root of 1."""
+    value = Fp2(1)
+    for bit in f"{(P**2 - 1) // 6:b}":
+        value = value * value
+        if bit == "1":
+            value = value * Fp2(9, 1)
+    assert value.b == 0
+    return value.a
+
+
+def tangent(at):
+    return (at[0] * at[0]).times(3) * at[1].times(2).inverse()
+
+
+def chord(at, other):
+    return (other[1] - at[1]) * (other[0] - at[0]).inverse()
+
+
+def in_second_group(point):
+    """Whether a point is on the twist `y² = x³ + 3/(9 + u)`, and `r` times it is infinity: `r - 1` times it is its negative."""
+    x, y = point
+    if not (y * y - x * x * x - Fp2(9, 1).inverse().times(3)).is_zero():
+        return False
+    at = point
+    for bit in f"{R - 1:b}"[1:]:
+        at = next_point(at, at, tangent(at))
+        if bit == "1":
+            if (at[0] - x).is_zero():
+                return False
+            at = next_point(at, point, chord(at, point))
+    return (at[0] - x).is_zero() and (at[1] + y).is_zero()
+
+
+SECOND_GENERATOR = (
+    Fp2(
+        10857046999023057135944570762232829481370756359578518086990519993285655852781,
+        11559732032986387107991004021392285783925812861821192530917403151452391805634,
+    ),
+    Fp2(
+        8495653923123431417604973247489272438418190587263600148770280649306958101930,
+        4082367875863433681332203403145435568316851327593401208105741076214120093531,
+    ),
+)

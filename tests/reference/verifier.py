@@ -10,65 +10,12 @@ import pathlib
 import sys
 
 import claims
-from curve import GENERATOR, P, R, Fp2, combination, on_curve, pairings_agree
-from hashes import Sponge, keccak256
+from curve import GENERATOR, R, combination, equal_pairings, negated
+from hashes import Sponge
 from layout import Shape
 from model import Architecture
-
-
-class Refused(Exception):
-    pass
-
-
-def require(condition, what):
-    if not condition:
-        raise Refused(what)
-
-
-def word(value):
-    return value.to_bytes(32, "big")
-
-
-def point_bytes(point):
-    return bytes(64) if point is None else word(point[0]) + word(point[1])
-
-
-def hash_of(*parts):
-    return keccak256(b"".join(parts))
-
-
-def scalar_of(data):
-    return int.from_bytes(data, "big") % R
-
-
-class Reader:
-    """Words of a proof, each canonical; points are on the curve."""
-
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def word(self, below):
-        require(self.at + 32 <= len(self.data), "length")
-        value = int.from_bytes(self.data[self.at : self.at + 32], "big")
-        self.at += 32
-        require(value < below, "a number that is not canonical")
-        return value
-
-    def scalar(self):
-        return self.word(R)
-
-    def scalars(self, count):
-        return [self.scalar() for _ in range(count)]
-
-    def point(self):
-        point = self.word(P), self.word(P)
-        if point == (0, 0):
-            return None
-        require(on_curve(point), "a point off the curve")
-        return point
-
-    def points(self, count):
-        return [self.point() for _ in range(count)]
+from opening import Opening, Transcript
+from words import Reader, Refused, divided, hash_of, interpolated, point_bytes, require, scalar_of, twisted_point, word
 
 
 class Proof:
@@ -115,19 +62,13 @@ class Key:
         self.shape = Shape(architecture, export["log_chunk"], batch["log"], batch["separate"])
         self.weights = [exported_point(p) for p in export["weights"]]
         self.tables = [exported_point(p) for p in export["tables"]]
-        self.generator, self.tau = (twisted_point(export[name]) for name in ("generator_g2", "tau_g2"))
+        self.generator, self.tau = (twisted_point(bytes.fromhex(export[name])) for name in ("generator_g2", "tau_g2"))
         self.srs_id = hash_of(b"assay-srs-v1", bytes.fromhex(export["tau_g2"]))
         self.powers = [exported_point(p) for p in export["powers"]]
 
 
 def exported_point(text):
     return Reader(bytes.fromhex(text)).point()
-
-
-def twisted_point(text):
-    """A point of the second group: x.c1, x.c0, y.c1, y.c0."""
-    a, b, c, d = (int(text[i : i + 64], 16) for i in range(0, 256, 64))
-    return Fp2(b, a), Fp2(d, c)
 
 
 def statement(key, claim, proof):
@@ -161,23 +102,6 @@ def combined(numerators, denominators):
     for numerator, denominator in zip(numerators, denominators):
         p, d = (p * denominator + numerator * d) % R, d * denominator % R
     return p, d
-
-
-def divided(a, b):
-    require(b % R, "a division by zero")
-    return a * pow(b, -1, R) % R
-
-
-def interpolated(points, x):
-    """The polynomial through these points, at `x` (Lagrange)."""
-    total = 0
-    for i, (at, value) in enumerate(points):
-        above = below = 1
-        for j, (other, _) in enumerate(points):
-            if i != j:
-                above, below = above * (x - other) % R, below * (at - other) % R
-        total += value * divided(above, below)
-    return total % R
 
 
 def level_round(message, at_one, x):
@@ -298,56 +222,11 @@ def folded_commitment(key, claim, proof, point, rho):
     return terms + [(r, proof.mask) for r in rho]
 
 
-def product_polynomial(u, x):
-    """`P_u(x)`."""
-    value, power = 1, x
-    for coordinate in u:
-        value, power = value * (1 - coordinate + coordinate * power) % R, power * power % R
-    return value
-
-
 def verify_opening(key, commitment, point, value, seed, proof):
-    """Section 7: Mercury, batched as in SHPLONK."""
-    h, q, g, s, d, w, w_last = proof.opening_points
-    g_z, g_zi, h_z, h_zi, s_z, s_zi = proof.opening_values
-    state = hash_of(b"assay-opening-v2", seed)
-
-    def challenge(*data):
-        nonlocal state
-        state = hash_of(state, *data)
-        return scalar_of(state)
-
-    alpha = challenge(point_bytes(h))
-    gamma = challenge(point_bytes(q), point_bytes(g))
-    z = challenge(point_bytes(s), point_bytes(d))
-    eta = challenge(*map(word, proof.opening_values))
-    x = challenge(point_bytes(w))
-    zi = divided(1, z)
-    require(z * z % R != 1 and alpha not in (z, zi) and x not in (z, zi, alpha), "a challenge that cannot be used")
-
-    half = (key.shape.c + 1) // 2
-    u1, u2, b = point[:half], point[half:], 1 << half
-    left = g_z * product_polynomial(u1, zi) + g_zi * product_polynomial(u1, z)
-    left += gamma * (h_z * product_polynomial(u2, zi) + h_zi * product_polynomial(u2, z))
-    h_alpha = (divided(left - z * s_z - zi * s_zi, 2) - gamma * value) % R
-
-    opened = [
-        (d, [(z, pow(z, b - 1, R) * g_zi % R)]),
-        (g, [(z, g_z), (zi, g_zi)]),
-        (s, [(z, s_z), (zi, s_zi)]),
-        (h, [(z, h_z), (zi, h_zi), (alpha, h_alpha)]),
-    ]
-    vanishing = (x - z) * (x - zi) % R * (x - alpha) % R
-    terms, constant = commitment + [(alpha - pow(x, b, R), q), (-1, g), (-vanishing, w), (x, w_last)], 0
-    for power, (committed, points) in enumerate(opened, 1):
-        own = 1
-        for at, _ in points:
-            own = own * (x - at) % R
-        factor = pow(eta, power, R) * divided(vanishing, own) % R
-        terms.append((factor, committed))
-        constant += factor * interpolated(points, x)
-    terms.append((-constant, GENERATOR))
-    require(pairings_agree(combination(terms), w_last, key.generator, key.tau), "opening")
+    transcript = Transcript(b"assay-opening-v2", seed)
+    opening = Opening(proof.opening_points, proof.opening_values)
+    left, right = opening.pairing_inputs(commitment, point, value, transcript)
+    require(equal_pairings([(left, key.generator), (negated(right), key.tau)]), "opening")
 
 
 def verify(key, claim, data):
