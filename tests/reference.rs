@@ -316,3 +316,106 @@ fn the_page_of_the_protocol_verifies_wrapped_proofs() {
     let step = if all { "1" } else { "37" };
     agrees(Command::new("python3").arg("-B").arg(scripts().join("wrapped.py")).arg(step).args(files));
 }
+
+/// A place in a JSON value.
+type Place = Vec<Value>;
+
+/// All places of a value below the top, those of lists and of what is in them included.
+fn places(value: &Value, at: &Place, found: &mut Vec<Place>) {
+    let mut child = |key: Value, value: &Value| {
+        let here = [at.as_slice(), &[key]].concat();
+        places(value, &here, found);
+        found.push(here);
+    };
+    match value {
+        Value::Array(items) => items.iter().enumerate().for_each(|(i, item)| child(json!(i), item)),
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| child(json!(name), field)),
+        _ => {}
+    }
+}
+
+fn get_mut<'a>(value: &'a mut Value, path: &[Value]) -> &'a mut Value {
+    path.iter().fold(value, |value, key| match key {
+        Value::String(name) => &mut value[name.as_str()],
+        key => &mut value[key.as_u64().expect("a number") as usize],
+    })
+}
+
+/// Something else for a place: another number, one item twice, one item less (none: null), another kind of thing.
+fn other(value: &Value, random: &mut Random) -> Value {
+    match value {
+        Value::Number(number) => {
+            let n = number.as_i64().unwrap_or(0);
+            let near =
+                [n + 1, n - 1, n * 2, 0, 1, -n, n + random.within(-20, 20), 1 << random.within(0, 31), (1 << random.within(0, 31)) - 1];
+            json!(near[random.within(0, near.len() as i64 - 1) as usize])
+        }
+        Value::String(name) => {
+            let kinds = ["Pre", "Post", "Input", "Signed", "Saturating", "Unsigned", "Identity", "Relu", "Exact", "Argument"];
+            let kind = kinds[random.within(0, kinds.len() as i64 - 1) as usize];
+            if kind == name { Value::Null } else { json!(kind) }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let mut items = items.clone();
+            let item = items[random.within(0, items.len() as i64 - 1) as usize].clone();
+            items.push(item);
+            Value::Array(items)
+        }
+        Value::Object(fields) if fields.len() == 1 => {
+            // a choice: the same of another kind
+            let (kind, what) = fields.iter().next().expect("one field");
+            let kinds = ["Pre", "Post", "Max", "Mark", "Weight", "Bias", "Unary", "Constant", "Requantise", "Divide", "Quotient"];
+            let new = kinds[random.within(0, kinds.len() as i64 - 1) as usize];
+            if new == kind { Value::Null } else { json!({ new: what }) }
+        }
+        _ => Value::Null,
+    }
+}
+
+/// Changes of one thing of an architecture each, with what validation says. What is no architecture at all is left out.
+fn changes(arch: &Architecture, count: usize, random: &mut Random) -> Vec<Value> {
+    let original = json!(arch);
+    let mut all = Vec::new();
+    places(&original, &Vec::new(), &mut all);
+    // most places are of lists of cells and entries, whose items are alike
+    let is_item = |place: &&Place| place.iter().any(|key| key == "cells" || key == "entries");
+    let (items, others): (Vec<&Place>, Vec<&Place>) = all.iter().partition(is_item);
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let from = if random.percent(15) { &items } else { &others };
+        let path = from[random.within(0, from.len() as i64 - 1) as usize];
+        let mut changed = original.clone();
+        let place = get_mut(&mut changed, path);
+        let new = other(place, random);
+        if new.is_null() {
+            let (last, parent) = path.split_last().expect("no path is empty");
+            match get_mut(&mut changed, parent) {
+                Value::Array(items) => {
+                    items.remove(last.as_u64().expect("an index") as usize);
+                }
+                _ => continue,
+            }
+        } else {
+            *place = new.clone();
+        }
+        if let Ok(arch) = serde_json::from_value::<Architecture>(changed) {
+            found.push(json!([path, new, arch.validate().is_ok()]));
+        }
+    }
+    found
+}
+
+/// Defends what keys are made for: an architecture with any one thing changed is valid by docs/semantics.md section 8,
+/// written again, exactly where validation lets it pass.
+#[test]
+fn the_page_of_semantics_has_the_rules_of_valid_networks() {
+    let folder = Folder::new("validity");
+    let named = [("attention", sample::attention(3, 4, 2)), ("recurrent", sample::recurrent(5, 3)), ("loop", every_rule_in_a_loop())];
+    let random = (0..wanted() / 5).map(|seed| (format!("random-{seed}"), sample::random_network(seed)));
+    let networks = named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random);
+    for (seed, (name, (arch, _))) in networks.enumerate() {
+        let changes = changes(&arch, 80, &mut Random::new(seed as u64));
+        folder.write(&name, &json!({ "architecture": arch, "changes": changes }));
+    }
+    folder.agrees("validity.py");
+}

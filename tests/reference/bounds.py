@@ -3,6 +3,15 @@
 import math
 
 
+class Invalid(Exception):
+    """A network that breaks a rule."""
+
+
+def need(condition, rule):
+    if not condition:
+        raise Invalid(rule)
+
+
 def signed(bits):
     return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
 
@@ -39,11 +48,13 @@ class Bounds:
             return signed(self.architecture.weight_bits if kind == "Weight" else 32)
         if kind == "Mark":
             return 0, 1
-        return self.columns.get(source) or self.later(kind, number)
+        return self.columns[source] if source in self.columns else self.later(kind, number)
 
     def later(self, kind, number):
         """What a loop reads of a layer that comes later."""
-        table = self.architecture.table(self.architecture.layers[number])
+        layer = self.architecture.layers[number]
+        need(kind in ("Pre", "Post") and layer.rule in ("Requantise", "Divide"), "what a loop reads of later layers")
+        table = self.architecture.table(layer)
         return (table.min, table.max) if kind == "Pre" else table.range
 
     def operand(self, operand):
@@ -84,7 +95,7 @@ class Bounds:
     def layer(self, index, layer):
         ends = [self.term(term) for term in layer.proven_terms()]
         z = layer.constant + sum(low for low, _ in ends), layer.constant + sum(high for _, high in ends)
-        assert max(map(abs, z)) < 1 << 61
+        need(max(map(abs, z)) < 1 << 61, "a sum's width")
         q, limbs, parts = getattr(self, layer.rule.lower())(layer, z)
         table = self.architecture.table(layer)
         if table is None:
@@ -92,24 +103,33 @@ class Bounds:
         elif table.committed:
             y = table.range
         else:
-            y = table.f(q[0]), table.f(q[1])
+            y = table.f(q[0]), table.f(q[1])  # both are monotone
         self.columns["Pre", index], self.columns["Post", index], self.columns["Max", index] = q, y, z
-        if (layer.limbs, layer.parts) != (limbs, parts):
-            raise AssertionError(f"layer {index} has {layer.limbs} and {layer.parts} limbs, needs {limbs} and {parts}")
+        need((layer.limbs, layer.parts) == (limbs, parts), "the number of limbs")
 
     def parts(self, layer, *numbers):
         """Limbs of numbers that are never negative: at least one."""
-        return max(1, *(digits(number, layer.limb_bits) for number in numbers))
+        count = max(1, *(digits(number, layer.limb_bits) for number in numbers))
+        need(count * layer.limb_bits <= 62, "limbs")
+        return count
+
+    def divisor(self, layer):
+        least, most = self.operand(layer.divisor)
+        need(1 <= least and most < 1 << 31, "a divisor's range")
+        return least, most
 
     def exact(self, layer, z):
+        need(max(map(abs, z)) < 1 << 31, "a sum's width")
         return z, 0, 0
 
     def clamped(self, layer, whole):
         table = self.architecture.table(layer)
         cut = max(whole[1] - table.max, table.min - whole[0], 0)
         q = tuple(min(max(u, table.min), table.max) for u in whole)
-        assert not cut or table.saturating, "a clamp that can act needs a table with rails"
-        return q, digits(cut, table.bits - 1)
+        limbs = digits(cut, table.bits - 1)
+        need(limbs * (table.bits - 1) <= 62, "saturation limbs")
+        need(not limbs or table.saturating, "a clamp that can act needs a table with rails")
+        return q, limbs
 
     def requantise(self, layer, z):
         half = 1 << (layer.shift - 1) if layer.shift else 0
@@ -117,22 +137,26 @@ class Bounds:
         return q, limbs, 0
 
     def divide(self, layer, z):
-        least, most = self.operand(layer.divisor)
+        least, most = self.divisor(layer)
         whole = hull(0, *((2 * end + least) // (2 * least) for end in z))
         q, limbs = self.clamped(layer, whole)
         return q, limbs, self.parts(layer, 2 * most - 1)
 
     def quotient(self, layer, z):
-        least, most = self.operand(layer.divisor)
+        least, most = self.divisor(layer)
+        need(z[0] >= 0, "a number that is negative")
         q = (2 * z[0] + most) // (2 * most), (2 * z[1] + least) // (2 * least)
+        need(q[1] < 1 << 31, "a quotient's width")
         return q, 0, self.parts(layer, 2 * most - 1, q[1])
 
     def squareroot(self, layer, z):
-        assert z[0] >= 0
+        need(z[0] >= 0, "a number that is negative")
         q = math.isqrt(z[0]), math.isqrt(z[1])
         return q, 0, self.parts(layer, 2 * q[1])
 
     def maximum(self, layer, z):
+        self.exact(layer, z)
+        need(z[1] - z[0] <= self.architecture.table(layer).max, "a maximum's distances")
         return (0, z[1] - z[0]), 0, 0
 
 

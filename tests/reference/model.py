@@ -104,19 +104,24 @@ class Reader:
 
 class Term:
     def __init__(self, export):
-        self.coefficient, self.logs = export["coefficient"], export["axes"]
-        outputs = len(self.logs) - export["summed"]
+        self.coefficient, self.logs, self.exported_summed = export["coefficient"], export["axes"], export["summed"]
+        outputs = max(len(self.logs) - export["summed"], 0)
         self.outputs, self.summed = self.logs[:outputs], self.logs[outputs:]
         self.left = Operand(export["left"])
         self.right = None if export["right"] is None else Operand(export["right"])
         self.operands = [self.left] if self.right is None else [self.left, self.right]
 
 
+def axis_at(logs, low, bits):
+    """Which axis is exactly these bits of a cell's number."""
+    return next((a for a, log in enumerate(logs) if log == bits and sum(logs[:a]) == low), None)
+
+
 def restricted(export, low, bits, count):
     """A term that reads nothing at the places from `count` on of the axis at these bits."""
     term = copy.deepcopy(export)
     logs = term["axes"]
-    axis = next(a for a, log in enumerate(logs) if log == bits and sum(logs[:a]) == low)
+    axis = axis_at(logs, low, bits)
     for operand in filter(None, (term["left"], term["right"])):
         for run in operand["runs"]:
             if axis not in Run(run).axes:

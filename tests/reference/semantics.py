@@ -12,7 +12,7 @@ import pathlib
 import sys
 from fractions import Fraction
 
-from bounds import check_limbs
+from bounds import Invalid, check_limbs
 from model import Architecture, Operand, Reader, split
 
 
@@ -244,7 +244,7 @@ def main(folder):
         try:
             runs += check(json.loads(path.read_text()))
             networks += 1
-        except (Disagreement, AssertionError) as difference:
+        except (Disagreement, Invalid) as difference:
             wrong += 1
             print(f"{path.name}: {difference}")
     print(f"{networks} networks agree, in {runs} runs; {wrong} do not")
