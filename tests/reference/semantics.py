@@ -3,7 +3,8 @@
     python3 semantics.py FOLDER
 
 reads the exported networks of a folder, runs each on its inputs, and fails where any column, output or number of
-clamps differs from what the export says.
+clamps differs from what the export says; and, unless there is a second argument, where one of the CASES below did not
+come up.
 """
 
 import json
@@ -238,7 +239,7 @@ def check(export):
     return len(export["runs"])
 
 
-def main(folder):
+def main(folder, *some):
     networks, runs, wrong = 0, 0, 0
     for path in sorted(pathlib.Path(folder).glob("*.json")):
         try:
@@ -249,7 +250,7 @@ def main(folder):
             print(f"{path.name}: {difference}")
     print(f"{networks} networks agree, in {runs} runs; {wrong} do not")
     print(", ".join(f"{case}: {times}" for case, times in CASES.items()))
-    return 0 if networks and not wrong and all(CASES.values()) else 1
+    return 0 if networks and not wrong and (some or all(CASES.values())) else 1
 
 
 if __name__ == "__main__":
