@@ -96,8 +96,8 @@ class Fp2:
         return Fp2(self.a * norm, -self.b * norm)
 
 
-# The field of the target group is `F_p[w]` modulo `w^12 - 18 w^6 + 82`; there `u = w^6 - 9`. Elements are packed into one
-# number, coefficients in slots that are wide enough for sums of products.
+# The field of the target group is `F_p[w]` modulo `w^12 - 18 w^6 + 82`; there `u = w^6 - 9`. Elements are packed into
+# one number, coefficients in slots that are wide enough for sums of products.
 SLOT = 80
 ONE = [1] + [0] * 11
 
@@ -192,7 +192,7 @@ def chord(at, other):
 
 
 def in_second_group(point):
-    """Whether a point is on the twist `y² = x³ + 3/(9 + u)`, and `r` times it is infinity: `r - 1` times it is its negative."""
+    """Whether a point is on the twist `y² = x³ + 3/(9 + u)`, and `r - 1` times it is its negative."""
     x, y = point
     if not (y * y - x * x * x - Fp2(9, 1).inverse().times(3)).is_zero():
         return False

@@ -7,8 +7,8 @@ DOMAINS = ["Signed", "Saturating", "Unsigned"]
 FUNCTIONS = ["Identity", "Relu", "Real"]
 STEPS = ["Argument", "Constant", "Unary", "Binary"]
 UNARY = (
-    "Neg Abs Exp Log Log1p Sqrt Reciprocal Sigmoid Erf Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Floor "
-    "Ceil Round Sign Not"
+    "Neg Abs Exp Log Log1p Sqrt Reciprocal Sigmoid Erf Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh "
+    "Floor Ceil Round Sign Not"
 ).split()
 BINARY = "Add Sub Mul Div Pow Min Max Mod Fmod Less LessEqual Equal".split()
 

@@ -62,20 +62,21 @@ class Run:
                 yield places, number, factor
 
 
+def cells_read(runs, places):
+    """The `(cell, factor)` that runs read at these places, one place for each axis of the term."""
+    found, shift = [(0, 1)], 0
+    for run in runs:
+        reads = run.reads(tuple(places[axis] for axis in run.axes))
+        found = [(cell | number << shift, c * factor) for cell, c in found for number, factor in reads]
+        shift += run.log
+    return found
+
+
 class Operand:
     def __init__(self, export):
         self.export = export
         self.source, self.runs = Source(export["source"]), [Run(run) for run in export["runs"]]
         self.axes = tuple(axis for run in self.runs for axis in run.axes)
-
-    def cells(self, places):
-        """The `(cell, factor)` that it reads at these places, one place for each axis of the term."""
-        found, shift = [(0, 1)], 0
-        for run in self.runs:
-            reads = run.reads(tuple(places[axis] for axis in run.axes))
-            found = [(cell | number << shift, c * factor) for cell, c in found for number, factor in reads]
-            shift += run.log
-        return found
 
 
 class Reader:
@@ -91,14 +92,14 @@ class Reader:
         for at in range(size):
             for axis, place in zip(operand.axes, split(at, named)):
                 places[axis] = place
-            self.reads.append(operand.cells(places))
+            self.reads.append(cells_read(operand.runs, places))
 
     def position(self, places, first=0):
         """The share of some axes' places, the first of which has this number, in the position in `reads`."""
         return sum(place * self.strides.get(axis, 0) for axis, place in enumerate(places, first))
 
     def values(self, block):
-        """The operand's value at every position. A block that is not computed yet has cells that are None."""
+        """The operand's value at every position."""
         return [sum(block[cell] * factor for cell, factor in reads) for reads in self.reads]
 
 

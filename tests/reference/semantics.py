@@ -14,7 +14,7 @@ import sys
 from fractions import Fraction
 
 from bounds import Invalid, check_limbs
-from model import Architecture, Operand, Reader, split
+from model import Architecture, Reader, split
 
 
 # How often each of the cases came up that an implementation may get wrong: all must.

@@ -25,14 +25,6 @@ class View:
     def axes(self):
         return tuple(axis for run in self.runs for axis in run.axes)
 
-    def cells(self, places):
-        found, shift = [(0, 1)], 0
-        for run in self.runs:
-            reads = run.reads(tuple(places[axis] for axis in run.axes))
-            found = [(cell | number << shift, c * factor) for cell, c in found for number, factor in reads]
-            shift += run.log
-        return found
-
 
 @dataclass
 class Summand:

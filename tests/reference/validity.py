@@ -157,8 +157,10 @@ class Validity:
 
     def window(self, run, outputs, kernel):
         w = run.window
-        need(1 <= w["outputs"] <= outputs and 1 <= w["kernel"] <= kernel and 1 <= w["inputs"] <= 1 << run.log, "a window")
-        need(1 <= w["stride"] <= 1 << MOST and 1 <= w["dilation"] <= 1 << MOST and w["padding"] <= 1 << MOST, "a window")
+        most = 1 << MOST
+        need(1 <= w["outputs"] <= outputs and 1 <= w["kernel"] <= kernel, "a window")
+        need(1 <= w["inputs"] <= 1 << run.log, "a window")
+        need(1 <= w["stride"] <= most and 1 <= w["dilation"] <= most and w["padding"] <= most, "a window")
         need(w["outputs"] * w["kernel"] <= 1 << MOST, "a window")
 
     def order(self, index, operand, outputs):
@@ -217,7 +219,8 @@ def main(folder):
             counts[reason] = counts.get(reason, 0) + 1
             if (reason is None) != valid:
                 wrong += 1
-                print(f"{file.name}: {'/'.join(map(str, path))} = {value}: valid is {valid}, and here {reason or 'too'}")
+                here = "valid" if reason is None else f"refused ({reason})"
+                print(f"{file.name}: {path} = {value}: {here} by the page, valid by validation: {valid}")
     print(", ".join(f"{reason or 'valid'}: {count}" for reason, count in sorted(counts.items(), key=str)))
     return 1 if wrong or None not in counts or len(counts) < 2 else 0
 

@@ -15,7 +15,8 @@ from hashes import Sponge
 from layout import Shape
 from model import Architecture
 from opening import Opening, Transcript
-from words import Reader, Refused, divided, hash_of, interpolated, point_bytes, require, scalar_of, twisted_point, word
+from words import Reader, Refused, divided, hash_of, other_word, point_bytes, refused, require, round_value, scalar_of
+from words import twisted_point, word
 
 
 class Proof:
@@ -104,16 +105,6 @@ def combined(numerators, denominators):
     return p, d
 
 
-def level_round(message, at_one, x):
-    """`g(x)`: of degree 4, from `g(0), g(-1), g(2)` and the leading coefficient; of degree 2 from `g(0)` and that."""
-    *values, leading = message
-    places = [0, -1, 2][: len(values)]
-    points = list(zip(places + [1], values + [at_one]))
-    # without its leading term the polynomial has one degree less than there are points
-    lower = [(at, value - leading * at ** len(points)) for at, value in points]
-    return (interpolated(lower, x) + leading * pow(x, len(points), R)) % R
-
-
 def verify_lookups(proof, sponge):
     """The tree of fractions. Returns the leaves' point and claims."""
     p, d = proof.root
@@ -128,7 +119,7 @@ def verify_lookups(proof, sponge):
             sponge.absorb(*message)
             x = sponge.squeeze()
             at_one = divided(claim - (1 - r) * message[0], r)
-            claim = level_round(message, at_one, x)
+            claim = round_value(message, at_one, x)
             next_point.append(x)
         numerators, denominators = children[: 1 << arity], children[1 << arity :]
         p, d = combined(numerators, denominators)
@@ -261,14 +252,6 @@ def check_public_commitments(key, claim, cells):
     require(commitments(key, found, shape.regions[2]) == claim.input, "input commitments")
 
 
-def refused(key, claim, data):
-    try:
-        verify(key, claim, data)
-    except Refused as reason:
-        return str(reason)
-    return None
-
-
 def changed_claims(export):
     """The claim with one thing changed: each part, and each output cell."""
     for name in ("context", "clamps"):
@@ -280,17 +263,6 @@ def changed_claims(export):
     for i in range(len(export["input"])):
         other = (word(GENERATOR[0]) + word(GENERATOR[1])).hex()
         yield f"input {i}", export | {"input": export["input"][:i] + [other] + export["input"][i + 1 :]}
-
-
-def other_word(data, at, points):
-    """The proof with one word changed, or, where the word is of a point, another point in its place."""
-    start = 32 * at
-    for first in points:
-        if start in (first, first + 32):
-            other = point_bytes(combination([(2 + (start != first), GENERATOR)]))
-            return data[:first] + other + data[first + 64 :]
-    value = (int.from_bytes(data[start : start + 32], "big") + 1) % R
-    return data[:start] + word(value) + data[start + 32 :]
 
 
 def point_places(key, data):
@@ -308,7 +280,7 @@ def check_refusals(key, export, data):
     attempts += [(name, claim, data) for name, claim in changed_claims(export["claim"])]
     attempts += [("one word less", export["claim"], data[:-32]), ("one word more", export["claim"], data + bytes(32))]
     for name, claim, changed in attempts:
-        reason = refused(key, Claim(claim), changed)
+        reason = refused(verify, key, Claim(claim), changed)
         reasons[reason] = reasons.get(reason, 0) + 1
         if reason is None:
             accepted.append(name)
@@ -326,7 +298,7 @@ def check(export):
         return [f"an honest proof is refused: {reason}"]
     wrong = [f"accepted with {name} changed" for name in check_refusals(key, export, data)] if export["alter"] else []
     for number, lie in enumerate(export["lies"]):
-        if refused(key, claim, bytes.fromhex(lie)) is None:
+        if refused(verify, key, claim, bytes.fromhex(lie)) is None:
             wrong.append(f"lie {number} is accepted")
     return wrong
 

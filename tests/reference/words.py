@@ -1,6 +1,6 @@
 """Numbers and points as bytes, and what a verifier refuses."""
 
-from curve import P, R, Fp2, in_second_group, on_curve
+from curve import GENERATOR, P, R, Fp2, combination, in_second_group, on_curve
 from hashes import keccak256
 
 
@@ -89,3 +89,33 @@ def interpolated(points, x):
                 above, below = above * (x - other) % R, below * (at - other) % R
         total += value * divided(above, below)
     return total % R
+
+
+def round_value(message, at_one, x):
+    """`g(x)`: of degree 4, from `g(0), g(-1), g(2)` and the leading coefficient; of degree 2 from `g(0)` and that."""
+    *values, leading = message
+    places = [0, -1, 2][: len(values)]
+    points = list(zip(places + [1], values + [at_one]))
+    # without its leading term the polynomial has one degree less than there are points
+    lower = [(at, value - leading * at ** len(points)) for at, value in points]
+    return (interpolated(lower, x) + leading * pow(x, len(points), R)) % R
+
+
+def refused(verify, *arguments):
+    """Why a verifier refuses, or nothing."""
+    try:
+        verify(*arguments)
+    except Refused as reason:
+        return str(reason)
+    return None
+
+
+def other_word(data, at, points):
+    """The proof with one word changed, or, where the word is of a point, another point in its place."""
+    start = 32 * at
+    for first in points:
+        if start in (first, first + 32):
+            other = point_bytes(combination([(2 + (start != first), GENERATOR)]))
+            return data[:first] + other + data[first + 64 :]
+    value = (int.from_bytes(data[start : start + 32], "big") + 1) % R
+    return data[:start] + word(value) + data[start + 32 :]

@@ -12,10 +12,10 @@ import pathlib
 import sys
 
 import claims
-from curve import GENERATOR, R, SECOND_GENERATOR, combination, equal_pairings, negated
+from curve import R, SECOND_GENERATOR, combination, equal_pairings, negated
 from hashes import WIDTH, poseidon_parameters
 from opening import Companion, Opening, Transcript
-from words import Reader, Refused, divided, hash_of, point_bytes, require, scalar_of, word
+from words import Reader, divided, hash_of, other_word, point_bytes, refused, require, round_value, scalar_of, word
 
 
 class Key:
@@ -262,29 +262,8 @@ def slots(w, n, fixed, public):
     leave = [dot(g.L[i][1:], x[4:]) + dot(g.P[i], x5[3:]) + q[i] - next_state[i] for i in range(WIDTH)]
     add(t * s * (s - 1), 0, leave)
     at_one = (w[6] - (1 - w[1]) * w[0]) * w[7] % R
-    add(t * (t - 1), 0, [w[1] * w[7] - 1, quartic([w[0], w[2], w[3]], at_one, w[4], w[5]) - n[6]])
+    add(t * (t - 1), 0, [w[1] * w[7] - 1, round_value([w[0], w[2], w[3], w[4]], at_one, w[5]) - n[6]])
     return found
-
-
-def quartic(values, at_one, leading, x):
-    """The polynomial of degree 4 with these values at 0, -1 and 2, that at 1, and the leading coefficient, at `x`."""
-    total = leading * pow(x, 4, R)
-    points = list(zip((0, -1, 2, 1), values + [at_one]))
-    for at, value in points:
-        above = below = 1
-        for other, _ in points:
-            if other != at:
-                above, below = above * (x - other) % R, below * (at - other)
-        total += (value - leading * at**4) * above * pow(below, -1, R)
-    return total % R
-
-
-def refused(key, claim, data):
-    try:
-        verify(key, claim, data)
-    except Refused as reason:
-        return str(reason)
-    return None
 
 
 def point_places(key, data):
@@ -294,33 +273,22 @@ def point_places(key, data):
     return head + [tail + 64 * i for i in range(-1 - key.counts[3], 7)]
 
 
-def changed(data, at, points):
-    """Another word, or another point if the word is of one."""
-    start = 32 * at
-    for first in points:
-        if start in (first, first + 32):
-            other = combination([(3 + (start != first), GENERATOR)])
-            return data[:first] + point_bytes(other) + data[first + 64 :]
-    value = (int.from_bytes(data[start : start + 32], "big") + 1) % R
-    return data[:start] + word(value) + data[start + 32 :]
-
-
 def check(export, step):
     key, data = Key(bytes.fromhex(export.pop("key")[2:])), bytes.fromhex(export.pop("proof")[2:])
     claim = Claim(export)
-    reason = refused(key, claim, data)
+    reason = refused(verify, key, claim, data)
     if reason is not None:
         return [f"an honest proof is refused: {reason}"]
     wrong, points, reasons = [], point_places(key, data), {}
     for at in range(0, len(data) // 32, step):
-        reason = refused(key, claim, changed(data, at, points))
+        reason = refused(verify, key, claim, other_word(data, at, points))
         reasons[reason] = reasons.get(reason, 0) + 1
         if reason is None:
             wrong.append(f"accepted with word {at} changed")
     for name in ("context", "output"):
         other = dict(export)
         other[name] = export[name][:-1] + ("0" if export[name][-1] != "0" else "1")
-        if refused(key, Claim(other), data) is None:
+        if refused(verify, key, Claim(other), data) is None:
             wrong.append(f"accepted with another {name}")
     print("  refused:", reasons)
     return wrong
