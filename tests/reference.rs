@@ -302,7 +302,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Defends the proof system's page: a verifier that was written from docs/protocol.md accepts native proofs of every
+/// Defends the proof system's page: a second verifier, which docs/protocol.md describes, accepts native proofs of every
 /// rule, of batches and with a mask, and refuses them with any one word changed.
 #[test]
 fn the_page_of_the_protocol_verifies_proofs() {
@@ -328,7 +328,7 @@ fn the_page_of_the_protocol_verifies_proofs() {
     folder.agrees("verifier.py");
 }
 
-/// Defends what buyers and contracts check: a verifier that was written from docs/protocol.md accepts the golden proofs
+/// Defends what buyers and contracts check: a second verifier, which docs/protocol.md describes, accepts the golden proofs
 /// of both wraps, alone and in batches, under their keys' bytes, and refuses them with a word changed.
 #[test]
 fn the_page_of_the_protocol_verifies_wrapped_proofs() {

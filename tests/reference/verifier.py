@@ -1,4 +1,4 @@
-"""A verifier of inner proofs, from docs/protocol.md alone: sections 2 to 8.
+"""A verifier of inner proofs: docs/protocol.md, sections 2 to 8 and 12.
 
     python3 verifier.py FOLDER
 

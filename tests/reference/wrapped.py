@@ -1,4 +1,4 @@
-"""A verifier of wrapped proofs, from docs/protocol.md alone: sections 4, 7, 8 and 9.
+"""A verifier of wrapped proofs: docs/protocol.md, sections 4, 7, 8 and 9.
 
     python3 wrapped.py STEP FILE…
 
