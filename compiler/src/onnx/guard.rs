@@ -3,7 +3,7 @@
 //! External data is read here and nowhere else. A location must be a plain relative path below the model's folder,
 //! without symbolic links on the way and without a second hard link (CVE-2022-25882, CVE-2024-27318).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -18,8 +18,8 @@ const MAX_RANK: usize = 8;
 const MAX_NODES: usize = 100_000;
 /// Graphs inside graphs.
 const MAX_DEPTH: usize = 8;
-/// Before it, arithmetic broadcast in another way.
-const MIN_OPERATOR_SET: i64 = 7;
+/// Before it, operators had other attributes.
+const MIN_OPERATOR_SET: i64 = 6;
 
 /// Why a model file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum GuardError {
     NotOnnx { path: PathBuf },
     #[error("{path} holds no graph or names no operator set: it is not a complete ONNX model")]
     NoGraph { path: PathBuf },
-    #[error("the model's operator set is {version} and must be 7 or newer: export it with opset 13")]
+    #[error("the model's operator set is {version} and must be 6 or newer: export it with opset 13")]
     OperatorSet { version: i64 },
     #[error("the graph has {nodes} nodes, and {max} are the most that are read", max = MAX_NODES)]
     TooManyNodes { nodes: usize },
@@ -72,11 +72,11 @@ pub enum GuardError {
     Sparse,
 }
 
-/// Reads and checks a model file; external data is brought inside.
+/// Reads and checks a model file; external data is brought inside. `dims` are the sizes of symbolic axes.
 ///
 /// # Errors
 /// Everything in [`GuardError`].
-pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
+pub fn read(path: &Path, dims: &BTreeMap<String, u64>) -> Result<pb::ModelProto, GuardError> {
     let bytes = read_capped(path)?;
     let not_onnx = || GuardError::NotOnnx { path: path.to_owned() };
     let decode = || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]);
@@ -91,7 +91,10 @@ pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
     let mut budget = Budget { bytes: MAX_FILE_BYTES, nodes: MAX_NODES };
     check_graph(graph, folder, &mut budget, 0)?;
     check_order(graph, &HashSet::new())?;
-    super::rewrite::rewrite(&mut model)?;
+    for function in &mut model.functions {
+        check_function(function, folder, &mut budget)?;
+    }
+    super::rewrite::rewrite(&mut model, dims)?;
     if let Some(graph) = model.graph.as_mut() {
         super::ignored::rewrite(graph)?;
     }
@@ -124,6 +127,24 @@ fn check_graph(graph: &mut pb::GraphProto, folder: &Path, budget: &mut Budget, d
         check_declared_shape(value)?;
     }
     Ok(())
+}
+
+/// An operator that the model defines: its nodes are checked like a graph's.
+fn check_function(function: &mut pb::FunctionProto, folder: &Path, budget: &mut Budget) -> Result<(), GuardError> {
+    let nodes = function.node.len();
+    budget.nodes = budget.nodes.checked_sub(nodes).ok_or(GuardError::TooManyNodes { nodes })?;
+    for node in &mut function.node {
+        check_attributes(node, folder, budget, 0)?;
+    }
+    let named = |name: &String| pb::ValueInfoProto { name: name.clone(), ..Default::default() };
+    let graph = pb::GraphProto {
+        name: function.name().to_owned(),
+        node: function.node.clone(),
+        input: function.input.iter().map(named).collect(),
+        output: function.output.iter().map(named).collect(),
+        ..Default::default()
+    };
+    check_order(&graph, &HashSet::new())
 }
 
 /// Every tensor is made once, before it is read: what ONNX demands, and what rules out cycles. Graphs inside nodes also

@@ -4,6 +4,12 @@
 //! New tensors and nodes are named after the node that they replace. A form that has no rewriting is refused by name,
 //! never passed on half read.
 
+mod attention;
+mod inline;
+mod known;
+mod legacy;
+mod linear_attention;
+mod losses;
 mod ml;
 mod nn;
 mod quantised;
@@ -12,23 +18,35 @@ mod svm;
 mod trees;
 
 use super::GuardError;
-use std::collections::{HashMap, HashSet};
+use known::Inputs;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
 
 /// Most elements of a constant node's tensor that rewriting looks at: lists of axes, pads and the like.
 const MAX_LIST: usize = 4096;
+/// Most nodes that loops and functions are written out to.
+const MAX_NODES: usize = 100_000;
 
 /// Rewrites a model's graph, and the graphs inside its nodes.
-pub fn rewrite(model: &mut pb::ModelProto) -> Result<(), GuardError> {
+pub fn rewrite(model: &mut pb::ModelProto, dims: &BTreeMap<String, u64>) -> Result<(), GuardError> {
     let standard = model.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
     let version = standard.map_or(0, |set| set.version);
     match &mut model.graph {
-        Some(graph) => rewrite_graph(graph, version, &mut 0),
+        Some(graph) => {
+            let mut inputs = Inputs::of(graph, dims);
+            rewrite_graph(graph, version, &mut 0, &mut inputs, &model.functions)
+        }
         None => Ok(()),
     }
 }
 
-fn rewrite_graph(graph: &mut pb::GraphProto, version: i64, count: &mut usize) -> Result<(), GuardError> {
+fn rewrite_graph(
+    graph: &mut pb::GraphProto,
+    version: i64,
+    count: &mut usize,
+    inputs: &mut Inputs,
+    functions: &[pb::FunctionProto],
+) -> Result<(), GuardError> {
     let old = std::mem::take(&mut graph.node);
     let initializers = std::mem::take(&mut graph.initializer);
     let index = initializers.iter().enumerate().map(|(at, tensor)| (tensor.name.clone(), at)).collect();
@@ -42,26 +60,22 @@ fn rewrite_graph(graph: &mut pb::GraphProto, version: i64, count: &mut usize) ->
         index,
         small: HashMap::new(),
         dynamic: HashSet::new(),
+        inputs,
+        functions,
+        outputs: std::mem::take(&mut graph.output),
     };
-    for mut node in old {
-        for inside in node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs)) {
-            rewrite_graph(inside, version, &mut out.count)?;
-        }
-        out.name = super::node_name(&node).to_owned();
-        out.operator = node.op_type.clone();
-        out.remember(&node);
-        if !out.standard(&node)? && !out.learning(&node, &mut graph.output)? {
-            out.nodes.push(node);
-        }
+    for node in old {
+        out.take(node, 0)?;
     }
     *count = out.count;
     graph.node = out.nodes;
     graph.initializer = out.initializers;
+    graph.output = out.outputs;
     Ok(())
 }
 
 /// What a node is replaced by.
-struct Writer {
+struct Writer<'a> {
     /// The operator set.
     version: i64,
     /// Tensors made so far, for names.
@@ -76,9 +90,37 @@ struct Writer {
     small: HashMap<String, pb::TensorProto>,
     /// Scales that depend on the input.
     dynamic: HashSet<String>,
+    /// The model's inputs, and what was found out about its tensors.
+    inputs: &'a mut Inputs,
+    /// Operators that the model defines.
+    functions: &'a [pb::FunctionProto],
+    /// The graph's outputs.
+    outputs: Vec<pb::ValueInfoProto>,
 }
 
-impl Writer {
+impl Writer<'_> {
+    /// Appends a node, or what it is replaced by. `depth` counts the graphs and functions that it was inside of.
+    fn take(&mut self, mut node: pb::NodeProto, depth: usize) -> Result<(), GuardError> {
+        self.name = super::node_name(&node).to_owned();
+        self.operator.clone_from(&node.op_type);
+        if self.nodes.len() > MAX_NODES {
+            return self.refused("more than 100000 nodes once it is written out");
+        }
+        if self.inlined(&node, depth)? {
+            return Ok(());
+        }
+        for inside in node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs)) {
+            // nothing is known of what a graph inside a node reads
+            rewrite_graph(inside, self.version, &mut self.count, &mut Inputs::default(), self.functions)?;
+        }
+        self.remember(&node);
+        legacy::modern(self, &mut node)?;
+        if !self.standard(&node)? && !self.learning(&node)? {
+            self.nodes.push(node);
+        }
+        Ok(())
+    }
+
     /// Operators of the standard. Whether the node was replaced.
     fn standard(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         if !matches!(node.domain.as_str(), "" | "ai.onnx") {
@@ -101,12 +143,18 @@ impl Writer {
             "DynamicQuantizeLinear" => self.dynamic_quantize(node),
             "DequantizeLinear" => self.dequantize(node),
             "RNN" | "GRU" | "LSTM" => self.recurrent(node),
+            "Attention" => self.attention(node),
+            "SwiGLU" => self.swiglu(node),
+            "LinearAttention" => self.linear_attention(node),
+            "CausalConvWithState" => self.causal_conv(node),
+            "NegativeLogLikelihoodLoss" => self.likelihood_loss(node),
+            "SoftmaxCrossEntropyLoss" => self.cross_entropy_loss(node),
             _ => Ok(false),
         }
     }
 
     /// Operators of `ai.onnx.ml`. Whether the node was replaced.
-    fn learning(&mut self, node: &pb::NodeProto, outputs: &mut [pb::ValueInfoProto]) -> Result<bool, GuardError> {
+    fn learning(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         if node.domain != "ai.onnx.ml" {
             return Ok(false);
         }
@@ -129,7 +177,7 @@ impl Writer {
             _ => return Ok(false),
         }
         // the outputs of these are tensors of numbers now, whatever they were declared as
-        for output in outputs.iter_mut().filter(|output| node.output.contains(&output.name)) {
+        for output in self.outputs.iter_mut().filter(|output| node.output.contains(&output.name)) {
             let integers = matches!(node.op_type.as_str(), "LinearClassifier" | "TreeEnsembleClassifier" | "SVMClassifier")
                 && node.output.first() == Some(&output.name);
             if !is_numeric(output) {
@@ -198,6 +246,34 @@ impl Writer {
         let name = self.fresh();
         let dims = vec![values.len() as i64];
         self.tensor(pb::TensorProto { name, dims, data_type: DataType::Int64 as i32, int64_data: values.to_vec(), ..Default::default() })
+    }
+
+    /// A constant of integers.
+    fn whole_numbers(&mut self, dims: &[usize], values: &[i64]) -> String {
+        let name = self.fresh();
+        let dims = dims.iter().map(|d| *d as i64).collect();
+        self.tensor(pb::TensorProto { name, dims, data_type: DataType::Int64 as i32, int64_data: values.to_vec(), ..Default::default() })
+    }
+
+    /// A constant of truth values.
+    fn truths(&mut self, dims: &[usize], values: &[bool]) -> String {
+        let name = self.fresh();
+        let dims = dims.iter().map(|d| *d as i64).collect();
+        let raw_data = values.iter().map(|v| u8::from(*v)).collect();
+        self.tensor(pb::TensorProto { name, dims, data_type: DataType::Bool as i32, raw_data, ..Default::default() })
+    }
+
+    /// Zeros of a type.
+    fn filled(&mut self, dims: &[usize], kind: DataType) -> String {
+        let zeros = vec![0.0; dims.iter().product()];
+        match kind {
+            DataType::Bool => self.truths(dims, &vec![false; zeros.len()]),
+            DataType::Float => self.floats(dims, &zeros),
+            _ => {
+                let zeros = self.floats(dims, &zeros);
+                self.cast(&zeros, kind)
+            }
+        }
     }
 
     fn cast(&mut self, tensor: &str, kind: DataType) -> String {

@@ -4,7 +4,7 @@ use super::{Writer, attribute, input, int, integer, integers, ints, real, text};
 use crate::onnx::GuardError;
 use tract_onnx::pb;
 
-impl Writer {
+impl Writer<'_> {
     /// `|x|^p`, as what is summed.
     fn power(&mut self, x: &str, p: i64) -> String {
         match p {

@@ -5,7 +5,7 @@ use super::{Writer, input, int};
 use crate::onnx::GuardError;
 use tract_onnx::pb::{self, tensor_proto::DataType};
 
-impl Writer {
+impl Writer<'_> {
     /// `x - zero` as reals; `zero` may be left out.
     fn centred(&mut self, x: &str, zero: &str) -> String {
         let x = self.cast(x, DataType::Float);
