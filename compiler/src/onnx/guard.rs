@@ -89,6 +89,7 @@ pub fn read(path: &Path, dims: &BTreeMap<String, u64>) -> Result<pb::ModelProto,
     let graph = model.graph.as_mut().ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut budget = Budget { bytes: MAX_FILE_BYTES, nodes: MAX_NODES };
+    super::types::widen(graph)?;
     check_graph(graph, folder, &mut budget, 0)?;
     check_order(graph, &HashSet::new())?;
     for function in &mut model.functions {
@@ -241,6 +242,14 @@ fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget
 fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -> Result<(), GuardError> {
     let need = elements(&tensor.name, &tensor.dims)?;
     let unsupported = || GuardError::DataType { tensor: tensor.name.clone(), code: tensor.data_type };
+    let external = tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty();
+    if let Some(bytes) = super::types::bytes_of(tensor.data_type, need) {
+        if external {
+            bring_inside(tensor, folder, bytes as u64, budget)?;
+        }
+        super::types::widen_tensor(tensor);
+        return check_tensor(tensor, folder, budget);
+    }
     let kind = DataType::try_from(tensor.data_type).map_err(|_| unsupported())?;
     let size = match kind {
         DataType::Float | DataType::Int32 | DataType::Uint32 => 4,
@@ -249,10 +258,8 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
         DataType::Bool | DataType::Int8 | DataType::Uint8 => 1,
         _ => return Err(unsupported()),
     };
-    if tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty() {
-        tensor.raw_data = read_external(tensor, folder, (need * size) as u64, budget)?;
-        tensor.external_data.clear();
-        tensor.data_location = None;
+    if external {
+        bring_inside(tensor, folder, (need * size) as u64, budget)?;
     }
     let have = match kind {
         _ if !tensor.raw_data.is_empty() => {
@@ -272,6 +279,13 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
         Some(index) => Err(GuardError::NotFinite { tensor: tensor.name.clone(), index }),
         None => Ok(()),
     }
+}
+
+fn bring_inside(tensor: &mut pb::TensorProto, folder: &Path, bytes: u64, budget: &mut u64) -> Result<(), GuardError> {
+    tensor.raw_data = read_external(tensor, folder, bytes, budget)?;
+    tensor.external_data.clear();
+    tensor.data_location = None;
+    Ok(())
 }
 
 /// Index of the first element that is NaN, or does not fit a 32-bit float. Infinity by itself is no error here: masks

@@ -5,6 +5,7 @@
 //! never passed on half read.
 
 mod attention;
+mod bits;
 mod inline;
 mod known;
 mod legacy;
@@ -14,12 +15,13 @@ mod ml;
 mod nn;
 mod quantised;
 mod recurrent;
+mod scatter;
 mod svm;
 mod trees;
 
 use super::GuardError;
 use known::Inputs;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
 
 /// Most elements of a constant node's tensor that rewriting looks at: lists of axes, pads and the like.
@@ -59,7 +61,6 @@ fn rewrite_graph(
         initializers,
         index,
         small: HashMap::new(),
-        dynamic: HashSet::new(),
         inputs,
         functions,
         outputs: std::mem::take(&mut graph.output),
@@ -88,8 +89,6 @@ struct Writer<'a> {
     index: HashMap<String, usize>,
     /// Small tensors of constant nodes.
     small: HashMap<String, pb::TensorProto>,
-    /// Scales that depend on the input.
-    dynamic: HashSet<String>,
     /// The model's inputs, and what was found out about its tensors.
     inputs: &'a mut Inputs,
     /// Operators that the model defines.
@@ -141,7 +140,14 @@ impl Writer<'_> {
             "QLinearMatMul" => self.qlinear_matmul(node),
             "QLinearConv" => self.qlinear_conv(node),
             "DynamicQuantizeLinear" => self.dynamic_quantize(node),
+            "QuantizeLinear" => self.quantize(node),
             "DequantizeLinear" => self.dequantize(node),
+            "BitShift" => self.bit_shift(node),
+            "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => self.bitwise(node),
+            "BitwiseNot" => self.bitwise_not(node),
+            "Mod" => self.remainder(node),
+            "ScatterND" | "ScatterElements" | "Scatter" => self.scatter_reduced(node),
+            "TensorScatter" => self.tensor_scatter(node),
             "RNN" | "GRU" | "LSTM" => self.recurrent(node),
             "Attention" => self.attention(node),
             "SwiGLU" => self.swiglu(node),

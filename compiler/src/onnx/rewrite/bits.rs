@@ -1,0 +1,115 @@
+//! Integers bit by bit, and remainders: tables of floors.
+
+use super::{Writer, input, integer, text};
+use crate::onnx::GuardError;
+use tract_onnx::pb::{self, tensor_proto::DataType};
+
+impl Writer<'_> {
+    fn by_number(&mut self, operator: &str, x: &str, number: f32) -> String {
+        let number = self.number(number);
+        self.node(operator, &[x, &number], Vec::new())
+    }
+
+    /// `x mod number`, which is never negative.
+    pub(super) fn wrapped(&mut self, x: &str, number: f32) -> String {
+        let ratio = self.by_number("Mul", x, 1.0 / number);
+        let whole = self.node("Floor", &[&ratio], Vec::new());
+        let whole = self.by_number("Mul", &whole, number);
+        self.node("Sub", &[x, &whole], Vec::new())
+    }
+
+    /// By a number of places that may differ from element to element.
+    pub(super) fn bit_shift(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else { return self.refused("a type that is not known") };
+        let (x, places) = (self.cast(input(node, 0), DataType::Float), self.cast(input(node, 1), DataType::Float));
+        let left = text(node, "direction", "LEFT") == "LEFT";
+        let base = self.number(if left { 2.0 } else { 0.5 });
+        let factor = self.node("Pow", &[&base, &places], Vec::new());
+        let mut y = self.node("Mul", &[&x, &factor], Vec::new());
+        if left {
+            // what leaves a narrow integer is lost; wider ones never come that far
+            match kind {
+                DataType::Uint8 => y = self.wrapped(&y, 256.0),
+                DataType::Uint16 => y = self.wrapped(&y, 65536.0),
+                _ => {}
+            }
+        } else {
+            y = self.node("Floor", &[&y], Vec::new());
+        }
+        let y = self.cast(&y, kind);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// The sum of what both have is a sum of products of bits; the others follow from it.
+    pub(super) fn bitwise(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else { return self.refused("a type that is not known") };
+        let bits = match kind {
+            DataType::Uint8 | DataType::Int8 => 8,
+            DataType::Int16 => 16,
+            _ => return self.refused("integers of more bits than 8, or 16 with a sign,"),
+        };
+        let signed = kind != DataType::Uint8;
+        let (a, b) = (self.cast(input(node, 0), DataType::Float), self.cast(input(node, 1), DataType::Float));
+        let mut products = Vec::with_capacity(bits);
+        for bit in 0..bits {
+            let value = (1u32 << bit) as f32;
+            let [of_a, of_b] = [&a, &b].map(|x| {
+                let scaled = self.by_number("Mul", x, 1.0 / value);
+                let whole = self.node("Floor", &[&scaled], Vec::new());
+                self.wrapped(&whole, 2.0)
+            });
+            let product = self.node("Mul", &[&of_a, &of_b], Vec::new());
+            products.push(self.by_number("Mul", &product, if signed && bit + 1 == bits { -value } else { value }));
+        }
+        let products: Vec<&str> = products.iter().map(String::as_str).collect();
+        let both = self.node("Sum", &products, Vec::new());
+        let y = match node.op_type.as_str() {
+            "BitwiseAnd" => both,
+            name => {
+                let all = self.node("Add", &[&a, &b], Vec::new());
+                let less = self.by_number("Mul", &both, if name == "BitwiseOr" { 1.0 } else { 2.0 });
+                self.node("Sub", &[&all, &less], Vec::new())
+            }
+        };
+        let y = self.cast(&y, kind);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// `-1 - x`, or with no sign the largest number less `x`.
+    pub(super) fn bitwise_not(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else { return Ok(false) };
+        let most = match kind {
+            DataType::Uint8 => 255.0,
+            DataType::Uint16 => 65535.0,
+            DataType::Uint32 | DataType::Uint64 => return self.refused("integers of 32 bits or more without a sign"),
+            _ => return Ok(false),
+        };
+        let x = self.cast(input(node, 0), DataType::Float);
+        let most = self.number(most);
+        let y = self.node("Sub", &[&most, &x], Vec::new());
+        let y = self.cast(&y, kind);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// The remainder of two tensors of reals: `a - d · trunc(a / d)`.
+    pub(super) fn remainder(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let (a, d) = (input(node, 0), input(node, 1));
+        let Some(known) = self.known(d) else { return Ok(false) };
+        let real = matches!(known.kind, DataType::Float | DataType::Float16 | DataType::Double);
+        let number = known.value.as_ref().is_some_and(|value| value.len() == 1);
+        if !real || number || integer(node, "fmod", 0) == 0 {
+            return Ok(false);
+        }
+        let ratio = self.node("Div", &[a, d], Vec::new());
+        let (sign, size) = (self.node("Sign", &[&ratio], Vec::new()), self.node("Abs", &[&ratio], Vec::new()));
+        let size = self.node("Floor", &[&size], Vec::new());
+        let whole = self.node("Mul", &[&sign, &size], Vec::new());
+        let taken = self.node("Mul", &[&whole, d], Vec::new());
+        let y = self.node("Sub", &[a, &taken], Vec::new());
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+}
