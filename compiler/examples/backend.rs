@@ -31,6 +31,9 @@ struct Case {
     /// Whether its answers are of 16 bits, which have 3 digits.
     #[serde(default)]
     half: bool,
+    /// By how much integers may differ.
+    #[serde(default)]
+    steps: u8,
     /// Why the case was not written.
     skipped: Option<String>,
 }
@@ -62,7 +65,7 @@ fn expected(folder: &Path) -> Result<BTreeMap<String, Vec<f32>>, AnyError> {
 }
 
 /// The largest difference of an element, as a share of its output's size: the range, or the largest element.
-fn error(have: &Sample, names: &[String], need: &BTreeMap<String, Vec<f32>>, range: bool) -> f64 {
+fn error(have: &Sample, names: &[String], need: &BTreeMap<String, Vec<f32>>, steps: u8, range: bool) -> f64 {
     let of = |(have, name): (&Vec<f32>, &String)| {
         let Some(need) = need.get(name).filter(|need| need.len() == have.len()) else { return f64::INFINITY };
         let fold = |f: fn(f32, f32) -> f32, first| need.iter().copied().fold(first, f);
@@ -70,7 +73,7 @@ fn error(have: &Sample, names: &[String], need: &BTreeMap<String, Vec<f32>>, ran
         let spread = fold(f32::max, f32::NEG_INFINITY) - fold(f32::min, f32::INFINITY);
         // an output of equal numbers has no range
         let size = f64::from(if range && spread > 0.1 * largest { spread } else { largest }).max(1e-9);
-        have.iter().zip(need).fold(0f64, |m, (a, b)| m.max(f64::from((a - b).abs()) / size))
+        have.iter().zip(need).fold(0f64, |m, (a, b)| m.max((f64::from((a - b).abs()) - f64::from(steps)).max(0.0) / size))
     };
     have.iter().zip(names).map(of).fold(0.0, f64::max)
 }
@@ -92,7 +95,7 @@ fn outcome(error: &CompileError) -> Outcome {
     }
 }
 
-fn run(folder: &Path, half: bool, integers: bool) -> Result<Outcome, AnyError> {
+fn run(folder: &Path, case: &Case, integers: bool) -> Result<Outcome, AnyError> {
     let (model, names, need) = (folder.join("model.onnx"), outputs(folder)?, expected(folder)?);
     let inputs = match Calibration::read(&folder.join("inputs.json")) {
         Ok(inputs) => inputs,
@@ -106,9 +109,9 @@ fn run(folder: &Path, half: bool, integers: bool) -> Result<Outcome, AnyError> {
     if first.len() != names.len() {
         return Ok(Outcome::Fail(format!("{} outputs instead of {}", first.len(), names.len())));
     }
-    let lowered = error(first, &names, &need, false);
+    let lowered = error(first, &names, &need, case.steps, false);
     // NaN is no small error
-    if !(lowered <= if half { HALF } else { LOWERED }) {
+    if !(lowered <= if case.half { HALF } else { LOWERED }) {
         return Ok(Outcome::Fail(format!("the network in real numbers is {lowered:.1e} from ONNX's answer")));
     }
     if !integers {
@@ -122,7 +125,7 @@ fn run(folder: &Path, half: bool, integers: bool) -> Result<Outcome, AnyError> {
     let cells = quantise_input(&compiled.architecture, &sample)?.cells;
     let trace = execute(&compiled.architecture, &compiled.weights, &cells)?;
     let have = dequantise_output(&compiled.architecture, &trace.output(&compiled.architecture, &System::new(&compiled.architecture)));
-    let compiled = error(&have, &names, &need, true);
+    let compiled = error(&have, &names, &need, case.steps, true);
     if !(compiled <= COMPILED) {
         return Ok(Outcome::Fail(format!("the network in integers is {compiled:.1e} of the range from ONNX's answer")));
     }
@@ -134,7 +137,7 @@ fn one(root: &Path, case: &Case, integers: bool) -> Outcome {
         return Outcome::Unsupported(reason.clone());
     }
     let folder = root.join(&case.folder);
-    match std::panic::catch_unwind(|| run(&folder, case.half, integers)) {
+    match std::panic::catch_unwind(|| run(&folder, case, integers)) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => Outcome::Fail(error.to_string()),
         Err(_) => Outcome::Fail("it panics".to_owned()),

@@ -243,7 +243,8 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
     let need = elements(&tensor.name, &tensor.dims)?;
     let unsupported = || GuardError::DataType { tensor: tensor.name.clone(), code: tensor.data_type };
     let external = tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty();
-    if let Some(bytes) = super::types::bytes_of(tensor.data_type, need) {
+    let wide = tensor.data_type == DataType::Double as i32;
+    if let Some(bytes) = super::types::bytes_of(tensor.data_type, need).filter(|_| !wide) {
         if external {
             bring_inside(tensor, folder, bytes as u64, budget)?;
         }
@@ -277,7 +278,10 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
     }
     match not_finite(tensor, kind) {
         Some(index) => Err(GuardError::NotFinite { tensor: tensor.name.clone(), index }),
-        None => Ok(()),
+        None => {
+            super::types::widen_tensor(tensor);
+            Ok(())
+        }
     }
 }
 

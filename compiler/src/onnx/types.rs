@@ -1,6 +1,6 @@
-//! Element types that are stored in few bits: 16-bit floats of 8 bits of exponent, integers of 4 and 2 bits, floats of 8
-//! and 4 bits. They are read as 32-bit floats and 8-bit integers, which hold all of their numbers. What would round to
-//! such a float is refused.
+//! Element types other than 32-bit floats and whole bytes: floats of 16 bits (both kinds), of 64, of 8 and 4, and integers
+//! of 4 and 2 bits. They are read as 32-bit floats and 8-bit integers. What would round to a float of 8 bits or fewer is
+//! refused; a rounding to one of 16 is left out, since all that is computed is rounded otherwise anyway.
 
 use super::GuardError;
 use std::collections::HashSet;
@@ -9,13 +9,15 @@ use tract_onnx::pb::{self, attribute_proto::AttributeType};
 const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
 const INT8: i32 = 3;
+const FLOAT16: i32 = 10;
+const DOUBLE: i32 = 11;
 const BFLOAT16: i32 = 16;
 const SMALL_FLOATS: [i32; 6] = [17, 18, 19, 20, 23, 24];
 
 /// The type that holds all numbers of another one.
 fn wider(code: i32) -> Option<i32> {
     match code {
-        BFLOAT16 | 17..=20 | 23 | 24 => Some(FLOAT),
+        FLOAT16 | DOUBLE | BFLOAT16 | 17..=20 | 23 | 24 => Some(FLOAT),
         21 | 25 => Some(UINT8),
         22 | 26 => Some(INT8),
         _ => None,
@@ -36,7 +38,8 @@ fn ends(code: i32) -> Option<(f32, f32)> {
 /// Bits of an element of a type that is read as a wider one.
 fn bits_of(code: i32) -> Option<usize> {
     wider(code).map(|_| match code {
-        BFLOAT16 => 16,
+        DOUBLE => 64,
+        FLOAT16 | BFLOAT16 => 16,
         21..=23 => 4,
         25 | 26 => 2,
         _ => 8,
@@ -71,6 +74,9 @@ pub fn widen(graph: &mut pb::GraphProto) -> Result<(), GuardError> {
         }
         let quantises = node.op_type == "QuantizeLinear";
         let mut target = node.input.get(2).filter(|_| quantises).and_then(|zero| code_of(zero));
+        if node.op_type == "CastLike" {
+            target = node.input.get(1).and_then(|like| code_of(like));
+        }
         for attribute in &mut node.attribute {
             for inside in attribute.g.iter_mut().chain(&mut attribute.graphs) {
                 widen(inside)?;
@@ -83,7 +89,7 @@ pub fn widen(graph: &mut pb::GraphProto) -> Result<(), GuardError> {
         }
         match target {
             Some(code) if SMALL_FLOATS.contains(&code) && node.op_type != "DequantizeLinear" => return refused(node),
-            Some(code) if quantises => {
+            Some(code) if quantises || matches!(node.op_type.as_str(), "Cast" | "CastLike") => {
                 if let Some((least, most)) = ends(code) {
                     let floats = vec![least, most];
                     let name = "assay_ends".to_owned();
@@ -101,6 +107,12 @@ pub fn widen_tensor(tensor: &mut pb::TensorProto) {
     let code = tensor.data_type;
     let Some((kind, bits)) = wider(code).zip(bits_of(code)) else { return };
     let elements: usize = tensor.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).product();
+    if code == DOUBLE {
+        let raw = tensor.raw_data.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
+        tensor.raw_data = raw.chain(tensor.double_data.drain(..)).flat_map(|v| (v as f32).to_le_bytes()).collect();
+        tensor.data_type = kind;
+        return;
+    }
     // numbers of 32 bits hold what bytes of the file would
     let raw: Vec<u8> = match (tensor.raw_data.is_empty(), bits) {
         (false, _) => std::mem::take(&mut tensor.raw_data),
@@ -130,6 +142,9 @@ pub fn widen_tensor(tensor: &mut pb::TensorProto) {
 
 /// The number that a float of few bits stands for.
 fn small_float(code: i32, bits: u32) -> f32 {
+    if code == FLOAT16 {
+        return tract_onnx::prelude::f16::from_bits(bits as u16).to_f32();
+    }
     if code == BFLOAT16 {
         return f32::from_bits(bits << 16);
     }

@@ -21,6 +21,9 @@ impl Writer<'_> {
     /// By a number of places that may differ from element to element.
     pub(super) fn bit_shift(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else { return self.refused("a type that is not known") };
+        if !matches!(kind, DataType::Uint8 | DataType::Uint16 | DataType::Uint32 | DataType::Uint64) {
+            return self.refused("integers with a sign");
+        }
         let (x, places) = (self.cast(input(node, 0), DataType::Float), self.cast(input(node, 1), DataType::Float));
         let left = text(node, "direction", "LEFT") == "LEFT";
         let base = self.number(if left { 2.0 } else { 0.5 });

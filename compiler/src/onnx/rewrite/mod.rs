@@ -6,6 +6,7 @@
 
 mod attention;
 mod bits;
+mod grid;
 mod inline;
 mod known;
 mod legacy;
@@ -13,9 +14,11 @@ mod linear_attention;
 mod losses;
 mod ml;
 mod nn;
+mod places;
 mod quantised;
 mod recurrent;
 mod scatter;
+mod signal;
 mod svm;
 mod trees;
 
@@ -134,7 +137,7 @@ impl Writer<'_> {
             "Upsample" => self.upsample(node),
             "Pad" => self.pad(node),
             "Compress" => self.compress(node),
-            "ReverseSequence" => self.reverse_sequence(node),
+            "ReverseSequence" => self.reverse_sequences(node),
             "MatMulInteger" => self.matmul_integer(node),
             "ConvInteger" => self.conv_integer(node),
             "QLinearMatMul" => self.qlinear_matmul(node),
@@ -147,6 +150,18 @@ impl Writer<'_> {
             "BitwiseNot" => self.bitwise_not(node),
             "Mod" => self.remainder(node),
             "ScatterND" | "ScatterElements" | "Scatter" => self.scatter_reduced(node),
+            "GridSample" => self.grid_sample(node),
+            "AffineGrid" => self.affine_grid(node),
+            "CenterCropPad" => self.center_crop_pad(node),
+            "Col2Im" => self.columns_to_image(node),
+            "SpaceToDepth" => self.space_to_depth(node),
+            "CastLike" => self.cast_like(node),
+            "Cast" => self.narrow_cast(node),
+            "DFT" => self.fourier(node),
+            "STFT" => self.short_fourier(node),
+            "CumProd" => self.running_product(node),
+            "Det" => self.determinant(node),
+            "Range" => self.range(node),
             "TensorScatter" => self.tensor_scatter(node),
             "RNN" | "GRU" | "LSTM" => self.recurrent(node),
             "Attention" => self.attention(node),
