@@ -21,22 +21,36 @@ impl Writer<'_> {
     /// By a number of places that may differ from element to element.
     pub(super) fn bit_shift(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else { return self.refused("a type that is not known") };
-        if !matches!(kind, DataType::Uint8 | DataType::Uint16 | DataType::Uint32 | DataType::Uint64) {
-            return self.refused("integers with a sign");
+        let (bits, signed) = match kind {
+            DataType::Uint8 => (8, false),
+            DataType::Int8 => (8, true),
+            DataType::Uint16 => (16, false),
+            DataType::Int16 => (16, true),
+            DataType::Uint32 => (32, false),
+            DataType::Uint64 => (64, false),
+            DataType::Int32 => (32, true),
+            _ => (64, true),
+        };
+        let left = text(node, "direction", "LEFT") == "LEFT";
+        let by = self.whole(input(node, 1));
+        if by.as_ref().is_some_and(|by| by.iter().any(|by| *by < 0)) {
+            return self.refused("a number of places below 0");
+        }
+        // what leaves an integer is lost: of wide ones nothing may, since the numbers themselves have 16 bits at most
+        if left && bits > 16 && by.as_ref().is_none_or(|by| by.iter().any(|by| *by > 15)) {
+            return self.refused("more than 15 places, or a number of them that depends on the input, and integers of 32 bits or more,");
         }
         let (x, places) = (self.cast(input(node, 0), DataType::Float), self.cast(input(node, 1), DataType::Float));
-        let left = text(node, "direction", "LEFT") == "LEFT";
+        let places = self.by_number("Min", &places, if left { bits.min(16) } else { 31 } as f32);
         let base = self.number(if left { 2.0 } else { 0.5 });
         let factor = self.node("Pow", &[&base, &places], Vec::new());
         let mut y = self.node("Mul", &[&x, &factor], Vec::new());
-        if left {
-            // what leaves a narrow integer is lost; wider ones never come that far
-            match kind {
-                DataType::Uint8 => y = self.wrapped(&y, 256.0),
-                DataType::Uint16 => y = self.wrapped(&y, 65536.0),
-                _ => {}
-            }
-        } else {
+        if left && bits <= 16 {
+            let (size, least) = ((1u32 << bits) as f32, if signed { (1u32 << (bits - 1)) as f32 } else { 0.0 });
+            let above = self.by_number("Add", &y, least);
+            let low = self.wrapped(&above, size);
+            y = self.by_number("Add", &low, -least);
+        } else if !left {
             y = self.node("Floor", &[&y], Vec::new());
         }
         let y = self.cast(&y, kind);
@@ -97,19 +111,24 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// The remainder of two tensors of reals: `a - d · trunc(a / d)`.
+    /// The remainder of two tensors of reals: `a - d · trunc(a / d)`, or with a floor.
     pub(super) fn remainder(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let (a, d) = (input(node, 0), input(node, 1));
         let Some(known) = self.known(d) else { return Ok(false) };
         let real = matches!(known.kind, DataType::Float | DataType::Float16 | DataType::Double);
         let number = known.value.as_ref().is_some_and(|value| value.len() == 1);
-        if !real || number || integer(node, "fmod", 0) == 0 {
+        let like_c = integer(node, "fmod", 0) != 0;
+        if !real || (number && like_c) {
             return Ok(false);
         }
         let ratio = self.node("Div", &[a, d], Vec::new());
-        let (sign, size) = (self.node("Sign", &[&ratio], Vec::new()), self.node("Abs", &[&ratio], Vec::new()));
-        let size = self.node("Floor", &[&size], Vec::new());
-        let whole = self.node("Mul", &[&sign, &size], Vec::new());
+        let whole = if like_c {
+            let (sign, size) = (self.node("Sign", &[&ratio], Vec::new()), self.node("Abs", &[&ratio], Vec::new()));
+            let size = self.node("Floor", &[&size], Vec::new());
+            self.node("Mul", &[&sign, &size], Vec::new())
+        } else {
+            self.node("Floor", &[&ratio], Vec::new())
+        };
         let taken = self.node("Mul", &[&whole, d], Vec::new());
         let y = self.node("Sub", &[a, &taken], Vec::new());
         self.output(node, 0, &y);

@@ -1,7 +1,7 @@
 //! Graphs inside nodes that are written out: loops whose number of rounds is known, choices, and the operators that a
 //! model defines itself.
 
-use super::{Writer, attribute, input, int, real};
+use super::{Writer, attribute, input, int, integer, real};
 use crate::onnx::GuardError;
 use std::collections::HashMap;
 use tract_onnx::pb;
@@ -19,6 +19,7 @@ impl Writer<'_> {
         }
         match (node.domain.as_str(), node.op_type.as_str()) {
             ("" | "ai.onnx", "Loop") => self.unroll(node, depth),
+            ("" | "ai.onnx", "Scan") => self.unroll_scan(node, depth),
             ("" | "ai.onnx", "If") => self.choose(node, depth),
             ("ai.onnx.preview", "FlexAttention") => self.flex_attention(node, depth),
             (domain, name) => {
@@ -59,7 +60,7 @@ impl Writer<'_> {
     }
 
     /// Writes a graph out, and returns what its outputs are called.
-    fn graph(&mut self, graph: &pb::GraphProto, inputs: &[&str], depth: usize) -> Result<Vec<String>, GuardError> {
+    pub(super) fn graph(&mut self, graph: &pb::GraphProto, inputs: &[&str], depth: usize) -> Result<Vec<String>, GuardError> {
         if graph.input.len() != inputs.len() {
             return self.refused("another number of operands than its graph takes");
         }
@@ -130,6 +131,63 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// Step by step, where the body reads tensors from around it, which tract does not do.
+    fn unroll_scan(&mut self, node: &pb::NodeProto, depth: usize) -> Result<bool, GuardError> {
+        let Some(body) = attribute(node, "body").and_then(|a| a.g.clone()) else { return self.refused("no body") };
+        let own: Vec<&str> = (body.input.iter().map(|input| input.name.as_str()))
+            .chain(body.initializer.iter().map(|tensor| tensor.name.as_str()))
+            .chain(body.node.iter().flat_map(|node| node.output.iter().map(String::as_str)))
+            .collect();
+        let outside = body.node.iter().flat_map(|node| &node.input).any(|name| !name.is_empty() && !own.contains(&name.as_str()));
+        if !outside || self.version < 9 {
+            return Ok(false);
+        }
+        let scanned = integer(node, "num_scan_inputs", 1) as usize;
+        let Some(states) = node.input.len().checked_sub(scanned) else { return self.refused("fewer operands than it scans") };
+        let backwards = |name: &str, at: usize| super::integers(node, name).get(at) == Some(&1);
+        let axis_of = |name: &str, at: usize| super::integers(node, name).get(at).copied().unwrap_or(0);
+        let mut steps = 0;
+        for at in 0..scanned {
+            let Some(shape) = self.shape(input(node, states + at)) else { return self.refused("a shape that is not known") };
+            let axis = axis_of("scan_input_axes", at).rem_euclid(shape.len().max(1) as i64);
+            steps = shape.get(axis as usize).map_or(0, |length| *length as i64);
+        }
+        if !(1..=MAX_ROUNDS).contains(&steps) {
+            return self.refused("no steps, or more than 4096,");
+        }
+        let mut state: Vec<String> = node.input[..states].to_vec();
+        let mut rows: Vec<Vec<String>> = vec![Vec::new(); body.output.len().saturating_sub(states)];
+        for step in 0..steps {
+            let mut inputs = state.clone();
+            for at in 0..scanned {
+                let place = if backwards("scan_input_directions", at) { steps - 1 - step } else { step };
+                let place = self.whole_numbers(&[], &[place]);
+                let axis = int("axis", axis_of("scan_input_axes", at));
+                inputs.push(self.node("Gather", &[input(node, states + at), &place], vec![axis]));
+            }
+            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+            let mut made = self.graph(&body, &inputs, depth)?.into_iter();
+            state = made.by_ref().take(states).collect();
+            for (at, (row, made)) in rows.iter_mut().zip(made).enumerate() {
+                let made = self.unsqueezed(&made, &[axis_of("scan_output_axes", at)]);
+                row.push(made);
+            }
+        }
+        for (at, value) in state.iter().enumerate() {
+            self.output(node, at, value);
+        }
+        for (at, mut row) in rows.into_iter().enumerate() {
+            if backwards("scan_output_directions", at) {
+                row.reverse();
+            }
+            let row: Vec<&str> = row.iter().map(String::as_str).collect();
+            let axis = int("axis", axis_of("scan_output_axes", at));
+            let all = if let [one] = row[..] { one.to_owned() } else { self.node("Concat", &row, vec![axis]) };
+            self.output(node, states + at, &all);
+        }
+        Ok(true)
+    }
+
     /// A branch that is known; else both, and a choice element by element.
     fn choose(&mut self, node: &pb::NodeProto, depth: usize) -> Result<bool, GuardError> {
         let branch = |name| attribute(node, name).and_then(|a| a.g.clone());
@@ -143,6 +201,9 @@ impl Writer<'_> {
         }
         let (yes, no) = (self.graph(&then, &[], depth)?, self.graph(&other, &[], depth)?);
         for (at, (yes, no)) in yes.iter().zip(&no).enumerate() {
+            if self.sequences.contains_key(yes) || self.sequences.contains_key(no) {
+                return self.refused("a condition that depends on the input, and sequences,");
+            }
             if self.shape(yes).zip(self.shape(no)).is_none_or(|(a, b)| a != b) {
                 return self.refused("a condition that depends on the input, and branches of different shapes,");
             }

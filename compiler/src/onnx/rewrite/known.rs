@@ -53,6 +53,15 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// The number of axes of an input.
+    pub fn rank(&self, name: &str) -> Option<usize> {
+        match self.declared.get(name)?.r#type.as_ref()?.value.as_ref()? {
+            pb::type_proto::Value::TensorType(tensor) => Some(tensor.shape.as_ref()?.dim.len()),
+        }
+    }
+}
+
 /// The declaration of an input of this type and shape.
 fn declaration(name: &str, kind: DataType, shape: &[usize]) -> pb::ValueInfoProto {
     let dim = |len: &usize| pb::tensor_shape_proto::Dimension { denotation: String::new(), value: Some(DimValue::DimValue(*len as i64)) };

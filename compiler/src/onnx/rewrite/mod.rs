@@ -6,6 +6,8 @@
 
 mod attention;
 mod bits;
+mod einsum;
+mod elementwise;
 mod grid;
 mod inline;
 mod known;
@@ -15,9 +17,11 @@ mod losses;
 mod ml;
 mod nn;
 mod places;
+mod places_of_maxima;
 mod quantised;
 mod recurrent;
 mod scatter;
+mod sequences;
 mod signal;
 mod svm;
 mod trees;
@@ -66,6 +70,7 @@ fn rewrite_graph(
         small: HashMap::new(),
         inputs,
         functions,
+        sequences: HashMap::new(),
         outputs: std::mem::take(&mut graph.output),
     };
     for node in old {
@@ -98,6 +103,8 @@ struct Writer<'a> {
     functions: &'a [pb::FunctionProto],
     /// The graph's outputs.
     outputs: Vec<pb::ValueInfoProto>,
+    /// Tensors of each sequence.
+    sequences: HashMap<String, Vec<String>>,
 }
 
 impl Writer<'_> {
@@ -108,7 +115,8 @@ impl Writer<'_> {
         if self.nodes.len() > MAX_NODES {
             return self.refused("more than 100000 nodes once it is written out");
         }
-        if self.inlined(&node, depth)? {
+        let standard = matches!(node.domain.as_str(), "" | "ai.onnx");
+        if self.inlined(&node, depth)? || (standard && self.sequence(&node, depth)?) {
             return Ok(());
         }
         for inside in node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs)) {
@@ -162,6 +170,15 @@ impl Writer<'_> {
             "CumProd" => self.running_product(node),
             "Det" => self.determinant(node),
             "Range" => self.range(node),
+            "MaxPool" => self.max_pool(node),
+            "MaxUnpool" => self.max_unpool(node),
+            "Einsum" => self.einsum(node),
+            "Celu" => self.celu(node),
+            "MatMul" => self.vector_product(node),
+            "Pow" => self.power_of_tensors(node),
+            "Dropout" => self.dropout(node),
+            "BatchNormalization" => self.batch_statistics(node),
+            "Resize" => self.resize_region(node),
             "TensorScatter" => self.tensor_scatter(node),
             "RNN" | "GRU" | "LSTM" => self.recurrent(node),
             "Attention" => self.attention(node),
@@ -238,6 +255,10 @@ impl Writer<'_> {
 
     /// Gives a tensor the name of one of the replaced node's outputs, unless nobody wants it.
     fn output(&mut self, node: &pb::NodeProto, index: usize, tensor: &str) {
+        if let (Some(list), Some(name)) = (self.sequences.get(tensor).cloned(), node.output.get(index)) {
+            self.sequences.insert(name.clone(), list);
+            return;
+        }
         if let Some(name) = node.output.get(index).filter(|name| !name.is_empty()) {
             self.node_to("Identity", &[tensor], Vec::new(), name);
         }

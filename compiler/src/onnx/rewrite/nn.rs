@@ -163,14 +163,26 @@ impl Writer<'_> {
             return self.pad_by_places(node, &pads, &axes);
         }
         if pads.iter().all(|pad| *pad >= 0) {
-            // pads that are computed are constants for tract
-            let computed = node.input.len() > 1 && self.constant(input(node, 1)).is_none();
-            if computed {
-                let mut padded = node.clone();
-                padded.input[1] = self.ints(&pads);
-                self.nodes.push(padded);
+            // what is computed of constants is written as one for tract
+            let computed = node.input.iter().skip(1).any(|name| !name.is_empty() && self.constant(name).is_none());
+            if !computed {
+                return Ok(false);
             }
-            return Ok(computed);
+            let mut padded = node.clone();
+            padded.input[1] = self.ints(&pads);
+            if let Some(name) = padded.input.get(2).filter(|name| !name.is_empty()).cloned() {
+                let Some(known) = self.known(&name) else { return self.refused("a number that depends on the input") };
+                let Some(value) = known.value.as_ref().and_then(|list| list.first()) else {
+                    return self.refused("a number that depends on the input");
+                };
+                let number = self.number(*value as f32);
+                padded.input[2] = if known.kind == pb::tensor_proto::DataType::Float { number } else { self.cast(&number, known.kind) };
+            }
+            if padded.input.len() > 3 && !padded.input[3].is_empty() {
+                padded.input[3] = self.ints(&axes);
+            }
+            self.nodes.push(padded);
+            return Ok(true);
         }
         let cut: Vec<usize> = (0..rank).filter(|axis| pads[*axis] < 0 || pads[axis + rank] < 0).collect();
         let begins: Vec<i64> = cut.iter().map(|axis| (-pads[*axis]).max(0)).collect();

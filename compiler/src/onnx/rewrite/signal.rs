@@ -266,7 +266,7 @@ impl Writer<'_> {
         } else {
             let numbers: Vec<i64> = numbers.iter().map(|v| *v as i64).collect();
             let numbers = self.ints(&numbers);
-            self.cast(&numbers, kind)
+            if kind == DataType::Int64 { numbers } else { self.cast(&numbers, kind) }
         };
         self.output(node, 0, &y);
         Ok(true)
