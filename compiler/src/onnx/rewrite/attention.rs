@@ -103,6 +103,9 @@ impl Writer<'_> {
             let unseen = self.number(UNSEEN);
             scores = self.node("Where", &[condition, &scores, &unseen], Vec::new());
         }
+        if mode == 2 && seen.is_some() && node.output.get(3).is_some_and(|name| !name.is_empty()) {
+            return self.refused("masked scores as an output, which are infinite,");
+        }
         if mode == 2 {
             shown.clone_from(&scores);
         }

@@ -67,25 +67,31 @@ impl Writer<'_> {
             _ => return self.refused("integers of more bits than 8, or 16 with a sign,"),
         };
         let signed = kind != DataType::Uint8;
-        let (a, b) = (self.cast(input(node, 0), DataType::Float), self.cast(input(node, 1), DataType::Float));
+        let [a, b] = [0, 1].map(|at| self.cast(input(node, at), DataType::Float));
         let mut products = Vec::with_capacity(bits);
         for bit in 0..bits {
-            let value = (1u32 << bit) as f32;
+            let value = 1i64 << bit;
             let [of_a, of_b] = [&a, &b].map(|x| {
-                let scaled = self.by_number("Mul", x, 1.0 / value);
+                let scaled = self.by_number("Mul", x, 1.0 / value as f32);
                 let whole = self.node("Floor", &[&scaled], Vec::new());
-                self.wrapped(&whole, 2.0)
+                let bit = self.wrapped(&whole, 2.0);
+                self.cast(&bit, DataType::Int64)
             });
             let product = self.node("Mul", &[&of_a, &of_b], Vec::new());
-            products.push(self.by_number("Mul", &product, if signed && bit + 1 == bits { -value } else { value }));
+            let value = self.whole_numbers(&[], &[if signed && bit + 1 == bits { -value } else { value }]);
+            products.push(self.node("Mul", &[&product, &value], Vec::new()));
         }
-        let products: Vec<&str> = products.iter().map(String::as_str).collect();
-        let both = self.node("Sum", &products, Vec::new());
+        let mut both = products.remove(0);
+        for product in products {
+            both = self.node("Add", &[&both, &product], Vec::new());
+        }
         let y = match node.op_type.as_str() {
             "BitwiseAnd" => both,
             name => {
+                let [a, b] = [0, 1].map(|at| self.cast(input(node, at), DataType::Int64));
                 let all = self.node("Add", &[&a, &b], Vec::new());
-                let less = self.by_number("Mul", &both, if name == "BitwiseOr" { 1.0 } else { 2.0 });
+                let times = self.whole_numbers(&[], &[if name == "BitwiseOr" { 1 } else { 2 }]);
+                let less = self.node("Mul", &[&both, &times], Vec::new());
                 self.node("Sub", &[&all, &less], Vec::new())
             }
         };

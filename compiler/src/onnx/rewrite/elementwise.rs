@@ -65,6 +65,37 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// `m + log Σ exp(x - m)`: with the largest number taken off no exponential is large.
+    pub(super) fn log_of_exponentials(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let Some(shape) = self.shape(input(node, 0)) else { return Ok(false) };
+        let rank = shape.len() as i64;
+        let named = match (attribute(node, "axes"), input(node, 1)) {
+            (Some(axes), _) => axes.ints.clone(),
+            (None, "") => Vec::new(),
+            (None, axes) => match self.whole(axes) {
+                Some(axes) => axes,
+                None => return self.refused("axes that depend on the input"),
+            },
+        };
+        if named.is_empty() && integer(node, "noop_with_empty_axes", 0) != 0 {
+            return Ok(false);
+        }
+        let axes: Vec<i64> =
+            if named.is_empty() { (0..rank).collect() } else { named.iter().map(|axis| axis.rem_euclid(rank.max(1))).collect() };
+        let largest = self.reduced("ReduceMax", input(node, 0), &axes);
+        let below = self.node("Sub", &[input(node, 0), &largest], Vec::new());
+        let powers = self.node("Exp", &[&below], Vec::new());
+        let sum = self.reduced("ReduceSum", &powers, &axes);
+        let log = self.node("Log", &[&sum], Vec::new());
+        let mut y = self.node("Add", &[&log, &largest], Vec::new());
+        if integer(node, "keepdims", 1) == 0 {
+            let kept: Vec<i64> = (0..rank).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis as usize] as i64).collect();
+            y = self.reshaped(&y, &kept);
+        }
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
     /// Nothing is dropped in an inference, so that a mask is all true.
     pub(super) fn dropout(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let training = match input(node, 2) {

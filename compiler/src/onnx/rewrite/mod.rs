@@ -173,6 +173,7 @@ impl Writer<'_> {
             "MaxPool" => self.max_pool(node),
             "MaxUnpool" => self.max_unpool(node),
             "Einsum" => self.einsum(node),
+            "ReduceLogSumExp" => self.log_of_exponentials(node),
             "Celu" => self.celu(node),
             "MatMul" => self.vector_product(node),
             "Pow" => self.power_of_tensors(node),
