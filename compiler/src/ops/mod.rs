@@ -209,6 +209,7 @@ fn output(lowerer: &mut Lowerer, value: &Value, name: String, fact: &TypedFact) 
         Value::Lazy(_) => lowerer.column(value)?,
         // what does not depend on the input is an output all the same
         Value::Constant(_) => {
+            concrete(fact)?;
             let expr = lowerer.expr(value)?;
             lowerer.copied(&Expr { kind: kind_of(fact.datum_type), ..expr })?
         }
