@@ -146,15 +146,24 @@ fn one(root: &Path, case: &Case, integers: bool) -> Outcome {
     }
 }
 
-/// A refusal without what is special to one case: names of nodes and tensors, and what follows a colon.
+/// A refusal without what is special to one case: names of nodes and tensors, paths, numbers of nodes and elements.
 fn reason(text: &str) -> String {
     let mut out = String::new();
     for (at, part) in text.split('"').enumerate() {
         out.push_str(if at % 2 == 0 { part } else { "…" });
     }
-    let out = out.strip_prefix("node …: ").unwrap_or(&out).to_owned();
-    let out = out.replace("(node …)", "").replace('|', "/");
-    if out.len() > 160 { format!("{}…", out.chars().take(160).collect::<String>()) } else { out }
+    let out = out.strip_prefix("node …: ").unwrap_or(&out).replace("(node …)", "").replace('|', "/");
+    let mut words: Vec<String> = Vec::new();
+    for word in out.split_whitespace() {
+        let counted = words.last().is_some_and(|before| before == "element");
+        match word {
+            word if word.starts_with('/') => {}
+            word if counted || word.starts_with('#') => words.push(if word.ends_with(',') { "…,".to_owned() } else { "…".to_owned() }),
+            word => words.push(word.to_owned()),
+        }
+    }
+    let out = words.join(" ");
+    if out.chars().count() > 160 { format!("{}…", out.chars().take(160).collect::<String>()) } else { out }
 }
 
 fn page(results: &[(&Case, Outcome)], every: usize) -> String {

@@ -16,6 +16,7 @@ mod linear_attention;
 mod losses;
 mod ml;
 mod nn;
+mod nodes;
 mod places;
 mod places_of_maxima;
 mod quantised;
@@ -28,8 +29,9 @@ mod trees;
 
 use super::GuardError;
 use known::Inputs;
+use nodes::{attribute, elements, input, int, integer, integers, ints, is_numeric, raw_floats, real, reals, strings, tensor_type, text};
 use std::collections::{BTreeMap, HashMap};
-use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
+use tract_onnx::pb::{self, tensor_proto::DataType};
 
 /// Most elements of a constant node's tensor that rewriting looks at: lists of axes, pads and the like.
 const MAX_LIST: usize = 4096;
@@ -389,65 +391,4 @@ impl Writer<'_> {
             _ => return None,
         })
     }
-}
-
-fn elements(tensor: &pb::TensorProto) -> usize {
-    tensor.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).product()
-}
-
-fn is_numeric(output: &pb::ValueInfoProto) -> bool {
-    match output.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
-        Some(pb::type_proto::Value::TensorType(tensor)) => tensor.elem_type != DataType::String as i32,
-        None => false,
-    }
-}
-
-fn tensor_type(kind: DataType) -> pb::TypeProto {
-    let tensor = pb::type_proto::Tensor { elem_type: kind as i32, shape: None };
-    pb::TypeProto { denotation: String::new(), value: Some(pb::type_proto::Value::TensorType(tensor)) }
-}
-
-fn attribute<'a>(node: &'a pb::NodeProto, name: &str) -> Option<&'a pb::AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
-}
-
-/// An attribute's text; `default` where it is not there.
-fn text<'a>(node: &'a pb::NodeProto, name: &str, default: &'a str) -> &'a str {
-    attribute(node, name).and_then(|a| std::str::from_utf8(&a.s).ok()).unwrap_or(default)
-}
-
-fn integer(node: &pb::NodeProto, name: &str, default: i64) -> i64 {
-    attribute(node, name).map_or(default, |a| a.i)
-}
-
-fn real(node: &pb::NodeProto, name: &str, default: f32) -> f32 {
-    attribute(node, name).map_or(default, |a| a.f)
-}
-
-fn reals<'a>(node: &'a pb::NodeProto, name: &str) -> &'a [f32] {
-    attribute(node, name).map_or(&[], |a| &a.floats)
-}
-
-fn integers<'a>(node: &'a pb::NodeProto, name: &str) -> &'a [i64] {
-    attribute(node, name).map_or(&[], |a| &a.ints)
-}
-
-fn strings(node: &pb::NodeProto, name: &str) -> usize {
-    attribute(node, name).map_or(0, |a| a.strings.len())
-}
-
-fn input(node: &pb::NodeProto, index: usize) -> &str {
-    node.input.get(index).map_or("", String::as_str)
-}
-
-fn int(name: &str, i: i64) -> pb::AttributeProto {
-    pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Int as i32, i, ..Default::default() }
-}
-
-fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
-    pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Ints as i32, ints: values.to_vec(), ..Default::default() }
-}
-
-fn raw_floats(raw: &[u8]) -> Vec<f32> {
-    raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
