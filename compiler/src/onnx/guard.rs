@@ -81,6 +81,11 @@ pub fn read(path: &Path, dims: &BTreeMap<String, u64>) -> Result<pb::ModelProto,
     let not_onnx = || GuardError::NotOnnx { path: path.to_owned() };
     let decode = || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]);
     let mut model = std::panic::catch_unwind(decode).map_err(|_| not_onnx())?.map_err(|_| not_onnx())?;
+    // a model of nothing but learners names no standard operators, and is written out with them
+    let learners = model.opset_import.iter().any(|set| set.domain == "ai.onnx.ml");
+    if learners && !model.opset_import.iter().any(|set| set.domain.is_empty() || set.domain == "ai.onnx") {
+        model.opset_import.push(pb::OperatorSetIdProto { domain: String::new(), version: 13 });
+    }
     let standard = model.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
     let version = standard.ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?.version;
     if version < MIN_OPERATOR_SET {

@@ -189,13 +189,13 @@ mod tests {
     #[test]
     fn small_floats_are_what_the_standard_says() {
         assert_eq!(small_float(16, 0x3FC0), 1.5);
-        assert_eq!(small_float(17, 0b0_1111_110), 448.0);
-        assert_eq!(small_float(17, 0b1_0000_001), -0.001_953_125);
+        assert_eq!(small_float(17, 0b0111_1110), 448.0);
+        assert_eq!(small_float(17, 0b1000_0001), -0.001_953_125);
         assert!(small_float(17, 0x7F).is_nan());
-        assert_eq!(small_float(19, 0b0_11110_11), 57344.0);
-        assert_eq!(small_float(18, 0b0_1111_111), 240.0);
-        assert_eq!(small_float(23, 0b0_11_1), 6.0);
-        assert_eq!(small_float(23, 0b1_00_1), -0.5);
+        assert_eq!(small_float(19, 0b0111_1011), 57344.0);
+        assert_eq!(small_float(18, 0b0111_1111), 240.0);
+        assert_eq!(small_float(23, 0b0111), 6.0);
+        assert_eq!(small_float(23, 0b1001), -0.5);
         assert_eq!(small_float(24, 128), 2.0);
     }
 }

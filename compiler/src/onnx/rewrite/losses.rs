@@ -7,7 +7,7 @@ use tract_onnx::pb::{self, tensor_proto::DataType};
 impl Writer<'_> {
     /// `-Σ weight · x` at the classes that are named: one-hot rows of the classes, which leave out the one to ignore.
     pub(super) fn likelihood_loss(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let y = self.loss(node, &input(node, 0).to_owned())?;
+        let y = self.loss(node, input(node, 0))?;
         self.output(node, 0, &y);
         Ok(true)
     }

@@ -47,7 +47,7 @@ impl Writer<'_> {
         };
         let (dilations, pads, strides) = (list("dilations", 1, planes), list("pads", 0, 2 * planes), list("strides", 1, planes));
         let places: i64 = block.iter().product();
-        if block.len() != planes || places < 1 || !(all as i64 % places == 0) {
+        if block.len() != planes || places < 1 || all as i64 % places != 0 {
             return self.refused("a block that does not fit");
         }
         let channels = all as i64 / places;

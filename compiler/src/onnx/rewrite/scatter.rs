@@ -33,7 +33,8 @@ impl Writer<'_> {
             Some(places) => {
                 let mut open: Vec<(usize, i64)> = places.iter().copied().enumerate().collect();
                 while !open.is_empty() {
-                    let (mut now, mut later): (Vec<(usize, i64)>, Vec<(usize, i64)>) = (Vec::new(), Vec::new());
+                    let mut now: Vec<(usize, i64)> = Vec::new();
+                    let mut later = Vec::new();
                     for update in open {
                         let taken = now.iter().any(|(_, place)| *place == update.1);
                         if taken { later.push(update) } else { now.push(update) }
