@@ -133,7 +133,7 @@ pub fn compile(
 ) -> Result<Compiled, CompileError> {
     check_options(options)?;
     progress(Phase::Read);
-    let model = onnx::read(onnx)?;
+    let model = onnx::read(onnx, &options.dims)?;
     progress(Phase::Import);
     let (net, reference) = ops::import(&model, &options.dims)?;
     drop(model);
@@ -181,7 +181,7 @@ impl Lowering {
 /// # Errors
 /// Those of reading, lowering and running in [`CompileError`].
 pub fn lowering(onnx: &Path, samples: &Calibration, dims: &BTreeMap<String, u64>) -> Result<Lowering, CompileError> {
-    let (net, reference) = ops::import(&onnx::read(onnx)?, dims)?;
+    let (net, reference) = ops::import(&onnx::read(onnx, dims)?, dims)?;
     let wanted: Vec<Wanted> = net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
     let samples = samples.samples(&wanted)?;
     let float = reference.run(&samples)?;
@@ -194,7 +194,7 @@ pub fn lowering(onnx: &Path, samples: &Calibration, dims: &BTreeMap<String, u64>
 /// # Errors
 /// Everything in [`CompileError`].
 pub fn check(onnx: &Path, compiled: &Compiled, held_back: &Calibration, options: &Options) -> Result<Accuracy, CompileError> {
-    let (net, reference) = ops::import(&onnx::read(onnx)?, &options.dims)?;
+    let (net, reference) = ops::import(&onnx::read(onnx, &options.dims)?, &options.dims)?;
     let samples = held_back.samples(&wanted(&compiled.architecture))?;
     let float = reference.run(&samples)?;
     Ok(search::measure(&compiled.architecture, &compiled.weights, &samples, &float, &net.output_kinds())?)

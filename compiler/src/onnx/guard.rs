@@ -3,7 +3,7 @@
 //! External data is read here and nowhere else. A location must be a plain relative path below the model's folder,
 //! without symbolic links on the way and without a second hard link (CVE-2022-25882, CVE-2024-27318).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -18,8 +18,8 @@ const MAX_RANK: usize = 8;
 const MAX_NODES: usize = 100_000;
 /// Graphs inside graphs.
 const MAX_DEPTH: usize = 8;
-/// Before it, arithmetic broadcast in another way.
-const MIN_OPERATOR_SET: i64 = 7;
+/// Before it, operators had other attributes.
+const MIN_OPERATOR_SET: i64 = 6;
 
 /// Why a model file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum GuardError {
     NotOnnx { path: PathBuf },
     #[error("{path} holds no graph or names no operator set: it is not a complete ONNX model")]
     NoGraph { path: PathBuf },
-    #[error("the model's operator set is {version} and must be 7 or newer: export it with opset 13")]
+    #[error("the model's operator set is {version} and must be 6 or newer: export it with opset 13")]
     OperatorSet { version: i64 },
     #[error("the graph has {nodes} nodes, and {max} are the most that are read", max = MAX_NODES)]
     TooManyNodes { nodes: usize },
@@ -72,15 +72,20 @@ pub enum GuardError {
     Sparse,
 }
 
-/// Reads and checks a model file; external data is brought inside.
+/// Reads and checks a model file; external data is brought inside. `dims` are the sizes of symbolic axes.
 ///
 /// # Errors
 /// Everything in [`GuardError`].
-pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
+pub fn read(path: &Path, dims: &BTreeMap<String, u64>) -> Result<pb::ModelProto, GuardError> {
     let bytes = read_capped(path)?;
     let not_onnx = || GuardError::NotOnnx { path: path.to_owned() };
     let decode = || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]);
     let mut model = std::panic::catch_unwind(decode).map_err(|_| not_onnx())?.map_err(|_| not_onnx())?;
+    // a model of nothing but learners names no standard operators, and is written out with them
+    let learners = model.opset_import.iter().any(|set| set.domain == "ai.onnx.ml");
+    if learners && !model.opset_import.iter().any(|set| set.domain.is_empty() || set.domain == "ai.onnx") {
+        model.opset_import.push(pb::OperatorSetIdProto { domain: String::new(), version: 13 });
+    }
     let standard = model.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
     let version = standard.ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?.version;
     if version < MIN_OPERATOR_SET {
@@ -89,9 +94,13 @@ pub fn read(path: &Path) -> Result<pb::ModelProto, GuardError> {
     let graph = model.graph.as_mut().ok_or_else(|| GuardError::NoGraph { path: path.to_owned() })?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut budget = Budget { bytes: MAX_FILE_BYTES, nodes: MAX_NODES };
+    super::types::widen(graph)?;
     check_graph(graph, folder, &mut budget, 0)?;
     check_order(graph, &HashSet::new())?;
-    super::rewrite::rewrite(&mut model)?;
+    for function in &mut model.functions {
+        check_function(function, folder, &mut budget)?;
+    }
+    super::rewrite::rewrite(&mut model, dims)?;
     if let Some(graph) = model.graph.as_mut() {
         super::ignored::rewrite(graph)?;
     }
@@ -124,6 +133,24 @@ fn check_graph(graph: &mut pb::GraphProto, folder: &Path, budget: &mut Budget, d
         check_declared_shape(value)?;
     }
     Ok(())
+}
+
+/// An operator that the model defines: its nodes are checked like a graph's.
+fn check_function(function: &mut pb::FunctionProto, folder: &Path, budget: &mut Budget) -> Result<(), GuardError> {
+    let nodes = function.node.len();
+    budget.nodes = budget.nodes.checked_sub(nodes).ok_or(GuardError::TooManyNodes { nodes })?;
+    for node in &mut function.node {
+        check_attributes(node, folder, budget, 0)?;
+    }
+    let named = |name: &String| pb::ValueInfoProto { name: name.clone(), ..Default::default() };
+    let graph = pb::GraphProto {
+        name: function.name().to_owned(),
+        node: function.node.clone(),
+        input: function.input.iter().map(named).collect(),
+        output: function.output.iter().map(named).collect(),
+        ..Default::default()
+    };
+    check_order(&graph, &HashSet::new())
 }
 
 /// Every tensor is made once, before it is read: what ONNX demands, and what rules out cycles. Graphs inside nodes also
@@ -220,6 +247,15 @@ fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget
 fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -> Result<(), GuardError> {
     let need = elements(&tensor.name, &tensor.dims)?;
     let unsupported = || GuardError::DataType { tensor: tensor.name.clone(), code: tensor.data_type };
+    let external = tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty();
+    let wide = tensor.data_type == DataType::Double as i32;
+    if let Some(bytes) = super::types::bytes_of(tensor.data_type, need).filter(|_| !wide) {
+        if external {
+            bring_inside(tensor, folder, bytes as u64, budget)?;
+        }
+        super::types::widen_tensor(tensor);
+        return check_tensor(tensor, folder, budget);
+    }
     let kind = DataType::try_from(tensor.data_type).map_err(|_| unsupported())?;
     let size = match kind {
         DataType::Float | DataType::Int32 | DataType::Uint32 => 4,
@@ -228,10 +264,8 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
         DataType::Bool | DataType::Int8 | DataType::Uint8 => 1,
         _ => return Err(unsupported()),
     };
-    if tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty() {
-        tensor.raw_data = read_external(tensor, folder, (need * size) as u64, budget)?;
-        tensor.external_data.clear();
-        tensor.data_location = None;
+    if external {
+        bring_inside(tensor, folder, (need * size) as u64, budget)?;
     }
     let have = match kind {
         _ if !tensor.raw_data.is_empty() => {
@@ -249,8 +283,18 @@ fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -
     }
     match not_finite(tensor, kind) {
         Some(index) => Err(GuardError::NotFinite { tensor: tensor.name.clone(), index }),
-        None => Ok(()),
+        None => {
+            super::types::widen_tensor(tensor);
+            Ok(())
+        }
     }
+}
+
+fn bring_inside(tensor: &mut pb::TensorProto, folder: &Path, bytes: u64, budget: &mut u64) -> Result<(), GuardError> {
+    tensor.raw_data = read_external(tensor, folder, bytes, budget)?;
+    tensor.external_data.clear();
+    tensor.data_location = None;
+    Ok(())
 }
 
 /// Index of the first element that is NaN, or does not fit a 32-bit float. Infinity by itself is no error here: masks

@@ -3,6 +3,7 @@
 mod guard;
 mod ignored;
 mod rewrite;
+mod types;
 
 pub use guard::{GuardError, read};
 

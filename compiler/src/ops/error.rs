@@ -66,9 +66,6 @@ pub enum Refusal {
     /// A division by a constant that is 0.
     #[error("it divides by a constant that is 0")]
     DivisionByZero,
-    /// An output that is a constant.
-    #[error("the output does not depend on the model's input")]
-    ConstantOutput,
     /// Axes that fit no layout.
     #[error("its axes are regrouped in a way that fits no layout: please report this model")]
     Layout,

@@ -77,6 +77,13 @@ pub fn floats(tensor: &Tensor) -> Result<Vec<f32>, Refusal> {
     Ok(view.iter().copied().collect())
 }
 
+/// A constant's elements in double precision, if they are numbers.
+pub fn numbers_of(tensor: &Tensor) -> Option<Vec<f64>> {
+    let cast = tensor.cast_to::<f64>().ok()?;
+    let view = cast.to_plain_array_view::<f64>().ok()?;
+    Some(view.iter().copied().collect())
+}
+
 /// A constant's elements as integers.
 pub fn integers(tensor: &Tensor) -> Result<Vec<i64>, Refusal> {
     let cast = tensor.cast_to::<i64>().map_err(|_| Refusal::Type)?;

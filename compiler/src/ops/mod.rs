@@ -33,6 +33,7 @@ pub use register::{OPERATORS, Operator, operators_page};
 
 use crate::net::{Kind, Net, NetInput, NetOutput};
 use expr::Expr;
+pub use lower::numbers_of;
 use lower::{Lowerer, Value, atoms_of, kind_of};
 use std::collections::BTreeMap;
 use tract_onnx::pb;
@@ -204,14 +205,23 @@ fn without_batch(shape: &[usize]) -> Vec<u32> {
 }
 
 fn output(lowerer: &mut Lowerer, value: &Value, name: String, fact: &TypedFact) -> Result<NetOutput, Refusal> {
-    let Value::Lazy(_) = value else { return Err(Refusal::ConstantOutput) };
-    let column = lowerer.column(value)?;
+    let column = match value {
+        Value::Lazy(_) => lowerer.column(value)?,
+        // what does not depend on the input is an output all the same
+        Value::Constant(_) => {
+            concrete(fact)?;
+            let expr = lowerer.expr(value)?;
+            lowerer.copied(&Expr { kind: kind_of(fact.datum_type), ..expr })?
+        }
+    };
     let plain = |expr: &Expr| {
         let operand = expr.as_operand()?;
         let whole = movement::is_plain(expr) && operand.source.layer().is_some();
         let exact = operand.source.layer().is_some_and(|layer| {
             let rule = &lowerer.net.layers[layer as usize].rule;
-            matches!(rule, crate::net::NetRule::Exact | crate::net::NetRule::SquareRoot)
+            // a reciprocal of a column is kept whole, like a root
+            let whole = matches!(rule, crate::net::NetRule::Divide { .. }) && lowerer.net.layers[layer as usize].terms.is_empty();
+            whole || matches!(rule, crate::net::NetRule::Exact | crate::net::NetRule::SquareRoot)
         });
         (whole && !exact).then_some(operand.clone())
     };

@@ -26,20 +26,21 @@ const fn entry(onnx: &'static str, becomes: &'static str, lookups: &'static str,
 
 /// All of them.
 pub const OPERATORS: &[Operator] = &[
-    entry("Gemm, MatMul, Einsum", "sums of products of two operands, constants or not, with shared axes", "2", &["EinSum"]),
     entry(
-        "Conv (1-D, 2-D, 3-D; groups, dilation, any pads)",
+        "Gemm, MatMul, Einsum (of any number of operands, diagonals), DFT, STFT, AffineGrid",
+        "sums of products of two operands, constants or not, with shared axes; einsums of more operands two at a time, transforms with a \
+         constant matrix",
+        "2",
+        &["EinSum"],
+    ),
+    entry(
+        "Conv (1-D, 2-D, 3-D; groups, dilation, any pads), CausalConvWithState",
         "sums of products through windows; groups share an axis, no zeros are written out",
         "2",
         &["Conv"],
     ),
     entry("ConvTranspose", "zeros between the input's places, then a convolution", "3", &["Deconv"]),
-    entry(
-        "BatchNormalization, Add, Sub, Sum, Mean of tensors, BitwiseNot of signed integers",
-        "terms of the next layer",
-        "0",
-        &["Add", "Sub", "SubF"],
-    ),
+    entry("BatchNormalization, Add, Sub, Sum, Mean of tensors, BitwiseNot", "terms of the next layer", "0", &["Add", "Sub", "SubF"]),
     entry("Mul", "a factor of the next layer, or a product", "2", &["Mul"]),
     entry("Div, Reciprocal", "a factor; a table; a division by a column, or one a row and a product", "4 + 2 for each limb", &["Div"]),
     entry("Min, Max (two tensors)", "a table of the difference", "2", &["Min", "Max"]),
@@ -49,10 +50,16 @@ pub const OPERATORS: &[Operator] = &[
         "6",
         &["Pow"],
     ),
-    entry("Mod, Div of integers", "a table by a number; else a division an element and a floor", "2; 12 and 2 for each limb", &["Rem"]),
+    entry(
+        "Mod (also of reals), Div of integers",
+        "a table by a number; else a division an element and a floor",
+        "2; 12 and 2 for each limb",
+        &["Rem"],
+    ),
     entry("Equal, Less, LessOrEqual, Greater, GreaterOrEqual", "a table of the difference", "2", &["Eq", "NE", "LT", "LTE", "GT", "GTE"]),
     entry("And, Or, Xor, Not", "products and tables of 0 and 1", "2", &["And", "Or", "Xor"]),
-    entry("BitShift (by a number)", "a table", "2", &["ShiftLeft", "ShiftRight"]),
+    entry("BitShift", "a table of the power of 2, a product, a floor", "6", &["ShiftLeft", "ShiftRight"]),
+    entry("BitwiseAnd, BitwiseOr, BitwiseXor (8 bits, or 16 with a sign)", "a table and a product for each bit", "6 for each bit", &[]),
     entry(
         "Relu, LeakyRelu, PRelu, Elu, Selu, Celu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softplus, Softsign, Mish, Gelu, Swish, ThresholdedRelu, \
          Abs, Neg, Exp, Log, Sqrt, Erf, Sign, Floor, Ceil, Round, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh",
@@ -80,6 +87,26 @@ pub const OPERATORS: &[Operator] = &[
         &["Reduce"],
     ),
     entry("ReduceMax, ReduceMin, ArgMax, ArgMin", "a maximum over an axis; a second one over the marks", "1; 2", &[]),
+    entry(
+        "MaxPool with the places of its maxima, MaxUnpool",
+        "a maximum over each window, one-hot rows of its place; a scatter",
+        "3 for each place of the window",
+        &[],
+    ),
+    entry(
+        "Attention (past and present, groups of heads, masks, lengths, windows, softcap), FlexAttention, LinearAttention, SwiGLU, RotaryEmbedding",
+        "products, one choice for all that must not be seen, a softmax; the steps of a linear attention one by one",
+        "those of what they become",
+        &[],
+    ),
+    entry(
+        "GridSample (nearest, linear, cubic; all paddings)",
+        "a kernel's table along each axis, their product, a product with the image; of a constant grid the last alone",
+        "2 for each pixel of an axis and place of the grid",
+        &[],
+    ),
+    entry("Det (up to 4 rows), CumProd", "products", "2 for each factor", &[]),
+    entry("NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss", "one-hot rows of the classes, a sum of products", "2 for each class", &[]),
     entry("MaxPool", "a tournament along each axis", "2 for each place of the window", &["MaxPool"]),
     entry("AveragePool, GlobalAveragePool", "a map along each axis", "0", &["SumPool"]),
     entry("LpPool, GlobalLpPool", "a power, a sum pool, a root", "4", &[]),
@@ -91,9 +118,9 @@ pub const OPERATORS: &[Operator] = &[
         &["AxisOp", "Add", "Rm", "Move", "Reshape", "MultiBroadcastTo", "Identity"],
     ),
     entry(
-        "Slice, Split, Concat, Pad (constant, reflect, edge; also less than 0), Tile, Gather, GatherElements, GatherND, \
-         ScatterElements, ScatterND (constant indices), Compress (constant condition), ReverseSequence (one sequence, \
-         constant length), Upsample, Resize (every form without a region), DepthToSpace, SpaceToDepth, Trilu",
+        "Slice, Split, Concat, Pad (constant, reflect, edge, wrap; also less than 0), CenterCropPad, Col2Im, Tile, Gather, GatherElements, GatherND, \
+         ScatterElements, ScatterND (constant indices), Compress (constant condition), ReverseSequence (constant \
+         lengths), Upsample, Resize (every form without a region), DepthToSpace, SpaceToDepth, Trilu",
         "maps of the next layer's terms",
         "0",
         &[
@@ -118,10 +145,16 @@ pub const OPERATORS: &[Operator] = &[
         &["Gather", "GatherElements", "OneHot", "Onehot"],
     ),
     entry(
-        "ScatterElements, ScatterND (indices that depend on the input; none or add)",
+        "ScatterElements, ScatterND (indices that depend on the input; none or add), TensorScatter",
         "one-hot rows by a table, contracted with the updates, and the data where no row is 1; of several updates of one \
          place, of which the standard says nothing, the sum",
         "2 for each update that could come",
+        &[],
+    ),
+    entry(
+        "ScatterElements, ScatterND (mul, max, min)",
+        "updates of one place take turns; by the input, a comparison and a choice for each update",
+        "2, or 4 for each update",
         &[],
     ),
     entry(
@@ -131,7 +164,12 @@ pub const OPERATORS: &[Operator] = &[
         &["Topk"],
     ),
     entry("CumSum", "a triangular map", "0", &["CumSum"]),
-    entry("QuantizeLinear, DequantizeLinear", "a table that rounds; a factor", "2; 0", &["DequantizeLinearF32"]),
+    entry(
+        "QuantizeLinear, DequantizeLinear (an axis, blocks; integers of 2 to 16 bits)",
+        "a table that rounds; a factor",
+        "2; 0",
+        &["DequantizeLinearF32"],
+    ),
     entry(
         "MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv, DynamicQuantizeLinear",
         "what they mean: integers less their zero point, products, a rounding",
@@ -139,7 +177,20 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry("Where", "a product; of one tensor, a part of its table", "2", &["Iff"]),
-    entry("Cast", "nothing; a table where reals become integers", "0; 2", &["Cast"]),
+    entry("Cast, CastLike (not to floats of 8 bits or fewer)", "nothing; a table where reals become integers", "0; 2", &["Cast"]),
+    entry(
+        "Loop (a number of rounds that is known), Scan that reads around it, If, functions of the model, SequenceMap",
+        "written out; of a condition that depends on the input both branches, and a choice",
+        "those of what they become",
+        &[],
+    ),
+    entry(
+        "SequenceConstruct, SequenceEmpty, SequenceInsert, SequenceErase, SequenceAt, SequenceLength, SplitToSequence, ConcatFromSequence, \
+         Optional, OptionalGetElement, OptionalHasElement",
+        "nothing: lists of tensors are known beforehand",
+        "0",
+        &[],
+    ),
     entry(
         "RNN, GRU, LSTM (forward, reverse, bidirectional, initial states, other activations, clip), Scan",
         "the layers of one step, over all steps at once",
@@ -177,6 +228,7 @@ pub fn operators_page() -> String {
         "# Operators\n\nPrinted from the register in `compiler/src/ops/register.rs`; a test checks that it is. What is not here is refused by name.\n\n\
          A column that is rounded takes a lookup for its remainder and one for each saturation limb. Lookups are counted here with one limb a column;\n\
          compiled networks mostly have two, so that 2 becomes 3. `docs/benchmarks.md` counts lookups and cells in compiled networks.\n\n\
+         `docs/operators-onnx.md` says which of ONNX's own test cases pass.\n\n\
          | ONNX | what it becomes | lookups for each element |\n|---|---|---|\n{rows}"
     )
 }

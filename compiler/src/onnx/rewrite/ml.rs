@@ -7,7 +7,7 @@ use super::{Writer, attribute, input, integer, integers, real, reals, strings, t
 use crate::onnx::GuardError;
 use tract_onnx::pb::{self, tensor_proto::DataType};
 
-impl Writer {
+impl Writer<'_> {
     /// What a classifier makes of its scores.
     pub(super) fn post_transform(&mut self, node: &pb::NodeProto, scores: &str) -> Result<String, GuardError> {
         Ok(match text(node, "post_transform", "NONE") {

@@ -4,31 +4,60 @@
 //! New tensors and nodes are named after the node that they replace. A form that has no rewriting is refused by name,
 //! never passed on half read.
 
+mod attention;
+mod bits;
+mod einsum;
+mod elementwise;
+mod grid;
+mod inline;
+mod known;
+mod legacy;
+mod linear_attention;
+mod losses;
 mod ml;
 mod nn;
+mod nodes;
+mod places;
+mod places_of_maxima;
 mod quantised;
 mod recurrent;
+mod scatter;
+mod sequences;
+mod signal;
 mod svm;
 mod trees;
 
 use super::GuardError;
-use std::collections::{HashMap, HashSet};
-use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
+use known::Inputs;
+use nodes::{attribute, elements, input, int, integer, integers, ints, is_numeric, raw_floats, real, reals, strings, tensor_type, text};
+use std::collections::{BTreeMap, HashMap};
+use tract_onnx::pb::{self, tensor_proto::DataType};
 
 /// Most elements of a constant node's tensor that rewriting looks at: lists of axes, pads and the like.
 const MAX_LIST: usize = 4096;
+/// Most nodes that loops and functions are written out to.
+const MAX_NODES: usize = 100_000;
 
 /// Rewrites a model's graph, and the graphs inside its nodes.
-pub fn rewrite(model: &mut pb::ModelProto) -> Result<(), GuardError> {
+pub fn rewrite(model: &mut pb::ModelProto, dims: &BTreeMap<String, u64>) -> Result<(), GuardError> {
     let standard = model.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
     let version = standard.map_or(0, |set| set.version);
     match &mut model.graph {
-        Some(graph) => rewrite_graph(graph, version, &mut 0),
+        Some(graph) => {
+            let mut inputs = Inputs::of(graph, dims);
+            rewrite_graph(graph, version, &mut 0, &mut inputs, &model.functions)
+        }
         None => Ok(()),
     }
 }
 
-fn rewrite_graph(graph: &mut pb::GraphProto, version: i64, count: &mut usize) -> Result<(), GuardError> {
+fn rewrite_graph(
+    graph: &mut pb::GraphProto,
+    version: i64,
+    count: &mut usize,
+    inputs: &mut Inputs,
+    functions: &[pb::FunctionProto],
+) -> Result<(), GuardError> {
     let old = std::mem::take(&mut graph.node);
     let initializers = std::mem::take(&mut graph.initializer);
     let index = initializers.iter().enumerate().map(|(at, tensor)| (tensor.name.clone(), at)).collect();
@@ -41,27 +70,23 @@ fn rewrite_graph(graph: &mut pb::GraphProto, version: i64, count: &mut usize) ->
         initializers,
         index,
         small: HashMap::new(),
-        dynamic: HashSet::new(),
+        inputs,
+        functions,
+        sequences: HashMap::new(),
+        outputs: std::mem::take(&mut graph.output),
     };
-    for mut node in old {
-        for inside in node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs)) {
-            rewrite_graph(inside, version, &mut out.count)?;
-        }
-        out.name = super::node_name(&node).to_owned();
-        out.operator = node.op_type.clone();
-        out.remember(&node);
-        if !out.standard(&node)? && !out.learning(&node, &mut graph.output)? {
-            out.nodes.push(node);
-        }
+    for node in old {
+        out.take(node, 0)?;
     }
     *count = out.count;
     graph.node = out.nodes;
     graph.initializer = out.initializers;
+    graph.output = out.outputs;
     Ok(())
 }
 
 /// What a node is replaced by.
-struct Writer {
+struct Writer<'a> {
     /// The operator set.
     version: i64,
     /// Tensors made so far, for names.
@@ -74,11 +99,40 @@ struct Writer {
     index: HashMap<String, usize>,
     /// Small tensors of constant nodes.
     small: HashMap<String, pb::TensorProto>,
-    /// Scales that depend on the input.
-    dynamic: HashSet<String>,
+    /// The model's inputs, and what was found out about its tensors.
+    inputs: &'a mut Inputs,
+    /// Operators that the model defines.
+    functions: &'a [pb::FunctionProto],
+    /// The graph's outputs.
+    outputs: Vec<pb::ValueInfoProto>,
+    /// Tensors of each sequence.
+    sequences: HashMap<String, Vec<String>>,
 }
 
-impl Writer {
+impl Writer<'_> {
+    /// Appends a node, or what it is replaced by. `depth` counts the graphs and functions that it was inside of.
+    fn take(&mut self, mut node: pb::NodeProto, depth: usize) -> Result<(), GuardError> {
+        self.name = super::node_name(&node).to_owned();
+        self.operator.clone_from(&node.op_type);
+        if self.nodes.len() > MAX_NODES {
+            return self.refused("more than 100000 nodes once it is written out");
+        }
+        let standard = matches!(node.domain.as_str(), "" | "ai.onnx");
+        if self.inlined(&node, depth)? || (standard && self.sequence(&node, depth)?) {
+            return Ok(());
+        }
+        for inside in node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs)) {
+            // nothing is known of what a graph inside a node reads
+            rewrite_graph(inside, self.version, &mut self.count, &mut Inputs::default(), self.functions)?;
+        }
+        self.remember(&node);
+        legacy::modern(self, &mut node)?;
+        if !self.standard(&node)? && !self.learning(&node)? {
+            self.nodes.push(node);
+        }
+        Ok(())
+    }
+
     /// Operators of the standard. Whether the node was replaced.
     fn standard(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         if !matches!(node.domain.as_str(), "" | "ai.onnx") {
@@ -93,20 +147,55 @@ impl Writer {
             "Upsample" => self.upsample(node),
             "Pad" => self.pad(node),
             "Compress" => self.compress(node),
-            "ReverseSequence" => self.reverse_sequence(node),
+            "ReverseSequence" => self.reverse_sequences(node),
             "MatMulInteger" => self.matmul_integer(node),
             "ConvInteger" => self.conv_integer(node),
             "QLinearMatMul" => self.qlinear_matmul(node),
             "QLinearConv" => self.qlinear_conv(node),
             "DynamicQuantizeLinear" => self.dynamic_quantize(node),
+            "QuantizeLinear" => self.quantize(node),
             "DequantizeLinear" => self.dequantize(node),
+            "BitShift" => self.bit_shift(node),
+            "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => self.bitwise(node),
+            "BitwiseNot" => self.bitwise_not(node),
+            "Mod" => self.remainder(node),
+            "ScatterND" | "ScatterElements" | "Scatter" => self.scatter_reduced(node),
+            "GridSample" => self.grid_sample(node),
+            "AffineGrid" => self.affine_grid(node),
+            "CenterCropPad" => self.center_crop_pad(node),
+            "Col2Im" => self.columns_to_image(node),
+            "SpaceToDepth" => self.space_to_depth(node),
+            "CastLike" => self.cast_like(node),
+            "Cast" => self.narrow_cast(node),
+            "DFT" => self.fourier(node),
+            "STFT" => self.short_fourier(node),
+            "CumProd" => self.running_product(node),
+            "Det" => self.determinant(node),
+            "Range" => self.range(node),
+            "MaxPool" => self.max_pool(node),
+            "MaxUnpool" => self.max_unpool(node),
+            "Einsum" => self.einsum(node),
+            "ReduceLogSumExp" => self.log_of_exponentials(node),
+            "Celu" => self.celu(node),
+            "MatMul" => self.vector_product(node),
+            "Pow" => self.power_of_tensors(node),
+            "Dropout" => self.dropout(node),
+            "BatchNormalization" => self.batch_statistics(node),
+            "Resize" => self.resize_region(node),
+            "TensorScatter" => self.tensor_scatter(node),
             "RNN" | "GRU" | "LSTM" => self.recurrent(node),
+            "Attention" => self.attention(node),
+            "SwiGLU" => self.swiglu(node),
+            "LinearAttention" => self.linear_attention(node),
+            "CausalConvWithState" => self.causal_conv(node),
+            "NegativeLogLikelihoodLoss" => self.likelihood_loss(node),
+            "SoftmaxCrossEntropyLoss" => self.cross_entropy_loss(node),
             _ => Ok(false),
         }
     }
 
     /// Operators of `ai.onnx.ml`. Whether the node was replaced.
-    fn learning(&mut self, node: &pb::NodeProto, outputs: &mut [pb::ValueInfoProto]) -> Result<bool, GuardError> {
+    fn learning(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         if node.domain != "ai.onnx.ml" {
             return Ok(false);
         }
@@ -129,7 +218,7 @@ impl Writer {
             _ => return Ok(false),
         }
         // the outputs of these are tensors of numbers now, whatever they were declared as
-        for output in outputs.iter_mut().filter(|output| node.output.contains(&output.name)) {
+        for output in self.outputs.iter_mut().filter(|output| node.output.contains(&output.name)) {
             let integers = matches!(node.op_type.as_str(), "LinearClassifier" | "TreeEnsembleClassifier" | "SVMClassifier")
                 && node.output.first() == Some(&output.name);
             if !is_numeric(output) {
@@ -169,6 +258,10 @@ impl Writer {
 
     /// Gives a tensor the name of one of the replaced node's outputs, unless nobody wants it.
     fn output(&mut self, node: &pb::NodeProto, index: usize, tensor: &str) {
+        if let (Some(list), Some(name)) = (self.sequences.get(tensor).cloned(), node.output.get(index)) {
+            self.sequences.insert(name.clone(), list);
+            return;
+        }
         if let Some(name) = node.output.get(index).filter(|name| !name.is_empty()) {
             self.node_to("Identity", &[tensor], Vec::new(), name);
         }
@@ -198,6 +291,34 @@ impl Writer {
         let name = self.fresh();
         let dims = vec![values.len() as i64];
         self.tensor(pb::TensorProto { name, dims, data_type: DataType::Int64 as i32, int64_data: values.to_vec(), ..Default::default() })
+    }
+
+    /// A constant of integers.
+    fn whole_numbers(&mut self, dims: &[usize], values: &[i64]) -> String {
+        let name = self.fresh();
+        let dims = dims.iter().map(|d| *d as i64).collect();
+        self.tensor(pb::TensorProto { name, dims, data_type: DataType::Int64 as i32, int64_data: values.to_vec(), ..Default::default() })
+    }
+
+    /// A constant of truth values.
+    fn truths(&mut self, dims: &[usize], values: &[bool]) -> String {
+        let name = self.fresh();
+        let dims = dims.iter().map(|d| *d as i64).collect();
+        let raw_data = values.iter().map(|v| u8::from(*v)).collect();
+        self.tensor(pb::TensorProto { name, dims, data_type: DataType::Bool as i32, raw_data, ..Default::default() })
+    }
+
+    /// Zeros of a type.
+    fn filled(&mut self, dims: &[usize], kind: DataType) -> String {
+        let zeros = vec![0.0; dims.iter().product()];
+        match kind {
+            DataType::Bool => self.truths(dims, &vec![false; zeros.len()]),
+            DataType::Float => self.floats(dims, &zeros),
+            _ => {
+                let zeros = self.floats(dims, &zeros);
+                self.cast(&zeros, kind)
+            }
+        }
     }
 
     fn cast(&mut self, tensor: &str, kind: DataType) -> String {
@@ -270,65 +391,4 @@ impl Writer {
             _ => return None,
         })
     }
-}
-
-fn elements(tensor: &pb::TensorProto) -> usize {
-    tensor.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).product()
-}
-
-fn is_numeric(output: &pb::ValueInfoProto) -> bool {
-    match output.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
-        Some(pb::type_proto::Value::TensorType(tensor)) => tensor.elem_type != DataType::String as i32,
-        None => false,
-    }
-}
-
-fn tensor_type(kind: DataType) -> pb::TypeProto {
-    let tensor = pb::type_proto::Tensor { elem_type: kind as i32, shape: None };
-    pb::TypeProto { denotation: String::new(), value: Some(pb::type_proto::Value::TensorType(tensor)) }
-}
-
-fn attribute<'a>(node: &'a pb::NodeProto, name: &str) -> Option<&'a pb::AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
-}
-
-/// An attribute's text; `default` where it is not there.
-fn text<'a>(node: &'a pb::NodeProto, name: &str, default: &'a str) -> &'a str {
-    attribute(node, name).and_then(|a| std::str::from_utf8(&a.s).ok()).unwrap_or(default)
-}
-
-fn integer(node: &pb::NodeProto, name: &str, default: i64) -> i64 {
-    attribute(node, name).map_or(default, |a| a.i)
-}
-
-fn real(node: &pb::NodeProto, name: &str, default: f32) -> f32 {
-    attribute(node, name).map_or(default, |a| a.f)
-}
-
-fn reals<'a>(node: &'a pb::NodeProto, name: &str) -> &'a [f32] {
-    attribute(node, name).map_or(&[], |a| &a.floats)
-}
-
-fn integers<'a>(node: &'a pb::NodeProto, name: &str) -> &'a [i64] {
-    attribute(node, name).map_or(&[], |a| &a.ints)
-}
-
-fn strings(node: &pb::NodeProto, name: &str) -> usize {
-    attribute(node, name).map_or(0, |a| a.strings.len())
-}
-
-fn input(node: &pb::NodeProto, index: usize) -> &str {
-    node.input.get(index).map_or("", String::as_str)
-}
-
-fn int(name: &str, i: i64) -> pb::AttributeProto {
-    pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Int as i32, i, ..Default::default() }
-}
-
-fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
-    pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Ints as i32, ints: values.to_vec(), ..Default::default() }
-}
-
-fn raw_floats(raw: &[u8]) -> Vec<f32> {
-    raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }

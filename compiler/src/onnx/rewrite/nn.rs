@@ -4,7 +4,7 @@ use super::{Writer, attribute, input, int, integer, integers, ints, real, text};
 use crate::onnx::GuardError;
 use tract_onnx::pb;
 
-impl Writer {
+impl Writer<'_> {
     /// `|x|^p`, as what is summed.
     fn power(&mut self, x: &str, p: i64) -> String {
         match p {
@@ -142,25 +142,48 @@ impl Writer {
     pub(super) fn pad(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let pads = match attribute(node, "pads") {
             Some(list) => list.ints.clone(),
-            None => match self.constant_ints(input(node, 1)) {
+            None => match self.whole(input(node, 1)) {
                 Some(pads) => pads,
-                None => return Ok(false),
+                None => return self.refused("pads that depend on the input"),
             },
         };
-        if pads.iter().all(|pad| *pad >= 0) || !pads.len().is_multiple_of(2) {
-            return Ok(false);
-        }
-        if text(node, "mode", "constant") != "constant" {
-            return self.refused("pads below 0 in another mode than constant");
+        if !pads.len().is_multiple_of(2) {
+            return self.refused("an odd number of pads");
         }
         let rank = pads.len() / 2;
-        let axes = match input(node, 3) {
+        let axes: Vec<i64> = match input(node, 3) {
             "" => (0..rank as i64).collect(),
-            name => match self.constant_ints(name) {
+            name => match self.whole(name) {
                 Some(axes) if axes.len() == rank => axes,
-                _ => return Ok(false),
+                _ => return self.refused("axes that depend on the input"),
             },
         };
+        let mode = text(node, "mode", "constant");
+        if mode == "wrap" || (mode != "constant" && pads.iter().any(|pad| *pad < 0)) {
+            return self.pad_by_places(node, &pads, &axes);
+        }
+        if pads.iter().all(|pad| *pad >= 0) {
+            // what is computed of constants is written as one for tract
+            let computed = node.input.iter().skip(1).any(|name| !name.is_empty() && self.constant(name).is_none());
+            if !computed {
+                return Ok(false);
+            }
+            let mut padded = node.clone();
+            padded.input[1] = self.ints(&pads);
+            if let Some(name) = padded.input.get(2).filter(|name| !name.is_empty()).cloned() {
+                let Some(known) = self.known(&name) else { return self.refused("a number that depends on the input") };
+                let Some(value) = known.value.as_ref().and_then(|list| list.first()) else {
+                    return self.refused("a number that depends on the input");
+                };
+                let number = self.number(*value as f32);
+                padded.input[2] = if known.kind == pb::tensor_proto::DataType::Float { number } else { self.cast(&number, known.kind) };
+            }
+            if padded.input.len() > 3 && !padded.input[3].is_empty() {
+                padded.input[3] = self.ints(&axes);
+            }
+            self.nodes.push(padded);
+            return Ok(true);
+        }
         let cut: Vec<usize> = (0..rank).filter(|axis| pads[*axis] < 0 || pads[axis + rank] < 0).collect();
         let begins: Vec<i64> = cut.iter().map(|axis| (-pads[*axis]).max(0)).collect();
         let ends: Vec<i64> = cut.iter().map(|axis| if pads[axis + rank] < 0 { pads[axis + rank] } else { i64::from(i32::MAX) }).collect();
@@ -194,27 +217,6 @@ impl Writer {
             None => (self.reshaped(input(node, 0), &[-1]), 0),
         };
         let y = self.node("Gather", &[&x, &places], vec![int("axis", axis)]);
-        self.output(node, 0, &y);
-        Ok(true)
-    }
-
-    /// One sequence of a length that is known: its first places turned around.
-    pub(super) fn reverse_sequence(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let Some([length]) = self.constant_ints(input(node, 1)).as_deref().map(<[i64]>::to_vec).and_then(|l| <[i64; 1]>::try_from(l).ok())
-        else {
-            return self.refused("lengths that depend on the input, or of several sequences,");
-        };
-        let axis = integer(node, "time_axis", 0);
-        let part = |writer: &mut Self, begin: i64, end: i64, step: i64| {
-            let [begin, end, axis, step] = [begin, end, axis, step].map(|v| writer.ints(&[v]));
-            writer.node("Slice", &[input(node, 0), &begin, &end, &axis, &step], Vec::new())
-        };
-        if length < 1 {
-            return self.refused("a length below 1");
-        }
-        let turned = part(self, length - 1, i64::MIN, -1);
-        let rest = part(self, length, i64::from(i32::MAX), 1);
-        let y = self.node("Concat", &[&turned, &rest], vec![int("axis", axis)]);
         self.output(node, 0, &y);
         Ok(true)
     }

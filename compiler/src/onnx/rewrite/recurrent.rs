@@ -21,7 +21,7 @@ fn usual(operator: &str) -> (usize, &'static [&'static str]) {
     }
 }
 
-impl Writer {
+impl Writer<'_> {
     /// The functions of all directions, or `None` if they are the usual ones and nothing is clipped.
     fn activations(&self, node: &pb::NodeProto) -> Result<Option<Vec<Activation>>, GuardError> {
         let (_, usual) = usual(&node.op_type);

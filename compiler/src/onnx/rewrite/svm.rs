@@ -4,7 +4,7 @@ use super::{Writer, input, integer, integers, reals, strings, text};
 use crate::onnx::GuardError;
 use tract_onnx::pb::{self, tensor_proto::DataType};
 
-impl Writer {
+impl Writer<'_> {
     /// The kernel of every row of the input with every support vector.
     fn kernel(&mut self, node: &pb::NodeProto, x: &str, vectors: usize) -> Result<String, GuardError> {
         let list = reals(node, "support_vectors");

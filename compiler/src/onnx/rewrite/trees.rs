@@ -52,7 +52,7 @@ struct Nodes<'a> {
     numbers: &'a [i64],
 }
 
-impl Writer {
+impl Writer<'_> {
     fn tree_nodes<'a>(&self, node: &'a pb::NodeProto) -> Result<Nodes<'a>, GuardError> {
         let (trees, numbers) = (integers(node, "nodes_treeids"), integers(node, "nodes_nodeids"));
         let words = super::attribute(node, "nodes_modes").map_or(&[][..], |a| &a.strings);
