@@ -278,7 +278,7 @@ fn prove(seller: &Seller, input: &InputOpening, hiding: bool) -> (Claim, NativeP
     let trace = Trace::join(input.cells.chunks(len).map(|cells| execute(arch, weights, cells).expect("it runs")));
     let committed = input.commit(seller.shape(), &seller.srs).expect("a commitment");
     let proved = seller.prove_trace(&committed, &trace, context, true, &control).expect("a proof");
-    let claim = Claim::of(seller.shape(), &trace, committed.commitments, context);
+    let claim = Claim::of(&proved, committed.commitments, context);
     (claim, NativeProof::new(proved, seller.shape(), &seller.srs, &control).expect("an opening"))
 }
 

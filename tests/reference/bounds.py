@@ -45,7 +45,8 @@ class Bounds:
         if kind == "Input":
             return signed(self.architecture.input["bits"])
         if kind in ("Weight", "Bias"):
-            return signed(self.architecture.weight_bits if kind == "Weight" else self.architecture.biases[number]["bits"])
+            a = self.architecture
+            return signed(a.weight_bits if kind == "Weight" else a.biases[number]["bits"])
         if kind == "Mark":
             return 0, 1
         return self.columns[source] if source in self.columns else self.later(kind, number)

@@ -93,7 +93,8 @@ rule = choice(
 layer = fields(log_size=byte, terms=lambda t: many(t, term), constant=zigzag, rule=rule)
 step = choice(STEPS, Constant=varint, Unary=choice(UNARY), Binary=choice(BINARY))
 real = fields(program=lambda p: many(p, step), scale_in=signed_byte, scale_out=signed_byte, least=zigzag)
-table = fields(bits=byte, domain=choice(DOMAINS, Saturating=fields(limb_bits=byte)), function=choice(FUNCTIONS, Real=real))
+domain = choice(DOMAINS, Saturating=fields(limb_bits=byte))
+table = fields(bits=byte, domain=domain, function=choice(FUNCTIONS, Real=real))
 loop = fields(first=varint, layers=varint, log_steps=byte)
 port = fields(
     name=text, scale=signed_byte, range=lambda r: zigzag(r[0]) + zigzag(r[1]), shape=numbers_of, cells=numbers_of

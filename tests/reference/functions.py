@@ -141,7 +141,9 @@ def scaled(x, exponent):
 class Table:
     def __init__(self, export):
         self.bits, domain = export["bits"], export["domain"]
-        self.domain, self.limb_bits = (domain, None) if isinstance(domain, str) else ("Saturating", domain["Saturating"]["limb_bits"])
+        self.domain, self.limb_bits = domain, None
+        if not isinstance(domain, str):
+            self.domain, self.limb_bits = "Saturating", domain["Saturating"]["limb_bits"]
         function = export["function"]
         self.kind, self.real = (function, None) if isinstance(function, str) else ("Real", function["Real"])
         self.min = 0 if self.domain == "Unsigned" else -(1 << (self.bits - 1))

@@ -218,6 +218,16 @@ impl Net {
         self.outputs.iter().map(|output| output.kind).collect()
     }
 
+    /// Whether it compares real numbers, as decision trees do: then a sample shows next to nothing of what a rounded input can change.
+    pub fn decides(&self) -> bool {
+        let decision = |step: &Instruction| match step {
+            Instruction::Unary(f) => matches!(f, Unary::Sign),
+            Instruction::Binary(f) => matches!(f, Binary::Less | Binary::LessEqual | Binary::Equal),
+            Instruction::Argument | Instruction::Constant(_) => false,
+        };
+        self.layers.iter().any(|layer| layer.kind == Kind::Real && layer.function().is_some_and(|program| program.iter().any(decision)))
+    }
+
     /// Whether something in it jumps: a comparison, a rounding, the place of a maximum.
     pub fn compares(&self) -> bool {
         let jumps = |step: &Instruction| match step {

@@ -26,10 +26,10 @@ impl Planner<'_> {
         }
         let finest = finest_of(&naturals);
         if let Some(finest) = finest
-            && self.ranges.pre.get(index) == Some(&(0.0, 0.0))
-            && layer.function().is_none_or(function::is_relu)
+            && self.is_always_0(index)
         {
-            // what was 0 in every sample, such as the difference of two equal maxima, is no finer than what it is a sum of
+            // what was 0 in every sample, such as by how much a place is above the largest before it, is no finer than
+            // what it is a sum of
             wanted = wanted.min(finest);
         }
         let shift = i32::from(self.widths.shift);
@@ -125,6 +125,16 @@ impl Planner<'_> {
         }));
         self.plan.architecture.layers.push(Layer { log_size: layer.log_size(), terms, constant: constant as i64, rule });
         Ok(())
+    }
+
+    /// Whether a column was 0 in every sample: one without a function, or what is left of it by a ReLU.
+    fn is_always_0(&self, index: usize) -> bool {
+        let zero = |ranges: &[(f32, f32)]| ranges.get(index) == Some(&(0.0, 0.0));
+        match &self.net.layers[index].rule {
+            NetRule::Requantise { function: None } => zero(&self.ranges.pre),
+            NetRule::Requantise { function: Some(program) } => function::is_relu(program) && zero(&self.ranges.post),
+            _ => false,
+        }
     }
 
     /// By how many bits the results of a column's products are finer than what it is multiplied with: the least of its readers.
