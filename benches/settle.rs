@@ -16,9 +16,13 @@ fn main() {
     std::env::set_current_dir(&root).expect("the repository's root");
     let head =
         "| network | numbers in the output | fund | lock | settle | proof | proven by the service in |\n|---|---|---|---|---|---|---|";
-    let rows: Vec<String> = std::iter::once(head.to_owned()).chain(folders.iter().map(|folder| row(folder))).collect();
-    let table = rows.join("\n");
-    println!("{table}");
+    let mut table = head.to_owned();
+    println!("{head}");
+    for folder in &folders {
+        let row = row(folder);
+        println!("{row}");
+        table = format!("{table}\n{row}");
+    }
     if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
         write("settle", &table);
     }

@@ -19,7 +19,7 @@ const ZERO: f32 = 1e-30;
 
 /// How far a threshold is moved away from what is equal to it, as a share of the feature's largest: XGBoost's thresholds are numbers of the
 /// training data, and a rounded input that is equal to one must stay on its side.
-const ROOM: f32 = 1.0 / 16384.0;
+const ROOM: f32 = 1.0 / 8192.0;
 
 /// What a node of a tree asks.
 #[derive(Clone, Copy, PartialEq)]
