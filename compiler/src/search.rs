@@ -123,11 +123,8 @@ pub fn measure(
     Ok(accuracy)
 }
 
-/// Width of the input where real numbers are compared: all there is, since a sample does not show who is how near to a threshold.
-const DECISION_BITS: u8 = 16;
-
 /// Every combination of widths that is worth a look.
-fn candidates(net: &Net, options: &Options) -> Vec<Widths> {
+fn candidates(options: &Options) -> Vec<Widths> {
     let bits = options.table_bits.map_or(8..=16, |b| b..=b);
     let mut list = Vec::new();
     for table_bits in bits {
@@ -136,9 +133,6 @@ fn candidates(net: &Net, options: &Options) -> Vec<Widths> {
                 list.push(Widths { table_bits, shift, weight_bits });
             }
         }
-    }
-    if net.decides() && list.iter().any(|widths| widths.shift >= DECISION_BITS) {
-        list.retain(|widths| widths.shift >= DECISION_BITS);
     }
     list
 }
@@ -225,7 +219,7 @@ impl Search<'_> {
             let plan = quantise::plan(self.net, &self.ranges, widths);
             (widths, plan.map(|plan| Cost::of(&plan.architecture).predicted_inner_seconds))
         };
-        let planned: Vec<(Widths, Result<f64, ModelError>)> = candidates(self.net, self.options).into_par_iter().map(one).collect();
+        let planned: Vec<(Widths, Result<f64, ModelError>)> = candidates(self.options).into_par_iter().map(one).collect();
         let mut problem = None;
         let mut plans = Vec::new();
         for (widths, cost) in planned {
@@ -233,6 +227,11 @@ impl Search<'_> {
                 Ok(cost) => plans.push((cost, widths)),
                 Err(error) => problem = Some(error),
             }
+        }
+        // where real numbers are compared, the widest inputs that work: a sample does not show who is how near to a threshold
+        if self.net.decides() {
+            let widest = plans.iter().map(|(_, widths)| widths.shift).max();
+            plans.retain(|(_, widths)| Some(widths.shift) == widest);
         }
         (plans, problem)
     }
