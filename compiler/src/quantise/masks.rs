@@ -56,13 +56,14 @@ fn is_scores(net: &Net, index: usize) -> bool {
 }
 
 fn masks_of(net: &Net, ranges: &Ranges, samples: &[Sample], layer: usize) -> Vec<Mask> {
-    let terms = net.layers[layer].terms.iter().enumerate().filter(|(_, term)| is_mask(net, ranges, samples, term));
+    let terms = net.layers[layer].terms.iter().enumerate().filter(|(_, term)| is_mask(net, ranges, samples, layer, term));
     let sized = terms.map(|(at, term)| Mask { layer, term: at, size: term.coefficient.abs() * size(net, ranges, &term.left) });
     sized.filter(|mask| mask.size >= LEAST).collect()
 }
 
-/// Whether a term hides places or does not, and nothing between: a constant, or a factor times 0 or something else that is always the same.
-fn is_mask(net: &Net, ranges: &Ranges, samples: &[Sample], term: &NetTerm) -> bool {
+/// Whether a term hides places or does not, and nothing between: a constant, or a factor times 0 or something else that is always the same. Only
+/// layers before the `reader` are followed: in a loop a layer may read itself.
+fn is_mask(net: &Net, ranges: &Ranges, samples: &[Sample], reader: usize, term: &NetTerm) -> bool {
     let unit = |range: &(f32, f32)| range.0 >= 0.0 && range.1 <= 1.0;
     if term.right.is_some() {
         return false;
@@ -77,9 +78,9 @@ fn is_mask(net: &Net, ranges: &Ranges, samples: &[Sample], term: &NetTerm) -> bo
         Source::Pre(l) | Source::Post(l) => {
             let (layer, post) = (&net.layers[l as usize], matches!(term.left.source, Source::Post(_)));
             let (kind, of) = if post { (layer.post_kind, &ranges.post) } else { (layer.kind, &ranges.pre) };
-            let linear = !post && layer.rule == (NetRule::Requantise { function: None });
+            let linear = !post && (l as usize) < reader && layer.rule == (NetRule::Requantise { function: None });
             (kind != Kind::Real && of.get(l as usize).is_some_and(unit))
-                || (linear && layer.terms.iter().all(|term| is_mask(net, ranges, samples, term)))
+                || (linear && layer.terms.iter().all(|term| is_mask(net, ranges, samples, l as usize, term)))
         }
         Source::Mark(_) | Source::Max(_) | Source::Bias(_) => false,
     }
@@ -117,4 +118,29 @@ fn shrink(net: &mut Net, mask: &Mask, wanted: f64) {
     term.coefficient *= factor;
     // `c · (1 - mask)`: what is added everywhere makes no difference to a softmax, but has to be representable
     layer.constant *= factor;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantise::samples::{Small, axes, ranges};
+
+    fn same(source: Source) -> NetTerm {
+        let left = NetOperand { source, runs: axes(&[(0, 2)]) };
+        NetTerm { coefficient: 1.0, axes: vec![2], summed: 0, left, right: None }
+    }
+
+    /// In a loop a sum may read itself. It is followed no further, and is no mask.
+    #[test]
+    fn a_layer_that_reads_itself_is_no_mask() {
+        let mut small = Small::new(4);
+        small.add(same(Source::Input), false);
+        small.add(same(Source::Pre(0)), false);
+        let mut net = small.net([]);
+        let samples = vec![vec![vec![0.0, 1.0, 1.0, 0.0]]];
+        let ranges = ranges(&net, &samples);
+        assert!(is_mask(&net, &ranges, &samples, 1, &same(Source::Pre(0))), "a sum of zeros and ones");
+        net.layers[0].terms.push(same(Source::Pre(0)));
+        assert!(!is_mask(&net, &ranges, &samples, 1, &same(Source::Pre(0))));
+    }
 }
