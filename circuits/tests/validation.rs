@@ -143,7 +143,7 @@ fn layers() {
     refuses! { network();
         |a| a.layers[2].log_size = 27 => ModelError::BlockSize { place: Place::Layer(2), .. },
         |a| a.layers[2].log_size = 2 => ModelError::Axes { layer: 2, term: 0 },
-        |a| shift(a, 17) => ModelError::Shift { layer: 1, shift: 17 },
+        |a| shift(a, 49) => ModelError::Shift { layer: 1, shift: 49 },
         |a| if let Rule::Requantise { table, .. } = &mut a.layers[1].rule { *table = 2 } => ModelError::UnknownTable { layer: 1, table: 2 },
         |a| a.layers.swap(0, 1) => ModelError::Runs { layer: 0, .. },
         |a| a.layers[1].terms[0].left.source = Source::Weight(9) => ModelError::UnknownSource { layer: 1, missing: Source::Weight(9) },

@@ -239,8 +239,8 @@ fn h4_every_cell_counts() {
 /// RQ1, RQ3: the quotient one off with the remainder made up for it, and a clamp where nothing overflows: the sums are right, the ranges are not.
 #[test]
 fn rq1_wrong_quotients_with_matching_remainders_are_refused() {
-    let (mut shifted, mut clamped) = (0, 0);
-    for seed in 0..12 {
+    let (mut shifted, mut carried, mut clamped) = (0, 0, 0);
+    for seed in 0..24 {
         let network = sample::random_network(seed);
         let cells = sample::random_input(&network.0, seed);
         let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
@@ -259,14 +259,24 @@ fn rq1_wrong_quotients_with_matching_remainders_are_refused() {
                 }
             };
             if shift > 0 {
-                // the remainder comes behind q and f(q)
-                let rem = ColumnId(columns.post.0.max(columns.pre.0) + 1);
+                // the remainder's limbs come behind q and f(q), the highest last
+                let count = shift.div_ceil(16);
+                let bits = shift.div_ceil(count);
+                let rem = |limb: u8| ColumnId(columns.post.0.max(columns.pre.0) + 1 + u32::from(limb));
                 for step in [1, -1] {
                     let mut lie = trace.clone();
                     move_quotient(&mut lie, 0, step);
-                    lie.column_mut(rem).unwrap()[0] -= step << shift;
+                    lie.column_mut(rem(count - 1)).unwrap()[0] -= step << (shift - bits * (count - 1));
                     assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {index}");
                     shifted += 1;
+                }
+                if count > 1 {
+                    // the same remainder, whose digits are not in their ranges
+                    let mut lie = trace.clone();
+                    lie.column_mut(rem(0)).unwrap()[0] += 1 << bits;
+                    lie.column_mut(rem(1)).unwrap()[0] -= 1;
+                    assert!(!accepted(&seller, &cells, &lie), "seed {seed} layer {index}");
+                    carried += 1;
                 }
             }
             let inside = trace.column(columns.pre).iter().position(|q| *q != table.max() && *q != table.min());
@@ -280,7 +290,7 @@ fn rq1_wrong_quotients_with_matching_remainders_are_refused() {
             }
         }
     }
-    assert!(shifted > 10 && clamped > 5, "{shifted} {clamped}");
+    assert!(shifted > 10 && carried > 1 && clamped > 5, "{shifted} {carried} {clamped}");
 }
 
 /// A consistent witness of other weights, and of another input.

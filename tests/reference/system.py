@@ -144,7 +144,9 @@ class System:
     def requantise(self, index, layer):
         size, shift = layer.log_size, layer.shift
         q, y = self.value(index, layer)
-        rem = [(1, self.ranged(size, shift))] if shift else []
+        count = -(-shift // 16)
+        bits = -(-shift // max(count, 1))
+        rem = [(1 << bits * i, self.ranged(size, min(bits, shift - bits * i))) for i in range(count)]
         whole = self.clamped(layer, q, y)
         half = 1 << (shift - 1) if shift else 0
 

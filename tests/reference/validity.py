@@ -103,7 +103,7 @@ class Validity:
     def rule(self, index, layer):
         need(layer.table is None or layer.table < len(self.a.tables), "a table that is not there")
         if layer.rule == "Requantise":
-            need(layer.shift <= 16, "shift")
+            need(layer.shift <= 48, "shift")
         if layer.limb_bits is not None:
             need(4 <= layer.limb_bits <= 16, "limb bits")
         if layer.table is not None:

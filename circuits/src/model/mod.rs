@@ -143,7 +143,7 @@ pub enum Rule {
     Exact,
     /// `q = clamp(floor((z + half) / 2^shift))`, `y = f(q)`. See [`crate::relation::requantise`].
     Requantise {
-        /// Bits that are rounded away, 0 to 16.
+        /// Bits that are rounded away, 0 to 48. Each 16 of them cost a lookup.
         shift: u8,
         /// Saturation limbs, of [`Table::limb_bits`] each: 0 where the clamp can never act. [`Bounds::limbs`] says how many.
         limbs: u8,

@@ -20,8 +20,8 @@ pub const MAX_AXES: usize = 16;
 pub const MAX_SECRETS: usize = 8192;
 /// Most steps of a function's program.
 pub const MAX_PROGRAM: usize = 64;
-/// Largest requantisation shift: a remainder's range table has `2^shift` rows.
-pub const MAX_SHIFT: u8 = 16;
+/// Largest requantisation shift: its remainder has at most three limbs.
+pub const MAX_SHIFT: u8 = 48;
 /// Most bits of the axis of a maximum: the vocabularies of today's language models.
 pub const MAX_MAXIMUM_BITS: u8 = 17;
 /// Most places of maxima that do not count up to a power of two, over all layers and their terms: the system writes each of them out.

@@ -3,11 +3,13 @@
 //! With `half = 2^(shift-1)` (0 for `shift = 0`), `s` the bits of the table's limbs, and limbs `v_1 … v_J`:
 //!
 //! * *Equation*, in every cell: `z + half = 2^shift · (q + Σ_j 2^(s(j-1)) v_j) + rem`.
-//! * *Lookups*: `(q, y, v_j)` is a row of the table, for every limb (one lookup with `v = 0` if there are none); `rem` is in `[0, 2^shift)`.
+//! * *Lookups*: `(q, y, v_j)` is a row of the table, for every limb (one lookup with `v = 0` if there are none). `rem` is
+//!   a sum of limbs, `Σ_i 2^(r_i) · rem_i` ([`remainder`]): one up to a shift of 16, two up to 32, three up to 48. Each is
+//!   in its range, and the ranges' bits add up to `shift`, so `rem` is in `[0, 2^shift)` and its limbs are its digits.
 //!
 //! *One solution.* The rows of a saturating table are all `(q, f(q), 0)` and the rails `(max, f(max), v)` and `(min, f(min), -v)`: a limb can be other than 0 only where `q` is at the
 //! matching rail, so `q` is the clamp of `q + over`, `over` the limbs' sum, and limbs have the sign of `over`. `rem` is the remainder and `q + over` the quotient of `z + half` by `2^shift`,
-//! since `(2^bits + 2·2^(sJ)) · 2^shift` and `|z|` are far below the field's order. Then `y = f(q)` by the row.
+//! since `(2^bits + 2·2^(sJ)) · 2^shift`, less than `2^112`, and `|z|` are far below the field's order. Then `y = f(q)` by the row.
 //!
 //! *Bounds.* The cut-off of both ends of `z` fits the limbs; if nothing can be cut off there are none.
 
@@ -17,6 +19,9 @@ use crate::system::{Builder, ColumnId, LayerColumns, Owner, TableId};
 use rayon::prelude::*;
 
 pub use crate::model::MAX_LIMB_BITS;
+
+/// Most bits of a limb of the remainder.
+const MAX_REMAINDER_BITS: u8 = 16;
 
 /// Cells below which a job is not split further.
 const GRAIN: usize = 4096;
@@ -29,6 +34,14 @@ pub(super) fn bounds(index: usize, z: Interval, shift: u8, table: (&Table, (i32,
 /// Half of what is rounded away.
 fn half(shift: u8) -> i64 {
     if shift == 0 { 0 } else { 1 << (shift - 1) }
+}
+
+/// The limbs of a remainder of `shift` bits, lowest first: how many bits of it stand below, and how many the limb has. As
+/// few as 16 bits allow, and about equally long, since their range tables have `2^bits` rows.
+fn remainder(shift: u8) -> impl Iterator<Item = (u8, u8)> {
+    let count = shift.div_ceil(MAX_REMAINDER_BITS);
+    let bits = shift.div_ceil(count.max(1));
+    (0..count).map(move |i| (i * bits, bits.min(shift - i * bits)))
 }
 
 /// Bounds of what follows from a quotient in `u`: its clamp, the table's value, the limbs.
@@ -91,10 +104,11 @@ impl Saturated {
 
 pub(super) fn elaborate(layer: &Layer, shift: u8, limbs: u8, (id, table): (u32, &Table), system: &mut Builder) -> LayerColumns {
     let columns = Saturated::new(layer.log_size, table, system);
-    let rem = (shift > 0).then(|| system.ranged(layer.log_size, Owner::Prover, shift));
+    let rem: Vec<_> =
+        remainder(shift).map(|(below, bits)| (-(1i128 << below), system.ranged(layer.log_size, Owner::Prover, bits))).collect();
     let columns = columns.with_limbs(layer.log_size, limbs, id, system);
     let mut rest = columns.quotient(-(1i128 << shift));
-    rest.extend(rem.map(|rem| (-1, rem)));
+    rest.extend(rem);
     system.equate_with(layer, 1, rest, half(shift).into());
     columns.columns()
 }
@@ -102,11 +116,11 @@ pub(super) fn elaborate(layer: &Layer, shift: u8, limbs: u8, (id, table): (u32, 
 pub(super) fn execute(cells: &Cells<'_>, shift: u8, limbs: u8) -> Vec<Vec<i32>> {
     let half = half(shift);
     let mut columns = saturate(cells, &|_, z| (z + half) >> shift, limbs);
-    if shift > 0 {
-        let rem = cells.z.par_iter().with_min_len(GRAIN).map(|&z| ((z + half) & ((1 << shift) - 1)) as i32).collect();
-        let at = columns.len() - usize::from(limbs);
-        columns.insert(at, rem);
-    }
+    let limb = |(below, bits): (u8, u8)| -> Vec<i32> {
+        cells.z.par_iter().with_min_len(GRAIN).map(|&z| (((z + half) >> below) & ((1 << bits) - 1)) as i32).collect()
+    };
+    let at = columns.len() - usize::from(limbs);
+    columns.splice(at..at, remainder(shift).map(limb));
     columns
 }
 
@@ -135,4 +149,24 @@ pub(super) fn saturate(cells: &Cells<'_>, quotient: &(dyn Fn(usize, i64) -> i64 
     };
     let limbs: Vec<Vec<i32>> = (0..u32::from(limbs)).map(limb).collect();
     std::iter::once(q).chain(y).chain(limbs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MAX_SHIFT;
+
+    /// RQ1: for every shift the limbs of a remainder lie side by side and fill its bits, so that they are its digits; and
+    /// each has at least one bit and at most those of a range table.
+    #[test]
+    fn rq1_the_limbs_of_a_remainder_are_its_digits() {
+        for shift in 0..=MAX_SHIFT {
+            let end = remainder(shift).fold(0, |end, (below, bits)| {
+                assert_eq!(below, end, "shift {shift}");
+                assert!((1..=MAX_REMAINDER_BITS).contains(&bits), "shift {shift}");
+                end + bits
+            });
+            assert_eq!(end, shift);
+        }
+    }
 }

@@ -108,8 +108,14 @@ impl Net {
     }
 
     fn requantised(&mut self) -> Vec<Tensor> {
-        let (dims, terms) = self.sum();
-        let (bits, shift) = (self.random.within(4, 10) as u8, self.random.within(0, 12) as u8);
+        let (dims, mut terms) = self.sum();
+        let (bits, mut shift) = (self.random.within(4, 10) as u8, self.random.within(0, 12) as u8);
+        if shift == 12 {
+            // as much larger a sum: a remainder of two or three limbs
+            let wide = self.random.within(17, 36) as u8;
+            terms.iter_mut().for_each(|term| term.coefficient <<= wide - shift);
+            shift = wide;
+        }
         let table = self.table(Domain::Signed, bits);
         let constant = self.random.within(-9, 9);
         let new = self.builder.layer(&dims, terms, constant, Rule::Requantise { shift, limbs: 0, table });

@@ -4,6 +4,7 @@
 //! give what tract gives on the ONNX file: that check is made on every compilation.
 
 mod run;
+mod unread;
 
 pub use run::{Ranges, Run};
 

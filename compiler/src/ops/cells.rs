@@ -69,6 +69,30 @@ fn gru_step(lowerer: &mut Lowerer, x: &Value, r: &Value, before: &Value, hidden:
     sum(lowerer, &new, &kept, 1.0)
 }
 
+/// A step from the input `[batch, inputs]`, unless it is projected already, and the state. `bias` holds both halves.
+fn gru_once(
+    lowerer: &mut Lowerer,
+    x: &Value,
+    before: &Value,
+    (weights, recurrent): (Option<&Tensor>, &Tensor),
+    bias: &[f32],
+    hidden: usize,
+) -> Result<Value, Refusal> {
+    let vector = |values: &[f32]| -> Result<Value, Refusal> {
+        Ok(Value::Constant(Tensor::from_shape(&[1, values.len()], values).map_err(|_| Refusal::Type)?.into()))
+    };
+    let xw = match weights {
+        None => x.clone(),
+        Some(weights) => {
+            let product = times(lowerer, x, weights)?;
+            sum(lowerer, &product, &vector(&bias[..3 * hidden])?, 1.0)?
+        }
+    };
+    let rh = times(lowerer, before, recurrent)?;
+    let rh = sum(lowerer, &rh, &vector(&bias[3 * hidden..])?, 1.0)?;
+    gru_step(lowerer, &xw, &rh, before, hidden)
+}
+
 /// A whole GRU over a sequence `[batch, steps, inputs]`.
 pub fn gru_sequence(lowerer: &mut Lowerer, node: &Node<'_>, op: &GruSeq) -> Result<Vec<Value>, Refusal> {
     if lowerer.steps.is_some() {
@@ -85,7 +109,25 @@ pub fn gru_sequence(lowerer: &mut Lowerer, node: &Node<'_>, op: &GruSeq) -> Resu
     let bias = if op.has_bias { floats(&*constant(recurrent + 1)?)? } else { vec![0.0; 6 * hidden] };
     let initial = node.input(node.inputs() - 1)?.clone();
     // the sequence and its product with the weights are there before the loop
-    let mut sequence = lowerer.column(&node.input(0)?.clone())?;
+    if steps == 1 {
+        let x = lowerer.expr(&node.input(0)?.clone())?.without_axis(1);
+        let x = lowerer.value(x);
+        let before = match &initial {
+            Value::Lazy(_) => lowerer.expr(&initial)?.without_axis(1),
+            Value::Constant(tensor) => {
+                let state = tensor.clone().into_tensor().into_shape(&[batch, hidden]).map_err(|_| Refusal::Layout)?;
+                lowerer.expr(&Value::Constant(state.into()))?
+            }
+        };
+        let before = lowerer.value(before);
+        let (weights, recurrent) = (if op.projected { None } else { Some(constant(1)?) }, constant(recurrent)?);
+        let after = gru_once(lowerer, &x, &before, (weights.as_deref(), &*recurrent), &bias, hidden)?;
+        let after = lowerer.column(&after)?.with_axis(1, Vec::new());
+        let after = lowerer.value(after);
+        return Ok(vec![after.clone(), after]);
+    }
+    let sequence = lowerer.column(&node.input(0)?.clone())?;
+    let mut sequence = lowerer.merged(sequence, 1)?;
     let reversed: AxisMap = (0..steps as u32).map(|t| (t, steps as u32 - 1 - t, 1.0)).collect();
     if op.chunk < 0 {
         sequence = super::movement::map_axis(lowerer, sequence, 1, &reversed, steps)?;
@@ -99,16 +141,7 @@ pub fn gru_sequence(lowerer: &mut Lowerer, node: &Node<'_>, op: &GruSeq) -> Resu
     let outcome = (|| -> Result<Expr, Refusal> {
         // [steps, batch, …]
         let x = lowerer.value(sequence.clone().transposed(&[1, 0, 2]));
-        let vector = |values: &[f32]| -> Result<Value, Refusal> {
-            Ok(Value::Constant(Tensor::from_shape(&[1, values.len()], values).map_err(|_| Refusal::Type)?.into()))
-        };
-        let xw = if op.projected {
-            x
-        } else {
-            let product = times(lowerer, &x, &*constant(1)?)?;
-            let bias = vector(&bias[..3 * hidden])?;
-            sum(lowerer, &product, &bias, 1.0)?
-        };
+        let weights = if op.projected { None } else { Some(constant(1)?) };
         let axes: Vec<Vec<usize>> = [vec![vec![steps]], atoms_of(&[batch, hidden])].concat();
         let placeholder = Source::Mark(u32::MAX - lowerer.promised);
         lowerer.promised += 1;
@@ -124,10 +157,7 @@ pub fn gru_sequence(lowerer: &mut Lowerer, node: &Node<'_>, op: &GruSeq) -> Resu
         }
         let before = lowerer.value(state);
         lowerer.share(&before);
-        let rh = times(lowerer, &before, &*constant(recurrent)?)?;
-        let bias = vector(&bias[3 * hidden..])?;
-        let rh = sum(lowerer, &rh, &bias, 1.0)?;
-        let after = gru_step(lowerer, &xw, &rh, &before, hidden)?;
+        let after = gru_once(lowerer, &x, &before, (weights.as_deref(), &*constant(recurrent)?), &bias, hidden)?;
         let expr = lowerer.expr(&after)?;
         let column = lowerer.copied(&expr)?;
         let source = Lowerer::operand(&column)?.source;

@@ -148,7 +148,7 @@ fn known(name: &str) -> Option<Vec<Instruction>> {
 }
 
 /// A square: a product where a sum reads it, a part of a table where a function does.
-fn square(lowerer: &mut Lowerer, lazy: &Lazy, kind: Kind) -> Result<Value, Refusal> {
+pub fn square(lowerer: &mut Lowerer, lazy: &Lazy, kind: Kind) -> Result<Value, Refusal> {
     if let Some(square) = lowerer.joined(lazy, lazy, Binary::Mul, kind) {
         return Ok(square);
     }
@@ -366,6 +366,13 @@ fn bounded(lowerer: &mut Lowerer, value: &Value) -> Result<super::expr::Expr, Re
 
 /// `a · d`.
 pub fn product(lowerer: &mut Lowerer, a: &Value, d: &Value, kind: Kind) -> Result<Value, Refusal> {
+    for (value, factor) in [(a, d), (d, a)] {
+        if let Value::Lazy(lazy) = value
+            && let Some(product) = super::normal::distributed(lowerer, lazy, factor)?
+        {
+            return Ok(product);
+        }
+    }
     // a factor of one operand is the product's
     let (left, left_factor) = operand_of(lowerer, a)?;
     let (right, right_factor) = operand_of(lowerer, d)?;

@@ -243,21 +243,6 @@ impl Expr {
         Some(self)
     }
 
-    /// Makes the atoms of a logical axis these, by splitting. `None` where that takes a copy first.
-    pub fn refined(self, axis: usize, atoms: &[usize]) -> Option<Self> {
-        let mut expr = self;
-        for (at, len) in atoms.iter().enumerate() {
-            let have = *expr.axes[axis].get(at)?;
-            if have != *len {
-                if have % len != 0 {
-                    return None;
-                }
-                expr = expr.split_atom(axis, at, have / len)?;
-            }
-        }
-        Some(expr)
-    }
-
     /// Another shape with the same elements in the same order. `None` where that takes a copy first.
     pub fn reshaped(self, shape: &[usize]) -> Option<Self> {
         let old = self.atoms();

@@ -88,10 +88,21 @@ impl Lowerer {
 
     /// An expression with these atoms in an axis.
     pub fn refined(&mut self, expr: Expr, axis: usize, atoms: &[usize]) -> Result<Expr, Refusal> {
-        if let Some(done) = expr.clone().refined(axis, atoms) {
-            return Ok(done);
+        let mut expr = expr;
+        for (at, len) in atoms.iter().enumerate() {
+            let have = *expr.axes[axis].get(at).ok_or(Refusal::Layout)?;
+            if have == *len {
+                continue;
+            }
+            if have % len != 0 {
+                return Err(Refusal::Layout);
+            }
+            // what is read through a window is not split again: a copy is
+            expr = match expr.clone().split_atom(axis, at, have / len) {
+                Some(done) => done,
+                None => self.copied(&expr)?.split_atom(axis, at, have / len).ok_or(Refusal::Layout)?,
+            };
         }
-        let copy = self.copied(&expr)?;
-        copy.refined(axis, atoms).ok_or(Refusal::Layout)
+        Ok(expr)
     }
 }

@@ -1,7 +1,8 @@
 //! Sums of products of two operands over shared axes: einsum, which matrix products of all kinds are.
 
 use super::expr::{Expr, Term, log, restrict, selects};
-use super::lower::{Lowerer, Value, atoms_of, floats};
+use super::lower::{Lazy, Lowerer, Value, atoms_of, floats};
+use super::normal::{Gained, Ratio};
 use super::{Node, Refusal};
 use crate::net::{Kind, NetIndex, NetOperand, NetRun};
 use tract_onnx::prelude::*;
@@ -70,10 +71,127 @@ fn einsum_of_one(lowerer: &mut Lowerer, node: &Node<'_>, op: &EinSum) -> Result<
     Ok(lowerer.value(expr))
 }
 
+impl EinsumAxis {
+    /// Where an operand has it, the first or the second.
+    fn of(&self, operand: usize) -> Option<usize> {
+        if operand == 0 { self.left } else { self.right }
+    }
+}
+
 /// `Σ a · b`.
 fn contraction(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -> Result<Value, Refusal> {
+    for of in 0..2 {
+        let done = match (values[of], values[1 - of]) {
+            (Value::Lazy(lazy), Value::Lazy(_)) => of_ratio(lowerer, lazy, values, axes, of)?,
+            (Value::Lazy(lazy), Value::Constant(matrix)) => of_gained(lowerer, lazy, matrix, axes, of)?,
+            (Value::Constant(_), _) => None,
+        };
+        if let Some(done) = done {
+            return Ok(done);
+        }
+    }
+    of_columns(lowerer, values, axes)
+}
+
+/// A softmax times a column: `Σ (e / S) · b` is `(Σ e · b) / S`, whose sums are fewer than the `e` where rows are long.
+fn of_ratio(lowerer: &mut Lowerer, lazy: &Lazy, values: [&Value; 2], axes: &[EinsumAxis], of: usize) -> Result<Option<Value>, Refusal> {
+    let Some(Ratio { numerator, mut divisor }) = super::normal::ratio(lowerer, lazy) else { return Ok(None) };
+    for axis in axes.iter().filter(|axis| axis.output.is_none()) {
+        let Some(at) = axis.of(of) else { return Ok(None) };
+        let Some(narrow) = divisor.narrowed(at) else { return Ok(None) };
+        divisor = narrow;
+    }
+    let cells = numerator.len();
+    let numerator = lowerer.value(numerator);
+    let mut operands = values;
+    operands[of] = &numerator;
+    let sums = of_columns(lowerer, operands, axes)?;
+    let sums = lowerer.expr(&sums)?;
+    if sums.len() >= cells {
+        return Ok(None);
+    }
+    // the divisor's axes in the order of the result's; what only the other operand has is broadcast over
+    let mut outputs: Vec<(usize, Option<usize>)> = axes.iter().filter_map(|axis| Some((axis.output?, axis.of(of)))).collect();
+    outputs.sort_unstable();
+    let mut order: Vec<usize> = Vec::new();
+    for (_, from) in outputs {
+        order.push(match from {
+            Some(from) => from,
+            None => {
+                divisor = divisor.clone().with_axis(divisor.axes.len(), Vec::new());
+                divisor.axes.len() - 1
+            }
+        });
+    }
+    let summed = axes.iter().filter(|axis| axis.output.is_none()).filter_map(|axis| axis.of(of));
+    let kept = order.len();
+    order.extend(summed);
+    let divisor = divisor.transposed(&order);
+    let divisor = (kept..divisor.axes.len()).rev().fold(divisor, |expr, axis| expr.without_axis(axis));
+    let (sums, divisor) = lowerer.aligned(sums, divisor)?;
+    let plain = |operand: &NetOperand| operand.runs.iter().all(|run| matches!(run.index, NetIndex::Axis(_)));
+    if !divisor.as_operand().is_some_and(plain) {
+        return Ok(None);
+    }
+    super::divide::by_column(lowerer, &sums, &divisor).map(Some)
+}
+
+/// A normalised column with gain and offset times a constant, which takes both in.
+fn of_gained(lowerer: &mut Lowerer, lazy: &Lazy, matrix: &Tensor, axes: &[EinsumAxis], of: usize) -> Result<Option<Value>, Refusal> {
+    let summed: Vec<&EinsumAxis> = axes.iter().filter(|axis| axis.output.is_none()).collect();
+    let [EinsumAxis { left: Some(left), right: Some(right), .. }] = summed[..] else { return Ok(None) };
+    let (at, along) = if of == 0 { (*left, *right) } else { (*right, *left) };
+    let Some(Gained { column, gain, offset }) = super::normal::gained(lowerer, lazy, at + lowerer.lead()) else { return Ok(None) };
+    let inner: usize = matrix.shape()[along + 1..].iter().product();
+    let place = |index: usize| index / inner % gain.len();
+    if matrix.shape()[along] != gain.len() {
+        return Ok(None);
+    }
+    let entries = floats(matrix)?;
+    let times = |by: &[f64]| -> Result<Tensor, Refusal> {
+        let values: Vec<f32> = entries.iter().enumerate().map(|(i, v)| (f64::from(*v) * by[place(i)]) as f32).collect();
+        Tensor::from_shape(matrix.shape(), &values).map_err(|_| Refusal::Type)
+    };
+    let column = lowerer.value(column);
+    let scaled = Value::Constant(times(&gain)?.into());
+    let mut operands = [&column, &scaled];
+    if of == 1 {
+        operands.swap(0, 1);
+    }
+    let product = of_columns(lowerer, operands, axes)?;
+    if offset.iter().all(|v| *v == 0.0) {
+        return Ok(Some(product));
+    }
+    // the constant's own axes, in the order of the result's, the others of length 1
+    let added = times(&offset)?;
+    let added = reduced(&added, along)?;
+    let mut outputs: Vec<(usize, Option<usize>)> = axes.iter().filter_map(|axis| Some((axis.output?, axis.of(1 - of)))).collect();
+    outputs.sort_unstable();
+    let order: Vec<usize> = outputs.iter().filter_map(|(_, from)| *from).chain([along]).collect();
+    let turned = added.permute_axes(&order).map_err(|_| Refusal::Layout)?;
+    let shape: Vec<usize> = outputs.iter().map(|(_, from)| from.map_or(1, |from| matrix.shape()[from])).collect();
+    let added = Value::Constant(turned.into_shape(&shape).map_err(|_| Refusal::Layout)?.into());
+    super::elementwise::sum(lowerer, &product, &added, 1.0).map(Some)
+}
+
+/// The sums over an axis, which then has length 1.
+fn reduced(tensor: &Tensor, axis: usize) -> Result<Tensor, Refusal> {
+    let values = floats(tensor)?;
+    let mut shape = tensor.shape().to_vec();
+    let (len, inner): (usize, usize) = (shape[axis], shape[axis + 1..].iter().product());
+    shape[axis] = 1;
+    let mut sums = vec![0f64; values.len() / len];
+    for (index, value) in values.iter().enumerate() {
+        sums[index / (inner * len) * inner + index % inner] += f64::from(*value);
+    }
+    let sums: Vec<f32> = sums.into_iter().map(|v| v as f32).collect();
+    Tensor::from_shape(&shape, &sums).map_err(|_| Refusal::Type)
+}
+
+/// `Σ a · b`, of columns or constants.
+fn of_columns(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -> Result<Value, Refusal> {
     let lead = lowerer.lead();
-    let place = |axis: &EinsumAxis, of: usize| if of == 0 { axis.left } else { axis.right };
+    let place = |axis: &EinsumAxis, of: usize| axis.of(of);
     // axes of length 1 have no atoms, whoever has them
     let mut factor = 1.0;
     let mut columns: [Option<Expr>; 2] = [None, None];
@@ -127,6 +245,16 @@ fn contraction(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) 
             {
                 expr = lowerer.refined(expr, at + lead, list)?;
             }
+        }
+        // what is the same along an axis that is summed over is written out there
+        let summed = axes.iter().filter(|axis| axis.output.is_none()).filter_map(|axis| place(axis, of));
+        let mut atoms = summed.flat_map(|at| (0..expr.axes[at + lead].len()).map(move |k| (at, k)));
+        let named = |(at, k): (usize, usize)| {
+            let atom = (expr.first_atom(at + lead) + k) as u8;
+            expr.as_operand().is_some_and(|operand| super::expr::operand_names(operand, atom))
+        };
+        if !atoms.all(named) {
+            expr = lowerer.copied(&expr)?;
         }
         *column = Some(expr);
     }

@@ -227,6 +227,11 @@ impl Lowerer {
 
     /// `(a·x + b)²` as a product of a column with itself.
     fn squared(&mut self, x: &Lazy, (a, b): (f64, f64)) -> Result<Expr, Refusal> {
+        if (a, b) == (1.0, 0.0)
+            && let Some(square) = super::normal::exact_square(self, x)?
+        {
+            return self.expr(&square);
+        }
         let column = self.column(&Value::Lazy(self.scaled(x, a, b)))?;
         let product = super::elementwise::product_of(self, column.clone(), column)?;
         self.expr(&product)

@@ -18,6 +18,7 @@ mod linear;
 mod lower;
 mod maps;
 mod movement;
+mod normal;
 mod pool;
 mod reduce;
 mod reference;
@@ -137,7 +138,7 @@ pub fn import(model: &pb::ModelProto, dims: &BTreeMap<String, u64>) -> Result<(N
     if lowerer.net.outputs.is_empty() {
         return Err(ImportError::Outputs);
     }
-    Ok((lowerer.net, reference))
+    Ok((lowerer.net.without_unread(), reference))
 }
 
 fn lowerer_error(lowerer: &Lowerer, refusal: Refusal) -> ImportError {
@@ -216,7 +217,9 @@ fn output(lowerer: &mut Lowerer, value: &Value, name: String, fact: &TypedFact) 
     };
     let plain = |expr: &Expr| {
         let operand = expr.as_operand()?;
-        let whole = movement::is_plain(expr) && operand.source.layer().is_some();
+        // an axis that no run reads is broadcast over: all its elements would be one cell
+        let each = operand.runs.len() == expr.atoms().len();
+        let whole = each && movement::is_plain(expr) && operand.source.layer().is_some();
         let exact = operand.source.layer().is_some_and(|layer| {
             let rule = &lowerer.net.layers[layer as usize].rule;
             // a reciprocal of a column is kept whole, like a root
@@ -362,6 +365,9 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
     }
     if let Some(op) = node.op_as::<array::Slice>() {
         return movement::slice(lowerer, of, op);
+    }
+    if let Some(op) = node.op_as::<array::StridedSlice>() {
+        return movement::strided_slice(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<array::Pad>() {
         return movement::pad(lowerer, of, op);

@@ -5,7 +5,7 @@ use super::lower::{Lowerer, Value, floats, integers};
 use super::{Node, Refusal};
 use crate::net::{Kind, NetIndex};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::ops::array::{CumSum, MultiBroadcastTo, Pad, PadMode, Slice, Tile, TypedConcat};
+use tract_onnx::tract_core::ops::array::{CumSum, MultiBroadcastTo, Pad, PadMode, Slice, StridedSlice, Tile, TypedConcat};
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_hir::internal::DimLike;
 
@@ -110,6 +110,35 @@ pub fn strided(lowerer: &mut Lowerer, node: &Node<'_>, axis: usize, stride: isiz
     let first = if stride < 0 { len as isize - 1 - modulo as isize } else { modulo as isize };
     let places = (0..out as isize).map(|i| usize::try_from(first + i * stride).ok().filter(|at| *at < len));
     let expr = mapped(lowerer, &value, axis + lowerer.lead(), &selected(places), out)?;
+    Ok(lowerer.value(expr))
+}
+
+/// A slice with steps, in graphs that tract does not simplify.
+pub fn strided_slice(lowerer: &mut Lowerer, node: &Node<'_>, op: &StridedSlice) -> Result<Value, Refusal> {
+    let (shape, output) = (node.input_shape(0)?, node.output_shape(0)?);
+    let list = |input: usize| match node.input(input)? {
+        Value::Constant(tensor) => Ok(tensor.clone()),
+        Value::Lazy(_) => Err(Refusal::DynamicShape),
+    };
+    let (begin, end) = (list(1)?, list(2)?);
+    let axes = match op.optional_axes_input {
+        Some(input) => integers(&*list(input)?)?,
+        None => (0..begin.len() as i64).collect(),
+    };
+    let steps: Vec<i32> = match op.optional_steps_input {
+        Some(input) => integers(&*list(input)?)?.into_iter().map(|step| step as i32).collect(),
+        None => vec![1; axes.len()],
+    };
+    let mut expr = lowerer.expr(&node.input(0)?.clone())?;
+    for (index, axis) in axes.iter().enumerate() {
+        let axis = usize::try_from(if *axis < 0 { axis + shape.len() as i64 } else { *axis }).map_err(|_| Refusal::Layout)?;
+        let len = *shape.get(axis).ok_or(Refusal::Layout)?;
+        let dim = op.prepare_one_dim(index, &len.to_dim(), &begin, &end, &steps).map_err(|_| Refusal::DynamicShape)?;
+        let first = dim.begin.to_isize().map_err(|_| Refusal::DynamicShape)?;
+        let place = |i: usize| usize::try_from(first + i as isize * dim.stride as isize).ok().filter(|at| *at < len);
+        let places = selected((0..output[axis]).map(place));
+        expr = map_axis(lowerer, expr, axis + lowerer.lead(), &places, output[axis])?;
+    }
     Ok(lowerer.value(expr))
 }
 

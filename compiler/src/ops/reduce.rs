@@ -46,8 +46,8 @@ pub fn reduce(lowerer: &mut Lowerer, node: &Node<'_>, op: &Reduce) -> Result<Val
             Ok(lowerer.value(expr))
         }
         Reducer::MeanOfSquares => {
-            let column = lowerer.column(&value)?;
-            let square = super::elementwise::product_of(lowerer, column.clone(), column)?;
+            let lazy = as_lazy(lowerer, &value)?;
+            let square = super::elementwise::square(lowerer, &lazy, Kind::Real)?;
             let expr = summed(lowerer, &square, &axes)?.affine(1.0 / count as f64, 0.0);
             Ok(lowerer.value(expr))
         }
@@ -133,11 +133,13 @@ fn extreme(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64) -> R
     };
     let (expr, axis) = one_axis(lowerer, value, axes)?;
     let expr = expr.affine(sign, 0.0);
-    if expr.axes[axis].is_empty() {
-        return Ok(lowerer.value(expr.affine(sign, 0.0)));
-    }
-    let layer = maximum_layer(lowerer, &expr, axis, None)?;
-    let mut result = Expr::column(Source::Max(layer), without(&expr.axes, axis), expr.kind).affine(sign, 0.0);
+    let mut result = if expr.axes[axis].is_empty() {
+        // of one element
+        expr.affine(sign, 0.0)
+    } else {
+        let layer = maximum_layer(lowerer, &expr, axis, None)?;
+        Expr::column(Source::Max(layer), without(&expr.axes, axis), expr.kind).affine(sign, 0.0)
+    };
     if axes.len() > 1 {
         // the reduced axes come back with length 1 where they were
         result = result.without_axis(axis);
@@ -242,11 +244,10 @@ pub fn rms_norm(lowerer: &mut Lowerer, node: &Node<'_>, op: &RmsNorm) -> Result<
     let value = node.input(0)?.clone();
     let shape = node.input_shape(0)?;
     let epsilon = super::lower::floats(&op.eps)?.first().copied().unwrap_or(0.0);
-    let column = lowerer.column(&value)?;
-    let square = super::elementwise::product_of(lowerer, column.clone(), column.clone())?;
+    let lazy = as_lazy(lowerer, &value)?;
+    let square = super::elementwise::square(lowerer, &lazy, Kind::Real)?;
     let mean = summed(lowerer, &square, &[op.axis])?.affine(1.0 / shape[op.axis] as f64, epsilon.into());
     let lazy = lowerer.lazy(mean);
     let root = exact_root(lowerer, &lazy)?.ok_or(Refusal::Layout)?;
-    let column = lowerer.value(column);
-    super::divide::quotient(lowerer, &column, &root)
+    super::divide::quotient(lowerer, &value, &root)
 }

@@ -125,7 +125,9 @@ impl Reference {
                 let fact = InferenceFact::dt_shape(*dt, &input.shape[..]);
                 inference = inference.with_input_fact(index, fact).map_err(tract)?;
             }
-            inference.into_typed().and_then(|typed| typed.into_decluttered()).map_err(tract)
+            let typed = inference.into_typed().map_err(tract)?;
+            // the simpler form; some graphs, such as a strided slice behind a reshape, are read but not simplified by tract
+            Ok(typed.clone().into_decluttered().unwrap_or(typed))
         };
         let typed = catch_unwind(AssertUnwindSafe(read)).map_err(|_| ImportError::Panic)??;
         let names = declared.iter().map(|input| input.name.clone()).collect();
@@ -155,7 +157,9 @@ impl Reference {
     pub fn run(&self, samples: &[Vec<Vec<f32>>]) -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
         let run = || -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
             let tract = |source: TractError| ReferenceError::Tract { source: source.into() };
-            let plan = self.typed.clone().into_optimized().and_then(|model| model.into_runnable()).map_err(tract)?;
+            // slower, where tract cannot optimise the graph
+            let model = self.typed.clone().into_optimized().unwrap_or_else(|_| self.typed.clone());
+            let plan = model.into_runnable().map_err(tract)?;
             let one = |(sample, values): (usize, &Vec<Vec<f32>>)| {
                 if values.len() != self.inputs.len() {
                     return Err(ReferenceError::Inputs { sample, have: values.len(), need: self.inputs.len() });

@@ -132,6 +132,7 @@ pub const OPERATORS: &[Operator] = &[
             "Resize",
             "NearestUpsample",
             "Downsample",
+            "StridedSlice",
             "Trilu",
             "GatherNd",
             "ScatterNd",

@@ -16,13 +16,20 @@ pub fn scan(lowerer: &mut Lowerer, node: &Node<'_>, op: &Scan) -> Result<Vec<Val
         return Err(Refusal::Form("a loop that skips steps"));
     }
     let steps = steps(node, op)?;
+    if steps == 1 {
+        return once(lowerer, node, op);
+    }
     // everything from outside is a column before the loop begins
     let mut outside = Vec::new();
     for input in 0..node.inputs() {
         let value = node.input(input)?.clone();
         outside.push(match &value {
             Value::Lazy(_) => {
-                let column = lowerer.column(&value)?;
+                let mut column = lowerer.column(&value)?;
+                if let Some(InputMapping::Scan(info)) = op.input_mapping.get(input) {
+                    // the steps are one axis of every block of the loop
+                    column = lowerer.merged(column, info.axis)?;
+                }
                 lowerer.value(column)
             }
             Value::Constant(_) => value,
@@ -46,6 +53,19 @@ pub fn scan(lowerer: &mut Lowerer, node: &Node<'_>, op: &Scan) -> Result<Vec<Val
         lowerer.net.loops.push(Loop { first, layers, log_steps: Lowerer::log_steps(steps) });
     }
     collect(lowerer, node, op, steps, values)
+}
+
+/// A loop of one step is its body.
+fn once(lowerer: &mut Lowerer, node: &Node<'_>, op: &Scan) -> Result<Vec<Value>, Refusal> {
+    let inputs = (0..node.inputs()).map(|input| node.input(input).cloned()).collect::<Result<_, _>>()?;
+    let values = walk(lowerer, &op.body, inputs)?;
+    let mut outputs: Vec<Option<Value>> = vec![None; node.outputs()];
+    for (mapping, value) in op.output_mapping.iter().zip(values) {
+        for slot in mapping.scan.iter().map(|(slot, _)| *slot).chain(mapping.last_value_slot) {
+            outputs[slot] = Some(value.clone());
+        }
+    }
+    outputs.into_iter().map(|value| value.ok_or(Refusal::Layout)).collect()
 }
 
 fn steps(node: &Node<'_>, op: &Scan) -> Result<usize, Refusal> {

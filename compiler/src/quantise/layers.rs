@@ -38,6 +38,9 @@ impl Planner<'_> {
                 let linear = layer.terms.iter().all(|term| term.right.is_none());
                 let biased = naturals.iter().any(Option::is_none) || layer.constant.fract() != 0.0;
                 let finest = finest.unwrap_or(wanted);
+                if let Some(finer) = self.finer_than_its_companion(layer) {
+                    return Err(finer);
+                }
                 if linear && !biased && finest <= wanted {
                     (wanted, self.requantise(0))
                 } else if linear
@@ -80,6 +83,8 @@ impl Planner<'_> {
                     let range = self.ranges.pre.get(index).copied().unwrap_or_default();
                     let column = Source::Pre(index as u32);
                     let most = self.room(column).map_or(MAX_SHIFT - 1, |room| MAX_SHIFT - 1 + room);
+                    // the quotient by the least divisor has 31 bits
+                    let most = most.min(30 - of_divisor + self.least_divisor_bits(by.source));
                     let scale = fitting_scale(range.1, limit(16)).min(most).min(self.cap(column));
                     (scale + of_divisor, Rule::Quotient { by: divisor, limb_bits, parts: 0 })
                 } else {
@@ -134,6 +139,30 @@ impl Planner<'_> {
             NetRule::Requantise { function: None } => zero(&self.ranges.pre),
             NetRule::Requantise { function: Some(program) } => function::is_relu(program) && zero(&self.ranges.post),
             _ => false,
+        }
+    }
+
+    /// Of a sum of two products with one factor in common, such as `x·r - mean·r`, a column that is finer than what the
+    /// other one multiplies: that is of no use, and takes bits from the common factor.
+    fn finer_than_its_companion(&self, layer: &NetLayer) -> Option<Trouble> {
+        let products: Vec<(&NetOperand, &NetOperand)> =
+            layer.terms.iter().filter_map(|term| Some((&term.left, term.right.as_ref()?))).collect();
+        let [(a, common), (b, other)] = products[..] else { return None };
+        if common.source != other.source || common.source.is_secret() || layer.terms.len() != 2 {
+            return None;
+        }
+        let scale = |operand: &NetOperand| self.scale_of(operand.source, operand);
+        let (finer, least) = if scale(a) > scale(b) { (a, scale(b)) } else { (b, scale(a)) };
+        (scale(finer) > least && self.may_be_coarser(finer.source)).then(|| Trouble::Coarser(self.capped(finer.source), least))
+    }
+
+    /// Bits of the least value of a divisor: of a root, that of the constant in its sum.
+    fn least_divisor_bits(&self, source: Source) -> i32 {
+        let Some(l) = source.layer() else { return 0 };
+        let planned = self.plan.architecture.layers.get(l as usize);
+        match planned {
+            Some(Layer { constant, rule: Rule::SquareRoot { .. }, .. }) if *constant > 0 => constant.isqrt().max(1).ilog2() as i32,
+            _ => 0,
         }
     }
 

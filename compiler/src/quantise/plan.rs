@@ -80,7 +80,7 @@ pub fn plan(net: &Net, ranges: &Ranges, widths: Widths) -> Result<Plan, ModelErr
         match Planner::new(net, ranges, widths, &caps).run() {
             Ok(plan) => return Ok(plan),
             Err(Trouble::Coarser(source, scale)) => {
-                let cap = caps.entry(source).or_insert(scale);
+                let cap = caps.entry(source).or_insert(scale + 1);
                 *cap = (*cap - 1).min(scale);
             }
             Err(Trouble::Model(error)) => return Err(error),
