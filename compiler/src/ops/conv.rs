@@ -117,7 +117,10 @@ fn convolution(
     let mut source = source;
     for plane in &axes.planes {
         let axis = plane + lead;
-        let one = source.axes[axis].len() <= 1 && source.axes[axis].iter().all(|_| source.is_plain(source.first_atom(axis)));
+        let first = source.first_atom(axis);
+        // what no run reads is the same all along the axis, but not in the padding
+        let read = |atom: usize| source.as_operand().is_some_and(|operand| super::expr::operand_names(operand, atom as u8));
+        let one = source.axes[axis].len() <= 1 && source.axes[axis].iter().all(|_| source.is_plain(first) && read(first));
         if !one {
             source = lowerer.merged(source, axis)?;
             source = lowerer.copied(&source)?;
@@ -147,6 +150,11 @@ fn convolution(
             None if axis == channel => out_channel.clone(),
             None => source.axes[axis].clone(),
         });
+    }
+    let outside = |window: &Window| (0..window.outputs).all(|o| (0..window.kernel).all(|k| window.at(o, k).is_none()));
+    if windows.iter().any(outside) {
+        // every window lies in the padding
+        return Ok(lowerer.value(Expr { kind: Kind::Real, ..Expr::constant(0.0, result) }));
     }
     let first = |axis: usize| result[..axis].iter().map(Vec::len).sum::<usize>();
     let count = result.iter().map(Vec::len).sum::<usize>();
@@ -213,7 +221,10 @@ fn convolution(
     let runs = dims.iter().zip(&ids).rev().map(|(len, id)| NetRun { log_len: log(*len), index: NetIndex::Axis(*id) }).collect();
     let left = NetOperand { source: weight, runs };
     if summed.is_empty() && !super::expr::operand_names(&operand, 0) && dims.is_empty() {
-        return Err(Refusal::Form("a convolution of a single number"));
+        // one number by another
+        let coefficient = f64::from(*values.first().ok_or(Refusal::Layout)?);
+        let term = Term { coefficient, left: operand, right: None, summed };
+        return Ok(lowerer.value(Expr { axes: result, terms: vec![term], constant: 0.0, kind: Kind::Real }));
     }
     let term = Term { coefficient: 1.0, left, right: Some(operand), summed };
     let _ = axes.batch;

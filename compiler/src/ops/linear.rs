@@ -80,6 +80,21 @@ impl EinsumAxis {
 
 /// `Σ a · b`.
 fn contraction(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -> Result<Value, Refusal> {
+    let mut summed = values.map(Clone::clone);
+    for (of, value) in summed.iter_mut().enumerate() {
+        // an axis that only one operand has is summed over before
+        for axis in axes.iter().filter(|axis| axis.output.is_none() && axis.of(1 - of).is_none()) {
+            let Some(at) = axis.of(of) else { continue };
+            *value = match value {
+                Value::Constant(tensor) => Value::Constant(reduced(tensor, at)?.into()),
+                Value::Lazy(_) => {
+                    let expr = super::reduce::summed(lowerer, value, &[at])?;
+                    lowerer.value(expr)
+                }
+            };
+        }
+    }
+    let values = [&summed[0], &summed[1]];
     for of in 0..2 {
         let done = match (values[of], values[1 - of]) {
             (Value::Lazy(lazy), Value::Lazy(_)) => of_ratio(lowerer, lazy, values, axes, of)?,
@@ -247,6 +262,13 @@ fn of_columns(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -
             }
         }
         // what is the same along an axis that is summed over is written out there
+        for (axis, list) in axes.iter().zip(&atoms).filter(|(axis, list)| axis.output.is_none() && !list.is_empty()) {
+            if let Some(at) = place(axis, of)
+                && expr.axes[at + lead].is_empty()
+            {
+                expr = expr.without_axis(at + lead).with_axis(at + lead, list.clone());
+            }
+        }
         let summed = axes.iter().filter(|axis| axis.output.is_none()).filter_map(|axis| place(axis, of));
         let mut atoms = summed.flat_map(|at| (0..expr.axes[at + lead].len()).map(move |k| (at, k)));
         let named = |(at, k): (usize, usize)| {

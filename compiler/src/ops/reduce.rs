@@ -23,7 +23,7 @@ pub fn masked(value: f32) -> f32 {
 }
 
 /// The sum over axes, each of which then has length 1.
-fn summed(lowerer: &mut Lowerer, value: &Value, axes: &[usize]) -> Result<Expr, Refusal> {
+pub fn summed(lowerer: &mut Lowerer, value: &Value, axes: &[usize]) -> Result<Expr, Refusal> {
     let lead = lowerer.lead();
     let mut expr = lowerer.expr(value)?;
     for axis in axes {

@@ -28,10 +28,15 @@ pub enum ReferenceError {
     Inputs { sample: usize, have: usize, need: usize },
 }
 
+/// By input: its name, the type of its elements, its shape.
+type Inputs = Vec<(String, DatumType, Vec<usize>)>;
+
 /// A model as tract reads it.
 pub struct Reference {
     typed: TypedModel,
-    inputs: Vec<(String, DatumType, Vec<usize>)>,
+    /// Whether it has been simplified, and so may be optimised.
+    simple: bool,
+    inputs: Inputs,
     names: Vec<String>,
     outputs: Vec<String>,
 }
@@ -104,12 +109,32 @@ fn datum_type(input: &Declared) -> Result<DatumType, ImportError> {
     })
 }
 
+/// How far the simplified model may be from the plain one, as a share of the output's largest number.
+const PROBE_TOLERANCE: f32 = 1e-3;
+
 impl Reference {
     /// Reads a guarded model.
     ///
     /// # Errors
     /// tract refuses the model, or an axis of an input is open.
     pub fn new(model: &pb::ModelProto, dims: &BTreeMap<String, u64>) -> Result<Self, ImportError> {
+        let read = Self::unchecked(model, dims)?;
+        let simplified = simplified(&read.typed, &read.inputs);
+        let simple = simplified.is_some();
+        Ok(Self { typed: simplified.unwrap_or(read.typed), simple, ..read })
+    }
+
+    /// The same for a part of a model that only shapes and constants are asked of: it is not run.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn shapes(model: &pb::ModelProto) -> Result<Self, ImportError> {
+        let read = Self::unchecked(model, &BTreeMap::new())?;
+        let simple = catch_unwind(AssertUnwindSafe(|| read.typed.clone().into_decluttered())).map_err(|_| ImportError::Panic)?;
+        Ok(Self { typed: simple.unwrap_or(read.typed), ..read })
+    }
+
+    fn unchecked(model: &pb::ModelProto, dims: &BTreeMap<String, u64>) -> Result<Self, ImportError> {
         let graph = model.graph.as_ref().ok_or(ImportError::Outputs)?;
         let declared = declared(graph, dims)?;
         if declared.is_empty() {
@@ -125,14 +150,12 @@ impl Reference {
                 let fact = InferenceFact::dt_shape(*dt, &input.shape[..]);
                 inference = inference.with_input_fact(index, fact).map_err(tract)?;
             }
-            let typed = inference.into_typed().map_err(tract)?;
-            // the simpler form; some graphs, such as a strided slice behind a reshape, are read but not simplified by tract
-            Ok(typed.clone().into_decluttered().unwrap_or(typed))
+            inference.into_typed().map_err(tract)
         };
         let typed = catch_unwind(AssertUnwindSafe(read)).map_err(|_| ImportError::Panic)??;
         let names = declared.iter().map(|input| input.name.clone()).collect();
         let inputs = declared.into_iter().zip(types).map(|(input, dt)| (input.name, dt, input.shape)).collect();
-        Ok(Self { typed, inputs, names, outputs })
+        Ok(Self { typed, simple: false, inputs, names, outputs })
     }
 
     /// tract's typed graph.
@@ -155,39 +178,71 @@ impl Reference {
     /// # Errors
     /// tract fails, or an output is not finite.
     pub fn run(&self, samples: &[Vec<Vec<f32>>]) -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
-        let run = || -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
-            let tract = |source: TractError| ReferenceError::Tract { source: source.into() };
-            // slower, where tract cannot optimise the graph
-            let model = self.typed.clone().into_optimized().unwrap_or_else(|_| self.typed.clone());
-            let plan = model.into_runnable().map_err(tract)?;
-            let one = |(sample, values): (usize, &Vec<Vec<f32>>)| {
-                if values.len() != self.inputs.len() {
-                    return Err(ReferenceError::Inputs { sample, have: values.len(), need: self.inputs.len() });
-                }
-                let mut inputs: TVec<TValue> = tvec!();
-                for ((_, dt, shape), values) in self.inputs.iter().zip(values) {
-                    let tensor = Tensor::from_shape(shape, values).map_err(tract)?;
-                    let tensor = if *dt == bool::datum_type() {
-                        let flags: Vec<bool> = values.iter().map(|v| *v != 0.0).collect();
-                        Tensor::from_shape(shape, &flags).map_err(tract)?
-                    } else {
-                        tensor.cast_to_dt(*dt).map_err(tract)?.into_owned()
-                    };
-                    inputs.push(tensor.into());
-                }
-                let results = plan.run(inputs).map_err(tract)?;
-                let mut outputs = Vec::with_capacity(results.len());
-                for result in &results {
-                    let floats = super::lower::floats(result).map_err(|_| ReferenceError::OutputType)?;
-                    if floats.iter().any(|v| !v.is_finite()) {
-                        return Err(ReferenceError::NotFinite { sample });
-                    }
-                    outputs.push(floats);
-                }
-                Ok(outputs)
-            };
-            samples.iter().enumerate().map(one).collect()
-        };
-        catch_unwind(AssertUnwindSafe(run)).map_err(|_| ReferenceError::Panic)?
+        let model = if self.simple { optimised(&self.typed) } else { self.typed.clone() };
+        results(model, &self.inputs, samples)
     }
+}
+
+/// The model as tract simplifies it. `None` where tract cannot, or where the result does not give the same: it knows
+/// graphs, such as a slice of a softmax along its axis, that it changes into others.
+fn simplified(plain: &TypedModel, inputs: &Inputs) -> Option<TypedModel> {
+    let simple = catch_unwind(AssertUnwindSafe(|| plain.clone().into_decluttered().ok())).ok()??;
+    let probe: Vec<Vec<f32>> = inputs.iter().enumerate().map(|(index, (_, dt, shape))| probe(index, *dt, shape)).collect();
+    let probe = [probe];
+    // a probe that the model cannot be run on says nothing
+    let Ok(wanted) = results(plain.clone(), inputs, &probe) else { return Some(simple) };
+    let found = results(optimised(&simple), inputs, &probe).ok()?;
+    let alike = |(a, b): (&Vec<f32>, &Vec<f32>)| {
+        let size = a.iter().fold(0f32, |most, v| most.max(v.abs()));
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= PROBE_TOLERANCE * size)
+    };
+    wanted.iter().flatten().zip(found.iter().flatten()).all(alike).then_some(simple)
+}
+
+/// Numbers of about 1 for an input; 0 and 1 where it takes integers or booleans.
+fn probe(index: usize, dt: DatumType, shape: &[usize]) -> Vec<f32> {
+    let number = |i: usize| ((i + 1) as f32 * (0.7 + index as f32)).sin();
+    let len = shape.iter().product();
+    (0..len).map(|i| if dt.is_float() { 1.5 * number(i) } else { f32::from(u8::from(number(i) > 0.0)) }).collect()
+}
+
+/// The same model, faster, where tract can.
+fn optimised(typed: &TypedModel) -> TypedModel {
+    typed.clone().into_optimized().unwrap_or_else(|_| typed.clone())
+}
+
+/// What a model gives for every sample.
+fn results(model: TypedModel, inputs: &Inputs, samples: &[Vec<Vec<f32>>]) -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
+    let run = || -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
+        let tract = |source: TractError| ReferenceError::Tract { source: source.into() };
+        let plan = model.into_runnable().map_err(tract)?;
+        let one = |(sample, values): (usize, &Vec<Vec<f32>>)| {
+            if values.len() != inputs.len() {
+                return Err(ReferenceError::Inputs { sample, have: values.len(), need: inputs.len() });
+            }
+            let mut tensors: TVec<TValue> = tvec!();
+            for ((_, dt, shape), values) in inputs.iter().zip(values) {
+                let tensor = Tensor::from_shape(shape, values).map_err(tract)?;
+                let tensor = if *dt == bool::datum_type() {
+                    let flags: Vec<bool> = values.iter().map(|v| *v != 0.0).collect();
+                    Tensor::from_shape(shape, &flags).map_err(tract)?
+                } else {
+                    tensor.cast_to_dt(*dt).map_err(tract)?.into_owned()
+                };
+                tensors.push(tensor.into());
+            }
+            let results = plan.run(tensors).map_err(tract)?;
+            let mut outputs = Vec::with_capacity(results.len());
+            for result in &results {
+                let floats = super::lower::floats(result).map_err(|_| ReferenceError::OutputType)?;
+                if floats.iter().any(|v| !v.is_finite()) {
+                    return Err(ReferenceError::NotFinite { sample });
+                }
+                outputs.push(floats);
+            }
+            Ok(outputs)
+        };
+        samples.iter().enumerate().map(one).collect()
+    };
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| ReferenceError::Panic)?
 }

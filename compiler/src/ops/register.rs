@@ -70,14 +70,16 @@ pub const OPERATORS: &[Operator] = &[
     entry(
         "Sqrt, ReduceL2, LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization, \
          MeanVarianceNormalization, LpNormalization",
-        "an exact root a row, a division a row, a product an element",
-        "6, and the root a row",
+        "an exact root a row, a division a row, a product an element; from 4096 cells on the centred values are not rounded; a gain and an offset \
+         before a product with weights are those weights'",
+        "2 or 4, and the root a row",
         &["RmsNorm"],
     ),
     entry(
         "Softmax, LogSoftmax (any axis)",
-        "a maximum that shares its lookup with the exponential, a division a row, a product",
-        "3",
+        "a maximum that shares its lookup with the exponential, a division a row, a product; before a narrower product, from 4096 cells on, the \
+         division is one of that product's sums",
+        "3; 1, and 5 for each of those sums",
         &["Softmax"],
     ),
     entry(

@@ -280,20 +280,10 @@ fn open_axes_are_named() {
 
 #[test]
 fn unsupported_forms_say_which_node() {
-    let form = |g: &Graph| {
-        let refused = g.lower().expect_err("refused");
-        assert!(
-            matches!(&refused, CompileError::Import(ImportError::Node { node, refusal: Refusal::Form(_) }) if node == "y_node"),
-            "{refused}"
-        );
-    };
-    let mut g = Graph::new(&[4, 3]);
-    g.input("u", DataType::Float, &[3, 2]);
-    form(g.node("Einsum", &["x", "u"], "y", vec![text("equation", "ij,jk->k")]).output("y"));
     // every element with every other: too many pairs
     let mut g = Graph::new(&[1, 2000]);
     let refused = g.integers("k", &[2]).nodes("TopK", &["x", "k"], &["y", "j"], vec![]).output("y").lower().expect_err("too many");
-    assert!(matches!(&refused, CompileError::Import(ImportError::Node { refusal: Refusal::Pairs, .. })), "{refused}");
+    assert!(matches!(&refused, CompileError::Import(ImportError::Node { node, refusal: Refusal::Pairs }) if node == "y_node"), "{refused}");
     let mut g = Graph::new(&[1, 2, 4, 4]);
     g.node("AveragePool", &["x"], "y", vec![ints("kernel_shape", &[9, 9]), text("auto_pad", "VALID")]).output("y");
     assert!(matches!(error(&g), CompileError::Import(_)), "a window that is larger than the image: {}", error(&g));

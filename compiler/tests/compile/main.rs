@@ -5,4 +5,5 @@ mod digits;
 mod fixtures;
 mod lowering;
 mod operators;
+mod random_graphs;
 mod support;

@@ -137,7 +137,7 @@ impl Writer<'_> {
             graph: Some(part),
             ..Default::default()
         };
-        let reference = Reference::new(&model, &BTreeMap::new()).ok()?;
+        let reference = Reference::shapes(&model).ok()?;
         let typed = reference.typed();
         let fact = typed.outlet_fact(*typed.output_outlets().ok()?.first()?).ok()?;
         let shape = fact.shape.as_concrete()?.to_vec();
