@@ -35,6 +35,8 @@ pub struct ServeConfig {
     pub lease: Duration,
     /// How long a proof that is being made may go on after a shutdown was asked for; the job resumes at the next start.
     pub drain: Duration,
+    /// Free bytes of the data folder's disk below which nothing new is taken; what is begun goes on.
+    pub disk_bytes_min: u64,
     /// How many failures in a row stop new locks, and for how long.
     pub breaker: Breaker,
     /// Bearer token that lists all predictions. Without one, there is no list.
@@ -113,6 +115,7 @@ impl ServeConfig {
             attempts_max: 3,
             lease: Duration::from_secs(30),
             drain: Duration::from_secs(20),
+            disk_bytes_min: 64 << 20,
             breaker: Breaker { failures: 3, pause: Duration::from_secs(60) },
             operator_token: None,
         }

@@ -105,6 +105,9 @@ pub enum ApiError {
     /// The chain is unreachable or refused.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The disk is almost full.
+    #[error("the server's disk has no room for more")]
+    NoRoom,
     /// Proof storage failed.
     #[error(transparent)]
     Blob(#[from] crate::blobs::BlobError),
@@ -158,6 +161,7 @@ impl ApiError {
             Self::Chain(ChainError::InsufficientFunds { .. }) => (S::SERVICE_UNAVAILABLE, "prover-unfunded", Some(60)),
             Self::Chain(ChainError::NotListed { .. }) => (S::CONFLICT, "model-not-listed", None),
             Self::Chain(_) => (S::BAD_GATEWAY, "chain-refused", None),
+            Self::NoRoom => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::Blob(_) => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", None),
         }
@@ -207,14 +211,16 @@ fn store_parts(error: &StoreError) -> (StatusCode, &'static str, Option<u32>) {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, retry) = self.parts();
-        if status.is_server_error() {
+        if status.is_server_error()
+            && let Some(held_back) = crate::quiet::news(code)
+        {
             let mut causes = Vec::new();
             let mut cause: Option<&dyn std::error::Error> = Some(&self);
             while let Some(e) = cause {
                 causes.push(e.to_string());
                 cause = e.source();
             }
-            tracing::warn!(code, error = causes.join(": "), "request failed");
+            tracing::warn!(code, error = causes.join(": "), held_back, "request failed");
         }
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();

@@ -7,9 +7,12 @@ mod blobs;
 pub mod chain;
 pub mod client;
 pub mod config;
+mod disk;
 pub mod engine;
 mod error;
 mod metrics;
+mod outage;
+mod quiet;
 mod routes;
 mod service;
 mod state;
@@ -20,6 +23,7 @@ mod worker;
 pub use blobs::{BlobError, Blobs};
 pub use error::{ApiError, Problem};
 pub use metrics::Metrics;
+pub use outage::Outages;
 pub use routes::{
     ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, TransactionRef, VerifyRequest, VerifyResponse, app,
 };

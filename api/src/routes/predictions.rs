@@ -225,6 +225,9 @@ async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
     if paid && let Some(failures) = state.breaker().await? {
         return Err(ApiError::Paused { failures });
     }
+    if state.disk_shortage().is_some() {
+        return Err(ApiError::NoRoom);
+    }
     let waiting = state.store.counts().await?.into_iter().filter(|(s, _)| matches!(s, JobState::AwaitingPayment | JobState::Queued));
     let queued = waiting.map(|(_, n)| n).sum();
     if queued >= i64::from(state.config.queue_max) { Err(ApiError::QueueFull { queued }) } else { Ok(()) }

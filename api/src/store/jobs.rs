@@ -104,6 +104,7 @@ impl Store {
         append(&mut tx, &id, "state", &json!({ "state": state })).await?;
         tx.commit().await?;
         self.notify();
+        tracing::info!(job = id, %state, paid = new.escrow.is_some(), model = %new.model, "a new prediction");
         Ok(Created { job: Job::from_row(&row)?, fresh: true })
     }
 
@@ -269,6 +270,7 @@ impl Store {
         .bind(id)
         .fetch_one(&mut *tx)
         .await?;
+        let why = code.map(|code| format!("{code}: {}", detail.as_deref().unwrap_or_default()));
         let mut event = json!({ "state": next });
         if let Some(map) = event.as_object_mut() {
             if let Some(code) = code {
@@ -281,6 +283,7 @@ impl Store {
         append(&mut tx, id, "state", &event).await?;
         tx.commit().await?;
         self.notify();
+        tracing::info!(job = id, from = %state, state = %next, why, "a prediction moves");
         Job::from_row(&row)
     }
 

@@ -15,10 +15,13 @@ pub use jobs::{Created, Lease, Patch};
 pub use transactions::{Purpose, SavedTransaction};
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
 use tokio::sync::watch;
 
 /// What the store refuses or cannot do.
@@ -57,6 +60,13 @@ pub enum StoreError {
     },
 }
 
+/// Bounds the size of the database as this connection sees it, in pages. SQLite forgets it with the connection.
+async fn limit(connection: &mut SqliteConnection, pages: u32) -> Result<(), sqlx::Error> {
+    // the largest that SQLite knows stands for no bound
+    let pages = if pages == 0 { u32::MAX - 1 } else { pages };
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(connection).await.map(drop)
+}
+
 /// Milliseconds since the Unix epoch.
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -67,6 +77,8 @@ pub fn now_ms() -> i64 {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: SqlitePool,
+    /// Most pages of the database; 0: as many as the disk takes.
+    pages_max: Arc<AtomicU32>,
     /// Ticks after every committed event, for the streams that wait for one.
     changed: watch::Sender<u64>,
 }
@@ -82,9 +94,22 @@ impl Store {
             // FULL, since a transaction's hash must be on disk before the transaction is sent
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new().max_connections(8).connect_with(options).await?;
+        let pages_max = Arc::new(AtomicU32::new(0));
+        let [fresh, idle] = [pages_max.clone(), pages_max.clone()];
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .after_connect(move |connection, _| Box::pin(limit(connection, fresh.load(Ordering::Relaxed))))
+            .before_acquire(move |connection, _| {
+                let pages = idle.load(Ordering::Relaxed);
+                Box::pin(async move { limit(connection, pages).await.map(|()| true) })
+            })
+            // where the disk is full, SQLite rolls back by itself, and the connection still counts itself into a transaction: every
+            // later use of it would fail. The ping waits for a rollback that is on its way
+            .after_release(|connection, _| Box::pin(async move { Ok(connection.ping().await.is_ok() && !connection.is_in_transaction()) }))
+            .connect_with(options)
+            .await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool, changed: watch::Sender::new(0) })
+        Ok(Self { pool, pages_max, changed: watch::Sender::new(0) })
     }
 
     /// Closes all connections.
@@ -96,6 +121,11 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Bounds the database's size, in pages of 4096 bytes: what does not fit is refused as a full disk refuses it. 0 takes the bound away.
+    pub fn limit_pages(&self, pages: u32) {
+        self.pages_max.store(pages, Ordering::Relaxed);
     }
 
     /// Changes whenever an event is committed by this process.

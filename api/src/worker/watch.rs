@@ -14,6 +14,8 @@ use crate::chain::Market;
 use crate::chain::abi::InferenceMarket::{self, State as ChainState};
 use crate::chain::abi::settled;
 use crate::metrics::Metrics;
+use crate::outage::Backoff;
+use crate::quiet;
 use crate::store::{Job, Patch, State, StoreError, now_ms};
 
 /// Most blocks per request for logs; public nodes refuse more than a few thousand.
@@ -26,11 +28,12 @@ const YOUNG_MS: i64 = 60_000;
 /// Watches until the server stops.
 pub(super) async fn run(state: &AppState) {
     let Some(market) = state.market.clone() else { return };
-    let mut swept: Option<Instant> = None;
+    let (mut swept, mut backoff) = (None::<Instant>, Backoff::default());
     while !state.is_stopping() {
         let all = swept.is_none_or(|at| at.elapsed() > SWEEP);
         match poll(state, &market, all).await {
             Ok(()) => {
+                backoff.over();
                 if all {
                     swept = Some(Instant::now());
                 }
@@ -38,8 +41,8 @@ pub(super) async fn run(state: &AppState) {
             }
             Err(error) => {
                 Metrics::count(&state.metrics.chain_errors);
-                tracing::warn!(%error, "the chain watcher cannot go on for now");
-                state.pause(super::OUTAGE).await;
+                quiet::warn("the chain watcher cannot go on for now", &error);
+                state.pause(backoff.next()).await;
             }
         }
     }

@@ -15,26 +15,26 @@ use tokio::task::JoinHandle;
 
 use crate::fake::{Fake, eventually, free, get, model_id, post, send};
 
-async fn start(dir: &Path, engine: Arc<Fake>) -> (AppState, JoinHandle<()>) {
+pub async fn start(dir: &Path, engine: Arc<Fake>) -> (AppState, JoinHandle<()>) {
     let state = free(dir, engine).await;
     let workers = tokio::spawn(run_workers(state.clone()));
     (state, workers)
 }
 
-async fn stop(state: AppState, workers: JoinHandle<()>) {
+pub async fn stop(state: AppState, workers: JoinHandle<()>) {
     state.stopping.send_replace(true);
     workers.await.unwrap();
 }
 
-fn request() -> Value {
+pub fn request() -> Value {
     json!({ "model": model_id(1), "input": [1.0, 2.0, 3.0, -1.5] })
 }
 
-async fn submit(state: &AppState, headers: &[(&str, &str)]) -> String {
+pub async fn submit(state: &AppState, headers: &[(&str, &str)]) -> String {
     post(state, "/v1/predictions", headers, &request()).await.json()["id"].as_str().unwrap().to_owned()
 }
 
-async fn until(state: &AppState, id: &str, wanted: State) {
+pub async fn until(state: &AppState, id: &str, wanted: State) {
     eventually(&format!("{id} is {wanted}"), async || state.store.job(id).await.unwrap().state == wanted).await;
 }
 
@@ -220,14 +220,15 @@ async fn one_server_per_data_folder() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proof_waits_for_a_disk_that_can_take_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let (state, workers) = start(dir.path(), Fake::new()).await;
+    let (dir, engine) = (tempfile::tempdir().unwrap(), Fake::new());
+    let (state, workers) = start(dir.path(), engine.clone()).await;
     std::fs::remove_dir(dir.path().join("proofs")).unwrap(); // stands for a full disk: every write fails
     let id = submit(&state, &[]).await;
     eventually("a retry", async || state.store.events(&id, 0, 100).await.unwrap().iter().any(|e| e.kind == "retry")).await;
     assert_eq!(state.store.job(&id).await.unwrap().attempts, 0, "an outage is not the job's fault");
     std::fs::create_dir(dir.path().join("proofs")).unwrap();
     until(&state, &id, State::Proven).await;
+    assert_eq!(engine.proofs.load(SeqCst), 1, "a finished proof is kept until the disk takes it");
     stop(state, workers).await;
 }
 

@@ -2,6 +2,7 @@
 
 mod chain;
 mod clamping;
+mod disk;
 mod fake;
 mod http;
 mod jobs;
