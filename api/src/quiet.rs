@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// When a warning was last given, and how often it was held back since.
-static GIVEN: Mutex<BTreeMap<&'static str, (Instant, u64)>> = Mutex::new(BTreeMap::new());
+static GIVEN: Mutex<BTreeMap<(&'static str, &'static str), (Instant, u64)>> = Mutex::new(BTreeMap::new());
 
-/// Whether the warning `what` is to be given now. `Some`: how often it was held back since the last time.
-pub(crate) fn news(what: &'static str) -> Option<u64> {
+/// Whether the warning `what` with this code is to be given now. `Some`: how often it was held back since the last time.
+pub(crate) fn news(what: &'static str, code: &'static str) -> Option<u64> {
     let Ok(mut given) = GIVEN.lock() else { return Some(0) };
-    match given.get_mut(what) {
+    match given.get_mut(&(what, code)) {
         Some((at, held_back)) if at.elapsed() < PAUSE => {
             *held_back += 1;
             None
@@ -23,7 +23,7 @@ pub(crate) fn news(what: &'static str) -> Option<u64> {
             Some(std::mem::take(held_back))
         }
         None => {
-            given.insert(what, (Instant::now(), 0));
+            given.insert((what, code), (Instant::now(), 0));
             Some(0)
         }
     }
@@ -31,7 +31,7 @@ pub(crate) fn news(what: &'static str) -> Option<u64> {
 
 /// Gives a warning, unless the same one was given a moment ago.
 pub(crate) fn warn(what: &'static str, error: &dyn std::fmt::Display) {
-    if let Some(held_back) = news(what) {
+    if let Some(held_back) = news(what, "") {
         tracing::warn!(%error, held_back, "{what}");
     }
 }
@@ -42,8 +42,8 @@ mod tests {
 
     #[test]
     fn a_warning_that_repeats_is_held_back() {
-        assert_eq!(news("one"), Some(0));
-        assert_eq!(news("one"), None);
-        assert_eq!(news("two"), Some(0), "another one is not");
+        assert_eq!(news("one", "a"), Some(0));
+        assert_eq!(news("one", "a"), None);
+        assert_eq!((news("two", "a"), news("one", "b")), (Some(0), Some(0)), "others are not");
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{ChainConfig, ServeConfig};
 use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Outages;
-use crate::store::{Store, StoreError};
+use crate::store::{Budget, Store, StoreError};
 
 /// Why a server does not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,8 @@ pub struct AppState {
     pub inner_turn: Arc<Semaphore>,
     /// See [`Self::inner_turn`].
     pub wrap_turn: Arc<Semaphore>,
+    /// When the server was opened, milliseconds since the epoch.
+    pub started_ms: i64,
     /// Delays of jobs while a disk or a chain does not answer.
     pub outages: Outages,
     /// Finished proofs, by job, that the disk has not taken yet: none is made twice.
@@ -118,6 +120,7 @@ impl AppState {
             light_work: Arc::new(Semaphore::new(2)),
             inner_turn: Arc::new(Semaphore::new(1)),
             wrap_turn: Arc::new(Semaphore::new(1)),
+            started_ms: crate::store::now_ms(),
             outages: Outages::default(),
             finished: Arc::default(),
             _lock: Arc::new(lock),
@@ -155,6 +158,11 @@ impl AppState {
         let ahead = u64::from(self.config.jobs_max.saturating_sub(1));
         let ahead_ms = self.metrics.mean_proof_ms().saturating_mul(ahead);
         chain.margin_secs(prove_secs).saturating_add(ahead_ms.div_ceil(1000))
+    }
+
+    /// How many orders may wait for their money.
+    pub fn budget(&self) -> Budget {
+        Budget { per_client: self.config.unfunded_per_client, all: self.config.unfunded_max }
     }
 
     /// Forgets a finished proof: the database has it, or its job is over.

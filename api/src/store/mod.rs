@@ -7,12 +7,15 @@
 mod events;
 mod job;
 mod jobs;
+mod keep;
 mod transactions;
+mod unfunded;
 
 pub use events::Event;
 pub use job::{Job, NewJob, State, UnknownState};
 pub use jobs::{Created, Lease, Patch};
 pub use transactions::{Purpose, SavedTransaction};
+pub use unfunded::{Budget, Unfunded};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +40,17 @@ pub enum StoreError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// Too many orders wait for their money.
+    #[error(
+        "{waiting} orders {of} wait for their money, as many as may: fund one of them, or fund this order first and send it then; \
+         an order that is funded is always taken"
+    )]
+    TooManyUnfunded {
+        /// How many wait.
+        waiting: i64,
+        /// Of whom: of this client, or of all.
+        of: &'static str,
+    },
     /// Another prediction already uses this escrow.
     #[error("another prediction already uses this escrow")]
     EscrowReused,
@@ -120,6 +134,15 @@ impl Store {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Whether the database takes what is new: writes some pages and takes them away again.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("INSERT INTO probe (room) VALUES (zeroblob(16384))").execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM probe").execute(&mut *tx).await?;
+        tx.commit().await?;
         Ok(())
     }
 

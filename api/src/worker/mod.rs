@@ -4,6 +4,7 @@
 mod escrow;
 mod prove;
 mod settle;
+mod tidy;
 mod watch;
 
 use std::future::Future;
@@ -79,7 +80,7 @@ pub async fn run(state: AppState) {
             watch::run(&state).await;
         }
     };
-    tokio::join!(prove::run(&state), settle::run(&state), watcher, sweep(&state));
+    tokio::join!(prove::run(&state), settle::run(&state), watcher, sweep(&state), tidy::run(&state));
 }
 
 /// Withdraws jobs whose `Cancel-After` has passed.
@@ -152,7 +153,7 @@ async fn setback(state: &AppState, job: &Job, lease: &Lease, error: StepError) {
     let outage = error.is_outage();
     if !outage {
         tracing::warn!(job = job.id, state = %job.state, error = detail, "a step failed");
-    } else if let Some(held_back) = quiet::news(error.code()) {
+    } else if let Some(held_back) = quiet::news("a step cannot be done for now", error.code()) {
         tracing::warn!(job = job.id, state = %job.state, error = detail, held_back, "a step cannot be done for now");
     }
     crate::metrics::Metrics::count(&state.metrics.retries);

@@ -213,8 +213,17 @@ async fn halves(
     let wrap_turn = turn(state, &state.wrap_turn, cancel).await?;
     drop(inner_turn);
     let flag = cancel.clone();
-    let ((proof, _), outer) = half(move || Ok((wrap(&flag, report.as_ref())?, wrap_turn))).await?;
+    let told = report.clone();
+    let ((proof, _), outer) = half(move || Ok((wrap(&flag, told.as_ref())?, wrap_turn))).await?;
+    report(Progress { phase: "done", fraction: 1.0 });
     Metrics::count(&state.metrics.proofs);
+    tracing::info!(
+        job = job.id,
+        inner_ms = inner.as_millis() as u64,
+        wrap_ms = outer.as_millis() as u64,
+        bytes = proof.proof.len(),
+        "a proof is made"
+    );
     state.metrics.proof_ms.fetch_add(u64::try_from((inner + outer).as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     Ok(proof)
 }

@@ -44,7 +44,9 @@ async fn a_full_disk_wedges_nothing() {
         post(&state, "/v1/predictions", &[], &request()).await.is_problem(503, "storage-unavailable");
     }
     assert_eq!(get(&state, &format!("/v1/predictions/{id}")).await.status, 200, "reading goes on");
+    get(&state, "/readyz").await.is_problem(503, "storage-unavailable");
     state.store.limit_pages(0);
+    assert_eq!(get(&state, "/readyz").await.status, 200);
     for _ in 0..20 {
         assert_eq!(post(&state, "/v1/predictions", &[], &request()).await.status, 202);
     }
@@ -80,5 +82,6 @@ async fn nothing_new_is_taken_where_the_disk_is_almost_full() {
     state.config = config.into();
     let answer = post(&state, "/v1/predictions", &[], &request()).await;
     answer.is_problem(503, "storage-unavailable");
+    get(&state, "/readyz").await.is_problem(503, "storage-unavailable");
     assert!(answer.headers.contains_key("retry-after"));
 }

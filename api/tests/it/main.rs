@@ -11,5 +11,8 @@ mod late;
 mod market;
 mod native;
 mod pipeline;
+mod ready;
 mod recover;
+mod slow;
 mod store;
+mod unfunded;

@@ -19,6 +19,7 @@ fn new(n: u64, paid: bool) -> NewJob {
         clamps: 6,
         escrow: paid.then(|| ("{}".to_owned(), model_id(1000 + n))),
         context: None,
+        unfunded: None,
         cancel_after_ms: None,
         request_hash: keccak256(n.to_be_bytes()),
         idempotency_key: None,
