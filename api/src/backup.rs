@@ -14,8 +14,8 @@ pub struct Backup {
     pub proofs: usize,
 }
 
-/// Copies database and proofs from the data folder `from` to the folder `to`, which must not be there or be empty. First the database, so that every
-/// proof that it names is among those that are copied after it.
+/// Copies database and proofs from the data folder `from` to the folder `to`, which must not be there or be empty.
+/// First the database, so that every proof that it names is among those that are copied after it.
 pub async fn backup(from: &Path, to: &Path) -> Result<Backup, ServeError> {
     let io = |path: &Path| {
         let path = path.display().to_string();

@@ -1,8 +1,9 @@
 //! HTTP connections: how many there are at a time, and how long each may take over what it sends and reads.
 //!
-//! A client that dribbles its request, or reads no answer, holds a file descriptor for as long as it is let. So there is a time for the head of a
-//! request (and for silence between two), one for its body (`error::Body`) and one for a write that does not go on; and connections are counted, all
-//! together and by client. What comes when all places are taken is still read for a moment: `/livez` answers, everything else is a 503.
+//! A client that dribbles its request, or reads no answer, holds a file descriptor for as long as it is let. So there
+//! is a time for the head of a request (and for silence between two), one for its body (`error::Body`) and one for a
+//! write that does not go on; and connections are counted, all together and by client. What comes when all places are
+//! taken is still read for a moment: `/livez` answers, everything else is a 503.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};

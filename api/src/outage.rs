@@ -31,7 +31,8 @@ impl Backoff {
     }
 }
 
-/// The delays of jobs whose steps cannot be done for now. They are no attempts, so that the database does not count them.
+/// The delays of jobs whose steps cannot be done for now. They are no attempts, so that the database does not count
+/// them.
 #[derive(Clone, Debug, Default)]
 pub struct Outages(Arc<Mutex<HashMap<String, Backoff>>>);
 

@@ -1,4 +1,5 @@
-//! Warnings that repeat: a disk that is full fails every request and every step, and a log that says so each time fills it further.
+//! Warnings that repeat: a disk that is full fails every request and every step, and a log that says so each time fills
+//! it further.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,7 +11,8 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// When a warning was last given, and how often it was held back since.
 static GIVEN: Mutex<BTreeMap<(&'static str, &'static str), (Instant, u64)>> = Mutex::new(BTreeMap::new());
 
-/// Whether the warning `what` with this code is to be given now. `Some`: how often it was held back since the last time.
+/// Whether the warning `what` with this code is to be given now. `Some`: how often it was held back since the last
+/// time.
 pub(crate) fn news(what: &'static str, code: &'static str) -> Option<u64> {
     let Ok(mut given) = GIVEN.lock() else { return Some(0) };
     match given.get_mut(&(what, code)) {

@@ -43,7 +43,8 @@ impl File {
     }
 }
 
-/// Reads the card beside a package, if there is one. `outputs`: how many elements the model's outputs have. Returns the terms, where they are its own.
+/// Reads the card beside a package, if there is one. `outputs`: how many elements the model's outputs have. Returns the
+/// terms, where they are its own.
 pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Option<Terms>)> {
     let path = files::beside(package, "card.json");
     let text = match std::fs::read(&path) {

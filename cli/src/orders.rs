@@ -1,4 +1,5 @@
-//! Orders that were made here, kept so that what is paid for is never forgotten: written before anything is paid, one file each.
+//! Orders that were made here, kept so that what is paid for is never forgotten: written before anything is paid, one
+//! file each.
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
@@ -47,7 +48,8 @@ pub struct Saved {
     pub output: Option<PathBuf>,
 }
 
-/// Where orders are: `$ASSAY_HOME/orders`, else the user's data folder. It is no cache: what is lost there is forgotten.
+/// Where orders are: `$ASSAY_HOME/orders`, else the user's data folder. It is no cache: what is lost there is
+/// forgotten.
 fn folder() -> PathBuf {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let data = || named("XDG_DATA_HOME").or_else(|| named("HOME").map(|home| home.join(".local/share"))).unwrap_or_else(std::env::temp_dir);

@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 
 use crate::AppState;
 
-/// A client's address; of IPv6 the network, since one client has many addresses in it. Requests without a connection share one name.
+/// A client's address; of IPv6 the network, since one client has many addresses in it. Requests without a connection
+/// share one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Client(pub String);
 

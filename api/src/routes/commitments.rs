@@ -40,8 +40,9 @@ pub struct Commitment {
     pub outside: usize,
 }
 
-/// Commits to a public input, without blinding: whoever knows the input gets the same. A private input is committed to by its owner (`assay commit`),
-/// since whoever blinds it knows it. Check what you are about to pay for: `assay commit --public-input` computes this on your own machine.
+/// Commits to a public input, without blinding: whoever knows the input gets the same. A private input is committed to
+/// by its owner (`assay commit`), since whoever blinds it knows it. Check what you are about to pay for: `assay commit
+/// --public-input` computes this on your own machine.
 #[utoipa::path(post, path = "/v1/commitments", request_body = CommitmentRequest, responses((status = 200, body = Commitment)))]
 pub async fn create(State(state): State<AppState>, Body(request): Body<CommitmentRequest>) -> Result<Json<Commitment>, ApiError> {
     let model = state.model(request.model)?.clone();

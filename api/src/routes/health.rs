@@ -40,9 +40,9 @@ pub async fn livez() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The server can take work: the store takes a write, the disk and the queue have room, the market is there and answers, the prover has funds, the
-/// chain was read a moment ago, the latest jobs did not all fail, and nobody is shutting the server down. It answers within a few seconds, whatever
-/// hangs.
+/// The server can take work: the store takes a write, the disk and the queue have room, the market is there and
+/// answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, and nobody is
+/// shutting the server down. It answers within a few seconds, whatever hangs.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Ready), (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub async fn readyz(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
     check(&state).await.map(Json).map_err(|error| match error {

@@ -12,8 +12,8 @@ use super::{Store, StoreError};
 const OVER: &str = "state IN ('settled', 'proven', 'failed', 'cancelled', 'refunded', 'expired')";
 
 impl Store {
-    /// Forgets up to `limit` jobs that were over before `before_ms`, with their events and transactions. Returns how many there were, and the proofs
-    /// that no other job has.
+    /// Forgets up to `limit` jobs that were over before `before_ms`, with their events and transactions. Returns how
+    /// many there were, and the proofs that no other job has.
     pub async fn purge(&self, before_ms: i64, limit: u32) -> Result<(usize, Vec<B256>), StoreError> {
         let mut tx = self.begin().await?;
         let sql = format!("SELECT id, proof_hash FROM jobs WHERE {OVER} AND updated_ms < ? ORDER BY updated_ms LIMIT ?");

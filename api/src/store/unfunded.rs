@@ -57,13 +57,15 @@ impl Store {
         Ok(())
     }
 
-    /// How many predictions wait for the prover: those whose money is in the market, and unless they are counted alone (`paid`) free ones.
+    /// How many predictions wait for the prover: those whose money is in the market, and unless they are counted alone
+    /// (`paid`) free ones.
     pub async fn queued(&self, paid: bool) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM jobs WHERE (state = 'queued' OR (state = 'awaiting_payment' AND funded = 1)) AND (chain_job IS NOT NULL OR NOT ?)";
         Ok(sqlx::query_scalar(sql).bind(paid).fetch_one(&self.pool).await?)
     }
 
-    /// Paid jobs that are to be compared with the market, oldest first: those whose money may be there. `all`: also those under way.
+    /// Paid jobs that are to be compared with the market, oldest first: those whose money may be there. `all`: also
+    /// those under way.
     pub async fn funded_escrows(&self, all: bool) -> Result<Vec<Job>, StoreError> {
         let under_way = if all { "state IN ('queued', 'locking', 'proving', 'settlement_pending') OR" } else { "" };
         let sql = format!(

@@ -1,4 +1,5 @@
-//! `assay jobs`, `cancel`, `refund`, `balance`, `deposit`, `withdraw`: where money is, and how it comes back. For buyers and sellers.
+//! `assay jobs`, `cancel`, `refund`, `balance`, `deposit`, `withdraw`: where money is, and how it comes back. For
+//! buyers and sellers.
 
 use super::chain;
 use crate::args::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, WithdrawArgs};
