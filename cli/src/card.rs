@@ -5,6 +5,7 @@ use crate::files;
 use alloy::primitives::Address;
 use assay_api::config::{Card, Terms};
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::Path;
 
 /// The file. What it leaves out is the service's.
@@ -51,7 +52,8 @@ pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Opt
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Card::default(), None)),
         other => other.map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?,
     };
-    let parsed = serde_json::from_slice::<File>(&text);
+    // an object first: a list would be taken for the fields in their order
+    let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(&text).and_then(|fields| File::deserialize(Value::Object(fields)));
     let file = parsed.map_err(|e| Failure::message(Exit::Input, format!("{} is no model card: {e}", path.display())))?;
     if !file.labels.is_empty() && file.labels.len() != outputs {
         let text = format!("{} has {} labels, and the model's outputs have {outputs} elements", path.display(), file.labels.len());

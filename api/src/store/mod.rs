@@ -107,6 +107,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // FULL, since a transaction's hash must be on disk before the transaction is sent
             .synchronous(SqliteSynchronous::Full)
+            // a log that grew once does not keep its room
+            .pragma("journal_size_limit", "4194304")
             .busy_timeout(Duration::from_secs(10));
         let pages_max = Arc::new(AtomicU32::new(0));
         let [fresh, idle] = [pages_max.clone(), pages_max.clone()];
@@ -144,6 +146,14 @@ impl Store {
         sqlx::query("DELETE FROM probe").execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Gives the log's room back to the disk: what is in it is moved into the database's own pages. On a full disk that
+    /// can be all the room there is. It is tried and no more: a reader may hold the log.
+    pub async fn make_room(&self) {
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await {
+            tracing::debug!(%error, "the log is not emptied");
+        }
     }
 
     /// Bounds the database's size, in pages of 4096 bytes: what does not fit is refused as a full disk refuses it. 0 takes the bound away.

@@ -164,6 +164,7 @@ async fn setback(state: &AppState, job: &Job, lease: &Lease, error: StepError) {
             return;
         }
         quiet::warn("cannot record a failed step", &refused);
+        state.store.make_room().await;
         if state.is_stopping() {
             return; // the next start ends the lease
         }

@@ -40,6 +40,7 @@ async fn lane(state: &AppState) {
             Ok(None) => idle(state, &mut changes).await,
             Err(error) => {
                 quiet::warn("cannot claim a prediction", &error);
+                state.store.make_room().await;
                 state.pause(backoff.next()).await;
             }
         }

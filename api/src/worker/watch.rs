@@ -49,9 +49,9 @@ pub(super) async fn run(state: &AppState) {
     }
 }
 
-/// Reads the new blocks, then compares jobs with the market's records: those whose money may be there and has no event yet, or all that are
-/// under way. An order without money costs nothing here until its time is over; `first`: it may have been funded while no server was there to
-/// write that down.
+/// Reads the new blocks, then compares jobs with the market's records: those whose money may be there and has no event
+/// yet, or all that are under way. An order without money costs nothing here until its time is over; `first`: it may
+/// have been funded while no server was there to write that down.
 async fn poll(state: &AppState, market: &Market, all: bool, first: bool) -> Result<(), StepError> {
     let head = market.rpc.block_number().await?;
     let Some(safe) = (head + 1).checked_sub(market.config.confirmations.max(1)) else { return Ok(()) };

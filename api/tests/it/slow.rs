@@ -1,7 +1,7 @@
 //! Connections that take their time.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use assay_api::config::ServeConfig;
@@ -24,6 +24,17 @@ async fn server() {
     assay_api::serve(config, Fake::new(), std::future::pending(), |_| {}).await.unwrap();
 }
 
+/// A process that ends with the test, however that ends.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // it may be gone already
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What the server answers to one request on a connection of its own; nothing if it cannot be reached.
 async fn ask(port: u16, path: &str) -> String {
     let asked = async {
@@ -40,7 +51,7 @@ async fn ask(port: u16, path: &str) -> String {
 async fn few_file_descriptors_do_not_silence_it() {
     let dir = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut server = Command::new("sh")
+    let server = Command::new("sh")
         .args(["-c", "ulimit -n 64; exec \"$0\" --exact slow::server --ignored --test-threads=1"])
         .arg(std::env::current_exe().unwrap())
         .env("ASSAY_TEST_SLOW", format!("{port} {}", dir.path().display()))
@@ -48,6 +59,7 @@ async fn few_file_descriptors_do_not_silence_it() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let _server = Started(server);
     eventually("the server listens", async || ask(port, "/livez").await.starts_with("HTTP/1.1 200")).await;
     let mut slow = Vec::new();
     for _ in 0..200 {
@@ -63,8 +75,6 @@ async fn few_file_descriptors_do_not_silence_it() {
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("too-many-connections"), "{refused:?}");
     drop(slow);
     eventually("the places are free again", async || ask(port, "/v1/models").await.starts_with("HTTP/1.1 200")).await;
-    server.kill().unwrap();
-    server.wait().unwrap();
 }
 
 /// Reads until the server closes the connection.

@@ -216,3 +216,17 @@ async fn failures_in_a_row_are_counted_from_the_newest() {
     assert_eq!(failures, 2, "a cancellation says nothing about this server");
     assert!(latest > 0);
 }
+
+#[tokio::test]
+async fn the_log_gives_its_room_back() {
+    let (dir, store) = open().await;
+    let id = store.create(&new(1, false), State::Queued).await.unwrap().job.id;
+    for _ in 0..50 {
+        store.note(&id, "filler", &json!("x".repeat(10_000))).await.unwrap();
+    }
+    let log = || std::fs::metadata(dir.path().join("jobs.sqlite-wal")).unwrap().len();
+    assert!(log() > 500_000);
+    store.make_room().await;
+    assert_eq!(log(), 0);
+    assert_eq!(store.events(&id, 0, 100).await.unwrap().len(), 51, "nothing is lost");
+}

@@ -117,6 +117,9 @@ async fn a_buyer_who_speaks_http_alone() {
     let body = serde_json::json!({ "model": listed["id"], "input": committed["input"] });
     let theirs: Value = http.post(format!("{url}/v1/commitments")).json(&body).send().await.unwrap().json().await.unwrap();
     assert_eq!(theirs["input_commitment"], public["input_commitment"]);
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    assert_eq!(json(0, ["backup", "--data", s(&data), "-o", s(&copy)])["proofs"], 1, "while the server runs");
+    json(4, ["backup", "--data", s(&data), "-o", s(&copy)]);
     let log = std::fs::read_to_string(dir.path().join("data.log")).unwrap();
     for said in [answer["id"].as_str().unwrap(), "a new prediction", "state=proving", "a proof is made", "state=proven"] {
         assert!(log.contains(said), "{said} is not in the log: {log}");

@@ -17,6 +17,17 @@ use std::time::Duration;
 /// Smallest units that an inference costs.
 const PRICE: u64 = 1_000_000;
 
+/// A server that ends with the test, however that ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // it may be gone already
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 struct Market {
     chain: DevChain,
     rpc: Rpc,
@@ -69,7 +80,7 @@ impl Market {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn serve(&self, more: &[&str]) -> Child {
+    fn serve(&self, more: &[&str]) -> Server {
         let data = self.dir.path().join("data");
         let bind = format!("127.0.0.1:{}", self.port);
         let price = PRICE.to_string();
@@ -97,7 +108,7 @@ impl Market {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("http://"), "the server says {line:?}");
-        child
+        Server(child)
     }
 
     fn orders(&self) -> Vec<PathBuf> {
@@ -142,14 +153,13 @@ impl Market {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_is_paid_for_is_forgotten() {
     let Some(m) = Market::new().await else { return };
-    let mut server = m.serve(&[]);
+    let server = m.serve(&[]);
     let (key, input, proof) = (model().with_extension("key"), fixture("digit_7.json"), m.dir.path().join("proof.json"));
     let url = m.url();
     let buy = ["request", "--service", &url, "--key", s(&key), "--input", s(&input), "--accept-development-key", "-o", s(&proof)];
     let mut child = m.command(2).args(buy).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let job = m.paid_for(&mut child).await;
-    server.kill().unwrap(); // SIGKILL, with the money in escrow
-    server.wait().unwrap();
+    drop(server); // SIGKILL, with the money in escrow
     let failed = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&failed.stderr);
     assert!(!failed.status.success(), "{said}");
@@ -161,7 +171,7 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     assert!(["funded", "locked", "settled"].contains(&listed["jobs"][0]["state"].as_str().unwrap()), "{listed}");
 
     // the service comes back, and the order goes on where it was
-    let mut server = m.serve(&["--unfunded-per-client", "0"]);
+    let server = m.serve(&["--unfunded-per-client", "0"]);
     let resumed = m.json(0, 2, &["resume", &job.to_string()[..10]]);
     assert_eq!((&resumed["verified"], &resumed["job"], &resumed["fund_gas"]), (&json!(true), &json!(job), &Value::Null));
     m.run(0, 2, &["verify", s(&proof), "--model", s(&key)]);
@@ -181,8 +191,7 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     let client = Client::new(&url).unwrap();
     let again = async || client.quote(quoted.order.model_id, Some(quoted.order.buyer), Some(quoted.order.input_commitment)).await.unwrap();
     let (first, second) = (again().await, again().await);
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     let [first, second] = [m.order_like(&template, first).await, m.order_like(&template, second).await];
     assert_eq!(m.json(0, 2, &["balance"])["escrowed"], (2 * PRICE).to_string());
     let cancelled = m.json(0, 2, &["cancel", &first.to_string(), "--withdraw"]);
