@@ -72,6 +72,36 @@ impl Blobs {
         })
     }
 
+    fn note_path(&self, job: &str) -> PathBuf {
+        self.dir.join(format!("{job}.of"))
+    }
+
+    /// Writes down which blob is a job's proof, for the time until its database says so. A note that is lost costs another proof.
+    pub fn note(&self, job: &str, hash: B256) -> Result<(), BlobError> {
+        let path = self.note_path(job);
+        fs::write(&path, hash.to_string()).map_err(|source| BlobError::Io { path, source })
+    }
+
+    /// The blob that was written down for a job.
+    pub fn noted(&self, job: &str) -> Option<B256> {
+        fs::read_to_string(self.note_path(job)).ok()?.trim().parse().ok()
+    }
+
+    /// Forgets what was written down for a job.
+    pub fn forget(&self, job: &str) {
+        // what stays there is a few bytes
+        let _ = fs::remove_file(self.note_path(job));
+    }
+
+    /// Removes a blob, if it is there.
+    pub fn remove(&self, hash: B256) -> Result<(), BlobError> {
+        let path = self.path(hash);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(BlobError::Io { path, source }),
+            _ => Ok(()),
+        }
+    }
+
     /// The bytes with this hash, `None` if there are none here. Checks the content.
     pub fn get(&self, hash: B256) -> Result<Option<Vec<u8>>, BlobError> {
         let path = self.path(hash);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::{Claim, ModelInfo};
 use crate::error::Problem;
-use crate::routes::{ModelPage, Prediction, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse};
+use crate::routes::{ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse};
 use crate::store::Event;
 use crate::terms::Escrow;
 
@@ -108,11 +108,11 @@ impl Client {
 
     /// All models.
     pub async fn models(&self) -> Result<Vec<ModelInfo>, ClientError> {
-        let mut models = Vec::new();
+        let mut models: Vec<ModelInfo> = Vec::new();
         let mut path = "/v1/models?limit=100".to_owned();
         loop {
             let page: ModelPage = self.get(&path).await?;
-            models.extend(page.data);
+            models.extend(page.data.into_iter().map(|model| model.info));
             match page.next {
                 Some(next) => path = format!("/v1/models?limit=100&cursor={next}"),
                 None => return Ok(models),
@@ -145,6 +145,20 @@ impl Client {
     /// A prediction as it is now.
     pub async fn prediction(&self, id: &str) -> Result<Prediction, ClientError> {
         self.get(&format!("/v1/predictions/{id}")).await
+    }
+
+    /// All predictions, for the operator.
+    pub async fn list(&self, operator_token: &str) -> Result<Vec<Prediction>, ClientError> {
+        let (mut predictions, mut path) = (Vec::new(), "/v1/predictions?limit=100".to_owned());
+        loop {
+            let request = self.http.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(60)).bearer_auth(operator_token);
+            let page: PredictionPage = self.send(request).await?.json().await?;
+            predictions.extend(page.data);
+            match page.next {
+                Some(next) => path = format!("/v1/predictions?limit=100&cursor={next}"),
+                None => return Ok(predictions),
+            }
+        }
     }
 
     /// Withdraws a prediction.

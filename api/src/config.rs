@@ -1,15 +1,18 @@
 //! What `assay serve` is told.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
 
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
+    /// What the seller says of each model, by its id.
+    pub cards: HashMap<B256, Card>,
     /// Where HTTP listens.
     pub bind: SocketAddr,
     /// The SQLite database.
@@ -22,8 +25,16 @@ pub struct ServeConfig {
     pub chain: Option<ChainConfig>,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
-    /// Most predictions that may wait at one time; more are refused with 429.
+    /// Most predictions that may wait for the prover at one time, paid for or free; more are refused with 429.
     pub queue_max: u32,
+    /// Most orders that may wait for their money at one time. They take no place in the queue.
+    pub unfunded_max: u32,
+    /// The same for one client, by its address.
+    pub unfunded_per_client: u32,
+    /// Whether all requests come through a proxy, which names the client at the end of `X-Forwarded-For`.
+    pub behind_proxy: bool,
+    /// Connections.
+    pub http: HttpLimits,
     /// How many jobs are driven at a time, at least 1. While one waits for the chain or is wrapped, the next is locked and its inner proof
     /// made. Memory for proofs does not grow with it: never more than one inner proof and one wrap are made at once.
     pub jobs_max: u32,
@@ -35,10 +46,56 @@ pub struct ServeConfig {
     pub lease: Duration,
     /// How long a proof that is being made may go on after a shutdown was asked for; the job resumes at the next start.
     pub drain: Duration,
+    /// How long a check of readiness waits for the store, and for the chain.
+    pub ready_timeout: Duration,
+    /// How long ago the chain may have been read for the last time for the server to be ready.
+    pub watch_age_max: Duration,
+    /// How old the chain's newest block may be for the server to be ready; a development chain makes none by itself.
+    pub block_age_max: Option<Duration>,
+    /// How long a prediction is kept after its end, with its events and its proof; `None`: for ever.
+    pub keep: Option<Duration>,
+    /// Free bytes of the data folder's disk below which nothing new is taken; what is begun goes on.
+    pub disk_bytes_min: u64,
     /// How many failures in a row stop new locks, and for how long.
     pub breaker: Breaker,
     /// Bearer token that lists all predictions. Without one, there is no list.
     pub operator_token: Option<String>,
+}
+
+/// What a seller says of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Card {
+    /// For people.
+    pub description: Option<String>,
+    /// What the output's elements stand for, where they are scores of classes.
+    pub labels: Vec<String>,
+}
+
+/// How many connections there may be, and how long each may take its time.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpLimits {
+    /// Time for the head of a request, and for silence between two requests.
+    pub header_timeout: Duration,
+    /// Time for the body of a request.
+    pub body_timeout: Duration,
+    /// Time for a write that does not go on since the client reads nothing.
+    pub write_timeout: Duration,
+    /// Most connections at a time; fewer where the system allows few open files.
+    pub connections_max: u32,
+    /// Most connections of one client, and never more than half of all. Behind a proxy only the other bound holds.
+    pub connections_per_client: u32,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            connections_max: 1024,
+            connections_per_client: 128,
+        }
+    }
 }
 
 /// Stops new locks after failures.
@@ -65,6 +122,8 @@ pub struct ChainConfig {
     pub seller: PrivateKeySigner,
     /// Terms of the quotes that this server signs.
     pub terms: Terms,
+    /// Terms of models that are sold on other ones.
+    pub model_terms: HashMap<B256, Terms>,
     /// First block that can hold events of these contracts.
     pub from_block: u64,
     /// Blocks that must be on top of an event's (counting its own) before it is believed.
@@ -101,6 +160,7 @@ impl ServeConfig {
     pub fn free(data_dir: impl Into<PathBuf>) -> Self {
         let data_dir = data_dir.into();
         Self {
+            cards: HashMap::new(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             database: data_dir.join("jobs.sqlite"),
             data_dir,
@@ -108,11 +168,20 @@ impl ServeConfig {
             chain: None,
             body_bytes_max: 16 << 20,
             queue_max: 1000,
+            unfunded_max: 1000,
+            unfunded_per_client: 16,
+            behind_proxy: false,
+            http: HttpLimits::default(),
+            ready_timeout: Duration::from_secs(2),
+            watch_age_max: Duration::from_secs(60),
+            block_age_max: None,
             jobs_max: 2,
             wait_secs_max: 60,
             attempts_max: 3,
             lease: Duration::from_secs(30),
             drain: Duration::from_secs(20),
+            keep: None,
+            disk_bytes_min: 64 << 20,
             breaker: Breaker { failures: 3, pause: Duration::from_secs(60) },
             operator_token: None,
         }
@@ -134,12 +203,18 @@ impl ChainConfig {
             prover: account.clone(),
             seller: account,
             terms,
+            model_terms: HashMap::new(),
             from_block: 0,
             confirmations: 1,
             poll: Duration::from_millis(500),
             receipt_timeout: Duration::from_secs(60),
             lock_margin_secs: None,
         }
+    }
+
+    /// The terms of a model.
+    pub fn terms_of(&self, model: B256) -> &Terms {
+        self.model_terms.get(&model).unwrap_or(&self.terms)
     }
 
     /// Seconds that must be left of `prove_secs` for a job to be locked that has none ahead of it.

@@ -1,5 +1,6 @@
 //! One error type for all routes, rendered as RFC 9457 problem details.
 
+use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -105,6 +106,39 @@ pub enum ApiError {
     /// The chain is unreachable or refused.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The body did not arrive in time.
+    #[error("the body did not arrive within {secs} s")]
+    BodyTimeout {
+        /// How long was waited.
+        secs: u64,
+    },
+    /// The connection is one too many.
+    #[error("there are too many connections: try again later, and close those that you do not need")]
+    Crowded,
+    /// A check of readiness failed.
+    #[error(transparent)]
+    NotReady(Box<ApiError>),
+    /// A part of the server does not answer.
+    #[error("{what} did not answer within {secs} s")]
+    Silent {
+        /// The part.
+        what: &'static str,
+        /// The problem's code.
+        code: &'static str,
+        /// How long was waited.
+        secs: u64,
+    },
+    /// What the server knows of the chain is old.
+    #[error("{what} is {secs} s old")]
+    Stale {
+        /// What.
+        what: &'static str,
+        /// Its age.
+        secs: u64,
+    },
+    /// The disk is almost full.
+    #[error("the server's disk has no room for more")]
+    NoRoom,
     /// Proof storage failed.
     #[error(transparent)]
     Blob(#[from] crate::blobs::BlobError),
@@ -158,6 +192,15 @@ impl ApiError {
             Self::Chain(ChainError::InsufficientFunds { .. }) => (S::SERVICE_UNAVAILABLE, "prover-unfunded", Some(60)),
             Self::Chain(ChainError::NotListed { .. }) => (S::CONFLICT, "model-not-listed", None),
             Self::Chain(_) => (S::BAD_GATEWAY, "chain-refused", None),
+            Self::BodyTimeout { .. } => (S::REQUEST_TIMEOUT, "request-timeout", None),
+            Self::Crowded => (S::SERVICE_UNAVAILABLE, "too-many-connections", Some(5)),
+            Self::NotReady(inside) => {
+                let (_, code, retry) = inside.parts();
+                (S::SERVICE_UNAVAILABLE, code, retry.or(Some(5)))
+            }
+            Self::Silent { code, .. } => (S::SERVICE_UNAVAILABLE, code, Some(5)),
+            Self::Stale { .. } => (S::SERVICE_UNAVAILABLE, "chain-stale", Some(5)),
+            Self::NoRoom => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::Blob(_) => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", None),
         }
@@ -195,6 +238,7 @@ fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) 
 
 fn store_parts(error: &StoreError) -> (StatusCode, &'static str, Option<u32>) {
     match error {
+        StoreError::TooManyUnfunded { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-unfunded", Some(60)),
         StoreError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", None),
         StoreError::EscrowReused => (StatusCode::CONFLICT, "escrow-reused", None),
         StoreError::NoSuchJob => (StatusCode::NOT_FOUND, "no-such-prediction", None),
@@ -207,14 +251,16 @@ fn store_parts(error: &StoreError) -> (StatusCode, &'static str, Option<u32>) {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, retry) = self.parts();
-        if status.is_server_error() {
+        if status.is_server_error()
+            && let Some(held_back) = crate::quiet::news("request failed", code)
+        {
             let mut causes = Vec::new();
             let mut cause: Option<&dyn std::error::Error> = Some(&self);
             while let Some(e) = cause {
                 causes.push(e.to_string());
                 cause = e.source();
             }
-            tracing::warn!(code, error = causes.join(": "), "request failed");
+            tracing::warn!(code, error = causes.join(": "), held_back, "request failed");
         }
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
@@ -236,15 +282,87 @@ impl<T: serde::de::DeserializeOwned> axum::extract::FromRequest<crate::AppState>
     type Rejection = ApiError;
 
     async fn from_request(request: axum::extract::Request, state: &crate::AppState) -> Result<Self, ApiError> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Body(value)),
-            Err(JsonRejection::JsonSyntaxError(e)) => Err(ApiError::MalformedJson { detail: e.body_text() }),
-            Err(JsonRejection::JsonDataError(e)) => Err(ApiError::InvalidBody { detail: e.body_text() }),
-            Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::UnsupportedMediaType),
-            Err(JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(e))) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(ApiError::BodyTooLarge { limit: state.config.body_bytes_max })
+        if !is_json(request.headers()) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let (limit, most) = (state.config.http.body_timeout, state.config.body_bytes_max);
+        let Ok(read) = tokio::time::timeout(limit, Bytes::from_request(request, state)).await else {
+            return Err(ApiError::BodyTimeout { secs: limit.as_secs() });
+        };
+        let body = read.map_err(|e| match e {
+            BytesRejection::FailedToBufferBody(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge { limit: most },
+            e => ApiError::MalformedJson { detail: e.body_text() },
+        })?;
+        match axum::Json::<T>::from_bytes(&body) {
+            // a list would be taken for an object's fields in their order
+            Ok(_) if body.trim_ascii_start().first() != Some(&b'{') => {
+                Err(ApiError::InvalidBody { detail: "the body must be a JSON object".to_owned() })
             }
-            Err(e) => Err(ApiError::MalformedJson { detail: e.body_text() }),
+            Ok(axum::Json(value)) => Ok(Body(value)),
+            Err(JsonRejection::JsonDataError(e)) => Err(ApiError::InvalidBody { detail: plain(&e.body_text()) }),
+            Err(e) => Err(ApiError::MalformedJson { detail: plain(&e.body_text()) }),
+        }
+    }
+}
+
+fn is_json(headers: &axum::http::HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// What a JSON library says of a body, without the names that types have in this program.
+fn plain(text: &str) -> String {
+    let text = text
+        .split_once(": ")
+        .filter(|(first, _)| first.ends_with("target type") || first.ends_with("as JSON"))
+        .map_or(text, |(_, rest)| rest);
+    let mut words: Vec<&str> = Vec::new();
+    for word in text.split(' ') {
+        let stem = word.trim_end_matches([',', '.']);
+        match (words.last(), stem) {
+            (Some(&"struct"), _) => drop(words.splice(words.len() - 1.., ["an object"])),
+            (Some(&"enum"), _) => drop(words.splice(words.len() - 1.., ["one of the known values"])),
+            (_, "u8" | "u16" | "u32" | "u64" | "usize") => words.push("a whole number from 0"),
+            (_, "i8" | "i32" | "i64") => words.push("a whole number"),
+            (_, "i16") => words.push("a whole number from -32768 to 32767"),
+            (_, "f32" | "f64") => words.push("a number"),
+            (Some(&"a"), "sequence") => words.push("list"),
+            (Some(&"a"), "map") => drop(words.splice(words.len() - 1.., ["an object"])),
+            _ => words.push(word),
+        }
+    }
+    words.join(" ")
+}
+
+/// Reads a field that must be an object: its fields as a list are refused.
+pub(crate) fn object<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(d: D) -> Result<T, D::Error> {
+    let fields = serde_json::Map::deserialize(d)?;
+    T::deserialize(serde_json::Value::Object(fields)).map_err(serde::de::Error::custom)
+}
+
+/// [`object`], or null.
+pub(crate) fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(d: D) -> Result<Option<T>, D::Error> {
+    let fields: Option<serde_json::Map<String, serde_json::Value>> = Option::deserialize(d)?;
+    fields.map(|fields| T::deserialize(serde_json::Value::Object(fields)).map_err(serde::de::Error::custom)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_type_of_this_program_is_named() {
+        for (said, meant) in [
+            (
+                "Failed to deserialize the JSON body into the target type: limit: invalid type: string, expected u32 at line 1",
+                "limit: invalid type: string, expected a whole number from 0 at line 1",
+            ),
+            ("invalid type: integer `3`, expected struct PredictionRequest", "invalid type: integer `3`, expected an object"),
+            ("expected f32, not a sequence", "expected a number not a list"),
+            ("invalid type: map, expected a map", "invalid type: map, expected an object"),
+        ] {
+            assert_eq!(plain(said), meant);
         }
     }
 }

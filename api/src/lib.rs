@@ -3,13 +3,18 @@
 //! [`serve`] runs it; [`app`] is its router, testable without a socket. What it needs of the proof system is [`engine::Engine`].
 //! `docs/api.md` describes the interface.
 
+mod backup;
 mod blobs;
 pub mod chain;
 pub mod client;
 pub mod config;
+mod connections;
+mod disk;
 pub mod engine;
 mod error;
 mod metrics;
+mod outage;
+mod quiet;
 mod routes;
 mod service;
 mod state;
@@ -17,11 +22,14 @@ pub mod store;
 pub mod terms;
 mod worker;
 
+pub use backup::{Backup, backup};
 pub use blobs::{BlobError, Blobs};
 pub use error::{ApiError, Problem};
 pub use metrics::Metrics;
+pub use outage::Outages;
 pub use routes::{
-    ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, TransactionRef, VerifyRequest, VerifyResponse, app,
+    Commitment, CommitmentRequest, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest, QuoteRequest, Ready,
+    TransactionRef, VerifyRequest, VerifyResponse, app, description,
 };
 pub use service::{serve, signalled};
 pub use state::{AppState, ServeError};

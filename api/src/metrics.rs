@@ -22,6 +22,8 @@ pub struct Metrics {
     pub transactions: AtomicU64,
     /// Newest block that the watcher has read.
     pub block: AtomicU64,
+    /// When the watcher last read the chain without an error, milliseconds since the epoch; 0 before the first time.
+    pub seen_ms: AtomicU64,
     /// RPC requests of the watcher that failed.
     pub chain_errors: AtomicU64,
 }

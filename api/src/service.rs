@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::config::ServeConfig;
+use crate::connections;
 use crate::engine::Engine;
 use crate::routes::app;
 use crate::state::{AppState, ServeError};
@@ -29,11 +30,7 @@ pub async fn serve(
     let listener = TcpListener::bind(bind).await.map_err(io)?;
     ready(listener.local_addr().map_err(io)?);
 
-    let http = {
-        let stopping = state.clone();
-        let app = app(state.clone());
-        tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(async move { stopping.stopped().await }).await })
-    };
+    let mut http = tokio::spawn(connections::serve(listener, app(state.clone()), state.clone()));
     let mut workers = tokio::spawn(worker::run(state.clone()));
     tokio::select! {
         () = shutdown => tracing::info!("shutting down"),
@@ -49,8 +46,9 @@ pub async fn serve(
         Err(_) => workers.abort(),
     }
     // connections that do not end by themselves are cut: everything that they could learn is in the database
-    if let Ok(done) = tokio::time::timeout(state.config.drain, http).await {
-        done.map_err(|_| ServeError::Died)?.map_err(io)?;
+    match tokio::time::timeout(state.config.drain, &mut http).await {
+        Ok(done) => done.map_err(|_| ServeError::Died)?,
+        Err(_) => http.abort(),
     }
     state.store.close().await;
     Ok(())

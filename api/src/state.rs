@@ -1,8 +1,9 @@
 //! What all routes and workers share.
 
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use alloy::primitives::B256;
 use tokio::sync::{Semaphore, watch};
@@ -10,9 +11,10 @@ use tokio::sync::{Semaphore, watch};
 use crate::blobs::{BlobError, Blobs};
 use crate::chain::{ChainError, Market};
 use crate::config::{ChainConfig, ServeConfig};
-use crate::engine::{Engine, EngineError, ModelInfo};
+use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError};
+use crate::outage::Outages;
+use crate::store::{Budget, Store, StoreError};
 
 /// Why a server does not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,12 @@ pub struct AppState {
     pub inner_turn: Arc<Semaphore>,
     /// See [`Self::inner_turn`].
     pub wrap_turn: Arc<Semaphore>,
+    /// When the server was opened, milliseconds since the epoch.
+    pub started_ms: i64,
+    /// Delays of jobs while a disk or a chain does not answer.
+    pub outages: Outages,
+    /// Finished proofs, by job, that the disk has not taken yet: none is made twice.
+    pub finished: Arc<Mutex<HashMap<String, ProofBundle>>>,
     /// Held for as long as the state lives; the system lets go of it when the process dies, however it dies.
     _lock: Arc<File>,
 }
@@ -112,6 +120,9 @@ impl AppState {
             light_work: Arc::new(Semaphore::new(2)),
             inner_turn: Arc::new(Semaphore::new(1)),
             wrap_turn: Arc::new(Semaphore::new(1)),
+            started_ms: crate::store::now_ms(),
+            outages: Outages::default(),
+            finished: Arc::default(),
             _lock: Arc::new(lock),
         })
     }
@@ -147,6 +158,24 @@ impl AppState {
         let ahead = u64::from(self.config.jobs_max.saturating_sub(1));
         let ahead_ms = self.metrics.mean_proof_ms().saturating_mul(ahead);
         chain.margin_secs(prove_secs).saturating_add(ahead_ms.div_ceil(1000))
+    }
+
+    /// How many orders may wait for their money.
+    pub fn budget(&self) -> Budget {
+        Budget { per_client: self.config.unfunded_per_client, all: self.config.unfunded_max }
+    }
+
+    /// Forgets a finished proof: the database has it, or its job is over.
+    pub(crate) fn forget_proof(&self, job: &str) {
+        if let Ok(mut all) = self.finished.lock() {
+            all.remove(job);
+        }
+        self.blobs.forget(job);
+    }
+
+    /// Bytes that the disk of the data folder has left, if they are fewer than the server works with.
+    pub fn disk_shortage(&self) -> Option<u64> {
+        crate::disk::free_bytes(&self.config.data_dir).filter(|free| *free < self.config.disk_bytes_min)
     }
 
     /// Failures in a row, if they have stopped new work for now.

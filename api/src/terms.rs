@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::chain::abi;
 use crate::engine::ModelInfo;
+use crate::routes::schemas::{Account, Amount, Hash, Hex};
 
 /// Why an escrow does not fit its prediction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,33 +100,33 @@ mod decimal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)] // the contract's interface documents the fields
 pub struct Order {
-    #[schema(value_type = String)]
+    #[schema(value_type = Account)]
     pub buyer: Address,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model_id: B256,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model_commitment: B256,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub input_commitment: B256,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub key_hash: B256,
-    #[schema(value_type = String)]
+    #[schema(value_type = Account)]
     pub verifier: Address,
-    #[schema(value_type = String)]
+    #[schema(value_type = Account)]
     pub token: Address,
     #[serde(with = "decimal")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Amount)]
     pub max_price: u128,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub fee_split_hash: B256,
     pub prove_secs: u32,
     pub expire_secs: u32,
     #[serde(with = "decimal")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Amount)]
     pub collateral: u128,
-    #[schema(value_type = String)]
+    #[schema(value_type = Account)]
     pub prover: Address,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub salt: B256,
     /// Pay only for a proof which says that no value of the inference had to be clamped. The seller's quote does not depend on it.
     #[serde(default)]
@@ -136,26 +137,26 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs)] // the contract's interface documents the fields
 pub struct Quote {
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model_id: B256,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub key_hash: B256,
-    #[schema(value_type = String)]
+    #[schema(value_type = Account)]
     pub token: Address,
     #[serde(with = "decimal")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Amount)]
     pub price: u128,
     #[serde(with = "decimal")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Amount)]
     pub collateral: u128,
     pub prove_secs: u32,
     pub expire_secs: u32,
-    #[schema(value_type = String)]
+    #[schema(value_type = Account)]
     pub buyer: Address,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Account>)]
     pub provers: Vec<Address>,
     pub valid_until: u64,
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub salt: B256,
 }
 
@@ -163,11 +164,13 @@ pub struct Quote {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Escrow {
     /// The order.
+    #[serde(deserialize_with = "crate::error::object")]
     pub order: Order,
     /// The quote.
+    #[serde(deserialize_with = "crate::error::object")]
     pub quote: Quote,
     /// The seller's signature of the quote, 65 bytes.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hex)]
     pub signature: Bytes,
 }
 

@@ -3,12 +3,41 @@
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ui::Ui;
 use assay_prover::key::SrsVerifier;
+use assay_prover::output::{self, Readers};
 use assay_prover::package::{BuyerKey, FileError, Package, hex};
 use assay_prover::srs::{self, Srs};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The largest development SRS that is made on the fly.
 const MAX_DEV_LOG: u32 = 20;
+
+/// Whether a path stands for stdout.
+pub fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Writes a file, or to stdout where the path is `-`.
+pub fn write(ui: &Ui, path: &Path, readers: Readers, bytes: &[u8]) -> Outcome {
+    let failed = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot write {}: {e}", path.display()));
+    if is_stdout(path) {
+        return ui.write_stdout(bytes).map_err(failed);
+    }
+    output::whole(path, readers, |file| file.write_all(bytes)).map_err(failed)
+}
+
+/// Lets `save` write a file, or what then goes to stdout where the path is `-`. Returns the size in bytes.
+pub fn save(ui: &Ui, path: &Path, save: impl FnOnce(&Path) -> Outcome) -> Outcome<u64> {
+    if !is_stdout(path) {
+        save(path)?;
+        return Ok(size(path));
+    }
+    let file = tempfile::NamedTempFile::new()?;
+    save(file.path())?;
+    let bytes = std::fs::read(file.path())?;
+    write(ui, path, Readers::Owner, &bytes)?;
+    Ok(bytes.len() as u64)
+}
 
 /// A file beside another one, with another extension.
 pub fn beside(path: &Path, extension: &str) -> PathBuf {

@@ -2,12 +2,14 @@
 
 mod args;
 mod batch;
+mod card;
 mod clamp;
 mod commands;
 mod device;
 mod exit;
 mod files;
 mod kept;
+mod orders;
 mod proof_file;
 mod trust;
 mod ui;
@@ -15,6 +17,7 @@ mod ui;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure, Outcome};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use ui::Ui;
 
@@ -22,13 +25,20 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(cli.json);
     let failure = match run(&ui, cli.command) {
-        Ok(()) => return ExitCode::SUCCESS,
+        Ok(()) => match ui.fault() {
+            None => return ExitCode::SUCCESS,
+            Some(error) => Failure::message(Exit::Io, format!("cannot write to stdout: {error}")),
+        },
         Err(failure) => failure,
     };
+    let money = ui.aftermath();
     if ui.json {
-        println!("{}", serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8 }));
+        ui.print(serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8, "money": money }));
     }
-    eprintln!("error: {}", failure.text());
+    ui::say(format_args!("error: {}", failure.text()));
+    if let Some(money) = money {
+        ui::say(format_args!("money: {money}"));
+    }
     ExitCode::from(failure.exit as u8)
 }
 
@@ -36,7 +46,10 @@ fn main() -> ExitCode {
 fn log(default: &str) {
     let filter = std::env::var("ASSAY_LOG").unwrap_or_else(|_| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // colours are for people: a file would be full of escapes
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    log.log_internal_errors(false).init();
 }
 
 fn run(ui: &Ui, command: Command) -> Outcome {
@@ -60,14 +73,23 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Run(args) => commands::prove::run(ui, args),
         Command::Setup(args) => commands::keys::setup(ui, args),
         Command::Prove(args) => commands::prove::prove(ui, args),
-        Command::Verify(args) => commands::prove::verify(ui, args),
+        Command::Verify(args) => runtime.block_on(ui.until_cancelled(commands::prove::verify(ui, args))),
         Command::VerifyKey(args) => commands::keys::verify_key(ui, args),
         Command::Srs(args) => commands::srs::srs(ui, args),
         Command::Deploy(args) => runtime.block_on(ui.until_cancelled(commands::chain::deploy(ui, args))),
         Command::Publish(args) => runtime.block_on(ui.until_cancelled(commands::chain::publish(ui, args))),
         Command::Attest(args) => runtime.block_on(ui.until_cancelled(commands::chain::attest(ui, args))),
         Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
+        Command::Backup(args) => runtime.block_on(ui.until_cancelled(commands::serve::backup(ui, args))),
+        Command::Commit(args) => commands::request::commit(ui, args),
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),
+        Command::Jobs(args) => runtime.block_on(ui.until_cancelled(commands::money::jobs(ui, args))),
+        Command::Resume(args) => runtime.block_on(ui.until_cancelled(commands::request::resume(ui, args))),
+        Command::Cancel(args) => runtime.block_on(ui.until_cancelled(commands::money::cancel(ui, args))),
+        Command::Refund(args) => runtime.block_on(ui.until_cancelled(commands::money::refund(ui, args))),
+        Command::Balance(args) => runtime.block_on(ui.until_cancelled(commands::money::balance(ui, args))),
+        Command::Deposit(args) => runtime.block_on(ui.until_cancelled(commands::money::deposit(ui, args))),
+        Command::Withdraw(args) => runtime.block_on(ui.until_cancelled(commands::money::withdraw(ui, args))),
         Command::Revoke(args) => runtime.block_on(ui.until_cancelled(commands::chain::revoke(ui, args))),
         Command::Demo(args) => runtime.block_on(ui.until_cancelled(commands::demo::demo(ui, args))),
         Command::Doctor => commands::doctor::doctor(ui),

@@ -2,16 +2,18 @@
 
 use crate::batch::{self, BatchError};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
+use crate::ui::Ui;
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::engine::Outputs;
 use assay_api::engine::native::context_scalar;
 use assay_prover::key::PublicModel;
 use assay_prover::native::{self, Claim, NativeProof};
+use assay_prover::output::Readers;
 use assay_prover::package::points_from_bytes;
 use assay_prover::pcs::encode;
 use assay_prover::wrap::{self, WrapVerifyingKey, WrappedProof};
 use serde::{Deserialize, Serialize};
-use std::io::Write;
 use std::path::Path;
 
 /// The version of the format.
@@ -106,14 +108,10 @@ impl ProofFile {
         }
     }
 
-    /// Writes the file, whole or not at all. Returns its size.
-    pub fn write(&self, path: &Path) -> Outcome<u64> {
-        let failed = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot write {}: {e}", path.display()));
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    /// Writes the file; `-` is stdout. Returns its size.
+    pub fn write(&self, ui: &Ui, path: &Path) -> Outcome<u64> {
         let text = serde_json::to_string_pretty(self).map_err(|e| Failure::new(Exit::Failed, e))? + "\n";
-        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        file.persist(path).map_err(|e| failed(e.error))?;
+        files::write(ui, path, Readers::Default, text.as_bytes())?;
         Ok(text.len() as u64)
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::future::Future;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,12 +22,72 @@ pub struct Ui {
     seconds: Mutex<Map<String, Value>>,
     warned: Mutex<HashSet<String>>,
     started: Instant,
+    /// Whether stdout got a file, so that everything else goes to stderr.
+    taken: AtomicBool,
+    /// The first error of stdout.
+    fault: Mutex<Option<std::io::Error>>,
+    /// What the user must know if the command fails now: where money is, and which command brings it back.
+    aftermath: Mutex<Option<String>>,
+}
+
+/// Writes a line to stderr. Nobody can be told that it cannot be written.
+pub fn say(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 impl Ui {
     /// A conversation.
     pub fn new(json: bool) -> Self {
-        Self { json, seconds: Mutex::default(), warned: Mutex::default(), started: Instant::now() }
+        Self {
+            json,
+            seconds: Mutex::default(),
+            warned: Mutex::default(),
+            started: Instant::now(),
+            taken: AtomicBool::new(false),
+            fault: Mutex::default(),
+            aftermath: Mutex::default(),
+        }
+    }
+
+    /// Writes a line to stdout, or to stderr where stdout got a file. A reader that has gone away, as in `assay inspect | head`, is no error.
+    pub fn print(&self, text: impl Display) {
+        if self.taken.load(Ordering::Relaxed) {
+            return say(text);
+        }
+        self.note(writeln!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush()));
+    }
+
+    /// Writes a file's bytes to stdout; whatever else is printed goes to stderr from then on.
+    pub fn write_stdout(&self, bytes: &[u8]) -> std::io::Result<()> {
+        self.taken.store(true, Ordering::Relaxed);
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
+    fn note(&self, written: std::io::Result<()>) {
+        if let (Err(error), Ok(mut fault)) = (written, self.fault.lock())
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            fault.get_or_insert(error);
+        }
+    }
+
+    /// What went wrong with stdout.
+    pub fn fault(&self) -> Option<std::io::Error> {
+        self.fault.lock().ok()?.take()
+    }
+
+    /// Keeps what the user must know if the command fails from now on; `None`: nothing any more.
+    pub fn set_aftermath(&self, text: Option<String>) {
+        if let Ok(mut aftermath) = self.aftermath.lock() {
+            *aftermath = text;
+        }
+    }
+
+    /// See [`Ui::set_aftermath`].
+    pub fn aftermath(&self) -> Option<String> {
+        self.aftermath.lock().ok()?.clone()
     }
 
     /// Lets Ctrl-C raise the flag that [`Ui::control`] and [`Ui::until_cancelled`] watch. Needs a runtime.
@@ -36,7 +97,7 @@ impl Ui {
                 if CANCEL.swap(true, Ordering::Relaxed) {
                     std::process::exit(Exit::Cancelled as i32);
                 }
-                eprintln!("\ncancelling; press Ctrl-C again to end at once");
+                say("\ncancelling; press Ctrl-C again to end at once");
             }
         });
     }
@@ -116,7 +177,7 @@ impl Ui {
     /// A line of text for people; nothing with `--json`.
     pub fn line(&self, text: impl Display) {
         if !self.json {
-            println!("{text}");
+            self.print(text);
         }
     }
 
@@ -124,7 +185,7 @@ impl Ui {
     pub fn warn(&self, text: impl Display) {
         let text = text.to_string();
         if self.warned.lock().is_ok_and(|mut warned| warned.insert(text.clone())) {
-            eprintln!("warning: {text}");
+            say(format_args!("warning: {text}"));
         }
     }
 
@@ -133,7 +194,7 @@ impl Ui {
         if !self.json {
             let text = text.to_string();
             if !text.is_empty() {
-                println!("{text}");
+                self.print(text);
             }
             return;
         }
@@ -142,7 +203,7 @@ impl Ui {
         if let Some(fields) = object.as_object_mut() {
             fields.insert("seconds".into(), Value::Object(seconds));
         }
-        println!("{object}");
+        self.print(object);
     }
 }
 

@@ -106,7 +106,7 @@ fn top1_agrees(exact: &[f32], float: &[f32]) -> bool {
 /// What a proof would cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Step {
-    /// Predicted seconds of a whole proof.
+    /// Predicted seconds of an inner proof.
     pub seconds: f64,
     /// Predicted gas.
     pub gas: u64,
@@ -115,7 +115,7 @@ pub struct Step {
 impl Step {
     /// Of a cost.
     pub fn of(cost: &Cost) -> Self {
-        Self { seconds: cost.predicted_seconds, gas: cost.predicted_gas }
+        Self { seconds: cost.predicted_inner_seconds, gas: cost.predicted_gas }
     }
 }
 
@@ -200,7 +200,7 @@ impl fmt::Display for Report {
         writeln!(f, "predicted whole proof {:.1} s (cost model, not measured)", c.predicted_seconds)?;
         writeln!(f, "predicted gas         {} (cost model, not measured)", c.predicted_gas)?;
         if let Some(step) = &self.ten_times_coarser {
-            let (seconds, gas) = (c.predicted_seconds - step.seconds, c.predicted_gas.saturating_sub(step.gas));
+            let (seconds, gas) = (c.predicted_inner_seconds - step.seconds, c.predicted_gas.saturating_sub(step.gas));
             writeln!(f, "last factor of ten    of accuracy costs {seconds:.2} s and {gas} gas of these (see --target-error)")?;
         }
         for loss in self.losses.iter().filter(|loss| loss.added > 0.0) {

@@ -18,6 +18,7 @@ pub mod key;
 pub mod msm;
 pub mod native;
 pub mod ntt;
+pub mod output;
 pub mod package;
 pub mod pcs;
 pub mod plonk;

@@ -6,6 +6,7 @@
 use crate::derived::{Nowhere, Recomputed};
 use crate::inner::{Committed, fresh_rng, random_scalars};
 use crate::key::{KeyError, PublicModel, SrsVerifier};
+use crate::output::{self, Readers};
 use crate::pcs::encode::{self, Reader};
 use crate::srs::Srs;
 use crate::wrap::{System, WrapError, WrapProvingKey, WrapVerifyingKey};
@@ -379,37 +380,17 @@ fn write_body(path: &Path, magic: &[u8], body: &impl Serialize) -> Result<(), Fi
     write_parts(path, &[magic, &body])
 }
 
-/// Writes parts and their hash to a neighbouring file, then renames it into place.
+/// Writes parts and their hash, for nobody but the owner to read: a package holds weights and blinding.
 fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
-    let failed = |source| FileError::Write { path: path.to_owned(), source };
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = create_private(&temporary)?;
+    let written = output::whole(path, Readers::Owner, |file| {
         let mut hash = Keccak256::new();
         for part in parts {
             hash.update(part);
             file.write_all(part)?;
         }
-        file.write_all(&hash.finalize())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|error| {
-        // Best effort: the error that matters is the first one.
-        let _ = std::fs::remove_file(&temporary);
-        failed(error)
-    })
-}
-
-/// A new file that only its owner reads: a package holds weights and blinding.
-fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+        file.write_all(&hash.finalize())
+    });
+    written.map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
 fn read_body<T: for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {

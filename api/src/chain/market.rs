@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::abi::{self, Funding, InferenceMarket, ModelRegistry, Payee};
 use super::{ChainError, Rpc};
-use crate::config::ChainConfig;
+use crate::config::{ChainConfig, Terms};
 use crate::engine::ModelInfo;
 use crate::terms::{Escrow, Order, Quote, model_id};
 
@@ -134,9 +134,9 @@ impl Market {
         super::account::deposit(&self.rpc, &self.config.prover, self.config.market, token, missing).await
     }
 
-    /// Whether the prover could put up the collateral of one more job, and has anything to pay gas with.
-    pub async fn is_solvent(&self) -> Result<bool, ChainError> {
-        let (terms, account) = (&self.config.terms, self.config.prover.address());
+    /// Whether the prover could put up the collateral of one more job on these terms, and has anything to pay gas with.
+    pub async fn is_solvent(&self, terms: &Terms) -> Result<bool, ChainError> {
+        let account = self.config.prover.address();
         let coins = self.rpc.balance(account).await?;
         if coins.is_zero() {
             return Ok(false);
@@ -149,7 +149,7 @@ impl Market {
     /// A quote for a model on this server's terms, signed, with the order that accepts it. Where `buyer` or `input` is not known, the
     /// order holds zeros for the buyer to fill in.
     pub async fn quote(&self, model: &ModelInfo, buyer: Option<Address>, input: Option<B256>) -> Result<Escrow, ChainError> {
-        let (terms, facts) = (&self.config.terms, self.facts().await?);
+        let (terms, facts) = (self.config.terms_of(model.id), self.facts().await?);
         // a quote for a model that cannot be funded, or not be proven, helps nobody
         let not_listed = || ChainError::NotListed { model: model.id };
         let listed = match self.rpc.call(self.config.registry, &ModelRegistry::modelCall { modelId: model_id(model.id) }).await {

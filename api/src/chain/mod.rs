@@ -5,9 +5,12 @@ pub mod account;
 mod check;
 pub mod deploy;
 pub mod dev;
+mod health;
 mod market;
+pub mod money;
 
 pub use check::{OrderError, Wanted, check_order, context, context_of_batch};
+pub use health::Head;
 pub(crate) use market::decode_funding;
 pub use market::{Facts, Market};
 

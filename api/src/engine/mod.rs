@@ -12,6 +12,7 @@ pub use tensors::{Inputs, Outputs, Outside, TensorInfo, outside};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::routes::schemas::{Hash, Hex, Point};
 use alloy::primitives::{B256, Bytes, keccak256};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -21,18 +22,18 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelInfo {
     /// The id under which requests name it: the on-chain `modelId` where it is listed.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub id: B256,
     /// A name for people.
     pub name: String,
     /// Digest of the circuit shape (`docs/protocol.md`, section 8).
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub shape_digest: B256,
     /// Digest of the weight commitments.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model_commitment: B256,
     /// Hash of the verifying key.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub key_hash: B256,
     /// The proof system of that key: `universal`, whose keys anybody derives, or `groth16`.
     pub wrap: String,
@@ -105,10 +106,10 @@ pub struct ProofBundle {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Claim {
     /// The binding context. Reduced modulo the scalar field's order by the engine.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub context: B256,
     /// Commitments to the input, 64 bytes per chunk.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Point>)]
     pub input_commitments: Vec<Bytes>,
     /// Output cells.
     pub output_cells: Vec<i16>,
@@ -116,7 +117,7 @@ pub struct Claim {
     #[serde(default)]
     pub clamps: u32,
     /// Proof bytes.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hex)]
     pub proof: Bytes,
 }
 
@@ -278,6 +279,11 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Runs the exact executor and commits to the input. Errors: an unknown model, or an input that does not fit it.
     fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError>;
+
+    /// Commits to an input. Errors: as [`Engine::execute`].
+    fn commit(&self, model: B256, input: &InputOpening) -> Result<Vec<Bytes>, EngineError> {
+        Ok(self.execute(model, input)?.input_commitments)
+    }
 
     /// The first half of a proof of one inference, bound to `context`: everything up to the inner proof. Checks `cancel` now and then.
     /// What it returns makes the rest, and holds little memory until then. The service makes one first half and one second half at a

@@ -222,6 +222,11 @@ impl Engine for NativeEngine {
         })
     }
 
+    fn commit(&self, model: B256, input: &InputOpening) -> Result<Vec<Bytes>, EngineError> {
+        let Served { seller, .. } = self.served(model)?.as_ref();
+        Ok(points(&seller.commit_input(&open(seller, input)?).map_err(from_prove)?))
+    }
+
     fn prove_inner(
         &self,
         model: B256,

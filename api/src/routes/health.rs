@@ -1,42 +1,126 @@
 //! `/livez`, `/readyz`, `/metrics`.
 
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::AppState;
+use crate::chain::{Head, Market};
 use crate::error::{ApiError, Problem};
+use crate::store::now_ms;
+
+/// What a server that is ready says of itself.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ready {
+    /// `ok`.
+    pub status: String,
+    /// How many models it proves.
+    pub models: usize,
+    /// How many predictions wait for the prover.
+    pub queued: i64,
+    /// Free bytes of the data folder's disk, where the system says.
+    pub disk_free_bytes: Option<u64>,
+    /// The chain's newest block, where predictions are paid.
+    pub block: Option<u64>,
+    /// Its age in seconds.
+    pub block_age_secs: Option<u64>,
+}
 
 /// The process answers.
-#[utoipa::path(get, path = "/livez", responses((status = 200)))]
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200)))]
 pub async fn livez() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The server can take work: the database and the chain answer, the latest jobs did not all fail, nobody is shutting it down.
-#[utoipa::path(get, path = "/readyz", responses((status = 200), (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, ApiError> {
+/// The server can take work: the store takes a write, the disk and the queue have room, the market is there and
+/// answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, and nobody is
+/// shutting the server down. It answers within a few seconds, whatever hangs.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Ready), (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub async fn readyz(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
+    check(&state).await.map(Json).map_err(|error| match error {
+        ApiError::Draining => ApiError::Draining,
+        other => ApiError::NotReady(Box::new(other)),
+    })
+}
+
+/// Gives work a time.
+async fn within<T, E: Into<ApiError>>(
+    limit: Duration,
+    what: &'static str,
+    code: &'static str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(ApiError::Silent { what, code, secs: limit.as_secs() }),
+    }
+}
+
+async fn check(state: &AppState) -> Result<Ready, ApiError> {
     if state.is_stopping() {
         return Err(ApiError::Draining);
     }
-    state.store.ping().await?;
+    if state.disk_shortage().is_some() {
+        return Err(ApiError::NoRoom);
+    }
+    let queued = within(state.config.ready_timeout, "the store", "storage-unavailable", store(state)).await?;
+    let head = match &state.market {
+        Some(market) => Some(within(state.config.ready_timeout, "the chain", "chain-unreachable", chain(state, market)).await?),
+        None => None,
+    };
+    Ok(Ready {
+        status: "ok".to_owned(),
+        models: state.models.len(),
+        queued,
+        disk_free_bytes: crate::disk::free_bytes(&state.config.data_dir),
+        block: head.map(|head| head.number),
+        block_age_secs: head.map(block_age_secs),
+    })
+}
+
+/// What the store says: that it takes a write, that the latest jobs did not all fail, and how long the queue is.
+async fn store(state: &AppState) -> Result<i64, ApiError> {
+    state.store.probe().await?;
     if let Some(failures) = state.breaker().await? {
         return Err(ApiError::Paused { failures });
     }
-    let block = match &state.market {
-        Some(market) => {
-            market.facts().await?;
-            Some(market.rpc.block_number().await?)
-        }
-        None => None,
-    };
-    Ok(Json(json!({ "status": "ok", "models": state.models.len(), "block": block })))
+    let queued = state.store.queued(state.market.is_some()).await?;
+    if queued >= i64::from(state.config.queue_max) { Err(ApiError::QueueFull { queued }) } else { Ok(queued) }
+}
+
+/// What the chain says, and when the watcher heard of it for the last time.
+async fn chain(state: &AppState, market: &Market) -> Result<Head, ApiError> {
+    let (head, solvent) = tokio::try_join!(market.head(), market.is_solvent(&market.config.terms))?;
+    if !solvent {
+        return Err(ApiError::ProverUnfunded);
+    }
+    let seen_ms = i64::try_from(state.metrics.seen_ms.load(Ordering::Relaxed)).unwrap_or(i64::MAX).max(state.started_ms);
+    let secs = u64::try_from(now_ms().saturating_sub(seen_ms) / 1000).unwrap_or_default();
+    if secs > state.config.watch_age_max.as_secs() {
+        return Err(ApiError::Stale { what: "what this server has read of the chain", secs });
+    }
+    let secs = block_age_secs(head);
+    match state.config.block_age_max {
+        Some(limit) if secs > limit.as_secs() => Err(ApiError::Stale { what: "the chain's newest block", secs }),
+        _ => Ok(head),
+    }
+}
+
+fn block_age_secs(head: Head) -> u64 {
+    let now = u64::try_from(now_ms() / 1000).unwrap_or_default();
+    now.saturating_sub(head.time)
 }
 
 /// Prometheus metrics.
-#[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, content_type = "text/plain")))]
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, ApiError> {
     let jobs = state.store.counts().await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render(&jobs)))

@@ -1,15 +1,22 @@
 //! The HTTP interface: `app(state)` is the whole of it, testable without a socket.
 
+mod client;
+mod commitments;
 mod health;
 mod models;
 mod openapi;
 mod page;
 mod predictions;
 mod quotes;
+pub(crate) mod schemas;
 mod stream;
 mod verify;
 
-pub use models::ModelPage;
+pub(crate) use client::network;
+pub use commitments::{Commitment, CommitmentRequest};
+pub use health::Ready;
+pub use models::{Model, ModelPage, ModelTerms};
+pub use openapi::description;
 pub(crate) use predictions::withdraw;
 pub use predictions::{Prediction, PredictionPage, PredictionRequest, TransactionRef};
 pub use quotes::QuoteRequest;
@@ -36,6 +43,7 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::get))
         .route("/v1/quotes", post(quotes::create))
+        .route("/v1/commitments", post(commitments::create))
         .route("/v1/predictions", post(predictions::create).get(predictions::list))
         .route("/v1/predictions/{id}", get(predictions::get))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))

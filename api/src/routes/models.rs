@@ -1,6 +1,6 @@
 //! `/v1/models`.
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::AppState;
 use crate::engine::ModelInfo;
 use crate::error::{ApiError, Problem};
+use crate::routes::schemas::{Account, Amount};
 
 /// Most entries of a page.
 pub(super) const PAGE_MAX: u32 = 100;
@@ -36,11 +37,73 @@ pub(super) fn page_query(params: PageParams) -> Result<PageQuery, ApiError> {
     params.map(|Query(query)| query).map_err(|_| ApiError::InvalidParameter { name: "query" })
 }
 
+/// The terms on which a model is sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelTerms {
+    /// Price of an inference in the token's smallest unit.
+    #[schema(value_type = Amount)]
+    pub price: String,
+    /// ERC-20, or zero for the native coin.
+    #[schema(value_type = Account)]
+    pub token: Address,
+    /// The prover's collateral in the same unit.
+    #[schema(value_type = Amount)]
+    pub collateral: String,
+    /// Seconds from the payment in which a proof is promised.
+    pub prove_secs: u32,
+    /// Seconds from the payment after which the buyer takes the money back.
+    pub expire_secs: u32,
+    /// Seconds for which a quote can be paid.
+    pub quote_secs: u64,
+    /// The market in which it is sold.
+    #[schema(value_type = Account)]
+    pub market: Address,
+}
+
+/// A model as it is offered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Model {
+    /// What it is.
+    #[serde(flatten)]
+    pub info: ModelInfo,
+    /// What its seller says of it.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// What the output's elements stand for, where they are scores of classes and the seller says so.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// What it costs; null where it is not sold.
+    #[serde(default)]
+    pub terms: Option<ModelTerms>,
+    /// Whether it is proven for free.
+    #[serde(default)]
+    pub free: bool,
+}
+
+impl Model {
+    fn new(state: &AppState, info: &ModelInfo) -> Self {
+        let card = state.config.cards.get(&info.id).cloned().unwrap_or_default();
+        let terms = state.market.as_ref().map(|market| {
+            let terms = market.config.terms_of(info.id);
+            ModelTerms {
+                price: terms.price.to_string(),
+                token: terms.token,
+                collateral: terms.collateral.to_string(),
+                prove_secs: terms.prove_secs,
+                expire_secs: terms.expire_secs,
+                quote_secs: terms.quote_secs,
+                market: market.config.market,
+            }
+        });
+        Self { info: info.clone(), description: card.description, labels: card.labels, terms, free: state.config.free }
+    }
+}
+
 /// A page of models.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ModelPage {
     /// The models.
-    pub data: Vec<ModelInfo>,
+    pub data: Vec<Model>,
     /// Cursor of the next page; null on the last.
     pub next: Option<String>,
 }
@@ -58,16 +121,16 @@ pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<J
             state.models.iter().position(|m| m.id == id).ok_or(ApiError::InvalidParameter { name: "cursor" })? + 1
         }
     };
-    let data: Vec<ModelInfo> = state.models.iter().skip(start).take(limit).cloned().collect();
+    let data: Vec<Model> = state.models.iter().skip(start).take(limit).map(|info| Model::new(&state, info)).collect();
     let more = start + data.len() < state.models.len();
-    let next = data.last().filter(|_| more).map(|m| m.id.to_string());
+    let next = data.last().filter(|_| more).map(|m| m.info.id.to_string());
     Ok(Json(ModelPage { data, next }))
 }
 
 /// One model.
 #[utoipa::path(get, path = "/v1/models/{id}", params(("id" = String, Path, description = "Model id, 0x and 64 hex digits")), responses(
-    (status = 200, body = ModelInfo), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<ModelInfo>, ApiError> {
+    (status = 200, body = Model), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
-    Ok(Json(state.model(id)?.clone()))
+    Ok(Json(Model::new(&state, state.model(id)?)))
 }

@@ -1,9 +1,13 @@
 //! `/openapi.json`, made from the code.
 
+use std::sync::OnceLock;
+
 use axum::Json;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-/// The interface's description.
+/// The interface's description, as far as the annotations of the routes make it.
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(title = "Assay", description = "Machine-learning inferences that come with a proof."),
@@ -14,6 +18,7 @@ use utoipa::OpenApi;
         super::models::list,
         super::models::get,
         super::quotes::create,
+        super::commitments::create,
         super::predictions::create,
         super::predictions::list,
         super::predictions::get,
@@ -24,9 +29,71 @@ use utoipa::OpenApi;
     ),
     components(schemas(crate::error::Problem, crate::store::Event))
 )]
-pub struct Description;
+struct Annotated;
+
+/// What a route that reads a body can say of it.
+const BODY: [u16; 5] = [400, 408, 413, 415, 422];
+
+/// The problems of each route, beside those of every route: 500, and 503 where there is no place, no room or no answer.
+const PROBLEMS: [(&str, &str, &[u16], bool); 12] = [
+    ("/v1/models", "get", &[400], false),
+    ("/v1/models/{id}", "get", &[400, 404], false),
+    ("/v1/quotes", "post", &[404, 409, 502], true),
+    ("/v1/commitments", "post", &[404], true),
+    ("/v1/predictions", "post", &[402, 404, 409, 429, 502], true),
+    ("/v1/predictions", "get", &[400, 401], false),
+    ("/v1/predictions/{id}", "get", &[404], false),
+    ("/v1/predictions/{id}/cancel", "post", &[404, 409], false),
+    ("/v1/predictions/{id}/proof", "get", &[404, 409], false),
+    ("/v1/predictions/{id}/events", "get", &[400, 404], false),
+    ("/v1/verify", "post", &[404], true),
+    ("/metrics", "get", &[], false),
+];
+
+/// A problem among the answers of a route.
+fn problem(status: u16) -> Value {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("problem");
+    let mut answer = json!({
+        "description": format!("{reason}: `code` says more"),
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    if matches!(status, 429 | 503)
+        && let Some(fields) = answer.as_object_mut()
+    {
+        let seconds = json!({ "schema": { "type": "integer" }, "description": "seconds after which trying again makes sense" });
+        fields.insert("headers".into(), json!({ "Retry-After": seconds }));
+    }
+    answer
+}
+
+/// The whole description: what the annotations say, all problems, where the server is, and how its operator is known.
+pub fn description() -> &'static Value {
+    static WHOLE: OnceLock<Value> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let mut whole = serde_json::to_value(Annotated::openapi()).unwrap_or_default();
+        for (path, method, statuses, reads_body) in PROBLEMS {
+            let statuses = statuses.iter().chain(BODY.iter().filter(|_| reads_body)).chain(&[500, 503]);
+            let responses =
+                whole.get_mut("paths").and_then(|paths| paths.get_mut(path)?.get_mut(method)?.get_mut("responses")?.as_object_mut());
+            if let Some(responses) = responses {
+                for status in statuses {
+                    responses.insert(status.to_string(), problem(*status));
+                }
+            }
+        }
+        if let Some(fields) = whole.as_object_mut() {
+            fields.insert("servers".into(), json!([{ "url": "/", "description": "this server" }]));
+        }
+        if let Some(components) = whole.get_mut("components").and_then(Value::as_object_mut) {
+            let operator =
+                json!({ "type": "http", "scheme": "bearer", "description": "the operator's token (`assay serve --operator-token`)" });
+            components.insert("securitySchemes".into(), json!({ "operator": operator }));
+        }
+        whole
+    })
+}
 
 /// The description as JSON.
-pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
-    Json(Description::openapi())
+pub async fn openapi() -> Json<&'static Value> {
+    Json(description())
 }

@@ -10,13 +10,15 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::client::Client;
 use super::models::{PageParams, PageQuery, page_query};
 use super::{header, off_runtime};
 use crate::AppState;
 use crate::chain::abi::InferenceMarket::State as ChainState;
 use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
-use crate::store::{Job, NewJob, Patch, State as JobState, StoreError, now_ms};
+use crate::routes::schemas::{Hash, Point};
+use crate::store::{Job, NewJob, Patch, State as JobState, StoreError, Unfunded, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
 
 /// A request for a proven inference.
@@ -24,23 +26,23 @@ use crate::terms::{Escrow, EscrowError, Expected};
 #[serde(deny_unknown_fields)]
 pub struct PredictionRequest {
     /// The model.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model: B256,
     /// The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name.
     pub input: Inputs,
     /// Scalars that open the input commitment, one per input chunk; left out for a public input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Hash>)]
     pub blinding: Vec<B256>,
     /// Whether to prove an input outside the published range. The answer says how much of it is, and what was clamped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_clamping: bool,
     /// What pays for it; left out for a free one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::error::object_or_null")]
     pub escrow: Option<Escrow>,
     /// Free predictions only: what the proof is bound to. Keccak-256 of the prediction's id if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Hash>)]
     pub context: Option<B256>,
 }
 
@@ -50,7 +52,7 @@ pub struct TransactionRef {
     /// `lock` or `settle`.
     pub purpose: String,
     /// Its hash.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub hash: B256,
     /// `pending`, `mined`, `reverted` or `replaced`.
     pub state: String,
@@ -62,17 +64,17 @@ pub struct Prediction {
     /// Its id. Who knows it may read and cancel it.
     pub id: String,
     /// The model.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model: B256,
     /// Where it is.
     pub state: JobState,
     /// Whether nothing comes after.
     pub terminal: bool,
     /// The market's job id of a paid prediction.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Hash>)]
     pub job_id: Option<B256>,
     /// Commitments to the input, 64 bytes each.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Point>)]
     pub input_commitments: Vec<Bytes>,
     /// The output in real units: a list, or one for each output where the model has several.
     pub output: Option<Outputs>,
@@ -85,10 +87,10 @@ pub struct Prediction {
     /// The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there is a proof.
     pub clamps: u32,
     /// What the proof is bound to.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Hash>)]
     pub context: Option<B256>,
     /// Keccak-256 of the proof.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Hash>)]
     pub proof_hash: Option<B256>,
     /// Where to fetch the proof.
     pub proof_url: Option<String>,
@@ -146,11 +148,15 @@ pub struct PredictionPage {
     pub next: Option<String>,
 }
 
-/// Seconds of `Prefer: wait=n`. Other preferences are ignored, as RFC 7240 asks.
+/// Seconds of `Prefer: wait=n`; without a number, as long as the server lets. Other preferences are ignored, as RFC 7240 asks.
 fn wait_secs(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(text) = header(headers, "prefer")? else { return Ok(None) };
-    let wait = text.split([',', ';']).filter_map(|part| part.trim().strip_prefix("wait=")).next();
-    wait.map(|n| n.trim_matches('"').parse().map_err(|_| ApiError::InvalidHeader { name: "prefer" })).transpose()
+    let mut preferences = text.split([',', ';']).map(|part| part.trim().split_once('=').unwrap_or((part.trim(), "")));
+    let Some((_, n)) = preferences.find(|(name, _)| name.trim().eq_ignore_ascii_case("wait")) else { return Ok(None) };
+    match n.trim().trim_matches('"') {
+        "" => Ok(Some(u64::MAX)),
+        n => n.parse().map(Some).map_err(|_| ApiError::InvalidHeader { name: "prefer" }),
+    }
 }
 
 /// Milliseconds of `Cancel-After`: a number with `s` (or nothing), `m` or `h`.
@@ -178,7 +184,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 }
 
 /// The checks of an input that hold for every engine.
-fn check_input(model: &ModelInfo, input: &InputOpening) -> Result<(), EngineError> {
+pub(super) fn check_input(model: &ModelInfo, input: &InputOpening) -> Result<(), EngineError> {
     let need = model.input_len().unwrap_or(usize::MAX);
     if input.data.len() != need {
         return Err(EngineError::InputLength { have: input.data.len(), need });
@@ -193,8 +199,8 @@ fn check_input(model: &ModelInfo, input: &InputOpening) -> Result<(), EngineErro
     Ok(())
 }
 
-/// Checks an escrow against the request and the chain. Returns the market's job id.
-async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, input: B256) -> Result<B256, ApiError> {
+/// Checks an escrow against the request and the chain. Returns the market's job id, and whether the market has the money.
+async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, input: B256) -> Result<(B256, bool), ApiError> {
     let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
     let facts = market.facts().await?;
     let (seller, prover) = (market.config.seller.address(), market.config.prover.address());
@@ -204,17 +210,19 @@ async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, inpu
         ChainState::None if now > escrow.quote.valid_until => {
             Err(EscrowError::QuoteExpired { valid_until: escrow.quote.valid_until }.into())
         }
-        ChainState::None => Ok(job),
+        ChainState::None => Ok((job, false)),
         ChainState::Funded => {
             // a buyer who funds early and asks late would have the collateral slashed
             let prove_by = record.fundedAt.to::<u64>() + u64::from(escrow.order.prove_secs);
             let margin_secs = state.margin_secs(&market.config, escrow.order.prove_secs);
-            if now + margin_secs > prove_by { Err(EscrowError::TooLate { prove_by, margin_secs }.into()) } else { Ok(job) }
+            let late = now + margin_secs > prove_by;
+            if late { Err(EscrowError::TooLate { prove_by, margin_secs }.into()) } else { Ok((job, true)) }
         }
         over => Err(EscrowError::Spent { state: over as u8 }.into()),
     }
 }
 
+/// Whether the server takes anything at all.
 async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
     if state.is_stopping() {
         return Err(ApiError::Draining);
@@ -225,14 +233,41 @@ async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
     if paid && let Some(failures) = state.breaker().await? {
         return Err(ApiError::Paused { failures });
     }
-    let waiting = state.store.counts().await?.into_iter().filter(|(s, _)| matches!(s, JobState::AwaitingPayment | JobState::Queued));
-    let queued = waiting.map(|(_, n)| n).sum();
+    if state.disk_shortage().is_some() { Err(ApiError::NoRoom) } else { Ok(()) }
+}
+
+/// Refuses an order of a client that has spent its budget, before any work is done for it, unless the market has the money.
+async fn admit_unfunded(state: &AppState, client: &str, escrow: &Escrow) -> Result<(), ApiError> {
+    let (market, budget) = (state.market.as_ref().ok_or(ApiError::NoMarket)?, state.budget());
+    if !state.store.has_spent(client, budget).await? {
+        return Ok(());
+    }
+    let job = escrow.order.job_id(&market.facts().await?.domain);
+    if market.job(job).await?.state == ChainState::Funded {
+        return Ok(());
+    }
+    Err(StoreError::TooManyUnfunded { waiting: budget.per_client.into(), of: "of this client, or of all together," }.into())
+}
+
+/// Refuses what finds no place in the queue. Orders that wait for their money take none, and free predictions none of the paid ones'.
+async fn admit_to_queue(state: &AppState, paid: bool) -> Result<(), ApiError> {
+    let queued = state.store.queued(paid).await?;
     if queued >= i64::from(state.config.queue_max) { Err(ApiError::QueueFull { queued }) } else { Ok(()) }
+}
+
+/// The money may have come while the order was being stored, and the watcher may have passed over its event.
+async fn look_again(state: &AppState, id: &str, chain_job: B256) -> Result<(), ApiError> {
+    let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
+    // where the chain does not say, the watcher asks it
+    if market.job(chain_job).await.map_or(true, |record| record.state != ChainState::None) {
+        state.store.mark_funded(id).await?;
+    }
+    Ok(())
 }
 
 /// Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it is sent.
 #[utoipa::path(post, path = "/v1/predictions", request_body = PredictionRequest,
-    params(("Idempotency-Key" = Option<String>, Header), ("Prefer" = Option<String>, Header, description = "wait=seconds"),
+    params(("Idempotency-Key" = Option<String>, Header), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait"),
         ("Cancel-After" = Option<String>, Header, description = "90s, 5m, 1h")),
     responses((status = 201, body = Prediction, description = "over already"), (status = 202, body = Prediction, description = "accepted"),
         (status = 402, body = Problem, content_type = "application/problem+json"),
@@ -241,6 +276,7 @@ async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
         (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub async fn create(
     State(state): State<AppState>,
+    Client(client): Client,
     headers: HeaderMap,
     Body(request): Body<PredictionRequest>,
 ) -> Result<Response, ApiError> {
@@ -258,6 +294,10 @@ pub async fn create(
     }
     let model = state.model(request.model)?.clone();
     admit(&state, request.escrow.is_some()).await?;
+    match &request.escrow {
+        Some(escrow) => admit_unfunded(&state, &client, escrow).await?,
+        None => admit_to_queue(&state, false).await?,
+    }
     let input = InputOpening { data: request.input.in_order(&model.inputs)?, blinding: request.blinding };
     check_input(&model, &input)?;
     let outside = outside(&model.inputs, &input.data);
@@ -270,13 +310,19 @@ pub async fn create(
     })
     .await?;
     let executed = executed?;
+    let mut unfunded = None;
     let escrow = match &request.escrow {
         None => None,
         Some(escrow) => {
             if escrow.order.unclamped && executed.clamps > 0 {
                 return Err(EscrowError::Clamped { clamps: executed.clamps }.into());
             }
-            let job = check_escrow(&state, escrow, &model, input_digest(&executed.input_commitments)).await?;
+            let (job, has_money) = check_escrow(&state, escrow, &model, input_digest(&executed.input_commitments)).await?;
+            if has_money {
+                admit_to_queue(&state, true).await?;
+            } else {
+                unfunded = Some(Unfunded { client, until: escrow.quote.valid_until, budget: state.budget() });
+            }
             Some((serde_json::to_string(escrow).map_err(|_| ApiError::Internal)?, job))
         }
     };
@@ -292,11 +338,15 @@ pub async fn create(
         clamps: executed.clamps,
         context: if escrow.is_some() { None } else { request.context },
         escrow,
+        unfunded,
         cancel_after_ms,
         request_hash,
         idempotency_key,
     };
     let created = state.store.create(&new, first).await?;
+    if let (true, Some((_, chain_job)), Some(_)) = (created.fresh, &new.escrow, &new.unfunded) {
+        look_again(&state, &created.job.id, *chain_job).await?;
+    }
     respond(&state, created.job, !created.fresh, wait).await
 }
 
@@ -332,7 +382,7 @@ async fn respond(state: &AppState, mut job: Job, replayed: bool, wait: Option<u6
 }
 
 /// All predictions, newest first; for the operator.
-#[utoipa::path(get, path = "/v1/predictions", params(PageQuery, ("Authorization" = String, Header)), responses(
+#[utoipa::path(get, path = "/v1/predictions", params(PageQuery), security(("operator" = [])), responses(
     (status = 200, body = PredictionPage), (status = 401, body = Problem, content_type = "application/problem+json")))]
 pub async fn list(State(state): State<AppState>, headers: HeaderMap, params: PageParams) -> Result<Json<PredictionPage>, ApiError> {
     let given = header(&headers, "authorization")?.and_then(|h| h.strip_prefix("Bearer "));

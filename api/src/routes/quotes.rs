@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::error::{ApiError, Body, Problem};
+use crate::routes::schemas::{Account, Hash};
 use crate::terms::Escrow;
 
 /// What a buyer wants a quote for.
@@ -16,13 +17,13 @@ use crate::terms::Escrow;
 #[serde(deny_unknown_fields)]
 pub struct QuoteRequest {
     /// The model.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model: B256,
     /// Who will pay. The quote is then for this account only.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Account>)]
     pub buyer: Option<Address>,
     /// Keccak-256 of the input commitments, where they are known already.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Hash>)]
     pub input_commitment: Option<B256>,
 }
 
@@ -41,7 +42,7 @@ pub async fn create(State(state): State<AppState>, Body(request): Body<QuoteRequ
     if let Some(failures) = state.breaker().await? {
         return Err(ApiError::Paused { failures });
     }
-    if !market.is_solvent().await? {
+    if !market.is_solvent(market.config.terms_of(model.id)).await? {
         return Err(ApiError::ProverUnfunded);
     }
     Ok((StatusCode::CREATED, Json(market.quote(model, request.buyer, request.input_commitment).await?)))

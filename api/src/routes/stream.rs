@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
-use futures_util::stream::{self, Stream};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use tokio::sync::watch;
 
 use super::header;
@@ -67,18 +68,21 @@ impl Cursor {
 
 /// Everything that happens to a prediction, from its beginning or from after `Last-Event-ID`, until it is over.
 #[utoipa::path(get, path = "/v1/predictions/{id}/events", params(("id" = String, Path), ("Last-Event-ID" = Option<i64>, Header)), responses(
-    (status = 200, content_type = "text/event-stream"), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn events(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, ApiError> {
+    (status = 200, content_type = "text/event-stream"),
+    (status = 204, description = "the prediction is over, and the client has seen everything: a browser does not come back after that"),
+    (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
     let after = match header(&headers, "last-event-id")? {
         None => 0,
         Some(text) => text.trim().parse().map_err(|_| ApiError::InvalidHeader { name: "last-event-id" })?,
     };
     let job = state.store.job(&id).await?;
+    // a browser opens a stream that has ended again and again, until it is told that there is no more
+    if after > 0 && job.state.is_terminal() && state.store.events(&job.id, after, 1).await?.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let changes = state.store.changes();
     let cursor = Cursor { state, job: job.id, after, changes, ready: VecDeque::new(), over: false };
-    Ok(Sse::new(stream::unfold(cursor, Cursor::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+    let events = Sse::new(stream::unfold(cursor, Cursor::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    Ok(events.into_response())
 }

@@ -10,12 +10,13 @@ use super::off_runtime;
 use crate::AppState;
 use crate::engine::{Claim, EngineError};
 use crate::error::{ApiError, Body, Problem};
+use crate::routes::schemas::Hash;
 
 /// A claim about a model.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct VerifyRequest {
     /// The model.
-    #[schema(value_type = String)]
+    #[schema(value_type = Hash)]
     pub model: B256,
     /// The claim.
     #[serde(flatten)]

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use utoipa::ToSchema;
 
-use super::StoreError;
+use super::{StoreError, Unfunded};
 use crate::engine::{Clamped, InputOpening};
 
 /// Where a prediction is in its life.
@@ -133,6 +133,8 @@ pub struct NewJob {
     pub escrow: Option<(String, B256)>,
     /// The proof's binding context, where it is known beforehand: free jobs.
     pub context: Option<B256>,
+    /// Of an order that nobody has paid for: whose it is, and until when it can be paid for.
+    pub unfunded: Option<Unfunded>,
     /// When to give the prediction up if it is not over by then, milliseconds since the epoch.
     pub cancel_after_ms: Option<i64>,
     /// Hash of the request, by which a repeated one is known.

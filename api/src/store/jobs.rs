@@ -71,13 +71,16 @@ impl Store {
         {
             return Err(StoreError::EscrowReused);
         }
+        if let Some(unfunded) = &new.unfunded {
+            unfunded.check(&mut tx).await?;
+        }
         let (id, now) = (new_id(), now_ms());
         let blinding: Vec<u8> = new.input.blinding.iter().flat_map(|b| b.0).collect();
         let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
         let row = sqlx::query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
-             outside, clamped, clamps, escrow, chain_job, state, context, cancel_after_ms, created_ms, updated_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             outside, clamped, clamps, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, created_ms, updated_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING *",
         )
         .bind(&id)
@@ -97,6 +100,9 @@ impl Store {
         .bind(state.as_str())
         .bind(new.context.map(|c| c.to_string()))
         .bind(new.cancel_after_ms)
+        .bind(new.unfunded.as_ref().map(|u| u.client.clone()))
+        .bind(new.unfunded.as_ref().map(|u| i64::try_from(u.until).unwrap_or(i64::MAX)))
+        .bind(new.escrow.is_some() && new.unfunded.is_none())
         .bind(now)
         .bind(now)
         .fetch_one(&mut *tx)
@@ -104,6 +110,7 @@ impl Store {
         append(&mut tx, &id, "state", &json!({ "state": state })).await?;
         tx.commit().await?;
         self.notify();
+        tracing::info!(job = id, %state, paid = new.escrow.is_some(), model = %new.model, "a new prediction");
         Ok(Created { job: Job::from_row(&row)?, fresh: true })
     }
 
@@ -139,7 +146,7 @@ impl Store {
         rows.iter().map(Job::from_row).collect()
     }
 
-    /// All paid jobs that are not over, oldest first.
+    /// All paid jobs that are not over, oldest first; also orders that wait for their money.
     pub async fn live_escrows(&self) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM jobs WHERE chain_job IS NOT NULL AND \
@@ -251,7 +258,7 @@ impl Store {
         let over = next.is_terminal();
         let row = sqlx::query(
             "UPDATE jobs SET state = ?, updated_ms = ?, funding = COALESCE(?, funding), context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), \
-             error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, \
+             error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, client = NULL, \
              lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? THEN 0 ELSE lease_until_ms END, \
              input = CASE WHEN ? THEN NULL ELSE input END, blinding = CASE WHEN ? THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
         )
@@ -269,6 +276,7 @@ impl Store {
         .bind(id)
         .fetch_one(&mut *tx)
         .await?;
+        let why = code.map(|code| format!("{code}: {}", detail.as_deref().unwrap_or_default()));
         let mut event = json!({ "state": next });
         if let Some(map) = event.as_object_mut() {
             if let Some(code) = code {
@@ -281,6 +289,7 @@ impl Store {
         append(&mut tx, id, "state", &event).await?;
         tx.commit().await?;
         self.notify();
+        tracing::info!(job = id, from = %state, state = %next, why, "a prediction moves");
         Job::from_row(&row)
     }
 

@@ -214,6 +214,8 @@ pub(super) async fn transact(
         }
     };
     let receipt = market.rpc.mined(signed.hash, market.config.receipt_timeout).await?;
+    let (hash, gas, mined) = (signed.hash, receipt.gas_used, receipt.status());
+    tracing::info!(job = job.id, purpose = purpose.as_str(), %hash, gas, mined, "a transaction is in a block");
     state.store.close_transaction(signed.hash, if receipt.status() { "mined" } else { "reverted" }).await?;
     let mined = json!({ "purpose": purpose.as_str(), "hash": signed.hash, "mined": receipt.status(), "gas": receipt.gas_used });
     state.store.note(&job.id, "transaction", &mined).await?;

@@ -4,6 +4,7 @@
 mod escrow;
 mod prove;
 mod settle;
+mod tidy;
 mod watch;
 
 use std::future::Future;
@@ -15,6 +16,8 @@ use crate::AppState;
 use crate::blobs::BlobError;
 use crate::chain::ChainError;
 use crate::engine::EngineError;
+use crate::outage::Backoff;
+use crate::quiet;
 use crate::store::{Job, Lease, Patch, State, StoreError};
 use crate::terms::EscrowError;
 
@@ -22,8 +25,6 @@ use crate::terms::EscrowError;
 const IDLE: Duration = Duration::from_millis(500);
 /// Delay before a step is tried again, doubled with each failed attempt.
 const BACKOFF: Duration = Duration::from_millis(500);
-/// Delay while a chain or a disk does not answer.
-const OUTAGE: Duration = Duration::from_secs(2);
 
 /// Why a step did not bring its job forward.
 #[derive(Debug, thiserror::Error)]
@@ -79,21 +80,26 @@ pub async fn run(state: AppState) {
             watch::run(&state).await;
         }
     };
-    tokio::join!(prove::run(&state), settle::run(&state), watcher, sweep(&state));
+    tokio::join!(prove::run(&state), settle::run(&state), watcher, sweep(&state), tidy::run(&state));
 }
 
 /// Withdraws jobs whose `Cancel-After` has passed.
 async fn sweep(state: &AppState) {
+    let mut backoff = Backoff::default();
     while !state.is_stopping() {
         match state.store.overdue().await {
             Ok(jobs) => {
+                backoff.over();
                 for job in jobs {
                     if let Err(error) = crate::routes::withdraw(state, &job.id, "its time was over").await {
                         tracing::debug!(job = job.id, %error, "not withdrawn");
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "cannot look for overdue predictions"),
+            Err(error) => {
+                quiet::warn("cannot look for overdue predictions", &error);
+                state.pause(backoff.next()).await;
+            }
         }
         state.pause(IDLE).await;
     }
@@ -121,7 +127,7 @@ async fn with_lease<T>(state: &AppState, lease: &Lease, work: impl Future<Output
                 Ok(()) => {}
                 Err(StoreError::LeaseLost) => return StepError::from(StoreError::LeaseLost),
                 // the lease may still hold; the next write will tell
-                Err(error) => tracing::warn!(%error, "cannot extend a lease"),
+                Err(error) => quiet::warn("cannot extend a lease", &error),
             }
         }
     };
@@ -144,24 +150,40 @@ async fn setback(state: &AppState, job: &Job, lease: &Lease, error: StepError) {
         cause = e.source();
     }
     let detail = causes.join(": ");
-    tracing::warn!(job = job.id, state = %job.state, error = detail, "a step failed");
+    let outage = error.is_outage();
+    if !outage {
+        tracing::warn!(job = job.id, state = %job.state, error = detail, "a step failed");
+    } else if let Some(held_back) = quiet::news("a step cannot be done for now", error.code()) {
+        tracing::warn!(job = job.id, state = %job.state, error = detail, held_back, "a step cannot be done for now");
+    }
     crate::metrics::Metrics::count(&state.metrics.retries);
+    let mut backoff = Backoff::default();
+    loop {
+        let Err(refused) = record(state, job, lease, &error, &detail).await else { return };
+        if matches!(refused, StoreError::LeaseLost | StoreError::WrongState { .. }) {
+            return;
+        }
+        quiet::warn("cannot record a failed step", &refused);
+        state.store.make_room().await;
+        if state.is_stopping() {
+            return; // the next start ends the lease
+        }
+        // nothing else can be done here before the database works again
+        state.pause(backoff.next()).await;
+    }
+}
+
+/// Writes down what becomes of a job whose step failed, and lets go of it.
+async fn record(state: &AppState, job: &Job, lease: &Lease, error: &StepError, detail: &str) -> Result<(), StoreError> {
     let outage = error.is_outage();
     let final_now = matches!(error, StepError::Taken | StepError::Incomplete { .. });
     let attempts = job.attempts.saturating_add(1);
-    let result = if !outage && (final_now || attempts >= state.config.attempts_max) {
+    if !outage && (final_now || attempts >= state.config.attempts_max) {
         let from = [State::Queued, State::Locking, State::Proving, State::SettlementPending];
-        state.store.transition(&job.id, Some(lease), &from, State::Failed, Patch::error(error.code(), detail)).await.map(drop)
-    } else {
-        let delay = if outage { OUTAGE } else { BACKOFF.saturating_mul(1 << job.attempts.min(8)) };
-        let note = serde_json::json!({ "code": error.code(), "detail": detail, "retry_ms": ms(delay) });
-        match state.store.note(&job.id, "retry", &note).await {
-            Ok(()) => state.store.release(lease, ms(delay), !outage).await,
-            Err(e) => Err(e),
-        }
-    };
-    if let Err(error) = result {
-        // the lease runs out by itself, and the job is taken up again
-        tracing::warn!(job = job.id, %error, "cannot record a failed step");
+        return state.store.transition(&job.id, Some(lease), &from, State::Failed, Patch::error(error.code(), detail)).await.map(drop);
     }
+    let delay = if outage { state.outages.next(&job.id) } else { BACKOFF.saturating_mul(1 << job.attempts.min(8)) };
+    let note = serde_json::json!({ "code": error.code(), "detail": detail, "retry_ms": ms(delay) });
+    state.store.note(&job.id, "retry", &note).await?;
+    state.store.release(lease, ms(delay), !outage).await
 }

@@ -14,8 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{StepError, escrow, idle, ms, setback, with_lease};
 use crate::AppState;
-use crate::engine::{Cancel, EngineError, Progress, ProofBundle};
+use crate::blobs::BlobError;
+use crate::engine::{Cancel, Claim, EngineError, Progress, ProofBundle};
 use crate::metrics::Metrics;
+use crate::outage::Backoff;
+use crate::quiet;
 use crate::store::{Job, Lease, Patch, State, StoreError};
 
 /// Proves until the server stops.
@@ -25,15 +28,20 @@ pub(super) async fn run(state: &AppState) {
 
 /// Drives one job after the other.
 async fn lane(state: &AppState) {
-    let mut changes = state.store.changes();
+    let (mut changes, mut backoff) = (state.store.changes(), Backoff::default());
     while !state.is_stopping() {
         changes.mark_unchanged();
-        match claim(state).await {
+        let found = claim(state).await;
+        if found.is_ok() {
+            backoff.over();
+        }
+        match found {
             Ok(Some((job, lease))) => drive(state, job, &lease).await,
             Ok(None) => idle(state, &mut changes).await,
             Err(error) => {
-                tracing::warn!(%error, "cannot claim a prediction");
-                state.pause(super::OUTAGE).await;
+                quiet::warn("cannot claim a prediction", &error);
+                state.store.make_room().await;
+                state.pause(backoff.next()).await;
             }
         }
     }
@@ -44,6 +52,11 @@ async fn claim(state: &AppState) -> Result<Option<(Job, Lease)>, StoreError> {
     let lease_ms = ms(state.config.lease);
     if let Some(found) = state.store.claim(&[State::Locking, State::Proving], None, lease_ms).await? {
         return Ok(Some(found));
+    }
+    // what would be proven could not be kept
+    if state.disk_shortage().is_some() {
+        quiet::warn("no new prediction is begun", &"the disk is almost full");
+        return Ok(None);
     }
     let paused = state.breaker().await?.is_some();
     state.store.claim(&[State::Queued], paused.then_some(false), lease_ms).await
@@ -69,12 +82,14 @@ async fn drive(state: &AppState, mut job: Job, lease: &Lease) {
         match step {
             // the settler takes over, or it is over
             Ok(next) if !matches!(next.state, State::Queued | State::Locking | State::Proving) => {
-                if let Err(error) = state.store.release(lease, 0, false).await {
-                    tracing::warn!(job = job.id, %error, "cannot release a lease");
-                }
-                return;
+                state.outages.over(&job.id);
+                state.forget_proof(&job.id);
+                return let_go(state, lease).await;
             }
-            Ok(next) => job = next,
+            Ok(next) => {
+                state.outages.over(&job.id);
+                job = next;
+            }
             Err(StepError::Engine(EngineError::Cancelled)) => return stopped(state, &job, lease).await,
             Err(error) => return setback(state, &job, lease, error).await,
         }
@@ -84,9 +99,10 @@ async fn drive(state: &AppState, mut job: Job, lease: &Lease) {
     }
 }
 
-async fn let_go(state: &AppState, lease: &Lease) {
+pub(super) async fn let_go(state: &AppState, lease: &Lease) {
+    // a lease that cannot be released runs out by itself
     if let Err(error) = state.store.release(lease, 0, false).await {
-        tracing::warn!(%error, "cannot release a lease");
+        quiet::warn("cannot release a lease", &error);
     }
 }
 
@@ -198,8 +214,17 @@ async fn halves(
     let wrap_turn = turn(state, &state.wrap_turn, cancel).await?;
     drop(inner_turn);
     let flag = cancel.clone();
-    let ((proof, _), outer) = half(move || Ok((wrap(&flag, report.as_ref())?, wrap_turn))).await?;
+    let told = report.clone();
+    let ((proof, _), outer) = half(move || Ok((wrap(&flag, told.as_ref())?, wrap_turn))).await?;
+    report(Progress { phase: "done", fraction: 1.0 });
     Metrics::count(&state.metrics.proofs);
+    tracing::info!(
+        job = job.id,
+        inner_ms = inner.as_millis() as u64,
+        wrap_ms = outer.as_millis() as u64,
+        bytes = proof.proof.len(),
+        "a proof is made"
+    );
     state.metrics.proof_ms.fetch_add(u64::try_from((inner + outer).as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     Ok(proof)
 }
@@ -210,6 +235,9 @@ async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepEr
         && let Some(over) = escrow::reconcile(state, job, chain_job).await?.over
     {
         return Ok(over);
+    }
+    if let Some(proof) = finished(state, job).await? {
+        return keep(state, job, lease, proof).await;
     }
     let (sender, mut progress) = mpsc::unbounded_channel::<Progress>();
     let cancel = Cancel::new();
@@ -230,7 +258,38 @@ async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepEr
         (done, ()) = async { tokio::join!(halves(state, job, &cancel, reporter(sender)), notes) } => done?,
         () = watch_cancel(state, job, &cancel) => return Err(StepError::Panicked), // it never ends
     };
+    if let Ok(mut all) = state.finished.lock() {
+        all.insert(job.id.clone(), proof.clone());
+    }
     keep(state, job, lease, proof).await
+}
+
+/// The job's proof, if an earlier attempt made it and could not record it: it is in memory, or on disk and noted there.
+async fn finished(state: &AppState, job: &Job) -> Result<Option<ProofBundle>, StepError> {
+    if let Some(proof) = state.finished.lock().ok().and_then(|all| all.get(&job.id).cloned()) {
+        return Ok(Some(proof));
+    }
+    let Some(context) = job.context else { return Ok(None) };
+    let (blobs, engine, model, id) = (state.blobs.clone(), state.engine.clone(), job.model, job.id.clone());
+    let mut claim = Claim {
+        context,
+        input_commitments: job.input_commitments.clone(),
+        output_cells: job.output_cells.clone(),
+        clamps: job.clamps,
+        proof: Default::default(),
+    };
+    let found = tokio::task::spawn_blocking(move || {
+        claim.proof = blobs.get(blobs.noted(&id)?).ok().flatten()?.into();
+        // a note proves nothing: the proof must be this job's
+        engine.verify(model, &claim).ok().map(|()| claim)
+    });
+    let found = found.await.map_err(|_| StepError::Panicked)?;
+    Ok(found.map(|claim| ProofBundle {
+        proof: claim.proof.to_vec(),
+        output_cells: claim.output_cells,
+        clamps: claim.clamps,
+        input_commitments: claim.input_commitments,
+    }))
 }
 
 struct StopOnDrop(Cancel);
@@ -244,11 +303,21 @@ impl Drop for StopOnDrop {
 async fn keep(state: &AppState, job: &Job, lease: &Lease, proof: ProofBundle) -> Result<Job, StepError> {
     if proof.output_cells != job.output_cells || proof.clamps != job.clamps || proof.input_commitments != job.input_commitments {
         let proven: B256 = keccak256(proof.output_cells.iter().flat_map(|c| c.to_be_bytes()).collect::<Vec<u8>>());
+        state.forget_proof(&job.id); // the next attempt makes another one
         return Err(StepError::Diverged { proven });
     }
-    let blobs = state.blobs.clone();
-    let hash = tokio::task::spawn_blocking(move || blobs.put(&proof.proof)).await.map_err(|_| StepError::Panicked)??;
+    let (blobs, id) = (state.blobs.clone(), job.id.clone());
+    let put = tokio::task::spawn_blocking(move || {
+        let hash = blobs.put(&proof.proof)?;
+        blobs.note(&id, hash)?;
+        Ok::<_, BlobError>(hash)
+    });
+    let hash = put.await.map_err(|_| StepError::Panicked)??;
     let next = if job.chain_job.is_some() { State::SettlementPending } else { State::Proven };
     let patch = Patch { proof_hash: Some(hash), event: Some(json!({ "proof_hash": hash })), ..Patch::default() };
-    Ok(state.store.transition(&job.id, Some(lease), &[State::Proving], next, patch).await?)
+    let moved = state.store.transition(&job.id, Some(lease), &[State::Proving], next, patch).await;
+    if matches!(moved, Ok(_) | Err(StoreError::WrongState { .. })) {
+        state.forget_proof(&job.id);
+    }
+    Ok(moved?)
 }

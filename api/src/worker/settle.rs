@@ -3,12 +3,15 @@
 use alloy::primitives::B256;
 
 use super::escrow::{ensure_locked, funding, market, reconcile, transact};
+use super::prove::let_go;
 use super::{StepError, idle, ms, setback, with_lease};
 use crate::AppState;
 use crate::blobs::BlobError;
 use crate::chain::ChainError;
 use crate::chain::abi::{Inference, InferenceMarket};
 use crate::engine::output_bytes;
+use crate::outage::Backoff;
+use crate::quiet;
 use crate::store::{Job, Lease, Patch, Purpose, State};
 
 /// Settles until the server stops.
@@ -16,22 +19,25 @@ pub(super) async fn run(state: &AppState) {
     if state.market.is_none() {
         return;
     }
-    let mut changes = state.store.changes();
+    let (mut changes, mut backoff) = (state.store.changes(), Backoff::default());
     while !state.is_stopping() {
         changes.mark_unchanged();
-        match state.store.claim(&[State::SettlementPending], Some(true), ms(state.config.lease)).await {
+        let found = state.store.claim(&[State::SettlementPending], Some(true), ms(state.config.lease)).await;
+        if found.is_ok() {
+            backoff.over();
+        }
+        match found {
             Ok(Some((job, lease))) => match with_lease(state, &lease, settle(state, &job, &lease)).await {
                 Ok(_) => {
-                    if let Err(error) = state.store.release(&lease, 0, false).await {
-                        tracing::warn!(%error, "cannot release a lease");
-                    }
+                    state.outages.over(&job.id);
+                    let_go(state, &lease).await;
                 }
                 Err(error) => setback(state, &job, &lease, error).await,
             },
             Ok(None) => idle(state, &mut changes).await,
             Err(error) => {
-                tracing::warn!(%error, "cannot claim a prediction");
-                state.pause(super::OUTAGE).await;
+                quiet::warn("cannot claim a prediction to settle", &error);
+                state.pause(backoff.next()).await;
             }
         }
     }

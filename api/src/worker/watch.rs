@@ -14,23 +14,27 @@ use crate::chain::Market;
 use crate::chain::abi::InferenceMarket::{self, State as ChainState};
 use crate::chain::abi::settled;
 use crate::metrics::Metrics;
+use crate::outage::Backoff;
+use crate::quiet;
 use crate::store::{Job, Patch, State, StoreError, now_ms};
 
 /// Most blocks per request for logs; public nodes refuse more than a few thousand.
 const BLOCKS_MAX: u64 = 2000;
 /// How often every live job is compared with the chain, events or not.
 const SWEEP: Duration = Duration::from_secs(30);
-/// A job this young is compared at every poll: it may have been funded before it was stored, so that its event has passed.
-const YOUNG_MS: i64 = 60_000;
+/// Most orders whose time to be paid for is over that are looked at in one poll.
+const LAPSED_MAX: u32 = 100;
 
 /// Watches until the server stops.
 pub(super) async fn run(state: &AppState) {
     let Some(market) = state.market.clone() else { return };
-    let mut swept: Option<Instant> = None;
+    let (mut swept, mut backoff) = (None::<Instant>, Backoff::default());
     while !state.is_stopping() {
         let all = swept.is_none_or(|at| at.elapsed() > SWEEP);
-        match poll(state, &market, all).await {
+        match poll(state, &market, all, swept.is_none()).await {
             Ok(()) => {
+                backoff.over();
+                state.metrics.seen_ms.store(u64::try_from(now_ms()).unwrap_or_default(), Ordering::Relaxed);
                 if all {
                     swept = Some(Instant::now());
                 }
@@ -38,19 +42,25 @@ pub(super) async fn run(state: &AppState) {
             }
             Err(error) => {
                 Metrics::count(&state.metrics.chain_errors);
-                tracing::warn!(%error, "the chain watcher cannot go on for now");
-                state.pause(super::OUTAGE).await;
+                quiet::warn("the chain watcher cannot go on for now", &error);
+                state.pause(backoff.next()).await;
             }
         }
     }
 }
 
-/// Reads the new blocks, then compares live jobs with the market's records: all, or the young ones.
-async fn poll(state: &AppState, market: &Market, all: bool) -> Result<(), StepError> {
+/// Reads the new blocks, then compares jobs with the market's records: those whose money may be there and has no event
+/// yet, or all that are under way. An order without money costs nothing here until its time is over; `first`: it may
+/// have been funded while no server was there to write that down.
+async fn poll(state: &AppState, market: &Market, all: bool, first: bool) -> Result<(), StepError> {
     let head = market.rpc.block_number().await?;
     let Some(safe) = (head + 1).checked_sub(market.config.confirmations.max(1)) else { return Ok(()) };
     let name = format!("market {:?}", market.config.market);
     let mut from = state.store.cursor(&name).await?.map_or(market.config.from_block, |block| block + 1);
+    if from > safe + 1 {
+        // the chain is shorter than what was read of it: what comes now are other blocks
+        state.store.set_cursor(&name, safe).await?;
+    }
     while from <= safe && !state.is_stopping() {
         let to = safe.min(from + BLOCKS_MAX - 1);
         for log in market.rpc.logs(&market.filter(from, to)).await? {
@@ -60,12 +70,18 @@ async fn poll(state: &AppState, market: &Market, all: bool) -> Result<(), StepEr
         state.metrics.block.store(to, Ordering::Relaxed);
         from = to + 1;
     }
-    for job in state.store.live_escrows().await? {
-        let young = now_ms().saturating_sub(job.created_ms) < YOUNG_MS;
-        if let Some(chain_job) = job.chain_job
-            && (all || (young && job.state == State::AwaitingPayment))
-        {
+    let jobs = if first { state.store.live_escrows().await? } else { state.store.funded_escrows(all).await? };
+    for job in jobs {
+        if let Some(chain_job) = job.chain_job {
             spare(compare(state, market, &job, chain_job, safe).await)?;
+        }
+    }
+    if state.store.next_lapse().await?.is_some() {
+        let now = market.rpc.now().await?;
+        for job in state.store.lapsed(now, LAPSED_MAX).await? {
+            if let Some(chain_job) = job.chain_job {
+                spare(compare(state, market, &job, chain_job, safe).await)?;
+            }
         }
     }
     Ok(())
@@ -138,11 +154,15 @@ async fn compare(state: &AppState, market: &Market, job: &Job, chain_job: B256, 
                 Err(e) => Err(e.into()),
             }
         }
-        ChainState::Funded | ChainState::Locked => match market.funding(chain_job, Some(safe)).await {
-            Ok(funding) => funded(state, job, funding).await,
-            Err(crate::chain::ChainError::NoEvent { .. }) => Ok(()), // not deep enough yet
-            Err(e) => Err(e.into()),
-        },
+        ChainState::Funded | ChainState::Locked => {
+            state.store.mark_funded(&job.id).await?;
+            let funding = market.funding(chain_job, Some(safe)).await;
+            match funding {
+                Ok(funding) => funded(state, job, funding).await,
+                Err(crate::chain::ChainError::NoEvent { .. }) => Ok(()), // not deep enough yet
+                Err(e) => Err(e.into()),
+            }
+        }
         _ => Ok(()),
     }
 }

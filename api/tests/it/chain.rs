@@ -8,6 +8,7 @@ use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
 use assay_api::chain::abi::{BatchJob, Erc20, Inference, KeyRegistry};
 use assay_api::chain::deploy::TEST_TOKEN;
 use assay_api::chain::{Market, OrderError, Wanted, account, check_order, context_of_batch};
+use assay_api::config::{Card, Terms};
 use assay_api::engine::{Engine, InputOpening, input_digest, output_bytes};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
@@ -247,6 +248,25 @@ async fn a_prover_without_coins_takes_no_orders() {
     let poor = alloy::signers::local::PrivateKeySigner::random();
     let error = account::deposit(&w.rpc, &poor, w.at.market, Address::ZERO, U256::from(1)).await.unwrap_err();
     assert!(matches!(error, assay_api::chain::ChainError::InsufficientFunds { .. }), "{error}");
+}
+
+/// The list says what a model costs, and its quotes are on the same terms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_has_terms_of_its_own() {
+    let w = world!(false);
+    let mut config = w.config();
+    let own = Terms { price: 77, collateral: 3, prove_secs: 500, ..w.terms };
+    config.chain.as_mut().unwrap().model_terms.insert(w.model.id, own);
+    let card = Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()] };
+    config.cards.insert(w.model.id, card);
+    let state = assay_api::AppState::open(config, w.engine.clone()).await.unwrap();
+    let listed = get(&state, "/v1/models").await.json()["data"][0].clone();
+    assert_eq!((&listed["description"], &listed["labels"]), (&json!("two numbers"), &json!(["sum", "maximum"])));
+    let terms = &listed["terms"];
+    assert_eq!((&terms["price"], &terms["collateral"], &terms["prove_secs"]), (&json!("77"), &json!("3"), &json!(500)));
+    assert_eq!(terms["market"], json!(w.at.market));
+    let escrow = w.escrow(&state).await;
+    assert_eq!((escrow.quote.price, escrow.quote.collateral, escrow.order.prove_secs), (77, 3, 500));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

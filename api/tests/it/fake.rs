@@ -173,6 +173,21 @@ impl Answer {
     }
 }
 
+/// Every answer that a test gets is among those that the description names.
+#[track_caller]
+fn assert_described(method: &str, path: &str, status: u16) {
+    let path = path.split('?').next().unwrap();
+    let fits = |template: &str| {
+        let (have, want): (Vec<_>, Vec<_>) = (path.split('/').collect(), template.split('/').collect());
+        have.len() == want.len() && have.iter().zip(&want).all(|(a, b)| a == b || b.starts_with('{'))
+    };
+    let paths = assay_api::description()["paths"].as_object().unwrap();
+    let route = paths.iter().find(|(template, _)| fits(template)).and_then(|(_, methods)| methods.get(method.to_lowercase()));
+    if let Some(route) = route {
+        assert!(route["responses"][status.to_string()].is_object(), "{method} {path} answers {status}, which is not described");
+    }
+}
+
 /// Sends a request to the router.
 pub async fn send(state: &AppState, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
@@ -181,6 +196,7 @@ pub async fn send(state: &AppState, method: &str, path: &str, headers: &[(&str, 
     }
     let response = app(state.clone()).oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
+    assert_described(method, path, status.as_u16());
     Answer { status, headers, bytes: to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec() }
 }
 

@@ -25,7 +25,8 @@ macro_rules! server {
 async fn health_and_metrics() {
     server!(state);
     assert_eq!(get(&state, "/livez").await.json(), json!({ "status": "ok" }));
-    assert_eq!(get(&state, "/readyz").await.json(), json!({ "status": "ok", "models": 3, "block": null }));
+    let ready = get(&state, "/readyz").await.json();
+    assert_eq!((&ready["status"], &ready["models"], &ready["queued"], &ready["block"]), (&json!("ok"), &json!(3), &json!(0), &Value::Null));
     post(&state, "/v1/predictions", &[], &request()).await;
     get(&state, "/nowhere").await;
     let metrics = get(&state, "/metrics").await.text();
@@ -48,6 +49,7 @@ async fn openapi_names_every_route() {
         ("/v1/models", "get"),
         ("/v1/models/{id}", "get"),
         ("/v1/quotes", "post"),
+        ("/v1/commitments", "post"),
         ("/v1/predictions", "post"),
         ("/v1/predictions", "get"),
         ("/v1/predictions/{id}", "get"),
@@ -61,6 +63,15 @@ async fn openapi_names_every_route() {
     ] {
         assert!(description["paths"][path][method].is_object(), "{method} {path} is not described");
     }
+    assert_eq!(description["servers"][0]["url"], "/");
+    assert_eq!(description["components"]["securitySchemes"]["operator"]["scheme"], "bearer");
+    assert!(description["paths"]["/v1/predictions"]["get"]["security"][0]["operator"].is_array());
+    assert!(description["paths"]["/v1/predictions"]["post"]["responses"]["429"]["headers"]["Retry-After"].is_object());
+    let schemas = &description["components"]["schemas"];
+    for (name, pattern) in [("Hash", "{64}"), ("Account", "{40}"), ("Amount", "[0-9]"), ("Hex", "{2}"), ("Point", "{128}")] {
+        assert!(schemas[name]["pattern"].as_str().unwrap().contains(pattern), "{name}: {}", schemas[name]);
+    }
+    assert_eq!(schemas["Order"]["properties"]["buyer"]["$ref"], "#/components/schemas/Account");
     // every reference resolves
     fn refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
@@ -88,9 +99,12 @@ async fn models_are_listed_in_pages() {
     assert_eq!(first["data"][0]["id"], json!(model_id(1)));
     assert_eq!(first["data"][0]["development"], true);
     let second = get(&state, &format!("/v1/models?limit=2&cursor={}", first["next"].as_str().unwrap())).await.json();
-    assert_eq!(second["data"], json!([state.models[2]]));
+    assert_eq!((second["data"][0]["id"].clone(), second["data"].as_array().unwrap().len()), (json!(model_id(3)), 1));
     assert_eq!(second["next"], Value::Null);
-    assert_eq!(get(&state, &format!("/v1/models/{}", model_id(2))).await.json(), json!(state.models[1]));
+    let one = get(&state, &format!("/v1/models/{}", model_id(2))).await.json();
+    assert_eq!(serde_json::from_value::<assay_api::engine::ModelInfo>(one.clone()).unwrap(), state.models[1]);
+    assert_eq!((&one["free"], &one["terms"], &one["labels"]), (&json!(true), &Value::Null, &json!([])));
+    assert_eq!(one["inputs"][0]["range"], json!([-100.0, 100.0]));
 
     get(&state, &format!("/v1/models/{}", model_id(9))).await.is_problem(404, "unknown-model");
     get(&state, "/v1/models/seven").await.is_problem(400, "invalid-parameter");
@@ -154,6 +168,52 @@ async fn bad_requests_are_problems() {
         post(&state, url, &[(name, value)], &request()).await.is_problem(400, "invalid-header");
     }
     assert_eq!(state.store.counts().await.unwrap(), [], "no bad request left a job");
+}
+
+/// A list is not an object, wherever it stands, and no error names a type of this program.
+#[tokio::test]
+async fn lists_are_no_objects() {
+    server!(state);
+    let list = json!([model_id(1), [1.0, 2.0, 3.0, -1.5]]);
+    post(&state, "/v1/predictions", &[], &list).await.is_problem(422, "invalid-body");
+    post(&state, "/v1/quotes", &[], &json!([model_id(1), null, null])).await.is_problem(422, "invalid-body");
+    let mut inside = request();
+    inside["escrow"] = json!([[], [], "0x00"]);
+    post(&state, "/v1/predictions", &[], &inside).await.is_problem(422, "invalid-body");
+    inside["escrow"] = json!({ "order": [], "quote": {}, "signature": "0x" });
+    post(&state, "/v1/predictions", &[], &inside).await.is_problem(422, "invalid-body");
+    for body in [
+        json!({ "model": 3, "input": [1] }),
+        json!({ "model": model_id(1), "input": [1], "allow_clamping": "yes" }),
+        json!({ "model": model_id(1), "input": {"x": "y"} }),
+        json!("text"),
+        json!({ "model": model_id(1), "input": [1], "escrow": { "order": { "prove_secs": -1 } } }),
+    ] {
+        let answer = post(&state, "/v1/predictions", &[], &body).await;
+        answer.is_problem(422, "invalid-body");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        for name in ["struct", "enum", "u32", "f32", "u64", "bool", "PredictionRequest", "Inputs", "target type"] {
+            assert!(!detail.split(|c: char| !c.is_alphanumeric()).any(|word| word == name), "{name}: {detail}");
+        }
+    }
+    // what a browser's form or another program calls JSON
+    let typed = [("content-type", "application/vnd.assay+json; charset=utf-8")];
+    assert_eq!(send(&state, "POST", "/v1/predictions", &typed, request().to_string()).await.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn a_public_input_is_committed_to() {
+    server!(state);
+    let input = InputOpening { data: vec![1.0, 2.0, 3.0, -1.5], blinding: vec![] };
+    let commitments = Fake::new().execute(model_id(1), &input).unwrap().input_commitments;
+    let answer = post(&state, "/v1/commitments", &[], &request()).await.json();
+    assert_eq!(answer["input_commitments"], json!(commitments));
+    assert_eq!(answer["input_commitment"], json!(assay_api::engine::input_digest(&commitments)));
+    let made = post(&state, "/v1/predictions", &[], &request()).await.json();
+    assert_eq!(made["input_commitments"], answer["input_commitments"]);
+    let named = json!({ "model": model_id(1), "input": { "x": [1000.0, 2.0, 3.0, -1.5] } });
+    post(&state, "/v1/commitments", &[], &named).await.is_problem(422, "input-outside-range");
+    post(&state, "/v1/commitments", &[], &json!({ "model": model_id(9), "input": [] })).await.is_problem(404, "unknown-model");
 }
 
 #[tokio::test]

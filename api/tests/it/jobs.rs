@@ -15,26 +15,26 @@ use tokio::task::JoinHandle;
 
 use crate::fake::{Fake, eventually, free, get, model_id, post, send};
 
-async fn start(dir: &Path, engine: Arc<Fake>) -> (AppState, JoinHandle<()>) {
+pub async fn start(dir: &Path, engine: Arc<Fake>) -> (AppState, JoinHandle<()>) {
     let state = free(dir, engine).await;
     let workers = tokio::spawn(run_workers(state.clone()));
     (state, workers)
 }
 
-async fn stop(state: AppState, workers: JoinHandle<()>) {
+pub async fn stop(state: AppState, workers: JoinHandle<()>) {
     state.stopping.send_replace(true);
     workers.await.unwrap();
 }
 
-fn request() -> Value {
+pub fn request() -> Value {
     json!({ "model": model_id(1), "input": [1.0, 2.0, 3.0, -1.5] })
 }
 
-async fn submit(state: &AppState, headers: &[(&str, &str)]) -> String {
+pub async fn submit(state: &AppState, headers: &[(&str, &str)]) -> String {
     post(state, "/v1/predictions", headers, &request()).await.json()["id"].as_str().unwrap().to_owned()
 }
 
-async fn until(state: &AppState, id: &str, wanted: State) {
+pub async fn until(state: &AppState, id: &str, wanted: State) {
     eventually(&format!("{id} is {wanted}"), async || state.store.job(id).await.unwrap().state == wanted).await;
 }
 
@@ -60,6 +60,8 @@ async fn a_prediction_is_proven_and_its_proof_verifies() {
     let done = post(&state, "/v1/predictions", &[("prefer", "respond-async, wait=20")], &request()).await;
     assert_eq!(done.status, StatusCode::CREATED);
     assert_eq!(done.headers["preference-applied"], "wait=20");
+    let waited = post(&state, "/v1/predictions", &[("prefer", "wait")], &request()).await;
+    assert_eq!((waited.status, &waited.headers["preference-applied"]), (StatusCode::CREATED, &"wait=60".parse().unwrap()));
     let done = done.json();
     assert_eq!((&done["state"], &done["terminal"]), (&json!("proven"), &json!(true)));
     assert_eq!(done["output"], json!([4.5, 3.0]));
@@ -72,7 +74,7 @@ async fn a_prediction_is_proven_and_its_proof_verifies() {
     assert_eq!(post(&state, "/v1/verify", &[], &claim).await.json()["valid"], true);
     post(&state, &format!("/v1/predictions/{id}/cancel"), &[], &json!({})).await.is_problem(409, "not-cancellable");
     let metrics = get(&state, "/metrics").await.text();
-    assert!(metrics.contains("assay_proofs_total 1\n") && metrics.contains("assay_jobs{state=\"proven\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("assay_proofs_total 2\n") && metrics.contains("assay_jobs{state=\"proven\"} 2\n"), "{metrics}");
     stop(state, workers).await;
 }
 
@@ -90,7 +92,11 @@ async fn the_stream_tells_everything_once_and_resumes() {
     assert_eq!(events(&state, &id, None).await, live, "a later reader sees the same");
     let resumed = events(&state, &id, Some(&live[1].0)).await;
     assert_eq!(resumed, live[2..]);
-    assert_eq!(events(&state, &id, Some(&live.last().unwrap().0)).await, []);
+    let fractions: Vec<f64> = live.iter().filter_map(|e| e.2["data"]["fraction"].as_f64()).collect();
+    assert!(fractions.is_sorted() && fractions.last() == Some(&1.0), "{fractions:?}");
+    let seen = [("last-event-id", live.last().unwrap().0.as_str())];
+    let answer = send(&state, "GET", &format!("/v1/predictions/{id}/events"), &seen, Body::empty()).await;
+    assert_eq!((answer.status, answer.bytes.len()), (StatusCode::NO_CONTENT, 0), "a browser is told not to come back");
     let answer = send(&state, "GET", &format!("/v1/predictions/{id}/events"), &[("last-event-id", "x")], Body::empty()).await;
     answer.is_problem(400, "invalid-header");
     stop(state, workers).await;
@@ -220,14 +226,15 @@ async fn one_server_per_data_folder() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proof_waits_for_a_disk_that_can_take_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let (state, workers) = start(dir.path(), Fake::new()).await;
+    let (dir, engine) = (tempfile::tempdir().unwrap(), Fake::new());
+    let (state, workers) = start(dir.path(), engine.clone()).await;
     std::fs::remove_dir(dir.path().join("proofs")).unwrap(); // stands for a full disk: every write fails
     let id = submit(&state, &[]).await;
     eventually("a retry", async || state.store.events(&id, 0, 100).await.unwrap().iter().any(|e| e.kind == "retry")).await;
     assert_eq!(state.store.job(&id).await.unwrap().attempts, 0, "an outage is not the job's fault");
     std::fs::create_dir(dir.path().join("proofs")).unwrap();
     until(&state, &id, State::Proven).await;
+    assert_eq!(engine.proofs.load(SeqCst), 1, "a finished proof is kept until the disk takes it");
     stop(state, workers).await;
 }
 
@@ -263,4 +270,48 @@ async fn serve_answers_and_ends() {
     assert!(matches!(problem, assay_api::client::ClientError::Problem(p) if p.code == "no-such-prediction"));
     end.send(()).unwrap();
     server.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_running_server_is_the_server() {
+    let (dir, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (state, workers) = start(dir.path(), Fake::new()).await;
+    let id = submit(&state, &[]).await;
+    until(&state, &id, State::Proven).await;
+    let copy = copies.path().join("copy");
+    let made = assay_api::backup(dir.path(), &copy).await.unwrap();
+    assert_eq!(made.proofs, 1);
+    assert!(assay_api::backup(dir.path(), &copy).await.is_err(), "nothing is written over");
+    assert!(assay_api::backup(copies.path(), &copies.path().join("other")).await.is_err(), "there is no database");
+    let later = submit(&state, &[]).await;
+    stop(state, workers).await;
+    let (state, workers) = start(&copy, Fake::new()).await;
+    assert_eq!(get(&state, &format!("/v1/predictions/{id}/proof")).await.status, StatusCode::OK);
+    get(&state, &format!("/v1/predictions/{later}")).await.is_problem(404, "no-such-prediction");
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_over_long_ago_is_forgotten() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), Fake::new());
+    let (state, workers) = start(dir.path(), engine.clone()).await;
+    let over = submit(&state, &[]).await;
+    until(&state, &over, State::Proven).await;
+    engine.step_ms.store(1000, SeqCst);
+    let running = submit(&state, &[]).await;
+    until(&state, &running, State::Proving).await;
+    stop(state.clone(), workers).await;
+    let files = || std::fs::read_dir(dir.path().join("proofs")).unwrap().count();
+    assert_eq!((state.store.purge(0, 10).await.unwrap(), files()), ((0, vec![]), 1), "nothing is that old");
+    drop(state);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut config = assay_api::config::ServeConfig::free(dir.path());
+    config.keep = Some(Duration::ZERO);
+    config.drain = Duration::from_millis(100);
+    let state = AppState::open(config, engine).await.unwrap();
+    let workers = tokio::spawn(run_workers(state.clone()));
+    eventually("it is forgotten", async || state.store.job(&over).await.is_err() && files() == 0).await;
+    assert_eq!(state.store.events(&over, 0, 10).await.unwrap(), []);
+    assert!(state.store.job(&running).await.is_ok(), "what is not over is kept");
+    stop(state, workers).await;
 }

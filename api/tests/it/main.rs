@@ -2,6 +2,7 @@
 
 mod chain;
 mod clamping;
+mod disk;
 mod fake;
 mod http;
 mod jobs;
@@ -10,5 +11,8 @@ mod late;
 mod market;
 mod native;
 mod pipeline;
+mod ready;
 mod recover;
+mod slow;
 mod store;
+mod unfunded;

@@ -19,6 +19,7 @@ fn new(n: u64, paid: bool) -> NewJob {
         clamps: 6,
         escrow: paid.then(|| ("{}".to_owned(), model_id(1000 + n))),
         context: None,
+        unfunded: None,
         cancel_after_ms: None,
         request_hash: keccak256(n.to_be_bytes()),
         idempotency_key: None,
@@ -214,4 +215,18 @@ async fn failures_in_a_row_are_counted_from_the_newest() {
     let (failures, latest) = store.failures_in_a_row().await.unwrap();
     assert_eq!(failures, 2, "a cancellation says nothing about this server");
     assert!(latest > 0);
+}
+
+#[tokio::test]
+async fn the_log_gives_its_room_back() {
+    let (dir, store) = open().await;
+    let id = store.create(&new(1, false), State::Queued).await.unwrap().job.id;
+    for _ in 0..50 {
+        store.note(&id, "filler", &json!("x".repeat(10_000))).await.unwrap();
+    }
+    let log = || std::fs::metadata(dir.path().join("jobs.sqlite-wal")).unwrap().len();
+    assert!(log() > 500_000);
+    store.make_room().await;
+    assert_eq!(log(), 0);
+    assert_eq!(store.events(&id, 0, 100).await.unwrap().len(), 51, "nothing is lost");
 }

@@ -106,7 +106,10 @@ pub struct AttestArgs {
   assay serve --models models/ --free
   assay serve --models model.assay --rpc http://127.0.0.1:8545 --market 0x… --price 1000000000000000
 
-Each package has its MODEL.pk and MODEL.key beside it. Jobs survive a kill: start the server again on the same data
+Each package has its MODEL.pk and MODEL.key beside it, and MODEL.card.json if it has a description, labels or terms of its own:
+  {\"description\": \"…\", \"labels\": [\"cat\", \"dog\"], \"price\": \"1000000000000000\", \"collateral\": \"0\", \"prove_secs\": 600}
+
+Jobs survive a kill: start the server again on the same data
 folder. The HTTP interface: docs/api.md, or /openapi.json of the running server.")]
 pub struct ServeArgs {
     /// Packages, or folders with packages
@@ -133,7 +136,7 @@ pub struct ServeArgs {
     /// Key of the account that owns the models, proves and settles
     #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
     pub private_key: Option<String>,
-    /// Price of an inference, in the token's smallest unit
+    /// Price of an inference, in the token's smallest unit, of models whose card names none
     #[arg(long, value_name = "AMOUNT", default_value_t = 1_000_000_000_000_000)]
     pub price: u128,
     /// Collateral put up per job
@@ -165,9 +168,57 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TOKEN", env = "ASSAY_OPERATOR_TOKEN", hide_env_values = true)]
     pub operator_token: Option<String>,
     #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
     pub wrap: WrapArg,
     #[command(flatten)]
     pub srs: SrsArg,
+}
+
+/// How much the service takes and keeps.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    /// Most predictions that wait for the prover, paid for or free
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub queue_max: u32,
+    /// Most orders that wait for their money; they take no place in the queue
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub unfunded_max: u32,
+    /// The same of one client, by its address
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub unfunded_per_client: u32,
+    /// All requests come through a proxy, which names the client at the end of X-Forwarded-For
+    #[arg(long)]
+    pub behind_proxy: bool,
+    /// Most HTTP connections at a time; fewer where the system allows few open files
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub connections_max: u32,
+    /// Not ready while the chain's newest block is older than this [default: however old it is]
+    #[arg(long, value_name = "SECS")]
+    pub block_age_max_secs: Option<u64>,
+    /// Days after its end for which a prediction is kept, with its events and proof [default: for ever]
+    #[arg(long, value_name = "DAYS")]
+    pub keep_days: Option<u32>,
+    /// Free space of the data folder's disk below which nothing new is taken
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    pub disk_min_mib: u64,
+}
+
+/// `assay backup`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  assay backup --data assay-data -o backups/monday
+  assay serve --data backups/monday …          # a restored service
+
+The server may be running. The copy holds its jobs as they are at one moment, and all proofs. Never run a copy and its
+original at the same time with the same account: both would lock and settle the same jobs.")]
+pub struct BackupArgs {
+    /// The service's data folder
+    #[arg(long, value_name = "DIR", default_value = "assay-data")]
+    pub data: PathBuf,
+    /// The folder to write, which must not be there or be empty
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
 }
 
 /// `assay revoke`.
@@ -190,6 +241,33 @@ pub struct RevokeArgs {
     pub market: Address,
 }
 
+/// `assay commit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  assay commit --key model.key --input input.json -o commitment.json
+
+Commits to an input as `assay request` does, for buyers who speak HTTP themselves (docs/api.md). The answer has the fields
+of a prediction's request (input, blinding) and of a quote's (input_commitment). The blinding opens the commitment: keep it
+to yourself and the service, and never use it twice.")]
+pub struct CommitArgs {
+    /// The buyer's key of the model
+    #[arg(long, value_name = "KEY")]
+    pub key: PathBuf,
+    /// The input, as for `assay compile --calibrate`
+    #[arg(long, value_name = "INPUT")]
+    pub input: PathBuf,
+    /// The file to write, for nobody else to read; `-` is stdout
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+    /// Commit to the input without blinding
+    #[arg(long)]
+    pub public_input: bool,
+    #[command(flatten)]
+    pub clamping: ClampingArg,
+    #[command(flatten)]
+    pub srs: SrsArg,
+}
+
 /// `assay request`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -198,8 +276,9 @@ pub struct RevokeArgs {
   assay request --service http://127.0.0.1:8080 --key model.key --input input.json --free
 
 The key is recomputed, the input committed to with fresh blinding, the quote checked against the chain (never against the
-service), the escrow funded, and the proof that comes back verified here. If the service fails, the contract gives the
-money back; the job's id is printed before anything is paid.")]
+service), the escrow funded, and the proof that comes back verified here. The order is kept before anything is paid: if this
+command or the service fails, `assay jobs` says where the money is, `assay resume` goes on, and `assay cancel` or, after the
+job's expiry, `assay refund` takes it back.")]
 pub struct RequestArgs {
     /// The service
     #[arg(long, value_name = "URL")]
@@ -210,7 +289,7 @@ pub struct RequestArgs {
     /// The input, as for `assay compile --calibrate`
     #[arg(long, value_name = "INPUT")]
     pub input: PathBuf,
-    /// Where to keep the proof file
+    /// Where to keep the proof file; `-` is stdout
     #[arg(short, long, value_name = "PROOF")]
     pub output: Option<PathBuf>,
     /// The model's id on chain [default: the service's model with this key]

@@ -1,8 +1,10 @@
 //! The command line.
 
 mod market;
+mod money;
 
-pub use market::{AttestArgs, DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
+pub use market::{AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
+pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 
 use alloy::primitives::B256;
 use assay_prover::wrap::System;
@@ -69,8 +71,29 @@ pub enum Command {
     Attest(AttestArgs),
     /// Serve proofs over HTTP
     Serve(ServeArgs),
+    /// Copy a service's data folder, also while it runs
+    Backup(BackupArgs),
+    /// Commit to an input, to buy an inference over HTTP with a program of one's own
+    Commit(CommitArgs),
     /// Buy a proven inference: quote, escrow, proof, check
     Request(RequestArgs),
+    /// List the orders that were made here with where their money is, or a service's predictions
+    Jobs(JobsArgs),
+    /// Go on with an order: pay, wait for the proof, check it
+    Resume(ResumeArgs),
+    /// Take back the money of a job that nobody has locked
+    #[command(after_help = "\
+The money becomes the account's credit in the market; `assay withdraw`, or --withdraw here, takes it out. A job that a prover
+has locked is refunded after its expiry: `assay refund`.")]
+    Cancel(JobArgs),
+    /// Take back the money of an expired job; as the seller of a settled one, return the payment
+    Refund(JobArgs),
+    /// Show an account's coins, its credit in the market, and what its orders hold in escrow
+    Balance(BalanceArgs),
+    /// Pay into the account's credit in the market
+    Deposit(DepositArgs),
+    /// Take credit out of the market
+    Withdraw(WithdrawArgs),
     /// Take back an order that was signed for somebody else to fund
     Revoke(RevokeArgs),
     /// Run the whole market on this machine and show what holds and what fails
@@ -159,7 +182,7 @@ pub struct CompileArgs {
     /// Representative inputs
     #[arg(long, value_name = "INPUTS")]
     pub calibrate: PathBuf,
-    /// The package to write [default: MODEL.assay]
+    /// The package to write; `-` is stdout [default: MODEL.assay]
     #[arg(short, long, value_name = "MODEL.assay")]
     pub output: Option<PathBuf>,
     /// A name for people [default: the file's]
@@ -282,7 +305,7 @@ pub struct ProveArgs {
     /// The input, as for `assay compile --calibrate`; for a batch, several samples or several times
     #[arg(long, value_name = "INPUT", required = true)]
     pub input: Vec<PathBuf>,
-    /// The proof file to write
+    /// The proof file to write; `-` is stdout
     #[arg(short, long, value_name = "PROOF")]
     pub output: PathBuf,
     /// Make the inner proof only: no key, quicker, but not zero-knowledge
@@ -313,15 +336,20 @@ pub struct ProveArgs {
 #[command(after_help = "Examples:
   assay verify proof.json --model model.key
   assay verify proof.json --model model.key --context 0x… --input input.json
+  assay verify --prediction http://127.0.0.1:8080/v1/predictions/5b0f… --model model.key
+  assay verify proof.bin --prediction prediction.json --model model.key    # both as a service gave them
 
 Exit code 0: the proof holds. 1: it does not. Of the key nothing is believed that follows from the model's description and
 the SRS: it is recomputed, and kept in the cache folder for the next time. The SRS is the one that --srs names. What the
 proof says is printed, so look at it: a valid proof of another output, in another context or of another model is a valid
 proof. --context, --input and --model-commitment demand theirs.")]
 pub struct VerifyArgs {
-    /// The proof file
-    #[arg(value_name = "PROOF")]
-    pub proof: PathBuf,
+    /// The proof file; with --prediction FILE the proof's bytes
+    #[arg(value_name = "PROOF", required_unless_present = "prediction")]
+    pub proof: Option<PathBuf>,
+    /// Verify what a service answered: a prediction's address, with its proof fetched from there, or a file with the answer
+    #[arg(long, value_name = "URL|FILE")]
+    pub prediction: Option<String>,
     /// The buyer's key, or the package
     #[arg(long, value_name = "MODEL.assay|KEY")]
     pub model: PathBuf,
@@ -363,7 +391,7 @@ pub enum SrsCommand {
         /// Log of the number of powers
         #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..=20))]
         log: u32,
-        /// The file to write
+        /// The file to write; `-` is stdout
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },

@@ -5,6 +5,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
 use assay_circuits::model::Architecture;
+use assay_circuits::plonk;
 use assay_circuits::shape::{Shape, ShapeError};
 use assay_compiler::{Calibration, CompileError, Options, Phase, check as check_onnx, compile as compile_onnx};
 use assay_prover::package::{Metadata, Package, hex};
@@ -91,7 +92,7 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     let srs = files::srs(ui, args.srs.srs.as_deref(), log_chunk)?;
     let metadata = Metadata { name: args.name.unwrap_or_else(|| stem(&args.model)), layer_names: compiled.layer_names };
     let package = ui.phase("commit", |_| Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs))?;
-    ui.phase("write", |_| package.write(&output))?;
+    let bytes = ui.phase("write", |_| files::save(ui, &output, |path| Ok(package.write(path)?)))?;
     if !compiled.report.accuracy_met {
         ui.warn("the accuracy that was asked for is not reached (see the report)");
     }
@@ -99,7 +100,12 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     let [weights, tables, input, witness] = shape.chunk_counts();
     let mut report = compiled.report;
     report.cost = report.cost.with_chunks(log_chunk, (weights + tables + input + witness) as u64);
-    let bytes = files::size(&output);
+    // a shape whose circuit would be too large has no wrap
+    if let Ok(circuit) =
+        ui.phase("count rows", |_| plonk::Circuit::new(shape, &package.model.srs.id).map_err(|e| Failure::new(Exit::Input, e)))
+    {
+        report.cost = report.cost.with_rows(circuit.log_rows);
+    }
     let held_back = checked.as_ref().map(|accuracy| format!("\nheld-back samples\n{accuracy}")).unwrap_or_default();
     let text = format!(
         "{}{held_back}\nchunks of 2^{log_chunk} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel commitment      {}\n\

@@ -51,6 +51,9 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
         ui.warn(format!("more than 2^{MAX_LOG_CHUNKS} chunks: contracts take no such keys, so these are for use off chain"));
     }
     let pk = args.output.unwrap_or_else(|| batch::proving_key(&args.model, batch, wrap));
+    if files::is_stdout(&pk) {
+        return Err(Failure::message(Exit::Usage, "two files are written, and stdout is one: name the proving key's with -o"));
+    }
     let key_file = files::beside(&pk, "key");
     if pk == key_file {
         return Err(Failure::message(

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod inspect;
 pub mod keys;
+pub mod money;
 pub mod operators;
 pub mod prove;
 pub mod request;

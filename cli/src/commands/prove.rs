@@ -11,6 +11,8 @@ use crate::proof_file::{self, Kind, ProofFile};
 use crate::trust::{self, Checked};
 use crate::ui::Ui;
 use alloy::primitives::Bytes;
+use assay_api::Prediction;
+use assay_api::client::Client;
 use assay_api::engine::Outputs;
 use assay_api::engine::native::{clamped, context_scalar};
 use assay_circuits::batch::Batch;
@@ -148,7 +150,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
             ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes())
         }
     };
-    let bytes = file.write(&args.output)?;
+    let bytes = file.write(ui, &args.output)?;
     let blinding: Vec<String> = opening.blinding.iter().map(|b| hex(&encode::fr_word(b))).collect();
     let text = format!(
         "{}\nproof  {} bytes, {:.2} s\nwrote {}",
@@ -226,11 +228,57 @@ impl Verifier {
     }
 }
 
-/// Verifies a proof file.
-pub fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
+/// What a service answered, as a proof file. Nothing of it is believed: model and key are the user's.
+async fn answered(args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Outcome<ProofFile> {
+    let (ModelFile::Key(key) | ModelFile::Package(_, Some(key))) = model else {
+        return Err(Failure::message(Exit::Input, "a service's prediction is verified with the buyer's key: pass MODEL.key"));
+    };
+    let (prediction, proof) = if prediction.starts_with("http://") || prediction.starts_with("https://") {
+        let (base, id) = prediction
+            .trim_end_matches('/')
+            .rsplit_once("/v1/predictions/")
+            .ok_or_else(|| Failure::message(Exit::Usage, "the address of a prediction is SERVICE/v1/predictions/ID"))?;
+        let client = Client::new(base)?;
+        let prediction = client.prediction(id).await?;
+        let proof = match &args.proof {
+            Some(path) => read(path)?,
+            None => client.proof(&prediction).await?,
+        };
+        (prediction, proof)
+    } else {
+        let text = read(Path::new(prediction))?;
+        let parsed: Prediction = serde_json::from_slice(&text)
+            .map_err(|e| Failure::message(Exit::Input, format!("{prediction} is no prediction as a service answers it: {e}")))?;
+        let path = args.proof.as_ref().ok_or_else(|| {
+            let text = format!("pass the proof's bytes too: GET {}", parsed.proof_url.as_deref().unwrap_or("/v1/predictions/ID/proof"));
+            Failure::message(Exit::Usage, text)
+        })?;
+        (parsed, read(path)?)
+    };
+    let missing = |what: &str| Failure::message(Exit::Failed, format!("the prediction is {} and has no {what}", prediction.state));
+    let cells = prediction.output_cells.clone().ok_or_else(|| missing("output"))?;
+    let context = prediction.context.ok_or_else(|| missing("context"))?;
+    let (commitments, output) = (prediction.input_commitments.clone(), (cells, prediction.clamps));
+    let file = ProofFile::of_bytes(&key.model, Some(&key.wrap), context, commitments, output, proof);
+    if file.output_data.first() == prediction.output.as_ref() {
+        return Ok(file);
+    }
+    Err(Failure::message(Exit::Failed, "the proof does not hold: the prediction's output is not what its cells say"))
+}
+
+fn read(path: &Path) -> Outcome<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))
+}
+
+/// Verifies a proof file, or what a service answered.
+pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let wanted = args.context.as_deref().map(|text| proof_file::context(Some(text))).transpose()?;
     let model = files::model(ui, &args.model)?;
-    let file = ProofFile::read(&args.proof)?;
+    let file = match (&args.prediction, &args.proof) {
+        (Some(prediction), _) => answered(&args, prediction, &model).await?,
+        (None, Some(proof)) => ProofFile::read(proof)?,
+        (None, None) => return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction")),
+    };
     let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));
     let batch = batch.context("the proof does not hold")?;
     let verifier = Verifier::new(ui, args.srs.srs.as_deref(), file.kind, batch, model).map_err(|e| files::name(&args.model, e))?;

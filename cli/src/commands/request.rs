@@ -1,18 +1,20 @@
 //! `assay request`: the buyer's side. Nothing that the service says is believed.
 
-use super::chain;
-use crate::args::RequestArgs;
+use super::{chain, money};
+use crate::args::{CommitArgs, RequestArgs, ResumeArgs};
 use crate::batch::BatchError;
 use crate::clamp;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
+use crate::orders::{self, Saved};
 use crate::proof_file::ProofFile;
-use crate::ui::Ui;
+use crate::trust::Checked;
+use crate::ui::{Ui, say};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::{Rpc, Wanted, account, check_order, context};
-use assay_api::client::Client;
+use assay_api::client::{Client, ClientError};
 use assay_api::engine::{Inputs, input_digest};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
@@ -20,6 +22,7 @@ use assay_api::{Prediction, PredictionRequest};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
 use assay_compiler::read_input;
+use assay_prover::output::Readers;
 use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
 use assay_prover::seller::InputOpening;
@@ -117,24 +120,126 @@ impl Buyer {
         Ok(escrow)
     }
 
-    /// What the market paid for a job, if it did, and the context of its proof.
-    async fn settled(&self, job: B256) -> Outcome<B256> {
-        let record = account::job(&self.rpc, self.market, job).await?;
-        if record.state != InferenceMarket::State::Settled {
-            return Err(Failure::message(Exit::Failed, format!("the market's job is {:?}, not settled", record.state)));
-        }
-        Ok(context(self.rpc.chain_id().await?, self.market, job, record.prover))
+    /// Takes an order down before anything is paid for it.
+    async fn save(&self, ui: &Ui, args: &RequestArgs, request: &PredictionRequest, opened: &Opened) -> Outcome<Saved> {
+        let escrow = request.escrow.clone().ok_or_else(|| Failure::message(Exit::Failed, "there is no order"))?;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let saved = Saved {
+            version: Saved::VERSION,
+            job: escrow.order.job_id(&account::domain(&self.rpc, self.market).await?),
+            created: now.as_secs(),
+            service: args.service.clone(),
+            rpc: args.rpc.clone().unwrap_or_default(),
+            chain_id: self.rpc.chain_id().await?,
+            market: self.market,
+            escrow,
+            request: Some(request.clone()),
+            idempotency_key: format!("{:x}", B256::random()),
+            prediction: None,
+            commitments: opened.commitments.clone(),
+            key: std::path::absolute(&args.key)?,
+            output: args.output.as_ref().filter(|path| !files::is_stdout(path)).map(std::path::absolute).transpose()?,
+        };
+        saved.save(ui)?;
+        Ok(saved)
     }
+}
+
+/// Sends a saved order to its service. The same key makes it the same prediction, however often it is sent.
+async fn post(ui: &Ui, client: &Client, saved: &mut Saved) -> Outcome<Prediction> {
+    let Some(request) = &saved.request else {
+        return Err(Failure::message(Exit::Failed, "the order's input is not kept any more: its proof was here already"));
+    };
+    let prediction = ui.phase_async("post", client.predict(request, Some(&saved.idempotency_key), None)).await?;
+    saved.prediction = Some(prediction.id.clone());
+    saved.save(ui)?;
+    clamp::report(ui, &prediction.clamped);
+    Ok(prediction)
+}
+
+/// Whether a service refuses an order only since it is not paid for.
+fn must_pay_first(failure: &Failure) -> bool {
+    matches!(failure.error.downcast_ref::<ClientError>(), Some(ClientError::Problem(problem)) if problem.code == "too-many-unfunded")
+}
+
+/// Pays for a saved order. From here on every failure says where the money is.
+async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, saved: &Saved) -> Outcome<u64> {
+    ui.set_aftermath(Some(orders::perhaps(saved)));
+    let (_, receipt) = ui.phase_async("fund", account::fund(rpc, account, saved.market, &saved.escrow)).await?;
+    Ok(receipt.gas_used)
+}
+
+/// Waits for a saved order's proof and verifies it against what the buyer knows.
+async fn collect(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved) -> Outcome<(Prediction, ProofFile)> {
+    let Some(id) = saved.prediction.clone() else {
+        return Err(Failure::message(Exit::Failed, "the service does not know the order"));
+    };
+    let done = follow(ui, client, &id).await?;
+    if done.state != State::Settled {
+        let why = done.error_detail.clone().unwrap_or_default();
+        return Err(Failure::message(Exit::Failed, format!("the prediction ended as {} {why}", done.state)));
+    }
+    let rpc = Rpc::new(&saved.rpc)?;
+    let record = account::job(&rpc, saved.market, saved.job).await?;
+    if record.state != InferenceMarket::State::Settled {
+        return Err(Failure::message(Exit::Failed, format!("the market's job is {:?}, not settled", record.state)));
+    }
+    let context = context(rpc.chain_id().await?, saved.market, saved.job, record.prover);
+    let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
+    let file = ui.phase("verify", |_| check(key, &done, proof, &saved.commitments, context))?;
+    Ok((done, file))
+}
+
+/// Says of whatever failed where the order's money is.
+async fn with_money<T>(ui: &Ui, saved: &Saved, result: Outcome<T>) -> Outcome<T> {
+    if result.is_err() {
+        ui.set_aftermath(Some(money::money_of(saved).await));
+    }
+    result
+}
+
+/// Writes the proof, forgets the input, and prints.
+fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, done: &Prediction, file: &ProofFile, more: serde_json::Value) -> Outcome {
+    if let Some(path) = output {
+        file.write(ui, path)?;
+    }
+    let mut object = json!({
+        "output_data": file.output_data, "output": file.output, "prediction": done.id, "state": done.state, "transactions": done.transactions,
+        "proof_bytes": file.proof.len(), "context": file.context, "file": output, "verified": true, "development": key.is_development(),
+        "clamped": done.clamped, "clamps": file.clamps,
+    });
+    if let (Some(fields), serde_json::Value::Object(more)) = (object.as_object_mut(), more) {
+        fields.extend(more);
+    }
+    ui.finish(object, json!({ "output_data": file.output_data }));
+    Ok(())
 }
 
 /// Follows a prediction to its end, with its events on stderr.
 async fn follow(ui: &Ui, client: &Client, id: &str) -> Outcome<Prediction> {
     let work = client.follow(id, |event| {
         if event.kind != "progress" && !ui.json {
-            eprintln!("  {} {}", event.kind, event.data);
+            say(format_args!("  {} {}", event.kind, event.data));
         }
     });
     ui.phase_async("follow", work).await
+}
+
+/// Commits to an input for somebody who asks a service on their own.
+pub fn commit(ui: &Ui, args: CommitArgs) -> Outcome {
+    let key = files::key(ui, &args.key)?;
+    files::warn_key(ui, &key);
+    let opened = open_input(ui, &key, &args.input, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
+    let digest = input_digest(&opened.commitments);
+    let object = json!({
+        "model_commitment": B256::from(key.model.commitment()), "key_hash": B256::from(key.wrap.hash(&key.model)), "input": opened.data,
+        "blinding": opened.blinding, "input_commitments": opened.commitments, "input_commitment": digest, "outside": opened.outside,
+    });
+    files::write(ui, &args.output, Readers::Owner, format!("{object}\n").as_bytes())?;
+    if !files::is_stdout(&args.output) {
+        ui.finish(object, format!("input commitment {digest}\nwrote {}", args.output.display()));
+    }
+    Ok(())
 }
 
 /// Buys (or asks for) one proven inference.
@@ -149,54 +254,118 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let free_context = B256::random();
     let mut request = PredictionRequest {
         model,
-        input: Inputs::List(opened.data),
-        blinding: opened.blinding,
+        input: Inputs::List(opened.data.clone()),
+        blinding: opened.blinding.clone(),
         allow_clamping: args.clamping.allow_clamping,
         escrow: None,
         context: buyer.is_none().then_some(free_context),
     };
-    if let Some(buyer) = &buyer {
-        let order = buyer.order(&args, &client, &key, model, input_digest(&opened.commitments));
-        request.escrow = Some(ui.phase_async("quote", order).await?);
-    }
-    let idempotency = format!("{:x}", B256::random());
-    let prediction = ui.phase_async("post", client.predict(&request, Some(&idempotency), None)).await?;
-    clamp::report(ui, &prediction.clamped);
-    let mut gas = None;
-    let job = match (&buyer, &request.escrow) {
-        (Some(buyer), Some(escrow)) => {
-            let job = escrow.order.job_id(&account::domain(&buyer.rpc, buyer.market).await?);
-            eprintln!("job {job}, prediction {}", prediction.id);
-            let (_, receipt) = ui.phase_async("fund", account::fund(&buyer.rpc, &buyer.account, buyer.market, escrow)).await?;
-            gas = Some(receipt.gas_used);
-            Some(job)
+    let Some(buyer) = buyer else {
+        let key_of_request = format!("{:x}", B256::random());
+        let prediction = ui.phase_async("post", client.predict(&request, Some(&key_of_request), None)).await?;
+        clamp::report(ui, &prediction.clamped);
+        let done = follow(ui, &client, &prediction.id).await?;
+        if done.state != State::Proven {
+            let why = done.error_detail.clone().unwrap_or_default();
+            return Err(Failure::message(Exit::Failed, format!("the prediction ended as {} {why}", done.state)));
         }
-        _ => None,
+        let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
+        let file = ui.phase("verify", |_| check(&key, &done, proof, &opened.commitments, free_context))?;
+        let more =
+            json!({ "job": null, "price": null, "fund_gas": null, "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside });
+        return finish(ui, &key, args.output.as_deref(), &done, &file, more);
     };
-    let done = follow(ui, &client, &prediction.id).await?;
-    if !matches!(done.state, State::Settled | State::Proven) {
-        let why = done.error_detail.clone().unwrap_or_default();
-        let back = if job.is_some() { "; the contract gives the money back after the job's expiry" } else { "" };
-        return Err(Failure::message(Exit::Failed, format!("the prediction ended as {} {why}{back}", done.state)));
-    }
-    let context = match (&buyer, job) {
-        (Some(buyer), Some(job)) => buyer.settled(job).await?,
-        _ => free_context,
+    let order = buyer.order(&args, &client, &key, model, input_digest(&opened.commitments));
+    request.escrow = Some(ui.phase_async("quote", order).await?);
+    let mut saved = buyer.save(ui, &args, &request, &opened).await?;
+    ui.set_aftermath(Some(format!("nothing was paid: {} are in your account", saved.price())));
+    // a service that takes no more orders without money takes this one once it is paid for
+    let posted = match post(ui, &client, &mut saved).await {
+        Err(failure) if must_pay_first(&failure) => None,
+        other => Some(other?),
     };
-    let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
-    let file = ui.phase("verify", |_| check(&key, &done, proof, &opened.commitments, context))?;
-    if let Some(path) = &args.output {
-        file.write(path)?;
+    let prediction = posted.map_or("after the payment".to_owned(), |prediction| prediction.id);
+    say(format_args!("job {}, prediction {prediction}, kept in {}", saved.job, saved.path().display()));
+    let gas = pay(ui, &buyer.rpc, &buyer.account, &saved).await;
+    let gas = with_money(ui, &saved, gas).await?;
+    if saved.prediction.is_none() {
+        let posted = post(ui, &client, &mut saved).await;
+        with_money(ui, &saved, posted).await?;
     }
-    let price = request.escrow.as_ref().map(|e| U256::from(e.quote.price).to_string());
-    ui.finish(
-        json!({
-            "output_data": file.output_data, "output": file.output, "prediction": done.id, "job": job, "state": done.state, "price": price,
-            "fund_gas": gas, "transactions": done.transactions, "proof_bytes": file.proof.len(), "context": context, "file": args.output,
-            "verified": true, "wrap_recomputed": opened.wrap_recomputed, "development": key.is_development(), "outside": opened.outside, "clamped": done.clamped,
-            "clamps": file.clamps,
-        }),
-        format!("{}", json!({ "output_data": file.output_data })),
-    );
-    Ok(())
+    let collected = collect(ui, &client, &key, &mut saved).await;
+    let (done, file) = with_money(ui, &saved, collected).await?;
+    let more = json!({
+        "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas,
+        "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside,
+    });
+    over(ui, &key, args.output.as_deref(), saved, &done, &file, more)
+}
+
+/// The end of a paid order: the proof is written, and the input need not be kept any longer.
+fn over(
+    ui: &Ui,
+    key: &BuyerKey,
+    output: Option<&Path>,
+    mut saved: Saved,
+    done: &Prediction,
+    file: &ProofFile,
+    more: serde_json::Value,
+) -> Outcome {
+    finish(ui, key, output, done, file, more)?;
+    ui.set_aftermath(None);
+    saved.request = None;
+    saved.save(ui)
+}
+
+/// Goes on with a saved order.
+pub async fn resume(ui: &Ui, args: ResumeArgs) -> Outcome {
+    let saved = orders::find(ui, &args.job)?;
+    let mut saved = saved.ok_or_else(|| Failure::message(Exit::Input, format!("no order that was made here begins with {}", args.job)))?;
+    if let Some(service) = args.service {
+        saved.service = service;
+    }
+    if let Some(path) = args.key {
+        saved.key = std::path::absolute(path)?;
+    }
+    let output = args.output.or_else(|| saved.output.clone());
+    let resumed = resume_order(ui, args.srs.srs.as_deref(), args.private_key.as_deref(), &mut saved).await;
+    let (key, done, file, gas) = with_money(ui, &saved, resumed).await?;
+    let more =
+        json!({ "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas, "wrap_recomputed": true });
+    over(ui, &key, output.as_deref(), saved, &done, &file, more)
+}
+
+/// Does what is left to do for an order, by the market's record of it.
+async fn resume_order(
+    ui: &Ui,
+    srs: Option<&Path>,
+    private_key: Option<&str>,
+    saved: &mut Saved,
+) -> Outcome<(BuyerKey, Prediction, ProofFile, Option<u64>)> {
+    ui.set_aftermath(Some(orders::perhaps(saved)));
+    let (record, now) = money::record(saved).await?;
+    use InferenceMarket::State as Market;
+    let unpaid = match record.state {
+        Market::None if now > saved.escrow.quote.valid_until => {
+            return Err(Failure::message(Exit::Failed, "the quote has lapsed: ask again with `assay request`"));
+        }
+        Market::None => true,
+        Market::Funded | Market::Locked | Market::Settled => false,
+        _ => return Err(Failure::message(Exit::Failed, "the order is over, and nothing is left to go on with")),
+    };
+    let key = Checked::new(ui, files::key(ui, &saved.key)?, srs).map_err(|e| files::name(&saved.key, e))?.key;
+    files::warn_key(ui, &key);
+    let client = Client::new(&saved.service)?;
+    // a settled order that the service knows need not be sent again
+    if record.state != Market::Settled || saved.prediction.is_none() {
+        post(ui, &client, saved).await?;
+    }
+    let mut gas = None;
+    if unpaid {
+        let account = private_key
+            .ok_or_else(|| Failure::message(Exit::Usage, "the order is not paid for: pass --private-key, or set ASSAY_PRIVATE_KEY"))?;
+        gas = Some(pay(ui, &Rpc::new(&saved.rpc)?, &chain::signer(account)?, saved).await?);
+    }
+    let (done, file) = collect(ui, &client, &key, saved).await?;
+    Ok((key, done, file, gas))
 }

@@ -1,8 +1,9 @@
 //! `assay serve`.
 
 use super::{chain, prove};
-use crate::args::ServeArgs;
+use crate::args::{BackupArgs, ServeArgs};
 use crate::batch::{self, BatchError};
+use crate::card;
 use crate::device;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
@@ -11,14 +12,16 @@ use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
 use assay_api::chain::Rpc;
 use assay_api::chain::abi::InferenceMarket;
-use assay_api::config::{ChainConfig, ServeConfig, Terms};
+use assay_api::config::{Card, ChainConfig, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
 use assay_circuits::batch::Batch;
 use assay_prover::seller::Seller;
 use serde_json::json;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The packages among files and folders, sorted.
 fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
@@ -36,6 +39,18 @@ fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
     found.sort();
     found.dedup();
     if found.is_empty() { Err(Failure::message(Exit::Input, "there is no package (MODEL.assay) in the folders given")) } else { Ok(found) }
+}
+
+/// The terms of models whose card names no others.
+fn default_terms(args: &ServeArgs) -> Terms {
+    Terms {
+        token: args.token.unwrap_or_default(),
+        price: args.price,
+        collateral: args.collateral,
+        prove_secs: args.prove_secs,
+        expire_secs: args.expire_secs,
+        ..Terms::default()
+    }
 }
 
 /// Where models are listed, and by whom.
@@ -67,14 +82,7 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
         Some(registry) => registry,
         None => rpc.call(market, &InferenceMarket::modelsCall {}).await?,
     };
-    let terms = Terms {
-        token: args.token.unwrap_or_default(),
-        price: args.price,
-        collateral: args.collateral,
-        prove_secs: args.prove_secs,
-        expire_secs: args.expire_secs,
-        ..Terms::default()
-    };
+    let terms = default_terms(args);
     let listing = Listing { rpc, registry, owner: account.address() };
     let mut config = ChainConfig::new(url, market, registry, account, terms);
     config.confirmations = args.confirmations;
@@ -86,6 +94,9 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
 /// A model that is served.
 struct Added {
     id: B256,
+    card: Card,
+    /// Terms of its own.
+    terms: Option<Terms>,
     /// Whether its wrap's key was derived.
     recomputed: bool,
 }
@@ -117,8 +128,19 @@ async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, 
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
     let proving = prove::proving_key(ui, &pk, &key, &srs)?;
     let seller = ui.phase("prepare", |_| Seller::new(package, device::on_device(srs)))?.with_wrap_key(proving);
-    let id = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id;
-    Ok(Added { id, recomputed })
+    let info = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?;
+    let outputs = info.outputs.iter().filter_map(|output| output.len()).sum();
+    let (card, terms) = card::read(path, outputs, &default_terms(args))?;
+    if let (Some(margin), Some(terms)) = (args.lock_margin_secs, &terms)
+        && margin >= terms.prove_secs
+    {
+        let text = format!(
+            "--lock-margin-secs {margin} leaves no time to lock anything: it must be less than the card's prove_secs {}",
+            terms.prove_secs
+        );
+        return Err(files::name(path, Failure::message(Exit::Usage, text)));
+    }
+    Ok(Added { id: info.id, card, terms, recomputed })
 }
 
 /// Serves until a signal.
@@ -128,17 +150,33 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     }
     let chain = chain_config(&args).await?;
     let (mut engine, mut derived) = (NativeEngine::new(), Vec::new());
+    let (mut cards, mut own_terms) = (HashMap::new(), HashMap::new());
     for path in packages(&args.models)? {
-        let Added { id, recomputed } = add(ui, &args, &mut engine, &path, chain.as_ref().map(|(_, listing)| listing)).await?;
+        let Added { id, card, terms, recomputed } = add(ui, &args, &mut engine, &path, chain.as_ref().map(|(_, listing)| listing)).await?;
         let key = if recomputed { "" } else { ", under a Groth16 key that is its maker's word" };
         ui.line(format!("{} as {id}{key}", path.display()));
         derived.push(recomputed);
+        cards.insert(id, card);
+        own_terms.extend(terms.map(|terms| (id, terms)));
     }
     let mut config = ServeConfig::free(&args.data);
     config.bind = args.bind;
     config.free = args.free;
     config.jobs_max = args.jobs_max;
     config.chain = chain.map(|(config, _)| config);
+    if let Some(chain) = &mut config.chain {
+        chain.model_terms = own_terms;
+    }
+    config.cards = cards;
+    let limits = &args.limits;
+    config.queue_max = limits.queue_max;
+    config.unfunded_max = limits.unfunded_max;
+    config.unfunded_per_client = limits.unfunded_per_client;
+    config.behind_proxy = limits.behind_proxy;
+    config.http.connections_max = limits.connections_max;
+    config.block_age_max = limits.block_age_max_secs.map(Duration::from_secs);
+    config.keep = limits.keep_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600));
+    config.disk_bytes_min = limits.disk_min_mib << 20;
     config.operator_token = args.operator_token;
     let served = engine.models();
     let models = served.iter().zip(derived);
@@ -146,11 +184,19 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     let ready = |address: std::net::SocketAddr| {
         if ui.json {
             // a server's one object comes when it is ready, since scripts wait for that
-            println!("{}", json!({ "url": format!("http://{address}"), "models": models }));
+            ui.print(json!({ "url": format!("http://{address}"), "models": models }));
         } else {
-            println!("listening on http://{address}");
+            ui.print(format_args!("listening on http://{address}"));
         }
     };
     assay_api::serve(config, Arc::new(engine), assay_api::signalled(), ready).await?;
+    Ok(())
+}
+
+/// Copies a data folder.
+pub async fn backup(ui: &Ui, args: BackupArgs) -> Outcome {
+    let made = ui.phase_async("copy", assay_api::backup(&args.data, &args.output)).await?;
+    let text = format!("{}: {} bytes of jobs, {} proofs", args.output.display(), made.database_bytes, made.proofs);
+    ui.finish(json!({ "folder": args.output, "database_bytes": made.database_bytes, "proofs": made.proofs }), text);
     Ok(())
 }

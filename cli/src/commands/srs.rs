@@ -30,21 +30,22 @@ pub fn srs(ui: &Ui, command: SrsCommand) -> Outcome {
             if srs.development {
                 files::warn_development(ui);
             }
-            show(ui, &srs, &file, "consecutive powers of one tau")
+            show(ui, &srs, (&file, files::size(&file)), "consecutive powers of one tau")
         }
     }
 }
 
 fn write(ui: &Ui, srs: &Srs, output: &Path) -> Outcome {
-    ui.phase("write", |_| file::save(srs, output)).map_err(|e: Failure| match e.error.downcast_ref::<SrsError>() {
+    let written = ui.phase("write", |_| files::save(ui, output, |path| Ok(file::save(srs, path)?)));
+    let bytes = written.map_err(|e: Failure| match e.error.downcast_ref::<SrsError>() {
         Some(_) => files::name(output, e),
         None => e,
     })?;
-    show(ui, srs, output, "written")
+    show(ui, srs, (output, bytes), "written")
 }
 
-fn show(ui: &Ui, srs: &Srs, path: &Path, what: &str) -> Outcome {
-    let (id, log, bytes) = (hex(&srs.id()), srs.max_log(), files::size(path));
+fn show(ui: &Ui, srs: &Srs, (path, bytes): (&Path, u64), what: &str) -> Outcome {
+    let (id, log) = (hex(&srs.id()), srs.max_log());
     let insecure = if srs.development { "\ninsecure: a development SRS, for tests only" } else { "" };
     let text = format!(
         "{}: {what}, {bytes} bytes\nid     {id}\npowers {} (chunks of up to 2^{log} cells){insecure}",

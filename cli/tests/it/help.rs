@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 30] = [
     "",
     "compile",
     "inspect",
@@ -21,7 +21,16 @@ const COMMANDS: [&str; 21] = [
     "publish",
     "attest",
     "serve",
+    "backup",
+    "commit",
     "request",
+    "jobs",
+    "resume",
+    "cancel",
+    "refund",
+    "balance",
+    "deposit",
+    "withdraw",
     "revoke",
     "demo",
     "completions",

@@ -7,5 +7,7 @@ mod demo;
 mod forged;
 mod help;
 mod kill;
+mod money;
+mod outputs;
 mod round_trip;
 mod tool;

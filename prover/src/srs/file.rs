@@ -2,6 +2,7 @@
 //! the G1 points as `x ‖ y` words, and the Keccak-256 of all that. Points are uncompressed, so loading takes no square roots.
 
 use super::{HeaderField, MAX_LOG, Srs, SrsError};
+use crate::output::{self, Readers};
 use crate::pcs::encode::{Reader, g1_bytes, g2_bytes, keccak};
 use ark_bn254::G2Affine;
 use ark_ec::AffineRepr;
@@ -17,7 +18,7 @@ const VERSION: u32 = 1;
 const HEADER: usize = 8 + 4 + 4 + 8;
 const OVERHEAD: u64 = HEADER as u64 + 128 + 32;
 
-/// Writes the file, through a temporary one beside it, so that a full disk or a crash leaves no half file under the name.
+/// Writes the file: whole or not at all, see [`output::whole`].
 ///
 /// # Errors
 /// [`SrsError::Io`].
@@ -31,18 +32,7 @@ pub fn save(srs: &Srs, path: &Path) -> Result<(), SrsError> {
     bytes.extend(srs.g1.iter().flat_map(g1_bytes));
     let hash = keccak(&[&bytes]);
     bytes.extend_from_slice(&hash);
-    let temporary = path.with_extension(format!("partial-{}", std::process::id()));
-    let written = (|| {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // the first error is the one to report
-        let _ = fs::remove_file(&temporary);
-    }
-    Ok(written?)
+    Ok(output::whole(path, Readers::Default, |file| file.write_all(&bytes))?)
 }
 
 /// Reads and checks a file: length, hash, every point canonical and on the curve, generators, `[τ]_1` against `[τ]_2`, the mark against `τ`.

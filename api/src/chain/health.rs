@@ -1,0 +1,30 @@
+//! What a server asks of its market before it says that it is ready.
+
+use alloy::eips::BlockId;
+use alloy::providers::Provider;
+
+use super::abi::InferenceMarket;
+use super::{ChainError, Market};
+
+/// The newest block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its number.
+    pub number: u64,
+    /// Its time, unix seconds.
+    pub time: u64,
+}
+
+impl Market {
+    /// The newest block, if the market is still there as it was. Nothing is remembered: a market can vanish with its chain.
+    pub async fn head(&self) -> Result<Head, ChainError> {
+        let address = self.config.market;
+        let verifier = self.rpc.call(address, &InferenceMarket::verifierCall {}).await?;
+        if verifier != self.facts().await?.verifier {
+            return Err(ChainError::Unexpected { what: "the market", address });
+        }
+        let block = self.rpc.provider().get_block(BlockId::latest()).await?;
+        let header = block.ok_or(ChainError::Unexpected { what: "the newest block", address })?.header;
+        Ok(Head { number: header.number, time: header.timestamp })
+    }
+}

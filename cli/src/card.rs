@@ -1,0 +1,87 @@
+//! A model's card: what its seller says of it, and on which terms it is sold. `MODEL.card.json`, beside the package.
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::files;
+use alloy::primitives::Address;
+use assay_api::config::{Card, Terms};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
+
+/// The file. What it leaves out is the service's.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    description: Option<String>,
+    labels: Vec<String>,
+    price: Option<String>,
+    collateral: Option<String>,
+    token: Option<Address>,
+    prove_secs: Option<u32>,
+    expire_secs: Option<u32>,
+    quote_secs: Option<u64>,
+}
+
+fn amount(text: Option<&String>, name: &str, otherwise: u128) -> Outcome<u128> {
+    let bad = || Failure::message(Exit::Input, format!("{name} is no amount: write digits, in the token's smallest unit, as a string"));
+    text.map_or(Ok(otherwise), |text| text.parse().map_err(|_| bad()))
+}
+
+impl File {
+    fn terms(&self, of: &Terms) -> Outcome<Terms> {
+        let terms = Terms {
+            token: self.token.unwrap_or(of.token),
+            price: amount(self.price.as_ref(), "price", of.price)?,
+            collateral: amount(self.collateral.as_ref(), "collateral", of.collateral)?,
+            prove_secs: self.prove_secs.unwrap_or(of.prove_secs),
+            expire_secs: self.expire_secs.unwrap_or(of.expire_secs),
+            quote_secs: self.quote_secs.unwrap_or(of.quote_secs),
+        };
+        if terms.prove_secs == 0 || terms.prove_secs >= terms.expire_secs {
+            return Err(Failure::message(Exit::Input, "prove_secs must be at least 1 and less than expire_secs"));
+        }
+        Ok(terms)
+    }
+}
+
+/// Reads the card beside a package, if there is one. `outputs`: how many elements the model's outputs have. Returns the
+/// terms, where they are its own.
+pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Option<Terms>)> {
+    let path = files::beside(package, "card.json");
+    let text = match std::fs::read(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Card::default(), None)),
+        other => other.map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?,
+    };
+    // an object first: a list would be taken for the fields in their order
+    let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(&text).and_then(|fields| File::deserialize(Value::Object(fields)));
+    let file = parsed.map_err(|e| Failure::message(Exit::Input, format!("{} is no model card: {e}", path.display())))?;
+    if !file.labels.is_empty() && file.labels.len() != outputs {
+        let text = format!("{} has {} labels, and the model's outputs have {outputs} elements", path.display(), file.labels.len());
+        return Err(Failure::message(Exit::Input, text));
+    }
+    let own = file.terms(terms).map_err(|e| files::name(&path, e))?;
+    Ok((Card { description: file.description, labels: file.labels }, (own != *terms).then_some(own)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards() {
+        let dir = tempfile::tempdir().unwrap();
+        let (package, terms) = (dir.path().join("digits.assay"), Terms::default());
+        assert_eq!(read(&package, 2, &terms).unwrap(), (Card::default(), None));
+        let write = |text: &str| std::fs::write(dir.path().join("digits.card.json"), text).unwrap();
+        write(r#"{"description": "two classes", "labels": ["a", "b"]}"#);
+        let (card, own) = read(&package, 2, &terms).unwrap();
+        assert_eq!((card.description.as_deref(), card.labels.len(), own), (Some("two classes"), 2, None));
+        assert_eq!(read(&package, 3, &terms).unwrap_err().exit, Exit::Input, "labels that are not the output's");
+        write(r#"{"price": "5", "prove_secs": 60}"#);
+        assert_eq!(read(&package, 2, &terms).unwrap().1, Some(Terms { price: 5, prove_secs: 60, ..terms }));
+        for bad in [r#"{"price": 5}"#, r#"{"price": "five"}"#, r#"{"prove_secs": 3600}"#, r#"{"cost": "5"}"#, "[]", ""] {
+            write(bad);
+            assert_eq!(read(&package, 2, &terms).unwrap_err().exit, Exit::Input, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Orders survive whatever fails, every failure says where the money is, and a command brings it back.
+
+use crate::tool::{command, fixture, model, s};
+use alloy::primitives::{Address, B256};
+use alloy::signers::local::PrivateKeySigner;
+use assay_api::chain::abi::InferenceMarket::State;
+use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
+use assay_api::chain::{Rpc, account};
+use assay_api::client::Client;
+use assay_api::terms::Escrow;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// Smallest units that an inference costs.
+const PRICE: u64 = 1_000_000;
+
+/// A server that ends with the test, however that ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // it may be gone already
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Market {
+    chain: DevChain,
+    rpc: Rpc,
+    market: Address,
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Market {
+    /// A chain with the contracts and the model on it.
+    async fn new() -> Option<Self> {
+        let chain = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
+            Err(e @ DevChainError::NotFound) => {
+                println!("SKIPPED: {e}");
+                return None;
+            }
+            other => other.unwrap(),
+        };
+        let seller: PrivateKeySigner = DEV_KEYS[1].parse().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut made = Self { rpc: chain.rpc().unwrap(), chain, market: Address::ZERO, dir: tempfile::tempdir().unwrap(), port };
+        let at = made.json(0, 0, &["deploy", "--allow-development", "--attestor", &seller.address().to_string()]);
+        made.market = at["market"].as_str().unwrap().parse().unwrap();
+        made.json(0, 1, &["publish", s(model())]);
+        Some(made)
+    }
+
+    /// The command as one of the accounts, with a home of its own.
+    fn command(&self, account: usize) -> Command {
+        let mut command = command();
+        command.env("ASSAY_RPC", self.chain.url()).env("ASSAY_PRIVATE_KEY", DEV_KEYS[account]);
+        if !self.market.is_zero() {
+            command.env("ASSAY_MARKET", self.market.to_string());
+        }
+        command.env("ASSAY_HOME", self.dir.path().join("home"));
+        command
+    }
+
+    fn run(&self, code: i32, account: usize, arguments: &[&str]) -> Output {
+        let done = self.command(account).args(arguments).output().unwrap();
+        assert_eq!(done.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        done
+    }
+
+    fn json(&self, code: i32, account: usize, arguments: &[&str]) -> Value {
+        serde_json::from_slice(&self.run(code, account, &[&["--json"], arguments].concat()).stdout).unwrap()
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn serve(&self, more: &[&str]) -> Server {
+        let data = self.dir.path().join("data");
+        let bind = format!("127.0.0.1:{}", self.port);
+        let price = PRICE.to_string();
+        let mut child = self
+            .command(1)
+            .args([
+                "--json",
+                "serve",
+                "--models",
+                s(model()),
+                "--data",
+                s(&data),
+                "--bind",
+                &bind,
+                "--price",
+                &price,
+                "--operator-token",
+                "secret",
+            ])
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("http://"), "the server says {line:?}");
+        Server(child)
+    }
+
+    fn orders(&self) -> Vec<PathBuf> {
+        let folder = std::fs::read_dir(self.dir.path().join("home/orders"));
+        folder
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "json"))
+            .collect()
+    }
+
+    async fn state(&self, job: B256) -> State {
+        account::job(&self.rpc, self.market, job).await.unwrap().state
+    }
+
+    /// Waits until the order that a running command kept is paid for.
+    async fn paid_for(&self, child: &mut Child) -> B256 {
+        loop {
+            let kept = self.orders().first().map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap());
+            match kept {
+                Some(job) if self.state(job).await != State::None => return job,
+                _ => assert!(child.try_wait().unwrap().is_none(), "the command ended before it paid"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Pays for another order like a saved one, and keeps it as `assay request` would.
+    async fn order_like(&self, template: &Value, escrow: Escrow) -> B256 {
+        let buyer: PrivateKeySigner = DEV_KEYS[2].parse().unwrap();
+        let (job, _) = account::fund(&self.rpc, &buyer, self.market, &escrow).await.unwrap();
+        let mut order = template.clone();
+        order["job"] = json!(job);
+        order["escrow"] = json!(escrow);
+        order["prediction"] = Value::Null;
+        std::fs::write(self.dir.path().join(format!("home/orders/{job:x}.json")), order.to_string()).unwrap();
+        job
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_paid_for_is_forgotten() {
+    let Some(m) = Market::new().await else { return };
+    let server = m.serve(&[]);
+    let (key, input, proof) = (model().with_extension("key"), fixture("digit_7.json"), m.dir.path().join("proof.json"));
+    let url = m.url();
+    let buy = ["request", "--service", &url, "--key", s(&key), "--input", s(&input), "--accept-development-key", "-o", s(&proof)];
+    let mut child = m.command(2).args(buy).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let job = m.paid_for(&mut child).await;
+    drop(server); // SIGKILL, with the money in escrow
+    let failed = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(!failed.status.success(), "{said}");
+    let money = said.lines().find(|line| line.starts_with("money: ")).unwrap_or_else(|| panic!("not a word of the money: {said}"));
+    assert!(money.contains(&job.to_string()) && money.contains(&format!("assay resume {job}")), "{money}");
+    let template: Value = serde_json::from_slice(&std::fs::read(&m.orders()[0]).unwrap()).unwrap();
+    let listed = m.json(0, 2, &["jobs"]);
+    assert_eq!(listed["jobs"][0]["job"], json!(job));
+    assert!(["funded", "locked", "settled"].contains(&listed["jobs"][0]["state"].as_str().unwrap()), "{listed}");
+
+    // the service comes back, and the order goes on where it was
+    let server = m.serve(&["--unfunded-per-client", "0"]);
+    let resumed = m.json(0, 2, &["resume", &job.to_string()[..10]]);
+    assert_eq!((&resumed["verified"], &resumed["job"], &resumed["fund_gas"]), (&json!(true), &json!(job), &Value::Null));
+    m.run(0, 2, &["verify", s(&proof), "--model", s(&key)]);
+    assert_eq!(m.state(job).await, State::Settled);
+    assert_eq!(m.json(0, 2, &["resume", &job.to_string()])["output"], resumed["output"], "the proof is fetched again");
+    let served = m.json(0, 1, &["jobs", "--service", &url, "--operator-token", "secret"]);
+    assert_eq!((&served["predictions"][0]["state"], &served["predictions"][0]["job_id"]), (&json!("settled"), &json!(job)));
+    m.run(1, 2, &["refund", &job.to_string()]); // only its seller returns a payment
+    assert_eq!(m.json(0, 1, &["refund", &job.to_string()])["state"], "refunded");
+    assert_eq!(m.json(0, 2, &["balance"])["credit"], PRICE.to_string());
+
+    // where no order without money is taken, it is paid for first
+    assert_eq!(m.json(0, 2, &buy)["state"], "settled");
+
+    // orders that nobody serves any more
+    let quoted: Escrow = serde_json::from_value(template["escrow"].clone()).unwrap();
+    let client = Client::new(&url).unwrap();
+    let again = async || client.quote(quoted.order.model_id, Some(quoted.order.buyer), Some(quoted.order.input_commitment)).await.unwrap();
+    let (first, second) = (again().await, again().await);
+    drop(server);
+    let [first, second] = [m.order_like(&template, first).await, m.order_like(&template, second).await];
+    assert_eq!(m.json(0, 2, &["balance"])["escrowed"], (2 * PRICE).to_string());
+    let cancelled = m.json(0, 2, &["cancel", &first.to_string(), "--withdraw"]);
+    assert_eq!((&cancelled["state"], &cancelled["withdrawn"]), (&json!("cancelled"), &json!(PRICE.to_string())));
+    let early = m.json(1, 2, &["refund", &second.to_string()]);
+    assert!(early["error"].as_str().unwrap().contains("expires in"), "{early}");
+    m.chain.pass_secs(u64::from(quoted.order.expire_secs) + 10).await.unwrap();
+    assert_eq!(m.json(0, 2, &["refund", &second.to_string()])["state"], "expired");
+    let states: Vec<Value> = m.json(0, 2, &["jobs"])["jobs"].as_array().unwrap().iter().map(|row| row["state"].clone()).collect();
+    for state in ["refunded", "cancelled", "expired"] {
+        assert!(states.contains(&json!(state)), "{states:?}");
+    }
+    let over = m.json(1, 2, &["cancel", &second.to_string()]);
+    assert!(over["error"].as_str().unwrap().contains("assay withdraw"), "{over}");
+    assert_eq!(m.json(0, 2, &["withdraw"])["withdrawn"], (2 * PRICE).to_string());
+    assert_eq!(m.json(0, 2, &["deposit", "5"])["credit"], "5");
+    m.run(1, 2, &["withdraw", "6"]);
+    assert_eq!(m.json(0, 2, &["withdraw", "5"])["credit"], "0");
+}
