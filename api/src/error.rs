@@ -157,6 +157,9 @@ impl ApiError {
             Self::Chain(e) if e.is_transient() => (S::SERVICE_UNAVAILABLE, "chain-unreachable", Some(5)),
             Self::Chain(ChainError::InsufficientFunds { .. }) => (S::SERVICE_UNAVAILABLE, "prover-unfunded", Some(60)),
             Self::Chain(ChainError::NotListed { .. }) => (S::CONFLICT, "model-not-listed", None),
+            Self::Chain(ChainError::CollateralTooLow { .. } | ChainError::TreasuryProves { .. }) => {
+                (S::SERVICE_UNAVAILABLE, "terms-refused", Some(60))
+            }
             Self::Chain(_) => (S::BAD_GATEWAY, "chain-refused", None),
             Self::Blob(_) => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", None),

@@ -11,7 +11,7 @@ use crate::ui::Ui;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket;
-use assay_api::chain::{Rpc, Wanted, account, check_order, context};
+use assay_api::chain::{Rpc, Wanted, account, check_order, context, jobs};
 use assay_api::client::Client;
 use assay_api::engine::{Inputs, input_digest};
 use assay_api::store::State;
@@ -123,7 +123,8 @@ impl Buyer {
         if record.state != InferenceMarket::State::Settled {
             return Err(Failure::message(Exit::Failed, format!("the market's job is {:?}, not settled", record.state)));
         }
-        Ok(context(self.rpc.chain_id().await?, self.market, job, record.prover))
+        let prover = jobs::payee(&self.rpc, self.market, job).await?;
+        Ok(context(self.rpc.chain_id().await?, self.market, job, prover))
     }
 }
 

@@ -9,8 +9,8 @@ use crate::files;
 use crate::trust::Checked;
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
-use assay_api::chain::Rpc;
 use assay_api::chain::abi::InferenceMarket;
+use assay_api::chain::{Market, Rpc, account};
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
@@ -67,10 +67,14 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
         Some(registry) => registry,
         None => rpc.call(market, &InferenceMarket::modelsCall {}).await?,
     };
+    let collateral = match args.collateral {
+        Some(collateral) => collateral,
+        None => account::least_collateral(&rpc, market, args.price).await?.saturating_to(),
+    };
     let terms = Terms {
         token: args.token.unwrap_or_default(),
         price: args.price,
-        collateral: args.collateral,
+        collateral,
         prove_secs: args.prove_secs,
         expire_secs: args.expire_secs,
         ..Terms::default()
@@ -80,6 +84,7 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
     config.confirmations = args.confirmations;
     config.from_block = args.from_block;
     config.lock_margin_secs = args.lock_margin_secs;
+    Market::new(config.clone())?.check_terms().await?;
     Ok(Some((config, listing)))
 }
 
