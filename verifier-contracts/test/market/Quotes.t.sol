@@ -5,6 +5,20 @@ import {IInferenceMarket} from "../../src/interfaces/IInferenceMarket.sol";
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {MarketBase} from "../utils/MarketBase.sol";
 
+/// @notice An account that is a contract: it signs by the key of its owner (ERC-1271).
+contract Wallet {
+    address internal immutable owner;
+
+    constructor(address owner_) {
+        owner = owner_;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4) {
+        (bytes32 r, bytes32 s, uint8 v) = (bytes32(signature[:32]), bytes32(signature[32:64]), uint8(signature[64]));
+        return ecrecover(digest, v, r, s) == owner ? this.isValidSignature.selector : bytes4(0);
+    }
+}
+
 /// @notice What a seller's signature is good for: for how long, how often, for whom, and when it ends.
 contract QuotesTest is MarketBase {
     function setUp() public {
@@ -112,6 +126,38 @@ contract QuotesTest is MarketBase {
         bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
         vm.expectRevert(IInferenceMarket.InvalidSignature.selector);
         market.fundFor(o, q, signature, consent);
+    }
+
+    /// @dev Seller, buyer and prover can be contracts, whose signatures are theirs to judge.
+    function test_contractsSign() public {
+        (address shop, address client) = (address(new Wallet(seller)), address(new Wallet(buyer)));
+        vm.prank(seller);
+        IERC721(MODELS).transferFrom(seller, shop, 1);
+        vm.deal(client, PRICE);
+        vm.prank(client);
+        market.deposit{value: PRICE}(address(0), PRICE);
+        IInferenceMarket.Order memory o = order();
+        o.buyer = client;
+        IInferenceMarket.Quote memory q = quoteFor(o);
+        q.epoch = 1;
+        q.provers[0] = address(new Wallet(prover));
+        bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
+        bytes memory consent = sign(BUYER_KEY, market.hashPurchase(o, q));
+        vm.expectRevert(IInferenceMarket.InvalidSignature.selector);
+        market.fundFor(o, q, consent, consent); // the seller's contract says no
+        vm.expectRevert(IInferenceMarket.InvalidSignature.selector);
+        market.fundFor(o, q, signature, signature); // the buyer's
+        bytes32 jobId = market.fundFor(o, q, signature, consent);
+        IInferenceMarket.Snapshot memory s = snapshot();
+        (s.seller, s.proversHash) = (shop, keccak256(abi.encodePacked(q.provers)));
+        vm.deal(q.provers[0], COLLATERAL);
+        vm.prank(q.provers[0]);
+        market.deposit{value: COLLATERAL}(address(0), COLLATERAL);
+        bytes memory wrong = signLock(SELLER_KEY, jobId, q.provers[0], uint64(START));
+        vm.expectRevert(IInferenceMarket.InvalidSignature.selector);
+        market.lockFor(o, s, q.provers, q.provers[0], uint64(START), wrong);
+        market.lockFor(o, s, q.provers, q.provers[0], uint64(START), signLock(PROVER_KEY, jobId, q.provers[0], uint64(START)));
+        assertTrue(market.job(jobId).digest == lockDigest(s, q.provers[0]), "locked by the contract");
     }
 
     // ------------------------------------------------------------------------------------------ whose collateral
