@@ -1,6 +1,6 @@
 //! What sellers and buyers do on chain, one call each: list a key and a model, deposit, fund, take back, withdraw.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::TransactionReceipt;
@@ -14,6 +14,8 @@ use crate::terms::{Escrow, Order, model_id};
 
 /// How often the chain's time is asked for while a registration's commitment ages.
 const COMMIT_POLL: Duration = Duration::from_secs(1);
+/// How much longer than the registry's delay is waited by this machine's clock.
+const COMMIT_SLACK: Duration = Duration::from_secs(2);
 
 /// Pays `amount` of `token` (zero: the native coin) into the account's credit in the market.
 pub async fn deposit(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<(), ChainError> {
@@ -206,8 +208,12 @@ async fn commit_registration(
         let call = ModelRegistry::commitRegistrationCall { commitment };
         rpc.execute(seller, Some(registry), call.abi_encode().into(), U256::ZERO).await?;
     }
-    let ready = rpc.call(registry, &since).await?.saturating_add(rpc.call(registry, &ModelRegistry::commitSecsCall {}).await?);
-    while U256::from(rpc.now().await?) < ready {
+    let secs = rpc.call(registry, &ModelRegistry::commitSecsCall {}).await?;
+    let ready = rpc.call(registry, &since).await?.saturating_add(secs);
+    // a chain without traffic makes no blocks, and its newest one stays old: then the next one's time is as good as this machine's
+    let patience = Duration::from_secs(secs.saturating_to()).saturating_add(COMMIT_SLACK);
+    let began = Instant::now();
+    while U256::from(rpc.now().await?) < ready && began.elapsed() < patience {
         tokio::time::sleep(COMMIT_POLL).await;
     }
     Ok(())

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use alloy::primitives::{Address, B256, U256, Uint, keccak256};
-use alloy::sol_types::SolCall;
+use alloy::sol_types::{SolCall, SolValue};
 use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
 use assay_api::chain::abi::{BatchJob, BatchOrder, Erc20, Inference, KeyRegistry, ModelRegistry, Payee, Registration};
-use assay_api::chain::deploy::TEST_TOKEN;
+use assay_api::chain::deploy::{MODEL_REGISTRY, TEST_TOKEN};
 use assay_api::chain::{ChainError, Market, OrderError, Settlement, Wanted, account, check_order, context_of_batch, jobs};
 use assay_api::engine::{Engine, InputOpening, input_digest, output_bytes};
 use assay_api::store::State;
@@ -420,6 +420,25 @@ async fn what_the_contracts_refuse_is_said_before() {
     };
     let taken = account::register_model(&w.rpc, &w.buyer, w.at.models, registration).await.unwrap_err();
     assert!(matches!(taken, ChainError::WeightsTaken { model } if model == model_id(w.model.id)), "{taken}");
+}
+
+/// With a registry that wants a registration to be committed to before: on a chain that makes no blocks meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_waits_for_its_commitment() {
+    let w = world!(false);
+    let (registry, _) = MODEL_REGISTRY.deploy(&w.rpc, &w.seller, U256::from(2).abi_encode()).await.unwrap();
+    let registration = || Registration {
+        shapeDigest: w.model.shape_digest,
+        weightCommitments: [[0; 31].as_slice(), &[1], &[0; 31], &[2]].concat().into(), // the generator
+        uri: String::new(),
+        cardHash: B256::ZERO,
+        royaltyBps: Uint::ZERO,
+        split: vec![Payee { account: w.seller.address(), bps: 10_000 }],
+    };
+    let at_once = ModelRegistry::registerCall { registration: registration() };
+    w.rpc.execute(&w.seller, Some(registry), at_once.abi_encode().into(), U256::ZERO).await.unwrap_err();
+    let (id, _) = account::register_model(&w.rpc, &w.seller, registry, registration()).await.unwrap();
+    assert_eq!(account::model(&w.rpc, registry, id).await.unwrap().weightChunks, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
