@@ -133,8 +133,9 @@ pub struct ChainConfig {
     /// How long a sent transaction may take to be mined before the step is tried again later.
     pub receipt_timeout: Duration,
     /// Seconds that must be left to prove for a job to be locked, beside the time of the jobs that can be ahead of it
-    /// ([`AppState::margin_secs`](crate::AppState::margin_secs)); half of the order's `prove_secs` if left out. Less than a proof and its
-    /// transactions take, and a buyer who asks late can have the collateral slashed.
+    /// ([`AppState::margin_secs`](crate::AppState::margin_secs)); half of the order's `prove_secs` if left out, and never less, since the
+    /// market takes no lock after that. Less than a proof and its transactions take, and a buyer who asks late can have the collateral
+    /// slashed.
     pub lock_margin_secs: Option<u32>,
 }
 
@@ -219,13 +220,21 @@ impl ChainConfig {
 
     /// Seconds that must be left of `prove_secs` for a job to be locked that has none ahead of it.
     pub fn margin_secs(&self, prove_secs: u32) -> u64 {
-        self.lock_margin_secs.unwrap_or(prove_secs / 2).into()
+        let market = prove_secs.div_ceil(2);
+        self.lock_margin_secs.unwrap_or(market).max(market).into()
     }
 }
 
 impl Default for Terms {
-    /// 0.001 native coins, no collateral, ten minutes to prove, an hour to expiry.
+    /// 0.001 native coins, a tenth of it as collateral (the least that the market takes), ten minutes to prove, an hour to expiry.
     fn default() -> Self {
-        Self { token: Address::ZERO, price: 1_000_000_000_000_000, collateral: 0, prove_secs: 600, expire_secs: 3600, quote_secs: 600 }
+        Self {
+            token: Address::ZERO,
+            price: 1_000_000_000_000_000,
+            collateral: 100_000_000_000_000,
+            prove_secs: 600,
+            expire_secs: 3600,
+            quote_secs: 600,
+        }
     }
 }

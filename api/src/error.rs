@@ -191,6 +191,9 @@ impl ApiError {
             Self::Chain(e) if e.is_transient() => (S::SERVICE_UNAVAILABLE, "chain-unreachable", Some(5)),
             Self::Chain(ChainError::InsufficientFunds { .. }) => (S::SERVICE_UNAVAILABLE, "prover-unfunded", Some(60)),
             Self::Chain(ChainError::NotListed { .. }) => (S::CONFLICT, "model-not-listed", None),
+            Self::Chain(ChainError::CollateralTooLow { .. } | ChainError::TreasuryProves { .. }) => {
+                (S::SERVICE_UNAVAILABLE, "terms-refused", Some(60))
+            }
             Self::Chain(_) => (S::BAD_GATEWAY, "chain-refused", None),
             Self::BodyTimeout { .. } => (S::REQUEST_TIMEOUT, "request-timeout", None),
             Self::Crowded => (S::SERVICE_UNAVAILABLE, "too-many-connections", Some(5)),

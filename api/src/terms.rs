@@ -155,9 +155,16 @@ pub struct Quote {
     pub buyer: Address,
     #[schema(value_type = Vec<Account>)]
     pub provers: Vec<Address>,
+    pub valid_from: u64,
     pub valid_until: u64,
+    /// How many inferences a job buys.
+    pub inferences: u32,
+    /// How many jobs the quote can fund; 0 for any number.
+    pub uses: u32,
+    /// The model's, which moves with its token and when its owner revokes all quotes.
+    pub epoch: u32,
     #[schema(value_type = Hash)]
-    pub salt: B256,
+    pub nonce: B256,
 }
 
 /// An order with the quote that it accepts.
@@ -213,8 +220,12 @@ impl From<&Quote> for abi::Quote {
             expireSecs: q.expire_secs,
             buyer: q.buyer,
             provers: q.provers.clone(),
+            validFrom: q.valid_from,
             validUntil: q.valid_until,
-            salt: q.salt,
+            inferences: q.inferences,
+            uses: q.uses,
+            epoch: q.epoch,
+            nonce: U256::from_be_bytes(q.nonce.0),
         }
     }
 }
@@ -268,6 +279,7 @@ impl Escrow {
         field("input_commitment", o.input_commitment, expected.input, o.input_commitment == expected.input)?;
         field("key_hash", o.key_hash, m.key_hash, o.key_hash == m.key_hash)?;
         field("quote.key_hash", q.key_hash, m.key_hash, q.key_hash == m.key_hash)?;
+        field("quote.inferences", q.inferences, 1, q.inferences == 1)?;
         field("token", o.token, q.token, o.token == q.token)?;
         field("max_price", o.max_price, format!("at least {}", q.price), o.max_price >= q.price)?;
         field("prove_secs", o.prove_secs, q.prove_secs, o.prove_secs == q.prove_secs)?;

@@ -29,10 +29,16 @@ fn amount(text: Option<&String>, name: &str, otherwise: u128) -> Outcome<u128> {
 
 impl File {
     fn terms(&self, of: &Terms) -> Outcome<Terms> {
+        let price = amount(self.price.as_ref(), "price", of.price)?;
+        // another price has the same share of itself as collateral
+        let share = match of.price {
+            0 => of.collateral,
+            whole => of.collateral.saturating_mul(price).div_ceil(whole),
+        };
         let terms = Terms {
             token: self.token.unwrap_or(of.token),
-            price: amount(self.price.as_ref(), "price", of.price)?,
-            collateral: amount(self.collateral.as_ref(), "collateral", of.collateral)?,
+            price,
+            collateral: amount(self.collateral.as_ref(), "collateral", share)?,
             prove_secs: self.prove_secs.unwrap_or(of.prove_secs),
             expire_secs: self.expire_secs.unwrap_or(of.expire_secs),
             quote_secs: self.quote_secs.unwrap_or(of.quote_secs),

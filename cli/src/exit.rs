@@ -143,10 +143,16 @@ fn input(error: &InputError) -> Exit {
 
 fn chain(error: &ChainError) -> Exit {
     match error {
-        ChainError::Url { .. } => Exit::Usage,
-        ChainError::Market(_) | ChainError::Reverted { .. } | ChainError::TransactionFailed { .. } | ChainError::NotListed { .. } => {
-            Exit::Failed
-        }
+        ChainError::Url { .. }
+        | ChainError::WeakGovernance { .. }
+        | ChainError::CollateralTooLow { .. }
+        | ChainError::TreasuryProves { .. } => Exit::Usage,
+        ChainError::Market(_)
+        | ChainError::Reverted { .. }
+        | ChainError::TransactionFailed { .. }
+        | ChainError::NotListed { .. }
+        | ChainError::WeightsTaken { .. }
+        | ChainError::DevelopmentKey { .. } => Exit::Failed,
         _ => Exit::Io,
     }
 }

@@ -124,7 +124,7 @@ pub fn find(ui: &Ui, job: &str) -> Outcome<Option<Saved>> {
 /// Where an order's money is, by the market's record and the chain's time, and which command brings it back.
 pub fn whereabouts(order: &Saved, record: &Job, now: u64) -> String {
     let (job, price) = (order.job, order.price());
-    let funded_at = record.fundedAt.to::<u64>();
+    let funded_at = record.time.to::<u64>(); // while it is not over
     let expire_by = funded_at + u64::from(order.escrow.order.expire_secs);
     let refund = if now > expire_by {
         format!("`assay refund {job}` takes it back")
@@ -144,10 +144,10 @@ pub fn whereabouts(order: &Saved, record: &Job, now: u64) -> String {
             format!("{price} are in the market's escrow for job {job}, which a prover has locked: `assay resume {job}` goes on, {refund}")
         }
         State::Settled => format!("{price} were paid to the seller for a valid proof of job {job}: `assay resume {job}` fetches it"),
-        State::Cancelled | State::Expired | State::Refunded if funded_at == 0 => format!("job {job} was revoked before it was paid for"),
-        State::Cancelled | State::Expired | State::Refunded => {
-            format!("{price} of job {job} went back to your credit in the market: `assay withdraw` takes it out")
-        }
+        State::Cancelled | State::Expired | State::Refunded => format!(
+            "job {job} is over without a proof that was paid for: if it was paid for, {price} went back to your credit in the market, and \
+             `assay withdraw` takes it out"
+        ),
         State::__Invalid => format!("the market has an unknown record of job {job}"),
     }
 }

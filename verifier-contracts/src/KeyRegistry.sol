@@ -3,29 +3,35 @@ pragma solidity ^0.8.28;
 
 import {IAssayVerifier} from "./interfaces/IAssayVerifier.sol";
 import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
+import {Attestors} from "./lib/Attestors.sol";
 import {Code} from "./lib/Code.sol";
 import {KeyFormat} from "./lib/KeyFormat.sol";
 
 /// @notice See `IKeyRegistry`.
-contract KeyRegistry is IKeyRegistry {
+contract KeyRegistry is IKeyRegistry, Attestors {
     bytes32 private constant GROTH16 = "groth16-bn254";
     bytes32 private constant UNIVERSAL = "plonk-kzg-bn254";
+    /// @notice Seconds for which a veto counts.
+    uint256 public constant VETO_SECS = 30 days;
 
     IAssayVerifier public immutable verifier;
-    /// @notice Attestations that a key needs.
-    uint256 public immutable threshold;
-    /// @notice Seconds between the last attestation needed and admission.
-    uint256 public immutable timelockSecs;
     /// @notice Whether keys with a known trapdoor are admitted: never where real money moves.
     bool public immutable allowDevelopment;
 
-    mapping(address account => bool) public isAttestor;
     mapping(bytes32 srsId => bool) public isDevelopmentSrs;
     mapping(bytes32 keyHash => mapping(address attestor => bool)) public attested;
+    /// @notice When an attestor vetoed a key; each can once.
+    mapping(bytes32 keyHash => mapping(address attestor => uint256)) public vetoedAt;
+    /// @notice Weights (by the Keccak-256 of their commitments) whose contradictions the attestors have judged to say nothing about the key.
+    mapping(bytes32 keyHash => mapping(bytes32 weightsHash => bool)) public isExcused;
+    /// @notice Of the weights that froze a key.
+    mapping(bytes32 keyHash => bytes32 weightsHash) public frozenBy;
     mapping(bytes32 keyHash => Key) private _keys;
     mapping(bytes32 slot => bytes32 keyHash) private _slots;
 
-    /// @param attestors fixed set, distinct and not zero
+    /// @param attestors distinct and not zero; outside development at least two, of different owners
+    /// @param threshold_ attestations that a key needs; outside development at least two
+    /// @param timelockSecs_ outside development more than zero
     /// @param developmentSrs SRS ids whose trapdoor is known; keys over them are development keys whoever attests them
     constructor(
         IAssayVerifier verifier_,
@@ -34,25 +40,15 @@ contract KeyRegistry is IKeyRegistry {
         uint256 timelockSecs_,
         bool allowDevelopment_,
         bytes32[] memory developmentSrs
-    ) {
-        if (threshold_ == 0 || threshold_ > attestors.length || attestors.length > 255) revert InvalidAttestors();
-        if (address(verifier_).code.length == 0 || timelockSecs_ > 365 days) revert InvalidAttestors();
-        for (uint256 i; i < attestors.length; ++i) {
-            if (attestors[i] == address(0) || isAttestor[attestors[i]]) revert InvalidAttestors();
-            isAttestor[attestors[i]] = true;
-        }
+    ) Attestors(attestors, threshold_, timelockSecs_) {
+        if (address(verifier_).code.length == 0) revert InvalidAttestors();
+        // somebody alone, or in one block, could admit a key whose trapdoor he knows and be paid for a forged proof
+        if (!allowDevelopment_ && (threshold_ < 2 || timelockSecs_ == 0)) revert WeakGovernance();
         for (uint256 i; i < developmentSrs.length; ++i) {
             isDevelopmentSrs[developmentSrs[i]] = true;
         }
         verifier = verifier_;
-        threshold = threshold_;
-        timelockSecs = timelockSecs_;
         allowDevelopment = allowDevelopment_;
-    }
-
-    modifier onlyAttestor() {
-        if (!isAttestor[msg.sender]) revert NotAttestor(msg.sender);
-        _;
     }
 
     /// @inheritdoc IKeyRegistry
@@ -76,21 +72,25 @@ contract KeyRegistry is IKeyRegistry {
     /// @inheritdoc IKeyRegistry
     function attest(bytes32 keyHash, bool development) external onlyAttestor {
         Key storage record = _proposed(keyHash);
+        if (development && !allowDevelopment) {
+            _veto(keyHash);
+            return;
+        }
         if (attested[keyHash][msg.sender]) revert AlreadyAttested(keyHash, msg.sender);
         attested[keyHash][msg.sender] = true;
-        record.attestations += 1;
         if (development) record.development = true;
         emit KeyAttested(keyHash, msg.sender, development);
-        if (record.attestations == threshold) {
+        record.attestations = uint8(_countOf(attested[keyHash]));
+        if (record.readyAt == 0 && record.attestations >= threshold) {
             record.readyAt = uint40(block.timestamp + timelockSecs);
-            if (timelockSecs == 0) _admit(keyHash, record);
+            if (timelockSecs == 0 && attestationsNeeded(keyHash) == threshold) _admit(keyHash, record);
         }
     }
 
     /// @inheritdoc IKeyRegistry
     function veto(bytes32 keyHash) external onlyAttestor {
-        _proposed(keyHash).status = Status.Vetoed;
-        emit KeyVetoed(keyHash, msg.sender);
+        _proposed(keyHash);
+        _veto(keyHash);
     }
 
     /// @inheritdoc IKeyRegistry
@@ -109,10 +109,30 @@ contract KeyRegistry is IKeyRegistry {
         Key storage record = _keys[keyHash];
         if (record.status != Status.Admitted) revert NotAdmitted(keyHash);
         if (keccak256(first.output) == keccak256(second.output)) revert SameOutput();
+        bytes32 weightsHash = _weightsHash(weightsPointer);
+        if (isExcused[keyHash][weightsHash]) revert Excused(keyHash, weightsHash);
         verifier.verify(record.pointer, weightsPointer, first.context, inputCommitments, first.output, first.proof);
         verifier.verify(record.pointer, weightsPointer, second.context, inputCommitments, second.output, second.proof);
         record.status = Status.Frozen;
+        frozenBy[keyHash] = weightsHash;
         emit KeyFrozen(keyHash, msg.sender);
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function approveRestoration(bytes32 keyHash) external onlyAttestor {
+        _approve(_restoration(keyHash));
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function restore(bytes32 keyHash) external {
+        _spend(_restoration(keyHash));
+        Key storage record = _keys[keyHash];
+        bytes32 slot = _slotOf(record);
+        // a key that has taken the slot meanwhile stays
+        if (_slots[slot] != keyHash) revert SlotTaken(slot, _slots[slot]);
+        record.status = Status.Admitted;
+        isExcused[keyHash][frozenBy[keyHash]] = true;
+        emit KeyRestored(keyHash, frozenBy[keyHash]);
     }
 
     /// @inheritdoc IKeyRegistry
@@ -131,20 +151,57 @@ contract KeyRegistry is IKeyRegistry {
         return _keys[keyHash];
     }
 
+    /// @inheritdoc IKeyRegistry
+    function admittedTerms(bytes32 keyHash) external view returns (Terms memory) {
+        Key storage record = _keys[keyHash];
+        if (record.status != Status.Admitted) revert NotAdmitted(keyHash);
+        return Terms(record.pointer, record.weightChunks, record.batch, record.shapeDigest);
+    }
+
+    /// @inheritdoc IKeyRegistry
+    function attestationsNeeded(bytes32 keyHash) public view returns (uint256 needed) {
+        needed = threshold;
+        address[] memory all = attestors();
+        for (uint256 i; i < all.length; ++i) {
+            uint256 since = vetoedAt[keyHash][all[i]];
+            if (since != 0 && block.timestamp < since + VETO_SECS) ++needed;
+        }
+    }
+
     function _proposed(bytes32 keyHash) private view returns (Key storage record) {
         record = _keys[keyHash];
         if (record.status != Status.Proposed) revert NotProposed(keyHash);
     }
 
+    function _veto(bytes32 keyHash) private {
+        if (vetoedAt[keyHash][msg.sender] != 0) revert AlreadyVetoed(keyHash, msg.sender);
+        vetoedAt[keyHash][msg.sender] = block.timestamp;
+        emit KeyVetoed(keyHash, msg.sender);
+    }
+
+    /// @dev Only attestations of those who are attestors now count.
     function _admit(bytes32 keyHash, Key storage record) private {
-        if (record.attestations < threshold || block.timestamp < record.readyAt) revert NotReady(keyHash, record.readyAt);
+        if (record.readyAt == 0 || block.timestamp < record.readyAt) revert NotReady(keyHash, record.readyAt);
+        uint256 have = _countOf(attested[keyHash]);
+        uint256 need = attestationsNeeded(keyHash);
+        if (have < need) revert TooFewAttestations(keyHash, have, need);
         if (record.development && !allowDevelopment) revert DevelopmentKey(keyHash);
-        bytes32 wrap = _wrap(record.pointer);
-        bytes32 slot = _slot(record.shapeDigest, wrap, record.srsId, record.batch);
-        if (_slots[slot] != 0) revert SlotTaken(slot, _slots[slot]);
+        bytes32 slot = _slotOf(record);
+        // a frozen key makes room for one that is mended
+        if (_slots[slot] != 0 && _keys[_slots[slot]].status != Status.Frozen) revert SlotTaken(slot, _slots[slot]);
         _slots[slot] = keyHash;
         record.status = Status.Admitted;
-        emit KeyAdmitted(keyHash, record.shapeDigest, record.srsId, record.batch, wrap, record.development);
+        emit KeyAdmitted(keyHash, record.shapeDigest, record.srsId, record.batch, _wrap(record.pointer), record.development);
+    }
+
+    /// @dev One per freeze: an excused weight freezes the key no second time.
+    function _restoration(bytes32 keyHash) private view returns (bytes32) {
+        if (_keys[keyHash].status != Status.Frozen) revert NotFrozen(keyHash);
+        return keccak256(abi.encode("restore", keyHash, frozenBy[keyHash]));
+    }
+
+    function _weightsHash(address pointer) private view returns (bytes32) {
+        return keccak256(pointer.code); // a STOP byte and the commitments
     }
 
     /// @dev By the version: word 0 of the key, after a zero byte.
@@ -155,6 +212,10 @@ contract KeyRegistry is IKeyRegistry {
             version := mload(0)
         }
         return version == KeyFormat.UNIVERSAL ? UNIVERSAL : GROTH16;
+    }
+
+    function _slotOf(Key storage record) private view returns (bytes32) {
+        return _slot(record.shapeDigest, _wrap(record.pointer), record.srsId, record.batch);
     }
 
     function _slot(bytes32 shapeDigest, bytes32 wrap, bytes32 srsId, uint16 batch) private pure returns (bytes32) {

@@ -15,23 +15,46 @@ contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
     uint256 public modelCount;
     mapping(uint256 modelId => Model) private _models;
     mapping(uint256 modelId => string) private _uris;
+    /// @notice When a registration was committed to.
+    mapping(bytes32 commitment => uint256) public committedAt;
+    /// @notice The model of weight commitments, by their Keccak-256; zero if there is none.
+    mapping(bytes32 weightsHash => uint256 modelId) public modelOfWeights;
+    /// @notice Seconds from the commitment of a registration to the registration.
+    uint256 public immutable commitSecs;
 
-    constructor() ERC721("Assay Model", "ASSAY") {}
+    /// @param commitSecs_ long enough that a registration once seen is mined before another one can be committed to; 0 for development chains
+    constructor(uint256 commitSecs_) ERC721("Assay Model", "ASSAY") {
+        if (commitSecs_ > 1 days) revert InvalidCommitSecs();
+        commitSecs = commitSecs_;
+    }
+
+    /// @inheritdoc IModelRegistry
+    function commitRegistration(bytes32 commitment) external {
+        // the first time counts: nobody can put off the registration of somebody else
+        if (committedAt[commitment] == 0) committedAt[commitment] = block.timestamp;
+        emit RegistrationCommitted(msg.sender, commitment);
+    }
 
     /// @inheritdoc IModelRegistry
     function register(Registration calldata registration) external returns (uint256 modelId) {
         if (registration.shapeDigest == 0) revert InvalidShape();
         _checkSplit(registration.split);
+        _checkCommitted(registrationCommitment(msg.sender, registration));
         bytes memory weights = registration.weightCommitments;
         _checkWeights(weights);
+        bytes32 weightsHash = keccak256(weights);
+        if (modelOfWeights[weightsHash] != 0) revert WeightsTaken(modelOfWeights[weightsHash]);
         modelId = ++modelCount;
+        modelOfWeights[weightsHash] = modelId;
         Model storage record = _models[modelId];
         record.shapeDigest = registration.shapeDigest;
         record.modelCommitment = keccak256(abi.encodePacked(registration.shapeDigest, weights));
         record.splitHash = keccak256(abi.encode(registration.split));
         record.cardHash = registration.cardHash;
+        record.termsHash = keccak256(abi.encode(record.shapeDigest, record.modelCommitment, record.splitHash));
         record.weightsPointer = Code.write(weights);
         record.registeredAt = uint40(block.timestamp);
+        record.weightChunks = uint16(weights.length / 64); // fewer than 2^16: code has at most 24,575 bytes
         _uris[modelId] = registration.uri;
         _setTokenRoyalty(modelId, msg.sender, registration.royaltyBps);
         _mint(msg.sender, modelId); // not _safeMint: no callback
@@ -55,6 +78,24 @@ contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
     }
 
     /// @inheritdoc IModelRegistry
+    function revokeQuotes(uint256 modelId) external {
+        if (ownerOf(modelId) != msg.sender) revert NotOwner(modelId, msg.sender);
+        _endQuotes(modelId);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function registrationCommitment(address registrant, Registration calldata registration) public pure returns (bytes32) {
+        return keccak256(abi.encode(registrant, registration));
+    }
+
+    /// @inheritdoc IModelRegistry
+    function listing(uint256 modelId) external view returns (Listing memory) {
+        Model storage m = _models[modelId];
+        if (m.registeredAt == 0) revert UnknownModel(modelId);
+        return Listing(m.termsHash, m.weightsPointer, _ownerOf(modelId), m.deprecated, m.quoteEpoch, m.weightChunks);
+    }
+
+    /// @inheritdoc IModelRegistry
     function model(uint256 modelId) external view returns (Model memory) {
         if (_models[modelId].registeredAt == 0) revert UnknownModel(modelId);
         return _models[modelId];
@@ -68,6 +109,23 @@ contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
 
     function supportsInterface(bytes4 interfaceId) public view override(ERC721, ERC2981) returns (bool) {
         return super.supportsInterface(interfaceId);
+    }
+
+    /// @dev A transfer ends the quotes of the holder, for good: they do not come back with the token.
+    function _update(address to, uint256 modelId, address auth) internal override returns (address from) {
+        from = super._update(to, modelId, auth);
+        if (from != address(0)) _endQuotes(modelId);
+    }
+
+    function _endQuotes(uint256 modelId) private {
+        uint32 epoch = ++_models[modelId].quoteEpoch;
+        emit QuotesRevoked(modelId, epoch);
+    }
+
+    function _checkCommitted(bytes32 commitment) private view {
+        uint256 since = committedAt[commitment];
+        uint256 readyAt = since == 0 ? 0 : since + commitSecs;
+        if (since == 0 || block.timestamp < readyAt) revert NotCommitted(commitment, readyAt);
     }
 
     function _checkSplit(Payee[] calldata split) private pure {

@@ -14,15 +14,16 @@ abstract contract BatchLifecycleSuite is BatchBase {
 
     function setUp() public {
         if (!vm.exists(path())) vm.skip(true);
-        deployAll(true, path());
+        deployAll(load(path()));
         count = 1 << (wordAt(proven.key, 14) & 0xff);
-        fundBatch(count);
+        fundMany(count);
         ids = batchIds(count);
     }
 
     function real() internal view returns (Arguments memory a) {
-        a = arguments(ids, prover);
+        a = terms(ids, prover);
         a.inference = realInference();
+        a.prover = prover;
     }
 
     function _settled() internal view returns (uint256 sum) {
@@ -98,33 +99,13 @@ abstract contract BatchLifecycleSuite is BatchBase {
         settleBatch(a);
     }
 
-    /// @dev A job of a batch is not settled alone: a proof under its key has as many inputs as the batch.
+    /// @dev A job of a batch is not settled alone: it buys one inference, and a proof under its key has as many inputs as the batch.
     function test_notAlone() public {
         Arguments memory a = real();
         a.inference.inputCommitments = slice(proven.inputCommitments, 0, proven.inputCommitments.length / count);
-        vm.expectRevert(abi.encodeWithSelector(IAssayVerifier.InvalidLength.selector, 2));
-        market.settle(batchOrder(0), a.snapshot, split, a.inference);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongInferences.selector, 1));
+        market.settle(batchOrder(0), a.snapshot, split, a.inference, prover);
     }
-
-    /// @dev As `LifecycleSuite.test_settleGas`.
-    function test_settleBatchGas() public {
-        Arguments memory a = real();
-        bytes memory data = abi.encodeCall(market.settleBatch, (a.template, a.snapshot, a.jobs, a.split, a.inference));
-        uint256 intrinsic = intrinsicGas(data);
-        address[6] memory touched = [MARKET, VERIFIER, KEYS, MODELS, a.snapshot.keyPointer, a.snapshot.weightsPointer];
-        for (uint256 i; i < touched.length; ++i) {
-            vm.cool(touched[i]);
-        }
-        assertTrue(MARKET.balance > 0, "and the transaction's target warm, as it always is");
-        uint256 used = gasOf(MARKET, data);
-        emit log_named_uint("settleBatch calldata bytes", data.length);
-        emit log_named_uint("settleBatch intrinsic gas", intrinsic);
-        emit log_named_uint("settleBatch gas, all in", intrinsic + used);
-        emit log_named_uint("settleBatch gas per job", (intrinsic + used) / count);
-        assertTrue(intrinsic + used <= budget(), "the budget");
-    }
-
-    function budget() internal pure virtual returns (uint256);
 
     /// @dev The number of clamps behind the output cells.
     function clamps(bytes memory output) internal pure returns (uint32) {
@@ -138,15 +119,11 @@ contract SimulatedBatchTest is BatchLifecycleSuite {
         return BATCH;
     }
 
-    function budget() internal pure override returns (uint256) {
-        return 530_000;
-    }
-
     function test_fillers() public {
         proven = loadOther(BATCH);
         bytes32[] memory three = batchIds(3);
         assertEq(market.contextOfBatch(three, prover), proven.context, "context");
-        Arguments memory a = arguments(three, prover);
+        Arguments memory a = terms(three, prover);
         a.inference = realInference();
         vm.expectEmit(MARKET);
         emit IInferenceMarket.BatchSettled(1, prover, PRICE, three, slice(proven.output, 0, (proven.output.length - 4) * 3 / 4), 0x01020304);
@@ -158,7 +135,7 @@ contract SimulatedBatchTest is BatchLifecycleSuite {
     /// @dev A filler is proven all the same: its input and output cannot be altered.
     function test_fillersAreProven() public {
         proven = loadOther(BATCH);
-        Arguments memory a = arguments(batchIds(3), prover);
+        Arguments memory a = terms(batchIds(3), prover);
         a.inference = realInference();
         a.inference.output[proven.output.length - 1] ^= 0x01;
         vm.expectRevert(IAssayVerifier.InvalidProof.selector);
@@ -177,19 +154,11 @@ contract GoldenSeparateTest is BatchLifecycleSuite {
     function path() internal pure override returns (string memory) {
         return GOLDEN_SEPARATE;
     }
-
-    function budget() internal pure override returns (uint256) {
-        return 64 * 30_600;
-    }
 }
 
 /// @notice The same with the wrap that has a universal setup.
 contract UniversalSeparateTest is BatchLifecycleSuite {
     function path() internal pure override returns (string memory) {
         return UNIVERSAL_SEPARATE;
-    }
-
-    function budget() internal pure override returns (uint256) {
-        return 64 * 29_800;
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IAttestors} from "../src/interfaces/IAttestors.sol";
 import {IKeyRegistry} from "../src/interfaces/IKeyRegistry.sol";
 import {Fixture} from "./utils/Fixture.sol";
 
@@ -75,9 +76,9 @@ contract KeyRegistryTest is Fixture {
 
     function test_attestors() public {
         registry.propose(key);
-        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotAttestor.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.NotAttestor.selector, address(this)));
         registry.attest(keyHash, false);
-        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotAttestor.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.NotAttestor.selector, address(this)));
         registry.veto(keyHash);
         _attest(A, false);
         vm.prank(A);
@@ -95,27 +96,24 @@ contract KeyRegistryTest is Fixture {
         vm.prank(C);
         registry.veto(keyHash);
         vm.warp(START + LOCK);
-        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.NotProposed.selector, keyHash));
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.TooFewAttestations.selector, keyHash, 2, 3));
         registry.admit(keyHash);
         vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.KeyKnown.selector, keyHash));
         registry.propose(key);
     }
 
     function test_developmentKeys() public {
-        registry.propose(key);
-        _attest(A, false);
-        _attest(B, true); // one attestor who knows the trapdoor is enough
-        vm.warp(START + LOCK);
+        bytes32[] memory devSrs = new bytes32[](1);
+        devSrs[0] = bytes32(wordAt(key, 2));
+        registry = _registry(2, LOCK, false, devSrs);
+        _ready();
         vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.DevelopmentKey.selector, keyHash));
         registry.admit(keyHash);
 
-        bytes32[] memory devSrs = new bytes32[](1);
-        devSrs[0] = bytes32(wordAt(key, 2));
-        registry = _registry(1, 0, false, devSrs);
+        registry = _registry(1, 0, true, new bytes32[](0));
         registry.propose(key);
-        vm.prank(A);
-        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.DevelopmentKey.selector, keyHash));
-        registry.attest(keyHash, false);
+        _attest(A, true); // one attestor who knows the trapdoor is enough
+        assertTrue(registry.admittedKey(keyHash).development, "admitted, and marked");
 
         registry = _registry(1, 0, true, devSrs);
         registry.propose(key);
@@ -285,11 +283,11 @@ contract KeyRegistryTest is Fixture {
         bytes memory k = load(UNIVERSAL_SMALL).key;
         bytes32[] memory devSrs = new bytes32[](1);
         devSrs[0] = bytes32(wordAt(k, 2));
-        registry = _registry(1, 0, false, devSrs);
-        registry.propose(k);
-        vm.prank(A);
-        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.DevelopmentKey.selector, keccak256(k)));
-        registry.attest(keccak256(k), false);
+        registry = _registry(2, LOCK, false, devSrs);
+        (key, keyHash) = (k, keccak256(k));
+        _ready();
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.DevelopmentKey.selector, keyHash));
+        registry.admit(keyHash);
     }
 
     /// @dev Tables are public and not blinded: a chunk of zeros has infinity for its commitment.
@@ -332,5 +330,128 @@ contract KeyRegistryTest is Fixture {
         _refused(address(0xdead), list, 1); // G5: a verifier without code
         bytes memory good = abi.encode(address(0xA5501), list, uint256(1), uint256(0), true, new bytes32[](0));
         assertTrue(address(_deploy(good)) != address(0), "and the good one is not");
+    }
+
+    /// @dev One attestor, or no timelock, and a seller who deploys could admit a key whose trapdoor he knows.
+    function test_governanceByDefault() public {
+        address[] memory one = new address[](1);
+        one[0] = A;
+        address[] memory two = new address[](2);
+        (two[0], two[1]) = (A, B);
+        bytes32[] memory none = new bytes32[](0);
+        assertEq(address(_deploy(abi.encode(address(0xA5501), one, uint256(1), LOCK, false, none))), address(0), "one attestor");
+        assertEq(address(_deploy(abi.encode(address(0xA5501), two, uint256(1), LOCK, false, none))), address(0), "either of two");
+        assertEq(address(_deploy(abi.encode(address(0xA5501), two, uint256(2), uint256(0), false, none))), address(0), "no timelock");
+        assertTrue(address(_deploy(abi.encode(address(0xA5501), two, uint256(2), LOCK, false, none))) != address(0), "two and a timelock");
+        assertTrue(address(_deploy(abi.encode(address(0xA5501), one, uint256(1), uint256(0), true, none))) != address(0), "development");
+    }
+
+    // ------------------------------------------------------------------------------------------ liveness
+
+    function _ready() internal {
+        registry.propose(key);
+        _attest(A, false);
+        _attest(B, false);
+        vm.warp(START + LOCK);
+    }
+
+    /// @dev One veto can be outvoted, by one attestation more.
+    function test_vetoIsOutvoted() public {
+        _ready();
+        vm.prank(C);
+        registry.veto(keyHash);
+        vm.prank(C);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.AlreadyVetoed.selector, keyHash, C));
+        registry.veto(keyHash);
+        assertEq(registry.attestationsNeeded(keyHash), 3, "one more");
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.TooFewAttestations.selector, keyHash, 2, 3));
+        registry.admit(keyHash);
+        _attest(C, false); // who has changed their mind
+        registry.admit(keyHash);
+    }
+
+    function test_vetoExpires() public {
+        _ready();
+        vm.prank(C);
+        registry.veto(keyHash);
+        vm.warp(START + LOCK + 30 days - 1);
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.TooFewAttestations.selector, keyHash, 2, 3));
+        registry.admit(keyHash);
+        vm.warp(START + LOCK + 30 days);
+        registry.admit(keyHash);
+        assertEq(uint256(registry.key(keyHash).status), uint256(IKeyRegistry.Status.Admitted), "admitted");
+    }
+
+    /// @dev A late mark of one attestor is a veto, and does not end the key for ever.
+    function test_lateMarkIsAVeto() public {
+        _ready();
+        _attest(C, true);
+        assertTrue(!registry.key(keyHash).development, "not marked");
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.TooFewAttestations.selector, keyHash, 2, 3));
+        registry.admit(keyHash);
+        vm.warp(START + LOCK + 30 days);
+        registry.admit(keyHash);
+    }
+
+    function _approve(address who, address out, address into) internal {
+        vm.prank(who);
+        registry.approveReplacement(out, into);
+    }
+
+    /// @dev Lost keys: the others replace their owner, after the timelock; what the replaced one said no longer counts.
+    function test_replaceAttestor() public {
+        address fresh = address(0xD1);
+        _ready();
+        vm.prank(C);
+        registry.veto(keyHash);
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.NotAttestor.selector, address(this)));
+        registry.approveReplacement(C, fresh);
+        _approve(A, C, fresh);
+        bytes32 action = keccak256(abi.encode("replace", C, fresh, uint256(0)));
+        vm.prank(A);
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.AlreadyApproved.selector, action, A));
+        registry.approveReplacement(C, fresh);
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.ActionNotReady.selector, action, 0));
+        registry.replaceAttestor(C, fresh);
+        _approve(B, C, fresh);
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.ActionNotReady.selector, action, START + 2 * LOCK));
+        registry.replaceAttestor(C, fresh);
+        vm.warp(START + 2 * LOCK);
+        registry.replaceAttestor(C, fresh);
+        assertTrue(registry.isAttestor(fresh) && !registry.isAttestor(C), "replaced");
+        address[] memory now_ = registry.attestors();
+        assertTrue(now_.length == 3 && now_[2] == fresh, "in the same place");
+        registry.admit(keyHash); // the veto went with its owner
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.NotAttestor.selector, C));
+        registry.replaceAttestor(C, fresh);
+    }
+
+    /// @dev The attestation of somebody replaced does not admit a key.
+    function test_attestationsOfTheReplaced() public {
+        _ready();
+        _approve(A, B, address(0xD1));
+        _approve(C, B, address(0xD1));
+        vm.warp(START + 2 * LOCK);
+        registry.replaceAttestor(B, address(0xD1));
+        vm.expectRevert(abi.encodeWithSelector(IKeyRegistry.TooFewAttestations.selector, keyHash, 1, 2));
+        registry.admit(keyHash);
+        _attest(address(0xD1), false);
+        registry.admit(keyHash);
+    }
+
+    /// @dev Approvals for a replacement end with another one, and nobody is there twice.
+    function test_replacementsAreOneByOne() public {
+        _approve(A, C, address(0xD1));
+        _approve(B, C, address(0xD1));
+        _approve(A, B, address(0xD2));
+        _approve(B, B, address(0xD2));
+        vm.warp(START + LOCK);
+        registry.replaceAttestor(C, address(0xD1));
+        bytes32 next = keccak256(abi.encode("replace", B, address(0xD2), uint256(1)));
+        vm.expectRevert(abi.encodeWithSelector(IAttestors.ActionNotReady.selector, next, 0));
+        registry.replaceAttestor(B, address(0xD2));
+        vm.prank(A);
+        vm.expectRevert(IAttestors.InvalidAttestors.selector);
+        registry.approveReplacement(B, A);
     }
 }

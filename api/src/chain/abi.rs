@@ -1,9 +1,9 @@
 //! The contracts' interfaces (`verifier-contracts/src/interfaces`), as far as the service uses them.
 #![allow(missing_docs, clippy::too_many_arguments)]
 
-use alloy::primitives::{B256, Bytes, Log};
+use alloy::primitives::{Address, B256, Bytes, Log, keccak256};
 use alloy::sol;
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::{SolEvent, SolValue};
 
 sol! {
     /// A share of revenue.
@@ -43,8 +43,12 @@ sol! {
         uint32 expireSecs;
         address buyer;
         address[] provers;
+        uint64 validFrom;
         uint64 validUntil;
-        bytes32 salt;
+        uint32 inferences;
+        uint32 uses;
+        uint32 epoch;
+        uint256 nonce;
     }
 
     #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +57,7 @@ sol! {
         address keyPointer;
         address weightsPointer;
         uint128 price;
+        uint32 inferences;
         bytes32 proversHash;
     }
 
@@ -68,6 +73,13 @@ sol! {
     struct BatchJob {
         address buyer;
         uint128 maxPrice;
+        bytes32 salt;
+    }
+
+    /// What the orders of one buyer in a batch do not share.
+    #[derive(Debug, PartialEq, Eq)]
+    struct BatchOrder {
+        bytes32 inputCommitment;
         bytes32 salt;
     }
 
@@ -105,16 +117,21 @@ sol! {
 
         struct Job {
             State state;
-            uint40 fundedAt;
-            uint40 settledAt;
-            address prover;
             bool late;
-            bytes32 snapshotHash;
+            /// Of funding while Funded or Locked, of settlement while Settled or Refunded.
+            uint40 time;
+            /// High bytes of a hash that says the rest: see [`locked_by`].
+            bytes26 digest;
         }
 
         event JobFunded(
             bytes32 indexed jobId, uint256 indexed modelId, address indexed buyer, Order order, Snapshot snapshot, address[] provers
         );
+        event JobFundedInBatch(bytes32 indexed jobId, bytes32 inputCommitment, bytes32 salt);
+        event BatchFunded(
+            uint256 indexed modelId, address indexed buyer, uint256 jobs, Order template, Snapshot snapshot, address[] provers
+        );
+        event JobSettledInBatch(bytes32 indexed jobId);
         event JobCancelled(bytes32 indexed jobId);
         event JobLocked(bytes32 indexed jobId, address indexed prover, uint256 proveBy);
         event JobSettled(
@@ -125,13 +142,19 @@ sol! {
         );
         event JobExpired(bytes32 indexed jobId, uint256 refunded);
         event JobRefunded(bytes32 indexed jobId, address indexed by, uint256 amount);
-        event Slashed(bytes32 indexed jobId, address indexed prover, uint256 toTreasury, uint256 toProver);
+        event Slashed(bytes32 indexed jobId, address indexed prover, uint256 toTreasury, uint256 toProver, uint256 toBuyer);
 
         error NotBuyer();
         error NotSeller();
         error InvalidSignature();
         error QuoteExpired(uint256 validUntil);
+        error QuoteNotValid();
+        error QuoteRevoked(uint32 epoch);
+        error QuoteUsed();
         error QuoteMismatch();
+        error TreasuryProves();
+        error CollateralTooLow(uint256 least);
+        error WrongInferences(uint256 inferences);
         error PriceTooHigh(uint256 price, uint256 maxPrice);
         error InvalidDeadlines();
         error InvalidOrder();
@@ -142,7 +165,6 @@ sol! {
         error WrongSplit();
         error WrongInput();
         error ProverNotAuthorised(address prover);
-        error WrongProver(bytes32 jobId, address prover);
         error WrongBatch(uint256 jobs, uint256 inferences);
         error JointKey();
         error TooLate(uint256 deadline);
@@ -151,6 +173,8 @@ sol! {
         error WrongPayment(uint256 expected, uint256 received);
         error NativeTransferFailed();
         error ZeroAddress();
+        error InvalidDeployment();
+        error NotErc20(address token);
         error InvalidKey();
         error InvalidLength(uint256 what);
         error ScalarOutOfRange();
@@ -163,16 +187,26 @@ sol! {
             external
             payable
             returns (bytes32 jobId);
+        function fundBatch(
+            Order calldata template,
+            Quote calldata quote,
+            bytes calldata sellerSignature,
+            BatchOrder[] calldata orders,
+            bool fromBalance
+        ) external payable returns (bytes32[] memory jobIds);
         function revoke(Order calldata order) external returns (bytes32 jobId);
         function cancel(Order calldata order, Snapshot calldata snapshot) external;
         function lock(Order calldata order, Snapshot calldata snapshot, address[] calldata provers) external;
-        function settle(Order calldata order, Snapshot calldata snapshot, Payee[] calldata split, Inference calldata inference) external;
+        function settle(Order calldata order, Snapshot calldata snapshot, Payee[] calldata split, Inference calldata inference, address prover)
+            external;
         function settleBatch(
             Order calldata template,
             Snapshot calldata snapshot,
             BatchJob[] calldata jobs,
             Payee[] calldata split,
-            Inference calldata inference
+            Inference calldata inference,
+            address prover,
+            address[] calldata provers
         ) external;
         function settleOpen(
             Order calldata order,
@@ -180,10 +214,11 @@ sol! {
             Payee[] calldata split,
             Inference calldata inference,
             address prover,
-            address[] calldata provers
+            address[] calldata provers,
+            address locker
         ) external;
-        function claimRefund(Order calldata order, Snapshot calldata snapshot) external;
-        function refund(Order calldata order, Snapshot calldata snapshot) external;
+        function claimRefund(Order calldata order, Snapshot calldata snapshot, address locker) external;
+        function refund(Order calldata order, Snapshot calldata snapshot, address prover, bytes32 outputHash) external;
         function deposit(address token, uint256 amount) external payable;
         function withdraw(address token, uint256 amount, address to) external;
         function balanceOf(address token, address account) external view returns (uint256);
@@ -196,6 +231,9 @@ sol! {
         function keys() external view returns (address);
         function models() external view returns (address);
         function treasury() external view returns (address);
+        function MIN_COLLATERAL_BPS() external view returns (uint256);
+        function MAX_QUOTE_SECS() external view returns (uint256);
+        function isSettled(bytes32 jobId, Snapshot calldata snapshot, address prover, bytes32 outputHash) external view returns (bool);
         function eip712Domain()
             external
             view
@@ -218,9 +256,12 @@ sol! {
             bytes32 modelCommitment;
             bytes32 splitHash;
             bytes32 cardHash;
+            bytes32 termsHash;
             address weightsPointer;
             uint40 registeredAt;
             bool deprecated;
+            uint32 quoteEpoch;
+            uint16 weightChunks;
         }
 
         event ModelRegistered(
@@ -237,10 +278,18 @@ sol! {
         error InvalidWeights();
         error InvalidSplit();
         error InvalidShape();
+        error NotCommitted(bytes32 commitment, uint256 readyAt);
+        error WeightsTaken(uint256 modelId);
         error NotOwner(uint256 modelId, address account);
         error UnknownModel(uint256 modelId);
 
+        function commitRegistration(bytes32 commitment) external;
+        function registrationCommitment(address registrant, Registration calldata registration) external pure returns (bytes32);
+        function committedAt(bytes32 commitment) external view returns (uint256);
+        function commitSecs() external view returns (uint256);
+        function modelOfWeights(bytes32 weightsHash) external view returns (uint256);
         function register(Registration calldata registration) external returns (uint256 modelId);
+        function revokeQuotes(uint256 modelId) external;
         function model(uint256 modelId) external view returns (Model memory);
         function ownerOf(uint256 tokenId) external view returns (address);
     }
@@ -253,7 +302,6 @@ sol! {
             Unknown,
             Proposed,
             Admitted,
-            Vetoed,
             Frozen
         }
 
@@ -278,12 +326,16 @@ sol! {
         error NotAttestor(address account);
         error AlreadyAttested(bytes32 keyHash, address attestor);
         error NotReady(bytes32 keyHash, uint256 readyAt);
+        error AlreadyVetoed(bytes32 keyHash, address attestor);
+        error TooFewAttestations(bytes32 keyHash, uint256 have, uint256 need);
+        error WeakGovernance();
         error DevelopmentKey(bytes32 keyHash);
         error SlotTaken(bytes32 slot, bytes32 keyHash);
 
         function propose(bytes calldata key) external returns (bytes32 keyHash);
         function attest(bytes32 keyHash, bool development) external;
         function admit(bytes32 keyHash) external;
+        function allowDevelopment() external view returns (bool);
         function key(bytes32 keyHash) external view returns (Key memory);
         function attested(bytes32 keyHash, address attestor) external view returns (bool);
     }
@@ -294,6 +346,12 @@ sol! {
         function approve(address spender, uint256 amount) external returns (bool);
         function allowance(address owner, address spender) external view returns (uint256);
     }
+}
+
+/// Whether a job's record says that `prover` has locked it: its digest is that of the snapshot and the prover.
+pub fn locked_by(record: &InferenceMarket::Job, snapshot: &Snapshot, prover: Address) -> bool {
+    let hash = keccak256((keccak256(snapshot.abi_encode()), prover).abi_encode());
+    record.state == InferenceMarket::State::Locked && record.digest == hash[..26]
 }
 
 /// The jobs that a log settles, each with its output (big-endian 16-bit cells). Empty for every other log.
@@ -318,7 +376,7 @@ pub fn settled(log: &Log) -> Vec<(B256, Bytes)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::primitives::{Address, U256};
+    use alloy::primitives::U256;
 
     fn log(event: &impl SolEvent) -> Log {
         Log { address: Address::ZERO, data: event.encode_log_data() }

@@ -1,13 +1,21 @@
 //! What sellers and buyers do on chain, one call each: list a key and a model, deposit, fund, take back, withdraw.
 
-use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::rpc::types::{Filter, TransactionReceipt};
+use std::time::{Duration, Instant};
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::local::PrivateKeySigner;
-use alloy::sol_types::{Eip712Domain, SolCall, SolEvent};
+use alloy::sol_types::{Eip712Domain, SolCall, SolEvent, SolValue};
 
 use super::abi::{self, Erc20, Funding, InferenceMarket, KeyRegistry, ModelRegistry};
+use super::jobs::{self, Blocks};
 use super::{ChainError, Rpc};
 use crate::terms::{Escrow, Order, model_id};
+
+/// How often the chain's time is asked for while a registration's commitment ages.
+const COMMIT_POLL: Duration = Duration::from_secs(1);
+/// How much longer than the registry's delay is waited by this machine's clock.
+const COMMIT_SLACK: Duration = Duration::from_secs(2);
 
 /// Pays `amount` of `token` (zero: the native coin) into the account's credit in the market.
 pub async fn deposit(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<(), ChainError> {
@@ -88,11 +96,18 @@ pub async fn fund(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, escrow: 
 
 /// What a job's funding said.
 pub async fn funding(rpc: &Rpc, market: Address, job: B256) -> Result<Funding, ChainError> {
-    let filter = Filter::new().address(market).from_block(0).event_signature(InferenceMarket::JobFunded::SIGNATURE_HASH).topic1(job);
-    let logs = rpc.logs(&filter).await?;
-    let event = logs.iter().find_map(|log| InferenceMarket::JobFunded::decode_log(&log.inner).ok());
-    let event = event.ok_or(ChainError::NoEvent { event: "JobFunded", id: job })?.data;
-    Ok(Funding { order: event.order, snapshot: event.snapshot, provers: event.provers })
+    jobs::funding(rpc, market, job, Blocks::default()).await
+}
+
+/// The least collateral that the market takes for a price.
+pub async fn least_collateral(rpc: &Rpc, market: Address, price: u128) -> Result<U256, ChainError> {
+    let bps = rpc.call(market, &InferenceMarket::MIN_COLLATERAL_BPSCall {}).await?;
+    Ok(share(price, bps))
+}
+
+/// So many basis points of a price, rounded up.
+pub(super) fn share(price: u128, bps: U256) -> U256 {
+    U256::from(price).saturating_mul(bps).div_ceil(U256::from(10_000))
 }
 
 /// The buyer makes sure that an order which is not funded yet never will be. Returns its job id and the receipt.
@@ -112,7 +127,11 @@ pub async fn cancel(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, job: B
 /// Anyone returns an expired job's escrow to its buyer's credit.
 pub async fn claim_refund(rpc: &Rpc, from: &PrivateKeySigner, market: Address, job: B256) -> Result<TransactionReceipt, ChainError> {
     let Funding { order, snapshot, .. } = funding(rpc, market, job).await?;
-    let call = InferenceMarket::claimRefundCall { order, snapshot };
+    let locker = match self::job(rpc, market, job).await?.state {
+        InferenceMarket::State::Locked => jobs::locker(rpc, market, job, 0).await?,
+        _ => Address::ZERO,
+    };
+    let call = InferenceMarket::claimRefundCall { order, snapshot, locker };
     rpc.execute(from, Some(market), call.abi_encode().into(), U256::ZERO).await
 }
 
@@ -139,24 +158,68 @@ pub async fn attest_key(
     hash: B256,
     development: bool,
 ) -> Result<KeyRegistry::Status, ChainError> {
-    let key = KeyRegistry::keyCall { keyHash: hash };
-    if rpc.call(keys, &key).await?.status == KeyRegistry::Status::Proposed {
+    if rpc.call(keys, &KeyRegistry::keyCall { keyHash: hash }).await?.status == KeyRegistry::Status::Proposed {
+        if development && !rpc.call(keys, &KeyRegistry::allowDevelopmentCall {}).await? {
+            return Err(ChainError::DevelopmentKey { key: hash });
+        }
         let call = KeyRegistry::attestCall { keyHash: hash, development };
         rpc.execute(attestor, Some(keys), call.abi_encode().into(), U256::ZERO).await?;
+    }
+    admit_key(rpc, attestor, keys, hash).await
+}
+
+/// Admits a proposed key whose timelock is over. Returns the key's status afterwards.
+pub async fn admit_key(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, hash: B256) -> Result<KeyRegistry::Status, ChainError> {
+    let key = KeyRegistry::keyCall { keyHash: hash };
+    let found = rpc.call(keys, &key).await?;
+    let ready = !found.readyAt.is_zero() && U256::from(found.readyAt) <= U256::from(rpc.now().await?);
+    if found.status == KeyRegistry::Status::Proposed && ready {
+        rpc.execute(from, Some(keys), KeyRegistry::admitCall { keyHash: hash }.abi_encode().into(), U256::ZERO).await?;
     }
     Ok(rpc.call(keys, &key).await?.status)
 }
 
-/// Lists a model; the account gets its token. Returns the model's id.
+/// Lists a model in two steps, a commitment and, once it is old enough, the registration itself; the account gets the model's token. A
+/// commitment that is there already (from a run that was interrupted) is used. Returns the model's id.
 pub async fn register_model(
     rpc: &Rpc,
     seller: &PrivateKeySigner,
     registry: Address,
     registration: abi::Registration,
 ) -> Result<(B256, TransactionReceipt), ChainError> {
+    let weights_hash = keccak256(&registration.weightCommitments);
+    let taken = rpc.call(registry, &ModelRegistry::modelOfWeightsCall { weightsHash: weights_hash }).await?;
+    if !taken.is_zero() {
+        return Err(ChainError::WeightsTaken { model: taken });
+    }
+    commit_registration(rpc, seller, registry, &registration).await?;
     let call = ModelRegistry::registerCall { registration };
     let receipt = rpc.execute(seller, Some(registry), call.abi_encode().into(), U256::ZERO).await?;
     let event = receipt.inner.logs().iter().find_map(|log| ModelRegistry::ModelRegistered::decode_log(&log.inner).ok());
     let id = event.ok_or(ChainError::NoEvent { event: "ModelRegistered", id: receipt.transaction_hash })?.modelId;
     Ok((B256::from(id), receipt))
+}
+
+/// Commits to a registration and waits until the registry takes it.
+async fn commit_registration(
+    rpc: &Rpc,
+    seller: &PrivateKeySigner,
+    registry: Address,
+    registration: &abi::Registration,
+) -> Result<(), ChainError> {
+    let commitment = keccak256((seller.address(), registration.clone()).abi_encode_params());
+    let since = ModelRegistry::committedAtCall { commitment };
+    if rpc.call(registry, &since).await?.is_zero() {
+        let call = ModelRegistry::commitRegistrationCall { commitment };
+        rpc.execute(seller, Some(registry), call.abi_encode().into(), U256::ZERO).await?;
+    }
+    let secs = rpc.call(registry, &ModelRegistry::commitSecsCall {}).await?;
+    let ready = rpc.call(registry, &since).await?.saturating_add(secs);
+    // a chain without traffic makes no blocks, and its newest one stays old: then the next one's time is as good as this machine's
+    let patience = Duration::from_secs(secs.saturating_to()).saturating_add(COMMIT_SLACK);
+    let began = Instant::now();
+    while U256::from(rpc.now().await?) < ready && began.elapsed() < patience {
+        tokio::time::sleep(COMMIT_POLL).await;
+    }
+    Ok(())
 }

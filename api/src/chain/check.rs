@@ -80,10 +80,15 @@ pub async fn check_order(rpc: &Rpc, market: Address, escrow: &Escrow, wanted: &W
     }
     let domain = account::domain(rpc, market).await?;
     field("verifier", rpc.call(market, &InferenceMarket::verifierCall {}).await? == o.verifier)?;
+    // a quote for several would need a batch's key; one of another epoch, or for too long, cannot be funded
+    field("inferences", q.inferences == 1)?;
+    let longest = rpc.call(market, &InferenceMarket::MAX_QUOTE_SECSCall {}).await?;
+    field("valid_until", q.valid_until.checked_sub(q.valid_from).is_some_and(|secs| U256::from(secs) <= longest))?;
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
     let listed = account::model(rpc, registry, wanted.model).await?;
     field("model_commitment", listed.modelCommitment == o.model_commitment)?;
     field("fee_split_hash", listed.splitHash == o.fee_split_hash)?;
+    field("epoch", listed.quoteEpoch == q.epoch)?;
     if listed.deprecated {
         return Err(OrderError::Deprecated);
     }

@@ -80,8 +80,10 @@ pub struct DeployOptions {
     pub allow_development: bool,
     /// SRS ids whose trapdoor is known.
     pub development_srs: Vec<B256>,
-    /// Gets slashed collateral.
+    /// Gets slashed collateral: nobody who sells or proves.
     pub treasury: Address,
+    /// Seconds from the commitment of a model's registration to the registration.
+    pub commit_secs: u64,
     /// A verifier that is there already.
     pub verifier: Option<Address>,
 }
@@ -101,8 +103,44 @@ pub struct Deployment {
     pub gas: u64,
 }
 
+impl DeployOptions {
+    /// One attestor who admits keys at once, development keys too: for a chain where no real money moves.
+    pub fn development(attestor: Address, treasury: Address) -> Self {
+        Self {
+            attestors: vec![attestor],
+            threshold: 1,
+            timelock_secs: 0,
+            allow_development: true,
+            development_srs: Vec::new(),
+            treasury,
+            commit_secs: 0,
+            verifier: None,
+        }
+    }
+
+    /// What the contracts refuse too, in words, and what no contract can know: that the deployer is not the treasury.
+    pub fn check(&self, deployer: Address) -> Result<(), ChainError> {
+        let distinct = self.attestors.iter().collect::<std::collections::HashSet<_>>().len();
+        let rules = [
+            (distinct < 2, "keys are attested by at least two different owners: name each with --attestor"),
+            (self.threshold < 2, "a key needs at least two attestations: --threshold 2 or more"),
+            (self.timelock_secs == 0, "there must be time to veto a key: --timelock SECS above 0"),
+            (
+                self.treasury == deployer,
+                "the treasury is an account that neither proves nor sells, and not the deployer's: --treasury ADDRESS",
+            ),
+            (self.commit_secs == 0, "a registration must be committed to before it is seen: --commit-secs above 0"),
+        ];
+        match rules.into_iter().find(|(broken, _)| *broken && !self.allow_development) {
+            Some((_, what)) => Err(ChainError::WeakGovernance { what }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Deploys verifier, registries and market.
 pub async fn deploy(rpc: &Rpc, from: &PrivateKeySigner, options: &DeployOptions) -> Result<Deployment, ChainError> {
+    options.check(from.address())?;
     let (verifier, gas_verifier) = match options.verifier {
         Some(there) => (there, 0),
         None => ASSAY_VERIFIER.deploy(rpc, from, Vec::new()).await?,
@@ -117,8 +155,47 @@ pub async fn deploy(rpc: &Rpc, from: &PrivateKeySigner, options: &DeployOptions)
     )
         .abi_encode_params();
     let (keys, gas_keys) = KEY_REGISTRY.deploy(rpc, from, arguments).await?;
-    let (models, gas_models) = MODEL_REGISTRY.deploy(rpc, from, Vec::new()).await?;
+    let (models, gas_models) = MODEL_REGISTRY.deploy(rpc, from, U256::from(options.commit_secs).abi_encode()).await?;
     let arguments = (verifier, keys, models, options.treasury).abi_encode_params();
     let (market, gas_market) = INFERENCE_MARKET.deploy(rpc, from, arguments).await?;
     Ok(Deployment { verifier, keys, models, market, gas: gas_verifier + gas_keys + gas_models + gas_market })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEPLOYER: Address = Address::repeat_byte(9);
+
+    fn sound() -> DeployOptions {
+        DeployOptions {
+            attestors: vec![Address::repeat_byte(1), Address::repeat_byte(2)],
+            threshold: 2,
+            timelock_secs: 1,
+            allow_development: false,
+            commit_secs: 60,
+            ..DeployOptions::development(Address::ZERO, Address::repeat_byte(3))
+        }
+    }
+
+    #[test]
+    fn nobody_alone_admits_keys_or_slashes_himself() {
+        sound().check(DEPLOYER).unwrap();
+        let changes: [(&str, &dyn Fn(&mut DeployOptions)); 6] = [
+            ("--attestor", &|o| o.attestors.truncate(1)),
+            ("--attestor", &|o| o.attestors[1] = o.attestors[0]),
+            ("--threshold", &|o| o.threshold = 1),
+            ("--timelock", &|o| o.timelock_secs = 0),
+            ("--treasury", &|o| o.treasury = DEPLOYER),
+            ("--commit-secs", &|o| o.commit_secs = 0),
+        ];
+        for (option, change) in changes {
+            let mut options = sound();
+            change(&mut options);
+            let refused = options.check(DEPLOYER).unwrap_err();
+            assert!(matches!(refused, ChainError::WeakGovernance { what } if what.contains(option)), "{option}: {refused}");
+            options.allow_development = true;
+            options.check(DEPLOYER).unwrap();
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy::eips::BlockId;
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -11,6 +12,7 @@ use alloy::sol_types::{Eip712Domain, SolCall, SolEvent, SolValue};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::abi::{self, Funding, InferenceMarket, ModelRegistry, Payee};
+use super::jobs::{self, Blocks};
 use super::{ChainError, Rpc};
 use crate::config::{ChainConfig, Terms};
 use crate::engine::ModelInfo;
@@ -25,6 +27,22 @@ pub struct Facts {
     pub domain: Eip712Domain,
     /// The verifier contract that the market calls.
     pub verifier: Address,
+    /// Who gets slashed collateral, and can neither sell nor prove.
+    pub treasury: Address,
+    /// The least collateral that the market takes, in basis points of the price.
+    pub collateral_bps: U256,
+}
+
+/// How a job is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Locked by this server's prover, in time.
+    Locked,
+    /// Not locked (the locker is zero), or by a prover whose time is over.
+    Open {
+        /// Who has locked it.
+        locker: Address,
+    },
 }
 
 /// A market, its chain, and this server's accounts in it.
@@ -38,13 +56,23 @@ pub struct Market {
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
     sending: Mutex<()>,
     locking: Mutex<()>,
+    /// The nonces of this server's quotes: a random start, so that they differ from those of other runs, and a count.
+    nonces: (B256, AtomicU64),
 }
 
 impl Market {
     /// A market. Connects on first use, so that a server starts where the chain is not up yet.
     pub fn new(config: ChainConfig) -> Result<Self, ChainError> {
         let rpc = Rpc::new(&config.rpc_url)?;
-        Ok(Self { config, rpc, facts: OnceCell::new(), splits: Mutex::default(), sending: Mutex::default(), locking: Mutex::default() })
+        Ok(Self {
+            config,
+            rpc,
+            facts: OnceCell::new(),
+            splits: Mutex::default(),
+            sending: Mutex::default(),
+            locking: Mutex::default(),
+            nonces: (B256::random(), AtomicU64::new(0)),
+        })
     }
 
     /// Facts, fetched once.
@@ -55,7 +83,9 @@ impl Market {
                 let chain_id = self.rpc.chain_id().await?;
                 let domain = super::account::domain(&self.rpc, address).await?;
                 let verifier = self.rpc.call(address, &InferenceMarket::verifierCall {}).await?;
-                Ok(Facts { chain_id, domain, verifier })
+                let treasury = self.rpc.call(address, &InferenceMarket::treasuryCall {}).await?;
+                let collateral_bps = self.rpc.call(address, &InferenceMarket::MIN_COLLATERAL_BPSCall {}).await?;
+                Ok(Facts { chain_id, domain, verifier, treasury, collateral_bps })
             })
             .await
     }
@@ -82,19 +112,12 @@ impl Market {
 
     /// What the job's funding said, if it happened up to block `to`. [`ChainError::NoEvent`] if it is not funded.
     pub async fn funding(&self, job: B256, to: Option<u64>) -> Result<Funding, ChainError> {
-        let mut filter = Filter::new()
-            .address(self.config.market)
-            .from_block(self.config.from_block)
-            .event_signature(InferenceMarket::JobFunded::SIGNATURE_HASH)
-            .topic1(job);
-        if let Some(to) = to {
-            filter = filter.to_block(to);
-        }
-        let logs = self.rpc.logs(&filter).await?;
-        logs.iter()
-            .find_map(|log| InferenceMarket::JobFunded::decode_log(&log.inner).ok())
-            .map(|e| Funding { order: e.order.clone(), snapshot: e.snapshot.clone(), provers: e.provers.clone() })
-            .ok_or(ChainError::NoEvent { event: "JobFunded", id: job })
+        jobs::funding(&self.rpc, self.config.market, job, Blocks { from: self.config.from_block, to }).await
+    }
+
+    /// Who has locked a job; zero if nobody has.
+    pub async fn locker(&self, job: B256) -> Result<Address, ChainError> {
+        jobs::locker(&self.rpc, self.config.market, job, self.config.from_block).await
     }
 
     /// A model's revenue split, from its registration.
@@ -159,6 +182,8 @@ impl Market {
         if listed.deprecated || listed.modelCommitment != model.model_commitment || listed.shapeDigest != model.shape_digest {
             return Err(not_listed());
         }
+        self.check_terms(&terms).await?;
+        let now = self.rpc.now().await?;
         let quote = Quote {
             model_id: model.id,
             key_hash: model.key_hash,
@@ -169,8 +194,12 @@ impl Market {
             expire_secs: terms.expire_secs,
             buyer: buyer.unwrap_or_default(),
             provers: vec![self.config.prover.address()],
-            valid_until: self.rpc.now().await?.saturating_add(terms.quote_secs),
-            salt: B256::random(),
+            valid_from: now,
+            valid_until: now.saturating_add(terms.quote_secs),
+            inferences: 1,
+            uses: 1,
+            epoch: listed.quoteEpoch,
+            nonce: self.next_nonce(),
         };
         let signature = self.config.seller.sign_hash_sync(&quote.digest(&facts.domain)).map_err(|e| ChainError::Sign(Box::new(e)))?;
         let order = Order {
@@ -193,21 +222,43 @@ impl Market {
         Ok(Escrow { order, quote, signature: signature.as_bytes().into() })
     }
 
+    /// Whether the market would fund a quote on these terms.
+    pub async fn check_terms(&self, terms: &Terms) -> Result<(), ChainError> {
+        let facts = self.facts().await?;
+        if [self.config.seller.address(), self.config.prover.address()].contains(&facts.treasury) {
+            return Err(ChainError::TreasuryProves { treasury: facts.treasury });
+        }
+        let need = super::account::share(terms.price, facts.collateral_bps);
+        if U256::from(terms.collateral) < need {
+            return Err(ChainError::CollateralTooLow { have: terms.collateral, need });
+        }
+        Ok(())
+    }
+
+    /// A nonce that no other quote of this seller has. Neighbours share a word of the market's storage, which makes all but the first cheap.
+    fn next_nonce(&self) -> B256 {
+        let (start, count) = &self.nonces;
+        let mut nonce = *start;
+        nonce[24..].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        nonce
+    }
+
     /// Calldata of `lock`.
     pub fn lock_call(&self, funding: &Funding) -> Bytes {
         let Funding { order, snapshot, provers } = funding.clone();
         InferenceMarket::lockCall { order, snapshot, provers }.abi_encode().into()
     }
 
-    /// Calldata of `settle`, or of `settleOpen` when the lock's time is over.
-    pub async fn settle_call(&self, funding: &Funding, inference: abi::Inference, late: bool) -> Result<Bytes, ChainError> {
+    /// Calldata of `settle`, or of `settleOpen`.
+    pub async fn settle_call(&self, funding: &Funding, inference: abi::Inference, how: Settlement) -> Result<Bytes, ChainError> {
         let split = self.split(B256::from(funding.order.modelId)).await?.as_ref().clone();
         let Funding { order, snapshot, provers } = funding.clone();
-        Ok(if late {
-            let prover = self.config.prover.address();
-            InferenceMarket::settleOpenCall { order, snapshot, split, inference, prover, provers }.abi_encode().into()
-        } else {
-            InferenceMarket::settleCall { order, snapshot, split, inference }.abi_encode().into()
+        let prover = self.config.prover.address();
+        Ok(match how {
+            Settlement::Locked => InferenceMarket::settleCall { order, snapshot, split, inference, prover }.abi_encode().into(),
+            Settlement::Open { locker } => {
+                InferenceMarket::settleOpenCall { order, snapshot, split, inference, prover, provers, locker }.abi_encode().into()
+            }
         })
     }
 }

@@ -6,13 +6,14 @@ mod check;
 pub mod deploy;
 pub mod dev;
 mod health;
+pub mod jobs;
 mod market;
 pub mod money;
 
 pub use check::{OrderError, Wanted, check_order, context, context_of_batch};
 pub use health::Head;
 pub(crate) use market::decode_funding;
-pub use market::{Facts, Market};
+pub use market::{Facts, Market, Settlement};
 
 use std::time::{Duration, Instant};
 
@@ -109,6 +110,40 @@ pub enum ChainError {
     NotListed {
         /// The model.
         model: B256,
+    },
+    /// The market would refuse a quote on these terms.
+    #[error("a collateral of {have} is too low: the market wants at least {need} for this price")]
+    CollateralTooLow {
+        /// The terms'.
+        have: u128,
+        /// The market's.
+        need: U256,
+    },
+    /// The account gets slashed collateral, so it may not put up any.
+    #[error("{treasury} is the market's treasury, which can neither sell nor prove: use another account")]
+    TreasuryProves {
+        /// The treasury.
+        treasury: Address,
+    },
+    /// The same weight commitments are a model already.
+    #[error(
+        "these weight commitments are registered as model {model}, which pays by its own split; its owner can list it again, and          `assay compile` makes other commitments"
+    )]
+    WeightsTaken {
+        /// That model.
+        model: U256,
+    },
+    /// To attest a development key where none is admitted would be to veto it.
+    #[error("{key} is a development key, and this registry admits none: it was not attested")]
+    DevelopmentKey {
+        /// The key's hash.
+        key: B256,
+    },
+    /// The settings of a deployment would let one person admit keys.
+    #[error("{what}; `--allow-development` is for chains where no real money moves")]
+    WeakGovernance {
+        /// What is missing, and what to do.
+        what: &'static str,
     },
     /// Signing failed.
     #[error("cannot sign")]

@@ -213,7 +213,7 @@ async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, inpu
         ChainState::None => Ok((job, false)),
         ChainState::Funded => {
             // a buyer who funds early and asks late would have the collateral slashed
-            let prove_by = record.fundedAt.to::<u64>() + u64::from(escrow.order.prove_secs);
+            let prove_by = record.time.to::<u64>() + u64::from(escrow.order.prove_secs);
             let margin_secs = state.margin_secs(&market.config, escrow.order.prove_secs);
             let late = now + margin_secs > prove_by;
             if late { Err(EscrowError::TooLate { prove_by, margin_secs }.into()) } else { Ok((job, true)) }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::StepError;
 use crate::AppState;
-use crate::chain::abi::{Funding, InferenceMarket};
+use crate::chain::abi::{Funding, InferenceMarket, locked_by};
 use crate::chain::{ChainError, Market, decode_funding};
 use crate::metrics::Metrics;
 use crate::store::{Job, Lease, Patch, Purpose, State, StoreError};
@@ -23,6 +23,8 @@ pub(super) struct Reconciled {
     pub record: InferenceMarket::Job,
     /// The newest block's time, unix seconds.
     pub now: u64,
+    /// Unix seconds until which the market takes a lock, inclusive.
+    pub lock_by: u64,
     /// Unix seconds until which the lock's prover can settle, inclusive.
     pub prove_by: u64,
     /// The stored job in its terminal state, if the chain has ended it.
@@ -44,7 +46,7 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
     let record = market.job(chain_job).await?;
     let now = market.rpc.now().await?;
     let order = escrow(job)?.order;
-    let funded_at = record.fundedAt.to::<u64>();
+    let funded_at = record.time.to::<u64>(); // while it is not over
     let (prove_by, expire_by) = (funded_at + u64::from(order.prove_secs), funded_at + u64::from(order.expire_secs));
     let (end, why) = match record.state {
         InferenceMarket::State::Settled => (Some(State::Settled), "the market paid"),
@@ -61,7 +63,8 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
             for purpose in [Purpose::Lock, Purpose::Settle] {
                 close_mined(state, market, job, purpose).await?;
             }
-            let patch = Patch { event: Some(json!({ "reason": why, "prover": record.prover })), ..Patch::default() };
+            let prover = market.locker(chain_job).await?;
+            let patch = Patch { event: Some(json!({ "reason": why, "prover": prover })), ..Patch::default() };
             match state.store.transition(&job.id, None, &LIVE, end, patch).await {
                 Ok(job) => Some(job),
                 Err(StoreError::WrongState { state: now }) if now.is_terminal() => Some(state.store.job(&job.id).await?),
@@ -70,7 +73,7 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
         }
         None => None,
     };
-    Ok(Reconciled { record, now, prove_by, over })
+    Ok(Reconciled { record, now, lock_by: funded_at + u64::from(order.prove_secs / 2), prove_by, over })
 }
 
 /// Notes the outcome of a pending transaction that is mined.
@@ -148,11 +151,14 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             return Ok(found.over);
         }
         match found.record.state {
-            InferenceMarket::State::Locked if found.record.prover == me => {
+            InferenceMarket::State::Locked => {
+                let funding = funding(state, job, chain_job).await?;
+                if !locked_by(&found.record, &funding.snapshot, me) {
+                    return Err(StepError::Taken);
+                }
                 close_mined(state, market, job, Purpose::Lock).await?;
                 return Ok(None);
             }
-            InferenceMarket::State::Locked => return Err(StepError::Taken),
             InferenceMarket::State::Funded => {}
             _ => return Err(ChainError::NoEvent { event: "JobFunded", id: chain_job }.into()),
         }

@@ -1,14 +1,14 @@
 //! Settlement pending → settled.
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 
 use super::escrow::{ensure_locked, funding, market, reconcile, transact};
 use super::prove::let_go;
 use super::{StepError, idle, ms, setback, with_lease};
 use crate::AppState;
 use crate::blobs::BlobError;
-use crate::chain::ChainError;
 use crate::chain::abi::{Inference, InferenceMarket};
+use crate::chain::{ChainError, Settlement};
 use crate::engine::output_bytes;
 use crate::outage::Backoff;
 use crate::quiet;
@@ -50,9 +50,10 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
     if let Some(over) = found.over {
         return Ok(over);
     }
-    let late = found.now > found.prove_by;
-    // a chain reorganisation may have taken the lock away
-    if !late && let Some(over) = ensure_locked(state, job, lease, chain_job).await? {
+    // a chain reorganisation may have taken the lock away, and the market takes none late
+    let unlocked = found.record.state == InferenceMarket::State::Funded && found.now > found.lock_by;
+    let open = unlocked || found.now > found.prove_by;
+    if !open && let Some(over) = ensure_locked(state, job, lease, chain_job).await? {
         return Ok(over);
     }
     let Some(proof) = load(state, job).await? else {
@@ -65,7 +66,15 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
         output: output_bytes(&job.output_cells, job.clamps).into(),
         proof: proof.into(),
     };
-    let call = async { Ok(market(state)?.settle_call(&funding, inference, late).await?) };
+    let call = async {
+        let market = market(state)?;
+        let how = match (open, unlocked) {
+            (false, _) => Settlement::Locked,
+            (true, true) => Settlement::Open { locker: Address::ZERO },
+            (true, false) => Settlement::Open { locker: market.locker(chain_job).await? },
+        };
+        Ok(market.settle_call(&funding, inference, how).await?)
+    };
     if let Err(error) = transact(state, job, lease, Purpose::Settle, call).await {
         // somebody else may have been first, in which case there is nothing left to do
         return match reconcile(state, job, chain_job).await?.over {

@@ -100,7 +100,7 @@ fn spare(result: Result<(), StepError>) -> Result<(), StepError> {
 
 /// Moves the jobs that an event is about. Those that nobody asked this server for are not its business.
 async fn handle(state: &AppState, log: &Log) -> Result<(), StepError> {
-    // a batch settles many jobs in one event, and names none of them in its topics
+    // a batch settles many jobs in one event
     for (chain_job, output) in settled(&log.inner) {
         spare(settle(state, chain_job, &output).await)?;
     }
@@ -111,6 +111,11 @@ async fn handle(state: &AppState, log: &Log) -> Result<(), StepError> {
             let Ok(event) = InferenceMarket::JobFunded::decode_log(&log.inner) else { return Ok(()) };
             let data = event.data;
             funded(state, &job, crate::chain::abi::Funding { order: data.order, snapshot: data.snapshot, provers: data.provers }).await
+        }
+        // the rest of its order is in the batch's event
+        Some(&InferenceMarket::JobFundedInBatch::SIGNATURE_HASH) => {
+            let Some(market) = &state.market else { return Ok(()) };
+            funded(state, &job, market.funding(chain_job, log.block_number).await?).await
         }
         Some(
             &InferenceMarket::JobCancelled::SIGNATURE_HASH

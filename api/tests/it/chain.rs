@@ -2,16 +2,16 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use alloy::primitives::{Address, B256, U256};
-use alloy::sol_types::SolCall;
+use alloy::primitives::{Address, B256, U256, Uint, keccak256};
+use alloy::sol_types::{SolCall, SolValue};
 use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
-use assay_api::chain::abi::{BatchJob, Erc20, Inference, KeyRegistry};
-use assay_api::chain::deploy::TEST_TOKEN;
-use assay_api::chain::{Market, OrderError, Wanted, account, check_order, context_of_batch};
+use assay_api::chain::abi::{BatchJob, BatchOrder, Erc20, Inference, KeyRegistry, ModelRegistry, Payee, Registration};
+use assay_api::chain::deploy::{MODEL_REGISTRY, TEST_TOKEN};
+use assay_api::chain::{ChainError, Market, OrderError, Settlement, Wanted, account, check_order, context_of_batch, jobs};
 use assay_api::config::{Card, Terms};
 use assay_api::engine::{Engine, InputOpening, input_digest, output_bytes};
 use assay_api::store::State;
-use assay_api::terms::Escrow;
+use assay_api::terms::{Escrow, model_id};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, get, post};
@@ -41,9 +41,10 @@ async fn a_paid_prediction_is_locked_proven_and_settled() {
     assert_eq!(waiting["job_id"], json!(job));
     until(&state, &id, State::Settled).await;
     let record = account::job(&w.rpc, w.at.market, job).await.unwrap();
-    assert_eq!((record.state, record.prover), (ChainState::Settled, w.seller.address()));
+    assert_eq!(record.state, ChainState::Settled);
+    assert_eq!(jobs::locker(&w.rpc, w.at.market, job, 0).await.unwrap(), w.seller.address());
     // 9000 + 1000 basis points and the collateral: seller and prover are one account here
-    assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 5_000));
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 100_000));
     let done = get(&state, &path).await.json();
     assert_eq!(done["output"], json!([4.5, 3.0]));
     let purposes: Vec<_> = done["transactions"].as_array().unwrap().iter().map(|t| (&t["purpose"], &t["state"])).collect();
@@ -62,7 +63,7 @@ async fn a_paid_prediction_is_locked_proven_and_settled() {
     again.is_problem(422, "escrow-spent");
     post(&state, &format!("{path}/cancel"), &[], &json!({})).await.is_problem(409, "not-cancellable");
     assert_eq!(get(&state, "/readyz").await.status, 200);
-    account::withdraw(&w.rpc, &w.seller, w.at.market, Address::ZERO, U256::from(1_005_000)).await.unwrap();
+    account::withdraw(&w.rpc, &w.seller, w.at.market, Address::ZERO, U256::from(1_100_000)).await.unwrap();
     assert_eq!(w.credit(w.seller.address()).await, U256::ZERO);
     stop(state, workers).await;
 }
@@ -255,7 +256,7 @@ async fn a_prover_without_coins_takes_no_orders() {
 async fn a_model_has_terms_of_its_own() {
     let w = world!(false);
     let mut config = w.config();
-    let own = Terms { price: 77, collateral: 3, prove_secs: 500, ..w.terms };
+    let own = Terms { price: 77, collateral: 8, prove_secs: 500, ..w.terms };
     config.chain.as_mut().unwrap().model_terms.insert(w.model.id, own);
     let card = Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()] };
     config.cards.insert(w.model.id, card);
@@ -263,10 +264,10 @@ async fn a_model_has_terms_of_its_own() {
     let listed = get(&state, "/v1/models").await.json()["data"][0].clone();
     assert_eq!((&listed["description"], &listed["labels"]), (&json!("two numbers"), &json!(["sum", "maximum"])));
     let terms = &listed["terms"];
-    assert_eq!((&terms["price"], &terms["collateral"], &terms["prove_secs"]), (&json!("77"), &json!("3"), &json!(500)));
+    assert_eq!((&terms["price"], &terms["collateral"], &terms["prove_secs"]), (&json!("77"), &json!("8"), &json!(500)));
     assert_eq!(terms["market"], json!(w.at.market));
     let escrow = w.escrow(&state).await;
-    assert_eq!((escrow.quote.price, escrow.quote.collateral, escrow.order.prove_secs), (77, 3, 500));
+    assert_eq!((escrow.quote.price, escrow.quote.collateral, escrow.order.prove_secs), (77, 8, 500));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,7 +284,7 @@ async fn tokens_pay_as_well_as_coins() {
     let id = w.submit(&state, &escrow).await;
     w.fund(&escrow).await;
     until(&state, &id, State::Settled).await;
-    assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 5_000));
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 100_000));
     let left = w.rpc.call(token, &Erc20::balanceOfCall { account: w.buyer.address() }).await.unwrap();
     assert_eq!(left, U256::from(9_000_000));
     stop(state, workers).await;
@@ -323,6 +324,8 @@ async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
             output: output_bytes(&cells, 0).into(),
             proof: vec![1].into(),
         },
+        prover: w.seller.address(),
+        provers: vec![],
     };
     w.rpc.execute(&w.seller, Some(w.at.market), call.abi_encode().into(), U256::ZERO).await.unwrap();
     for id in &ids {
@@ -330,13 +333,132 @@ async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
         assert_eq!(get(&state, &format!("/v1/predictions/{id}")).await.json()["output"], json!([4.5, 3.0]));
     }
     assert_eq!(w.engine.proofs.load(SeqCst), 0);
-    assert_eq!(w.credit(w.seller.address()).await, U256::from(2 * (1_000_000 + 5_000)));
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(2 * (1_000_000 + 100_000)));
 
     let bound = context_of_batch(w.rpc.chain_id().await.unwrap(), w.at.market, &jobs, w.seller.address());
     let call = InferenceMarket::contextOfBatchCall { jobIds: jobs, prover: w.seller.address() };
     let on_chain = w.rpc.call(w.at.market, &call).await.unwrap();
     assert_eq!(U256::from_be_bytes(bound.0) % order(), U256::from_be_bytes(on_chain.0));
     stop(state, workers).await;
+}
+
+/// A batch's event has what its jobs' orders share, and each of them is found by an event of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_funded_in_a_batch_is_served() {
+    let w = world!(false);
+    let (state, workers) = w.start().await;
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    let mut template: assay_api::chain::abi::Order = (&escrow.order).into();
+    (template.inputCommitment, template.salt) = (B256::ZERO, B256::ZERO);
+    let call = InferenceMarket::fundBatchCall {
+        template,
+        quote: (&escrow.quote).into(),
+        sellerSignature: escrow.signature.clone(),
+        orders: vec![BatchOrder { inputCommitment: escrow.order.input_commitment, salt: escrow.order.salt }],
+        fromBalance: false,
+    };
+    w.rpc.execute(&w.buyer, Some(w.at.market), call.abi_encode().into(), U256::from(escrow.quote.price)).await.unwrap();
+    until(&state, &id, State::Settled).await;
+    let job = escrow.order.job_id(&account::domain(&w.rpc, w.at.market).await.unwrap());
+    let funding = account::funding(&w.rpc, w.at.market, job).await.unwrap();
+    assert_eq!(funding.order, (&escrow.order).into(), "the whole order");
+    assert_eq!(jobs::payee(&w.rpc, w.at.market, job).await.unwrap(), w.seller.address());
+    stop(state, workers).await;
+}
+
+/// A prover who has no lock settles all the same, and what it delivered is on chain for other contracts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_locked_and_settled_in_one_call() {
+    let w = world!(false);
+    let state = w.open().await; // no workers
+    let job = w.fund(&w.escrow(&state).await).await;
+    let market = Market::new(w.config().chain.unwrap()).unwrap();
+    let funding = market.funding(job, None).await.unwrap();
+    let done = w.engine.execute(w.model.id, &w.input()).unwrap();
+    let output = output_bytes(&done.output_cells, 0);
+    let inference =
+        Inference { inputCommitments: done.input_commitments.concat().into(), output: output.clone().into(), proof: vec![1].into() };
+    assert_eq!(market.locker(job).await.unwrap(), Address::ZERO);
+    let call = market.settle_call(&funding, inference, Settlement::Open { locker: Address::ZERO }).await.unwrap();
+    w.rpc.execute(&w.seller, Some(w.at.market), call, U256::ZERO).await.unwrap();
+    assert_eq!(account::job(&w.rpc, w.at.market, job).await.unwrap().state, ChainState::Settled);
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000), "no collateral was needed");
+    let settled = async |output_hash| {
+        let call = InferenceMarket::isSettledCall {
+            jobId: job,
+            snapshot: funding.snapshot.clone(),
+            prover: w.seller.address(),
+            outputHash: output_hash,
+        };
+        w.rpc.call(w.at.market, &call).await.unwrap()
+    };
+    assert!(settled(keccak256(&output)).await);
+    assert!(!settled(B256::ZERO).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quotes_end_when_the_owner_revokes_them() {
+    let w = world!(false);
+    let state = w.open().await;
+    let escrow = w.escrow(&state).await;
+    let revoke = ModelRegistry::revokeQuotesCall { modelId: model_id(w.model.id) };
+    w.rpc.execute(&w.seller, Some(w.at.models), revoke.abi_encode().into(), U256::ZERO).await.unwrap();
+    let refused = account::fund(&w.rpc, &w.buyer, w.at.market, &escrow).await.unwrap_err();
+    assert!(refused.to_string().contains("QuoteRevoked"), "{refused}");
+    // the next one is of the new epoch, and a quote funds one job
+    let mut next = w.escrow(&state).await;
+    w.fund(&next).await;
+    next.order.salt = B256::repeat_byte(1);
+    let refused = account::fund(&w.rpc, &w.buyer, w.at.market, &next).await.unwrap_err();
+    assert!(refused.to_string().contains("QuoteUsed"), "{refused}");
+}
+
+/// Terms that the market would refuse get no quote, and weights are registered once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_contracts_refuse_is_said_before() {
+    let mut w = world!(false);
+    w.terms.collateral -= 1;
+    let state = w.open().await;
+    let answer = post(&state, "/v1/quotes", &[], &json!({ "model": w.model.id })).await;
+    answer.is_problem(503, "terms-refused");
+    drop(state);
+    let mut config = w.config().chain.unwrap();
+    config.terms.collateral += 1;
+    Market::new(config.clone()).unwrap().check_terms(&config.terms).await.unwrap();
+    config.prover = w.anvil.accounts().remove(0); // the deployer, who is the treasury here
+    assert!(matches!(Market::new(config.clone()).unwrap().check_terms(&config.terms).await, Err(ChainError::TreasuryProves { .. })));
+
+    let golden: Value = serde_json::from_str(include_str!("../../../fixtures/golden/wrapped.json")).unwrap();
+    let registration = Registration {
+        shapeDigest: w.model.shape_digest,
+        weightCommitments: golden["weights"].as_str().unwrap().parse().unwrap(),
+        uri: String::new(),
+        cardHash: B256::ZERO,
+        royaltyBps: Uint::ZERO,
+        split: vec![Payee { account: w.buyer.address(), bps: 10_000 }],
+    };
+    let taken = account::register_model(&w.rpc, &w.buyer, w.at.models, registration).await.unwrap_err();
+    assert!(matches!(taken, ChainError::WeightsTaken { model } if model == model_id(w.model.id)), "{taken}");
+}
+
+/// With a registry that wants a registration to be committed to before: on a chain that makes no blocks meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_waits_for_its_commitment() {
+    let w = world!(false);
+    let (registry, _) = MODEL_REGISTRY.deploy(&w.rpc, &w.seller, U256::from(2).abi_encode()).await.unwrap();
+    let registration = || Registration {
+        shapeDigest: w.model.shape_digest,
+        weightCommitments: [[0; 31].as_slice(), &[1], &[0; 31], &[2]].concat().into(), // the generator
+        uri: String::new(),
+        cardHash: B256::ZERO,
+        royaltyBps: Uint::ZERO,
+        split: vec![Payee { account: w.seller.address(), bps: 10_000 }],
+    };
+    let at_once = ModelRegistry::registerCall { registration: registration() };
+    w.rpc.execute(&w.seller, Some(registry), at_once.abi_encode().into(), U256::ZERO).await.unwrap_err();
+    let (id, _) = account::register_model(&w.rpc, &w.seller, registry, registration()).await.unwrap();
+    assert_eq!(account::model(&w.rpc, registry, id).await.unwrap().weightChunks, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -375,7 +497,10 @@ async fn a_buyer_notices_an_order_that_is_not_theirs() {
     assert!(matches!(check(&good, &Wanted { price_max: 999_999, ..wanted }).await, Err(OrderError::Price { price: 1_000_000, .. })));
     let other = B256::repeat_byte(9);
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Escrow));
-    let changes: [Change<'_>; 8] = [
+    let changes: [Change<'_>; 11] = [
+        ("inferences", &|e| e.quote.inferences = 2),
+        ("epoch", &|e| e.quote.epoch = 1),
+        ("valid_until", &|e| e.quote.valid_until = e.quote.valid_from + 31 * 86_400),
         ("model_id", &|e| e.order.model_id = other),
         ("key_hash", &|e| e.order.key_hash = other),
         ("input_commitment", &|e| e.order.input_commitment = other),
@@ -392,7 +517,7 @@ async fn a_buyer_notices_an_order_that_is_not_theirs() {
         assert!(matches!(&result, Err(OrderError::Field { field }) if *field == name), "{name}: {result:?}");
     }
     let mut forged = good.clone();
-    forged.quote.salt = other;
+    forged.quote.nonce = other;
     assert!(matches!(check(&forged, &wanted).await, Err(OrderError::Signature { owner }) if owner == w.seller.address()));
     let unknown = Wanted { key_hash: other, ..wanted };
     let mut escrow = good.clone();

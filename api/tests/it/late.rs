@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use assay_api::chain::abi::InferenceMarket::State as ChainState;
 use assay_api::chain::{Market, account};
 use assay_api::store::{Patch, Purpose, State};
@@ -26,7 +26,7 @@ async fn an_escrow_funded_long_ago_is_not_taken() {
     let answer = post(&state, "/v1/predictions", &[], &w.request(&escrow)).await;
     answer.is_problem(422, "escrow-too-late");
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-    let funded_at: u64 = account::job(&w.rpc, w.at.market, job).await.unwrap().fundedAt.to();
+    let funded_at: u64 = account::job(&w.rpc, w.at.market, job).await.unwrap().time.to();
     assert!(detail.contains(&(funded_at + u64::from(w.terms.prove_secs)).to_string()), "{detail}");
     assert_eq!(state.store.counts().await.unwrap(), []);
     account::cancel(&w.rpc, &w.buyer, w.at.market, job).await.unwrap();
@@ -60,12 +60,11 @@ async fn a_job_that_waited_too_long_is_not_locked() {
     stop(state, workers).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_is_signed_is_followed_up() {
-    let w = world!(false);
+/// A job whose lock is signed and saved; whether it was sent, nobody knows. Returns its id and the lock's hash.
+async fn signed_lock(w: &World) -> (String, B256) {
     let state = w.open().await;
     let market = Market::new(w.config().chain.unwrap()).unwrap();
-    market.ensure_credit(Address::ZERO, 10_000).await.unwrap();
+    market.ensure_credit(Address::ZERO, 200_000).await.unwrap();
     let escrow = w.escrow(&state).await;
     let id = w.submit(&state, &escrow).await;
     let job = w.fund(&escrow).await;
@@ -76,11 +75,35 @@ async fn a_lock_that_is_signed_is_followed_up() {
     let funding = market.funding(job, None).await.unwrap();
     let lock = w.rpc.sign(&w.seller, Some(w.at.market), market.lock_call(&funding), U256::ZERO).await.unwrap();
     state.store.save_transaction(&lease, Purpose::Lock, &lock).await.unwrap();
-    drop(state); // it may have been sent: to forget it now would be to lose the collateral
+    (id, lock.hash)
+}
+
+/// To forget it, because the server's own margin has passed meanwhile, could be to lose the collateral.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_signed_is_followed_up() {
+    let w = world!(false);
+    let (id, lock) = signed_lock(&w).await;
+    let mut config = w.config();
+    config.chain.as_mut().unwrap().lock_margin_secs = Some(w.terms.prove_secs - 10);
+    w.pass_secs(60).await;
+    let state = AppState::open(config, w.engine.clone()).await.unwrap();
+    let workers = tokio::spawn(run_workers(state.clone()));
+    until(&state, &id, State::Settled).await;
+    assert_eq!(state.store.transactions(&id).await.unwrap()[0].1, lock);
+    stop(state, workers).await;
+}
+
+/// The market takes no lock after half of the time to prove, so one that is sent later costs its gas and no collateral.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_sent_too_late_costs_no_collateral() {
+    let w = world!(false);
+    let (id, lock) = signed_lock(&w).await;
     w.pass_secs(too_long(&w)).await;
     let (state, workers) = w.start().await;
-    until(&state, &id, State::Settled).await;
-    assert_eq!(state.store.transactions(&id).await.unwrap()[0].1, lock.hash);
+    until(&state, &id, State::Expired).await;
+    let transactions = state.store.transactions(&id).await.unwrap();
+    assert_eq!((transactions[0].1, transactions[0].2.as_str()), (lock, "reverted"));
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(200_000), "the collateral is free");
     stop(state, workers).await;
 }
 
@@ -88,16 +111,17 @@ async fn a_lock_that_is_signed_is_followed_up() {
 async fn the_operator_sets_the_margin() {
     let w = world!(false);
     let mut config = w.config();
-    config.chain.as_mut().unwrap().lock_margin_secs = Some(60);
+    let margin = w.terms.prove_secs - 100; // more than the market wants
+    config.chain.as_mut().unwrap().lock_margin_secs = Some(margin);
     let state = AppState::open(config, w.engine.clone()).await.unwrap();
     let workers = tokio::spawn(run_workers(state.clone()));
     let (good, late) = (w.escrow(&state).await, w.escrow(&state).await);
     w.fund(&good).await;
     w.fund(&late).await;
-    w.pass_secs(too_long(&w)).await;
+    w.pass_secs(50).await;
     let id = w.submit(&state, &good).await;
     until(&state, &id, State::Settled).await;
-    w.pass_secs(u64::from(w.terms.prove_secs) / 2 - 60).await;
+    w.pass_secs(60).await;
     post(&state, "/v1/predictions", &[], &w.request(&late)).await.is_problem(422, "escrow-too-late");
     stop(state, workers).await;
 }

@@ -59,15 +59,7 @@ pub async fn deployed(honest: bool) -> Option<(DevChain, Deployment)> {
     let (rpc, deployer) = (anvil.rpc().unwrap(), anvil.accounts().remove(0));
     let yes = hex::decode(YES).unwrap().into();
     let verifier = if honest { None } else { Some(deploy_code(&rpc, &deployer, yes, "mock").await.unwrap().0) };
-    let options = DeployOptions {
-        attestors: vec![deployer.address()],
-        threshold: 1,
-        timelock_secs: 0,
-        allow_development: true,
-        development_srs: vec![],
-        treasury: deployer.address(),
-        verifier,
-    };
+    let options = DeployOptions { verifier, ..DeployOptions::development(deployer.address(), deployer.address()) };
     let at = deploy(&rpc, &deployer, &options).await.unwrap();
     Some((anvil, at))
 }
@@ -110,7 +102,7 @@ impl World {
         model.shape_digest = B256::from_slice(&key[32..64]);
         model.model_commitment = keccak256([&key[32..64], &weights].concat());
         let engine = Fake::with_model(model.clone());
-        let terms = Terms { price: 1_000_000, collateral: 5_000, ..Terms::default() };
+        let terms = Terms { price: 1_000_000, collateral: 100_000, ..Terms::default() };
         let [_, seller, buyer, ..]: [PrivateKeySigner; 5] = DEV_KEYS.map(|k| k.parse().unwrap());
         let rpc = anvil.rpc().unwrap();
         Some(Self { anvil, rpc, at, seller, buyer, model, engine, dir: tempfile::tempdir().unwrap(), terms })

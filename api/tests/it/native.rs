@@ -81,7 +81,7 @@ async fn releases_escrow(wrap: System) {
     let engine = Arc::new(engine);
 
     let [_, prover, buyer, ..] = &anvil.accounts()[..] else { panic!("anvil has accounts") };
-    let terms = Terms { price: 1_000_000, collateral: 5_000, ..Terms::default() };
+    let terms = Terms { price: 1_000_000, collateral: 100_000, ..Terms::default() };
     let dir = tempfile::tempdir().unwrap();
     let state = AppState::open(config(dir.path(), anvil.url(), &at, prover, terms), engine.clone()).await.unwrap();
     let workers = tokio::spawn(run_workers(state.clone()));
@@ -98,7 +98,7 @@ async fn releases_escrow(wrap: System) {
     let made = post(&state, "/v1/predictions", &[], &request).await.json();
     account::fund(&rpc, buyer, at.market, &escrow).await.unwrap();
     until(&state, made["id"].as_str().unwrap(), State::Settled).await;
-    assert_eq!(account::credit(&rpc, at.market, token, prover.address()).await.unwrap(), U256::from(1_005_000));
+    assert_eq!(account::credit(&rpc, at.market, token, prover.address()).await.unwrap(), U256::from(1_100_000));
     state.stopping.send_replace(true);
     workers.await.unwrap();
 }

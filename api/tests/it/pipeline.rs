@@ -293,7 +293,7 @@ async fn a_proof_is_made_while_a_lock_is_in_flight() {
     let w = world!(false);
     let mut config = w.config();
     config.free = true;
-    Market::new(config.chain.clone().unwrap()).unwrap().ensure_credit(Address::ZERO, 10_000).await.unwrap();
+    Market::new(config.chain.clone().unwrap()).unwrap().ensure_credit(Address::ZERO, 200_000).await.unwrap();
     let state = AppState::open(config, w.engine.clone()).await.unwrap();
     let escrows = [w.escrow(&state).await, w.escrow(&state).await];
     let mut paid = Vec::new();

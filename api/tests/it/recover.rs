@@ -57,7 +57,7 @@ async fn a_crash_at_any_step_ends_in_one_settlement() {
     let events = state.store.events(&id, 0, 100).await.unwrap();
     let ends = events.iter().filter(|e| e.kind == "state" && e.data["state"].as_str().unwrap().parse::<State>().unwrap().is_terminal());
     assert_eq!(ends.count(), 1, "exactly one terminal state");
-    assert_eq!(w.credit(w.seller.address()).await, U256::from(2_000_000 + 5_000));
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(2_000_000 + 100_000));
     stop(state, workers).await;
 }
 
@@ -68,7 +68,7 @@ async fn a_transaction_signed_before_a_crash_is_the_one_that_is_sent() {
     let mut config = w.config().chain.unwrap();
     config.poll = std::time::Duration::from_secs(1);
     let market = Market::new(config).unwrap();
-    market.ensure_credit(Address::ZERO, 10_000).await.unwrap();
+    market.ensure_credit(Address::ZERO, 200_000).await.unwrap();
     let mut signed = Vec::new();
     let mut ids = Vec::new();
     for _ in 0..2 {

@@ -24,19 +24,23 @@ pub struct ChainArgs {
 pub struct DeployArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
-    /// Who attests keys; may be given several times [default: the account]
+    /// Who attests keys, each of another owner; given at least twice [default with --allow-development: the account]
     #[arg(long, value_name = "ADDRESS")]
     pub attestor: Vec<Address>,
-    /// Attestations that a key needs
-    #[arg(long, default_value_t = 1)]
-    pub threshold: u64,
-    /// Seconds between the last attestation and a key's admission
-    #[arg(long, value_name = "SECS", default_value_t = 0)]
-    pub timelock: u64,
-    /// Admit development keys; never where real money moves
+    /// Attestations that a key needs, at least 2 [default: 2; with --allow-development 1]
+    #[arg(long, value_name = "N")]
+    pub threshold: Option<u64>,
+    /// Seconds between the last attestation and a key's admission [default: 172800; with --allow-development 0]
+    #[arg(long, value_name = "SECS")]
+    pub timelock: Option<u64>,
+    /// Seconds between the commitment of a model's registration and the registration [default: 60; with --allow-development
+    /// 0]
+    #[arg(long, value_name = "SECS")]
+    pub commit_secs: Option<u64>,
+    /// For development chains only: admit development keys, at the word of one account and at once
     #[arg(long)]
     pub allow_development: bool,
-    /// Who gets slashed collateral [default: the account]
+    /// Who gets slashed collateral: nobody who sells or proves [default with --allow-development: the account]
     #[arg(long, value_name = "ADDRESS")]
     pub treasury: Option<Address>,
 }
@@ -107,7 +111,7 @@ pub struct AttestArgs {
   assay serve --models model.assay --rpc http://127.0.0.1:8545 --market 0x… --price 1000000000000000
 
 Each package has its MODEL.pk and MODEL.key beside it, and MODEL.card.json if it has a description, labels or terms of its own:
-  {\"description\": \"…\", \"labels\": [\"cat\", \"dog\"], \"price\": \"1000000000000000\", \"collateral\": \"0\", \"prove_secs\": 600}
+  {\"description\": \"…\", \"labels\": [\"cat\", \"dog\"], \"price\": \"1000000000000000\", \"collateral\": \"100000000000000\", \"prove_secs\": 600}
 
 Jobs survive a kill: start the server again on the same data
 folder. The HTTP interface: docs/api.md, or /openapi.json of the running server.")]
@@ -139,9 +143,9 @@ pub struct ServeArgs {
     /// Price of an inference, in the token's smallest unit, of models whose card names none
     #[arg(long, value_name = "AMOUNT", default_value_t = 1_000_000_000_000_000)]
     pub price: u128,
-    /// Collateral put up per job
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
-    pub collateral: u128,
+    /// Collateral put up per job [default: the least that the market takes, a tenth of the price]
+    #[arg(long, value_name = "AMOUNT")]
+    pub collateral: Option<u128>,
     /// ERC-20 to be paid in [default: the native coin]
     #[arg(long, value_name = "ADDRESS")]
     pub token: Option<Address>,
@@ -151,8 +155,8 @@ pub struct ServeArgs {
     /// Seconds from funding after which the buyer takes the money back
     #[arg(long, value_name = "SECS", default_value_t = 3600)]
     pub expire_secs: u32,
-    /// Seconds that must be left to prove for a job to be locked: more than a proof and its transactions take [default:
-    /// half of --prove-secs]
+    /// Seconds that must be left to prove for a job to be locked: more than a proof and its transactions take, and at least
+    /// half of --prove-secs, which the market wants [default: half of --prove-secs]
     #[arg(long, value_name = "SECS")]
     pub lock_margin_secs: Option<u32>,
     /// Jobs that are worked on at a time: while one waits for the chain or is wrapped, the next one's inner proof is made

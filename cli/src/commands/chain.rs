@@ -21,6 +21,11 @@ use assay_prover::srs::Srs;
 use serde_json::json;
 use std::path::Path;
 
+/// Two days for a veto.
+const TIMELOCK_SECS: u64 = 172_800;
+/// Long enough for a registration to be mined before somebody who saw it can commit to the same one.
+const COMMIT_SECS: u64 = 60;
+
 /// An account's signer.
 pub fn signer(key: &str) -> Outcome<PrivateKeySigner> {
     let bad = |_| Failure::message(Exit::Usage, "the private key is not 32 bytes of hex (--private-key, or ASSAY_PRIVATE_KEY)");
@@ -45,16 +50,19 @@ pub async fn find_model(rpc: &Rpc, registry: Address, commitment: B256, owner: A
 /// Deploys verifier, registries and market.
 pub async fn deploy(ui: &Ui, args: DeployArgs) -> Outcome {
     let (rpc, from) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
-    let me = from.address();
+    let (me, development) = (from.address(), args.allow_development);
+    let by_default = |in_development, else_| if development { in_development } else { else_ };
     let options = DeployOptions {
-        attestors: if args.attestor.is_empty() { vec![me] } else { args.attestor },
-        threshold: args.threshold,
-        timelock_secs: args.timelock,
-        allow_development: args.allow_development,
+        attestors: if args.attestor.is_empty() && development { vec![me] } else { args.attestor },
+        threshold: args.threshold.unwrap_or(by_default(1, 2)),
+        timelock_secs: args.timelock.unwrap_or(by_default(0, TIMELOCK_SECS)),
+        allow_development: development,
         development_srs: vec![Srs::development(4).id().into()],
         treasury: args.treasury.unwrap_or(me),
+        commit_secs: args.commit_secs.unwrap_or(by_default(0, COMMIT_SECS)),
         verifier: None,
     };
+    options.check(me)?;
     if args.allow_development {
         ui.warn("these contracts admit development keys, whose makers can forge proofs; for tests only");
     }
@@ -115,9 +123,10 @@ pub async fn publish_model(
         Ok(status) => (status, None),
         // not an attestor: somebody else's attestation is needed, and the model can be listed meanwhile
         Err(ChainError::Reverted { .. } | ChainError::Market(_)) => {
-            let status = rpc.call(keys, &KeyRegistry::keyCall { keyHash: key_hash }).await?.status;
+            let status = account::admit_key(rpc, seller, keys, key_hash).await?;
             (status, Some(format!("{} cannot attest the key here: ask the registry's attestors", attestor.address())))
         }
+        Err(e @ ChainError::DevelopmentKey { .. }) => (KeyRegistry::Status::Proposed, Some(e.to_string())),
         Err(e) => return Err(e.into()),
     };
     let commitment = B256::from(model.commitment());
@@ -221,9 +230,8 @@ async fn attest_proposed(
     let refused = |text: &str| Err(Failure::message(Exit::Failed, format!("the key {hash} {text}")));
     match rpc.call(keys, &KeyRegistry::keyCall { keyHash: hash }).await?.status {
         KeyRegistry::Status::Unknown => refused("is not proposed in this registry: `assay publish` proposes it"),
-        KeyRegistry::Status::Vetoed => refused("was vetoed by an attestor"),
         KeyRegistry::Status::Frozen => refused("is frozen: two proofs under it contradict each other"),
-        status if rpc.call(keys, &attested).await? => Ok((status, true)),
+        _ if rpc.call(keys, &attested).await? => Ok((account::admit_key(rpc, attestor, keys, hash).await?, true)),
         _ => {
             let status = account::attest_key(rpc, attestor, keys, hash, development).await?;
             Ok((status, rpc.call(keys, &attested).await?))

@@ -158,7 +158,7 @@ pub async fn refund(ui: &Ui, args: JobArgs) -> Outcome {
         return Err(found.refuse(&record, now, "there is nothing to refund"));
     }
     let order = account::funding(&found.rpc, found.market, found.job).await?.order;
-    let expire_by = record.fundedAt.to::<u64>() + u64::from(order.expireSecs);
+    let expire_by = record.time.to::<u64>() + u64::from(order.expireSecs);
     if now <= expire_by {
         return Err(found.refuse(&record, now, &format!("the job expires in {} s, and is refunded after that", expire_by - now + 1)));
     }

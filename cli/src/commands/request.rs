@@ -13,7 +13,7 @@ use crate::ui::{Ui, say};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket;
-use assay_api::chain::{Rpc, Wanted, account, check_order, context};
+use assay_api::chain::{Rpc, Wanted, account, check_order, context, jobs};
 use assay_api::client::{Client, ClientError};
 use assay_api::engine::{Inputs, input_digest};
 use assay_api::store::State;
@@ -184,7 +184,8 @@ async fn collect(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved) ->
     if record.state != InferenceMarket::State::Settled {
         return Err(Failure::message(Exit::Failed, format!("the market's job is {:?}, not settled", record.state)));
     }
-    let context = context(rpc.chain_id().await?, saved.market, saved.job, record.prover);
+    let prover = jobs::payee(&rpc, saved.market, saved.job).await?;
+    let context = context(rpc.chain_id().await?, saved.market, saved.job, prover);
     let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
     let file = ui.phase("verify", |_| check(key, &done, proof, &saved.commitments, context))?;
     Ok((done, file))

@@ -10,8 +10,8 @@ use crate::files;
 use crate::trust::Checked;
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
-use assay_api::chain::Rpc;
 use assay_api::chain::abi::InferenceMarket;
+use assay_api::chain::{Market, Rpc, account};
 use assay_api::config::{Card, ChainConfig, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
@@ -46,7 +46,7 @@ fn default_terms(args: &ServeArgs) -> Terms {
     Terms {
         token: args.token.unwrap_or_default(),
         price: args.price,
-        collateral: args.collateral,
+        collateral: args.collateral.unwrap_or_default(),
         prove_secs: args.prove_secs,
         expire_secs: args.expire_secs,
         ..Terms::default()
@@ -82,12 +82,17 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
         Some(registry) => registry,
         None => rpc.call(market, &InferenceMarket::modelsCall {}).await?,
     };
-    let terms = default_terms(args);
+    let collateral = match args.collateral {
+        Some(collateral) => collateral,
+        None => account::least_collateral(&rpc, market, args.price).await?.saturating_to(),
+    };
+    let terms = Terms { collateral, ..default_terms(args) };
     let listing = Listing { rpc, registry, owner: account.address() };
     let mut config = ChainConfig::new(url, market, registry, account, terms);
     config.confirmations = args.confirmations;
     config.from_block = args.from_block;
     config.lock_margin_secs = args.lock_margin_secs;
+    Market::new(config.clone())?.check_terms(&config.terms).await?;
     Ok(Some((config, listing)))
 }
 
@@ -102,7 +107,14 @@ struct Added {
 }
 
 /// Adds one package with its keys to the engine.
-async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, listing: Option<&Listing>) -> Outcome<Added> {
+async fn add(
+    ui: &Ui,
+    args: &ServeArgs,
+    engine: &mut NativeEngine,
+    path: &Path,
+    of_service: Terms,
+    listing: Option<&Listing>,
+) -> Outcome<Added> {
     let package = files::package(ui, path)?;
     let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
     let key = prove::buyer_key(ui, path, &pk, &package)?;
@@ -130,7 +142,7 @@ async fn add(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, 
     let seller = ui.phase("prepare", |_| Seller::new(package, device::on_device(srs)))?.with_wrap_key(proving);
     let info = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?;
     let outputs = info.outputs.iter().filter_map(|output| output.len()).sum();
-    let (card, terms) = card::read(path, outputs, &default_terms(args))?;
+    let (card, terms) = card::read(path, outputs, &of_service)?;
     if let (Some(margin), Some(terms)) = (args.lock_margin_secs, &terms)
         && margin >= terms.prove_secs
     {
@@ -150,13 +162,18 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     }
     let chain = chain_config(&args).await?;
     let (mut engine, mut derived) = (NativeEngine::new(), Vec::new());
+    let of_service = chain.as_ref().map_or_else(|| default_terms(&args), |(config, _)| config.terms);
     let (mut cards, mut own_terms) = (HashMap::new(), HashMap::new());
     for path in packages(&args.models)? {
-        let Added { id, card, terms, recomputed } = add(ui, &args, &mut engine, &path, chain.as_ref().map(|(_, listing)| listing)).await?;
+        let Added { id, card, terms, recomputed } =
+            add(ui, &args, &mut engine, &path, of_service, chain.as_ref().map(|(_, listing)| listing)).await?;
         let key = if recomputed { "" } else { ", under a Groth16 key that is its maker's word" };
         ui.line(format!("{} as {id}{key}", path.display()));
         derived.push(recomputed);
         cards.insert(id, card);
+        if let (Some(terms), Some((config, _))) = (&terms, &chain) {
+            Market::new(config.clone())?.check_terms(terms).await.map_err(|e| files::name(&path, e.into()))?;
+        }
         own_terms.extend(terms.map(|terms| (id, terms)));
     }
     let mut config = ServeConfig::free(&args.data);

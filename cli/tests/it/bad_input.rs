@@ -82,5 +82,30 @@ fn unreachable_services_and_chains() {
     publish(secret, 4);
     let text = publish("0x1234", 2);
     assert!(!text.contains("1234"), "keys are never printed: {text}");
-    fails(4, ["deploy", "--rpc", &url, "--private-key", secret]);
+    fails(4, ["deploy", "--allow-development", "--rpc", &url, "--private-key", secret]);
+}
+
+/// Outside development nobody alone admits keys, and nobody slashes himself: said before anything is sent.
+#[test]
+fn governance_by_default() {
+    let secret = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+    let [me, one, two, treasury] = [
+        "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+        "0x0000000000000000000000000000000000000001",
+        "0x0000000000000000000000000000000000000002",
+        "0x0000000000000000000000000000000000000003",
+    ];
+    let deploy =
+        |code, more: &[&str]| fails(code, [&["deploy", "--rpc", "http://127.0.0.1:1", "--private-key", secret][..], more].concat());
+    assert!(deploy(2, &[]).contains("--attestor"));
+    assert!(deploy(2, &["--attestor", one]).contains("--attestor"));
+    assert!(deploy(2, &["--attestor", one, "--attestor", one]).contains("--attestor"));
+    let both = ["--attestor", one, "--attestor", two];
+    assert!(deploy(2, &both).contains("--treasury"), "the deployer is no treasury by default");
+    assert!(deploy(2, &[&both[..], &["--treasury", me]].concat()).contains("--treasury"));
+    let sound = [&both[..], &["--treasury", treasury]].concat();
+    assert!(deploy(2, &[&sound[..], &["--threshold", "1"]].concat()).contains("--threshold"));
+    assert!(deploy(2, &[&sound[..], &["--timelock", "0"]].concat()).contains("--timelock"));
+    assert!(deploy(2, &[&sound[..], &["--commit-secs", "0"]].concat()).contains("--commit-secs"));
+    deploy(4, &sound); // and then nobody answers
 }

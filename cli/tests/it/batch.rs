@@ -194,6 +194,13 @@ async fn keys_of_batches_are_proposed_on_chain() {
     let shape = json(0, ["inspect", s(&key)])["shape_digest"].as_str().unwrap().parse().unwrap();
     assert_eq!((record.batch, record.shapeDigest), (257, shape));
 
+    // the treasury never proves, and a collateral has a floor
+    let serve = ["serve", "--models", s(&package), "--rpc", anvil.url(), "--market", market, "--private-key"];
+    let treasury = fails(2, [&serve[..], &[DEV_KEYS[0]]].concat());
+    assert!(treasury.contains("treasury"), "{treasury}");
+    let low = fails(2, [&serve[..], &[DEV_KEYS[1], "--price", "1000", "--collateral", "99"]].concat());
+    assert!(low.contains("at least 100"), "{low}");
+
     let word = format!("0x{}", "00".repeat(32));
     let order = value!({
         "buyer": anvil.accounts()[0].address(), "model_id": single["model"], "model_commitment": word, "input_commitment": word,

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IAssayVerifier} from "./IAssayVerifier.sol";
+import {IAttestors} from "./IAttestors.sol";
+
 /// @title Verifying keys of circuit shapes.
-/// @notice A key belongs to (shape digest, wrap, SRS id, batch) and is immutable once admitted. Anyone proposes one; `threshold` of a fixed set of
-/// attestors, each having recomputed it, attest its hash; a timelock leaves room for a veto. Sellers have no say in keys.
-/// @dev Trust: `threshold` colluding attestors who are not vetoed can admit a false key, before any job uses it. A single attestor can veto a
-/// key that is not admitted yet, and can do nothing else. Nobody can change or remove an admitted key; proven equivocation freezes it.
-interface IKeyRegistry {
+/// @notice A key belongs to (shape digest, wrap, SRS id, batch) and its bytes never change. Anyone proposes one; `threshold` attestors, each having
+/// recomputed it, attest its hash; a timelock leaves room for vetoes. Sellers have no say in keys.
+/// @dev Trust: `threshold` colluding attestors can admit a false key once the vetoes of the others have run out, before any job uses it. Each attestor
+/// can veto a key once, before it is admitted: a veto raises the number of attestations needed by one, for `VETO_SECS`. Nobody can change an admitted
+/// key; proven equivocation freezes it for new jobs, and attestors can restore it where the weights were to blame.
+interface IKeyRegistry is IAttestors {
     enum Status {
         Unknown,
         Proposed,
         Admitted,
-        Vetoed,
         Frozen
     }
 
     /// @param pointer contract whose code holds the key bytes (after one zero byte)
     /// @param weightChunks number of weight commitments that the shape takes
-    /// @param attestations number of attestors who attested
+    /// @param attestations number of attestors who had attested when the last one did; those of today are counted anew for admission
     /// @param readyAt unix seconds from which the key can be admitted; 0 while attestations are missing
     /// @param development made from a known trapdoor: worthless as evidence, for tests only
     /// @param batch log2 of the number of inferences in a proof, plus 256 if each has input chunks of its own
@@ -32,6 +35,14 @@ interface IKeyRegistry {
         uint16 batch;
         bytes32 shapeDigest;
         bytes32 srsId;
+    }
+
+    /// @notice What funding a job takes of a key.
+    struct Terms {
+        address pointer;
+        uint16 weightChunks;
+        uint16 batch;
+        bytes32 shapeDigest;
     }
 
     /// @notice One half of an equivocation: what a proof said.
@@ -50,15 +61,21 @@ interface IKeyRegistry {
         bytes32 indexed keyHash, bytes32 indexed shapeDigest, bytes32 indexed srsId, uint16 batch, bytes32 wrap, bool development
     );
     event KeyFrozen(bytes32 indexed keyHash, address indexed reporter);
+    event KeyRestored(bytes32 indexed keyHash, bytes32 indexed weightsHash);
 
-    error InvalidAttestors();
+    /// @notice Outside development a key needs two attestors and a timelock.
+    error WeakGovernance();
     error InvalidKey(uint256 reason);
     error KeyKnown(bytes32 keyHash);
     error NotProposed(bytes32 keyHash);
     error NotAdmitted(bytes32 keyHash);
-    error NotAttestor(address account);
+    error NotFrozen(bytes32 keyHash);
     error AlreadyAttested(bytes32 keyHash, address attestor);
+    error AlreadyVetoed(bytes32 keyHash, address attestor);
     error NotReady(bytes32 keyHash, uint256 readyAt);
+    /// @notice Vetoes count, or an attestor who attested was replaced.
+    error TooFewAttestations(bytes32 keyHash, uint256 have, uint256 need);
+    error Excused(bytes32 keyHash, bytes32 weightsHash);
     error DevelopmentKey(bytes32 keyHash);
     error SlotTaken(bytes32 slot, bytes32 keyHash);
     error SameOutput();
@@ -69,16 +86,17 @@ interface IKeyRegistry {
     function propose(bytes calldata key) external returns (bytes32 keyHash);
 
     /// @notice Attestor only: "I recomputed this key". Admits it at once if that was the last attestation needed and there is no timelock.
-    /// @param development true where the attestor knows that the key comes from a known trapdoor; one such attestation marks the key
+    /// @param development true where the attestor knows that the key comes from a known trapdoor; one such attestation marks the key, and in a registry
+    /// that admits no development keys it is a veto
     function attest(bytes32 keyHash, bool development) external;
 
-    /// @notice Attestor only: refuses a key that is not admitted yet, for good.
+    /// @notice Attestor only, once for a key that is not admitted yet: it needs one attestation more for the next `VETO_SECS`.
     function veto(bytes32 keyHash) external;
 
-    /// @notice Anyone: admits a key with enough attestations whose timelock has passed.
+    /// @notice Anyone: admits a key with enough attestations of today's attestors whose timelock has passed. Its slot is free, or has a frozen key.
     function admit(bytes32 keyHash) external;
 
-    /// @notice Anyone: two valid proofs for the same key, weights and input with different outputs show that the key is broken, and freeze it.
+    /// @notice Anyone: two valid proofs for the same key, weights and input with different outputs freeze the key: no new jobs, funded ones go on.
     function reportEquivocation(
         bytes32 keyHash,
         address weightsPointer,
@@ -86,6 +104,18 @@ interface IKeyRegistry {
         Claim calldata first,
         Claim calldata second
     ) external;
+
+    /// @notice Attestor only: the contradiction that froze the key is the fault of those weights, and the key can be used again.
+    function approveRestoration(bytes32 keyHash) external;
+
+    /// @notice Anyone: restores a frozen key, if `threshold` attestors approved it and the timelock has passed. The same weights do not freeze it again.
+    function restore(bytes32 keyHash) external;
+
+    /// @notice Attestations that a key needs now: the threshold, and one for each veto that counts.
+    function attestationsNeeded(bytes32 keyHash) external view returns (uint256);
+
+    /// @notice The contract that reads these keys.
+    function verifier() external view returns (IAssayVerifier);
 
     /// @notice The record of a key; all zero if unknown.
     function key(bytes32 keyHash) external view returns (Key memory);
@@ -96,4 +126,7 @@ interface IKeyRegistry {
 
     /// @notice The record of an admitted key that is not frozen; reverts `NotAdmitted` otherwise.
     function admittedKey(bytes32 keyHash) external view returns (Key memory);
+
+    /// @notice The part of `admittedKey` that funding reads.
+    function admittedTerms(bytes32 keyHash) external view returns (Terms memory);
 }

@@ -11,7 +11,9 @@ struct Payee {
 /// @title Models as ERC-721 tokens with ERC-2981 royalties.
 /// @notice A model is a shape digest and its weight commitments. The holder of the token signs quotes and earns the OWNER share of jobs
 /// funded while they hold it; the revenue split itself is fixed at registration, so a transfer cannot cut out the other payees.
-/// @dev Trust: registering says nothing about the model's quality or its author; a copied commitment is useless without the weights.
+/// @dev Trust: registering says nothing about the model's quality or its author; a copied commitment is useless without the weights. Whoever has
+/// the weights can commit to them with other blinding and register that as another model with another split; nothing on chain shows that they
+/// are the same.
 interface IModelRegistry {
     /// @param shapeDigest digest of the architecture (docs/protocol.md section 8)
     /// @param weightCommitments 64 bytes (x, y) each
@@ -28,14 +30,30 @@ interface IModelRegistry {
         Payee[] split;
     }
 
+    /// @param quoteEpoch moves when the token is transferred or its holder revokes all quotes; quotes name it
     struct Model {
         bytes32 shapeDigest;
         bytes32 modelCommitment;
         bytes32 splitHash;
         bytes32 cardHash;
+        bytes32 termsHash;
         address weightsPointer;
         uint40 registeredAt;
         bool deprecated;
+        uint32 quoteEpoch;
+        uint16 weightChunks;
+    }
+
+    /// @notice What funding a job takes of a model.
+    /// @param termsHash `keccak256(abi.encode(shapeDigest, modelCommitment, splitHash))`
+    /// @param owner holder of the token
+    struct Listing {
+        bytes32 termsHash;
+        address weightsPointer;
+        address owner;
+        bool deprecated;
+        uint32 quoteEpoch;
+        uint16 weightChunks;
     }
 
     event ModelRegistered(
@@ -49,19 +67,40 @@ interface IModelRegistry {
         Payee[] split
     );
     event ModelDeprecated(uint256 indexed modelId, bool deprecated);
+    event RegistrationCommitted(address indexed registrant, bytes32 indexed commitment);
+    event QuotesRevoked(uint256 indexed modelId, uint32 quoteEpoch);
 
     error InvalidWeights();
     error InvalidSplit();
     error InvalidShape();
+    /// @notice The registration was not committed to by the caller, or too short a time ago: it can be registered from `readyAt` (0 if never).
+    error NotCommitted(bytes32 commitment, uint256 readyAt);
+    /// @notice These weight commitments are a model already, with its own split.
+    error WeightsTaken(uint256 modelId);
+    error InvalidCommitSecs();
     error NotOwner(uint256 modelId, address account);
     error UnknownModel(uint256 modelId);
 
-    /// @notice Lists a model; the caller gets its token.
+    /// @notice First step of a registration: binds it to the caller before anybody sees it, so that nobody who reads it in `register` can be first.
+    /// @param commitment `registrationCommitment(caller, registration)`
+    function commitRegistration(bytes32 commitment) external;
+
+    /// @notice Second step: lists a model that the caller has committed to, at least `commitSecs` before; the caller gets its token.
+    /// Weight commitments are registered once, whoever holds them: a second registration could pay by another split.
     function register(Registration calldata registration) external returns (uint256 modelId);
+
+    /// @notice `keccak256(abi.encode(registrant, registration))`: the blinded weight commitments in it are secret until `register` shows them.
+    function registrationCommitment(address registrant, Registration calldata registration) external pure returns (bytes32);
+
+    /// @notice Owner only: no quote that was signed for the model so far can be funded any more.
+    function revokeQuotes(uint256 modelId) external;
 
     /// @notice Owner only: a deprecated model takes no new jobs; funded ones are not touched. Can be taken back.
     function setDeprecated(uint256 modelId, bool deprecated) external;
 
     /// @notice The record of a model; reverts `UnknownModel`.
     function model(uint256 modelId) external view returns (Model memory);
+
+    /// @notice The part of the record that funding reads, with the token's holder; reverts `UnknownModel`.
+    function listing(uint256 modelId) external view returns (Listing memory);
 }

@@ -13,26 +13,34 @@ struct Arguments {
     IInferenceMarket.BatchJob[] jobs;
     Payee[] split;
     IInferenceMarket.Inference inference;
+    address prover;
+    address[] provers; // read if a job is not locked
 }
 
 abstract contract BatchBase is MarketBase {
-    /// @dev With a proof that the mock verifier accepts for these jobs.
+    /// @dev With a proof for these jobs.
     function arguments(bytes32[] memory ids, address maker) internal view returns (Arguments memory a) {
+        a = terms(ids, maker);
+        bytes memory output = slice(hex"0001000200030004", 0, 2 * wordAt(proven.key, 13));
+        a.inference = simulatedInference(market.contextOfBatch(ids, maker), bytes.concat(output, hex"00000000"));
+    }
+
+    /// @dev All but the proof.
+    function terms(bytes32[] memory ids, address maker) internal view returns (Arguments memory a) {
         a.template = order();
         delete a.template.buyer; // these four are not read
         delete a.template.inputCommitment;
         delete a.template.maxPrice;
         delete a.template.salt;
         a.snapshot = snapshot();
+        a.snapshot.inferences = 1;
+        a.prover = maker;
         a.jobs = batchJobs(ids.length);
         a.split = split;
-        a.inference.inputCommitments = proven.inputCommitments;
-        a.inference.output = hex"000100020003000400000000";
-        a.inference.proof = abi.encode(keccak256(abi.encode(market.contextOfBatch(ids, maker), a.inference.output)));
     }
 
     function settleBatch(Arguments memory a) internal {
-        market.settleBatch(a.template, a.snapshot, a.jobs, a.split, a.inference);
+        market.settleBatch(a.template, a.snapshot, a.jobs, a.split, a.inference, a.prover, a.provers);
     }
 
     function credits(uint256 buyers) internal view returns (uint256 sum) {
@@ -48,8 +56,8 @@ contract BatchTest is BatchBase {
     bytes32[] internal ids;
 
     function setUp() public {
-        deployAll(false, BATCH);
-        fundBatch(4);
+        deploySimulated(4, 4, 0x102);
+        fundMany(4);
         ids = batchIds(4);
     }
 
@@ -86,8 +94,9 @@ contract BatchTest is BatchBase {
         settleBatch(a);
         for (uint256 i; i < 4; ++i) {
             IInferenceMarket.Job memory j = market.job(ids[i]);
-            assertTrue(j.state == IInferenceMarket.State.Settled && !j.late && j.prover == prover, "record");
-            assertTrue(j.settledAt == START && j.fundedAt == START && j.snapshotHash == keccak256(abi.encode(a.snapshot)), "times");
+            assertTrue(j.state == IInferenceMarket.State.Settled && !j.late && j.time == START, "record");
+            bytes memory output = bytes.concat(slice(a.inference.output, 2 * i, 2), hex"00000000");
+            assertTrue(j.digest == settlementDigest(a.snapshot, prover, output), "its own output");
         }
         assertEq(credit(prover), 10 ether + 4 * PRICE, "all prices, and all collateral back");
         assertEq(credit(STRANGER), 0, "E1: the submitter gets nothing");
@@ -104,8 +113,8 @@ contract BatchTest is BatchBase {
         assertEq(state(ids[3]), uint256(IInferenceMarket.State.Locked), "the fourth is open");
         assertEq(credits(4), MARKET.balance - _escrow(), "E7");
         vm.warp(START + 7201);
-        market.claimRefund(batchOrder(3), a.snapshot);
-        assertEq(credit(batchOrder(3).buyer), PRICE, "and can expire");
+        market.claimRefund(batchOrder(3), a.snapshot, prover);
+        assertEq(credit(batchOrder(3).buyer), PRICE + COLLATERAL / 2, "and can expire");
     }
 
     function test_oneJob() public {
@@ -118,9 +127,9 @@ contract BatchTest is BatchBase {
         settleBatch(a);
         vm.startPrank(seller);
         market.deposit{value: 2 ether}(address(0), 2 ether);
-        market.refund(batchOrder(2), a.snapshot);
+        market.refund(batchOrder(2), a.snapshot, prover, keccak256(hex"000300000000"));
         vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, ids[2], IInferenceMarket.State.Refunded));
-        market.refund(batchOrder(2), a.snapshot);
+        market.refund(batchOrder(2), a.snapshot, prover, keccak256(hex"000300000000"));
         vm.stopPrank();
         assertEq(credit(batchOrder(2).buyer), PRICE, "what that job cost");
         assertEq(credit(seller), 1 ether, "from the seller");
@@ -128,7 +137,7 @@ contract BatchTest is BatchBase {
         assertEq(state(ids[1]), uint256(IInferenceMarket.State.Settled), "the others are as they were");
         vm.warp(START + 7201);
         vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, ids[1], IInferenceMarket.State.Settled));
-        market.claimRefund(batchOrder(1), a.snapshot);
+        market.claimRefund(batchOrder(1), a.snapshot, prover);
     }
 
     /// @dev The whole is split once; the rounding goes to the last payee, and nothing is lost.
@@ -141,12 +150,12 @@ contract BatchTest is BatchBase {
         split.push(Payee(address(2), 10_000 - a));
         uint256 modelId = registerModel(split);
         IInferenceMarket.Snapshot memory s = snapshot();
-        (s.price, s.weightsPointer) = (price, models.model(modelId).weightsPointer);
+        (s.price, s.weightsPointer, s.inferences) = (price, models.model(modelId).weightsPointer, 1);
         bytes32[] memory own = new bytes32[](n);
         uint256 before = credit(prover);
         for (uint256 i; i < n; ++i) {
             IInferenceMarket.Order memory o = batchOrder(i);
-            o.modelId = modelId;
+            (o.modelId, o.modelCommitment) = (modelId, models.model(modelId).modelCommitment);
             IInferenceMarket.Quote memory q = quoteFor(o);
             q.price = price;
             bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
@@ -158,7 +167,7 @@ contract BatchTest is BatchBase {
             market.lock(o, s, list);
         }
         Arguments memory x = arguments(own, prover);
-        (x.template.modelId, x.snapshot) = (modelId, s);
+        (x.template.modelId, x.template.modelCommitment, x.snapshot) = (modelId, models.model(modelId).modelCommitment, s);
         settleBatch(x);
         uint256 owner = n * price * a / 10_000;
         assertEq(credit(seller), owner, "the owner's share");
@@ -183,7 +192,7 @@ contract BatchTest is BatchBase {
     function test_clampsAreACondition() public {
         Arguments memory a = arguments(ids, prover);
         a.inference.output = hex"000100020003000400000001";
-        a.inference.proof = abi.encode(keccak256(abi.encode(market.contextOfBatch(ids, prover), a.inference.output)));
+        a.inference = simulatedInference(market.contextOfBatch(ids, prover), a.inference.output);
         a.template.unclamped = true;
         _refuse(a, abi.encodePacked(IInferenceMarket.WrongSnapshot.selector)); // these orders do not ask for it
         bytes32[] memory strict = new bytes32[](4);
@@ -194,8 +203,7 @@ contract BatchTest is BatchBase {
         }
         Arguments memory b = arguments(strict, prover);
         b.template.unclamped = true;
-        b.inference.output = a.inference.output;
-        b.inference.proof = abi.encode(keccak256(abi.encode(market.contextOfBatch(strict, prover), b.inference.output)));
+        b.inference = simulatedInference(market.contextOfBatch(strict, prover), a.inference.output);
         vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.Clamped.selector, 1));
         settleBatch(b);
         a.template.unclamped = false;
@@ -210,7 +218,7 @@ contract BatchTest is BatchBase {
         _refuse(a, abi.encodePacked(IInferenceMarket.WrongSnapshot.selector));
         // with their inputs they are jobs again, and another batch, for which there is no proof
         a.inference.inputCommitments = bytes.concat(
-            slice(proven.inputCommitments, 128, 128), slice(proven.inputCommitments, 0, 128), slice(proven.inputCommitments, 256, 256)
+            slice(proven.inputCommitments, 64, 64), slice(proven.inputCommitments, 0, 64), slice(proven.inputCommitments, 128, 128)
         );
         _refuse(a, abi.encodePacked(IAssayVerifier.InvalidProof.selector));
     }
@@ -221,7 +229,7 @@ contract BatchTest is BatchBase {
         Arguments memory a = arguments(twice, prover);
         a.jobs[1] = a.jobs[0];
         _refuse(a, abi.encodePacked(IInferenceMarket.WrongSnapshot.selector)); // it has not that input
-        bytes memory input = slice(proven.inputCommitments, 0, 128);
+        bytes memory input = slice(proven.inputCommitments, 0, 64);
         a.inference.inputCommitments = bytes.concat(input, input, input, input);
         _refuse(a, abi.encodeWithSelector(IInferenceMarket.WrongState.selector, ids[0], IInferenceMarket.State.Settled));
     }
@@ -234,15 +242,15 @@ contract BatchTest is BatchBase {
         own[3] = fund(o);
         Arguments memory a = arguments(own, prover);
         a.jobs[3].salt = o.salt;
-        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, own[3], IInferenceMarket.State.Funded));
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.ProverNotAuthorised.selector, prover)); // who should show the list
         settleBatch(a);
         address[] memory list = provers();
         vm.prank(OTHER_PROVER);
         market.lock(o, a.snapshot, list);
-        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongProver.selector, own[3], OTHER_PROVER));
+        vm.expectRevert(IInferenceMarket.WrongSnapshot.selector);
         settleBatch(a);
         vm.warp(START + 7201);
-        market.claimRefund(o, a.snapshot);
+        market.claimRefund(o, a.snapshot, OTHER_PROVER);
         vm.warp(START);
         vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.WrongState.selector, own[3], IInferenceMarket.State.Expired));
         settleBatch(a);
@@ -266,7 +274,7 @@ contract BatchTest is BatchBase {
             IInferenceMarket.Order memory o = batchOrder(3);
             o.salt = bytes32(how);
             IInferenceMarket.Quote memory q = quoteFor(o);
-            IInferenceMarket.Snapshot memory s = snapshot();
+            IInferenceMarket.Snapshot memory s = snapshotOf(o);
             if (how == 0) {
                 (q.price, s.price) = (PRICE - 1, PRICE - 1);
             } else {
@@ -305,7 +313,7 @@ contract BatchTest is BatchBase {
         settleBatch(a);
         vm.warp(START + 3600);
         settleBatch(a);
-        assertEq(market.job(own[3]).settledAt, START + 3600, "settled at the last second");
+        assertEq(market.job(own[3]).time, START + 3600, "settled at the last second");
     }
 
     // ------------------------------------------------------------------------------------------ everything else
@@ -333,7 +341,7 @@ contract BatchTest is BatchBase {
         a.inference.proof = arguments(ids, prover).inference.proof;
         _refuse(a, reason);
         a = arguments(_first(1), prover);
-        a.inference.proof = abi.encode(keccak256(abi.encode(market.contextOf(ids[0], prover), a.inference.output)));
+        a.inference = simulatedInference(market.contextOf(ids[0], prover), a.inference.output);
         _refuse(a, reason); // the context of a job alone is another one
     }
 
@@ -381,10 +389,11 @@ contract BatchTest is BatchBase {
     function test_alteredSnapshot() public {
         Arguments memory a = arguments(ids, prover);
         bytes memory honest = abi.encode(a.snapshot);
-        for (uint256 w; w < 5; ++w) {
+        for (uint256 w; w < 6; ++w) {
             a.snapshot = abi.decode(withWord(honest, w, wordAt(honest, w) ^ 1), (IInferenceMarket.Snapshot));
             bytes memory reason = abi.encodePacked(IInferenceMarket.WrongSnapshot.selector);
             if (w == 1) reason = abi.encodeWithSelector(IInferenceMarket.WrongBatch.selector, 4, 1); // no key there
+            if (w == 4) reason = abi.encodeWithSelector(IInferenceMarket.WrongInferences.selector, 0);
             _refuse(a, reason);
         }
     }
@@ -400,10 +409,10 @@ contract BatchTest is BatchBase {
     function test_expiry() public {
         vm.warp(START + 7201);
         for (uint256 i; i < 4; ++i) {
-            market.claimRefund(batchOrder(i), snapshot());
-            assertEq(credit(batchOrder(i).buyer), PRICE, "the whole escrow");
+            market.claimRefund(batchOrder(i), snapshotOf(batchOrder(i)), prover);
+            assertEq(credit(batchOrder(i).buyer), PRICE + COLLATERAL / 2, "the whole escrow, and a compensation");
         }
-        assertEq(credit(TREASURY), 4 * COLLATERAL, "slashed");
+        assertEq(credit(TREASURY), 2 * COLLATERAL, "slashed");
         assertEq(credits(4), MARKET.balance, "E7");
     }
 }
@@ -411,7 +420,7 @@ contract BatchTest is BatchBase {
 /// @notice Under a key for joint inputs there is one buyer, and `settle`.
 contract JointBatchTest is BatchBase {
     function test_jointKey() public {
-        deployAll(false, JOINT);
+        deploySimulated(1, 2, 1);
         bytes32[] memory ids = new bytes32[](1);
         ids[0] = fundAndLock(order());
         Arguments memory a = arguments(ids, prover);
@@ -422,7 +431,7 @@ contract JointBatchTest is BatchBase {
 
     /// @dev A key for one inference serves batches of one.
     function test_single() public {
-        deployAll(false, SMALL);
+        deploySimulated(1, 1, 0);
         bytes32[] memory ids = new bytes32[](1);
         ids[0] = fundAndLock(order());
         Arguments memory a = arguments(ids, prover);

@@ -12,7 +12,7 @@ use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use assay_api::chain::abi::Inference;
 use assay_api::chain::abi::InferenceMarket::{InferenceMarketErrors as Errors, State};
-use assay_api::chain::{ChainError, Market, account};
+use assay_api::chain::{ChainError, Market, Settlement, account};
 use assay_api::engine::native::NativeEngine;
 use assay_api::engine::{Cancel, Engine, InputOpening, input_digest, output_bytes};
 use serde_json::{Value, json};
@@ -72,20 +72,20 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
         ("the number of clamps", Inference { output: flip(&honest.output, last), ..honest.clone() }),
     ];
     for (what, inference) in &changes {
-        let data = market.settle_call(&funding, inference.clone(), false).await?;
+        let data = market.settle_call(&funding, inference.clone(), Settlement::Locked).await?;
         let refused = simulate(world, &data).await;
         let invalid = matches!(&refused, Err(ChainError::Market(e)) if matches!(**e, Errors::InvalidProof(_)));
         hold(invalid, format!("with {what} changed, the contract says InvalidProof, and not {refused:?}"))?;
         ui.line(format!("  {what} changed: InvalidProof"));
     }
     let [(_, wrong), ..] = &changes;
-    let gas = send_anyway(world, &market.settle_call(&funding, wrong.clone(), false).await?).await?;
+    let gas = send_anyway(world, &market.settle_call(&funding, wrong.clone(), Settlement::Locked).await?).await?;
     hold(
         account::job(&world.rpc, world.at.market, job).await?.state == State::Locked,
         "the job is still locked after a refused settlement",
     )?;
     ui.line(format!("  the same as a transaction: reverted ({gas} gas), and the job is still locked"));
-    let data = market.settle_call(&funding, honest, false).await?;
+    let data = market.settle_call(&funding, honest, Settlement::Locked).await?;
     let receipt = world.rpc.execute(&world.seller, Some(world.at.market), data, U256::ZERO).await?;
     hold(account::job(&world.rpc, world.at.market, job).await?.state == State::Settled, "the honest proof settles the same job")?;
     ui.line(format!("  the honest proof of the same job: settled ({} gas)", receipt.gas_used));

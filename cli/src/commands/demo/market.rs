@@ -152,13 +152,8 @@ impl World {
             return Err(Failure::message(Exit::Io, "the development chain has no accounts"));
         };
         let options = DeployOptions {
-            attestors: vec![deployer.address()],
-            threshold: 1,
-            timelock_secs: 0,
-            allow_development: true,
             development_srs: vec![srs::Srs::development(4).id().into()],
-            treasury: treasury.address(),
-            verifier: None,
+            ..DeployOptions::development(deployer.address(), treasury.address())
         };
         let at = ui.phase_async("deploy", deploy(&rpc, deployer, &options)).await?;
         ui.line(format!("{:6.2} s  contracts deployed to a fresh anvil: market {}, {} gas", ui.seconds("deploy"), at.market, at.gas));

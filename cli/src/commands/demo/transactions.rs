@@ -24,6 +24,7 @@ fn name(input: &[u8]) -> &'static str {
     let names = [
         (KeyRegistry::proposeCall::SELECTOR, "propose"),
         (KeyRegistry::attestCall::SELECTOR, "attest"),
+        (ModelRegistry::commitRegistrationCall::SELECTOR, "commit"),
         (ModelRegistry::registerCall::SELECTOR, "register"),
         (Market::depositCall::SELECTOR, "deposit"),
         (Market::fundCall::SELECTOR, "fund"),
