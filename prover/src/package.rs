@@ -282,14 +282,13 @@ impl PublicBody {
     }
 
     fn model(&self, path: &Path, shape: Shape) -> Result<PublicModel, FileError> {
-        let damaged = |_| FileError::Damaged { path: path.to_owned() };
-        let tau_h: Vec<ark_bn254::G2Affine> = CanonicalDeserialize::deserialize_compressed(&self.tau_h[..]).map_err(damaged)?;
-        let [tau_h] = tau_h[..] else { return Err(FileError::Damaged { path: path.to_owned() }) };
+        let damaged = || FileError::Damaged { path: path.to_owned() };
+        let [tau_h] = read_points(&self.tau_h).ok_or_else(damaged)?[..] else { return Err(damaged()) };
         let srs = SrsVerifier { h: ark_bn254::G2Affine::generator(), tau_h, id: self.srs_id, development: self.srs_development };
         let model = PublicModel {
             shape,
-            weights: CanonicalDeserialize::deserialize_compressed(&self.weights[..]).map_err(damaged)?,
-            tables: CanonicalDeserialize::deserialize_compressed(&self.tables[..]).map_err(damaged)?,
+            weights: read_points(&self.weights).ok_or_else(damaged)?,
+            tables: read_points(&self.tables).ok_or_else(damaged)?,
             srs,
         };
         model.srs.check()?;
@@ -356,6 +355,12 @@ fn check_srs_size(srs: &Srs, log_chunk: u32) -> Result<(), FileError> {
     if srs.holds_chunks(log_chunk) { Ok(()) } else { Err(FileError::SrsTooSmall { have: srs.max_log(), need: log_chunk }) }
 }
 
+/// Reads [`points`]. `None` if malformed, or if more bytes follow.
+fn read_points<P: CanonicalDeserialize>(mut bytes: &[u8]) -> Option<Vec<P>> {
+    let points = CanonicalDeserialize::deserialize_compressed(&mut bytes).ok()?;
+    bytes.is_empty().then_some(points)
+}
+
 fn points<P: CanonicalSerialize>(points: &[P]) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Writing to a vector does not fail.
@@ -414,7 +419,10 @@ fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
 
 fn read_body<T: for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
     let bytes = read_parts(path, magic, expected)?;
-    postcard::from_bytes(bytes.get(magic.len()..).unwrap_or_default()).map_err(|_| FileError::Damaged { path: path.to_owned() })
+    match postcard::take_from_bytes(bytes.get(magic.len()..).unwrap_or_default()) {
+        Ok((body, [])) => Ok(body),
+        _ => Err(FileError::Damaged { path: path.to_owned() }),
+    }
 }
 
 /// Reads a file, checks magic and hash, and returns it without the hash.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use assay_circuits::batch::Batch;
 use assay_circuits::model::{Architecture, Domain, Function, Rule, Weights};
 use assay_circuits::sample::builder::{NetworkBuilder, Tensor};
 use assay_circuits::shape::Shape;
@@ -41,11 +42,28 @@ impl Case {
         self.seller.shape()
     }
 
+    /// The same model with several inferences in a proof, each with this case's input.
+    pub fn batched(self, batch: Batch) -> Self {
+        let cells = self.input.cells.repeat(batch.inferences());
+        let seller = self.seller.batched(batch).expect("a small batch");
+        let input = InputOpening::private(seller.shape(), cells);
+        Self { name: self.name, seller, input }
+    }
+
     /// A hiding inner proof.
     pub fn proved(&self) -> Proved {
+        self.prove(true)
+    }
+
+    /// An inner proof that hides nothing.
+    pub fn proved_openly(&self) -> Proved {
+        self.prove(false)
+    }
+
+    fn prove(&self, hiding: bool) -> Proved {
         let committed = self.input.commit(self.shape(), &self.seller.srs).expect("a valid input");
         let trace = self.seller.execute(&self.input).expect("a valid input");
-        self.seller.prove_trace(&committed, &trace, Fr::from(7u64), true, &Control::new()).expect("provable")
+        self.seller.prove_trace(&committed, &trace, Fr::from(7u64), hiding, &Control::new()).expect("provable")
     }
 }
 
