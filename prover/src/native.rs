@@ -88,7 +88,7 @@ impl NativeProof {
     /// Opens an inner proof. Errors: [`InnerError`].
     pub fn new(proved: Proved, shape: &Shape, srs: &Srs, control: &Control<'_>) -> Result<Self, InnerError> {
         let opening = proved.open(shape, srs, control)?;
-        Ok(Self { witness: proved.witness, mask: proved.mask, inner: proved.proof, opening })
+        Ok(Self { witness: proved.witness, mask: proved.mask, inner: InnerProof::clone(&proved.proof), opening })
     }
 }
 

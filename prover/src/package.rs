@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +178,7 @@ impl Package {
 
     /// Writes the package; the file appears whole or not at all. It is the same for every batch. Errors: [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let body = PackageBody {
+        let mut body = PackageBody {
             metadata: self.metadata.clone(),
             architecture: self.model.shape.architecture.clone(),
             log_chunk: self.model.shape.layout.log_chunk,
@@ -185,24 +186,30 @@ impl Package {
             blinding: self.committed.blinding.iter().map(encode::fr_word).collect(),
             public: PublicBody::new(&self.model),
         };
-        write_body(path, PACKAGE_MAGIC, &body)
+        let written = write_body(path, PACKAGE_MAGIC, &body);
+        body.blinding.zeroize();
+        written
     }
 
     /// Reads a package. Errors: [`FileError`].
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let body: PackageBody = read_body(path, PACKAGE_MAGIC, "a package that `assay compile` wrote")?;
+        let mut body: PackageBody = read_body(path, PACKAGE_MAGIC, "a package that `assay compile` wrote")?;
         let model = body.public.model(path, Shape::new(body.architecture, body.log_chunk)?)?;
         body.weights.validate(&model.shape.architecture)?;
         let damaged = || FileError::Damaged { path: path.to_owned() };
         let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
-        let committed =
-            Committed { cells: weight_cells(&model.shape, &body.weights).into(), blinding: blinding?, commitments: model.weights.clone() };
+        body.blinding.zeroize();
+        let committed = Committed {
+            cells: weight_cells(&model.shape, &body.weights).into(),
+            blinding: blinding?.into(),
+            commitments: model.weights.clone(),
+        };
         if committed.blinding.len() != committed.commitments.len() {
             return Err(damaged());
         }
         let tables = Committed {
             cells: table_cells(&model.shape).into(),
-            blinding: vec![Fr::ZERO; model.tables.len()],
+            blinding: vec![Fr::ZERO; model.tables.len()].into(),
             commitments: model.tables.clone(),
         };
         Ok(Self { metadata: body.metadata, model, weights: body.weights, committed, tables })

@@ -65,7 +65,10 @@ impl Prover {
         let srs = Srs::development(6);
         let package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a valid network");
         let seller = Seller::new(package, srs).expect("its own powers");
-        let input = InputOpening { cells: cells.to_vec(), blinding: vec![Fr::from(secret + 1); seller.shape().layout.input_region.chunks] };
+        let input = InputOpening {
+            cells: cells.to_vec().into(),
+            blinding: vec![Fr::from(secret + 1); seller.shape().layout.input_region.chunks].into(),
+        };
 
         // rows that say what the public inputs are; of the other cells, that three of a column are equal
         let n = 1 << LOG_ROWS;

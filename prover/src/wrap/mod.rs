@@ -14,6 +14,7 @@ use crate::native::{Claim, ProofError, opened_terms, statement};
 use crate::pcs::encode::{self, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
 use crate::plonk;
+use crate::secret::Secret;
 use crate::srs::Srs;
 use crate::statement::output_sum;
 use ark_bn254::{Bn254, G1Affine, G1Projective};
@@ -175,6 +176,7 @@ pub fn prove_with(
             let opening = proved.open(shape, srs, control)?;
             let assignment = control
                 .phase(Phase::WrapWitness, || wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public))??;
+            let assignment = Secret::from(assignment);
             let proof = control.phase(Phase::Wrap, || {
                 let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(rng)));
                 key.prove(srs.backend().as_ref(), &assignment, blinding)
