@@ -11,6 +11,8 @@
 //! * [`key`], [`derived`], [`control`]: verifying keys; what of a key everybody computes; progress and cancellation;
 //! * [`secret`]: what is wiped and never shown.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod backend;
 pub mod control;
 pub mod derived;

@@ -3,6 +3,8 @@
 //! Each starts with a magic line and ends with the Keccak-256 of what is before, so that a truncated or damaged file is an error and nothing else.
 //! A package holds the weights and their blinding: it is the seller's secret. A key holds only what is public.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::derived::{Nowhere, Recomputed};
 use crate::inner::{Committed, fresh_rng, random_scalars};
 use crate::key::{KeyError, PublicModel, SrsVerifier};
@@ -315,7 +317,7 @@ pub fn read_proving_key(path: &Path, model: &PublicModel, srs: &Srs) -> Result<W
     let bytes = read_parts(path, PROVING_MAGIC, "a proving key that `assay setup` wrote")?;
     let body = bytes.get(PROVING_MAGIC.len()..).unwrap_or_default();
     match body.split_at_checked(64) {
-        Some((header, key)) if header[..32] == model.shape.digest && header[32..] == model.srs.id => {
+        Some((header, key)) if header == [model.shape.digest, model.srs.id].concat() => {
             Ok(WrapProvingKey::from_bytes(key, &model.shape, srs)?)
         }
         _ => Err(WrapError::WrongKey.into()),
@@ -327,7 +329,8 @@ pub fn weight_cells(shape: &Shape, weights: &Weights) -> Vec<i32> {
     let layout = &shape.layout;
     let mut cells = vec![0; layout.weights.chunks << layout.log_chunk];
     let mut put = |column: ColumnId, values: &mut dyn Iterator<Item = i32>| {
-        cells[layout.block(column).range()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+        let block = cells.get_mut(layout.block(column).range()).unwrap_or_default();
+        block.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
     };
     for (column, matrix) in shape.system.weights.iter().zip(&weights.matrices) {
         put(*column, &mut matrix.iter().map(|w| i32::from(*w)));
@@ -346,7 +349,8 @@ pub(crate) fn table_cells(shape: &Shape) -> Vec<i32> {
     for (table, column) in shape.architecture.tables.iter().zip(&shape.system.functions) {
         if let Some(block) = column.map(|column| layout.block(column)) {
             let values = table.rows().into_iter().map(|(_, y, _)| y);
-            cells[block.offset - start..][..block.size()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+            let cells = cells.get_mut(block.offset - start..).unwrap_or_default();
+            cells.iter_mut().take(block.size()).zip(values).for_each(|(cell, value)| *cell = value);
         }
     }
     cells
@@ -439,11 +443,11 @@ fn read_parts(path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u
         return Err(FileError::Kind { path: path.to_owned(), expected });
     }
     let damaged = || FileError::Damaged { path: path.to_owned() };
-    let body = bytes.len().checked_sub(32).ok_or_else(damaged)?;
-    if Keccak256::digest(&bytes[..body])[..] != bytes[body..] {
+    let (body, hash) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
+    if Keccak256::digest(body)[..] != hash[..] {
         return Err(damaged());
     }
-    bytes.truncate(body);
+    bytes.truncate(body.len());
     Ok(bytes)
 }
 

@@ -5,6 +5,8 @@
 //! Nor are values on their way through registers and the stack, the executor's trace, and the state of the generator of
 //! random numbers, whose crate cannot wipe it.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use std::ops::{Deref, DerefMut};
 use zeroize::Zeroize;
 

@@ -17,7 +17,7 @@ use assay_circuits::plonk::{ADVICE, Circuit, WIRES};
 use assay_circuits::sample::builder::NetworkBuilder;
 use assay_circuits::{Fr, sample::Random};
 use assay_prover::control::Control;
-use assay_prover::inner::Proved;
+use assay_prover::inner::{Committed, Proved};
 use assay_prover::native::Claim;
 use assay_prover::package::{Metadata, Package};
 use assay_prover::pcs;
@@ -63,7 +63,11 @@ impl Prover {
         let sum = builder.layer(&[1], vec![term], 0, Rule::Exact);
         let (architecture, weights) = builder.finish(&sum, 0).expect("a valid network");
         let srs = Srs::development(6);
-        let package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a valid network");
+        let mut package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a valid network");
+        // blinding that is the same every time, and so all challenges
+        let blinding = vec![Fr::from(secret + 2); package.committed.blinding.len()];
+        package.committed = Committed::new(&srs, LOG_CHUNK, package.committed.cells.to_vec(), blinding);
+        package.model.weights = package.committed.commitments.clone();
         let seller = Seller::new(package, srs).expect("its own powers");
         let input = InputOpening {
             cells: cells.to_vec().into(),
@@ -189,6 +193,10 @@ fn pc7_revealed_values_do_not_depend_on_what_is_hidden() {
             .step_by(100)
             .for_each(|made| wrap::verify(&prover.seller.package.model, &key, &made.claim, &made.proof).expect("honest"));
     }
+
+    let rebuilt = self::provers();
+    let again = rebuilt.map(|prover| prover.prove(7, 1_000_007).proof.to_bytes());
+    assert!(again[0] == a[7].proof.to_bytes() && again[1] != again[0], "the outcome is the same every time");
 
     let [left, right] = [a, b].map(|made| columns(&made.iter().map(revealed).collect::<Vec<_>>()));
     assert!(left.len() > 60 && left.keys().eq(right.keys()));

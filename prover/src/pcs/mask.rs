@@ -12,6 +12,8 @@
 //! multiplies the terms of `W` and is one more variable, 1 in the tests. A full mask would cost one more multi-scalar
 //! multiplication of the size of a chunk.
 
+#![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
+
 use crate::msm::msm;
 use crate::secret::Secret;
 use crate::srs::Srs;

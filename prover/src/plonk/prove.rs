@@ -1,5 +1,7 @@
 //! The prover's rounds, up to the opening.
 
+#![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
+
 use super::key::{ProvingKey, interleave};
 use super::{Evaluations, Proof, permutation, quotient, verify};
 use crate::inner::random_scalars;

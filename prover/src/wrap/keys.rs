@@ -227,6 +227,7 @@ pub struct Groth16Key {
 struct Circuit<'a>(&'a Constraints);
 
 impl ConstraintSynthesizer<Fr> for Circuit<'_> {
+    #[allow(clippy::indexing_slicing, reason = "constraints name variables that they have")]
     fn generate_constraints(self, system: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
         let mut variables = vec![Variable::One];
         for _ in 1..self.0.public {
