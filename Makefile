@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test build contracts lint bench clean
+.PHONY: demo test build contracts lint clippy bench clean
 
 demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on chain; then everything that must fail
 	cargo run --release --locked --bin assay -- demo
@@ -16,6 +16,9 @@ test: $(TOOLCHAIN) lint ## everything; the demo is among the command's tests
 lint:
 	cargo fmt --all --check
 	python3 .ci/licences.py
+
+clippy: ## what the verifier must not do: unwrap, expect, index; not a part of `test`, since it compiles all dependencies once more
+	cargo clippy --locked -p assay-circuits -p assay-prover --lib
 
 build:
 	cargo build --release --locked --workspace

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
+use assay_prover::secret::Secret;
 
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]
@@ -59,7 +60,7 @@ pub struct ServeConfig {
     /// How many failures in a row stop new locks, and for how long.
     pub breaker: Breaker,
     /// Bearer token that lists all predictions. Without one, there is no list.
-    pub operator_token: Option<String>,
+    pub operator_token: Option<Secret<String>>,
 }
 
 /// What a seller says of a model.

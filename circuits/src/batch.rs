@@ -1,5 +1,7 @@
 //! Several inferences of one model in one proof.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 /// The largest log of the number of inferences in a proof.
 pub const MAX_LOG_BATCH: u32 = 12;
 

@@ -13,6 +13,8 @@
 //! `N` counts limbs: a cell that was clamped by more than one limb holds counts once for each limb that is not 0. `N = 0` says that no cell
 //! of any inference in the proof was clamped in a way that matters. Inferences that only fill up a batch count too.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::exec::Trace;
 use crate::model::{Architecture, Layer, Source, Table};
 use crate::system::System;

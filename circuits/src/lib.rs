@@ -11,6 +11,8 @@
 //! * [`plonk`]: the same circuit as rows of a fixed gate set;
 //! * [`sample`]: networks for tests and benchmarks.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod batch;
 pub mod clamps;
 pub mod exec;

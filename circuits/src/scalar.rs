@@ -3,6 +3,8 @@
 //! The inner verifier is written once, generic over [`Scalar`]: native field elements check a proof, the two kinds of R1CS
 //! variable in [`crate::r1cs`] turn the same text into a circuit and into that circuit's witness.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::Fr;
 use crate::poseidon::{self, WIDTH};
 use crate::verifier::lookup;

@@ -1,5 +1,7 @@
 //! The shape of a proof: everything that prover, verifier and circuit derive from the public architecture.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::Fr;
 use crate::batch::{Batch, MAX_LOG_BATCH};
 use crate::layout::{Layout, Region};

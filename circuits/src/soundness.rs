@@ -1,6 +1,8 @@
 //! The soundness error of a proof: for every challenge, how many of its values would let a false statement pass, summed
 //! up by the union bound. `docs/security.md` has the table of terms and where each comes from.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::shape::Shape;
 use crate::verifier::products;
 

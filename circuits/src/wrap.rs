@@ -3,6 +3,8 @@
 //! `docs/protocol.md` section 8. The circuit holds its own copy of the public data `d`, exposes the transcript's last squeeze `D`, which binds `d`,
 //! and `h = Σ d_i χ^i` for a `χ` that is a hash of the outside's `d` and of `D`. Whoever checks the proof computes `χ` and `h` from its own `d`.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::Fr;
 use crate::model::{Index, Run};
 use crate::r1cs::{Constraints, System, Tape};

@@ -6,6 +6,8 @@
 //! cell of the tables, every cell of the circuit, the SRS's id. So it is never taken for what another program, another
 //! shape or another SRS gives, and it need not be made again where these are the same.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::key::{KeyError, PublicModel, SrsVerifier};
 use crate::package::{commit_tables, table_cells};
 use crate::pcs::PcsError;

@@ -1,5 +1,7 @@
 //! What a verifier needs to know of a model: the public half, and the verifying key that contracts store.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::pcs::encode;
 use crate::srs;
 use ark_bn254::{G1Affine, G2Affine};

@@ -8,7 +8,10 @@
 //! * `poly`: multilinear kernels;
 //! * [`backend`]: the seam behind which heavy computation is done;
 //! * [`statement`]: what a proof is about;
-//! * [`key`], [`derived`], [`control`]: verifying keys; what of a key everybody computes; progress and cancellation.
+//! * [`key`], [`derived`], [`control`]: verifying keys; what of a key everybody computes; progress and cancellation;
+//! * [`secret`]: what is wiped and never shown.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod backend;
 pub mod control;
@@ -23,6 +26,7 @@ pub mod package;
 pub mod pcs;
 pub mod plonk;
 mod poly;
+pub mod secret;
 pub mod seller;
 mod simd;
 pub mod srs;

@@ -1,6 +1,8 @@
 //! The native proof: what the buyer's machine could verify in milliseconds. **Not zero-knowledge**: it reveals evaluations of the weights, so it never leaves a seller with
 //! hidden weights; the wrapped proof does.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::control::Control;
 use crate::inner::{InnerError, Proved};
 use crate::key::PublicModel;
@@ -88,7 +90,7 @@ impl NativeProof {
     /// Opens an inner proof. Errors: [`InnerError`].
     pub fn new(proved: Proved, shape: &Shape, srs: &Srs, control: &Control<'_>) -> Result<Self, InnerError> {
         let opening = proved.open(shape, srs, control)?;
-        Ok(Self { witness: proved.witness, mask: proved.mask, inner: proved.proof, opening })
+        Ok(Self { witness: proved.witness, mask: proved.mask, inner: InnerProof::clone(&proved.proof), opening })
     }
 }
 
@@ -112,7 +114,7 @@ pub(crate) fn opened_terms(
     reduced: &Reduced<Fr>,
 ) -> Vec<(Fr, G1Affine)> {
     let layout = &model.shape.layout;
-    let high = &reduced.point[layout.log_chunk as usize..];
+    let high = reduced.point.get(layout.log_chunk as usize..).unwrap_or_default();
     let owners: [(Region, &[G1Affine]); 4] = [
         (layout.weights, &model.weights),
         (layout.tables_region, &model.tables),
@@ -205,6 +207,7 @@ impl NativeProof {
         let mask = hiding.then(|| reader.g1()).transpose()?;
         let elements = (0..elements).map(|_| reader.fr()).collect::<Result<Vec<_>, _>>()?;
         let inner = InnerProof::from_elements(&model.shape, hiding, &elements)?;
-        Ok(Self { witness, mask, inner, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
+        let opening = bytes.get(need - OPENING_BYTES..).unwrap_or_default();
+        Ok(Self { witness, mask, inner, opening: Opening::from_bytes(opening)? })
     }
 }

@@ -3,6 +3,8 @@
 //! Each starts with a magic line and ends with the Keccak-256 of what is before, so that a truncated or damaged file is an error and nothing else.
 //! A package holds the weights and their blinding: it is the seller's secret. A key holds only what is public.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::derived::{Nowhere, Recomputed};
 use crate::inner::{Committed, fresh_rng, random_scalars};
 use crate::key::{KeyError, PublicModel, SrsVerifier};
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +181,7 @@ impl Package {
 
     /// Writes the package; the file appears whole or not at all. It is the same for every batch. Errors: [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let body = PackageBody {
+        let mut body = PackageBody {
             metadata: self.metadata.clone(),
             architecture: self.model.shape.architecture.clone(),
             log_chunk: self.model.shape.layout.log_chunk,
@@ -186,24 +189,30 @@ impl Package {
             blinding: self.committed.blinding.iter().map(encode::fr_word).collect(),
             public: PublicBody::new(&self.model),
         };
-        write_body(path, PACKAGE_MAGIC, &body)
+        let written = write_body(path, PACKAGE_MAGIC, &body);
+        body.blinding.zeroize();
+        written
     }
 
     /// Reads a package. Errors: [`FileError`].
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let body: PackageBody = read_body(path, PACKAGE_MAGIC, "a package that `assay compile` wrote")?;
+        let mut body: PackageBody = read_body(path, PACKAGE_MAGIC, "a package that `assay compile` wrote")?;
         let model = body.public.model(path, Shape::new(body.architecture, body.log_chunk)?)?;
         body.weights.validate(&model.shape.architecture)?;
         let damaged = || FileError::Damaged { path: path.to_owned() };
         let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
-        let committed =
-            Committed { cells: weight_cells(&model.shape, &body.weights).into(), blinding: blinding?, commitments: model.weights.clone() };
+        body.blinding.zeroize();
+        let committed = Committed {
+            cells: weight_cells(&model.shape, &body.weights).into(),
+            blinding: blinding?.into(),
+            commitments: model.weights.clone(),
+        };
         if committed.blinding.len() != committed.commitments.len() {
             return Err(damaged());
         }
         let tables = Committed {
             cells: table_cells(&model.shape).into(),
-            blinding: vec![Fr::ZERO; model.tables.len()],
+            blinding: vec![Fr::ZERO; model.tables.len()].into(),
             commitments: model.tables.clone(),
         };
         Ok(Self { metadata: body.metadata, model, weights: body.weights, committed, tables })
@@ -283,14 +292,13 @@ impl PublicBody {
     }
 
     fn model(&self, path: &Path, shape: Shape) -> Result<PublicModel, FileError> {
-        let damaged = |_| FileError::Damaged { path: path.to_owned() };
-        let tau_h: Vec<ark_bn254::G2Affine> = CanonicalDeserialize::deserialize_compressed(&self.tau_h[..]).map_err(damaged)?;
-        let [tau_h] = tau_h[..] else { return Err(FileError::Damaged { path: path.to_owned() }) };
+        let damaged = || FileError::Damaged { path: path.to_owned() };
+        let [tau_h] = read_points(&self.tau_h).ok_or_else(damaged)?[..] else { return Err(damaged()) };
         let srs = SrsVerifier { h: ark_bn254::G2Affine::generator(), tau_h, id: self.srs_id, development: self.srs_development };
         let model = PublicModel {
             shape,
-            weights: CanonicalDeserialize::deserialize_compressed(&self.weights[..]).map_err(damaged)?,
-            tables: CanonicalDeserialize::deserialize_compressed(&self.tables[..]).map_err(damaged)?,
+            weights: read_points(&self.weights).ok_or_else(damaged)?,
+            tables: read_points(&self.tables).ok_or_else(damaged)?,
             srs,
         };
         model.srs.check()?;
@@ -310,7 +318,7 @@ pub fn read_proving_key(path: &Path, model: &PublicModel, srs: &Srs) -> Result<W
     let bytes = read_parts(path, PROVING_MAGIC, "a proving key that `assay setup` wrote")?;
     let body = bytes.get(PROVING_MAGIC.len()..).unwrap_or_default();
     match body.split_at_checked(64) {
-        Some((header, key)) if header[..32] == model.shape.digest && header[32..] == model.srs.id => {
+        Some((header, key)) if header == [model.shape.digest, model.srs.id].concat() => {
             Ok(WrapProvingKey::from_bytes(key, &model.shape, srs)?)
         }
         _ => Err(WrapError::WrongKey.into()),
@@ -322,7 +330,8 @@ pub fn weight_cells(shape: &Shape, weights: &Weights) -> Vec<i32> {
     let layout = &shape.layout;
     let mut cells = vec![0; layout.weights.chunks << layout.log_chunk];
     let mut put = |column: ColumnId, values: &mut dyn Iterator<Item = i32>| {
-        cells[layout.block(column).range()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+        let block = cells.get_mut(layout.block(column).range()).unwrap_or_default();
+        block.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
     };
     for (column, matrix) in shape.system.weights.iter().zip(&weights.matrices) {
         put(*column, &mut matrix.iter().map(|w| i32::from(*w)));
@@ -341,7 +350,8 @@ pub(crate) fn table_cells(shape: &Shape) -> Vec<i32> {
     for (table, column) in shape.architecture.tables.iter().zip(&shape.system.functions) {
         if let Some(block) = column.map(|column| layout.block(column)) {
             let values = table.rows().into_iter().map(|(_, y, _)| y);
-            cells[block.offset - start..][..block.size()].iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+            let cells = cells.get_mut(block.offset - start..).unwrap_or_default();
+            cells.iter_mut().take(block.size()).zip(values).for_each(|(cell, value)| *cell = value);
         }
     }
     cells
@@ -355,6 +365,12 @@ pub fn commit_tables(shape: &Shape, srs: &Srs) -> Committed {
 
 fn check_srs_size(srs: &Srs, log_chunk: u32) -> Result<(), FileError> {
     if srs.holds_chunks(log_chunk) { Ok(()) } else { Err(FileError::SrsTooSmall { have: srs.max_log(), need: log_chunk }) }
+}
+
+/// Reads [`points`]. `None` if malformed, or if more bytes follow.
+fn read_points<P: CanonicalDeserialize>(mut bytes: &[u8]) -> Option<Vec<P>> {
+    let points = CanonicalDeserialize::deserialize_compressed(&mut bytes).ok()?;
+    bytes.is_empty().then_some(points)
 }
 
 fn points<P: CanonicalSerialize>(points: &[P]) -> Vec<u8> {
@@ -395,7 +411,10 @@ fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
 
 fn read_body<T: for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
     let bytes = read_parts(path, magic, expected)?;
-    postcard::from_bytes(bytes.get(magic.len()..).unwrap_or_default()).map_err(|_| FileError::Damaged { path: path.to_owned() })
+    match postcard::take_from_bytes(bytes.get(magic.len()..).unwrap_or_default()) {
+        Ok((body, [])) => Ok(body),
+        _ => Err(FileError::Damaged { path: path.to_owned() }),
+    }
 }
 
 /// Reads a file, checks magic and hash, and returns it without the hash.
@@ -405,11 +424,11 @@ fn read_parts(path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u
         return Err(FileError::Kind { path: path.to_owned(), expected });
     }
     let damaged = || FileError::Damaged { path: path.to_owned() };
-    let body = bytes.len().checked_sub(32).ok_or_else(damaged)?;
-    if Keccak256::digest(&bytes[..body])[..] != bytes[body..] {
+    let (body, hash) = bytes.split_last_chunk::<32>().ok_or_else(damaged)?;
+    if Keccak256::digest(body)[..] != hash[..] {
         return Err(damaged());
     }
-    bytes.truncate(body);
+    bytes.truncate(body.len());
     Ok(bytes)
 }
 

@@ -5,6 +5,7 @@ use crate::inner::{self, Committed, Held, InnerError, InnerProver, Proved, Table
 use crate::key::KeyError;
 use crate::native::{self, Claim, NativeProof, ProofError, Unopened};
 use crate::package::{FileError, Package};
+use crate::secret::Secret;
 use crate::srs::Srs;
 use crate::wrap::{self, WrapError, WrapProvingKey, WrapVerifyingKey, WrappedProof};
 use ark_bn254::G1Affine;
@@ -13,6 +14,7 @@ use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, Trace};
 use assay_circuits::shape::Shape;
+use assay_circuits::verifier::InnerProof;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
 
@@ -60,20 +62,21 @@ pub enum ProveError {
 #[derive(Clone, Debug)]
 pub struct InputOpening {
     /// The input blocks of all inferences, one after the other.
-    pub cells: Vec<i32>,
+    pub cells: Secret<Vec<i32>>,
     /// One value per input chunk.
-    pub blinding: Vec<Fr>,
+    pub blinding: Secret<Vec<Fr>>,
 }
 
 impl InputOpening {
     /// A public input: anyone who knows it recomputes its commitment.
     pub fn public(shape: &Shape, cells: Vec<i32>) -> Self {
-        Self { cells, blinding: vec![Fr::ZERO; shape.layout.input_region.chunks] }
+        Self { cells: cells.into(), blinding: vec![Fr::ZERO; shape.layout.input_region.chunks].into() }
     }
 
     /// A private input, with fresh blinding.
     pub fn private(shape: &Shape, cells: Vec<i32>) -> Self {
-        Self { cells, blinding: inner::random_scalars(&mut inner::fresh_rng(), shape.layout.input_region.chunks) }
+        let blinding = inner::random_scalars(&mut inner::fresh_rng(), shape.layout.input_region.chunks);
+        Self { cells: cells.into(), blinding: blinding.into() }
     }
 
     /// Commits it. Errors: [`ProveError::Blinding`], [`InnerError::SrsTooSmall`].
@@ -166,7 +169,8 @@ impl Seller {
                 || proved.open(&model.shape, &self.srs, control),
                 || native::verify_messages(model, &claim, &proved.witness, proved.mask.as_ref(), &proved.proof).map(Unopened::summed),
             );
-            let proof = NativeProof { witness: proved.witness, mask: proved.mask, inner: proved.proof, opening: opening? };
+            let proof =
+                NativeProof { witness: proved.witness, mask: proved.mask, inner: InnerProof::clone(&proved.proof), opening: opening? };
             unopened?.verify(model, &proof.opening)?;
             Ok((claim, proof))
         })

@@ -1,6 +1,8 @@
 //! What a proof is about. Its hash is what the proof's transcript begins with: nobody, inside a circuit or out, has to look at a commitment's
 //! coordinates. `docs/protocol.md` section 4.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 use crate::pcs::encode;
 use ark_bn254::G1Affine;
 use ark_ff::PrimeField;

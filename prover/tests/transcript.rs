@@ -168,7 +168,7 @@ fn fs2_each_message_moves_every_later_challenge() {
         other[31] ^= 1;
         moves(&before, &record(shape, &other, statement, proof), 0, "SRS");
         let mask = if proof.mask.is_some() { None } else { Some([Fr::ONE; 2]) };
-        moves(&before, &record(shape, &id, statement, &InnerProof { mask, ..proof.clone() }), 0, "hiding");
+        moves(&before, &record(shape, &id, statement, &InnerProof { mask, ..InnerProof::clone(proof) }), 0, "hiding");
 
         // which permutation each absorbed message goes into, and which cell of the state
         let script = support::script(shape, &id, statement, proof);

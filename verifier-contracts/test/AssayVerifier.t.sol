@@ -285,6 +285,34 @@ abstract contract VerifierSuite is Fixture {
         verifier.verify(key, weights, p.context, p.inputCommitments, p.output, withWord(p.proof, s, wordAt(p.proof, s) ^ 1));
     }
 
+    /// @dev H1: the call itself: selector, pointers, offsets, lengths and data, the first and the last byte of each word. Nothing is ignored but what
+    /// fills the output up to whole words, and what follows after the end.
+    function test_H1_calldata() public view {
+        bytes memory data =
+            abi.encodeCall(verifier.verify, (key, weights, p.context, p.inputCommitments, p.output, p.proof));
+        assertTrue(_called(data), "the honest call");
+        uint256 filling = 4 + 32 * 6 + 32 + p.inputCommitments.length + 32 + p.output.length; // where the output ends
+        uint256 filled = filling + (32 - p.output.length % 32) % 32;
+        assertEq(data.length, filled + 32 + p.proof.length, "the whole call");
+        for (uint256 i; i < data.length; ++i) {
+            uint256 place = i < 4 ? 0 : (i - 4) % 32;
+            if (place != 0 && place != 31) continue;
+            bytes1 before = data[i];
+            data[i] = before ^ (place == 0 ? bytes1(0x80) : bytes1(0x01));
+            if (_called(data) != (i >= filling && i < filled)) {
+                revert NotTrue(string.concat("calldata byte ", vm.toString(i)));
+            }
+            data[i] = before;
+        }
+        assertTrue(!_called(truncated(data, data.length - 1)) && !_called(truncated(data, 4)), "truncated");
+        assertTrue(_called(bytes.concat(data, hex"01")), "what follows is not read");
+    }
+
+    function _called(bytes memory data) private view returns (bool) {
+        (bool ok, bytes memory answer) = address(verifier).staticcall{gas: 3_000_000}(data);
+        return ok && answer.length == 32 && abi.decode(answer, (bool));
+    }
+
     /// @dev G3: Groth16 proofs are malleable: (-A, -B, C) proves the same statement in the same context. It passes here, and it is the
     /// market that pays a job once, whatever the bytes.
     function test_negatedPairIsTheSameStatement() public {

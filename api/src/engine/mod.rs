@@ -65,13 +65,20 @@ pub struct Clamped {
     pub cells: usize,
 }
 
-/// An input in real units and what opens its commitment.
-#[derive(Clone, Debug, PartialEq)]
+/// An input in real units and what opens its commitment. Debug output shows how long they are.
+#[derive(Clone, PartialEq)]
 pub struct InputOpening {
     /// All inputs one after the other, each row-major.
     pub data: Vec<f32>,
     /// One canonical scalar (big-endian) per input chunk; empty means zero blinding: a public input.
     pub blinding: Vec<B256>,
+}
+
+impl std::fmt::Debug for InputOpening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { data, blinding } = self;
+        f.debug_struct("InputOpening").field("data", &data.len()).field("blinding", &blinding.len()).finish()
+    }
 }
 
 /// What the exact executor computes, before any proof.

@@ -167,15 +167,15 @@ fn open(seller: &Seller, input: &InputOpening) -> Result<seller::InputOpening, E
     let cells = quantise_input(&shape.architecture, &split_inputs(&shape.architecture, &input.data)?).map_err(from_exec)?.cells;
     let need = shape.layout.input_region.chunks;
     if input.blinding.is_empty() {
-        return Ok(seller::InputOpening { cells, blinding: vec![Fr::ZERO; need] });
+        return Ok(seller::InputOpening { cells: cells.into(), blinding: vec![Fr::ZERO; need].into() });
     }
     if input.blinding.len() != need {
         return Err(EngineError::BlindingLength { have: input.blinding.len(), need });
     }
     let scalar =
         |(index, word): (usize, &B256)| encode::Reader::new(word.as_slice()).fr().map_err(|_| EngineError::BlindingNotCanonical { index });
-    let blinding = input.blinding.iter().enumerate().map(scalar).collect::<Result<_, _>>()?;
-    Ok(seller::InputOpening { cells, blinding })
+    let blinding = input.blinding.iter().enumerate().map(scalar).collect::<Result<Vec<_>, _>>()?;
+    Ok(seller::InputOpening { cells: cells.into(), blinding: blinding.into() })
 }
 
 fn points(points: &[G1Affine]) -> Vec<Bytes> {

@@ -21,8 +21,8 @@ use crate::routes::schemas::{Hash, Point};
 use crate::store::{Job, NewJob, Patch, State as JobState, StoreError, Unfunded, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
 
-/// A request for a proven inference.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+/// A request for a proven inference. Debug output shows neither input nor blinding.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PredictionRequest {
     /// The model.
@@ -44,6 +44,15 @@ pub struct PredictionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Hash>)]
     pub context: Option<B256>,
+}
+
+impl std::fmt::Debug for PredictionRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { model, input: _, blinding: _, allow_clamping, escrow, context } = self;
+        let mut shown = f.debug_struct("PredictionRequest");
+        shown.field("model", model).field("allow_clamping", allow_clamping).field("escrow", escrow).field("context", context);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// A transaction of a prediction.
@@ -387,7 +396,7 @@ async fn respond(state: &AppState, mut job: Job, replayed: bool, wait: Option<u6
 pub async fn list(State(state): State<AppState>, headers: HeaderMap, params: PageParams) -> Result<Json<PredictionPage>, ApiError> {
     let given = header(&headers, "authorization")?.and_then(|h| h.strip_prefix("Bearer "));
     // hashes are compared, so that the time it takes says nothing about the token
-    let authorised = matches!((&state.config.operator_token, given), (Some(t), Some(g)) if keccak256(t) == keccak256(g));
+    let authorised = matches!((&state.config.operator_token, given), (Some(t), Some(g)) if keccak256(t.as_bytes()) == keccak256(g));
     if !authorised {
         return Err(ApiError::Unauthorized);
     }

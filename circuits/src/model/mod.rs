@@ -297,13 +297,21 @@ pub struct Loop {
     pub log_steps: u8,
 }
 
-/// The secret half of a network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The secret half of a network. Debug output shows how many there are, and none of them.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weights {
     /// One block per entry of [`Architecture::matrices`].
     pub matrices: Vec<Vec<i16>>,
     /// One block per entry of [`Architecture::biases`].
     pub biases: Vec<Vec<i32>>,
+}
+
+impl std::fmt::Debug for Weights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { matrices, biases } = self;
+        let [weights, offsets] = [matrices.iter().map(Vec::len).sum::<usize>(), biases.iter().map(Vec::len).sum()];
+        f.debug_struct("Weights").field("weights", &weights).field("biases", &offsets).finish_non_exhaustive()
+    }
 }
 
 /// The smallest `k` with `2^k >= n` (0 for `n <= 1`).

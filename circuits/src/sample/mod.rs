@@ -3,6 +3,8 @@
 //! The named ones have the shapes of the benchmark networks and weights of a realistic spread (that of He's initialisation).
 //! [`random_network`] makes small networks that together reach every term, table and rule of the semantics.
 
+#![allow(clippy::expect_used, reason = "networks for tests, which are valid as they are written")]
+
 pub mod builder;
 mod random;
 mod rules;

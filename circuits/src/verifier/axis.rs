@@ -4,6 +4,8 @@
 //! the number of coordinates and not of places: addition of a constant is a walk over bits with a carry. So it does where it is the identity on the first places, or a sum
 //! of these, as for axes whose lengths are no powers of two.
 
+#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+
 use super::eq::{eq_index, eq_table};
 use super::first::{Beginning, First, Form, below};
 use super::products::Place;

@@ -1,5 +1,7 @@
 //! The first places of an axis, each by itself or all together: what is left of an axis whose length is no power of two. The extension takes a few multiplications a coordinate.
 
+#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+
 use super::eq::eq_table;
 use crate::Fr;
 use crate::model::Entry;

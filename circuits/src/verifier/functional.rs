@@ -3,6 +3,8 @@
 //! [`build`] is the one place where the protocol's linear claims are written down; the verifier and the circuit evaluate the result at a
 //! point, the prover lays it out over the hypercube. `docs/protocol.md` sections 3, 5, 6, 7.
 
+#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+
 use super::axis::{Axis, CarryWalk};
 use super::eq::{eq, eq_index, eq_table};
 use super::products::{Place, Product, products};

@@ -41,7 +41,11 @@ pub fn select<S: Scalar>(values: &[S], point: &[S]) -> S {
     let mut values = values.to_vec();
     for x in point {
         let kept: Vec<S> = values.into_iter().map(S::keep).collect();
-        values = kept.chunks(2).map(|v| v[0].clone() + (v[v.len() - 1].clone() - &v[0]) * x).collect();
+        let between = |pair: &[S]| match pair {
+            [low, high] => low.clone() + (high.clone() - low) * x,
+            alone => alone.first().cloned().unwrap_or_else(S::zero),
+        };
+        values = kept.chunks(2).map(between).collect();
     }
     values.into_iter().next().unwrap_or_else(S::zero)
 }
@@ -96,7 +100,8 @@ fn round<S: Scalar>(claim: &S, message: &[S], r: &S, x: &S) -> Result<S, VerifyE
 /// A round whose `g` has degree 4: from `g(0), g(-1), g(2)` and the leading coefficient. Returns `g(x)`. Errors:
 /// [`VerifyError::ZeroDivisor`] if `r` is zero.
 pub fn quartic_round<S: Scalar>(claim: &S, message: [&S; 4], r: &S, x: &S) -> Result<S, VerifyError> {
-    Ok(quartic_at(message, &at_one(claim, message[0], r)?, x))
+    let [at_zero, ..] = message;
+    Ok(quartic_at(message, &at_one(claim, at_zero, r)?, x))
 }
 
 fn at_one<S: Scalar>(claim: &S, at_zero: &S, r: &S) -> Result<S, VerifyError> {

@@ -3,6 +3,8 @@
 //! It reduces "the output is what the executor computes" to one claim on an opening of a folded commitment ([`Reduced`]), which the
 //! caller must discharge with a pairing. `docs/protocol.md` sections 4 to 7; the order of this file is the order of the protocol.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 pub mod axis;
 pub mod eq;
 pub mod first;
@@ -83,6 +85,7 @@ pub struct Challenges<S> {
 }
 
 /// `Σ_e λ^e Σ_products coefficient · Σ_y eq(u_b, y_b)·P(y)·Q(y) = V`, one sumcheck for all. Returns its point; the evaluations are absorbed.
+#[allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
 fn verify_products<S: Scalar>(
     shape: &Shape,
     proof: &InnerProof<S>,

@@ -5,6 +5,8 @@
 //! their factor: `Σ_{b,k} eq(u_b, b) · P(b, k) · Q(b, k)`, of degree 3 in the variables of `b`. Networks without batch axes (dense layers and convolutions) have rounds of degree 2. Inferences of a proof's
 //! batch are one more batch axis where both columns have their own, and otherwise are folded into the one that has.
 
+#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+
 use crate::batch::Batch;
 use crate::system::{ColumnId, Summand, System, View};
 use std::ops::Range;

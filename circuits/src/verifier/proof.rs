@@ -4,6 +4,7 @@ use crate::Fr;
 use crate::scalar::VerifyError;
 use crate::shape::Shape;
 use ark_ff::AdditiveGroup;
+use zeroize::Zeroize;
 
 /// One level of the fraction tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +137,25 @@ impl ProofCounts {
             product_rounds: products.rounds(),
             product_degree: products.degree,
         }
+    }
+}
+
+/// The messages of a hiding proof that is to be wrapped tell what it hides.
+impl Zeroize for InnerProof<Fr> {
+    fn zeroize(&mut self) {
+        let Self { salt, root, levels, product_sum, product_rounds, product_evaluations, output_sum, opening_rounds, evaluation, mask } =
+            self;
+        [salt, product_sum, output_sum, evaluation].into_iter().for_each(Zeroize::zeroize);
+        root.zeroize();
+        for level in levels.iter_mut() {
+            level.rounds.zeroize();
+            level.children.zeroize();
+        }
+        levels.clear();
+        product_rounds.zeroize();
+        product_evaluations.zeroize();
+        opening_rounds.zeroize();
+        mask.zeroize();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Powers of a challenge at listed cells, and the extension of that at a point: where cells lie one after the other, `Σ_j x^j · eq(p, j) = Π_k (1 - p_k + x^(2^k) p_k)`.
 
+#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+
 use super::eq::{eq_index, eq_table};
 use crate::scalar::{Scalar, sum};
 use std::collections::BTreeMap;

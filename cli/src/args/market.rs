@@ -2,6 +2,7 @@
 
 use super::{ClampingArg, SrsArg, WrapArg};
 use alloy::primitives::{Address, B256};
+use assay_prover::secret::Secret;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ pub struct ChainArgs {
     pub rpc: String,
     /// The account's private key; better in the environment than on the command line
     #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
-    pub private_key: String,
+    pub private_key: Secret<String>,
 }
 
 /// `assay deploy`.
@@ -139,7 +140,7 @@ pub struct ServeArgs {
     pub registry: Option<Address>,
     /// Key of the account that owns the models, proves and settles
     #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
-    pub private_key: Option<String>,
+    pub private_key: Option<Secret<String>>,
     /// Price of an inference, in the token's smallest unit, of models whose card names none
     #[arg(long, value_name = "AMOUNT", default_value_t = 1_000_000_000_000_000)]
     pub price: u128,
@@ -170,7 +171,7 @@ pub struct ServeArgs {
     pub from_block: u64,
     /// Bearer token for the list of all predictions
     #[arg(long, value_name = "TOKEN", env = "ASSAY_OPERATOR_TOKEN", hide_env_values = true)]
-    pub operator_token: Option<String>,
+    pub operator_token: Option<Secret<String>>,
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
@@ -310,7 +311,7 @@ pub struct RequestArgs {
     pub market: Option<Address>,
     /// Key of the account that pays
     #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true, required_unless_present = "free")]
-    pub private_key: Option<String>,
+    pub private_key: Option<Secret<String>>,
     /// The most to pay, in the token's smallest unit [default: 0.01 coins]
     #[arg(long, value_name = "AMOUNT", default_value_t = 10_000_000_000_000_000)]
     pub max_price: u128,

@@ -2,6 +2,7 @@
 
 use super::{ChainArgs, SrsArg};
 use alloy::primitives::Address;
+use assay_prover::secret::Secret;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ pub struct JobsArgs {
     pub service: Option<String>,
     /// The service's operator token
     #[arg(long, value_name = "TOKEN", env = "ASSAY_OPERATOR_TOKEN", hide_env_values = true)]
-    pub operator_token: Option<String>,
+    pub operator_token: Option<Secret<String>>,
 }
 
 /// `assay cancel` and `assay refund`.
@@ -35,7 +36,7 @@ pub struct JobArgs {
     pub market: Option<Address>,
     /// The account's private key; better in the environment than on the command line
     #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
-    pub private_key: String,
+    pub private_key: Secret<String>,
     /// Also take the money out of the market
     #[arg(long)]
     pub withdraw: bool,
@@ -64,7 +65,7 @@ pub struct ResumeArgs {
     pub key: Option<PathBuf>,
     /// The account's private key: needed where the order is not paid for
     #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
-    pub private_key: Option<String>,
+    pub private_key: Option<Secret<String>>,
     #[command(flatten)]
     pub srs: SrsArg,
 }
@@ -83,7 +84,7 @@ pub struct BalanceArgs {
     pub account: Option<Address>,
     /// The account's private key
     #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
-    pub private_key: Option<String>,
+    pub private_key: Option<Secret<String>>,
     /// ERC-20 [default: the native coin]
     #[arg(long, value_name = "ADDRESS")]
     pub token: Option<Address>,

@@ -329,7 +329,7 @@ pub async fn resume(ui: &Ui, args: ResumeArgs) -> Outcome {
         saved.key = std::path::absolute(path)?;
     }
     let output = args.output.or_else(|| saved.output.clone());
-    let resumed = resume_order(ui, args.srs.srs.as_deref(), args.private_key.as_deref(), &mut saved).await;
+    let resumed = resume_order(ui, args.srs.srs.as_deref(), args.private_key.as_deref().map(String::as_str), &mut saved).await;
     let (key, done, file, gas) = with_money(ui, &saved, resumed).await?;
     let more =
         json!({ "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas, "wrap_recomputed": true });

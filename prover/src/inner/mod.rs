@@ -20,6 +20,7 @@ use crate::backend;
 use crate::control::{Cancelled, Control, Phase};
 use crate::pcs::{self, Mask, Opening, PcsError};
 use crate::poly::eq_table;
+use crate::secret::Secret;
 use crate::srs::Srs;
 use crate::statement::{Statement, output_sum};
 use ark_bn254::G1Affine;
@@ -99,13 +100,13 @@ pub struct Proved {
     /// Commitment to the mask, if hiding.
     pub mask: Option<G1Affine>,
     /// The messages.
-    pub proof: InnerProof<Fr>,
+    pub proof: Secret<InnerProof<Fr>>,
     /// What the opening shows.
     pub reduced: Reduced<Fr>,
     /// The hash of all public data.
     pub public: PublicInputs,
     /// The polynomial that is to be opened at the first coordinates of the final point: the folded chunks, masked if hiding.
-    pub folded: Vec<Fr>,
+    pub folded: Secret<Vec<Fr>>,
 }
 
 impl Proved {
@@ -262,5 +263,5 @@ pub fn prove_with(
         mask: masked,
     };
     let witness = committed.committed.commitments;
-    Ok(Proved { statement, output, clamps, witness, mask: mask_commitment, proof, reduced, public, folded })
+    Ok(Proved { statement, output, clamps, witness, mask: mask_commitment, proof: proof.into(), reduced, public, folded: folded.into() })
 }

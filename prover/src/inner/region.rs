@@ -1,6 +1,7 @@
 //! The committed vector `G`: four owners' chunks side by side.
 
 use crate::backend;
+use crate::secret::Secret;
 use crate::srs::Srs;
 use ark_bn254::{G1Affine, G1Projective};
 use ark_ec::CurveGroup;
@@ -12,26 +13,34 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// One owner's chunks: cells, blinding, commitments.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Committed {
     /// Cells from the region's first chunk on; those beyond the end are zero.
     pub cells: Arc<Vec<i32>>,
     /// One blinding coefficient per chunk.
-    pub blinding: Vec<Fr>,
+    pub blinding: Secret<Vec<Fr>>,
     /// One commitment per chunk.
     pub commitments: Vec<G1Affine>,
+}
+
+/// Cells and blinding may be secrets, so only the commitments are shown.
+impl std::fmt::Debug for Committed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committed").field("commitments", &self.commitments).finish_non_exhaustive()
+    }
 }
 
 impl Committed {
     /// Commits cells in chunks of `2^log_chunk`, the blinding at `X^(2^log_chunk)`: one commitment per blinding coefficient, whether its cells are
     /// zero or not. The SRS has more than `2^log_chunk` powers.
-    pub fn new(srs: &Srs, log_chunk: u32, cells: Vec<i32>, blinding: Vec<Fr>) -> Self {
+    pub fn new(srs: &Srs, log_chunk: u32, cells: Vec<i32>, blinding: impl Into<Secret<Vec<Fr>>>) -> Self {
+        let blinding = blinding.into();
         let chunk = 1usize << log_chunk;
         let parts: Vec<&[i32]> =
             (0..blinding.len()).map(|i| cells.get(i * chunk..cells.len().min((i + 1) * chunk)).unwrap_or_default()).collect();
         let sums = srs.g1.msm_small(&parts);
         let commitments: Vec<G1Projective> =
-            sums.par_iter().zip(&blinding).map(|(sum, blinding)| *sum + srs.g1[chunk] * blinding).collect();
+            sums.par_iter().zip(blinding.par_iter()).map(|(sum, blinding)| *sum + srs.g1[chunk] * blinding).collect();
         Self { commitments: G1Projective::normalize_batch(&commitments), cells: Arc::new(cells), blinding }
     }
 }

@@ -12,7 +12,10 @@
 //! multiplies the terms of `W` and is one more variable, 1 in the tests. A full mask would cost one more multi-scalar
 //! multiplication of the size of a chunk.
 
+#![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
+
 use crate::msm::msm;
+use crate::secret::Secret;
 use crate::srs::Srs;
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
@@ -24,14 +27,14 @@ const SIDE: usize = 8;
 /// Coefficients of a mask polynomial.
 pub struct Mask {
     places: Vec<usize>,
-    values: Vec<Fr>,
+    values: Secret<Vec<Fr>>,
     log_chunk: usize,
 }
 
 impl Mask {
     /// For chunks of `2^log_chunk` cells, from as many random values as [`Self::len`] says.
     pub fn new(log_chunk: usize, values: Vec<Fr>) -> Self {
-        Self { places: places(log_chunk), values, log_chunk }
+        Self { places: places(log_chunk), values: values.into(), log_chunk }
     }
 
     /// Number of random coefficients.
@@ -47,13 +50,13 @@ impl Mask {
 
     /// Its multilinear evaluation, to which the blinding coefficient does not count.
     pub fn evaluate(&self, point: &[Fr]) -> Fr {
-        let cells = self.places.iter().zip(&self.values).filter(|(at, _)| **at < 1 << self.log_chunk);
+        let cells = self.places.iter().zip(self.values.iter()).filter(|(at, _)| **at < 1 << self.log_chunk);
         cells.map(|(at, value)| eq_index(point, *at) * value).sum()
     }
 
     /// `t += rho · mask`.
     pub fn add_to(&self, t: &mut [Fr], rho: &Fr) {
-        for (at, value) in self.places.iter().zip(&self.values) {
+        for (at, value) in self.places.iter().zip(self.values.iter()) {
             t[*at] += *rho * value;
         }
     }

@@ -6,6 +6,8 @@
 //! not count: whatever a larger SRS would let a prover put there becomes a row of `h` that the inner product with `eq(u_2, ·)` ignores.
 //! The transcript is seeded by `seed`, which must bind `C_T`, `point` and `value`: the caller's `K` does.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 mod companion;
 pub mod encode;
 mod mask;

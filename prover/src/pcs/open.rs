@@ -1,5 +1,7 @@
 //! The opening's prover: two multi-scalar multiplications of the size of a chunk, everything else linear or of square-root size.
 
+#![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
+
 use super::{
     MAX_LOG, MIN_LOG, Opening, PcsError, commit,
     companion::{Companion, common},

@@ -1,5 +1,7 @@
 //! Keys: what anybody derives from a shape's circuit and the powers of tau.
 
+#![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
+
 use super::{INTERLEAVED, KEY_COMMITMENTS, PREPROCESSED, coset};
 use crate::backend::Backend;
 use crate::ntt::{Coset, Domain};

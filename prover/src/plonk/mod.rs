@@ -3,6 +3,8 @@
 //!
 //! The powers of tau are all the setup there is: a key is what anybody derives from a shape and an SRS.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 mod key;
 mod permutation;
 mod prove;

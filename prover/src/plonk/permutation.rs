@@ -1,5 +1,7 @@
 //! The copy constraints: a product over all rows that is 1 if the wires' cells are permuted values of themselves (PLONK, section 5).
 
+#![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
+
 use super::coset;
 use crate::poly::filled;
 use ark_ff::{AdditiveGroup, Field};

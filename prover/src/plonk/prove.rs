@@ -1,9 +1,12 @@
 //! The prover's rounds, up to the opening.
 
+#![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
+
 use super::key::{ProvingKey, interleave};
 use super::{Evaluations, Proof, permutation, quotient, verify};
 use crate::inner::random_scalars;
 use crate::pcs::{self, Companion, PcsError, Transcript, eval};
+use crate::secret::Secret;
 use crate::srs::Srs;
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -35,16 +38,20 @@ pub struct Committed {
     pub proof: Proof,
     /// For [`pcs::open_with`].
     pub transcript: Transcript,
-    advice: Vec<Fr>,
-    product: Vec<Fr>,
-    quotient: Vec<Fr>,
+    advice: Secret<Vec<Fr>>,
+    product: Secret<Vec<Fr>>,
+    quotient: Secret<Vec<Fr>>,
     claims: verify::Claims,
 }
 
 impl Committed {
     /// What is to be opened, in the order of the verifier.
     pub fn companions<'a>(&'a self, key: &'a ProvingKey) -> Vec<Companion<&'a [Fr]>> {
-        let polynomials = key.packed.iter().chain([&self.advice, &self.product, &self.quotient]).map(Vec::as_slice);
+        let polynomials = key
+            .packed
+            .iter()
+            .map(Vec::as_slice)
+            .chain([&self.advice, &self.product, &self.quotient].map(|polynomial| polynomial.as_slice()));
         self.claims.companions(polynomials)
     }
 }
@@ -54,28 +61,30 @@ impl Committed {
 pub fn prove(
     srs: &Srs,
     key: &ProvingKey,
-    mut columns: [Vec<Fr>; ADVICE],
+    columns: [Vec<Fr>; ADVICE],
     public: &PublicInputs,
     rng: &mut StdRng,
 ) -> Result<Committed, PcsError> {
     let (rows, n, backend) = (&key.rows, key.rows.len(), srs.backend().as_ref());
-    for column in &mut columns {
+    let mut columns = Secret::from(columns);
+    for column in columns.iter_mut() {
         column[n - BLINDING_ROWS..].copy_from_slice(&random_scalars(rng, BLINDING_ROWS));
     }
     let mut transcript = verify::begin(&key.verifying, public);
 
-    let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(backend, values.clone())).collect();
-    let coefficients: Vec<Vec<Fr>> = interpolated.par_iter().map(|p| rows.coefficients(p)).collect();
-    let advice = interleave(&coefficients);
+    let interpolated: Secret<Vec<Vec<Fr>>> =
+        columns.par_iter().map(|values| rows.interpolate(backend, values.clone())).collect::<Vec<_>>().into();
+    let coefficients: Secret<Vec<Vec<Fr>>> = interpolated.par_iter().map(|p| rows.coefficients(p)).collect::<Vec<_>>().into();
+    let advice = Secret::from(interleave(&coefficients));
     let advice_commitment = pcs::commit(srs, &advice)?;
     let permutation = [transcript.points(&[advice_commitment]), transcript.again()];
 
     let values = permutation::products(&columns, &key.permutation, &rows.points, &permutation);
-    let interpolated_product = rows.interpolate(backend, values);
-    let tail = random_scalars(rng, BLINDING_ROWS);
-    let mut product = rows.coefficients(&interpolated_product);
-    product.extend(&tail);
-    product.iter_mut().zip(&tail).for_each(|(low, high)| *low -= high);
+    let interpolated_product = Secret::from(rows.interpolate(backend, values));
+    let tail = Secret::from(random_scalars(rng, BLINDING_ROWS));
+    let mut product = Secret::from(rows.coefficients(&interpolated_product));
+    product.extend(tail.iter());
+    product.iter_mut().zip(tail.iter()).for_each(|(low, high)| *low -= high);
     let product_commitment = pcs::commit(srs, &product)?;
     let challenges = Challenges::new(permutation, transcript.points(&[product_commitment]));
 
@@ -83,7 +92,7 @@ pub fn prove(
     let public_inputs = public.to_array();
     inputs[..public_inputs.len()].copy_from_slice(&public_inputs);
     let inputs = rows.interpolate(backend, inputs);
-    let mut quotient = quotient::quotient(backend, key, &interpolated, &interpolated_product, &tail, &inputs, &challenges);
+    let mut quotient = Secret::from(quotient::quotient(backend, key, &interpolated, &interpolated_product, &tail, &inputs, &challenges));
     while quotient.last() == Some(&Fr::ZERO) {
         quotient.pop();
     }

@@ -1,5 +1,7 @@
 //! The quotient of all constraints by the vanishing polynomial of the rows.
 
+#![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
+
 use super::permutation::{places, product};
 use super::prove::Challenges;
 use super::{PREPROCESSED, key::ProvingKey};

@@ -3,6 +3,8 @@
 //! A *development* string has a τ that anybody can compute. It proves nothing to anybody; it is marked as such, and the mark is a fact about
 //! `[τ]_2` and not a label: every way to obtain an [`Srs`] recomputes it.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 pub mod file;
 pub mod ptau;
 

@@ -1,6 +1,8 @@
 //! Groth16's prover (J. Groth, "On the size of pairing-based non-interactive arguments", EUROCRYPT 2016, section 3.2) over arkworks' keys, with
 //! our multi-scalar multiplications and transforms. Key generation and the format of keys are arkworks'.
 
+#![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
+
 use crate::backend::Backend;
 use crate::ntt::{Coset, Domain};
 use ark_bn254::{Bn254, Fr, G1Affine};

@@ -227,6 +227,7 @@ pub struct Groth16Key {
 struct Circuit<'a>(&'a Constraints);
 
 impl ConstraintSynthesizer<Fr> for Circuit<'_> {
+    #[allow(clippy::indexing_slicing, reason = "constraints name variables that they have")]
     fn generate_constraints(self, system: ConstraintSystemRef<Fr>) -> Result<(), SynthesisError> {
         let mut variables = vec![Variable::One];
         for _ in 1..self.0.public {
@@ -305,7 +306,11 @@ impl Groth16Key {
     /// Reads [`Self::to_bytes`] for a shape. The seller's own file: points are not checked to be on the curve, but that the key is for
     /// this circuit is. Errors: [`WrapError::WrongKey`].
     fn from_bytes(bytes: &[u8], shape: &Shape, srs_id: &[u8; 32]) -> Result<Self, WrapError> {
-        let key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(bytes).map_err(|_| WrapError::WrongKey)?;
+        let mut rest = bytes;
+        let key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(&mut rest).map_err(|_| WrapError::WrongKey)?;
+        if !rest.is_empty() {
+            return Err(WrapError::WrongKey);
+        }
         let constraints = wrap::constraints(shape, srs_id)?;
         let (variables, public) = (constraints.variables, constraints.public);
         let domain = (constraints.a.len() + public).next_power_of_two();

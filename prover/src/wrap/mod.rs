@@ -2,6 +2,8 @@
 //!
 //! This is what leaves the prover: zero-knowledge in the weights and in the input's cells.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 mod groth16;
 mod keys;
 
@@ -14,6 +16,7 @@ use crate::native::{Claim, ProofError, opened_terms, statement};
 use crate::pcs::encode::{self, Reader};
 use crate::pcs::{self, OPENING_BYTES, Opening, PcsError};
 use crate::plonk;
+use crate::secret::Secret;
 use crate::srs::Srs;
 use crate::statement::output_sum;
 use ark_bn254::{Bn254, G1Affine, G1Projective};
@@ -175,6 +178,7 @@ pub fn prove_with(
             let opening = proved.open(shape, srs, control)?;
             let assignment = control
                 .phase(Phase::WrapWitness, || wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public))??;
+            let assignment = Secret::from(assignment);
             let proof = control.phase(Phase::Wrap, || {
                 let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(rng)));
                 key.prove(srs.backend().as_ref(), &assignment, blinding)
@@ -217,7 +221,7 @@ pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof:
     let reduced = Reduced { delta, output_sum, point: proof.point.clone(), value, rho: Some(proof.rho), digest };
     let public = PublicInputs::new(&public_data(&statement.hash(), &reduced), reduced.digest);
     let terms = opened_terms(model, claim, &proof.witness, Some(&proof.mask), &reduced);
-    let low = &proof.point[..model.shape.layout.log_chunk as usize];
+    let low = proof.point.get(..model.shape.layout.log_chunk as usize).unwrap_or_default();
     let (g1, g2) = match (key, &proof.snark) {
         (WrapVerifyingKey::Universal(key), Snark::Universal(snark)) => {
             let plonk::Statement { companions, transcript } = plonk::verify(key, &public, snark)?;
@@ -298,7 +302,8 @@ impl WrappedProof {
         let point = (0..shape.layout.variables()).map(|_| reader.fr()).collect::<Result<_, _>>()?;
         let witness = (0..shape.layout.witness.chunks).map(|_| reader.g1()).collect::<Result<_, _>>()?;
         let mask = reader.g1()?;
-        Ok(Self { snark, digest, value, rho, delta, point, witness, mask, opening: Opening::from_bytes(&bytes[need - OPENING_BYTES..])? })
+        let opening = bytes.get(need - OPENING_BYTES..).unwrap_or_default();
+        Ok(Self { snark, digest, value, rho, delta, point, witness, mask, opening: Opening::from_bytes(opening)? })
     }
 }
 

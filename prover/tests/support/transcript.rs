@@ -62,7 +62,7 @@ fn case(network: (Architecture, Weights), batch: Batch, hiding: bool, srs: Srs, 
     package.committed = Committed::new(&srs, 8, package.committed.cells.to_vec(), blinding);
     package.model.weights = package.committed.commitments.clone();
     let seller = Seller::new(package, srs).expect("its own SRS").batched(batch).expect("a small batch");
-    let input = InputOpening { cells, blinding: random_scalars(rng, seller.shape().layout.input_region.chunks) };
+    let input = InputOpening { cells: Vec::into(cells), blinding: random_scalars(rng, seller.shape().layout.input_region.chunks).into() };
     let committed = input.commit(seller.shape(), &seller.srs).expect("its own blinding");
     let trace = seller.execute(&input).expect("a valid input");
     let context = Fr::from(77u64);
