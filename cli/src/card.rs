@@ -83,8 +83,9 @@ mod tests {
         let (card, own) = read(&package, 2, &terms).unwrap();
         assert_eq!((card.description.as_deref(), card.labels.len(), own), (Some("two classes"), 2, None));
         assert_eq!(read(&package, 3, &terms).unwrap_err().exit, Exit::Input, "labels that are not the output's");
+        // a tenth of another price is another collateral
         write(r#"{"price": "5", "prove_secs": 60}"#);
-        assert_eq!(read(&package, 2, &terms).unwrap().1, Some(Terms { price: 5, prove_secs: 60, ..terms }));
+        assert_eq!(read(&package, 2, &terms).unwrap().1, Some(Terms { price: 5, collateral: 1, prove_secs: 60, ..terms }));
         for bad in [r#"{"price": 5}"#, r#"{"price": "five"}"#, r#"{"prove_secs": 3600}"#, r#"{"cost": "5"}"#, "[]", ""] {
             write(bad);
             assert_eq!(read(&package, 2, &terms).unwrap_err().exit, Exit::Input, "{bad}");

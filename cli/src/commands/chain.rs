@@ -114,6 +114,7 @@ pub async fn publish_model(
     card: Card,
 ) -> Outcome<Published> {
     let key = &checked.key;
+    check_outputs(key.model.shape.outputs())?;
     let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
     let model: &PublicModel = &key.model;
@@ -146,6 +147,21 @@ pub async fn publish_model(
         }
     };
     Ok(Published { model: id, key_hash, status, attestation, receipt })
+}
+
+/// Most numbers that the outputs of a key's model may have: the verifier contract reads no more (`KeyFormat.sol`).
+const MAX_OUTPUTS: usize = 4096;
+
+/// Errors: the key registry would refuse a key with so many outputs.
+fn check_outputs(outputs: usize) -> Outcome {
+    if outputs <= MAX_OUTPUTS {
+        return Ok(());
+    }
+    let text = format!(
+        "the outputs of all inferences of a proof have {outputs} numbers, and keys on chain hold at most {MAX_OUTPUTS}: leave out what the buyer does not need, such \
+         as the scores of all positions but the last, or give its largest only"
+    );
+    Err(Failure::message(Exit::Input, text))
 }
 
 /// Lists a model.
@@ -262,4 +278,19 @@ pub async fn revoke(ui: &Ui, args: RevokeArgs) -> Outcome {
         format!("revoked: job {job} can never be funded ({} gas)", receipt.gas_used),
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contract's limit, which `KeyFormat.sol` names as well.
+    #[test]
+    fn keys_hold_so_many_outputs() {
+        let contract = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../verifier-contracts/src/lib/KeyFormat.sol"));
+        assert!(contract.contains(&format!("outputs <= {MAX_OUTPUTS}")));
+        assert!(check_outputs(MAX_OUTPUTS).is_ok());
+        let refused = check_outputs(MAX_OUTPUTS + 1).unwrap_err();
+        assert!(refused.exit == Exit::Input && refused.text().contains("4097"), "{}", refused.text());
+    }
 }
