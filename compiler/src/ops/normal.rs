@@ -117,7 +117,7 @@ fn whole_factor(expr: &Expr) -> Option<f64> {
 pub fn distributed(lowerer: &mut Lowerer, lazy: &Lazy, factor: &Value) -> Result<Option<Value>, Refusal> {
     let Value::Lazy(by) = factor else { return Ok(None) };
     let base = lowerer.base(lazy).clone();
-    let row = by.affine == Some((1.0, 0.0)) && lowerer.base(by).as_operand().is_some_and(|operand| divisor_exists(lowerer, operand));
+    let row = by.affine == Some((1.0, 0.0)) && lowerer.base(by).as_operand().is_some_and(|operand| is_reciprocal(lowerer, operand));
     if lazy.affine != Some((1.0, 0.0)) || !row || lowerer.steps.is_some() || !is_difference(&base) {
         return Ok(None);
     }
@@ -136,7 +136,7 @@ pub fn distributed(lowerer: &mut Lowerer, lazy: &Lazy, factor: &Value) -> Result
 }
 
 /// Whether a column is a reciprocal.
-fn divisor_exists(lowerer: &Lowerer, operand: &NetOperand) -> bool {
+fn is_reciprocal(lowerer: &Lowerer, operand: &NetOperand) -> bool {
     matches!(operand.source, Source::Pre(l)
         if matches!(&lowerer.net.layers[l as usize], layer if layer.terms.is_empty() && matches!(layer.rule, NetRule::Divide { .. })))
 }
@@ -189,7 +189,7 @@ pub fn gained(lowerer: &Lowerer, lazy: &Lazy, axis: usize) -> Option<Gained> {
 /// large, and weights that take it in would lose the small ones.
 fn is_normalised(lowerer: &Lowerer, operand: &NetOperand) -> bool {
     let Source::Pre(l) = operand.source else { return false };
-    let by_row = |term: &crate::net::NetTerm| term.right.as_ref().is_some_and(|right| divisor_exists(lowerer, right));
+    let by_row = |term: &crate::net::NetTerm| term.right.as_ref().is_some_and(|right| is_reciprocal(lowerer, right));
     lowerer.net.layers[l as usize].terms.iter().any(by_row)
 }
 
