@@ -31,17 +31,22 @@ pub async fn funding(rpc: &Rpc, market: Address, job: B256, blocks: Blocks) -> R
     Err(ChainError::NoEvent { event: "JobFunded", id: job })
 }
 
-/// The funding of a job of a batch: the batch's own event follows those of its jobs, and has the rest of the order.
+/// The funding of a job of a batch: the batch's own event has the rest of the order.
 async fn in_batch(rpc: &Rpc, market: Address, log: &Log) -> Result<Option<Funding>, ChainError> {
-    let (Ok(job), Some(block)) = (InferenceMarket::JobFundedInBatch::decode_log(&log.inner), log.block_number) else { return Ok(None) };
-    let filter =
-        Filter::new().address(market).from_block(block).to_block(block).event_signature(InferenceMarket::BatchFunded::SIGNATURE_HASH);
+    let Ok(job) = InferenceMarket::JobFundedInBatch::decode_log(&log.inner) else { return Ok(None) };
+    let Some(batch) = of_batch::<InferenceMarket::BatchFunded>(rpc, market, log).await? else { return Ok(None) };
+    let mut order = batch.template;
+    (order.inputCommitment, order.salt) = (job.inputCommitment, job.salt);
+    Ok(Some(Funding { order, snapshot: batch.snapshot, provers: batch.provers }))
+}
+
+/// A batch's own event, which follows those of its jobs in the same transaction.
+async fn of_batch<E: SolEvent>(rpc: &Rpc, market: Address, log: &Log) -> Result<Option<E>, ChainError> {
+    let Some(block) = log.block_number else { return Ok(None) };
+    let filter = Filter::new().address(market).from_block(block).to_block(block).event_signature(E::SIGNATURE_HASH);
     let batches = rpc.logs(&filter).await?;
     let batch = batches.iter().find(|b| b.transaction_hash == log.transaction_hash && b.log_index > log.log_index);
-    let Some(Ok(batch)) = batch.map(|b| InferenceMarket::BatchFunded::decode_log(&b.inner)) else { return Ok(None) };
-    let mut order = batch.template.clone();
-    (order.inputCommitment, order.salt) = (job.inputCommitment, job.salt);
-    Ok(Some(Funding { order, snapshot: batch.snapshot.clone(), provers: batch.provers.clone() }))
+    Ok(batch.and_then(|b| E::decode_log(&b.inner).ok()).map(|event| event.data))
 }
 
 /// Who has locked the job; zero if nobody has.
@@ -63,19 +68,12 @@ pub struct Paid {
 /// What a settled job was paid for, alone or in a batch. [`ChainError::NoEvent`] if it was not.
 pub async fn paid(rpc: &Rpc, market: Address, job: B256) -> Result<Paid, ChainError> {
     let none = || ChainError::NoEvent { event: "JobSettled", id: job };
-    let single = logs(rpc, market, InferenceMarket::JobSettled::SIGNATURE_HASH, job, Blocks::default()).await?;
-    if let Some(event) = single.iter().find_map(|log| InferenceMarket::JobSettled::decode_log(&log.inner).ok()) {
+    if let Some(event) = settled_alone(rpc, market, job).await? {
         return Ok(Paid { prover: event.prover, output_hash: keccak256(&event.output) });
     }
     let batched = logs(rpc, market, InferenceMarket::JobSettledInBatch::SIGNATURE_HASH, job, Blocks::default()).await?;
     let log = batched.first().ok_or_else(none)?;
-    let block = log.block_number.ok_or_else(none)?;
-    let filter =
-        Filter::new().address(market).from_block(block).to_block(block).event_signature(InferenceMarket::BatchSettled::SIGNATURE_HASH);
-    let batches = rpc.logs(&filter).await?;
-    // the batch's own event follows those of its jobs
-    let batch = batches.iter().find(|b| b.transaction_hash == log.transaction_hash && b.log_index > log.log_index);
-    let Some(Ok(batch)) = batch.map(|b| InferenceMarket::BatchSettled::decode_log(&b.inner)) else { return Err(none()) };
+    let batch = of_batch::<InferenceMarket::BatchSettled>(rpc, market, log).await?.ok_or_else(none)?;
     let at = batch.jobIds.iter().position(|id| *id == job).ok_or_else(none)?;
     let size = batch.output.len() / batch.jobIds.len();
     let part = batch.output.get(at * size..(at + 1) * size).ok_or_else(none)?;
@@ -84,9 +82,14 @@ pub async fn paid(rpc: &Rpc, market: Address, job: B256) -> Result<Paid, ChainEr
 
 /// Who was paid for a job that was settled by itself, and whose proof it is.
 pub async fn payee(rpc: &Rpc, market: Address, job: B256) -> Result<Address, ChainError> {
-    let settled = logs(rpc, market, InferenceMarket::JobSettled::SIGNATURE_HASH, job, Blocks::default()).await?;
-    let event = settled.iter().find_map(|log| InferenceMarket::JobSettled::decode_log(&log.inner).ok());
+    let event = settled_alone(rpc, market, job).await?;
     event.map(|event| event.prover).ok_or(ChainError::NoEvent { event: "JobSettled", id: job })
+}
+
+/// The event of a job that was settled by itself.
+async fn settled_alone(rpc: &Rpc, market: Address, job: B256) -> Result<Option<InferenceMarket::JobSettled>, ChainError> {
+    let settled = logs(rpc, market, InferenceMarket::JobSettled::SIGNATURE_HASH, job, Blocks::default()).await?;
+    Ok(settled.iter().find_map(|log| InferenceMarket::JobSettled::decode_log(&log.inner).ok()).map(|event| event.data))
 }
 
 /// The market's events of one kind about one job.

@@ -57,11 +57,8 @@ pub fn conv(lowerer: &mut Lowerer, node: &Node<'_>, op: &Conv) -> Result<Value, 
     let (shape, values) = kernel_values(kernel, op.kernel_fmt, op.group)?;
     let input = node.input(0)?.clone();
     let spec = &op.pool_spec;
-    let mut source = lowerer.column(&input)?;
-    if !source.as_operand().is_some_and(super::expr::selects) {
-        // a product reads one cell, and no sum of them
-        source = lowerer.copied(&source)?;
-    }
+    let source = lowerer.column(&input)?;
+    let source = lowerer.readable(source)?;
     let lead = lowerer.lead();
     let axes = image_axes(spec.data_format, source.axes.len() - lead);
     let hw: Vec<usize> = axes.planes.iter().map(|axis| source.shape()[axis + lead]).collect();

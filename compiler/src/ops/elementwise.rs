@@ -162,11 +162,7 @@ pub fn product_of(lowerer: &mut Lowerer, a: super::expr::Expr, b: super::expr::E
     let kind = if a.kind == Kind::Real || b.kind == Kind::Real { Kind::Real } else { Kind::Integer };
     let mut operands = Vec::new();
     for expr in [a.clone(), b] {
-        let plain = expr.as_operand().filter(|operand| super::expr::selects(operand)).cloned();
-        operands.push(match plain {
-            Some(operand) => operand,
-            None => Lowerer::operand(&lowerer.copied(&expr)?)?,
-        });
+        operands.push(Lowerer::operand(&lowerer.readable(expr)?)?);
     }
     let right = operands.pop();
     let left = operands.pop().ok_or(Refusal::Layout)?;

@@ -27,6 +27,11 @@ impl Lowerer {
         self.copied(&expr)
     }
 
+    /// A column that a product can read, which reads one cell a place, and no sum of them: a copy where it is not.
+    pub fn readable(&mut self, expr: Expr) -> Result<Expr, Refusal> {
+        if expr.as_operand().is_some_and(super::expr::selects) { Ok(expr) } else { self.copied(&expr) }
+    }
+
     /// Makes a logical axis of several atoms one atom, by a map over the neighbouring runs that they are.
     pub fn merged(&mut self, expr: Expr, axis: usize) -> Result<Expr, Refusal> {
         let atoms = expr.axes[axis].clone();

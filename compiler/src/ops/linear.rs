@@ -1,6 +1,6 @@
 //! Sums of products of two operands over shared axes: einsum, which matrix products of all kinds are.
 
-use super::expr::{Expr, Term, log, restrict, selects};
+use super::expr::{Expr, Term, log, restrict};
 use super::lower::{Lazy, Lowerer, Value, atoms_of, floats};
 use super::normal::{Gained, Ratio};
 use super::{Node, Refusal};
@@ -213,9 +213,8 @@ fn of_columns(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -
     for (column, value) in columns.iter_mut().zip(values) {
         if let Value::Lazy(_) = value {
             let (expr, by) = super::elementwise::operand_of(lowerer, value)?;
-            let expr = if expr.as_operand().is_some_and(selects) { expr } else { lowerer.copied(&expr)? };
             factor *= by;
-            *column = Some(expr);
+            *column = Some(lowerer.readable(expr)?);
         }
     }
     // the atoms of each axis: common to both where both depend on the input

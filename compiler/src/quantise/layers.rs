@@ -6,7 +6,7 @@ use super::plan::{Planner, Trouble};
 use crate::net::{Kind, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{BiasBlock, Divisor, Layer, ModelError, Operand, Rule, Run, Source, Term};
 
-/// The largest shift of a layer.
+/// The largest shift that is planned: the remainder of a larger one takes a second lookup.
 const MAX_SHIFT: i32 = 16;
 
 impl Planner<'_> {
