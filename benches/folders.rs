@@ -7,7 +7,7 @@
 //! `ASSAY_BENCH_WRITE=1` the tables go to docs/benchmarks.md. A network is compiled in one process and measured in
 //! another, so that peak memory is the prover's.
 
-use assay_benches::{Job, Measured, PHASES, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
+use assay_benches::{Job, Measured, PARTS, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
 use assay_circuits::model::Architecture;
@@ -227,7 +227,7 @@ fn table(folders: &[(String, PathBuf)]) {
         // after each network, so that a run that is stopped leaves what it found
         if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
             write("folders", &text(&all, ns));
-            let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
+            let kinds: Vec<String> = PARTS.iter().map(|(part, _)| part.to_lowercase()).collect();
             let bars: Vec<chart::Bar> = all.iter().map(|row| bar(&row.name, &row.found)).collect();
             let chart = chart::bars("Whole proof, wrapped: transformers, recurrences, convolutions", &kinds, &bars);
             std::fs::write("docs/benchmarks-folders.svg", chart).expect("docs");

@@ -22,8 +22,17 @@ use std::time::Instant;
 /// Runs of each measurement; the best counts.
 pub const RUNS: usize = 3;
 
-/// Phases in the order and colours of the charts.
-pub const PHASES: [&str; 8] = ["Commit", "Lookup", "Linear", "Batch", "Opening", "WrapWitness", "Wrap", "other"];
+/// The parts of the charts' bars, in their order and colours, with the phases that each is made of. The last is what no phase accounts for.
+pub const PARTS: [(&str, &[&str]); 8] = [
+    ("Commit", &["Commit"]),
+    ("Lookup", &["Lookup"]),
+    ("Linear, batch", &["Linear", "Batch"]),
+    ("Wrap's witness", &["WrapWitness"]),
+    ("Wrap's columns", &["WrapColumns", "WrapPermutation"]),
+    ("Quotient, Groth16", &["WrapQuotient", "Groth16"]),
+    ("Values, opening", &["WrapValues", "Opening"]),
+    ("other", &[]),
+];
 
 /// What one measurement finds.
 #[derive(Serialize, Deserialize)]
@@ -73,10 +82,10 @@ pub fn rows(measured: &Measured) -> String {
     format!("{} ({})", measured.size, (measured.size + BLINDING_ROWS).next_power_of_two().ilog2())
 }
 
-/// The parts of a bar: seconds of [`PHASES`].
+/// The parts of a bar: seconds of [`PARTS`].
 pub fn bar(label: &str, measured: &Measured) -> chart::Bar {
-    let seconds = |name: &str| measured.phases.iter().filter(|(phase, _)| phase == name).map(|(_, s)| s).sum::<f64>();
-    let mut parts: Vec<f64> = PHASES.iter().map(|phase| seconds(phase)).collect();
+    let seconds = |of: &[&str]| measured.phases.iter().filter(|(phase, _)| of.contains(&phase.as_str())).map(|(_, s)| s).sum::<f64>();
+    let mut parts: Vec<f64> = PARTS.iter().map(|(_, phases)| seconds(phases)).collect();
     let named: f64 = parts.iter().sum();
     if let Some(other) = parts.last_mut() {
         *other = (measured.wall_s - named).max(0.0);

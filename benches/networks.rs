@@ -3,7 +3,7 @@
 //! `cargo bench -p assay-benches` prints the tables; with `ASSAY_BENCH_WRITE=1` (`make bench`) it also rewrites them in docs/benchmarks.md and the charts
 //! beside it. Each measurement is a process of its own, so that peak memory is its own. Figures of one run belong together; no test asserts any of them.
 
-use assay_benches::{Job, Measured, PHASES, RUNS, bar, chart, count, found, measure, rows, run, write, yardstick_ns};
+use assay_benches::{Job, Measured, PARTS, RUNS, bar, chart, count, found, measure, rows, run, write, yardstick_ns};
 use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::model::{Architecture, Weights};
@@ -160,7 +160,7 @@ fn main() {
     lines.extend(ratios);
     if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
         write("table", &lines.join("\n"));
-        let kinds: Vec<String> = PHASES.iter().map(|phase| phase.to_lowercase()).collect();
+        let kinds: Vec<String> = PARTS.iter().map(|(part, _)| part.to_lowercase()).collect();
         std::fs::write("docs/benchmarks-inner.svg", chart::bars("Inner proof", &kinds, &inner_bars)).expect("docs");
         let title = "Wrapped proof of a batch of LeNet-5 inferences, for each of them";
         std::fs::write("docs/benchmarks-batch.svg", chart::lines(title, "inferences in a proof", &[per_inference])).expect("docs");

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 // Changes whenever anything below does.
-#define ASSAY_ABI 1
+#define ASSAY_ABI 2
 
 typedef enum {
     ASSAY_OK = 0,
@@ -51,6 +51,7 @@ typedef struct assay_bases_g2 assay_bases_g2;
 typedef struct assay_cells assay_cells;
 typedef struct assay_tree assay_tree;
 typedef struct assay_product assay_product;
+typedef struct assay_quotients assay_quotients;
 
 uint32_t assay_abi(void);
 // Number of devices; 0 where there is no driver. ASSAY_DEVICE if there is one that cannot be used, being too old, say.
@@ -90,6 +91,30 @@ int32_t assay_to_coefficients(assay_context *context, uint32_t log, size_t batch
 // Coefficients to values, the inverse order: first, if `factor` is not null, data[place(i)] is multiplied by factor^i / 2^log; then
 // values[j] = sum over i of data[place(i)]·w^(ij).
 int32_t assay_to_values(assay_context *context, uint32_t log, size_t batch, uint64_t *data, const uint64_t *factor);
+
+// What the quotient of a PLONK circuit's constraints is computed with. Rows are 2^log; columns are as assay_to_coefficients leaves them without a factor. The `count`
+// columns here stay on the device, as values at N = 2^(log + blowup) points, of which point i is generator·w^i with the root w of order N.
+int32_t assay_quotients_new(assay_context *context, uint32_t log, uint32_t blowup, const uint64_t generator[4], const uint64_t *const *columns, size_t count,
+                            assay_quotients **out);
+void assay_quotients_free(assay_quotients *quotients);
+
+// An instruction of a program, which is run at every point: register[to] = a + b (operation 0), a - b (1) or a·b (2). An operand's two highest bits say what it is, the
+// others which: a register (0), a constant (1), a column in the row (2) or in the next row (3). Columns are those that stay, then those of the call.
+typedef struct {
+    uint32_t operation, to, a, b;
+} assay_instruction;
+typedef struct {
+    const assay_instruction *instructions;
+    size_t length;
+    const uint64_t *constants;
+    size_t constant_count;
+    // At most 2^10.
+    uint32_t registers;
+} assay_program;
+// The coefficients, from the constant one on, N of them, of the polynomial that at point i is the last instruction's result times scales[i mod 2^blowup]. The last of the
+// `count` columns has `more` coefficients more, those of X^(2^log) on, each 2^log times as large: at most (2^blowup - 1)·2^log.
+int32_t assay_quotient(assay_quotients *quotients, const uint64_t *const *columns, size_t count, const uint64_t *more_coefficients, size_t more,
+                       const assay_program *program, const uint64_t *scales, uint64_t *out);
 
 // Small integers that stay on the device (weights, witness), `len` of them, in rows of any width.
 int32_t assay_cells_new(assay_context *context, const int32_t *cells, size_t len, assay_cells **out);

@@ -24,7 +24,7 @@ esac
 out=${1:-$here/build}
 objects=$out/$kind
 
-units="context msm_g1 msm_g2 ntt cells product tree"
+units="context msm_g1 msm_g2 ntt cells product tree quotient"
 cxx=${CXX:-g++}
 flags="-std=c++17 -O2 -fPIC -Wall -Wextra -Wno-psabi ${CXXFLAGS:-}"
 

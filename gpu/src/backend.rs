@@ -7,7 +7,10 @@ use assay_circuits::Fr;
 use assay_prover::backend::{self, Backend, Cpu};
 use assay_prover::inner::Leaves;
 use assay_prover::ntt::{Coset, Domain};
-use std::sync::Arc;
+use assay_prover::plonk::Challenges;
+use assay_prover::plonk::program::Program;
+use assay_prover::plonk::quotient::{Numerators, Preprocessed, Witness};
+use std::sync::{Arc, OnceLock};
 
 /// From what sizes on the device is asked. Below, a call takes longer than the processor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,17 +25,19 @@ pub struct Least {
     pub product: usize,
     /// Leaves of a tree.
     pub leaves: usize,
+    /// Rows of a circuit whose quotients are wanted.
+    pub rows: usize,
 }
 
 impl Least {
     /// Everything goes to the device, however small; for checks.
-    pub const EVERYTHING: Self = Self { scalars: 0, transform: 0, cells: 0, product: 0, leaves: 0 };
+    pub const EVERYTHING: Self = Self { scalars: 0, transform: 0, cells: 0, product: 0, leaves: 0, rows: 0 };
 }
 
 /// Estimates from what a launch and a transfer take; not measured (docs/gpu.md).
 impl Default for Least {
     fn default() -> Self {
-        Self { scalars: 1 << 12, transform: 1 << 14, cells: 1 << 18, product: 1 << 14, leaves: 1 << 16 }
+        Self { scalars: 1 << 12, transform: 1 << 14, cells: 1 << 18, product: 1 << 14, leaves: 1 << 16, rows: 1 << 8 }
     }
 }
 
@@ -163,6 +168,44 @@ impl Backend for Cuda {
             return Box::new(Fractions::new(held, root, leaves));
         }
         Cpu.fractions(leaves)
+    }
+
+    fn quotients(&self, key: Arc<Preprocessed>) -> Arc<dyn backend::Quotients> {
+        let worth = self.is_worth(key.rows.len(), self.least.rows);
+        match worth.then(|| library::Quotients::new(&self.device, &key)) {
+            Some(Ok(held)) => Arc::new(Quotients { held, key, other: OnceLock::new() }),
+            _ => Cpu.quotients(key),
+        }
+    }
+}
+
+/// A key's columns on the device, and here.
+#[derive(Debug)]
+struct Quotients {
+    held: library::Quotients,
+    key: Arc<Preprocessed>,
+    /// In the device's place, once it failed.
+    other: OnceLock<Arc<dyn backend::Quotients>>,
+}
+
+impl Quotients {
+    fn on_device(&self, witness: &Witness<'_>, challenges: &Challenges) -> Result<Vec<Fr>, DeviceError> {
+        let rows = &self.key.rows;
+        let program = Program::new(&Numerators::new(challenges));
+        // the tail is z's part times X^n - 1: more coefficients, and less of the first
+        let n = Fr::from(rows.len() as u64);
+        let more: Vec<Fr> = witness.tail.iter().map(|c| n * c).collect();
+        let mut product = witness.product.to_vec();
+        more.iter().enumerate().for_each(|(i, c)| product[rows.place(i)] -= c);
+        let columns: Vec<&[Fr]> = witness.advice.iter().map(Vec::as_slice).chain([witness.public, &product]).collect();
+        self.held.quotient(&columns, &more, &program, &rows.inverse_vanishing())
+    }
+}
+
+impl backend::Quotients for Quotients {
+    fn quotient(&self, witness: &Witness<'_>, challenges: &Challenges) -> Vec<Fr> {
+        self.on_device(witness, challenges)
+            .unwrap_or_else(|_| self.other.get_or_init(|| Cpu.quotients(Arc::clone(&self.key))).quotient(witness, challenges))
     }
 }
 

@@ -6,6 +6,10 @@
 
 use crate::words;
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_ff::FftField;
+use assay_circuits::plonk::DEGREE;
+use assay_prover::plonk::program::{Instruction, Operand, Operation, Program};
+use assay_prover::plonk::quotient::{Column, KEY_COLUMNS, Preprocessed};
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -14,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The version of the interface that is spoken here.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 /// Why there is no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +88,22 @@ struct RawDescription {
     multiprocessors: u32,
     architecture: u32,
     emulated: u32,
+}
+
+#[repr(C)]
+struct RawInstruction {
+    operation: u32,
+    to: u32,
+    operands: [u32; 2],
+}
+
+#[repr(C)]
+struct RawProgram {
+    instructions: *const RawInstruction,
+    length: usize,
+    constants: *const u64,
+    constant_count: usize,
+    registers: u32,
 }
 
 /// The most variables that a level of a tree merges.
@@ -170,6 +190,9 @@ api! {
     level_begin: fn(Raw, u32, *const u64, *const u64, u32, *mut u64) -> i32;
     level_bind: fn(Raw, *const u64, *mut u64) -> i32;
     level_children: fn(Raw, *mut u64) -> i32;
+    quotients_new: fn(Raw, u32, u32, *const u64, *const *const u64, usize, *mut Raw) -> i32;
+    quotients_free: fn(Raw);
+    quotient: fn(Raw, *const *const u64, usize, *const u64, usize, *const RawProgram, *const u64, *mut u64) -> i32;
 }
 
 /// A loaded library.
@@ -565,4 +588,80 @@ impl Tree {
         self.object.call(|api, tree| unsafe { (api.level_children)(tree, raw_mut(&mut out)) })?;
         Ok(out[..2 << self.arity].to_vec())
     }
+}
+
+/// A key's columns on a device.
+#[derive(Debug)]
+pub struct Quotients {
+    object: Object,
+    log: u32,
+}
+
+/// As in the header.
+const REGISTER: u32 = 0;
+const CONSTANT: u32 = 1 << 30;
+const COLUMN: u32 = 2 << 30;
+const COLUMN_IN_NEXT_ROW: u32 = 3 << 30;
+
+impl From<&Instruction> for RawInstruction {
+    fn from(instruction: &Instruction) -> Self {
+        let operation = match instruction.operation {
+            Operation::Add => 0,
+            Operation::Sub => 1,
+            Operation::Mul => 2,
+        };
+        let operands = instruction.operands.map(|operand| match operand {
+            Operand::Register(register) => REGISTER | register,
+            Operand::Constant(constant) => CONSTANT | constant,
+            Operand::Column(column, next) => {
+                let index = match column {
+                    Column::Key(column) => column,
+                    Column::Witness(column) => KEY_COLUMNS + column,
+                };
+                index as u32 | if next { COLUMN_IN_NEXT_ROW } else { COLUMN }
+            }
+        });
+        Self { operation, to: instruction.to, operands }
+    }
+}
+
+impl Quotients {
+    /// Uploads a key's columns. Errors: [`DeviceError`].
+    pub fn new(device: &Arc<Device>, key: &Preprocessed) -> Result<Self, DeviceError> {
+        let (log, blowup) = (key.rows.log(), DEGREE.ilog2());
+        let columns = columns(key.columns.iter().map(Vec::as_slice), log)?;
+        check(columns.len() == KEY_COLUMNS)?;
+        let generator = Fr::GENERATOR;
+        // SAFETY: each column has 2^log elements, the generator is one
+        let new = |api: &Api, context, out: &mut Raw| unsafe {
+            (api.quotients_new)(context, log, blowup, raw(std::slice::from_ref(&generator)), columns.as_ptr(), columns.len(), out)
+        };
+        Ok(Self { object: device.make(|api| api.quotients_free, new)?, log })
+    }
+
+    /// The program's results at the points of the coset, times `scales` of their places among `DEGREE` neighbours, as coefficients. `witness` are the other columns, the last with the
+    /// coefficients `more` besides, as the header says. Errors: [`DeviceError`].
+    pub fn quotient(&self, witness: &[&[Fr]], more: &[Fr], program: &Program, scales: &[Fr; DEGREE]) -> Result<Vec<Fr>, DeviceError> {
+        let columns = columns(witness.iter().copied(), self.log)?;
+        let instructions: Vec<RawInstruction> = program.instructions.iter().map(RawInstruction::from).collect();
+        let program = RawProgram {
+            instructions: instructions.as_ptr(),
+            length: instructions.len(),
+            constants: raw(&program.constants),
+            constant_count: program.constants.len(),
+            registers: program.registers,
+        };
+        let mut out = vec![Fr::default(); DEGREE << self.log];
+        // SAFETY: each column has 2^log elements, all slices are as long as they say, and there is room for the coefficients at all points
+        self.object.call(|api, quotients| unsafe {
+            let (more, count) = (raw(more), more.len());
+            (api.quotient)(quotients, columns.as_ptr(), columns.len(), more, count, &raw const program, raw(scales), raw_mut(&mut out))
+        })?;
+        Ok(out)
+    }
+}
+
+/// Columns of `2^log` elements each. Errors: [`DeviceError::Argument`] for other lengths.
+fn columns<'a>(columns: impl Iterator<Item = &'a [Fr]>, log: u32) -> Result<Vec<*const u64>, DeviceError> {
+    columns.map(|column| check(1usize.checked_shl(log) == Some(column.len())).map(|()| raw(column))).collect()
 }

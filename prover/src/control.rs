@@ -23,18 +23,39 @@ pub enum Phase {
     Linear,
     /// The batch opening's sumcheck and fold.
     Batch,
-    /// The KZG opening.
-    Opening,
     /// The wrap's witness.
     WrapWitness,
-    /// The wrap's SNARK.
-    Wrap,
+    /// Commitments to the columns of the universal wrap.
+    WrapColumns,
+    /// Its copy constraints: their product, and the commitment to it.
+    WrapPermutation,
+    /// Its quotient, and the commitment to it.
+    WrapQuotient,
+    /// Its polynomials' values at the challenge.
+    WrapValues,
+    /// The KZG opening; of the inner proof's chunk and of the universal wrap's polynomials together.
+    Opening,
+    /// Groth16, where that is the wrap.
+    Groth16,
 }
 
 impl Phase {
     /// All phases, in order.
-    pub const ALL: [Self; 9] =
-        [Self::Execute, Self::Witness, Self::Commit, Self::Lookup, Self::Linear, Self::Batch, Self::Opening, Self::WrapWitness, Self::Wrap];
+    pub const ALL: [Self; 13] = [
+        Self::Execute,
+        Self::Witness,
+        Self::Commit,
+        Self::Lookup,
+        Self::Linear,
+        Self::Batch,
+        Self::WrapWitness,
+        Self::WrapColumns,
+        Self::WrapPermutation,
+        Self::WrapQuotient,
+        Self::WrapValues,
+        Self::Opening,
+        Self::Groth16,
+    ];
 }
 
 /// The work was cancelled.

@@ -12,6 +12,7 @@ use assay_circuits::scalar::{Check, Scalar, VerifyError};
 use assay_circuits::shape::Shape;
 use assay_circuits::verifier::{self, InnerProof};
 use assay_circuits::wrap::{PublicInputs, public_data};
+use assay_prover::control::Control;
 use assay_prover::inner::fresh_rng;
 use assay_prover::pcs::encode::{Reader, fr_word, g1_bytes, keccak};
 use assay_prover::pcs::{self, Challenges, OPENING_BYTES, Opening};
@@ -347,7 +348,7 @@ fn fs4_each_word_of_a_universal_proof_moves_every_later_challenge() {
     let srs = Srs::development(assay_prover::wrap::WrapProvingKey::srs_log(assay_prover::wrap::System::Universal, shape).unwrap());
     let key = ProvingKey::new(circuit, &srs).unwrap();
     let advice = key.circuit.advice(case.proved.statement, &case.proved.proof, case.proved.public).unwrap();
-    let proof = plonk::prove(&srs, &key, advice, &case.proved.public, &mut fresh_rng()).unwrap().proof;
+    let proof = plonk::prove(&srs, &key, advice, &case.proved.public, &mut fresh_rng(), &Control::new()).unwrap().proof;
 
     let challenges = |key: &plonk::VerifyingKey, public: &PublicInputs, proof: &Proof| {
         let plonk::Statement { companions, mut transcript } = plonk::verify(key, public, proof).unwrap();

@@ -44,7 +44,7 @@ impl Case {
 
     fn prove(&self, advice: [Vec<Fr>; ADVICE]) -> (Proof, Opening) {
         let srs = &self.seller.srs;
-        let committed = plonk::prove(srs, &self.key, advice, &self.proved.public, &mut fresh_rng()).unwrap();
+        let committed = plonk::prove(srs, &self.key, advice, &self.proved.public, &mut fresh_rng(), &Control::new()).unwrap();
         let (t, point, value) = self.proved.claim(self.seller.shape());
         let opening = pcs::open_with(srs, t, point, value, committed.transcript.clone(), &committed.companions(&self.key)).unwrap();
         (committed.proof, opening)

@@ -100,7 +100,7 @@ impl Prover {
         let mut advice = self.secrets.clone();
         advice[4][..3].copy_from_slice(&proved.public.to_array());
         let srs = &self.seller.srs;
-        let committed = plonk::prove(srs, &self.key, advice, &proved.public, &mut rng).expect("enough powers");
+        let committed = plonk::prove(srs, &self.key, advice, &proved.public, &mut rng, &Control::new()).expect("enough powers");
         let (polynomial, point, value) = proved.claim(self.seller.shape());
         let companions = committed.companions(&self.key);
         let opening = pcs::open_with(srs, polynomial, point, value, committed.transcript.clone(), &companions).expect("its value");

@@ -196,9 +196,13 @@ fn phase(phase: Phase) -> Progress {
         Phase::Lookup => ("lookup", 0.04),
         Phase::Linear => ("linear", 0.07),
         Phase::Batch => ("batch", 0.08),
-        Phase::Opening => ("opening", 0.09),
         Phase::WrapWitness => ("wrap_witness", 0.1),
-        Phase::Wrap => ("wrap", 0.2),
+        Phase::WrapColumns => ("wrap_columns", 0.2),
+        Phase::WrapPermutation => ("wrap_permutation", 0.3),
+        Phase::WrapQuotient => ("wrap_quotient", 0.35),
+        Phase::WrapValues => ("wrap_values", 0.7),
+        Phase::Opening => ("opening", 0.72),
+        Phase::Groth16 => ("groth16", 0.75),
     };
     Progress { phase: name, fraction }
 }

@@ -88,7 +88,7 @@ async fn the_stream_tells_everything_once_and_resumes() {
     let states: Vec<_> = live.iter().filter(|e| e.1 == "state").map(|e| e.2["data"]["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["queued", "proving", "proven"]);
     let phases: Vec<_> = live.iter().filter(|e| e.1 == "progress").map(|e| e.2["data"]["phase"].as_str().unwrap()).collect();
-    assert!(phases.contains(&"commit") && phases.contains(&"wrap"), "{phases:?}");
+    assert!(phases.contains(&"commit") && phases.contains(&"wrap_quotient"), "{phases:?}");
     assert_eq!(events(&state, &id, None).await, live, "a later reader sees the same");
     let resumed = events(&state, &id, Some(&live[1].0)).await;
     assert_eq!(resumed, live[2..]);

@@ -174,6 +174,112 @@ pub fn constraints<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], fixed: &[S; FIXE
     slots
 }
 
+/// The slots' sum with weights, for whoever computes it at many points: what is linear in a row of Poseidon is one sum of products for all of its slots, with
+/// coefficients that are made once.
+pub struct Weighted {
+    weights: [Fr; CONSTRAINTS],
+    /// Of `v_j^5`: `Σ_i weight_i M_ij`.
+    full: [Fr; WIDTH],
+    /// Of `w_0` to `w_3`, and of inputs.
+    enter: (Vec<Fr>, Inputs),
+    /// Slot 0 of a partial row.
+    partial: Inputs,
+    /// The slots that rows which enter the partial rounds and partial rows have in common.
+    recurrence: Inputs,
+    leave: Inputs,
+}
+
+/// Coefficients of the S-boxes' inputs in a row and the next: of the fifth powers from `x_first` on, of the inputs themselves from the one after on.
+struct Inputs {
+    first: usize,
+    linear: Vec<Fr>,
+    powers: Vec<Fr>,
+}
+
+impl Inputs {
+    /// None yet, with room as far as `x_last`.
+    fn new(first: usize, last: usize) -> Self {
+        let none = vec![Fr::from(0u64); last - first];
+        Self { first, linear: none.clone(), powers: none }
+    }
+
+    /// Adds the multiple of `Σ linear_i x_(at + i)`.
+    fn add_linear(&mut self, weight: Fr, at: usize, linear: &[Fr]) {
+        self.linear[at - self.first - 1..].iter_mut().zip(linear).for_each(|(sum, c)| *sum += weight * c);
+    }
+
+    /// Adds the multiple of `Σ powers_i x_(at + i)^5`.
+    fn add_powers(&mut self, weight: Fr, at: usize, powers: &[Fr]) {
+        self.powers[at - self.first..].iter_mut().zip(powers).for_each(|(sum, c)| *sum += weight * c);
+    }
+
+    fn value<S: Scalar>(&self, inputs: &[(S, S)]) -> S {
+        let inputs = &inputs[self.first..];
+        dot(&self.linear, inputs[1..].iter().map(|x| &x.0)) + dot(&self.powers, inputs.iter().map(|x| &x.1))
+    }
+}
+
+impl Weighted {
+    /// For these weights of the slots.
+    pub fn new(weights: [Fr; CONSTRAINTS]) -> Self {
+        let constants = hash::constants();
+        let one = [Fr::from(1u64)];
+        let columns = |matrix: &[[Fr; WIDTH]]| -> [Fr; WIDTH] {
+            std::array::from_fn(|j| matrix.iter().zip(&weights).map(|(row, weight)| row[j] * weight).sum())
+        };
+        let (mut own, mut enter) = (vec![Fr::from(0u64); WIDTH - 1], Inputs::new(4, 8));
+        for (k, weight) in weights.iter().take(WIDTH - 1).enumerate() {
+            own.iter_mut().zip(&constants.enter[k]).for_each(|(sum, c)| *sum += *weight * c);
+            let response: Vec<Fr> = constants.response[..=k].iter().rev().copied().collect();
+            enter.add_powers(*weight, 4, &response);
+            enter.add_linear(-*weight, 5 + k, &one);
+        }
+        // slot j of a recurrence, which begins at x_(3 + j)
+        let step = |inputs: &mut Inputs, weight: Fr, j: usize| {
+            inputs.add_linear(weight, 4 + j, &constants.linear);
+            inputs.add_powers(weight, 3 + j, &constants.powers);
+            inputs.add_linear(-weight, 8 + j, &one);
+        };
+        let (mut partial, mut recurrence, mut leave) = (Inputs::new(3, 8), Inputs::new(4, 2 * ADVICE - 1), Inputs::new(3, 8));
+        step(&mut partial, weights[0], 0);
+        (1..CONSTANTS).for_each(|j| step(&mut recurrence, weights[3 + j], j));
+        for (i, weight) in weights.iter().take(WIDTH).enumerate() {
+            leave.add_linear(*weight, 4, &constants.leave_linear[i]);
+            leave.add_powers(*weight, 3, &constants.leave_powers[i]);
+        }
+        Self { weights, full: columns(&constants.matrix), enter: (own, enter), partial, recurrence, leave }
+    }
+
+    /// `Σ weights_i · slot_i` of [`constraints`].
+    pub fn value<S: Scalar>(&self, w: &[S; ADVICE], n: &[S; ADVICE], fixed: &[S; FIXED], public: &S) -> S {
+        let [q @ .., s, t] = fixed;
+        let selectors = Selectors::new(s, t);
+        let inputs: [(S, S); 2 * ADVICE] = std::array::from_fn(|i| {
+            let x = if i < ADVICE { &w[INPUTS[i]] } else { &n[INPUTS[i - ADVICE]] };
+            (x.clone(), fifth(x))
+        });
+        let [first, second, third, fourth, zeroth, ..] = &inputs;
+        let plain = [zeroth, first, second, third, fourth].map(|(_, power)| power);
+        let absorbed = absorbed(w, n, q).map(|x| fifth(&x));
+        let weigh = |values: &[S]| dot(&self.weights, values);
+        // what rows that end with a state have in common
+        let after: [S; WIDTH] = std::array::from_fn(|i| q[i].clone() - &n[STATE[i]]);
+        let after = weigh(&after);
+        let terms = [
+            ((sum_row(w, n, q) - public).times(self.weights[0]), selectors.sum),
+            (weigh(&pair_row(w, q)), selectors.pair),
+            (dot(&self.full, plain) + &after, selectors.full),
+            (dot(&self.full, &absorbed) + &after, selectors.absorb),
+            (dot(&self.enter.0, w) + self.enter.1.value(&inputs), selectors.enter),
+            (self.partial.value(&inputs) + q[0].times(self.weights[0]), selectors.partial),
+            (self.recurrence.value(&inputs) + dot(&self.weights[4..], &q[1..]), selectors.recurrence),
+            (self.leave.value(&inputs) + after, selectors.leave),
+            (weigh(&round_row(w, n)), selectors.round),
+        ];
+        sum(terms.into_iter().map(|(value, selector)| value * selector))
+    }
+}
+
 /// What the terms of a `Sum` add up to, `PI` apart.
 fn sum_row<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], q: &[S]) -> S {
     let [w0, w1, w2, w3, w4, w5, w6, _] = w;
@@ -335,6 +441,25 @@ mod tests {
                     assert_eq!(valid(&other_w, &n, &fixed), !own.contains(&cell), "{kind:?} cell {cell}");
                     assert_eq!(valid(&w, &other_n, &fixed), !next.contains(&cell), "{kind:?} next cell {cell}");
                 }
+            }
+        }
+    }
+
+    /// With random weights, and with one alone, in rows of every kind and in random ones.
+    #[test]
+    fn weighted_slots_are_the_slots_with_weights() {
+        let mut rng = Random::new(4);
+        for kind in Kind::ALL.into_iter().map(Some).chain([None; 4]) {
+            let (w, n, public): (Cells, Cells, Fr) = (random(&mut rng), random(&mut rng), random::<1>(&mut rng)[0]);
+            let fixed = match kind {
+                Some(kind) => fixed(kind, random(&mut rng)),
+                None => random(&mut rng),
+            };
+            let slots = constraints(&w, &n, &fixed, &public);
+            let alone = (0..CONSTRAINTS).map(|slot| std::array::from_fn(|i| Fr::from(u64::from(i == slot))));
+            for weights in alone.chain([random(&mut rng)]) {
+                let expected: Fr = slots.iter().zip(&weights).map(|(slot, weight)| *slot * weight).sum();
+                assert_eq!(Weighted::new(weights).value(&w, &n, &fixed, &public), expected, "{kind:?}");
             }
         }
     }

@@ -17,7 +17,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use gates::{ADVICE, CONSTANTS, CONSTRAINTS, DEGREE, FIXED, Kind, WIRES, constraints};
+pub use gates::{ADVICE, CONSTANTS, CONSTRAINTS, DEGREE, FIXED, Kind, WIRES, Weighted, constraints};
 
 use crate::Fr;
 use crate::r1cs::{LinearCombination, System, Tape};

@@ -66,7 +66,7 @@ fn forge(package: Package, srs: Srs, key: &ProvingKey, cells: Vec<i32>, context:
 
     let mut advice: [Vec<Fr>; ADVICE] = std::array::from_fn(|_| vec![Fr::default(); 1 << LOG_ROWS]);
     advice[4][..3].copy_from_slice(&public.to_array());
-    let wrapped = plonk::prove(&seller.srs, key, advice, &public, &mut fresh_rng()).unwrap();
+    let wrapped = plonk::prove(&seller.srs, key, advice, &public, &mut fresh_rng(), &Control::new()).unwrap();
     let (polynomial, point, opened) = proved.claim(shape);
     let companions = wrapped.companions(key);
     let opening = pcs::open_with(&seller.srs, polynomial, point, opened, wrapped.transcript.clone(), &companions).unwrap();

@@ -3,6 +3,8 @@
 use super::Backend;
 use crate::inner::{Leaves, TableRows, witness};
 use crate::ntt::Domain;
+use crate::plonk::quotient::{KEY_COLUMNS, Preprocessed, WITNESS_COLUMNS, Witness};
+use crate::plonk::{Challenges, Rows};
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveGroup};
@@ -10,6 +12,7 @@ use ark_ff::{AdditiveGroup, Field, UniformRand};
 use ark_std::rand::{RngCore, SeedableRng, rngs::StdRng};
 use assay_circuits::exec::{Trace, execute};
 use assay_circuits::model::{Architecture, ModelError, Rule, Weights};
+use assay_circuits::plonk::BLINDING_ROWS;
 use assay_circuits::sample;
 use assay_circuits::sample::builder::{NetworkBuilder, along, linear};
 use assay_circuits::shape::Shape;
@@ -37,7 +40,8 @@ pub fn all(backend: &dyn Backend, expected: &dyn Backend, log_max: u32) -> Outco
     transforms(backend, expected, log_max)?;
     cells(backend, expected, log_max)?;
     product(backend, expected, log_max)?;
-    fractions(backend, expected)
+    fractions(backend, expected)?;
+    quotients(backend, expected, log_max)
 }
 
 /// One large case of what depends on size: multiplications, a transform, sums over cells.
@@ -61,6 +65,26 @@ pub fn large(backend: &dyn Backend, expected: &dyn Backend, log: u32) -> Outcome
     let dot = |cells: &dyn super::Cells| cells.dot_rows(0, &values[..256], n / 64);
     same(dot(held.as_ref()), dot(others.as_ref()), || format!("sums of four times 2^{log} cells"))?;
     product(backend, expected, log)
+}
+
+/// Quotients of random columns, which are none of a circuit's.
+pub fn quotients(backend: &dyn Backend, expected: &dyn Backend, log_max: u32) -> Outcome {
+    let rng = &mut rng();
+    for log in [3, log_max.min(4), log_max.clamp(4, 12)] {
+        let Some(rows) = Rows::new(log) else { break };
+        let columns = |rng: &mut StdRng, count: usize| -> Vec<Vec<Fr>> { (0..count).map(|_| random(rng, 1 << log)).collect() };
+        let key = Arc::new(Preprocessed { rows: Arc::new(rows), columns: columns(rng, KEY_COLUMNS) });
+        let (own, other) = (backend.quotients(Arc::clone(&key)), expected.quotients(key));
+        for tail in [random(rng, BLINDING_ROWS), Vec::new()] {
+            let [advice @ .., public, product] =
+                columns(rng, WITNESS_COLUMNS).try_into().unwrap_or([const { Vec::new() }; WITNESS_COLUMNS]);
+            let witness = Witness { advice: &advice, public: &public, product: &product, tail: &tail };
+            let challenges = Challenges::new([Fr::rand(rng), Fr::rand(rng)], Fr::rand(rng));
+            let case = || format!("quotient of 2^{log} rows, {} coefficients behind", tail.len());
+            same(own.quotient(&witness, &challenges), other.quotient(&witness, &challenges), case)?;
+        }
+    }
+    Ok(())
 }
 
 fn rng() -> StdRng {

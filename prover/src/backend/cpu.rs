@@ -1,11 +1,12 @@
 //! All cores of the machine, and its vector instructions.
 
-use super::{Backend, Bases, Cells, Fractions, Product};
+use super::{Backend, Bases, Cells, Fractions, Product, Quotients};
 use crate::inner::Leaves;
 use crate::inner::level::Tree;
 use crate::inner::small::{Values, fold_rows};
 use crate::msm;
 use crate::ntt::{Coset, Domain};
+use crate::plonk::quotient::{OnHost, Preprocessed};
 use crate::poly::{bind, filled, product_message};
 use ark_bn254::{G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ff::AdditiveGroup;
@@ -53,6 +54,10 @@ impl Backend for Cpu {
 
     fn fractions<'a>(&self, leaves: Leaves<'a>) -> Box<dyn Fractions + 'a> {
         Box::new(Tree::new(&leaves))
+    }
+
+    fn quotients(&self, key: Arc<Preprocessed>) -> Arc<dyn Quotients> {
+        Arc::new(OnHost::new(&key))
     }
 }
 

@@ -15,6 +15,8 @@ pub use reference::Reference;
 
 use crate::inner::Leaves;
 use crate::ntt::{Coset, Domain};
+use crate::plonk;
+use crate::plonk::quotient::{Preprocessed, Witness};
 use ark_bn254::{G1Affine, G1Projective, G2Affine, G2Projective};
 use assay_circuits::Fr;
 use std::fmt::Debug;
@@ -48,6 +50,15 @@ pub trait Backend: Debug + Send + Sync {
 
     /// The lookup argument's tree over these leaves.
     fn fractions<'a>(&self, leaves: Leaves<'a>) -> Box<dyn Fractions + 'a>;
+
+    /// Takes a key's columns for many quotients.
+    fn quotients(&self, key: Arc<Preprocessed>) -> Arc<dyn Quotients>;
+}
+
+/// Quotients of one circuit of the universal wrap.
+pub trait Quotients: Debug + Send + Sync {
+    /// The coefficients of the polynomial that is the numerator ([`plonk::quotient::numerator`]) over `X^n - 1` on the coset of `DEGREE · n` points that the generator begins.
+    fn quotient(&self, witness: &Witness<'_>, challenges: &plonk::Challenges) -> Vec<Fr>;
 }
 
 /// Points of G1 that many sums share.

@@ -1,9 +1,11 @@
 //! Everything by its definition.
 
-use super::{Backend, Bases, Cells, Fractions, Product};
+use super::{Backend, Bases, Cells, Fractions, Product, Quotients};
 use crate::inner::{FlatLeaves, Leaves};
 use crate::msm::reference as msm;
 use crate::ntt::{Coset, Domain};
+use crate::plonk::Challenges;
+use crate::plonk::quotient::{Column, Point, Preprocessed, Witness, numerator};
 use crate::poly::eq_table;
 use ark_bn254::{G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ff::{AdditiveGroup, FftField, Field};
@@ -58,6 +60,40 @@ impl Backend for Reference {
 
     fn fractions<'a>(&self, leaves: Leaves<'a>) -> Box<dyn Fractions + 'a> {
         Box::new(Tree::new(&leaves.flat(), leaves.arities()))
+    }
+
+    fn quotients(&self, key: Arc<Preprocessed>) -> Arc<dyn Quotients> {
+        Arc::new(Key(key))
+    }
+}
+
+#[derive(Debug)]
+struct Key(Arc<Preprocessed>);
+
+impl Quotients for Key {
+    fn quotient(&self, witness: &Witness<'_>, challenges: &Challenges) -> Vec<Fr> {
+        let Preprocessed { rows, columns } = self.0.as_ref();
+        let n = Fr::from(rows.len() as u64);
+        let polynomial = |interpolated: &[Fr]| -> Vec<Fr> { (0..rows.len()).map(|i| interpolated[rows.place(i)] / n).collect() };
+        let key: Vec<Vec<Fr>> = columns.iter().map(|column| polynomial(column)).collect();
+        let mut product = polynomial(witness.product);
+        for (i, c) in witness.tail.iter().enumerate() {
+            product.push(*c);
+            product[i] -= c;
+        }
+        let own: Vec<Vec<Fr>> = witness.advice.iter().map(|p| polynomial(p)).chain([polynomial(witness.public), product]).collect();
+        let (root, fine) = (rows.root(), root(&rows.large));
+        let value = |i: usize| {
+            let x = Fr::GENERATOR * fine.pow([i as u64]);
+            let point = Point::read(|column, next| match column {
+                Column::Key(column) => evaluate(&key[column], &x),
+                Column::Witness(column) => evaluate(&own[column], &if next { x * root } else { x }),
+            });
+            numerator(&point, challenges) / (x.pow([rows.len() as u64]) - Fr::ONE)
+        };
+        let mut values: Vec<Fr> = (0..rows.large.order()).map(value).collect();
+        Reference.to_coefficients(&rows.large, &mut values, Some(&rows.from_cosets));
+        (0..values.len()).map(|i| values[rows.large.place(i)]).collect()
     }
 }
 

@@ -2,16 +2,18 @@
 
 #![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
 
+use super::quotient::Preprocessed;
+use super::rows::Rows;
 use super::{INTERLEAVED, KEY_COMMITMENTS, PREPROCESSED, coset};
-use crate::backend::Backend;
-use crate::ntt::{Coset, Domain};
+use crate::backend::Quotients;
 use crate::pcs::{self, PcsError};
 use crate::srs::Srs;
 use ark_bn254::G1Affine;
-use ark_ff::{AdditiveGroup, FftField, Field};
+use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::plonk::{Circuit, DEGREE};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// What a verifier needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,70 +30,13 @@ pub struct ProvingKey {
     pub circuit: Circuit,
     /// Its commitments.
     pub verifying: VerifyingKey,
-    pub(super) rows: Rows,
+    pub(super) rows: Arc<Rows>,
     /// Interleaved coefficients of what is committed.
     pub(super) packed: [Vec<Fr>; KEY_COMMITMENTS],
     /// By wires, what each cell's place is sent to.
     pub(super) permutation: Vec<Vec<Fr>>,
-    /// Values of fixed columns, permutation and `L_0` on each coset of the quotient.
-    pub(super) on_cosets: Vec<Vec<Vec<Fr>>>,
-}
-
-/// The rows' domain, and the cosets that cover the quotient's.
-pub(super) struct Rows {
-    pub(super) domain: Domain,
-    /// `1, ω, ω², …`.
-    pub(super) points: Vec<Fr>,
-    /// The domain of [`DEGREE`] times the rows.
-    pub(super) large: Domain,
-    pub(super) cosets: Vec<Coset>,
-    /// From the cosets together, which are one of [`Self::large`], to coefficients.
-    pub(super) from_cosets: Coset,
-    /// `1/n`.
-    scale: Fr,
-}
-
-impl Rows {
-    /// `None` for more rows than the field has room for.
-    fn new(log: u32) -> Option<Self> {
-        const { assert!(DEGREE.is_power_of_two()) }
-        let log_large = log + DEGREE.ilog2();
-        let (domain, large) = (Domain::new(log)?, Domain::new(log_large)?);
-        let (root, fine) = (Fr::get_root_of_unity(1 << log)?, Fr::get_root_of_unity(1 << log_large)?);
-        let points = std::iter::successors(Some(Fr::ONE), |x| Some(*x * root)).take(1 << log).collect();
-        let shifts = std::iter::successors(Some(Fr::GENERATOR), |x| Some(*x * fine)).take(DEGREE);
-        let cosets = shifts.map(|shift| domain.coset(shift)).collect();
-        let from_cosets = large.coset(Field::inverse(&Fr::GENERATOR)?);
-        let scale = Field::inverse(&Fr::from(1u64 << log))?;
-        Some(Self { domain, points, large, cosets, from_cosets, scale })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.points.len()
-    }
-
-    /// `ω`.
-    pub(super) fn root(&self) -> Fr {
-        self.points.get(1).copied().unwrap_or(Fr::ONE)
-    }
-
-    /// From values on the rows: what [`Self::on_coset`] and [`Self::coefficients`] take.
-    pub(super) fn interpolate(&self, backend: &dyn Backend, mut values: Vec<Fr>) -> Vec<Fr> {
-        backend.to_coefficients(&self.domain, &mut values, None);
-        values
-    }
-
-    /// Values on a coset.
-    pub(super) fn on_coset(&self, backend: &dyn Backend, interpolated: &[Fr], coset: usize) -> Vec<Fr> {
-        let mut values = interpolated.to_vec();
-        backend.to_values(&self.domain, &mut values, Some(&self.cosets[coset]));
-        values
-    }
-
-    /// Coefficients from the constant one on.
-    pub(super) fn coefficients(&self, interpolated: &[Fr]) -> Vec<Fr> {
-        (0..self.len()).map(|i| interpolated[self.domain.place(i)] * self.scale).collect()
-    }
+    /// Where quotients are computed, with the key's columns.
+    pub(super) quotients: Arc<dyn Quotients>,
 }
 
 /// `Σ_i X^i·p_i(X^8)`.
@@ -121,7 +66,7 @@ impl ProvingKey {
         let mut first = vec![Fr::ZERO; n];
         first[0] = Fr::ONE;
 
-        let columns: Vec<&Vec<Fr>> = circuit.fixed.iter().chain(&permutation).chain([&first]).collect();
+        let columns: Vec<&Vec<Fr>> = circuit.fixed.iter().chain(&permutation).chain([&first, &rows.points]).collect();
         let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(backend, (*values).clone())).collect();
         let coefficients: Vec<Vec<Fr>> = interpolated[..PREPROCESSED].par_iter().map(|p| rows.coefficients(p)).collect();
         let packed: [Vec<Fr>; KEY_COMMITMENTS] =
@@ -130,9 +75,10 @@ impl ProvingKey {
         for (commitment, packed) in commitments.iter_mut().zip(&packed) {
             *commitment = pcs::commit(srs, packed)?;
         }
-        let on_cosets = (0..DEGREE).map(|coset| interpolated.par_iter().map(|p| rows.on_coset(backend, p, coset)).collect()).collect();
         let verifying = VerifyingKey { log_rows: circuit.log_rows, commitments };
-        Ok(Self { circuit, verifying, rows, packed, permutation, on_cosets })
+        let rows = Arc::new(rows);
+        let quotients = backend.quotients(Arc::new(Preprocessed { rows: Arc::clone(&rows), columns: interpolated }));
+        Ok(Self { circuit, verifying, rows, packed, permutation, quotients })
     }
 
     /// Powers of tau that a circuit of `2^log_rows` rows takes.

@@ -7,12 +7,15 @@
 
 mod key;
 mod permutation;
+pub mod program;
 mod prove;
-mod quotient;
+pub mod quotient;
+mod rows;
 mod verify;
 
 pub use key::{ProvingKey, VerifyingKey};
-pub use prove::{Committed, prove};
+pub use prove::{Challenges, Committed, ProveError, prove};
+pub use rows::Rows;
 pub use verify::{Statement, verify};
 
 use crate::pcs::encode::{self, EncodeError, Reader};

@@ -3,7 +3,8 @@
 #![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
 
 use super::key::{ProvingKey, interleave};
-use super::{Evaluations, Proof, permutation, quotient, verify};
+use super::{Evaluations, INTERLEAVED, Proof, permutation, quotient::Witness, verify};
+use crate::control::{Cancelled, Control, Phase};
 use crate::inner::random_scalars;
 use crate::pcs::{self, Companion, PcsError, Transcript, eval};
 use crate::secret::Secret;
@@ -25,7 +26,8 @@ pub struct Challenges {
 }
 
 impl Challenges {
-    pub(super) fn new(permutation: [Fr; 2], alpha: Fr) -> Self {
+    /// From `β, γ` and `α`.
+    pub fn new(permutation: [Fr; 2], alpha: Fr) -> Self {
         let mut alphas = [Fr::ONE; CONSTRAINTS + 2];
         (1..alphas.len()).for_each(|i| alphas[i] = alphas[i - 1] * alpha);
         Self { permutation, alphas }
@@ -56,60 +58,88 @@ impl Committed {
     }
 }
 
+/// Why nothing was committed to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// The work was cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The SRS is too small.
+    #[error(transparent)]
+    Pcs(#[from] PcsError),
+}
+
 /// Commits to a witness and all that follows from it. Cells of the last [`BLINDING_ROWS`] rows, and as many coefficients of `z`, are random. A witness that violates the
-/// circuit gives a proof that does not verify. Errors: [`PcsError`].
+/// circuit gives a proof that does not verify. Errors: [`ProveError`].
 pub fn prove(
     srs: &Srs,
     key: &ProvingKey,
     columns: [Vec<Fr>; ADVICE],
     public: &PublicInputs,
     rng: &mut StdRng,
-) -> Result<Committed, PcsError> {
+    control: &Control<'_>,
+) -> Result<Committed, ProveError> {
     let (rows, n, backend) = (&key.rows, key.rows.len(), srs.backend().as_ref());
+    let mut transcript = verify::begin(&key.verifying, public);
+
     let mut columns = Secret::from(columns);
     for column in columns.iter_mut() {
         column[n - BLINDING_ROWS..].copy_from_slice(&random_scalars(rng, BLINDING_ROWS));
     }
-    let mut transcript = verify::begin(&key.verifying, public);
-
-    let interpolated: Secret<Vec<Vec<Fr>>> =
-        columns.par_iter().map(|values| rows.interpolate(backend, values.clone())).collect::<Vec<_>>().into();
-    let coefficients: Secret<Vec<Vec<Fr>>> = interpolated.par_iter().map(|p| rows.coefficients(p)).collect::<Vec<_>>().into();
-    let advice = Secret::from(interleave(&coefficients));
-    let advice_commitment = pcs::commit(srs, &advice)?;
+    let (interpolated, advice, advice_commitment) = control.phase(Phase::WrapColumns, || {
+        let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(backend, values.clone())).collect();
+        let coefficients: Secret<Vec<Vec<Fr>>> = interpolated.par_iter().map(|p| rows.coefficients(p)).collect::<Vec<_>>().into();
+        let advice = interleave(&coefficients);
+        let commitment = pcs::commit(srs, &advice)?;
+        Ok::<_, PcsError>((Secret::from(interpolated), Secret::from(advice), commitment))
+    })??;
     let permutation = [transcript.points(&[advice_commitment]), transcript.again()];
 
-    let values = permutation::products(&columns, &key.permutation, &rows.points, &permutation);
-    let interpolated_product = Secret::from(rows.interpolate(backend, values));
     let tail = Secret::from(random_scalars(rng, BLINDING_ROWS));
-    let mut product = Secret::from(rows.coefficients(&interpolated_product));
-    product.extend(tail.iter());
-    product.iter_mut().zip(tail.iter()).for_each(|(low, high)| *low -= high);
-    let product_commitment = pcs::commit(srs, &product)?;
+    let (interpolated_product, product, product_commitment) = control.phase(Phase::WrapPermutation, || {
+        let values = permutation::products(&columns, &key.permutation, &rows.points, &permutation);
+        let interpolated = rows.interpolate(backend, values);
+        let mut product = rows.coefficients(&interpolated);
+        product.extend(tail.iter());
+        product.iter_mut().zip(tail.iter()).for_each(|(low, high)| *low -= high);
+        let commitment = pcs::commit(srs, &product)?;
+        Ok::<_, PcsError>((Secret::from(interpolated), Secret::from(product), commitment))
+    })??;
     let challenges = Challenges::new(permutation, transcript.points(&[product_commitment]));
 
-    let mut inputs = vec![Fr::ZERO; n];
-    let public_inputs = public.to_array();
-    inputs[..public_inputs.len()].copy_from_slice(&public_inputs);
-    let inputs = rows.interpolate(backend, inputs);
-    let mut quotient = Secret::from(quotient::quotient(backend, key, &interpolated, &interpolated_product, &tail, &inputs, &challenges));
-    while quotient.last() == Some(&Fr::ZERO) {
-        quotient.pop();
-    }
-    let quotient_commitment = pcs::commit(srs, &quotient)?;
+    let (quotient, quotient_commitment) = control.phase(Phase::WrapQuotient, || {
+        let mut inputs = vec![Fr::ZERO; n];
+        let public_inputs = public.to_array();
+        inputs[..public_inputs.len()].copy_from_slice(&public_inputs);
+        let inputs = rows.interpolate(backend, inputs);
+        let witness = Witness { advice: &interpolated, public: &inputs, product: &interpolated_product, tail: &tail };
+        let mut quotient = key.quotients.quotient(&witness, &challenges);
+        while quotient.last() == Some(&Fr::ZERO) {
+            quotient.pop();
+        }
+        let commitment = pcs::commit(srs, &quotient)?;
+        Ok::<_, PcsError>((Secret::from(quotient), commitment))
+    })??;
     let y = transcript.points(&[quotient_commitment]);
 
     let next = y * rows.root();
-    let residue = |packed: &[Fr], at: Fr| -> [Fr; super::INTERLEAVED] {
-        std::array::from_fn(|i| packed.iter().skip(i).step_by(super::INTERLEAVED).rev().fold(Fr::ZERO, |sum, c| sum * at + c))
-    };
-    let preprocessed: Vec<Fr> = key.packed.par_iter().flat_map_iter(|packed| residue(packed, y)).collect();
-    let (own, (next_row, product_at)) =
-        rayon::join(|| residue(&advice, y), || rayon::join(|| residue(&advice, next), || [eval(&product, y), eval(&product, next)]));
-    let evaluations =
-        Evaluations { preprocessed: std::array::from_fn(|i| preprocessed[i]), advice: own, next: next_row, product: product_at };
+    let (evaluations, quotient_value) = control.phase(Phase::WrapValues, || {
+        let preprocessed: Vec<Fr> = key.packed.par_iter().flat_map_iter(|packed| residue(packed, y)).collect();
+        let (advice, product) = (|at| residue(&advice, at), |at| eval(&product, at));
+        let ((own, next_row), (products, quotient)) = rayon::join(
+            || rayon::join(|| advice(y), || advice(next)),
+            || rayon::join(|| [product(y), product(next)], || eval(&quotient, y)),
+        );
+        (Evaluations { preprocessed: std::array::from_fn(|i| preprocessed[i]), advice: own, next: next_row, product: products }, quotient)
+    })?;
     let proof = Proof { advice: advice_commitment, product: product_commitment, quotient: quotient_commitment, evaluations };
-    let claims = verify::Claims { y, next, evaluations, quotient: eval(&quotient, y) };
+    let claims = verify::Claims { y, next, evaluations, quotient: quotient_value };
     let transcript = verify::bind_values(transcript, &evaluations);
     Ok(Committed { proof, transcript, advice, product, quotient, claims })
+}
+
+/// The values at `at` of the polynomials that are interleaved in `packed`.
+fn residue(packed: &[Fr], at: Fr) -> [Fr; INTERLEAVED] {
+    std::array::from_fn(|i| packed.iter().skip(i).step_by(INTERLEAVED).rev().fold(Fr::ZERO, |sum, c| sum * at + c))
 }

@@ -1,22 +1,41 @@
 //! The quotient of all constraints by the vanishing polynomial of the rows.
+//!
+//! Columns come as [`Rows::interpolate`] leaves them, and their values are needed on the cosets of the rows. Here is what the processor does; a device computes the same
+//! (`program`).
 
 #![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
 
+use super::PREPROCESSED;
 use super::permutation::{places, product};
 use super::prove::Challenges;
-use super::{PREPROCESSED, key::ProvingKey};
-use crate::backend::Backend;
+use super::rows::Rows;
+use crate::backend::Quotients;
 use crate::ntt::Coset;
 use crate::poly::filled;
 use crate::simd::{Isa, Wide};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::AdditiveGroup;
 use assay_circuits::Fr;
-use assay_circuits::plonk::{ADVICE, CONSTRAINTS, DEGREE, FIXED, WIRES, constraints};
+use assay_circuits::plonk::{ADVICE, CONSTRAINTS, DEGREE, FIXED, WIRES, Weighted, constraints};
 use assay_circuits::scalar::Scalar;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Points that a thread works on at a time.
 const PART: usize = 128;
+
+/// Columns of a key: fixed columns, permutation, `L_0`, and the point itself.
+pub const KEY_COLUMNS: usize = PREPROCESSED + 2;
+/// Columns of a witness: advice, `PI`, `z`.
+pub const WITNESS_COLUMNS: usize = ADVICE + 2;
+
+/// One of the columns that the constraints look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// Of the [`KEY_COLUMNS`].
+    Key(usize),
+    /// Of the [`WITNESS_COLUMNS`].
+    Witness(usize),
+}
 
 /// Everything that the constraints look at, at one point or at several.
 pub struct Point<S> {
@@ -36,103 +55,171 @@ pub struct Point<S> {
     pub x: S,
 }
 
+impl<S: Scalar> Point<S> {
+    /// From what a column has in the row, or in the next.
+    pub fn read(read: impl Fn(Column, bool) -> S) -> Self {
+        let [key, witness, next] = [
+            &(|column| read(Column::Key(column), false)) as &dyn Fn(usize) -> S,
+            &|column| read(Column::Witness(column), false),
+            &|column| read(Column::Witness(column), true),
+        ];
+        Self {
+            advice: std::array::from_fn(witness),
+            next: std::array::from_fn(next),
+            preprocessed: std::array::from_fn(key),
+            product: [witness(ADVICE + 1), next(ADVICE + 1)],
+            public: witness(ADVICE),
+            first: key(PREPROCESSED),
+            x: key(PREPROCESSED + 1),
+        }
+    }
+
+    fn fixed(&self) -> [S; FIXED] {
+        std::array::from_fn(|i| self.preprocessed[i].clone())
+    }
+
+    /// The copy constraints' part of the numerator: `L_0·(z - 1)`, and `z`'s step.
+    fn copies(&self, challenges: &Challenges) -> S {
+        let (wires, permutation) = (&self.advice[..WIRES], &self.preprocessed[FIXED..]);
+        let [z, z_next] = &self.product;
+        let moved = z_next.clone() * product(wires, permutation.iter().cloned(), &challenges.permutation);
+        let step = moved - z.clone() * product(wires, places(&self.x), &challenges.permutation);
+        let start = (z.clone() - S::one()) * &self.first;
+        start.times(challenges.alphas[CONSTRAINTS]) + step.times(challenges.alphas[CONSTRAINTS + 1])
+    }
+}
+
 /// The constraints' sum with powers of `α`: those of the rows, `L_0·(z - 1)`, and `z`'s step.
 pub fn numerator<S: Scalar>(point: &Point<S>, challenges: &Challenges) -> S {
-    let (fixed, permutation) = point.preprocessed.split_at(FIXED);
-    let fixed: [S; FIXED] = std::array::from_fn(|i| fixed[i].clone());
-    let slots: [S; CONSTRAINTS] = constraints(&point.advice, &point.next, &fixed, &point.public);
-    let wires = &point.advice[..WIRES];
-    let [z, z_next] = &point.product;
-    let moved = z_next.clone() * product(wires, permutation.iter().cloned(), &challenges.permutation);
-    let step = moved - z.clone() * product(wires, places(&point.x), &challenges.permutation);
-    let terms = slots.into_iter().chain([(z.clone() - S::one()) * &point.first, step]);
-    let sum = terms.zip(&challenges.alphas).map(|(term, alpha)| term.times(*alpha)).reduce(|sum, term| sum + term);
-    sum.unwrap_or_else(S::zero)
+    let slots: [S; CONSTRAINTS] = constraints(&point.advice, &point.next, &point.fixed(), &point.public);
+    let terms = slots.iter().zip(&challenges.alphas).map(|(slot, alpha)| slot.times(*alpha));
+    terms.fold(point.copies(challenges), |sum, term| sum + term)
+}
+
+/// [`numerator`] for many points.
+pub struct Numerators<'a> {
+    challenges: &'a Challenges,
+    slots: Weighted,
+}
+
+impl<'a> Numerators<'a> {
+    /// With these challenges.
+    pub fn new(challenges: &'a Challenges) -> Self {
+        Self { challenges, slots: Weighted::new(std::array::from_fn(|i| challenges.alphas[i])) }
+    }
+
+    /// At one point, or at several.
+    pub fn at<S: Scalar>(&self, point: &Point<S>) -> S {
+        self.slots.value(&point.advice, &point.next, &point.fixed(), &point.public) + point.copies(self.challenges)
+    }
+}
+
+/// What quotients of one key have in common.
+#[derive(Debug)]
+pub struct Preprocessed {
+    /// The rows.
+    pub rows: Arc<Rows>,
+    /// The [`KEY_COLUMNS`].
+    pub columns: Vec<Vec<Fr>>,
+}
+
+/// What quotients of one key differ in.
+pub struct Witness<'a> {
+    /// Advice columns.
+    pub advice: &'a [Vec<Fr>],
+    /// `PI`.
+    pub public: &'a [Fr],
+    /// `z`, but for what follows.
+    pub product: &'a [Fr],
+    /// The coefficients of what `z` has times `X^n - 1`: [`BLINDING_ROWS`] of them.
+    pub tail: &'a [Fr],
+}
+
+impl Witness<'_> {
+    /// The [`WITNESS_COLUMNS`] on a coset.
+    fn on_coset(&self, rows: &Rows, coset: &Coset) -> Vec<Vec<Fr>> {
+        let scale = rows.vanishing(coset) * Fr::from(rows.len() as u64);
+        let product = || {
+            let mut product = self.product.to_vec();
+            self.tail.iter().enumerate().for_each(|(i, c)| product[rows.place(i)] += scale * c);
+            product
+        };
+        let columns = self.advice.par_iter().map(Vec::as_slice).chain([self.public]).map(<[Fr]>::to_vec);
+        columns.chain(rayon::iter::once(()).map(|()| product())).map(|column| rows.on_coset(column, coset)).collect()
+    }
+}
+
+/// The processor's quotients.
+#[derive(Debug)]
+pub struct OnHost {
+    rows: Arc<Rows>,
+    /// Values of the key's columns on each coset.
+    key: Vec<Vec<Vec<Fr>>>,
+}
+
+impl OnHost {
+    /// For quotients of this key.
+    pub fn new(key: &Preprocessed) -> Self {
+        let Preprocessed { rows, columns } = key;
+        let on_coset = |coset| columns.par_iter().map(|column| rows.on_coset(column.clone(), coset)).collect();
+        Self { rows: Arc::clone(rows), key: rows.cosets.iter().map(on_coset).collect() }
+    }
+}
+
+impl Quotients for OnHost {
+    fn quotient(&self, witness: &Witness<'_>, challenges: &Challenges) -> Vec<Fr> {
+        let rows = &self.rows;
+        let numerators = Numerators::new(challenges);
+        let mut values = filled(Fr::ZERO, DEGREE * rows.len());
+        let inverses = rows.inverse_vanishing();
+        for (i, (coset, key)) in rows.cosets.iter().zip(&self.key).enumerate() {
+            let witness = witness.on_coset(rows, coset);
+            let columns = Columns { key, witness: &witness };
+            values.par_chunks_mut(DEGREE * PART).enumerate().for_each(|(part, values)| {
+                let mut here = [Fr::ZERO; PART];
+                let here = &mut here[..values.len() / DEGREE];
+                columns.numerators(part * PART, &numerators, here);
+                values.chunks_mut(DEGREE).zip(here).for_each(|(values, numerator)| values[i] = *numerator * inverses[i]);
+            });
+        }
+        rows.large.to_coefficients(&mut values, Some(&rows.from_cosets));
+        (0..values.len()).map(|i| values[rows.large.place(i)]).collect()
+    }
 }
 
 /// Columns on a coset of the rows.
 struct Columns<'a> {
-    advice: &'a [Vec<Fr>],
-    preprocessed: &'a [Vec<Fr>],
-    product: &'a [Fr],
-    public: &'a [Fr],
-    points: &'a [Fr],
-    shift: Fr,
+    key: &'a [Vec<Fr>],
+    witness: &'a [Vec<Fr>],
 }
 
 impl Columns<'_> {
     /// The points from `row` on, by what reads them from a column.
     fn at<S: Scalar>(&self, row: usize, read: impl Fn(&[Fr], usize) -> S) -> Point<S> {
-        let next = (row + 1) % self.points.len();
-        Point {
-            advice: std::array::from_fn(|column| read(&self.advice[column], row)),
-            next: std::array::from_fn(|column| read(&self.advice[column], next)),
-            preprocessed: std::array::from_fn(|column| read(&self.preprocessed[column], row)),
-            product: [read(self.product, row), read(self.product, next)],
-            public: read(self.public, row),
-            first: read(&self.preprocessed[PREPROCESSED], row),
-            x: read(self.points, row).times(self.shift),
-        }
+        Point::read(|column, next| {
+            let column = match column {
+                Column::Key(column) => &self.key[column],
+                Column::Witness(column) => &self.witness[column],
+            };
+            read(column, if next { (row + 1) % column.len() } else { row })
+        })
     }
 
-    /// [`numerator`] of the rows from `start` on.
-    fn numerators(&self, start: usize, challenges: &Challenges, out: &mut [Fr]) {
-        let n = self.points.len();
+    /// The numerators of the rows from `start` on.
+    fn numerators(&self, start: usize, numerators: &Numerators<'_>, out: &mut [Fr]) {
+        let n = self.key[0].len();
         let mut done = 0;
         if let Some(isa) = Isa::best() {
             let lanes = isa.lanes();
             // a vector's next rows may not go beyond the end
             while done + lanes <= out.len() && start + done + lanes < n {
                 let point = self.at(start + done, |column, row| Wide::load(isa, &column[row..]));
-                numerator(&point, challenges).store(&mut out[done..done + lanes]);
+                numerators.at(&point).store(&mut out[done..done + lanes]);
                 done += lanes;
             }
         }
         for (i, out) in out.iter_mut().enumerate().skip(done) {
-            *out = numerator(&self.at(start + i, |column, row| column[row]), challenges);
+            *out = numerators.at(&self.at(start + i, |column, row| column[row]));
         }
     }
-}
-
-/// The quotient's coefficients. The polynomials are as [`super::key::Rows::interpolate`] leaves them; `tail` is what `z` has times `X^n - 1`.
-pub fn quotient(
-    backend: &dyn Backend,
-    key: &ProvingKey,
-    advice: &[Vec<Fr>],
-    product: &[Fr],
-    tail: &[Fr],
-    public: &[Fr],
-    challenges: &Challenges,
-) -> Vec<Fr> {
-    let (rows, n) = (&key.rows, key.rows.len());
-    let mut values = filled(Fr::ZERO, DEGREE * n);
-    for (coset, shift) in rows.cosets.iter().map(Coset::factor).enumerate() {
-        let vanishing = shift.pow([n as u64]) - Fr::ONE;
-        // never zero: the shift is outside every subgroup of order 2^i
-        let inverse = Field::inverse(&vanishing).unwrap_or_default();
-        let mut columns: Vec<Vec<Fr>> =
-            advice.par_iter().map(|p| &p[..]).chain([product, public]).map(|p| rows.on_coset(backend, p, coset)).collect();
-        let public = columns.pop().unwrap_or_default();
-        let mut product = columns.pop().unwrap_or_default();
-        product.par_iter_mut().zip(&rows.points).with_min_len(512).for_each(|(z, point)| {
-            let x = *shift * point;
-            *z += vanishing * tail.iter().rev().fold(Fr::ZERO, |sum, c| sum * x + c);
-        });
-        let columns = Columns {
-            advice: &columns,
-            preprocessed: &key.on_cosets[coset],
-            product: &product,
-            public: &public,
-            points: &rows.points,
-            shift: *shift,
-        };
-        values.par_chunks_mut(DEGREE * PART).enumerate().for_each(|(part, values)| {
-            let mut numerators = [Fr::ZERO; PART];
-            let numerators = &mut numerators[..values.len() / DEGREE];
-            columns.numerators(part * PART, challenges, numerators);
-            values.chunks_mut(DEGREE).zip(numerators).for_each(|(values, numerator)| values[coset] = *numerator * inverse);
-        });
-    }
-    backend.to_coefficients(&rows.large, &mut values, Some(&rows.from_cosets));
-    (0..values.len()).map(|i| values[rows.large.place(i)]).collect()
 }

@@ -207,22 +207,25 @@ impl Scalar for Wide {
     }
 
     fn dot(constants: &[Fr], values: &[&Self]) -> Self {
-        let (mut factors, mut lanes) = (Vec::with_capacity(MOST_TERMS), Vec::with_capacity(MOST_TERMS));
-        let (mut found, mut rest) = (None, Self::zero());
-        for (constant, value) in constants.iter().zip(values) {
-            match value {
-                Self::Lanes(isa, limbs) if lanes.len() < MOST_TERMS => {
-                    found = Some(*isa);
-                    factors.push(limbs_of(constant));
-                    lanes.push(limbs);
+        let parts = constants.chunks(MOST_TERMS).zip(values.chunks(MOST_TERMS)).map(|(constants, values)| {
+            let (mut factors, mut lanes) = ([[0; 5]; MOST_TERMS], [&Limbs::ZERO; MOST_TERMS]);
+            let (mut terms, mut found, mut rest) = (0, None, Self::zero());
+            for (constant, value) in constants.iter().zip(values) {
+                match value {
+                    Self::Lanes(isa, limbs) => {
+                        found = Some(*isa);
+                        (factors[terms], lanes[terms]) = (limbs_of(constant), limbs);
+                        terms += 1;
+                    }
+                    Self::Constant(value) => rest = rest + Self::Constant(*value * constant),
                 }
-                value => rest = rest + value.times(*constant),
             }
-        }
-        let Some(isa) = found else { return rest };
-        let mut out = Limbs::ZERO;
-        super::wide_dot(isa, &factors, &lanes, &mut out);
-        Self::Lanes(isa, out) + rest
+            let Some(isa) = found else { return rest };
+            let mut out = Limbs::ZERO;
+            super::wide_dot(isa, &factors[..terms], &lanes[..terms], &mut out);
+            Self::Lanes(isa, out) + rest
+        });
+        parts.reduce(|sum, part| sum + part).unwrap_or_else(Self::zero)
     }
 
     fn times(&self, constant: Fr) -> Self {

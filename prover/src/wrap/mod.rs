@@ -115,6 +115,15 @@ pub enum WrapError {
     NotHiding,
 }
 
+impl From<plonk::ProveError> for WrapError {
+    fn from(error: plonk::ProveError) -> Self {
+        match error {
+            plonk::ProveError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            plonk::ProveError::Pcs(error) => Self::Pcs(error),
+        }
+    }
+}
+
 impl From<InnerError> for WrapError {
     fn from(error: InnerError) -> Self {
         match error {
@@ -179,7 +188,7 @@ pub fn prove_with(
             let assignment = control
                 .phase(Phase::WrapWitness, || wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public))??;
             let assignment = Secret::from(assignment);
-            let proof = control.phase(Phase::Wrap, || {
+            let proof = control.phase(Phase::Groth16, || {
                 let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(rng)));
                 key.prove(srs.backend().as_ref(), &assignment, blinding)
             })?;
@@ -200,12 +209,12 @@ fn prove_universal(
     control: &Control<'_>,
 ) -> Result<(Snark, Opening), WrapError> {
     let advice = control.phase(Phase::WrapWitness, || key.circuit.advice(proved.statement, &proved.proof, proved.public))??;
-    control.phase(Phase::Wrap, || {
-        let committed = plonk::prove(srs, key, advice, &proved.public, rng)?;
-        let (polynomial, point, value) = proved.claim(shape);
-        let opening = pcs::open_with(srs, polynomial, point, value, committed.transcript.clone(), &committed.companions(key))?;
-        Ok((Snark::Universal(Box::new(committed.proof)), opening))
-    })?
+    let committed = plonk::prove(srs, key, advice, &proved.public, rng, control)?;
+    let (polynomial, point, value) = proved.claim(shape);
+    let opening = control.phase(Phase::Opening, || {
+        pcs::open_with(srs, polynomial, point, value, committed.transcript.clone(), &committed.companions(key))
+    })??;
+    Ok((Snark::Universal(Box::new(committed.proof)), opening))
 }
 
 /// Verifies a wrapped proof: the native mirror of the contract. Errors: [`ProofError`]. Total.
