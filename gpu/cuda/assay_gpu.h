@@ -98,14 +98,20 @@ int32_t assay_quotients_new(assay_context *context, uint32_t log, uint32_t blowu
                             assay_quotients **out);
 void assay_quotients_free(assay_quotients *quotients);
 
-// An instruction of a program, which is run at every point: register[to] = a + b (operation 0), a - b (1) or a·b (2). An operand's two highest bits say what it is, the
-// others which: a register (0), a constant (1), a column in the row (2) or in the next row (3). Columns are those that stay, then those of the call.
+// An instruction of a program, which is run at every point: register[to] = a + b (operation 0), a - b (1), a·b (2), or the sum of constant·operand over b terms from
+// term a on (3). An operand's two highest bits say what it is, the others which: a register (0), a constant (1), a column in the row (2) or in the next row (3). Columns are
+// those that stay, then those of the call.
 typedef struct {
     uint32_t operation, to, a, b;
 } assay_instruction;
 typedef struct {
+    uint32_t constant, operand;
+} assay_term;
+typedef struct {
     const assay_instruction *instructions;
     size_t length;
+    const assay_term *terms;
+    size_t term_count;
     const uint64_t *constants;
     size_t constant_count;
     // At most 2^10.

@@ -8,7 +8,7 @@ use crate::words;
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ff::FftField;
 use assay_circuits::plonk::DEGREE;
-use assay_prover::plonk::program::{Instruction, Operand, Operation, Program};
+use assay_prover::plonk::program::{Instruction, Operand, Program, Work};
 use assay_prover::plonk::quotient::{Column, KEY_COLUMNS, Preprocessed};
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fmt;
@@ -98,9 +98,17 @@ struct RawInstruction {
 }
 
 #[repr(C)]
+struct RawTerm {
+    constant: u32,
+    operand: u32,
+}
+
+#[repr(C)]
 struct RawProgram {
     instructions: *const RawInstruction,
     length: usize,
+    terms: *const RawTerm,
+    term_count: usize,
     constants: *const u64,
     constant_count: usize,
     registers: u32,
@@ -603,26 +611,37 @@ const CONSTANT: u32 = 1 << 30;
 const COLUMN: u32 = 2 << 30;
 const COLUMN_IN_NEXT_ROW: u32 = 3 << 30;
 
-impl From<&Instruction> for RawInstruction {
-    fn from(instruction: &Instruction) -> Self {
-        let operation = match instruction.operation {
-            Operation::Add => 0,
-            Operation::Sub => 1,
-            Operation::Mul => 2,
-        };
-        let operands = instruction.operands.map(|operand| match operand {
-            Operand::Register(register) => REGISTER | register,
-            Operand::Constant(constant) => CONSTANT | constant,
-            Operand::Column(column, next) => {
-                let index = match column {
-                    Column::Key(column) => column,
-                    Column::Witness(column) => KEY_COLUMNS + column,
-                };
-                index as u32 | if next { COLUMN_IN_NEXT_ROW } else { COLUMN }
-            }
-        });
-        Self { operation, to: instruction.to, operands }
+fn raw_operand(operand: &Operand) -> u32 {
+    match *operand {
+        Operand::Register(register) => REGISTER | register,
+        Operand::Constant(constant) => CONSTANT | constant,
+        Operand::Column(column, next) => {
+            let index = match column {
+                Column::Key(column) => column,
+                Column::Witness(column) => KEY_COLUMNS + column,
+            };
+            index as u32 | if next { COLUMN_IN_NEXT_ROW } else { COLUMN }
+        }
     }
+}
+
+/// A program's instructions and the terms of its sums.
+fn raw_instructions(program: &Program) -> (Vec<RawInstruction>, Vec<RawTerm>) {
+    let mut all = Vec::new();
+    let instructions = program.instructions.iter().map(|Instruction { to, work }| {
+        let (operation, operands) = match work {
+            Work::Add(a, b) => (0, [raw_operand(a), raw_operand(b)]),
+            Work::Sub(a, b) => (1, [raw_operand(a), raw_operand(b)]),
+            Work::Mul(a, b) => (2, [raw_operand(a), raw_operand(b)]),
+            Work::Dot(terms) => {
+                let range = [all.len() as u32, terms.len() as u32];
+                all.extend(terms.iter().map(|(constant, operand)| RawTerm { constant: *constant, operand: raw_operand(operand) }));
+                (3, range)
+            }
+        };
+        RawInstruction { operation, to: *to, operands }
+    });
+    (instructions.collect(), all)
 }
 
 impl Quotients {
@@ -643,10 +662,12 @@ impl Quotients {
     /// coefficients `more` besides, as the header says. Errors: [`DeviceError`].
     pub fn quotient(&self, witness: &[&[Fr]], more: &[Fr], program: &Program, scales: &[Fr; DEGREE]) -> Result<Vec<Fr>, DeviceError> {
         let columns = columns(witness.iter().copied(), self.log)?;
-        let instructions: Vec<RawInstruction> = program.instructions.iter().map(RawInstruction::from).collect();
+        let (instructions, terms) = raw_instructions(program);
         let program = RawProgram {
             instructions: instructions.as_ptr(),
             length: instructions.len(),
+            terms: terms.as_ptr(),
+            term_count: terms.len(),
             constants: raw(&program.constants),
             constant_count: program.constants.len(),
             registers: program.registers,

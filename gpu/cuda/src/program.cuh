@@ -70,6 +70,7 @@ struct ExpandMore : Plain {
 struct RunProgram : Plain {
     const assay_instruction *instructions;
     uint64_t length;
+    const assay_term *terms;
     const Fr *constants;
     // Columns one after the other, each with a value for each of `points`.
     const Fr *kept;
@@ -89,8 +90,16 @@ struct RunProgram : Plain {
             Fr last = Fr::zero();
             ASSAY_ROLLED for (uint64_t k = 0; k < length; ++k) {
                 const assay_instruction instruction = instructions[k];
-                const Fr a = operand(thread, own, instruction.a, i, next), b = operand(thread, own, instruction.b, i, next);
-                last = instruction.operation == 2 ? a * b : instruction.operation == 1 ? a - b : a + b;
+                if (instruction.operation == 3) {
+                    last = Fr::zero();
+                    ASSAY_ROLLED for (uint32_t j = 0; j < instruction.b; ++j) {
+                        const assay_term term = terms[instruction.a + j];
+                        last = last + constants[term.constant] * operand(thread, own, term.operand, i, next);
+                    }
+                } else {
+                    const Fr a = operand(thread, own, instruction.a, i, next), b = operand(thread, own, instruction.b, i, next);
+                    last = instruction.operation == 2 ? a * b : instruction.operation == 1 ? a - b : a + b;
+                }
                 own[instruction.to * thread.count()] = last;
             }
             out[i] = last * scales[i % step];

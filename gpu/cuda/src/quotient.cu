@@ -73,14 +73,23 @@ void require_program(const assay_program *program, uint64_t columns) {
     require(program, "a pointer is null");
     require(program->length > 0, "the program is empty");
     require_pointer(program->instructions, program->length);
+    require_pointer(program->terms, program->term_count);
     require_pointer(program->constants, program->constant_count);
     require(program->registers <= MOST_REGISTERS, "too many registers");
     for (size_t k = 0; k < program->length; ++k) {
         const assay_instruction &instruction = program->instructions[k];
-        require(instruction.operation <= 2, "no such operation");
+        require(instruction.operation <= 3, "no such operation");
         require(instruction.to < program->registers, "no such register");
-        require_operand(instruction.a, *program, columns);
-        require_operand(instruction.b, *program, columns);
+        if (instruction.operation == 3) {
+            require(instruction.a <= program->term_count && instruction.b <= program->term_count - instruction.a, "terms are out of their range");
+        } else {
+            require_operand(instruction.a, *program, columns);
+            require_operand(instruction.b, *program, columns);
+        }
+    }
+    for (size_t k = 0; k < program->term_count; ++k) {
+        require(program->terms[k].constant < program->constant_count, "no such constant");
+        require_operand(program->terms[k].operand, *program, columns);
     }
 }
 
@@ -89,6 +98,8 @@ Buffer<Fr> results(const assay_quotients &quotients, const Buffer<Fr> &columns, 
     Device &device = quotients.shared->device;
     Buffer<assay_instruction> instructions(device, program.length);
     instructions.upload(program.instructions, program.length);
+    Buffer<assay_term> terms(device, program.term_count);
+    terms.upload(program.terms, program.term_count);
     Buffer<Fr> constants(device, program.constant_count), scaling(device, 1ull << quotients.blowup);
     constants.upload(program.constants, program.constant_count);
     scaling.upload(scales, scaling.size());
@@ -98,6 +109,7 @@ Buffer<Fr> results(const assay_quotients &quotients, const Buffer<Fr> &columns, 
     Buffer<Fr> registers(device, blocks * RunProgram::THREADS * program.registers), out(device, quotients.points());
     kernel.instructions = instructions.data();
     kernel.length = program.length;
+    kernel.terms = terms.data();
     kernel.constants = constants.data();
     kernel.kept = quotients.kept.data();
     kernel.kept_columns = static_cast<uint32_t>(quotients.count);

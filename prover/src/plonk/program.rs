@@ -12,17 +12,6 @@ use std::collections::HashMap;
 use std::ops::{Add, Mul, Neg, Sub};
 use std::rc::Rc;
 
-/// What an instruction does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `a + b`.
-    Add,
-    /// `a - b`.
-    Sub,
-    /// `a · b`.
-    Mul,
-}
-
 /// What an instruction works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
@@ -34,15 +23,45 @@ pub enum Operand {
     Column(Column, bool),
 }
 
-/// `register[to] = a ∘ b`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an instruction does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Work<T> {
+    /// `a + b`.
+    Add(T, T),
+    /// `a - b`.
+    Sub(T, T),
+    /// `a · b`.
+    Mul(T, T),
+    /// `Σ constant · value`: constants by their numbers.
+    Dot(Vec<(u32, T)>),
+}
+
+impl<T: Copy> Work<T> {
+    /// What it works on.
+    pub fn operands(&self) -> Vec<T> {
+        match self {
+            Self::Add(a, b) | Self::Sub(a, b) | Self::Mul(a, b) => vec![*a, *b],
+            Self::Dot(terms) => terms.iter().map(|(_, value)| *value).collect(),
+        }
+    }
+
+    fn map<U>(&self, f: impl Fn(T) -> U) -> Work<U> {
+        match self {
+            Self::Add(a, b) => Work::Add(f(*a), f(*b)),
+            Self::Sub(a, b) => Work::Sub(f(*a), f(*b)),
+            Self::Mul(a, b) => Work::Mul(f(*a), f(*b)),
+            Self::Dot(terms) => Work::Dot(terms.iter().map(|(constant, value)| (*constant, f(*value))).collect()),
+        }
+    }
+}
+
+/// `register[to] = work`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
-    /// `∘`.
-    pub operation: Operation,
     /// Where the result goes.
     pub to: u32,
-    /// `a` and `b`.
-    pub operands: [Operand; 2],
+    /// What it is the result of.
+    pub work: Work<Operand>,
 }
 
 /// Instructions one after the other; the last one's result is the program's.
@@ -63,8 +82,8 @@ impl Program {
         let result = numerators.at(&Point::read(|column, next| Recorded::Value(Rc::clone(&tape), Source::Column(column, next))));
         let mut tape = tape.borrow_mut();
         // whatever it is, it is the last instruction's
-        let operands = [tape.source(&result), tape.constant(Fr::ZERO)];
-        tape.operations.push((Operation::Add, operands));
+        let (result, zero) = (tape.source(&result), tape.constant(Fr::ZERO));
+        tape.operations.push(Work::Add(result, Source::Constant(zero)));
         tape.program()
     }
 
@@ -72,16 +91,17 @@ impl Program {
     pub fn run(&self, read: impl Fn(Column, bool) -> Fr) -> Fr {
         let mut registers = vec![Fr::ZERO; self.registers as usize];
         let mut last = Fr::ZERO;
-        for Instruction { operation, to, operands } in &self.instructions {
-            let [a, b] = operands.map(|operand| match operand {
+        for Instruction { to, work } in &self.instructions {
+            let value = |operand: &Operand| match *operand {
                 Operand::Register(register) => registers[register as usize],
                 Operand::Constant(constant) => self.constants[constant as usize],
                 Operand::Column(column, next) => read(column, next),
-            });
-            last = match operation {
-                Operation::Add => a + b,
-                Operation::Sub => a - b,
-                Operation::Mul => a * b,
+            };
+            last = match work {
+                Work::Add(a, b) => value(a) + value(b),
+                Work::Sub(a, b) => value(a) - value(b),
+                Work::Mul(a, b) => value(a) * value(b),
+                Work::Dot(terms) => terms.iter().map(|(constant, operand)| self.constants[*constant as usize] * value(operand)).sum(),
             };
             registers[*to as usize] = last;
         }
@@ -93,9 +113,9 @@ impl Program {
 #[derive(Debug, Default)]
 struct Tape {
     constants: Vec<Fr>,
-    operations: Vec<(Operation, [Source; 2])>,
+    operations: Vec<Work<Source>>,
     /// Where each of them is: the same is not done twice.
-    known: HashMap<(Operation, [Source; 2]), usize>,
+    known: HashMap<Work<Source>, usize>,
 }
 
 /// Where a value is from.
@@ -108,27 +128,27 @@ enum Source {
 }
 
 impl Tape {
-    fn constant(&mut self, value: Fr) -> Source {
+    fn constant(&mut self, value: Fr) -> u32 {
         let found = self.constants.iter().position(|constant| *constant == value);
         let index = found.unwrap_or_else(|| {
             self.constants.push(value);
             self.constants.len() - 1
         });
-        Source::Constant(index as u32)
+        index as u32
     }
 
     fn source(&mut self, value: &Recorded) -> Source {
         match value {
-            Recorded::Constant(value) => self.constant(*value),
+            Recorded::Constant(value) => Source::Constant(self.constant(*value)),
             Recorded::Value(_, source) => *source,
         }
     }
 
-    fn record(&mut self, operation: Operation, operands: [Source; 2]) -> Source {
+    fn record(&mut self, work: Work<Source>) -> Source {
         let next = self.operations.len();
-        let at = *self.known.entry((operation, operands)).or_insert(next);
+        let at = *self.known.entry(work.clone()).or_insert(next);
         if at == next {
-            self.operations.push((operation, operands));
+            self.operations.push(work);
         }
         Source::Result(at)
     }
@@ -136,34 +156,34 @@ impl Tape {
     /// With registers instead of results: one is free again where its value is used last.
     fn program(&self) -> Program {
         let mut last_use = vec![0; self.operations.len()];
-        for (at, (_, operands)) in self.operations.iter().enumerate() {
-            for operand in operands {
+        for (at, work) in self.operations.iter().enumerate() {
+            for operand in work.operands() {
                 if let Source::Result(result) = operand {
-                    last_use[*result] = at;
+                    last_use[result] = at;
                 }
             }
         }
         let (mut register_of, mut free, mut registers) = (vec![0; self.operations.len()], Vec::new(), 0);
         let mut instructions = Vec::with_capacity(self.operations.len());
-        for (at, (operation, sources)) in self.operations.iter().enumerate() {
-            let operands = sources.map(|source| match source {
+        for (at, work) in self.operations.iter().enumerate() {
+            let operand = |source| match source {
                 Source::Constant(constant) => Operand::Constant(constant),
                 Source::Column(column, next) => Operand::Column(column, next),
                 Source::Result(result) => Operand::Register(register_of[result]),
-            });
-            for (i, source) in sources.iter().enumerate() {
-                if let Source::Result(result) = source
-                    && last_use[*result] == at
-                    && !sources[..i].contains(source)
+            };
+            let work_here = work.map(operand);
+            for operand in work.operands() {
+                if let Source::Result(result) = operand
+                    && std::mem::replace(&mut last_use[result], 0) == at
                 {
-                    free.push(register_of[*result]);
+                    free.push(register_of[result]);
                 }
             }
             register_of[at] = free.pop().unwrap_or_else(|| {
                 registers += 1;
                 registers - 1
             });
-            instructions.push(Instruction { operation: *operation, to: register_of[at], operands });
+            instructions.push(Instruction { to: register_of[at], work: work_here });
         }
         Program { constants: self.constants.clone(), instructions, registers }
     }
@@ -181,15 +201,15 @@ impl Recorded {
         matches!(self, Self::Constant(constant) if *constant == value)
     }
 
-    fn binary(&self, operation: Operation, other: &Self, known: impl Fn(Fr, Fr) -> Fr) -> Self {
+    fn binary(&self, work: fn(Source, Source) -> Work<Source>, other: &Self, known: impl Fn(Fr, Fr) -> Fr) -> Self {
         let tape = match (self, other) {
             (Self::Constant(a), Self::Constant(b)) => return Self::Constant(known(*a, *b)),
             (Self::Value(tape, _), _) | (_, Self::Value(tape, _)) => tape,
         };
         let source = {
             let mut tape = tape.borrow_mut();
-            let operands = [tape.source(self), tape.source(other)];
-            tape.record(operation, operands)
+            let (a, b) = (tape.source(self), tape.source(other));
+            tape.record(work(a, b))
         };
         Self::Value(Rc::clone(tape), source)
     }
@@ -204,14 +224,14 @@ impl<'a> Add<&'a Recorded> for Recorded {
         if other.is(Fr::ZERO) {
             return self;
         }
-        self.binary(Operation::Add, other, |a, b| a + b)
+        self.binary(Work::Add, other, |a, b| a + b)
     }
 }
 
 impl<'a> Sub<&'a Recorded> for Recorded {
     type Output = Recorded;
     fn sub(self, other: &'a Recorded) -> Recorded {
-        self.binary(Operation::Sub, other, |a, b| a - b)
+        self.binary(Work::Sub, other, |a, b| a - b)
     }
 }
 
@@ -224,7 +244,7 @@ impl<'a> Mul<&'a Recorded> for Recorded {
         if other.is(Fr::ZERO) || self.is(Fr::ONE) {
             return other.clone();
         }
-        self.binary(Operation::Mul, other, |a, b| a * b)
+        self.binary(Work::Mul, other, |a, b| a * b)
     }
 }
 
@@ -259,6 +279,23 @@ impl Neg for Recorded {
 impl Scalar for Recorded {
     fn constant(value: Fr) -> Self {
         Self::Constant(value)
+    }
+
+    fn dot(constants: &[Fr], values: &[&Self]) -> Self {
+        let (mut found, mut terms, mut rest) = (None, Vec::new(), Fr::ZERO);
+        for (constant, value) in constants.iter().zip(values) {
+            match value {
+                Self::Constant(value) => rest += *constant * value,
+                Self::Value(..) if *constant == Fr::ZERO => {}
+                Self::Value(tape, source) => {
+                    terms.push((tape.borrow_mut().constant(*constant), *source));
+                    found = Some(tape);
+                }
+            }
+        }
+        let Some(tape) = found else { return Self::Constant(rest) };
+        let source = tape.borrow_mut().record(Work::Dot(terms));
+        Self::Value(Rc::clone(tape), source) + Self::Constant(rest)
     }
 
     /// Of constants only: nothing in a row divides.

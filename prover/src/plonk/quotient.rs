@@ -1,18 +1,19 @@
 //! The quotient of all constraints by the vanishing polynomial of the rows.
 //!
-//! Columns come as [`Rows::interpolate`] leaves them, and their values are needed on the cosets of the rows. Here is what the processor does; a device computes the same
-//! (`program`).
+//! Columns come as [`Rows::interpolate`] leaves them, and their values are needed on the cosets of the rows. Here is what the processor does; a device computes the same, and both run
+//! a [`Program`].
 
 #![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
 
 use super::PREPROCESSED;
 use super::permutation::{places, product};
+use super::program::Program;
 use super::prove::Challenges;
 use super::rows::Rows;
 use crate::backend::Quotients;
 use crate::ntt::Coset;
 use crate::poly::filled;
-use crate::simd::{Isa, Wide};
+use crate::simd::{Isa, Limbs, Prepared};
 use ark_ff::AdditiveGroup;
 use assay_circuits::Fr;
 use assay_circuits::plonk::{ADVICE, CONSTRAINTS, DEGREE, FIXED, WIRES, Weighted, constraints};
@@ -96,7 +97,7 @@ pub fn numerator<S: Scalar>(point: &Point<S>, challenges: &Challenges) -> S {
     terms.fold(point.copies(challenges), |sum, term| sum + term)
 }
 
-/// [`numerator`] for many points.
+/// [`numerator`] with fewer multiplications, for many points.
 pub struct Numerators<'a> {
     challenges: &'a Challenges,
     slots: Weighted,
@@ -169,18 +170,22 @@ impl OnHost {
 impl Quotients for OnHost {
     fn quotient(&self, witness: &Witness<'_>, challenges: &Challenges) -> Vec<Fr> {
         let rows = &self.rows;
-        let numerators = Numerators::new(challenges);
+        let program = Program::new(&Numerators::new(challenges));
+        let prepared = Prepared::new(&program);
         let mut values = filled(Fr::ZERO, DEGREE * rows.len());
         let inverses = rows.inverse_vanishing();
         for (i, (coset, key)) in rows.cosets.iter().zip(&self.key).enumerate() {
             let witness = witness.on_coset(rows, coset);
             let columns = Columns { key, witness: &witness };
-            values.par_chunks_mut(DEGREE * PART).enumerate().for_each(|(part, values)| {
-                let mut here = [Fr::ZERO; PART];
-                let here = &mut here[..values.len() / DEGREE];
-                columns.numerators(part * PART, &numerators, here);
-                values.chunks_mut(DEGREE).zip(here).for_each(|(values, numerator)| values[i] = *numerator * inverses[i]);
-            });
+            values.par_chunks_mut(DEGREE * PART).enumerate().for_each_init(
+                || prepared.memory(),
+                |memory, (part, values)| {
+                    let mut here = [Fr::ZERO; PART];
+                    let here = &mut here[..values.len() / DEGREE];
+                    columns.numerators(part * PART, &program, &prepared, memory, here);
+                    values.chunks_mut(DEGREE).zip(here).for_each(|(values, numerator)| values[i] = *numerator * inverses[i]);
+                },
+            );
         }
         rows.large.to_coefficients(&mut values, Some(&rows.from_cosets));
         (0..values.len()).map(|i| values[rows.large.place(i)]).collect()
@@ -194,32 +199,25 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// The points from `row` on, by what reads them from a column.
-    fn at<S: Scalar>(&self, row: usize, read: impl Fn(&[Fr], usize) -> S) -> Point<S> {
-        Point::read(|column, next| {
-            let column = match column {
-                Column::Key(column) => &self.key[column],
-                Column::Witness(column) => &self.witness[column],
-            };
-            read(column, if next { (row + 1) % column.len() } else { row })
-        })
+    fn of(&self, column: Column) -> &[Fr] {
+        match column {
+            Column::Key(column) => &self.key[column],
+            Column::Witness(column) => &self.witness[column],
+        }
     }
 
-    /// The numerators of the rows from `start` on.
-    fn numerators(&self, start: usize, numerators: &Numerators<'_>, out: &mut [Fr]) {
+    /// The program's results in the rows from `start` on.
+    fn numerators(&self, start: usize, program: &Program, prepared: &Prepared<'_>, memory: &mut [Limbs], out: &mut [Fr]) {
         let n = self.key[0].len();
-        let mut done = 0;
+        let (mut done, mut rest) = (0, &mut out[..]);
         if let Some(isa) = Isa::best() {
-            let lanes = isa.lanes();
-            // a vector's next rows may not go beyond the end
-            while done + lanes <= out.len() && start + done + lanes < n {
-                let point = self.at(start + done, |column, row| Wide::load(isa, &column[row..]));
-                numerators.at(&point).store(&mut out[done..done + lanes]);
-                done += lanes;
-            }
+            // the last row's next row is the first
+            let whole = rest.len().min(n - 1 - start);
+            done = prepared.run(isa, &|column| self.of(column), start, memory, &mut rest[..whole]);
+            rest = &mut rest[done..];
         }
-        for (i, out) in out.iter_mut().enumerate().skip(done) {
-            *out = numerators.at(&self.at(start + i, |column, row| column[row]));
+        for (row, out) in (start + done..).zip(rest) {
+            *out = program.run(|column, next| self.of(column)[if next { (row + 1) % n } else { row }]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Vector arithmetic: AVX-512 with or without IFMA, AVX2, found at run time. The only unsafe code of the prover is here.
 //!
-//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks, [`small`] sums with small integers, [`ntt`] butterflies, [`wide`] scalars of several rows. Everything is generic over the
+//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks, [`small`] sums with small integers, [`ntt`] butterflies, [`program`] programs on several rows. Everything is generic over the
 //! lanes and inlined into the few functions below, each compiled for one instruction set. Everywhere else the prover knows only [`Isa`], and
 //! has a scalar version that the tests compare with.
 
@@ -10,14 +10,14 @@ mod affine;
 mod field;
 mod lanes;
 mod ntt;
+mod program;
 mod rounds;
 mod small;
-mod wide;
 
 pub(crate) use ntt::BLOCK;
+pub(crate) use program::{Limbs, Prepared};
 pub(crate) use rounds::Nodes;
 pub(crate) use small::raw_limbs;
-pub(crate) use wide::Wide;
 
 use ark_bn254::{Fq, Fq2, Fr, g1, g2};
 use ark_ec::AffineRepr;
@@ -264,12 +264,7 @@ dispatch!(pub(crate) decimate_in_frequency = ntt::decimate_in_frequency, (a: &mu
 dispatch!(pub(crate) decimate_in_time = ntt::decimate_in_time, (a: &mut [Fr], b: &mut [Fr], w: &[Fr], last: bool) -> usize);
 dispatch!(pub(crate) last_levels = ntt::last_levels, (x: &mut [Fr], w: &[Fr; BLOCK]) -> usize);
 dispatch!(pub(crate) first_levels = ntt::first_levels, (x: &mut [Fr], w: &[Fr; BLOCK]) -> usize);
-dispatch!(wide_load = wide::load, (values: &[Fr], out: &mut wide::Limbs) -> ());
-dispatch!(wide_store = wide::store, (value: &wide::Limbs, out: &mut [Fr]) -> ());
-dispatch!(wide_add = wide::add, (a: &wide::Limbs, b: &wide::Limbs, out: &mut wide::Limbs) -> ());
-dispatch!(wide_sub = wide::sub, (a: &wide::Limbs, b: &wide::Limbs, out: &mut wide::Limbs) -> ());
-dispatch!(wide_dot = wide::dot, (constants: &[[u64; 5]], values: &[&wide::Limbs], out: &mut wide::Limbs) -> ());
-dispatch!(wide_mul = wide::mul, (a: &wide::Limbs, b: &wide::Limbs, out: &mut wide::Limbs) -> ());
+dispatch!(run_program = program::run, (prepared: &Prepared<'_>, reads: &[(&[Fr], usize)], memory: &mut [program::Limbs], out: &mut [Fr]) -> usize);
 dispatch!(pub(crate) quartic_message = rounds::quartic_message, (nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize));
 dispatch!(pub(crate) quartic_bind = rounds::quartic_bind, (nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]]) -> ([Fr; 5], usize));
 
