@@ -3,12 +3,16 @@
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{CurveGroup, PrimeGroup};
 use ark_ff::{AdditiveGroup, Field};
+// for its allocator
+use assay_benches as _;
 use assay_circuits::sample;
-use assay_gpu::{Cuda, search};
+use assay_gpu::{Cuda, Least, search};
 use assay_prover::backend::{Backend, Cpu};
 use assay_prover::control::{Control, Phase};
 use assay_prover::ntt::Domain;
 use assay_prover::package::{Metadata, Package};
+use assay_prover::plonk::quotient::{KEY_COLUMNS, Preprocessed, WITNESS_COLUMNS, Witness};
+use assay_prover::plonk::{Challenges, Rows};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::{System, WrapProvingKey};
@@ -30,11 +34,21 @@ fn main() {
     let largest: u32 = std::env::var("ASSAY_BENCH_LOG").ok().and_then(|log| log.parse().ok()).unwrap_or(24);
     println!("device: {}\nprocessor: {}\n", cuda.name(), Cpu.name());
     println!("| work | device | kernels alone | processor | ratio |\n|---|---|---|---|---|");
+    // small sizes too
+    let cuda = cuda.with_least(Least::EVERYTHING);
     let backends: [Arc<dyn Backend>; 2] = [Arc::new(cuda.clone()), Arc::new(Cpu)];
-    let mut logs = [16, 20, 24].map(|log: u32| log.min(largest)).to_vec();
-    logs.dedup();
-    logs.iter().for_each(|log| multiplications(&cuda, &backends, *log));
-    logs.iter().for_each(|log| transforms(&cuda, &backends, *log));
+    let up_to = |logs: &[u32]| logs.iter().copied().filter(|log| *log <= largest).collect::<Vec<u32>>();
+    up_to(&[8, 10, 12, 14, 16, 18, 20, 24]).iter().for_each(|log| multiplications(&cuda, &backends, *log));
+    up_to(&[11, 14, 16]).iter().for_each(|log| lists(&cuda, &backends, *log));
+    up_to(&[12, 14, 16, 18, 20, 24]).iter().for_each(|log| transforms(&cuda, &backends, *log));
+    up_to(&[14, 18, 20, 22]).iter().for_each(|log| sumchecks(&backends, *log));
+    up_to(&[14, 20, 24]).iter().for_each(|log| cells(&cuda, &backends, *log));
+    up_to(&[8, 12, 14, 16]).iter().for_each(|log| quotients(&cuda, &backends, *log));
+    let start = Instant::now();
+    let least = cuda.measured().least();
+    println!("| sizes from which on the device is asked, measured | {:.2} ms | | | |\n\n{least:?}\n", 1e3 * start.elapsed().as_secs_f64());
+    println!("| proof | device | kernels alone | processor | ratio |\n|---|---|---|---|---|");
+    let backends: [Arc<dyn Backend>; 2] = [Arc::new(cuda.with_least(least)), Arc::new(Cpu)];
     for (name, network, c, wrap) in [
         ("LeNet-5, universal wrap", sample::lenet5(), 16, Some(System::Universal)),
         ("LeNet-5, Groth16", sample::lenet5(), 16, Some(System::Groth16)),
@@ -102,6 +116,61 @@ fn multiplications(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
     row(&format!("msm 2^{log}, scalars uploaded"), seconds, cuda.device().seconds());
     let seconds = bases.each_ref().map(|bases| best(|| _ = black_box(bases.msm_small(&[&small]))));
     row(&format!("msm 2^{log}, 16-bit scalars"), seconds, cuda.device().seconds());
+}
+
+/// 64 lists of 16-bit scalars over the same bases.
+fn lists(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
+    let n = 1usize << log;
+    let points = Arc::new(points(n));
+    let cells: Vec<i32> = scalars(64 * n).iter().map(|s| (s.0.0[0] as i16).into()).collect();
+    let lists: Vec<&[i32]> = cells.chunks(n).collect();
+    let bases = backends.each_ref().map(|backend| backend.bases(Arc::clone(&points)));
+    assert!(bases[0].msm_small(&lists) == bases[1].msm_small(&lists), "the device is wrong");
+    let seconds = bases.each_ref().map(|bases| best(|| _ = black_box(bases.msm_small(&lists))));
+    row(&format!("64 lists of 2^{log} 16-bit scalars"), seconds, cuda.device().seconds());
+}
+
+/// All rounds of a sumcheck of products.
+fn sumchecks(backends: &[Arc<dyn Backend>; 2], log: u32) {
+    let factors = scalars(1 << log);
+    let seconds = backends.each_ref().map(|backend| {
+        best(|| {
+            let mut product = backend.product(factors.clone(), factors.clone());
+            for x in &factors[..log as usize] {
+                black_box(product.message());
+                product.bind(x);
+            }
+        })
+    });
+    row(&format!("product sumcheck 2^{log}"), seconds, 0.0);
+}
+
+/// Sums over rows of 1,024 cells, both ways.
+fn cells(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
+    const WIDTH: usize = 1024;
+    let rows = (1usize << log) / WIDTH;
+    let cells: Arc<Vec<i32>> = Arc::new(scalars(1 << log).iter().map(|s| (s.0.0[0] as i16).into()).collect());
+    let factors = scalars(rows.max(WIDTH));
+    let held = backends.each_ref().map(|backend| backend.cells(Arc::clone(&cells)));
+    let seconds = held.each_ref().map(|held| best(|| _ = black_box(held.fold_rows(0, &factors[..rows], WIDTH))));
+    row(&format!("fold {rows} rows of {WIDTH} cells"), seconds, cuda.device().seconds());
+    let seconds = held.each_ref().map(|held| best(|| _ = black_box(held.dot_rows(0, &factors[..WIDTH], rows))));
+    row(&format!("dot {rows} rows of {WIDTH} cells"), seconds, cuda.device().seconds());
+}
+
+/// Quotients of the universal wrap.
+fn quotients(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
+    let Some(rows) = Rows::new(log) else { return };
+    let columns = |count: usize| -> Vec<Vec<Fr>> { (0..count).map(|_| scalars(1 << log)).collect() };
+    let key = Arc::new(Preprocessed { rows: Arc::new(rows), columns: columns(KEY_COLUMNS) });
+    let witness = columns(WITNESS_COLUMNS);
+    let [advice @ .., public, product] = &witness[..] else { return };
+    let witness = Witness { advice, public, product, tail: &[Fr::ONE] };
+    let challenges = Challenges::new([Fr::from(3u64), Fr::from(5u64)], Fr::from(7u64));
+    let quotients = backends.each_ref().map(|backend| backend.quotients(Arc::clone(&key)));
+    assert!(quotients[0].quotient(&witness, &challenges) == quotients[1].quotient(&witness, &challenges), "the device is wrong");
+    let seconds = quotients.each_ref().map(|quotients| best(|| _ = black_box(quotients.quotient(&witness, &challenges))));
+    row(&format!("quotient of 2^{log} rows"), seconds, cuda.device().seconds());
 }
 
 fn transforms(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {

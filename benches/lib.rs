@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+/// As in the `assay` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs of each measurement; the best counts.
 pub const RUNS: usize = 3;
 

@@ -1,5 +1,6 @@
 //! What computes: a CUDA device where one is found, else the processor.
 
+use assay_circuits::shape::Shape;
 use assay_gpu::{Search, search};
 use assay_prover::backend::{Backend, Cpu};
 use assay_prover::srs::Srs;
@@ -19,8 +20,24 @@ pub fn search() -> &'static Search {
     })
 }
 
-/// An SRS where it is computed with.
-pub fn on_device(srs: Srs) -> Srs {
+/// An SRS where a service computes with it. From what sizes on a device is asked is measured first.
+pub fn for_serving(srs: Srs) -> Srs {
+    match &search().backend {
+        Some(cuda) => srs.on(Arc::new(cuda.measured())),
+        None => srs,
+    }
+}
+
+/// Committed cells from which on a single proof is worth opening a device, which takes some tenths of a second.
+const LEAST_CELLS: u64 = 1 << 26;
+
+/// An SRS where a single proof of a shape is computed with it: on the processor if the proof is small, unless the user named a device's library.
+pub fn for_one_proof(srs: Srs, shape: &Shape) -> Srs {
+    let cells = (shape.chunk_counts().iter().sum::<usize>() as u64) << shape.layout.log_chunk;
+    if cells < LEAST_CELLS && !search::is_named() {
+        tracing::info!("proving on {}: a device takes longer to open than it saves", Cpu.name());
+        return srs;
+    }
     match &search().backend {
         Some(cuda) => srs.on(Arc::new(cuda.clone())),
         None => srs,

@@ -12,7 +12,7 @@ use assay_prover::plonk::program::Program;
 use assay_prover::plonk::quotient::{Numerators, Preprocessed, Witness};
 use std::sync::{Arc, OnceLock};
 
-/// From what sizes on the device is asked. Below, a call takes longer than the processor does.
+/// From what sizes on the device is asked. Below, a call takes longer than the processor does ([`Cuda::measured`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Least {
     /// Scalars of a multiplication.
@@ -34,10 +34,10 @@ impl Least {
     pub const EVERYTHING: Self = Self { scalars: 0, transform: 0, cells: 0, product: 0, leaves: 0, rows: 0 };
 }
 
-/// Estimates from what a launch and a transfer take; not measured (docs/gpu.md).
+/// For who does not measure: about what was measured on the device of docs/gpu.md.
 impl Default for Least {
     fn default() -> Self {
-        Self { scalars: 1 << 12, transform: 1 << 14, cells: 1 << 18, product: 1 << 14, leaves: 1 << 16, rows: 1 << 8 }
+        Self { scalars: 1 << 8, transform: 1 << 16, cells: 1 << 18, product: 1 << 18, leaves: 1 << 15, rows: 1 << 8 }
     }
 }
 
@@ -79,6 +79,11 @@ impl Cuda {
             values.copy_from_slice(&before);
             otherwise(values);
         }
+    }
+
+    /// From what sizes on it is asked.
+    pub fn least(&self) -> Least {
+        self.least
     }
 
     /// Whether so much work goes to the device.

@@ -6,10 +6,11 @@
 //! * [`library`]: loading, and safe calls; the only unsafe code;
 //! * [`search`]: where the library may be, and what was found;
 //! * [`Cuda`]: the backend. What a device has no memory for goes there in parts, then to the processor; a device that fails is left alone from then on, and what it had
-//!   begun is done anew.
+//!   begun is done anew. From what sizes on it is asked is measured ([`Cuda::measured`]).
 
 mod backend;
 pub mod library;
+mod measure;
 pub mod search;
 mod sessions;
 mod words;

@@ -4,7 +4,7 @@
 
 use crate::backend::{Cuda, Least};
 use crate::library::{Description, Library, Unavailable};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// The library's file.
@@ -25,9 +25,18 @@ pub struct Search {
     pub backend: Option<Cuda>,
 }
 
+fn named() -> Option<OsString> {
+    std::env::var_os("ASSAY_GPU_LIBRARY").filter(|name| !name.is_empty())
+}
+
+/// Whether the user says which library it is, or that none is wanted.
+pub fn is_named() -> bool {
+    named().is_some()
+}
+
 /// Searches by this process's environment.
 pub fn find() -> Search {
-    let named = std::env::var_os("ASSAY_GPU_LIBRARY").filter(|name| !name.is_empty());
+    let named = named();
     // what is no number is no device's
     let number = std::env::var("ASSAY_GPU_DEVICE").map_or(0, |number| number.parse().unwrap_or(u32::MAX));
     let program = std::env::current_exe().ok();

@@ -119,8 +119,9 @@ impl Seller {
         Ok(Self { package, srs, rows, weights, tables, wrap: None })
     }
 
-    /// Adds the proving key.
+    /// Adds the proving key, which then computes where the SRS does.
     pub fn with_wrap_key(mut self, key: WrapProvingKey) -> Self {
+        let key = key.on(self.srs.backend().as_ref());
         let verifying = key.verifying_key();
         self.wrap = Some((key, verifying));
         self

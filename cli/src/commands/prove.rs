@@ -127,7 +127,8 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
             (srs, Some(made))
         }
     };
-    let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::on_device(srs))?.batched(batch)?))?;
+    let srs = device::for_one_proof(srs, &package.model.shape);
+    let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, srs)?.batched(batch)?))?;
     let shape = seller.shape();
     let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
     // the fillers of a batch are proven and counted like the others

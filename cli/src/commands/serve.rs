@@ -139,7 +139,7 @@ async fn add(
     files::warn_key(ui, &key);
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
     let proving = prove::proving_key(ui, &pk, &key, &srs)?;
-    let seller = ui.phase("prepare", |_| Seller::new(package, device::on_device(srs)))?.with_wrap_key(proving);
+    let seller = ui.phase("prepare", |_| Seller::new(package, device::for_serving(srs)))?.with_wrap_key(proving);
     let info = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?;
     let outputs = info.outputs.iter().filter_map(|output| output.len()).sum();
     let (card, terms) = card::read(path, outputs, &of_service)?;

@@ -57,7 +57,7 @@ impl Backend for Cpu {
     }
 
     fn quotients(&self, key: Arc<Preprocessed>) -> Arc<dyn Quotients> {
-        Arc::new(OnHost::new(&key))
+        Arc::new(OnHost::new(key))
     }
 }
 

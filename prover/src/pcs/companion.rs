@@ -3,8 +3,7 @@
 //! A polynomial may be several interleaved ones, `f(X) = Σ_{i<e} X^i·p_i(X^e)` (fflonk, ePrint 2021/1167): then `f mod X^e - v` is `Σ p_i(v) X^i`, so that a claim
 //! about a residue is a claim about the values of all `p_i` at `v`, and no roots are ever taken.
 
-use super::open::divide_rows;
-use super::poly::eval;
+use super::poly::{divide_rows, eval};
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field};
 
@@ -44,7 +43,13 @@ impl<P> Companion<P> {
 impl Companion<&[Fr]> {
     /// `(f - r) / Z`, which is what is left of `f` when the remainders of the divisions are dropped.
     pub(super) fn quotient(&self) -> Vec<Fr> {
-        self.residues.iter().fold(self.polynomial.to_vec(), |f, (v, _)| divide_rows(&f, self.step, *v).0)
+        match self.residues.as_slice() {
+            [] => self.polynomial.to_vec(),
+            [(v, _), rest @ ..] => {
+                let first = divide_rows(self.polynomial, self.step, *v).0;
+                rest.iter().fold(first, |f, (v, _)| divide_rows(&f, self.step, *v).0)
+            }
+        }
     }
 }
 

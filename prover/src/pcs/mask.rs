@@ -71,9 +71,9 @@ fn places(log_chunk: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::open::{divide_rows, joined};
+    use super::super::open::joined;
     use super::super::poly::eval_eq;
-    use super::super::poly::{add_scaled, divide, eval, inner, symmetric_upper};
+    use super::super::poly::{add_scaled, divide, divide_rows, eval, inner, symmetric_upper};
     use super::*;
     use crate::poly::eq_table;
     use ark_ff::{AdditiveGroup, Field, UniformRand};

@@ -26,7 +26,7 @@ pub use encode::{EncodeError, word};
 pub use mask::Mask;
 pub use open::{open, open_with};
 pub use opening::{OPENING_BYTES, Opening};
-pub(crate) use poly::eval;
+pub(crate) use poly::{eval, remainder};
 pub use transcript::{Challenges, Transcript};
 pub use verify::{pairing_inputs, pairing_inputs_with, verify};
 

@@ -5,13 +5,13 @@
 use super::{
     MAX_LOG, MIN_LOG, Opening, PcsError, commit,
     companion::{Companion, common},
-    poly::{add_scaled, divide, eval, inner, symmetric_upper},
+    poly::{add_scaled, divide, divide_rows, eval, inner, symmetric_upper},
     transcript::{Transcript, inverse_of_vanishing, inverse_of_z, refuse_opened_point},
 };
 use crate::poly::eq_table;
 use crate::srs::Srs;
 use ark_bn254::{Fr, G1Affine};
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::Field;
 use rayon::prelude::*;
 
 /// Opens `t` (`2^c + 1` coefficients, the last one the blinding) at `point` (`c` coordinates, lowest variable first) to
@@ -157,18 +157,6 @@ impl Powers {
         let square = eta.square();
         Powers((), eta, square, square * eta, square.square())
     }
-}
-
-/// Quotient and remainder of `t` by `X^b - α`: row `i - 1` of the quotient is row `i` of `t` plus `α` times its row `i`.
-pub(super) fn divide_rows(t: &[Fr], b: usize, alpha: Fr) -> (Vec<Fr>, Vec<Fr>) {
-    let mut q = t.get(b..).unwrap_or(&[]).to_vec();
-    for i in (0..q.len().saturating_sub(b)).rev() {
-        let above = q[i + b];
-        q[i] += alpha * above;
-    }
-    let remainder = |(j, c): (usize, &Fr)| *c + alpha * q.get(j).copied().unwrap_or(Fr::ZERO);
-    let g = t.iter().take(b).enumerate().map(remainder).collect();
-    (q, g)
 }
 
 fn commit_both(srs: &Srs, a: &[Fr], b: &[Fr]) -> Result<(G1Affine, G1Affine), PcsError> {

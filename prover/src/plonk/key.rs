@@ -5,7 +5,7 @@
 use super::quotient::Preprocessed;
 use super::rows::Rows;
 use super::{INTERLEAVED, KEY_COMMITMENTS, PREPROCESSED, coset};
-use crate::backend::Quotients;
+use crate::backend::{Backend, Quotients};
 use crate::pcs::{self, PcsError};
 use crate::srs::Srs;
 use ark_bn254::G1Affine;
@@ -35,7 +35,8 @@ pub struct ProvingKey {
     pub(super) packed: [Vec<Fr>; KEY_COMMITMENTS],
     /// By wires, what each cell's place is sent to.
     pub(super) permutation: Vec<Vec<Fr>>,
-    /// Where quotients are computed, with the key's columns.
+    preprocessed: Arc<Preprocessed>,
+    /// Where quotients are computed.
     pub(super) quotients: Arc<dyn Quotients>,
 }
 
@@ -77,8 +78,14 @@ impl ProvingKey {
         }
         let verifying = VerifyingKey { log_rows: circuit.log_rows, commitments };
         let rows = Arc::new(rows);
-        let quotients = backend.quotients(Arc::new(Preprocessed { rows: Arc::clone(&rows), columns: interpolated }));
-        Ok(Self { circuit, verifying, rows, packed, permutation, quotients })
+        let preprocessed = Arc::new(Preprocessed { rows: Arc::clone(&rows), columns: interpolated });
+        let quotients = backend.quotients(Arc::clone(&preprocessed));
+        Ok(Self { circuit, verifying, rows, packed, permutation, preprocessed, quotients })
+    }
+
+    /// The same key, its quotients computed by another backend.
+    pub fn on(self, backend: &dyn Backend) -> Self {
+        Self { quotients: backend.quotients(Arc::clone(&self.preprocessed)), ..self }
     }
 
     /// Powers of tau that a circuit of `2^log_rows` rows takes.

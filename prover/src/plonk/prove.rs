@@ -6,7 +6,7 @@ use super::key::{ProvingKey, interleave};
 use super::{Evaluations, INTERLEAVED, Proof, permutation, quotient::Witness, verify};
 use crate::control::{Cancelled, Control, Phase};
 use crate::inner::random_scalars;
-use crate::pcs::{self, Companion, PcsError, Transcript, eval};
+use crate::pcs::{self, Companion, PcsError, Transcript, eval, remainder};
 use crate::secret::Secret;
 use crate::srs::Srs;
 use ark_ff::{AdditiveGroup, Field};
@@ -125,8 +125,12 @@ pub fn prove(
 
     let next = y * rows.root();
     let (evaluations, quotient_value) = control.phase(Phase::WrapValues, || {
-        let preprocessed: Vec<Fr> = key.packed.par_iter().flat_map_iter(|packed| residue(packed, y)).collect();
-        let (advice, product) = (|at| residue(&advice, at), |at| eval(&product, at));
+        let preprocessed: Vec<Fr> = key.packed.par_iter().flat_map_iter(|packed| remainder(packed, INTERLEAVED, y)).collect();
+        let advice = |at| -> [Fr; ADVICE] {
+            let values = remainder(&advice, INTERLEAVED, at);
+            std::array::from_fn(|i| values[i])
+        };
+        let product = |at| eval(&product, at);
         let ((own, next_row), (products, quotient)) = rayon::join(
             || rayon::join(|| advice(y), || advice(next)),
             || rayon::join(|| [product(y), product(next)], || eval(&quotient, y)),
@@ -137,9 +141,4 @@ pub fn prove(
     let claims = verify::Claims { y, next, evaluations, quotient: quotient_value };
     let transcript = verify::bind_values(transcript, &evaluations);
     Ok(Committed { proof, transcript, advice, product, quotient, claims })
-}
-
-/// The values at `at` of the polynomials that are interleaved in `packed`.
-fn residue(packed: &[Fr], at: Fr) -> [Fr; INTERLEAVED] {
-    std::array::from_fn(|i| packed.iter().skip(i).step_by(INTERLEAVED).rev().fold(Fr::ZERO, |sum, c| sum * at + c))
 }

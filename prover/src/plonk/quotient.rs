@@ -19,7 +19,7 @@ use assay_circuits::Fr;
 use assay_circuits::plonk::{ADVICE, CONSTRAINTS, DEGREE, FIXED, WIRES, Weighted, constraints};
 use assay_circuits::scalar::Scalar;
 use rayon::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Points that a thread works on at a time.
 const PART: usize = 128;
@@ -153,28 +153,32 @@ impl Witness<'_> {
 /// The processor's quotients.
 #[derive(Debug)]
 pub struct OnHost {
-    rows: Arc<Rows>,
-    /// Values of the key's columns on each coset.
-    key: Vec<Vec<Vec<Fr>>>,
+    key: Arc<Preprocessed>,
+    /// Values of the key's columns on each coset, once a quotient was wanted.
+    on_cosets: OnceLock<Vec<Vec<Vec<Fr>>>>,
 }
 
 impl OnHost {
     /// For quotients of this key.
-    pub fn new(key: &Preprocessed) -> Self {
-        let Preprocessed { rows, columns } = key;
+    pub fn new(key: Arc<Preprocessed>) -> Self {
+        Self { key, on_cosets: OnceLock::new() }
+    }
+
+    fn on_cosets(&self) -> &[Vec<Vec<Fr>>] {
+        let Preprocessed { rows, columns } = self.key.as_ref();
         let on_coset = |coset| columns.par_iter().map(|column| rows.on_coset(column.clone(), coset)).collect();
-        Self { rows: Arc::clone(rows), key: rows.cosets.iter().map(on_coset).collect() }
+        self.on_cosets.get_or_init(|| rows.cosets.iter().map(on_coset).collect())
     }
 }
 
 impl Quotients for OnHost {
     fn quotient(&self, witness: &Witness<'_>, challenges: &Challenges) -> Vec<Fr> {
-        let rows = &self.rows;
+        let rows = &self.key.rows;
         let program = Program::new(&Numerators::new(challenges));
         let prepared = Prepared::new(&program);
         let mut values = filled(Fr::ZERO, DEGREE * rows.len());
         let inverses = rows.inverse_vanishing();
-        for (i, (coset, key)) in rows.cosets.iter().zip(&self.key).enumerate() {
+        for (i, (coset, key)) in rows.cosets.iter().zip(self.on_cosets()).enumerate() {
             let witness = witness.on_coset(rows, coset);
             let columns = Columns { key, witness: &witness };
             values.par_chunks_mut(DEGREE * PART).enumerate().for_each_init(

@@ -254,6 +254,7 @@ dispatch!(convert_g1 = affine::convert_g1, (points: &mut [PointWords<8>], import
 dispatch!(convert_g2 = affine::convert_g2, (points: &mut [PointWords<16>], import: bool) -> ());
 dispatch!(pub(crate) bind = rounds::bind, (values: &[Fr], r: &Fr, out: &mut [Fr]) -> usize);
 dispatch!(pub(crate) split = rounds::split, (values: &[Fr], x: &Fr, out: &mut [Fr]) -> usize);
+dispatch!(pub(crate) add_scaled = rounds::add_scaled, (scale: &Fr, p: &[Fr], sum: &mut [Fr]) -> usize);
 dispatch!(pub(crate) product_message = rounds::product_message, (a: &[Fr], b: &[Fr]) -> ([Fr; 2], usize));
 dispatch!(pub(crate) weighted_sums = rounds::weighted_sums, (weights: &[Fr], a: &[Fr], b: &[Fr]) -> ([Fr; 3], usize));
 dispatch!(pub(crate) combine = rounds::combine, (p: &[Fr], d: &[Fr], out_p: &mut [Fr], out_d: &mut [Fr]) -> usize);

@@ -1,8 +1,8 @@
 //! Programs on several rows at a time: every value that is not a constant has a place in memory, with as many lanes as there are rows.
 
+use super::Isa;
 use super::field::{Packed, ScalarField, Sum, limbs};
 use super::lanes::Lanes;
-use super::Isa;
 use crate::plonk::program::{Instruction, Operand, Program, Work};
 use crate::plonk::quotient::{Column, KEY_COLUMNS, WITNESS_COLUMNS};
 use assay_circuits::Fr;

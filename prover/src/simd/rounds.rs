@@ -83,6 +83,19 @@ pub(super) fn bind<L: Lanes>(values: &[Fr], r: &Fr, out: &mut [Fr]) -> usize {
     steps * 2 * L::COUNT
 }
 
+/// `sum[i] += scale · p[i]`.
+#[inline(always)]
+pub(super) fn add_scaled<L: Lanes>(scale: &Fr, p: &[Fr], sum: &mut [Fr]) -> usize {
+    let steps = p.len().min(sum.len()) / (2 * L::COUNT);
+    let (p, sum, scale) = (words(p), words_mut(sum), broadcast::<L>(scale));
+    for step in 0..steps {
+        let row = L::COUNT * step;
+        let ((first, second), (a, b)) = (load::<L>(sum, row, 1), load::<L>(p, row, 1));
+        store(a.mul(&scale).add(&first), b.mul(&scale).add(&second), sum, row, 1);
+    }
+    steps * 2 * L::COUNT
+}
+
 #[inline(always)]
 fn fold<L: Lanes>((low, high): (Element<L>, Element<L>), r: &Element<L>) -> Element<L> {
     high.sub(&low).mul(r).add(&low)

@@ -44,6 +44,15 @@ impl WrapProvingKey {
         Ok(Self::Groth16(Box::new(Groth16Key::development(shape, srs_id)?)))
     }
 
+    /// The same key, what depends on data computed by another backend.
+    pub fn on(self, backend: &dyn Backend) -> Self {
+        match self {
+            Self::Universal(key) => Self::Universal(Box::new(key.on(backend))),
+            // its points are handed over with each proof
+            Self::Groth16(_) => self,
+        }
+    }
+
     /// Log of the powers of tau that proofs of a shape take with this wrap. Errors: none for a valid shape.
     pub fn srs_log(system: System, shape: &Shape) -> Result<u32, WrapError> {
         let chunk = shape.layout.log_chunk;

@@ -183,7 +183,7 @@ impl World {
             let srs = srs::file::load(&self.file("srs"))?;
             let proving = read_proving_key(&self.file("pk"), &package.model, &srs)?;
             let mut engine = NativeEngine::new();
-            engine.add(Some(model), Seller::new(package, device::on_device(srs))?.with_wrap_key(proving), self.key.clone())?;
+            engine.add(Some(model), Seller::new(package, device::for_serving(srs))?.with_wrap_key(proving), self.key.clone())?;
             Ok::<_, Failure>(Arc::new(engine))
         })?;
         let listed = chain::find_model(&self.rpc, self.at.models, self.key.model.commitment().into(), self.seller.address()).await?;
