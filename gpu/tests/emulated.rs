@@ -70,7 +70,7 @@ fn a_full_device_costs_no_result() {
     conformance::msm(&cuda, &Cpu, 10).unwrap();
 }
 
-/// A device that dies in the middle of a sumcheck or of a sum: the processor goes on from there.
+/// A device that dies in the middle of a sumcheck, of a sum or of a quotient: the processor goes on from there.
 #[test]
 fn a_device_that_fails_costs_no_result() {
     let Some((emulated, _)) = LIBRARY.as_ref() else { return };
@@ -84,10 +84,11 @@ fn a_device_that_fails_costs_no_result() {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let library = Library::load(&path).unwrap();
     type Check = fn(&Cuda) -> Result<(), conformance::Mismatch>;
-    let checks: [Check; 3] = [
+    let checks: [Check; 4] = [
         |cuda| conformance::product(cuda, &Cpu, 9),
         |cuda| conformance::fractions(cuda, &Cpu),
         |cuda| (0..3).try_for_each(|_| conformance::msm_small(cuda, &Cpu, 9)),
+        |cuda| conformance::quotients(cuda, &Cpu, 4),
     ];
     for check in checks {
         let cuda = Cuda::new(&library, 0, Least::EVERYTHING).unwrap();

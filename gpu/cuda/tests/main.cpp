@@ -27,6 +27,7 @@ int main() {
         {"curves", tests::curves},
         {"interface", tests::interface},
         {"transforms", tests::transforms},
+        {"quotients", tests::quotients},
         {"multiplications", tests::multiplications},
         {"cells", tests::cells},
         {"products", tests::products},

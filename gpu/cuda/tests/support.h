@@ -144,6 +144,7 @@ void fields();
 void curves();
 void interface();
 void transforms();
+void quotients();
 void multiplications();
 void cells();
 void products();
