@@ -69,8 +69,7 @@ pub fn exact_square(lowerer: &mut Lowerer, lazy: &Lazy) -> Result<Option<Value>,
     if lazy.affine != Some((1.0, 0.0)) || lowerer.steps.is_some() || !is_difference(base) {
         return Ok(None);
     }
-    let Some(whole) = whole_factor(base) else { return Ok(None) };
-    let expr = base.clone().affine(whole, 0.0);
+    let Some((expr, whole)) = whole_factors(base) else { return Ok(None) };
     let layer = lowerer.layer(&Expr { kind: Kind::Real, ..expr.clone() }, NetRule::Exact)?;
     let column = Expr::column(Source::Pre(layer), expr.axes, Kind::Real);
     let Value::Lazy(square) = super::elementwise::product_of(lowerer, column.clone(), column)? else { return Ok(None) };
@@ -90,8 +89,8 @@ fn is_difference(expr: &Expr) -> bool {
         && expr.terms.iter().filter(|term| selects(&term.left)).count() == 1
 }
 
-/// The least number that makes all factors of an expression whole: 1 if they need few bits anyway.
-fn whole_factor(expr: &Expr) -> Option<f64> {
+/// An expression times the least number that makes all its factors whole, and that number: 1 if they need few bits anyway.
+fn whole_factors(expr: &Expr) -> Option<(Expr, f64)> {
     let factors = |term: &Term| -> Vec<f64> {
         let maps = term.left.runs.iter().map(|run| match &run.index {
             NetIndex::Map { entries, .. } => entries.iter().map(|entry| entry.2.abs()).collect(),
@@ -104,12 +103,32 @@ fn whole_factor(expr: &Expr) -> Option<f64> {
     let all: Vec<f64> = expr.terms.iter().flat_map(factors).collect();
     let least = all.iter().copied().fold(f64::INFINITY, f64::min);
     let whole = least.recip().round().max(1.0);
-    let near = |v: f64| (v - v.round()).abs() < 1e-6 * v.abs();
-    if !all.iter().all(|factor| near(factor * whole)) || all.iter().sum::<f64>() * whole > MAX_EXACT_FACTORS {
+    if !all.iter().all(|factor| nearest_whole(factor * whole).is_some()) || all.iter().sum::<f64>() * whole > MAX_EXACT_FACTORS {
         return None;
     }
     // a power of two is a matter of scales
-    Some(if whole.log2().fract() == 0.0 { 1.0 } else { whole })
+    let whole = if whole.log2().fract() == 0.0 { 1.0 } else { whole };
+    let mut out = expr.clone().affine(whole, 0.0);
+    out.terms.iter_mut().for_each(rounded);
+    Some((out, whole))
+}
+
+/// The integer that a number was meant to be: a factor such as 1/192 was a 32-bit float once.
+fn nearest_whole(v: f64) -> Option<f64> {
+    ((v - v.round()).abs() < 1e-6 * v.abs()).then_some(v.round())
+}
+
+/// Factors that are nearly integers as integers, those of maps as multiples of their least, which the coefficient takes.
+fn rounded(term: &mut Term) {
+    for run in &mut term.left.runs {
+        let NetIndex::Map { entries, .. } = &mut run.index else { continue };
+        let least = entries.iter().map(|entry| entry.2.abs()).fold(f64::INFINITY, f64::min);
+        if least > 0.0 && least.is_finite() && entries.iter().all(|entry| nearest_whole(entry.2 / least).is_some()) {
+            entries.iter_mut().for_each(|entry| entry.2 = (entry.2 / least).round());
+            term.coefficient *= least;
+        }
+    }
+    term.coefficient = nearest_whole(term.coefficient).unwrap_or(term.coefficient);
 }
 
 /// `(x - mean(x)) · factor`, with one factor a row, as `x · factor - mean(x) · factor`: the mean is one number a row, and

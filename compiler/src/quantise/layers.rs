@@ -6,8 +6,13 @@ use super::plan::{Planner, Trouble};
 use crate::net::{Kind, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{BiasBlock, Divisor, Layer, ModelError, Operand, Rule, Run, Source, Term};
 
-/// The largest shift that is planned: the remainder of a larger one takes a second lookup.
+/// The largest shift that is planned for most layers: the remainder of a larger one takes a second lookup.
 const MAX_SHIFT: i32 = 16;
+/// The largest for small sums of columns, such as the means of rows, which would otherwise take bits from these columns: a factor like 1/192 has many bits. What their second lookups
+/// cost is not seen.
+const MAX_SHIFT_OF_SMALL: i32 = 32;
+/// Log of the largest small layer's cells.
+const SMALL: u8 = 12;
 
 impl Planner<'_> {
     pub(super) fn layer(&mut self, index: usize) -> Result<(), Trouble> {
@@ -18,8 +23,14 @@ impl Planner<'_> {
         // factors give way first where a sum would be finer than a layer can shift
         let mut accuracy = factor_accuracy(self.widths.table_bits);
         let mut naturals: Vec<Option<(i32, i32)>> = naturals_at(accuracy);
+        let mut most_shift = MAX_SHIFT;
         if matches!(layer.rule, NetRule::Requantise { .. }) {
-            while accuracy > LEAST_FACTOR_BITS && finest_of(&naturals).is_some_and(|finest| finest > wanted + MAX_SHIFT) {
+            let too_fine = |naturals: &[Option<(i32, i32)>], most: i32| finest_of(naturals).is_some_and(|finest| finest > wanted + most);
+            let linear = layer.terms.iter().all(|term| term.right.is_none());
+            if linear && layer.log_size() <= SMALL && too_fine(&naturals_at(LEAST_FACTOR_BITS), MAX_SHIFT) {
+                most_shift = MAX_SHIFT_OF_SMALL;
+            }
+            while accuracy > LEAST_FACTOR_BITS && too_fine(&naturals, most_shift) {
                 accuracy -= 1;
                 naturals = naturals_at(accuracy);
             }
@@ -58,7 +69,7 @@ impl Planner<'_> {
                     }
                 } else {
                     let sum = finest.max((wanted + shift).min(self.coarsest(layer, &naturals)).max(wanted));
-                    if sum - wanted > MAX_SHIFT {
+                    if sum - wanted > most_shift {
                         return Err(self.too_fine(index));
                     }
                     (sum, self.requantise(sum - wanted))
