@@ -3,7 +3,11 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test build contracts lint clippy bench clean
+.PHONY: demo test build contracts lint clippy bench bench-large clean
+
+# Where `bench-large` makes its networks: 2 GiB of files.
+LARGE ?= target/large
+LARGE_NETWORKS ?= gpt2_16 gpt2_64 bert_64 resnet50 mobilenetv2_224 vit_tiny
 
 demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on chain; then everything that must fail
 	cargo run --release --locked --bin assay -- demo
@@ -28,6 +32,10 @@ contracts: $(TOOLCHAIN) ## compile the contracts and write the committed artifac
 
 bench: ## docs/benchmarks.md, about ten minutes
 	ASSAY_BENCH_WRITE=1 cargo bench --locked -p assay-benches
+
+bench-large: ## GPT-2, BERT, ResNet-50 and others: made with PyTorch (fixtures/requirements.txt), compiled, proven; an hour, most of it compiling
+	python3 fixtures/networks.py $(LARGE) $(LARGE_NETWORKS)
+	ASSAY_BENCH_NETWORKS=$(LARGE) cargo bench --locked -p assay-benches --bench folders -- $(LARGE_NETWORKS)
 
 clean:
 	cargo clean

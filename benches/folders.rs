@@ -25,7 +25,19 @@ use std::time::Instant;
 const MORE: &str = "ASSAY_BENCH_NETWORKS";
 
 /// Seconds of a wrapped proof that two idle cores should not exceed.
-const GOALS: [(&str, f64); 5] = [("gpt4", 0.8), ("digits_vit", 0.4), ("digits_vit_token", 0.4), ("lstm32", 0.4), ("mobilenetv2", 0.6)];
+const GOALS: [(&str, f64); 11] = [
+    ("gpt4", 0.8),
+    ("digits_vit", 0.4),
+    ("digits_vit_token", 0.4),
+    ("lstm32", 0.4),
+    ("mobilenetv2", 0.6),
+    ("gpt2_16", 6.0),
+    ("gpt2_64", 12.0),
+    ("bert_64", 10.0),
+    ("resnet50", 15.0),
+    ("mobilenetv2_224", 8.0),
+    ("vit_tiny", 8.0),
+];
 
 /// What compiling finds, as far as the tables have it.
 #[derive(Serialize, Deserialize)]

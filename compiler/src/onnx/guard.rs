@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use tract_onnx::pb::{self, tensor_proto::DataType};
 use tract_onnx::prelude::Framework;
 
-/// Largest model file, and largest sum of external data, in bytes.
-pub const MAX_FILE_BYTES: u64 = 1 << 29;
+/// Largest model file, and largest sum of external data, in bytes: as much as a protobuf can have.
+pub const MAX_FILE_BYTES: u64 = 1 << 31;
 /// Most elements of one tensor.
 pub const MAX_ELEMENTS: u64 = 1 << 26;
 const MAX_RANK: usize = 8;
