@@ -113,6 +113,10 @@ pub enum CompileError {
     NoWidths(ModelError),
     #[error(transparent)]
     Exec(#[from] ExecError),
+    #[error(
+        "input {input:?}, sample {sample}: {value} is no integer from -32768 to 32767, and those are all that an input of integers may hold: a vocabulary may have 32768 tokens"
+    )]
+    Integer { input: String, sample: usize, value: f32 },
     #[error("the option {option} is {value} and must be in {min}..={max}")]
     Option { option: &'static str, value: f64, min: f64, max: f64 },
     #[error("sample {sample}: the lowered network gives {have} outputs and tract gives {need}: please report this model")]
@@ -140,11 +144,25 @@ pub fn compile(
     let wanted: Vec<Wanted> = net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
     let mut samples = calibration.samples(&wanted)?;
     samples.truncate(options.max_samples);
+    check_integers(&net.inputs, &samples)?;
     progress(Phase::Reference { samples: samples.len() });
     let float = reference.run(&samples)?;
     progress(Phase::Calibrate);
     let ranges = search::calibrate(&net, &samples, &float)?;
     search::search(&net, &ranges, &samples, &float, options, progress)
+}
+
+/// Integers have 16 bits. It would be found later too, but after all that takes long.
+fn check_integers(inputs: &[net::NetInput], samples: &[Sample]) -> Result<(), CompileError> {
+    let (least, most) = (f32::from(i16::MIN), f32::from(i16::MAX));
+    for (sample, values) in samples.iter().enumerate() {
+        for (input, values) in inputs.iter().zip(values).filter(|(input, _)| input.kind == net::Kind::Integer) {
+            if let Some(value) = values.iter().find(|value| !(least..=most).contains(*value)) {
+                return Err(CompileError::Integer { input: input.name.clone(), sample, value: *value });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A model lowered and run in real numbers: what [`lowering`] finds.

@@ -333,3 +333,13 @@ fn wrong_calibration_for_the_model() {
     let refused = compile(&fixture("digits_mlp.onnx"), &calibration, &options, &mut |_| ()).expect_err("20 bits");
     assert!(matches!(refused, CompileError::Option { option: "table_bits", .. }));
 }
+
+/// A token number beyond 16 bits is named before anything takes long.
+#[test]
+fn integers_of_an_input_that_are_too_large() {
+    let mut g = Graph::of(DataType::Int64, &[1, 4]);
+    g.below = 1 << 20;
+    g.weight("table", &[1 << 20, 1], Rng(1).vector(1 << 20, 1.0)).node("Gather", &["table", "x"], "y", vec![]).output("y");
+    let error = error(&g);
+    assert!(matches!(error, CompileError::Integer { ref input, value, .. } if input == "x" && value > 32767.0), "{error}");
+}
