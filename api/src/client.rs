@@ -127,7 +127,12 @@ impl Client {
 
     /// A signed quote with the order that accepts it. Check it before you fund it.
     pub async fn quote(&self, model: B256, buyer: Option<Address>, input_commitment: Option<B256>) -> Result<Escrow, ClientError> {
-        self.post("/v1/quotes", &QuoteRequest { model, buyer, input_commitment }).await
+        self.quote_for(&QuoteRequest { model, buyer, input_commitment, batch: None }).await
+    }
+
+    /// The same for a request that says more.
+    pub async fn quote_for(&self, request: &QuoteRequest) -> Result<Escrow, ClientError> {
+        self.post("/v1/quotes", request).await
     }
 
     /// Asks for a prediction. With a key, sending it again is harmless. `wait_secs`: how long the server may hold the request until it is over.

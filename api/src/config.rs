@@ -39,6 +39,10 @@ pub struct ServeConfig {
     /// How many jobs are driven at a time, at least 1. While one waits for the chain or is wrapped, the next is locked and its inner proof
     /// made. Memory for proofs does not grow with it: never more than one inner proof and one wrap are made at once.
     pub jobs_max: u32,
+    /// Most inferences of several buyers in one proof; 1: each is proven alone.
+    pub batch_max: u32,
+    /// How long a job whose order allows company waits for it in the queue.
+    pub batch_wait: Duration,
     /// Most seconds that `Prefer: wait` holds a request.
     pub wait_secs_max: u64,
     /// Attempts at a job before it fails.
@@ -178,6 +182,8 @@ impl ServeConfig {
             watch_age_max: Duration::from_secs(60),
             block_age_max: None,
             jobs_max: 2,
+            batch_max: 64,
+            batch_wait: Duration::from_millis(250),
             wait_secs_max: 60,
             attempts_max: 3,
             lease: Duration::from_secs(30),

@@ -235,7 +235,9 @@ fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) 
         EngineError::BlindingLength { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-length", None),
         EngineError::BlindingNotCanonical { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-not-canonical", None),
         EngineError::Rejected(_) => (StatusCode::UNPROCESSABLE_ENTITY, "proof-rejected", None),
-        EngineError::Cancelled | EngineError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "prover-failed", None),
+        EngineError::Cancelled | EngineError::NoBatchKey { .. } | EngineError::Internal(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "prover-failed", None)
+        }
     }
 }
 

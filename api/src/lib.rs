@@ -9,6 +9,7 @@ pub mod chain;
 pub mod client;
 pub mod config;
 mod connections;
+mod demand;
 mod disk;
 pub mod engine;
 mod error;
@@ -28,8 +29,8 @@ pub use error::{ApiError, Problem};
 pub use metrics::Metrics;
 pub use outage::Outages;
 pub use routes::{
-    Commitment, CommitmentRequest, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest, QuoteRequest, Ready,
-    TransactionRef, VerifyRequest, VerifyResponse, app, description,
+    BatchReceipt, Commitment, CommitmentRequest, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest, QuoteRequest,
+    Ready, TransactionRef, VerifyRequest, VerifyResponse, app, description,
 };
 pub use service::{serve, signalled};
 pub use state::{AppState, ServeError};

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::blobs::{BlobError, Blobs};
 use crate::chain::{ChainError, Market};
 use crate::config::{ChainConfig, ServeConfig};
+use crate::demand::Demand;
 use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Outages;
@@ -66,6 +67,8 @@ pub struct AppState {
     pub models: Arc<Vec<ModelInfo>>,
     /// The market, if predictions are paid.
     pub market: Option<Arc<Market>>,
+    /// Quotes of the last moment.
+    pub demand: Arc<Demand>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Turns true when the server should end.
@@ -115,6 +118,7 @@ impl AppState {
             blobs,
             engine,
             market,
+            demand: Arc::default(),
             metrics: Arc::default(),
             stopping: watch::Sender::new(false),
             light_work: Arc::new(Semaphore::new(2)),

@@ -277,8 +277,8 @@ impl Escrow {
         field("quote.model_id", q.model_id, m.id, q.model_id == m.id)?;
         field("model_commitment", o.model_commitment, m.model_commitment, o.model_commitment == m.model_commitment)?;
         field("input_commitment", o.input_commitment, expected.input, o.input_commitment == expected.input)?;
-        field("key_hash", o.key_hash, m.key_hash, o.key_hash == m.key_hash)?;
-        field("quote.key_hash", q.key_hash, m.key_hash, q.key_hash == m.key_hash)?;
+        field("key_hash", o.key_hash, m.key_hash, m.inferences_of(o.key_hash).is_some())?;
+        field("quote.key_hash", q.key_hash, o.key_hash, q.key_hash == o.key_hash)?;
         field("quote.inferences", q.inferences, 1, q.inferences == 1)?;
         field("token", o.token, q.token, o.token == q.token)?;
         field("max_price", o.max_price, format!("at least {}", q.price), o.max_price >= q.price)?;

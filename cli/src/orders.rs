@@ -44,8 +44,16 @@ pub struct Saved {
     pub commitments: Vec<Bytes>,
     /// The buyer's key of the model.
     pub key: PathBuf,
+    /// How many inferences the proof has, those of other buyers included.
+    #[serde(default = "one")]
+    pub inferences: u32,
     /// Where the proof file goes.
     pub output: Option<PathBuf>,
+}
+
+/// What orders of older versions bought.
+fn one() -> u32 {
+    1
 }
 
 /// Where orders are: `$ASSAY_HOME/orders`, else the user's data folder. It is no cache: what is lost there is

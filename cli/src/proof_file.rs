@@ -5,12 +5,13 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
 use alloy::primitives::{B256, Bytes, keccak256};
+use assay_api::Prediction;
 use assay_api::engine::Outputs;
 use assay_api::engine::native::context_scalar;
 use assay_prover::key::PublicModel;
 use assay_prover::native::{self, Claim, NativeProof};
 use assay_prover::output::Readers;
-use assay_prover::package::points_from_bytes;
+use assay_prover::package::{BuyerKey, points_from_bytes};
 use assay_prover::pcs::encode;
 use assay_prover::wrap::{self, WrapVerifyingKey, WrappedProof};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,9 @@ pub struct ProofFile {
     pub clamps: u32,
     /// The outputs in real units, for each inference a list, or one for each output where the model has several.
     pub output_data: Vec<Outputs>,
+    /// Of a proof that was bought together with others': which inference is the buyer's, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
     /// The proof.
     pub proof: Bytes,
 }
@@ -104,8 +108,43 @@ impl ProofFile {
             output_data: batch::outputs(&model.shape, &output),
             output,
             clamps,
+            index: None,
             proof: proof.into(),
         }
+    }
+
+    /// The file of a prediction, as its service answers it. `key` is for as many inferences as the proof has.
+    pub fn of_prediction(key: &BuyerKey, prediction: &Prediction, context: B256, proof: Vec<u8>) -> Outcome<Self> {
+        let failed = |text: &str| Failure::message(Exit::Failed, format!("the service's proof does not hold: {text}"));
+        let own = prediction.output_cells.clone().ok_or_else(|| failed("it gives no output"))?;
+        let Some(batch) = &prediction.batch else {
+            let commitments = prediction.input_commitments.clone();
+            return Ok(Self::of_bytes(&key.model, Some(&key.wrap), context, commitments, (own, prediction.clamps), proof));
+        };
+        let (index, all) = (batch.index as usize, &batch.statement);
+        let part = |len: usize| index.saturating_mul(len)..index.saturating_add(1).saturating_mul(len);
+        if all.output_cells.get(part(own.len())) != Some(&own) {
+            return Err(failed("the output is another inference's"));
+        }
+        if all.input_commitments.get(part(prediction.input_commitments.len())) != Some(&prediction.input_commitments) {
+            return Err(failed("the input is another inference's"));
+        }
+        let output = (all.output_cells.clone(), all.clamps);
+        let file = Self::of_bytes(&key.model, Some(&key.wrap), context, all.input_commitments.clone(), output, proof);
+        Ok(Self { index: Some(index), ..file })
+    }
+
+    /// The buyer's output cells, where the proof is one that was bought.
+    pub fn own_output(&self) -> &[i16] {
+        let Some(index) = self.index else { return &self.output };
+        let len = self.output.len() / self.inferences.max(1);
+        self.output.get(index * len..(index + 1) * len).unwrap_or_default()
+    }
+
+    /// The same in real units.
+    pub fn own_output_data(&self) -> &[Outputs] {
+        let Some(index) = self.index else { return &self.output_data };
+        self.output_data.get(index..index + 1).unwrap_or_default()
     }
 
     /// Writes the file; `-` is stdout. Returns its size.

@@ -1,14 +1,14 @@
 //! Whose word a key is. Nothing of a key file is believed that the model's description and the SRS give; and which SRS
 //! that is, is the user's choice and not the file's.
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
 use crate::kept::Folder;
 use crate::ui::Ui;
 use assay_circuits::batch::Batch;
 use assay_prover::derived::{Derived, Recomputed};
 use assay_prover::key::{KeyError, PublicModel};
-use assay_prover::package::{BuyerKey, Package, hex};
+use assay_prover::package::{BuyerKey, Metadata, Package, hex};
 use assay_prover::wrap::{System, WrapVerifyingKey};
 use std::path::Path;
 
@@ -31,10 +31,23 @@ impl Checked {
 
     /// The key of a package with the universal wrap: it needs no file.
     pub fn derive(ui: &Ui, package: &Package, batch: Batch, srs: Option<&Path>) -> Outcome<Self> {
-        let model = package.model.batched(batch)?;
+        Self::derived(ui, package.metadata.clone(), &package.model, batch, srs)
+    }
+
+    /// The universal key of a model for proofs of `batch`, where its key for another number of inferences is known.
+    pub fn batched(ui: &Ui, key: &BuyerKey, batch: Batch, srs: Option<&Path>) -> Outcome<Self> {
+        if key.wrap.system() != System::Universal {
+            let text = "the key of a batch can be derived from a universal key only: with Groth16, order with --batch-max 1";
+            return Err(Failure::message(Exit::Input, text));
+        }
+        Self::derived(ui, key.metadata.clone(), &key.model, batch, srs)
+    }
+
+    fn derived(ui: &Ui, metadata: Metadata, model: &PublicModel, batch: Batch, srs: Option<&Path>) -> Outcome<Self> {
+        let model = model.batched(batch)?;
         let derived = derive(ui, &model, Some(System::Universal), srs)?;
         let wrap = derived.universal.map(WrapVerifyingKey::Universal).ok_or(KeyError::Mismatch("the wrap's key"))?;
-        let key = BuyerKey { metadata: package.metadata.clone(), model, wrap, wrap_development: false };
+        let key = BuyerKey { metadata, model, wrap, wrap_development: false };
         Ok(Self { key, recomputed: Recomputed { wrap: true } })
     }
 

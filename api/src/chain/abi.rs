@@ -197,6 +197,13 @@ sol! {
         function revoke(Order calldata order) external returns (bytes32 jobId);
         function cancel(Order calldata order, Snapshot calldata snapshot) external;
         function lock(Order calldata order, Snapshot calldata snapshot, address[] calldata provers) external;
+        function lockBatch(
+            Order calldata template,
+            Snapshot calldata snapshot,
+            BatchJob[] calldata jobs,
+            bytes32[] calldata inputCommitments,
+            address[] calldata provers
+        ) external;
         function settle(Order calldata order, Snapshot calldata snapshot, Payee[] calldata split, Inference calldata inference, address prover)
             external;
         function settleBatch(

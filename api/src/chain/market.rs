@@ -1,6 +1,6 @@
 //! The market as the service sees it: facts that never change, a job's record, and the calldata of its steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +11,7 @@ use alloy::signers::SignerSync;
 use alloy::sol_types::{Eip712Domain, SolCall, SolEvent, SolValue};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use super::abi::{self, Funding, InferenceMarket, ModelRegistry, Payee};
+use super::abi::{self, Funding, InferenceMarket, KeyRegistry, ModelRegistry, Payee};
 use super::jobs::{self, Blocks};
 use super::{ChainError, Rpc};
 use crate::config::{ChainConfig, Terms};
@@ -27,6 +27,8 @@ pub struct Facts {
     pub domain: Eip712Domain,
     /// The verifier contract that the market calls.
     pub verifier: Address,
+    /// The registry of keys.
+    pub keys: Address,
     /// Who gets slashed collateral, and can neither sell nor prove.
     pub treasury: Address,
     /// The least collateral that the market takes, in basis points of the price.
@@ -53,6 +55,8 @@ pub struct Market {
     /// The chain.
     pub rpc: Rpc,
     facts: OnceCell<Facts>,
+    /// Keys that the registry has admitted.
+    admitted: Mutex<HashSet<B256>>,
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
     sending: Mutex<()>,
     locking: Mutex<()>,
@@ -68,6 +72,7 @@ impl Market {
             config,
             rpc,
             facts: OnceCell::new(),
+            admitted: Mutex::default(),
             splits: Mutex::default(),
             sending: Mutex::default(),
             locking: Mutex::default(),
@@ -83,9 +88,10 @@ impl Market {
                 let chain_id = self.rpc.chain_id().await?;
                 let domain = super::account::domain(&self.rpc, address).await?;
                 let verifier = self.rpc.call(address, &InferenceMarket::verifierCall {}).await?;
+                let keys = self.rpc.call(address, &InferenceMarket::keysCall {}).await?;
                 let treasury = self.rpc.call(address, &InferenceMarket::treasuryCall {}).await?;
                 let collateral_bps = self.rpc.call(address, &InferenceMarket::MIN_COLLATERAL_BPSCall {}).await?;
-                Ok(Facts { chain_id, domain, verifier, treasury, collateral_bps })
+                Ok(Facts { chain_id, domain, verifier, keys, treasury, collateral_bps })
             })
             .await
     }
@@ -169,9 +175,15 @@ impl Market {
         Ok(credit.saturating_add(own) >= U256::from(terms.collateral))
     }
 
-    /// A quote for a model on this server's terms, signed, with the order that accepts it. Where `buyer` or `input` is not known, the
-    /// order holds zeros for the buyer to fill in.
-    pub async fn quote(&self, model: &ModelInfo, buyer: Option<Address>, input: Option<B256>) -> Result<Escrow, ChainError> {
+    /// A quote for an inference under one of the model's keys on this server's terms, signed, with the order that accepts it. Where `buyer`
+    /// or `input` is not known, the order holds zeros for the buyer to fill in.
+    pub async fn quote(
+        &self,
+        model: &ModelInfo,
+        key_hash: B256,
+        buyer: Option<Address>,
+        input: Option<B256>,
+    ) -> Result<Escrow, ChainError> {
         let (terms, facts) = (self.config.terms_of(model.id), self.facts().await?);
         // a quote for a model that cannot be funded, or not be proven, helps nobody
         let not_listed = || ChainError::NotListed { model: model.id };
@@ -186,7 +198,7 @@ impl Market {
         let now = self.rpc.now().await?;
         let quote = Quote {
             model_id: model.id,
-            key_hash: model.key_hash,
+            key_hash,
             token: terms.token,
             price: terms.price,
             collateral: terms.collateral,
@@ -207,7 +219,7 @@ impl Market {
             model_id: model.id,
             model_commitment: listed.modelCommitment,
             input_commitment: input.unwrap_or_default(),
-            key_hash: model.key_hash,
+            key_hash,
             verifier: facts.verifier,
             token: terms.token,
             max_price: terms.price,
@@ -220,6 +232,20 @@ impl Market {
             unclamped: false,
         };
         Ok(Escrow { order, quote, signature: signature.as_bytes().into() })
+    }
+
+    /// Whether the market's registry admits a key. What it admits it may freeze later; then funding fails.
+    pub async fn is_admitted(&self, key_hash: B256) -> Result<bool, ChainError> {
+        let mut admitted = self.admitted.lock().await;
+        if admitted.contains(&key_hash) {
+            return Ok(true);
+        }
+        let key = self.rpc.call(self.facts().await?.keys, &KeyRegistry::keyCall { keyHash: key_hash }).await?;
+        let is = key.status == KeyRegistry::Status::Admitted;
+        if is {
+            admitted.insert(key_hash);
+        }
+        Ok(is)
     }
 
     /// Whether the market would fund a quote on these terms.
@@ -247,6 +273,20 @@ impl Market {
     pub fn lock_call(&self, funding: &Funding) -> Bytes {
         let Funding { order, snapshot, provers } = funding.clone();
         InferenceMarket::lockCall { order, snapshot, provers }.abi_encode().into()
+    }
+
+    /// Calldata of `lockBatch`. `of`: what the orders share; `inputs`: the input commitment of each.
+    pub fn lock_batch_call(&self, of: &Funding, jobs: Vec<abi::BatchJob>, inputs: Vec<B256>) -> Bytes {
+        let Funding { order: template, snapshot, provers } = of.clone();
+        InferenceMarket::lockBatchCall { template, snapshot, jobs, inputCommitments: inputs, provers }.abi_encode().into()
+    }
+
+    /// Calldata of `settleBatch`. `of`: what the orders share.
+    pub async fn settle_batch_call(&self, of: &Funding, jobs: Vec<abi::BatchJob>, inference: abi::Inference) -> Result<Bytes, ChainError> {
+        let split = self.split(B256::from(of.order.modelId)).await?.as_ref().clone();
+        let Funding { order: template, snapshot, provers } = of.clone();
+        let prover = self.config.prover.address();
+        Ok(InferenceMarket::settleBatchCall { template, snapshot, jobs, split, inference, prover, provers }.abi_encode().into())
     }
 
     /// Calldata of `settle`, or of `settleOpen`.

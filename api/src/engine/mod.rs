@@ -35,6 +35,9 @@ pub struct ModelInfo {
     /// Hash of the verifying key.
     #[schema(value_type = Hash)]
     pub key_hash: B256,
+    /// Keys under which inferences of several buyers are proven together, the smallest first.
+    #[serde(default)]
+    pub batches: Vec<BatchKey>,
     /// The proof system of that key: `universal`, whose keys anybody derives, or `groth16`.
     pub wrap: String,
     /// The input tensors, with the ranges that the model is made for.
@@ -49,7 +52,23 @@ pub struct ModelInfo {
     pub development: bool,
 }
 
+/// A key of a model for several inferences in one proof, each with input commitments of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BatchKey {
+    /// How many inferences a proof has.
+    pub inferences: u32,
+    /// Hash of the verifying key.
+    #[schema(value_type = Hash)]
+    pub key_hash: B256,
+}
+
 impl ModelInfo {
+    /// How many inferences the proofs under a key have; `None` if the key is none of the model's.
+    pub fn inferences_of(&self, key_hash: B256) -> Option<u32> {
+        let batch = || self.batches.iter().find(|batch| batch.key_hash == key_hash).map(|batch| batch.inferences);
+        if key_hash == self.key_hash { Some(1) } else { batch() }
+    }
+
     /// Number of elements of all inputs. `None` if a shape overflows.
     pub fn input_len(&self) -> Option<usize> {
         self.inputs.iter().try_fold(0usize, |n, input| n.checked_add(input.len()?))
@@ -201,6 +220,12 @@ pub enum EngineError {
         /// The id that was asked for.
         id: B256,
     },
+    /// There is no key for so many inferences in a proof.
+    #[error("the model has no key here for {inferences} inferences in a proof")]
+    NoBatchKey {
+        /// How many.
+        inferences: usize,
+    },
     /// The input has another number of elements than the model's.
     #[error("the input has {have} values and the model takes {need}")]
     InputLength {
@@ -292,19 +317,19 @@ pub trait Engine: Send + Sync + 'static {
         Ok(self.execute(model, input)?.input_commitments)
     }
 
-    /// The first half of a proof of one inference, bound to `context`: everything up to the inner proof. Checks `cancel` now and then.
-    /// What it returns makes the rest, and holds little memory until then. The service makes one first half and one second half at a
+    /// The first half of a proof of one inference, or of as many as one of the model's [`BatchKey`]s has, bound to `context`: everything up
+    /// to the inner proof. The bundle is of all of them, one after the other. Checks `cancel` now and then. What it returns makes the rest, and holds little memory until then. The service makes one first half and one second half at a
     /// time, so an engine needs memory for one of each.
     fn prove_inner(
         &self,
         model: B256,
-        input: &InputOpening,
+        inputs: &[InputOpening],
         context: B256,
         cancel: &Cancel,
         progress: Report<'_>,
     ) -> Result<Wrap, EngineError>;
 
-    /// Both halves, one after the other.
+    /// Both halves of a proof of one inference, one after the other.
     fn prove(
         &self,
         model: B256,
@@ -313,9 +338,9 @@ pub trait Engine: Send + Sync + 'static {
         cancel: &Cancel,
         progress: Report<'_>,
     ) -> Result<ProofBundle, EngineError> {
-        self.prove_inner(model, input, context, cancel, progress)?(cancel, progress)
+        self.prove_inner(model, std::slice::from_ref(input), context, cancel, progress)?(cancel, progress)
     }
 
-    /// Verifies a claim natively. [`EngineError::Rejected`] if it is false or malformed.
+    /// Verifies a claim natively, under the key for as many inferences as it has input commitments. [`EngineError::Rejected`] if it is false or malformed.
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError>;
 }

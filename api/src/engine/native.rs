@@ -17,20 +17,44 @@ use assay_prover::seller::{self, ProveError, Seller};
 use assay_prover::wrap::{self, WrappedProof};
 
 use super::{
-    Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, TensorInfo, Wrap,
+    BatchKey, Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, TensorInfo,
+    Wrap,
 };
+
+/// The prover and the key of one size of proof.
+struct Keyed {
+    seller: Seller,
+    key: BuyerKey,
+}
 
 /// One model with everything that proving and verifying it takes.
 struct Served {
     info: ModelInfo,
-    seller: Seller,
-    key: BuyerKey,
+    single: Keyed,
+    /// Of several inferences in a proof.
+    batches: Vec<Keyed>,
+}
+
+impl Served {
+    /// What proves and verifies so many inferences at once.
+    fn keyed(&self, inferences: usize) -> Result<&Keyed, EngineError> {
+        let all = std::iter::once(&self.single).chain(&self.batches);
+        let found = all.into_iter().find(|keyed| keyed.seller.shape().batch.inferences() == inferences);
+        found.ok_or(EngineError::NoBatchKey { inferences })
+    }
 }
 
 /// An [`Engine`] of sellers.
 #[derive(Default)]
 pub struct NativeEngine {
     models: Vec<Arc<Served>>,
+}
+
+/// Whether the key that proofs are verified with is the prover's, and not just one that somebody says is the model's.
+fn belong_together(seller: &Seller, key: &BuyerKey) -> bool {
+    let model = &seller.package.model;
+    let same = key.model.shape.digest == model.shape.digest && key.model.weights == model.weights && key.model.srs == model.srs;
+    same && key.model.tables == model.tables && seller.verifying_key() == Some(&key.wrap)
 }
 
 /// Why a model cannot be served.
@@ -46,6 +70,9 @@ pub enum AddModelError {
         /// The id.
         id: B256,
     },
+    /// A batch's key that is no use for several buyers, or a size that is there already.
+    #[error("a batch needs a key of its own for several inferences with separate inputs: `assay setup --batch N --separate`")]
+    WrongBatch,
 }
 
 /// Weights and biases of a network, as they are laid out.
@@ -100,12 +127,10 @@ impl NativeEngine {
 
     /// Adds a model. `id`: its id on chain; its model commitment where it is not listed. `seller` has its proving key.
     pub fn add(&mut self, id: Option<B256>, seller: Seller, key: BuyerKey) -> Result<&ModelInfo, AddModelError> {
-        let model = &seller.package.model;
-        let same = key.model.shape.digest == model.shape.digest && key.model.weights == model.weights && key.model.srs == model.srs;
-        // the key that proofs are verified with is the prover's, and not just one that somebody says is the model's
-        if !same || key.model.tables != model.tables || seller.verifying_key() != Some(&key.wrap) {
+        if !belong_together(&seller, &key) {
             return Err(AddModelError::WrongKey);
         }
+        let model = &seller.package.model;
         let id = id.unwrap_or_else(|| model.commitment().into());
         if self.models.iter().any(|m| m.info.id == id) {
             return Err(AddModelError::Duplicate { id });
@@ -117,6 +142,7 @@ impl NativeEngine {
             shape_digest: model.shape.model_digest.into(),
             model_commitment: model.commitment().into(),
             key_hash: key.wrap.hash(&key.model).into(),
+            batches: Vec::new(),
             wrap: key.wrap.system().name().to_owned(),
             inputs: inputs(architecture),
             outputs: outputs(architecture),
@@ -125,8 +151,28 @@ impl NativeEngine {
             development: key.is_development(),
         };
         let at = self.models.len();
-        self.models.push(Arc::new(Served { info, seller, key }));
+        self.models.push(Arc::new(Served { info, single: Keyed { seller, key }, batches: Vec::new() }));
         self.models.get(at).map(|m| &m.info).ok_or(AddModelError::Duplicate { id })
+    }
+
+    /// Adds a key for several inferences with separate inputs to a model that is there. `seller` has its proving key.
+    pub fn add_batch(&mut self, id: B256, seller: Seller, key: BuyerKey) -> Result<BatchKey, AddModelError> {
+        let served = self.models.iter_mut().find(|m| m.info.id == id).and_then(Arc::get_mut).ok_or(AddModelError::WrongKey)?;
+        let commitment = B256::from(seller.package.model.commitment());
+        if !belong_together(&seller, &key) || commitment != served.info.model_commitment {
+            return Err(AddModelError::WrongKey);
+        }
+        let batch = key.model.shape.batch;
+        let there = served.info.batches.iter().any(|have| have.inferences as usize == batch.inferences());
+        if !batch.is_separate() || there {
+            return Err(AddModelError::WrongBatch);
+        }
+        let inferences = u32::try_from(batch.inferences()).map_err(|_| AddModelError::WrongBatch)?;
+        let added = BatchKey { inferences, key_hash: key.wrap.hash(&key.model).into() };
+        served.info.batches.push(added);
+        served.info.batches.sort_by_key(|batch| batch.inferences);
+        served.batches.push(Keyed { seller, key });
+        Ok(added)
     }
 
     fn served(&self, id: B256) -> Result<&Arc<Served>, EngineError> {
@@ -178,6 +224,17 @@ fn open(seller: &Seller, input: &InputOpening) -> Result<seller::InputOpening, E
     Ok(seller::InputOpening { cells: cells.into(), blinding: blinding.into() })
 }
 
+/// The inputs of all inferences of a proof, one after the other. `seller` proves one at a time.
+fn open_all(seller: &Seller, inputs: &[InputOpening]) -> Result<seller::InputOpening, EngineError> {
+    let (mut cells, mut blinding) = (Vec::new(), Vec::new());
+    for input in inputs {
+        let one = open(seller, input)?;
+        cells.extend_from_slice(&one.cells);
+        blinding.extend_from_slice(&one.blinding);
+    }
+    Ok(seller::InputOpening { cells: cells.into(), blinding: blinding.into() })
+}
+
 fn points(points: &[G1Affine]) -> Vec<Bytes> {
     points.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect()
 }
@@ -213,7 +270,7 @@ impl Engine for NativeEngine {
     }
 
     fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError> {
-        let Served { seller, .. } = self.served(model)?.as_ref();
+        let seller = &self.served(model)?.single.seller;
         let opening = open(seller, input)?;
         let Shape { architecture, system, .. } = seller.shape();
         let trace = seller.execute(&opening).map_err(from_prove)?;
@@ -227,27 +284,27 @@ impl Engine for NativeEngine {
     }
 
     fn commit(&self, model: B256, input: &InputOpening) -> Result<Vec<Bytes>, EngineError> {
-        let Served { seller, .. } = self.served(model)?.as_ref();
+        let seller = &self.served(model)?.single.seller;
         Ok(points(&seller.commit_input(&open(seller, input)?).map_err(from_prove)?))
     }
 
     fn prove_inner(
         &self,
         model: B256,
-        input: &InputOpening,
+        inputs: &[InputOpening],
         context: B256,
         cancel: &Cancel,
         progress: Report<'_>,
     ) -> Result<Wrap, EngineError> {
-        let served = self.served(model)?.clone();
-        let opening = open(&served.seller, input)?;
+        let (served, inferences) = (self.served(model)?.clone(), inputs.len());
+        let opening = open_all(&served.single.seller, inputs)?;
         let report = |p: Phase| progress(phase(p));
         let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
-        let first = served.seller.prove_unwrapped(&opening, context_scalar(context), &control).map_err(from_prove)?;
+        let first = served.keyed(inferences)?.seller.prove_unwrapped(&opening, context_scalar(context), &control).map_err(from_prove)?;
         Ok(Box::new(move |cancel, progress| {
             let report = |p: Phase| progress(phase(p));
             let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
-            let (claim, proof) = served.seller.wrap(first, &control).map_err(from_prove)?;
+            let (claim, proof) = served.keyed(inferences)?.seller.wrap(first, &control).map_err(from_prove)?;
             Ok(ProofBundle {
                 proof: proof.to_bytes(),
                 output_cells: claim.output,
@@ -258,7 +315,9 @@ impl Engine for NativeEngine {
     }
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
-        let Served { key, .. } = self.served(model)?.as_ref();
+        let served = self.served(model)?;
+        let inferences = claim.input_commitments.len() / served.info.input_chunks.max(1) as usize;
+        let key = &served.keyed(inferences).map_err(|e| EngineError::Rejected(Box::new(e)))?.key;
         let proof = WrappedProof::from_bytes(&key.model.shape, key.wrap.system(), &claim.proof).map_err(rejected)?;
         let mut input = Vec::new();
         for bytes in &claim.input_commitments {

@@ -18,7 +18,7 @@ pub use health::Ready;
 pub use models::{Model, ModelPage, ModelTerms};
 pub use openapi::description;
 pub(crate) use predictions::withdraw;
-pub use predictions::{Prediction, PredictionPage, PredictionRequest, TransactionRef};
+pub use predictions::{BatchReceipt, Prediction, PredictionPage, PredictionRequest, TransactionRef};
 pub use quotes::QuoteRequest;
 pub use verify::{VerifyRequest, VerifyResponse};
 

@@ -18,7 +18,7 @@ use crate::chain::abi::InferenceMarket::State as ChainState;
 use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
 use crate::routes::schemas::{Hash, Point};
-use crate::store::{Job, NewJob, Patch, State as JobState, StoreError, Unfunded, now_ms};
+use crate::store::{Job, NewJob, Patch, State as JobState, Statement, StoreError, Unfunded, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
 
 /// A request for a proven inference. Debug output shows neither input nor blinding.
@@ -67,6 +67,16 @@ pub struct TransactionRef {
     pub state: String,
 }
 
+/// What the proof of a batch states, and which of its inferences is the prediction's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BatchReceipt {
+    /// The place of the prediction's inference in the proof, from 0.
+    pub index: u32,
+    /// All of it.
+    #[serde(flatten)]
+    pub statement: Statement,
+}
+
 /// A prediction. What is paid for is shown once it is paid: output and proof are null before `settled` or `proven`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Prediction {
@@ -95,6 +105,9 @@ pub struct Prediction {
     pub clamped: Vec<Clamped>,
     /// The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there is a proof.
     pub clamps: u32,
+    /// Of a proof of several buyers' inferences: all that it states. Shown with the output.
+    #[serde(default)]
+    pub batch: Option<BatchReceipt>,
     /// What the proof is bound to.
     #[schema(value_type = Option<Hash>)]
     pub context: Option<B256>,
@@ -121,6 +134,7 @@ impl Prediction {
     async fn load(state: &AppState, job: Job) -> Result<Self, StoreError> {
         let transactions = if job.chain_job.is_some() { state.store.transactions(&job.id).await? } else { Vec::new() };
         let done = matches!(job.state, JobState::Settled | JobState::Proven);
+        let batch = if done { receipt(state, &job).await? } else { None };
         let (error_code, error_detail) = job.error.unzip();
         Ok(Self {
             proof_url: job.proof_hash.filter(|_| done).map(|_| format!("/v1/predictions/{}/proof", job.id)),
@@ -136,6 +150,7 @@ impl Prediction {
             clamped: job.clamped,
             clamps: job.clamps,
             output_cells: done.then_some(job.output_cells),
+            batch,
             context: job.context,
             proof_hash: job.proof_hash.filter(|_| done),
             transactions: transactions.into_iter().map(|(purpose, hash, state)| TransactionRef { purpose, hash, state }).collect(),
@@ -146,6 +161,13 @@ impl Prediction {
             updated_ms: job.updated_ms,
         })
     }
+}
+
+/// What the proof of the job's batch states, if this server made one.
+async fn receipt(state: &AppState, job: &Job) -> Result<Option<BatchReceipt>, StoreError> {
+    let (Some(batch), Some(slot), Some(_)) = (&job.batch, job.slot, job.proof_hash) else { return Ok(None) };
+    let index = u32::try_from(slot).map_err(|_| StoreError::Corrupt { column: "slot" })?;
+    Ok(state.store.statement(batch).await?.map(|statement| BatchReceipt { index, statement }))
 }
 
 /// A page of predictions, newest first.
@@ -319,7 +341,7 @@ pub async fn create(
     })
     .await?;
     let executed = executed?;
-    let mut unfunded = None;
+    let (mut unfunded, mut inferences) = (None, 1);
     let escrow = match &request.escrow {
         None => None,
         Some(escrow) => {
@@ -332,6 +354,7 @@ pub async fn create(
             } else {
                 unfunded = Some(Unfunded { client, until: escrow.quote.valid_until, budget: state.budget() });
             }
+            inferences = model.inferences_of(escrow.order.key_hash).unwrap_or(1);
             Some((serde_json::to_string(escrow).map_err(|_| ApiError::Internal)?, job))
         }
     };
@@ -345,6 +368,7 @@ pub async fn create(
         outside: outside.elements,
         clamped: executed.clamped,
         clamps: executed.clamps,
+        inferences,
         context: if escrow.is_some() { None } else { request.context },
         escrow,
         unfunded,

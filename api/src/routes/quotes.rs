@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::AppState;
+use crate::chain::Market;
+use crate::demand::suits;
+use crate::engine::ModelInfo;
 use crate::error::{ApiError, Body, Problem};
 use crate::routes::schemas::{Account, Hash};
 use crate::terms::Escrow;
@@ -25,6 +28,27 @@ pub struct QuoteRequest {
     /// Keccak-256 of the input commitments, where they are known already.
     #[schema(value_type = Option<Hash>)]
     pub input_commitment: Option<B256>,
+    /// The most inferences, those of other buyers included, that the proof may have; 1 if left out. The quote is for one of the model's
+    /// keys with at most as many: the larger, the more ask at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+}
+
+/// The key under which an inference is best ordered now.
+async fn key(state: &AppState, market: &Market, model: &ModelInfo, batch: Option<u32>) -> Result<B256, ApiError> {
+    let asked = state.demand.asked(model.id);
+    let most = batch.unwrap_or(1).min(state.config.batch_max);
+    if most < 2 || model.batches.is_empty() {
+        return Ok(model.key_hash);
+    }
+    let waiting = u32::try_from(state.store.waiting(model.id).await?).unwrap_or(u32::MAX);
+    let mut admitted = Vec::with_capacity(model.batches.len());
+    for batch in &model.batches {
+        if market.is_admitted(batch.key_hash).await? {
+            admitted.push(*batch);
+        }
+    }
+    Ok(suits(&admitted, most, asked.max(waiting.saturating_add(1))).map_or(model.key_hash, |batch| batch.key_hash))
 }
 
 /// A signed quote and the order that accepts it. Check it against the chain before you sign or fund it: `docs/api.md` says how.
@@ -45,5 +69,6 @@ pub async fn create(State(state): State<AppState>, Body(request): Body<QuoteRequ
     if !market.is_solvent(market.config.terms_of(model.id)).await? {
         return Err(ApiError::ProverUnfunded);
     }
-    Ok((StatusCode::CREATED, Json(market.quote(model, request.buyer, request.input_commitment).await?)))
+    let key_hash = key(&state, market, model, request.batch).await?;
+    Ok((StatusCode::CREATED, Json(market.quote(model, key_hash, request.buyer, request.input_commitment).await?)))
 }

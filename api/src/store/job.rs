@@ -129,6 +129,8 @@ pub struct NewJob {
     pub clamped: Vec<Clamped>,
     /// How many clamps the proof states.
     pub clamps: u32,
+    /// How many inferences a proof under the order's key has.
+    pub inferences: u32,
     /// The escrow as JSON, and its job id in the market.
     pub escrow: Option<(String, B256)>,
     /// The proof's binding context, where it is known beforehand: free jobs.
@@ -164,8 +166,14 @@ pub struct Job {
     pub outside: usize,
     /// Layers in which cells were clamped.
     pub clamped: Vec<Clamped>,
-    /// How many clamps the proof states.
+    /// How many clamps a proof of it alone states.
     pub clamps: u32,
+    /// How many inferences a proof under the order's key has; of more than one the others are other buyers'.
+    pub inferences: u32,
+    /// The batch that it is proven in, and its place there.
+    pub batch: Option<String>,
+    /// See [`Self::batch`].
+    pub slot: Option<i64>,
     /// The escrow as JSON; `None` for a free job.
     pub escrow: Option<String>,
     /// The escrow's job id in the market.
@@ -230,6 +238,9 @@ impl Job {
             outside: usize::try_from(row.try_get::<i64, _>("outside")?).map_err(|_| StoreError::Corrupt { column: "outside" })?,
             clamps: u32::try_from(row.try_get::<i64, _>("clamps")?).map_err(|_| StoreError::Corrupt { column: "clamps" })?,
             clamped: serde_json::from_str(row.try_get("clamped")?).map_err(|_| StoreError::Corrupt { column: "clamped" })?,
+            inferences: u32::try_from(row.try_get::<i64, _>("inferences")?).map_err(|_| StoreError::Corrupt { column: "inferences" })?,
+            batch: row.try_get("batch")?,
+            slot: row.try_get("slot")?,
             escrow: row.try_get("escrow")?,
             chain_job: hash(row.try_get("chain_job")?, "chain_job")?,
             funding: row.try_get("funding")?,

@@ -2,7 +2,7 @@
 
 use alloy::primitives::B256;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, Sqlite};
 
 use super::events::append;
 use super::job::{f32_bytes, i16_bytes};
@@ -31,6 +31,8 @@ pub struct Lease {
 pub struct Patch {
     /// ABI-encoded data of the market's `JobFunded` event.
     pub funding: Option<Vec<u8>>,
+    /// Of an order that is proven with others: hash of what they must share.
+    pub company: Option<String>,
     /// The proof's binding context.
     pub context: Option<B256>,
     /// The proof's blob.
@@ -48,7 +50,7 @@ impl Patch {
     }
 }
 
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     alloy::hex::encode(&B256::random()[..16])
 }
 
@@ -79,8 +81,8 @@ impl Store {
         let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
         let row = sqlx::query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
-             outside, clamped, clamps, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, created_ms, updated_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             outside, clamped, clamps, inferences, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, created_ms, \
+             updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING *",
         )
         .bind(&id)
@@ -95,6 +97,7 @@ impl Store {
         .bind(i64::try_from(new.outside).unwrap_or(i64::MAX))
         .bind(json!(new.clamped).to_string())
         .bind(i64::from(new.clamps))
+        .bind(i64::from(new.inferences))
         .bind(new.escrow.as_ref().map(|(json, _)| json.clone()))
         .bind(chain_job)
         .bind(state.as_str())
@@ -186,7 +189,7 @@ impl Store {
         Ok((failures, latest))
     }
 
-    /// Takes the oldest job that is in one of `states`, due, and held by nobody. `paid`: only paid (or only free) jobs.
+    /// Takes the oldest job that is in one of `states`, due, held by nobody, and proven alone. `paid`: only paid (or only free) jobs.
     pub async fn claim(&self, states: &[State], paid: Option<bool>, lease_ms: i64) -> Result<Option<(Job, Lease)>, StoreError> {
         let marks = vec!["?"; states.len()].join(", ");
         let paid = match paid {
@@ -196,7 +199,7 @@ impl Store {
         };
         let sql = format!(
             "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = ? WHERE seq = (SELECT seq FROM jobs WHERE state IN ({marks}) \
-             AND lease_until_ms <= ? AND not_before_ms <= ? {paid} ORDER BY seq LIMIT 1) RETURNING *"
+             AND inferences = 1 AND lease_until_ms <= ? AND not_before_ms <= ? {paid} ORDER BY seq LIMIT 1) RETURNING *"
         );
         let now = now_ms();
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(now.saturating_add(lease_ms));
@@ -207,6 +210,13 @@ impl Store {
         let job = Job::from_row(&row)?;
         let lease = Lease { job: job.id.clone(), token: row.try_get("lease_token")? };
         Ok(Some((job, lease)))
+    }
+
+    /// The oldest job (its `seq`) in a state that is due, held by nobody, and proven alone.
+    pub async fn oldest_alone(&self, state: State) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT MIN(seq) FROM jobs WHERE state = ? AND inferences = 1 AND lease_until_ms <= ? AND not_before_ms <= ?";
+        let now = now_ms();
+        Ok(sqlx::query_scalar(sql).bind(state.as_str()).bind(now).bind(now).fetch_one(&self.pool).await?)
     }
 
     /// Holds a job for longer. [`StoreError::LeaseLost`] if somebody else has it.
@@ -244,53 +254,10 @@ impl Store {
     /// cancellation, the chain's word), whoever holds the job loses it.
     pub async fn transition(&self, id: &str, lease: Option<&Lease>, from: &[State], next: State, patch: Patch) -> Result<Job, StoreError> {
         let mut tx = self.begin().await?;
-        let row = sqlx::query("SELECT state, lease_token FROM jobs WHERE id = ?").bind(id).fetch_optional(&mut *tx).await?;
-        let row = row.ok_or(StoreError::NoSuchJob)?;
-        if lease.is_some_and(|l| row.try_get::<i64, _>("lease_token").is_ok_and(|token| token != l.token)) {
-            return Err(StoreError::LeaseLost);
-        }
-        let state: String = row.try_get("state")?;
-        let state: State = state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?;
-        if !from.contains(&state) || !state.may_become(next) {
-            return Err(StoreError::WrongState { state });
-        }
-        let (code, detail) = patch.error.unzip();
-        let over = next.is_terminal();
-        let row = sqlx::query(
-            "UPDATE jobs SET state = ?, updated_ms = ?, funding = COALESCE(?, funding), context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), \
-             error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, client = NULL, \
-             lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? THEN 0 ELSE lease_until_ms END, \
-             input = CASE WHEN ? THEN NULL ELSE input END, blinding = CASE WHEN ? THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
-        )
-        .bind(next.as_str())
-        .bind(now_ms())
-        .bind(patch.funding)
-        .bind(patch.context.map(|c| c.to_string()))
-        .bind(patch.proof_hash.map(|h| h.to_string()))
-        .bind(code)
-        .bind(detail.clone())
-        .bind(lease.is_none())
-        .bind(over || lease.is_none())
-        .bind(over)
-        .bind(over)
-        .bind(id)
-        .fetch_one(&mut *tx)
-        .await?;
-        let why = code.map(|code| format!("{code}: {}", detail.as_deref().unwrap_or_default()));
-        let mut event = json!({ "state": next });
-        if let Some(map) = event.as_object_mut() {
-            if let Some(code) = code {
-                map.insert("error".into(), json!({ "code": code, "detail": detail }));
-            }
-            if let Some(Value::Object(more)) = patch.event {
-                map.extend(more);
-            }
-        }
-        append(&mut tx, id, "state", &event).await?;
+        let job = transition_in(&mut tx, id, lease, from, next, patch).await?;
         tx.commit().await?;
         self.notify();
-        tracing::info!(job = id, from = %state, state = %next, why, "a prediction moves");
-        Job::from_row(&row)
+        Ok(job)
     }
 
     /// Asks whoever works on the job to stop; the worker ends it. [`StoreError::WrongState`] if it is over.
@@ -318,4 +285,62 @@ impl Store {
         .await?;
         rows.iter().map(Job::from_row).collect()
     }
+}
+
+/// [`Store::transition`] as a part of a transaction.
+pub(super) async fn transition_in(
+    tx: &mut sqlx::Transaction<'static, Sqlite>,
+    id: &str,
+    lease: Option<&Lease>,
+    from: &[State],
+    next: State,
+    patch: Patch,
+) -> Result<Job, StoreError> {
+    let row = sqlx::query("SELECT state, lease_token FROM jobs WHERE id = ?").bind(id).fetch_optional(&mut **tx).await?;
+    let row = row.ok_or(StoreError::NoSuchJob)?;
+    if lease.is_some_and(|l| row.try_get::<i64, _>("lease_token").is_ok_and(|token| token != l.token)) {
+        return Err(StoreError::LeaseLost);
+    }
+    let state: String = row.try_get("state")?;
+    let state: State = state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?;
+    if !from.contains(&state) || !state.may_become(next) {
+        return Err(StoreError::WrongState { state });
+    }
+    let (code, detail) = patch.error.unzip();
+    let over = next.is_terminal();
+    let row = sqlx::query(
+        "UPDATE jobs SET state = ?, updated_ms = ?, funding = COALESCE(?, funding), company = COALESCE(?, company), \
+         context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), \
+         error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, client = NULL, \
+         lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? THEN 0 ELSE lease_until_ms END, \
+         input = CASE WHEN ? THEN NULL ELSE input END, blinding = CASE WHEN ? THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
+    )
+    .bind(next.as_str())
+    .bind(now_ms())
+    .bind(patch.funding)
+    .bind(patch.company)
+    .bind(patch.context.map(|c| c.to_string()))
+    .bind(patch.proof_hash.map(|h| h.to_string()))
+    .bind(code)
+    .bind(detail.clone())
+    .bind(lease.is_none())
+    .bind(over || lease.is_none())
+    .bind(over)
+    .bind(over)
+    .bind(id)
+    .fetch_one(&mut **tx)
+    .await?;
+    let why = code.map(|code| format!("{code}: {}", detail.as_deref().unwrap_or_default()));
+    let mut event = json!({ "state": next });
+    if let Some(map) = event.as_object_mut() {
+        if let Some(code) = code {
+            map.insert("error".into(), json!({ "code": code, "detail": detail }));
+        }
+        if let Some(Value::Object(more)) = patch.event {
+            map.extend(more);
+        }
+    }
+    append(tx, id, "state", &event).await?;
+    tracing::info!(job = id, from = %state, state = %next, why, "a prediction moves");
+    Job::from_row(&row)
 }

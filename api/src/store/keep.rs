@@ -16,7 +16,7 @@ impl Store {
     /// many there were, and the proofs that no other job has.
     pub async fn purge(&self, before_ms: i64, limit: u32) -> Result<(usize, Vec<B256>), StoreError> {
         let mut tx = self.begin().await?;
-        let sql = format!("SELECT id, proof_hash FROM jobs WHERE {OVER} AND updated_ms < ? ORDER BY updated_ms LIMIT ?");
+        let sql = format!("SELECT id, proof_hash, batch FROM jobs WHERE {OVER} AND updated_ms < ? ORDER BY updated_ms LIMIT ?");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before_ms).bind(limit).fetch_all(&mut *tx).await?;
         let mut proofs = Vec::new();
         for row in &rows {
@@ -24,6 +24,11 @@ impl Store {
             for sql in ["DELETE FROM events WHERE job = ?", "DELETE FROM transactions WHERE job = ?", "DELETE FROM jobs WHERE id = ?"] {
                 sqlx::query(sql).bind(&id).execute(&mut *tx).await?;
             }
+            let batch: Option<String> = row.try_get("batch")?;
+            sqlx::query("DELETE FROM batches WHERE id = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = batches.id)")
+                .bind(batch)
+                .execute(&mut *tx)
+                .await?;
             proofs.extend(row.try_get::<Option<String>, _>("proof_hash")?);
         }
         let mut alone = Vec::new();

@@ -4,6 +4,7 @@
 //! state can never disagree. A worker holds a job by a lease with a fencing token: a write that carries an older token than the
 //! job's is refused, so a worker that was thought dead cannot undo what its successor did.
 
+mod batches;
 mod events;
 mod job;
 mod jobs;
@@ -11,6 +12,7 @@ mod keep;
 mod transactions;
 mod unfunded;
 
+pub use batches::{Batch, Statement};
 pub use events::Event;
 pub use job::{Job, NewJob, State, UnknownState};
 pub use jobs::{Created, Lease, Patch};

@@ -38,33 +38,47 @@ pub struct SavedTransaction {
 }
 
 impl Store {
-    /// Stores a signed transaction of a held job, before it is sent.
-    pub async fn save_transaction(&self, lease: &Lease, purpose: Purpose, signed: &SavedTransaction) -> Result<(), StoreError> {
+    /// Stores a signed transaction of held jobs, before it is sent. `subject`: the job's id, or that of the batch of these jobs.
+    pub async fn save_transaction(
+        &self,
+        subject: &str,
+        leases: &[Lease],
+        purpose: Purpose,
+        signed: &SavedTransaction,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let token: Option<i64> =
-            sqlx::query_scalar("SELECT lease_token FROM jobs WHERE id = ?").bind(&lease.job).fetch_optional(&mut *tx).await?;
-        if token != Some(lease.token) {
-            return Err(StoreError::LeaseLost);
+        for lease in leases {
+            let token: Option<i64> =
+                sqlx::query_scalar("SELECT lease_token FROM jobs WHERE id = ?").bind(&lease.job).fetch_optional(&mut *tx).await?;
+            if token != Some(lease.token) {
+                return Err(StoreError::LeaseLost);
+            }
         }
-        sqlx::query("INSERT INTO transactions (hash, job, purpose, nonce, raw, state, created_ms) VALUES (?, ?, ?, ?, ?, 'pending', ?)")
+        let first = leases.first().ok_or(StoreError::LeaseLost)?;
+        let sql =
+            "INSERT INTO transactions (hash, job, subject, purpose, nonce, raw, state, created_ms) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?)";
+        sqlx::query(sql)
             .bind(signed.hash.to_string())
-            .bind(&lease.job)
+            .bind(&first.job)
+            .bind(subject)
             .bind(purpose.as_str())
             .bind(i64::try_from(signed.nonce).unwrap_or(i64::MAX))
             .bind(signed.raw.to_vec())
             .bind(now_ms())
             .execute(&mut *tx)
             .await?;
-        append(&mut tx, &lease.job, "transaction", &json!({ "purpose": purpose.as_str(), "hash": signed.hash })).await?;
+        for lease in leases {
+            append(&mut tx, &lease.job, "transaction", &json!({ "purpose": purpose.as_str(), "hash": signed.hash })).await?;
+        }
         tx.commit().await?;
         self.notify();
         Ok(())
     }
 
-    /// The job's pending transaction for `purpose`.
-    pub async fn pending_transaction(&self, job: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
-        let row = sqlx::query("SELECT hash, nonce, raw FROM transactions WHERE job = ? AND purpose = ? AND state = 'pending'")
-            .bind(job)
+    /// The pending transaction of a job, or of a batch, for `purpose`.
+    pub async fn pending_transaction(&self, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
+        let row = sqlx::query("SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = 'pending'")
+            .bind(subject)
             .bind(purpose.as_str())
             .fetch_optional(&self.pool)
             .await?;
@@ -86,12 +100,11 @@ impl Store {
         Ok(())
     }
 
-    /// All transactions of a job as `(purpose, hash, state)`, oldest first.
+    /// All transactions of a job and of its batch as `(purpose, hash, state)`, oldest first.
     pub async fn transactions(&self, job: &str) -> Result<Vec<(String, B256, String)>, StoreError> {
-        let rows = sqlx::query("SELECT purpose, hash, state FROM transactions WHERE job = ? ORDER BY created_ms, rowid")
-            .bind(job)
-            .fetch_all(&self.pool)
-            .await?;
+        let sql = "SELECT purpose, hash, state FROM transactions WHERE subject = ? OR subject = (SELECT batch FROM jobs WHERE id = ?) \
+                   ORDER BY created_ms, rowid";
+        let rows = sqlx::query(sql).bind(job).bind(job).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
                 let hash: String = row.try_get("hash")?;

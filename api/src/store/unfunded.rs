@@ -1,5 +1,6 @@
 //! Orders that wait for their money: how many each client may have, and which of them the chain is asked about.
 
+use alloy::primitives::B256;
 use sqlx::Sqlite;
 
 use super::{Job, Store, StoreError};
@@ -62,6 +63,13 @@ impl Store {
     pub async fn queued(&self, paid: bool) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM jobs WHERE (state = 'queued' OR (state = 'awaiting_payment' AND funded = 1)) AND (chain_job IS NOT NULL OR NOT ?)";
         Ok(sqlx::query_scalar(sql).bind(paid).fetch_one(&self.pool).await?)
+    }
+
+    /// How many paid predictions of a model wait for the prover.
+    pub async fn waiting(&self, model: B256) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM jobs WHERE model = ? AND chain_job IS NOT NULL \
+                   AND (state IN ('queued', 'locking') OR (state = 'awaiting_payment' AND funded = 1))";
+        Ok(sqlx::query_scalar(sql).bind(model.to_string()).fetch_one(&self.pool).await?)
     }
 
     /// Paid jobs that are to be compared with the market, oldest first: those whose money may be there. `all`: also

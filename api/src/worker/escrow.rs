@@ -17,6 +17,21 @@ use crate::terms::{Escrow, EscrowError};
 /// All states in which a job is not over.
 pub(super) const LIVE: [State; 5] = [State::AwaitingPayment, State::Queued, State::Locking, State::Proving, State::SettlementPending];
 
+/// Whose transaction it is: a job's, or that of a batch of jobs.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// The job's id, or the batch's.
+    pub id: &'a str,
+    /// The holds on all jobs that it is for.
+    pub leases: &'a [Lease],
+}
+
+impl<'a> Subject<'a> {
+    pub fn job(lease: &'a Lease) -> Self {
+        Self { id: &lease.job, leases: std::slice::from_ref(lease) }
+    }
+}
+
 /// What the market says of a job.
 pub(super) struct Reconciled {
     /// Its record.
@@ -53,15 +68,18 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
         InferenceMarket::State::Cancelled => (Some(State::Cancelled), "the buyer took the escrow back"),
         InferenceMarket::State::Expired | InferenceMarket::State::Refunded => (Some(State::Refunded), "the market refunded the buyer"),
         InferenceMarket::State::Funded if now > prove_by => (Some(State::Expired), "the time to lock ran out; the buyer can cancel"),
-        InferenceMarket::State::Locked if now > expire_by => {
+        // a proof of several inferences settles no job that is late
+        InferenceMarket::State::Locked if now > if job.inferences > 1 { prove_by } else { expire_by } => {
             (Some(State::Expired), "the time to prove ran out; the buyer can claim the refund")
         }
         _ => (None, ""),
     };
     let over = match end {
         Some(end) => {
-            for purpose in [Purpose::Lock, Purpose::Settle] {
-                close_mined(state, market, job, purpose).await?;
+            for subject in std::iter::once(&job.id).chain(&job.batch) {
+                for purpose in [Purpose::Lock, Purpose::Settle] {
+                    close_mined(state, market, subject, purpose).await?;
+                }
             }
             let prover = market.locker(chain_job).await?;
             let patch = Patch { event: Some(json!({ "reason": why, "prover": prover })), ..Patch::default() };
@@ -77,8 +95,8 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
 }
 
 /// Notes the outcome of a pending transaction that is mined.
-async fn close_mined(state: &AppState, market: &Market, job: &Job, purpose: Purpose) -> Result<(), StepError> {
-    if let Some(saved) = state.store.pending_transaction(&job.id, purpose).await?
+pub(super) async fn close_mined(state: &AppState, market: &Market, subject: &str, purpose: Purpose) -> Result<(), StepError> {
+    if let Some(saved) = state.store.pending_transaction(subject, purpose).await?
         && let Some(receipt) = market.rpc.receipt(saved.hash).await?
     {
         state.store.close_transaction(saved.hash, if receipt.status() { "mined" } else { "reverted" }).await?;
@@ -116,7 +134,7 @@ pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job:
 }
 
 /// Why a job must not be locked any more, if the time left is too short: the collateral would be lost.
-fn too_late(state: &AppState, market: &Market, job: &Job, now: u64, prove_by: u64) -> Result<Option<EscrowError>, StepError> {
+pub(super) fn too_late(state: &AppState, market: &Market, job: &Job, now: u64, prove_by: u64) -> Result<Option<EscrowError>, StepError> {
     let mut margin_secs = state.margin_secs(&market.config, escrow(job)?.order.prove_secs);
     if job.state == State::SettlementPending {
         // the proof is there, and two transactions are all that is left to do
@@ -126,7 +144,7 @@ fn too_late(state: &AppState, market: &Market, job: &Job, now: u64, prove_by: u6
 }
 
 /// Ends a job that this server will not lock. The buyer can cancel it on chain.
-async fn expire(state: &AppState, job: &Job, lease: &Lease, why: &EscrowError) -> Result<Job, StepError> {
+pub(super) async fn expire(state: &AppState, job: &Job, lease: &Lease, why: &EscrowError) -> Result<Job, StepError> {
     let patch = Patch::error(why.code(), why.to_string());
     Ok(state.store.transition(&job.id, Some(lease), &LIVE, State::Expired, patch).await?)
 }
@@ -156,7 +174,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
                 if !locked_by(&found.record, &funding.snapshot, me) {
                     return Err(StepError::Taken);
                 }
-                close_mined(state, market, job, Purpose::Lock).await?;
+                close_mined(state, market, &job.id, Purpose::Lock).await?;
                 return Ok(None);
             }
             InferenceMarket::State::Funded => {}
@@ -175,7 +193,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             market.ensure_credit(funding.order.token, funding.order.collateral).await?;
             Ok(market.lock_call(&funding))
         };
-        match transact(state, job, lease, Purpose::Lock, call).await {
+        match transact(state, Subject::job(lease), Purpose::Lock, call).await {
             Err(StepError::Late(late)) => return expire(state, job, lease, &late).await.map(Some),
             other => other?,
         }
@@ -183,18 +201,17 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
     Err(ChainError::NoEvent { event: "JobLocked", id: chain_job }.into())
 }
 
-/// Brings one transaction of a job onto the chain, exactly once: what was signed before a crash is sent again, never signed anew,
+/// Brings one transaction onto the chain, exactly once: what was signed before a crash is sent again, never signed anew,
 /// unless its nonce went to another transaction.
 pub(super) async fn transact(
     state: &AppState,
-    job: &Job,
-    lease: &Lease,
+    subject: Subject<'_>,
     purpose: Purpose,
     call: impl Future<Output = Result<Bytes, StepError>>,
 ) -> Result<(), StepError> {
     let market = market(state)?;
     let account = market.config.prover.address();
-    let mut saved = state.store.pending_transaction(&job.id, purpose).await?;
+    let mut saved = state.store.pending_transaction(subject.id, purpose).await?;
     if let Some(old) = &saved {
         let mined = market.rpc.mined_nonce(account).await?;
         if market.rpc.receipt(old.hash).await?.is_none() {
@@ -213,7 +230,7 @@ pub(super) async fn transact(
             // held until the node knows the transaction, so that the next one gets the next nonce
             let _nonce = market.nonce_guard().await;
             let signed = market.rpc.sign(&market.config.prover, Some(market.config.market), call, U256::ZERO).await?;
-            state.store.save_transaction(lease, purpose, &signed).await?;
+            state.store.save_transaction(subject.id, subject.leases, purpose, &signed).await?;
             Metrics::count(&state.metrics.transactions);
             market.rpc.send(&signed).await?;
             signed
@@ -221,9 +238,9 @@ pub(super) async fn transact(
     };
     let receipt = market.rpc.mined(signed.hash, market.config.receipt_timeout).await?;
     let (hash, gas, mined) = (signed.hash, receipt.gas_used, receipt.status());
-    tracing::info!(job = job.id, purpose = purpose.as_str(), %hash, gas, mined, "a transaction is in a block");
+    tracing::info!(job = subject.id, purpose = purpose.as_str(), %hash, gas, mined, "a transaction is in a block");
     state.store.close_transaction(signed.hash, if receipt.status() { "mined" } else { "reverted" }).await?;
     let mined = json!({ "purpose": purpose.as_str(), "hash": signed.hash, "mined": receipt.status(), "gas": receipt.gas_used });
-    state.store.note(&job.id, "transaction", &mined).await?;
+    state.store.note_all(subject.leases, "transaction", &mined).await?;
     if receipt.status() { Ok(()) } else { Err(ChainError::TransactionFailed { hash: signed.hash }.into()) }
 }

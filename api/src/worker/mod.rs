@@ -1,6 +1,7 @@
 //! The workers: one proves, one settles, one watches the chain. Each claims jobs by lease and may die at any point; whoever claims the
 //! job next goes on from its state.
 
+mod batch;
 mod escrow;
 mod prove;
 mod settle;
@@ -8,6 +9,7 @@ mod tidy;
 mod watch;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::B256;
@@ -45,6 +47,8 @@ enum StepError {
     Taken,
     #[error(transparent)]
     Late(EscrowError),
+    #[error("its batch failed")]
+    Batch(#[source] Arc<StepError>),
     #[error("the prover's output {proven:?} is not what the preflight computed")]
     Diverged { proven: B256 },
 }
@@ -60,6 +64,7 @@ impl StepError {
             Self::Incomplete { .. } => "internal",
             Self::Taken => "escrow-taken",
             Self::Late(e) => e.code(),
+            Self::Batch(why) => why.code(),
         }
     }
 
@@ -68,6 +73,7 @@ impl StepError {
         match self {
             Self::Store(_) | Self::Blob(BlobError::Io { .. }) => true,
             Self::Chain(e) => e.is_transient() || matches!(e, ChainError::InsufficientFunds { .. }),
+            Self::Batch(why) => why.is_outage(),
             _ => false,
         }
     }
@@ -120,10 +126,19 @@ fn ms(duration: Duration) -> i64 {
 
 /// Keeps the lease alive while `work` runs; gives `work` up if the lease is lost.
 async fn with_lease<T>(state: &AppState, lease: &Lease, work: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+    beating(state, || state.store.extend(lease, ms(state.config.lease)), work).await
+}
+
+/// Calls `extend` now and then while `work` runs; gives `work` up if a lease is lost.
+async fn beating<T, F: Future<Output = Result<(), StoreError>>>(
+    state: &AppState,
+    extend: impl Fn() -> F,
+    work: impl Future<Output = Result<T, StepError>>,
+) -> Result<T, StepError> {
     let beat = async {
         loop {
             tokio::time::sleep(state.config.lease / 3).await;
-            match state.store.extend(lease, ms(state.config.lease)).await {
+            match extend().await {
                 Ok(()) => {}
                 Err(StoreError::LeaseLost) => return StepError::from(StoreError::LeaseLost),
                 // the lease may still hold; the next write will tell

@@ -3,6 +3,7 @@
 //! A few jobs are driven at a time, so that the chain's delays and the wrap's serial steps of one fall together with the work of another.
 //! Only one of them has the turn to make an inner proof and one the turn to wrap, whatever their number: that bounds the memory.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,14 +13,17 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::{StepError, escrow, idle, ms, setback, with_lease};
+use super::{IDLE, StepError, batch, escrow, idle, ms, setback, with_lease};
 use crate::AppState;
 use crate::blobs::BlobError;
-use crate::engine::{Cancel, Claim, EngineError, Progress, ProofBundle};
+use crate::engine::{Cancel, Claim, EngineError, InputOpening, Progress, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Backoff;
 use crate::quiet;
-use crate::store::{Job, Lease, Patch, State, StoreError};
+use crate::store::{Batch, Job, Lease, Patch, State, StoreError};
+
+/// The least time between two looks at the queue.
+const WAIT_MIN: Duration = Duration::from_millis(20);
 
 /// Proves until the server stops.
 pub(super) async fn run(state: &AppState) {
@@ -36,7 +40,15 @@ async fn lane(state: &AppState) {
             backoff.over();
         }
         match found {
-            Ok(Some((job, lease))) => drive(state, job, &lease).await,
+            Ok(Some(Work::One(job, lease))) => drive(state, *job, &lease).await,
+            Ok(Some(Work::Several(jobs))) => batch::drive(state, jobs).await,
+            Ok(None) if state.config.batch_max > 1 => {
+                // jobs that wait for company are not announced when their wait is over
+                tokio::select! {
+                    () = idle(state, &mut changes) => {}
+                    () = tokio::time::sleep(state.config.batch_wait.clamp(WAIT_MIN, IDLE)) => {}
+                }
+            }
             Ok(None) => idle(state, &mut changes).await,
             Err(error) => {
                 quiet::warn("cannot claim a prediction", &error);
@@ -47,11 +59,26 @@ async fn lane(state: &AppState) {
     }
 }
 
-/// What is begun comes first; no new lock while the latest jobs failed.
-async fn claim(state: &AppState) -> Result<Option<(Job, Lease)>, StoreError> {
-    let lease_ms = ms(state.config.lease);
-    if let Some(found) = state.store.claim(&[State::Locking, State::Proving], None, lease_ms).await? {
+/// What a lane drives.
+enum Work {
+    /// A job that is proven alone.
+    One(Box<Job>, Lease),
+    /// Jobs that are proven together.
+    Several(Batch),
+}
+
+fn one(found: Option<(Job, Lease)>) -> Option<Work> {
+    found.map(|(job, lease)| Work::One(Box::new(job), lease))
+}
+
+/// What is begun comes first; no new lock while the latest jobs failed. Of what waits, the oldest job is the next, alone or with others.
+async fn claim(state: &AppState) -> Result<Option<Work>, StoreError> {
+    let (lease_ms, begun) = (ms(state.config.lease), [State::Locking, State::Proving]);
+    if let Some(found) = one(state.store.claim(&begun, None, lease_ms).await?) {
         return Ok(Some(found));
+    }
+    if let Some(found) = batch::claim(state, &begun, None).await? {
+        return Ok(Some(Work::Several(found)));
     }
     // what would be proven could not be kept
     if state.disk_shortage().is_some() {
@@ -59,7 +86,13 @@ async fn claim(state: &AppState) -> Result<Option<(Job, Lease)>, StoreError> {
         return Ok(None);
     }
     let paused = state.breaker().await?.is_some();
-    state.store.claim(&[State::Queued], paused.then_some(false), lease_ms).await
+    if !paused {
+        let alone = state.store.oldest_alone(State::Queued).await?;
+        if let Some(found) = batch::claim(state, &[State::Queued], alone).await? {
+            return Ok(Some(Work::Several(found)));
+        }
+    }
+    Ok(one(state.store.claim(&[State::Queued], paused.then_some(false), lease_ms).await?))
 }
 
 /// Brings one job as far as it goes.
@@ -118,27 +151,29 @@ async fn stopped(state: &AppState, job: &Job, lease: &Lease) {
     }
 }
 
-/// Raises `cancel` when the job's owner asks for it, when somebody else ends the job, or when the time to drain is over.
-async fn watch_cancel(state: &AppState, job: &Job, cancel: &Cancel) {
-    let wanted = async {
-        let mut changes = state.store.changes();
-        loop {
-            changes.mark_unchanged();
-            if state.store.job(&job.id).await.is_ok_and(|now| now.cancel_requested || now.state != State::Proving) {
-                return;
-            }
-            idle(state, &mut changes).await;
-            if state.is_stopping() {
-                tokio::time::sleep(super::IDLE).await; // `idle` no longer sleeps
-            }
+/// Resolves when the job's owner asks for its end, or when somebody else has ended it.
+async fn unwanted(state: &AppState, job: &Job) {
+    let mut changes = state.store.changes();
+    loop {
+        changes.mark_unchanged();
+        if state.store.job(&job.id).await.is_ok_and(|now| now.cancel_requested || now.state != State::Proving) {
+            return;
         }
-    };
+        idle(state, &mut changes).await;
+        if state.is_stopping() {
+            tokio::time::sleep(IDLE).await; // `idle` no longer sleeps
+        }
+    }
+}
+
+/// Raises `cancel` when the proof is not wanted any more, or when the time to drain is over.
+async fn watch_cancel(state: &AppState, unwanted: impl Future<Output = ()>, cancel: &Cancel) {
     let drained = async {
         state.stopped().await;
         tokio::time::sleep(state.config.drain).await;
     };
     tokio::select! {
-        () = wanted => {}
+        () = unwanted => {}
         () = drained => {}
     }
     cancel.cancel();
@@ -196,13 +231,12 @@ async fn half<T: Send + 'static>(work: impl FnOnce() -> Result<T, EngineError> +
 /// proofs do not pile up either.
 async fn halves(
     state: &AppState,
-    job: &Job,
+    making: Making<'_>,
     cancel: &Cancel,
     report: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<ProofBundle, StepError> {
-    let input = job.input.clone().ok_or(StepError::Incomplete { what: "the input" })?;
-    let context = job.context.ok_or(StepError::Incomplete { what: "the context" })?;
-    let (engine, model, report) = (state.engine.clone(), job.model, Arc::new(report));
+    let Making { subject, leases: _, model, inputs, context } = making;
+    let (engine, report) = (state.engine.clone(), Arc::new(report));
     let inner_turn = tokio::select! {
         biased;
         () = state.stopped() => return Err(EngineError::Cancelled.into()), // no proof begins any more
@@ -210,7 +244,7 @@ async fn halves(
     };
     let (flag, told) = (cancel.clone(), report.clone());
     let ((wrap, inner_turn), inner) =
-        half(move || Ok((engine.prove_inner(model, &input, context, &flag, told.as_ref())?, inner_turn))).await?;
+        half(move || Ok((engine.prove_inner(model, &inputs, context, &flag, told.as_ref())?, inner_turn))).await?;
     let wrap_turn = turn(state, &state.wrap_turn, cancel).await?;
     drop(inner_turn);
     let flag = cancel.clone();
@@ -219,7 +253,7 @@ async fn halves(
     report(Progress { phase: "done", fraction: 1.0 });
     Metrics::count(&state.metrics.proofs);
     tracing::info!(
-        job = job.id,
+        job = subject,
         inner_ms = inner.as_millis() as u64,
         wrap_ms = outer.as_millis() as u64,
         bytes = proof.proof.len(),
@@ -239,29 +273,48 @@ async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepEr
     if let Some(proof) = finished(state, job).await? {
         return keep(state, job, lease, proof).await;
     }
-    let (sender, mut progress) = mpsc::unbounded_channel::<Progress>();
-    let cancel = Cancel::new();
-    if job.cancel_requested {
-        cancel.cancel();
+    let input = job.input.clone().ok_or(StepError::Incomplete { what: "the input" })?;
+    let context = job.context.ok_or(StepError::Incomplete { what: "the context" })?;
+    let making = Making { subject: &job.id, leases: std::slice::from_ref(lease), model: job.model, inputs: vec![input], context };
+    let proof = make(state, making, unwanted(state, job)).await?;
+    if let Ok(mut all) = state.finished.lock() {
+        all.insert(job.id.clone(), proof.clone());
     }
+    keep(state, job, lease, proof).await
+}
+
+/// A proof that is to be made.
+pub(super) struct Making<'a> {
+    /// The job's id, or the batch's.
+    pub subject: &'a str,
+    /// The holds on all jobs that it is for.
+    pub leases: &'a [Lease],
+    /// The model.
+    pub model: B256,
+    /// The inputs of all inferences.
+    pub inputs: Vec<InputOpening>,
+    /// What it is bound to.
+    pub context: B256,
+}
+
+/// Makes a proof, and writes down how far it is. `unwanted` resolves when nobody wants it any more.
+pub(super) async fn make(state: &AppState, making: Making<'_>, unwanted: impl Future<Output = ()>) -> Result<ProofBundle, StepError> {
+    let (sender, mut progress) = mpsc::unbounded_channel::<Progress>();
+    let (cancel, leases) = (Cancel::new(), making.leases);
     // if this future is dropped (the lease is lost), the thread is told to stop
     let _stop = StopOnDrop(cancel.clone());
     let notes = async {
         // ends when the sender is dropped, with the last half
         while let Some(p) = progress.recv().await {
-            if let Err(error) = state.store.note(&job.id, "progress", &json!({ "phase": p.phase, "fraction": p.fraction })).await {
+            if let Err(error) = state.store.note_all(leases, "progress", &json!({ "phase": p.phase, "fraction": p.fraction })).await {
                 tracing::debug!(%error, "progress not recorded");
             }
         }
     };
-    let proof = tokio::select! {
-        (done, ()) = async { tokio::join!(halves(state, job, &cancel, reporter(sender)), notes) } => done?,
-        () = watch_cancel(state, job, &cancel) => return Err(StepError::Panicked), // it never ends
-    };
-    if let Ok(mut all) = state.finished.lock() {
-        all.insert(job.id.clone(), proof.clone());
+    tokio::select! {
+        (done, ()) = async { tokio::join!(halves(state, making, &cancel, reporter(sender)), notes) } => done,
+        () = watch_cancel(state, unwanted, &cancel) => Err(StepError::Panicked), // it never ends
     }
-    keep(state, job, lease, proof).await
 }
 
 /// The job's proof, if an earlier attempt made it and could not record it: it is in memory, or on disk and noted there.

@@ -2,9 +2,9 @@
 
 use alloy::primitives::{Address, B256};
 
-use super::escrow::{ensure_locked, funding, market, reconcile, transact};
+use super::escrow::{Subject, ensure_locked, funding, market, reconcile, transact};
 use super::prove::let_go;
-use super::{StepError, idle, ms, setback, with_lease};
+use super::{StepError, batch, idle, ms, setback, with_lease};
 use crate::AppState;
 use crate::blobs::BlobError;
 use crate::chain::abi::{Inference, InferenceMarket};
@@ -22,6 +22,15 @@ pub(super) async fn run(state: &AppState) {
     let (mut changes, mut backoff) = (state.store.changes(), Backoff::default());
     while !state.is_stopping() {
         changes.mark_unchanged();
+        match batch::claim(state, &[State::SettlementPending], None).await {
+            Ok(Some(jobs)) => {
+                backoff.over();
+                batch::settle(state, jobs).await;
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => quiet::warn("cannot claim a batch to settle", &error), // nor anything else, then
+        }
         let found = state.store.claim(&[State::SettlementPending], Some(true), ms(state.config.lease)).await;
         if found.is_ok() {
             backoff.over();
@@ -75,7 +84,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
         };
         Ok(market.settle_call(&funding, inference, how).await?)
     };
-    if let Err(error) = transact(state, job, lease, Purpose::Settle, call).await {
+    if let Err(error) = transact(state, Subject::job(lease), Purpose::Settle, call).await {
         // somebody else may have been first, in which case there is nothing left to do
         return match reconcile(state, job, chain_job).await?.over {
             Some(over) => Ok(over),
@@ -91,7 +100,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
 }
 
 /// The proof, `None` if it is missing or corrupt.
-async fn load(state: &AppState, job: &Job) -> Result<Option<Vec<u8>>, StepError> {
+pub(super) async fn load(state: &AppState, job: &Job) -> Result<Option<Vec<u8>>, StepError> {
     let Some(hash): Option<B256> = job.proof_hash else { return Ok(None) };
     let blobs = state.blobs.clone();
     match tokio::task::spawn_blocking(move || blobs.get(hash)).await.map_err(|_| StepError::Panicked)? {

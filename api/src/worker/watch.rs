@@ -138,7 +138,8 @@ async fn settle(state: &AppState, chain_job: B256, output: &Bytes) -> Result<(),
 
 /// The escrow is there: the job can be worked on.
 async fn funded(state: &AppState, job: &Job, funding: crate::chain::abi::Funding) -> Result<(), StepError> {
-    let patch = Patch { funding: Some(funding.abi_encode()), ..Patch::default() };
+    let company = (job.inferences > 1).then(|| super::batch::company(&funding));
+    let patch = Patch { funding: Some(funding.abi_encode()), company, ..Patch::default() };
     match state.store.transition(&job.id, None, &[State::AwaitingPayment], State::Queued, patch).await {
         Ok(_) | Err(StoreError::WrongState { .. }) => Ok(()), // seen before
         Err(e) => Err(e.into()),

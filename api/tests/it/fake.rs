@@ -41,6 +41,7 @@ impl Fake {
             shape_digest: keccak256("shape"),
             model_commitment: keccak256("weights"),
             key_hash: keccak256("key"),
+            batches: Vec::new(),
             wrap: "fake".into(),
             inputs: vec![TensorInfo { name: "x".into(), shape: vec![2, 2], scale: 4, range: Some([-100.0, 100.0]) }],
             outputs: vec![TensorInfo { name: "y".into(), shape: vec![2], scale: 4, range: None }],
@@ -109,7 +110,7 @@ impl Engine for Fake {
     fn prove_inner(
         &self,
         model: B256,
-        input: &InputOpening,
+        inputs: &[InputOpening],
         context: B256,
         cancel: &Cancel,
         progress: Report<'_>,
@@ -119,13 +120,15 @@ impl Engine for Fake {
             return Err(EngineError::Internal("asked to fail".into()));
         }
         steps(0..5, &self.step_ms, cancel, progress)?;
-        let done = self.execute(model, input)?;
+        let done = inputs.iter().map(|input| self.execute(model, input)).collect::<Result<Vec<_>, _>>()?;
         let (step_ms, proofs) = (self.step_ms.clone(), self.proofs.clone());
         Ok(Box::new(move |cancel, progress| {
             steps(5..10, &step_ms, cancel, progress)?;
             proofs.fetch_add(1, Ordering::SeqCst);
-            let proof = fake_proof(model, (&context, &done.input_commitments, &done.output_cells));
-            Ok(ProofBundle { proof, output_cells: done.output_cells, clamps: done.clamps, input_commitments: done.input_commitments })
+            let input_commitments: Vec<Bytes> = done.iter().flat_map(|one| one.input_commitments.clone()).collect();
+            let output_cells: Vec<i16> = done.iter().flat_map(|one| one.output_cells.clone()).collect();
+            let proof = fake_proof(model, (&context, &input_commitments, &output_cells));
+            Ok(ProofBundle { proof, output_cells, clamps: done.iter().map(|one| one.clamps).sum(), input_commitments })
         }))
     }
 

@@ -74,7 +74,7 @@ async fn signed_lock(w: &World) -> (String, B256) {
     state.store.transition(&id, Some(&lease), &[State::Queued], State::Locking, patch).await.unwrap();
     let funding = market.funding(job, None).await.unwrap();
     let lock = w.rpc.sign(&w.seller, Some(w.at.market), market.lock_call(&funding), U256::ZERO).await.unwrap();
-    state.store.save_transaction(&lease, Purpose::Lock, &lock).await.unwrap();
+    state.store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Lock, &lock).await.unwrap();
     (id, lock.hash)
 }
 

@@ -1,5 +1,6 @@
 //! The service's tests: routes without a socket, the store through crashes, the workers, the chain.
 
+mod batches;
 mod chain;
 mod clamping;
 mod disk;

@@ -11,10 +11,11 @@ use assay_api::chain::deploy::{DeployOptions, Deployment, OWNER, PROVER, deploy,
 use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
 use assay_api::chain::{Rpc, abi, account};
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
-use assay_api::engine::{Engine, InputOpening, ModelInfo, input_digest};
+use assay_api::engine::{BatchKey, Engine, InputOpening, ModelInfo, input_digest};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_api::{AppState, run_workers};
+use assay_prover::wrap::System;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -64,6 +65,15 @@ pub async fn deployed(honest: bool) -> Option<(DevChain, Deployment)> {
     Some((anvil, at))
 }
 
+/// Admits a key. Returns its hash.
+pub async fn admit(anvil: &DevChain, at: &Deployment, key: &[u8]) -> B256 {
+    let (rpc, accounts) = (anvil.rpc().unwrap(), anvil.accounts());
+    let hash = account::propose_key(&rpc, &accounts[1], at.keys, key).await.unwrap();
+    let status = account::attest_key(&rpc, &accounts[0], at.keys, hash, true).await.unwrap();
+    assert_eq!(status, abi::KeyRegistry::Status::Admitted);
+    hash
+}
+
 /// Admits a key and lists a model under it. Returns the model's id and the key's hash.
 pub async fn list(anvil: &DevChain, at: &Deployment, key: &[u8], weights: Bytes) -> (B256, B256) {
     let rpc = anvil.rpc().unwrap();
@@ -90,6 +100,29 @@ impl World {
         Self::with_key(honest, include_str!("../../../fixtures/golden/wrapped.json")).await
     }
 
+    /// The same with a real model's key for one inference and another for `2^log` of different buyers.
+    pub async fn with_batch(log: u32) -> Option<Self> {
+        let (anvil, at) = deployed(false).await?;
+        let (seller, key) = crate::native::seller(System::Universal);
+        let (_, batch) = crate::native::batched(&seller, &key, log);
+        let bytes = key.wrap.contract_bytes(&key.model);
+        let (id, key_hash) = list(&anvil, &at, &bytes, key.model.weights_bytes().into()).await;
+        let batch_hash = admit(&anvil, &at, &batch.wrap.contract_bytes(&batch.model)).await;
+        let mut model = Fake::new().models[0].clone();
+        (model.id, model.key_hash, model.model_commitment) = (id, key_hash, key.model.commitment().into());
+        model.shape_digest = key.model.shape.model_digest.into();
+        model.batches = vec![BatchKey { inferences: 1 << log, key_hash: batch_hash }];
+        Some(Self::of(anvil, at, model))
+    }
+
+    fn of(anvil: DevChain, at: Deployment, model: ModelInfo) -> Self {
+        let engine = Fake::with_model(model.clone());
+        let terms = Terms { price: 1_000_000, collateral: 100_000, ..Terms::default() };
+        let [_, seller, buyer, ..]: [PrivateKeySigner; 5] = DEV_KEYS.map(|k| k.parse().unwrap());
+        let rpc = anvil.rpc().unwrap();
+        Self { anvil, rpc, at, seller, buyer, model, engine, dir: tempfile::tempdir().unwrap(), terms }
+    }
+
     /// The same with the key of a golden proof.
     pub async fn with_key(honest: bool, golden: &str) -> Option<Self> {
         let (anvil, at) = deployed(honest).await?;
@@ -101,11 +134,7 @@ impl World {
         model.key_hash = key_hash;
         model.shape_digest = B256::from_slice(&key[32..64]);
         model.model_commitment = keccak256([&key[32..64], &weights].concat());
-        let engine = Fake::with_model(model.clone());
-        let terms = Terms { price: 1_000_000, collateral: 100_000, ..Terms::default() };
-        let [_, seller, buyer, ..]: [PrivateKeySigner; 5] = DEV_KEYS.map(|k| k.parse().unwrap());
-        let rpc = anvil.rpc().unwrap();
-        Some(Self { anvil, rpc, at, seller, buyer, model, engine, dir: tempfile::tempdir().unwrap(), terms })
+        Some(Self::of(anvil, at, model))
     }
 
     pub fn config(&self) -> ServeConfig {

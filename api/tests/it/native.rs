@@ -10,6 +10,7 @@ use assay_api::engine::{Cancel, Claim, Engine, EngineError, InputOpening, ModelI
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_api::{AppState, run_workers};
+use assay_circuits::batch::Batch;
 use assay_circuits::sample;
 use assay_circuits::shape::Shape;
 use assay_prover::package::{BuyerKey, Metadata, Package};
@@ -24,7 +25,7 @@ use crate::market::{config, deployed, list, until};
 const LOG_CHUNK: u32 = 9;
 
 /// A small seller and its buyers' key.
-fn seller(wrap: System) -> (Seller, BuyerKey) {
+pub fn seller(wrap: System) -> (Seller, BuyerKey) {
     let (architecture, weights) = sample::random_network(3);
     let shape = Shape::new(architecture.clone(), LOG_CHUNK).unwrap();
     let srs = Srs::development(WrapProvingKey::srs_log(wrap, &shape).unwrap());
@@ -34,6 +35,18 @@ fn seller(wrap: System) -> (Seller, BuyerKey) {
         System::Groth16 => WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap(),
     };
     let key = BuyerKey::new(&package, proving.verifying_key(), wrap == System::Groth16);
+    (Seller::new(package, srs).unwrap().with_wrap_key(proving), key)
+}
+
+/// The same model with several inferences of different buyers in a proof.
+pub fn batched(one: &Seller, key: &BuyerKey, log: u32) -> (Seller, BuyerKey) {
+    let (single, dir) = (&one.package, tempfile::tempdir().unwrap());
+    single.write(&dir.path().join("small.assay")).unwrap();
+    let mut package = Package::read(&dir.path().join("small.assay")).unwrap();
+    package.model = package.model.batched(Batch::separate(log)).unwrap();
+    let srs = Srs::development(WrapProvingKey::srs_log(key.wrap.system(), &package.model.shape).unwrap());
+    let proving = WrapProvingKey::universal(&package.model.shape, &srs).unwrap();
+    let key = BuyerKey::new(&package, proving.verifying_key(), false);
     (Seller::new(package, srs).unwrap().with_wrap_key(proving), key)
 }
 
@@ -57,7 +70,7 @@ fn a_key_that_is_not_the_provers_is_refused() {
     }
 }
 
-fn input(model: &ModelInfo) -> InputOpening {
+pub fn input(model: &ModelInfo) -> InputOpening {
     let data = (0..model.input_len().unwrap()).map(|i| (i as f32 * 0.37).sin()).collect();
     InputOpening { data, blinding: vec![B256::left_padding_from(&[5]); model.input_chunks as usize] }
 }
@@ -138,7 +151,7 @@ async fn over_http(wrap: System) {
     cancel.cancel();
     assert!(matches!(engine.prove(model.id, &input, B256::ZERO, &cancel, &|_| {}), Err(EngineError::Cancelled)));
     let cancel = Cancel::new();
-    let wrap = engine.prove_inner(model.id, &input, B256::ZERO, &cancel, &|_| {}).unwrap();
+    let wrap = engine.prove_inner(model.id, std::slice::from_ref(&input), B256::ZERO, &cancel, &|_| {}).unwrap();
     cancel.cancel();
     assert!(matches!(wrap(&cancel, &|_| {}), Err(EngineError::Cancelled)), "between the halves");
     let (public, private) = (engine.execute(model.id, &input).unwrap(), engine.execute(model.id, &with(&data, &blinding)).unwrap());

@@ -70,18 +70,18 @@ impl Engine for Gated {
     fn prove_inner(
         &self,
         model: B256,
-        input: &InputOpening,
+        inputs: &[InputOpening],
         context: B256,
         cancel: &Cancel,
         progress: Report<'_>,
     ) -> Result<Wrap, EngineError> {
-        let (job, told, half) = (input.data[0] as u32, self.told.clone(), self.wrap.clone());
+        let (job, told, half) = (inputs[0].data[0] as u32, self.told.clone(), self.wrap.clone());
         let tell = move |step| {
             let _ = told.send((job, step)); // an error: the test is over
         };
         tell(InnerBegins);
         self.inner.pass()?;
-        let rest = self.fake.prove_inner(model, input, context, cancel, progress)?;
+        let rest = self.fake.prove_inner(model, inputs, context, cancel, progress)?;
         tell(InnerEnds);
         Ok(Box::new(move |cancel, progress| -> Result<ProofBundle, EngineError> {
             tell(WrapBegins);

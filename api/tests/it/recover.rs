@@ -82,7 +82,7 @@ async fn a_transaction_signed_before_a_crash_is_the_one_that_is_sent() {
         let patch = assay_api::store::Patch { context, ..Default::default() };
         state.store.transition(&id, Some(&lease), &[State::Queued], State::Locking, patch).await.unwrap();
         let tx = w.rpc.sign(&w.seller, Some(w.at.market), market.lock_call(&funding), U256::ZERO).await.unwrap();
-        state.store.save_transaction(&lease, Purpose::Lock, &tx).await.unwrap();
+        state.store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Lock, &tx).await.unwrap();
         signed.push(tx); // saved, and the process dies before it is sent
         ids.push(id);
     }

@@ -17,6 +17,7 @@ fn new(n: u64, paid: bool) -> NewJob {
         outside: 3,
         clamped: vec![Clamped { layer: "conv \"1\"".into(), cells: 5 }],
         clamps: 6,
+        inferences: 1,
         escrow: paid.then(|| ("{}".to_owned(), model_id(1000 + n))),
         context: None,
         unfunded: None,
@@ -133,7 +134,7 @@ async fn an_old_lease_writes_nothing() {
     assert!(lost(store.extend(&old, 1000).await));
     assert!(lost(store.transition(&id, Some(&old), &[State::Queued], State::Proving, Patch::default()).await.map(drop)));
     let tx = SavedTransaction { hash: B256::repeat_byte(1), nonce: 0, raw: Bytes::from_static(b"raw") };
-    assert!(lost(store.save_transaction(&old, Purpose::Lock, &tx).await));
+    assert!(lost(store.save_transaction(&old.job, std::slice::from_ref(&old), Purpose::Lock, &tx).await));
     assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), None);
     store.release(&old, 0, true).await.unwrap();
     assert!(store.claim(&[State::Queued], None, 0).await.unwrap().is_none(), "releasing an old lease frees nothing");
@@ -163,9 +164,12 @@ async fn a_transaction_is_there_after_a_crash_and_pending_once() {
     let id = store.create(&new(1, true), State::Locking).await.unwrap().job.id;
     let (_, lease) = store.claim(&[State::Locking], None, 60_000).await.unwrap().unwrap();
     let tx = |n: u8| SavedTransaction { hash: B256::repeat_byte(n), nonce: u64::from(n), raw: Bytes::from(vec![n; 100]) };
-    store.save_transaction(&lease, Purpose::Lock, &tx(1)).await.unwrap();
-    assert!(store.save_transaction(&lease, Purpose::Lock, &tx(2)).await.is_err(), "one pending transaction per purpose");
-    store.save_transaction(&lease, Purpose::Settle, &tx(3)).await.unwrap();
+    store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Lock, &tx(1)).await.unwrap();
+    assert!(
+        store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Lock, &tx(2)).await.is_err(),
+        "one pending transaction per purpose"
+    );
+    store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Settle, &tx(3)).await.unwrap();
     drop(store);
     let store = Store::open(&dir.path().join("jobs.sqlite")).await.unwrap();
     assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), Some(tx(1)));

@@ -163,6 +163,13 @@ pub struct ServeArgs {
     /// Jobs that are worked on at a time: while one waits for the chain or is wrapped, the next one's inner proof is made
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub jobs_max: u32,
+    /// Most inferences of several buyers in one proof; 1 proves each alone. Sizes are those whose keys lie beside the package
+    /// (MODEL.x8s.pk, MODEL.x64s.pk, as `assay setup --batch N --separate` makes them)
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub batch_max: u32,
+    /// How long an order that may have company in its proof waits for it, if there is not enough
+    #[arg(long, value_name = "MS", default_value_t = 250)]
+    pub batch_wait_ms: u64,
     /// Blocks on top of an event before it is believed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub confirmations: u64,
@@ -318,6 +325,10 @@ pub struct RequestArgs {
     /// ERC-20 to pay in [default: the native coin]
     #[arg(long, value_name = "ADDRESS")]
     pub token: Option<Address>,
+    /// Most inferences, those of other buyers included, that the proof may have; the service takes fewer where few ask. 1: a
+    /// proof of this one alone. The key for so many is derived here
+    #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "free", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub batch_max: u32,
     /// Pay for proofs under a development key, whose maker can forge them
     #[arg(long)]
     pub accept_development_key: bool,

@@ -1,6 +1,7 @@
 //! `assay run`, `assay prove`, `assay verify`.
 
 use super::keys;
+use super::request::key_of_order;
 use crate::args::{ProveArgs, RunArgs, VerifyArgs};
 use crate::batch;
 use crate::clamp;
@@ -230,7 +231,8 @@ impl Verifier {
 }
 
 /// What a service answered, as a proof file. Nothing of it is believed: model and key are the user's.
-async fn answered(args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Outcome<ProofFile> {
+/// Also returns the key for as many inferences as the proof has, if it is not the user's.
+async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Outcome<(ProofFile, Option<ModelFile>)> {
     let (ModelFile::Key(key) | ModelFile::Package(_, Some(key))) = model else {
         return Err(Failure::message(Exit::Input, "a service's prediction is verified with the buyer's key: pass MODEL.key"));
     };
@@ -257,12 +259,16 @@ async fn answered(args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Out
         (parsed, read(path)?)
     };
     let missing = |what: &str| Failure::message(Exit::Failed, format!("the prediction is {} and has no {what}", prediction.state));
-    let cells = prediction.output_cells.clone().ok_or_else(|| missing("output"))?;
+    if prediction.output_cells.is_none() {
+        return Err(missing("output"));
+    }
     let context = prediction.context.ok_or_else(|| missing("context"))?;
-    let (commitments, output) = (prediction.input_commitments.clone(), (cells, prediction.clamps));
-    let file = ProofFile::of_bytes(&key.model, Some(&key.wrap), context, commitments, output, proof);
-    if file.output_data.first() == prediction.output.as_ref() {
-        return Ok(file);
+    let inferences = prediction.batch.as_ref().map_or(1, |batch| batch.statement.inferences);
+    let sized = key_of_order(ui, key, inferences, args.srs.srs.as_deref())?;
+    let file = ProofFile::of_prediction(&sized, &prediction, context, proof)?;
+    if file.own_output_data().first() == prediction.output.as_ref() {
+        let other = sized.model.shape.batch != key.model.shape.batch;
+        return Ok((file, other.then(|| ModelFile::Key(Box::new(sized)))));
     }
     Err(Failure::message(Exit::Failed, "the proof does not hold: the prediction's output is not what its cells say"))
 }
@@ -274,9 +280,13 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
 /// Verifies a proof file, or what a service answered.
 pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let wanted = args.context.as_deref().map(|text| proof_file::context(Some(text))).transpose()?;
-    let model = files::model(ui, &args.model)?;
+    let mut model = files::model(ui, &args.model)?;
     let file = match (&args.prediction, &args.proof) {
-        (Some(prediction), _) => answered(&args, prediction, &model).await?,
+        (Some(prediction), _) => {
+            let (file, sized) = answered(ui, &args, prediction, &model).await?;
+            model = sized.unwrap_or(model);
+            file
+        }
         (None, Some(proof)) => ProofFile::read(proof)?,
         (None, None) => return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction")),
     };

@@ -2,7 +2,7 @@
 
 use super::{chain, money};
 use crate::args::{CommitArgs, RequestArgs, ResumeArgs};
-use crate::batch::BatchError;
+use crate::batch::{self, BatchError};
 use crate::clamp;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
@@ -10,15 +10,15 @@ use crate::orders::{self, Saved};
 use crate::proof_file::ProofFile;
 use crate::trust::Checked;
 use crate::ui::{Ui, say};
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket;
-use assay_api::chain::{Rpc, Wanted, account, check_order, context, jobs};
+use assay_api::chain::{Rpc, Wanted, account, check_order, context, context_of_batch, jobs};
 use assay_api::client::{Client, ClientError};
-use assay_api::engine::{Inputs, input_digest};
+use assay_api::engine::{Inputs, ModelInfo, input_digest, output_bytes};
 use assay_api::store::State;
 use assay_api::terms::Escrow;
-use assay_api::{Prediction, PredictionRequest};
+use assay_api::{Prediction, PredictionRequest, QuoteRequest};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
 use assay_compiler::read_input;
@@ -26,6 +26,7 @@ use assay_prover::output::Readers;
 use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
 use assay_prover::seller::InputOpening;
+use assay_prover::wrap::System;
 use serde_json::json;
 use std::path::Path;
 
@@ -67,23 +68,30 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, pub
 
 /// Makes a proof file of what the service returned, and verifies it against what the *buyer* knows: key, input, context.
 pub fn check(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>, commitments: &[Bytes], context: B256) -> Outcome<ProofFile> {
-    let Some(cells) = prediction.output_cells.clone() else {
-        return Err(Failure::message(Exit::Failed, "the service gives no output"));
-    };
-    let file = ProofFile::of_bytes(&key.model, Some(&key.wrap), context, commitments.to_vec(), (cells, prediction.clamps), proof);
+    let prediction = Prediction { input_commitments: commitments.to_vec(), ..prediction.clone() };
+    let file = ProofFile::of_prediction(key, &prediction, context, proof)?;
     file.verify(&key.model, Some(&key.wrap)).context("the service's proof does not hold")?;
     Ok(file)
 }
 
 /// The service's model with the buyer's key.
-async fn find_model(client: &Client, key: &BuyerKey, wanted: Option<B256>) -> Outcome<B256> {
+async fn find_model(client: &Client, key: &BuyerKey, wanted: Option<B256>) -> Outcome<ModelInfo> {
     if let Some(id) = wanted {
-        return Ok(id);
+        return Ok(client.model(id).await?);
     }
     let (commitment, hash) = (B256::from(key.model.commitment()), B256::from(key.wrap.hash(&key.model)));
     let models = client.models().await?;
-    let found = models.iter().find(|m| m.model_commitment == commitment && m.key_hash == hash);
-    found.map(|m| m.id).ok_or_else(|| Failure::message(Exit::Failed, "the service does not serve the model of this key"))
+    let found = models.into_iter().find(|m| m.model_commitment == commitment && m.key_hash == hash);
+    found.ok_or_else(|| Failure::message(Exit::Failed, "the service does not serve the model of this key"))
+}
+
+/// The key for as many inferences as an order's proof has, which the service says: derived here, it is nobody's word.
+pub fn key_of_order(ui: &Ui, key: &BuyerKey, inferences: u32, srs: Option<&Path>) -> Outcome<BuyerKey> {
+    let inferences = inferences as usize;
+    if inferences == key.model.shape.batch.inferences() {
+        return Ok(key.clone());
+    }
+    Ok(Checked::batched(ui, key, batch::of(inferences, true)?, srs)?.key)
 }
 
 /// The buyer's account on a chain.
@@ -99,12 +107,27 @@ impl Buyer {
         Ok(Some(Self { rpc: Rpc::new(url)?, market, account: chain::signer(key)? }))
     }
 
-    /// A quote, checked against the chain.
-    async fn order(&self, args: &RequestArgs, client: &Client, key: &BuyerKey, model: B256, input: B256) -> Outcome<Escrow> {
+    /// A quote, checked against the chain, and the key that it is for.
+    async fn order(
+        &self,
+        ui: &Ui,
+        args: &RequestArgs,
+        client: &Client,
+        key: &BuyerKey,
+        model: &ModelInfo,
+        input: B256,
+    ) -> Outcome<Ordered> {
         let buyer = self.account.address();
-        let mut escrow = client.quote(model, Some(buyer), Some(input)).await?;
+        let batch = (key.wrap.system() == System::Universal).then_some(args.batch_max);
+        let request = QuoteRequest { model: model.id, buyer: Some(buyer), input_commitment: Some(input), batch };
+        let mut escrow = client.quote_for(&request).await?;
+        let inferences = model.inferences_of(escrow.order.key_hash).unwrap_or(1);
+        if inferences > args.batch_max {
+            return Err(Failure::message(Exit::Failed, format!("the quote is for a proof of {inferences} inferences")));
+        }
+        let key = key_of_order(ui, key, inferences, args.srs.srs.as_deref())?;
         let wanted = Wanted {
-            model,
+            model: model.id,
             key_hash: key.wrap.hash(&key.model).into(),
             input_commitment: input,
             buyer,
@@ -117,11 +140,11 @@ impl Buyer {
         check_order(&self.rpc, self.market, &escrow, &wanted, args.accept_development_key).await.context("the quote is not acceptable")?;
         // the order is the buyer's: the seller signs the quote only
         escrow.order.unclamped = args.unclamped;
-        Ok(escrow)
+        Ok(Ordered { escrow, key, inferences })
     }
 
     /// Takes an order down before anything is paid for it.
-    async fn save(&self, ui: &Ui, args: &RequestArgs, request: &PredictionRequest, opened: &Opened) -> Outcome<Saved> {
+    async fn save(&self, ui: &Ui, args: &RequestArgs, request: &PredictionRequest, opened: &Opened, inferences: u32) -> Outcome<Saved> {
         let escrow = request.escrow.clone().ok_or_else(|| Failure::message(Exit::Failed, "there is no order"))?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let saved = Saved {
@@ -138,11 +161,21 @@ impl Buyer {
             prediction: None,
             commitments: opened.commitments.clone(),
             key: std::path::absolute(&args.key)?,
+            inferences,
             output: args.output.as_ref().filter(|path| !files::is_stdout(path)).map(std::path::absolute).transpose()?,
         };
         saved.save(ui)?;
         Ok(saved)
     }
+}
+
+/// A quote that was accepted.
+struct Ordered {
+    escrow: Escrow,
+    /// The key that the order names.
+    key: BuyerKey,
+    /// How many inferences a proof under it has.
+    inferences: u32,
 }
 
 /// Sends a saved order to its service. The same key makes it the same prediction, however often it is sent.
@@ -184,10 +217,20 @@ async fn collect(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved) ->
     if record.state != InferenceMarket::State::Settled {
         return Err(Failure::message(Exit::Failed, format!("the market's job is {:?}, not settled", record.state)));
     }
-    let prover = jobs::payee(&rpc, saved.market, saved.job).await?;
-    let context = context(rpc.chain_id().await?, saved.market, saved.job, prover);
+    let paid = jobs::paid(&rpc, saved.market, saved.job).await?;
+    let chain_id = rpc.chain_id().await?;
+    let context = match &done.batch {
+        None => context(chain_id, saved.market, saved.job, paid.prover),
+        Some(batch) if batch.statement.jobs.get(batch.index as usize) == Some(&saved.job) => {
+            context_of_batch(chain_id, saved.market, &batch.statement.jobs, paid.prover)
+        }
+        Some(_) => return Err(Failure::message(Exit::Failed, "the service's proof does not hold: it is of other jobs")),
+    };
     let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
     let file = ui.phase("verify", |_| check(key, &done, proof, &saved.commitments, context))?;
+    if keccak256(output_bytes(file.own_output(), file.clamps)) != paid.output_hash {
+        return Err(Failure::message(Exit::Failed, "the market paid for another output than the service gives"));
+    }
     Ok((done, file))
 }
 
@@ -205,14 +248,14 @@ fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, done: &Prediction, fil
         file.write(ui, path)?;
     }
     let mut object = json!({
-        "output_data": file.output_data, "output": file.output, "prediction": done.id, "state": done.state, "transactions": done.transactions,
+        "output_data": file.own_output_data(), "output": file.own_output(), "inferences": file.inferences, "prediction": done.id, "state": done.state, "transactions": done.transactions,
         "proof_bytes": file.proof.len(), "context": file.context, "file": output, "verified": true, "development": key.is_development(),
         "clamped": done.clamped, "clamps": file.clamps,
     });
     if let (Some(fields), serde_json::Value::Object(more)) = (object.as_object_mut(), more) {
         fields.extend(more);
     }
-    ui.finish(object, json!({ "output_data": file.output_data }));
+    ui.finish(object, json!({ "output_data": file.own_output_data() }));
     Ok(())
 }
 
@@ -254,7 +297,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
     let free_context = B256::random();
     let mut request = PredictionRequest {
-        model,
+        model: model.id,
         input: Inputs::List(opened.data.clone()),
         blinding: opened.blinding.clone(),
         allow_clamping: args.clamping.allow_clamping,
@@ -276,9 +319,10 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
             json!({ "job": null, "price": null, "fund_gas": null, "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside });
         return finish(ui, &key, args.output.as_deref(), &done, &file, more);
     };
-    let order = buyer.order(&args, &client, &key, model, input_digest(&opened.commitments));
-    request.escrow = Some(ui.phase_async("quote", order).await?);
-    let mut saved = buyer.save(ui, &args, &request, &opened).await?;
+    let order = buyer.order(ui, &args, &client, &key, &model, input_digest(&opened.commitments));
+    let Ordered { escrow, key, inferences } = ui.phase_async("quote", order).await?;
+    request.escrow = Some(escrow);
+    let mut saved = buyer.save(ui, &args, &request, &opened, inferences).await?;
     ui.set_aftermath(Some(format!("nothing was paid: {} are in your account", saved.price())));
     // a service that takes no more orders without money takes this one once it is paid for
     let posted = match post(ui, &client, &mut saved).await {
@@ -356,6 +400,7 @@ async fn resume_order(
     };
     let key = Checked::new(ui, files::key(ui, &saved.key)?, srs).map_err(|e| files::name(&saved.key, e))?.key;
     files::warn_key(ui, &key);
+    let key = key_of_order(ui, &key, saved.inferences, srs)?;
     let client = Client::new(&saved.service)?;
     // a settled order that the service knows need not be sent again
     if record.state != Market::Settled || saved.prediction.is_none() {

@@ -140,7 +140,12 @@ async fn add(
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
     let proving = prove::proving_key(ui, &pk, &key, &srs)?;
     let seller = ui.phase("prepare", |_| Seller::new(package, device::for_serving(srs)))?.with_wrap_key(proving);
-    let info = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?;
+    let id = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id;
+    if listing.is_some() {
+        add_batches(ui, args, engine, path, id)?;
+    }
+    let info = engine.models().into_iter().find(|info| info.id == id);
+    let info = info.ok_or_else(|| Failure::message(Exit::Failed, "the engine lost its model"))?;
     let outputs = info.outputs.iter().filter_map(|output| output.len()).sum();
     let (card, terms) = card::read(path, outputs, &of_service)?;
     if let (Some(margin), Some(terms)) = (args.lock_margin_secs, &terms)
@@ -153,6 +158,27 @@ async fn add(
         return Err(files::name(path, Failure::message(Exit::Usage, text)));
     }
     Ok(Added { id: info.id, card, terms, recomputed })
+}
+
+/// Adds the keys for several buyers' inferences in a proof that lie beside a package.
+fn add_batches(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, id: B256) -> Outcome {
+    for log in 1..=args.batch_max.ilog2() {
+        let batch = Batch::separate(log);
+        let pk = batch::proving_key(path, batch, args.wrap.wrap);
+        if !pk.exists() {
+            continue;
+        }
+        let package = files::package(ui, path)?;
+        let key = prove::buyer_key(ui, path, &pk, &package)?;
+        let key = Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&files::beside(&pk, "key"), e))?.key;
+        let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
+        let proving = prove::proving_key(ui, &pk, &key, &srs)?;
+        let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::for_serving(srs))?.batched(batch)?))?;
+        let added = engine.add_batch(id, seller.with_wrap_key(proving), key).map_err(|e| files::name(&pk, e.into()))?;
+        ui.line(format!("{}: {}", pk.display(), batch::text(batch)));
+        tracing::debug!(key = %added.key_hash, "a batch's key");
+    }
+    Ok(())
 }
 
 /// Serves until a signal.
@@ -180,6 +206,8 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     config.bind = args.bind;
     config.free = args.free;
     config.jobs_max = args.jobs_max;
+    config.batch_max = args.batch_max;
+    config.batch_wait = Duration::from_millis(args.batch_wait_ms);
     config.chain = chain.map(|(config, _)| config);
     if let Some(chain) = &mut config.chain {
         chain.model_terms = own_terms;

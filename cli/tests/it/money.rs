@@ -1,6 +1,6 @@
 //! Orders survive whatever fails, every failure says where the money is, and a command brings it back.
 
-use crate::tool::{command, fixture, model, s};
+use crate::tool::{command, copy, fixture, model, s};
 use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket::State;
@@ -81,6 +81,10 @@ impl Market {
     }
 
     fn serve(&self, more: &[&str]) -> Server {
+        self.serve_package(model(), more)
+    }
+
+    fn serve_package(&self, package: &Path, more: &[&str]) -> Server {
         let data = self.dir.path().join("data");
         let bind = format!("127.0.0.1:{}", self.port);
         let price = PRICE.to_string();
@@ -90,7 +94,7 @@ impl Market {
                 "--json",
                 "serve",
                 "--models",
-                s(model()),
+                s(package),
                 "--data",
                 s(&data),
                 "--bind",
@@ -210,4 +214,45 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     assert_eq!(m.json(0, 2, &["deposit", "5"])["credit"], "5");
     m.run(1, 2, &["withdraw", "6"]);
     assert_eq!(m.json(0, 2, &["withdraw", "5"])["credit"], "0");
+}
+
+/// Where others ask at the same time, an inference is bought in a proof with theirs, under a key that the buyer derives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purchase_may_have_company() {
+    let Some(m) = Market::new().await else { return };
+    let package = copy(m.dir.path());
+    let made = m.json(0, 1, &["setup", s(&package), "--batch", "2", "--separate"]);
+    let batch_key = package.with_extension("x2s.key");
+    m.json(0, 1, &["publish", s(&package), "--key", s(&batch_key)]);
+    let _server = m.serve_package(&package, &[]);
+    let (client, key) = (Client::new(&m.url()).unwrap(), package.with_extension("key"));
+    let served = client.models().await.unwrap().swap_remove(0);
+    assert_eq!(json!(served.batches), json!([{ "inferences": 2, "key_hash": made["key_hash"] }]));
+    // somebody who asks all the time
+    let crowd = tokio::spawn(async move {
+        loop {
+            let _ = client.quote(served.id, None, None).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let (url, input, proof) = (m.url(), fixture("digit_7.json"), m.dir.path().join("proof.json"));
+    let request = ["request", "--service", &url, "--key", s(&key), "--input", s(&input), "--accept-development-key"];
+    let alone = m.json(0, 2, &[&request[..], &["--batch-max", "1"]].concat());
+    let bought = m.json(0, 2, &[&request[..], &["-o", s(&proof)]].concat());
+    crowd.abort();
+    assert_eq!((&alone["inferences"], &bought["inferences"]), (&json!(1), &json!(2)));
+    assert_eq!(alone["output_data"], bought["output_data"]);
+    assert_eq!(bought["output_data"].as_array().unwrap().len(), 1, "the buyer's own");
+
+    let checked = m.json(0, 2, &["verify", s(&proof), "--model", s(&batch_key)]);
+    assert_eq!((&checked["inferences"], &checked["key_hash"]), (&json!(2), &made["key_hash"]));
+    let prediction = format!("{url}/v1/predictions/{}", bought["prediction"].as_str().unwrap());
+    let again = m.json(0, 2, &["verify", "--prediction", &prediction, "--model", s(&key)]);
+    assert_eq!((&again["valid"], &again["context"]), (&json!(true), &checked["context"]));
+    // what is said of another inference does not hold
+    let mut file: Value = serde_json::from_slice(&std::fs::read(&proof).unwrap()).unwrap();
+    assert_eq!(file["index"], json!(0));
+    file["output"].as_array_mut().unwrap().rotate_left(1);
+    std::fs::write(&proof, file.to_string()).unwrap();
+    m.run(1, 2, &["verify", s(&proof), "--model", s(&batch_key)]);
 }
