@@ -192,6 +192,14 @@ impl World {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
+    /// The prover was paid for so many jobs, once each, and has all its collateral back. How much of that it put up depends on how many
+    /// jobs were locked at the same time.
+    pub async fn paid_for(&self, jobs: u64) {
+        let credit = self.credit(self.seller.address()).await.to::<u64>();
+        let collateral = credit.checked_sub(jobs * 1_000_000).unwrap();
+        assert!(collateral.is_multiple_of(100_000) && (100_000..=jobs * 100_000).contains(&collateral), "{credit} for {jobs} jobs");
+    }
+
     pub async fn credit(&self, of: Address) -> U256 {
         account::credit(&self.rpc, self.at.market, self.terms.token, of).await.unwrap()
     }

@@ -228,18 +228,22 @@ async fn a_purchase_may_have_company() {
     let (client, key) = (Client::new(&m.url()).unwrap(), package.with_extension("key"));
     let served = client.models().await.unwrap().swap_remove(0);
     assert_eq!(json!(served.batches), json!([{ "inferences": 2, "key_hash": made["key_hash"] }]));
-    // somebody who asks all the time
-    let crowd = tokio::spawn(async move {
-        loop {
-            let _ = client.quote(served.id, None, None).await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
+    // some who ask all the time
+    let mut crowd = tokio::task::JoinSet::<()>::new();
+    for _ in 0..4 {
+        let (client, model) = (client.clone(), served.id);
+        crowd.spawn(async move {
+            loop {
+                let _ = client.quote(model, None, None).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
     let (url, input, proof) = (m.url(), fixture("digit_7.json"), m.dir.path().join("proof.json"));
     let request = ["request", "--service", &url, "--key", s(&key), "--input", s(&input), "--accept-development-key"];
     let alone = m.json(0, 2, &[&request[..], &["--batch-max", "1"]].concat());
     let bought = m.json(0, 2, &[&request[..], &["-o", s(&proof)]].concat());
-    crowd.abort();
+    crowd.abort_all();
     assert_eq!((&alone["inferences"], &bought["inferences"]), (&json!(1), &json!(2)));
     assert_eq!(alone["output_data"], bought["output_data"]);
     assert_eq!(bought["output_data"].as_array().unwrap().len(), 1, "the buyer's own");
