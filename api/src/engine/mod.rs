@@ -316,6 +316,9 @@ pub trait Engine: Send + Sync + 'static {
         self.prove_inner(model, input, context, cancel, progress)?(cancel, progress)
     }
 
+    /// The bytes of a model's KEY file: what a buyer recomputes and verifies with. Errors: an unknown model.
+    fn key(&self, model: B256) -> Result<Vec<u8>, EngineError>;
+
     /// Verifies a claim natively. [`EngineError::Rejected`] if it is false or malformed.
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError>;
 }

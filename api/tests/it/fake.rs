@@ -129,6 +129,11 @@ impl Engine for Fake {
         }))
     }
 
+    fn key(&self, model: B256) -> Result<Vec<u8>, EngineError> {
+        self.models.iter().find(|m| m.id == model).ok_or(EngineError::UnknownModel { id: model })?;
+        Ok(model.to_vec())
+    }
+
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
         let need = fake_proof(model, (&claim.context, &claim.input_commitments, &claim.output_cells));
         if claim.proof == need { Ok(()) } else { Err(EngineError::Rejected("another hash".into())) }

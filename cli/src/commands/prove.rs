@@ -7,14 +7,14 @@ use crate::clamp;
 use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
-use crate::proof_file::{self, Kind, ProofFile};
+use crate::proof_file;
 use crate::trust::{self, Checked};
 use crate::ui::Ui;
 use alloy::primitives::Bytes;
 use assay_api::Prediction;
 use assay_api::client::Client;
 use assay_api::engine::Outputs;
-use assay_api::engine::native::{clamped, context_scalar};
+use assay_api::engine::native::clamped;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
 use assay_circuits::shape::Shape;
@@ -25,6 +25,8 @@ use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::{System, WrapProvingKey, WrapVerifyingKey};
+use assay_verifier::proof_file::context_scalar;
+use assay_verifier::{Answer, Kind, ProofFile};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -110,7 +112,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let batch = if let Some(Keys::Files(_, key)) = &keys_from { key.model.shape.batch } else { asked };
     let cells = batch::cells(&package.model.shape.architecture, &samples, batch)?;
     if samples.len() < batch.inferences() {
-        ui.warn(format!("{} inputs for {}: the last one fills the proof up", samples.len(), batch::text(batch)));
+        ui.warn(format!("{} inputs for {}: the last one fills the proof up", samples.len(), batch));
     }
     let named = args.srs.srs.as_deref();
     let (srs, keys) = match keys_from {
@@ -151,7 +153,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
             ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes())
         }
     };
-    let bytes = file.write(ui, &args.output)?;
+    let bytes = proof_file::write(ui, &file, &args.output)?;
     let blinding: Vec<String> = opening.blinding.iter().map(|b| hex(&encode::fr_word(b))).collect();
     let text = format!(
         "{}\nproof  {} bytes, {:.2} s\nwrote {}",
@@ -257,14 +259,14 @@ async fn answered(args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Out
         (parsed, read(path)?)
     };
     let missing = |what: &str| Failure::message(Exit::Failed, format!("the prediction is {} and has no {what}", prediction.state));
-    let cells = prediction.output_cells.clone().ok_or_else(|| missing("output"))?;
-    let context = prediction.context.ok_or_else(|| missing("context"))?;
-    let (commitments, output) = (prediction.input_commitments.clone(), (cells, prediction.clamps));
-    let file = ProofFile::of_bytes(&key.model, Some(&key.wrap), context, commitments, output, proof);
-    if file.output_data.first() == prediction.output.as_ref() {
-        return Ok(file);
-    }
-    Err(Failure::message(Exit::Failed, "the proof does not hold: the prediction's output is not what its cells say"))
+    let answer = Answer {
+        output_cells: prediction.output_cells.clone().ok_or_else(|| missing("output"))?,
+        output: prediction.output.clone().ok_or_else(|| missing("output"))?,
+        context: prediction.context.ok_or_else(|| missing("context"))?,
+        input_commitments: prediction.input_commitments.clone(),
+        clamps: prediction.clamps,
+    };
+    ProofFile::of_answer(&key.model, &key.wrap, answer, proof).context("the proof does not hold")
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {
@@ -277,7 +279,7 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let model = files::model(ui, &args.model)?;
     let file = match (&args.prediction, &args.proof) {
         (Some(prediction), _) => answered(&args, prediction, &model).await?,
-        (None, Some(proof)) => ProofFile::read(proof)?,
+        (None, Some(proof)) => proof_file::read(proof)?,
         (None, None) => return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction")),
     };
     let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));
@@ -300,7 +302,7 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let text = format!(
         "valid: {} proof of {} of the model {}\n{}context {}\n{}\nclamps  {}\nverified in {:.1} ms",
         if file.kind == Kind::Wrapped { "a wrapped" } else { "an inner (not zero-knowledge)" },
-        batch::text(batch),
+        batch,
         file.model_commitment,
         verifier.key.as_ref().map(|checked| format!("key     {}\n", checked.text())).unwrap_or_default(),
         file.context,

@@ -7,7 +7,7 @@ use crate::clamp;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
 use crate::orders::{self, Saved};
-use crate::proof_file::ProofFile;
+use crate::proof_file;
 use crate::trust::Checked;
 use crate::ui::{Ui, say};
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -26,6 +26,7 @@ use assay_prover::output::Readers;
 use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
 use assay_prover::seller::InputOpening;
+use assay_verifier::ProofFile;
 use serde_json::json;
 use std::path::Path;
 
@@ -202,7 +203,7 @@ async fn with_money<T>(ui: &Ui, saved: &Saved, result: Outcome<T>) -> Outcome<T>
 /// Writes the proof, forgets the input, and prints.
 fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, done: &Prediction, file: &ProofFile, more: serde_json::Value) -> Outcome {
     if let Some(path) = output {
-        file.write(ui, path)?;
+        proof_file::write(ui, file, path)?;
     }
     let mut object = json!({
         "output_data": file.output_data, "output": file.output, "prediction": done.id, "state": done.state, "transactions": done.transactions,
