@@ -31,7 +31,7 @@ build:
 contracts: $(TOOLCHAIN) ## compile the contracts and write the committed artifacts
 	$(CONTRACTS)/build.sh
 
-web: ## write the committed verifier for browsers
+web: ## write the committed verifier and site for browsers
 	web/build.sh
 
 bench: ## docs/benchmarks.md, about ten minutes

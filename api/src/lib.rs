@@ -28,8 +28,8 @@ pub use error::{ApiError, Problem};
 pub use metrics::Metrics;
 pub use outage::Outages;
 pub use routes::{
-    Commitment, CommitmentRequest, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest, QuoteRequest, Ready,
-    TransactionRef, VerifyRequest, VerifyResponse, app, description,
+    Commitment, CommitmentRequest, History, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest, QuoteRequest,
+    Ready, TransactionRef, VerifyRequest, VerifyResponse, app, description,
 };
 pub use service::{serve, signalled};
 pub use state::{AppState, ServeError};

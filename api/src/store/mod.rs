@@ -5,6 +5,7 @@
 //! job's is refused, so a worker that was thought dead cannot undo what its successor did.
 
 mod events;
+mod history;
 mod job;
 mod jobs;
 mod keep;
@@ -12,6 +13,7 @@ mod transactions;
 mod unfunded;
 
 pub use events::Event;
+pub use history::Ended;
 pub use job::{Job, NewJob, State, UnknownState};
 pub use jobs::{Created, Lease, Patch};
 pub use transactions::{Purpose, SavedTransaction};
