@@ -19,6 +19,7 @@ fi
 
 npx tsc -p site
 rm -rf site/dist
-npx esbuild site/src/main.ts --bundle --minify --format=esm --target=es2022 --outfile=site/dist/site.js --log-level=warning
+notice='/*! QR codes: qrcode-generator, Copyright (c) 2009 Kazuhiko Arase, MIT license, http://www.opensource.org/licenses/mit-license.php */'
+npx esbuild site/src/main.ts --bundle --minify --format=esm --target=es2022 --banner:js="$notice" --outfile=site/dist/site.js --log-level=warning
 cp site/index.html site/site.css site/badge.svg site/dist/
 gzip -9 -n -c verifier/dist/assay_verifier.wasm > site/dist/assay_verifier.wasm.gz

@@ -11,8 +11,12 @@ export function verifier(): Promise<Verifier> {
 
 /** A model's key, from the service: what it is worth, {@link checkedKey} says. */
 export function keyOf(model: service.Model): Promise<Key> {
-  const opened = keys.get(model.id) ?? open(model);
+  const known = keys.get(model.id);
+  if (known) return known;
+  const opened = open(model);
   keys.set(model.id, opened);
+  // what could not be fetched is asked for again the next time
+  opened.catch(() => keys.delete(model.id));
   return opened;
 }
 
