@@ -58,7 +58,7 @@ function overTime(history: service.Ended[]): HTMLElement {
   return h(
     "div",
     {},
-    chart(label, axis(String(most)), ...bars, svg("text", { x: 36, y: HEIGHT - 6 }, time(first * width)), svg("text", { x: WIDTH - 4, y: HEIGHT - 6, "text-anchor": "end" }, time((first + count) * width))),
+    chart(label, axis(String(most)), ...bars, svg("text", { x: 36, y: HEIGHT - 6 }, time(first * width)), svg("text", { x: Math.max(36 + count * wide, 160), y: HEIGHT - 6, "text-anchor": "end" }, time((first + count) * width))),
     h("ul", { class: "legend" }, ...KINDS.map((kind) => h("li", {}, h("i", { class: kind }), WORDS[kind]))),
   );
 }
