@@ -63,7 +63,7 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     await page.getByRole("button", { name: "Ask without paying" }).click();
     await page.getByText("verified in your browser, and about your input").waitFor(LONG);
     assert.equal(await page.locator(".verdict").innerText(), "7");
-    assert.match(await page.locator(".phases").innerText(), /opening the commitments/);
+    assert.match(await page.locator(".phases").innerText(), /preparing the wrap/);
   });
 
   await step("a drawing is an input as well, by mouse and by keyboard", async () => {
