@@ -79,7 +79,7 @@ fn steps(steps: Range<u8>, step_ms: &AtomicU64, cancel: &Cancel, progress: Repor
         if cancel.is_cancelled() {
             return Err(EngineError::Cancelled);
         }
-        progress(Progress { phase: if step < 5 { "commit" } else { "wrap" }, fraction: f32::from(step) / 10.0 });
+        progress(Progress { phase: if step < 5 { "commit" } else { "wrap_quotient" }, fraction: f32::from(step) / 10.0 });
         std::thread::sleep(Duration::from_millis(step_ms.load(Ordering::SeqCst)));
     }
     Ok(())
