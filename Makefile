@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test build contracts lint clippy bench bench-large clean
+.PHONY: demo test build contracts web lint clippy bench bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -15,6 +15,7 @@ demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on c
 test: $(TOOLCHAIN) lint ## everything; the demo is among the command's tests
 	cargo test --release --locked --workspace
 	$(CONTRACTS)/test.sh
+	web/test.sh
 	gpu/cuda/test.sh
 
 lint:
@@ -29,6 +30,9 @@ build:
 
 contracts: $(TOOLCHAIN) ## compile the contracts and write the committed artifacts
 	$(CONTRACTS)/build.sh
+
+web: ## write the committed verifier and site for browsers
+	web/build.sh
 
 bench: ## docs/benchmarks.md, about ten minutes
 	ASSAY_BENCH_WRITE=1 cargo bench --locked -p assay-benches

@@ -16,6 +16,13 @@ impl Batch {
     /// One inference.
     pub const ONE: Self = Self { log_len: 0, separate: false };
 
+    /// As files and command lines name it. `None` where the number is no power of two, or too large. The input of one inference is never separate.
+    pub fn of(inferences: usize, separate: bool) -> Option<Self> {
+        let log = inferences.trailing_zeros();
+        let fits = inferences.is_power_of_two() && log <= MAX_LOG_BATCH;
+        fits.then(|| if separate { Self::separate(log) } else { Self::joint(log) })
+    }
+
     /// `2^log_len` inferences of one buyer, whose inputs share their chunks.
     pub fn joint(log_len: u32) -> Self {
         Self { log_len, separate: false }
@@ -46,5 +53,15 @@ impl Batch {
     /// Whether every input has chunks of its own.
     pub fn is_separate(self) -> bool {
         self.separate
+    }
+}
+
+impl std::fmt::Display for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.inferences(), self.separate) {
+            (1, _) => f.write_str("one inference"),
+            (n, false) => write!(f, "{n} inferences of one buyer"),
+            (n, true) => write!(f, "{n} inferences with separate inputs"),
+        }
     }
 }

@@ -1,11 +1,9 @@
 //! Several inferences in one proof: names of key files, and inputs that fill a batch.
 
 use crate::exit::{Exit, Failure, Outcome};
-use assay_api::engine::Outputs;
 use assay_circuits::batch::{Batch, MAX_LOG_BATCH};
-use assay_circuits::exec::{dequantise_output, quantise_input};
+use assay_circuits::exec::quantise_input;
 use assay_circuits::model::Architecture;
-use assay_circuits::shape::Shape;
 use assay_compiler::{Calibration, Sample, wanted};
 use assay_prover::wrap::System;
 use std::path::{Path, PathBuf};
@@ -22,27 +20,11 @@ pub enum BatchError {
         /// How many there may be.
         most: usize,
     },
-    /// A proof under a key for another batch.
-    Key {
-        /// The proof's.
-        proof: Batch,
-        /// The key's.
-        key: Batch,
-    },
     /// A key for a batch, where inferences are sold one at a time.
     NotSingle {
         /// How many inferences its proofs have.
         inferences: usize,
     },
-}
-
-/// As users read it.
-pub fn text(batch: Batch) -> String {
-    match (batch.inferences(), batch.is_separate()) {
-        (1, _) => "one inference".to_owned(),
-        (n, false) => format!("{n} inferences of one buyer"),
-        (n, true) => format!("{n} inferences with separate inputs"),
-    }
 }
 
 impl std::fmt::Display for BatchError {
@@ -54,9 +36,6 @@ impl std::fmt::Display for BatchError {
             }
             Self::Inputs { have, most } => {
                 write!(f, "there are {have} inputs and the proof has {most} inferences: prove them in several proofs")
-            }
-            Self::Key { proof, key } => {
-                write!(f, "the proof is of {} and the key is for {}: pass the key that it was made with", text(*proof), text(*key))
             }
             Self::NotSingle { inferences } => {
                 write!(
@@ -74,7 +53,6 @@ impl From<BatchError> for Failure {
     fn from(error: BatchError) -> Self {
         let exit = match error {
             BatchError::Size => Exit::Usage,
-            BatchError::Key { .. } => Exit::Failed,
             BatchError::Inputs { .. } | BatchError::NotSingle { .. } => Exit::Input,
         };
         Failure::new(exit, error)
@@ -83,12 +61,7 @@ impl From<BatchError> for Failure {
 
 /// A batch of `inferences`, a power of two; 1 is one inference.
 pub fn of(inferences: usize, separate: bool) -> Result<Batch, BatchError> {
-    let log = inferences.trailing_zeros();
-    match inferences.is_power_of_two() && log <= MAX_LOG_BATCH {
-        true if separate => Ok(Batch::separate(log)),
-        true => Ok(Batch::joint(log)),
-        false => Err(BatchError::Size),
-    }
+    Batch::of(inferences, separate).ok_or(BatchError::Size)
 }
 
 /// `--batch`.
@@ -133,13 +106,6 @@ pub fn cells(architecture: &Architecture, samples: &[Sample], batch: Batch) -> O
     }
     (have..most).for_each(|_| cells.extend_from_within(last.clone()));
     Ok(cells)
-}
-
-/// Outputs in real units, by inference.
-pub fn outputs(shape: &Shape, cells: &[i16]) -> Vec<Outputs> {
-    let wide: Vec<i32> = cells.iter().map(|y| i32::from(*y)).collect();
-    let len = shape.architecture.output_cells().max(1);
-    wide.chunks(len).map(|one| Outputs::new(dequantise_output(&shape.architecture, one))).collect()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use assay_prover::package::FileError;
 use assay_prover::seller::ProveError;
 use assay_prover::srs::SrsError;
 use assay_prover::wrap::WrapError;
+use assay_verifier::Invalid;
 
 /// What a command's end means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +127,7 @@ from! {
         ServeError::NothingToServe => Exit::Usage,
         _ => Exit::Io,
     };
+    Invalid => |e| if e.is_input() { Exit::Input } else { Exit::Failed };
     EngineError => |e| if matches!(e, EngineError::OutsideRange { .. }) { Exit::Input } else { Exit::Failed };
     assay_api::engine::native::AddModelError => |_| Exit::Input;
 }

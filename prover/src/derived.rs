@@ -8,6 +8,8 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub(crate) mod public;
+
 use crate::key::{KeyError, PublicModel, SrsVerifier};
 use crate::package::{commit_tables, table_cells};
 use crate::pcs::PcsError;
@@ -16,6 +18,7 @@ use crate::plonk;
 use crate::srs::Srs;
 use crate::wrap::{System, WrapVerifyingKey};
 use ark_bn254::G1Affine;
+use assay_circuits::Fr;
 use assay_circuits::plonk::Circuit;
 use assay_circuits::shape::Shape;
 use sha3::{Digest, Keccak256};
@@ -89,6 +92,18 @@ impl PublicModel {
         kept: &dyn Kept,
     ) -> Result<Recomputed, E> {
         let derived = self.derive(wrap.map(WrapVerifyingKey::system), srs, kept)?;
+        Ok(self.compare(wrap, &derived)?)
+    }
+
+    /// [`Self::recompute`] over the development SRS, whose τ is public: it takes no powers. Errors: also
+    /// [`KeyError::Mismatch`] for another SRS.
+    pub fn recompute_development(&self, wrap: Option<&WrapVerifyingKey>) -> Result<Recomputed, KeyError> {
+        let recipe = Recipe::new(self, wrap.map(WrapVerifyingKey::system))?;
+        let tau = self.srs.public_tau().ok_or(KeyError::Mismatch("the SRS"))?;
+        self.compare(wrap, &recipe.derive_at(tau)?)
+    }
+
+    fn compare(&self, wrap: Option<&WrapVerifyingKey>, derived: &Derived) -> Result<Recomputed, KeyError> {
         equal(derived.tables == self.tables, "a table commitment")?;
         if let Some(wrap) = wrap {
             let derived = derived.universal.map(WrapVerifyingKey::Universal);
@@ -182,12 +197,21 @@ impl Recipe {
         })?;
         Ok(Derived { tables, universal: universal.map(|key| key.verifying) })
     }
+
+    /// [`Self::derive`] where τ is known: commitments are values at τ.
+    fn derive_at(self, tau: Fr) -> Result<Derived, KeyError> {
+        let chunk = 1 << self.shape.layout.log_chunk;
+        let tables = table_cells(&self.shape).chunks(chunk).map(|cells| public::commit_cells(cells, tau)).collect();
+        let universal = self.circuit.map(|circuit| public::universal_key(&circuit, tau).ok_or(KeyError::Mismatch("the wrap's key")));
+        Ok(Derived { tables, universal: universal.transpose()? })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::package::{BuyerKey, Metadata, Package};
+    use crate::seller::InputOpening;
     use crate::wrap::WrapProvingKey;
     use assay_circuits::sample;
     use std::cell::{Cell, RefCell};
@@ -259,6 +283,26 @@ mod tests {
         }
     }
 
+    /// Over the development SRS, commitments that are values at τ are those that the powers give: of keys, tables and inputs.
+    #[test]
+    fn a_public_tau_gives_what_the_powers_give() {
+        for seed in [3, 5, 8] {
+            let (key, srs) = key(seed);
+            let shape = &key.model.shape;
+            let recipe = || Recipe::new(&key.model, Some(System::Universal)).unwrap();
+            assert_eq!(recipe().derive_at(crate::srs::development_tau()).unwrap(), recipe().derive(&srs).unwrap());
+            let cells: Vec<i32> = (0..1 << shape.architecture.input.log_size).map(|i| i * 7 % 31 - 15).collect();
+            for opening in [InputOpening::public(shape, cells.clone()), InputOpening::private(shape, cells.clone())] {
+                assert_eq!(opening.commit_development(shape).unwrap(), opening.commit(shape, &srs).unwrap().commitments);
+            }
+        }
+        let (mut key, _) = key(3);
+        key.model.srs.tau_h = (key.model.srs.tau_h + key.model.srs.h).into();
+        key.model.srs.id = crate::srs::id_of(&key.model.srs.tau_h);
+        key.model.srs.development = false;
+        assert!(matches!(key.model.recompute_development(Some(&key.wrap)), Err(KeyError::Mismatch("the SRS"))));
+    }
+
     /// One model's result is not another's, nor that of another batch or SRS.
     #[test]
     fn names_differ_with_everything_that_goes_in() {
@@ -300,6 +344,7 @@ mod tests {
             other.model.tables[table] = -other.model.tables[table];
             assert!(matches!(recompute(&other), Err(KeyError::Mismatch("a table commitment"))));
         }
+        assert_eq!(key.model.recompute_development(Some(&key.wrap)).unwrap(), Recomputed { wrap: true });
         // powers that are not consecutive, though the first two and [τ]_2 are right
         let mut powers = srs.g1.to_vec();
         powers[7] = -powers[7];

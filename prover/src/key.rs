@@ -4,7 +4,7 @@
 
 use crate::pcs::encode;
 use crate::srs;
-use ark_bn254::{G1Affine, G2Affine};
+use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use assay_circuits::batch::Batch;
 use assay_circuits::shape::{Shape, ShapeError};
@@ -66,6 +66,11 @@ impl SrsVerifier {
     /// Of an SRS.
     pub fn new(srs: &crate::srs::Srs) -> Self {
         Self { h: srs.h, tau_h: srs.tau_h, id: srs.id(), development: srs.development }
+    }
+
+    /// `τ`, if it is that of development strings, which is public.
+    pub fn public_tau(&self) -> Option<Fr> {
+        srs::is_development(&self.tau_h).then(srs::development_tau)
     }
 
     /// Ties id and development mark to `[τ]_2`, and refuses τ = 0 and ±1, under which anything opens. Errors: [`KeyError::Degenerate`],

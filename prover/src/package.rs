@@ -246,7 +246,19 @@ impl BuyerKey {
 
     /// Writes the key. Errors: [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let wrap = self.wrap.to_bytes().map_err(|_| FileError::Damaged { path: path.to_owned() })?;
+        write_parts(path, &[&self.body().ok_or_else(|| FileError::Damaged { path: path.to_owned() })?])
+    }
+
+    /// The bytes of the key's file. `None` only where a key cannot be encoded, which no valid one is.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let body = self.body()?;
+        let hash = Keccak256::digest(&body);
+        Some([&body[..], &hash[..]].concat())
+    }
+
+    /// The file, but for the hash at its end.
+    fn body(&self) -> Option<Vec<u8>> {
+        let wrap = self.wrap.to_bytes().ok()?;
         let body = KeyBody {
             metadata: self.metadata.clone(),
             architecture: self.model.shape.architecture.clone(),
@@ -257,12 +269,17 @@ impl BuyerKey {
             wrap,
             wrap_development: self.wrap_development,
         };
-        write_body(path, KEY_MAGIC, &body)
+        postcard::to_extend(&body, KEY_MAGIC.to_vec()).ok()
     }
 
     /// Reads a key and checks that it is not degenerate. Errors: [`FileError`].
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let body: KeyBody = read_body(path, KEY_MAGIC, "a key that `assay setup` wrote")?;
+        Self::from_bytes(read(path)?, path)
+    }
+
+    /// A key from the bytes of its file, which errors call `path`. Errors: as [`Self::read`].
+    pub fn from_bytes(bytes: Vec<u8>, path: &Path) -> Result<Self, FileError> {
+        let body: KeyBody = parse_body(bytes, path, KEY_MAGIC, "a key that `assay setup` wrote")?;
         let batch = if body.separate { Batch::separate(body.log_batch) } else { Batch::joint(body.log_batch) };
         if batch.is_separate() != body.separate {
             return Err(FileError::Damaged { path: path.to_owned() });
@@ -315,7 +332,7 @@ pub fn write_proving_key(path: &Path, key: &WrapProvingKey, model: &PublicModel)
 
 /// Reads the proving key of a model, and derives what the SRS gives. Errors: [`FileError`].
 pub fn read_proving_key(path: &Path, model: &PublicModel, srs: &Srs) -> Result<WrapProvingKey, FileError> {
-    let bytes = read_parts(path, PROVING_MAGIC, "a proving key that `assay setup` wrote")?;
+    let bytes = checked_parts(read(path)?, path, PROVING_MAGIC, "a proving key that `assay setup` wrote")?;
     let body = bytes.get(PROVING_MAGIC.len()..).unwrap_or_default();
     match body.split_at_checked(64) {
         Some((header, key)) if header == [model.shape.digest, model.srs.id].concat() => {
@@ -410,16 +427,23 @@ fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
 }
 
 fn read_body<T: for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
-    let bytes = read_parts(path, magic, expected)?;
+    parse_body(read(path)?, path, magic, expected)
+}
+
+fn parse_body<T: for<'de> Deserialize<'de>>(bytes: Vec<u8>, path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
+    let bytes = checked_parts(bytes, path, magic, expected)?;
     match postcard::take_from_bytes(bytes.get(magic.len()..).unwrap_or_default()) {
         Ok((body, [])) => Ok(body),
         _ => Err(FileError::Damaged { path: path.to_owned() }),
     }
 }
 
-/// Reads a file, checks magic and hash, and returns it without the hash.
-fn read_parts(path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u8>, FileError> {
-    let mut bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
+}
+
+/// Checks magic and hash of a file's bytes, and returns them without the hash.
+fn checked_parts(mut bytes: Vec<u8>, path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u8>, FileError> {
     if !bytes.starts_with(magic) {
         return Err(FileError::Kind { path: path.to_owned(), expected });
     }
@@ -464,6 +488,7 @@ mod tests {
             let key = BuyerKey::new(&package, wrap(), true);
             key.write(&path).unwrap();
             let read = BuyerKey::read(&path).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), key.to_bytes().unwrap());
             assert_eq!((read.model.shape.batch, read.model.shape.digest), (batch, package.model.shape.digest));
             assert_eq!(read.model.commitment(), single.commitment(), "orders name the model, whatever the batch");
             read.recompute(&srs).unwrap();

@@ -1,6 +1,7 @@
 //! The seller's prover: a package, its SRS and its proving key, ready to serve.
 
 use crate::control::{Cancelled, Control, Phase};
+use crate::derived::public;
 use crate::inner::{self, Committed, Held, InnerError, InnerProver, Proved, TableRows};
 use crate::key::KeyError;
 use crate::native::{self, Claim, NativeProof, ProofError, Unopened};
@@ -77,6 +78,19 @@ impl InputOpening {
     pub fn private(shape: &Shape, cells: Vec<i32>) -> Self {
         let blinding = inner::random_scalars(&mut inner::fresh_rng(), shape.layout.input_region.chunks);
         Self { cells: cells.into(), blinding: blinding.into() }
+    }
+
+    /// [`Self::commit`] over the development SRS, whose τ is public: it takes no powers. Errors: [`ProveError::Blinding`].
+    pub fn commit_development(&self, shape: &Shape) -> Result<Vec<G1Affine>, ProveError> {
+        let need = shape.layout.input_region.chunks;
+        if self.blinding.len() != need {
+            return Err(ProveError::Blinding { have: self.blinding.len(), need });
+        }
+        let (tau, log) = (crate::srs::development_tau(), shape.layout.log_chunk);
+        let cells = shape.layout.spread_input(&self.cells);
+        let mut chunks = cells.chunks(1 << log);
+        let blinded = |blinding: &Fr| public::commit_blinded(chunks.next().unwrap_or_default(), *blinding, log, tau);
+        Ok(self.blinding.iter().map(blinded).collect())
     }
 
     /// Commits it. Errors: [`ProveError::Blinding`], [`InnerError::SrsTooSmall`].

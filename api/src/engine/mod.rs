@@ -341,6 +341,9 @@ pub trait Engine: Send + Sync + 'static {
         self.prove_inner(model, std::slice::from_ref(input), context, cancel, progress)?(cancel, progress)
     }
 
+    /// The bytes of a model's KEY file: what a buyer recomputes and verifies with. Errors: an unknown model.
+    fn key(&self, model: B256) -> Result<Vec<u8>, EngineError>;
+
     /// Verifies a claim natively, under the key for as many inferences as it has input commitments. [`EngineError::Rejected`] if it is false or malformed.
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError>;
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use alloy::primitives::{B256, Bytes};
 use ark_bn254::{Fr, G1Affine};
-use ark_ff::{AdditiveGroup, PrimeField};
+use ark_ff::AdditiveGroup;
 use assay_circuits::exec::Trace;
 use assay_circuits::exec::{ExecError, dequantise_output, quantise_input};
-use assay_circuits::model::{Architecture, Output};
+use assay_circuits::model::Architecture;
 use assay_circuits::shape::Shape;
 use assay_prover::control::{Control, Phase};
 use assay_prover::native::{self, ProofError};
@@ -17,9 +17,11 @@ use assay_prover::seller::{self, ProveError, Seller};
 use assay_prover::wrap::{self, WrappedProof};
 
 use super::{
-    BatchKey, Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, TensorInfo,
-    Wrap,
+    BatchKey, Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, Wrap,
 };
+
+pub use assay_verifier::proof_file::context_scalar;
+pub use assay_verifier::tensors::{inputs, outputs};
 
 /// The prover and the key of one size of proof.
 struct Keyed {
@@ -78,27 +80,6 @@ pub enum AddModelError {
 /// Weights and biases of a network, as they are laid out.
 fn parameters(architecture: &Architecture) -> u64 {
     architecture.matrices.iter().copied().chain(architecture.biases.iter().map(|block| block.log_size)).map(|log| 1u64 << log).sum()
-}
-
-/// The tensors that a network takes, with the ranges that it was calibrated for.
-pub fn inputs(architecture: &Architecture) -> Vec<TensorInfo> {
-    let real = |cell: i32, scale: i8| cell as f32 * (-f32::from(scale)).exp2();
-    let ports = architecture.input.ports.iter();
-    ports
-        .map(|port| TensorInfo {
-            name: port.name.clone(),
-            shape: port.shape.clone(),
-            scale: port.scale.into(),
-            range: Some([real(port.range.0, port.scale), real(port.range.1, port.scale)]),
-        })
-        .collect()
-}
-
-/// The tensors that a network gives.
-pub fn outputs(architecture: &Architecture) -> Vec<TensorInfo> {
-    let tensor =
-        |output: &Output| TensorInfo { name: output.name.clone(), shape: output.shape.clone(), scale: output.scale.into(), range: None };
-    architecture.outputs.iter().map(tensor).collect()
 }
 
 /// The layers of which an execution clamped cells, by name.
@@ -239,11 +220,6 @@ fn points(points: &[G1Affine]) -> Vec<Bytes> {
     points.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect()
 }
 
-/// The binding context as a scalar: reduced modulo the field's order, as the market does.
-pub fn context_scalar(context: B256) -> Fr {
-    Fr::from_be_bytes_mod_order(context.as_slice())
-}
-
 /// A phase's name, and the share of a typical proof's time that is over when it begins. The wrap takes most of it.
 fn phase(phase: Phase) -> Progress {
     let (name, fraction) = match phase {
@@ -312,6 +288,11 @@ impl Engine for NativeEngine {
                 input_commitments: points(&claim.input),
             })
         }))
+    }
+
+    fn key(&self, model: B256) -> Result<Vec<u8>, EngineError> {
+        let Served { key, .. } = self.served(model)?.as_ref();
+        key.to_bytes().ok_or_else(|| EngineError::Internal("the key cannot be encoded".into()))
     }
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {

@@ -1,4 +1,4 @@
-//! Tensors as requests and answers hold them: inputs by name or one after the other, outputs, and what lies outside the published range.
+//! Tensors as requests hold them: inputs by name or one after the other, and what of them lies outside the published range.
 
 use std::collections::BTreeMap;
 
@@ -7,38 +7,7 @@ use utoipa::ToSchema;
 
 use super::EngineError;
 
-/// A tensor that a model takes or gives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct TensorInfo {
-    /// The model's name for it.
-    pub name: String,
-    /// Its shape, without the batch dimension.
-    pub shape: Vec<u32>,
-    /// `real = cell · 2^-scale`.
-    pub scale: i32,
-    /// Of inputs: the smallest and the largest number that the model is made for. What lies outside is refused unless the request allows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<f32>>)]
-    pub range: Option<[f32; 2]>,
-}
-
-impl TensorInfo {
-    /// Number of elements. `None` if the shape overflows.
-    pub fn len(&self) -> Option<usize> {
-        self.shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d as usize))
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == Some(0)
-    }
-
-    /// Whether a number is outside the range, once it is rounded to a cell.
-    fn is_outside(&self, value: f32) -> bool {
-        let half = 0.5 * f64::from(-self.scale).exp2();
-        self.range.is_some_and(|[low, high]| f64::from(value) < f64::from(low) - half || f64::from(value) >= f64::from(high) + half)
-    }
-}
+pub use assay_verifier::tensors::{Outputs, TensorInfo};
 
 /// The inputs of a request, in real units, each row-major in its shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -73,47 +42,6 @@ impl Inputs {
             Some(name) => Err(EngineError::InputUnknown { name }),
             None => Ok(all),
         }
-    }
-}
-
-/// The outputs of an inference, in real units, each row-major in its shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum Outputs {
-    /// Of a model with one output.
-    One(Vec<f32>),
-    /// Of a model with several: a list for each.
-    Several(Vec<Vec<f32>>),
-}
-
-impl Outputs {
-    /// A list for each output.
-    pub fn new(mut lists: Vec<Vec<f32>>) -> Self {
-        match lists.pop() {
-            Some(list) if lists.is_empty() => Self::One(list),
-            last => {
-                lists.extend(last);
-                Self::Several(lists)
-            }
-        }
-    }
-
-    /// All elements, one output after the other.
-    pub fn elements(&self) -> Vec<f32> {
-        match self {
-            Self::One(list) => list.clone(),
-            Self::Several(lists) => lists.concat(),
-        }
-    }
-
-    /// Cuts a list of all outputs' elements. Where they are not as many as the model's, they stay one list.
-    pub fn cut(all: Vec<f32>, outputs: &[TensorInfo]) -> Self {
-        let lengths: Vec<usize> = outputs.iter().map(|output| output.len().unwrap_or(usize::MAX)).collect();
-        if lengths.len() < 2 || lengths.iter().try_fold(0usize, |n, len| n.checked_add(*len)) != Some(all.len()) {
-            return Self::One(all);
-        }
-        let mut rest = all.into_iter();
-        Self::Several(lengths.into_iter().map(|len| rest.by_ref().take(len).collect()).collect())
     }
 }
 

@@ -3,18 +3,21 @@
 mod client;
 mod commitments;
 mod health;
+mod history;
 mod models;
 mod openapi;
 mod page;
 mod predictions;
 mod quotes;
 pub(crate) mod schemas;
+mod site;
 mod stream;
 mod verify;
 
 pub(crate) use client::network;
 pub use commitments::{Commitment, CommitmentRequest};
 pub use health::Ready;
+pub use history::History;
 pub use models::{Model, ModelPage, ModelTerms};
 pub use openapi::description;
 pub(crate) use predictions::withdraw;
@@ -35,13 +38,17 @@ use crate::error::ApiError;
 /// The service's routes.
 pub fn app(state: AppState) -> Router {
     Router::new()
-        .route("/", get(page::index))
+        .route("/", get(site::index))
+        .route("/app/{file}", get(site::file))
+        .route("/status", get(page::index))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::openapi))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::get))
+        .route("/v1/models/{id}/key", get(models::key))
+        .route("/v1/history", get(history::list))
         .route("/v1/quotes", post(quotes::create))
         .route("/v1/commitments", post(commitments::create))
         .route("/v1/predictions", post(predictions::create).get(predictions::list))

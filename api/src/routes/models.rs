@@ -3,6 +3,8 @@
 use alloy::primitives::{Address, B256};
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -125,6 +127,14 @@ pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<J
     let more = start + data.len() < state.models.len();
     let next = data.last().filter(|_| more).map(|m| m.info.id.to_string());
     Ok(Json(ModelPage { data, next }))
+}
+
+/// A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-key` computes it again, and so does the page.
+#[utoipa::path(get, path = "/v1/models/{id}/key", params(("id" = String, Path, description = "Model id, 0x and 64 hex digits")), responses(
+    (status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
+    let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], state.engine.key(id)?))
 }
 
 /// One model.

@@ -17,6 +17,8 @@ use utoipa::OpenApi;
         super::health::metrics,
         super::models::list,
         super::models::get,
+        super::models::key,
+        super::history::list,
         super::quotes::create,
         super::commitments::create,
         super::predictions::create,
@@ -35,9 +37,11 @@ struct Annotated;
 const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 
 /// The problems of each route, beside those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 12] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 14] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
+    ("/v1/models/{id}/key", "get", &[400, 404], false),
+    ("/v1/history", "get", &[], false),
     ("/v1/quotes", "post", &[404, 409, 502], true),
     ("/v1/commitments", "post", &[404], true),
     ("/v1/predictions", "post", &[402, 404, 409, 429, 502], true),

@@ -1,4 +1,4 @@
-//! `/`: a status page for people, without scripts.
+//! `/status`: a page for people, without scripts.
 
 use std::fmt::Write;
 

@@ -6,6 +6,7 @@
 
 mod batches;
 mod events;
+mod history;
 mod job;
 mod jobs;
 mod keep;
@@ -14,6 +15,7 @@ mod unfunded;
 
 pub use batches::{Batch, Statement};
 pub use events::Event;
+pub use history::Ended;
 pub use job::{Job, NewJob, State, UnknownState};
 pub use jobs::{Created, Lease, Patch};
 pub use transactions::{Purpose, SavedTransaction};

@@ -80,7 +80,7 @@ fn steps(steps: Range<u8>, step_ms: &AtomicU64, cancel: &Cancel, progress: Repor
         if cancel.is_cancelled() {
             return Err(EngineError::Cancelled);
         }
-        progress(Progress { phase: if step < 5 { "commit" } else { "wrap" }, fraction: f32::from(step) / 10.0 });
+        progress(Progress { phase: if step < 5 { "commit" } else { "wrap_quotient" }, fraction: f32::from(step) / 10.0 });
         std::thread::sleep(Duration::from_millis(step_ms.load(Ordering::SeqCst)));
     }
     Ok(())
@@ -130,6 +130,11 @@ impl Engine for Fake {
             let proof = fake_proof(model, (&context, &input_commitments, &output_cells));
             Ok(ProofBundle { proof, output_cells, clamps: done.iter().map(|one| one.clamps).sum(), input_commitments })
         }))
+    }
+
+    fn key(&self, model: B256) -> Result<Vec<u8>, EngineError> {
+        self.models.iter().find(|m| m.id == model).ok_or(EngineError::UnknownModel { id: model })?;
+        Ok(model.to_vec())
     }
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {

@@ -48,6 +48,8 @@ async fn openapi_names_every_route() {
     for (path, method) in [
         ("/v1/models", "get"),
         ("/v1/models/{id}", "get"),
+        ("/v1/models/{id}/key", "get"),
+        ("/v1/history", "get"),
         ("/v1/quotes", "post"),
         ("/v1/commitments", "post"),
         ("/v1/predictions", "post"),
@@ -333,11 +335,57 @@ async fn proofs_are_verified() {
 async fn the_page_shows_models_but_no_whole_ids() {
     server!(state);
     let id = post(&state, "/v1/predictions", &[], &request()).await.json()["id"].as_str().unwrap().to_owned();
-    let page = get(&state, "/").await;
+    let page = get(&state, "/status").await;
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
     let html = page.text();
     assert!(html.contains("&lt;fake 1&gt;") && !html.contains("<fake 1>"), "names are escaped");
     assert!(html.contains(&id[..6]) && !html.contains(&id));
+}
+
+#[tokio::test]
+async fn the_site_comes_with_everything_that_it_loads() {
+    server!(state);
+    let index = get(&state, "/").await;
+    assert_eq!(index.headers["content-type"], "text/html; charset=utf-8");
+    let policy = index.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe-inline"), "{policy}");
+    let html = index.text();
+    for name in ["site.js", "site.css"] {
+        assert!(html.contains(&format!("app/{name}")), "the page does not load {name}");
+        assert_eq!(get(&state, &format!("/app/{name}")).await.status, StatusCode::OK);
+    }
+    let wasm = get(&state, "/app/assay_verifier.wasm").await;
+    assert_eq!(
+        (&wasm.headers["content-type"], &wasm.headers["content-encoding"]),
+        (&"application/wasm".parse().unwrap(), &"gzip".parse().unwrap())
+    );
+    assert!(wasm.bytes.len() < 1 << 20, "1 MB for the verifier, 200 kB for scripts");
+    assert!(get(&state, "/app/site.js").await.bytes.len() < 200_000);
+    get(&state, "/app/other.js").await.is_problem(404, "no-such-resource");
+}
+
+#[tokio::test]
+async fn keys_are_given_to_everybody() {
+    server!(state);
+    let key = get(&state, &format!("/v1/models/{}/key", model_id(1))).await;
+    assert_eq!((key.status, &key.bytes[..]), (StatusCode::OK, model_id(1).as_slice()));
+    assert_eq!(key.headers["content-type"], "application/octet-stream");
+    get(&state, &format!("/v1/models/{}/key", B256::repeat_byte(9))).await.is_problem(404, "unknown-model");
+    get(&state, "/v1/models/1/key").await.is_problem(400, "invalid-parameter");
+}
+
+/// What is over is counted, and nothing says how to read it.
+#[tokio::test]
+async fn the_history_has_no_ids() {
+    server!(state);
+    let id = post(&state, "/v1/predictions", &[], &request()).await.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(get(&state, "/v1/history").await.json(), json!({ "data": [] }), "it is not over yet");
+    state.store.transition(&id, None, &[State::Queued], State::Cancelled, Patch::default()).await.unwrap();
+    let history = get(&state, "/v1/history").await;
+    assert!(!history.text().contains(&id));
+    let one = &history.json()["data"][0];
+    assert_eq!((&one["model"], &one["state"], &one["price"]), (&json!(model_id(1)), &json!("cancelled"), &Value::Null));
+    assert!(one["ended_ms"].as_i64().unwrap() >= one["created_ms"].as_i64().unwrap());
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! `assay deploy` and `assay publish`, and what the other chain commands share.
 
 use crate::args::{AttestArgs, DeployArgs, PublishArgs, RevokeArgs};
-use crate::batch;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::trust::Checked;
@@ -190,7 +189,7 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
         done.model,
         gas.map_or(" (listed before)".to_owned(), |g| format!(" ({g} gas)")),
         done.key_hash,
-        batch::text(batch),
+        batch,
         key.wrap.system(),
         checked.text()
     );
@@ -228,7 +227,7 @@ pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
             "wrap_recomputed": checked.has_recomputed_wrap(), "shape_digest": hex(&key.model.shape.model_digest), "srs_id": hex(&key.model.srs.id), "inferences": batch.inferences(),
             "separate_inputs": batch.is_separate(), "development": development,
         }),
-        format!("{done} {hash} ({status}), for proofs of {}, {} wrap\n{}", batch::text(batch), key.wrap.system(), checked.text()),
+        format!("{done} {hash} ({status}), for proofs of {}, {} wrap\n{}", batch, key.wrap.system(), checked.text()),
     );
     Ok(())
 }

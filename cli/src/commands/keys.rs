@@ -71,7 +71,7 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     let text = format!(
         "proofs of {}\n{wrap} wrap, {size} {unit}\nkey hash {hash}\n\
          wrote {} ({pk_bytes} bytes), for the prover\nwrote {} ({key_bytes} bytes), for buyers",
-        batch::text(batch),
+        batch,
         pk.display(),
         key_file.display()
     );
@@ -105,7 +105,7 @@ pub fn verify_key(ui: &Ui, args: VerifyKeyArgs) -> Outcome {
          key hash         {hash}\nmodel commitment {}\nwrap             {wrap}\nproofs of        {}{}",
         args.key.display(),
         hex(&key.model.commitment()),
-        batch::text(shape.batch),
+        shape.batch,
         if key.is_development() { "\ndevelopment      yes: for tests only" } else { "" },
     );
     ui.finish(

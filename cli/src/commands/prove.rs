@@ -8,14 +8,14 @@ use crate::clamp;
 use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
-use crate::proof_file::{self, Kind, ProofFile};
+use crate::proof_file;
 use crate::trust::{self, Checked};
 use crate::ui::Ui;
 use alloy::primitives::Bytes;
 use assay_api::Prediction;
 use assay_api::client::Client;
 use assay_api::engine::Outputs;
-use assay_api::engine::native::{clamped, context_scalar};
+use assay_api::engine::native::clamped;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
 use assay_circuits::shape::Shape;
@@ -26,6 +26,8 @@ use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::{System, WrapProvingKey, WrapVerifyingKey};
+use assay_verifier::proof_file::context_scalar;
+use assay_verifier::{Answer, Kind, ProofFile};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -111,7 +113,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let batch = if let Some(Keys::Files(_, key)) = &keys_from { key.model.shape.batch } else { asked };
     let cells = batch::cells(&package.model.shape.architecture, &samples, batch)?;
     if samples.len() < batch.inferences() {
-        ui.warn(format!("{} inputs for {}: the last one fills the proof up", samples.len(), batch::text(batch)));
+        ui.warn(format!("{} inputs for {}: the last one fills the proof up", samples.len(), batch));
     }
     let named = args.srs.srs.as_deref();
     let (srs, keys) = match keys_from {
@@ -152,7 +154,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
             ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes())
         }
     };
-    let bytes = file.write(ui, &args.output)?;
+    let bytes = proof_file::write(ui, &file, &args.output)?;
     let blinding: Vec<String> = opening.blinding.iter().map(|b| hex(&encode::fr_word(b))).collect();
     let text = format!(
         "{}\nproof  {} bytes, {:.2} s\nwrote {}",
@@ -262,15 +264,11 @@ async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFil
     if prediction.output_cells.is_none() {
         return Err(missing("output"));
     }
-    let context = prediction.context.ok_or_else(|| missing("context"))?;
     let inferences = prediction.batch.as_ref().map_or(1, |batch| batch.statement.inferences);
     let sized = key_of_order(ui, key, inferences, args.srs.srs.as_deref())?;
-    let file = ProofFile::of_prediction(&sized, &prediction, context, proof)?;
-    if file.own_output_data().first() == prediction.output.as_ref() {
-        let other = sized.model.shape.batch != key.model.shape.batch;
-        return Ok((file, other.then(|| ModelFile::Key(Box::new(sized)))));
-    }
-    Err(Failure::message(Exit::Failed, "the proof does not hold: the prediction's output is not what its cells say"))
+    let file = proof_file::of_prediction(&sized, &prediction, proof)?;
+    let other = sized.model.shape.batch != key.model.shape.batch;
+    Ok((file, other.then(|| ModelFile::Key(Box::new(sized)))))
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {
@@ -287,7 +285,7 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
             model = sized.unwrap_or(model);
             file
         }
-        (None, Some(proof)) => ProofFile::read(proof)?,
+        (None, Some(proof)) => proof_file::read(proof)?,
         (None, None) => return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction")),
     };
     let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));
@@ -310,7 +308,7 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let text = format!(
         "valid: {} proof of {} of the model {}\n{}context {}\n{}\nclamps  {}\nverified in {:.1} ms",
         if file.kind == Kind::Wrapped { "a wrapped" } else { "an inner (not zero-knowledge)" },
-        batch::text(batch),
+        batch,
         file.model_commitment,
         verifier.key.as_ref().map(|checked| format!("key     {}\n", checked.text())).unwrap_or_default(),
         file.context,

@@ -7,7 +7,7 @@ use crate::clamp;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
 use crate::orders::{self, Saved};
-use crate::proof_file::ProofFile;
+use crate::proof_file;
 use crate::trust::Checked;
 use crate::ui::{Ui, say};
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
@@ -27,6 +27,7 @@ use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
 use assay_prover::seller::InputOpening;
 use assay_prover::wrap::System;
+use assay_verifier::ProofFile;
 use serde_json::json;
 use std::path::Path;
 
@@ -69,7 +70,7 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, pub
 /// Makes a proof file of what the service returned, and verifies it against what the *buyer* knows: key, input, context.
 pub fn check(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>, commitments: &[Bytes], context: B256) -> Outcome<ProofFile> {
     let prediction = Prediction { input_commitments: commitments.to_vec(), ..prediction.clone() };
-    let file = ProofFile::of_prediction(key, &prediction, context, proof)?;
+    let file = proof_file::of_prediction(key, &prediction, proof)?;
     file.verify(&key.model, Some(&key.wrap)).context("the service's proof does not hold")?;
     Ok(file)
 }
@@ -245,7 +246,7 @@ async fn with_money<T>(ui: &Ui, saved: &Saved, result: Outcome<T>) -> Outcome<T>
 /// Writes the proof, forgets the input, and prints.
 fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, done: &Prediction, file: &ProofFile, more: serde_json::Value) -> Outcome {
     if let Some(path) = output {
-        file.write(ui, path)?;
+        proof_file::write(ui, file, path)?;
     }
     let mut object = json!({
         "output_data": file.own_output_data(), "output": file.own_output(), "inferences": file.inferences, "prediction": done.id, "state": done.state, "transactions": done.transactions,

@@ -42,7 +42,7 @@ pub fn save(srs: &Srs, path: &Path) -> Result<(), SrsError> {
 /// # Errors
 /// A [`SrsError`] that names the first thing wrong.
 pub fn load(path: &Path) -> Result<Srs, SrsError> {
-    parse(&fs::read(path)?)
+    from_bytes(&fs::read(path)?)
 }
 
 /// `[τ]_2` alone, read from the head of a file: which string it is, for whoever needs no powers. Nothing else of the file is looked at.
@@ -64,7 +64,11 @@ pub fn load_tau(path: &Path) -> Result<G2Affine, SrsError> {
     Reader::new(tau).g2().map_err(|_| SrsError::G2Point { index: 1 })
 }
 
-fn parse(bytes: &[u8]) -> Result<Srs, SrsError> {
+/// [`load`] of a file that is in memory.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_bytes(bytes: &[u8]) -> Result<Srs, SrsError> {
     let short = SrsError::Length { have: bytes.len() as u64, need: OVERHEAD };
     if bytes.get(..8).is_some_and(|magic| magic != MAGIC) {
         return Err(SrsError::Magic);

@@ -10,11 +10,12 @@ pub mod ptau;
 
 use crate::{
     backend::{Backend, Bases, Cpu},
-    pcs::encode::{g2_bytes, keccak},
+    pcs::encode::{g1_bytes, g2_bytes, keccak},
 };
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup, pairing::Pairing, scalar_mul::BatchMulPreprocessing};
 use ark_ff::{Field, PrimeField, Zero};
+use sha3::{Digest, Keccak256};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -227,14 +228,14 @@ impl Srs {
     }
 
     /// Checks everything about the points as group elements: generators, `τ ∉ {0, 1}`, and that all powers are consecutive powers of the `τ`
-    /// in G2, by one pairing equation over a random linear combination (a false string passes with probability below `2^-220`).
-    /// The points must be in their groups already.
+    /// in G2, by one pairing equation over a linear combination whose factor is a hash of all points (a false string passes with probability
+    /// below `2^-220`, for every one that somebody tries). The points must be in their groups already.
     ///
     /// # Errors
     /// [`SrsError::Generator`], [`SrsError::TrivialTau`], [`SrsError::Powers`], [`SrsError::DevelopmentTau`] if the mark is wrong.
     pub fn check(&self) -> Result<(), SrsError> {
         self.check_ends()?;
-        let rho = Fr::from_le_bytes_mod_order(&rand::random::<[u8; 32]>());
+        let rho = self.factor();
         let weights: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * rho)).take(self.g1.len()).collect();
         let (Some(first), Some(last), Some(last_weight)) = (self.g1.first(), self.g1.last(), weights.last()) else {
             return Err(SrsError::Powers);
@@ -267,6 +268,14 @@ impl Srs {
         Ok(())
     }
 
+    /// Drawn after all points: from their hash, so that everybody comes to the same verdict, and machines without randomness come to one.
+    fn factor(&self) -> Fr {
+        let mut hash = Keccak256::new_with_prefix(b"assay-srs-check-v1");
+        hash.update(g2_bytes(&self.tau_h));
+        self.g1.iter().for_each(|point| hash.update(g1_bytes(point)));
+        Fr::from_be_bytes_mod_order(&hash.finalize())
+    }
+
     /// Whether `upper = τ·lower`.
     fn same_ratio(&self, lower: G1Projective, upper: G1Projective) -> bool {
         Bn254::multi_pairing([lower.into_affine(), (-upper).into_affine()], [self.tau_h, self.h]).is_zero()
@@ -283,7 +292,8 @@ pub fn is_development(tau_h: &G2Affine) -> bool {
     *tau_h == development_tau_h()
 }
 
-fn development_tau() -> Fr {
+/// The τ of development strings, which everybody knows: a commitment over them is the polynomial's value there, and takes no powers.
+pub fn development_tau() -> Fr {
     Fr::from_be_bytes_mod_order(&keccak(&[DEVELOPMENT_TAU]))
 }
 

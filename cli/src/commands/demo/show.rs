@@ -2,11 +2,11 @@
 
 use super::transactions::Mined;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::proof_file::ProofFile;
 use crate::ui::Ui;
 use alloy::primitives::U256;
 use alloy::primitives::utils::format_ether;
 use assay_api::engine::Outputs;
+use assay_verifier::ProofFile;
 use serde::Serialize;
 
 /// Coins and credits, in wei.

@@ -1,0 +1,54 @@
+// Makes the pictures of docs/web.md: the site as a visitor of a small market sees it. web/screenshots.sh runs it.
+import { fileURLToPath } from "node:url";
+import { browser } from "./chromium.mjs";
+import { giveWallet, market } from "./market.mjs";
+
+const DOCS = fileURLToPath(new URL("../../docs/", import.meta.url));
+const WIDE = { viewport: { width: 1100, height: 760 } };
+
+/** Draws a seven as most people do. */
+async function drawSeven(page) {
+  const box = await page.locator("canvas").boundingBox();
+  const at = ([x, y]) => [box.x + (x / 8) * box.width, box.y + (y / 8) * box.height];
+  const points = [[2, 1.2], [6, 1.2], [5, 3.5], [4, 5.5], [3.6, 7.5]];
+  await page.mouse.move(...at(points[0]));
+  await page.mouse.down();
+  for (const point of points.slice(1)) await page.mouse.move(...at(point), { steps: 6 });
+  await page.mouse.up();
+}
+
+const place = await market();
+const chromium = await browser();
+try {
+  const page = await (await chromium.newContext(WIDE)).newPage();
+  const shoot = (name, of = page) => of.screenshot({ path: `${DOCS}web-${name}.png`, fullPage: true });
+  await giveWallet(page, place.rpc);
+  const ask = async (button) => {
+    await page.getByRole("button", { name: button }).click();
+    await page.getByText("verified in your browser, and about your input").waitFor();
+    await page.waitForFunction((label) => [...document.querySelectorAll("button")].find((one) => one.textContent.startsWith(label))?.disabled === false, button);
+  };
+  await page.goto(place.url);
+  await page.getByRole("link", { name: /^Try digits_cnn/ }).click();
+  await drawSeven(page);
+  for (let i = 0; i < 6; i++) await ask("Ask without paying");
+  for (let i = 0; i < 3; i++) await ask("Pay 0.001");
+  await shoot("try");
+  await page.getByRole("link", { name: /Open the receipt/ }).click();
+  await page.locator("#tamper").click();
+  await page.locator("#tampered .mark").waitFor();
+  await shoot("receipt");
+  await page.goto(`${place.url}/#/explore`);
+  await page.locator(".chart").nth(1).waitFor();
+  await shoot("market");
+  await page.goto(place.url);
+  await page.getByText("key recomputed in your browser").nth(1).waitFor();
+  await shoot("models");
+  const phone = await (await chromium.newContext({ viewport: { width: 360, height: 740 }, colorScheme: "dark" })).newPage();
+  await phone.goto(place.url);
+  await phone.getByText("key recomputed in your browser").nth(1).waitFor();
+  await shoot("phone", phone);
+} finally {
+  await chromium.close();
+  place.stop();
+}

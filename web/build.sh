@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Makes what is committed under web/*/dist: the verifier as WebAssembly with its JavaScript, and the site that the service shows.
+#   web/build.sh         both; it needs Rust's target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown), and Node with npm
+#   web/build.sh site    the site alone, with the verifier that is there; it needs Node with npm
+set -euo pipefail
+cd "$(dirname "$0")"
+npm ci --no-audit --no-fund --loglevel=error
+
+if [ "${1:-all}" != site ]; then
+    # nothing in the verifier draws randomness, so it needs none of the host; no path of this machine goes into it
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--cfg getrandom_backend=\"unsupported\" --remap-path-prefix $HOME=/"
+    folder=${CARGO_TARGET_DIR:-../target}
+    cargo rustc --locked -p assay-verifier --lib --crate-type cdylib --profile wasm --target wasm32-unknown-unknown --target-dir "$folder"
+    rm -rf verifier/dist
+    npx tsc -p verifier
+    cp "$folder/wasm32-unknown-unknown/wasm/assay_verifier.wasm" verifier/dist/
+    node verifier/source.mjs --write
+fi
+
+npx tsc -p site
+rm -rf site/dist
+notice='/*! QR codes: qrcode-generator, Copyright (c) 2009 Kazuhiko Arase, MIT license, http://www.opensource.org/licenses/mit-license.php */'
+npx esbuild site/src/main.ts --bundle --minify --format=esm --target=es2022 --banner:js="$notice" --outfile=site/dist/site.js --log-level=warning
+cp site/index.html site/site.css site/badge.svg site/dist/
+gzip -9 -n -c verifier/dist/assay_verifier.wasm > site/dist/assay_verifier.wasm.gz

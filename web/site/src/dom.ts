@@ -1,0 +1,57 @@
+/** Elements without a framework. */
+
+type Child = Node | string | number | null | undefined | false;
+type Props = Record<string, string | number | boolean | null | undefined | ((event: any) => void)>;
+
+/** An element: functions are listeners, and false or null leaves an attribute out. */
+export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
+  return fill(document.createElement(tag), props, children);
+}
+
+/** The same in SVG. */
+export function svg(tag: string, props: Props = {}, ...children: Child[]): SVGElement {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+}
+
+function fill<E extends Element>(element: E, props: Props, children: Child[]): E {
+  for (const [name, value] of Object.entries(props)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false).map(text));
+  return element;
+}
+
+function text(child: Child): Node | string {
+  return child instanceof Node ? child : String(child);
+}
+
+/** A mark with its meaning in words: colour is never all there is. */
+export function mark(kind: "good" | "bad" | "warn" | "wait", words: string): HTMLElement {
+  return h("span", { class: `mark ${kind}` }, words);
+}
+
+/** Terms and what they are. */
+export function facts(pairs: [string, Child][]): HTMLElement {
+  return h("dl", {}, ...pairs.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+}
+
+/** A hash with its middle left out; the whole is its title, and a click copies it. */
+export function hash(value: string): HTMLElement {
+  const short = value.length > 20 ? `${value.slice(0, 10)}…${value.slice(-8)}` : value;
+  const copy = h("button", { type: "button", class: "hash", title: value, "aria-label": `Copy ${value}`, click: () => copied() }, short);
+  async function copied() {
+    await navigator.clipboard?.writeText(value);
+    copy.textContent = "copied";
+    setTimeout(() => (copy.textContent = short), 1200);
+  }
+  return copy;
+}
+
+/** A file to keep. */
+export function download(name: string, content: string, type = "application/json"): void {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

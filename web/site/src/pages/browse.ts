@@ -1,0 +1,63 @@
+/** The models that this service proves, with what this browser computes of their keys. */
+import type { TensorInfo } from "../../../verifier/dist/index.js";
+import { facts, h, hash, mark } from "../dom.js";
+import { markdown } from "../markdown.js";
+import { median, missed, price, seconds, succeeded } from "../money.js";
+import { checkedKey } from "../proofs.js";
+import * as service from "../service.js";
+
+export async function browse(): Promise<HTMLElement> {
+  const [models, history] = await Promise.all([service.models(), service.history()]);
+  const cards = models.map((model) => h("li", { class: "card" }, ...card(model, history)));
+  return h(
+    "div",
+    {},
+    h("h1", {}, "Models whose answers come with a proof"),
+    h("p", { class: "lead" }, "Each answer is proven to be what exactly this model gives, without showing the model. Your browser checks the proof; nobody has to be believed."),
+    models.length === 0 ? h("p", {}, "This service proves no models yet.") : h("ul", { class: "cards" }, ...cards),
+  );
+}
+
+function card(model: service.Model, history: service.Ended[]): HTMLElement[] {
+  return [
+    h("h2", {}, model.name),
+    model.description ? markdown(model.description) : h("p", { class: "card-text lead" }, "Its seller says nothing about it."),
+    facts([
+      ["Takes", tensors(model.inputs)],
+      ["Gives", model.labels.length > 0 ? `${model.labels.length} labels` : tensors(model.outputs)],
+      ["Size", `${model.parameters.toLocaleString("en")} parameters`],
+      ["Price", price(model.terms, model.free)],
+      ["Record", record(history.filter((ended) => ended.model === model.id))],
+      ["Weights", hash(model.model_commitment)],
+    ]),
+    keyStatus(model),
+    h("div", { class: "row" }, h("a", { class: "button main", href: `#/try/${model.id}`, "aria-label": `Try ${model.name}` }, "Try it")),
+  ];
+}
+
+const tensors = (list: TensorInfo[]) => list.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ");
+
+function record(ended: service.Ended[]): string {
+  const good = ended.filter(succeeded);
+  if (good.length === 0) return "no proofs yet";
+  const times = good.map((one) => one.ended_ms - one.created_ms);
+  return `${good.length} proven, ${ended.filter(missed).length} missed, typically ${seconds(median(times))}`;
+}
+
+/** What of the key holds in this browser: filled in when it is known. */
+export function keyStatus(model: service.Model): HTMLElement {
+  const status = h("p", { "aria-live": "polite" }, mark("wait", "recomputing the key"));
+  checkedKey(model).then(
+    ({ recomputed, matches, key }) => {
+      const marks = !matches
+        ? [mark("bad", "the key is not the one that the service names")]
+        : recomputed.wrap
+          ? [mark("good", "key recomputed in your browser")]
+          : [mark("warn", key.info.wrap === "groth16" ? "the key is its maker's word" : "key not recomputed: compare its hash")];
+      if (key.info.development) marks.push(mark("warn", "development key: for tests only, proofs can be forged"));
+      status.replaceChildren(...marks.flatMap((one) => [one, h("br")]));
+    },
+    (error) => status.replaceChildren(mark("bad", `the key is refused: ${error.message}`)),
+  );
+  return status;
+}

@@ -1,0 +1,158 @@
+/** A proof's page: what was claimed, where it was settled, and whether it holds, as this browser computes it. */
+import type { Report } from "../../../verifier/dist/index.js";
+import { download, facts, h, hash, mark } from "../dom.js";
+import { shown } from "../output.js";
+import { checkedKey, keyOf, proofFile, verify, verifier } from "../proofs.js";
+import { qr } from "../qr.js";
+import * as service from "../service.js";
+
+export async function receipt(id: string): Promise<HTMLElement> {
+  const prediction = await service.prediction(id);
+  const model = await service.model(prediction.model);
+  if (!prediction.output) return unfinished(prediction);
+  const [{ recomputed, matches, key }, proof] = await Promise.all([checkedKey(model), service.proof(id)]);
+  const { report, ms } = verify(key, prediction, proof);
+  const link = `${location.origin}/#/receipt/${id}`;
+  return h(
+    "div",
+    {},
+    h("h1", {}, `Receipt: ${model.name}`),
+    h(
+      "section",
+      { class: "panel", "aria-label": "Verdict" },
+      verdict(report, matches),
+      h("p", { class: "lead" }, `Checked on this machine in ${ms.toFixed(0)} ms, by the verifier that came with this page. `,
+        recomputed.wrap ? "The key was computed again from the model's description, so it is nobody's word." : "The key was not computed again: compare its hash with one that you trust."),
+      key.info.development ? h("p", {}, mark("warn", "development key: anybody can forge proofs under it, so this shows nothing but how it works")) : "",
+      tampering(model, prediction, proof),
+    ),
+    h(
+      "div",
+      { class: "columns" },
+      h("section", { class: "panel", "aria-label": "Claim" }, h("h2", {}, "What was claimed"), shown(prediction.output, model.outputs, model.labels), claim(model, prediction)),
+      h("div", {}, h("section", { class: "panel", "aria-label": "Settlement" }, h("h2", {}, "Where it was settled"), ...settlement(model, prediction)),
+        sharing(link, model, report, proof)),
+    ),
+  ); // prettier-ignore
+}
+
+function verdict(report: Report, matches: boolean): HTMLElement {
+  const kind = report.valid && matches ? "good" : "bad";
+  const words = !report.valid
+    ? `This proof does not hold: ${report.reason}`
+    : matches
+      ? "This model gave this output: the proof holds"
+      : "The proof holds, but under another key than the one that the service names";
+  return h("p", { class: "verdict", id: "verdict", "data-valid": String(kind === "good") }, mark(kind, words));
+}
+
+/** Whoever doubts that the check does anything changes something and sees it fail. */
+function tampering(model: service.Model, prediction: service.Prediction, proof: Uint8Array): HTMLElement {
+  const result = h("p", { id: "tampered", "aria-live": "polite" });
+  const check = async (words: string, changed: service.Prediction, bytes = proof) => {
+    const { report } = verify(await keyOf(model), changed, bytes);
+    result.replaceChildren(report.valid ? mark("bad", `With ${words} it holds: do not trust this page`) : mark("good", `With ${words} it is refused: ${report.reason}`));
+  };
+  const cells = prediction.output_cells!.map((cell, i) => (i === 0 ? cell + 1 : cell));
+  const output = async () => check("another output", { ...prediction, output_cells: cells, output: real(model, cells) });
+  const byte = () => check("another byte in the proof", prediction, proof.map((value, i) => (i === 40 ? value ^ 1 : value)));
+  return h(
+    "div",
+    { class: "no-print" },
+    h("div", { class: "row" },
+      h("button", { type: "button", id: "tamper", click: output }, "Change the output and check again"),
+      h("button", { type: "button", click: byte }, "Change the proof and check again")),
+    result,
+  ); // prettier-ignore
+}
+
+/** Cells in real units, as the model's outputs have them. */
+function real(model: service.Model, cells: number[]): number[] | number[][] {
+  let at = 0;
+  const lists = model.outputs.map(({ shape, scale }) => {
+    const length = shape.reduce((n, d) => n * d, 1);
+    return cells.slice(at, (at += length)).map((cell) => cell * 2 ** -scale);
+  });
+  return lists.length === 1 ? lists[0]! : lists;
+}
+
+function claim(model: service.Model, prediction: service.Prediction): HTMLElement {
+  return facts([
+    ["Weights", hash(model.model_commitment)],
+    ["Key", hash(model.key_hash)],
+    ["Input", h("span", {}, ...prediction.input_commitments.map((point) => hash(point)), " (committed to)")],
+    ["Bound to", prediction.context && hash(prediction.context)],
+    ["Clamped", prediction.clamps === 0 ? "nothing: every value fitted" : `${prediction.clamps} values did not fit`],
+    ["Asked", new Date(prediction.created_ms).toLocaleString()],
+  ]);
+}
+
+function settlement(model: service.Model, prediction: service.Prediction): HTMLElement[] {
+  if (!prediction.job_id) return [h("p", {}, "It was proven for free, so nothing was paid and nothing is on chain. The proof is the same.")];
+  const settle = prediction.transactions.filter((one) => one.purpose === "settle" && one.state === "mined").at(-1);
+  return [
+    facts([
+      ["State", prediction.state.replaceAll("_", " ")],
+      ["Job", hash(prediction.job_id)],
+      ["Market", model.terms && hash(model.terms.market)],
+      ["Settled by", settle ? hash(settle.hash) : "no transaction yet"],
+    ]),
+    h("p", { class: "lead" }, "The contract verified the same proof in that transaction and paid in it. The event JobSettled of the market has the output."),
+  ];
+}
+
+function sharing(link: string, model: service.Model, report: Report, proof: Uint8Array): HTMLElement {
+  const html = `<a href="${link}"><img src="${location.origin}/app/badge.svg" alt="assay: verify the proof"></a>`;
+  const save = () => report.valid && download(`proof-${model.name.replace(/\W+/g, "-")}.json`, proofFile(report, proof));
+  const command = `assay verify proof.json --model ${model.name.replace(/\W+/g, "-")}.key`;
+  return h(
+    "section",
+    { class: "panel", "aria-label": "Share" },
+    h("h2", {}, "Keep it, show it"),
+    h("div", { class: "row" }, qr(link), h("p", {}, h("a", { href: link }, "This page"), " works for everybody who has the link.")),
+    h("div", { class: "row no-print" },
+      report.valid && h("button", { type: "button", id: "download", click: save }, "Download the proof"),
+      h("a", { class: "button", href: `/v1/models/${model.id}/key`, download: `${model.name}.key` }, "Download the key")),
+    h("p", {}, "Without this page: ", h("code", {}, command)),
+    h("details", {}, h("summary", {}, "A badge for your own page"), h("p", {}, h("img", { src: "/app/badge.svg", alt: "assay: verify the proof", width: 132, height: 20 })),
+      h("pre", {}, html), h("p", { class: "lead" }, "The badge is a picture and shows nothing by itself. The page behind it does.")),
+  ); // prettier-ignore
+}
+
+function unfinished(prediction: service.Prediction): HTMLElement {
+  const why = prediction.terminal ? `It ended as ${prediction.state.replaceAll("_", " ")}. ${prediction.error_detail ?? ""}` : `It is ${prediction.state.replaceAll("_", " ")}. Come back when it is over.`;
+  return h("div", {}, h("h1", {}, "There is no proof yet"), h("p", {}, why), h("button", { type: "button", click: () => location.reload() }, "Look again"));
+}
+
+/** Receipts by their ids, and proof files from anywhere. */
+export async function receipts(): Promise<HTMLElement> {
+  const id = h("input", { type: "text", id: "receipt-id", autocomplete: "off", spellcheck: "false" });
+  const open = (event: Event) => {
+    event.preventDefault();
+    const wanted = id.value.trim().split("/").at(-1);
+    if (wanted) location.hash = `#/receipt/${wanted}`;
+  };
+  const [proof, key] = ["proof", "key"].map((name) => h("input", { type: "file", id: `${name}-file` }));
+  const result = h("p", { "aria-live": "polite", id: "file-verdict" });
+  const check = async () => {
+    const [proofs, keys] = [proof!.files?.[0], key!.files?.[0]];
+    if (!proofs || !keys) return result.replaceChildren(mark("warn", "Choose both files."));
+    try {
+      const opened = (await verifier()).openKey(new Uint8Array(await keys.arrayBuffer()));
+      const report = opened.verify(await proofs.text());
+      const warn = report.valid && report.development ? " (under a development key: anybody can forge such proofs)" : "";
+      result.replaceChildren(report.valid ? mark("good", `The proof holds: output ${JSON.stringify(report.output_data[0])}${warn}`) : mark("bad", report.reason));
+    } catch (error) {
+      result.replaceChildren(mark("bad", (error as Error).message));
+    }
+  };
+  return h(
+    "div",
+    {},
+    h("h1", {}, "Receipts"),
+    h("form", { class: "panel", submit: open }, h("h2", {}, "Open a receipt"), h("label", { for: "receipt-id" }, "Its link, or the prediction's id"), h("div", { class: "row" }, id, h("button", { class: "main" }, "Open"))),
+    h("div", { class: "panel" }, h("h2", {}, "Verify files"), h("p", { class: "lead" }, "A proof from any service, with the model's key. The files stay on this machine."),
+      h("div", { class: "row" }, h("label", { for: "proof-file" }, "Proof ", proof), h("label", { for: "key-file" }, "Key ", key)),
+      h("button", { type: "button", click: check }, "Verify"), result),
+  ); // prettier-ignore
+}

@@ -1,0 +1,138 @@
+/** The service's answers, as docs/api.md describes them. */
+import type { Hex, Outputs, TensorInfo } from "../../verifier/dist/index.js";
+
+export interface Terms {
+  price: string;
+  token: Hex;
+  collateral: string;
+  prove_secs: number;
+  expire_secs: number;
+  market: Hex;
+}
+
+export interface Model {
+  id: Hex;
+  name: string;
+  shape_digest: Hex;
+  model_commitment: Hex;
+  key_hash: Hex;
+  wrap: string;
+  inputs: TensorInfo[];
+  outputs: TensorInfo[];
+  parameters: number;
+  development: boolean;
+  description: string | null;
+  labels: string[];
+  terms: Terms | null;
+  free: boolean;
+}
+
+export interface Prediction {
+  id: string;
+  model: Hex;
+  state: string;
+  terminal: boolean;
+  job_id: Hex | null;
+  input_commitments: Hex[];
+  output: Outputs | null;
+  output_cells: number[] | null;
+  outside: number;
+  clamps: number;
+  context: Hex | null;
+  transactions: { purpose: string; hash: Hex; state: string }[];
+  error_detail: string | null;
+  created_ms: number;
+  updated_ms: number;
+}
+
+export interface Ended {
+  model: Hex;
+  state: string;
+  price: string | null;
+  created_ms: number;
+  ended_ms: number;
+}
+
+/** A numbered event of a prediction. */
+export interface Happening {
+  id: number;
+  kind: string;
+  data: { state?: string; phase?: string; fraction?: number; purpose?: string; hash?: Hex };
+  at_ms: number;
+}
+
+export interface Escrow {
+  order: Record<string, any>;
+  quote: Record<string, any>;
+  signature: Hex;
+}
+
+/** What a service says when it does not do what it was asked. */
+export class Problem extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function answer(path: string, init?: RequestInit): Promise<Response> {
+  const response = await fetch(path, init).catch(() => {
+    throw new Problem("unreachable", "The service does not answer. Is it running, and are you online?");
+  });
+  if (response.ok) return response;
+  const said = await response.json().catch(() => ({}));
+  throw new Problem(said.code ?? String(response.status), said.detail ?? said.title ?? `The service answered ${response.status}.`);
+}
+
+async function json<T>(path: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
+  const post = body && { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) };
+  return (await answer(path, post)).json();
+}
+
+export async function models(): Promise<Model[]> {
+  const all: Model[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page: { data: Model[]; next: string | null } = await json(`/v1/models?limit=100${cursor && `&cursor=${cursor}`}`);
+    all.push(...page.data);
+    cursor = page.next;
+  }
+  return all;
+}
+
+export const model = (id: string) => json<Model>(`/v1/models/${encodeURIComponent(id)}`);
+export const prediction = (id: string) => json<Prediction>(`/v1/predictions/${encodeURIComponent(id)}`);
+export const history = async () => (await json<{ data: Ended[] }>("/v1/history")).data;
+export const quote = (request: object) => json<Escrow>("/v1/quotes", request);
+
+export const predict = (request: object, key: string) => json<Prediction>("/v1/predictions", request, { "idempotency-key": key });
+
+async function bytes(path: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await answer(path)).arrayBuffer());
+}
+
+export const keyFile = (id: string) => bytes(`/v1/models/${encodeURIComponent(id)}/key`);
+export const proof = (id: string) => bytes(`/v1/predictions/${encodeURIComponent(id)}/proof`);
+
+/** Hears of everything that happens to a prediction until it is over; the browser takes the stream up again where it broke. */
+export function follow(id: string, heard: (happening: Happening) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const source = new EventSource(`/v1/predictions/${encodeURIComponent(id)}/events`);
+    const kinds = ["state", "progress", "transaction", "retry", "cancel_requested"];
+    const ends = ["settled", "proven", "failed", "cancelled", "refunded", "expired"];
+    for (const kind of kinds) {
+      source.addEventListener(kind, (event) => {
+        const happening: Happening = JSON.parse((event as MessageEvent).data);
+        heard(happening);
+        if (kind === "state" && ends.includes(happening.data.state ?? "")) {
+          source.close();
+          resolve();
+        }
+      });
+    }
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) resolve();
+    };
+  });
+}

@@ -1,0 +1,308 @@
+/**
+ * Verifies Assay's proofs, recomputes their keys and commits to inputs, on this machine and nowhere else: the verifier of the `assay` command as
+ * WebAssembly. Nothing is sent anywhere.
+ *
+ * ```
+ * const verifier = await Verifier.load();
+ * const key = verifier.openKey(keyFileBytes);
+ * const report = key.verify(proofFileText);
+ * if (report.valid) console.log(report.output_data);
+ * ```
+ */
+
+/** `0x` and hexadecimal digits. */
+export type Hex = string;
+
+/** A list of numbers; several of them where a model has several outputs. */
+export type Outputs = number[] | number[][];
+
+/** A tensor that a model takes or gives. */
+export interface TensorInfo {
+  name: string;
+  /** Without the batch dimension. */
+  shape: number[];
+  /** `real = cell * 2 ** -scale`. */
+  scale: number;
+  /** Of inputs: what the model is made for. */
+  range?: [number, number];
+}
+
+/** What a key says, and what follows from it. */
+export interface KeyInfo {
+  name: string;
+  model_commitment: Hex;
+  /** What contracts and services name: compare it with the key registry's. */
+  key_hash: Hex;
+  shape_digest: Hex;
+  srs_id: Hex;
+  wrap: "universal" | "groth16";
+  /** Whether somebody could forge proofs under the key: it is for tests only. */
+  development: boolean;
+  /** How many inferences a proof under the key is of. */
+  inferences: number;
+  separate_inputs: boolean;
+  /** How many commitments an input has, and blinding values. */
+  input_chunks: number;
+  inputs: TensorInfo[];
+  outputs: TensorInfo[];
+}
+
+/** What of a key was computed again from its model's description. What was not is the word of whoever gave the key. */
+export interface Recomputed {
+  /** The digests: always. */
+  shape: boolean;
+  /** The commitments to public tables. */
+  tables: boolean;
+  /** The wrap's verifying key. Never for Groth16: only its ceremony's transcript could show that. */
+  wrap: boolean;
+  srs_id: Hex;
+  development_srs: boolean;
+}
+
+/** A valid proof, with what it says. */
+export interface Valid {
+  valid: true;
+  kind: "wrapped" | "inner";
+  proof_bytes: number;
+  development: boolean;
+  model_commitment: Hex;
+  key_hash: Hex | null;
+  /** Whether the key was computed again before. If not, compare `key_hash` with one that you trust. */
+  wrap_recomputed: boolean;
+  srs_id: Hex;
+  inferences: number;
+  separate_inputs: boolean;
+  context: Hex;
+  input_commitments: Hex[];
+  output: number[];
+  /** How many values were clamped, as the proof states: 0 exactly where none was. */
+  clamps: number;
+  output_data: Outputs[];
+}
+
+/** A proof that does not hold. */
+export interface Refused {
+  valid: false;
+  reason: string;
+}
+
+export type Report = Valid | Refused;
+
+/** What of a service's prediction a proof is about. Other fields are ignored. */
+export interface Prediction {
+  input_commitments: Hex[];
+  output_cells?: number[] | null;
+  output?: Outputs | null;
+  clamps?: number;
+  context?: Hex | null;
+}
+
+/** Values of the model's inputs: all of them one after the other, or by their names. */
+export type Input = ArrayLike<number> | Record<string, ArrayLike<number>>;
+
+export interface VerifyOptions {
+  /** What the proof must be bound to: `0x` and 64 digits, or a text. */
+  context?: string;
+  /** The model that it must be of, as its owner published it. */
+  modelCommitment?: Hex;
+  /** Public inputs that it must be about: all, or the first ones where they are separate. */
+  inputs?: Input[];
+}
+
+export interface CommitOptions {
+  /** `"fresh"` hides the input and is the default; `"none"` makes a public input; or one value for each chunk. */
+  blinding?: "fresh" | "none" | Hex[];
+}
+
+/** A commitment to an input, with what opens it. */
+export interface Commitment {
+  model_commitment: Hex;
+  key_hash: Hex;
+  /** The input, as requests of predictions have it. */
+  input: number[];
+  /** Secret, unless it is empty. */
+  blinding: Hex[];
+  input_commitments: Hex[];
+  /** What quotes and orders name. */
+  input_commitment: Hex;
+  /** How many values are outside the range that the model is made for. */
+  outside: number;
+}
+
+/** Why the verifier did not do what it was asked. An invalid proof is no error: see {@link Report}. */
+export class VerifierError extends Error {
+  constructor(
+    /** A short name for programs. */
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = "VerifierError";
+  }
+}
+
+interface Exports {
+  memory: WebAssembly.Memory;
+  reserve(beside: number, length: number): number;
+  answer(): number;
+  answer_length(): number;
+}
+
+/** What a verifier is made of: the module, its bytes, or where they are. */
+export type Source = WebAssembly.Module | BufferSource | URL | string;
+
+/** Bytes of randomness for a blinding value. */
+const ENTROPY_BYTES = 64;
+
+/** The verifier. It holds keys, and powers of tau if they are loaded. */
+export class Verifier {
+  private broken = false;
+
+  private constructor(private readonly exports: Exports) {}
+
+  /** Loads the module that lies beside this file, or another source. */
+  static async load(source: Source = new URL("./assay_verifier.wasm", import.meta.url)): Promise<Verifier> {
+    const instance = await WebAssembly.instantiate(await compiled(source), {});
+    return new Verifier(instance.exports as unknown as Exports);
+  }
+
+  /** Opens the bytes of a KEY file. Errors: `malformed_key`. */
+  openKey(bytes: Uint8Array): Key {
+    const { key, ...info } = this.call<KeyInfo & { key: number }>({ call: "open" }, bytes);
+    return new Key(this, key, info);
+  }
+
+  /**
+   * Takes an SRS file. Keys over the development SRS need none; of others, tables and wrap are recomputed only with it. **Which SRS is the right
+   * one is yours to say**: compare the id. Errors: `malformed_srs`.
+   */
+  loadSrs(bytes: Uint8Array): { srs_id: Hex; powers: number } {
+    return this.call({ call: "srs" }, bytes);
+  }
+
+  /** @internal */
+  call<T>(call: object, bytes: Uint8Array = new Uint8Array()): T {
+    if (this.broken) throw new VerifierError("broken", "the verifier broke down before: load a new one");
+    let text: string;
+    try {
+      this.put(0, new TextEncoder().encode(JSON.stringify(call)));
+      this.put(1, bytes);
+      const at = this.exports.answer();
+      text = new TextDecoder().decode(new Uint8Array(this.exports.memory.buffer, at, this.exports.answer_length()));
+    } catch (cause) {
+      this.broken = true;
+      throw Object.assign(new VerifierError("broken", "the verifier broke down; it has too little memory, or a fault"), { cause });
+    }
+    const answer = JSON.parse(text);
+    if (answer.error) throw new VerifierError(answer.error.code, answer.error.message);
+    return answer;
+  }
+
+  private put(beside: number, bytes: Uint8Array): void {
+    const at = this.exports.reserve(beside, bytes.length);
+    new Uint8Array(this.exports.memory.buffer).set(bytes, at);
+  }
+}
+
+/** A buyer's key: what verifies proofs of one model. */
+export class Key {
+  /** @internal */
+  constructor(
+    private readonly verifier: Verifier,
+    private readonly at: number,
+    readonly info: KeyInfo,
+  ) {}
+
+  /**
+   * Computes the key again from its model's description. Over the development SRS that takes nothing; over another one it takes
+   * {@link Verifier.loadSrs}, and without it the answer says what was not recomputed. Errors: `false_key`, after which the key cannot be used.
+   */
+  recompute(): Recomputed {
+    return this.verifier.call({ call: "recompute", key: this.at });
+  }
+
+  /**
+   * Verifies a proof file (its text, or what it parses to), or what a service answered with the proof's bytes. The key is recomputed before, once,
+   * where it can be. Errors: `false_key`; a proof that does not hold is an answer and no error.
+   */
+  verify(proof: string | object, options?: VerifyOptions): Report;
+  verify(prediction: Prediction, proof: Uint8Array, options?: VerifyOptions): Report;
+  verify(first: string | object, second?: Uint8Array | VerifyOptions, third?: VerifyOptions): Report {
+    const bytes = second instanceof Uint8Array ? second : undefined;
+    const options = (bytes ? third : (second as VerifyOptions | undefined)) ?? {};
+    const about = bytes
+      ? { answer: answered(first as Prediction) }
+      : { file: typeof first === "string" ? first : JSON.stringify(first) };
+    const { context, modelCommitment: model_commitment, inputs = [] } = options;
+    const lists = inputs.map((input) => this.inOrder(input));
+    return this.verifier.call({ call: "verify", key: this.at, ...about, context, model_commitment, inputs: lists }, bytes);
+  }
+
+  /** Commits to an input, for a quote. Of a batch, the last input stands for all that are missing. Errors: `input`, `no_srs`. */
+  commit(inputs: Input | Input[], options: CommitOptions = {}): Commitment {
+    const many = Array.isArray(inputs) && typeof inputs[0] !== "number" ? (inputs as Input[]) : [inputs as Input];
+    const lists = many.map((input) => this.inOrder(input));
+    const { blinding = "fresh" } = options;
+    const how =
+      blinding === "fresh" ? { entropy: random(ENTROPY_BYTES * this.info.input_chunks) } : blinding === "none" ? {} : { blinding };
+    const answer = this.verifier.call<Omit<Commitment, "input">>({ call: "commit", key: this.at, inputs: lists, ...how });
+    return { ...answer, input: lists.flat() };
+  }
+
+  /** Forgets the key. */
+  close(): void {
+    this.verifier.call({ call: "close", key: this.at });
+  }
+
+  /** All tensors one after the other, in the model's order. */
+  private inOrder(input: Input): number[] {
+    if (isList(input)) return finite(Array.from(input));
+    const names = this.info.inputs.map((tensor) => tensor.name);
+    const unknown = Object.keys(input).find((name) => !names.includes(name));
+    if (unknown !== undefined) throw new VerifierError("input", `the model has no input ${JSON.stringify(unknown)}`);
+    return this.info.inputs.flatMap(({ name, shape }) => {
+      const values = input[name];
+      const need = shape.reduce((n, d) => n * d, 1);
+      if (values?.length !== need) throw new VerifierError("input", `input ${JSON.stringify(name)} must have ${need} values`);
+      return finite(Array.from(values));
+    });
+  }
+}
+
+function finite(values: number[]): number[] {
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  if (index >= 0) throw new VerifierError("input", `value ${index} of the input is not a finite number`);
+  return values;
+}
+
+function isList(input: Input): input is ArrayLike<number> {
+  return Array.isArray(input) || ArrayBuffer.isView(input);
+}
+
+/** A prediction that has not ended has no proof. */
+function answered({ input_commitments, output_cells, output, clamps = 0, context }: Prediction): object {
+  if (!output_cells || !output || !context) {
+    throw new VerifierError("no_output", "the prediction has no output or no context: it is not proven yet");
+  }
+  return { input_commitments, output_cells, output, clamps, context };
+}
+
+function random(length: number): Hex {
+  const bytes = new Uint8Array(length);
+  // the browser gives at most 65536 bytes at a time
+  for (let i = 0; i < length; i += 65536) crypto.getRandomValues(bytes.subarray(i, i + 65536));
+  return "0x" + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function compiled(source: Source): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  if (!(source instanceof URL) && typeof source !== "string") return WebAssembly.compile(source);
+  if (String(source).startsWith("file:")) {
+    const files = "node:fs/promises";
+    const { readFile } = await import(/* @vite-ignore */ files);
+    return WebAssembly.compile(await readFile(new URL(source)));
+  }
+  const response = await fetch(source);
+  if (!response.ok) throw new VerifierError("not_loaded", `cannot load ${source}: the server answers ${response.status}`);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
