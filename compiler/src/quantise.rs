@@ -15,6 +15,7 @@ mod tables;
 mod weights;
 
 pub use plan::{Plan, Widths, plan};
+pub use scales::port_of;
 pub use weights::weights;
 
 use crate::Sample;

@@ -4,6 +4,7 @@ use super::Refusal;
 use super::expr::{Expr, Term};
 use super::lower::{Lazy, Lowerer, Value, unary};
 use crate::net::{Kind, NetIndex, NetOperand, NetRule, rounding};
+use crate::quantise::port_of;
 use assay_circuits::model::{Source, Unary};
 
 /// `round(value)`. `None` where the value is no sum, so that its rounding is a part of a table.
@@ -60,7 +61,7 @@ fn reads_integers(lowerer: &Lowerer, operand: &NetOperand) -> bool {
     let net = &lowerer.net;
     let layer = |l: u32| net.layers.get(l as usize);
     let source = match operand.source {
-        Source::Input => net.inputs.iter().all(|input| input.kind != Kind::Real),
+        Source::Input => port_of(&net.inputs, operand).is_some_and(|port| net.inputs[port].kind != Kind::Real),
         Source::Pre(l) | Source::Max(l) => layer(l).is_some_and(|layer| layer.kind != Kind::Real),
         Source::Post(l) => layer(l).is_some_and(|layer| layer.post_kind != Kind::Real),
         Source::Mark(_) => true,

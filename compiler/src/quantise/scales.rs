@@ -203,7 +203,7 @@ impl Planner<'_> {
 /// Which input an operand of the input block reads. Inputs lie side by side, each in the aligned power of two of cells that begins with its first element: the import places them so,
 /// and picks one by a run that reads a single number, which nothing that moves data touches, for it has no axis. So any cell that the operand reads tells the input, and the one
 /// with the smallest number on every run is as good as another.
-pub(super) fn port_of(inputs: &[NetInput], operand: &NetOperand) -> Option<usize> {
+pub fn port_of(inputs: &[NetInput], operand: &NetOperand) -> Option<usize> {
     let (mut cell, mut shift) = (0u64, 0u32);
     for run in &operand.runs {
         if let NetIndex::Map { entries, .. } = &run.index {

@@ -127,7 +127,7 @@ impl Writer<'_> {
             Steps::Along { values, axis: at, rank } => {
                 let values = values.iter().map(|of| step * of).collect();
                 match node.op_type.as_str() {
-                    "Conv" if *at == 0 => Steps::Along { values, axis: 1, rank: *rank },
+                    "Conv" if *at == 0 && *rank > 1 => Steps::Along { values, axis: 1, rank: *rank },
                     "MatMul" if *at + 1 == *rank && *rank > 1 => Steps::Along { values, axis: 1, rank: 2 },
                     "Gemm" if *at == axis => Steps::Along { values, axis: 1, rank: 2 },
                     _ => return None,
