@@ -118,7 +118,7 @@ impl Writer<'_> {
     /// A product with weights. `axis` is where the weights have the result's channels; beyond their axes, the last one.
     fn whole_product(&mut self, node: &pb::NodeProto, axis: usize) -> Option<Whole> {
         let (x, w) = (self.whole_tensors.get(input(node, 0))?.clone(), self.whole_tensors.get(input(node, 1))?.clone());
-        let (x, step) = x.plain()?;
+        let (x, step) = x.plain().map(|(x, step)| (x.to_owned(), step))?;
         if w.low.is_some() || w.high.is_some() {
             return None;
         }
@@ -134,7 +134,11 @@ impl Writer<'_> {
                 }
             }
         };
-        let mut inputs = vec![x.to_owned(), w.tensor.clone()];
+        // products of vectors are written otherwise
+        if node.op_type == "MatMul" && self.shape(input(node, 1)).is_none_or(|shape| shape.len() < 2) {
+            return None;
+        }
+        let mut inputs = vec![x, w.tensor.clone()];
         if !input(node, 2).is_empty() {
             let bias = self.whole_tensors.get(input(node, 2))?;
             let near = |have: &f32, need: &f32| (have - need).abs() <= SAME_SCALE * need;
@@ -166,7 +170,10 @@ impl Writer<'_> {
             return None;
         }
         let tighter = |a: Option<f32>, b: Option<f32>, f: fn(f32, f32) -> f32| a.zip(b).map(|(a, b)| f(a, b)).or(a).or(b);
-        Some(Whole { low: tighter(of.low, low, f32::max), high: tighter(of.high, high, f32::min), ..of })
+        let (low, high) = (tighter(of.low, low, f32::max), tighter(of.high, high, f32::min));
+        // which end holds where they cross is a question of their order
+        let crossed = low.zip(high).is_some_and(|(low, high)| low > high);
+        (!crossed).then_some(Whole { low, high, ..of })
     }
 
     fn clipped(&mut self, node: &pb::NodeProto) -> Option<Whole> {
@@ -175,9 +182,6 @@ impl Writer<'_> {
             tensor => self.value(tensor).and_then(|v| v.first().map(|v| Some(*v as f32))),
         };
         let (low, high) = (end(1, "min")?, end(2, "max")?);
-        if low.zip(high).is_some_and(|(low, high)| low > high) {
-            return None;
-        }
         self.clamped(node, low, high)
     }
 
