@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test build contracts web lint clippy bench bench-large clean
+.PHONY: demo test fuzz build contracts web lint clippy bench bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -17,6 +17,11 @@ test: $(TOOLCHAIN) lint ## everything; the demo is among the command's tests
 	$(CONTRACTS)/test.sh
 	web/test.sh
 	gpu/cuda/test.sh
+
+FUZZ_SECONDS ?= 3600
+
+fuzz: ## mutations of every reader's corpus, for an hour or FUZZ_SECONDS; docs/testing.md
+	ASSAY_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --workspace --test decoders -- mutations --nocapture
 
 lint:
 	cargo fmt --all --check

@@ -1,4 +1,6 @@
-//! The networks of fixtures/networks, as tests read them.
+//! The networks of fixtures/networks, as tests read them; and all readers of bytes.
+
+pub mod decoders;
 
 use assay_circuits::exec::{dequantise_output, quantise_input, run};
 use assay_circuits::system::System;

@@ -3,7 +3,8 @@
 
 use assay_circuits::Fr;
 use assay_circuits::exec::quantise_input;
-use assay_compiler::{Calibration, Compiled, Options, wanted};
+use assay_circuits::model::Rule;
+use assay_compiler::{Calibration, Compiled, Options, Sample, compile, wanted};
 use assay_prover::control::Control;
 use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
@@ -126,8 +127,12 @@ fn the_digits_are_recognised() {
 fn proven(name: &str) {
     let (network, compiled) = chosen(|other| other == name).next().unwrap_or_else(|| panic!("{name} is not in fixtures/networks"));
     let samples = network.samples("inputs.json").samples(&wanted(&compiled.architecture)).expect("the model's inputs");
+    prove(name, &compiled, &samples);
+}
+
+fn prove(name: &str, compiled: &Compiled, samples: &[Sample]) {
     let log_chunk = 16;
-    let Compiled { architecture, weights, layer_names, .. } = (*compiled).clone();
+    let Compiled { architecture, weights, layer_names, .. } = compiled.clone();
     let shape = assay_circuits::shape::Shape::new(architecture.clone(), log_chunk).expect("a shape");
     let srs = Srs::development(WrapProvingKey::srs_log(System::Universal, &shape).expect("powers for the wrap"));
     let metadata = Metadata { name: name.to_owned(), layer_names };
@@ -147,7 +152,7 @@ fn proven(name: &str) {
     let proof = WrappedProof::from_bytes(&key.model.shape, System::Universal, &bytes).expect("a proof of this shape");
     wrap::verify(&key.model, &key.wrap, &claim, &proof).expect("an honest proof verifies");
     let scale = (-f64::from(compiled.architecture.outputs[0].scale)).exp2();
-    let answer = &answers(&compiled, &samples[..1])[0][0];
+    let answer = &answers(compiled, &samples[..1])[0][0];
     let claimed: Vec<f32> = claim.output.iter().map(|cell| (f64::from(*cell) * scale) as f32).collect();
     assert_eq!(&claimed, answer, "{name}: what is proven is what the executor answers");
     for at in [0, claim.output.len() - 1] {
@@ -223,4 +228,16 @@ fn support_vectors_are_proven() {
 #[test]
 fn an_int8_network_is_proven() {
     proven("digits_int8");
+}
+
+/// Defends the whole way for sums of integers that are rounded by factors of their channels, which are 28-bit secrets.
+#[test]
+fn a_quantised_network_with_scales_by_channel_is_proven() {
+    let folder = fixture("quantised/residual");
+    let inputs = Calibration::read(&folder.join("inputs.npy")).expect("inputs");
+    let compiled = compile(&folder.join("model.onnx"), &inputs, &Options::default(), &mut |_| ()).expect("compiles");
+    let wide = |rule: &Rule| matches!(rule, Rule::Requantise { shift, .. } if *shift > 16);
+    assert!(compiled.architecture.layers.iter().any(|layer| wide(&layer.rule)), "it is planned exactly");
+    let samples = inputs.samples(&wanted(&compiled.architecture)).expect("the model's inputs");
+    prove("residual", &compiled, &samples);
 }

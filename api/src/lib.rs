@@ -29,8 +29,8 @@ pub use error::{ApiError, Problem};
 pub use metrics::Metrics;
 pub use outage::Outages;
 pub use routes::{
-    BatchReceipt, Commitment, CommitmentRequest, History, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest, QuoteRequest,
-    Ready, TransactionRef, VerifyRequest, VerifyResponse, app, description,
+    BatchReceipt, Commitment, CommitmentRequest, History, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest,
+    QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse, app, description,
 };
 pub use service::{serve, signalled};
 pub use state::{AppState, ServeError};

@@ -7,6 +7,7 @@ mod layers;
 mod masks;
 mod means;
 mod plan;
+mod rounding;
 #[cfg(test)]
 pub(crate) mod samples;
 mod scales;
@@ -14,6 +15,7 @@ mod tables;
 mod weights;
 
 pub use plan::{Plan, Widths, plan};
+pub use scales::port_of;
 pub use weights::weights;
 
 use crate::Sample;

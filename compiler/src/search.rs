@@ -228,8 +228,9 @@ impl Search<'_> {
                 Err(error) => problem = Some(error),
             }
         }
-        // where real numbers are compared, the widest inputs that work: a sample does not show who is how near to a threshold
-        if self.net.decides() {
+        // where real numbers are compared or rounded, the widest inputs that work: a sample does not show who is how near
+        // to a threshold
+        if self.net.decides() || self.net.rounds() {
             let widest = plans.iter().map(|(_, widths)| widths.shift).max();
             plans.retain(|(_, widths)| Some(widths.shift) == widest);
         }

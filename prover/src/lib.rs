@@ -14,6 +14,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod backend;
+mod canonical;
 pub mod control;
 pub mod derived;
 pub mod inner;

@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+use crate::canonical::is_canonical;
 use crate::derived::{Nowhere, Recomputed};
 use crate::inner::{Committed, fresh_rng, random_scalars};
 use crate::key::{KeyError, PublicModel, SrsVerifier};
@@ -426,14 +427,21 @@ fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
     written.map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
-fn read_body<T: for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
+fn read_body<T: Serialize + for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
     parse_body(read(path)?, path, magic, expected)
 }
 
-fn parse_body<T: for<'de> Deserialize<'de>>(bytes: Vec<u8>, path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
+/// Reads what [`write_body`] wrote. A file has one form: longer forms of its numbers are refused.
+fn parse_body<T: Serialize + for<'de> Deserialize<'de>>(
+    bytes: Vec<u8>,
+    path: &Path,
+    magic: &[u8],
+    expected: &'static str,
+) -> Result<T, FileError> {
     let bytes = checked_parts(bytes, path, magic, expected)?;
-    match postcard::take_from_bytes(bytes.get(magic.len()..).unwrap_or_default()) {
-        Ok((body, [])) => Ok(body),
+    let bytes = bytes.get(magic.len()..).unwrap_or_default();
+    match postcard::take_from_bytes(bytes) {
+        Ok((body, [])) if is_canonical(&body, bytes) => Ok(body),
         _ => Err(FileError::Damaged { path: path.to_owned() }),
     }
 }
@@ -501,6 +509,27 @@ mod tests {
         // a package is the same for every batch
         package.write(&path).unwrap();
         assert_eq!(Package::read(&path).unwrap().model.shape.batch, Batch::ONE);
+    }
+
+    /// The name's length in a longer form, with the hash of what is then before it: the same key, and no file of one.
+    #[test]
+    fn longer_forms_of_numbers_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m");
+        let (package, _) = package();
+        let longer = |magic: &[u8]| {
+            let bytes = std::fs::read(&path).unwrap();
+            let (body, _) = bytes[magic.len()..].split_last_chunk::<32>().unwrap();
+            write_parts(&path, &[magic, &[body[0] | 0x80, 0], &body[1..]]).unwrap();
+        };
+        package.write(&path).unwrap();
+        Package::read(&path).unwrap();
+        longer(PACKAGE_MAGIC);
+        assert!(matches!(Package::read(&path), Err(FileError::Damaged { .. })));
+        BuyerKey::new(&package, wrap(), true).write(&path).unwrap();
+        BuyerKey::read(&path).unwrap();
+        longer(KEY_MAGIC);
+        assert!(matches!(BuyerKey::read(&path), Err(FileError::Damaged { .. })));
     }
 
     #[test]

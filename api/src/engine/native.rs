@@ -291,7 +291,7 @@ impl Engine for NativeEngine {
     }
 
     fn key(&self, model: B256) -> Result<Vec<u8>, EngineError> {
-        let Served { key, .. } = self.served(model)?.as_ref();
+        let key = &self.served(model)?.single.key;
         key.to_bytes().ok_or_else(|| EngineError::Internal("the key cannot be encoded".into()))
     }
 

@@ -1,6 +1,6 @@
 //! Static bounds of sums and columns, by interval arithmetic on the architecture alone (never on weights).
 //!
-//! The bounds are what makes the exact semantics provable: with `|z| < 2^62` every sum is exact in an `i64`, and each rule
+//! The bounds are what makes the exact semantics provable: with `|z| < 2^61` every sum is exact in an `i64`, and each rule
 //! ([`crate::relation`]) derives from them that its equations have exactly one solution.
 
 use super::validate::{MAX_ACCUMULATOR, ModelError};

@@ -128,7 +128,7 @@ pub enum Source {
 pub struct Layer {
     /// Log of the number of cells of `z`.
     pub log_size: u8,
-    /// The sum. Never empty.
+    /// The sum. Without terms it is the constant, as of a reciprocal.
     pub terms: Vec<Term>,
     /// Added in every cell.
     pub constant: i64,

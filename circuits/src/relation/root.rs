@@ -20,7 +20,7 @@ pub(super) fn bounds(index: usize, z: Interval, limb_bits: u8) -> Result<RuleBou
     }
     let root = (z.0.isqrt(), z.1.isqrt());
     let parts = Limbs::needed(limb_bits, 2 * root.1 as u128).ok_or(ModelError::Parts { layer: index })?;
-    // |z| < 2^62, so that the root fits 31 bits
+    // |z| < 2^61, so that the root fits 31 bits
     Ok(RuleBounds { parts, ..RuleBounds::of(Columns { pre: root, post: root, max: (0, 0) }) })
 }
 

@@ -27,7 +27,7 @@ use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::{System, WrapProvingKey, WrapVerifyingKey};
 use assay_verifier::proof_file::context_scalar;
-use assay_verifier::{Answer, Kind, ProofFile};
+use assay_verifier::{Kind, ProofFile};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -69,7 +69,7 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, pub
 
 /// Makes a proof file of what the service returned, and verifies it against what the *buyer* knows: key, input, context.
 pub fn check(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>, commitments: &[Bytes], context: B256) -> Outcome<ProofFile> {
-    let prediction = Prediction { input_commitments: commitments.to_vec(), ..prediction.clone() };
+    let prediction = Prediction { input_commitments: commitments.to_vec(), context: Some(context), ..prediction.clone() };
     let file = proof_file::of_prediction(key, &prediction, proof)?;
     file.verify(&key.model, Some(&key.wrap)).context("the service's proof does not hold")?;
     Ok(file)

@@ -175,7 +175,7 @@ fn add_batches(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path
         let proving = prove::proving_key(ui, &pk, &key, &srs)?;
         let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::for_serving(srs))?.batched(batch)?))?;
         let added = engine.add_batch(id, seller.with_wrap_key(proving), key).map_err(|e| files::name(&pk, e.into()))?;
-        ui.line(format!("{}: {}", pk.display(), batch::text(batch)));
+        ui.line(format!("{}: {}", pk.display(), batch));
         tracing::debug!(key = %added.key_hash, "a batch's key");
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! The operators ([`crate::ops`]) build it, calibration runs it to see the range of every column, quantisation turns it into integers. Running it must
 //! give what tract gives on the ONNX file: that check is made on every compilation.
 
+pub mod rounding;
 mod run;
 mod unread;
 
@@ -207,6 +208,17 @@ impl NetLayer {
     }
 }
 
+impl NetLayer {
+    /// Of a layer that rounds its sum to an integer and clamps it: the ends of the clamp. Its sum is planned as exactly
+    /// as a layer can, so that the integers are the model's own.
+    pub fn rounds(&self) -> Option<(f64, f64)> {
+        match &self.rule {
+            NetRule::Requantise { function: Some(program) } => rounding::ends(program),
+            _ => None,
+        }
+    }
+}
+
 impl Net {
     /// Whether some layer, or an output, reads a column.
     pub fn reads(&self, source: Source) -> bool {
@@ -227,6 +239,11 @@ impl Net {
             Instruction::Argument | Instruction::Constant(_) => false,
         };
         self.layers.iter().any(|layer| layer.kind == Kind::Real && layer.function().is_some_and(|program| program.iter().any(decision)))
+    }
+
+    /// Whether it computes with integers that it rounds to, as quantised networks do.
+    pub fn rounds(&self) -> bool {
+        self.layers.iter().any(|layer| layer.rounds().is_some())
     }
 
     /// Whether something in it jumps: a comparison, a rounding, the place of a maximum.

@@ -57,13 +57,17 @@ pub fn conv(lowerer: &mut Lowerer, node: &Node<'_>, op: &Conv) -> Result<Value, 
     let (shape, values) = kernel_values(kernel, op.kernel_fmt, op.group)?;
     let input = node.input(0)?.clone();
     let spec = &op.pool_spec;
-    let source = lowerer.column(&input)?;
+    let (source, factor) = super::elementwise::operand_of(lowerer, &input)?;
     let source = lowerer.readable(source)?;
     let lead = lowerer.lead();
     let axes = image_axes(spec.data_format, source.axes.len() - lead);
     let hw: Vec<usize> = axes.planes.iter().map(|axis| source.shape()[axis + lead]).collect();
     let windows = windows(spec, &hw, &shape[2..]);
     let value = convolution(lowerer, source, &axes, op.group, (&shape, &values), &windows)?;
+    let value = match value {
+        Value::Lazy(lazy) if factor != 1.0 => Value::Lazy(lowerer.scaled(&lazy, factor, 0.0)),
+        value => value,
+    };
     with_bias(lowerer, node, value, axes.channel)
 }
 

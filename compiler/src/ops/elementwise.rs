@@ -9,7 +9,6 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Ln, PowConst, QScale};
 use tract_onnx::tract_core::ops::nn::{GeluApproximate, LeakyRelu};
-use tract_onnx::tract_core::ops::quant::{DequantizeLinearF32, QuantizeLinearI8, QuantizeLinearU8};
 
 /// Factors beyond it are kept out of sums.
 const LARGE_FACTOR: f64 = 1024.0;
@@ -103,6 +102,11 @@ pub fn element_wise(lowerer: &mut Lowerer, node: &Node<'_>, op: &ElementWiseOp) 
         }
         "Recip" => return super::divide::reciprocal(lowerer, &Value::Lazy(lazy)),
         "Square" => return square(lowerer, &lazy, kind),
+        "Round" | "RoundHalfToEven" => {
+            if let Some(rounded) = super::rounded::round(lowerer, &lazy) {
+                return Ok(rounded);
+            }
+        }
         _ => {}
     }
     let program = if let Some(leaky) = op.0.downcast_ref::<LeakyRelu>() {
@@ -113,30 +117,12 @@ pub fn element_wise(lowerer: &mut Lowerer, node: &Node<'_>, op: &ElementWiseOp) 
         gelu_tanh()
     } else if op.0.is::<Ln>() {
         unary(Unary::Log)
-    } else if let Some(q) = op.0.downcast_ref::<QuantizeLinearU8>() {
-        return quantised(lowerer, &lazy, q.scale, q.zero_point.into(), (0.0, 255.0));
-    } else if let Some(q) = op.0.downcast_ref::<QuantizeLinearI8>() {
-        return quantised(lowerer, &lazy, q.scale, q.zero_point.into(), (-128.0, 127.0));
     } else if op.0.is::<QScale>() {
         return Err(Refusal::Quantised);
     } else {
         unary_program(&name).or_else(|| known(&name)).ok_or_else(|| Refusal::Operator(name.clone()))?
     };
     lowerer.function(&lazy, &program, kind)
-}
-
-/// `clamp(round(x · factor) + zero)`: tract keeps the reciprocal of ONNX's scale.
-fn quantised(lowerer: &mut Lowerer, lazy: &Lazy, factor: f32, zero: f32, (least, most): (f32, f32)) -> Result<Value, Refusal> {
-    let rounded = [X, c(factor), b(Binary::Mul), u(Unary::Round), c(zero), b(Binary::Add)];
-    let clamped = [c(least), b(Binary::Max), c(most), b(Binary::Min)];
-    lowerer.function(lazy, &[&rounded[..], &clamped].concat(), Kind::Integer)
-}
-
-/// `(q - zero) · scale`.
-pub fn dequantised(lowerer: &mut Lowerer, node: &Node<'_>, op: &DequantizeLinearF32) -> Result<Value, Refusal> {
-    let lazy = as_lazy(lowerer, &node.input(0)?.clone())?;
-    let scale = f64::from(op.scale);
-    Ok(Value::Lazy(Lazy { kind: Kind::Real, ..lowerer.scaled(&lazy, scale, -f64::from(op.zero_point) * scale) }))
 }
 
 /// Names that tract gives to the same functions elsewhere.
@@ -278,6 +264,17 @@ fn negated(lowerer: &mut Lowerer, value: &Value) -> Result<Value, Refusal> {
 }
 
 fn arithmetic(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: Kind) -> Result<Value, Refusal> {
+    match f {
+        // integers stay a column, which sums read as it is
+        Binary::Add | Binary::Sub | Binary::Mul | Binary::Div => {
+            let (a, d) = (super::rounded::settled(lowerer, a)?, super::rounded::settled(lowerer, d)?);
+            arithmetic_of(lowerer, &a, &d, f, kind)
+        }
+        _ => arithmetic_of(lowerer, a, d, f, kind),
+    }
+}
+
+fn arithmetic_of(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: Kind) -> Result<Value, Refusal> {
     // a function of one tensor and a number
     if let (Value::Lazy(lazy), Some(number)) = (a, scalar(d)?)
         && broadcasts(lowerer, lazy, d)
@@ -369,6 +366,11 @@ pub fn product(lowerer: &mut Lowerer, a: &Value, d: &Value, kind: Kind) -> Resul
             return Ok(product);
         }
     }
+    let whole = |lowerer: &mut Lowerer, value: &Value, by: &Value| match by {
+        Value::Constant(_) => super::rounded::whole_column(lowerer, value),
+        Value::Lazy(_) => Ok(value.clone()),
+    };
+    let (a, d) = (&whole(lowerer, a, d)?, &whole(lowerer, d, a)?);
     // a factor of one operand is the product's
     let (left, left_factor) = operand_of(lowerer, a)?;
     let (right, right_factor) = operand_of(lowerer, d)?;
@@ -406,9 +408,11 @@ pub fn operand_of(lowerer: &mut Lowerer, value: &Value) -> Result<(super::expr::
 
 /// A cast: truth values and integers are real numbers already; reals are cut off towards 0.
 pub fn cast(lowerer: &mut Lowerer, node: &Node<'_>) -> Result<Value, Refusal> {
-    let value = node.input(0)?.clone();
+    let value = super::rounded::settled(lowerer, node.input(0)?)?;
     let Value::Lazy(lazy) = &value else { return Err(Refusal::NoActivation) };
+    let rounded = lazy.kind != Kind::Real || matches!(lazy.program[..], [X, Instruction::Unary(Unary::Round)]);
     match (kind_of(node.input_type(0)?), kind_of(node.output_type(0)?)) {
+        (Kind::Real, Kind::Integer) if rounded => Ok(Value::Lazy(Lazy { kind: Kind::Integer, ..lazy.clone() })),
         (Kind::Real, Kind::Integer) => {
             let steps = [X, u(Unary::Sign), X, u(Unary::Abs), u(Unary::Floor), b(Binary::Mul)];
             lowerer.function(lazy, &steps, Kind::Integer)

@@ -3,7 +3,7 @@
 
 use super::Refusal;
 use super::expr::{Expr, log};
-use crate::net::{Kind, Net, NetLayer, NetOperand, NetRule};
+use crate::net::{Kind, Net, NetLayer, NetOperand, NetRule, rounding};
 use assay_circuits::model::{Binary, Instruction, MAX_LAYERS, Source, Unary, log2_ceil};
 use std::sync::Arc;
 use tract_onnx::prelude::*;
@@ -345,7 +345,8 @@ impl Lowerer {
                 layer
             }
         };
-        Ok(Expr::column(Source::Post(layer), self.bases[lazy.base].expr.axes.clone(), lazy.kind))
+        let kind = if rounding::ends(&lazy.program).is_some() { Kind::Integer } else { lazy.kind };
+        Ok(Expr::column(Source::Post(layer), self.bases[lazy.base].expr.axes.clone(), kind))
     }
 
     fn function_layer(&mut self, lazy: &Lazy) -> Result<u32, Refusal> {
@@ -379,7 +380,7 @@ impl Lowerer {
             }
         };
         if let Some(layer) = self.net.layers.get_mut(layer as usize) {
-            layer.post_kind = lazy.kind;
+            layer.post_kind = if rounding::ends(&lazy.program).is_some() { Kind::Integer } else { lazy.kind };
         }
         Ok(layer)
     }

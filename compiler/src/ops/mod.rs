@@ -24,6 +24,7 @@ mod reduce;
 mod reference;
 mod register;
 mod resize;
+mod rounded;
 mod scan;
 mod scatter;
 mod topk;
@@ -47,7 +48,7 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::logic::Iff;
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_core::ops::source::TypedSource;
-use tract_onnx::tract_core::ops::{array, cnn, downsample, einsum, nn, quant};
+use tract_onnx::tract_core::ops::{array, cnn, downsample, einsum, nn};
 
 /// A node with its operands looked up.
 pub struct Node<'a> {
@@ -413,9 +414,6 @@ fn lower_one(lowerer: &mut Lowerer, of: &Node<'_>) -> Result<Value, Refusal> {
     }
     if let Some(op) = node.op_as::<array::CumSum>() {
         return movement::cumulative_sum(lowerer, of, op);
-    }
-    if let Some(op) = node.op_as::<quant::DequantizeLinearF32>() {
-        return elementwise::dequantised(lowerer, of, op);
     }
     if let Some(op) = node.op_as::<cnn::MaxPool>() {
         return pool::max_pool(lowerer, of, op);

@@ -93,8 +93,7 @@ pub fn max_pool(lowerer: &mut Lowerer, node: &Node<'_>, op: &MaxPool) -> Result<
 /// Sums and means: a map along each axis, and one factor where all windows have the same number of places.
 pub fn sum_pool(lowerer: &mut Lowerer, node: &Node<'_>, op: &SumPool) -> Result<Value, Refusal> {
     let taps = taps(lowerer, node, &op.pool_spec, op.count_include_pad)?;
-    let mut expr = lowerer.column(&node.input(0)?.clone())?;
-    let mut factor = 1.0;
+    let (mut expr, mut factor) = super::elementwise::operand_of(lowerer, &node.input(0)?.clone())?;
     for taps in &taps {
         let first = taps.counted.first().copied().unwrap_or(1).max(1);
         let uniform = !op.normalize || taps.counted.iter().all(|count| *count == first);

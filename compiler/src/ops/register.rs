@@ -117,7 +117,7 @@ pub const OPERATORS: &[Operator] = &[
         "Reshape, Flatten, Transpose, Squeeze, Unsqueeze, Identity, Dropout, Expand, Shape",
         "nothing: the next layer reads its source otherwise",
         "0",
-        &["AxisOp", "Add", "Rm", "Move", "Reshape", "MultiBroadcastTo", "Identity"],
+        &["AddAxis", "RmAxis", "MoveAxis", "Reshape", "MultiBroadcastTo", "Identity"],
     ),
     entry(
         "Slice, Split, Concat, Pad (constant, reflect, edge, wrap; also less than 0), CenterCropPad, Col2Im, Tile, Gather, GatherElements, GatherND, \
@@ -169,13 +169,14 @@ pub const OPERATORS: &[Operator] = &[
     entry("CumSum", "a triangular map", "0", &["CumSum"]),
     entry(
         "QuantizeLinear, DequantizeLinear (an axis, blocks; integers of 2 to 16 bits)",
-        "a table that rounds; a factor",
-        "2; 0",
-        &["DequantizeLinearF32"],
+        "a rounding of the sum before it, exact (docs/compiler.md); a factor",
+        "3 or 4; 0",
+        &[],
     ),
     entry(
-        "MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv, DynamicQuantizeLinear",
-        "what they mean: integers less their zero point, products, a rounding",
+        "MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv, DynamicQuantizeLinear; of onnxruntime's own: QGemm, \
+         QLinearAdd, QLinearMul, QLinearSigmoid, QLinearLeakyRelu, QLinearAveragePool, QLinearGlobalAveragePool",
+        "what they mean: integers less their zero point, products, a rounding, exact but for DynamicQuantizeLinear",
         "those of what they mean",
         &[],
     ),
@@ -241,16 +242,15 @@ pub(super) fn has_lowering(node: &TypedNode) -> bool {
     if let Some(op) = node.op_as::<ElementWiseOp>() {
         let name = op.0.name();
         return unary_program(&name).is_some()
-            || matches!(
-                name.as_str(),
-                "LeakyRelu" | "PowConst" | "QuantizeLinearU8" | "QuantizeLinearI8" | "BitNot" | "GeluApproximate" | "Gelu" | "GeluErf"
-            );
+            || matches!(name.as_str(), "LeakyRelu" | "PowConst" | "BitNot" | "GeluApproximate" | "Gelu" | "GeluErf");
     }
     if let Some(op) = node.op_as::<TypedBinOp>() {
         return known_binary(op.0.name());
     }
     let name = node.op.name();
-    let listed = OPERATORS.iter().any(|operator| operator.tract.iter().any(|have| name.starts_with(have)));
+    // a reduction's name says what it does in brackets
+    let plain = name.split('<').next().unwrap_or_default();
+    let listed = OPERATORS.iter().any(|operator| operator.tract.contains(&plain));
     listed || is_identity(node)
 }
 

@@ -24,7 +24,12 @@ impl Planner<'_> {
         let mut accuracy = factor_accuracy(self.widths.table_bits);
         let mut naturals: Vec<Option<(i32, i32)>> = naturals_at(accuracy);
         let mut most_shift = MAX_SHIFT;
-        if matches!(layer.rule, NetRule::Requantise { .. }) {
+        let rounds = layer.rounds();
+        if rounds.is_some() {
+            let finest_at = |accuracy| finest_of(&naturals_at(accuracy)).unwrap_or(0);
+            accuracy = super::rounding::accuracy(&finest_at);
+            naturals = naturals_at(accuracy);
+        } else if matches!(layer.rule, NetRule::Requantise { .. }) {
             let too_fine = |naturals: &[Option<(i32, i32)>], most: i32| finest_of(naturals).is_some_and(|finest| finest > wanted + most);
             let linear = layer.terms.iter().all(|term| term.right.is_none());
             if linear && layer.log_size() <= SMALL && too_fine(&naturals_at(LEAST_FACTOR_BITS), MAX_SHIFT) {
@@ -45,6 +50,11 @@ impl Planner<'_> {
         }
         let shift = i32::from(self.widths.shift);
         let (sum_scale, rule) = match &layer.rule {
+            NetRule::Requantise { .. } if let Some(ends) = rounds => {
+                let sum = self.rounded_sum(layer, &naturals);
+                wanted = self.rounded_scale(index, ends, accuracy, sum)?;
+                (sum, self.requantise(sum - wanted))
+            }
             NetRule::Requantise { .. } => {
                 let linear = layer.terms.iter().all(|term| term.right.is_none());
                 let biased = naturals.iter().any(Option::is_none) || layer.constant.fract() != 0.0;
@@ -189,7 +199,7 @@ impl Planner<'_> {
     }
 
     /// The finest scale of a sum at which all factors fit 31 bits.
-    fn coarsest(&self, layer: &NetLayer, naturals: &[Option<(i32, i32)>]) -> i32 {
+    pub(super) fn coarsest(&self, layer: &NetLayer, naturals: &[Option<(i32, i32)>]) -> i32 {
         let of = |(term, natural): (&NetTerm, &Option<(i32, i32)>)| {
             let size = term.coefficient.abs().log2().ceil() as i32;
             natural.map(|(scale, _)| scale + 30 - size.max(0))
@@ -260,11 +270,7 @@ impl Planner<'_> {
 
     fn term(&mut self, term: &NetTerm, natural: Option<(i32, i32)>, sum_scale: i32, accuracy: i32) -> Result<Term, Trouble> {
         let Some((scale, _)) = natural else { return self.bias(term, sum_scale, accuracy) };
-        let own = [&term.left]
-            .into_iter()
-            .chain(&term.right)
-            .any(|o| matches!(o.source, Source::Weight(w) if self.uses[w as usize] == (1, true)));
-        let coefficient = if own { 1.0 } else { term.coefficient };
+        let coefficient = self.coefficient(term);
         let maps: i32 =
             std::iter::once(&term.left).chain(&term.right).flat_map(|o| &o.runs).map(|run| map_bits(&run.index, accuracy)).sum();
         let scaled = (coefficient * f64::from(sum_scale - scale - maps).exp2()).round();
@@ -303,7 +309,7 @@ impl Planner<'_> {
 
     fn operand(&self, operand: &NetOperand, accuracy: i32) -> Result<Operand, Trouble> {
         let source = match operand.source {
-            Source::Weight(w) => Source::Weight(self.placed.get(&w).map_or(0, |(id, _)| *id)),
+            Source::Weight(w) => self.placed.get(&w).map_or(Source::Weight(0), |(source, _)| *source),
             source => source,
         };
         let runs = operand.runs.iter().map(|run| Run { log_len: run.log_len, index: quantised_index(&run.index, accuracy) });

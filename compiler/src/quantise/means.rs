@@ -39,7 +39,11 @@ pub fn divided(net: &Net, ranges: &Ranges) -> Option<Net> {
     let mut divisions: Vec<Division> = Vec::new();
     for (index, layer) in net.layers.iter().enumerate() {
         let inside = net.loops.iter().any(|l| (l.first..l.first + l.layers).contains(&(index as u32)));
-        if inside || layer.kind != Kind::Real || !matches!(layer.rule, NetRule::Requantise { .. } | NetRule::Exact) {
+        if inside
+            || layer.rounds().is_some()
+            || layer.kind != Kind::Real
+            || !matches!(layer.rule, NetRule::Requantise { .. } | NetRule::Exact)
+        {
             continue;
         }
         divisions.extend((0..layer.terms.len()).filter_map(|term| division(net, ranges, index, term)));

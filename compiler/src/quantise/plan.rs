@@ -63,8 +63,10 @@ pub(super) struct Planner<'a> {
     pub(super) scales: Vec<[i32; 3]>,
     /// How often each weight block is read, and whether ever in a product.
     pub(super) uses: Vec<(usize, bool)>,
-    /// Index in the architecture of weight blocks, with their scales.
-    pub(super) placed: BTreeMap<u32, (u32, i32)>,
+    /// Weight blocks that stay the integers that they are.
+    pub(super) whole: Vec<bool>,
+    /// Weight blocks in the architecture, with their scales.
+    pub(super) placed: BTreeMap<u32, (Source, i32)>,
     pub(super) plan: Plan,
     pub(super) functions: Vec<Option<Function>>,
 }
@@ -121,6 +123,7 @@ impl<'a> Planner<'a> {
             inputs: Vec::new(),
             scales: Vec::new(),
             uses,
+            whole: super::rounding::whole_blocks(net),
             placed: BTreeMap::new(),
             plan,
             functions: Vec::new(),
@@ -131,7 +134,8 @@ impl<'a> Planner<'a> {
         self.input_scales();
         self.column_scales();
         self.check_integers()?;
-        self.weight_scales();
+        self.check_roundings()?;
+        self.weight_scales()?;
         for index in 0..self.net.layers.len() {
             self.layer(index)?;
         }

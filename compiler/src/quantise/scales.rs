@@ -2,7 +2,7 @@
 
 use super::factors::{factor_bits, fitting_scale, limit, map_bits};
 use super::function;
-use super::plan::Planner;
+use super::plan::{Planner, Trouble};
 use crate::net::{Kind, NetIndex, NetInput, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{Port, Source};
 
@@ -57,7 +57,9 @@ impl Planner<'_> {
             // integers are exact where they fit; a function of integers, such as a comparison, needs that
             let fits = f64::from(both(pre)) <= limit(widths.table_bits);
             let kept = layer.rule == NetRule::Exact;
-            let pre_scale = if layer.kind == Kind::Real || (!fits && !kept && layer.function().is_none()) {
+            let pre_scale = if layer.rounds().is_some() {
+                0
+            } else if layer.kind == Kind::Real || (!fits && !kept && layer.function().is_none()) {
                 let size = self.masked(l, pre).unwrap_or(both(pre));
                 let plain = fitting_scale(size, limit(widths.table_bits));
                 match layer.function() {
@@ -121,9 +123,13 @@ impl Planner<'_> {
     }
 
     /// Weight blocks of products, at the finest scale that fits and that every reader can use.
-    pub(super) fn weight_scales(&mut self) {
+    pub(super) fn weight_scales(&mut self) -> Result<(), Trouble> {
         for (w, block) in self.net.weights.iter().enumerate() {
             if !self.uses[w].1 {
+                continue;
+            }
+            if self.whole[w] || self.multiplies_a_rounding(w as u32) {
+                self.place_exactly(w as u32)?;
                 continue;
             }
             let factor = self.own_factor(w as u32);
@@ -147,17 +153,25 @@ impl Planner<'_> {
             let id = self.plan.architecture.matrices.len() as u32;
             self.plan.architecture.matrices.push(block.len().trailing_zeros() as u8);
             self.plan.matrices.push((w as u32, factor, scale));
-            self.placed.insert(w as u32, (id, scale));
+            self.placed.insert(w as u32, (Source::Weight(id), scale));
         }
+        Ok(())
     }
 
     /// The factor of the only product that reads a block, which the block takes in.
-    fn own_factor(&self, w: u32) -> f64 {
-        if self.uses[w as usize].0 != 1 {
+    pub(super) fn own_factor(&self, w: u32) -> f64 {
+        if self.uses[w as usize].0 != 1 || self.whole[w as usize] {
             return 1.0;
         }
         let terms = self.net.layers.iter().flat_map(|layer| &layer.terms);
         terms.filter(|term| term.reads(Source::Weight(w))).map(|term| term.coefficient).next().unwrap_or(1.0)
+    }
+
+    /// A term's factor: 1 where its block of weights takes it in.
+    pub(super) fn coefficient(&self, term: &NetTerm) -> f64 {
+        let takes = |w: u32| self.uses[w as usize] == (1, true) && !self.whole[w as usize];
+        let mut operands = std::iter::once(&term.left).chain(&term.right);
+        if operands.any(|o| matches!(o.source, Source::Weight(w) if takes(w))) { 1.0 } else { term.coefficient }
     }
 
     pub(super) fn scale_of(&self, source: Source, operand: &NetOperand) -> i32 {
@@ -175,11 +189,7 @@ impl Planner<'_> {
 
     /// The log of what a term's integers are of, before its factor, and the least bits that the factor takes.
     pub(super) fn natural(&self, layer: &NetLayer, term: &NetTerm, accuracy: i32) -> Option<(i32, i32)> {
-        let own = [&term.left]
-            .into_iter()
-            .chain(&term.right)
-            .any(|o| matches!(o.source, Source::Weight(w) if self.uses[w as usize] == (1, true)));
-        let coefficient = if own { 1.0 } else { term.coefficient };
+        let coefficient = self.coefficient(term);
         let maps: i32 = [&term.left].into_iter().chain(&term.right).flat_map(|o| &o.runs).map(|run| map_bits(&run.index, accuracy)).sum();
         if term.right.is_none() && matches!(term.left.source, Source::Weight(w) if !self.uses[w as usize].1) {
             // a bias has the scale of the sum
@@ -193,7 +203,7 @@ impl Planner<'_> {
 /// Which input an operand of the input block reads. Inputs lie side by side, each in the aligned power of two of cells that begins with its first element: the import places them so,
 /// and picks one by a run that reads a single number, which nothing that moves data touches, for it has no axis. So any cell that the operand reads tells the input, and the one
 /// with the smallest number on every run is as good as another.
-pub(super) fn port_of(inputs: &[NetInput], operand: &NetOperand) -> Option<usize> {
+pub fn port_of(inputs: &[NetInput], operand: &NetOperand) -> Option<usize> {
     let (mut cell, mut shift) = (0u64, 0u32);
     for run in &operand.runs {
         if let NetIndex::Map { entries, .. } = &run.index {

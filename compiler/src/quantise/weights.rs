@@ -11,7 +11,7 @@ pub fn weights(net: &Net, plan: &Plan) -> Weights {
     let block = |w: u32| net.weights.get(w as usize).map_or(&[][..], Vec::as_slice);
     let matrix = |(w, factor, scale): &(u32, f64, i32)| {
         let factor = factor * f64::from(*scale).exp2();
-        block(*w).iter().map(|v| (f64::from(*v) * factor).round().clamp(-max, max) as i16).collect()
+        block(*w).iter().map(|v| (f64::from(*v) * factor).round().clamp(-max - 1.0, max) as i16).collect()
     };
     let bias = |(w, factor, scale): &(u32, f64, i32)| biases(block(*w), *factor, *scale);
     Weights { matrices: plan.matrices.iter().map(matrix).collect(), biases: plan.biases.iter().map(bias).collect() }

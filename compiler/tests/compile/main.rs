@@ -4,6 +4,8 @@ mod bad_input;
 mod digits;
 mod fixtures;
 mod lowering;
+mod mutated;
 mod operators;
+mod quantised;
 mod random_graphs;
 mod support;

@@ -1,6 +1,67 @@
-//! Graphs that `fixtures/random_graphs.py` found wrong, refused or panicking, cut down to what made them so.
+//! Random graphs that `fixtures/random_graphs.py` made, with onnxruntime's answers; and those that it found wrong, refused
+//! or panicking, cut down to what made them so.
 
-use crate::support::{Graph, Rng, int, ints, text};
+use crate::support::{Graph, Rng, fixture, int, ints, text};
+use assay_compiler::{Calibration, CompileError, Sample, lowering};
+use npyz::npz::NpzArchive;
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+use std::path::Path;
+
+/// Largest error of an element as a share of the largest of all.
+const CLOSE: f32 = 1e-4;
+
+/// An array of the archive: its elements, and how many rows they are.
+fn array<T: npyz::Deserialize>(archive: &mut NpzArchive<impl Read + Seek>, name: &str) -> (Vec<T>, usize) {
+    let file = archive.by_name(name).expect("a zip file").unwrap_or_else(|| panic!("{name} is not there"));
+    let rows = file.shape()[0] as usize;
+    (file.into_vec().unwrap_or_else(|e| panic!("{name}: {e}")), rows)
+}
+
+/// What is wrong with the lowering of a graph, if anything is; whether it was refused otherwise.
+fn lowered(model: &Path, inputs: Vec<Sample>, need: &[f32], lengths: &[i64]) -> Result<bool, String> {
+    let samples = inputs.into_iter().map(|sample| sample.concat()).collect();
+    let found = match lowering(model, &Calibration::from_samples(samples), &BTreeMap::new()) {
+        Err(CompileError::Import(_)) => return Ok(true),
+        Err(error) => return Err(error.to_string()),
+        Ok(found) => found,
+    };
+    let have: Vec<f32> = found.lowered.iter().flatten().flatten().copied().collect();
+    if found.lowered[0].iter().map(|output| output.len() as i64).ne(lengths.iter().copied()) || have.len() != need.len() {
+        return Err("its outputs have other lengths".to_owned());
+    }
+    let size = need.iter().fold(1e-9f32, |m, v| m.max(v.abs()));
+    let error = have.iter().zip(need).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / size;
+    if error < CLOSE { Ok(false) } else { Err(format!("{error} from onnxruntime")) }
+}
+
+/// Graphs of up to eight operators, of reals, integers and truth values: every one that is not refused gives what
+/// onnxruntime gives, and hardly any is refused.
+#[test]
+fn hundreds_of_random_graphs_agree_with_onnxruntime() {
+    let file = std::fs::File::open(fixture("../random_graphs.npz")).expect("fixtures/random_graphs.npz is there");
+    let mut archive = NpzArchive::new(file).expect("an archive");
+    let count = archive.array_names().filter(|name| name.ends_with(".model")).count();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut wrong, mut refused) = (Vec::new(), Vec::new());
+    for graph in 0..count {
+        let (model, _) = array::<u8>(&mut archive, &format!("{graph}.model"));
+        let (inputs, samples) = array::<f32>(&mut archive, &format!("{graph}.inputs"));
+        let (outputs, _) = array::<f32>(&mut archive, &format!("{graph}.outputs"));
+        let (lengths, _) = array::<i64>(&mut archive, &format!("{graph}.lengths"));
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, model).expect("written");
+        let inputs = inputs.chunks(inputs.len() / samples).map(|sample| vec![sample.to_vec()]).collect();
+        match lowered(&path, inputs, &outputs, &lengths) {
+            Ok(true) => refused.push(graph),
+            Ok(false) => {}
+            Err(why) => wrong.push(format!("graph {graph}: {why}")),
+        }
+    }
+    println!("{count} graphs, of which {refused:?} are refused");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(count >= 300 && refused.len() * 100 <= count, "{count} graphs, refused: {refused:?}");
+}
 
 /// Lowers a graph, which must agree with the reference.
 fn agrees(g: &mut Graph) -> Vec<Vec<Vec<f32>>> {

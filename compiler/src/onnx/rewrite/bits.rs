@@ -124,6 +124,15 @@ impl Writer<'_> {
         let real = matches!(known.kind, DataType::Float | DataType::Float16 | DataType::Double);
         let number = known.value.as_ref().is_some_and(|value| value.len() == 1);
         let like_c = integer(node, "fmod", 0) != 0;
+        let signed = matches!(known.kind, DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64);
+        if signed && !like_c && known.value.is_some() {
+            // tract's remainder of integers has the sign of the dividend, the standard's that of the divisor
+            let rest = self.node("Mod", &[a, d], Vec::new());
+            let shifted = self.node("Add", &[&rest, d], Vec::new());
+            let y = self.node("Mod", &[&shifted, d], Vec::new());
+            self.output(node, 0, &y);
+            return Ok(true);
+        }
         if !real || (number && like_c) {
             return Ok(false);
         }

@@ -6,10 +6,12 @@
 
 mod attention;
 mod bits;
+mod contrib;
 mod einsum;
 mod elementwise;
 mod grid;
 mod inline;
+mod integers;
 mod known;
 mod legacy;
 mod linear_attention;
@@ -73,6 +75,8 @@ fn rewrite_graph(
         inputs,
         functions,
         sequences: HashMap::new(),
+        whole_tensors: HashMap::new(),
+        centred: HashMap::new(),
         outputs: std::mem::take(&mut graph.output),
     };
     for node in old {
@@ -107,6 +111,10 @@ struct Writer<'a> {
     outputs: Vec<pb::ValueInfoProto>,
     /// Tensors of each sequence.
     sequences: HashMap<String, Vec<String>>,
+    /// Real tensors that are integers times a scale.
+    whole_tensors: HashMap<String, integers::Whole>,
+    /// Integers that a rounding made.
+    centred: HashMap<String, integers::Centred>,
 }
 
 impl Writer<'_> {
@@ -127,7 +135,10 @@ impl Writer<'_> {
         }
         self.remember(&node);
         legacy::modern(self, &mut node)?;
-        if !self.standard(&node)? && !self.learning(&node)? {
+        if standard {
+            self.integers_of(&node);
+        }
+        if !self.standard(&node)? && !self.learning(&node)? && !self.contrib(&node)? {
             self.nodes.push(node);
         }
         Ok(())

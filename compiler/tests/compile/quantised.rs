@@ -1,0 +1,134 @@
+//! Quantised networks compute the integers that onnxruntime computes: `fixtures/quantised.py` made them.
+
+use crate::support::{Graph, fixture, ints, typed};
+use assay_circuits::exec::{dequantise_output, execute, quantise_input};
+use assay_circuits::system::System;
+use assay_compiler::{Calibration, Compiled, Options, Sample, compile};
+use prost::Message;
+use std::path::{Path, PathBuf};
+use tract_onnx::pb::{self, tensor_proto::DataType};
+
+/// Samples for calibration.
+const CALIBRATION: usize = 48;
+
+/// Rows of an array of numbers: `read` makes one of its bytes.
+fn rows<T>(path: &Path, width: usize, read: fn(&[u8]) -> T) -> Vec<Vec<T>> {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let text = String::from_utf8_lossy(&bytes[10..header]).into_owned();
+    let shape = text.split("'shape': (").nth(1).expect("a shape").split(')').next().expect("its end");
+    let count: usize = shape.split(',').next().expect("rows").trim().parse().expect("a number");
+    let values: Vec<T> = bytes[header..].chunks_exact(width).map(read).collect();
+    let each = values.len() / count;
+    let mut values = values.into_iter();
+    (0..count).map(|_| values.by_ref().take(each).collect()).collect()
+}
+
+/// Where a quantised operator has the zero point of its output.
+fn zero_point(operator: &str) -> Option<usize> {
+    Some(match operator {
+        "QuantizeLinear" => 2,
+        "QLinearSigmoid" | "QLinearAveragePool" | "QLinearGlobalAveragePool" => 4,
+        "QLinearConv" | "QLinearMatMul" | "QLinearAdd" | "QLinearMul" => 7,
+        "QGemm" => 8,
+        _ => return None,
+    })
+}
+
+/// Every tensor of integers becomes an output, and the outputs that there were go.
+fn with_integers(path: &Path, folder: &Path) -> (PathBuf, Vec<String>) {
+    let bytes = std::fs::read(path).expect("the model");
+    let mut model = pb::ModelProto::decode(bytes.as_slice()).expect("ONNX");
+    let graph = model.graph.as_mut().expect("a graph");
+    let kind = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name).map_or(0, |tensor| tensor.data_type);
+    let made = graph.node.iter().filter_map(|node| Some((node.output[0].clone(), kind(&node.input[zero_point(&node.op_type)?]))));
+    let outputs: Vec<(String, i32)> = made.collect();
+    let value = |(name, kind): &(String, i32)| pb::ValueInfoProto {
+        name: name.clone(),
+        ..typed(name, DataType::try_from(*kind).expect("a type"), &[])
+    };
+    graph.output = outputs.iter().map(value).collect();
+    let path = folder.join("integers.onnx");
+    std::fs::write(&path, model.encode_to_vec()).expect("written");
+    (path, outputs.into_iter().map(|(name, _)| name).collect())
+}
+
+fn run(compiled: &Compiled, x: Sample) -> Sample {
+    let system = System::new(&compiled.architecture);
+    let input = quantise_input(&compiled.architecture, &x).expect("finite");
+    let trace = execute(&compiled.architecture, &compiled.weights, &input.cells).expect("executes");
+    dequantise_output(&compiled.architecture, &trace.output(&compiled.architecture, &system))
+}
+
+/// Compiles a folder's network with all its integers as outputs and compares each of them.
+fn all_integers(name: &str) {
+    let (folder, scratch) = (fixture("../quantised").join(name), tempfile::tempdir().expect("a folder"));
+    let real = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    let inputs = rows(&folder.join("inputs.npy"), 4, real);
+    let expected = rows(&folder.join("integers.npy"), 1, |b| b[0]);
+    let (model, outputs) = with_integers(&folder.join("model.onnx"), scratch.path());
+    let calibration = Calibration::from_samples(inputs[..CALIBRATION].to_vec());
+    let compiled = compile(&model, &calibration, &Options::default(), &mut |_| ()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let (mut wrong, mut count) = (vec![0; outputs.len()], 0);
+    for (x, need) in inputs.iter().zip(&expected) {
+        let have = run(&compiled, vec![x.clone()]);
+        assert_eq!(have.iter().map(Vec::len).sum::<usize>(), need.len(), "{name}: as many integers");
+        let mut need = need.iter();
+        for (output, wrong) in have.iter().zip(&mut wrong) {
+            for (have, need) in output.iter().zip(need.by_ref()) {
+                count += 1;
+                *wrong += usize::from(have.fract() != 0.0 || (*have as i32 as u8) != *need);
+            }
+        }
+    }
+    let named: Vec<_> = outputs.iter().zip(&wrong).filter(|(_, wrong)| **wrong > 0).collect();
+    assert!(named.is_empty(), "{name}: of {count} integers differ {named:?}\n{}", compiled.report);
+    assert!(count > 100_000, "{name}: only {count} integers were compared");
+}
+
+#[test]
+fn a_network_with_one_scale_a_tensor() {
+    all_integers("digits");
+}
+
+#[test]
+fn a_network_with_scales_by_channel() {
+    all_integers("digits_channels");
+}
+
+#[test]
+fn a_network_of_quantised_operators() {
+    all_integers("digits_operators");
+}
+
+#[test]
+fn a_network_with_residuals_means_and_functions() {
+    all_integers("residual");
+}
+
+#[test]
+fn the_same_of_quantised_operators() {
+    all_integers("residual_operators");
+}
+
+/// A mean of four is a half as often as not: a table holds it whole, and rounds halves to even numbers.
+#[test]
+fn halves_are_rounded_to_even_numbers() {
+    let mut g = Graph::new(&[1, 1, 4, 4]);
+    g.weight("step", &[], vec![0.0625]);
+    let zero = pb::TensorProto { name: "zero".to_owned(), data_type: DataType::Uint8 as i32, int32_data: vec![40], ..Default::default() };
+    g.graph().initializer.push(zero);
+    g.node("QuantizeLinear", &["x", "step", "zero"], "q", vec![]).node("DequantizeLinear", &["q", "step", "zero"], "d", vec![]);
+    g.node("AveragePool", &["d"], "p", vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])]);
+    let compiled =
+        g.node("QuantizeLinear", &["p", "step", "zero"], "y", vec![]).output("y").compile(&Options::default()).expect("compiles");
+    let mut halves = 0;
+    for seed in 0..64 {
+        let x: Vec<f32> = (0..16).map(|i| ((i * 7 + seed * 5) % 31 - 15) as f32 / 16.0).collect();
+        let mean = |at: usize| [0, 1, 4, 5].map(|k| x[at + k] * 16.0).iter().sum::<f32>() / 4.0;
+        let need: Vec<f32> = [0, 2, 8, 10].map(|at| mean(at).round_ties_even() + 40.0).to_vec();
+        halves += [0, 2, 8, 10].iter().filter(|at| mean(**at).fract().abs() == 0.5).count();
+        assert_eq!(run(&compiled, vec![x])[0], need, "input {seed}");
+    }
+    assert!(halves > 20, "only {halves} halves");
+}
