@@ -194,6 +194,10 @@ impl Engine for Idle {
         Err(assay_api::engine::EngineError::Cancelled)
     }
 
+    fn key(&self, model: B256) -> Result<Vec<u8>, assay_api::engine::EngineError> {
+        self.0.key(model)
+    }
+
     fn verify(&self, model: B256, claim: &assay_api::engine::Claim) -> Result<(), assay_api::engine::EngineError> {
         self.0.verify(model, claim)
     }

@@ -41,13 +41,13 @@ mod tests {
         let value = (5u32, vec![1i16, -300]);
         let bytes = postcard::to_stdvec(&value).unwrap();
         assert!(is_canonical(&value, &bytes));
-        let length = [&[5], &[0x82, 0x00], &bytes[2..]].concat();
-        let number = [&[0x85, 0x80, 0x00], &bytes[1..]].concat();
+        let length = [&[5u8][..], &[0x82, 0x00], &bytes[2..]].concat();
+        let number = [&[0x85u8, 0x80, 0x00][..], &bytes[1..]].concat();
         for longer in [length, number] {
             assert_eq!(postcard::from_bytes::<(u32, Vec<i16>)>(&longer).unwrap(), value);
             assert!(!is_canonical(&value, &longer));
         }
         assert!(!is_canonical(&value, &bytes[..bytes.len() - 1]), "something is missing");
-        assert!(!is_canonical(&value, &[&bytes[..], &[0]].concat()), "something follows");
+        assert!(!is_canonical(&value, &[&bytes[..], &[0u8]].concat()), "something follows");
     }
 }
