@@ -82,7 +82,7 @@ fn hold_and_bind(wrap: &str, key: &Path, by: &[&Path]) {
     let package = key.with_file_name("digits.assay");
     let made = prove(&package, &proof, &["--wrap", wrap, "--context", "an order"]);
     assert_eq!(made["kind"], "wrapped");
-    assert!(made["seconds"]["prove.wrap"].as_f64().unwrap() > 0.0 && made["seconds"]["total"].as_f64().unwrap() > 0.0);
+    assert!(made["seconds"]["prove.opening"].as_f64().unwrap() > 0.0 && made["seconds"]["total"].as_f64().unwrap() > 0.0);
     assert_eq!(winner(&made["output_data"][0]), 7);
     let run = json(0, ["run", s(&package), "--input", s(&fixture("digit_7.json"))]);
     assert_eq!(run["output_data"], made["output_data"], "the proof attests the executor's output");
