@@ -6,7 +6,7 @@ import { browser } from "./chromium.mjs";
 import { giveWallet, hasChain, market } from "./market.mjs";
 
 const SEVEN = JSON.parse(readFileSync(new URL("../../fixtures/models/digit_7.json", import.meta.url))).input_data[0];
-const LONG = { timeout: 20_000 };
+const LONG = { timeout: 120_000 };
 
 /** Gives the model the picture of a seven, as JSON. */
 async function giveSeven(page) {
