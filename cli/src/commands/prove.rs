@@ -260,10 +260,6 @@ async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFil
         })?;
         (parsed, read(path)?)
     };
-    let missing = |what: &str| Failure::message(Exit::Failed, format!("the prediction is {} and has no {what}", prediction.state));
-    if prediction.output_cells.is_none() {
-        return Err(missing("output"));
-    }
     let inferences = prediction.batch.as_ref().map_or(1, |batch| batch.statement.inferences);
     let sized = key_of_order(ui, key, inferences, args.srs.srs.as_deref())?;
     let file = proof_file::of_prediction(&sized, &prediction, proof)?;

@@ -136,21 +136,32 @@ struct FillPowers : Plain {
     }
 };
 
+// The two tables of `FillPowers`, for coefficients of 2^log elements: factor^i / 2^log.
+struct PowersTable {
+    const Fr *powers;
+    uint32_t log;
+
+    ASSAY_FN Fr at(uint64_t i) const {
+        const uint32_t low = log / 2;
+        return powers[i & ((1u << low) - 1)] * powers[(1u << low) + (i >> low)];
+    }
+};
+
+ASSAY_FN uint64_t reversed_bits(uint64_t i, uint32_t log) {
+    uint64_t out = 0;
+    for (uint32_t bit = 0; bit < log; ++bit) out |= (i >> bit & 1) << (log - 1 - bit);
+    return out;
+}
+
 // Multiplies the element at the place of coefficient i by factor^i / 2^log.
 struct Scale : Plain {
     Fr *data;
     uint64_t count;
-    const Fr *powers;
-    uint32_t log;
-    uint32_t low;
+    PowersTable powers;
 
     ASSAY_FN void operator()(const Thread &thread) const {
         const uint64_t i = thread.index();
-        if (i >= count) return;
-        uint32_t reversed = 0;
-        for (uint32_t bit = 0; bit < log; ++bit) reversed |= static_cast<uint32_t>(i >> bit & 1) << (log - 1 - bit);
-        const Fr both = powers[reversed & ((1u << low) - 1)] * powers[(1u << low) + (reversed >> low)];
-        data[i] = data[i] * both;
+        if (i < count) data[i] = data[i] * powers.at(reversed_bits(i, powers.log));
     }
 };
 

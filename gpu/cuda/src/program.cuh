@@ -12,23 +12,6 @@ namespace assay {
 
 constexpr uint32_t MOST_REGISTERS = 1 << 10;
 
-// What `Scale` multiplies by, for the coefficient of X^i.
-struct PowersTable {
-    const Fr *powers;
-    uint32_t log;
-
-    ASSAY_FN Fr at(uint64_t i) const {
-        const uint32_t low = log / 2;
-        return powers[i & ((1u << low) - 1)] * powers[(1u << low) + (i >> low)];
-    }
-};
-
-ASSAY_FN uint64_t reversed_bits(uint64_t i, uint32_t log) {
-    uint64_t out = 0;
-    for (uint32_t bit = 0; bit < log; ++bit) out |= (i >> bit & 1) << (log - 1 - bit);
-    return out;
-}
-
 // Coefficients of 2^log elements a column to those of 2^(log + blowup), of the polynomial of factor·X.
 struct Expand : Plain {
     const Fr *from;

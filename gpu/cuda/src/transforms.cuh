@@ -29,7 +29,7 @@ inline const Fr *twiddles(Context &context, uint32_t log) {
     return context.twiddles.data();
 }
 
-// What `Scale` takes.
+// The tables of a `PowersTable`.
 inline Buffer<Fr> powers(Device &device, uint32_t log, const Fr &factor) {
     FillPowers fill;
     fill.factor = factor;
@@ -57,9 +57,7 @@ struct Vectors {
         Scale kernel;
         kernel.data = data;
         kernel.count = count;
-        kernel.powers = powers;
-        kernel.log = log;
-        kernel.low = log / 2;
+        kernel.powers = {powers, log};
         launch_for(device, count, kernel);
     }
 
