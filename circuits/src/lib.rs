@@ -5,6 +5,7 @@
 //! * [`batch`]: several inferences in one proof;
 //! * [`clamps`]: how many values did not fit, which a proof states;
 //! * [`relation`], [`system`]: what a layer makes of its sum; a network as columns, equations and lookups;
+//! * [`registration`]: the proof that committed weights are what the architecture says;
 //! * [`layout`], [`shape`]: where every cell of a proof lives; [`soundness`]: how sure a proof of a shape is;
 //! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over [`poseidon`];
 //! * [`r1cs`], [`wrap`]: the same verifier as a circuit;
@@ -21,6 +22,7 @@ pub mod model;
 pub mod plonk;
 pub mod poseidon;
 pub mod r1cs;
+pub mod registration;
 pub mod relation;
 pub mod sample;
 pub mod scalar;

@@ -6,6 +6,7 @@ use crate::Fr;
 use crate::batch::{Batch, MAX_LOG_BATCH};
 use crate::layout::{Layout, Region};
 use crate::model::{Architecture, ModelError};
+use crate::registration;
 use crate::soundness::{self, MAX_LOG_ROWS, Wrap};
 use crate::system::System;
 use crate::verifier::products;
@@ -87,15 +88,33 @@ impl Shape {
         }
         architecture.validate()?;
         let system = System::new(&architecture);
+        let mut hash = Keccak256::new_with_prefix(b"assay-shape-v2");
+        hash.update(postcard::to_stdvec(&(&architecture, log_chunk))?);
+        Self::laid_out(architecture, system, log_chunk, batch, hash.finalize().into())
+    }
+
+    /// The shape of the proof of weights ([`registration`]) of a model with this shape. Its model digest is `keccak256("assay-weights-v1" ‖ model digest)`, so a key says of which
+    /// models it shows the weights. Errors: [`ShapeError`] if there are more weights than fit one proof.
+    pub fn of_weights(&self) -> Result<Self, ShapeError> {
+        let architecture = registration::architecture(&self.architecture);
+        let system = System::of_weights(&architecture);
+        let mut hash = Keccak256::new_with_prefix(b"assay-weights-v1");
+        hash.update(self.model_digest);
+        Self::laid_out(architecture, system, self.layout.log_chunk, Batch::ONE, hash.finalize().into())
+    }
+
+    fn laid_out(
+        architecture: Architecture,
+        system: System,
+        log_chunk: u32,
+        batch: Batch,
+        model_digest: [u8; 32],
+    ) -> Result<Self, ShapeError> {
         let layout = Layout::new(&system, log_chunk, batch);
-        let products = products(&system, batch);
-        let log_cells = layout.variables().max(layout.log_leaves as usize).max(products.rounds());
+        let log_cells = layout.variables().max(layout.log_leaves as usize).max(products(&system, batch).rounds());
         if log_cells > MAX_LOG_CELLS {
             return Err(ShapeError::TooLarge { log_cells });
         }
-        let mut hash = Keccak256::new_with_prefix(b"assay-shape-v2");
-        hash.update(postcard::to_stdvec(&(&architecture, log_chunk))?);
-        let model_digest = hash.finalize().into();
         let shape = Self { architecture, batch, system, layout, model_digest, digest: batch_digest(model_digest, batch) };
         match shape.soundness_bits() {
             bits if bits < 100 => Err(ShapeError::Soundness { bits }),

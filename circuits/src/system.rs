@@ -4,6 +4,7 @@
 
 use crate::clamps::{Rails, rails};
 use crate::model::{Architecture, Divisor, Index, Layer, Operand, Run, Source};
+use crate::registration;
 use crate::relation;
 
 /// Index of a column in [`System::columns`].
@@ -161,6 +162,16 @@ impl System {
         builder.finish(architecture)
     }
 
+    /// Of the proof of weights of a model with this architecture: [`registration`]. `architecture` is the one that it gives.
+    pub(crate) fn of_weights(architecture: &Architecture) -> Self {
+        let mut builder = Builder::new(architecture);
+        let first = builder.next;
+        registration::elaborate(architecture, &mut builder);
+        (builder.pass, builder.next) = (Pass::Equations, first);
+        registration::elaborate(architecture, &mut builder);
+        builder.finish(architecture)
+    }
+
     /// A column. Indices of the system's own lookups and views are always in range.
     pub fn column(&self, id: ColumnId) -> Column {
         self.columns[id.0 as usize]
@@ -296,6 +307,19 @@ impl Builder {
             self.range_lookup(log_size, bits, column, 0);
         }
         column
+    }
+
+    /// Looks up every cell of a column of signed numbers of so many bits.
+    pub fn signed(&mut self, source: Source, bits: u8) {
+        let column = self.column_of(source);
+        if self.pass == Pass::Equations {
+            self.range_lookup(self.system.column(column).log_size, bits, column, 1 << (bits - 1));
+        }
+    }
+
+    /// The column that a source names.
+    pub fn column_of(&self, source: Source) -> ColumnId {
+        self.system.source(source)
     }
 
     /// The table is named by its bits until [`Self::finish`].

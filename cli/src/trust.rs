@@ -83,6 +83,13 @@ pub fn tables(ui: &Ui, model: &PublicModel, srs: Option<&Path>) -> Outcome {
     if derived.tables == model.tables { Ok(()) } else { Err(KeyError::Mismatch("a table commitment").into()) }
 }
 
+/// The universal key of the proofs of a model's weights, and the model as they have it.
+pub fn of_weights(ui: &Ui, model: &PublicModel, srs: Option<&Path>) -> Outcome<(PublicModel, WrapVerifyingKey)> {
+    files::is_srs_of(srs, &model.srs)?;
+    let powers = |log| files::srs_of(ui, srs, &model.srs, log);
+    ui.phase("derive key of weights", |_| model.derive_of_weights::<Failure>(powers, &Folder::of_user()))
+}
+
 fn derive(ui: &Ui, model: &PublicModel, system: Option<System>, srs: Option<&Path>) -> Outcome<Derived> {
     files::is_srs_of(srs, &model.srs)?;
     let powers = |log| files::srs_of(ui, srs, &model.srs, log);

@@ -72,15 +72,21 @@ impl PublicModel {
         srs: impl FnOnce(u32) -> Result<Srs, E>,
         kept: &dyn Kept,
     ) -> Result<Derived, E> {
-        let recipe = Recipe::new(self, system)?;
-        let name = recipe.name();
-        if let Some(derived) = kept.get(&name).and_then(|bytes| recipe.decode(&bytes)) {
-            return Ok(derived);
-        }
-        let srs = srs(recipe.srs_log())?;
-        let derived = recipe.derive(&srs)?;
-        kept.keep(&name, &derived.to_bytes());
-        Ok(derived)
+        Recipe::new(self, system)?.derived(srs, kept)
+    }
+
+    /// [`Self::derive`] for the universal key of the model's proof of weights ([`crate::registration`]). Errors: as there.
+    pub fn derive_of_weights<E: From<KeyError>>(
+        &self,
+        srs: impl FnOnce(u32) -> Result<Srs, E>,
+        kept: &dyn Kept,
+    ) -> Result<(Self, WrapVerifyingKey), E> {
+        Recipe::new(self, None)?; // the digest of the proof's shape follows from the model's, which is not believed
+        let model = self.of_weights()?;
+        let circuit = Circuit::new(&model.shape, &model.srs.id).map_err(KeyError::from)?;
+        let recipe = Recipe { shape: model.shape.clone(), srs: model.srs, circuit: Some(circuit) };
+        let key = recipe.derived(srs, kept)?.universal.ok_or(KeyError::Mismatch("the wrap's key"))?;
+        Ok((model, WrapVerifyingKey::Universal(key)))
     }
 
     /// [`Self::derive`], and compares: the tables, and the wrap's key where it can be derived. Errors: also
@@ -144,6 +150,18 @@ impl Recipe {
         let universal = system == Some(System::Universal);
         let circuit = universal.then(|| Circuit::new(&shape, &model.srs.id)).transpose()?;
         Ok(Self { shape, srs: model.srs, circuit })
+    }
+
+    /// See [`PublicModel::derive`].
+    fn derived<E: From<KeyError>>(self, srs: impl FnOnce(u32) -> Result<Srs, E>, kept: &dyn Kept) -> Result<Derived, E> {
+        let name = self.name();
+        if let Some(derived) = kept.get(&name).and_then(|bytes| self.decode(&bytes)) {
+            return Ok(derived);
+        }
+        let srs = srs(self.srs_log())?;
+        let derived = self.derive(&srs)?;
+        kept.keep(&name, &derived.to_bytes());
+        Ok(derived)
     }
 
     fn srs_log(&self) -> u32 {

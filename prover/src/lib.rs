@@ -9,6 +9,7 @@
 //! * [`backend`]: the seam behind which heavy computation is done;
 //! * [`statement`]: what a proof is about;
 //! * [`key`], [`derived`], [`control`]: verifying keys; what of a key everybody computes; progress and cancellation;
+//! * [`registration`]: the proof that a model's weights are what its architecture says;
 //! * [`secret`]: what is wiped and never shown.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
@@ -27,6 +28,7 @@ pub mod package;
 pub mod pcs;
 pub mod plonk;
 mod poly;
+pub mod registration;
 pub mod secret;
 pub mod seller;
 // elsewhere there are no lanes, and nothing asks for them

@@ -54,6 +54,12 @@ pub enum ProveError {
         /// How many there must be.
         need: usize,
     },
+    /// The model is too large for one proof of weights.
+    #[error("the proof of weights would look up {cells} cells and can look up {max}: publish the model without it", max = crate::registration::MAX_CELLS)]
+    TooManyWeights {
+        /// Cells of weights, digits of biases and rows of ranges.
+        cells: usize,
+    },
     /// The proof that was made does not verify: memory or files are damaged.
     #[error("the proof that was made does not verify (a damaged key or model file?): {0}")]
     SelfCheck(#[from] ProofError),
@@ -144,6 +150,11 @@ impl Seller {
     /// The verifying half of the proving key, which was derived with it if it is universal.
     pub fn verifying_key(&self) -> Option<&WrapVerifyingKey> {
         self.wrap.as_ref().map(|(_, verifying)| verifying)
+    }
+
+    /// The chunks of weights.
+    pub fn held_weights(&self) -> &Held {
+        &self.weights
     }
 
     /// The shape.

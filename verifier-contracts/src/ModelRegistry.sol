@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 import {ERC2981} from "@openzeppelin/contracts/token/common/ERC2981.sol";
+import {IKeyRegistry} from "./interfaces/IKeyRegistry.sol";
 import {IModelRegistry, Payee} from "./interfaces/IModelRegistry.sol";
 import {Bn254} from "./lib/Bn254.sol";
 import {Code} from "./lib/Code.sol";
@@ -10,6 +11,12 @@ import {Code} from "./lib/Code.sol";
 /// @notice See `IModelRegistry`.
 contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
     uint256 private constant MAX_PAYEES = 8;
+    /// @dev What a proof of weights has for its input, the commitment to one cell of 1, and for its output: that cell, and no clamps.
+    bytes private constant WEIGHTS_INPUT = abi.encode(1, 2);
+    bytes private constant WEIGHTS_OUTPUT = hex"000100000000";
+
+    /// @notice Whose keys proofs of weights are verified under.
+    IKeyRegistry public immutable keys;
 
     /// @notice Number of models; ids start at 1.
     uint256 public modelCount;
@@ -23,8 +30,10 @@ contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
     uint256 public immutable commitSecs;
 
     /// @param commitSecs_ long enough that a registration once seen is mined before another one can be committed to; 0 for development chains
-    constructor(uint256 commitSecs_) ERC721("Assay Model", "ASSAY") {
+    constructor(IKeyRegistry keys_, uint256 commitSecs_) ERC721("Assay Model", "ASSAY") {
         if (commitSecs_ > 1 days) revert InvalidCommitSecs();
+        if (address(keys_).code.length == 0) revert InvalidKeys();
+        keys = keys_;
         commitSecs = commitSecs_;
     }
 
@@ -71,6 +80,19 @@ contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
     }
 
     /// @inheritdoc IModelRegistry
+    function proveWeights(uint256 modelId, bytes32 keyHash, bytes calldata proof) external {
+        address owner = ownerOf(modelId);
+        Model storage record = _models[modelId];
+        IKeyRegistry.Key memory key = keys.admittedKey(keyHash);
+        if (key.shapeDigest != weightsDigest(record.shapeDigest) || key.batch != 0) revert OtherKey(keyHash);
+        keys.verifier().verify(
+            key.pointer, record.weightsPointer, contextOfWeights(modelId, owner), WEIGHTS_INPUT, WEIGHTS_OUTPUT, proof
+        );
+        record.weightsProvenAt = uint40(block.timestamp);
+        emit WeightsProven(modelId, owner, keyHash, key.development);
+    }
+
+    /// @inheritdoc IModelRegistry
     function setDeprecated(uint256 modelId, bool deprecated) external {
         if (ownerOf(modelId) != msg.sender) revert NotOwner(modelId, msg.sender);
         _models[modelId].deprecated = deprecated;
@@ -86,6 +108,16 @@ contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
     /// @inheritdoc IModelRegistry
     function registrationCommitment(address registrant, Registration calldata registration) public pure returns (bytes32) {
         return keccak256(abi.encode(registrant, registration));
+    }
+
+    /// @inheritdoc IModelRegistry
+    function weightsDigest(bytes32 shapeDigest) public pure returns (bytes32) {
+        return keccak256(abi.encodePacked("assay-weights-v1", shapeDigest));
+    }
+
+    /// @inheritdoc IModelRegistry
+    function contextOfWeights(uint256 modelId, address owner) public view returns (bytes32) {
+        return bytes32(uint256(keccak256(abi.encode(block.chainid, address(this), "weights", modelId, owner))) % Bn254.R);
     }
 
     /// @inheritdoc IModelRegistry

@@ -9,6 +9,7 @@ import {IModelRegistry, Payee} from "../src/interfaces/IModelRegistry.sol";
 import {Fixture} from "./utils/Fixture.sol";
 
 contract ModelRegistryTest is Fixture {
+    address internal constant KEYS = address(0xA5502);
     address internal constant MODELS = address(0xA5503);
     uint256 internal constant COMMIT_SECS = 60;
     uint256 internal constant START = 1_800_000_000;
@@ -17,7 +18,8 @@ contract ModelRegistryTest is Fixture {
     IModelRegistry.Registration internal r;
 
     function setUp() public {
-        deployTo(MODELS, abi.encodePacked(artifact("ModelRegistry"), abi.encode(COMMIT_SECS)));
+        vm.etch(KEYS, hex"00"); // nothing here asks it
+        deployTo(MODELS, abi.encodePacked(artifact("ModelRegistry"), abi.encode(KEYS, COMMIT_SECS)));
         vm.warp(START);
         r.shapeDigest = keccak256("shape");
         r.weightCommitments = load(SMALL).weights;

@@ -269,6 +269,7 @@ sol! {
             bool deprecated;
             uint32 quoteEpoch;
             uint16 weightChunks;
+            uint40 weightsProvenAt;
         }
 
         event ModelRegistered(
@@ -289,7 +290,10 @@ sol! {
         error WeightsTaken(uint256 modelId);
         error NotOwner(uint256 modelId, address account);
         error UnknownModel(uint256 modelId);
+        error OtherKey(bytes32 keyHash);
 
+        function proveWeights(uint256 modelId, bytes32 keyHash, bytes calldata proof) external;
+        function contextOfWeights(uint256 modelId, address owner) external view returns (bytes32);
         function commitRegistration(bytes32 commitment) external;
         function registrationCommitment(address registrant, Registration calldata registration) external pure returns (bytes32);
         function committedAt(bytes32 commitment) external view returns (uint256);

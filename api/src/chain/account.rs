@@ -200,6 +200,26 @@ pub async fn register_model(
     Ok((B256::from(id), receipt))
 }
 
+/// The context in which the holder of a model's token proves its weights.
+pub async fn context_of_weights(rpc: &Rpc, registry: Address, model: B256) -> Result<B256, ChainError> {
+    let model = model_id(model);
+    let owner = rpc.call(registry, &ModelRegistry::ownerOfCall { tokenId: model }).await?;
+    rpc.call(registry, &ModelRegistry::contextOfWeightsCall { modelId: model, owner }).await
+}
+
+/// Brings the proof of a model's weights, under an admitted key of such proofs.
+pub async fn prove_weights(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    registry: Address,
+    model: B256,
+    key_hash: B256,
+    proof: Bytes,
+) -> Result<TransactionReceipt, ChainError> {
+    let call = ModelRegistry::proveWeightsCall { modelId: model_id(model), keyHash: key_hash, proof };
+    rpc.execute(from, Some(registry), call.abi_encode().into(), U256::ZERO).await
+}
+
 /// Commits to a registration and waits until the registry takes it.
 async fn commit_registration(
     rpc: &Rpc,

@@ -24,6 +24,13 @@ pub struct Wanted {
     pub token: Address,
 }
 
+/// What the registry says of the model besides what was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Whether somebody has proven to know the model's weights, and that they are of the width that its architecture names.
+    pub weights_proven: bool,
+}
+
 /// Why a buyer should not pay.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,7 +74,13 @@ pub enum OrderError {
 
 /// Checks an escrow that a server proposes. `accept_development`: pay for proofs under keys that can be forged, as in a demo.
 /// Owners that are contracts (ERC-1271) are not recognised here; the market itself recognises them.
-pub async fn check_order(rpc: &Rpc, market: Address, escrow: &Escrow, wanted: &Wanted, accept_development: bool) -> Result<(), OrderError> {
+pub async fn check_order(
+    rpc: &Rpc,
+    market: Address,
+    escrow: &Escrow,
+    wanted: &Wanted,
+    accept_development: bool,
+) -> Result<Listed, OrderError> {
     let (o, q) = (&escrow.order, &escrow.quote);
     let field = |field: &'static str, ok: bool| if ok { Ok(()) } else { Err(OrderError::Field { field }) };
     field("model_id", o.model_id == wanted.model && q.model_id == wanted.model)?;
@@ -103,7 +116,10 @@ pub async fn check_order(rpc: &Rpc, market: Address, escrow: &Escrow, wanted: &W
     }
     let owner = rpc.call(registry, &ModelRegistry::ownerOfCall { tokenId: model_id(wanted.model) }).await?;
     let signer = Signature::from_raw(&escrow.signature).and_then(|s| s.recover_address_from_prehash(&q.digest(&domain)));
-    if signer.ok() == Some(owner) { Ok(()) } else { Err(OrderError::Signature { owner }) }
+    if signer.ok() != Some(owner) {
+        return Err(OrderError::Signature { owner });
+    }
+    Ok(Listed { weights_proven: !listed.weightsProvenAt.is_zero() })
 }
 
 /// The binding context of a job's proof before reduction by the field's order: `keccak256(abi.encode(chainId, market, jobId, prover))`.

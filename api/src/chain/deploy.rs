@@ -155,7 +155,7 @@ pub async fn deploy(rpc: &Rpc, from: &PrivateKeySigner, options: &DeployOptions)
     )
         .abi_encode_params();
     let (keys, gas_keys) = KEY_REGISTRY.deploy(rpc, from, arguments).await?;
-    let (models, gas_models) = MODEL_REGISTRY.deploy(rpc, from, U256::from(options.commit_secs).abi_encode()).await?;
+    let (models, gas_models) = MODEL_REGISTRY.deploy(rpc, from, (keys, U256::from(options.commit_secs)).abi_encode_params()).await?;
     let arguments = (verifier, keys, models, options.treasury).abi_encode_params();
     let (market, gas_market) = INFERENCE_MARKET.deploy(rpc, from, arguments).await?;
     Ok(Deployment { verifier, keys, models, market, gas: gas_verifier + gas_keys + gas_models + gas_market })

@@ -446,7 +446,7 @@ async fn what_the_contracts_refuse_is_said_before() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registration_waits_for_its_commitment() {
     let w = world!(false);
-    let (registry, _) = MODEL_REGISTRY.deploy(&w.rpc, &w.seller, U256::from(2).abi_encode()).await.unwrap();
+    let (registry, _) = MODEL_REGISTRY.deploy(&w.rpc, &w.seller, (w.at.keys, U256::from(2)).abi_encode_params()).await.unwrap();
     let registration = || Registration {
         shapeDigest: w.model.shape_digest,
         weightCommitments: [[0; 31].as_slice(), &[1], &[0; 31], &[2]].concat().into(), // the generator

@@ -43,6 +43,11 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// All columns of a system, from the first on.
+    pub(crate) fn of_columns(columns: Vec<Vec<i32>>) -> Self {
+        Self { first: 0, columns }
+    }
+
     /// The cells of a column. Empty for one that is not of an execution.
     pub fn column(&self, id: ColumnId) -> &[i32] {
         id.0.checked_sub(self.first).and_then(|at| self.columns.get(at as usize)).map_or(&[], Vec::as_slice)

@@ -76,6 +76,9 @@ pub struct PublishArgs {
     /// The prover's share of revenue, in 1/10,000; the rest is the owner's
     #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub prover_bps: u16,
+    /// Leave out the proof that the weights are what the architecture says and that you know them
+    #[arg(long)]
+    pub no_weights_proof: bool,
     #[command(flatten)]
     pub srs: SrsArg,
 }

@@ -1,9 +1,10 @@
 //! `assay deploy` and `assay publish`, and what the other chain commands share.
 
+use super::weights::{self, Weights};
 use crate::args::{AttestArgs, DeployArgs, PublishArgs, RevokeArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
-use crate::trust::Checked;
+use crate::trust::{self, Checked};
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256, Uint};
 use alloy::rpc::types::{Filter, TransactionReceipt};
@@ -103,6 +104,39 @@ fn split(prover_bps: u16) -> Vec<Payee> {
     shares.into_iter().filter(|(_, bps)| *bps > 0).map(|(account, bps)| Payee { account, bps }).collect()
 }
 
+/// A key that was proposed.
+pub struct Offered {
+    /// Its hash.
+    pub hash: B256,
+    /// Its status.
+    pub status: KeyRegistry::Status,
+    /// Why the account could not attest it, if so.
+    pub attestation: Option<String>,
+}
+
+/// Proposes a key, and attests it where the account is an attestor; what is done already is left as it is.
+pub async fn offer_key(
+    rpc: &Rpc,
+    seller: &PrivateKeySigner,
+    attestor: &PrivateKeySigner,
+    keys: Address,
+    key: &[u8],
+    development: bool,
+) -> Outcome<Offered> {
+    let hash = account::propose_key(rpc, seller, keys, key).await?;
+    let (status, attestation) = match account::attest_key(rpc, attestor, keys, hash, development).await {
+        Ok(status) => (status, None),
+        // not an attestor: somebody else's attestation is needed, and the model can be listed meanwhile
+        Err(ChainError::Reverted { .. } | ChainError::Market(_)) => {
+            let status = account::admit_key(rpc, seller, keys, hash).await?;
+            (status, Some(format!("{} cannot attest the key here: ask the registry's attestors", attestor.address())))
+        }
+        Err(e @ ChainError::DevelopmentKey { .. }) => (KeyRegistry::Status::Proposed, Some(e.to_string())),
+        Err(e) => return Err(e.into()),
+    };
+    Ok(Offered { hash, status, attestation })
+}
+
 /// Proposes and attests a key that was recomputed, registers the model; what is done already is left as it is.
 pub async fn publish_model(
     rpc: &Rpc,
@@ -117,18 +151,8 @@ pub async fn publish_model(
     let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
     let model: &PublicModel = &key.model;
-    let key_hash = account::propose_key(rpc, seller, keys, &key.wrap.contract_bytes(model)).await?;
-    let attested = account::attest_key(rpc, attestor, keys, key_hash, key.is_development()).await;
-    let (status, attestation) = match attested {
-        Ok(status) => (status, None),
-        // not an attestor: somebody else's attestation is needed, and the model can be listed meanwhile
-        Err(ChainError::Reverted { .. } | ChainError::Market(_)) => {
-            let status = account::admit_key(rpc, seller, keys, key_hash).await?;
-            (status, Some(format!("{} cannot attest the key here: ask the registry's attestors", attestor.address())))
-        }
-        Err(e @ ChainError::DevelopmentKey { .. }) => (KeyRegistry::Status::Proposed, Some(e.to_string())),
-        Err(e) => return Err(e.into()),
-    };
+    let Offered { hash: key_hash, status, attestation } =
+        offer_key(rpc, seller, attestor, keys, &key.wrap.contract_bytes(model), key.is_development()).await?;
     let commitment = B256::from(model.commitment());
     let (id, receipt) = match find_model(rpc, registry, commitment, seller.address()).await? {
         Some(id) => (id, None),
@@ -181,21 +205,27 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     if let Some(why) = &done.attestation {
         ui.warn(why);
     }
+    let weights = if args.no_weights_proof {
+        None
+    } else {
+        Some(weights::prove(ui, &rpc, &seller, &seller, args.market, done.model, package, args.srs.srs.as_deref()).await?)
+    };
     let batch = key.model.shape.batch;
     let gas = done.receipt.as_ref().map(|r| r.gas_used);
     let status = format!("{:?}", done.status).to_lowercase();
     let text = format!(
-        "model {}{}\nkey   {} ({status}), for proofs of {}, {} wrap\n      {}",
+        "model {}{}\nkey   {} ({status}), for proofs of {}, {} wrap\n      {}\nweights {}",
         done.model,
         gas.map_or(" (listed before)".to_owned(), |g| format!(" ({g} gas)")),
         done.key_hash,
         batch,
         key.wrap.system(),
-        checked.text()
+        checked.text(),
+        weights.as_ref().map_or("not proven, as asked".to_owned(), ToString::to_string),
     );
     ui.finish(
         json!({
-            "model": done.model, "key_hash": done.key_hash, "wrap": key.wrap.system().name(), "wrap_recomputed": checked.has_recomputed_wrap(),
+            "weights": weights.as_ref().map(Weights::json), "model": done.model, "key_hash": done.key_hash, "wrap": key.wrap.system().name(), "wrap_recomputed": checked.has_recomputed_wrap(),
             "inferences": batch.inferences(), "separate_inputs": batch.is_separate(), "key_status": status, "attestation": done.attestation, "gas": gas,
             "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
         }),
@@ -211,12 +241,23 @@ pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
     let checked = Checked::of_model(ui, model, Batch::ONE, args.srs.srs.as_deref()).map_err(|e| files::name(&args.model, e))?;
     let key = &checked.key;
     files::warn_key(ui, key);
-    let hash = B256::from(key.wrap.hash(&key.model));
+    let of_model = B256::from(key.wrap.hash(&key.model));
+    let of_weights = of_model != args.key_hash;
+    let hash = if of_weights {
+        let (model, wrap) = trust::of_weights(ui, &key.model, args.srs.srs.as_deref())?;
+        B256::from(wrap.hash(&model))
+    } else {
+        of_model
+    };
     if hash != args.key_hash {
-        let text = format!("the key of {} is {hash}, not {}: do not attest that one for this model", args.model.display(), args.key_hash);
+        let text = format!(
+            "the key of {} is {of_model}, and that of the proof of its weights {hash}, not {}: do not attest that one for this model",
+            args.model.display(),
+            args.key_hash
+        );
         return Err(Failure::message(Exit::Failed, text));
     }
-    let development = key.is_development();
+    let development = if of_weights { key.model.srs.development } else { key.is_development() };
     let (status, attested) = ui.phase_async("attest", attest_proposed(&rpc, &attestor, args.market, hash, development)).await?;
     let status = format!("{status:?}").to_lowercase();
     let done = if attested { "attested" } else { "not attested, and no longer needed:" };

@@ -12,3 +12,4 @@ pub mod prove;
 pub mod request;
 pub mod serve;
 pub mod srs;
+pub mod weights;

@@ -138,7 +138,10 @@ impl Buyer {
         if escrow.order.model_commitment != B256::from(key.model.commitment()) {
             return Err(Failure::message(Exit::Failed, "the order is for other weights than the key's"));
         }
-        check_order(&self.rpc, self.market, &escrow, &wanted, args.accept_development_key).await.context("the quote is not acceptable")?;
+        let checked = check_order(&self.rpc, self.market, &escrow, &wanted, args.accept_development_key).await;
+        if !checked.context("the quote is not acceptable")?.weights_proven {
+            ui.warn("nobody has proven to know this model's weights, or that they are in range: it may be one that cannot be proven");
+        }
         // the order is the buyer's: the seller signs the quote only
         escrow.order.unclamped = args.unclamped;
         Ok(Ordered { escrow, key, inferences })

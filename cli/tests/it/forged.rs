@@ -279,6 +279,18 @@ fn attestors_derive_what_they_sign() {
     let done = attest(0, &hash, &honest, KEYS[2]);
     assert_eq!((&done["key_status"], &done["attested"]), (&value!("admitted"), &value!(true)), "{done}");
     assert_eq!((&done["wrap_recomputed"], &done["development"]), (&value!(true), &value!(true)));
+    // the proof of the weights waits for its own key, which is attested in the same way
+    let weights = &published["weights"];
+    assert_eq!((&weights["proven"], &published["key_status"]), (&value!(false), &value!("proposed")), "{published}");
+    let of_weights = weights["key_hash"].as_str().unwrap().to_owned();
+    says(&attest(1, &of_weights, &false_package.with_extension("key"), KEYS[2]), "the wrap's key is not what");
+    assert_eq!(attest(0, &of_weights, &honest, KEYS[2])["key_status"], "admitted");
+    let again = json(0, [&["publish", s(&package)], &at(KEYS[1])[..]].concat());
+    assert_eq!((&again["weights"]["proven"], &again["weights"]["key_hash"]), (&value!(true), &value!(of_weights)), "{again}");
+    let gas = again["weights"]["gas"].as_u64().unwrap();
+    assert!((300_000..1_000_000).contains(&gas), "{gas}");
+    let last = json(0, [&["publish", s(&package)], &at(KEYS[1])[..]].concat());
+    assert_eq!((&last["weights"]["proven"], &last["weights"]["gas"]), (&value!(true), &Value::Null), "done already: {last}");
     // the package alone will do, and doing it again does nothing
     std::fs::remove_file(&honest).unwrap();
     assert_eq!(attest(0, &hash, &package, KEYS[2])["key_status"], "admitted");

@@ -11,7 +11,8 @@ struct Payee {
 /// @title Models as ERC-721 tokens with ERC-2981 royalties.
 /// @notice A model is a shape digest and its weight commitments. The holder of the token signs quotes and earns the OWNER share of jobs
 /// funded while they hold it; the revenue split itself is fixed at registration, so a transfer cannot cut out the other payees.
-/// @dev Trust: registering says nothing about the model's quality or its author; a copied commitment is useless without the weights. Whoever has
+/// @dev Trust: registering says nothing about the model's quality or its author; a copied commitment is useless without the weights. That somebody
+/// knows the weights, and that they are integers of the width which the architecture names, is shown by `proveWeights`, once. Whoever has
 /// the weights can commit to them with other blinding and register that as another model with another split; nothing on chain shows that they
 /// are the same.
 interface IModelRegistry {
@@ -30,6 +31,7 @@ interface IModelRegistry {
         Payee[] split;
     }
 
+    /// @param weightsProvenAt when `proveWeights` last succeeded, 0 if never
     /// @param quoteEpoch moves when the token is transferred or its holder revokes all quotes; quotes name it
     struct Model {
         bytes32 shapeDigest;
@@ -42,6 +44,7 @@ interface IModelRegistry {
         bool deprecated;
         uint32 quoteEpoch;
         uint16 weightChunks;
+        uint40 weightsProvenAt;
     }
 
     /// @notice What funding a job takes of a model.
@@ -68,6 +71,8 @@ interface IModelRegistry {
     );
     event ModelDeprecated(uint256 indexed modelId, bool deprecated);
     event RegistrationCommitted(address indexed registrant, bytes32 indexed commitment);
+    /// @param development whether the key's trapdoor is known, so that the proof means nothing
+    event WeightsProven(uint256 indexed modelId, address indexed owner, bytes32 indexed keyHash, bool development);
     event QuotesRevoked(uint256 indexed modelId, uint32 quoteEpoch);
 
     error InvalidWeights();
@@ -78,6 +83,9 @@ interface IModelRegistry {
     /// @notice These weight commitments are a model already, with its own split.
     error WeightsTaken(uint256 modelId);
     error InvalidCommitSecs();
+    error InvalidKeys();
+    /// @notice The key is not that of the proofs of this model's weights.
+    error OtherKey(bytes32 keyHash);
     error NotOwner(uint256 modelId, address account);
     error UnknownModel(uint256 modelId);
 
@@ -91,6 +99,18 @@ interface IModelRegistry {
 
     /// @notice `keccak256(abi.encode(registrant, registration))`: the blinded weight commitments in it are secret until `register` shows them.
     function registrationCommitment(address registrant, Registration calldata registration) external pure returns (bytes32);
+
+    /// @notice Anyone, with a proof that only who knows the weights can make: each weight and each bias behind the commitments is an integer of the
+    /// width that the architecture names. It is bound to the token's holder.
+    /// @param keyHash an admitted key of the shape `weightsDigest(shapeDigest of the model)`, for one inference
+    /// @param proof see `IAssayVerifier`, in the context `contextOfWeights(modelId, ownerOf(modelId))`
+    function proveWeights(uint256 modelId, bytes32 keyHash, bytes calldata proof) external;
+
+    /// @notice `keccak256("assay-weights-v1" ‖ shapeDigest)`: what keys for proofs of weights are keys of.
+    function weightsDigest(bytes32 shapeDigest) external pure returns (bytes32);
+
+    /// @notice `keccak256(abi.encode(chainid, this, "weights", modelId, owner)) mod r`.
+    function contextOfWeights(uint256 modelId, address owner) external view returns (bytes32);
 
     /// @notice Owner only: no quote that was signed for the model so far can be funded any more.
     function revokeQuotes(uint256 modelId) external;

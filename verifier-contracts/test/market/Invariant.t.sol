@@ -204,7 +204,8 @@ contract MarketHandler is MarketBase {
 
     function _order(uint256 salt, bool erc20, bool whole) private view returns (IInferenceMarket.Order memory o) {
         o = order();
-        o.salt = bytes32(salt);
+        // a batch names its jobs by salts: one salt with two tokens, or with two inputs, would name another job than the model means
+        o.salt = keccak256(abi.encode(salt, erc20, whole));
         if (erc20) o.token = address(token);
         if (!whole) o.inputCommitment = keccak256(multiple(INPUT));
     }

@@ -63,7 +63,7 @@ abstract contract MarketBase is Simulator {
                 artifact("KeyRegistry"), abi.encode(VERIFIER, attestors, uint256(1), uint256(0), true, new bytes32[](0))
             )
         );
-        deployTo(MODELS, abi.encodePacked(artifact("ModelRegistry"), abi.encode(uint256(0))));
+        deployTo(MODELS, abi.encodePacked(artifact("ModelRegistry"), abi.encode(KEYS, uint256(0))));
         deployTo(MARKET, abi.encodePacked(artifact("InferenceMarket"), abi.encode(VERIFIER, KEYS, MODELS, TREASURY)));
         token = TestToken(address(0x70CE2));
         deployTo(address(token), artifact("TestToken"));

@@ -5,6 +5,7 @@ mod market;
 mod show;
 mod transactions;
 
+use super::weights::{self, Weights};
 use super::{chain, request};
 use crate::args::DemoArgs;
 use crate::exit::{Context, Exit, Failure, Outcome};
@@ -59,6 +60,11 @@ pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
         ui.seconds("publish"),
         U256::from_be_bytes(published.model.0)
     ));
+    let package = files::package(ui, &world.file("assay"))?;
+    let (seller, deployer, market) = (&world.seller, &world.deployer, world.at.market);
+    let weights = weights::prove(ui, &world.rpc, seller, deployer, market, published.model, package, None).await?;
+    let Weights::Proven(_, gas) = weights else { return hold(false, format!("the weights are proven: {weights}")) };
+    ui.line(format!("          the seller has proven the weights to be in range and known ({gas} gas)"));
     let service = world.serve(ui, published.model).await?;
     ui.line(format!("          the service listens on {}", service.url));
 
@@ -135,7 +141,8 @@ async fn order(world: &World, client: &Client, model: B256, input: B256) -> Outc
     let wanted = Wanted { model, key_hash, input_commitment: input, buyer, price_max: world.terms.price, token: world.terms.token };
     let strict = check_order(&world.rpc, world.at.market, &escrow, &wanted, false).await;
     hold(strict.is_err(), "a development key is refused unless it is accepted explicitly")?;
-    check_order(&world.rpc, world.at.market, &escrow, &wanted, true).await.context("the quote is not acceptable")?;
+    let checked = check_order(&world.rpc, world.at.market, &escrow, &wanted, true).await.context("the quote is not acceptable")?;
+    hold(checked.weights_proven, "the buyer sees that the weights are proven")?;
     Ok(escrow)
 }
 

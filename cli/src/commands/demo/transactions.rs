@@ -26,6 +26,7 @@ fn name(input: &[u8]) -> &'static str {
         (KeyRegistry::attestCall::SELECTOR, "attest"),
         (ModelRegistry::commitRegistrationCall::SELECTOR, "commit"),
         (ModelRegistry::registerCall::SELECTOR, "register"),
+        (ModelRegistry::proveWeightsCall::SELECTOR, "proveWeights"),
         (Market::depositCall::SELECTOR, "deposit"),
         (Market::fundCall::SELECTOR, "fund"),
         (Market::lockCall::SELECTOR, "lock"),

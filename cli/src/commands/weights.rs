@@ -1,0 +1,96 @@
+//! The proof of a model's weights, which `assay publish` makes once and brings to the registry.
+
+use super::chain::{Offered, offer_key};
+use crate::exit::Outcome;
+use crate::files;
+use crate::trust;
+use crate::ui::Ui;
+use alloy::primitives::{Address, B256};
+use alloy::signers::local::PrivateKeySigner;
+use assay_api::chain::abi::{InferenceMarket, KeyRegistry};
+use assay_api::chain::{Rpc, account};
+use assay_prover::control::Phase;
+use assay_prover::package::Package;
+use assay_prover::registration::{self, MAX_CELLS};
+use assay_prover::seller::Seller;
+use assay_prover::wrap::{System, WrapProvingKey};
+use assay_verifier::proof_file::context_scalar;
+use serde_json::{Value, json};
+use std::fmt;
+use std::path::Path;
+
+/// What became of the proof.
+pub enum Weights {
+    /// It was brought just now: the key's hash and the gas.
+    Proven(B256, u64),
+    /// It was there.
+    Before,
+    /// The key of such proofs is not admitted yet.
+    Waiting(B256, String),
+    /// The model has more weights than one proof shows.
+    TooMany(usize),
+}
+
+impl Weights {
+    /// For programs.
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Proven(key, gas) => json!({ "proven": true, "key_hash": key, "gas": gas }),
+            Self::Before => json!({ "proven": true }),
+            Self::Waiting(key, _) => json!({ "proven": false, "key_hash": key, "why": self.to_string() }),
+            Self::TooMany(_) => json!({ "proven": false, "why": self.to_string() }),
+        }
+    }
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proven(key, gas) => write!(f, "proven to be in range and known, under the key {key} ({gas} gas)"),
+            Self::Before => f.write_str("proven before"),
+            Self::Waiting(key, why) => {
+                write!(f, "not proven yet: the key {key} of their proof is not admitted ({why}); publish again when it is")
+            }
+            Self::TooMany(cells) => write!(f, "not proven: that takes {cells} lookups, and a proof has at most {MAX_CELLS}"),
+        }
+    }
+}
+
+/// Makes the key of the proof admitted, makes the proof and brings it; what is done already is left as it is.
+#[allow(clippy::too_many_arguments, reason = "two accounts, where they act, and the model with its SRS")]
+pub async fn prove(
+    ui: &Ui,
+    rpc: &Rpc,
+    seller: &PrivateKeySigner,
+    attestor: &PrivateKeySigner,
+    market: Address,
+    id: B256,
+    package: Package,
+    srs: Option<&Path>,
+) -> Outcome<Weights> {
+    let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
+    if !account::model(rpc, registry, id).await?.weightsProvenAt.is_zero() {
+        return Ok(Weights::Before);
+    }
+    let cells = package.model.of_weights()?.shape.layout.leaf_count;
+    if cells > MAX_CELLS {
+        return Ok(Weights::TooMany(cells));
+    }
+    let (model, wrap) = trust::of_weights(ui, &package.model, srs)?;
+    let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
+    let bytes = wrap.contract_bytes(&model);
+    let offered = offer_key(rpc, seller, attestor, keys, &bytes, model.srs.development);
+    let Offered { hash, status, attestation } = ui.phase_async("publish key of weights", offered).await?;
+    if status != KeyRegistry::Status::Admitted {
+        let why = attestation.unwrap_or_else(|| "more attestations or its timelock are missing".to_owned());
+        return Ok(Weights::Waiting(hash, why));
+    }
+    let srs = files::srs_of(ui, srs, &model.srs, WrapProvingKey::srs_log(System::Universal, &model.shape)?)?;
+    let proving = ui.phase("derive keys", |_| WrapProvingKey::universal(&model.shape, &srs))?;
+    let prover = ui.phase("prepare", |_| Seller::new(package, srs))?;
+    let context = account::context_of_weights(rpc, registry, id).await?;
+    let proof = ui.proof(Phase::ALL.len(), |control| registration::prove(&prover, &model, &proving, context_scalar(context), control))?;
+    let bring = account::prove_weights(rpc, seller, registry, id, hash, proof.to_bytes().into());
+    let receipt = ui.phase_async("prove weights", bring).await?;
+    Ok(Weights::Proven(hash, receipt.gas_used))
+}
