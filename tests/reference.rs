@@ -157,8 +157,12 @@ fn network(arch: &Architecture, weights: &Weights, seed: u64) -> Value {
 #[test]
 fn the_page_of_the_protocol_has_the_executors_equations() {
     let folder = Folder::new("system");
-    let named =
-        [("attention", sample::attention(3, 4, 2)), ("layer-norm", sample::layer_norm(3, 6)), ("recurrent", sample::recurrent(5, 3))];
+    let named = [
+        ("attention", sample::attention(3, 4, 2)),
+        ("layer-norm", sample::layer_norm(3, 6)),
+        ("recurrent", sample::recurrent(5, 3)),
+        ("embedding", sample::embedding(3, 5, 6)),
+    ];
     let random = (0..wanted() / 3).map(|seed| (format!("random-{seed}"), sample::random_network(seed)));
     for (name, (arch, weights)) in named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random) {
         let inputs = [sample::random_input(&arch, 5), sample::extreme_input(&arch, 3)];
@@ -195,6 +199,7 @@ fn the_page_of_semantics_gives_the_same_bits() {
         ("layer-norm", sample::layer_norm(3, 6)),
         ("recurrent", sample::recurrent(5, 3)),
         ("digits-cnn", sample::digits_cnn()),
+        ("embedding", sample::embedding(3, 5, 6)),
         ("every-rule-in-a-loop", every_rule_in_a_loop()),
     ];
     for (name, (arch, weights)) in named {
@@ -313,6 +318,8 @@ fn the_page_of_the_protocol_verifies_proofs() {
         Case { alter: true, hiding: true, batch: Batch::separate(1), ..Case::new("altered-hiding", sample::random_network(1), 10) },
         Case::new("attention", sample::attention(2, 4, 2), 8),
         Case { lies: true, ..Case::new("every-rule-in-a-loop", every_rule_in_a_loop(), 9) },
+        Case { lies: true, ..Case::new("embedding", sample::embedding(3, 5, 6), 8) },
+        Case { hiding: true, batch: Batch::separate(1), ..Case::new("embedding-hiding", sample::embedding(2, 9, 3), 6) },
         Case { hiding: true, ..Case::new("layer-norm-hiding", sample::layer_norm(3, 6), 9) },
         Case { batch: Batch::joint(1), ..Case::new("recurrent-joint", sample::recurrent(5, 3), 7) },
         Case { batch: Batch::separate(2), ..Case::new("attention-separate", sample::attention(2, 2, 1), 6) },
@@ -434,7 +441,12 @@ fn changes(arch: &Architecture, count: usize, random: &mut Random) -> Vec<Value>
 #[test]
 fn the_page_of_semantics_has_the_rules_of_valid_networks() {
     let folder = Folder::new("validity");
-    let named = [("attention", sample::attention(3, 4, 2)), ("recurrent", sample::recurrent(5, 3)), ("loop", every_rule_in_a_loop())];
+    let named = [
+        ("attention", sample::attention(3, 4, 2)),
+        ("recurrent", sample::recurrent(5, 3)),
+        ("embedding", sample::embedding(3, 5, 6)),
+        ("loop", every_rule_in_a_loop()),
+    ];
     let random = (0..wanted() / 8).map(|seed| (format!("random-{seed}"), sample::random_network(seed)));
     let networks = named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random);
     for (seed, (name, (arch, _))) in networks.enumerate() {

@@ -97,7 +97,7 @@ pub struct Layout {
     pub blocks: Vec<Block>,
     /// The input's block.
     pub input: Block,
-    /// Blocks of leaves with what they hold: the rows of tables, of ranges, then lookups.
+    /// Blocks of leaves with what they hold: the rows of tables, of ranges, of tables of rows, then lookups.
     pub leaves: Vec<(LeafKind, Block)>,
     /// Number of leaves that blocks occupy.
     pub leaf_count: usize,
@@ -157,7 +157,9 @@ impl Layout {
 
         let tables = system.table_counts.iter().zip(0..).map(|(column, i)| (TableId::Activation(i), column));
         let ranges = system.range_counts.iter().zip(0..).map(|(column, i)| (TableId::Range(i), column));
-        let rows = tables.chain(ranges).map(|(id, column)| (LeafKind::Rows(id), of(system.column(*column).log_size, false)));
+        let row_tables = system.row_counts.iter().zip(0..).map(|(column, i)| (TableId::Rows(i), column));
+        let rows =
+            tables.chain(ranges).chain(row_tables).map(|(id, column)| (LeafKind::Rows(id), of(system.column(*column).log_size, false)));
         let lookups = system.lookups.iter().enumerate();
         let lookups = lookups.map(|(i, lookup)| (LeafKind::Lookup(i), of(lookup.log_size, system.is_batched(lookup))));
         let (kinds, wanted): (Vec<LeafKind>, Vec<Block>) = rows.chain(lookups).unzip();

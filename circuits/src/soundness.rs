@@ -66,6 +66,11 @@ pub fn terms(shape: &Shape, wrap: Wrap) -> Vec<Term> {
         term("last quotient, x", "D + b + 21", largest + row + 21.0),
         term("public data, χ", "c + k + 5", variables + 5.0),
     ];
+    let row = |(at, (_, bits)): (u32, (_, u8))| f64::from(bits) * f64::from(at + shape.batch.log_len()).exp2();
+    let rows: f64 = shape.system.lookups.iter().filter_map(|lookup| Some((lookup.log_size.into(), lookup.row?))).map(row).sum();
+    if rows > 0.0 {
+        terms.push(term("rows of weights, r", "bits·rows", rows));
+    }
     match wrap {
         Wrap::Universal { log_rows } => terms.extend([
             term("permutation, β and γ", "12n", 12.0 * f64::from(log_rows).exp2()),

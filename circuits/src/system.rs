@@ -84,9 +84,23 @@ pub enum TableId {
     Activation(u32),
     /// The numbers of so many bits: an index into [`System::ranges`]. Rows `(n, 0, 0)`.
     Range(u32),
+    /// [`System::row_tables`] by index: rows `(k, Σ_d eq(r, d)·E[k, d], 0)`.
+    Rows(u32),
 }
 
-/// In each of `2^log_size` cells (of each inference), `(keys[0] + offset, keys[1], keys[2])` is a row of the table; a key that is missing is 0.
+/// A table of the rows of a block of weights, each combined by `eq(r, ·)`; see [`crate::relation::rows`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowTable {
+    /// The block, `E`.
+    pub matrix: ColumnId,
+    /// Bits of a place in a row: the lowest of a cell's number.
+    pub bits: u8,
+    /// Bits of a signed index. Row `k` of the table has the index `k`, or `k - 2^bits` in its upper half.
+    pub index_bits: u8,
+}
+
+/// In each of `2^log_size` cells (of each inference), `(keys[0] + offset, keys[1], keys[2])` is a row of the table; a key that is missing is 0. Where there is a row, the second key
+/// is that row of cells, combined by `eq(r, ·)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     /// Log of the number of cells.
@@ -97,6 +111,8 @@ pub struct Lookup {
     pub keys: [Option<ColumnId>; 3],
     /// Added to the first key.
     pub offset: i64,
+    /// A column with `2^bits` cells for each cell of the lookup, the lowest bits of their numbers, and these bits.
+    pub row: Option<(ColumnId, u8)>,
 }
 
 /// Columns of one layer, by what can be read of it.
@@ -139,6 +155,10 @@ pub struct System {
     pub table_counts: Vec<ColumnId>,
     /// By range.
     pub range_counts: Vec<ColumnId>,
+    /// The tables of rows.
+    pub row_tables: Vec<RowTable>,
+    /// By table of rows.
+    pub row_counts: Vec<ColumnId>,
     /// By table: the rails at which a clamp is counted.
     pub rails: Vec<Rails>,
 }
@@ -193,7 +213,7 @@ impl System {
 
     /// Whether each inference of a batch has lookups of its own: the columns of its keys are all of one kind.
     pub fn is_batched(&self, lookup: &Lookup) -> bool {
-        lookup.keys.iter().flatten().all(|id| self.column(*id).is_batched())
+        lookup.keys.iter().flatten().chain(lookup.row.iter().map(|(column, _)| column)).all(|id| self.column(*id).is_batched())
     }
 
     /// The number of a table, from 0: activation tables, then ranges.
@@ -201,7 +221,18 @@ impl System {
         match table {
             TableId::Activation(index) => index as usize,
             TableId::Range(index) => self.table_counts.len() + index as usize,
+            TableId::Rows(index) => self.table_counts.len() + self.ranges.len() + index as usize,
         }
+    }
+
+    /// The columns of multiplicities, by table number.
+    pub fn counts(&self) -> impl Iterator<Item = ColumnId> + '_ {
+        self.table_counts.iter().chain(&self.range_counts).chain(&self.row_counts).copied()
+    }
+
+    /// Number of coordinates of `r`, by which rows are combined: those of the longest row.
+    pub fn row_variables(&self) -> usize {
+        self.row_tables.iter().map(|table| table.bits.into()).max().unwrap_or(0)
     }
 
     /// The saturation limbs of a layer: the last keys of its lookups.
@@ -256,6 +287,8 @@ impl Builder {
             functions: Vec::new(),
             table_counts: Vec::new(),
             range_counts: Vec::new(),
+            row_tables: Vec::new(),
+            row_counts: Vec::new(),
             rails: rails(architecture),
         };
         let mut column = |log_size: u8, owner: Owner| {
@@ -327,14 +360,35 @@ impl Builder {
         if let Err(at) = self.system.ranges.binary_search(&bits) {
             self.system.ranges.insert(at, bits);
         }
-        self.system.lookups.push(Lookup { log_size, table: TableId::Range(bits.into()), keys: [Some(column), None, None], offset });
+        self.system.lookups.push(Lookup {
+            log_size,
+            table: TableId::Range(bits.into()),
+            keys: [Some(column), None, None],
+            offset,
+            row: None,
+        });
     }
 
     /// A lookup in every cell.
     pub fn lookup(&mut self, log_size: u8, table: TableId, keys: [Option<ColumnId>; 3], offset: i64) {
         if self.pass == Pass::Equations {
-            self.system.lookups.push(Lookup { log_size, table, keys, offset });
+            self.system.lookups.push(Lookup { log_size, table, keys, offset, row: None });
         }
+    }
+
+    /// A lookup of a row of cells by an index, for each of `2^log_size` indices.
+    pub fn look_up_rows(&mut self, log_size: u8, index: Source, row: (ColumnId, u8), table: impl FnOnce(&Self) -> RowTable) {
+        if self.pass == Pass::Columns {
+            return;
+        }
+        let table = table(self);
+        let tables = &mut self.system.row_tables;
+        let at = tables.iter().position(|have| *have == table).unwrap_or_else(|| {
+            tables.push(table);
+            tables.len() - 1
+        });
+        let keys = [Some(self.system.source(index)), None, None];
+        self.system.lookups.push(Lookup { log_size, table: TableId::Rows(at as u32), keys, offset: 0, row: Some(row) });
     }
 
     /// `factor·z + Σ rest = 0`.
@@ -407,11 +461,14 @@ impl Builder {
     fn finish(mut self, architecture: &Architecture) -> System {
         let system = &mut self.system;
         let logs = architecture.tables.iter().map(|t| t.log_rows() as u8).chain(system.ranges.iter().copied());
+        let logs = logs.chain(system.row_tables.iter().map(|table| table.index_bits));
         let first = system.columns.len() as u32;
         system.columns.extend(logs.map(|log_size| Column { log_size, owner: Owner::Multiplicity }));
         let tables = first + architecture.tables.len() as u32;
         system.table_counts = (first..tables).map(ColumnId).collect();
-        system.range_counts = (tables..system.columns.len() as u32).map(ColumnId).collect();
+        let ranges = tables + system.ranges.len() as u32;
+        system.range_counts = (tables..ranges).map(ColumnId).collect();
+        system.row_counts = (ranges..system.columns.len() as u32).map(ColumnId).collect();
         for lookup in &mut system.lookups {
             if let TableId::Range(bits) = &mut lookup.table {
                 *bits = system.ranges.iter().position(|have| u32::from(*have) == *bits).unwrap_or(0) as u32;

@@ -84,6 +84,11 @@ impl Page<'_> {
                 assert_eq!(column(Source::Mark(at)), marks, "{name}, layer {index}: marks");
                 distances
             }
+            Rule::Rows { matrix, bits, index, .. } => {
+                let (rows, width) = (&self.weights.matrices[*matrix as usize], 1usize << bits);
+                let cell = |i: i64, at: usize| usize::try_from(i).ok().and_then(|i| rows.get(i * width + at)).map_or(0, |w| i128::from(*w));
+                self.cells(*index).into_iter().flat_map(|i| (0..width).map(move |at| cell(i, at))).collect()
+            }
         };
         assert_eq!(column(Source::Pre(at)), pre, "{name}, layer {index}: q");
         let post: Vec<i128> = match self.arch.table(layer) {
@@ -103,8 +108,14 @@ impl Page<'_> {
 /// ones, and on those two mixed.
 #[test]
 fn the_executor_follows_the_page() {
-    let named =
-        [sample::attention(3, 4, 2), sample::layer_norm(3, 6), sample::recurrent(5, 3), sample::digits_cnn(), every_rule_in_a_loop()];
+    let named = [
+        sample::attention(3, 4, 2),
+        sample::layer_norm(3, 6),
+        sample::recurrent(5, 3),
+        sample::digits_cnn(),
+        sample::embedding(3, 5, 6),
+        every_rule_in_a_loop(),
+    ];
     let random = (0..150).map(sample::random_network);
     for (number, (arch, weights)) in named.into_iter().chain(random).enumerate() {
         let name = format!("network {number}");
@@ -133,6 +144,8 @@ fn random_networks_reach_everything() {
                 Rule::Quotient { .. } => "quotient",
                 Rule::Maximum { bits, len, .. } if *len < 1 << bits => "maximum of some",
                 Rule::Maximum { .. } => "maximum of all",
+                // embeddings are networks of their own
+                Rule::Rows { .. } => "rows",
             });
             for term in &layer.terms {
                 seen.insert(match (&term.right, term.summed) {

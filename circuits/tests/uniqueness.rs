@@ -63,6 +63,8 @@ impl Relation {
             let table = match lookup.table {
                 TableId::Activation(index) => index as usize,
                 TableId::Range(index) => arch.tables.len() + index as usize,
+                // their argument is about polynomials: `prover/tests/rows.rs`
+                TableId::Rows(_) => unreachable!("no network here reads rows of weights"),
             };
             for cell in 0..1 << lookup.log_size {
                 let keys = lookup.keys.map(|key| key.map(|id| relation.number((id, cell))));
@@ -390,6 +392,7 @@ fn magnitudes(arch: &Architecture, system: &System) -> Vec<Option<f64>> {
                 arch.tables[index as usize].rows().into_iter().map(|(q, y, v)| [q, y, v].map(|n| f64::from(n).abs())).collect()
             }
             TableId::Range(index) => vec![[(1i64 << system.ranges[index as usize]) as f64, 0.0, 0.0]],
+            TableId::Rows(_) => unreachable!("no network here reads rows of weights"),
         };
         for (i, id) in lookup.keys.iter().enumerate().filter_map(|(i, key)| Some((i, (*key)?))) {
             bounds[id.0 as usize] = Some(rows.iter().map(|row| row[i]).fold(0.0, f64::max));

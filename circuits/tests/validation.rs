@@ -67,7 +67,7 @@ fn whole_network() {
         |a| a.matrices = vec![0; 8193] => ModelError::SecretCount { have: 8193 },
         |a| a.matrices[0] = 27 => ModelError::BlockSize { place: Place::Weight(0), log_size: 27 },
         |a| a.biases[0].log_size = 255 => ModelError::BlockSize { place: Place::Bias(0), .. },
-        |a| a.input.bits = 17 => ModelError::InputBits { bits: 17 },
+        |a| a.input.bits = 19 => ModelError::InputBits { bits: 19 },
         |a| a.input.bits = 1 => ModelError::InputBits { bits: 1 },
         |a| a.biases[0].bits = 1 => ModelError::BiasBits { bias: 0, bits: 1 },
         |a| a.biases[0].bits = 33 => ModelError::BiasBits { bias: 0, bits: 33 },

@@ -48,7 +48,7 @@ pub struct Cost {
     pub lookups: u64,
     /// Rows of all tables.
     pub table_rows: u64,
-    /// Activation tables and range tables.
+    /// Activation tables, range tables and tables of rows.
     pub tables: u64,
     /// Chunks of all regions, of `2^log_chunk` cells.
     pub chunks: u64,
@@ -99,7 +99,7 @@ impl Cost {
             weight_cells: weights,
             lookups,
             table_rows: rows,
-            tables: (architecture.tables.len() + system.ranges.len()) as u64,
+            tables: (architecture.tables.len() + system.ranges.len() + system.row_tables.len()) as u64,
             chunks,
             log_chunk,
             predicted_inner_seconds: inner,

@@ -21,6 +21,7 @@ pub use samples::{Calibration, InputError, Wanted, read_input, wanted};
 
 use assay_circuits::exec::ExecError;
 use assay_circuits::model::{Architecture, ModelError, Weights};
+use ops::MOST_PLACES;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -114,9 +115,10 @@ pub enum CompileError {
     #[error(transparent)]
     Exec(#[from] ExecError),
     #[error(
-        "input {input:?}, sample {sample}: {value} is no integer from -32768 to 32767, and those are all that an input of integers may hold: a vocabulary may have 32768 tokens"
+        "input {input:?}, sample {sample}: {value} is no integer from {least} to {most}, and those are all that this input may hold: integers have 16 bits, and \
+         a table that an input indexes, such as a vocabulary, at most {MOST_PLACES} rows"
     )]
-    Integer { input: String, sample: usize, value: f32 },
+    Integer { input: String, sample: usize, value: f32, least: f32, most: f32 },
     #[error("the option {option} is {value} and must be in {min}..={max}")]
     Option { option: &'static str, value: f64, min: f64, max: f64 },
     #[error("sample {sample}: the lowered network gives {have} outputs and tract gives {need}: please report this model")]
@@ -152,13 +154,14 @@ pub fn compile(
     search::search(&net, &ranges, &samples, &float, options, progress)
 }
 
-/// Integers have 16 bits. It would be found later too, but after all that takes long.
+/// Integers have 16 bits, and indices those of their table. It would be found later too, but after all that takes long.
 fn check_integers(inputs: &[net::NetInput], samples: &[Sample]) -> Result<(), CompileError> {
-    let (least, most) = (f32::from(i16::MIN), f32::from(i16::MAX));
     for (sample, values) in samples.iter().enumerate() {
         for (input, values) in inputs.iter().zip(values).filter(|(input, _)| input.kind == net::Kind::Integer) {
+            let places = input.places.filter(|places| *places as usize <= MOST_PLACES).unwrap_or(0);
+            let (least, most) = (f32::from(i16::MIN), f32::from(i16::MAX).max(places as f32 - 1.0));
             if let Some(value) = values.iter().find(|value| !(least..=most).contains(*value)) {
-                return Err(CompileError::Integer { input: input.name.clone(), sample, value: *value });
+                return Err(CompileError::Integer { input: input.name.clone(), sample, value: *value, least, most });
             }
         }
     }

@@ -32,6 +32,7 @@ fn kinds(arch: &Architecture) -> BTreeSet<&'static str> {
             Rule::SquareRoot { .. } => ("root", "root in a loop"),
             Rule::Maximum { bits, len, .. } if *len < 1 << bits => ("maximum of some", "maximum of some in a loop"),
             Rule::Maximum { .. } => ("maximum of all", "maximum of all in a loop"),
+            Rule::Rows { .. } => ("rows of weights", "rows of weights in a loop"),
         };
         kinds.insert(name);
         kinds.extend(inside.then_some(looped));
@@ -41,7 +42,7 @@ fn kinds(arch: &Architecture) -> BTreeSet<&'static str> {
 }
 
 /// The kinds that every run must have.
-const NEEDED: [&str; 16] = [
+const NEEDED: [&str; 17] = [
     "exact",
     "requantise",
     "requantise with limbs",
@@ -52,6 +53,7 @@ const NEEDED: [&str; 16] = [
     "maximum of some",
     "maximum of all",
     "two outputs",
+    "rows of weights",
     "exact in a loop",
     "requantise with limbs in a loop",
     "divide with limbs in a loop",
@@ -65,6 +67,7 @@ fn networks() -> Vec<(String, (Architecture, Weights))> {
     let mut networks = vec![
         ("attention".to_owned(), sample::attention(3, 4, 2)),
         ("layer norm".to_owned(), sample::layer_norm(3, 6)),
+        ("embedding".to_owned(), sample::embedding(3, 5, 6)),
         ("every rule in a loop".to_owned(), loops::every_rule_in_a_loop()),
     ];
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();

@@ -731,6 +731,7 @@ fn h4_executions_of_other_networks_are_refused() {
                 Rule::Quotient { .. } => "quotient",
                 Rule::SquareRoot { .. } => "root",
                 Rule::Maximum { .. } => "maximum",
+                Rule::Rows { .. } => unreachable!("no network here reads rows of weights"),
             };
             let half = if let Rule::Requantise { shift, .. } = layer.rule { 1i64 << shift } else { 1 };
             type Change<'a> = Box<dyn Fn(&mut Architecture) + 'a>;

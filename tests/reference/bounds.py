@@ -155,6 +155,12 @@ class Bounds:
         q = math.isqrt(z[0]), math.isqrt(z[1])
         return q, 0, self.parts(layer, 2 * q[1])
 
+    def rows(self, layer, _):
+        low, high = self.block(layer.index)
+        half = 1 << (layer.index_bits - 1)
+        need(-half <= low and high < half, "the bits of an index")
+        return self.block(("Weight", layer.matrix)), 0, 0
+
     def maximum(self, layer, z):
         self.exact(layer, z)
         need(z[1] - z[0] <= self.architecture.table(layer).max, "a maximum's distances")

@@ -130,8 +130,8 @@ class Functional:
         self.add(view.source, coefficient, weight)
 
 
-def lookup_claims(functional, shape, beta, gamma, leaves, delta):
-    """The leaves' numerators (times 1) and denominators (times `δ`)."""
+def lookup_claims(functional, shape, beta, gamma, r, leaves, delta):
+    """The leaves' numerators (times 1) and denominators (times `δ`); rows of cells are combined by `eq(r, ·)`."""
     u, numerator, denominator = leaves
     system = shape.system
     tags = {table: 1 + number for number, table in enumerate(system.tables)}
@@ -148,20 +148,31 @@ def lookup_claims(functional, shape, beta, gamma, leaves, delta):
             for power, key in zip(powers[1:], what.keys):
                 if key is not None:
                     functional.add_eq(key, -share * delta * power, inside)
+            if what.row is not None:
+                column, bits = what.row
+                functional.add_eq(column, -share * delta * powers[2], r[:bits] + inside)
             known -= gamma * what.offset
         else:
             functional.add_eq(system.counts[table], -share, inside)
-            known -= table_rows(functional, shape, table, inside, powers, share * delta)
+            known -= table_rows(functional, shape, table, inside, powers, r, share * delta)
         # unused leaves are 0/1
         known_denominator += share * (known - 1)
     functional.target += numerator - known_numerator + delta * (denominator - known_denominator)
 
 
-def table_rows(functional, shape, table, inside, powers, weight):
+def table_rows(functional, shape, table, inside, powers, r, weight):
     """What is public of the rows of a table; a committed column becomes part of `L`."""
     kind, number = table
     if kind == "range":
         return powers[1] * extension(range(1 << number), inside)
+    if kind == "rows":
+        matrix, bits, index_bits = shape.system.row_tables[number]
+        rows = shape.system.logs[matrix] - bits
+        for x in inside[rows:]:
+            weight = weight * (1 - x) % R
+        functional.add_eq(matrix, -weight * powers[2], r[:bits] + inside[:rows])
+        half = 1 << (index_bits - 1)
+        return powers[1] * extension([*range(half), *range(-half, 0)], inside)
     description = shape.architecture.tables[number]
     q, y, v = zip(*description.rows())
     known = powers[1] * extension(q, inside) + powers[3] * extension(v, inside)

@@ -1,6 +1,6 @@
 """The bytes of an architecture, which its digest is of: docs/protocol.md, section 8."""
 
-RULES = ["Exact", "Requantise", "Divide", "Quotient", "SquareRoot", "Maximum"]
+RULES = ["Exact", "Requantise", "Divide", "Quotient", "SquareRoot", "Maximum", "Rows"]
 SOURCES = ["Input", "Pre", "Post", "Max", "Mark", "Weight", "Bias"]
 INDICES = ["Axis", "Map", "Window"]
 DOMAINS = ["Signed", "Saturating", "Unsigned"]
@@ -89,6 +89,7 @@ rule = choice(
     Quotient=fields(by=divisor, limb_bits=byte, parts=byte),
     SquareRoot=fields(limb_bits=byte, parts=byte),
     Maximum=fields(low=byte, bits=byte, len=varint, table=varint),
+    Rows=fields(matrix=varint, bits=byte, index=source, index_bits=byte),
 )
 layer = fields(log_size=byte, terms=lambda t: many(t, term), constant=zigzag, rule=rule)
 step = choice(STEPS, Constant=varint, Unary=choice(UNARY), Binary=choice(BINARY))

@@ -80,7 +80,7 @@ class Shape:
         lookups = [(("lookup", lookup), self.block(lookup.log_size, True)) for lookup in system.lookups]
         self.leaves = rows + lookups
         count = pack([block for _, block in self.leaves], 0)
-        longest = max(equation.log_size for equation in system.equations) + self.log_batch
+        longest = max((equation.log_size for equation in system.equations), default=0) + self.log_batch
         self.log_leaves = max(log_ceil(count), longest)
 
     @property

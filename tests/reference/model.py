@@ -152,6 +152,8 @@ class Layer:
         self.shift, self.limbs, self.parts = (fields.get(name, 0) for name in ("shift", "limbs", "parts"))
         self.limb_bits, self.table = fields.get("limb_bits"), fields.get("table")
         self.low, self.bits, self.len = (fields.get(name) for name in ("low", "bits", "len"))
+        self.matrix, self.index_bits = fields.get("matrix"), fields.get("index_bits")
+        self.index = Source(fields["index"]) if "index" in fields else None
         self.divisor, self.divisor_logs = None, None
         if "by" in fields:
             self.divisor, self.divisor_logs = Operand(fields["by"]["operand"]), fields["by"]["axes"]

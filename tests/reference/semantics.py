@@ -20,7 +20,7 @@ from model import Architecture, Reader, split
 # How often each of the cases came up that an implementation may get wrong: all must.
 CASES = dict.fromkeys(
     "halves of a shift, halves of a division, a clamp at the lower rail, a clamp at the upper rail, a clamp of several "
-    "limbs, a clamp that does not count, several inputs, several outputs, equal maxima".split(", "),
+    "limbs, a clamp that does not count, several inputs, several outputs, equal maxima, a row that is not there".split(", "),
     0,
 )
 
@@ -68,6 +68,8 @@ class LayerRun:
     def evaluate(self, blocks, cells, cut):
         """Fills the layer's columns at these cells, and notes what the clamps cut off."""
         layer, at = self.layer, self.index
+        if layer.rule == "Rows":
+            return self.rows(blocks, cells)
         z = self.sums(blocks, cells)
         if layer.rule == "Maximum":
             return self.maximum(blocks, cells, z)
@@ -95,6 +97,17 @@ class LayerRun:
         assert divisor >= 1
         seen("halves of a division", 2 * z % (2 * divisor) == divisor)
         return (2 * z + divisor) // (2 * divisor)
+
+    def rows(self, blocks, cells):
+        """Rows of a block of weights, by an index each."""
+        layer, at = self.layer, self.index
+        matrix, indices, width = blocks["Weight", layer.matrix], blocks[layer.index], 1 << layer.bits
+        for cell in cells:
+            row, place = divmod(cell, width)
+            here = 0 <= indices[row] < len(matrix) // width
+            seen("a row that is not there", not here)
+            value = matrix[indices[row] * width + place] if here else 0
+            blocks["Pre", at][cell] = blocks["Post", at][cell] = value
 
     def maximum(self, blocks, cells, z):
         layer, at = self.layer, self.index

@@ -49,9 +49,10 @@ class Equation:
 @dataclass
 class Lookup:
     log_size: int
-    table: tuple  # ("table", number) or ("range", bits)
+    table: tuple  # ("table", number), ("range", bits) or ("rows", number)
     keys: list
     offset: int = 0
+    row: tuple | None = None  # a column with 2^bits cells for each cell of the lookup, and these bits
 
 
 def along(log, axis):
@@ -73,6 +74,7 @@ class System:
     sources: dict = field(default_factory=dict)
     equations: list = field(default_factory=list)
     lookups: list = field(default_factory=list)
+    row_tables: list = field(default_factory=list)  # the block of weights, the bits of a place in a row, those of an index
 
     def __post_init__(self):
         a = self.architecture
@@ -89,12 +91,20 @@ class System:
             self.equations += equations()
         self.ranges = sorted({number for kind, number in (lookup.table for lookup in self.lookups) if kind == "range"})
         self.tables = [("table", number) for number in range(len(a.tables))] + [("range", b) for b in self.ranges]
+        self.tables += [("rows", number) for number in range(len(self.row_tables))]
         self.executed = range(self.first_executed, len(self.logs))
         self.counts = {t: self.column(self.rows_log(t), "counts") for t in self.tables}
 
     def rows_log(self, table):
         kind, number = table
+        if kind == "rows":
+            return self.row_tables[number][2]
         return number if kind == "range" else self.architecture.tables[number].log_rows
+
+    @property
+    def row_variables(self):
+        """How many coordinates `r` has."""
+        return max((bits for _, bits, _ in self.row_tables), default=0)
 
     def column(self, log, owner="witness"):
         self.logs.append(log)
@@ -220,6 +230,16 @@ class System:
 
         return equations
 
+    def rows(self, index, layer):
+        q = self.named(index, layer.log_size)
+        table = (self.sources["Weight", layer.matrix], layer.bits, layer.index_bits)
+        if table not in self.row_tables:
+            self.row_tables.append(table)
+        keys = [self.sources[layer.index], None, None]
+        number = ("rows", self.row_tables.index(table))
+        self.lookups.append(Lookup(layer.log_size - layer.bits, number, keys, 0, (q, layer.bits)))
+        return lambda: []
+
     def equation(self, layer, summands, constant):
         return Equation(layer.log_size, summands, constant)
 
@@ -261,6 +281,17 @@ def rows_of(system, table):
     return system.architecture.tables[number].rows()
 
 
+def finds_rows(system, lookup, columns):
+    """Whether every row of cells is the one that its index names: zeros where the block of weights has none."""
+    column, bits = lookup.row
+    matrix, index_bits = system.row_tables[lookup.table[1]][0], system.row_tables[lookup.table[1]][2]
+    cut = lambda cells: [cells[i : i + (1 << bits)] for i in range(0, len(cells), 1 << bits)]
+    rows, half = cut(columns[matrix]), 1 << (index_bits - 1)
+    named = lambda i: rows[i] if 0 <= i < len(rows) else [0] * (1 << bits)
+    indices = columns[lookup.keys[0]]
+    return all(-half <= i < half and named(i) == row for i, row in zip(indices, cut(columns[column]), strict=True))
+
+
 def violations(system, columns):
     for number, equation in enumerate(system.equations):
         sums = [equation.constant] * (1 << equation.log_size)
@@ -269,8 +300,12 @@ def violations(system, columns):
                 sums[cell] += value
         if any(sums):
             yield f"equation {number} does not hold"
-    rows = {table: set(rows_of(system, table)) for table in system.tables}
+    rows = {table: set(rows_of(system, table)) for table in system.tables if table[0] != "rows"}
     for number, lookup in enumerate(system.lookups):
+        if lookup.row is not None:
+            if not finds_rows(system, lookup, columns):
+                yield f"lookup {number} finds no row"
+            continue
         keys = [[0] * (1 << lookup.log_size) if key is None else columns[key] for key in lookup.keys]
         if any((a + lookup.offset, b, c) not in rows[lookup.table] for a, b, c in zip(*keys)):
             yield f"lookup {number} finds no row"

@@ -30,7 +30,7 @@ class Validity:
     def check(self):
         a = self.a
         need(1 <= len(a.layers) <= 4096, "layers")
-        need(2 <= a.input["bits"] <= 16 and 2 <= a.weight_bits <= 16, "widths")
+        need(2 <= a.input["bits"] <= 18 and 2 <= a.weight_bits <= 16, "widths")
         need(len(a.matrices) <= 8192 and len(a.biases) <= 8192 and len(a.tables) <= 64, "counts")
         need(all(2 <= block["bits"] <= 32 for block in a.biases), "bits of biases")
         logs = a.matrices + a.bias_logs + [layer.log_size for layer in a.layers] + [a.input["log_size"]]
@@ -97,6 +97,7 @@ class Validity:
             need(first >= end and layers > 0 and first + layers <= len(self.a.layers), "a loop's layers")
             end = first + layers
             for layer in self.a.layers[first:end]:
+                need(layer.rule != "Rows", "rows of weights in a loop")
                 axis = layer.low + layer.bits if layer.rule == "Maximum" else 0
                 need(axis + log_steps <= layer.log_size, "a loop's steps")
 
@@ -115,6 +116,13 @@ class Validity:
             self.axes(layer, layer.divisor_logs, layer.divisor_logs)
             self.operand(layer, layer.divisor, layer.divisor_logs, False)
             self.order(index, layer.divisor, layer.divisor_logs)
+        if layer.rule == "Rows":
+            need(2 <= layer.index_bits <= 18 and layer.index[0] not in ("Weight", "Bias"), "rows of weights")
+            need(layer.index[0] == "Input" or layer.index[1] < index, "a layer that comes later")
+            rows = self.log(("Weight", layer.matrix)) - layer.bits
+            need(0 <= rows < layer.index_bits, "rows of weights")
+            need(self.log(layer.index) == layer.log_size - layer.bits, "rows of weights")
+            need(not layer.terms and layer.constant == 0, "rows of weights")
         if layer.rule == "Maximum":
             need(layer.bits <= 17 and layer.low + layer.bits <= layer.log_size, "a maximum's axis")
             need(1 <= layer.len <= 1 << layer.bits and layer.constant == 0, "a maximum's axis")

@@ -174,6 +174,7 @@ def verify_messages(key, claim, proof):
     tag = int.from_bytes(b"assay-inner-v3", "big")
     sponge.absorb(tag, scalar_of(shape.digest), scalar_of(key.srs_id), int(proof.hiding), bound, proof.salt)
     beta, gamma = sponge.squeeze(), sponge.squeeze()
+    r = [sponge.squeeze() for _ in range(shape.system.row_variables)]
     leaves = verify_lookups(proof, sponge)
     u = leaves[0]
     weights = powers(sponge.squeeze(), len(shape.system.equations))
@@ -186,7 +187,7 @@ def verify_messages(key, claim, proof):
 
     functional = claims.Functional(shape)
     deltas = powers(delta, 4 + len(proof.evaluations))
-    claims.lookup_claims(functional, shape, beta, gamma, leaves, deltas[1])
+    claims.lookup_claims(functional, shape, beta, gamma, r, leaves, deltas[1])
     claims.equation_claims(functional, shape, u, [w * deltas[2] % R for w in weights], proof.product_sum)
     claims.product_claims(functional, shape, u, product_point, proof.products, proof.evaluations, deltas[3:])
     claims.output_claims(functional, shape, delta, deltas[-1], proof.output_sum)

@@ -25,7 +25,7 @@ pub fn quantise_input(arch: &Architecture, inputs: &[Vec<f32>]) -> Result<Quanti
     if inputs.len() != ports.len() {
         return Err(ExecError::Inputs { have: inputs.len(), need: ports.len() });
     }
-    let half = f64::from(1u32 << (u32::from(arch.input.bits).clamp(1, 16) - 1));
+    let half = f64::from(1u32 << (u32::from(arch.input.bits).clamp(1, 31) - 1));
     let mut quantised = Quantised { cells: vec![0; 1 << arch.input.log_size], outside: 0, clamped: 0 };
     for (port, input) in ports.iter().zip(inputs) {
         let name = || port.name.clone();

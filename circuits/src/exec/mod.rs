@@ -153,7 +153,13 @@ impl Execution<'_> {
         }
         let divisors = self.divisors(layer, step, len);
         let table = layer.rule.table().and_then(|t| Some((self.arch.tables.get(t as usize)?, self.tables.get(t as usize)?.as_slice())));
-        relation::execute(&relation::Cells { layer, z: &z, table, divisors: &divisors })
+        relation::execute(&relation::Cells { layer, z: &z, table, divisors: &divisors, rows: self.rows(layer) })
+    }
+
+    /// The block of weights whose rows a layer reads, and the indices. Such layers are in no loop.
+    fn rows(&self, layer: &Layer) -> Option<(&[i16], &[i32])> {
+        let Rule::Rows { matrix, index, .. } = &layer.rule else { return None };
+        Some((self.weights.matrices.get(*matrix as usize)?, self.trace.column(self.system.source(*index))))
     }
 
     fn divisors(&self, layer: &Layer, step: Option<u32>, len: usize) -> Vec<i64> {

@@ -190,6 +190,17 @@ pub enum Rule {
         /// Index of the table, which is [`Domain::Unsigned`].
         table: u32,
     },
+    /// `q` is the row of a block of weights that an index names, zeros where there is no such row: embeddings. No terms. See [`crate::relation::rows`].
+    Rows {
+        /// The block of weights: rows of `2^bits` cells.
+        matrix: u32,
+        /// Bits of a place in a row, the lowest of a cell's number; the others number the indices.
+        bits: u8,
+        /// The column of indices, one for each row of the layer.
+        index: Source,
+        /// Bits of a signed index, 2 to 18: every index that the column can hold fits.
+        index_bits: u8,
+    },
 }
 
 /// The divisor of [`Rule::Divide`] and [`Rule::Quotient`].
@@ -339,7 +350,7 @@ impl Rule {
     pub fn table(&self) -> Option<u32> {
         match self {
             Rule::Requantise { table, .. } | Rule::Divide { table, .. } | Rule::Maximum { table, .. } => Some(*table),
-            Rule::Exact | Rule::SquareRoot { .. } | Rule::Quotient { .. } => None,
+            Rule::Exact | Rule::SquareRoot { .. } | Rule::Quotient { .. } | Rule::Rows { .. } => None,
         }
     }
 }

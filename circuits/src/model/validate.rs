@@ -6,6 +6,7 @@
 use super::bounds::Bounds;
 use super::{Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term, Window};
 use crate::relation::maximum;
+use crate::relation::rows::MAX_INDEX_BITS;
 use std::fmt;
 
 /// Largest log-size of a block: activations, weights, biases.
@@ -76,7 +77,7 @@ pub enum ModelError {
     SecretCount { have: usize },
     #[error("{place} has 2^{log_size} cells, and 2^{max} are supported", max = MAX_LOG_BLOCK)]
     BlockSize { place: Place, log_size: u8 },
-    #[error("the input has {bits} bits and must have 2 to 16")]
+    #[error("the input has {bits} bits and must have 2 to {max}", max = MAX_INDEX_BITS)]
     InputBits { bits: u8 },
     #[error("weights have {bits} bits and must have 2 to 16")]
     WeightBits { bits: u8 },
@@ -135,6 +136,10 @@ pub enum ModelError {
     MaximumPlaces { layer: usize },
     #[error("layer {layer}: the values of which the maximum is taken differ by up to {distance}, more than {bits} bits: use a wider table")]
     MaximumRange { layer: usize, distance: i64, bits: u8 },
+    #[error("layer {layer}: it reads rows, so it has no terms, its rows are as long as the block's, and there is one for each index")]
+    Rows { layer: usize },
+    #[error("layer {layer}: indices of {bits} bits are not supported, or the column of indices can hold wider ones: 2 to {max} are", max = MAX_INDEX_BITS)]
+    IndexBits { layer: usize, bits: u8 },
     #[error("layer {layer}: the divisor can be as small as {least} and must be between 1 and 2^31: add a constant to it")]
     DivisorRange { layer: usize, least: i64 },
     #[error("layer {layer}: the number under the root can be {least} and must not be negative")]
@@ -185,7 +190,7 @@ impl Architecture {
                 Rule::Requantise { limbs, .. } => (limbs, 0),
                 Rule::Divide { limbs, parts, .. } => (limbs, parts),
                 Rule::SquareRoot { parts, .. } | Rule::Quotient { parts, .. } => (0, parts),
-                Rule::Exact | Rule::Maximum { .. } => (0, 0),
+                Rule::Exact | Rule::Maximum { .. } | Rule::Rows { .. } => (0, 0),
             };
             let (need, need_parts) = (bounds.limbs[index], bounds.parts[index]);
             if (limbs, parts) != (need, need_parts) {
@@ -228,7 +233,7 @@ impl Architecture {
                 Rule::Requantise { limbs, .. } => *limbs = *need,
                 Rule::Divide { limbs, parts, .. } => (*limbs, *parts) = (*need, *need_parts),
                 Rule::SquareRoot { parts, .. } | Rule::Quotient { parts, .. } => *parts = *need_parts,
-                Rule::Exact | Rule::Maximum { .. } => {}
+                Rule::Exact | Rule::Maximum { .. } | Rule::Rows { .. } => {}
             }
             if let Some(table) = layer.rule.table().and_then(|t| self.tables.get_mut(t as usize))
                 && *need > 0
@@ -243,7 +248,7 @@ impl Architecture {
         if self.layers.is_empty() || self.layers.len() > MAX_LAYERS {
             return Err(ModelError::LayerCount { have: self.layers.len() });
         }
-        if !(2..=16).contains(&self.input.bits) {
+        if !(2..=MAX_INDEX_BITS).contains(&self.input.bits) {
             return Err(ModelError::InputBits { bits: self.input.bits });
         }
         if !(2..=16).contains(&self.weight_bits) {
@@ -348,6 +353,8 @@ impl Architecture {
             let fits = |layer: &Layer| {
                 let axis = match layer.rule {
                     Rule::Maximum { low, bits, .. } => u32::from(low) + u32::from(bits),
+                    // rows of weights are read outside of loops only
+                    Rule::Rows { .. } => u32::MAX / 2,
                     _ => 0,
                 };
                 axis + u32::from(log_steps) <= u32::from(layer.log_size)
@@ -391,6 +398,21 @@ impl Architecture {
                     Ok(())
                 } else {
                     Err(ModelError::MaximumAxis { layer: index, bits: *bits })
+                }
+            }
+            Rule::Rows { matrix, bits, index: of, index_bits } => {
+                if !(2..=MAX_INDEX_BITS).contains(index_bits) {
+                    return Err(ModelError::IndexBits { layer: index, bits: *index_bits });
+                }
+                let missing = |source| ModelError::UnknownSource { layer: index, missing: source };
+                let earlier = of.layer().is_none_or(|read| (read as usize) < index) && !of.is_secret();
+                let indices = self.log_size(*of).filter(|_| earlier).ok_or(missing(*of))?;
+                let cells = self.log_size(Source::Weight(*matrix)).ok_or(missing(Source::Weight(*matrix)))?;
+                let rows = cells.checked_sub(*bits).filter(|rows| rows < index_bits);
+                if rows.is_some() && layer.log_size.checked_sub(*bits) == Some(indices) && layer.terms.is_empty() && layer.constant == 0 {
+                    Ok(())
+                } else {
+                    Err(ModelError::Rows { layer: index })
                 }
             }
             _ => Ok(()),

@@ -16,6 +16,7 @@ pub mod maximum;
 pub mod quotient;
 pub mod requantise;
 pub mod root;
+pub mod rows;
 
 use crate::model::{Architecture, Bounds, Interval, Layer, ModelError, Rule, RuleBounds, Table, Term};
 use crate::system::{Builder, LayerColumns};
@@ -45,6 +46,9 @@ pub(crate) fn bounds(
         Rule::Quotient { by, limb_bits, .. } => quotient::bounds(index, z, by, *limb_bits, known),
         Rule::SquareRoot { limb_bits, .. } => root::bounds(index, z, *limb_bits),
         Rule::Maximum { table: t, .. } => maximum::bounds(index, z, table.ok_or(missing(*t))?),
+        Rule::Rows { matrix, bits, index: of, index_bits } => {
+            rows::bounds(index, rows::RowsOf { matrix: *matrix, bits: *bits, index: *of, index_bits: *index_bits }, known)
+        }
     }
 }
 
@@ -65,6 +69,10 @@ pub(crate) fn elaborate(layer: &Layer, architecture: &Architecture, system: &mut
             let axis = maximum::AxisOf { low: *low, bits: *bits, len: *len };
             maximum::elaborate(layer, axis, (*table, &architecture.tables[*table as usize]), system)
         }
+        Rule::Rows { matrix, bits, index, index_bits } => {
+            let of = rows::RowsOf { matrix: *matrix, bits: *bits, index: *index, index_bits: *index_bits };
+            rows::elaborate(layer, of, system)
+        }
     }
 }
 
@@ -78,6 +86,8 @@ pub(crate) struct Cells<'a> {
     pub table: Option<(&'a Table, &'a [i32])>,
     /// The divisor in each cell; empty where the rule has none.
     pub divisors: &'a [i64],
+    /// The block of weights whose rows are read, and the indices, where the rule reads rows.
+    pub rows: Option<(&'a [i16], &'a [i32])>,
 }
 
 /// The cells of the layer's columns, in the system's order.
@@ -89,5 +99,6 @@ pub(crate) fn execute(cells: &Cells<'_>) -> Vec<Vec<i32>> {
         Rule::Quotient { limb_bits, parts, .. } => quotient::execute(cells, limbs::Limbs { bits: *limb_bits, count: *parts }),
         Rule::SquareRoot { limb_bits, parts } => root::execute(cells, limbs::Limbs { bits: *limb_bits, count: *parts }),
         Rule::Maximum { low, bits, len, .. } => maximum::execute(cells, maximum::AxisOf { low: *low, bits: *bits, len: *len }),
+        Rule::Rows { bits, .. } => rows::execute(cells, *bits),
     }
 }

@@ -11,7 +11,7 @@ mod rules;
 
 pub use builder::{NetworkBuilder, Tensor};
 pub use random::random_network;
-pub use rules::{attention, layer_norm, recurrent};
+pub use rules::{attention, embedding, layer_norm, recurrent};
 
 use crate::model::{Architecture, Domain, Function, Term, Weights};
 

@@ -2,7 +2,7 @@
 
 use super::builder::{NetworkBuilder, Tensor, along, linear, mapped, product};
 use super::{BITS, Random, SCALE, Sample};
-use crate::model::{Architecture, Domain, Function, Instruction, Rule, Unary, Weights, log2_ceil};
+use crate::model::{Architecture, Domain, Function, Instruction, Rule, Source, Unary, Weights, log2_ceil};
 
 fn identity(builder: &mut NetworkBuilder, bits: u8) -> u32 {
     builder.table(bits, Domain::Signed, Function::Identity)
@@ -101,4 +101,23 @@ pub fn recurrent(steps: u32, width: u32) -> (Architecture, Weights) {
     let state = builder.requantise(&[steps, width], vec![product(vec![w, s], 0, both(&open), both(&new))], 12, table);
     builder.repeat(3, s);
     builder.finish(&state, SCALE).expect("sample networks are valid by construction")
+}
+
+/// Rows of `width` weights for `tokens` ids, of a table of `rows` rows, each added to the one before it and through a dense layer. Ids have a bit more than the
+/// table needs, so some name no row.
+pub fn embedding(tokens: u32, rows: u32, width: u32) -> (Architecture, Weights) {
+    let (r, n, t) = (log2_ceil(rows), log2_ceil(width), log2_ceil(tokens));
+    let (mut builder, ids) = NetworkBuilder::new(&[tokens], r + 2, 0, BITS);
+    let mut random = Random::new(13);
+    let Source::Weight(matrix) = builder.weight(&[rows, width], Sample::weights(&mut random, 1)) else { unreachable!("it is one") };
+    let rule = Rule::Rows { matrix, bits: n, index: ids.source, index_bits: r + 2 };
+    let embedded = builder.layer(&[tokens, width], Vec::new(), 0, rule);
+    let before = mapped(t, 1, (1..tokens).map(|at| (at, at - 1, 1)));
+    let shifted = linear(1, vec![n, t], embedded.source, vec![along(n, 0), before]);
+    let same = builder.same(&embedded, 1);
+    let sums = builder.layer(&[tokens, width], vec![same, shifted], 0, Rule::Exact);
+    let dense = builder.dense(&sums, 3, Sample::weights(&mut random, tokens * width));
+    let table = identity(&mut builder, BITS);
+    let out = builder.requantise(&[3], vec![dense], 8, table);
+    builder.finish(&out, SCALE).expect("sample networks are valid by construction")
 }

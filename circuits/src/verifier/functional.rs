@@ -136,7 +136,7 @@ impl<S: Scalar> Builder<'_, S> {
             match kind {
                 LeafKind::Rows(table) => denominator = denominator + self.rows(*table, &leaf, low) - &e,
                 LeafKind::Lookup(index) => {
-                    denominator = denominator + self.lookup(&shape.system.lookups[*index], &leaf);
+                    denominator = denominator + self.lookup(&shape.system.lookups[*index], &leaf, low);
                     numerator = numerator + &e;
                 }
             }
@@ -148,11 +148,14 @@ impl<S: Scalar> Builder<'_, S> {
     }
 
     /// Adds the columns of one block of lookups to `L` and returns the public part of its denominators.
-    fn lookup(&mut self, lookup: &Lookup, leaf: &Leaf<'_, S>) -> S {
+    fn lookup(&mut self, lookup: &Lookup, leaf: &Leaf<'_, S>, low: &[S]) -> S {
         for (i, column) in lookup.keys.iter().enumerate() {
             if let Some(column) = column {
                 self.leaf_of(*column, leaf.column(i + 1));
             }
+        }
+        if let Some((column, bits)) = lookup.row {
+            self.row_of(column, bits, leaf.column(2), low);
         }
         let offset = if lookup.offset == 0 { S::zero() } else { leaf.gamma[1].times(int(lookup.offset)) };
         leaf.public(self.tag(lookup.table), offset)
@@ -178,7 +181,23 @@ impl<S: Scalar> Builder<'_, S> {
                 self.leaf_of(system.range_counts[index as usize], -leaf.e.clone());
                 leaf.public(self.tag(id), super::eq::index(low) * &leaf.gamma[1])
             }
+            TableId::Rows(index) => {
+                let table = system.row_tables[index as usize];
+                self.leaf_of(system.row_counts[index as usize], -leaf.e.clone());
+                // rows that the block has no cells for are zeros
+                let rows = usize::from(system.column(table.matrix).log_size - table.bits);
+                let inside = S::product(low[rows..].iter().map(|u| S::one() - u).collect());
+                self.row_of(table.matrix, table.bits, leaf.column(2) * &inside, &low[..rows]);
+                let sign = low[usize::from(table.index_bits) - 1].times(power_of_two(table.index_bits.into()));
+                leaf.public(self.tag(id), (super::eq::index(low) - sign) * &leaf.gamma[1])
+            }
         }
+    }
+
+    /// Adds rows of `2^bits` cells, each combined by `eq(r, ·)` and then all of them by `eq(u, ·)`.
+    fn row_of(&mut self, column: ColumnId, bits: u8, coefficient: S, u: &[S]) {
+        let point = self.challenges.row[..bits.into()].iter().chain(u).cloned().collect();
+        self.terms.push(FunctionalTerm::Eq { block: self.shape.layout.block(column), coefficient, point });
     }
 
     fn tag(&self, table: TableId) -> Fr {

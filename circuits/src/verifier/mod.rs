@@ -50,13 +50,14 @@ pub fn verify<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], statement: &S, proof:
 
     let mut transcript = begin(shape, srs_id, proof.mask.is_some(), statement, &proof.salt);
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
+    let row = transcript.challenges(shape.system.row_variables());
     let leaves = lookup::verify(shape.layout.log_leaves, proof, &mut transcript)?;
     let lambda = transcript.challenge();
     let product_point = verify_products(shape, proof, &lambda, &leaves.point, &mut transcript)?;
     let delta = transcript.challenge().seal();
     transcript.absorb(&proof.output_sum);
 
-    let challenges = Challenges { beta, gamma, leaves, lambda, product_point, delta };
+    let challenges = Challenges { beta, gamma, row, leaves, lambda, product_point, delta };
     let InnerProof { product_sum, product_evaluations, output_sum, .. } = proof;
     let functional = functional::build(shape, &challenges, &Claimed { product_sum, product_evaluations, output_sum });
     let (point, claim) = sumcheck::quadratic_rounds(functional.target.clone(), &proof.opening_rounds, &mut transcript);
@@ -74,6 +75,8 @@ pub struct Challenges<S> {
     pub beta: S,
     /// Joins the columns of a lookup.
     pub gamma: S,
+    /// `r`, by which the cells of rows are combined; empty without tables of rows.
+    pub row: Vec<S>,
     /// The lookup argument's point and claims.
     pub leaves: LeafClaims<S>,
     /// Joins equations.

@@ -3,7 +3,7 @@
 use super::support::{Naive, summand};
 use assay_circuits::exec::Trace;
 use assay_circuits::model::{Architecture, Weights};
-use assay_circuits::system::{ColumnId, Owner, System, TableId, View};
+use assay_circuits::system::{ColumnId, Lookup, Owner, System, TableId, View};
 use std::collections::HashSet;
 
 /// A system with the cells of all its columns but multiplicities.
@@ -63,9 +63,21 @@ impl Checked {
             let row = (key(0) + lookup.offset, key(1), key(2));
             match lookup.table {
                 TableId::Activation(table) => self.rows[table as usize].contains(&row),
+                TableId::Rows(table) => self.row_holds(lookup, table as usize, cell),
                 TableId::Range(range) => row.1 == 0 && row.2 == 0 && (0..1i64 << self.system.ranges[range as usize]).contains(&row.0),
             }
         })
+    }
+
+    /// Whether a row of cells is the one that its index names, cell by cell.
+    fn row_holds(&self, lookup: &Lookup, table: usize, at: usize) -> bool {
+        let (Some(index), Some((column, bits))) = (lookup.keys[0], lookup.row) else { return false };
+        let (index, width) = (self.cells[index.0 as usize][at], 1usize << bits);
+        let half = 1i64 << (self.system.row_tables[table].index_bits - 1);
+        let row = &self.cells[column.0 as usize][at * width..(at + 1) * width];
+        let matrix = self.cells[self.system.row_tables[table].matrix.0 as usize].chunks(width);
+        let named = usize::try_from(index).ok().and_then(|index| matrix.clone().nth(index));
+        (-half..half).contains(&index) && named.map_or_else(|| row.iter().all(|cell| *cell == 0), |named| named == row)
     }
 
     /// How many equations and how many lookups do not hold.

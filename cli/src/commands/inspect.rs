@@ -24,6 +24,7 @@ fn describe_layer(architecture: &Architecture, name: Option<&String>, layer: &La
         Rule::Quotient { parts, .. } => ("quotient", None, None, Some(*parts)),
         Rule::SquareRoot { parts, .. } => ("square root", None, None, Some(*parts)),
         Rule::Maximum { .. } => ("maximum", None, None, None),
+        Rule::Rows { .. } => ("rows", None, None, None),
     };
     let table = architecture.table(layer);
     json!({

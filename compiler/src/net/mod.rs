@@ -133,6 +133,15 @@ pub enum NetRule {
         /// `f`; `None` for the identity.
         function: Option<Vec<Instruction>>,
     },
+    /// `pre` is the row of a block of weights that an index names, zeros where there is none. No terms.
+    Rows {
+        /// The block in [`Net::weights`].
+        weights: u32,
+        /// Bits of a place in a row: the lowest of a cell's number.
+        bits: u8,
+        /// The column of indices, as it stands: one for each row.
+        index: NetOperand,
+    },
 }
 
 /// A summand; see [`assay_circuits::model::Term`].
@@ -203,7 +212,28 @@ impl NetLayer {
     pub fn function(&self) -> Option<&[Instruction]> {
         match &self.rule {
             NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => function.as_deref(),
-            NetRule::Exact | NetRule::SquareRoot => None,
+            NetRule::Exact | NetRule::SquareRoot | NetRule::Rows { .. } => None,
+        }
+    }
+
+    /// Whether it is rows of a block of weights.
+    pub fn reads_rows_of(&self, w: u32) -> bool {
+        matches!(&self.rule, NetRule::Rows { weights, .. } if *weights == w)
+    }
+
+    /// What it reads besides its terms: a divisor, or indices.
+    pub fn beside(&self) -> Option<&NetOperand> {
+        match &self.rule {
+            NetRule::Divide { by: operand, .. } | NetRule::Rows { index: operand, .. } => Some(operand),
+            _ => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub fn beside_mut(&mut self) -> Option<&mut NetOperand> {
+        match &mut self.rule {
+            NetRule::Divide { by: operand, .. } | NetRule::Rows { index: operand, .. } => Some(operand),
+            _ => None,
         }
     }
 }
@@ -222,8 +252,8 @@ impl NetLayer {
 impl Net {
     /// Whether some layer, or an output, reads a column.
     pub fn reads(&self, source: Source) -> bool {
-        let divides = |layer: &NetLayer| matches!(&layer.rule, NetRule::Divide { by, .. } if by.source == source);
-        self.outputs.iter().any(|o| o.source == source) || self.layers.iter().any(|l| divides(l) || l.terms.iter().any(|t| t.reads(source)))
+        let beside = |layer: &NetLayer| layer.beside().is_some_and(|operand| operand.source == source);
+        self.outputs.iter().any(|o| o.source == source) || self.layers.iter().any(|l| beside(l) || l.terms.iter().any(|t| t.reads(source)))
     }
 
     /// What the elements of each output are.
@@ -239,6 +269,11 @@ impl Net {
             Instruction::Argument | Instruction::Constant(_) => false,
         };
         self.layers.iter().any(|layer| layer.kind == Kind::Real && layer.function().is_some_and(|program| program.iter().any(decision)))
+    }
+
+    /// The most places that a table has which an input indexes.
+    pub fn most_places(&self) -> u32 {
+        self.inputs.iter().filter_map(|input| input.places).max().unwrap_or(0)
     }
 
     /// Whether it computes with integers that it rounds to, as quantised networks do.

@@ -349,6 +349,13 @@ impl Run {
                 columns.post = f(function, &columns.pre);
                 columns
             }
+            NetRule::Rows { weights, bits, index } => {
+                let (rows, width) = (net.weights.get(*weights as usize).map_or(&[][..], Vec::as_slice), 1usize << bits);
+                let row = |i: f32| (i >= 0.0).then(|| rows.get(i as usize * width..(i as usize + 1) * width)).flatten();
+                let indices = self.column(net, index.source).iter();
+                let pre = indices.flat_map(|i| row(*i).map_or_else(|| vec![0.0; width], <[f32]>::to_vec)).collect();
+                Columns { pre, ..Columns::default() }
+            }
         }
     }
 
@@ -430,7 +437,7 @@ impl Columns {
         let some = |there: bool| if there { vec![0.0; len] } else { Vec::new() };
         let function = match &layer.rule {
             NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => function.is_some(),
-            NetRule::Exact | NetRule::SquareRoot => false,
+            NetRule::Exact | NetRule::SquareRoot | NetRule::Rows { .. } => false,
         };
         let z = matches!(layer.rule, NetRule::Divide { .. } | NetRule::SquareRoot | NetRule::Maximum { .. });
         Self { pre: vec![0.0; len], post: some(function), max: vec![0.0; rows], mark: some(rows > 0), z: some(z) }

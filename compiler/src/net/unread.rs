@@ -1,6 +1,6 @@
 //! Layers that nothing reads, such as a reciprocal that every reader of a softmax did without.
 
-use super::{Net, NetLayer, NetOperand, NetRule};
+use super::{Net, NetLayer, NetOperand};
 use assay_circuits::model::{Loop, Source};
 
 impl Net {
@@ -26,9 +26,7 @@ impl Net {
         self.loops = self.loops.iter().filter_map(|l| shortened(l, &used, &numbers)).collect();
         let mut kept = used.iter();
         self.layers.retain(|_| kept.next().copied().unwrap_or(true));
-        for operand in self.layers.iter_mut().flat_map(operands_mut) {
-            operand.source = renumbered(operand.source);
-        }
+        self.layers.iter_mut().for_each(|layer| each_operand(layer, |operand| operand.source = renumbered(operand.source)));
         for output in &mut self.outputs {
             output.source = renumbered(output.source);
         }
@@ -57,19 +55,13 @@ fn shortened(of: &Loop, used: &[bool], numbers: &[u32]) -> Option<Loop> {
 
 /// Everything that a layer reads.
 fn operands(layer: &NetLayer) -> impl Iterator<Item = &NetOperand> {
-    let by = match &layer.rule {
-        NetRule::Divide { by, .. } => Some(by),
-        _ => None,
-    };
-    layer.terms.iter().flat_map(|term| std::iter::once(&term.left).chain(&term.right)).chain(by)
+    layer.terms.iter().flat_map(|term| std::iter::once(&term.left).chain(&term.right)).chain(layer.beside())
 }
 
-fn operands_mut(layer: &mut NetLayer) -> impl Iterator<Item = &mut NetOperand> {
-    let by = match &mut layer.rule {
-        NetRule::Divide { by, .. } => Some(by),
-        _ => None,
-    };
-    layer.terms.iter_mut().flat_map(|term| std::iter::once(&mut term.left).chain(&mut term.right)).chain(by)
+/// Does something to everything that a layer reads.
+fn each_operand(layer: &mut NetLayer, f: impl Fn(&mut NetOperand)) {
+    layer.terms.iter_mut().flat_map(|term| std::iter::once(&mut term.left).chain(&mut term.right)).for_each(&f);
+    layer.beside_mut().into_iter().for_each(f);
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Reading by index: maps where the indices are known, else one-hot rows by a table, contracted with the data.
 
-use super::expr::{Expr, MAX_ENTRIES};
-use super::lower::{Lowerer, Value, floats, integers};
+use super::expr::{Expr, MAX_ENTRIES, log};
+use super::lower::{Lowerer, Value, atoms_of, floats, integers};
 use super::movement::{lead_shape, map_axis, mapped, reshape, selected};
 use super::{Node, Refusal};
-use crate::net::Kind;
-use assay_circuits::model::{Binary, Instruction};
+use crate::net::{Kind, NetRule};
+use assay_circuits::model::{Binary, Instruction, Source};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::array::{Gather, GatherElements, GatherNd, OneHot};
 
@@ -36,6 +36,9 @@ pub fn gather(lowerer: &mut Lowerer, node: &Node<'_>, op: &Gather) -> Result<Val
         let places = u32::try_from(len).unwrap_or(u32::MAX);
         port.places = Some(port.places.map_or(places, |have| have.min(places)));
     }
+    if let Some(value) = rows(lowerer, node, op, &data, &indices)? {
+        return Ok(value);
+    }
     // one-hot rows of the indices times the table
     let index_shape: Vec<usize> = node.input_shape(1)?;
     let hot = one_hot_rows(lowerer, &indices, len)?;
@@ -65,6 +68,46 @@ pub fn gather(lowerer: &mut Lowerer, node: &Node<'_>, op: &Gather) -> Result<Val
     let expr = summed_product(lowerer, hot_expr, table, summed)?;
     let expr = expr.without_axis(summed);
     Ok(lowerer.value(expr))
+}
+
+/// One-hot rows with more cells than this are not made where rows of weights can be read.
+const MOST_HOT: usize = 1 << 15;
+/// Longest table that an input indexes: an index has 18 bits with its sign.
+pub const MOST_PLACES: usize = 1 << 17;
+
+/// Rows of a large table of weights, such as an embedding, by an input of the network: a lookup for each index instead of one-hot rows. An index that is out of range is
+/// a row of zeros.
+fn rows(lowerer: &mut Lowerer, node: &Node<'_>, op: &Gather, data: &Value, indices: &Value) -> Result<Option<Value>, Refusal> {
+    let Value::Constant(table) = data else { return Ok(None) };
+    let places = table.shape()[op.axis];
+    let index_shape = node.input_shape(1)?;
+    let cells = index_shape.iter().product::<usize>().next_power_of_two() * places.next_power_of_two();
+    // an input's published range says which indices there are; what is computed may count from the end
+    let is_input = node.port(1).is_some();
+    if cells <= MOST_HOT || !is_input || lowerer.lead() > 0 || node.input_kind(0)? != Kind::Real || places > MOST_PLACES {
+        return Ok(None);
+    }
+    let rank = table.rank();
+    let mut order: Vec<usize> = (0..rank).filter(|axis| *axis != op.axis).collect();
+    order.insert(0, op.axis);
+    let table = table.clone().into_tensor().permute_axes(&order).map_err(|_| Refusal::Type)?;
+    let source = lowerer.weight(table.shape(), &floats(&table)?)?;
+    let Source::Weight(weights) = source else { return Ok(None) };
+    if let [rows, width] = *table.shape() {
+        lowerer.embeddings.push((source, [rows, width]));
+    }
+    let index = Expr { kind: Kind::Integer, ..lowerer.expr(indices)? };
+    let layer = lowerer.layer(&index, NetRule::Exact)?;
+    let indices = Expr::column(Source::Pre(layer), index.axes.clone(), Kind::Integer);
+    let operand = Lowerer::operand(&indices)?;
+    let row = atoms_of(&table.shape()[1..]);
+    let bits = row.iter().flatten().map(|len| log(*len)).sum();
+    // [indices…, before…, after…]
+    let axes = [index.axes, row].concat();
+    let layer = lowerer.layer(&Expr::constant(0.0, axes.clone()), NetRule::Rows { weights, bits, index: operand })?;
+    let (before, count) = (op.axis, index_shape.len());
+    let order: Vec<usize> = (count..count + before).chain(0..count).chain(count + before..axes.len()).collect();
+    Ok(Some(lowerer.value(Expr::column(Source::Pre(layer), axes, Kind::Real).transposed(&order))))
 }
 
 /// `Σ_v a · b` over an axis of both.

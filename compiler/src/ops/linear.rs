@@ -156,6 +156,10 @@ fn of_gained(lowerer: &mut Lowerer, lazy: &Lazy, matrix: &Tensor, axes: &[Einsum
     let summed: Vec<&EinsumAxis> = axes.iter().filter(|axis| axis.output.is_none()).collect();
     let [EinsumAxis { left: Some(left), right: Some(right), .. }] = summed[..] else { return Ok(None) };
     let (at, along) = if of == 0 { (*left, *right) } else { (*right, *left) };
+    if lowerer.is_embedding(matrix) {
+        // a head that is tied to it stays the same block, which is larger by far than one more column
+        return Ok(None);
+    }
     let Some(Gained { column, gain, offset }) = super::normal::gained(lowerer, lazy, at + lowerer.lead()) else { return Ok(None) };
     let inner: usize = matrix.shape()[along + 1..].iter().product();
     let place = |index: usize| index / inner % gain.len();

@@ -63,6 +63,8 @@ pub struct Lowerer {
     pub steps: Option<usize>,
     /// Columns of a loop that are yet to be made: a placeholder, and what it will be.
     pub promised: u32,
+    /// Blocks of weights whose rows are read, with the numbers of rows and of cells in a row: a head that is tied to an embedding is the same block.
+    pub embeddings: Vec<(Source, [usize; 2])>,
 }
 
 /// The program that is its argument.
@@ -109,7 +111,7 @@ pub fn kind_of(dt: DatumType) -> Kind {
 impl Lowerer {
     /// An empty network.
     pub fn new() -> Self {
-        Self { net: Net::default(), bases: Vec::new(), name: String::new(), steps: None, promised: 0 }
+        Self { net: Net::default(), bases: Vec::new(), name: String::new(), steps: None, promised: 0, embeddings: Vec::new() }
     }
 
     /// How many logical axes stand before those that the graph knows.
@@ -259,7 +261,32 @@ impl Lowerer {
         })
     }
 
-    /// A block of weights, row-major, each axis padded to a power of two.
+    /// Whether a matrix is an embedding, or one transposed.
+    pub fn is_embedding(&self, matrix: &Tensor) -> bool {
+        let shape: Vec<usize> = matrix.shape().iter().copied().filter(|len| *len > 1).collect();
+        let [a, b] = shape[..] else { return false };
+        let of = |source: &Source| match source {
+            Source::Weight(w) => self.net.weights.get(*w as usize),
+            _ => None,
+        };
+        let mut alike = self.embeddings.iter().filter(|(_, of)| *of == [a, b] || *of == [b, a]).peekable();
+        if alike.peek().is_none() {
+            return false;
+        }
+        let Ok(values) = floats(matrix) else { return false };
+        let same = |block: &[f32], width: usize, transposed: bool| {
+            values.iter().enumerate().all(|(i, v)| {
+                let (row, at) = if transposed { (i % b, i / b) } else { (i / b, i % b) };
+                block.get(row << log(width) | at) == Some(v)
+            })
+        };
+        alike.any(|(source, [rows, width])| {
+            let any = |block: &Vec<f32>| (*rows == a && same(block, *width, false)) || (*rows == b && same(block, *width, true));
+            of(source).is_some_and(any)
+        })
+    }
+
+    /// A block of weights, row-major, each axis padded to a power of two. One that is an embedding is that embedding.
     pub fn weight(&mut self, shape: &[usize], values: &[f32]) -> Result<Source, Refusal> {
         let logs: Vec<u8> = shape.iter().map(|len| log(*len)).collect();
         let total: u32 = logs.iter().map(|l| u32::from(*l)).sum();
@@ -275,6 +302,12 @@ impl Lowerer {
                 shift += u32::from(*log);
             }
             block[cell] = *value;
+        }
+        let tied = |(source, of): &&(Source, [usize; 2])| {
+            of[..] == *shape && matches!(source, Source::Weight(w) if self.net.weights[*w as usize] == block)
+        };
+        if let Some((source, _)) = self.embeddings.iter().find(tied) {
+            return Ok(*source);
         }
         self.net.parameters += values.len() as u64;
         self.net.weights.push(block);
@@ -394,7 +427,7 @@ impl Lowerer {
     fn function_slot(&mut self, layer: u32) -> Option<&mut Option<Vec<Instruction>>> {
         match &mut self.net.layers.get_mut(layer as usize)?.rule {
             NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => Some(function),
-            NetRule::Exact | NetRule::SquareRoot => None,
+            NetRule::Exact | NetRule::SquareRoot | NetRule::Rows { .. } => None,
         }
     }
 

@@ -35,6 +35,7 @@ pub use register::{OPERATORS, Operator, operators_page};
 
 use crate::net::{Kind, Net, NetInput, NetOutput};
 use expr::Expr;
+pub use gather::MOST_PLACES;
 pub use lower::numbers_of;
 use lower::{Lowerer, Value, atoms_of, kind_of};
 use std::collections::BTreeMap;

@@ -142,6 +142,12 @@ pub const OPERATORS: &[Operator] = &[
         ],
     ),
     entry(
+        "Gather (a large table of constants, indices that are an input, such as tokens)",
+        "rows of weights, looked up by the index",
+        "1 for each index, 1 for each row of the table, and no cells but the result's",
+        &[],
+    ),
+    entry(
         "Gather, GatherElements, GatherND, OneHot (indices that depend on the input)",
         "one-hot rows by a table, contracted with the data",
         "2 for each place of the axes that are indexed",

@@ -275,6 +275,9 @@ impl<'a> Graph<'a> {
             if let NetRule::Divide { by, .. } = &layer.rule {
                 fixed(by.source, &mut graph);
             }
+            if let NetRule::Rows { weights, .. } = &layer.rule {
+                graph.uses[*weights as usize] += 1;
+            }
         }
         net.outputs.iter().for_each(|output| fixed(output.source, &mut graph));
         graph

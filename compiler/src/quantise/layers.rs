@@ -89,6 +89,11 @@ impl Planner<'_> {
                 let sum = finest.unwrap_or(wanted);
                 (sum, Rule::Exact)
             }
+            NetRule::Rows { weights, bits, index } => {
+                let (matrix, scale) = self.rows_of(*weights);
+                let index = self.operand(index, accuracy)?.source;
+                (scale, Rule::Rows { matrix, bits: *bits, index, index_bits: self.plan.architecture.input.bits })
+            }
             NetRule::Maximum { low, bits, len, .. } => (finest.unwrap_or(0), Rule::Maximum { low: *low, bits: *bits, len: *len, table: 0 }),
             NetRule::SquareRoot => {
                 // an even scale, since the root's is half of it
@@ -120,8 +125,7 @@ impl Planner<'_> {
             }
         };
         let pre = match &rule {
-            Rule::Exact => sum_scale,
-            Rule::Maximum { .. } => sum_scale,
+            Rule::Exact | Rule::Maximum { .. } | Rule::Rows { .. } => sum_scale,
             Rule::SquareRoot { .. } => sum_scale / 2,
             Rule::Quotient { .. } => sum_scale - self.divisor_scale(layer),
             Rule::Divide { .. } => sum_scale - self.divisor_scale(layer),
@@ -233,6 +237,14 @@ impl Planner<'_> {
         match source {
             Source::Post(l) if self.net.layers[l as usize].function().is_none_or(|p| function::is_relu(p)) => Source::Pre(l),
             source => source,
+        }
+    }
+
+    /// The block of weights whose rows are read, in the architecture, and its scale.
+    fn rows_of(&self, w: u32) -> (u32, i32) {
+        match self.placed.get(&w) {
+            Some((Source::Weight(id), scale)) => (*id, *scale),
+            _ => (0, 0),
         }
     }
 

@@ -159,8 +159,8 @@ fn rebuilt(net: &Net, divisions: &[Division]) -> Net {
         for term in &mut layer.terms {
             std::iter::once(&mut term.left).chain(&mut term.right).for_each(|operand| operand.source = moved(operand.source));
         }
-        if let NetRule::Divide { by, .. } = &mut layer.rule {
-            by.source = moved(by.source);
+        if let Some(beside) = layer.beside_mut() {
+            beside.source = moved(beside.source);
         }
         for division in divisions.iter().filter(|d| d.layer == index) {
             let [divisor, mut mean] = division.layers(&layer, layers.len() as u32);

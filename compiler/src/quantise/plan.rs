@@ -2,7 +2,7 @@
 
 use super::factors::MAX_SCALE;
 use crate::net::{Kind, Net, NetRule, Ranges};
-use assay_circuits::model::{Architecture, Function, Input, ModelError, Output, Place, Source};
+use assay_circuits::model::{Architecture, Function, Input, ModelError, Output, Place, Source, log2_ceil};
 use std::collections::BTreeMap;
 
 /// The three widths that a whole network shares.
@@ -91,6 +91,12 @@ pub fn plan(net: &Net, ranges: &Ranges, widths: Widths) -> Result<Plan, ModelErr
     Err(ModelError::Shift { layer: 0, shift: u8::MAX })
 }
 
+/// Bits of an input cell: more than the widths say where an index of a longer table must fit.
+fn input_bits(net: &Net, widths: Widths) -> u8 {
+    let places = net.most_places();
+    if places == 0 { widths.shift } else { widths.shift.max(1 + log2_ceil(places)) }
+}
+
 impl<'a> Planner<'a> {
     fn new(net: &'a Net, ranges: &'a Ranges, widths: Widths, caps: &'a Caps) -> Self {
         let mut uses = vec![(0, false); net.weights.len()];
@@ -104,8 +110,13 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        for (w, (count, product)) in uses.iter_mut().enumerate() {
+            // as exact as a block of a product is
+            let rows = net.layers.iter().filter(|layer| layer.reads_rows_of(w as u32)).count();
+            (*count, *product) = (*count + rows, *product || rows > 0);
+        }
         let architecture = Architecture {
-            input: Input { log_size: net.input_log_size, bits: widths.shift, ports: Vec::new() },
+            input: Input { log_size: net.input_log_size, bits: input_bits(net, widths), ports: Vec::new() },
             weight_bits: widths.weight_bits,
             matrices: Vec::new(),
             biases: Vec::new(),
@@ -154,7 +165,7 @@ impl<'a> Planner<'a> {
     fn check_integers(&self) -> Result<(), Trouble> {
         let size = |range: &(f32, f32)| f64::from(range.1.max(-range.0));
         for (index, (port, range)) in self.net.inputs.iter().zip(&self.ranges.inputs).enumerate() {
-            if port.kind == Kind::Integer && size(range) > super::factors::limit(self.widths.shift) {
+            if port.kind == Kind::Integer && size(range) > super::factors::limit(self.plan.architecture.input.bits) {
                 let (low, high) = (range.0 as i32, range.1 as i32);
                 return Err(Trouble::Model(ModelError::PortRange { place: Place::Port(index), low, high }));
             }

@@ -27,6 +27,9 @@ const BIAS_BITS: i32 = 24;
 /// Blocks of integers that only layers read which round, or are sums of integers.
 pub(super) fn whole_blocks(net: &Net) -> Vec<bool> {
     let mut whole: Vec<bool> = net.weights.iter().map(|block| block.iter().all(|v| v.fract() == 0.0 && v.abs() <= 32768.0)).collect();
+    for (w, whole) in whole.iter_mut().enumerate() {
+        *whole &= !net.layers.iter().any(|layer| layer.reads_rows_of(w as u32));
+    }
     for layer in &net.layers {
         let sums = layer.rule == NetRule::Exact && layer.kind == Kind::Integer;
         if layer.rounds().is_some() || sums {
@@ -63,7 +66,7 @@ impl Planner<'_> {
     /// Whether a block of weights is the factors by which the channels of a sum of integers are rounded.
     pub(super) fn multiplies_a_rounding(&self, w: u32) -> bool {
         let product = |term: &NetTerm| term.reads(Source::Weight(w)) && term.right.is_some();
-        let mut readers = self.net.layers.iter().filter(|layer| layer.terms.iter().any(product));
+        let mut readers = self.net.layers.iter().filter(|layer| layer.terms.iter().any(product) || layer.reads_rows_of(w));
         let alone = |layer: &NetLayer| layer.rounds().is_some() && layer.terms.iter().filter(|t| product(t)).all(|t| t.summed == 0);
         self.uses[w as usize] == (1, true) && readers.all(alone)
     }

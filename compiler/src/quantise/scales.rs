@@ -22,7 +22,7 @@ impl Planner<'_> {
                 Kind::Integer | Kind::Boolean => 0,
             })
             .collect();
-        let half = 1i32 << (self.widths.shift - 1);
+        let half = 1i32 << (self.plan.architecture.input.bits - 1);
         for ((port, range), scale) in self.net.inputs.iter().zip(&self.ranges.inputs).zip(&real) {
             let integer =
                 |v: f32| ((f64::from(v) * f64::from(*scale).exp2()).round() as i64).clamp((-half).into(), (half - 1).into()) as i32;
@@ -135,6 +135,8 @@ impl Planner<'_> {
             let factor = self.own_factor(w as u32);
             let size = block.iter().fold(0f32, |m, v| m.max(v.abs())) * factor.abs() as f32;
             let mut scale = fitting_scale(size, limit(self.widths.weight_bits));
+            let rows: Vec<usize> = (0..self.net.layers.len()).filter(|l| self.net.layers[*l].reads_rows_of(w as u32)).collect();
+            scale = rows.iter().fold(scale, |scale, l| scale.min(self.cap(Source::Pre(*l as u32))));
             for (index, layer) in self.net.layers.iter().enumerate() {
                 for term in &layer.terms {
                     let Some(right) = &term.right else { continue };
@@ -153,6 +155,8 @@ impl Planner<'_> {
             let id = self.plan.architecture.matrices.len() as u32;
             self.plan.architecture.matrices.push(block.len().trailing_zeros() as u8);
             self.plan.matrices.push((w as u32, factor, scale));
+            // what is read of a block has its scale, which readers of later blocks go by
+            rows.into_iter().for_each(|l| self.scales[l] = [scale; 3]);
             self.placed.insert(w as u32, (Source::Weight(id), scale));
         }
         Ok(())

@@ -52,7 +52,7 @@ impl Planner<'_> {
             let at = list.iter().position(|have| *have == entry).unwrap_or(0) as u32;
             match &mut self.plan.architecture.layers[i].rule {
                 Rule::Requantise { table, .. } | Rule::Divide { table, .. } | Rule::Maximum { table, .. } => *table = at,
-                Rule::Exact | Rule::SquareRoot { .. } | Rule::Quotient { .. } => {}
+                Rule::Exact | Rule::SquareRoot { .. } | Rule::Quotient { .. } | Rule::Rows { .. } => {}
             }
         }
         self.plan.architecture.tables = list.into_iter().map(|(domain, function)| Table { bits, domain, function }).collect();

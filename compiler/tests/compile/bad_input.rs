@@ -334,7 +334,7 @@ fn wrong_calibration_for_the_model() {
     assert!(matches!(refused, CompileError::Option { option: "table_bits", .. }));
 }
 
-/// A token number beyond 16 bits is named before anything takes long.
+/// A token number beyond what an index may be is named before anything takes long.
 #[test]
 fn integers_of_an_input_that_are_too_large() {
     let mut g = Graph::of(DataType::Int64, &[1, 4]);

@@ -2,6 +2,8 @@
 //! blocks.
 
 use crate::support::{Graph, Rng, float, int, ints, text};
+use assay_circuits::model::Rule;
+use assay_compiler::Options;
 use tract_onnx::pb::{AttributeProto, tensor_proto::DataType};
 
 /// Lowers `g` and compares; the number of its layers.
@@ -302,6 +304,42 @@ fn gathers_by_the_input() {
     let mut g = Graph::of(DataType::Int64, &[1, 6]);
     g.shaped("depth", &[], &[5]).weight("values", &[2], vec![-1.0, 3.0]);
     lowers(g.node("OneHot", &["x", "depth", "values"], "y", vec![]), "y");
+}
+
+/// A vocabulary of 50,000 tokens: a lookup for each of them instead of one-hot rows. Indices beyond 16 bits, several axes of indices and of rows, a table
+/// that is indexed along its second axis, an input beside it.
+#[test]
+fn rows_of_large_tables() {
+    const WORDS: i64 = 50_000;
+    let mut rng = Rng(8);
+    let mut g = Graph::of(DataType::Int64, &[1, 6]);
+    g.below = WORDS as usize;
+    g.weight("table", &[WORDS, 5], rng.vector(5 * WORDS as usize, 1.0)).node("Gather", &["table", "x"], "e", vec![]);
+    g.weight("w", &[5, 3], rng.vector(15, 1.0)).node("MatMul", &["e", "w"], "y", vec![]);
+    lowers(&mut g, "y");
+    let compiled = g.compile(&Options { target_error: 2e-3, ..Options::default() }).expect("it compiles");
+    let (arch, report) = (&compiled.architecture, &compiled.report);
+    let rows = arch.layers.iter().filter(|layer| matches!(layer.rule, Rule::Rows { .. })).count();
+    assert_eq!((rows, arch.input.bits, arch.input.ports[0].range), (1, 17, (0, WORDS as i32 - 1)));
+    assert!(report.accuracy_met && report.cost.lookups < 1 << 12, "{report:?}");
+
+    // a head that is tied to the embedding is the same block
+    let mut g = Graph::of(DataType::Int64, &[1, 4]);
+    g.below = 9000;
+    g.weight("table", &[9000, 3], rng.vector(3 * 9000, 1.0)).node("Gather", &["table", "x"], "e", vec![]);
+    g.node("Transpose", &["table"], "head", vec![ints("perm", &[1, 0])]).node("Tanh", &["e"], "t", vec![]);
+    g.node("MatMul", &["t", "head"], "scores", vec![]).node("ReduceMax", &["scores"], "y", vec![ints("axes", &[2]), int("keepdims", 0)]);
+    lowers(&mut g, "y");
+    let tied = g.compile(&Options { target_error: 5e-3, ..Options::default() }).expect("it compiles");
+    assert_eq!((tied.architecture.matrices.len(), tied.architecture.matrices[0]), (1, 16), "{:?}", tied.architecture.matrices);
+    assert!(tied.report.accuracy_met, "{:?}", tied.report);
+
+    let mut g = Graph::of(DataType::Int64, &[1, 2, 3]);
+    g.below = 9000;
+    g.input("z", DataType::Float, &[1, 4]);
+    g.weight("table", &[2, 9000, 3], rng.vector(6 * 9000, 1.0)).node("Gather", &["table", "x"], "e", vec![int("axis", 1)]);
+    g.node("ReduceSum", &["z"], "s", vec![int("keepdims", 0)]).node("Add", &["e", "s"], "y", vec![]);
+    lowers(&mut g, "y");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::level::{Level, Piece, ROOM};
 use super::small::Combination;
 use super::witness::{Keys, Row, TableRows};
-use crate::poly::{filled, filled_with_room};
+use crate::poly::{eq_table, filled, filled_with_room};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
@@ -34,6 +34,10 @@ pub struct Leaves<'a> {
     pub beta: Fr,
     /// The second.
     pub gamma: Fr,
+    /// `r`, by which rows of cells are combined.
+    pub row: &'a [Fr],
+    /// By table of rows: the combined rows of its block.
+    pub combined: &'a [Vec<Fr>],
 }
 
 /// Leaf `i` is `numerators[i] / values[index[i]]`.
@@ -78,6 +82,7 @@ impl<'a> Leaves<'a> {
             let (table, multiplicity) = match *kind {
                 LeafKind::Rows(table @ TableId::Activation(i)) => (table, Some(system.table_counts[i as usize])),
                 LeafKind::Rows(table @ TableId::Range(i)) => (table, Some(system.range_counts[i as usize])),
+                LeafKind::Rows(table @ TableId::Rows(i)) => (table, Some(system.row_counts[i as usize])),
                 LeafKind::Lookup(i) => (system.lookups[i].table, None),
             };
             let table = system.table_number(table);
@@ -88,12 +93,12 @@ impl<'a> Leaves<'a> {
 
     /// The denominator of a block's lookup that is in no table.
     fn missing(&self, block: &BlockLeaves<'_>, i: usize) -> Fr {
-        missing(self.shape, self.trace, block.kind, i, self.beta, self.gamma)
+        missing(self, block.kind, i)
     }
 
     /// As a list.
     pub fn flat(&self) -> FlatLeaves {
-        let rows = row_denominators(self.shape, self.tables, self.beta, self.gamma);
+        let rows = row_denominators(self);
         let starts: Vec<u32> = rows.iter().scan(0, |sum, rows| Some(std::mem::replace(sum, *sum + rows.len() as u32))).collect();
         let mut values = rows.concat();
         let count = self.shape.layout.leaf_count;
@@ -118,7 +123,7 @@ impl<'a> Leaves<'a> {
 
     /// As a level of the tree. The numerators of lookups are 1, and are not stored where most of these lie one after the other.
     pub fn level(&self) -> Level {
-        let rows = row_denominators(self.shape, self.tables, self.beta, self.gamma);
+        let rows = row_denominators(self);
         let units = units(self.shape);
         // before and after the units
         let mut rows_of = [units.start, self.shape.layout.leaf_count - units.end]
@@ -172,18 +177,30 @@ fn units(shape: &Shape) -> Range<usize> {
     longest
 }
 
-/// `β - φ` of each row of each table: activation tables first, then range tables.
-fn row_denominators(shape: &Shape, tables: &[TableRows], beta: Fr, gamma: Fr) -> Vec<Vec<Fr>> {
-    let key = Key::new(gamma);
+/// `β - φ` of each row of each table: activation tables first, then ranges, then tables of rows.
+fn row_denominators(leaves: &Leaves<'_>) -> Vec<Vec<Fr>> {
+    let Leaves { shape, tables, beta, gamma, combined, .. } = *leaves;
+    let (key, system) = (Key::new(gamma), &shape.system);
+    let base = |table: TableId| beta - tag(shape, table);
     let activation = tables.iter().enumerate().map(|(i, table)| {
-        let base = beta - Fr::from(1 + i as u64);
+        let base = base(TableId::Activation(i as u32));
         table.rows().par_iter().with_min_len(512).map(|row| base - key.of(*row)).collect()
     });
-    let ranges = shape.system.ranges.iter().enumerate().map(|(i, bits)| {
-        let first = beta - Fr::from((1 + tables.len() + i) as u64);
-        std::iter::successors(Some(first), |d| Some(*d - gamma)).take(1 << bits).collect()
+    let numbers = |first: Fr, count: usize| std::iter::successors(Some(first), move |d| Some(*d - gamma)).take(count);
+    let ranges = system.ranges.iter().zip(0..).map(|(bits, i)| numbers(base(TableId::Range(i)), 1 << bits).collect());
+    let squared = gamma.square();
+    let rows = system.row_tables.iter().zip(combined).zip(0..).map(|((table, combined), i)| {
+        let (base, half) = (base(TableId::Rows(i)), 1usize << (table.index_bits - 1));
+        let below = numbers(base + gamma * Fr::from(half as u64), half);
+        let mut all: Vec<Fr> = numbers(base, half).chain(below).collect();
+        all.iter_mut().zip(combined).for_each(|(d, row)| *d -= squared * row);
+        all
     });
-    activation.chain(ranges).collect()
+    activation.chain(ranges).chain(rows).collect()
+}
+
+fn tag(shape: &Shape, table: TableId) -> Fr {
+    Fr::from(1 + shape.system.table_number(table) as u64)
 }
 
 /// `γ·q + γ²·y + γ³·v`.
@@ -200,10 +217,15 @@ impl Key {
 }
 
 /// The denominator of a lookup that is in no table: what a false witness commits to.
-fn missing(shape: &Shape, trace: &Trace, kind: LeafKind, i: usize, beta: Fr, gamma: Fr) -> Fr {
+fn missing(leaves: &Leaves<'_>, kind: LeafKind, i: usize) -> Fr {
+    let Leaves { shape, trace, beta, gamma, row, .. } = *leaves;
     let LeafKind::Lookup(index) = kind else { return beta };
     let lookup = &shape.system.lookups[index];
     let (q, y, v) = Keys::new(trace, lookup).at(i);
-    let key = Fr::from(q) + (Fr::from(y) + Fr::from(v) * gamma) * gamma;
-    beta - Fr::from(1 + shape.system.table_number(lookup.table) as u64) - key * gamma
+    let second = lookup.row.map_or(Fr::from(y), |(column, bits)| {
+        let cells = trace.column(column).iter().skip(i << bits);
+        cells.zip(eq_table(&row[..bits.into()])).map(|(cell, weight)| weight * Fr::from(*cell)).sum()
+    });
+    let key = Fr::from(q) + (second + Fr::from(v) * gamma) * gamma;
+    beta - tag(shape, lookup.table) - key * gamma
 }

@@ -28,6 +28,7 @@ use ark_ff::{AdditiveGroup, UniformRand};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::shape::Shape;
+use assay_circuits::system::RowTable;
 use assay_circuits::verifier::{self, Challenges, Claimed, InnerProof, Reduced};
 use assay_circuits::wrap::{PublicInputs, public_data};
 use rand::SeedableRng;
@@ -71,6 +72,15 @@ impl Held {
     fn owned(&self) -> Owned<'_> {
         Owned { cells: &self.committed.cells, held: self.cells.as_ref(), blinding: &self.committed.blinding }
     }
+}
+
+/// By table of rows: the rows of its block of weights, each combined by `eq(r, ·)`.
+fn combined_rows(shape: &Shape, weights: &Held, r: &[Fr]) -> Vec<Vec<Fr>> {
+    let combine = |table: &RowTable| {
+        let block = shape.layout.block(table.matrix);
+        weights.cells.dot_rows(block.offset, &eq_table(&r[..table.bits.into()]), block.size() >> table.bits)
+    };
+    shape.system.row_tables.iter().map(combine).collect()
 }
 
 /// Everything that one model's proofs share.
@@ -183,7 +193,7 @@ pub fn prove_with(
     if !srs.holds_chunks(layout.log_chunk) {
         return Err(InnerError::SrsTooSmall { have: srs.max_log(), need: layout.log_chunk });
     }
-    let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, trace))?;
+    let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, &prover.weights.committed.cells, trace))?;
 
     let log_chunk = layout.log_chunk as usize;
     let mask = hiding.then(|| Mask::new(log_chunk, random_scalars(rng, Mask::len(log_chunk))));
@@ -213,9 +223,12 @@ pub fn prove_with(
     let salt = Fr::rand(&mut RngBridge(rng));
     let mut transcript = verifier::begin(shape, &srs.id(), hiding, &statement, &salt);
     let [beta, gamma] = [transcript.challenge(), transcript.challenge()];
+    let row = transcript.challenges(shape.system.row_variables());
 
     let (root, levels, leaves) = control.phase(Phase::Lookup, || {
-        let leaves = Leaves { shape, tables: prover.rows, trace, cells: &committed.committed.cells, rows: &witness.rows, beta, gamma };
+        let combined = combined_rows(shape, prover.weights, &row);
+        let cells = &committed.committed.cells[..];
+        let leaves = Leaves { shape, tables: prover.rows, trace, cells, rows: &witness.rows, beta, gamma, row: &row, combined: &combined };
         lookup::prove(srs.backend().fractions(leaves), layout.log_leaves, &mut transcript)
     })?;
 
@@ -226,7 +239,7 @@ pub fn prove_with(
     let output_sum = output_sum(&output, clamps, &delta);
     transcript.absorb(&output_sum);
 
-    let challenges = Challenges { beta, gamma, leaves, lambda, product_point: products.point, delta };
+    let challenges = Challenges { beta, gamma, row: row.clone(), leaves, lambda, product_point: products.point, delta };
     let (opening_rounds, point, evaluation, mut folded) = control.phase(Phase::Batch, || {
         let claimed = Claimed { product_sum: &products.sum, product_evaluations: &products.evaluations, output_sum: &output_sum };
         let functional = verifier::functional::build(shape, &challenges, &claimed);

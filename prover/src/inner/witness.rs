@@ -4,7 +4,7 @@ use assay_circuits::exec::Trace;
 use assay_circuits::layout::LeafKind;
 use assay_circuits::model::Table;
 use assay_circuits::shape::Shape;
-use assay_circuits::system::{ColumnId, Lookup, Owner, TableId};
+use assay_circuits::system::{ColumnId, Lookup, Owner, RowTable, TableId};
 use rayon::prelude::*;
 
 /// The rows of an activation table, made once per shape.
@@ -44,8 +44,9 @@ pub struct Witness {
     pub rows: Vec<Vec<Row>>,
 }
 
-/// Lays out a trace. Whatever the trace holds, true or not, there is a witness; a false one makes no valid proof.
-pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace) -> Witness {
+/// Lays out a trace; `weights` are the cells of the weights' region. Whatever the trace holds, true or not, there is a witness; a false one makes no valid
+/// proof.
+pub fn build(shape: &Shape, tables: &[TableRows], weights: &[i32], trace: &Trace) -> Witness {
     let (layout, system) = (&shape.layout, &shape.system);
     let start = layout.witness.first_chunk << layout.log_chunk;
     let mut cells = vec![0; layout.witness.chunks << layout.log_chunk];
@@ -57,20 +58,21 @@ pub fn build(shape: &Shape, tables: &[TableRows], trace: &Trace) -> Witness {
         }
     };
     system.executed().filter(|id| system.column(*id).owner == Owner::Prover).for_each(|id| put(id, trace.column(id)));
-    let rows: Vec<Vec<Row>> = layout.leaves.par_iter().map(|(kind, _)| find_rows(shape, tables, trace, *kind)).collect();
+    let rows: Vec<Vec<Row>> = layout.leaves.par_iter().map(|(kind, _)| find_rows(shape, tables, weights, trace, *kind)).collect();
     let mut counts: Vec<Vec<i32>> = tables.iter().map(|t| vec![0; t.rows().len()]).collect();
     counts.extend(system.ranges.iter().map(|bits| vec![0; 1 << bits]));
+    counts.extend(system.row_tables.iter().map(|table| vec![0; 1 << table.index_bits]));
     for ((kind, _), rows) in layout.leaves.iter().zip(&rows) {
         if let LeafKind::Lookup(index) = kind {
             let table = system.table_number(system.lookups[*index].table);
             rows.iter().filter_map(|row| row.index()).for_each(|row| counts[table][row] += 1);
         }
     }
-    system.table_counts.iter().chain(&system.range_counts).zip(&counts).for_each(|(column, counts)| put(*column, counts));
+    system.counts().zip(&counts).for_each(|(column, counts)| put(column, counts));
     Witness { cells, rows }
 }
 
-fn find_rows(shape: &Shape, tables: &[TableRows], trace: &Trace, kind: LeafKind) -> Vec<Row> {
+fn find_rows(shape: &Shape, tables: &[TableRows], weights: &[i32], trace: &Trace, kind: LeafKind) -> Vec<Row> {
     let LeafKind::Lookup(index) = kind else { return Vec::new() };
     let lookup = &shape.system.lookups[index];
     let key = Keys::new(trace, lookup);
@@ -84,7 +86,31 @@ fn find_rows(shape: &Shape, tables: &[TableRows], trace: &Trace, kind: LeafKind)
             let row = |(n, ..): (i64, i32, i32)| if (0..1i64 << bits).contains(&n) { Row(n as u32) } else { Row::MISSING };
             (0..key.len).map(|i| row(key.at(i))).collect()
         }
+        TableId::Rows(index) => {
+            let (table, matrix) = (shape.system.row_tables[index as usize], block_rows(shape, weights, index as usize));
+            let cells = lookup.row.map_or(&[][..], |(column, _)| trace.column(column));
+            let width = 1 << table.bits;
+            let row = |i: usize| {
+                let at = number_of(&table, key.at(i).0)?;
+                let have = cells.get(i * width..(i + 1) * width)?;
+                let is = matrix.get(at * width..(at + 1) * width).map_or_else(|| have.iter().all(|cell| *cell == 0), |row| row == have);
+                is.then_some(Row(at as u32))
+            };
+            (0..key.len).map(|i| row(i).unwrap_or(Row::MISSING)).collect()
+        }
     }
+}
+
+/// The cells of a table's block, row by row.
+fn block_rows<'a>(shape: &Shape, weights: &'a [i32], table: usize) -> &'a [i32] {
+    let block = shape.layout.block(shape.system.row_tables[table].matrix);
+    weights.get(block.range()).unwrap_or_default()
+}
+
+/// Which row of a table an index names.
+fn number_of(table: &RowTable, index: i64) -> Option<usize> {
+    let half = 1i64 << (table.index_bits - 1);
+    (-half..half).contains(&index).then(|| index.rem_euclid(2 * half) as usize)
 }
 
 fn find(table: &Table, rows: &[(i32, i32, i32)], (q, y, v): (i64, i32, i32)) -> Row {
