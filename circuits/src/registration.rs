@@ -19,7 +19,7 @@
 //!
 //! **What it says.** Every cell of every block, read by a layer or not, is an integer of its width. With it the bounds
 //! that validation computes from the widths hold for the committed weights, so the model is the executor's function and
-//! no other; and the prover knew an opening of the commitments when the context was drawn up. It says nothing about
+//! no other; and whoever made the proof knew an opening of the commitments. It says nothing about
 //! cells of chunks that no block holds, which no claim ever reads.
 
 use crate::exec::Trace;

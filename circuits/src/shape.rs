@@ -66,7 +66,7 @@ pub struct Shape {
     pub system: System,
     /// Where every cell lives.
     pub layout: Layout,
-    /// `keccak256("assay-shape-v2" ‖ postcard(architecture, c))`: the same for every batch.
+    /// `keccak256("assay-shape-v2" ‖ postcard(architecture, c))`: the same for every batch. Of a proof of weights see [`Shape::of_weights`].
     pub model_digest: [u8; 32],
     /// The model digest for one inference, else its hash with the batch.
     pub digest: [u8; 32],

@@ -82,7 +82,7 @@ pub(crate) fn synthesise<S: Scalar>(
 const MOST_VALUES: usize = 1 << 18;
 
 /// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from anybody. What grows faster than with the logarithm of
-/// the network are tables of `eq` over axes that maps and windows follow, the places that a window's kernel meets, the entries of maps, and output cells that lie apart; and every view of a column takes its coordinates.
+/// the network are tables of `eq` over axes that maps and windows follow, the places that a window's kernel meets, the entries of maps, and output cells that lie apart; and every view of a column takes its coordinates, as does every block of leaves.
 /// Errors: [`VerifyError::CircuitSize`].
 pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
     let table = |log: u32| 1usize.checked_shl(log).unwrap_or(usize::MAX);
@@ -93,6 +93,8 @@ pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
         let log_output = shape.layout.block(shape.system.source(output.source)).log_item;
         have = sum(&[have, runs, table(log_output).min(runs.saturating_mul(log_output as usize))]);
     }
+    let leaves = &shape.layout.leaves;
+    have = sum(&[have, leaves.len().saturating_mul(shape.layout.log_leaves as usize + shape.layout.variables())]);
     for summand in shape.system.equations.iter().flat_map(|equation| &equation.summands) {
         let axis = |axis: u8| table(summand.axes.get(usize::from(axis)).copied().unwrap_or(0).into());
         let values = |run: &Run| match &run.index {

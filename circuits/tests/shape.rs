@@ -1,6 +1,6 @@
 //! Shapes and circuits have a size: what a stranger's architecture asks for is known before anything is made.
 
-use assay_circuits::model::{Architecture, Domain, Function, Index, Input, Layer, Output, Port, Rule, Run, Source, Table, Term, Window};
+use assay_circuits::model::{Architecture, BiasBlock, Domain, Function, Index, Input, Layer, Output, Port, Rule, Run, Source, Table, Term, Window};
 use assay_circuits::plonk::Circuit;
 use assay_circuits::sample::builder::{along, linear, mapped, product};
 use assay_circuits::scalar::VerifyError;
@@ -70,6 +70,21 @@ fn circuits_have_a_size() {
     for architecture in [kernel(8), gathered(10), scattered(8), repeated(100), all] {
         assert!(Circuit::new(&Shape::new(architecture, 16).unwrap(), &[0; 32]).is_ok());
     }
+}
+
+/// A proof of weights has a lookup for each block, and no equation for most: those count as well.
+#[test]
+fn circuits_of_many_lookups_are_refused() {
+    let of_weights = |blocks: usize| {
+        let mut architecture = repeated(1);
+        architecture.matrices = vec![0; blocks];
+        architecture.biases = vec![BiasBlock { log_size: 0, bits: 8 }; blocks];
+        let shape = Shape::new(architecture, 16).unwrap();
+        assert!(constraints(&shape, &[0; 32]).is_ok(), "no inference reads them");
+        constraints(&shape.of_weights().unwrap(), &[0; 32])
+    };
+    assert!(of_weights(8192).is_err_and(|error| matches!(error, VerifyError::CircuitSize { .. })));
+    assert!(of_weights(100).is_ok());
 }
 
 /// A product over axes that are longer than what they read has no table of its own that is larger than all columns may be.

@@ -8,14 +8,15 @@ use crate::key::{KeyError, PublicModel};
 use crate::native::Claim;
 use crate::seller::{InputOpening, ProveError, Seller};
 use crate::srs::Srs;
-use crate::wrap::{self, WrapProvingKey, WrappedProof};
+use crate::wrap::{self, WrapError, WrapProvingKey, WrappedProof};
 use ark_bn254::G1Affine;
 use ark_ec::AffineRepr;
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::registration::{INPUT, trace};
 
-/// Most weights and biases that a proof is made of: it needs about 150 bytes of memory for each.
+/// Most leaves of the lookup tree that a proof is made of: one for each weight, each digit of a bias and each row of a range. It needs about 150 bytes of memory for
+/// each.
 pub const MAX_CELLS: usize = 1 << 26;
 
 impl PublicModel {
@@ -30,23 +31,18 @@ pub fn claim(context: Fr) -> Claim {
     Claim { input: vec![G1Affine::generator()], output: vec![INPUT as i16], clamps: 0, context }
 }
 
-/// Proves that the seller's weights are what their architecture says. `model` is [`PublicModel::of_weights`] of the
-/// seller's, and `key` the key of its shape. The proof verifies. Errors: [`ProveError`].
-pub fn prove(
-    seller: &Seller,
-    model: &PublicModel,
-    key: &WrapProvingKey,
-    context: Fr,
-    control: &Control<'_>,
-) -> Result<WrappedProof, ProveError> {
+/// Proves that the seller's weights are what their architecture says, under the key of the shape of [`PublicModel::of_weights`]. The proof verifies.
+/// Errors: [`ProveError`].
+pub fn prove(seller: &Seller, key: &WrapProvingKey, context: Fr, control: &Control<'_>) -> Result<WrappedProof, ProveError> {
+    let model = seller.package.model.of_weights().map_err(WrapError::from)?;
     let cells = model.shape.layout.leaf_count;
     if cells > MAX_CELLS {
         return Err(ProveError::TooManyWeights { cells });
     }
     let trace = trace(&model.shape.architecture, &seller.package.weights);
-    let proved = prove_trace(&seller.srs, model, seller.held_weights(), &trace, context, true, control)?;
+    let proved = prove_trace(&seller.srs, &model, seller.held_weights(), &trace, context, true, control)?;
     let proof = wrap::prove(&model.shape, &seller.srs, key, proved, control)?;
-    wrap::verify(model, &key.verifying_key(), &claim(context), &proof)?;
+    wrap::verify(&model, &key.verifying_key(), &claim(context), &proof)?;
     Ok(proof)
 }
 

@@ -194,7 +194,7 @@ fn the_wrapped_proof_verifies_under_the_derived_key() {
     let model = seller.package.model.of_weights().unwrap();
     let key = WrapProvingKey::universal(shape, &srs).unwrap();
     let context = Fr::from(CONTEXT);
-    let proof = prove(&seller, &model, &key, context, &Control::new()).unwrap();
+    let proof = prove(&seller, &key, context, &Control::new()).unwrap();
     let (derived, verifying) = seller.package.model.derive_of_weights(|_| Ok::<_, KeyError>(srs.clone()), &Nowhere).unwrap();
     assert_eq!((derived.shape.digest, &verifying), (model.shape.digest, &key.verifying_key()));
     wrap::verify(&model, &verifying, &claim(context), &proof).unwrap();

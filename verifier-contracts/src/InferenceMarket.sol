@@ -53,6 +53,8 @@ contract InferenceMarket is Ledger, EIP712 {
     constructor(IAssayVerifier verifier_, IKeyRegistry keys_, IModelRegistry models_, address treasury_) EIP712("Assay", "1") {
         if (treasury_ == address(0)) revert ZeroAddress();
         if (address(verifier_).code.length == 0 || address(models_).code.length == 0) revert InvalidDeployment();
+        // weights proven under somebody else's keys would be shown as proven here
+        if (address(models_.keys()) != address(keys_)) revert InvalidDeployment();
         // keys that another verifier reads, or nobody, would mean nothing here
         if (address(keys_).code.length == 0 || address(keys_.verifier()) != address(verifier_)) revert InvalidDeployment();
         verifier = verifier_;

@@ -85,10 +85,12 @@ contract ModelRegistry is IModelRegistry, ERC721, ERC2981 {
         Model storage record = _models[modelId];
         IKeyRegistry.Key memory key = keys.admittedKey(keyHash);
         if (key.shapeDigest != weightsDigest(record.shapeDigest) || key.batch != 0) revert OtherKey(keyHash);
+        // the first proof stands; one under a development key, which means nothing, makes way for another
+        if (record.weightsProvenAt != 0 && (key.development || !record.weightsDevelopment)) revert WeightsAlreadyProven(modelId);
         keys.verifier().verify(
             key.pointer, record.weightsPointer, contextOfWeights(modelId, owner), WEIGHTS_INPUT, WEIGHTS_OUTPUT, proof
         );
-        record.weightsProvenAt = uint40(block.timestamp);
+        (record.weightsProvenAt, record.weightsDevelopment) = (uint40(block.timestamp), key.development);
         emit WeightsProven(modelId, owner, keyHash, key.development);
     }
 

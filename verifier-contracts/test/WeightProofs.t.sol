@@ -70,6 +70,45 @@ contract WeightProofsTest is MarketBase {
         _refused(keyHash, good);
         models.proveWeights(1, keyHash, _prove(models.contextOfWeights(1, STRANGER), OUTPUT));
         assertTrue(models.model(1).weightsProvenAt != 0, "proven");
+        assertEq(address(models.keys()), KEYS, "the market's keys");
+    }
+
+    /// @dev The time says since when, and nobody moves it; what a development key shows is marked, and makes way for what means something.
+    function test_theFirstProofStands() public {
+        bytes32 shape = models.model(1).shapeDigest;
+        bytes32 real = _sound(models.weightsDigest(shape));
+        Proven memory sound = weights;
+        weights = simulated(1, 1, 0);
+        weights.key = withWord(weights.key, 1, uint256(models.weightsDigest(shape)));
+        bytes32 context = models.contextOfWeights(1, seller);
+        models.proveWeights(1, keyHash, _prove(context, OUTPUT));
+        assertTrue(models.model(1).weightsDevelopment, "a development key");
+        vm.expectRevert(abi.encodeWithSelector(IModelRegistry.WeightsAlreadyProven.selector, 1));
+        models.proveWeights(1, keyHash, "");
+        weights = sound;
+        vm.warp(START + 50);
+        models.proveWeights(1, real, _prove(context, OUTPUT));
+        assertTrue(!models.model(1).weightsDevelopment && models.model(1).weightsProvenAt == START + 50, "replaced");
+        bytes32[2] memory all = [real, keyHash];
+        for (uint256 i; i < 2; ++i) {
+            vm.warp(START + 100);
+            vm.expectRevert(abi.encodeWithSelector(IModelRegistry.WeightsAlreadyProven.selector, 1));
+            models.proveWeights(1, all[i], "");
+        }
+    }
+
+    /// @dev A key that is no development key, in another slot: it is marked by its attestor, and simulated all the same.
+    function _sound(bytes32 shapeDigest) private returns (bytes32 hash) {
+        weights = simulated(1, 1, 0);
+        weights.key = withWord(weights.key, 1, uint256(shapeDigest));
+        weights.key = withWord(weights.key, 4, 3); // other chunks
+        hash = keys.propose(weights.key);
+        vm.mockCall(KEYS, abi.encodeCall(IKeyRegistry.admittedKey, (hash)), abi.encode(_record(keys.key(hash))));
+    }
+
+    function _record(IKeyRegistry.Key memory key) private pure returns (IKeyRegistry.Key memory) {
+        (key.status, key.development) = (IKeyRegistry.Status.Admitted, false);
+        return key;
     }
 
     function test_theStatementIsFixed() public {

@@ -270,6 +270,7 @@ sol! {
             uint32 quoteEpoch;
             uint16 weightChunks;
             uint40 weightsProvenAt;
+            bool weightsDevelopment;
         }
 
         event ModelRegistered(
@@ -291,6 +292,7 @@ sol! {
         error NotOwner(uint256 modelId, address account);
         error UnknownModel(uint256 modelId);
         error OtherKey(bytes32 keyHash);
+        error WeightsAlreadyProven(uint256 modelId);
 
         function proveWeights(uint256 modelId, bytes32 keyHash, bytes calldata proof) external;
         function contextOfWeights(uint256 modelId, address owner) external view returns (bytes32);

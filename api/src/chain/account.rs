@@ -200,13 +200,6 @@ pub async fn register_model(
     Ok((B256::from(id), receipt))
 }
 
-/// The context in which the holder of a model's token proves its weights.
-pub async fn context_of_weights(rpc: &Rpc, registry: Address, model: B256) -> Result<B256, ChainError> {
-    let model = model_id(model);
-    let owner = rpc.call(registry, &ModelRegistry::ownerOfCall { tokenId: model }).await?;
-    rpc.call(registry, &ModelRegistry::contextOfWeightsCall { modelId: model, owner }).await
-}
-
 /// Brings the proof of a model's weights, under an admitted key of such proofs.
 pub async fn prove_weights(
     rpc: &Rpc,

@@ -24,7 +24,7 @@ pub struct Wanted {
     pub token: Address,
 }
 
-/// What the registry says of the model besides what was checked.
+/// What the registry says of the model besides what was checked: its word, and so that of those who admit its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Whether somebody has proven to know the model's weights, and that they are of the width that its architecture names.
@@ -119,7 +119,8 @@ pub async fn check_order(
     if signer.ok() != Some(owner) {
         return Err(OrderError::Signature { owner });
     }
-    Ok(Listed { weights_proven: !listed.weightsProvenAt.is_zero() })
+    let weights_proven = !listed.weightsProvenAt.is_zero() && (accept_development || !listed.weightsDevelopment);
+    Ok(Listed { weights_proven })
 }
 
 /// The binding context of a job's proof before reduction by the field's order: `keccak256(abi.encode(chainId, market, jobId, prover))`.
@@ -131,4 +132,9 @@ pub fn context(chain_id: u64, market: Address, job: B256, prover: Address) -> B2
 pub fn context_of_batch(chain_id: u64, market: Address, jobs: &[B256], prover: Address) -> B256 {
     let all = keccak256(jobs.concat());
     keccak256((U256::from(chain_id), market, all, prover, U256::from(jobs.len())).abi_encode())
+}
+
+/// The context of the proof of a model's weights for the holder of its token: `keccak256(abi.encode(chainId, registry, "weights", modelId, owner))`.
+pub fn context_of_weights(chain_id: u64, registry: Address, model: B256, owner: Address) -> B256 {
+    keccak256((U256::from(chain_id), registry, "weights", model, owner).abi_encode_params())
 }

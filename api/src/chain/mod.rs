@@ -10,7 +10,7 @@ pub mod jobs;
 mod market;
 pub mod money;
 
-pub use check::{Listed, OrderError, Wanted, check_order, context, context_of_batch};
+pub use check::{Listed, OrderError, Wanted, check_order, context, context_of_batch, context_of_weights};
 pub use health::Head;
 pub(crate) use market::decode_funding;
 pub use market::{Facts, Market, Settlement};

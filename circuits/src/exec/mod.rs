@@ -33,13 +33,21 @@ pub enum ExecError {
     InputRange { cell: usize, value: i32, bits: u8 },
 }
 
-/// All columns of one execution: the input, then those of each layer, as [`System::executed`] lists them. Every column is a whole block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All columns of one execution: the input, then those of each layer, as [`System::executed`] lists them. Every column is a whole block. Debug output shows
+/// how many there are, and none of their cells.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Trace {
     /// Number of the input's column.
     first: u32,
     /// The columns, from the input on.
     pub columns: Vec<Vec<i32>>,
+}
+
+impl std::fmt::Debug for Trace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let cells = self.columns.iter().map(Vec::len).sum::<usize>();
+        f.debug_struct("Trace").field("columns", &self.columns.len()).field("cells", &cells).finish_non_exhaustive()
+    }
 }
 
 impl Trace {

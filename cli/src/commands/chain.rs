@@ -18,6 +18,7 @@ use assay_circuits::batch::Batch;
 use assay_prover::key::PublicModel;
 use assay_prover::package::hex;
 use assay_prover::srs::Srs;
+use assay_prover::wrap::System;
 use serde_json::json;
 use std::path::Path;
 
@@ -234,21 +235,39 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     Ok(())
 }
 
-/// Attests a proposed key, once it was derived and is the one.
-pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
-    let (rpc, attestor) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+/// A key that was derived, with the words for it.
+struct Attestable {
+    hash: B256,
+    /// What its proofs are of.
+    of: &'static str,
+    model: PublicModel,
+    wrap: System,
+    recomputed: bool,
+    development: bool,
+    text: String,
+}
+
+/// The key with this hash that a model's description gives: that of its inferences, or that of the proof of its weights.
+fn derived(ui: &Ui, args: &AttestArgs) -> Outcome<Attestable> {
     let model = files::model(ui, &args.model)?;
-    let checked = Checked::of_model(ui, model, Batch::ONE, args.srs.srs.as_deref()).map_err(|e| files::name(&args.model, e))?;
+    let srs = args.srs.srs.as_deref();
+    let checked = Checked::of_model(ui, model, Batch::ONE, srs).map_err(|e| files::name(&args.model, e))?;
     let key = &checked.key;
     files::warn_key(ui, key);
     let of_model = B256::from(key.wrap.hash(&key.model));
-    let of_weights = of_model != args.key_hash;
-    let hash = if of_weights {
-        let (model, wrap) = trust::of_weights(ui, &key.model, args.srs.srs.as_deref())?;
-        B256::from(wrap.hash(&model))
-    } else {
-        of_model
-    };
+    if of_model == args.key_hash {
+        return Ok(Attestable {
+            hash: of_model,
+            of: "inferences",
+            wrap: key.wrap.system(),
+            recomputed: checked.has_recomputed_wrap(),
+            development: key.is_development(),
+            text: checked.text(),
+            model: key.model.clone(),
+        });
+    }
+    let (model, wrap) = trust::of_weights(ui, &key.model, srs)?;
+    let hash = B256::from(wrap.hash(&model));
     if hash != args.key_hash {
         let text = format!(
             "the key of {} is {of_model}, and that of the proof of its weights {hash}, not {}: do not attest that one for this model",
@@ -257,18 +276,26 @@ pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
         );
         return Err(Failure::message(Exit::Failed, text));
     }
-    let development = if of_weights { key.model.srs.development } else { key.is_development() };
+    let text = format!("for the proof of the model's weights; recomputed from its description and the SRS {}", hex(&model.srs.id));
+    let development = model.srs.development;
+    Ok(Attestable { hash, of: "weights", model, wrap: wrap.system(), recomputed: true, development, text })
+}
+
+/// Attests a proposed key, once it was derived and is the one.
+pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
+    let (rpc, attestor) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+    let Attestable { hash, of, model, wrap, recomputed, development, text } = derived(ui, &args)?;
     let (status, attested) = ui.phase_async("attest", attest_proposed(&rpc, &attestor, args.market, hash, development)).await?;
     let status = format!("{status:?}").to_lowercase();
     let done = if attested { "attested" } else { "not attested, and no longer needed:" };
-    let batch = key.model.shape.batch;
+    let batch = model.shape.batch;
     ui.finish(
         json!({
-            "key_hash": hash, "key_status": status, "attested": attested, "wrap": key.wrap.system().name(),
-            "wrap_recomputed": checked.has_recomputed_wrap(), "shape_digest": hex(&key.model.shape.model_digest), "srs_id": hex(&key.model.srs.id), "inferences": batch.inferences(),
+            "key_hash": hash, "key_of": of, "key_status": status, "attested": attested, "wrap": wrap.name(), "wrap_recomputed": recomputed,
+            "shape_digest": hex(&model.shape.model_digest), "srs_id": hex(&model.srs.id), "inferences": batch.inferences(),
             "separate_inputs": batch.is_separate(), "development": development,
         }),
-        format!("{done} {hash} ({status}), for proofs of {}, {} wrap\n{}", batch, key.wrap.system(), checked.text()),
+        format!("{done} {hash} ({status}), for proofs of {batch}, {wrap} wrap\n{text}"),
     );
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::{InferenceMarket, KeyRegistry};
-use assay_api::chain::{Rpc, account};
+use assay_api::chain::{Rpc, account, context_of_weights};
 use assay_prover::control::Phase;
 use assay_prover::package::Package;
 use assay_prover::registration::{self, MAX_CELLS};
@@ -29,6 +29,8 @@ pub enum Weights {
     Waiting(B256, String),
     /// The model has more weights than one proof shows.
     TooMany(usize),
+    /// Something went wrong, which leaves what else was published as it is.
+    Failed(String),
 }
 
 impl Weights {
@@ -38,7 +40,7 @@ impl Weights {
             Self::Proven(key, gas) => json!({ "proven": true, "key_hash": key, "gas": gas }),
             Self::Before => json!({ "proven": true }),
             Self::Waiting(key, _) => json!({ "proven": false, "key_hash": key, "why": self.to_string() }),
-            Self::TooMany(_) => json!({ "proven": false, "why": self.to_string() }),
+            Self::TooMany(_) | Self::Failed(_) => json!({ "proven": false, "why": self.to_string() }),
         }
     }
 }
@@ -51,12 +53,13 @@ impl fmt::Display for Weights {
             Self::Waiting(key, why) => {
                 write!(f, "not proven yet: the key {key} of their proof is not admitted ({why}); publish again when it is")
             }
+            Self::Failed(why) => write!(f, "not proven: {why}; `assay publish` tries again, and --no-weights-proof leaves it out"),
             Self::TooMany(cells) => write!(f, "not proven: that takes {cells} lookups, and a proof has at most {MAX_CELLS}"),
         }
     }
 }
 
-/// Makes the key of the proof admitted, makes the proof and brings it; what is done already is left as it is.
+/// [`try_to_prove`], whose failure is no failure of what was done before it. Errors: the command was cancelled.
 #[allow(clippy::too_many_arguments, reason = "two accounts, where they act, and the model with its SRS")]
 pub async fn prove(
     ui: &Ui,
@@ -68,8 +71,27 @@ pub async fn prove(
     package: Package,
     srs: Option<&Path>,
 ) -> Outcome<Weights> {
+    let done = try_to_prove(ui, rpc, seller, attestor, market, id, package, srs).await;
+    ui.check_cancelled()?;
+    Ok(done.unwrap_or_else(|failure| Weights::Failed(failure.text().to_owned())))
+}
+
+/// Makes the key of the proof admitted, makes the proof and brings it; what is done already is left as it is.
+#[allow(clippy::too_many_arguments, reason = "as `prove`")]
+async fn try_to_prove(
+    ui: &Ui,
+    rpc: &Rpc,
+    seller: &PrivateKeySigner,
+    attestor: &PrivateKeySigner,
+    market: Address,
+    id: B256,
+    package: Package,
+    srs: Option<&Path>,
+) -> Outcome<Weights> {
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
-    if !account::model(rpc, registry, id).await?.weightsProvenAt.is_zero() {
+    let listed = account::model(rpc, registry, id).await?;
+    // what a development key shows makes way for what means something
+    if !listed.weightsProvenAt.is_zero() && (package.model.srs.development || !listed.weightsDevelopment) {
         return Ok(Weights::Before);
     }
     let cells = package.model.of_weights()?.shape.layout.leaf_count;
@@ -81,15 +103,22 @@ pub async fn prove(
     let bytes = wrap.contract_bytes(&model);
     let offered = offer_key(rpc, seller, attestor, keys, &bytes, model.srs.development);
     let Offered { hash, status, attestation } = ui.phase_async("publish key of weights", offered).await?;
-    if status != KeyRegistry::Status::Admitted {
-        let why = attestation.unwrap_or_else(|| "more attestations or its timelock are missing".to_owned());
-        return Ok(Weights::Waiting(hash, why));
+    match status {
+        KeyRegistry::Status::Admitted => {}
+        KeyRegistry::Status::Frozen => {
+            return Ok(Weights::Waiting(hash, "two proofs under it contradict each other, so it is frozen".to_owned()));
+        }
+        _ => {
+            let why = attestation.unwrap_or_else(|| "more attestations or its timelock are missing".to_owned());
+            return Ok(Weights::Waiting(hash, why));
+        }
     }
     let srs = files::srs_of(ui, srs, &model.srs, WrapProvingKey::srs_log(System::Universal, &model.shape)?)?;
     let proving = ui.phase("derive keys", |_| WrapProvingKey::universal(&model.shape, &srs))?;
     let prover = ui.phase("prepare", |_| Seller::new(package, srs))?;
-    let context = account::context_of_weights(rpc, registry, id).await?;
-    let proof = ui.proof(Phase::ALL.len(), |control| registration::prove(&prover, &model, &proving, context_scalar(context), control))?;
+    // by this account's own word, and not by the node's: a proof in another context could be brought elsewhere
+    let context = context_of_weights(rpc.chain_id().await?, registry, id, seller.address());
+    let proof = ui.proof(Phase::ALL.len(), |control| registration::prove(&prover, &proving, context_scalar(context), control))?;
     let bring = account::prove_weights(rpc, seller, registry, id, hash, proof.to_bytes().into());
     let receipt = ui.phase_async("prove weights", bring).await?;
     Ok(Weights::Proven(hash, receipt.gas_used))

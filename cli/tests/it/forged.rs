@@ -284,7 +284,13 @@ fn attestors_derive_what_they_sign() {
     assert_eq!((&weights["proven"], &published["key_status"]), (&value!(false), &value!("proposed")), "{published}");
     let of_weights = weights["key_hash"].as_str().unwrap().to_owned();
     says(&attest(1, &of_weights, &false_package.with_extension("key"), KEYS[2]), "the wrap's key is not what");
-    assert_eq!(attest(0, &of_weights, &honest, KEYS[2])["key_status"], "admitted");
+    let done = attest(0, &of_weights, &honest, KEYS[2]);
+    assert_eq!(
+        (&done["key_status"], &done["key_of"], &done["inferences"]),
+        (&value!("admitted"), &value!("weights"), &value!(1)),
+        "{done}"
+    );
+    assert_ne!(done["shape_digest"], json(0, ["inspect", s(&honest)])["shape_digest"]);
     let again = json(0, [&["publish", s(&package)], &at(KEYS[1])[..]].concat());
     assert_eq!((&again["weights"]["proven"], &again["weights"]["key_hash"]), (&value!(true), &value!(of_weights)), "{again}");
     let gas = again["weights"]["gas"].as_u64().unwrap();

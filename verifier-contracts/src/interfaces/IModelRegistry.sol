@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IKeyRegistry} from "./IKeyRegistry.sol";
+
 /// @notice A share of revenue. `account` may be `OWNER` (address 1: whoever holds the model's token when a job is funded) or
 /// `PROVER` (address 2: the prover who is paid for the job).
 struct Payee {
@@ -31,7 +33,8 @@ interface IModelRegistry {
         Payee[] split;
     }
 
-    /// @param weightsProvenAt when `proveWeights` last succeeded, 0 if never
+    /// @param weightsProvenAt when `proveWeights` succeeded, 0 if never
+    /// @param weightsDevelopment whether that was under a key whose trapdoor is known, so that it means nothing
     /// @param quoteEpoch moves when the token is transferred or its holder revokes all quotes; quotes name it
     struct Model {
         bytes32 shapeDigest;
@@ -45,6 +48,7 @@ interface IModelRegistry {
         uint32 quoteEpoch;
         uint16 weightChunks;
         uint40 weightsProvenAt;
+        bool weightsDevelopment;
     }
 
     /// @notice What funding a job takes of a model.
@@ -86,6 +90,8 @@ interface IModelRegistry {
     error InvalidKeys();
     /// @notice The key is not that of the proofs of this model's weights.
     error OtherKey(bytes32 keyHash);
+    /// @notice The model's weights are proven already, and not under a development key that this one is better than.
+    error WeightsAlreadyProven(uint256 modelId);
     error NotOwner(uint256 modelId, address account);
     error UnknownModel(uint256 modelId);
 
@@ -105,6 +111,9 @@ interface IModelRegistry {
     /// @param keyHash an admitted key of the shape `weightsDigest(shapeDigest of the model)`, for one inference
     /// @param proof see `IAssayVerifier`, in the context `contextOfWeights(modelId, ownerOf(modelId))`
     function proveWeights(uint256 modelId, bytes32 keyHash, bytes calldata proof) external;
+
+    /// @notice Whose keys proofs of weights are verified under; a market has the same.
+    function keys() external view returns (IKeyRegistry);
 
     /// @notice `keccak256("assay-weights-v1" ‖ shapeDigest)`: what keys for proofs of weights are keys of.
     function weightsDigest(bytes32 shapeDigest) external pure returns (bytes32);
