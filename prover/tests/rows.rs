@@ -95,9 +95,9 @@ fn rows_are_those_of_the_block_and_zeros_elsewhere() {
     assert!(target.accepts(IDS, &target.truth));
 }
 
-/// LU6: the row of another index, a row with one cell off, cells that change places or cancel each other, a row where there is none.
+/// LU5: the row of another index, a row with one cell off, cells that change places or cancel each other, a row where there is none.
 #[test]
-fn lu6_no_other_row_than_the_one_that_is_named() {
+fn lu5_no_other_row_than_the_one_that_is_named() {
     let target = Target::new();
     let whole: Vec<i32> = target.truth.column(target.rows).to_vec();
     let row = |at: usize| whole[4 * at..4 * at + 4].to_vec();
