@@ -38,6 +38,8 @@ interface Vm {
     function mockCall(address callee, bytes calldata data, bytes calldata returned) external;
     function clearMockedCalls() external;
     function lastCallGas() external view returns (Gas memory gas_);
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool success);
     function toString(uint256 value) external pure returns (string memory);
     function getCode(string calldata artifact) external view returns (bytes memory);
 }
