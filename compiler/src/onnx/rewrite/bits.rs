@@ -117,6 +117,19 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// The remainder of a division by integers that depend on the input, with the sign of the divisor: what tract makes has
+    /// the sign of the dividend.
+    fn floored_remainder(&mut self, a: &str, d: &str, kind: DataType) -> String {
+        let rest = self.node("Mod", &[a, d], Vec::new());
+        let (of_rest, of_divisor) = (self.node("Sign", &[&rest], Vec::new()), self.node("Sign", &[d], Vec::new()));
+        let signs = self.node("Mul", &[&of_rest, &of_divisor], Vec::new());
+        let signs = self.cast(&signs, DataType::Float);
+        let differ = self.by_number("Less", &signs, 0.0);
+        let differ = self.cast(&differ, kind);
+        let missing = self.node("Mul", &[&differ, d], Vec::new());
+        self.node("Add", &[&rest, &missing], Vec::new())
+    }
+
     /// The remainder of two tensors of reals: `a - d · trunc(a / d)`, or with a floor.
     pub(super) fn remainder(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let (a, d) = (input(node, 0), input(node, 1));
@@ -130,6 +143,11 @@ impl Writer<'_> {
             let rest = self.node("Mod", &[a, d], Vec::new());
             let shifted = self.node("Add", &[&rest, d], Vec::new());
             let y = self.node("Mod", &[&shifted, d], Vec::new());
+            self.output(node, 0, &y);
+            return Ok(true);
+        }
+        if signed && !like_c {
+            let y = self.floored_remainder(a, d, known.kind);
             self.output(node, 0, &y);
             return Ok(true);
         }
