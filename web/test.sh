@@ -25,6 +25,8 @@ models=$(realpath ../fixtures/models)
     "$ASSAY" prove digits.assay --input "$input" --context "job 1" -o other.json
     "$ASSAY" prove digits.assay --input "$input" --context "job 1" --wrap groth16 -o groth16.json
     "$ASSAY" prove digits.assay --input "$input" --public-input -o public.json
+    "$ASSAY" setup --batch 2 --separate digits.assay
+    "$ASSAY" prove digits.assay --input "$models/digit_7.json" --batch 2 --separate --public-input -o shared.json
     "$ASSAY" commit --key digits.key --input "$input" --public-input -o commitment.json
     "$ASSAY" commit --key digits.key --input "$input" -o private.json
     cp digits.key universal.key

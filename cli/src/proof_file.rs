@@ -48,6 +48,7 @@ pub fn of_prediction(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>) ->
     let missing = |what: &str| Failure::message(Exit::Failed, format!("the prediction is {} and has no {what}", prediction.state));
     let shared = prediction.batch.as_ref().map(|batch| Shared {
         index: batch.index as usize,
+        inferences: batch.statement.inferences as usize,
         input_commitments: batch.statement.input_commitments.clone(),
         output_cells: batch.statement.output_cells.clone(),
         clamps: batch.statement.clamps,

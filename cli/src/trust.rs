@@ -46,6 +46,9 @@ impl Checked {
     fn derived(ui: &Ui, metadata: Metadata, model: &PublicModel, batch: Batch, srs: Option<&Path>) -> Outcome<Self> {
         let model = model.batched(batch)?;
         let derived = derive(ui, &model, Some(System::Universal), srs)?;
+        if derived.tables != model.tables {
+            return Err(KeyError::Mismatch("a table commitment").into());
+        }
         let wrap = derived.universal.map(WrapVerifyingKey::Universal).ok_or(KeyError::Mismatch("the wrap's key"))?;
         let key = BuyerKey { metadata, model, wrap, wrap_development: false };
         Ok(Self { key, recomputed: Recomputed { wrap: true } })

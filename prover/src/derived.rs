@@ -104,9 +104,14 @@ impl PublicModel {
     /// [`Self::recompute`] over the development SRS, whose τ is public: it takes no powers. Errors: also
     /// [`KeyError::Mismatch`] for another SRS.
     pub fn recompute_development(&self, wrap: Option<&WrapVerifyingKey>) -> Result<Recomputed, KeyError> {
-        let recipe = Recipe::new(self, wrap.map(WrapVerifyingKey::system))?;
-        let tau = self.srs.public_tau().ok_or(KeyError::Mismatch("the SRS"))?;
-        self.compare(wrap, &recipe.derive_at(tau)?)
+        let derived = self.derive_development(wrap.map(WrapVerifyingKey::system))?;
+        self.compare(wrap, &derived)
+    }
+
+    /// [`Self::derive`] over the development SRS, whose τ is public: it takes no powers. Errors: also [`KeyError::Mismatch`] for another SRS.
+    pub fn derive_development(&self, system: Option<System>) -> Result<Derived, KeyError> {
+        let recipe = Recipe::new(self, system)?;
+        recipe.derive_at(self.srs.public_tau().ok_or(KeyError::Mismatch("the SRS"))?)
     }
 
     fn compare(&self, wrap: Option<&WrapVerifyingKey>, derived: &Derived) -> Result<Recomputed, KeyError> {

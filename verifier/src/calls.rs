@@ -2,7 +2,7 @@
 //!
 //! Files come as bytes beside a call. Randomness comes from the caller.
 
-use crate::proof_file::{Answer, ProofFile, parse_context};
+use crate::proof_file::{Answer, Invalid, ProofFile, parse_context};
 use crate::tensors::{TensorInfo, inputs, outputs};
 use alloy_primitives::{B256, Bytes};
 use ark_bn254::{Fr, G1Affine};
@@ -17,6 +17,7 @@ use assay_prover::package::{BuyerKey, FileError};
 use assay_prover::pcs::encode::{self, Reader};
 use assay_prover::seller::{InputOpening, ProveError};
 use assay_prover::srs::{Srs, SrsError, file};
+use assay_prover::wrap::{System, WrapVerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -107,6 +108,11 @@ pub enum CallError {
     /// There are no powers of tau for this key.
     #[error("the key is over the SRS {0}, whose powers are not here: load its SRS file first")]
     NoSrs(B256),
+    /// A Groth16 key for another number of inferences.
+    #[error(
+        "the proof is of {0}, and only a universal key gives the keys of other numbers of inferences: open the Groth16 key of that number"
+    )]
+    Batch(Batch),
     /// The input does not fit the model.
     #[error(transparent)]
     Input(#[from] ExecError),
@@ -150,6 +156,7 @@ impl CallError {
             Self::Key(_) => "false_key",
             Self::Srs(_) => "malformed_srs",
             Self::NoSrs(_) => "no_srs",
+            Self::Batch(_) => "no_batch",
             Self::Input(_) | Self::Inputs { .. } => "input",
             Self::Blinding(_) | Self::Entropy { .. } | Self::Commit(_) => "blinding",
         }
@@ -160,6 +167,21 @@ impl CallError {
 struct Opened {
     key: BuyerKey,
     recomputed: Option<Recomputed>,
+    /// Keys of the same model for proofs of several buyers' inferences, derived from it.
+    batches: Vec<(Batch, BuyerKey)>,
+}
+
+impl Opened {
+    /// The key for a batch, if it was derived.
+    fn of(&self, batch: Option<Batch>) -> &BuyerKey {
+        self.batches.iter().find(|(of, _)| Some(*of) == batch).map_or(&self.key, |(_, key)| key)
+    }
+}
+
+/// What is to be verified.
+enum Subject {
+    File(Box<ProofFile>),
+    Answer(Box<Answer>),
 }
 
 /// Keys and powers of tau that calls are about.
@@ -242,7 +264,7 @@ impl Session {
             inputs: inputs(&shape.architecture),
             outputs: outputs(&shape.architecture),
         };
-        self.keys.push(Some(Opened { key, recomputed: None }));
+        self.keys.push(Some(Opened { key, recomputed: None, batches: Vec::new() }));
         Ok(description)
     }
 
@@ -253,7 +275,7 @@ impl Session {
 
     /// Computes a key again, once. `None` where that takes powers that were not given. Errors: [`CallError::Key`] for a false key, which is closed.
     fn recompute(&mut self, at: usize) -> Result<Option<Recomputed>, CallError> {
-        let Opened { key, recomputed } = self.opened(at)?;
+        let Opened { key, recomputed, .. } = self.opened(at)?;
         if recomputed.is_some() {
             return Ok(*recomputed);
         }
@@ -271,14 +293,56 @@ impl Session {
         Ok(done?)
     }
 
+    /// The key for `batch` inferences in a proof, derived once from a key of the same model for another number.
+    fn derive_for(&mut self, at: usize, batch: Batch) -> Result<(), CallError> {
+        let Opened { key, batches, .. } = self.opened(at)?;
+        if key.model.shape.batch == batch || batches.iter().any(|(of, _)| *of == batch) {
+            return Ok(());
+        }
+        if key.wrap.system() != System::Universal {
+            return Err(CallError::Batch(batch));
+        }
+        let model = key.model.batched(batch)?;
+        let derived = match (model.srs.development, self.powers(key)) {
+            (true, _) => model.derive_development(Some(System::Universal))?,
+            (false, Some(srs)) => model.derive::<KeyError>(Some(System::Universal), |_| Ok(srs.clone()), &Nowhere)?,
+            (false, None) => return Err(CallError::NoSrs(model.srs.id.into())),
+        };
+        if derived.tables != model.tables {
+            return Err(KeyError::Mismatch("a table commitment").into());
+        }
+        let wrap = derived.universal.map(WrapVerifyingKey::Universal).ok_or(KeyError::Mismatch("the wrap's key"))?;
+        let key = BuyerKey { metadata: key.metadata.clone(), model, wrap, wrap_development: false };
+        let place = self.keys.get_mut(at).and_then(Option::as_mut).ok_or(CallError::Closed(at))?;
+        place.batches.push((batch, key));
+        Ok(())
+    }
+
     fn verify(&mut self, verify: Verify, proof: Vec<u8>) -> Result<Value, CallError> {
         let wanted = verify.context.as_deref().map(|text| parse_context(text).ok_or(CallError::Context)).transpose()?;
         let recomputed = self.recompute(verify.key)?;
-        let key = &self.opened(verify.key)?.key;
         let file = match (verify.file, verify.answer) {
-            (Some(text), None) => ProofFile::parse(text.as_bytes()),
-            (None, Some(answer)) => ProofFile::of_answer(&key.model, &key.wrap, answer, proof),
+            (Some(text), None) => match ProofFile::parse(text.as_bytes()) {
+                Ok(file) => Subject::File(Box::new(file)),
+                Err(invalid) => return Ok(refused(&invalid)),
+            },
+            (None, Some(answer)) => Subject::Answer(Box::new(answer)),
             _ => return Err(CallError::Nothing),
+        };
+        let batch = match &file {
+            Subject::File(file) => file.shared_batch(),
+            Subject::Answer(answer) => match answer.batch() {
+                Some(batch) => answer.shared.is_some().then_some(batch),
+                None => return Ok(refused(&Invalid::Size)),
+            },
+        };
+        if let Some(batch) = batch {
+            self.derive_for(verify.key, batch)?;
+        }
+        let key = self.opened(verify.key)?.of(batch);
+        let file = match file {
+            Subject::File(file) => Ok(*file),
+            Subject::Answer(answer) => ProofFile::of_answer(&key.model, &key.wrap, *answer, proof),
         };
         let checked = file.and_then(|file| file.verify(&key.model, Some(&key.wrap)).map(|()| file));
         let file = match checked {
@@ -299,18 +363,18 @@ impl Session {
             "model_commitment": file.model_commitment, "key_hash": file.key_hash, "wrap_recomputed": recomputed.is_some_and(|done| done.wrap),
             "srs_id": B256::from(key.model.srs.id), "inferences": file.inferences, "separate_inputs": file.separate_inputs,
             "context": file.context, "input_commitments": file.input_commitments, "output": file.output, "clamps": file.clamps,
-            "output_data": file.output_data,
+            "output_data": file.output_data, "index": file.index,
         }))
     }
 
-    /// Whether public inputs are the proof's: all of them, or the first ones where each has commitments of its own.
+    /// Whether public inputs are the proof's: all of them; or the first ones, or those from the buyer's place on, where each has commitments of
+    /// its own.
     fn is_about(&self, key: &BuyerKey, file: &ProofFile, samples: &[Vec<f32>]) -> Result<bool, CallError> {
         let model = key.model.batched(Batch::of(file.inferences, file.separate_inputs).unwrap_or(Batch::ONE))?;
         let (cells, _) = cells(&model.shape, samples)?;
         let have = self.points(key, &model.shape, &InputOpening::public(&model.shape, cells))?;
-        let batch = model.shape.batch;
-        let checked = if batch.is_separate() { have.len() / batch.inferences() * samples.len() } else { have.len() };
-        Ok(have.get(..checked) == file.input_commitments.get(..checked))
+        let wanted = file.input_commitments.get(file.commitments_of(samples.len()));
+        Ok(wanted.is_some_and(|wanted| have.starts_with(wanted)))
     }
 
     /// The commitments to an input, 64 bytes each.

@@ -63,6 +63,8 @@ pub struct ProofFile {
 pub struct Shared {
     /// Which inference is the buyer's, from 0.
     pub index: usize,
+    /// How many inferences the proof is of.
+    pub inferences: usize,
     /// Commitments to all inputs.
     pub input_commitments: Vec<Bytes>,
     /// The cells of all outputs.
@@ -137,6 +139,14 @@ pub enum Invalid {
     /// The shared proof has something else in the buyer's place.
     #[error("the {0} is another inference's")]
     OtherInference(&'static str),
+    /// The buyer's place is behind the last inference.
+    #[error("the proof is of {inferences} inferences, and the file says that the buyer's has the number {index}, counted from 0")]
+    NoPlace {
+        /// The place.
+        index: usize,
+        /// How many there are.
+        inferences: usize,
+    },
     /// The proof does not verify.
     #[error(transparent)]
     Proof(#[from] ProofError),
@@ -160,6 +170,13 @@ pub fn context_scalar(context: B256) -> Fr {
 /// A context as people write it: 0x and 64 digits, or a text, whose hash is taken. `None` for another number of digits.
 pub fn parse_context(text: &str) -> Option<B256> {
     if text.starts_with("0x") { text.parse().ok() } else { Some(encode::keccak(&[text.as_bytes()]).into()) }
+}
+
+impl Answer {
+    /// What the key has to be for: one inference, or as many as several buyers' share a proof. `None`: there is no such proof.
+    pub fn batch(&self) -> Option<Batch> {
+        Batch::of(self.shared.as_ref().map_or(1, |shared| shared.inferences), true)
+    }
 }
 
 impl ProofFile {
@@ -195,8 +212,8 @@ impl ProofFile {
         }
     }
 
-    /// What a service answered, as a file. Model and key are the user's, and for as many inferences as the proof has. Errors: [`Invalid::AnswerOutput`],
-    /// [`Invalid::OtherInference`].
+    /// What a service answered, as a file. Model and key are the user's, and for as many inferences as [`Answer::batch`] says. Errors:
+    /// [`Invalid::AnswerOutput`], [`Invalid::OtherInference`].
     pub fn of_answer(model: &PublicModel, key: &WrapVerifyingKey, answer: Answer, proof: Vec<u8>) -> Result<Self, Invalid> {
         let Answer { input_commitments, output_cells, output, clamps, context, shared } = answer;
         let file = match shared {
@@ -229,6 +246,23 @@ impl ProofFile {
         self.output_data.get(index..index.saturating_add(1)).unwrap_or_default()
     }
 
+    /// Of a proof that was bought together with others', what its key has to be for: it is derived from the buyer's key for one inference.
+    pub fn shared_batch(&self) -> Option<Batch> {
+        self.index.and_then(|_| Batch::of(self.inferences, self.separate_inputs))
+    }
+
+    /// Which of the proof's input commitments are those of `inputs` samples: the buyer's place, or the first ones. All of them where a batch's
+    /// inputs are committed to together.
+    pub fn commitments_of(&self, samples: usize) -> std::ops::Range<usize> {
+        let all = self.input_commitments.len();
+        let one = all / self.inferences.max(1);
+        match self.index {
+            _ if !self.separate_inputs => 0..all,
+            None => 0..one.saturating_mul(samples).min(all),
+            Some(index) => index.saturating_mul(one).min(all)..index.saturating_add(samples).saturating_mul(one).min(all),
+        }
+    }
+
     /// Reads a file's text. Errors: [`Invalid::Json`], [`Invalid::Version`].
     pub fn parse(text: &[u8]) -> Result<Self, Invalid> {
         let file: Self = serde_json::from_slice(text)?;
@@ -254,6 +288,9 @@ impl ProofFile {
         let batch = Batch::of(self.inferences, self.separate_inputs).ok_or(Invalid::Size)?;
         if batch.is_separate() != self.separate_inputs {
             return Err(Invalid::Separate);
+        }
+        if let Some(index) = self.index.filter(|index| *index >= self.inferences) {
+            return Err(Invalid::NoPlace { index, inferences: self.inferences });
         }
         match (self.kind, key) {
             (Kind::Wrapped, None) => return Err(Invalid::NoKey),

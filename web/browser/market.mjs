@@ -14,11 +14,17 @@ const DEPLOYER = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2
 const SELLER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 const SELLER_ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 export const BUYER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
+/** The keys of two other buyers. */
+export const OTHERS = [
+  "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+  "0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
+];
 
 const CARDS = {
   digits: {
     description: "Reads **handwritten digits** of 8 × 8 pixels.\n\n- a small convolutional network\n- trained on the digits data set of scikit-learn",
     labels: [..."0123456789"],
+    prepare: { kind: "image", width: 8, height: 8, channels: 1 },
     price: "1000000000000000",
   },
   perceptron: { description: "The same digits, by a network of dense layers. Faster to prove, and a little less often right.", labels: [..."0123456789"] },
@@ -77,12 +83,15 @@ export async function market() {
       await assay(SELLER, ["publish", made]);
       writeFileSync(`${folder}/models/${name}.card.json`, JSON.stringify(CARDS[name]));
     }
+    // two buyers' inferences in one proof
+    await assay(SELLER, ["setup", "--batch", "2", "--separate", "models/digits.assay"]);
+    await assay(SELLER, ["publish", "models/digits.assay", "--key", "models/digits.x2s.key"]);
     copyFileSync(`${folder}/models/digits.key`, `${folder}/digits.key`);
-    const serve = ["serve", "--models", "models", "--free", "--price", "500000000000000", "--confirmations", "0", "--bind", `127.0.0.1:${port}`];
+    const serve = ["serve", "--models", "models", "--free", "--price", "500000000000000", "--confirmations", "0", "--bind", `127.0.0.1:${port}`, "--batch-wait-ms", "60000"];
     start(process.env.ASSAY, serve, { env: { ...env, ASSAY_PRIVATE_KEY: SELLER }, cwd: folder });
     await answers(() => fetch(`${url}/livez`));
     const site = process.env.ASSAY_SITE === "dist" ? await fromDisk(url) : url;
-    return { url: site, folder, rpc, assay: (args) => assay(SELLER, args), stop };
+    return { url: site, folder, rpc, assay: (args, key = SELLER) => assay(key, args), stop };
   } catch (error) {
     stop();
     throw error;

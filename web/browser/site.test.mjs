@@ -2,16 +2,31 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import { browser } from "./chromium.mjs";
-import { giveWallet, hasChain, market } from "./market.mjs";
+import { giveWallet, hasChain, market, OTHERS } from "./market.mjs";
 
 const SEVEN = JSON.parse(readFileSync(new URL("../../fixtures/models/digit_7.json", import.meta.url))).input_data[0];
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const LONG = { timeout: 120_000 };
 
 /** Gives the model the picture of a seven, as JSON. */
 async function giveSeven(page) {
   await page.getByText("Give it as JSON instead").click();
   await page.locator("textarea").fill(JSON.stringify(SEVEN));
+}
+
+/** Two buyers order at the same time, so that they share a proof. Returns the ids of their predictions. */
+async function orderTogether(place) {
+  const { data } = await (await fetch(`${place.url}/v1/models`)).json();
+  const { id } = data.find((model) => model.batches.length > 0);
+  const ask = () => fetch(`${place.url}/v1/quotes`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: id, batch: 2 }) });
+  // quotes of the last second are demand, which is what keys for several inferences are quoted for
+  const asking = setInterval(() => ask().catch(() => {}), 200);
+  const input = `${ROOT}fixtures/models/digit_7.json`;
+  const order = (key) => place.assay(["--json", "request", "--service", place.url, "--key", "digits.key", "--input", input, "--accept-development-key", "--batch-max", "2"], key);
+  const done = await Promise.all(OTHERS.map(order)).finally(() => clearInterval(asking));
+  return done.map((text) => JSON.parse(text).prediction);
 }
 
 /** What a screen reader has to find, whatever the page. */
@@ -110,6 +125,7 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     await other.goto(`${place.url}/${link}`);
     await other.locator("#verdict[data-valid=true]").waitFor(LONG);
     await other.getByText("Settled by").waitFor();
+    assert.match(await other.getByLabel("Settlement").innerText(), /31337 \(a development chain\)/);
     await checkNames(other);
     for (const name of ["Change the output and check again", "Change the proof and check again"]) {
       await other.getByRole("button", { name }).click();
@@ -129,6 +145,30 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     await checkNames(other);
   });
 
+  await step("orders of two buyers that one proof holds: each has a receipt that holds, and does not if anything is changed", async () => {
+    const other = await (await chromium.newContext({ acceptDownloads: true })).newPage();
+    const places = new Set();
+    for (const id of await orderTogether(place)) {
+      await other.goto(`${place.url}/#/receipt/${id}`);
+      await other.locator("#verdict[data-valid=true]").waitFor(LONG);
+      const claim = await other.getByLabel("Claim").innerText();
+      assert.match(claim, /2 inferences of 2 orders/);
+      places.add(/this one in place (\d)/.exec(claim)[1]);
+      assert.match(await other.getByLabel("Settlement").innerText(), /BatchSettled/);
+      for (const name of ["Change the output and check again", "Change the proof and check again"]) {
+        await other.getByRole("button", { name }).click();
+        await other.locator("#tampered", { hasText: "it is refused" }).waitFor(LONG);
+      }
+      await checkNames(other);
+    }
+    assert.deepEqual([...places].sort(), ["1", "2"], "each has a place of its own");
+    const [download] = await Promise.all([other.waitForEvent("download"), other.locator("#download").click()]);
+    const file = `${place.folder}/shared.json`;
+    writeFileSync(file, readFileSync(await download.path()));
+    const verified = JSON.parse(await place.assay(["--json", "verify", file, "--model", `${place.folder}/digits.key`]));
+    assert.equal(verified.inferences, 2, "the command derives the proof's key from the buyer's");
+  });
+
   await step("the market, its models and a receipt on a phone", async () => {
     const phone = await (await chromium.newContext({ viewport: { width: 360, height: 740 }, colorScheme: "dark" })).newPage();
     for (const where of ["#/explore", "#/", link, "#/receipt/none"]) {
@@ -139,7 +179,7 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     await phone.getByText("no such prediction").waitFor();
     await page.goto(`${place.url}/#/explore`);
     await page.locator(".chart").nth(1).waitFor(LONG);
-    assert.match(await page.locator("table.list").innerText(), /digits[^\n]*3\s+0/);
+    assert.match(await page.locator("table.list").innerText(), /digits[^\n]*5\s+0/);
     await checkNames(page);
   });
 

@@ -32,9 +32,10 @@ export function mark(kind: "good" | "bad" | "warn" | "wait", words: string): HTM
   return h("span", { class: `mark ${kind}` }, words);
 }
 
-/** Terms and what they are. */
+/** Terms and what they are, without those of which nothing is known. */
 export function facts(pairs: [string, Child][]): HTMLElement {
-  return h("dl", {}, ...pairs.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+  const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== false);
+  return h("dl", {}, ...known.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
 }
 
 /** A hash with its middle left out; the whole is its title, and a click copies it. */

@@ -1,6 +1,7 @@
 /** What a visitor gives a model: a picture that is drawn or uploaded, numbers in a form, or JSON. */
 import type { TensorInfo } from "../../verifier/dist/index.js";
 import { h } from "./dom.js";
+import type { Preparation } from "./service.js";
 
 /** A field for one tensor. `values` is what it holds; errors say what is wrong with it. */
 export interface Field {
@@ -12,16 +13,21 @@ const MOST_NUMBERS = 32;
 
 export const size = (tensor: TensorInfo) => tensor.shape.reduce((n, d) => n * d, 1);
 
-/** Height, width and channels of what can be shown as a picture. */
-export function picture({ shape }: TensorInfo): [number, number, number] | null {
+/** Height, width and channels of what can be shown as a picture: as the seller says, or as the shape is. */
+export function picture({ shape }: TensorInfo, prepare?: Preparation | null): [number, number, number] | null {
+  const said: Partial<Preparation> = prepare ?? {};
+  if (said.kind === "image") {
+    const { height: high = 0, width: wide = 0, channels: deep = 3 } = said;
+    return high * wide * deep === shape.reduce((n, d) => n * d, 1) && high <= 512 && wide <= 512 ? [high, wide, deep] : null;
+  }
   const [height = 0, width = 0] = shape.slice(-2);
   const channels = shape.slice(0, -2).reduce((n, d) => n * d, 1);
   return height >= 4 && width >= 4 && height <= 512 && width <= 512 && (channels === 1 || channels === 3) ? [height, width, channels] : null;
 }
 
-export function field(tensor: TensorInfo): Field {
+export function field(tensor: TensorInfo, prepare?: Preparation | null): Field {
   const json = pasted(tensor);
-  const visual = picture(tensor) ? drawn(tensor) : size(tensor) <= MOST_NUMBERS ? numbers(tensor) : null;
+  const visual = picture(tensor, prepare) ? drawn(tensor, prepare) : size(tensor) <= MOST_NUMBERS ? numbers(tensor) : null;
   if (!visual) return wrapped(tensor, json);
   const details = h("details", {}, h("summary", {}, "Give it as JSON instead"), json.element);
   const element = h("div", {}, visual.element, details);
@@ -56,10 +62,17 @@ function numbers(tensor: TensorInfo): Field {
   return { element: h("div", { class: "numbers" }, ...inputs), values: () => inputs.map((box) => box.querySelector("input")!.valueAsNumber) };
 }
 
-/** Black is the lowest number of the range, white the highest. */
-function drawn(tensor: TensorInfo): Field {
-  const [height, width, channels] = picture(tensor)!;
+/** A level from 0 to 1 as the model's number: as the seller says, or black is the lowest number of the range and white the highest. */
+export function scaled(tensor: TensorInfo, prepare?: Preparation | null): (level: number, channel: number) => number {
   const [low, high] = tensor.range ?? [0, 1];
+  if (prepare?.kind !== "image") return (level) => low + (high - low) * level;
+  const of = (list: number[] | undefined, channel: number, otherwise: number) => list?.[list.length === 1 ? 0 : channel] ?? otherwise;
+  return (level, channel) => ((prepare.invert ? 1 - level : level) - of(prepare.mean, channel, 0)) / of(prepare.std, channel, 1);
+}
+
+function drawn(tensor: TensorInfo, prepare?: Preparation | null): Field {
+  const [height, width, channels] = picture(tensor, prepare)!;
+  const number = scaled(tensor, prepare);
   const canvas = h("canvas", { width, height, tabindex: 0, role: "img", "aria-label": "Drawing", "aria-describedby": `help-${tensor.name}` });
   const context = canvas.getContext("2d", { willReadFrequently: true })!;
   const erase = () => {
@@ -119,7 +132,12 @@ function drawn(tensor: TensorInfo): Field {
       return (channels === 3 ? [r, g, b][channel]! : 0.299 * r + 0.587 * g + 0.114 * b) / 255;
     };
     const cells = width * height;
-    return Array.from({ length: channels * cells }, (_, i) => low + (high - low) * level(i % cells, Math.floor(i / cells)));
+    const pixels = prepare?.kind === "image" && prepare.order === "pixels";
+    const place = (i: number): [number, number] => (pixels ? [Math.floor(i / channels), i % channels] : [i % cells, Math.floor(i / cells)]);
+    return Array.from({ length: channels * cells }, (_, i) => {
+      const [cell, channel] = place(i);
+      return number(level(cell, channel), channel);
+    });
   };
   const help = "Draw with a finger or the mouse; with the keyboard, arrows move, space draws, and shift with an arrow draws a line.";
   const element = h(

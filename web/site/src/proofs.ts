@@ -53,8 +53,8 @@ export function verify(key: Key, prediction: service.Prediction, proof: Uint8Arr
 
 /** The proof file that `assay verify` reads. */
 export function proofFile(report: Valid, proof: Uint8Array): string {
-  const { kind, model_commitment, key_hash, inferences, separate_inputs, context, input_commitments, output, clamps, output_data } = report;
+  const { kind, model_commitment, key_hash, inferences, separate_inputs, context, input_commitments, output, clamps, output_data, index } = report;
   const hex = "0x" + Array.from(proof, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const fields = { kind, model_commitment, key_hash, inferences, separate_inputs, context, input_commitments, output, clamps, output_data };
+  const fields = { kind, model_commitment, key_hash, inferences, separate_inputs, context, input_commitments, output, clamps, output_data, index };
   return JSON.stringify({ version: 3, ...fields, proof: hex }, null, 2) + "\n";
 }

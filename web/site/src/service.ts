@@ -8,6 +8,20 @@ export interface Terms {
   prove_secs: number;
   expire_secs: number;
   market: Hex;
+  /** Null as long as the service has not reached the chain. */
+  chain_id: number | null;
+}
+
+/** How a picture or a text becomes a model's input, as its seller says. */
+export interface Preparation {
+  kind: "image" | "text";
+  width?: number;
+  height?: number;
+  channels?: number;
+  order?: "planes" | "pixels";
+  mean?: number[];
+  std?: number[];
+  invert?: boolean;
 }
 
 export interface Model {
@@ -23,8 +37,20 @@ export interface Model {
   development: boolean;
   description: string | null;
   labels: string[];
+  prepare: Preparation | null;
   terms: Terms | null;
   free: boolean;
+}
+
+/** What a proof of several buyers' inferences states, and the place of this one in it. */
+export interface Batch {
+  index: number;
+  key_hash: Hex;
+  inferences: number;
+  jobs: Hex[];
+  input_commitments: Hex[];
+  output_cells: number[];
+  clamps: number;
 }
 
 export interface Prediction {
@@ -38,6 +64,8 @@ export interface Prediction {
   output_cells: number[] | null;
   outside: number;
   clamps: number;
+  /** All that the proof states, where several buyers' inferences are in it. */
+  batch: Batch | null;
   context: Hex | null;
   transactions: { purpose: string; hash: Hex; state: string }[];
   error_detail: string | null;

@@ -72,6 +72,8 @@ export interface Valid {
     /** How many values were clamped, as the proof states: 0 exactly where none was. */
     clamps: number;
     output_data: Outputs[];
+    /** Of a proof that several buyers share: which inference is the buyer's, from 0. */
+    index: number | null;
 }
 /** A proof that does not hold. */
 export interface Refused {
@@ -79,6 +81,14 @@ export interface Refused {
     reason: string;
 }
 export type Report = Valid | Refused;
+/** The statement of a proof that several buyers share, and a buyer's place in it. */
+export interface Shared {
+    index: number;
+    inferences: number;
+    input_commitments: Hex[];
+    output_cells: number[];
+    clamps: number;
+}
 /** What of a service's prediction a proof is about. Other fields are ignored. */
 export interface Prediction {
     input_commitments: Hex[];
@@ -86,6 +96,8 @@ export interface Prediction {
     output?: Outputs | null;
     clamps?: number;
     context?: Hex | null;
+    /** Where the proof is of other buyers' inferences too. */
+    batch?: Shared | null;
 }
 /** Values of the model's inputs: all of them one after the other, or by their names. */
 export type Input = ArrayLike<number> | Record<string, ArrayLike<number>>;
@@ -156,7 +168,8 @@ export declare class Key {
     recompute(): Recomputed;
     /**
      * Verifies a proof file (its text, or what it parses to), or what a service answered with the proof's bytes. The key is recomputed before, once,
-     * where it can be. Errors: `false_key`; a proof that does not hold is an answer and no error.
+     * where it can be. A proof that several buyers share is verified with the universal key for one inference, of which the key for all of them is
+     * derived. Errors: `false_key`, `no_batch`; a proof that does not hold is an answer and no error.
      */
     verify(proof: string | object, options?: VerifyOptions): Report;
     verify(prediction: Prediction, proof: Uint8Array, options?: VerifyOptions): Report;

@@ -139,11 +139,11 @@ function isList(input) {
     return Array.isArray(input) || ArrayBuffer.isView(input);
 }
 /** A prediction that has not ended has no proof. */
-function answered({ input_commitments, output_cells, output, clamps = 0, context }) {
+function answered({ input_commitments, output_cells, output, clamps = 0, context, batch }) {
     if (!output_cells || !output || !context) {
         throw new VerifierError("no_output", "the prediction has no output or no context: it is not proven yet");
     }
-    return { input_commitments, output_cells, output, clamps, context };
+    return { input_commitments, output_cells, output, clamps, context, shared: batch };
 }
 function random(length) {
     const bytes = new Uint8Array(length);

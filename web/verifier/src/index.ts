@@ -78,6 +78,8 @@ export interface Valid {
   /** How many values were clamped, as the proof states: 0 exactly where none was. */
   clamps: number;
   output_data: Outputs[];
+  /** Of a proof that several buyers share: which inference is the buyer's, from 0. */
+  index: number | null;
 }
 
 /** A proof that does not hold. */
@@ -88,6 +90,15 @@ export interface Refused {
 
 export type Report = Valid | Refused;
 
+/** The statement of a proof that several buyers share, and a buyer's place in it. */
+export interface Shared {
+  index: number;
+  inferences: number;
+  input_commitments: Hex[];
+  output_cells: number[];
+  clamps: number;
+}
+
 /** What of a service's prediction a proof is about. Other fields are ignored. */
 export interface Prediction {
   input_commitments: Hex[];
@@ -95,6 +106,8 @@ export interface Prediction {
   output?: Outputs | null;
   clamps?: number;
   context?: Hex | null;
+  /** Where the proof is of other buyers' inferences too. */
+  batch?: Shared | null;
 }
 
 /** Values of the model's inputs: all of them one after the other, or by their names. */
@@ -223,7 +236,8 @@ export class Key {
 
   /**
    * Verifies a proof file (its text, or what it parses to), or what a service answered with the proof's bytes. The key is recomputed before, once,
-   * where it can be. Errors: `false_key`; a proof that does not hold is an answer and no error.
+   * where it can be. A proof that several buyers share is verified with the universal key for one inference, of which the key for all of them is
+   * derived. Errors: `false_key`, `no_batch`; a proof that does not hold is an answer and no error.
    */
   verify(proof: string | object, options?: VerifyOptions): Report;
   verify(prediction: Prediction, proof: Uint8Array, options?: VerifyOptions): Report;
@@ -280,11 +294,11 @@ function isList(input: Input): input is ArrayLike<number> {
 }
 
 /** A prediction that has not ended has no proof. */
-function answered({ input_commitments, output_cells, output, clamps = 0, context }: Prediction): object {
+function answered({ input_commitments, output_cells, output, clamps = 0, context, batch }: Prediction): object {
   if (!output_cells || !output || !context) {
     throw new VerifierError("no_output", "the prediction has no output or no context: it is not proven yet");
   }
-  return { input_commitments, output_cells, output, clamps, context };
+  return { input_commitments, output_cells, output, clamps, context, shared: batch };
 }
 
 function random(length: number): Hex {

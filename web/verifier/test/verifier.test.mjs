@@ -76,6 +76,37 @@ test("a service's answer verifies with the proof's bytes, and not if it says any
   assert.throws(() => key.verify({ ...prediction, output: null }, bytes), { code: "no_output" });
 });
 
+test("a proof that several buyers share verifies with the key for one inference, for the buyer's place only", async () => {
+  const key = await opened("universal.key");
+  const file = json("shared.json");
+  const bytes = Buffer.from(file.proof.slice(2), "hex");
+  const [cells, points] = [file.output.length / 2, file.input_commitments.length / 2];
+  const all = { inferences: 2, input_commitments: file.input_commitments, output_cells: file.output, clamps: file.clamps };
+  const prediction = (index) => ({
+    output_cells: file.output.slice(index * cells, (index + 1) * cells), output: file.output_data[index], clamps: file.clamps, context: file.context,
+    input_commitments: file.input_commitments.slice(index * points, (index + 1) * points), batch: { ...all, index },
+  }); // prettier-ignore
+  const { input } = json("commitment.json");
+  for (const index of [0, 1]) {
+    const report = key.verify(prediction(index), bytes, { inputs: [input] });
+    assert.deepEqual([report.valid, report.inferences, report.index, report.key_hash], [true, 2, index, file.key_hash]);
+    assert.equal(key.verify(prediction(index), bytes, { inputs: [input.with(0, 1)] }).valid, false);
+    assert.equal(key.verify({ ...file, index }).valid, true, "the same from a file");
+  }
+  assert.equal(key.verify(file).valid, false, "a batch that was not bought takes the key that it was made with");
+  assert.equal((await opened("digits.x2s.key")).verify(file).valid, true);
+  const one = prediction(1);
+  const said = (change) => ({ ...one, batch: { ...one.batch, ...change } });
+  const changed = [
+    said({ index: 2 }), said({ inferences: 4 }), said({ inferences: 3 }), said({ clamps: 1 }), said({ output_cells: all.output_cells.with(0, 9999) }),
+    said({ input_commitments: all.input_commitments.slice(points) }), { ...one, output_cells: one.output_cells.with(0, 9999) }, { ...one, batch: null },
+  ]; // prettier-ignore
+  changed.forEach((answer, i) => assert.equal(key.verify(answer, bytes).valid, false, `change ${i}`));
+  assert.equal(key.verify({ ...file, index: 2 }).valid, false);
+  const groth16 = await opened("groth16.key");
+  assert.throws(() => groth16.verify(one, bytes), { code: "no_batch" });
+});
+
 test("keys are recomputed, and false ones refused", async () => {
   const verifier = await Verifier.load();
   const key = verifier.openKey(made("universal.key"));

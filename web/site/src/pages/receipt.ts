@@ -20,7 +20,7 @@ export async function receipt(id: string): Promise<HTMLElement> {
     h(
       "section",
       { class: "panel", "aria-label": "Verdict" },
-      verdict(report, matches),
+      verdict(report, matches && (!report.valid || report.key_hash === (prediction.batch?.key_hash ?? model.key_hash))),
       h("p", { class: "lead" }, `Checked on this machine in ${ms.toFixed(0)} ms, by the verifier that came with this page. `,
         recomputed.wrap ? "The key was computed again from the model's description, so it is nobody's word." : "The key was not computed again: compare its hash with one that you trust."),
       key.info.development ? h("p", {}, mark("warn", "development key: anybody can forge proofs under it, so this shows nothing but how it works")) : "",
@@ -53,8 +53,7 @@ function tampering(model: service.Model, prediction: service.Prediction, proof: 
     const { report } = verify(await keyOf(model), changed, bytes);
     result.replaceChildren(report.valid ? mark("bad", `With ${words} it holds: do not trust this page`) : mark("good", `With ${words} it is refused: ${report.reason}`));
   };
-  const cells = prediction.output_cells!.map((cell, i) => (i === 0 ? cell + 1 : cell));
-  const output = async () => check("another output", { ...prediction, output_cells: cells, output: real(model, cells) });
+  const output = async () => check("another output", withOtherOutput(model, prediction));
   const byte = () => check("another byte in the proof", prediction, proof.map((value, i) => (i === 40 ? value ^ 1 : value)));
   return h(
     "div",
@@ -64,6 +63,15 @@ function tampering(model: service.Model, prediction: service.Prediction, proof: 
       h("button", { type: "button", click: byte }, "Change the proof and check again")),
     result,
   ); // prettier-ignore
+}
+
+/** The same, said consistently of another output: only the proof can show that it is false. */
+function withOtherOutput(model: service.Model, prediction: service.Prediction): service.Prediction {
+  const output_cells = prediction.output_cells!.map((cell, i) => (i === 0 ? cell + 1 : cell));
+  const { batch } = prediction;
+  const place = output_cells.length * (batch?.index ?? 0);
+  const shared = batch && { ...batch, output_cells: batch.output_cells.map((cell, i) => (i === place ? cell + 1 : cell)) };
+  return { ...prediction, output_cells, output: real(model, output_cells), batch: shared };
 }
 
 /** Cells in real units, as the model's outputs have them. */
@@ -79,12 +87,25 @@ function real(model: service.Model, cells: number[]): number[] | number[][] {
 function claim(model: service.Model, prediction: service.Prediction): HTMLElement {
   return facts([
     ["Weights", hash(model.model_commitment)],
-    ["Key", hash(model.key_hash)],
+    ["Key", hash(prediction.batch?.key_hash ?? model.key_hash)],
+    ["In a proof of", prediction.batch && shared(prediction.batch)],
     ["Input", h("span", {}, ...prediction.input_commitments.map((point) => hash(point)), " (committed to)")],
     ["Bound to", prediction.context && hash(prediction.context)],
     ["Clamped", prediction.clamps === 0 ? "nothing: every value fitted" : `${prediction.clamps} values did not fit`],
     ["Asked", new Date(prediction.created_ms).toLocaleString()],
   ]);
+}
+
+/** Who else is in the proof. */
+function shared({ index, inferences, jobs }: service.Batch): string {
+  return `${inferences} inferences of ${jobs.length} ${jobs.length === 1 ? "order" : "orders"}, this one in place ${index + 1}; its key was derived from the model's`;
+}
+
+/** Chains that people know by a name. */
+const CHAINS: Record<number, string> = { 1: "Ethereum", 10: "OP Mainnet", 8453: "Base", 42161: "Arbitrum One", 31337: "a development chain", 11155111: "Sepolia" };
+
+function chain(id: number): string {
+  return CHAINS[id] ? `${id} (${CHAINS[id]})` : String(id);
 }
 
 function settlement(model: service.Model, prediction: service.Prediction): HTMLElement[] {
@@ -94,10 +115,13 @@ function settlement(model: service.Model, prediction: service.Prediction): HTMLE
     facts([
       ["State", prediction.state.replaceAll("_", " ")],
       ["Job", hash(prediction.job_id)],
+      ["Chain", model.terms?.chain_id != null && chain(model.terms.chain_id)],
       ["Market", model.terms && hash(model.terms.market)],
       ["Settled by", settle ? hash(settle.hash) : "no transaction yet"],
     ]),
-    h("p", { class: "lead" }, "The contract verified the same proof in that transaction and paid in it. The event JobSettled of the market has the output."),
+    h("p", { class: "lead" }, prediction.batch
+      ? "The contract verified the same proof in that transaction, and paid for all of its orders in it. The event BatchSettled of the market has their outputs."
+      : "The contract verified the same proof in that transaction and paid in it. The event JobSettled of the market has the output."),
   ];
 }
 
@@ -141,7 +165,7 @@ export async function receipts(): Promise<HTMLElement> {
       const opened = (await verifier()).openKey(new Uint8Array(await keys.arrayBuffer()));
       const report = opened.verify(await proofs.text());
       const warn = report.valid && report.development ? " (under a development key: anybody can forge such proofs)" : "";
-      result.replaceChildren(report.valid ? mark("good", `The proof holds: output ${JSON.stringify(report.output_data[0])}${warn}`) : mark("bad", report.reason));
+      result.replaceChildren(report.valid ? mark("good", `The proof holds: output ${JSON.stringify(report.output_data[report.index ?? 0])}${warn}`) : mark("bad", report.reason));
     } catch (error) {
       result.replaceChildren(mark("bad", (error as Error).message));
     }

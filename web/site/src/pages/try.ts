@@ -36,7 +36,9 @@ const NAMES: Record<string, string> = {
 
 export async function tryModel(id: string): Promise<HTMLElement> {
   const model = await service.model(id);
-  const fields = model.inputs.map(field);
+  // what is said of pictures is said of a model's only input
+  const prepare = model.inputs.length === 1 ? model.prepare : null;
+  const fields = model.inputs.map((tensor) => field(tensor, prepare));
   const clamping = h("input", { type: "checkbox", id: "clamping" });
   const run = h("div", { class: "panel", "aria-live": "polite" }, h("p", { class: "lead" }, "The answer and its proof appear here."));
   const buttons: HTMLButtonElement[] = [];
