@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::{Claim, ModelInfo};
 use crate::error::Problem;
-use crate::routes::{ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse};
+use crate::routes::{Model, ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse};
 use crate::store::Event;
 use crate::terms::Escrow;
 
@@ -108,16 +108,32 @@ impl Client {
 
     /// All models.
     pub async fn models(&self) -> Result<Vec<ModelInfo>, ClientError> {
-        let mut models: Vec<ModelInfo> = Vec::new();
+        Ok(self.offers().await?.into_iter().map(|model| model.info).collect())
+    }
+
+    /// All models, with what their seller says of them and what they cost.
+    pub async fn offers(&self) -> Result<Vec<Model>, ClientError> {
+        let mut models: Vec<Model> = Vec::new();
         let mut path = "/v1/models?limit=100".to_owned();
         loop {
             let page: ModelPage = self.get(&path).await?;
-            models.extend(page.data.into_iter().map(|model| model.info));
+            models.extend(page.data);
             match page.next {
                 Some(next) => path = format!("/v1/models?limit=100&cursor={next}"),
                 None => return Ok(models),
             }
         }
+    }
+
+    /// One model, in the same way.
+    pub async fn offer(&self, id: B256) -> Result<Model, ClientError> {
+        self.get(&format!("/v1/models/{id}")).await
+    }
+
+    /// The KEY file of a model: the service's word until it is recomputed.
+    pub async fn key(&self, id: B256) -> Result<Vec<u8>, ClientError> {
+        let request = self.http.get(format!("{}/v1/models/{id}/key", self.base)).timeout(Duration::from_secs(60));
+        Ok(self.send(request).await?.bytes().await?.to_vec())
     }
 
     /// One model.

@@ -9,6 +9,8 @@ use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_prover::secret::Secret;
 
+use crate::preparation::Preparation;
+
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
@@ -68,12 +70,14 @@ pub struct ServeConfig {
 }
 
 /// What a seller says of a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Card {
     /// For people.
     pub description: Option<String>,
     /// What the output's elements stand for, where they are scores of classes.
     pub labels: Vec<String>,
+    /// How pictures or texts become its input.
+    pub prepare: Option<Preparation>,
 }
 
 /// How many connections there may be, and how long each may take its time.

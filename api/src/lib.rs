@@ -15,6 +15,7 @@ pub mod engine;
 mod error;
 mod metrics;
 mod outage;
+pub mod preparation;
 mod quiet;
 mod routes;
 mod service;

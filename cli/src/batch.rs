@@ -4,7 +4,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use assay_circuits::batch::{Batch, MAX_LOG_BATCH};
 use assay_circuits::exec::quantise_input;
 use assay_circuits::model::Architecture;
-use assay_compiler::{Calibration, Sample, wanted};
+use assay_compiler::Sample;
 use assay_prover::wrap::System;
 use std::path::{Path, PathBuf};
 
@@ -80,15 +80,6 @@ pub fn proving_key(package: &Path, batch: Batch, wrap: System) -> PathBuf {
         other => format!("{other}."),
     };
     package.with_extension(size + &wrap + "pk")
-}
-
-/// All samples of all files.
-pub fn samples(paths: &[PathBuf], architecture: &Architecture) -> Outcome<Vec<Sample>> {
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(Calibration::read(path)?.samples(&wanted(architecture))?);
-    }
-    Ok(all)
 }
 
 /// The cells of a batch's inputs: fewer inputs than inferences are filled up with the last one.

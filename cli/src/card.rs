@@ -1,19 +1,23 @@
-//! A model's card: what its seller says of it, and on which terms it is sold. `MODEL.card.json`, beside the package.
+//! A model's card: what its seller says of it, and on which terms it is sold. `MODEL.card.json`, beside the package; a buyer may have a copy beside
+//! the key.
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
+use crate::inputs::BadInput;
 use alloy::primitives::Address;
 use assay_api::config::{Card, Terms};
+use assay_api::preparation::Preparation;
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file. What it leaves out is the service's.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     description: Option<String>,
     labels: Vec<String>,
+    prepare: Option<Preparation>,
     price: Option<String>,
     collateral: Option<String>,
     token: Option<Address>,
@@ -28,6 +32,10 @@ fn amount(text: Option<&String>, name: &str, otherwise: u128) -> Outcome<u128> {
 }
 
 impl File {
+    fn card(self) -> Card {
+        Card { description: self.description, labels: self.labels, prepare: self.prepare }
+    }
+
     fn terms(&self, of: &Terms) -> Outcome<Terms> {
         let price = amount(self.price.as_ref(), "price", of.price)?;
         // another price has the same share of itself as collateral
@@ -50,23 +58,37 @@ impl File {
     }
 }
 
-/// Reads the card beside a package, if there is one. `outputs`: how many elements the model's outputs have. Returns the
-/// terms, where they are its own.
-pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Option<Terms>)> {
-    let path = files::beside(package, "card.json");
+/// The card beside a package or a key, if there is one.
+fn file_beside(model: &Path) -> Outcome<Option<(PathBuf, File)>> {
+    let path = files::beside(model, "card.json");
     let text = match std::fs::read(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Card::default(), None)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?,
     };
     // an object first: a list would be taken for the fields in their order
     let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(&text).and_then(|fields| File::deserialize(Value::Object(fields)));
     let file = parsed.map_err(|e| Failure::message(Exit::Input, format!("{} is no model card: {e}", path.display())))?;
+    if let Some(prepare) = &file.prepare {
+        prepare.check().map_err(|e| BadInput::failure(format!("{}: prepare: {e}", path.display())))?;
+    }
+    Ok(Some((path, file)))
+}
+
+/// What the card beside a package or a key says of inputs and outputs; nothing, if there is none.
+pub fn beside(model: &Path) -> Outcome<Card> {
+    Ok(file_beside(model)?.map(|(_, file)| file.card()).unwrap_or_default())
+}
+
+/// Reads the card beside a package, if there is one. `outputs`: how many elements the model's outputs have. Returns the
+/// terms, where they are its own.
+pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Option<Terms>)> {
+    let Some((path, file)) = file_beside(package)? else { return Ok((Card::default(), None)) };
     if !file.labels.is_empty() && file.labels.len() != outputs {
         let text = format!("{} has {} labels, and the model's outputs have {outputs} elements", path.display(), file.labels.len());
         return Err(Failure::message(Exit::Input, text));
     }
     let own = file.terms(terms).map_err(|e| files::name(&path, e))?;
-    Ok((Card { description: file.description, labels: file.labels }, (own != *terms).then_some(own)))
+    Ok((file.card(), (own != *terms).then_some(own)))
 }
 
 #[cfg(test)]
@@ -86,7 +108,18 @@ mod tests {
         // a tenth of another price is another collateral
         write(r#"{"price": "5", "prove_secs": 60}"#);
         assert_eq!(read(&package, 2, &terms).unwrap().1, Some(Terms { price: 5, collateral: 1, prove_secs: 60, ..terms }));
-        for bad in [r#"{"price": 5}"#, r#"{"price": "five"}"#, r#"{"prove_secs": 3600}"#, r#"{"cost": "5"}"#, "[]", ""] {
+        write(r#"{"prepare": {"kind": "image", "width": 8, "height": 8, "channels": 1}}"#);
+        assert_eq!(beside(&package).unwrap().prepare.unwrap().elements(), 64);
+        for bad in [
+            r#"{"price": 5}"#,
+            r#"{"prepare": {"kind": "image", "width": 8, "height": 8, "channels": 2}}"#,
+            r#"{"prepare": {"kind": "sound"}}"#,
+            r#"{"price": "five"}"#,
+            r#"{"prove_secs": 3600}"#,
+            r#"{"cost": "5"}"#,
+            "[]",
+            "",
+        ] {
             write(bad);
             assert_eq!(read(&package, 2, &terms).unwrap_err().exit, Exit::Input, "{bad}");
         }

@@ -1,5 +1,7 @@
 //! How a command ends: an error, what kind it is, and the exit code that scripts see.
 
+use crate::batch::BatchError;
+use crate::inputs::BadInput;
 use assay_api::ServeError;
 use assay_api::chain::dev::DevChainError;
 use assay_api::chain::{ChainError, OrderError};
@@ -55,6 +57,11 @@ impl Failure {
         Self { exit, error: anyhow::anyhow!("{message}") }
     }
 
+    /// The page of the documentation that says more, if one does.
+    pub fn page(&self) -> Option<&'static str> {
+        self.error.chain().find_map(page)
+    }
+
     /// The message with its causes, without those that the message already says.
     pub fn text(&self) -> String {
         let mut text = self.error.to_string();
@@ -66,6 +73,36 @@ impl Failure {
         text
     }
 }
+
+/// Pages about kinds of errors. The part after `#` is a heading of the page.
+fn page(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<CompileError>() {
+        return match error {
+            CompileError::Import(_) | CompileError::Guard(_) => Some("docs/operators.md"),
+            CompileError::Input(_) | CompileError::Integer { .. } => Some(INPUTS),
+            _ => Some("docs/compiler.md"),
+        };
+    }
+    if let Some(error) = error.downcast_ref::<EngineError>() {
+        return matches!(error, EngineError::OutsideRange { .. }).then_some(RANGES);
+    }
+    if let Some(ClientError::Problem(_)) = error.downcast_ref::<ClientError>() {
+        return Some("docs/api.md#errors");
+    }
+    let is = |pages: [(bool, &'static str); 7]| pages.into_iter().find(|(is, _)| *is).map(|(_, page)| page);
+    is([
+        (error.is::<InputError>() || error.is::<BadInput>() || error.is::<ExecError>(), INPUTS),
+        (error.is::<BatchError>(), "docs/cli.md#several-inferences-in-one-proof"),
+        (error.is::<DevChainError>(), "docs/cli.md#a-market-of-your-own"),
+        (error.is::<OrderError>(), "docs/api.md#buying-an-inference"),
+        (error.is::<ChainError>(), "docs/cli.md#the-market"),
+        (error.is::<KeyError>() || error.is::<SrsError>(), "docs/cli.md#development-keys-and-srs"),
+        (error.is::<FileError>(), "docs/cli.md#files"),
+    ])
+}
+
+const INPUTS: &str = "docs/cli.md#inputs";
+const RANGES: &str = "docs/cli.md#what-does-not-fit";
 
 /// Says in what context something failed.
 pub trait Context<T> {
@@ -128,6 +165,7 @@ from! {
         _ => Exit::Io,
     };
     Invalid => |e| if e.is_input() { Exit::Input } else { Exit::Failed };
+    BadInput => |_| Exit::Input;
     EngineError => |e| if matches!(e, EngineError::OutsideRange { .. }) { Exit::Input } else { Exit::Failed };
     assay_api::engine::native::AddModelError => |_| Exit::Input;
 }
@@ -156,5 +194,44 @@ fn chain(error: &ChainError) -> Exit {
         | ChainError::WeightsTaken { .. }
         | ChainError::DevelopmentKey { .. } => Exit::Failed,
         _ => Exit::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    /// A heading as GitHub and others make an anchor of it.
+    fn anchor(heading: &str) -> String {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).map(|c| if c == ' ' { '-' } else { c }).collect()
+    }
+
+    #[test]
+    fn pages_and_their_headings_are_there() {
+        let text = "unknown-model".to_owned();
+        let problem = assay_api::Problem { kind: text.clone(), title: text.clone(), status: 404, detail: text.clone(), code: text };
+        let failures: Vec<Failure> = vec![
+            CompileError::Input(InputError::EmptyShape).into(),
+            CompileError::Option { option: "x", value: 1.0, min: 2.0, max: 3.0 }.into(),
+            CompileError::Guard(GuardError::Io { path: PathBuf::new(), source: std::io::Error::other("x") }).into(),
+            InputError::EmptyShape.into(),
+            ClientError::Problem(problem).into(),
+            BadInput("x".to_owned()).into(),
+            ExecError::Inputs { have: 1, need: 2 }.into(),
+            BatchError::Size.into(),
+            DevChainError::NotFound.into(),
+            ChainError::Url { url: String::new() }.into(),
+            KeyError::Mismatch("x").into(),
+            SrsError::Io(std::io::Error::other("x")).into(),
+        ];
+        for failure in failures {
+            let page = failure.page().unwrap_or_else(|| panic!("{} has no page", failure.text()));
+            let (file, heading) = page.split_once('#').unwrap_or((page, ""));
+            let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
+            assert!(heading.is_empty() || text.lines().any(|line| line.starts_with('#') && anchor(line) == heading), "{page}");
+        }
+        assert_eq!(Failure::message(Exit::Usage, "x").page(), None);
     }
 }

@@ -8,6 +8,7 @@ mod commands;
 mod device;
 mod exit;
 mod files;
+mod inputs;
 mod kept;
 mod orders;
 mod proof_file;
@@ -20,6 +21,9 @@ use exit::{Exit, Failure, Outcome};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use ui::Ui;
+
+/// Where the documentation is on the web.
+const PAGES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
 
 /// Proofs take and give back vectors of megabytes all the time; this allocator keeps their pages, where the system's hands them out anew, cleared, each time.
 #[global_allocator]
@@ -37,9 +41,12 @@ fn main() -> ExitCode {
     };
     let money = ui.aftermath();
     if ui.json {
-        ui.print(serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8, "money": money }));
+        ui.print(serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8, "money": money, "page": failure.page() }));
     }
     ui::say(format_args!("error: {}", failure.text()));
+    if let Some(page) = failure.page() {
+        ui::say(format_args!("more: {PAGES}{page}"));
+    }
     if let Some(money) = money {
         ui::say(format_args!("money: {money}"));
     }
@@ -64,15 +71,18 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
         return Ok(());
     }
-    log(if matches!(command, Command::Serve(_)) { "info" } else { "error" });
+    // these two end at a signal by themselves, and say what happens meanwhile
+    let serves = matches!(command, Command::Serve(_) | Command::Up(_));
+    log(if serves { "info" } else { "error" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::new(Exit::Io, e))?;
-    let _inside = runtime.enter();
-    if !matches!(command, Command::Serve(_)) {
+    let inside = runtime.enter();
+    if !serves {
         Ui::watch_interrupts();
     }
     match command {
         Command::Compile(args) => commands::compile::compile(ui, args),
         Command::Inspect(args) => commands::inspect::inspect(ui, args),
+        Command::Explain(args) => commands::explain::explain(ui, args),
         Command::Operators(args) => commands::operators::operators(ui, &args),
         Command::Run(args) => commands::prove::run(ui, args),
         Command::Setup(args) => commands::keys::setup(ui, args),
@@ -84,9 +94,17 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Publish(args) => runtime.block_on(ui.until_cancelled(commands::chain::publish(ui, args))),
         Command::Attest(args) => runtime.block_on(ui.until_cancelled(commands::chain::attest(ui, args))),
         Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
+        Command::Up(args) => runtime.block_on(commands::up::up(ui, args)),
         Command::Backup(args) => runtime.block_on(ui.until_cancelled(commands::serve::backup(ui, args))),
         Command::Commit(args) => commands::request::commit(ui, args),
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),
+        Command::Mcp(args) => {
+            let done = runtime.block_on(ui.until_cancelled(commands::mcp::mcp(ui, args)));
+            // a read of stdin that nobody answers would keep the runtime
+            drop(inside);
+            runtime.shutdown_background();
+            return done;
+        }
         Command::Jobs(args) => runtime.block_on(ui.until_cancelled(commands::money::jobs(ui, args))),
         Command::Resume(args) => runtime.block_on(ui.until_cancelled(commands::request::resume(ui, args))),
         Command::Cancel(args) => runtime.block_on(ui.until_cancelled(commands::money::cancel(ui, args))),

@@ -59,9 +59,14 @@ fn one() -> u32 {
 /// Where orders are: `$ASSAY_HOME/orders`, else the user's data folder. It is no cache: what is lost there is
 /// forgotten.
 fn folder() -> PathBuf {
+    home().join("orders")
+}
+
+/// Where a buyer's things are: `$ASSAY_HOME`, else the user's data folder.
+pub fn home() -> PathBuf {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let data = || named("XDG_DATA_HOME").or_else(|| named("HOME").map(|home| home.join(".local/share"))).unwrap_or_else(std::env::temp_dir);
-    named("ASSAY_HOME").unwrap_or_else(|| data().join("assay")).join("orders")
+    named("ASSAY_HOME").unwrap_or_else(|| data().join("assay"))
 }
 
 impl Saved {

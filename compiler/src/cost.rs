@@ -3,8 +3,8 @@
 //! The constants were fitted by hand to two-core runs of transformers, recurrences and convolutions, and are not a
 //! promise; `docs/benchmarks.md` has measurements.
 
-use assay_circuits::model::Architecture;
-use assay_circuits::system::{Owner, System};
+use assay_circuits::model::{Architecture, Layer, Source};
+use assay_circuits::system::{ColumnId, LayerColumns, Owner, System};
 
 /// Predictions assume the smallest chunks, of 2^14 to 2^20 cells, that are at most this many.
 const CHUNKS: u64 = 10;
@@ -120,6 +120,49 @@ impl Cost {
     }
 }
 
+/// What one layer takes of an inner proof.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct LayerCost {
+    /// Cells that the prover commits for it in each proof.
+    pub witness_cells: u64,
+    /// Cells of the weights and biases that it is the first to read.
+    pub weight_cells: u64,
+    /// Its lookups.
+    pub lookups: u64,
+    /// Predicted, not measured: its part of the inner proof.
+    pub predicted_seconds: f64,
+}
+
+impl LayerCost {
+    /// By layer. What no layer has for itself, as the multiplicities of tables, is left out.
+    pub fn of(architecture: &Architecture) -> Vec<Self> {
+        let system = System::new(architecture);
+        let size = |column: ColumnId| system.columns.get(column.0 as usize).map_or(0, |column| 1u64 << column.log_size);
+        let mut seen = std::collections::HashSet::new();
+        let of = |(layer, columns): (&Layer, &LayerColumns)| {
+            let span = columns.span.0..columns.span.1;
+            let witness_cells: u64 = span.clone().map(|column| size(ColumnId(column))).sum();
+            let mine = system.lookups.iter().filter(|lookup| lookup.keys.iter().flatten().any(|key| span.contains(&key.0)));
+            let lookups: u64 = mine.map(|lookup| 1u64 << lookup.log_size).sum();
+            let read = layer.terms.iter().flat_map(|term| std::iter::once(&term.left).chain(&term.right));
+            let secret = read.filter_map(|operand| match operand.source {
+                Source::Weight(block) => system.weights.get(block as usize),
+                Source::Bias(block) => system.biases.get(block as usize),
+                _ => None,
+            });
+            let weight_cells: u64 = secret.filter(|column| seen.insert(**column)).map(|column| size(*column)).sum();
+            let products =
+                layer.terms.iter().filter(|term| term.right.is_some() && term.summed == 0).count() as u64 * (1 << layer.log_size);
+            let predicted_seconds = SECONDS_PER_LEAF * lookups as f64
+                + SECONDS_PER_CELL * witness_cells as f64
+                + SECONDS_PER_WEIGHT * weight_cells as f64
+                + SECONDS_PER_PRODUCT * products as f64;
+            Self { witness_cells, weight_cells, lookups, predicted_seconds }
+        };
+        architecture.layers.iter().zip(&system.layers).map(of).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +180,21 @@ mod tests {
         let (architecture, _) = sample::lenet5();
         let lenet = Cost::of(&architecture).with_chunks(16, 1).with_rows(12).predicted_seconds;
         assert!((0.16..0.34).contains(&lenet), "{lenet} s, and not 0.23 s");
+    }
+
+    /// Layers together take what the network takes, but for the input's lookups and what belongs to no layer.
+    #[test]
+    fn layers_add_up() {
+        for (architecture, _) in [sample::lenet5(), sample::random_network(3)] {
+            let (whole, layers) = (Cost::of(&architecture), LayerCost::of(&architecture));
+            assert_eq!(layers.len(), architecture.layers.len());
+            let sum = |of: fn(&LayerCost) -> u64| layers.iter().map(of).sum::<u64>();
+            assert_eq!(sum(|layer| layer.witness_cells) + whole.table_rows, whole.witness_cells);
+            assert_eq!(sum(|layer| layer.weight_cells), whole.weight_cells);
+            let input = 1 << architecture.input.log_size;
+            assert!(sum(|layer| layer.lookups) <= whole.lookups && whole.lookups <= sum(|layer| layer.lookups) + 2 * input);
+            assert!(layers.iter().map(|layer| layer.predicted_seconds).sum::<f64>() < whole.predicted_inner_seconds);
+        }
     }
 
     /// The golden LeNet-5's settlement takes 448,346 gas.

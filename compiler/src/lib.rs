@@ -12,7 +12,7 @@ mod report;
 mod samples;
 mod search;
 
-pub use cost::Cost;
+pub use cost::{Cost, LayerCost};
 pub use onnx::GuardError;
 pub use ops::{ImportError, OPERATORS, Operator, ReferenceError, Refusal, UnsupportedNode, UnsupportedNodes, operators_page};
 pub use quantise::Widths;

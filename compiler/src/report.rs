@@ -10,6 +10,9 @@ use std::fmt;
 /// Fewer calibration samples mean little: what the next one holds is beyond the ranges of these more often than not.
 pub(crate) const MIN_SAMPLES: usize = 8;
 
+/// Layers that the report names to people.
+const WORST_LAYERS: usize = 5;
+
 /// Errors of one output.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OutputError {
@@ -122,6 +125,8 @@ impl Step {
 /// What a layer loses.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Loss {
+    /// Which layer of the architecture it is.
+    pub index: usize,
     /// The ONNX node it comes from.
     pub layer: String,
     /// Its largest error as a share of its largest value.
@@ -149,7 +154,7 @@ pub struct Report {
     pub accuracy_met: bool,
     /// What ten times the error would have cost, where something so coarse was met on the way.
     pub ten_times_coarser: Option<Step>,
-    /// The layers that lose most.
+    /// What each layer loses, the worst first.
     pub losses: Vec<Loss>,
     /// Whether there were too few samples for ranges and errors to mean much.
     pub few_samples: bool,
@@ -203,7 +208,7 @@ impl fmt::Display for Report {
             let (seconds, gas) = (c.predicted_inner_seconds - step.seconds, c.predicted_gas.saturating_sub(step.gas));
             writeln!(f, "last factor of ten    of accuracy costs {seconds:.2} s and {gas} gas of these (see --target-error)")?;
         }
-        for loss in self.losses.iter().filter(|loss| loss.added > 0.0) {
+        for loss in self.losses.iter().take(WORST_LAYERS).filter(|loss| loss.added > 0.0) {
             writeln!(f, "loses most            {}: adds {:.2e} of its largest value", loss.layer, loss.added)?;
         }
         write!(f, "{}", self.accuracy)?;

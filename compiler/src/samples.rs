@@ -90,6 +90,11 @@ impl Calibration {
         Self { path: PathBuf::from("(samples)"), rows: Rows::Plain(samples) }
     }
 
+    /// Samples that a file of another format gave; errors name it.
+    pub fn of(path: &Path, rows: Vec<Vec<f32>>) -> Self {
+        Self { path: path.to_owned(), rows: Rows::Plain(rows) }
+    }
+
     /// The samples: for each a list of values per input.
     ///
     /// # Errors

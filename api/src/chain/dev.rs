@@ -1,4 +1,4 @@
-//! A development chain on this machine: anvil, found and started, ended when dropped.
+//! A development chain on this machine: anvil, found and started, ended when dropped. One that keeps a file goes on from there the next time.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -42,11 +42,26 @@ pub enum DevChainError {
     },
 }
 
+/// How long a chain has to write its state down.
+const STOPPING: Duration = Duration::from_secs(20);
+/// Seconds between the times at which a running chain writes its state down, for the case that it is killed.
+const STATE_INTERVAL_SECS: &str = "5";
+
 /// A running anvil.
 #[derive(Debug)]
 pub struct DevChain {
-    child: Child,
+    running: Running,
     url: String,
+    /// Whether its state is kept: then it is asked to end, and not killed.
+    kept: bool,
+}
+
+/// Who started it.
+#[derive(Debug)]
+enum Running {
+    Child(Child),
+    /// An earlier process of this program, which is gone.
+    Other(u32),
 }
 
 /// anvil: `$ANVIL`, else the one that npm installed under `root/verifier-contracts`, else the one on the path.
@@ -66,13 +81,35 @@ pub fn find_anvil(root: &Path) -> Option<PathBuf> {
 impl DevChain {
     /// Starts anvil on a free port and waits until it answers. `root` is the repository.
     pub async fn start(root: &Path) -> Result<Self, DevChainError> {
+        Self::launch(root, 0, None).await
+    }
+
+    /// Starts anvil on a port, if that is free, else on another one, with the state that it kept in a file; it is kept there again when the chain
+    /// ends. Signals from the terminal do not reach it, so that whoever needs it can end first.
+    pub async fn start_kept(root: &Path, port: u16, state: &Path) -> Result<Self, DevChainError> {
+        let free = std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+        Self::launch(root, if free { port } else { 0 }, Some(state)).await
+    }
+
+    /// A chain that [`Self::start_kept`] started in an earlier process, which was killed before it could end it.
+    pub fn adopt(url: &str, pid: u32) -> Self {
+        Self { running: Running::Other(pid), url: url.to_owned(), kept: true }
+    }
+
+    async fn launch(root: &Path, port: u16, state: Option<&Path>) -> Result<Self, DevChainError> {
         let path = find_anvil(root).ok_or(DevChainError::NotFound)?;
         let start = |source| DevChainError::Start { path: path.clone(), source };
         // the port is free when it is looked for; another program could be faster, and anvil would then not answer
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(start)?.port();
+        let port = std::net::TcpListener::bind(("127.0.0.1", port)).and_then(|l| l.local_addr()).map_err(start)?.port();
         let mut command = Command::new(&path);
         command.args(["--port", &port.to_string(), "--silent"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let chain = Self { child: command.spawn().map_err(start)?, url: format!("http://127.0.0.1:{port}") };
+        if let Some(state) = state {
+            command.arg("--state").arg(state).args(["--state-interval", STATE_INTERVAL_SECS]);
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
+        let running = Running::Child(command.spawn().map_err(start)?);
+        let chain = Self { running, url: format!("http://127.0.0.1:{port}"), kept: state.is_some() };
         let began = Instant::now();
         let mut source = None;
         while began.elapsed() < Duration::from_secs(30) {
@@ -91,6 +128,14 @@ impl DevChain {
     /// Its address.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        match &self.running {
+            Running::Child(child) => child.id(),
+            Running::Other(pid) => *pid,
+        }
     }
 
     /// A client.
@@ -113,10 +158,44 @@ impl DevChain {
     }
 }
 
+impl DevChain {
+    /// Asks it to end, and waits until it has written its state down. False where that cannot be, or takes too long.
+    #[cfg(unix)]
+    fn end(&mut self) -> bool {
+        use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+        let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) else { return false };
+        if kill_process(pid, Signal::TERM).is_err() {
+            return true;
+        }
+        let began = Instant::now();
+        while began.elapsed() < STOPPING {
+            let gone = match &mut self.running {
+                Running::Child(child) => child.try_wait().is_ok_and(|status| status.is_some()),
+                Running::Other(_) => test_kill_process(pid).is_err(),
+            };
+            if gone {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    #[cfg(not(unix))]
+    fn end(&mut self) -> bool {
+        false
+    }
+}
+
 impl Drop for DevChain {
     fn drop(&mut self) {
-        // it may be gone already
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if self.kept && self.end() {
+            return;
+        }
+        if let Running::Child(child) = &mut self.running {
+            // it may be gone already
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP interface: `app(state)` is the whole of it, testable without a socket.
 
+mod agent;
 mod client;
 mod commitments;
 mod health;
@@ -41,6 +42,7 @@ pub fn app(state: AppState) -> Router {
         .route("/", get(site::index))
         .route("/app/{file}", get(site::file))
         .route("/status", get(page::index))
+        .route("/.well-known/agent-card.json", get(agent::card))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

@@ -1,5 +1,7 @@
 //! `/v1/models`.
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, B256};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -9,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::AppState;
+use crate::config::Card;
 use crate::engine::ModelInfo;
 use crate::error::{ApiError, Problem};
+use crate::preparation::Preparation;
 use crate::routes::schemas::{Account, Amount};
 
 /// Most entries of a page.
@@ -60,6 +64,9 @@ pub struct ModelTerms {
     /// The market in which it is sold.
     #[schema(value_type = Account)]
     pub market: Address,
+    /// The chain that the market is on; null as long as this server has not reached it.
+    #[serde(default)]
+    pub chain_id: Option<u64>,
 }
 
 /// A model as it is offered.
@@ -74,6 +81,9 @@ pub struct Model {
     /// What the output's elements stand for, where they are scores of classes and the seller says so.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// How a picture or a text becomes the input, where the seller says so; else inputs are numbers.
+    #[serde(default)]
+    pub prepare: Option<Preparation>,
     /// What it costs; null where it is not sold.
     #[serde(default)]
     pub terms: Option<ModelTerms>,
@@ -83,7 +93,7 @@ pub struct Model {
 }
 
 impl Model {
-    fn new(state: &AppState, info: &ModelInfo) -> Self {
+    fn new(state: &AppState, info: &ModelInfo, chain_id: Option<u64>) -> Self {
         let card = state.config.cards.get(&info.id).cloned().unwrap_or_default();
         let terms = state.market.as_ref().map(|market| {
             let terms = market.config.terms_of(info.id);
@@ -95,10 +105,18 @@ impl Model {
                 expire_secs: terms.expire_secs,
                 quote_secs: terms.quote_secs,
                 market: market.config.market,
+                chain_id,
             }
         });
-        Self { info: info.clone(), description: card.description, labels: card.labels, terms, free: state.config.free }
+        let Card { description, labels, prepare } = card;
+        Self { info: info.clone(), description, labels, prepare, terms, free: state.config.free }
     }
+}
+
+/// The chain's id, which is asked for once. A node that does not answer does not hold up the list.
+async fn chain_id(state: &AppState) -> Option<u64> {
+    let facts = tokio::time::timeout(Duration::from_secs(1), state.market.as_ref()?.facts());
+    facts.await.ok()?.ok().map(|facts| facts.chain_id)
 }
 
 /// A page of models.
@@ -108,6 +126,12 @@ pub struct ModelPage {
     pub data: Vec<Model>,
     /// Cursor of the next page; null on the last.
     pub next: Option<String>,
+}
+
+/// All models.
+pub(super) async fn all(state: &AppState) -> Vec<Model> {
+    let chain_id = chain_id(state).await;
+    state.models.iter().map(|info| Model::new(state, info, chain_id)).collect()
 }
 
 /// The models that this server proves.
@@ -123,7 +147,8 @@ pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<J
             state.models.iter().position(|m| m.id == id).ok_or(ApiError::InvalidParameter { name: "cursor" })? + 1
         }
     };
-    let data: Vec<Model> = state.models.iter().skip(start).take(limit).map(|info| Model::new(&state, info)).collect();
+    let chain_id = chain_id(&state).await;
+    let data: Vec<Model> = state.models.iter().skip(start).take(limit).map(|info| Model::new(&state, info, chain_id)).collect();
     let more = start + data.len() < state.models.len();
     let next = data.last().filter(|_| more).map(|m| m.info.id.to_string());
     Ok(Json(ModelPage { data, next }))
@@ -142,5 +167,5 @@ pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Resul
     (status = 200, body = Model), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
-    Ok(Json(Model::new(&state, state.model(id)?)))
+    Ok(Json(Model::new(&state, state.model(id)?, chain_id(&state).await)))
 }

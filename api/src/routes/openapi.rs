@@ -15,6 +15,7 @@ use utoipa::OpenApi;
         super::health::livez,
         super::health::readyz,
         super::health::metrics,
+        super::agent::card,
         super::models::list,
         super::models::get,
         super::models::key,

@@ -258,14 +258,14 @@ async fn a_model_has_terms_of_its_own() {
     let mut config = w.config();
     let own = Terms { price: 77, collateral: 8, prove_secs: 500, ..w.terms };
     config.chain.as_mut().unwrap().model_terms.insert(w.model.id, own);
-    let card = Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()] };
+    let card = Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()], prepare: None };
     config.cards.insert(w.model.id, card);
     let state = assay_api::AppState::open(config, w.engine.clone()).await.unwrap();
     let listed = get(&state, "/v1/models").await.json()["data"][0].clone();
     assert_eq!((&listed["description"], &listed["labels"]), (&json!("two numbers"), &json!(["sum", "maximum"])));
     let terms = &listed["terms"];
     assert_eq!((&terms["price"], &terms["collateral"], &terms["prove_secs"]), (&json!("77"), &json!("8"), &json!(500)));
-    assert_eq!(terms["market"], json!(w.at.market));
+    assert_eq!((&terms["market"], &terms["chain_id"]), (&json!(w.at.market), &json!(31337)));
     let escrow = w.escrow(&state).await;
     assert_eq!((escrow.quote.price, escrow.quote.collateral, escrow.order.prove_secs), (77, 8, 500));
 }

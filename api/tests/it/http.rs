@@ -40,6 +40,27 @@ async fn health_and_metrics() {
     post(&state, "/v1/predictions", &[], &request()).await.is_problem(503, "draining");
 }
 
+/// What other agents find the service by names its models and where they are bought.
+#[tokio::test]
+async fn an_agent_card_names_the_models() {
+    server!(state);
+    let answer = get(&state, "/.well-known/agent-card.json").await;
+    assert_eq!(answer.status, 200);
+    let card = answer.json();
+    for field in ["protocolVersion", "name", "description", "url", "preferredTransport", "version"] {
+        assert!(card[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+    }
+    let skills = card["skills"].as_array().unwrap();
+    assert_eq!(skills.len(), state.models.len());
+    for (skill, model) in skills.iter().zip(state.models.iter()) {
+        assert_eq!(skill["id"], model.id.to_string());
+        assert!(skill["name"].is_string() && skill["description"].is_string() && skill["tags"][0].is_string(), "{skill}");
+    }
+    let interface = &card["capabilities"]["extensions"][0];
+    assert!(interface["params"]["openapi"].as_str().unwrap().ends_with("/openapi.json"));
+    assert_eq!(interface["params"]["free"], state.config.free);
+}
+
 #[tokio::test]
 async fn openapi_names_every_route() {
     server!(state);
@@ -59,6 +80,7 @@ async fn openapi_names_every_route() {
         ("/v1/predictions/{id}/proof", "get"),
         ("/v1/predictions/{id}/events", "get"),
         ("/v1/verify", "post"),
+        ("/.well-known/agent-card.json", "get"),
         ("/livez", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),

@@ -190,6 +190,109 @@ pub struct ServeArgs {
     pub srs: SrsArg,
 }
 
+/// `assay up`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  assay up model.assay                     # a chain of its own, the contracts, the model listed, the service and its site
+  assay up --example                       # the same with a model that reads handwritten digits
+  assay up model.assay -- --jobs-max 4     # what follows -- goes to `assay serve`
+  assay up model.assay --chain http://127.0.0.1:8545 --market 0x…
+
+Chain, contracts, jobs and proofs are kept in the folder: Ctrl-C stops everything, and the same command goes on where it
+was. DIR/state.json says where chain and contracts are. The accounts of a chain of its own are anvil's, whose keys everybody
+knows: it is for trying things out, and so are the keys that its contracts admit.")]
+pub struct UpArgs {
+    /// Packages, or folders with packages [default: those of this folder]
+    #[arg(value_name = "MODEL.assay")]
+    pub models: Vec<PathBuf>,
+    /// Sell a small network that reads handwritten digits
+    #[arg(long)]
+    pub example: bool,
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR", default_value = "assay-up")]
+    pub dir: PathBuf,
+    /// Where the service and its site listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub bind: SocketAddr,
+    /// Price of an inference, in wei, of models whose card names none
+    #[arg(long, value_name = "AMOUNT", default_value_t = 1_000_000_000_000_000)]
+    pub price: u128,
+    /// Prove without payment as well
+    #[arg(long)]
+    pub free: bool,
+    /// Use a chain that is there instead of starting one
+    #[arg(long, value_name = "URL")]
+    pub chain: Option<String>,
+    /// The market on that chain [default: contracts are deployed, if it is a development chain]
+    #[arg(long, value_name = "ADDRESS", requires = "chain")]
+    pub market: Option<Address>,
+    /// The seller's account on that chain [default: an account of the development chain]
+    #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
+    pub private_key: Option<Secret<String>>,
+    /// The port of the chain; if it is taken, another one
+    #[arg(long, value_name = "PORT", default_value_t = 8545)]
+    pub chain_port: u16,
+    /// Folder with verifier-contracts/node_modules, where npm installed anvil [default: this checkout]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub srs: SrsArg,
+    /// Further options of `assay serve`
+    #[arg(last = true, value_name = "OPTION")]
+    pub serve: Vec<String>,
+}
+
+/// `assay mcp`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  assay mcp --service http://127.0.0.1:8080                                  # free answers, and proofs of others
+  export ASSAY_PRIVATE_KEY=0x… ASSAY_RPC=http://127.0.0.1:8545 ASSAY_MARKET=0x…
+  assay mcp --service http://127.0.0.1:8080 --budget 10000000000000000 --max-price 1000000000000000
+
+Speaks the Model Context Protocol on stdin and stdout, as agents start it, or over HTTP with --http. Its tools find models,
+quote, pay within the budget, wait for the answer, and verify its proof. The budget is for all that was ever paid by the
+ledger: starting again does not lift it. docs/agents.md")]
+pub struct McpArgs {
+    /// A service to buy from; may be given several times, and the first is asked where the agent names none
+    #[arg(long, value_name = "URL")]
+    pub service: Vec<String>,
+    /// The chain's JSON-RPC address
+    #[arg(long, value_name = "URL", env = "ASSAY_RPC", requires = "market")]
+    pub rpc: Option<String>,
+    /// InferenceMarket
+    #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET", requires = "rpc")]
+    pub market: Option<Address>,
+    /// Key of the account that pays
+    #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
+    pub private_key: Option<Secret<String>>,
+    /// The most that the agent may spend, in the token's smallest unit; needed to pay at all
+    #[arg(long, value_name = "AMOUNT")]
+    pub budget: Option<u128>,
+    /// The most that one answer may cost [default: the budget]
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_price: Option<u128>,
+    /// Where it is written down what was spent [default: spent.json in the folder of orders]
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// ERC-20 to pay in [default: the native coin]
+    #[arg(long, value_name = "ADDRESS")]
+    pub token: Option<Address>,
+    /// Most inferences, those of other buyers included, that a proof may have
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub batch_max: u32,
+    /// Pay for proofs under a development key, whose maker can forge them
+    #[arg(long)]
+    pub accept_development_key: bool,
+    /// Listen for agents over HTTP, at /mcp
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// The bearer token of callers over HTTP [default: drawn, and shown]
+    #[arg(long, value_name = "TOKEN", env = "ASSAY_MCP_TOKEN", hide_env_values = true, requires = "http")]
+    pub http_token: Option<Secret<String>>,
+    #[command(flatten)]
+    pub srs: SrsArg,
+}
+
 /// How much the service takes and keeps.
 #[derive(Debug, Args)]
 pub struct LimitArgs {

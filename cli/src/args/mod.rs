@@ -3,7 +3,9 @@
 mod market;
 mod money;
 
-pub use market::{AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs};
+pub use market::{
+    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs, UpArgs,
+};
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 
 use alloy::primitives::B256;
@@ -21,13 +23,13 @@ use std::path::PathBuf;
     arg_required_else_help = true,
     after_help = "\
 A first round trip:
-  assay compile model.onnx --calibrate inputs.json -o model.assay
-  assay setup model.assay                             # writes model.pk, and model.key for buyers
+  assay compile model.onnx --calibrate inputs.json -o model.assay    # and model.key, for buyers
   assay prove model.assay --input input.json -o proof.json
   assay verify proof.json --model model.key
 
 The whole market on this machine, with a chain of its own:
-  assay demo
+  assay demo                                          # what holds, and what fails
+  assay up model.assay                                # to sell, with a site; it stays until Ctrl-C
 
 Exit codes: 0 done; 1 a check or a proof does not hold; 2 wrong command line; 3 bad input; 4 files or network;
 130 cancelled."
@@ -48,6 +50,8 @@ pub enum Command {
     Compile(CompileArgs),
     /// Show what a package (MODEL.assay) or a key (MODEL.key) holds
     Inspect(InspectArgs),
+    /// Draw a model's network with the cost and the error of each layer
+    Explain(ExplainArgs),
     /// List the operators that `assay compile` takes, and what they become
     Operators(OperatorsArgs),
     /// Run the exact integer network: the function that proofs are about
@@ -71,12 +75,16 @@ pub enum Command {
     Attest(AttestArgs),
     /// Serve proofs over HTTP
     Serve(ServeArgs),
+    /// Start a market of your own: a development chain, the contracts, your models, the service and its site
+    Up(UpArgs),
     /// Copy a service's data folder, also while it runs
     Backup(BackupArgs),
     /// Commit to an input, to buy an inference over HTTP with a program of one's own
     Commit(CommitArgs),
     /// Buy a proven inference: quote, escrow, proof, check
     Request(RequestArgs),
+    /// Give an agent tools to find, buy and verify proven answers, within a budget
+    Mcp(McpArgs),
     /// List the orders that were made here with where their money is, or a service's predictions
     Jobs(JobsArgs),
     /// Go on with an order: pay, wait for the proof, check it
@@ -166,7 +174,8 @@ fn dim(argument: &str) -> Result<(String, u64), String> {
 /// `assay compile`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-INPUTS is EZKL's JSON, {\"input_data\": [[…], […]]} with one list of numbers per sample, or a NumPy file (.npy, .npz).
+INPUTS is EZKL's JSON, {\"input_data\": [[…], […]]} with one list of numbers per sample, a NumPy file (.npy, .npz), a table (.csv),
+or a folder of pictures where MODEL.card.json beside the package says how they become numbers (docs/cli.md, Inputs).
 A model with several inputs takes a list for each in turn, or {\"inputs\": [{\"name\": […], …}, …]} with an object per sample.
 Use a few dozen representative inputs: scales, table widths and the published range of each input follow from them.
 
@@ -174,7 +183,8 @@ Use a few dozen representative inputs: scales, table widths and the published ra
   assay compile lenet.onnx --calibrate inputs.npz --optimize latency -o fast.assay
   assay compile gpt.onnx --calibrate tokens.npz --dim sequence=64 --check held_back.npz
 
-The package holds the weights and is the seller's secret. Operators: `assay operators`.")]
+The package holds the weights and is the seller's secret. Beside it come MODEL.key, which buyers get, and MODEL.report.json,
+which `assay explain` draws. Operators: `assay operators`.")]
 pub struct CompileArgs {
     /// The ONNX file
     #[arg(value_name = "MODEL.onnx")]
@@ -213,6 +223,9 @@ pub struct CompileArgs {
     /// Inputs that were held back from calibration: report the errors on them too
     #[arg(long, value_name = "INPUTS")]
     pub check: Option<PathBuf>,
+    /// Do not write the buyer's key (MODEL.key) beside the package
+    #[arg(long)]
+    pub no_key: bool,
     /// Share of samples whose top-1 must agree with the float model
     #[arg(long, default_value_t = 0.99)]
     pub min_agreement: f64,
@@ -226,6 +239,26 @@ pub struct InspectArgs {
     /// A package or a key
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+/// `assay explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  assay explain model.assay                    # writes model.svg
+  assay explain model.key -o model.svg         # a buyer sees the same network, without the errors
+
+Each box is a layer: its rule, its cells and lookups, and its share of the inner proof's predicted time. What rounding adds to
+the error in each layer comes from MODEL.report.json, which `assay compile` writes beside the package.")]
+pub struct ExplainArgs {
+    /// A package or a key
+    #[arg(value_name = "MODEL.assay|KEY")]
+    pub model: PathBuf,
+    /// The drawing to write; `-` is stdout [default: MODEL.svg]
+    #[arg(short, long, value_name = "FILE.svg")]
+    pub output: Option<PathBuf>,
+    /// The report with the errors [default: MODEL.report.json, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// `assay operators`.

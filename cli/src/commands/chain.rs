@@ -16,7 +16,7 @@ use assay_api::chain::{ChainError, Rpc, account};
 use assay_api::terms::{Order, model_id};
 use assay_circuits::batch::Batch;
 use assay_prover::key::PublicModel;
-use assay_prover::package::hex;
+use assay_prover::package::{Package, hex};
 use assay_prover::srs::Srs;
 use assay_prover::wrap::System;
 use serde_json::json;
@@ -188,17 +188,21 @@ fn check_outputs(outputs: usize) -> Outcome {
     Err(Failure::message(Exit::Input, text))
 }
 
+/// The key of a package that is to be listed: the one that is named, or the one beside it, or else the universal one, derived.
+pub fn key_of(ui: &Ui, model: &Path, named: Option<&Path>, package: &Package, srs: Option<&Path>) -> Outcome<Checked> {
+    let path = named.map_or_else(|| files::beside(model, "key"), Path::to_owned);
+    if named.is_none() && !path.exists() {
+        return Checked::derive(ui, package, Batch::ONE, srs);
+    }
+    let key = files::checked_key(ui, &path, package)?;
+    Checked::new(ui, key, srs).map_err(|e| files::name(&path, e))
+}
+
 /// Lists a model.
 pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let (rpc, seller) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
     let package = files::package(ui, &args.model)?;
-    let path = args.key.clone().unwrap_or_else(|| files::beside(&args.model, "key"));
-    if !path.exists() {
-        let text = format!("{} is not there: make the model's keys with `assay setup {}`", path.display(), args.model.display());
-        return Err(Failure::message(Exit::Io, text));
-    }
-    let key = files::checked_key(ui, &path, &package)?;
-    let checked = Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&path, e))?;
+    let checked = key_of(ui, &args.model, args.key.as_deref(), &package, args.srs.srs.as_deref())?;
     let key = &checked.key;
     files::warn_key(ui, key);
     let card = Card { uri: args.uri, royalty_bps: args.royalty_bps, prover_bps: args.prover_bps };

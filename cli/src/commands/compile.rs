@@ -1,16 +1,21 @@
 //! `assay compile`.
 
 use crate::args::{CompileArgs, Objective};
+use crate::card;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
+use crate::inputs;
+use crate::trust::Checked;
 use crate::ui::Ui;
+use assay_circuits::batch::Batch;
 use assay_circuits::model::Architecture;
 use assay_circuits::plonk;
 use assay_circuits::shape::{Shape, ShapeError};
-use assay_compiler::{Calibration, CompileError, Options, Phase, check as check_onnx, compile as compile_onnx};
+use assay_compiler::{CompileError, Options, Phase, Report, check as check_onnx, compile as compile_onnx};
+use assay_prover::output::Readers;
 use assay_prover::package::{Metadata, Package, hex};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Smallest and largest log of a chunk's size that [`Objective::Gas`] chooses without need.
 const GAS_LOGS: std::ops::RangeInclusive<u32> = 14..=17;
@@ -64,11 +69,49 @@ fn stem(path: &Path) -> String {
     path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_else(|| "model".into())
 }
 
+/// What is written beside a package.
+struct Beside {
+    /// The buyer's key, unless it was not wanted or cannot be derived here.
+    key: Option<PathBuf>,
+    /// The report, which `assay explain` draws.
+    report: PathBuf,
+}
+
+/// Writes the buyer's key for one inference, which the universal wrap needs no ceremony for, and the report.
+fn beside(ui: &Ui, args: &CompileArgs, output: &Path, package: &Package, report: &Report) -> Outcome<Beside> {
+    let path = files::beside(output, "report.json");
+    let whole = json!({ "model_commitment": hex(&package.model.commitment()), "report": report });
+    let text = serde_json::to_string_pretty(&whole).map_err(|e| Failure::new(Exit::Failed, e))? + "\n";
+    files::write(ui, &path, Readers::Owner, text.as_bytes())?;
+    if args.no_key {
+        return Ok(Beside { key: None, report: path });
+    }
+    let key_file = files::beside(output, "key");
+    let derived = Checked::derive(ui, package, Batch::ONE, args.srs.srs.as_deref());
+    let key = match derived {
+        Ok(checked) => {
+            ui.phase("write key", |_| checked.key.write(&key_file))?;
+            Some(key_file)
+        }
+        Err(failure) if failure.exit == Exit::Cancelled => return Err(failure),
+        // the package is whole without it
+        Err(failure) => {
+            // a key of the model that was here before would be of another one
+            let _ = std::fs::remove_file(&key_file);
+            ui.warn(format!("there is no key for buyers: {}; `assay setup` makes one", failure.text()));
+            None
+        }
+    };
+    Ok(Beside { key, report: path })
+}
+
 /// Compiles and writes a package.
 pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("assay"));
-    let calibration = Calibration::read(&args.calibrate)?;
-    let held_back = args.check.as_deref().map(Calibration::read).transpose()?;
+    let prepare = card::beside(if files::is_stdout(&output) { &args.model } else { &output })?.prepare;
+    let read = |path: &Path| inputs::calibration(path, prepare.as_ref());
+    let calibration = read(&args.calibrate)?;
+    let held_back = args.check.as_deref().map(read).transpose()?;
     let options = options(&args);
     let compiled = ui
         .phase("compile", |bar| compile_onnx(&args.model, &calibration, &options, &mut |phase| bar.set_message(phase_text(phase))))
@@ -90,7 +133,7 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
         None => choose_log_chunk(&compiled.architecture, args.optimize).map_err(|e| Failure::new(Exit::Input, e))?,
     };
     let srs = files::srs(ui, args.srs.srs.as_deref(), log_chunk)?;
-    let metadata = Metadata { name: args.name.unwrap_or_else(|| stem(&args.model)), layer_names: compiled.layer_names };
+    let metadata = Metadata { name: args.name.clone().unwrap_or_else(|| stem(&args.model)), layer_names: compiled.layer_names };
     let package = ui.phase("commit", |_| Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs))?;
     let bytes = ui.phase("write", |_| files::save(ui, &output, |path| Ok(package.write(path)?)))?;
     if !compiled.report.accuracy_met {
@@ -106,19 +149,22 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     {
         report.cost = report.cost.with_rows(circuit.log_rows);
     }
+    let beside = if files::is_stdout(&output) { None } else { Some(beside(ui, &args, &output, &package, &report)?) };
     let held_back = checked.as_ref().map(|accuracy| format!("\nheld-back samples\n{accuracy}")).unwrap_or_default();
     let text = format!(
         "{}{held_back}\nchunks of 2^{log_chunk} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel commitment      {}\n\
-         wrote {} ({bytes} bytes); it holds the weights: keep it secret",
+         wrote {} ({bytes} bytes); it holds the weights: keep it secret{}",
         report,
         hex(&package.model.commitment()),
         output.display(),
+        beside.iter().flat_map(|beside| &beside.key).map(|key| format!("\nwrote {}, for buyers", key.display())).collect::<String>(),
     );
     ui.finish(
         json!({
             "file": output, "bytes": bytes, "model_commitment": hex(&package.model.commitment()), "shape_digest": hex(&shape.model_digest),
             "log_chunk": log_chunk, "chunks": { "weights": weights, "tables": tables, "input": input, "witness": witness },
             "srs_id": hex(&package.model.srs.id), "development": srs.development, "report": report, "check": checked,
+            "key": beside.as_ref().and_then(|beside| beside.key.as_ref()), "report_file": beside.as_ref().map(|beside| &beside.report),
         }),
         text,
     );

@@ -34,7 +34,7 @@ fn describe_layer(architecture: &Architecture, name: Option<&String>, layer: &La
 }
 
 /// A table's function in a word: of a program, its last step.
-fn table_text(function: &Function) -> String {
+pub fn table_text(function: &Function) -> String {
     match function {
         Function::Identity => "identity".to_owned(),
         Function::Relu => "relu".to_owned(),

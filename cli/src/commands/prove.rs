@@ -4,10 +4,12 @@ use super::keys;
 use super::request::key_of_order;
 use crate::args::{ProveArgs, RunArgs, VerifyArgs};
 use crate::batch;
+use crate::card;
 use crate::clamp;
 use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
+use crate::inputs;
 use crate::proof_file;
 use crate::trust::{self, Checked};
 use crate::ui::Ui;
@@ -20,7 +22,7 @@ use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
 use assay_circuits::shape::Shape;
 use assay_prover::control::Phase;
-use assay_prover::key::PublicModel;
+use assay_prover::key::{KeyError, PublicModel};
 use assay_prover::package::{BuyerKey, FileError, Package, hex, read_proving_key};
 use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
@@ -35,7 +37,8 @@ use std::path::{Path, PathBuf};
 pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
     let package = files::package(ui, &args.model)?;
     let Shape { architecture, system, .. } = &package.model.shape;
-    let samples = batch::samples(&[args.input], architecture)?;
+    let card = card::beside(&args.model)?;
+    let samples = inputs::samples(&[args.input], architecture, card.prepare.as_ref())?;
     let outside = clamp::check(ui, architecture, &samples, args.clamping.allow_clamping)?;
     let (mut outputs, mut all_clamped) = (Vec::new(), Vec::new());
     ui.phase("execute", |_| {
@@ -48,24 +51,28 @@ pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
         Ok::<_, ExecError>(())
     })?;
     clamp::report(ui, &all_clamped);
-    let text = json!({ "output_data": outputs });
-    ui.finish(json!({ "output_data": outputs, "outside": outside, "clamped": all_clamped }), text);
+    let labels = inputs::winners(outputs.iter().map(Outputs::elements), &card.labels);
+    let text = if labels.is_empty() { json!({ "output_data": outputs }) } else { json!({ "labels": labels, "output_data": outputs }) };
+    ui.finish(json!({ "output_data": outputs, "labels": labels, "outside": outside, "clamped": all_clamped }), text);
     Ok(())
 }
 
-/// The buyer's key beside a package's proving key: it says for which batch and wrap they are.
+/// The buyer's key beside a package's proving key: it says for which batch and wrap they are. A universal proving key need not be there, since
+/// it is derived.
 pub fn buyer_key(ui: &Ui, path: &Path, pk: &Path, package: &Package) -> Outcome<BuyerKey> {
-    let key = files::beside(pk, "key");
-    for file in [pk, &key] {
-        if !file.exists() {
-            let (file, package) = (file.display(), path.display());
-            let text = format!(
-                "{file} is not there: make the model's keys with `assay setup {package}` (--batch for several inferences, --wrap for another wrap)"
-            );
-            return Err(Failure::message(Exit::Io, text));
-        }
+    let missing = |file: &Path| {
+        let (file, package) = (file.display(), path.display());
+        let text = format!(
+            "{file} is not there: make the model's keys with `assay setup {package}` (--batch for several inferences, --wrap for another wrap)"
+        );
+        Err(Failure::message(Exit::Io, text))
+    };
+    let key_file = files::beside(pk, "key");
+    if !key_file.exists() {
+        return missing(if pk.exists() { &key_file } else { pk });
     }
-    files::checked_key(ui, &key, package)
+    let key = files::checked_key(ui, &key_file, package)?;
+    if key.wrap.system() != System::Universal && !pk.exists() { missing(pk) } else { Ok(key) }
 }
 
 /// Where the keys of wrapped proofs come from.
@@ -88,8 +95,15 @@ impl Keys {
     }
 }
 
-/// The proving key that belongs to a buyer's key.
+/// The proving key that belongs to a buyer's key: from its file, or derived where there is none.
 pub fn proving_key(ui: &Ui, pk: &Path, key: &BuyerKey, srs: &Srs) -> Outcome<WrapProvingKey> {
+    if key.wrap.system() == System::Universal && !pk.exists() {
+        let proving = ui.phase("derive keys", |_| WrapProvingKey::universal(&key.model.shape, srs))?;
+        if proving.verifying_key() != key.wrap {
+            return Err(KeyError::Mismatch("the wrap's key").into());
+        }
+        return Ok(proving);
+    }
     let proving = ui.phase("read proving key", |_| match read_proving_key(pk, &key.model, srs) {
         Err(FileError::Wrap(e)) => Err(Failure::new(Exit::Input, e)),
         other => other.map_err(Failure::from),
@@ -106,7 +120,8 @@ pub fn proving_key(ui: &Ui, pk: &Path, key: &BuyerKey, srs: &Srs) -> Outcome<Wra
 pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let context = proof_file::context(args.context.as_deref())?;
     let mut package = files::package(ui, &args.model)?;
-    let samples = batch::samples(&args.input, &package.model.shape.architecture)?;
+    let card = card::beside(&args.model)?;
+    let samples = inputs::samples(&args.input, &package.model.shape.architecture, card.prepare.as_ref())?;
     let outside = clamp::check(ui, &package.model.shape.architecture, &samples, args.clamping.allow_clamping)?;
     let asked = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
     let keys_from = if args.inner { None } else { Some(Keys::find(ui, &args, &package, asked)?) };
@@ -156,9 +171,11 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     };
     let bytes = proof_file::write(ui, &file, &args.output)?;
     let blinding: Vec<String> = opening.blinding.iter().map(|b| hex(&encode::fr_word(b))).collect();
+    let labels = inputs::winners(file.output_data.iter().map(Outputs::elements), &card.labels);
     let text = format!(
-        "{}\nproof  {} bytes, {:.2} s\nwrote {}",
+        "{}{}\nproof  {} bytes, {:.2} s\nwrote {}",
         outputs("output ", &file),
+        if labels.is_empty() { String::new() } else { format!("\nlabel  {}", labels.join(", ")) },
         file.proof.len(),
         ui.seconds("prove"),
         args.output.display()
@@ -166,7 +183,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     ui.finish(
         json!({
             "file": args.output, "bytes": bytes, "kind": file.kind, "proof_bytes": file.proof.len(), "output": file.output, "output_data": file.output_data,
-            "model_commitment": file.model_commitment, "key_hash": file.key_hash, "inferences": file.inferences,
+            "labels": labels, "model_commitment": file.model_commitment, "key_hash": file.key_hash, "inferences": file.inferences,
             "separate_inputs": file.separate_inputs, "inputs": samples.len(), "context": file.context, "outside": outside, "clamped": clamped,
             "clamps": file.clamps, "input_commitments": file.input_commitments, "input_blinding": blinding,
         }),
@@ -184,20 +201,19 @@ fn outputs(title: &str, file: &ProofFile) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether public inputs are the proof's: all of them, or the first ones where each has commitments of its own.
+/// Whether public inputs are the proof's: all of them; or the first ones, or those from the buyer's place on, where each has commitments of its own.
 fn check_input(ui: &Ui, args: &VerifyArgs, model: &PublicModel, file: &ProofFile) -> Outcome {
     let batch = batch::of(file.inferences, file.separate_inputs)?;
     let model = model.batched(batch)?;
     let shape = &model.shape;
-    let samples = batch::samples(&args.input, &shape.architecture)?;
+    let samples = inputs::samples(&args.input, &shape.architecture, card::beside(&args.model)?.prepare.as_ref())?;
     let cells = batch::cells(&shape.architecture, &samples, batch)?;
     let srs = files::srs_of(ui, args.srs.srs.as_deref(), &model.srs, shape.layout.log_chunk)?;
     // with false powers another input could have this commitment
     ui.phase("check SRS", |_| srs.check())?;
     let committed = InputOpening::public(shape, cells).commit(shape, &srs)?;
     let have: Vec<Bytes> = committed.commitments.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect();
-    let checked = if batch.is_separate() { have.len() / batch.inferences() * samples.len() } else { have.len() };
-    if have.get(..checked) == file.input_commitments.get(..checked) {
+    if file.input_commitments.get(file.commitments_of(samples.len())).is_some_and(|wanted| have.starts_with(wanted)) {
         return Ok(());
     }
     Err(Failure::message(Exit::Failed, "the proof is about another input, or about a private one"))
@@ -210,7 +226,8 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn new(ui: &Ui, srs: Option<&Path>, kind: Kind, batch: Batch, model: ModelFile) -> Outcome<Self> {
+    /// `shared`: whether the proof was bought together with others'.
+    fn new(ui: &Ui, srs: Option<&Path>, kind: Kind, (batch, shared): (Batch, bool), model: ModelFile) -> Outcome<Self> {
         if kind == Kind::Inner {
             let model = match model {
                 ModelFile::Key(key) => key.model,
@@ -219,7 +236,13 @@ impl Verifier {
             trust::tables(ui, &model, srs)?;
             return Ok(Self { model, key: None });
         }
-        let key = Checked::of_model(ui, model, batch, srs)?;
+        let key = match (&model, shared) {
+            // the buyer has the key for one inference, and that of the proof follows from it
+            (ModelFile::Key(key) | ModelFile::Package(_, Some(key)), true) if key.model.shape.batch != batch => {
+                Checked::batched(ui, key, batch, srs)?
+            }
+            _ => Checked::of_model(ui, model, batch, srs)?,
+        };
         Ok(Self { model: key.key.model.clone(), key: Some(key) })
     }
 
@@ -233,8 +256,7 @@ impl Verifier {
 }
 
 /// What a service answered, as a proof file. Nothing of it is believed: model and key are the user's.
-/// Also returns the key for as many inferences as the proof has, if it is not the user's.
-async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Outcome<(ProofFile, Option<ModelFile>)> {
+async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Outcome<ProofFile> {
     let (ModelFile::Key(key) | ModelFile::Package(_, Some(key))) = model else {
         return Err(Failure::message(Exit::Input, "a service's prediction is verified with the buyer's key: pass MODEL.key"));
     };
@@ -262,9 +284,7 @@ async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFil
     };
     let inferences = prediction.batch.as_ref().map_or(1, |batch| batch.statement.inferences);
     let sized = key_of_order(ui, key, inferences, args.srs.srs.as_deref())?;
-    let file = proof_file::of_prediction(&sized, &prediction, proof)?;
-    let other = sized.model.shape.batch != key.model.shape.batch;
-    Ok((file, other.then(|| ModelFile::Key(Box::new(sized)))))
+    proof_file::of_prediction(&sized, &prediction, proof)
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {
@@ -274,19 +294,16 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
 /// Verifies a proof file, or what a service answered.
 pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let wanted = args.context.as_deref().map(|text| proof_file::context(Some(text))).transpose()?;
-    let mut model = files::model(ui, &args.model)?;
+    let model = files::model(ui, &args.model)?;
     let file = match (&args.prediction, &args.proof) {
-        (Some(prediction), _) => {
-            let (file, sized) = answered(ui, &args, prediction, &model).await?;
-            model = sized.unwrap_or(model);
-            file
-        }
+        (Some(prediction), _) => answered(ui, &args, prediction, &model).await?,
         (None, Some(proof)) => proof_file::read(proof)?,
         (None, None) => return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction")),
     };
     let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));
     let batch = batch.context("the proof does not hold")?;
-    let verifier = Verifier::new(ui, args.srs.srs.as_deref(), file.kind, batch, model).map_err(|e| files::name(&args.model, e))?;
+    let verifier = Verifier::new(ui, args.srs.srs.as_deref(), file.kind, (batch, file.index.is_some()), model);
+    let verifier = verifier.map_err(|e| files::name(&args.model, e))?;
     ui.phase("verify", |_| file.verify(&verifier.model, verifier.wrap())).context("the proof does not hold")?;
     if wanted.is_some_and(|context| context != file.context) {
         return Err(Failure::message(Exit::Failed, format!("the proof is valid and bound to another context, {}", file.context)));
@@ -322,7 +339,7 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
             "key_hash": file.key_hash, "wrap_recomputed": verifier.key.as_ref().map(Checked::has_recomputed_wrap),
             "srs_id": hex(&verifier.model.srs.id), "inferences": file.inferences, "separate_inputs": file.separate_inputs, "context": file.context,
             "input_commitments": file.input_commitments, "output": file.output, "clamps": file.clamps,
-            "output_data": file.output_data,
+            "output_data": file.output_data, "index": file.index,
         }),
         text,
     );

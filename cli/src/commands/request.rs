@@ -3,9 +3,11 @@
 use super::{chain, money};
 use crate::args::{CommitArgs, RequestArgs, ResumeArgs};
 use crate::batch::{self, BatchError};
+use crate::card;
 use crate::clamp;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
+use crate::inputs;
 use crate::orders::{self, Saved};
 use crate::proof_file;
 use crate::trust::Checked;
@@ -15,13 +17,14 @@ use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::{Rpc, Wanted, account, check_order, context, context_of_batch, jobs};
 use assay_api::client::{Client, ClientError};
-use assay_api::engine::{Inputs, ModelInfo, input_digest, output_bytes};
+use assay_api::engine::{Inputs, ModelInfo, Outputs, input_digest, output_bytes};
+use assay_api::preparation::Preparation;
 use assay_api::store::State;
 use assay_api::terms::Escrow;
-use assay_api::{Prediction, PredictionRequest, QuoteRequest};
+use assay_api::{Model, Prediction, PredictionRequest, QuoteRequest};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
-use assay_compiler::read_input;
+use assay_compiler::Sample;
 use assay_prover::output::Readers;
 use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
@@ -45,13 +48,12 @@ pub struct Opened {
     pub wrap_recomputed: bool,
 }
 
-/// Reads an input and commits to it. One outside the published range is refused, before anything is paid, unless that is allowed.
-pub fn open_input(ui: &Ui, key: &BuyerKey, input: &Path, srs: Option<&Path>, public: bool, allow_clamping: bool) -> Outcome<Opened> {
+/// Commits to an input. One outside the published range is refused, before anything is paid, unless that is allowed.
+pub fn open_input(ui: &Ui, key: &BuyerKey, sample: Sample, srs: Option<&Path>, public: bool, allow_clamping: bool) -> Outcome<Opened> {
     let shape = &key.model.shape;
     if shape.batch != Batch::ONE {
         return Err(BatchError::NotSingle { inferences: shape.batch.inferences() }.into());
     }
-    let sample = read_input(input, &shape.architecture)?;
     let outside = clamp::check(ui, &shape.architecture, std::slice::from_ref(&sample), allow_clamping)?;
     let cells = quantise_input(&shape.architecture, &sample)?.cells;
     let srs = files::srs_of(ui, srs, &key.model.srs, key.wrap.srs_log(shape))?;
@@ -76,13 +78,13 @@ pub fn check(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>, commitment
 }
 
 /// The service's model with the buyer's key.
-async fn find_model(client: &Client, key: &BuyerKey, wanted: Option<B256>) -> Outcome<ModelInfo> {
+pub async fn find_model(client: &Client, key: &BuyerKey, wanted: Option<B256>) -> Outcome<Model> {
     if let Some(id) = wanted {
-        return Ok(client.model(id).await?);
+        return Ok(client.offer(id).await?);
     }
     let (commitment, hash) = (B256::from(key.model.commitment()), B256::from(key.wrap.hash(&key.model)));
-    let models = client.models().await?;
-    let found = models.into_iter().find(|m| m.model_commitment == commitment && m.key_hash == hash);
+    let models = client.offers().await?;
+    let found = models.into_iter().find(|m| m.info.model_commitment == commitment && m.info.key_hash == hash);
     found.ok_or_else(|| Failure::message(Exit::Failed, "the service does not serve the model of this key"))
 }
 
@@ -96,20 +98,32 @@ pub fn key_of_order(ui: &Ui, key: &BuyerKey, inferences: u32, srs: Option<&Path>
 }
 
 /// The buyer's account on a chain.
-struct Buyer {
-    rpc: Rpc,
-    market: Address,
-    account: PrivateKeySigner,
+pub struct Buyer {
+    /// The chain.
+    pub rpc: Rpc,
+    /// Its address.
+    pub url: String,
+    /// The market.
+    pub market: Address,
+    /// Who pays.
+    pub account: PrivateKeySigner,
+    /// The token that is paid in; zero is the native coin.
+    pub token: Address,
 }
 
 impl Buyer {
+    /// An account on a chain.
+    pub fn open(url: &str, market: Address, key: &str, token: Address) -> Outcome<Self> {
+        Ok(Self { rpc: Rpc::new(url)?, url: url.to_owned(), market, account: chain::signer(key)?, token })
+    }
+
     fn new(args: &RequestArgs) -> Outcome<Option<Self>> {
         let (Some(url), Some(market), Some(key), false) = (&args.rpc, args.market, &args.private_key, args.free) else { return Ok(None) };
-        Ok(Some(Self { rpc: Rpc::new(url)?, market, account: chain::signer(key)? }))
+        Self::open(url, market, key, args.token.unwrap_or_default()).map(Some)
     }
 
     /// A quote, checked against the chain, and the key that it is for.
-    async fn order(
+    pub async fn order(
         &self,
         ui: &Ui,
         args: &RequestArgs,
@@ -133,7 +147,7 @@ impl Buyer {
             input_commitment: input,
             buyer,
             price_max: args.max_price,
-            token: args.token.unwrap_or_default(),
+            token: self.token,
         };
         if escrow.order.model_commitment != B256::from(key.model.commitment()) {
             return Err(Failure::message(Exit::Failed, "the order is for other weights than the key's"));
@@ -147,16 +161,16 @@ impl Buyer {
         Ok(Ordered { escrow, key, inferences })
     }
 
-    /// Takes an order down before anything is paid for it.
-    async fn save(&self, ui: &Ui, args: &RequestArgs, request: &PredictionRequest, opened: &Opened, inferences: u32) -> Outcome<Saved> {
+    /// What is kept of an order.
+    pub async fn saved(&self, args: &RequestArgs, request: &PredictionRequest, opened: &Opened, inferences: u32) -> Outcome<Saved> {
         let escrow = request.escrow.clone().ok_or_else(|| Failure::message(Exit::Failed, "there is no order"))?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let saved = Saved {
+        Ok(Saved {
             version: Saved::VERSION,
             job: escrow.order.job_id(&account::domain(&self.rpc, self.market).await?),
             created: now.as_secs(),
             service: args.service.clone(),
-            rpc: args.rpc.clone().unwrap_or_default(),
+            rpc: self.url.clone(),
             chain_id: self.rpc.chain_id().await?,
             market: self.market,
             escrow,
@@ -167,23 +181,22 @@ impl Buyer {
             key: std::path::absolute(&args.key)?,
             inferences,
             output: args.output.as_ref().filter(|path| !files::is_stdout(path)).map(std::path::absolute).transpose()?,
-        };
-        saved.save(ui)?;
-        Ok(saved)
+        })
     }
 }
 
 /// A quote that was accepted.
-struct Ordered {
-    escrow: Escrow,
+pub struct Ordered {
+    /// Order, quote and signature.
+    pub escrow: Escrow,
     /// The key that the order names.
-    key: BuyerKey,
+    pub key: BuyerKey,
     /// How many inferences a proof under it has.
-    inferences: u32,
+    pub inferences: u32,
 }
 
 /// Sends a saved order to its service. The same key makes it the same prediction, however often it is sent.
-async fn post(ui: &Ui, client: &Client, saved: &mut Saved) -> Outcome<Prediction> {
+pub async fn post(ui: &Ui, client: &Client, saved: &mut Saved) -> Outcome<Prediction> {
     let Some(request) = &saved.request else {
         return Err(Failure::message(Exit::Failed, "the order's input is not kept any more: its proof was here already"));
     };
@@ -195,19 +208,19 @@ async fn post(ui: &Ui, client: &Client, saved: &mut Saved) -> Outcome<Prediction
 }
 
 /// Whether a service refuses an order only since it is not paid for.
-fn must_pay_first(failure: &Failure) -> bool {
+pub fn must_pay_first(failure: &Failure) -> bool {
     matches!(failure.error.downcast_ref::<ClientError>(), Some(ClientError::Problem(problem)) if problem.code == "too-many-unfunded")
 }
 
 /// Pays for a saved order. From here on every failure says where the money is.
-async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, saved: &Saved) -> Outcome<u64> {
+pub async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, saved: &Saved) -> Outcome<u64> {
     ui.set_aftermath(Some(orders::perhaps(saved)));
     let (_, receipt) = ui.phase_async("fund", account::fund(rpc, account, saved.market, &saved.escrow)).await?;
     Ok(receipt.gas_used)
 }
 
 /// Waits for a saved order's proof and verifies it against what the buyer knows.
-async fn collect(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved) -> Outcome<(Prediction, ProofFile)> {
+pub async fn collect(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved) -> Outcome<(Prediction, ProofFile)> {
     let Some(id) = saved.prediction.clone() else {
         return Err(Failure::message(Exit::Failed, "the service does not know the order"));
     };
@@ -246,20 +259,30 @@ async fn with_money<T>(ui: &Ui, saved: &Saved, result: Outcome<T>) -> Outcome<T>
     result
 }
 
-/// Writes the proof, forgets the input, and prints.
-fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, done: &Prediction, file: &ProofFile, more: serde_json::Value) -> Outcome {
+/// A bought answer: what it says, and what its elements stand for.
+struct Answer<'a> {
+    done: &'a Prediction,
+    file: &'a ProofFile,
+    labels: &'a [String],
+}
+
+/// Writes the proof and prints.
+fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, answer: &Answer<'_>, more: serde_json::Value) -> Outcome {
+    let Answer { done, file, labels } = answer;
+    let labels = inputs::winners(file.own_output_data().iter().map(Outputs::elements), labels);
     if let Some(path) = output {
         proof_file::write(ui, file, path)?;
     }
     let mut object = json!({
         "output_data": file.own_output_data(), "output": file.own_output(), "inferences": file.inferences, "prediction": done.id, "state": done.state, "transactions": done.transactions,
         "proof_bytes": file.proof.len(), "context": file.context, "file": output, "verified": true, "development": key.is_development(),
-        "clamped": done.clamped, "clamps": file.clamps,
+        "clamped": done.clamped, "clamps": file.clamps, "labels": labels,
     });
     if let (Some(fields), serde_json::Value::Object(more)) = (object.as_object_mut(), more) {
         fields.extend(more);
     }
-    ui.finish(object, json!({ "output_data": file.own_output_data() }));
+    let data = file.own_output_data();
+    ui.finish(object, if labels.is_empty() { json!({ "output_data": data }) } else { json!({ "labels": labels, "output_data": data }) });
     Ok(())
 }
 
@@ -277,7 +300,8 @@ async fn follow(ui: &Ui, client: &Client, id: &str) -> Outcome<Prediction> {
 pub fn commit(ui: &Ui, args: CommitArgs) -> Outcome {
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
-    let opened = open_input(ui, &key, &args.input, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
+    let sample = inputs::one(&args.input, &key.model.shape.architecture, card::beside(&args.key)?.prepare.as_ref())?;
+    let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     let digest = input_digest(&opened.commitments);
     let object = json!({
         "model_commitment": B256::from(key.model.commitment()), "key_hash": B256::from(key.wrap.hash(&key.model)), "input": opened.data,
@@ -290,14 +314,28 @@ pub fn commit(ui: &Ui, args: CommitArgs) -> Outcome {
     Ok(())
 }
 
+/// How pictures and texts become numbers: what the card beside the key says, or the service.
+async fn preparation(client: &Client, key: &BuyerKey, args: &RequestArgs) -> Outcome<Option<Preparation>> {
+    let own = card::beside(&args.key)?.prepare;
+    if own.is_some() || !inputs::needs_card(&args.input) {
+        return Ok(own);
+    }
+    let said = find_model(client, key, args.model).await?.prepare;
+    if let Some(said) = &said {
+        said.check().map_err(|e| Failure::message(Exit::Failed, format!("what the service says of inputs cannot be used: {e}")))?;
+    }
+    Ok(said)
+}
+
 /// Buys (or asks for) one proven inference.
 pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let client = Client::new(&args.service)?;
     let buyer = Buyer::new(&args)?;
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
-    let opened = open_input(ui, &key, &args.input, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
-    let model = find_model(&client, &key, args.model).await?;
+    let sample = inputs::one(&args.input, &key.model.shape.architecture, preparation(&client, &key, &args).await?.as_ref())?;
+    let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
+    let Model { info: model, labels, .. } = find_model(&client, &key, args.model).await?;
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
     let free_context = B256::random();
     let mut request = PredictionRequest {
@@ -321,12 +359,14 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         let file = ui.phase("verify", |_| check(&key, &done, proof, &opened.commitments, free_context))?;
         let more =
             json!({ "job": null, "price": null, "fund_gas": null, "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside });
-        return finish(ui, &key, args.output.as_deref(), &done, &file, more);
+        return finish(ui, &key, args.output.as_deref(), &Answer { done: &done, file: &file, labels: &labels }, more);
     };
     let order = buyer.order(ui, &args, &client, &key, &model, input_digest(&opened.commitments));
     let Ordered { escrow, key, inferences } = ui.phase_async("quote", order).await?;
     request.escrow = Some(escrow);
-    let mut saved = buyer.save(ui, &args, &request, &opened, inferences).await?;
+    // taken down before anything is paid for it
+    let mut saved = buyer.saved(&args, &request, &opened, inferences).await?;
+    saved.save(ui)?;
     ui.set_aftermath(Some(format!("nothing was paid: {} are in your account", saved.price())));
     // a service that takes no more orders without money takes this one once it is paid for
     let posted = match post(ui, &client, &mut saved).await {
@@ -347,20 +387,12 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas,
         "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside,
     });
-    over(ui, &key, args.output.as_deref(), saved, &done, &file, more)
+    over(ui, &key, args.output.as_deref(), saved, &Answer { done: &done, file: &file, labels: &labels }, more)
 }
 
 /// The end of a paid order: the proof is written, and the input need not be kept any longer.
-fn over(
-    ui: &Ui,
-    key: &BuyerKey,
-    output: Option<&Path>,
-    mut saved: Saved,
-    done: &Prediction,
-    file: &ProofFile,
-    more: serde_json::Value,
-) -> Outcome {
-    finish(ui, key, output, done, file, more)?;
+fn over(ui: &Ui, key: &BuyerKey, output: Option<&Path>, mut saved: Saved, answer: &Answer<'_>, more: serde_json::Value) -> Outcome {
+    finish(ui, key, output, answer, more)?;
     ui.set_aftermath(None);
     saved.request = None;
     saved.save(ui)
@@ -381,7 +413,8 @@ pub async fn resume(ui: &Ui, args: ResumeArgs) -> Outcome {
     let (key, done, file, gas) = with_money(ui, &saved, resumed).await?;
     let more =
         json!({ "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas, "wrap_recomputed": true });
-    over(ui, &key, output.as_deref(), saved, &done, &file, more)
+    let labels = card::beside(&saved.key)?.labels;
+    over(ui, &key, output.as_deref(), saved, &Answer { done: &done, file: &file, labels: &labels }, more)
 }
 
 /// Does what is left to do for an order, by the market's record of it.

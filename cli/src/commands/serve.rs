@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The packages among files and folders, sorted.
-fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
+pub fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         let unreadable = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display()));

@@ -325,8 +325,10 @@ fn universal_keys_need_no_files() {
     let batch = prove(&["--batch", "2"]);
     assert_eq!(batch["inferences"], 2);
     assert_eq!(json(0, ["verify", s(&proof), "--model", s(&package)])["inferences"], 2);
-    // one file of two is a mistake, and Groth16 has no keys that anybody derives
+    // the proving key beside a buyer's key is derived; without the buyer's key it is a mistake, and Groth16 has no keys that anybody derives
     std::fs::copy(model().with_extension("key"), package.with_extension("key")).unwrap();
+    assert_eq!(prove(&[])["key_hash"], expected);
+    std::fs::rename(package.with_extension("key"), package.with_extension("pk")).unwrap();
     for more in [&[][..], &["--wrap", "groth16"]] {
         let text = fails(4, [&["prove", s(&package), "--input", s(&input), "-o", s(&proof)], more].concat());
         assert!(text.contains("assay setup"), "{text}");

@@ -3,10 +3,11 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 33] = [
     "",
     "compile",
     "inspect",
+    "explain",
     "operators",
     "run",
     "setup",
@@ -21,6 +22,8 @@ const COMMANDS: [&str; 30] = [
     "publish",
     "attest",
     "serve",
+    "up",
+    "mcp",
     "backup",
     "commit",
     "request",

@@ -1,5 +1,6 @@
 //! The command, run as users run it.
 
+mod agents;
 mod bad_input;
 mod batch;
 mod clamping;
@@ -9,5 +10,7 @@ mod help;
 mod kill;
 mod money;
 mod outputs;
+mod people;
 mod round_trip;
 mod tool;
+mod up;

@@ -8,8 +8,6 @@ use crate::report::Loss;
 use assay_circuits::exec::ExecError;
 use assay_circuits::model::{Source, Weights};
 
-/// Layers that the report names.
-const WORST_LAYERS: usize = 5;
 /// Samples that are looked at.
 const SAMPLES: usize = 2;
 
@@ -50,9 +48,8 @@ pub fn losses(net: &Net, plan: &Plan, weights: &Weights, samples: &[Sample]) -> 
         reads.filter(|l| (*l as usize) < index).map(|l| errors[l as usize]).fold(0.0, f64::max)
     };
     let mut losses: Vec<Loss> = (0..net.layers.len())
-        .map(|i| Loss { layer: net.layers[i].name.clone(), error: errors[i], added: (errors[i] - inherited(i)).max(0.0) })
+        .map(|i| Loss { index: i, layer: net.layers[i].name.clone(), error: errors[i], added: (errors[i] - inherited(i)).max(0.0) })
         .collect();
     losses.sort_by(|a, b| b.added.total_cmp(&a.added));
-    losses.truncate(WORST_LAYERS);
     Ok(losses)
 }

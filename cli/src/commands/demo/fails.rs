@@ -43,7 +43,7 @@ async fn send_anyway(world: &World, data: &Bytes) -> Outcome<u64> {
 /// A job that the seller locks by hand, settled with changed proofs (refused), then with the honest one (accepted).
 pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256) -> Outcome<Value> {
     let market = Market::new(world.chain_config())?;
-    let opened = request::open_input(ui, &world.key, &world.file("input.json"), Some(&world.file("srs")), false, false)?;
+    let opened = request::open_input(ui, &world.key, world.input()?, Some(&world.file("srs")), false, false)?;
     let input = InputOpening { data: opened.data, blinding: opened.blinding };
     let info = engine.models().into_iter().find(|m| m.id == model);
     let info = info.ok_or_else(|| Failure::message(Exit::Failed, "the engine lost its model"))?;

@@ -16,7 +16,7 @@ use assay_api::chain::dev::DevChain;
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
-use assay_compiler::{Calibration, Options, compile, read_input};
+use assay_compiler::{Calibration, Options, Sample, compile, read_input};
 use assay_prover::package::{BuyerKey, Metadata, Package, read_proving_key, write_proving_key};
 use assay_prover::seller::Seller;
 use assay_prover::srs;
@@ -28,10 +28,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// A network trained on scikit-learn's handwritten digits; `fixtures/train_digits.py` made it.
-const MODEL: &[u8] = include_bytes!("../../../../fixtures/models/digits_cnn.onnx");
-const CALIBRATION: &[u8] = include_bytes!("../../../../fixtures/models/digits_calibration.json");
+pub const MODEL: &[u8] = include_bytes!("../../../../fixtures/models/digits_cnn.onnx");
+pub const CALIBRATION: &[u8] = include_bytes!("../../../../fixtures/models/digits_calibration.json");
 /// A picture that the network was not trained on.
-const PICTURE: &[u8] = include_bytes!("../../../../fixtures/models/digit_7.json");
+pub const PICTURE: &[u8] = include_bytes!("../../../../fixtures/models/digit_7.json");
 
 /// What the demo sells.
 pub enum Goods {
@@ -130,7 +130,7 @@ impl Running {
 }
 
 /// Where npm installed anvil: the folder given, the current one, or the checkout that this program was built from.
-fn root(given: Option<&Path>) -> PathBuf {
+pub fn root(given: Option<&Path>) -> PathBuf {
     let candidates = [given.map(Path::to_owned), std::env::current_dir().ok(), Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))];
     let mut there = candidates.into_iter().flatten();
     let found = if given.is_some() { there.next() } else { there.find(|p| p.join("verifier-contracts").is_dir()) };
@@ -141,6 +141,11 @@ impl World {
     /// A file of the model.
     pub fn file(&self, name: &str) -> PathBuf {
         path(self.dir.path(), name)
+    }
+
+    /// What the buyer asks about.
+    pub fn input(&self) -> Outcome<Sample> {
+        Ok(read_input(&self.file("input.json"), &self.key.model.shape.architecture)?)
     }
 
     /// Starts a chain, deploys the contracts, compiles the model and makes its keys.
@@ -188,7 +193,7 @@ impl World {
         })?;
         let listed = chain::find_model(&self.rpc, self.at.models, self.key.model.commitment().into(), self.seller.address()).await?;
         hold(listed == Some(model), "the registry lists the model")?;
-        let input = read_input(&self.file("input.json"), &self.key.model.shape.architecture)?.concat();
+        let input = self.input()?.concat();
         let mut config = ServeConfig::paid(self.dir.path().join("service"), self.chain_config());
         config.bind.set_port(0);
         config.drain = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! `assay demo`: the whole market on this machine. Every step is asserted; one that does not hold ends the demo with exit code 1.
 
 mod fails;
-mod market;
+pub mod market;
 mod show;
 mod transactions;
 
@@ -24,7 +24,6 @@ use assay_verifier::ProofFile;
 use market::{Goods, Running, World};
 use serde_json::{Value, json};
 use show::{Balances, coins};
-use std::path::Path;
 
 /// The most gas that a settlement of the built-in model may take.
 const SETTLE_GAS_MAX: u64 = 450_000;
@@ -149,7 +148,7 @@ async fn order(world: &World, client: &Client, model: B256, input: B256) -> Outc
 /// The paid inference, through HTTP and the chain.
 async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<Bought> {
     let client = Client::new(&service.url)?;
-    let opened = request::open_input(ui, &world.key, &world.file("input.json"), Some(Path::new(&world.file("srs"))), false, false)?;
+    let opened = request::open_input(ui, &world.key, world.input()?, Some(&world.file("srs")), false, false)?;
     let escrow = ui.phase_async("quote", order(world, &client, model, input_digest(&opened.commitments))).await?;
     ui.line(format!("{:6.2} s  quote of {} checked against the chain", ui.seconds("quote"), coins(U256::from(escrow.quote.price))));
     let post = PredictionRequest {

@@ -1,0 +1,118 @@
+//! `assay up`: everything at once, kept across an end by a signal and by `kill -9`.
+
+use crate::tool::{command, copy, fails, fixture, json, s};
+use assay_api::chain::dev::{DEV_KEYS, find_anvil};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running `assay up`, ended by SIGTERM when dropped.
+pub struct Up {
+    child: Child,
+    dir: PathBuf,
+    pub url: String,
+}
+
+fn free_port() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+impl Up {
+    /// Starts it with its things in `dir`, and waits until it serves.
+    pub fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let dir = dir.join("up");
+        let log = std::fs::File::options().create(true).append(true).open(dir.with_extension("log")).unwrap();
+        let mut child = command()
+            .args(["--json", "up", "--dir", s(&dir), "--bind", &format!("127.0.0.1:{}", free_port()), "--chain-port", &free_port()])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said = || std::fs::read_to_string(dir.with_extension("log")).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says {line:?}, and {}", said()));
+        Self { child, url: ready["url"].as_str().unwrap().to_owned(), dir }
+    }
+
+    fn state(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.dir.join("state.json")).unwrap()).unwrap()
+    }
+
+    fn signal(&mut self, name: &str) -> Option<i32> {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
+    /// Buys an answer. Returns the prediction's id.
+    fn buy(&self, key: &Path) -> String {
+        let state = self.state();
+        let text = |name: &str| state[name].as_str().unwrap().to_owned();
+        let input = fixture("digit_7.json");
+        let (rpc, market) = (text("chain"), text("market"));
+        let place = ["--service", &self.url, "--rpc", &rpc, "--market", &market, "--private-key", DEV_KEYS[2]];
+        let bought = json(0, [&["request", "--key", s(key), "--input", s(&input), "--accept-development-key"], &place[..]].concat());
+        assert_eq!((&bought["state"], &bought["verified"]), (&Value::from("settled"), &Value::from(true)));
+        bought["prediction"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            self.signal("-TERM");
+        }
+    }
+}
+
+fn is_there(pid: &Value) -> bool {
+    Command::new("kill").args(["-0", &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_market_is_kept_across_restarts() {
+    if find_anvil(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).is_none() {
+        return println!("SKIPPED: anvil is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let package = copy(dir.path());
+    // neither of the two is needed: both are derived
+    for extension in ["pk", "key"] {
+        std::fs::remove_file(package.with_extension(extension)).unwrap();
+    }
+    let key = package.with_extension("key");
+    let mut up = Up::start(dir.path(), &[s(&package)]);
+    let first = up.state();
+    let bought = up.buy(&key);
+    let second = fails(4, ["up", s(&package), "--dir", s(&dir.path().join("up"))]);
+    assert!(second.contains("another `assay up`"), "{second}");
+    assert_eq!(up.signal("-INT"), Some(0));
+    assert!(!is_there(&first["pid"]), "the chain ended too");
+
+    let mut up = Up::start(dir.path(), &[s(&package)]);
+    let again = up.state();
+    assert_eq!((&again["market"], &again["chain"]), (&first["market"], &first["chain"]), "the same contracts, at the same address");
+    let client = assay_api::client::Client::new(&up.url).unwrap();
+    assert_eq!(client.prediction(&bought).await.unwrap().state, assay_api::store::State::Settled);
+    up.buy(&key);
+    assert_eq!(up.signal("-KILL"), None);
+    assert!(is_there(&again["pid"]), "nobody could end the chain");
+
+    let mut up = Up::start(dir.path(), &[s(&package)]);
+    assert_eq!(up.state()["pid"], again["pid"], "the chain that was left is used, and not a second one");
+    up.buy(&key);
+    assert_eq!(up.signal("-TERM"), Some(0));
+    assert!(!is_there(&again["pid"]));
+
+    // another chain is another folder's
+    let other = fails(2, ["up", s(&package), "--dir", s(&dir.path().join("up")), "--chain", "http://127.0.0.1:1"]);
+    assert!(other.contains("--dir"), "{other}");
+    let empty = tempfile::tempdir().unwrap();
+    let nothing = command().arg("up").current_dir(empty.path()).output().unwrap();
+    assert_eq!(nothing.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("--example"));
+    let wrong = fails(2, ["up", s(&package), "--dir", s(&empty.path().join("up")), "--", "--no-such-option"]);
+    assert!(wrong.contains("assay serve"), "{wrong}");
+}
