@@ -1,6 +1,8 @@
 //! Shapes and circuits have a size: what a stranger's architecture asks for is known before anything is made.
 
-use assay_circuits::model::{Architecture, BiasBlock, Domain, Function, Index, Input, Layer, Output, Port, Rule, Run, Source, Table, Term, Window};
+use assay_circuits::model::{
+    Architecture, BiasBlock, Domain, Function, Index, Input, Layer, Output, Port, Rule, Run, Source, Table, Term, Window,
+};
 use assay_circuits::plonk::Circuit;
 use assay_circuits::sample::builder::{along, linear, mapped, product};
 use assay_circuits::scalar::VerifyError;

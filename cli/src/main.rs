@@ -8,6 +8,7 @@ mod commands;
 mod device;
 mod exit;
 mod files;
+mod generate;
 mod inputs;
 mod kept;
 mod orders;

@@ -358,6 +358,10 @@ pub struct ProveArgs {
     /// Commit to the input without blinding
     #[arg(long)]
     pub public_input: bool,
+    /// Continue the prompt in the input by so many tokens, each the likeliest, and prove all of them at once; the model gives the next token at every
+    /// position. The text goes to PROOF.tokens.json
+    #[arg(long, value_name = "N", conflicts_with_all = ["inferences", "separate"], value_parser = clap::value_parser!(u32).range(1..))]
+    pub generate: Option<u32>,
     #[command(flatten)]
     pub clamping: ClampingArg,
     #[command(flatten)]
@@ -396,6 +400,10 @@ pub struct VerifyArgs {
     /// where inputs are separate, those of the first inferences will do
     #[arg(long, value_name = "INPUT")]
     pub input: Vec<PathBuf>,
+    /// Demand that the input is a text whose tokens behind the first N are the model's own, each the output at the position before it;
+    /// says how many
+    #[arg(long, value_name = "N", requires = "input", value_parser = clap::value_parser!(u32).range(1..))]
+    pub prompt: Option<u32>,
     #[command(flatten)]
     pub srs: SrsArg,
 }

@@ -139,6 +139,7 @@ fn rule_text(layer: &Layer) -> &'static str {
         Rule::Quotient { .. } => "integer quotient",
         Rule::SquareRoot { .. } => "square root",
         Rule::Maximum { .. } => "maximum",
+        Rule::Rows { .. } => "rows of weights",
     }
 }
 

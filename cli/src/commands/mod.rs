@@ -14,5 +14,5 @@ pub mod prove;
 pub mod request;
 pub mod serve;
 pub mod srs;
-pub mod weights;
 pub mod up;
+pub mod weights;

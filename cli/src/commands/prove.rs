@@ -9,6 +9,7 @@ use crate::clamp;
 use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
+use crate::generate;
 use crate::inputs;
 use crate::proof_file;
 use crate::trust::{self, Checked};
@@ -23,6 +24,7 @@ use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
 use assay_circuits::shape::Shape;
 use assay_prover::control::Phase;
 use assay_prover::key::{KeyError, PublicModel};
+use assay_prover::output::Readers;
 use assay_prover::package::{BuyerKey, FileError, Package, hex, read_proving_key};
 use assay_prover::pcs::encode;
 use assay_prover::seller::{InputOpening, Seller};
@@ -116,12 +118,24 @@ pub fn proving_key(ui: &Ui, pk: &Path, key: &BuyerKey, srs: &Srs) -> Outcome<Wra
     Ok(proving)
 }
 
+/// The prompt in the input, continued.
+fn generated(ui: &Ui, args: &ProveArgs, package: &Package, count: usize) -> Outcome<generate::Text> {
+    let [input] = &args.input[..] else {
+        return Err(Failure::message(Exit::Usage, "--generate continues one prompt: pass one --input"));
+    };
+    generate::greedy(ui, package, generate::prompt(input)?, count)
+}
+
 /// Proves one inference, or a batch, and writes the proof file.
 pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let context = proof_file::context(args.context.as_deref())?;
     let mut package = files::package(ui, &args.model)?;
     let card = card::beside(&args.model)?;
-    let samples = inputs::samples(&args.input, &package.model.shape.architecture, card.prepare.as_ref())?;
+    let text = args.generate.map(|count| generated(ui, &args, &package, count as usize)).transpose()?;
+    let samples = match &text {
+        Some(text) => vec![vec![text.tokens.clone()]],
+        None => inputs::samples(&args.input, &package.model.shape.architecture, card.prepare.as_ref())?,
+    };
     let outside = clamp::check(ui, &package.model.shape.architecture, &samples, args.clamping.allow_clamping)?;
     let asked = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
     let keys_from = if args.inner { None } else { Some(Keys::find(ui, &args, &package, asked)?) };
@@ -170,6 +184,11 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
         }
     };
     let bytes = proof_file::write(ui, &file, &args.output)?;
+    let text_of_proof = text.as_ref().map(generate::Text::to_json);
+    if let Some(text) = &text {
+        ui.line(format!("tokens {}", json!(text.answer())));
+        files::write(ui, &generate::beside(&args.output), Readers::Default, text.to_json().to_string().as_bytes())?;
+    }
     let blinding: Vec<String> = opening.blinding.iter().map(|b| hex(&encode::fr_word(b))).collect();
     let labels = inputs::winners(file.output_data.iter().map(Outputs::elements), &card.labels);
     let text = format!(
@@ -182,7 +201,7 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     );
     ui.finish(
         json!({
-            "file": args.output, "bytes": bytes, "kind": file.kind, "proof_bytes": file.proof.len(), "output": file.output, "output_data": file.output_data,
+            "text": text_of_proof, "file": args.output, "bytes": bytes, "kind": file.kind, "proof_bytes": file.proof.len(), "output": file.output, "output_data": file.output_data,
             "labels": labels, "model_commitment": file.model_commitment, "key_hash": file.key_hash, "inferences": file.inferences,
             "separate_inputs": file.separate_inputs, "inputs": samples.len(), "context": file.context, "outside": outside, "clamped": clamped,
             "clamps": file.clamps, "input_commitments": file.input_commitments, "input_blinding": blinding,
@@ -291,6 +310,16 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
     std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))
 }
 
+/// How many tokens behind the prompt a valid proof of this input shows to be the model's own. Errors: none.
+fn shown(args: &VerifyArgs, file: &ProofFile, prompt: usize) -> Outcome<usize> {
+    let tokens = args.input.first().map_or(Ok(Vec::new()), |path| generate::prompt(path))?;
+    let outputs = file.output_data.first().map(Outputs::elements).unwrap_or_default();
+    match generate::followed(&tokens, &outputs, prompt) {
+        0 => Err(Failure::message(Exit::Failed, "the proof is valid, and the token behind the prompt is not the model's")),
+        shown => Ok(shown),
+    }
+}
+
 /// Verifies a proof file, or what a service answered.
 pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let wanted = args.context.as_deref().map(|text| proof_file::context(Some(text))).transpose()?;
@@ -314,18 +343,20 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     if !args.input.is_empty() {
         check_input(ui, &args, &verifier.model, &file)?;
     }
+    let shown = args.prompt.map(|prompt| shown(&args, &file, prompt as usize)).transpose()?;
     let development = verifier.is_development();
     if development {
         ui.warn("development key or SRS: anybody who made it can forge proofs, so this one shows nothing");
     }
     let text = format!(
-        "valid: {} proof of {} of the model {}\n{}context {}\n{}\nclamps  {}\nverified in {:.1} ms",
+        "valid: {} proof of {} of the model {}\n{}context {}\n{}\n{}clamps  {}\nverified in {:.1} ms",
         if file.kind == Kind::Wrapped { "a wrapped" } else { "an inner (not zero-knowledge)" },
         batch,
         file.model_commitment,
         verifier.key.as_ref().map(|checked| format!("key     {}\n", checked.text())).unwrap_or_default(),
         file.context,
         outputs("output  ", &file),
+        shown.map(|n| format!("text    {n} tokens behind the prompt are the model's\n")).unwrap_or_default(),
         if file.clamps == 0 {
             "none: every value fitted its width".to_owned()
         } else {
@@ -339,7 +370,7 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
             "key_hash": file.key_hash, "wrap_recomputed": verifier.key.as_ref().map(Checked::has_recomputed_wrap),
             "srs_id": hex(&verifier.model.srs.id), "inferences": file.inferences, "separate_inputs": file.separate_inputs, "context": file.context,
             "input_commitments": file.input_commitments, "output": file.output, "clamps": file.clamps,
-            "output_data": file.output_data, "index": file.index,
+            "output_data": file.output_data, "index": file.index, "tokens_shown": shown,
         }),
         text,
     );

@@ -1,7 +1,7 @@
 //! `assay up`: a seller's whole market in one command. What it makes is kept in a folder, and the next time it goes on from there.
 
 use super::demo::market::{CALIBRATION, MODEL, PICTURE, root};
-use super::{chain, compile, serve};
+use super::{chain, compile, serve, weights};
 use crate::args::{Cli, Command, Objective, ServeArgs, UpArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
@@ -202,6 +202,11 @@ async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &
     if done.status != Status::Admitted {
         let why = done.attestation.unwrap_or_else(|| "its timelock is not over: start again after it".to_owned());
         ui.warn(format!("{}: the key is not admitted yet, and nobody can buy: {why}", path.display()));
+    }
+    let srs = args.srs.srs.as_deref();
+    let weights = weights::prove(ui, &place.rpc, &place.seller, &place.deployer, market, done.model, package, srs).await?;
+    if !weights.are_proven() {
+        ui.warn(format!("{}: the weights are {weights}", path.display()));
     }
     Ok(())
 }

@@ -34,6 +34,11 @@ pub enum Weights {
 }
 
 impl Weights {
+    /// Whether the registry shows them as proven.
+    pub fn are_proven(&self) -> bool {
+        matches!(self, Self::Proven(..) | Self::Before)
+    }
+
     /// For programs.
     pub fn json(&self) -> Value {
         match self {

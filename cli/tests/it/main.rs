@@ -6,6 +6,7 @@ mod batch;
 mod clamping;
 mod demo;
 mod forged;
+mod generate;
 mod help;
 mod kill;
 mod money;
