@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test fuzz build contracts web lint clippy bench bench-large clean
+.PHONY: demo test fuzz build contracts web lint clippy doc sbom advisories bench bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -29,6 +29,19 @@ lint:
 
 clippy: ## what the verifier must not do: unwrap, expect, index; not a part of `test`, since it compiles all dependencies once more
 	cargo clippy --locked -p assay-circuits -p assay-prover --lib
+
+doc: ## the documentation of all crates, in target/doc; warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+sbom: ## what the programs are made of, as CycloneDX: target/assay.cdx.json
+	mkdir -p target
+	python3 .ci/sbom.py > target/assay.cdx.json
+
+ADVISORIES ?= target/advisory-db
+
+advisories: ## known faults of dependencies, from a clone of RustSec's database (ADVISORIES=FOLDER), which is made if it is not there
+	[ -d $(ADVISORIES) ] || git clone --quiet --depth 1 https://github.com/rustsec/advisory-db $(ADVISORIES)
+	python3 .ci/advisories.py $(ADVISORIES)
 
 build:
 	cargo build --release --locked --workspace

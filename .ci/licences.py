@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks every crate of the lock file against the licences that deny.toml allows."""
+"""Checks every crate of the lock file against what deny.toml allows: licences, crates that are banned, and where crates come from."""
 import json
 import re
 import subprocess
@@ -8,7 +8,10 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ALLOWED = set(tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]["allow"])
+RULES = tomllib.loads((ROOT / "deny.toml").read_text())
+ALLOWED = set(RULES["licenses"]["allow"])
+BANNED = {entry["crate"] for entry in RULES["bans"]["deny"]}
+REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
 TOKEN = re.compile(r"\(|\)|\bAND\b|\bOR\b|/|[A-Za-z0-9.+-]+(?: WITH [A-Za-z0-9.-]+)?")
 
 
@@ -23,7 +26,9 @@ def main() -> int:
     metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--locked"], cwd=ROOT, check=True, capture_output=True)
     packages = [p for p in json.loads(metadata.stdout)["packages"] if p["source"]]
     bad = [f"{p['name']} {p['version']}: {p['license']}" for p in packages if not satisfied(p["license"] or "")]
-    print(f"licences: {len(packages)} crates, {len(bad)} not allowed")
+    bad += [f"{p['name']} {p['version']}: banned" for p in packages if p["name"] in BANNED]
+    bad += [f"{p['name']} {p['version']}: from {p['source']}" for p in packages if p["source"] != REGISTRY]
+    print(f"licences, bans and sources: {len(packages)} crates, {len(bad)} not allowed")
     print("\n".join(bad))
     return 1 if bad or not packages else 0
 
