@@ -3,6 +3,8 @@
 //! Defends: that a message has its one place, one length and one degree (FS5), that an opening of another polynomial is
 //! none (PC1), and that numbers have the width that their columns say (RQ6, LU2).
 
+#[path = "forgetful.rs"]
+mod forgetful;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -9,6 +9,8 @@
 mod fields;
 #[path = "manifest/files.rs"]
 mod files;
+#[path = "manifest/proof_file.rs"]
+mod proof_file;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -127,6 +127,12 @@ pub enum Invalid {
     /// One inference that says that its input is separate.
     #[error("the input of one inference cannot be separate")]
     Separate,
+    /// A buyer's place that is none.
+    #[error("index is {0}, and the proof is of one buyer, or of fewer inferences")]
+    Index(usize),
+    /// An inner proof that names a key.
+    #[error("an inner proof has no key: key_hash must be null")]
+    InnerKey,
     /// An input commitment is malformed.
     #[error("an input commitment is not a point of the curve")]
     InputCommitment,
@@ -139,14 +145,6 @@ pub enum Invalid {
     /// The shared proof has something else in the buyer's place.
     #[error("the {0} is another inference's")]
     OtherInference(&'static str),
-    /// The buyer's place is behind the last inference.
-    #[error("the proof is of {inferences} inferences, and the file says that the buyer's has the number {index}, counted from 0")]
-    NoPlace {
-        /// The place.
-        index: usize,
-        /// How many there are.
-        inferences: usize,
-    },
     /// The proof does not verify.
     #[error(transparent)]
     Proof(#[from] ProofError),
@@ -289,8 +287,8 @@ impl ProofFile {
         if batch.is_separate() != self.separate_inputs {
             return Err(Invalid::Separate);
         }
-        if let Some(index) = self.index.filter(|index| *index >= self.inferences) {
-            return Err(Invalid::NoPlace { index, inferences: self.inferences });
+        if let Some(index) = self.index.filter(|index| *index >= self.inferences || !self.separate_inputs) {
+            return Err(Invalid::Index(index));
         }
         match (self.kind, key) {
             (Kind::Wrapped, None) => return Err(Invalid::NoKey),
@@ -304,6 +302,7 @@ impl ProofFile {
                 let proof = WrappedProof::from_bytes(&model.shape, key.system(), &self.proof)?;
                 wrap::verify(model, key, &claim, &proof)?;
             }
+            (Kind::Inner, _) if self.key_hash.is_some() => return Err(Invalid::InnerKey),
             (Kind::Inner, _) => {
                 let model = model.batched(batch)?;
                 native::verify(&model, &claim, &NativeProof::from_bytes(&model, &self.proof)?)?;
