@@ -1,7 +1,7 @@
 //! Shapes and circuits have a size: what a stranger's architecture asks for is known before anything is made.
 
 use assay_circuits::model::{
-    Architecture, BiasBlock, Domain, Function, Index, Input, Layer, Output, Port, Rule, Run, Source, Table, Term, Window,
+    Architecture, BiasBlock, Domain, Function, Index, Input, Layer, ModelError, Output, Place, Port, Rule, Run, Source, Table, Term, Window,
 };
 use assay_circuits::plonk::Circuit;
 use assay_circuits::sample::builder::{along, linear, mapped, product};
@@ -87,6 +87,28 @@ fn circuits_of_many_lookups_are_refused() {
     };
     assert!(of_weights(8192).is_err_and(|error| matches!(error, VerifyError::CircuitSize { .. })));
     assert!(of_weights(100).is_ok());
+}
+
+/// A dense layer: `2^inputs` numbers to `2^outputs`.
+fn dense(inputs: u8, outputs: u8) -> Architecture {
+    let mut architecture = network(inputs, vec![wide(0)], vec![0]);
+    architecture.matrices.push(inputs + outputs);
+    let matrix = vec![along(outputs, 0), along(inputs, 1)];
+    let term = product(vec![outputs, inputs], 1, (Source::Input, vec![along(inputs, 1)]), (Source::Weight(0), matrix));
+    (architecture.layers[0].log_size, architecture.layers[0].terms) = (outputs, vec![term]);
+    architecture
+}
+
+/// The first dense layer of VGG-19, padded, is the largest block that there is; its proofs are as sound as any.
+#[test]
+fn the_largest_block_has_a_shape_and_a_circuit() {
+    let mut architecture = dense(15, 12);
+    architecture.complete().unwrap();
+    let shape = Shape::new(architecture, 24).unwrap();
+    assert_eq!(shape.soundness_bits(), 100);
+    assert!(Circuit::new(&shape, &[0; 32]).is_ok());
+    let error = dense(15, 13).complete().unwrap_err();
+    assert!(matches!(error, ModelError::BlockSize { place: Place::Weight(0), log_size: 28 }), "{error}");
 }
 
 /// A product over axes that are longer than what they read has no table of its own that is larger than all columns may be.

@@ -65,7 +65,7 @@ fn whole_network() {
         |a| a.layers = vec![a.layers[0].clone(); 4097] => ModelError::LayerCount { have: 4097 },
         |a| a.tables = vec![a.tables[0].clone(); 65] => ModelError::TableCount { have: 65 },
         |a| a.matrices = vec![0; 8193] => ModelError::SecretCount { have: 8193 },
-        |a| a.matrices[0] = 27 => ModelError::BlockSize { place: Place::Weight(0), log_size: 27 },
+        |a| a.matrices[0] = 28 => ModelError::BlockSize { place: Place::Weight(0), log_size: 28 },
         |a| a.biases[0].log_size = 255 => ModelError::BlockSize { place: Place::Bias(0), .. },
         |a| a.input.bits = 19 => ModelError::InputBits { bits: 19 },
         |a| a.input.bits = 1 => ModelError::InputBits { bits: 1 },
@@ -102,7 +102,7 @@ fn programs() {
 #[test]
 fn input_and_output() {
     refuses! { network();
-        |a| a.input.log_size = 27 => ModelError::BlockSize { place: Place::Input, .. },
+        |a| a.input.log_size = 28 => ModelError::BlockSize { place: Place::Input, .. },
         |a| a.input.ports.clear() => ModelError::PortCount { inputs: 0, .. },
         |a| a.outputs.clear() => ModelError::PortCount { outputs: 0, .. },
         |a| a.input.ports[0].shape = vec![31] => ModelError::Shape { place: Place::Port(0), cells: 30, .. },
@@ -141,7 +141,7 @@ fn layers() {
         }
     };
     refuses! { network();
-        |a| a.layers[2].log_size = 27 => ModelError::BlockSize { place: Place::Layer(2), .. },
+        |a| a.layers[2].log_size = 28 => ModelError::BlockSize { place: Place::Layer(2), .. },
         |a| a.layers[2].log_size = 2 => ModelError::Axes { layer: 2, term: 0 },
         |a| shift(a, 49) => ModelError::Shift { layer: 1, shift: 49 },
         |a| if let Rule::Requantise { table, .. } = &mut a.layers[1].rule { *table = 2 } => ModelError::UnknownTable { layer: 1, table: 2 },

@@ -14,7 +14,9 @@ import sys
 from bounds import Bounds, Invalid, need, signed
 from model import Architecture, axis_at
 
-MOST = 26  # log of the most cells of a block
+MOST = 27  # log of the most cells of a block
+MOST_OF_A_WINDOW = 26
+MOST_WORK = 30
 
 
 def distinct(items):
@@ -156,7 +158,7 @@ class Validity:
                 work *= 1 if in_product else max((len(reads) for reads in run.by_place.values()), default=0)
             else:
                 self.window(run, *(1 << logs[axis] for axis in run.axes))
-        need(work <= 1 << (MOST + 4), "the work of a term")
+        need(work <= 1 << MOST_WORK, "the work of a term")
 
     def entries(self, run, places, in_product):
         entries = run.entries
@@ -167,11 +169,11 @@ class Validity:
 
     def window(self, run, outputs, kernel):
         w = run.window
-        most = 1 << MOST
+        most = 1 << MOST_OF_A_WINDOW
         need(1 <= w["outputs"] <= outputs and 1 <= w["kernel"] <= kernel, "a window")
         need(1 <= w["inputs"] <= 1 << run.log, "a window")
         need(1 <= w["stride"] <= most and 1 <= w["dilation"] <= most and w["padding"] <= most, "a window")
-        need(w["outputs"] * w["kernel"] <= 1 << MOST, "a window")
+        need(w["outputs"] * w["kernel"] <= most, "a window")
 
     def order(self, index, operand, outputs):
         """Whether what is read is there by then."""

@@ -9,8 +9,14 @@ use crate::relation::maximum;
 use crate::relation::rows::MAX_INDEX_BITS;
 use std::fmt;
 
-/// Largest log-size of a block: activations, weights, biases.
-pub const MAX_LOG_BLOCK: u8 = 26;
+/// Largest log-size of a block: activations, weights, biases. The dense layers of VGG-19 have as many. What a proof commits to
+/// and looks up is bounded for the whole network ([`crate::shape::MAX_LOG_CELLS`]), and so are its sumchecks and the soundness
+/// error that follows from them; this bounds what one block takes in memory, and keeps its cells' numbers far below 32 bits.
+pub const MAX_LOG_BLOCK: u8 = 27;
+/// Largest log of the numbers of a window, and of its outputs times its kernel.
+const MAX_LOG_WINDOW: u8 = 26;
+/// Log of what a linear term may read, over all of its cells.
+const MAX_LOG_WORK: u8 = 30;
 /// Most layers of a network.
 pub const MAX_LAYERS: usize = 4096;
 /// Most tables of a network.
@@ -125,7 +131,7 @@ pub enum ModelError {
     ZeroCoefficient { layer: usize, term: usize },
     #[error("layer {layer}, term {term}: a window's outputs, kernel, stride and dilation must be at least 1 and fit their axes")]
     Window { layer: usize, term: usize },
-    #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_BLOCK)]
+    #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_WORK)]
     TermWork { layer: usize, term: usize },
     #[error("layer {layer}: a maximum is taken over 1 to 2^{bits} places (at most 2^{max}) of one axis of every term, and has no constant", max = MAX_MAXIMUM_BITS)]
     MaximumAxis { layer: usize, bits: u8 },
@@ -481,7 +487,7 @@ impl LayerCheck<'_> {
             }
         }
         // what a linear term reads, over all of its cells
-        if work.saturating_mul(1 << self.log_size.min(MAX_LOG_BLOCK)) > 1 << (MAX_LOG_BLOCK + 4) {
+        if work.saturating_mul(1 << self.log_size.min(MAX_LOG_BLOCK)) > 1 << MAX_LOG_WORK {
             return Err(ModelError::TermWork { layer: self.layer, term: self.term });
         }
         Ok(())
@@ -512,7 +518,7 @@ impl LayerCheck<'_> {
         let fit = (1..=outputs).contains(&o.into()) && (1..=kernel).contains(&k.into()) && (1..=numbers).contains(&inputs.into());
         // 2^26 bounds the work on an axis, and keeps places from overflowing
         let small =
-            [stride, dilation, padding].iter().all(|v| *v <= 1 << MAX_LOG_BLOCK) && u64::from(o) * u64::from(k) <= 1 << MAX_LOG_BLOCK;
+            [stride, dilation, padding].iter().all(|v| *v <= 1 << MAX_LOG_WINDOW) && u64::from(o) * u64::from(k) <= 1 << MAX_LOG_WINDOW;
         if fit && small && stride > 0 && dilation > 0 {
             return Ok(());
         }

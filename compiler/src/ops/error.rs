@@ -51,7 +51,7 @@ pub enum Refusal {
     Quantised,
     /// Result too large.
     #[error(
-        "its padded result or weights have more than 2^26 cells, it lists more than 2^16 places one by one, or the network has more than 4096 layers"
+        "its padded result or weights have more than 2^27 cells, it lists more than 2^16 places one by one, or the network has more than 4096 layers"
     )]
     TooLarge,
     /// Too many comparisons of pairs.

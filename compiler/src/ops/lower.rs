@@ -4,12 +4,10 @@
 use super::Refusal;
 use super::expr::{Expr, log};
 use crate::net::{Kind, Net, NetLayer, NetOperand, NetRule, rounding};
-use assay_circuits::model::{Binary, Instruction, MAX_LAYERS, Source, Unary, log2_ceil};
+use assay_circuits::model::{Binary, Instruction, MAX_LAYERS, MAX_LOG_BLOCK, Source, Unary, log2_ceil};
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 
-/// Log of the most cells of a block.
-const MAX_LOG_BLOCK: u8 = 26;
 /// Constants beyond it stand for infinity.
 const INFINITE: f32 = 1e9;
 /// What becomes of them.
