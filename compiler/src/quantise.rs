@@ -12,6 +12,7 @@ mod rounding;
 pub(crate) mod samples;
 mod scales;
 mod tables;
+mod thresholds;
 mod weights;
 
 pub use plan::{Plan, Widths, plan};
@@ -28,7 +29,12 @@ pub fn prepared(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<(Net, 
     let divided = means::divided(moderate.as_ref().unwrap_or(net), ranges);
     let changed = divided.or(moderate);
     let equalised = equalise::equalised(changed.as_ref().unwrap_or(net), samples);
-    let net = equalised.or(changed)?;
-    let ranges = samples.par_iter().map(|sample| Run::of(&net, sample).ranges(&net)).reduce(Ranges::default, |a, b| a.merge(&b));
-    Some((net, ranges))
+    let changed = equalised.or(changed);
+    let measured = |net: Net| {
+        let ranges = samples.par_iter().map(|sample| Run::of(&net, sample).ranges(&net)).reduce(Ranges::default, |a, b| a.merge(&b));
+        (net, ranges)
+    };
+    let changed = changed.map(measured);
+    let (net, ranges) = changed.as_ref().map_or((net, ranges), |(net, ranges)| (net, ranges));
+    thresholds::separated(net, ranges).map(measured).or(changed)
 }

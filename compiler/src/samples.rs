@@ -122,11 +122,18 @@ impl Calibration {
 
     fn named(&self, samples: &[BTreeMap<String, Vec<f32>>], wanted: &[Wanted]) -> Result<Vec<Sample>, InputError> {
         let one = |(sample, lists): (usize, &BTreeMap<String, Vec<f32>>)| {
-            let list = |input: &Wanted| {
-                let missing = || InputError::MissingInput { path: self.path.clone(), sample, name: input.name.clone() };
-                lists.get(&input.name).cloned().ok_or_else(missing)
-            };
-            wanted.iter().map(list).collect()
+            let mut all = Sample::new();
+            for parts in wanted.chunk_by(|a, b| a.name == b.name) {
+                let Some(name) = parts.first().map(|part| &part.name) else { continue };
+                let missing = || InputError::MissingInput { path: self.path.clone(), sample, name: name.clone() };
+                let list = lists.get(name).ok_or_else(missing)?;
+                let need = parts.iter().map(|part| part.elements).sum();
+                if list.len() != need {
+                    return Err(InputError::Length { path: self.path.clone(), sample, have: list.len(), need });
+                }
+                all.extend(split(list, parts));
+            }
+            Ok(all)
         };
         samples.iter().enumerate().map(one).collect()
     }
@@ -161,7 +168,12 @@ fn split(all: &[f32], wanted: &[Wanted]) -> Sample {
     wanted.iter().map(&mut take).collect()
 }
 
-/// The inputs that an architecture takes.
+/// A sample of the model's tensors as one of the architecture's ports, of which a tensor may have several.
+pub(crate) fn by_port(architecture: &Architecture, sample: &Sample) -> Sample {
+    split(&sample.concat(), &wanted(architecture))
+}
+
+/// The inputs that an architecture takes. Those of one name that follow each other are parts of one tensor.
 pub fn wanted(architecture: &Architecture) -> Vec<Wanted> {
     architecture.input.ports.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect()
 }

@@ -6,6 +6,7 @@ use crate::cost::Cost;
 use crate::net::{Kind, Net, NetLayer, NetTerm, Ranges, Run};
 use crate::quantise::{self, Plan, Widths};
 use crate::report::{Accuracy, MIN_SAMPLES, Report, Step};
+use crate::samples::by_port;
 use crate::{CompileError, Compiled, Options, Phase, Sample};
 use assay_circuits::exec::{ExecError, Trace, dequantise_output, quantise_input, run};
 use assay_circuits::model::{Architecture, ModelError, Source, Weights};
@@ -18,6 +19,10 @@ const TRIAL_SAMPLES: usize = 8;
 const MOST_TRIALS: usize = 160;
 /// Then so many of the widest are tried, so that nothing is called impossible that 16 bits can do.
 const WIDEST_TRIALS: usize = 8;
+/// How much more accurate than asked for the numbers shall be that a label beside them is chosen by, and those of decision
+/// trees, where widths allow it. A label is another one wherever two classes are as near to each other as the error, and what
+/// a test on the other side of its threshold does to a tree's answer is not seen on a few samples.
+const OF_LABELS: f64 = 4.0;
 
 /// Runs the lowered network in floats on every sample: its ranges, and the check that it is the ONNX model.
 pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Ranges, CompileError> {
@@ -26,6 +31,8 @@ pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Rang
     let sizes: Vec<f32> = (0..outputs).map(size).collect();
     // Where a comparison inside the network is a tie, float sums in another order answer the other way, and either is right.
     let ties = net.compares();
+    // A rounding by a scale that the input decides sends a whole step on where it goes the other way.
+    let share = if net.rounds_by_input() { 2e-2 } else { 2e-3 };
     let weights: Vec<f32> = net.weights.iter().map(|block| largest(block)).collect();
     let one = |(sample, (x, need)): (usize, (&Sample, &Sample))| {
         let run = Run::of(net, x);
@@ -34,7 +41,7 @@ pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Rang
                 return Err(CompileError::OutputLength { sample, have: have.len(), need: need.len() });
             }
             // Float sums in another order differ, and more in deep networks, and where large summands cancel; a wrong lowering differs by far more.
-            let limit = 2e-3 * sizes[output] + 1e-5 * summand(net, &run, &weights).min(1.0);
+            let limit = share * sizes[output] + 1e-5 * summand(net, &run, &weights).min(1.0);
             let wrong = have.iter().zip(need).filter(|(a, b)| (*a - *b).abs() > limit).count();
             let allowed = if ties { have.len() / 50 } else { 0 };
             if wrong > allowed {
@@ -80,7 +87,7 @@ impl<'a> Runner<'a> {
     }
 
     fn trace(&self, x: &Sample) -> Result<Trace, ExecError> {
-        run(self.architecture, &self.system, self.weights, &quantise_input(self.architecture, x)?.cells)
+        run(self.architecture, &self.system, self.weights, &quantise_input(self.architecture, &by_port(self.architecture, x))?.cells)
     }
 
     /// Outputs in real units.
@@ -106,7 +113,7 @@ pub fn measure(
         let results: Vec<(Sample, usize, usize)> = part
             .par_iter()
             .map(|x| {
-                let quantised = quantise_input(architecture, x)?;
+                let quantised = quantise_input(architecture, &by_port(architecture, x))?;
                 let trace = run(architecture, &runner.system, weights, &quantised.cells)?;
                 let clamped = trace.clamped(architecture, &runner.system).iter().map(|(_, n)| n).sum();
                 Ok((dequantise_output(architecture, &trace.output(architecture, &runner.system)), clamped, quantised.outside))
@@ -169,6 +176,8 @@ pub fn search(
     options: &Options,
     progress: &mut dyn FnMut(Phase),
 ) -> Result<Compiled, CompileError> {
+    let constant = net.inputs.iter().zip(&ranges.inputs).filter(|(_, range)| range.0 == range.1).map(|(input, _)| input.name.clone());
+    let constant: Vec<String> = constant.collect();
     let prepared = quantise::prepared(net, ranges, samples);
     let (net, ranges) = prepared.as_ref().map_or((net, ranges), |(net, ranges)| (net, ranges));
     let mut search = Search {
@@ -183,8 +192,6 @@ pub fn search(
         coarse: None,
         tried: 0,
     };
-    let constant = net.inputs.iter().zip(&ranges.inputs).filter(|(_, range)| range.0 == range.1).map(|(input, _)| input.name.clone());
-    let constant: Vec<String> = constant.collect();
     let (mut plans, problem) = search.plans();
     plans.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut open = Vec::new();
@@ -241,6 +248,13 @@ impl Search<'_> {
         accuracy.meets(self.options.target_error, self.options.min_agreement)
     }
 
+    /// Whether no wider integers are looked for.
+    fn is_good(&self, accuracy: &Accuracy) -> bool {
+        let labels = self.kinds.contains(&Kind::Integer) && self.kinds.contains(&Kind::Real);
+        let target = if labels || self.net.decides() { self.options.target_error / OF_LABELS } else { self.options.target_error };
+        accuracy.meets(target, self.options.min_agreement)
+    }
+
     /// What is at most as wide as something that failed fails too, near enough.
     fn is_hopeless(&self, widths: Widths) -> bool {
         self.failed.iter().any(|failed| widths.within(*failed))
@@ -261,10 +275,10 @@ impl Search<'_> {
         if self.coarse.is_none() && accuracy.meets(10.0 * self.options.target_error, self.options.min_agreement) {
             self.coarse = Some(Step::of(&Cost::of(&plan.architecture)));
         }
-        if self.is_met(&accuracy) {
+        if self.is_good(&accuracy) {
             progress(Phase::Measure);
             let measured = self.measured(plan, widths)?;
-            if self.is_met(&measured.accuracy) {
+            if self.is_good(&measured.accuracy) {
                 return Ok(Some(measured));
             }
             accuracy = measured.accuracy;

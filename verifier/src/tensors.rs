@@ -81,18 +81,22 @@ impl Outputs {
     }
 }
 
-/// The tensors that a network takes, with the ranges that it was calibrated for.
+/// The tensors that a network takes, with the ranges that it was calibrated for. Of a tensor whose elements have several scales,
+/// its parts: `x[0..3]`, `x[3..4]`.
 pub fn inputs(architecture: &Architecture) -> Vec<TensorInfo> {
     let real = |cell: i32, scale: i8| cell as f32 * (-f32::from(scale)).exp2();
-    let ports = architecture.input.ports.iter();
-    ports
-        .map(|port| TensorInfo {
-            name: port.name.clone(),
-            shape: port.shape.clone(),
-            scale: port.scale.into(),
-            range: Some([real(port.range.0, port.scale), real(port.range.1, port.scale)]),
-        })
-        .collect()
+    let mut tensors = Vec::new();
+    for parts in architecture.input.ports.chunk_by(|a, b| a.name == b.name) {
+        let mut first = 0;
+        for port in parts {
+            let after = first + port.cells.len();
+            let name = if parts.len() > 1 { format!("{}[{first}..{after}]", port.name) } else { port.name.clone() };
+            let range = Some([real(port.range.0, port.scale), real(port.range.1, port.scale)]);
+            tensors.push(TensorInfo { name, shape: port.shape.clone(), scale: port.scale.into(), range });
+            first = after;
+        }
+    }
+    tensors
 }
 
 /// The tensors that a network gives.
@@ -107,4 +111,28 @@ pub fn real_outputs(shape: &Shape, cells: &[i16]) -> Vec<Outputs> {
     let wide: Vec<i32> = cells.iter().map(|y| i32::from(*y)).collect();
     let len = shape.architecture.output_cells().max(1);
     wide.chunks(len).map(|one| Outputs::new(dequantise_output(&shape.architecture, one))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tensor of one scale has its own name, parts of a tensor have their places in it.
+    #[test]
+    fn parts_of_a_tensor_are_named_by_their_places() {
+        let mut architecture = assay_circuits::sample::random_network(3).0;
+        let whole = architecture.input.ports[0].clone();
+        let part = |scale, cells: std::ops::Range<usize>| assay_circuits::model::Port {
+            scale,
+            shape: vec![cells.len() as u32],
+            cells: whole.cells[cells].to_vec(),
+            ..whole.clone()
+        };
+        let len = whole.cells.len();
+        assert_eq!(inputs(&architecture)[0].name, whole.name);
+        architecture.input.ports = vec![part(3, 0..1), part(9, 1..len)];
+        let [first, second] = &inputs(&architecture)[..] else { panic!("two parts") };
+        assert_eq!((first.name.as_str(), first.len(), first.scale), (format!("{}[0..1]", whole.name).as_str(), Some(1), 3));
+        assert_eq!((second.name.as_str(), second.len(), second.scale), (format!("{}[1..{len}]", whole.name).as_str(), Some(len - 1), 9));
+    }
 }

@@ -56,6 +56,9 @@ pub struct NetInput {
     pub cells: Vec<u32>,
     /// Where it indexes a table, as token ids do: how many places that has.
     pub places: Option<u32>,
+    /// The block holds each number times `2^unit`. A tensor whose features differ in size is several inputs of one name, each
+    /// with the unit that makes its features as large as the others'.
+    pub unit: i8,
 }
 
 /// A tensor that the network gives.
@@ -279,6 +282,12 @@ impl Net {
     /// Whether it computes with integers that it rounds to, as quantised networks do.
     pub fn rounds(&self) -> bool {
         self.layers.iter().any(|layer| layer.rounds().is_some())
+    }
+
+    /// Whether it rounds real numbers otherwise than between two fixed scales, as DynamicQuantizeLinear does.
+    pub fn rounds_by_input(&self) -> bool {
+        let rounds = |step: &Instruction| matches!(step, Instruction::Unary(Unary::Round));
+        self.layers.iter().any(|layer| layer.rounds().is_none() && layer.function().is_some_and(|program| program.iter().any(rounds)))
     }
 
     /// Whether something in it jumps: a comparison, a rounding, the place of a maximum.

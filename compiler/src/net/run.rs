@@ -202,14 +202,13 @@ fn plain_offsets(reader: &Reader<'_>, term: &NetTerm, outputs: usize) -> Option<
 }
 
 impl Run {
-    /// Runs a sample: a list of values for each input.
+    /// Runs a sample: a list of values for each of the model's input tensors, one after the other.
     pub fn of(net: &Net, sample: &[Vec<f32>]) -> Self {
         let mut input = vec![0.0; 1 << net.input_log_size];
-        for (port, values) in net.inputs.iter().zip(sample) {
-            for (&cell, &value) in port.cells.iter().zip(values) {
-                if let Some(slot) = input.get_mut(cell as usize) {
-                    *slot = value;
-                }
+        let cells = net.inputs.iter().flat_map(|port| port.cells.iter().map(|cell| (*cell, f32::from(port.unit).exp2())));
+        for ((cell, unit), value) in cells.zip(sample.iter().flatten()) {
+            if let Some(slot) = input.get_mut(cell as usize) {
+                *slot = value * unit;
             }
         }
         let mut run = Run { input, layers: Vec::with_capacity(net.layers.len()) };
@@ -237,6 +236,23 @@ impl Run {
             }
         }
         run
+    }
+
+    /// By how much each cell of a layer's sum changes, at most, if all cells of the input that a term reads change by 1.
+    pub fn reach(net: &Net, term: &NetTerm) -> Vec<f64> {
+        let outputs = term.axes.len() - usize::from(term.summed);
+        let mut sizes =
+            Net { weights: net.weights.iter().map(|block| block.iter().map(|v| v.abs()).collect()).collect(), ..Net::default() };
+        sizes.input_log_size = net.input_log_size;
+        let ones = Run { input: vec![1.0; 1 << net.input_log_size], layers: Vec::new() };
+        let mut z = vec![0.0; 1 << term.axes[..outputs].iter().map(|log| u32::from(*log)).sum::<u32>()];
+        ones.term(&sizes, &NetTerm { coefficient: term.coefficient.abs(), ..term.clone() }, 0, &mut z);
+        z
+    }
+
+    /// The cells that a term without a second operand reads for a cell of the layer, with their factors.
+    pub fn cells_of(term: &NetTerm, cell: usize) -> Vec<(usize, f64)> {
+        Reader::new(&term.left, &term.axes, &[]).cells(&places(&term.axes, cell))
     }
 
     /// The elements of each output.

@@ -13,8 +13,10 @@ use tract_onnx::prelude::Framework;
 /// Largest model file, and largest sum of external data, in bytes: as much as a protobuf can have.
 pub const MAX_FILE_BYTES: u64 = 1 << 31;
 /// Most elements of one tensor.
-pub const MAX_ELEMENTS: u64 = 1 << 26;
+pub const MAX_ELEMENTS: u64 = 1 << 27;
 const MAX_RANK: usize = 8;
+/// Most places of a window, and the largest of its strides, dilations and pads: tract lists every place.
+const MAX_WINDOW: i64 = 1 << 20;
 const MAX_NODES: usize = 100_000;
 /// Graphs inside graphs.
 const MAX_DEPTH: usize = 8;
@@ -227,6 +229,14 @@ fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget
         let missing = node.op_type == "Imputer" && attribute.name == "replaced_value_float";
         if (!attribute.f.is_finite() && !missing) || attribute.floats.iter().any(|f| !f.is_finite()) {
             return Err(GuardError::AttributeNotFinite { node: name, attribute: attribute.name.clone() });
+        }
+        if matches!(attribute.name.as_str(), "kernel_shape" | "strides" | "dilations" | "pads") {
+            let places = attribute.ints.iter().try_fold(1i64, |product, n| product.checked_mul(n.checked_abs()?.max(1)));
+            let large = attribute.ints.iter().any(|n| n.unsigned_abs() > MAX_WINDOW as u64);
+            if large || (attribute.name == "kernel_shape" && places.is_none_or(|places| places > MAX_WINDOW)) {
+                let what = "a window of more than 2^20 places, or strides, dilations or pads beyond that,";
+                return Err(GuardError::Attribute { node: name, operator: node.op_type.clone(), what });
+            }
         }
         for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
             if tensor.name.is_empty() {

@@ -5,6 +5,7 @@
 //! of one ([`lower`]), and become layers only when somebody must read a column. [`OPERATORS`] is the register: what is
 //! supported is printed from it.
 
+mod axes;
 mod cells;
 mod choose;
 mod conv;
@@ -182,7 +183,7 @@ fn input_block(model: &TypedModel, names: &[String]) -> Result<(Vec<Expr>, Vec<N
         }
         let cells = cells(&axes).into_iter().map(|cell| cell + offset as u32).collect();
         let shape = without_batch(&shape);
-        ports.push(NetInput { name, kind, shape, cells, places: None });
+        ports.push(NetInput { name, kind, shape, cells, places: None, unit: 0 });
         exprs.push(column);
     }
     Ok((exprs, ports))
@@ -321,6 +322,7 @@ fn lower_node(
         });
     }
     let of = Node { model, node, operands };
+    axes::check(&of)?;
     if let Some(op) = node.op_as::<Scan>() {
         return scan::scan(lowerer, &of, op);
     }

@@ -7,10 +7,13 @@
 //! A *group* is a channel axis that several layers must share, as a residual's branches do. It is found by following who reads whom; any reader that is no such sum, or an
 //! output, rules the group out. Channels of inputs and outputs keep their sizes for this reason. A group is changed only where the estimated error gets less than half of what it
 //! was, so that networks that are well balanced stay as they are.
+//!
+//! The network's input may be in a group too: its channels are features, which become equally large by units of their own. These are published, so they follow from the sizes of the
+//! features alone and not from weights.
 
 use super::function::is_relu;
 use crate::Sample;
-use crate::net::{Kind, Net, NetIndex, NetOperand, NetRule, NetTerm, Run};
+use crate::net::{Kind, Net, NetIndex, NetInput, NetOperand, NetRule, NetTerm, Run};
 use assay_circuits::model::Source;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +32,13 @@ const MAX_LOG: f64 = 40.0;
 /// Bits of a cell's number: the lowest, and how many.
 type Bits = (u8, u8);
 
+/// Stands for the network's input among layers.
+const INPUT: u32 = u32::MAX;
+
 /// Layers whose channels change together.
 #[derive(Default)]
 struct Group {
+    /// Layers, and perhaps [`INPUT`].
     layers: BTreeMap<u32, Bits>,
     /// Blocks that make the channels, and where their numbers stand in them.
     makers: BTreeSet<(u32, Bits)>,
@@ -63,7 +70,12 @@ pub fn equalised(net: &Net, samples: &[Sample]) -> Option<Net> {
     for _ in 0..ROUNDS {
         let mut better = false;
         for (group, sizes) in groups.iter().zip(&mut sizes) {
-            if let Some(factors) = factors(&shares(sizes), &group.shares(&net, &group.makers), &group.shares(&net, &group.readers)) {
+            let (makers, readers) = (group.shares(&net, &group.makers), group.shares(&net, &group.readers));
+            let factors = match group.layers.keys().position(|layer| *layer == INPUT).and_then(|at| sizes.get(at)) {
+                Some(features) => units(features, &shares(sizes), &makers, &readers),
+                None => factors(&shares(sizes), &makers, &readers),
+            };
+            if let Some(factors) = factors {
                 better = true;
                 group.apply(&mut net, &factors);
                 sizes.iter_mut().for_each(|sizes| sizes.iter_mut().zip(&factors).for_each(|(size, factor)| *size *= factor));
@@ -87,14 +99,7 @@ fn factors(columns: &[f64], makers: &[f64], readers: &[f64]) -> Option<Vec<f64>>
         factors[*c] = power((readers[*c] / columns[*c]).log2() / 2.0);
     }
     let most = |list: &[f64], of: &dyn Fn(usize) -> f64| live.iter().map(|c| list[*c] * of(*c)).fold(0.0, f64::max);
-    // a unit of each block is a share of its largest number: what rounding by it does to the sum that reads the channels
-    let error = |of: &dyn Fn(usize) -> f64| {
-        let unit = most(columns, of).max(most(makers, of));
-        let of_readers = most(readers, &|c| 1.0 / of(c));
-        live.iter().map(|c| (unit * readers[*c] / of(*c)).powi(2) + (of_readers * columns[*c] * of(*c)).powi(2)).sum::<f64>()
-    };
-    let (before, after) = (error(&|_| 1.0), error(&|c| factors[c]));
-    if live.is_empty() || after > GAIN * before {
+    if !gains(columns, makers, readers, &factors) {
         return None;
     }
     // what is always 0 must only not become the largest
@@ -108,6 +113,45 @@ fn factors(columns: &[f64], makers: &[f64], readers: &[f64]) -> Option<Vec<f64>>
         };
     }
     Some(factors)
+}
+
+/// Whether factors of channels make the error much less.
+fn gains(columns: &[f64], makers: &[f64], readers: &[f64], factors: &[f64]) -> bool {
+    let live: Vec<usize> = (0..columns.len()).filter(|c| columns[*c] > 0.0 && readers[*c] > 0.0).collect();
+    let most = |list: &[f64], of: &dyn Fn(usize) -> f64| live.iter().map(|c| list[*c] * of(*c)).fold(0.0, f64::max);
+    // a unit of each block is a share of its largest number: what rounding by it does to the sum that reads the channels
+    let error = |of: &dyn Fn(usize) -> f64| {
+        let unit = most(columns, of).max(most(makers, of));
+        let of_readers = most(readers, &|c| 1.0 / of(c));
+        live.iter().map(|c| (unit * readers[*c] / of(*c)).powi(2) + (of_readers * columns[*c] * of(*c)).powi(2)).sum::<f64>()
+    };
+    !live.is_empty() && error(&|c| factors[c]) <= GAIN * error(&|_| 1.0)
+}
+
+/// The factor of each feature of the input: the power of two that makes it as large as the largest. `None` where that gains too little.
+fn units(features: &[f64], columns: &[f64], makers: &[f64], readers: &[f64]) -> Option<Vec<f64>> {
+    let largest = features.iter().copied().fold(0.0, f64::max);
+    let unit = |size: f64| if size > 0.0 { (largest / size).log2().floor().min(MAX_LOG).exp2() } else { 1.0 };
+    let factors: Vec<f64> = features.iter().map(|size| unit(*size)).collect();
+    let uneven = factors.iter().any(|factor| *factor > SPREAD);
+    (uneven && gains(columns, makers, readers, &factors)).then_some(factors)
+}
+
+/// Cuts the only input into parts of one unit each.
+fn cut(net: &mut Net, (low, len): Bits, factors: &[f64]) {
+    let factor = |cell: u32| factors[(cell as usize >> low) & ((1 << len) - 1)].log2() as i8;
+    let mut parts: Vec<NetInput> = Vec::new();
+    for input in &net.inputs {
+        let units: Vec<(u32, i8)> = input.cells.iter().map(|cell| (*cell, input.unit.saturating_add(factor(*cell)))).collect();
+        let part = |part: &[(u32, i8)]| NetInput {
+            shape: vec![part.len() as u32],
+            cells: part.iter().map(|(cell, _)| *cell).collect(),
+            unit: part.first().map_or(0, |(_, unit)| *unit),
+            ..input.clone()
+        };
+        parts.extend(units.chunk_by(|a, b| a.1 == b.1).map(part));
+    }
+    net.inputs = parts;
 }
 
 /// Sizes by channel as shares of the largest, of several lists the largest.
@@ -132,6 +176,9 @@ fn channel_sizes(values: impl Iterator<Item = f64>, (low, len): Bits) -> Vec<f64
 
 /// The same of a layer's column in one run; of a ReLU's argument that nothing else reads, what is positive counts.
 fn column_sizes(net: &Net, run: &Run, layer: u32, bits: Bits) -> Vec<f64> {
+    if layer == INPUT {
+        return channel_sizes(run.column(net, Source::Input).iter().map(|v| f64::from(*v)), bits);
+    }
     let cut = !net.reads(Source::Pre(layer)) && net.layers[layer as usize].function().is_some();
     let least = if cut { 0.0 } else { f64::NEG_INFINITY };
     let counts = |cell: usize| net.layers[layer as usize].counts(cell);
@@ -168,13 +215,16 @@ impl Group {
         };
         scale(&self.makers, false);
         scale(&self.readers, true);
+        if let Some(bits) = self.layers.get(&INPUT) {
+            cut(net, *bits, factors);
+        }
     }
 }
 
 /// All groups of a network; no layer is in two.
 fn groups(net: &Net) -> Vec<Group> {
     let graph = Graph::of(net);
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<Group> = graph.axes_of_input().into_iter().find_map(|bits| graph.group(INPUT, bits)).into_iter().collect();
     for (index, layer) in net.layers.iter().enumerate() {
         if groups.iter().any(|group| group.layers.contains_key(&(index as u32))) {
             continue;
@@ -194,12 +244,19 @@ struct Graph<'a> {
     uses: Vec<usize>,
     /// By layer: the layers and terms that read its columns.
     readers: Vec<Vec<(u32, &'a NetTerm)>>,
+    /// The layers and terms that read the input.
+    readers_of_input: Vec<(u32, &'a NetTerm)>,
     /// Layers whose columns keep their sizes.
     fixed: Vec<bool>,
 }
 
 fn operands(term: &NetTerm) -> impl Iterator<Item = &NetOperand> {
     std::iter::once(&term.left).chain(&term.right)
+}
+
+/// The layer that makes a column, or [`INPUT`].
+fn node_of(source: Source) -> Option<u32> {
+    if source == Source::Input { Some(INPUT) } else { source.layer() }
 }
 
 /// Where the run stands that is an axis.
@@ -244,6 +301,7 @@ impl<'a> Graph<'a> {
             net,
             uses: vec![0; net.weights.len()],
             readers: vec![Vec::new(); net.layers.len()],
+            readers_of_input: Vec::new(),
             fixed: vec![false; net.layers.len()],
         };
         let fixed = |source: Source, graph: &mut Self| {
@@ -256,6 +314,7 @@ impl<'a> Graph<'a> {
                 for operand in operands(term) {
                     match operand.source {
                         Source::Weight(w) => graph.uses[w as usize] += 1,
+                        Source::Input => graph.readers_of_input.push((index as u32, term)),
                         source => {
                             if let Some(list) = source.layer().and_then(|l| graph.readers.get_mut(l as usize)) {
                                 list.push((index as u32, term));
@@ -297,6 +356,26 @@ impl<'a> Graph<'a> {
         (0..term.axes.len() as u8).filter(|axis| run_of(weight, *axis).is_some()).filter_map(|axis| place_of(term, axis)).collect()
     }
 
+    /// Where the axes of the input stand in its cells, the last one first, if it is one tensor of reals that has not been cut yet.
+    fn axes_of_input(&self) -> Vec<Bits> {
+        let [input] = &self.net.inputs[..] else { return Vec::new() };
+        if input.kind != Kind::Real || self.net.outputs.iter().any(|output| output.source == Source::Input) {
+            return Vec::new();
+        }
+        let mut low = 0;
+        let axis = |len: &u32| {
+            let log = len.next_power_of_two().trailing_zeros() as u8;
+            low += log;
+            (low - log, log)
+        };
+        input.shape.iter().rev().map(axis).filter(|(_, log)| *log > 0).collect()
+    }
+
+    /// What reads a layer's columns, or the input.
+    fn readers_of(&self, layer: u32) -> &[(u32, &'a NetTerm)] {
+        if layer == INPUT { &self.readers_of_input } else { self.readers.get(layer as usize).map_or(&[], Vec::as_slice) }
+    }
+
     /// All that must change with a layer's channels, or `None` if something that must cannot.
     fn group(&self, layer: u32, bits: Bits) -> Option<Group> {
         let mut group = Group::default();
@@ -307,20 +386,22 @@ impl<'a> Graph<'a> {
                 Some(_) => return None,
                 None => {}
             }
-            if *self.fixed.get(layer as usize)? {
-                return None;
-            }
-            for term in &self.net.layers[layer as usize].terms {
+            let made = match layer {
+                INPUT => &[],
+                _ if *self.fixed.get(layer as usize)? => return None,
+                _ => &self.net.layers[layer as usize].terms[..],
+            };
+            for term in made {
                 let axis = axis_at(term, bits)?;
                 if term.right.is_some() || term.left.source.is_secret() {
                     let (w, weight) = self.weight(term)?;
                     group.makers.insert((w, run_of(weight, axis)?));
                 } else {
-                    open.push((term.left.source.layer()?, run_of(&term.left, axis)?));
+                    open.push((node_of(term.left.source)?, run_of(&term.left, axis)?));
                 }
             }
-            for (reader, term) in &self.readers[layer as usize] {
-                let operand = operands(term).find(|operand| operand.source.layer() == Some(layer))?;
+            for (reader, term) in self.readers_of(layer) {
+                let operand = operands(term).find(|operand| node_of(operand.source) == Some(layer))?;
                 let axis = axis_of(operand, bits)?;
                 if term.right.is_some() {
                     let (w, weight) = self.weight(term)?;

@@ -3,6 +3,7 @@
 use super::factors::{LEAST_FACTOR_BITS, MAX_SCALE, factor_accuracy, fitting_scale, limit, map_bits, quantised_index};
 use super::function;
 use super::plan::{Planner, Trouble};
+use super::thresholds::Side;
 use crate::net::{Kind, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{BiasBlock, Divisor, Layer, ModelError, Operand, Rule, Run, Source, Term};
 
@@ -143,6 +144,9 @@ impl Planner<'_> {
         let mut constant = (layer.constant * f64::from(sum_scale).exp2()).round();
         if constant.abs() >= f64::from(2u32).powi(60) || self.scales[index].iter().any(|scale| i8::try_from(*scale).is_err()) {
             return Err(self.too_fine(index));
+        }
+        if let (Rule::Requantise { shift, .. }, Some(side)) = (&rule, Side::of(self.net, index)) {
+            constant += side.offset(*shift) as f64;
         }
         let counted = layer.kind == Kind::Integer && constant >= 1.0;
         if self.divides(index as u32) && !counted && matches!(rule, Rule::Exact | Rule::SquareRoot { .. }) {

@@ -54,8 +54,14 @@ impl Small {
     pub fn net(self, weights: impl IntoIterator<Item = Vec<f32>>) -> Net {
         let last = self.layers.len() as u32 - 1;
         let cells: Vec<u32> = (0..1 << self.layers[last as usize].log_size()).collect();
-        let input =
-            NetInput { name: "x".to_owned(), kind: Kind::Real, shape: vec![self.inputs], cells: (0..self.inputs).collect(), places: None };
+        let input = NetInput {
+            name: "x".to_owned(),
+            kind: Kind::Real,
+            shape: vec![self.inputs],
+            cells: (0..self.inputs).collect(),
+            places: None,
+            unit: 0,
+        };
         let output =
             NetOutput { name: "y".to_owned(), kind: Kind::Real, source: Source::Pre(last), shape: vec![cells.len() as u32], cells };
         Net {

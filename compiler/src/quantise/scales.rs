@@ -11,14 +11,13 @@ const MASK_ROOM: f32 = 4.0;
 
 impl Planner<'_> {
     pub(super) fn input_scales(&mut self) {
-        let size = |range: &(f32, f32)| range.1.max(-range.0);
-        let real: Vec<i32> = self
-            .net
-            .inputs
-            .iter()
-            .zip(&self.ranges.inputs)
-            .map(|(port, range)| match port.kind {
-                Kind::Real => fitting_scale(size(range), limit(self.widths.shift)).min(self.cap(Source::Input)),
+        let parts = || self.net.inputs.iter().zip(&self.ranges.inputs);
+        // what terms read has one scale, whatever the units of its parts
+        let size =
+            |name: &str| parts().filter(|(port, _)| port.name == name).fold(0f32, |most, (_, range)| most.max(range.1.max(-range.0)));
+        let real: Vec<i32> = parts()
+            .map(|(port, _)| match port.kind {
+                Kind::Real => fitting_scale(size(&port.name), limit(self.widths.shift)).min(self.cap(Source::Input)),
                 Kind::Integer | Kind::Boolean => 0,
             })
             .collect();
@@ -37,7 +36,7 @@ impl Planner<'_> {
             };
             self.plan.architecture.input.ports.push(Port {
                 name: port.name.clone(),
-                scale: *scale as i8,
+                scale: (*scale + i32::from(port.unit)).clamp(i8::MIN.into(), i8::MAX.into()) as i8,
                 range: (low.min(high), high),
                 shape: port.shape.clone(),
                 cells: port.cells.clone(),
@@ -229,7 +228,7 @@ mod tests {
     use crate::net::NetRun;
 
     fn input(cells: Vec<u32>) -> NetInput {
-        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells, places: None }
+        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells, places: None, unit: 0 }
     }
 
     /// Three inputs of 3 × 3, 3 and 1 elements: an operand is given the scale of the input that it reads, through whatever maps it reads it.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod digits;
+mod features_apart;
 mod fixtures;
 mod lowering;
 mod mutated;

@@ -156,8 +156,14 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// A region beyond the image has a number of its own there, which is read as the border here.
+    /// A region beyond the image has a number of its own there, which is read as the border here. tract lists what every place of an axis is made
+    /// of, which a damaged scale can make more than any memory holds.
     pub(super) fn resize_region(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        const MOST: f64 = 1024.0;
+        let scales = self.value(input(node, if self.version < 11 { 1 } else { 2 })).unwrap_or_default();
+        if scales.iter().any(|scale| !(1.0 / MOST..=MOST).contains(scale)) {
+            return self.refused("a scale above 1024, or below a 1024th,");
+        }
         if text(node, "coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize" {
             return Ok(false);
         }

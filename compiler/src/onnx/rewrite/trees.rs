@@ -17,10 +17,6 @@ const MAX_ELEMENTS: usize = 1 << 26;
 /// Thresholds up to this size stand for 0: LightGBM writes 0 as 10^-35.
 const ZERO: f32 = 1e-30;
 
-/// How far a threshold is moved away from what is equal to it, as a share of the feature's largest: XGBoost's thresholds are numbers of the
-/// training data, and a rounded input that is equal to one must stay on its side.
-const ROOM: f32 = 1.0 / 8192.0;
-
 /// What a node of a tree asks.
 #[derive(Clone, Copy, PartialEq)]
 enum Test {
@@ -166,11 +162,6 @@ impl Writer<'_> {
         trees.iter().flat_map(|tree| &tree.tests).for_each(|(feature, at)| size_of[*feature] = size_of[*feature].max(at.abs()));
         let factor =
             |feature: usize| if size_of[feature] > ZERO { (-size_of[feature].log2().ceil()).clamp(-60.0, 60.0).exp2() } else { 1.0 };
-        let room = match test {
-            Test::LessOrEqual | Test::Greater => ROOM,
-            Test::Less | Test::GreaterOrEqual => -ROOM,
-            Test::Equal | Test::NotEqual => 0.0,
-        };
         let width = trees.len() * tests;
         let (mut picks, mut bounds) = (vec![0f32; features * width], vec![0f32; width]);
         let mut ways = vec![0f32; trees.len() * tests * leaves];
@@ -180,7 +171,7 @@ impl Writer<'_> {
         for (t, tree) in trees.iter().enumerate() {
             for (n, (feature, bound)) in tree.tests.iter().enumerate() {
                 picks[feature * width + t * tests + n] = factor(*feature);
-                bounds[t * tests + n] = bound * factor(*feature) + room;
+                bounds[t * tests + n] = bound * factor(*feature);
             }
             for (l, leaf) in tree.leaves.iter().enumerate() {
                 for (n, holds) in &leaf.way {
@@ -196,9 +187,12 @@ impl Writer<'_> {
             }
         }
         let x = self.cast(input(node, 0), DataType::Float);
-        // features that no node tests are not read
-        let picks = self.floats(&[features, width], &picks);
-        let kept = self.first_columns(&x, features);
+        // the features after the last one that is tested have no weight, or are not read
+        let given =
+            self.shape(input(node, 0)).and_then(|shape| shape.last().copied()).filter(|given| (features..=2 * features).contains(given));
+        picks.resize(given.unwrap_or(features) * width, 0.0);
+        let picks = self.floats(&[given.unwrap_or(features), width], &picks);
+        let kept = if given.is_some() { x } else { self.first_columns(&x, features) };
         let picked = self.node("MatMul", &[&kept, &picks], Vec::new());
         let bounds = self.floats(&[width], &bounds);
         let (operator, turned) = match test {
