@@ -114,7 +114,7 @@ pub struct AttestArgs {
   assay serve --models models/ --free
   assay serve --models model.assay --rpc http://127.0.0.1:8545 --market 0x… --price 1000000000000000
 
-Each package has its MODEL.pk and MODEL.key beside it, and MODEL.card.json if it has a description, labels or terms of its own:
+Each package has MODEL.key beside it, which `assay compile` writes, and MODEL.card.json if it has a description, labels or terms of its own:
   {\"description\": \"…\", \"labels\": [\"cat\", \"dog\"], \"price\": \"1000000000000000\", \"collateral\": \"100000000000000\", \"prove_secs\": 600}
 
 Jobs survive a kill: start the server again on the same data

@@ -14,14 +14,14 @@ use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
-const WIDTH: usize = 250;
+const WIDTH: usize = 290;
 const HEIGHT: usize = 86;
 const GAP: usize = 34;
 const MARGIN: usize = 24;
 /// Room for the model's name and figures.
 const HEAD: usize = 84;
-/// An added error, as a share of the layer's largest value, from which a layer is marked.
-const MUCH: f64 = 1e-3;
+/// A layer is marked if it adds at least this share of what the worst one adds.
+const MUCH: f64 = 0.5;
 
 /// What a layer loses, as the compiler's report has it.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -270,7 +270,7 @@ impl Drawing<'_> {
         let _ = writeln!(svg, "<g transform=\"translate({x} {y})\"><title>{}</title>", escaped(&lines.join("\n")));
         let _ = writeln!(svg, "<rect class=\"box {class}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"6\"/>");
         for (i, line) in lines.iter().enumerate() {
-            let (class, most) = if i == 0 { ("name", 30) } else { ("small", 44) };
+            let (class, most) = if i == 0 { ("name", 34) } else { ("small", 50) };
             let _ = writeln!(svg, "<text class=\"{class}\" x=\"10\" y=\"{}\">{}</text>", 19 + 17 * i, escaped(&short(line, most)));
         }
         if let Some(share) = share {
@@ -292,15 +292,20 @@ impl Drawing<'_> {
         let share = if all > 0.0 { cost.predicted_seconds / all } else { 0.0 };
         let table = self.architecture.table(layer).map(|table| format!(", {} of {} bits", table_text(&table.function), table.bits));
         let loss = self.losses.get(&index);
-        let error = loss.map_or(String::new(), |loss| format!("error {:.1e}, of which it adds {:.1e}", loss.error, loss.added));
+        let error = loss.map_or(String::new(), |loss| match loss.added {
+            0.0 => format!("error {:.1e}, none of it added here", loss.error),
+            added => format!("error {:.1e}, of which it adds {added:.1e}", loss.error),
+        });
         let weights = if cost.weight_cells > 0 { format!(", {} weights", grouped(cost.weight_cells)) } else { String::new() };
+        let worst = self.losses.values().map(|loss| loss.added).fold(0.0, f64::max);
         let lines = vec![
             name(self.metadata, index),
-            format!("{}{}", rule_text(layer), table.unwrap_or_default()),
-            format!("{:.0} %: {} cells, {} lookups{weights}", 100.0 * share, grouped(cost.witness_cells), grouped(cost.lookups)),
+            format!("{}{}{weights}", rule_text(layer), table.unwrap_or_default()),
+            format!("{:.0} %: {} cells, {} lookups", 100.0 * share, grouped(cost.witness_cells), grouped(cost.lookups)),
             error,
         ];
-        (if loss.is_some_and(|loss| loss.added > MUCH) { "much" } else { "" }, lines, Some(share))
+        let much = loss.is_some_and(|loss| loss.added > 0.0 && loss.added >= MUCH * worst);
+        (if much { "much" } else { "" }, lines, Some(share))
     }
 }
 

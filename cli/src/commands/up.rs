@@ -238,9 +238,10 @@ fn describe(ui: &Ui, place: &Place, state: &State, models: &[PathBuf], dir: &Pat
     ui.line(format!("chain    {} (id {}){}", state.chain, state.chain_id, if place.own.is_some() { ", started here" } else { "" }));
     ui.line(format!("market   {}\nseller   {}", state.market, place.seller.address()));
     if let (true, Some(model)) = (place.chain_id == DEVELOPMENT, models.first()) {
-        let key = files::beside(model, "key");
+        let (key, picture) = (files::beside(model, "key"), model.with_file_name("digit_7.json"));
+        let input = if picture.exists() { picture.display().to_string() } else { "INPUT".to_owned() };
         ui.line(format!(
-            "to buy   ASSAY_PRIVATE_KEY=0x{} assay request --service {} \\\n           --rpc {} --market {} \\\n           --key {} --accept-development-key --input INPUT",
+            "to buy   ASSAY_PRIVATE_KEY=0x{} assay request --service {} \\\n           --rpc {} --market {} \\\n           --key {} --accept-development-key --input {input}",
             DEV_KEYS[BUYER], state.service, state.chain, state.market, key.display()
         ));
     }

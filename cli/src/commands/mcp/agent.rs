@@ -55,7 +55,8 @@ pub struct Paying {
 
 /// An order before it is accepted.
 enum Offered {
-    Paid(Box<(Saved, Opened, Vec<String>)>),
+    /// With the labels that the service gives the output's elements.
+    Paid(Box<(Saved, Vec<String>)>),
     Free(Box<Free>),
 }
 
@@ -201,7 +202,7 @@ impl Agent {
             context: None,
         };
         match &self.paying {
-            Some(paying) if offer.terms.is_some() => self.offer_paid(paying, &service, &quote, key, offer, request, opened).await,
+            Some(paying) if offer.terms.is_some() => self.offer_paid(paying, &service, &quote, key, offer, request, &opened).await,
             _ if offer.free => self.offer_free(service, key, offer, request, &opened),
             Some(_) => Err(Failure::message(Exit::Failed, "the service neither sells this model nor proves it for free")),
             None => Err(Failure::message(Exit::Failed, "the model is sold, and this server was started without an account that pays")),
@@ -218,14 +219,14 @@ impl Agent {
         key: BuyerKey,
         offer: Model,
         mut request: PredictionRequest,
-        opened: Opened,
+        opened: &Opened,
     ) -> Outcome<Value> {
         let args = self.request_args(paying, service, quote, self.keep_key(&key)?);
         let client = Client::new(service)?;
         let ordered = paying.buyer.order(&self.ui, &args, &client, &key, &offer.info, input_digest(&opened.commitments)).await?;
         let Ordered { escrow, inferences, .. } = ordered;
         request.escrow = Some(escrow);
-        let mut saved = paying.buyer.saved(&args, &request, &opened, inferences).await?;
+        let mut saved = paying.buyer.saved(&args, &request, opened, inferences).await?;
         saved.output = Some(orders::home().join("proofs").join(format!("{:x}.json", saved.job)));
         let price = saved.escrow.quote.price;
         let left = paying.budget.left()?;
@@ -234,7 +235,7 @@ impl Agent {
             "refund_after_secs": saved.escrow.order.expire_secs, "valid_until": saved.escrow.quote.valid_until, "inferences_in_the_proof": inferences,
             "outside": opened.outside, "left": left.to_string(), "within_budget": price <= paying.budget.each && U256::from(price) <= left,
         });
-        self.keep(saved.job.to_string(), Offered::Paid(Box::new((saved, opened, offer.labels))))?;
+        self.keep(saved.job.to_string(), Offered::Paid(Box::new((saved, offer.labels))))?;
         Ok(answer)
     }
 
@@ -307,7 +308,7 @@ impl Agent {
                 Ok(json!({ "order": order, "prediction": posted.id, "state": posted.state, "paid": "0" }))
             }
             Offered::Paid(paid) => {
-                let (saved, _, labels) = *paid;
+                let (saved, labels) = *paid;
                 let paying = self.paying.as_ref().ok_or_else(|| Failure::message(Exit::Failed, "there is no account that pays"))?;
                 self.accept(paying, saved, labels).await
             }

@@ -1,0 +1,181 @@
+"""Machine-learning answers that come with a proof: compile, prove, verify, and buy from a service.
+
+    import assay_client as assay
+
+    package = assay.compile("model.onnx", samples, "model.assay")     # the seller's
+    key = package.key()                                               # what buyers get
+    proof = package.prove(x)
+    report = key.verify(proof)
+    assert report["valid"] and report["output_data"] == [package.run(x)]
+
+    service = assay.Service("http://localhost:8080")
+    bought = service.buy(service.models()[0]["id"], x, rpc="http://localhost:8545", market="0x…", private_key="0x…", max_price=10**15)
+
+Inputs are numbers, nested as one likes (lists, NumPy arrays), with all of a model's input tensors one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from . import assay_client_native as _native
+
+AssayError = _native.AssayError
+
+__all__ = ["AssayError", "Key", "Package", "Problem", "Service", "compile"]
+
+
+class Problem(AssayError):
+    """What a service says when it does not do what it was asked: `code` is for programs."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+def _flat(values: Any) -> list[float]:
+    """Numbers in order, however they are nested."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, Iterable):
+        return [number for value in values for number in _flat(value)]
+    return [float(values)]
+
+
+def compile(
+    onnx: str | os.PathLike | bytes,
+    samples: Iterable,
+    output: str | os.PathLike,
+    *,
+    name: str | None = None,
+    target_error: float = 0.001,
+    srs: str | os.PathLike | None = None,
+) -> Package:
+    """Compiles an ONNX model, a file or its bytes, with representative inputs, and writes the package, which is the seller's secret."""
+    if isinstance(onnx, bytes):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            path.write_bytes(onnx)
+            return compile(path, samples, output, name=name or Path(output).stem, target_error=target_error, srs=srs)
+    lists = [_flat(sample) for sample in samples]
+    report = _native.compile(str(onnx), lists, str(output), name or Path(onnx).stem, target_error, _path(srs))
+    return Package(output, srs=srs, report=json.loads(report))
+
+
+def _path(path: str | os.PathLike | None) -> str | None:
+    return None if path is None else str(path)
+
+
+class Package:
+    """A compiled model with its weights: what `assay compile` writes."""
+
+    def __init__(self, path: str | os.PathLike, *, srs: str | os.PathLike | None = None, report: dict | None = None) -> None:
+        self.path = Path(path)
+        self.srs = srs
+        #: What the compiler reported, if it was compiled here.
+        self.report = report
+
+    def key(self) -> Key:
+        """The key that buyers get. It is derived, and `save` writes the file that the command line takes."""
+        return Key(_native.key(str(self.path), _path(self.srs)))
+
+    def run(self, x: Any) -> Any:
+        """What the exact integer network answers, in real units: what a proof attests."""
+        return json.loads(_native.run(str(self.path), _flat(x)))
+
+    def prove(self, x: Any, *, context: str | None = None, public_input: bool = False) -> dict:
+        """A proof file. The input is hidden, unless it is to be public."""
+        return json.loads(_native.prove(str(self.path), _flat(x), context, public_input, _path(self.srs)))
+
+
+class Key:
+    """A buyer's key. What follows from the model's description is computed again before anything is verified."""
+
+    def __init__(self, key: bytes | str | os.PathLike) -> None:
+        self.bytes = key if isinstance(key, bytes) else Path(key).read_bytes()
+        self._verifier = _native.Verifier()
+        self.info = self._call({"call": "open"}, self.bytes)
+        self._at = self.info.pop("key")
+
+    def _call(self, call: dict, beside: bytes = b"") -> dict:
+        answer = json.loads(self._verifier.answer(json.dumps(call), beside))
+        if "error" in answer:
+            raise AssayError(f"{answer['error']['code']}: {answer['error']['message']}")
+        return answer
+
+    def save(self, path: str | os.PathLike) -> None:
+        Path(path).write_bytes(self.bytes)
+
+    def load_srs(self, path: str | os.PathLike) -> None:
+        """Powers of tau, for keys that are not over the development SRS."""
+        self._call({"call": "srs"}, Path(path).read_bytes())
+
+    def recompute(self) -> dict:
+        """Says what of the key was computed again, and is nobody's word."""
+        return self._call({"call": "recompute", "key": self._at})
+
+    def verify(self, proof: dict | str, *, context: str | None = None, inputs: Iterable = ()) -> dict:
+        """`{"valid": True, …}` with what the proof says, or `{"valid": False, "reason": …}`. `inputs`: public inputs that it must be about."""
+        text = proof if isinstance(proof, str) else json.dumps(proof)
+        lists = [_flat(x) for x in inputs]
+        return self._call({"call": "verify", "key": self._at, "file": text, "context": context, "inputs": lists})
+
+
+class Service:
+    """A service that sells proven answers (docs/api.md)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def _get(self, path: str) -> bytes:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=60) as response:
+                return response.read()
+        except urllib.error.HTTPError as error:
+            try:
+                said = json.load(error)
+            except ValueError:
+                said = {}
+            raise Problem(said.get("code", str(error.code)), said.get("detail", error.reason)) from error
+
+    def models(self) -> list[dict]:
+        """All models, with what they take and cost."""
+        found, cursor = [], ""
+        while cursor is not None:
+            page = json.loads(self._get(f"/v1/models?limit=100{cursor and f'&cursor={cursor}'}"))
+            found, cursor = found + page["data"], page["next"]
+        return found
+
+    def key(self, model: str) -> Key:
+        """A model's key. Nothing of it is believed that can be computed again; that it is this model's, its commitment says."""
+        return Key(self._get(f"/v1/models/{model}/key"))
+
+    def prediction(self, prediction: str) -> dict:
+        """A prediction as it is now."""
+        return json.loads(self._get(f"/v1/predictions/{prediction}"))
+
+    def buy(
+        self,
+        model: str,
+        x: Any,
+        *,
+        rpc: str,
+        market: str,
+        private_key: str,
+        max_price: int,
+        accept_development_key: bool = False,
+        srs: str | os.PathLike | None = None,
+        key: Key | None = None,
+    ) -> dict:
+        """Buys one proven answer, and returns its proof file, which was verified. The input is hidden from everybody but the service, the quote is
+        checked against the chain, and the contract pays for a valid proof only. **The market and the chain are yours to name**, never the service's."""
+        key = key or self.key(model)
+        file = _native.buy(self.url, key.bytes, _flat(x), rpc, market, private_key, max_price, accept_development_key, _path(srs))
+        return json.loads(file)
