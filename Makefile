@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test fuzz build contracts web lint clippy doc sbom advisories bench bench-large clean
+.PHONY: demo test postgres scale fuzz build contracts web lint clippy doc sbom advisories bench bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -12,7 +12,7 @@ LARGE_NETWORKS ?= gpt2_16 gpt2_64 bert_64 resnet50 mobilenetv2_224 vit_tiny
 demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on chain; then everything that must fail
 	cargo run --release --locked --bin assay -- demo
 
-test: $(TOOLCHAIN) lint ## everything; the demo is among the command's tests
+test: $(TOOLCHAIN) postgres lint ## everything; the demo is among the command's tests
 	cargo test --release --locked --workspace
 	$(CONTRACTS)/test.sh
 	web/test.sh
@@ -22,6 +22,15 @@ FUZZ_SECONDS ?= 3600
 
 fuzz: ## mutations of every reader's corpus, for an hour or FUZZ_SECONDS; docs/testing.md
 	ASSAY_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --workspace --test decoders -- mutations --nocapture
+
+postgres: ## for the tests of several processes, which say so and are skipped where it is not; ASSAY_INSTALL_POSTGRES=1 installs Debian's
+	@if ! command -v postgres >/dev/null && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
+	  if [ "$(ASSAY_INSTALL_POSTGRES)" = 1 ]; then apt-get update && apt-get install -y --no-install-recommends postgresql; \
+	  else echo "PostgreSQL is not installed (apt-get install postgresql): the tests that need it are skipped"; fi; fi
+
+scale: ## docs/scale.md: jobs per second at 1, 2 and 4 workers, and a thousand jobs while workers are killed; needs PostgreSQL, many minutes
+	cargo test --release --locked --workspace --test it -- --ignored --exact --nocapture --test-threads=1 \
+	  shared::jobs_per_second shared::a_thousand_jobs
 
 lint:
 	cargo fmt --all --check

@@ -1,12 +1,14 @@
-//! Proofs on disk, named by their Keccak-256 hash. A file appears whole or not at all: it is written beside, synced, then renamed.
+//! Proofs, named by their Keccak-256 hash: in a folder, or in a bucket that several machines share.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{B256, keccak256};
 
-/// What can go wrong with a stored blob.
+use crate::folder::Folder;
+use crate::objects::{Bucket, ObjectError};
+
+/// What can go wrong with a stored proof.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     /// Reading or writing failed; a full disk lands here.
@@ -17,131 +19,96 @@ pub enum BlobError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file's content is not what its name says.
-    #[error("{path} is corrupt")]
+    /// The bucket did not do what it was asked to.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// The content is not what the name says.
+    #[error("{name} is corrupt")]
     Corrupt {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the object's name.
+        name: String,
     },
+    /// The thread that should have read or written died.
+    #[error("a thread that stores proofs died")]
+    Died,
 }
 
-/// A folder of content-addressed files.
+/// Proofs by their hash, and notes which of them is whose. Clones share the place.
 #[derive(Clone, Debug)]
 pub struct Blobs {
-    dir: PathBuf,
+    /// Notes are on this machine in any case: they bridge the time until the database knows of a proof.
+    folder: Folder,
+    bucket: Option<Bucket>,
 }
 
 impl Blobs {
-    /// Opens (and makes) the folder, and removes what an interrupted write left.
+    /// In a folder that is this process's alone. What an interrupted write left there is removed.
     pub fn open(dir: &Path) -> Result<Self, BlobError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| BlobError::Io { path, source }
-        };
-        fs::create_dir_all(dir).map_err(at(dir))?;
-        for entry in fs::read_dir(dir).map_err(at(dir))?.flatten() {
-            if entry.path().extension().is_some_and(|e| e == "tmp") {
-                fs::remove_file(entry.path()).map_err(at(&entry.path()))?;
+        Ok(Self { folder: Folder::open(dir)?, bucket: None })
+    }
+
+    /// In a folder that several processes write to.
+    pub fn shared(dir: &Path) -> Result<Self, BlobError> {
+        Ok(Self { folder: Folder::shared(dir)?, bucket: None })
+    }
+
+    /// In a bucket, with notes in a folder.
+    pub fn in_bucket(bucket: Bucket, dir: &Path) -> Result<Self, BlobError> {
+        Ok(Self { folder: Folder::shared(dir)?, bucket: Some(bucket) })
+    }
+
+    /// Does work on the folder, which may take its time, on a thread of its own.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> Result<T, BlobError> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        let folder = self.folder.clone();
+        tokio::task::spawn_blocking(move || work(&folder)).await.map_err(|_| BlobError::Died)?
+    }
+
+    /// Stores `bytes` durably and returns their hash. Storing the same bytes twice is one blob.
+    pub async fn put(&self, bytes: Vec<u8>) -> Result<B256, BlobError> {
+        match &self.bucket {
+            None => self.on_disk(move |folder| folder.put(&bytes)).await,
+            Some(bucket) => {
+                let hash = keccak256(&bytes);
+                bucket.put(&format!("{hash:x}"), bytes).await?;
+                Ok(hash)
             }
         }
-        Ok(Self { dir: dir.to_owned() })
     }
 
-    fn path(&self, hash: B256) -> PathBuf {
-        self.dir.join(format!("{hash:x}"))
-    }
-
-    /// Stores `bytes` durably and returns their hash. Storing the same bytes twice is one file.
-    pub fn put(&self, bytes: &[u8]) -> Result<B256, BlobError> {
-        let hash = keccak256(bytes);
-        let path = self.path(hash);
-        if self.get(hash).is_ok_and(|found| found.is_some()) {
-            return Ok(hash);
+    /// The bytes with this hash, `None` if there are none. Checks the content.
+    pub async fn get(&self, hash: B256) -> Result<Option<Vec<u8>>, BlobError> {
+        let Some(bucket) = &self.bucket else { return self.on_disk(move |folder| folder.get(hash)).await };
+        match bucket.get(&format!("{hash:x}")).await? {
+            Some(bytes) if keccak256(&bytes) != hash => Err(BlobError::Corrupt { name: format!("{hash:x}") }),
+            found => Ok(found),
         }
-        let temporary = self.dir.join(format!("{hash:x}.{:x}.tmp", B256::random()));
-        let written = (|| {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(&self.dir)?.sync_all()
-        })();
-        written.map(|()| hash).map_err(|source| {
-            let _ = fs::remove_file(&temporary); // nothing more can be done about it; `open` sweeps it
-            BlobError::Io { path, source }
-        })
     }
 
-    fn note_path(&self, job: &str) -> PathBuf {
-        self.dir.join(format!("{job}.of"))
+    /// Removes a blob, if it is there.
+    pub async fn remove(&self, hash: B256) -> Result<(), BlobError> {
+        match &self.bucket {
+            None => self.on_disk(move |folder| folder.remove(hash)).await,
+            Some(bucket) => Ok(bucket.remove(&format!("{hash:x}")).await?),
+        }
     }
 
     /// Writes down which blob is a job's proof, for the time until its database says so. A note that is lost costs another proof.
-    pub fn note(&self, job: &str, hash: B256) -> Result<(), BlobError> {
-        let path = self.note_path(job);
-        fs::write(&path, hash.to_string()).map_err(|source| BlobError::Io { path, source })
+    pub async fn note(&self, job: &str, hash: B256) -> Result<(), BlobError> {
+        let job = job.to_owned();
+        self.on_disk(move |folder| folder.note(&job, hash)).await
     }
 
     /// The blob that was written down for a job.
-    pub fn noted(&self, job: &str) -> Option<B256> {
-        fs::read_to_string(self.note_path(job)).ok()?.trim().parse().ok()
+    pub async fn noted(&self, job: &str) -> Option<B256> {
+        let job = job.to_owned();
+        self.on_disk(move |folder| Ok(folder.noted(&job))).await.ok().flatten()
     }
 
     /// Forgets what was written down for a job.
     pub fn forget(&self, job: &str) {
-        // what stays there is a few bytes
-        let _ = fs::remove_file(self.note_path(job));
-    }
-
-    /// Removes a blob, if it is there.
-    pub fn remove(&self, hash: B256) -> Result<(), BlobError> {
-        let path = self.path(hash);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(BlobError::Io { path, source }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The bytes with this hash, `None` if there are none here. Checks the content.
-    pub fn get(&self, hash: B256) -> Result<Option<Vec<u8>>, BlobError> {
-        let path = self.path(hash);
-        match fs::read(&path) {
-            Ok(bytes) if keccak256(&bytes) == hash => Ok(Some(bytes)),
-            Ok(_) => Err(BlobError::Corrupt { path }),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(BlobError::Io { path, source }),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stores_by_hash_and_detects_corruption() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("left.tmp"), b"half").unwrap();
-        let blobs = Blobs::open(dir.path()).unwrap();
-        assert!(!dir.path().join("left.tmp").exists(), "an interrupted write is swept");
-
-        let hash = blobs.put(b"proof").unwrap();
-        assert_eq!(hash, keccak256(b"proof"));
-        assert_eq!(blobs.put(b"proof").unwrap(), hash);
-        assert_eq!(blobs.get(hash).unwrap().as_deref(), Some(&b"proof"[..]));
-        assert_eq!(blobs.get(B256::ZERO).unwrap(), None);
-
-        fs::write(blobs.path(hash), b"forged").unwrap();
-        assert!(matches!(blobs.get(hash), Err(BlobError::Corrupt { .. })));
-        assert_eq!(blobs.put(b"proof").unwrap(), hash, "a corrupt file is written again");
-        assert_eq!(blobs.get(hash).unwrap().as_deref(), Some(&b"proof"[..]));
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_written_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(&dir.path().join("proofs")).unwrap();
-        fs::remove_dir(dir.path().join("proofs")).unwrap();
-        assert!(matches!(blobs.put(b"proof"), Err(BlobError::Io { .. })));
+        self.folder.forget(job);
     }
 }

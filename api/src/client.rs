@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::engine::{Claim, ModelInfo};
 use crate::error::Problem;
 use crate::routes::{Model, ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse};
-use crate::store::Event;
+use crate::store::{Event, State};
 use crate::terms::Escrow;
 
 /// How often a broken event stream is taken up again without any news before the client gives up.
@@ -62,9 +62,13 @@ pub enum ClientError {
 
 /// A client's settings for a URL: a proxy that the environment names is not asked for what is on this machine.
 pub(crate) fn http(url: &reqwest::Url) -> reqwest::ClientBuilder {
-    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     let builder = reqwest::Client::builder();
-    if local { builder.no_proxy() } else { builder }
+    if is_here(url) { builder.no_proxy() } else { builder }
+}
+
+/// Whether a URL is of this machine.
+pub(crate) fn is_here(url: &reqwest::Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
 /// A client of one server.
@@ -168,18 +172,26 @@ impl Client {
         self.get(&format!("/v1/predictions/{id}")).await
     }
 
-    /// All predictions, for the operator.
-    pub async fn list(&self, operator_token: &str) -> Result<Vec<Prediction>, ClientError> {
-        let (mut predictions, mut path) = (Vec::new(), "/v1/predictions?limit=100".to_owned());
+    /// All predictions, or those in one state, for the operator.
+    pub async fn list(&self, operator_token: &str, state: Option<State>) -> Result<Vec<Prediction>, ClientError> {
+        let first =
+            state.map_or_else(|| "/v1/predictions?limit=100".to_owned(), |state| format!("/v1/predictions?limit=100&state={state}"));
+        let (mut predictions, mut path) = (Vec::new(), first.clone());
         loop {
             let request = self.http.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(60)).bearer_auth(operator_token);
             let page: PredictionPage = self.send(request).await?.json().await?;
             predictions.extend(page.data);
             match page.next {
-                Some(next) => path = format!("/v1/predictions?limit=100&cursor={next}"),
+                Some(next) => path = format!("{first}&cursor={next}"),
                 None => return Ok(predictions),
             }
         }
+    }
+
+    /// Has a prediction that failed run again, for the operator.
+    pub async fn retry(&self, operator_token: &str, id: &str) -> Result<Prediction, ClientError> {
+        let request = self.http.post(format!("{}/v1/predictions/{id}/retry", self.base)).timeout(Duration::from_secs(60));
+        Ok(self.send(request.bearer_auth(operator_token)).await?.json().await?)
     }
 
     /// Withdraws a prediction.

@@ -10,6 +10,7 @@ use alloy::signers::local::PrivateKeySigner;
 use assay_prover::secret::Secret;
 
 use crate::preparation::Preparation;
+use crate::objects::Bucket;
 
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]
@@ -18,10 +19,18 @@ pub struct ServeConfig {
     pub cards: HashMap<B256, Card>,
     /// Where HTTP listens.
     pub bind: SocketAddr,
-    /// The SQLite database.
+    /// The SQLite database, where there is no [`Self::database_url`].
     pub database: PathBuf,
+    /// A PostgreSQL database that several processes share: `postgres://…`.
+    pub database_url: Option<Secret<String>>,
+    /// What this process proves with, for people.
+    pub device: String,
+    /// What of the service this process does.
+    pub role: Role,
     /// Folder for proofs and the lock file.
     pub data_dir: PathBuf,
+    /// Where proofs are kept instead of that folder.
+    pub proofs: Option<Bucket>,
     /// Whether predictions without escrow are proven.
     pub free: bool,
     /// The chain, where predictions are paid.
@@ -67,6 +76,18 @@ pub struct ServeConfig {
     pub breaker: Breaker,
     /// Bearer token that lists all predictions. Without one, there is no list.
     pub operator_token: Option<Secret<String>>,
+}
+
+/// What of the service a process does. Only with a shared database are there several processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Takes requests and watches the chain.
+    Api,
+    /// Proves and settles.
+    Worker,
 }
 
 /// What a seller says of a model.
@@ -121,6 +142,8 @@ pub struct Breaker {
 pub struct ChainConfig {
     /// JSON-RPC address.
     pub rpc_url: String,
+    /// Other nodes of the same chain, which are asked when that one does not answer.
+    pub rpc_fallbacks: Vec<String>,
     /// `InferenceMarket`.
     pub market: Address,
     /// `ModelRegistry`.
@@ -141,6 +164,8 @@ pub struct ChainConfig {
     pub poll: Duration,
     /// How long a sent transaction may take to be mined before the step is tried again later.
     pub receipt_timeout: Duration,
+    /// How long a sent transaction may wait before one with the same nonce and higher fees replaces it.
+    pub bump_after: Duration,
     /// Seconds that must be left to prove for a job to be locked, beside the time of the jobs that can be ahead of it
     /// ([`AppState::margin_secs`](crate::AppState::margin_secs)); half of the order's `prove_secs` if left out, and never less, since the
     /// market takes no lock after that. Less than a proof and its transactions take, and a buyer who asks late can have the collateral
@@ -173,7 +198,11 @@ impl ServeConfig {
             cards: HashMap::new(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             database: data_dir.join("jobs.sqlite"),
+            database_url: None,
+            device: "processor".to_owned(),
+            role: Role::Whole,
             data_dir,
+            proofs: None,
             free: true,
             chain: None,
             body_bytes_max: 16 << 20,
@@ -210,6 +239,7 @@ impl ChainConfig {
     pub fn new(rpc_url: impl Into<String>, market: Address, registry: Address, account: PrivateKeySigner, terms: Terms) -> Self {
         Self {
             rpc_url: rpc_url.into(),
+            rpc_fallbacks: Vec::new(),
             market,
             registry,
             prover: account.clone(),
@@ -220,6 +250,7 @@ impl ChainConfig {
             confirmations: 1,
             poll: Duration::from_millis(500),
             receipt_timeout: Duration::from_secs(60),
+            bump_after: Duration::from_secs(30),
             lock_margin_secs: None,
         }
     }

@@ -248,6 +248,7 @@ fn store_parts(error: &StoreError) -> (StatusCode, &'static str, Option<u32>) {
         StoreError::EscrowReused => (StatusCode::CONFLICT, "escrow-reused", None),
         StoreError::NoSuchJob => (StatusCode::NOT_FOUND, "no-such-prediction", None),
         StoreError::WrongState { .. } | StoreError::LeaseLost => (StatusCode::CONFLICT, "wrong-state", None),
+        StoreError::InputForgotten => (StatusCode::CONFLICT, "input-forgotten", None),
         StoreError::Database(_) | StoreError::Migrate(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage-unavailable", Some(10)),
         StoreError::Corrupt { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal", None),
     }

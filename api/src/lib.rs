@@ -13,7 +13,9 @@ mod demand;
 mod disk;
 pub mod engine;
 mod error;
+mod folder;
 mod metrics;
+pub mod objects;
 mod outage;
 pub mod preparation;
 mod quiet;
@@ -33,6 +35,6 @@ pub use routes::{
     BatchReceipt, Commitment, CommitmentRequest, History, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest,
     QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse, app, description,
 };
-pub use service::{serve, signalled};
+pub use service::{serve, signalled, work};
 pub use state::{AppState, ServeError};
 pub use worker::run as run_workers;

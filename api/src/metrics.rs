@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::store::State;
+use crate::store::{State, WorkerInfo};
 
 /// The process's counters. Gauges are read from the database when they are asked for.
 #[derive(Debug, Default)]
@@ -46,8 +46,9 @@ impl Metrics {
         self.proof_ms.load(Ordering::Relaxed).checked_div(self.proofs.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// All of it as text. `jobs`: how many jobs are in each state.
-    pub fn render(&self, jobs: &[(State, i64)]) -> String {
+    /// All of it as text. `jobs`: how many jobs are in each state; `workers`: the processes that prove for this service, where they are
+    /// others than this one.
+    pub fn render(&self, jobs: &[(State, i64)], workers: &[WorkerInfo]) -> String {
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
             // writing to a String cannot fail
@@ -65,6 +66,10 @@ impl Metrics {
             (format!("{{state=\"{state}\"}}"), n.to_string())
         });
         family("assay_jobs", "gauge", "Predictions in each state.", rows.collect());
+        let sum = |of: fn(&WorkerInfo) -> u64| vec![(String::new(), workers.iter().map(of).sum::<u64>().to_string())];
+        family("assay_workers", "gauge", "Worker processes that gave a sign of life in the last minute.", sum(|_| 1));
+        family("assay_worker_cores", "gauge", "Processor cores of these workers.", sum(|worker| worker.cores.into()));
+        family("assay_worker_memory_bytes", "gauge", "Memory of these workers.", sum(|worker| worker.memory_bytes));
         family("assay_proofs_total", "counter", "Proofs finished.", read(&self.proofs));
         let seconds = self.proof_ms.load(Ordering::Relaxed) as f64 / 1000.0;
         family("assay_proof_seconds_total", "counter", "Seconds spent in finished proofs.", vec![(String::new(), seconds.to_string())]);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
-use crate::config::ServeConfig;
+use crate::config::{Role, ServeConfig};
 use crate::connections;
 use crate::engine::Engine;
 use crate::routes::app;
@@ -39,12 +40,7 @@ pub async fn serve(
             return Err(ServeError::Died);
         }
     }
-    state.stopping.send_replace(true);
-    // a worker that waits for the chain is cut after the drain: every step can be taken up again
-    match tokio::time::timeout(state.config.drain.saturating_add(GRACE), &mut workers).await {
-        Ok(done) => done.map_err(|_| ServeError::Died)?,
-        Err(_) => workers.abort(),
-    }
+    drain(&state, &mut workers).await?;
     // connections that do not end by themselves are cut: everything that they could learn is in the database
     match tokio::time::timeout(state.config.drain, &mut http).await {
         Ok(done) => done.map_err(|_| ServeError::Died)?,
@@ -52,6 +48,38 @@ pub async fn serve(
     }
     state.store.close().await;
     Ok(())
+}
+
+/// Proves and settles for a service whose database is shared, until `shutdown` resolves; then the proof at hand may finish, within
+/// [`ServeConfig::drain`].
+pub async fn work(
+    config: ServeConfig,
+    engine: Arc<dyn Engine>,
+    shutdown: impl Future<Output = ()> + Send,
+    ready: impl FnOnce() + Send,
+) -> Result<(), ServeError> {
+    let state = AppState::open(ServeConfig { role: Role::Worker, ..config }, engine).await?;
+    ready();
+    let mut workers = tokio::spawn(worker::run(state.clone()));
+    tokio::select! {
+        () = shutdown => tracing::info!("shutting down"),
+        _ = &mut workers => return Err(ServeError::Died),
+    }
+    drain(&state, &mut workers).await?;
+    state.store.close().await;
+    Ok(())
+}
+
+/// Lets the workers come to an end. One that waits for the chain is cut after the drain: every step can be taken up again.
+async fn drain(state: &AppState, workers: &mut JoinHandle<()>) -> Result<(), ServeError> {
+    state.stopping.send_replace(true);
+    match tokio::time::timeout(state.config.drain.saturating_add(GRACE), &mut *workers).await {
+        Ok(done) => done.map_err(|_| ServeError::Died),
+        Err(_) => {
+            workers.abort();
+            Ok(())
+        }
+    }
 }
 
 /// Resolves on SIGINT or SIGTERM.

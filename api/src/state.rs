@@ -10,12 +10,12 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::blobs::{BlobError, Blobs};
 use crate::chain::{ChainError, Market};
-use crate::config::{ChainConfig, ServeConfig};
+use crate::config::{ChainConfig, Role, ServeConfig};
 use crate::demand::Demand;
 use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Outages;
-use crate::store::{Budget, Store, StoreError};
+use crate::store::{Budget, News, Store, StoreError};
 
 /// Why a server does not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -86,11 +86,23 @@ pub struct AppState {
     /// Finished proofs, by job, that the disk has not taken yet: none is made twice.
     pub finished: Arc<Mutex<HashMap<String, ProofBundle>>>,
     /// Held for as long as the state lives; the system lets go of it when the process dies, however it dies.
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
+}
+
+/// Has a folder for this process alone, until the file is closed.
+fn alone(dir: &std::path::Path) -> Result<File, ServeError> {
+    let path = dir.join("lock");
+    let io = |source| ServeError::Io { path: path.display().to_string(), source };
+    let lock = File::create(&path).map_err(io)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Locked { path }),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
 }
 
 impl AppState {
-    /// Opens the data folder, which must be nobody else's, and takes up what an earlier process left.
+    /// Opens the data folder and takes up what an earlier process left. Without a shared database the folder must be nobody else's.
     pub async fn open(config: ServeConfig, engine: Arc<dyn Engine>) -> Result<Self, ServeError> {
         if !config.free && config.chain.is_none() {
             return Err(ServeError::NothingToServe);
@@ -100,16 +112,26 @@ impl AppState {
             move |source| ServeError::Io { path, source }
         };
         std::fs::create_dir_all(&config.data_dir).map_err(io(&config.data_dir))?;
-        let path = config.data_dir.join("lock");
-        let lock = File::create(&path).map_err(io(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ServeError::Locked { path }),
-            Err(TryLockError::Error(source)) => return Err(io(&path)(source)),
-        }
-        let store = Store::open(&config.database).await?;
-        store.break_leases().await?;
-        let blobs = Blobs::open(&config.data_dir.join("proofs"))?;
+        let proofs = config.data_dir.join("proofs");
+        let (lock, store) = match &config.database_url {
+            Some(url) => {
+                let news = if config.role == Role::Worker { News::Work } else { News::Events };
+                let store = Store::connect(url, news).await?;
+                store.prove_only(&engine.models().iter().map(|model| model.id).collect::<Vec<_>>());
+                (None, store)
+            }
+            None => {
+                let lock = alone(&config.data_dir)?;
+                let store = Store::open(&config.database).await?;
+                store.break_leases().await?;
+                (Some(Arc::new(lock)), store)
+            }
+        };
+        let blobs = match (&config.proofs, &lock) {
+            (Some(bucket), _) => Blobs::in_bucket(bucket.clone(), &proofs)?,
+            (None, None) => Blobs::shared(&proofs)?,
+            (None, Some(_)) => Blobs::open(&proofs)?,
+        };
         let market = config.chain.clone().map(Market::new).transpose()?.map(Arc::new);
         Ok(Self {
             models: Arc::new(engine.models()),
@@ -127,7 +149,7 @@ impl AppState {
             started_ms: crate::store::now_ms(),
             outages: Outages::default(),
             finished: Arc::default(),
-            _lock: Arc::new(lock),
+            _lock: lock,
         })
     }
 

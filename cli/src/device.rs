@@ -43,3 +43,8 @@ pub fn for_one_proof(srs: Srs, shape: &Shape) -> Srs {
         None => srs,
     }
 }
+
+/// What computes, for people.
+pub fn name() -> String {
+    search().backend.as_ref().map_or_else(|| Cpu.name(), |cuda| cuda.name())
+}

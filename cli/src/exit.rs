@@ -7,6 +7,7 @@ use assay_api::chain::dev::DevChainError;
 use assay_api::chain::{ChainError, OrderError};
 use assay_api::client::ClientError;
 use assay_api::engine::EngineError;
+use assay_api::objects::ObjectError;
 use assay_circuits::exec::ExecError;
 use assay_compiler::{CompileError, GuardError, InputError};
 use assay_prover::control::Cancelled;
@@ -159,6 +160,7 @@ from! {
         _ => Exit::Failed,
     };
     DevChainError => |_| Exit::Io;
+    ObjectError => |e| if matches!(e, ObjectError::Url { .. }) { Exit::Usage } else { Exit::Io };
     ServeError => |e| match e {
         ServeError::Chain(e) => chain(e),
         ServeError::NothingToServe => Exit::Usage,

@@ -72,8 +72,8 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
         return Ok(());
     }
-    // these two end at a signal by themselves, and say what happens meanwhile
-    let serves = matches!(command, Command::Serve(_) | Command::Up(_));
+    // these end at a signal by themselves, and say what happens meanwhile
+    let serves = matches!(command, Command::Serve(_) | Command::Up(_) | Command::Worker(_));
     log(if serves { "info" } else { "error" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::new(Exit::Io, e))?;
     let inside = runtime.enter();
@@ -96,6 +96,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Attest(args) => runtime.block_on(ui.until_cancelled(commands::chain::attest(ui, args))),
         Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
         Command::Up(args) => runtime.block_on(commands::up::up(ui, args)),
+        Command::Worker(args) => runtime.block_on(commands::serve::work(ui, args)),
         Command::Backup(args) => runtime.block_on(ui.until_cancelled(commands::serve::backup(ui, args))),
         Command::Commit(args) => commands::request::commit(ui, args),
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),

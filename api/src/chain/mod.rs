@@ -5,16 +5,19 @@ pub mod account;
 mod check;
 pub mod deploy;
 pub mod dev;
+mod fees;
 mod health;
 pub mod jobs;
 mod market;
 pub mod money;
+mod nodes;
 
 pub use check::{Listed, OrderError, Wanted, check_order, context, context_of_batch, context_of_weights};
 pub use health::Head;
 pub(crate) use market::decode_funding;
 pub use market::{Facts, Market, Settlement};
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy::consensus::TxEnvelope;
@@ -27,13 +30,15 @@ use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolCall, SolInterface};
 use alloy::transports::{RpcError, TransportErrorKind};
+use tokio::sync::OnceCell;
 
 use crate::store::SavedTransaction;
 
-/// How long one RPC request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a receipt is asked for.
 const RECEIPT_POLL: Duration = Duration::from_millis(150);
+/// How long [`Rpc::execute`] waits before it raises the fees, and how often it does.
+const EXECUTE_ROUND: Duration = Duration::from_secs(30);
+const EXECUTE_ROUNDS: u32 = 4;
 
 /// What the chain did not do.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,12 @@ pub enum ChainError {
     Refused {
         /// JSON-RPC error code.
         code: i64,
+        /// The node's words.
+        message: String,
+    },
+    /// The node takes no transaction with such low fees, or none in the place of the one that it has.
+    #[error("the node takes no transaction with such low fees: {message}")]
+    Underpriced {
         /// The node's words.
         message: String,
     },
@@ -159,7 +170,7 @@ pub enum ChainError {
 impl ChainError {
     /// Whether trying again later makes sense without changing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NotMined { .. })
+        matches!(self, Self::Unreachable(_) | Self::NotMined { .. } | Self::Underpriced { .. })
     }
 }
 
@@ -171,6 +182,7 @@ impl From<RpcError<TransportErrorKind>> for ChainError {
                 Ok(decoded) => Self::Market(Box::new(decoded)),
                 Err(_) => Self::Reverted { data },
             },
+            None if fees::is_underpriced(&response.message) => Self::Underpriced { message: response.message.to_string() },
             None => Self::Refused { code: response.code, message: response.message.to_string() },
         }
     }
@@ -180,18 +192,20 @@ impl From<RpcError<TransportErrorKind>> for ChainError {
 #[derive(Clone, Debug)]
 pub struct Rpc {
     provider: DynProvider,
+    /// The chain's id, as the first node that was asked has it: nothing is signed for another chain.
+    chain: Arc<OnceCell<u64>>,
 }
 
 impl Rpc {
     /// A client for `url`. Connects on first use.
     pub fn new(url: &str) -> Result<Self, ChainError> {
-        let bad = || ChainError::Url { url: url.to_owned() };
-        let parsed: reqwest::Url = url.parse().map_err(|_| bad())?;
-        if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
-            return Err(bad());
-        }
-        let client = crate::client::http(&parsed).timeout(REQUEST_TIMEOUT).build().map_err(|_| bad())?;
-        Ok(Self { provider: ProviderBuilder::new().disable_recommended_fillers().connect_reqwest(client, parsed).erased() })
+        Self::with_fallbacks(url, &[])
+    }
+
+    /// A client that asks other nodes of the same chain when the one at `url` does not answer.
+    pub fn with_fallbacks(url: &str, others: &[String]) -> Result<Self, ChainError> {
+        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(nodes::client(url, others)?).erased();
+        Ok(Self { provider, chain: Arc::default() })
     }
 
     /// The provider, for calls that are not wrapped here.
@@ -201,7 +215,7 @@ impl Rpc {
 
     /// The chain's id.
     pub async fn chain_id(&self) -> Result<u64, ChainError> {
-        Ok(self.provider.get_chain_id().await?)
+        self.chain.get_or_try_init(async || Ok(self.provider.get_chain_id().await?)).await.copied()
     }
 
     /// Number of the newest block.
@@ -300,21 +314,29 @@ impl Rpc {
         Ok(self.provider.get_transaction_receipt(hash).await?)
     }
 
-    /// Waits until a transaction is mined, whether it succeeded or not.
-    pub async fn mined(&self, hash: B256, timeout: Duration) -> Result<TransactionReceipt, ChainError> {
+    /// The receipt of the one of several transactions with the same nonce that is mined, if one is.
+    pub async fn receipt_of(&self, versions: &[B256]) -> Result<Option<TransactionReceipt>, ChainError> {
+        for hash in versions {
+            if let Some(receipt) = self.receipt(*hash).await? {
+                return Ok(Some(receipt));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until one of several transactions with the same nonce is mined, whether it succeeded or not; `None` after the timeout.
+    pub async fn mined(&self, versions: &[B256], timeout: Duration) -> Result<Option<TransactionReceipt>, ChainError> {
         let start = Instant::now();
         loop {
-            if let Some(receipt) = self.receipt(hash).await? {
+            let receipt = self.receipt_of(versions).await?;
+            if receipt.is_some() || start.elapsed() > timeout {
                 return Ok(receipt);
-            }
-            if start.elapsed() > timeout {
-                return Err(ChainError::NotMined { hash, secs: timeout.as_secs() });
             }
             tokio::time::sleep(RECEIPT_POLL).await;
         }
     }
 
-    /// Signs, sends and waits: for callers that need not survive a crash in between.
+    /// Signs, sends and waits: for callers that need not survive a crash in between. Fees are raised while it waits.
     pub async fn execute(
         &self,
         from: &PrivateKeySigner,
@@ -322,9 +344,20 @@ impl Rpc {
         input: Bytes,
         value: U256,
     ) -> Result<TransactionReceipt, ChainError> {
-        let signed = self.sign(from, to, input, value).await?;
+        let mut signed = self.sign(from, to, input, value).await?;
+        let mut versions = vec![signed.hash];
         self.send(&signed).await?;
-        let receipt = self.mined(signed.hash, Duration::from_secs(120)).await?;
-        if receipt.status() { Ok(receipt) } else { Err(ChainError::TransactionFailed { hash: signed.hash }) }
+        for _ in 0..EXECUTE_ROUNDS {
+            if let Some(receipt) = self.mined(&versions, EXECUTE_ROUND).await? {
+                let hash = receipt.transaction_hash;
+                return if receipt.status() { Ok(receipt) } else { Err(ChainError::TransactionFailed { hash }) };
+            }
+            if let Some(dearer) = self.dearer(from, &signed).await? {
+                versions.push(dearer.hash);
+                self.send(&dearer).await?;
+                signed = dearer;
+            }
+        }
+        Err(ChainError::NotMined { hash: signed.hash, secs: EXECUTE_ROUND.as_secs() * u64::from(EXECUTE_ROUNDS) })
     }
 }

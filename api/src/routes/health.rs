@@ -17,6 +17,9 @@ use crate::chain::{Head, Market};
 use crate::error::{ApiError, Problem};
 use crate::store::now_ms;
 
+/// How long ago a worker may have given a sign of life to be counted.
+const WORKER_AGE_MAX_MS: i64 = 60_000;
+
 /// What a server that is ready says of itself.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ready {
@@ -122,6 +125,6 @@ fn block_age_secs(head: Head) -> u64 {
 /// Prometheus metrics.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, content_type = "text/plain")))]
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, ApiError> {
-    let jobs = state.store.counts().await?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render(&jobs)))
+    let (jobs, workers) = (state.store.counts().await?, state.store.workers(WORKER_AGE_MAX_MS).await?);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render(&jobs, &workers)))
 }

@@ -56,6 +56,7 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/predictions", post(predictions::create).get(predictions::list))
         .route("/v1/predictions/{id}", get(predictions::get))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
+        .route("/v1/predictions/{id}/retry", post(predictions::retry))
         .route("/v1/predictions/{id}/proof", get(predictions::proof))
         .route("/v1/predictions/{id}/events", get(stream::events))
         .route("/v1/verify", post(verify::verify))

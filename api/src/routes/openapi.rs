@@ -26,6 +26,7 @@ use utoipa::OpenApi;
         super::predictions::list,
         super::predictions::get,
         super::predictions::cancel,
+        super::predictions::retry,
         super::predictions::proof,
         super::stream::events,
         super::verify::verify,
@@ -38,7 +39,7 @@ struct Annotated;
 const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 
 /// The problems of each route, beside those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 14] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 15] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
@@ -49,6 +50,7 @@ const PROBLEMS: [(&str, &str, &[u16], bool); 14] = [
     ("/v1/predictions", "get", &[400, 401], false),
     ("/v1/predictions/{id}", "get", &[404], false),
     ("/v1/predictions/{id}/cancel", "post", &[404, 409], false),
+    ("/v1/predictions/{id}/retry", "post", &[400, 401, 404, 409], false),
     ("/v1/predictions/{id}/proof", "get", &[404, 409], false),
     ("/v1/predictions/{id}/events", "get", &[400, 404], false),
     ("/v1/verify", "post", &[404], true),

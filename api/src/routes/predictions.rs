@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use alloy::primitives::{B256, Bytes, keccak256};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header as names};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::client::Client;
 use super::models::{PageParams, PageQuery, page_query};
@@ -63,7 +64,8 @@ pub struct TransactionRef {
     /// Its hash.
     #[schema(value_type = Hash)]
     pub hash: B256,
-    /// `pending`, `mined`, `reverted` or `replaced`.
+    /// `pending`, `mined`, `reverted`, `bumped` (one that pays higher fees was sent in its place, and one of them will be mined) or
+    /// `replaced`.
     pub state: String,
 }
 
@@ -87,7 +89,7 @@ pub struct Prediction {
     pub model: B256,
     /// Where it is.
     pub state: JobState,
-    /// Whether nothing comes after.
+    /// Whether nothing comes after. Only the operator can have one that failed run again.
     pub terminal: bool,
     /// The market's job id of a paid prediction.
     #[schema(value_type = Option<Hash>)]
@@ -414,20 +416,36 @@ async fn respond(state: &AppState, mut job: Job, replayed: bool, wait: Option<u6
     Ok(response)
 }
 
-/// All predictions, newest first; for the operator.
-#[utoipa::path(get, path = "/v1/predictions", params(PageQuery), security(("operator" = [])), responses(
-    (status = 200, body = PredictionPage), (status = 401, body = Problem, content_type = "application/problem+json")))]
-pub async fn list(State(state): State<AppState>, headers: HeaderMap, params: PageParams) -> Result<Json<PredictionPage>, ApiError> {
-    let given = header(&headers, "authorization")?.and_then(|h| h.strip_prefix("Bearer "));
+/// Refuses everybody but the operator.
+fn only_operator(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = header(headers, "authorization")?.and_then(|h| h.strip_prefix("Bearer "));
     // hashes are compared, so that the time it takes says nothing about the token
     let authorised = matches!((&state.config.operator_token, given), (Some(t), Some(g)) if keccak256(t.as_bytes()) == keccak256(g));
-    if !authorised {
-        return Err(ApiError::Unauthorized);
-    }
+    if authorised { Ok(()) } else { Err(ApiError::Unauthorized) }
+}
+
+/// Which predictions.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct StateQuery {
+    /// Those in this state; all if left out.
+    pub state: Option<JobState>,
+}
+
+/// All predictions, newest first; for the operator.
+#[utoipa::path(get, path = "/v1/predictions", params(PageQuery, StateQuery), security(("operator" = [])), responses(
+    (status = 200, body = PredictionPage), (status = 401, body = Problem, content_type = "application/problem+json")))]
+pub async fn list(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    params: PageParams,
+    which: Result<Query<StateQuery>, QueryRejection>,
+) -> Result<Json<PredictionPage>, ApiError> {
+    only_operator(&state, &headers)?;
     let query = page_query(params)?;
+    let Query(which) = which.map_err(|_| ApiError::InvalidParameter { name: "state" })?;
     let limit = query.limit()?;
     let before = query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
-    let mut jobs = state.store.list(before, limit + 1).await?;
+    let mut jobs = state.store.list(which.state, before, limit + 1).await?;
     let more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
     let next = jobs.last().filter(|_| more).map(|j| j.seq.to_string());
@@ -457,6 +475,17 @@ pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Re
     Ok((status, Json(Prediction::load(&state, job).await?)).into_response())
 }
 
+/// Runs a prediction that failed again, from the queue; for the operator. Its input is kept for a week after it failed.
+#[utoipa::path(post, path = "/v1/predictions/{id}/retry", params(("id" = String, Path)), security(("operator" = [])), responses(
+    (status = 202, body = Prediction), (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 409, body = Problem, content_type = "application/problem+json")))]
+pub async fn retry(State(state): State<AppState>, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
+    only_operator(&state, &headers)?;
+    let job = state.store.run_again(&id).await?;
+    Ok((StatusCode::ACCEPTED, Json(Prediction::load(&state, job).await?)).into_response())
+}
+
 /// Cancels a job that nobody works on; asks the worker to stop on a free one that is being proven.
 pub(crate) async fn withdraw(state: &AppState, id: &str, why: &'static str) -> Result<Job, ApiError> {
     let patch = Patch { event: Some(serde_json::json!({ "reason": why })), ..Patch::default() };
@@ -484,8 +513,7 @@ pub async fn proof(State(state): State<AppState>, Path(id): Path<String>) -> Res
     let job = state.store.job(&id).await?;
     let done = matches!(job.state, JobState::Settled | JobState::Proven);
     let Some(hash) = job.proof_hash.filter(|_| done) else { return Err(ApiError::NoProof { state: job.state }) };
-    let blobs = state.blobs.clone();
-    let bytes = tokio::task::spawn_blocking(move || blobs.get(hash)).await.map_err(|_| ApiError::Internal)??;
+    let bytes = state.blobs.get(hash).await?;
     let bytes = bytes.ok_or(ApiError::NoProof { state: job.state })?;
     let headers = [(names::CONTENT_TYPE, "application/octet-stream".to_owned()), (names::ETAG, format!("\"{hash}\""))];
     Ok((headers, bytes).into_response())

@@ -6,12 +6,12 @@
 use alloy::primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row, Sqlite};
+use sqlx::Row;
 use utoipa::ToSchema;
 
 use super::events::append;
 use super::jobs::{new_id, transition_in};
-use super::{Job, Lease, Patch, State, Store, StoreError, now_ms};
+use super::{Job, Lease, Patch, State, Store, StoreError, Tx, now_ms};
 use crate::routes::schemas::{Hash, Point};
 
 /// What the proof of a batch states.
@@ -45,10 +45,11 @@ pub struct Batch {
     pub leases: Vec<Lease>,
 }
 
-type Transaction = sqlx::Transaction<'static, Sqlite>;
-
 /// Jobs that nobody holds and that are due.
-const FREE: &str = "lease_until_ms <= ? AND not_before_ms <= ?";
+const FREE: &str = "lease_until_ms <= NOW() AND not_before_ms <= NOW()";
+/// The lock of those who put batches together. One after the other, processes find the batches whole; at the same time, each would get
+/// some of the jobs.
+const CLAIMS: &str = "claims of batches";
 
 impl Store {
     /// Takes the oldest batch that is due and has its jobs in one of `states`; where there is none, makes one of waiting jobs. `before`:
@@ -65,7 +66,8 @@ impl Store {
             return Ok(None); // without the write lock
         }
         let mut tx = self.begin().await?;
-        let Some(first) = oldest(&mut tx, states, wait_ms).await? else { return Ok(None) };
+        tx.alone(CLAIMS).await?;
+        let Some(first) = self.oldest(&mut tx, states, wait_ms).await? else { return Ok(None) };
         if before.is_some_and(|seq| seq < first.seq) {
             return Ok(None);
         }
@@ -74,7 +76,7 @@ impl Store {
                 Some(jobs) => Some((id.clone(), jobs)),
                 None => return self.dissolve_in(tx, id).await.map(|()| None),
             },
-            None => Some(gather(&mut tx, &first, states).await?),
+            None => gather(&mut tx, &first, states).await?,
         };
         let Some((id, jobs)) = found else { return Ok(None) };
         let batch = take(&mut tx, id, jobs, lease_ms).await?;
@@ -83,23 +85,48 @@ impl Store {
     }
 
     async fn has_batches(&self, states: &[State]) -> Result<bool, StoreError> {
-        let sql = format!("SELECT 1 FROM jobs WHERE inferences > 1 AND state IN ({}) AND {FREE} LIMIT 1", marks(states));
-        let (mut query, now) = (sqlx::query(AssertSqlSafe(sql)), now_ms());
+        let sql = format!("SELECT 1 FROM jobs WHERE inferences > 1 AND state IN ({}) AND {FREE} {} LIMIT 1", marks(states), self.ours());
+        let mut query = self.query(&sql);
         for state in states {
             query = query.bind(state.as_str());
         }
-        Ok(query.bind(now).bind(now).fetch_optional(&self.pool).await?.is_some())
+        for model in self.provable() {
+            query = query.bind(model);
+        }
+        Ok(query.fetch_optional(&self.pool).await?.is_some())
+    }
+
+    /// The oldest job that a batch can begin with.
+    async fn oldest(&self, tx: &mut Tx, states: &[State], wait_ms: i64) -> Result<Option<Job>, StoreError> {
+        let enough =
+            "(SELECT COUNT(*) FROM jobs other WHERE other.company = jobs.company AND other.state = 'queued' AND other.batch IS NULL)";
+        let sql = format!(
+            "SELECT * FROM jobs WHERE inferences > 1 AND company IS NOT NULL AND state IN ({}) AND {FREE} {} \
+             AND (batch IS NOT NULL OR state <> 'queued' OR updated_ms <= NOW() - ? OR {enough} >= inferences) ORDER BY seq LIMIT 1",
+            marks(states),
+            self.ours()
+        );
+        let mut query = tx.query(&sql);
+        for state in states {
+            query = query.bind(state.as_str());
+        }
+        for model in self.provable() {
+            query = query.bind(model);
+        }
+        let row = query.bind(wait_ms).fetch_optional(tx.on()).await?;
+        row.as_ref().map(Job::from_row).transpose()
     }
 
     /// Holds all jobs of a batch for longer. [`StoreError::LeaseLost`] if one of them is somebody else's, or over.
     pub async fn extend_all(&self, leases: &[Lease], lease_ms: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for lease in leases {
-            let done = sqlx::query("UPDATE jobs SET lease_until_ms = ? WHERE id = ? AND lease_token = ?")
-                .bind(now_ms().saturating_add(lease_ms))
+            let done = tx
+                .query("UPDATE jobs SET lease_until_ms = NOW() + ? WHERE id = ? AND lease_token = ?")
+                .bind(lease_ms)
                 .bind(&lease.job)
                 .bind(lease.token)
-                .execute(&mut *tx)
+                .execute(tx.on())
                 .await?;
             if done.rows_affected() != 1 {
                 return Err(StoreError::LeaseLost);
@@ -112,11 +139,11 @@ impl Store {
     pub async fn release_all(&self, leases: &[Lease], delay_ms: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for lease in leases {
-            sqlx::query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = ? WHERE id = ? AND lease_token = ?")
-                .bind(now_ms().saturating_add(delay_ms))
+            tx.query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ? WHERE id = ? AND lease_token = ?")
+                .bind(delay_ms)
                 .bind(&lease.job)
                 .bind(lease.token)
-                .execute(&mut *tx)
+                .execute(tx.on())
                 .await?;
         }
         Ok(tx.commit().await?)
@@ -142,6 +169,7 @@ impl Store {
     pub async fn note_all(&self, leases: &[Lease], kind: &str, data: &serde_json::Value) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for lease in leases {
+            tx.hold(&lease.job).await?;
             append(&mut tx, &lease.job, kind, data).await?;
         }
         tx.commit().await?;
@@ -152,14 +180,14 @@ impl Store {
     /// Keeps what the proof of a batch states.
     pub async fn save_statement(&self, batch: &str, statement: &Statement) -> Result<(), StoreError> {
         let text = json!(statement).to_string();
-        sqlx::query("UPDATE batches SET statement = ? WHERE id = ?").bind(text).bind(batch).execute(&self.pool).await?;
+        self.query("UPDATE batches SET statement = ? WHERE id = ?").bind(text).bind(batch).execute(&self.pool).await?;
         Ok(())
     }
 
     /// What the proof of a batch states, once there is one.
     pub async fn statement(&self, batch: &str) -> Result<Option<Statement>, StoreError> {
         let text: Option<Option<String>> =
-            sqlx::query_scalar("SELECT statement FROM batches WHERE id = ?").bind(batch).fetch_optional(&self.pool).await?;
+            self.scalar("SELECT statement FROM batches WHERE id = ?").bind(batch).fetch_optional(&self.pool).await?;
         let corrupt = |_| StoreError::Corrupt { column: "statement" };
         text.flatten().map(|text| serde_json::from_str(&text).map_err(corrupt)).transpose()
     }
@@ -170,12 +198,12 @@ impl Store {
         self.dissolve_in(tx, batch).await
     }
 
-    async fn dissolve_in(&self, mut tx: Transaction, batch: &str) -> Result<(), StoreError> {
+    async fn dissolve_in(&self, mut tx: Tx, batch: &str) -> Result<(), StoreError> {
         for job in live(&mut tx, batch).await? {
             if job.state == State::SettlementPending {
                 transition_in(&mut tx, &job.id, None, &[State::SettlementPending], State::Proving, Patch::default()).await?;
             }
-            sqlx::query("UPDATE jobs SET batch = NULL, slot = NULL WHERE id = ?").bind(&job.id).execute(&mut *tx).await?;
+            tx.query("UPDATE jobs SET batch = NULL, slot = NULL WHERE id = ?").bind(&job.id).execute(tx.on()).await?;
         }
         tx.commit().await?;
         self.notify();
@@ -188,74 +216,63 @@ fn marks(states: &[State]) -> String {
     vec!["?"; states.len()].join(", ")
 }
 
-/// The oldest job that a batch can begin with.
-async fn oldest(tx: &mut Transaction, states: &[State], wait_ms: i64) -> Result<Option<Job>, StoreError> {
-    let enough = "(SELECT COUNT(*) FROM jobs other WHERE other.company = jobs.company AND other.state = 'queued' AND other.batch IS NULL)";
-    let sql = format!(
-        "SELECT * FROM jobs WHERE inferences > 1 AND company IS NOT NULL AND state IN ({}) AND {FREE} \
-         AND (batch IS NOT NULL OR state <> 'queued' OR updated_ms <= ? OR {enough} >= inferences) ORDER BY seq LIMIT 1",
-        marks(states)
-    );
-    let (mut query, now) = (sqlx::query(AssertSqlSafe(sql)), now_ms());
-    for state in states {
-        query = query.bind(state.as_str());
-    }
-    let row = query.bind(now).bind(now).bind(now.saturating_sub(wait_ms)).fetch_optional(&mut **tx).await?;
-    row.as_ref().map(Job::from_row).transpose()
-}
-
 /// The jobs of a batch that are not over, by their places.
-async fn live(tx: &mut Transaction, batch: &str) -> Result<Vec<Job>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM jobs WHERE batch = ? ORDER BY slot").bind(batch).fetch_all(&mut **tx).await?;
+async fn live(tx: &mut Tx, batch: &str) -> Result<Vec<Job>, StoreError> {
+    let rows = tx.query("SELECT * FROM jobs WHERE batch = ? ORDER BY slot FOR_UPDATE").bind(batch).fetch_all(tx.on()).await?;
     let jobs = rows.iter().map(Job::from_row).collect::<Result<Vec<_>, _>>()?;
     Ok(jobs.into_iter().filter(|job| !job.state.is_terminal()).collect())
 }
 
 /// The jobs of a batch, if none of them is over.
-async fn whole(tx: &mut Transaction, batch: &str) -> Result<Option<Vec<Job>>, StoreError> {
-    let count: i64 = sqlx::query_scalar("SELECT jobs FROM batches WHERE id = ?").bind(batch).fetch_one(&mut **tx).await?;
+async fn whole(tx: &mut Tx, batch: &str) -> Result<Option<Vec<Job>>, StoreError> {
+    let count: i64 = tx.scalar("SELECT jobs FROM batches WHERE id = ?").bind(batch).fetch_one(tx.on()).await?;
     let jobs = live(tx, batch).await?;
     Ok((i64::try_from(jobs.len()) == Ok(count)).then_some(jobs))
 }
 
-/// A new batch of a job and those that may be proven with it.
-async fn gather(tx: &mut Transaction, first: &Job, states: &[State]) -> Result<(String, Vec<Job>), StoreError> {
+/// A new batch of a job and those that may be proven with it. A job that failed before comes alone. `None`: others took them meanwhile.
+async fn gather(tx: &mut Tx, first: &Job, states: &[State]) -> Result<Option<(String, Vec<Job>)>, StoreError> {
+    let (which, most) = match first.attempts {
+        0 => ("company = (SELECT company FROM jobs WHERE seq = ?) AND attempts = 0", first.inferences),
+        _ => ("seq = ?", 1),
+    };
     let sql = format!(
-        "SELECT * FROM jobs WHERE company = (SELECT company FROM jobs WHERE seq = ?) AND batch IS NULL AND attempts = 0 AND state IN ({}) AND {FREE} \
-         ORDER BY seq LIMIT ?",
+        "SELECT * FROM jobs WHERE {which} AND batch IS NULL AND state IN ({}) AND {FREE} ORDER BY seq LIMIT ? SKIP_LOCKED",
         marks(states)
     );
-    let mut jobs = vec![first.clone()];
-    if first.attempts == 0 {
-        let (mut query, now) = (sqlx::query(AssertSqlSafe(sql)).bind(first.seq), now_ms());
-        for state in states {
-            query = query.bind(state.as_str());
-        }
-        let rows = query.bind(now).bind(now).bind(first.inferences).fetch_all(&mut **tx).await?;
-        jobs = rows.iter().map(Job::from_row).collect::<Result<_, _>>()?;
+    let mut query = tx.query(&sql).bind(first.seq);
+    for state in states {
+        query = query.bind(state.as_str());
+    }
+    let rows = query.bind(i64::from(most)).fetch_all(tx.on()).await?;
+    let jobs = rows.iter().map(Job::from_row).collect::<Result<Vec<_>, _>>()?;
+    if jobs.is_empty() {
+        return Ok(None);
     }
     let id = new_id();
-    sqlx::query("INSERT INTO batches (id, jobs, created_ms) VALUES (?, ?, ?)")
+    tx.query("INSERT INTO batches (id, jobs, created_ms) VALUES (?, ?, ?)")
         .bind(&id)
         .bind(i64::try_from(jobs.len()).unwrap_or(i64::MAX))
         .bind(now_ms())
-        .execute(&mut **tx)
+        .execute(tx.on())
         .await?;
-    Ok((id, jobs))
+    Ok(Some((id, jobs)))
 }
 
 /// Leases the jobs of a batch, and gives them their places.
-async fn take(tx: &mut Transaction, id: String, jobs: Vec<Job>, lease_ms: i64) -> Result<Batch, StoreError> {
+async fn take(tx: &mut Tx, id: String, jobs: Vec<Job>, lease_ms: i64) -> Result<Batch, StoreError> {
     let mut batch = Batch { id, jobs: Vec::with_capacity(jobs.len()), leases: Vec::with_capacity(jobs.len()) };
     for (slot, job) in jobs.iter().enumerate() {
-        let row =
-            sqlx::query("UPDATE jobs SET batch = ?, slot = ?, lease_token = lease_token + 1, lease_until_ms = ? WHERE seq = ? RETURNING *")
-                .bind(&batch.id)
-                .bind(i64::try_from(slot).unwrap_or(i64::MAX))
-                .bind(now_ms().saturating_add(lease_ms))
-                .bind(job.seq)
-                .fetch_one(&mut **tx)
-                .await?;
+        let row = tx
+            .query(
+                "UPDATE jobs SET batch = ?, slot = ?, lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq = ? RETURNING *",
+            )
+            .bind(&batch.id)
+            .bind(i64::try_from(slot).unwrap_or(i64::MAX))
+            .bind(lease_ms)
+            .bind(job.seq)
+            .fetch_one(tx.on())
+            .await?;
         batch.leases.push(Lease { job: job.id.clone(), token: row.try_get("lease_token")? });
         batch.jobs.push(Job::from_row(&row)?);
     }

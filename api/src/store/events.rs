@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{Row, Sqlite};
+use sqlx::Row;
 use utoipa::ToSchema;
 
-use super::{Store, StoreError, now_ms};
+use super::{Store, StoreError, Tx, now_ms};
 
 /// One thing that happened to a prediction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -20,13 +20,13 @@ pub struct Event {
     pub at_ms: i64,
 }
 
-pub(super) async fn append(tx: &mut sqlx::Transaction<'static, Sqlite>, job: &str, kind: &str, data: &Value) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO events (job, kind, data, at_ms) VALUES (?, ?, ?, ?)")
+pub(super) async fn append(tx: &mut Tx, job: &str, kind: &str, data: &Value) -> Result<(), StoreError> {
+    tx.query("INSERT INTO events (job, kind, data, at_ms) VALUES (?, ?, ?, ?)")
         .bind(job)
         .bind(kind)
         .bind(data.to_string())
         .bind(now_ms())
-        .execute(&mut **tx)
+        .execute(tx.on())
         .await?;
     Ok(())
 }
@@ -34,10 +34,11 @@ pub(super) async fn append(tx: &mut sqlx::Transaction<'static, Sqlite>, job: &st
 impl Store {
     /// Up to `limit` events of `job` after event `after`, oldest first.
     pub async fn events(&self, job: &str, after: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let rows = sqlx::query("SELECT id, kind, data, at_ms FROM events WHERE job = ? AND id > ? ORDER BY id LIMIT ?")
+        let rows = self
+            .query("SELECT id, kind, data, at_ms FROM events WHERE job = ? AND id > ? ORDER BY id LIMIT ?")
             .bind(job)
             .bind(after)
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
         rows.iter()
@@ -56,6 +57,7 @@ impl Store {
     /// Appends an event that is not a change of state.
     pub async fn note(&self, job: &str, kind: &str, data: &Value) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
+        tx.hold(job).await?;
         append(&mut tx, job, kind, data).await?;
         tx.commit().await?;
         self.notify();

@@ -32,11 +32,11 @@ impl Store {
     pub async fn ended(&self, limit: u32) -> Result<Vec<Ended>, StoreError> {
         let over: Vec<String> = State::ALL.iter().filter(|state| state.is_terminal()).map(|state| format!("'{state}'")).collect();
         let sql = format!(
-            "SELECT model, state, json_extract(escrow, '$.quote.price') AS price, created_ms, updated_ms FROM jobs WHERE state IN ({}) \
+            "SELECT model, state, QUOTED_PRICE AS price, created_ms, updated_ms FROM jobs WHERE state IN ({}) \
              ORDER BY updated_ms DESC LIMIT ?",
             over.join(", ")
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&self.pool).await?;
+        let rows = self.query(&sql).bind(i64::from(limit)).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
                 let (model, state): (String, String) = (row.try_get("model")?, row.try_get("state")?);

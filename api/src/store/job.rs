@@ -3,7 +3,7 @@
 use alloy::primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::{StoreError, Unfunded};
@@ -27,7 +27,7 @@ pub enum State {
     Settled,
     /// Over: a free prediction's proof is ready.
     Proven,
-    /// Over: this server gave up. A paid buyer gets the escrow back after its expiry.
+    /// Over: this server gave up, unless its operator has it run again. A paid buyer gets the escrow back after its expiry.
     Failed,
     /// Over: withdrawn before it was locked.
     Cancelled,
@@ -154,7 +154,7 @@ pub struct Job {
     pub id: String,
     /// The model.
     pub model: B256,
-    /// The input; `None` once the job is over.
+    /// The input; `None` once the job is over. Of one that failed it is kept for some days, so that it can be run again.
     pub input: Option<InputOpening>,
     /// Commitments to it, 64 bytes each.
     pub input_commitments: Vec<Bytes>,
@@ -217,7 +217,7 @@ fn hash(text: Option<String>, column: &'static str) -> Result<Option<B256>, Stor
 }
 
 impl Job {
-    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+    pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let input: Option<Vec<u8>> = row.try_get("input")?;
         let blinding: Option<Vec<u8>> = row.try_get("blinding")?;
         let commitments: Vec<u8> = row.try_get("input_commitments")?;
@@ -245,9 +245,9 @@ impl Job {
             chain_job: hash(row.try_get("chain_job")?, "chain_job")?,
             funding: row.try_get("funding")?,
             state: state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?,
-            attempts: row.try_get("attempts")?,
+            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).map_err(|_| StoreError::Corrupt { column: "attempts" })?,
             cancel_after_ms: row.try_get("cancel_after_ms")?,
-            cancel_requested: row.try_get("cancel_requested")?,
+            cancel_requested: row.try_get::<i64, _>("cancel_requested")? != 0,
             context: hash(row.try_get("context")?, "context")?,
             proof_hash: hash(row.try_get("proof_hash")?, "proof_hash")?,
             error: code.map(|c| (c, detail.unwrap_or_default())),

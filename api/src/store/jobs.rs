@@ -2,11 +2,11 @@
 
 use alloy::primitives::B256;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row, Sqlite};
+use sqlx::Row;
 
 use super::events::append;
 use super::job::{f32_bytes, i16_bytes};
-use super::{Job, NewJob, State, Store, StoreError, now_ms};
+use super::{Job, NewJob, State, Store, StoreError, Tx, now_ms};
 
 /// The answer to a request for a job.
 #[derive(Clone, Debug)]
@@ -57,9 +57,17 @@ pub(super) fn new_id() -> String {
 impl Store {
     /// Stores a new job in `state`, or finds the one that the same idempotency key and request made before.
     pub async fn create(&self, new: &NewJob, state: State) -> Result<Created, StoreError> {
+        match self.insert(new, state).await {
+            // another process was quicker with the same key or escrow, and now it can be seen
+            Err(StoreError::Database(sqlx::Error::Database(e))) if e.is_unique_violation() => self.insert(new, state).await,
+            other => other,
+        }
+    }
+
+    async fn insert(&self, new: &NewJob, state: State) -> Result<Created, StoreError> {
         let mut tx = self.begin().await?;
         if let Some(key) = &new.idempotency_key
-            && let Some(row) = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(&mut *tx).await?
+            && let Some(row) = tx.query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(tx.on()).await?
         {
             let hash: String = row.try_get("request_hash")?;
             if hash != new.request_hash.to_string() {
@@ -69,7 +77,7 @@ impl Store {
         }
         let chain_job = new.escrow.as_ref().map(|(_, id)| id.to_string());
         if let Some(chain_job) = &chain_job
-            && sqlx::query("SELECT 1 FROM jobs WHERE chain_job = ?").bind(chain_job).fetch_optional(&mut *tx).await?.is_some()
+            && tx.query("SELECT 1 FROM jobs WHERE chain_job = ?").bind(chain_job).fetch_optional(tx.on()).await?.is_some()
         {
             return Err(StoreError::EscrowReused);
         }
@@ -79,7 +87,7 @@ impl Store {
         let (id, now) = (new_id(), now_ms());
         let blinding: Vec<u8> = new.input.blinding.iter().flat_map(|b| b.0).collect();
         let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
-        let row = sqlx::query(
+        let row = tx.query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
              outside, clamped, clamps, inferences, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, created_ms, \
              updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
@@ -105,10 +113,10 @@ impl Store {
         .bind(new.cancel_after_ms)
         .bind(new.unfunded.as_ref().map(|u| u.client.clone()))
         .bind(new.unfunded.as_ref().map(|u| i64::try_from(u.until).unwrap_or(i64::MAX)))
-        .bind(new.escrow.is_some() && new.unfunded.is_none())
+        .bind(i64::from(new.escrow.is_some() && new.unfunded.is_none()))
         .bind(now)
         .bind(now)
-        .fetch_one(&mut *tx)
+        .fetch_one(tx.on())
         .await?;
         append(&mut tx, &id, "state", &json!({ "state": state })).await?;
         tx.commit().await?;
@@ -119,13 +127,13 @@ impl Store {
 
     /// The job with this id.
     pub async fn job(&self, id: &str) -> Result<Job, StoreError> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+        let row = self.query("SELECT * FROM jobs WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
         Job::from_row(&row.ok_or(StoreError::NoSuchJob)?)
     }
 
     /// What an idempotency key already stands for: the request's hash and the job.
     pub async fn by_key(&self, key: &str) -> Result<Option<(B256, Job)>, StoreError> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(&self.pool).await?;
+        let row = self.query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(&self.pool).await?;
         row.map(|row| {
             let hash: String = row.try_get("request_hash")?;
             Ok((hash.parse().map_err(|_| StoreError::Corrupt { column: "request_hash" })?, Job::from_row(&row)?))
@@ -135,15 +143,18 @@ impl Store {
 
     /// The job that uses this escrow.
     pub async fn by_chain_job(&self, chain_job: B256) -> Result<Option<Job>, StoreError> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE chain_job = ?").bind(chain_job.to_string()).fetch_optional(&self.pool).await?;
+        let row = self.query("SELECT * FROM jobs WHERE chain_job = ?").bind(chain_job.to_string()).fetch_optional(&self.pool).await?;
         row.as_ref().map(Job::from_row).transpose()
     }
 
-    /// Up to `limit` jobs older than `before` (a `seq`), newest first.
-    pub async fn list(&self, before: Option<i64>, limit: u32) -> Result<Vec<Job>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?")
+    /// Up to `limit` jobs older than `before` (a `seq`), newest first: all, or those in one state.
+    pub async fn list(&self, state: Option<State>, before: Option<i64>, limit: u32) -> Result<Vec<Job>, StoreError> {
+        let rows = self
+            .query("SELECT * FROM jobs WHERE seq < ? AND (state = ? OR ? = 1) ORDER BY seq DESC LIMIT ?")
             .bind(before.unwrap_or(i64::MAX))
-            .bind(limit)
+            .bind(state.map(State::as_str))
+            .bind(i64::from(state.is_none()))
+            .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(Job::from_row).collect()
@@ -151,18 +162,19 @@ impl Store {
 
     /// All paid jobs that are not over, oldest first; also orders that wait for their money.
     pub async fn live_escrows(&self) -> Result<Vec<Job>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE chain_job IS NOT NULL AND \
+        let rows = self
+            .query(
+                "SELECT * FROM jobs WHERE chain_job IS NOT NULL AND \
              state IN ('awaiting_payment', 'queued', 'locking', 'proving', 'settlement_pending') ORDER BY seq",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+            )
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(Job::from_row).collect()
     }
 
     /// How many jobs are in each state.
     pub async fn counts(&self) -> Result<Vec<(State, i64)>, StoreError> {
-        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state").fetch_all(&self.pool).await?;
+        let rows = self.query("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state").fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
                 let state: String = row.try_get("state")?;
@@ -173,7 +185,7 @@ impl Store {
 
     /// How many of the latest paid jobs that this server worked on failed in a row, and when the newest of them did.
     pub async fn failures_in_a_row(&self) -> Result<(u32, i64), StoreError> {
-        let rows = sqlx::query(
+        let rows = self.query(
             "SELECT state, updated_ms FROM jobs WHERE chain_job IS NOT NULL AND state IN ('settled', 'failed') ORDER BY updated_ms DESC, seq DESC LIMIT 16",
         )
         .fetch_all(&self.pool)
@@ -198,15 +210,18 @@ impl Store {
             Some(false) => "AND chain_job IS NULL",
         };
         let sql = format!(
-            "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = ? WHERE seq = (SELECT seq FROM jobs WHERE state IN ({marks}) \
-             AND inferences = 1 AND lease_until_ms <= ? AND not_before_ms <= ? {paid} ORDER BY seq LIMIT 1) RETURNING *"
+            "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq = (SELECT seq FROM jobs WHERE state IN ({marks}) \
+             AND inferences = 1 AND lease_until_ms <= NOW() AND not_before_ms <= NOW() {paid} {} ORDER BY seq LIMIT 1 SKIP_LOCKED) RETURNING *",
+            self.ours()
         );
-        let now = now_ms();
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(now.saturating_add(lease_ms));
+        let mut query = self.query(&sql).bind(lease_ms);
         for state in states {
             query = query.bind(state.as_str());
         }
-        let Some(row) = query.bind(now).bind(now).fetch_optional(&self.pool).await? else { return Ok(None) };
+        for model in self.provable() {
+            query = query.bind(model);
+        }
+        let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
         let job = Job::from_row(&row)?;
         let lease = Lease { job: job.id.clone(), token: row.try_get("lease_token")? };
         Ok(Some((job, lease)))
@@ -214,15 +229,22 @@ impl Store {
 
     /// The oldest job (its `seq`) in a state that is due, held by nobody, and proven alone.
     pub async fn oldest_alone(&self, state: State) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT MIN(seq) FROM jobs WHERE state = ? AND inferences = 1 AND lease_until_ms <= ? AND not_before_ms <= ?";
-        let now = now_ms();
-        Ok(sqlx::query_scalar(sql).bind(state.as_str()).bind(now).bind(now).fetch_one(&self.pool).await?)
+        let ours = self.ours();
+        let sql = format!(
+            "SELECT MIN(seq) FROM jobs WHERE state = ? AND inferences = 1 AND lease_until_ms <= NOW() AND not_before_ms <= NOW() {ours}"
+        );
+        let mut query = self.scalar(&sql).bind(state.as_str());
+        for model in self.provable() {
+            query = query.bind(model);
+        }
+        Ok(query.fetch_one(&self.pool).await?)
     }
 
     /// Holds a job for longer. [`StoreError::LeaseLost`] if somebody else has it.
     pub async fn extend(&self, lease: &Lease, lease_ms: i64) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE jobs SET lease_until_ms = ? WHERE id = ? AND lease_token = ?")
-            .bind(now_ms().saturating_add(lease_ms))
+        let done = self
+            .query("UPDATE jobs SET lease_until_ms = NOW() + ? WHERE id = ? AND lease_token = ?")
+            .bind(lease_ms)
             .bind(&lease.job)
             .bind(lease.token)
             .execute(&self.pool)
@@ -232,19 +254,21 @@ impl Store {
 
     /// Lets a job go, not to be claimed before `delay_ms` have passed. `failed` counts an attempt.
     pub async fn release(&self, lease: &Lease, delay_ms: i64, failed: bool) -> Result<(), StoreError> {
-        sqlx::query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = ?, attempts = attempts + ? WHERE id = ? AND lease_token = ?")
-            .bind(now_ms().saturating_add(delay_ms))
-            .bind(failed)
-            .bind(&lease.job)
-            .bind(lease.token)
-            .execute(&self.pool)
-            .await?;
+        self.query(
+            "UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ?, attempts = attempts + ? WHERE id = ? AND lease_token = ?",
+        )
+        .bind(delay_ms)
+        .bind(i64::from(failed))
+        .bind(&lease.job)
+        .bind(lease.token)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
     /// Ends all leases. Only for a process that has the data folder to itself, when it starts.
     pub async fn break_leases(&self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = 0, lease_token = lease_token + 1 WHERE lease_until_ms > 0 OR not_before_ms > 0")
+        self.query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = 0, lease_token = lease_token + 1 WHERE lease_until_ms > 0 OR not_before_ms > 0")
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -263,7 +287,7 @@ impl Store {
     /// Asks whoever works on the job to stop; the worker ends it. [`StoreError::WrongState`] if it is over.
     pub async fn request_cancel(&self, id: &str) -> Result<Job, StoreError> {
         let mut tx = self.begin().await?;
-        let row = sqlx::query("UPDATE jobs SET cancel_requested = 1 WHERE id = ? RETURNING *").bind(id).fetch_optional(&mut *tx).await?;
+        let row = tx.query("UPDATE jobs SET cancel_requested = 1 WHERE id = ? RETURNING *").bind(id).fetch_optional(tx.on()).await?;
         let job = Job::from_row(&row.ok_or(StoreError::NoSuchJob)?)?;
         if job.state.is_terminal() {
             return Err(StoreError::WrongState { state: job.state });
@@ -276,27 +300,28 @@ impl Store {
 
     /// Unlocked jobs whose `Cancel-After` has passed, and free ones in any live state.
     pub async fn overdue(&self) -> Result<Vec<Job>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE cancel_after_ms <= ? AND cancel_requested = 0 AND \
+        let rows = self
+            .query(
+                "SELECT * FROM jobs WHERE cancel_after_ms <= ? AND cancel_requested = 0 AND \
              (state IN ('awaiting_payment', 'queued') OR (state = 'proving' AND chain_job IS NULL))",
-        )
-        .bind(now_ms())
-        .fetch_all(&self.pool)
-        .await?;
+            )
+            .bind(now_ms())
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(Job::from_row).collect()
     }
 }
 
 /// [`Store::transition`] as a part of a transaction.
 pub(super) async fn transition_in(
-    tx: &mut sqlx::Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     id: &str,
     lease: Option<&Lease>,
     from: &[State],
     next: State,
     patch: Patch,
 ) -> Result<Job, StoreError> {
-    let row = sqlx::query("SELECT state, lease_token FROM jobs WHERE id = ?").bind(id).fetch_optional(&mut **tx).await?;
+    let row = tx.query("SELECT state, lease_token FROM jobs WHERE id = ? FOR_UPDATE").bind(id).fetch_optional(tx.on()).await?;
     let row = row.ok_or(StoreError::NoSuchJob)?;
     if lease.is_some_and(|l| row.try_get::<i64, _>("lease_token").is_ok_and(|token| token != l.token)) {
         return Err(StoreError::LeaseLost);
@@ -308,28 +333,29 @@ pub(super) async fn transition_in(
     }
     let (code, detail) = patch.error.unzip();
     let over = next.is_terminal();
-    let row = sqlx::query(
-        "UPDATE jobs SET state = ?, updated_ms = ?, funding = COALESCE(?, funding), company = COALESCE(?, company), \
+    let forget = over && next != State::Failed;
+    let row = tx
+        .query(
+            "UPDATE jobs SET state = ?, updated_ms = NOW(), funding = COALESCE(?, funding), company = COALESCE(?, company), \
          context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), \
          error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, client = NULL, \
-         lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? THEN 0 ELSE lease_until_ms END, \
-         input = CASE WHEN ? THEN NULL ELSE input END, blinding = CASE WHEN ? THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
-    )
-    .bind(next.as_str())
-    .bind(now_ms())
-    .bind(patch.funding)
-    .bind(patch.company)
-    .bind(patch.context.map(|c| c.to_string()))
-    .bind(patch.proof_hash.map(|h| h.to_string()))
-    .bind(code)
-    .bind(detail.clone())
-    .bind(lease.is_none())
-    .bind(over || lease.is_none())
-    .bind(over)
-    .bind(over)
-    .bind(id)
-    .fetch_one(&mut **tx)
-    .await?;
+         lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? = 1 THEN 0 ELSE lease_until_ms END, \
+         input = CASE WHEN ? = 1 THEN NULL ELSE input END, blinding = CASE WHEN ? = 1 THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
+        )
+        .bind(next.as_str())
+        .bind(patch.funding)
+        .bind(patch.company)
+        .bind(patch.context.map(|c| c.to_string()))
+        .bind(patch.proof_hash.map(|h| h.to_string()))
+        .bind(code)
+        .bind(detail.clone())
+        .bind(i64::from(lease.is_none()))
+        .bind(i64::from(over || lease.is_none()))
+        .bind(i64::from(forget))
+        .bind(i64::from(forget))
+        .bind(id)
+        .fetch_one(tx.on())
+        .await?;
     let why = code.map(|code| format!("{code}: {}", detail.as_deref().unwrap_or_default()));
     let mut event = json!({ "state": next });
     if let Some(map) = event.as_object_mut() {

@@ -17,23 +17,23 @@ impl Store {
     pub async fn purge(&self, before_ms: i64, limit: u32) -> Result<(usize, Vec<B256>), StoreError> {
         let mut tx = self.begin().await?;
         let sql = format!("SELECT id, proof_hash, batch FROM jobs WHERE {OVER} AND updated_ms < ? ORDER BY updated_ms LIMIT ?");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before_ms).bind(limit).fetch_all(&mut *tx).await?;
+        let rows = tx.query(&sql).bind(before_ms).bind(i64::from(limit)).fetch_all(tx.on()).await?;
         let mut proofs = Vec::new();
         for row in &rows {
             let id: String = row.try_get("id")?;
             for sql in ["DELETE FROM events WHERE job = ?", "DELETE FROM transactions WHERE job = ?", "DELETE FROM jobs WHERE id = ?"] {
-                sqlx::query(sql).bind(&id).execute(&mut *tx).await?;
+                tx.query(sql).bind(&id).execute(tx.on()).await?;
             }
             let batch: Option<String> = row.try_get("batch")?;
-            sqlx::query("DELETE FROM batches WHERE id = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = batches.id)")
+            tx.query("DELETE FROM batches WHERE id = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE batch = batches.id)")
                 .bind(batch)
-                .execute(&mut *tx)
+                .execute(tx.on())
                 .await?;
             proofs.extend(row.try_get::<Option<String>, _>("proof_hash")?);
         }
         let mut alone = Vec::new();
         for hash in proofs {
-            let other = sqlx::query("SELECT 1 FROM jobs WHERE proof_hash = ?").bind(&hash).fetch_optional(&mut *tx).await?;
+            let other = tx.query("SELECT 1 FROM jobs WHERE proof_hash = ?").bind(&hash).fetch_optional(tx.on()).await?;
             if other.is_none() {
                 alone.push(hash.parse().map_err(|_| StoreError::Corrupt { column: "proof_hash" })?);
             }

@@ -1,35 +1,48 @@
-//! Durable jobs in SQLite.
+//! Durable jobs, in SQLite or PostgreSQL.
 //!
 //! Every change of a job's state is one transaction that also appends an event, so that the event stream, the audit trail and the
 //! state can never disagree. A worker holds a job by a lease with a fencing token: a write that carries an older token than the
 //! job's is refused, so a worker that was thought dead cannot undo what its successor did.
 
 mod batches;
+mod dialect;
 mod events;
+mod failed;
 mod history;
 mod job;
 mod jobs;
 mod keep;
+mod postgres;
+mod sqlite;
 mod transactions;
 mod unfunded;
+mod workers;
 
 pub use batches::{Batch, Statement};
 pub use events::Event;
 pub use history::Ended;
 pub use job::{Job, NewJob, State, UnknownState};
 pub use jobs::{Created, Lease, Patch};
+pub use postgres::News;
 pub use transactions::{Purpose, SavedTransaction};
 pub use unfunded::{Budget, Unfunded};
+pub use workers::WorkerInfo;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqlitePool};
+use alloy::primitives::B256;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::{Query, QueryScalar};
+use sqlx::{Any, AnyConnection, AnyPool};
 use tokio::sync::watch;
+
+use dialect::Dialect;
+
+/// How much is written to see whether the database takes anything.
+const PROBE_BYTES: usize = 16_384;
 
 /// What the store refuses or cannot do.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +74,9 @@ pub enum StoreError {
     /// No job has this id.
     #[error("no such prediction")]
     NoSuchJob,
+    /// A job that failed too long ago to be run again.
+    #[error("its input was deleted since it failed more than a week ago: it cannot be run again")]
+    InputForgotten,
     /// The job is not in a state from which this step is possible.
     #[error("the prediction is {state}")]
     WrongState {
@@ -78,58 +94,126 @@ pub enum StoreError {
     },
 }
 
-/// Bounds the size of the database as this connection sees it, in pages. SQLite forgets it with the connection.
-async fn limit(connection: &mut SqliteConnection, pages: u32) -> Result<(), sqlx::Error> {
-    // the largest that SQLite knows stands for no bound
-    let pages = if pages == 0 { u32::MAX - 1 } else { pages };
-    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(connection).await.map(drop)
-}
-
 /// Milliseconds since the Unix epoch.
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The job database. Clones share it.
+/// A lock that only one process has. It is released when it is dropped, and when the process dies.
+pub(crate) struct Exclusive(#[allow(dead_code)] Tx);
+
+/// The job database: SQLite in a file, or a PostgreSQL that several machines share. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
-    /// Most pages of the database; 0: as many as the disk takes.
+    pool: AnyPool,
+    dialect: Dialect,
+    /// Most pages of an SQLite database; 0: as many as the disk takes.
     pages_max: Arc<AtomicU32>,
+    /// The models whose jobs this process claims; all of them if it was not said.
+    models: Arc<OnceLock<Vec<String>>>,
     /// Ticks after every committed event, for the streams that wait for one.
     changed: watch::Sender<u64>,
 }
 
+/// A transaction.
+pub(crate) struct Tx {
+    inner: sqlx::Transaction<'static, Any>,
+    dialect: Dialect,
+}
+
+impl Tx {
+    fn query<'q>(&self, text: &str) -> Query<'q, Any, AnyArguments> {
+        sqlx::query(self.dialect.sql(text))
+    }
+
+    fn scalar<'q, T>(&self, text: &str) -> QueryScalar<'q, Any, T, AnyArguments>
+    where
+        (T,): for<'r> sqlx::FromRow<'r, AnyRow>,
+    {
+        sqlx::query_scalar(self.dialect.sql(text))
+    }
+
+    fn on(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+
+    /// Waits until no other transaction has the lock of this name, and has it until its own end. SQLite's transactions have the whole
+    /// database.
+    async fn alone(&mut self, name: &str) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Postgres {
+            let hash = alloy::primitives::keccak256(name);
+            let key = i64::from_be_bytes(std::array::from_fn(|i| hash[i]));
+            // what the function returns has no type that is read here
+            self.query("SELECT CAST(pg_advisory_xact_lock(?) AS TEXT)").bind(key).execute(self.on()).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no other transaction writes to this job: events of one job are committed in the order of their numbers.
+    async fn hold(&mut self, job: &str) -> Result<(), StoreError> {
+        if self.dialect == Dialect::Postgres {
+            self.query("SELECT 1 FROM jobs WHERE id = ? FOR_UPDATE").bind(job).execute(self.on()).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.inner.commit().await?)
+    }
+}
+
 impl Store {
-    /// Opens the database, makes it if it does not exist, and brings its schema up to date.
+    /// Opens the database in a file, makes it if it does not exist, and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // FULL, since a transaction's hash must be on disk before the transaction is sent
-            .synchronous(SqliteSynchronous::Full)
-            // a log that grew once does not keep its room
-            .pragma("journal_size_limit", "4194304")
-            .busy_timeout(Duration::from_secs(10));
         let pages_max = Arc::new(AtomicU32::new(0));
-        let [fresh, idle] = [pages_max.clone(), pages_max.clone()];
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .after_connect(move |connection, _| Box::pin(limit(connection, fresh.load(Ordering::Relaxed))))
-            .before_acquire(move |connection, _| {
-                let pages = idle.load(Ordering::Relaxed);
-                Box::pin(async move { limit(connection, pages).await.map(|()| true) })
-            })
-            // where the disk is full, SQLite rolls back by itself, and the connection still counts itself into a transaction: every
-            // later use of it would fail. The ping waits for a rollback that is on its way
-            .after_release(|connection, _| Box::pin(async move { Ok(connection.ping().await.is_ok() && !connection.is_in_transaction()) }))
-            .connect_with(options)
-            .await?;
+        let pool = sqlite::pool(path, &pages_max).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool, pages_max, changed: watch::Sender::new(0) })
+        Ok(Self { pool, dialect: Dialect::Sqlite, pages_max, models: Arc::default(), changed: watch::Sender::new(0) })
+    }
+
+    /// Opens the database that an address names: `postgres://…`. `news`: what this process wants to hear of others.
+    pub async fn connect(url: &str, news: News) -> Result<Self, StoreError> {
+        let pool = postgres::pool(url).await?;
+        sqlx::migrate!("./migrations/postgres").run(&pool).await?;
+        let changed = watch::Sender::new(0);
+        postgres::listen(url, news, &pool, changed.clone()).await?;
+        Ok(Self { pool, dialect: Dialect::Postgres, pages_max: Arc::default(), models: Arc::default(), changed })
+    }
+
+    /// Claims no jobs of other models than these from now on: processes that share a database may have different ones.
+    pub fn prove_only(&self, models: &[B256]) {
+        let _ = self.models.set(models.iter().map(B256::to_string).collect()); // the first word counts
+    }
+
+    /// The models whose jobs this process claims, where that was said.
+    fn provable(&self) -> Vec<String> {
+        self.models.get().cloned().unwrap_or_default()
+    }
+
+    /// The condition that a job is of one of these models. Its parameters are [`Self::provable`].
+    fn ours(&self) -> String {
+        match self.models.get() {
+            None => String::new(),
+            Some(models) if models.is_empty() => "AND 1 = 0".to_owned(),
+            Some(models) => format!("AND model IN ({})", vec!["?"; models.len()].join(", ")),
+        }
+    }
+
+    /// Whether several processes may work on it.
+    pub fn is_shared(&self) -> bool {
+        self.dialect == Dialect::Postgres
+    }
+
+    fn query<'q>(&self, text: &str) -> Query<'q, Any, AnyArguments> {
+        sqlx::query(self.dialect.sql(text))
+    }
+
+    fn scalar<'q, T>(&self, text: &str) -> QueryScalar<'q, Any, T, AnyArguments>
+    where
+        (T,): for<'r> sqlx::FromRow<'r, AnyRow>,
+    {
+        sqlx::query_scalar(self.dialect.sql(text))
     }
 
     /// Closes all connections.
@@ -139,15 +223,15 @@ impl Store {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        self.query("SELECT 1").execute(&self.pool).await?;
         Ok(())
     }
 
     /// Whether the database takes what is new: writes some pages and takes them away again.
     pub async fn probe(&self) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO probe (room) VALUES (zeroblob(16384))").execute(&mut *tx).await?;
-        sqlx::query("DELETE FROM probe").execute(&mut *tx).await?;
+        tx.query("INSERT INTO probe (room) VALUES (?)").bind(vec![0u8; PROBE_BYTES]).execute(tx.on()).await?;
+        tx.query("DELETE FROM probe").execute(tx.on()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -155,7 +239,10 @@ impl Store {
     /// Gives the log's room back to the disk: what is in it is moved into the database's own pages. On a full disk that
     /// can be all the room there is. It is tried and no more: a reader may hold the log.
     pub async fn make_room(&self) {
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await {
+        if self.dialect == Dialect::Postgres {
+            return;
+        }
+        if let Err(error) = self.query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await {
             tracing::debug!(%error, "the log is not emptied");
         }
     }
@@ -165,7 +252,7 @@ impl Store {
         self.pages_max.store(pages, Ordering::Relaxed);
     }
 
-    /// Changes whenever an event is committed by this process.
+    /// Changes whenever an event is committed by this process, and when another one has news for it.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -174,21 +261,34 @@ impl Store {
         self.changed.send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    /// A transaction that takes the write lock at once: a read inside it cannot be outdated by the time it writes.
-    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    /// A transaction. SQLite's takes the write lock at once: a read inside it cannot be outdated by the time it writes.
+    async fn begin(&self) -> Result<Tx, StoreError> {
+        let inner = match self.dialect {
+            Dialect::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await?,
+            Dialect::Postgres => self.pool.begin().await?,
+        };
+        Ok(Tx { inner, dialect: self.dialect })
+    }
+
+    /// While it is held, no other process that shares the database holds the same one. Within one process callers see to that.
+    pub(crate) async fn exclusive(&self, name: &str) -> Result<Option<Exclusive>, StoreError> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(None); // the database is this process's alone
+        }
+        let mut tx = self.begin().await?;
+        tx.alone(name).await?;
+        Ok(Some(Exclusive(tx)))
     }
 
     /// The block up to which (inclusive) `name` was read.
     pub async fn cursor(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        let block: Option<i64> =
-            sqlx::query_scalar("SELECT block FROM cursors WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
+        let block: Option<i64> = self.scalar("SELECT block FROM cursors WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
         Ok(block.and_then(|b| u64::try_from(b).ok()))
     }
 
     /// Records that `name` was read up to `block`, inclusive.
     pub async fn set_cursor(&self, name: &str, block: u64) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO cursors (name, block) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET block = excluded.block")
+        self.query("INSERT INTO cursors (name, block) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET block = excluded.block")
             .bind(name)
             .bind(i64::try_from(block).unwrap_or(i64::MAX))
             .execute(&self.pool)

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use super::events::append;
-use super::{Lease, Store, StoreError, now_ms};
+use super::{Lease, Store, StoreError};
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,26 +46,41 @@ impl Store {
         purpose: Purpose,
         signed: &SavedTransaction,
     ) -> Result<(), StoreError> {
+        self.save_in_place(subject, leases, purpose, signed, None).await
+    }
+
+    /// The same for one that takes the place of another with the same nonce. That one may be mined all the same.
+    pub async fn save_in_place(
+        &self,
+        subject: &str,
+        leases: &[Lease],
+        purpose: Purpose,
+        signed: &SavedTransaction,
+        of: Option<B256>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for lease in leases {
             let token: Option<i64> =
-                sqlx::query_scalar("SELECT lease_token FROM jobs WHERE id = ?").bind(&lease.job).fetch_optional(&mut *tx).await?;
+                tx.scalar("SELECT lease_token FROM jobs WHERE id = ? FOR_UPDATE").bind(&lease.job).fetch_optional(tx.on()).await?;
             if token != Some(lease.token) {
                 return Err(StoreError::LeaseLost);
             }
         }
         let first = leases.first().ok_or(StoreError::LeaseLost)?;
-        let sql =
-            "INSERT INTO transactions (hash, job, subject, purpose, nonce, raw, state, created_ms) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?)";
-        sqlx::query(sql)
+        if let Some(old) = of {
+            let sql = "UPDATE transactions SET state = 'bumped' WHERE hash = ? AND state = 'pending'";
+            tx.query(sql).bind(old.to_string()).execute(tx.on()).await?;
+        }
+        let sql = "INSERT INTO transactions (hash, job, subject, purpose, nonce, raw, state, created_ms) \
+                   VALUES (?, ?, ?, ?, ?, ?, 'pending', NOW())";
+        tx.query(sql)
             .bind(signed.hash.to_string())
             .bind(&first.job)
             .bind(subject)
             .bind(purpose.as_str())
             .bind(i64::try_from(signed.nonce).unwrap_or(i64::MAX))
             .bind(signed.raw.to_vec())
-            .bind(now_ms())
-            .execute(&mut *tx)
+            .execute(tx.on())
             .await?;
         for lease in leases {
             append(&mut tx, &lease.job, "transaction", &json!({ "purpose": purpose.as_str(), "hash": signed.hash })).await?;
@@ -75,9 +90,30 @@ impl Store {
         Ok(())
     }
 
+    /// How long ago a transaction was signed, in milliseconds.
+    pub async fn transaction_age_ms(&self, hash: B256) -> Result<i64, StoreError> {
+        let age: Option<i64> = self
+            .scalar("SELECT NOW() - created_ms FROM transactions WHERE hash = ?")
+            .bind(hash.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(age.unwrap_or(0))
+    }
+
+    /// The hashes of a transaction and of those with the same nonce that it took the place of, the newest first: at most one of them
+    /// will be mined.
+    pub async fn versions(&self, subject: &str, purpose: Purpose, nonce: u64) -> Result<Vec<B256>, StoreError> {
+        let sql = "SELECT hash FROM transactions WHERE subject = ? AND purpose = ? AND nonce = ? AND state IN ('pending', 'bumped') \
+                   ORDER BY created_ms DESC";
+        let nonce = i64::try_from(nonce).unwrap_or(i64::MAX);
+        let hashes: Vec<String> = self.scalar(sql).bind(subject).bind(purpose.as_str()).bind(nonce).fetch_all(&self.pool).await?;
+        hashes.iter().map(|hash| hash.parse().map_err(|_| StoreError::Corrupt { column: "hash" })).collect()
+    }
+
     /// The pending transaction of a job, or of a batch, for `purpose`.
     pub async fn pending_transaction(&self, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
-        let row = sqlx::query("SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = 'pending'")
+        let row = self
+            .query("SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = 'pending'")
             .bind(subject)
             .bind(purpose.as_str())
             .fetch_optional(&self.pool)
@@ -94,17 +130,24 @@ impl Store {
         .transpose()
     }
 
-    /// Records what became of a transaction: `mined`, `reverted`, or `replaced` if its nonce went to another.
+    /// Records what became of a transaction: `mined`, `reverted`, or `replaced` if its nonce went to another. The other versions of it
+    /// are replaced then.
     pub async fn close_transaction(&self, hash: B256, outcome: &'static str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE transactions SET state = ? WHERE hash = ?").bind(outcome).bind(hash.to_string()).execute(&self.pool).await?;
-        Ok(())
+        let hash = hash.to_string();
+        let mut tx = self.begin().await?;
+        tx.query("UPDATE transactions SET state = ? WHERE hash = ?").bind(outcome).bind(&hash).execute(tx.on()).await?;
+        let sql = "UPDATE transactions SET state = 'replaced' WHERE hash <> ? AND state IN ('pending', 'bumped') AND EXISTS (SELECT 1 FROM \
+                   transactions this WHERE this.hash = ? AND this.subject = transactions.subject AND this.purpose = transactions.purpose \
+                   AND this.nonce = transactions.nonce)";
+        tx.query(sql).bind(&hash).bind(&hash).execute(tx.on()).await?;
+        tx.commit().await
     }
 
     /// All transactions of a job and of its batch as `(purpose, hash, state)`, oldest first.
     pub async fn transactions(&self, job: &str) -> Result<Vec<(String, B256, String)>, StoreError> {
         let sql = "SELECT purpose, hash, state FROM transactions WHERE subject = ? OR subject = (SELECT batch FROM jobs WHERE id = ?) \
-                   ORDER BY created_ms, rowid";
-        let rows = sqlx::query(sql).bind(job).bind(job).fetch_all(&self.pool).await?;
+                   ORDER BY created_ms, nonce";
+        let rows = self.query(sql).bind(job).bind(job).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
                 let hash: String = row.try_get("hash")?;

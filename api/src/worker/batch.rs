@@ -10,9 +10,10 @@ use alloy::sol_types::SolValue;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
-use super::escrow::{Reconciled, Subject, expire, funding, market, reconcile, too_late, transact};
+use super::escrow::{Reconciled, ensure_credit, expire, funding, locks, market, reconcile, too_late};
 use super::prove::{Making, make};
 use super::settle::load;
+use super::transact::{Subject, transact};
 use super::{StepError, ms, setback};
 use crate::AppState;
 use crate::chain::abi::{BatchJob, Funding, Inference, InferenceMarket, Order, locked_by};
@@ -177,6 +178,7 @@ async fn all_in_time(state: &AppState, batch: &Batch, records: &[Reconciled]) ->
 async fn locked(state: &AppState, batch: &Batch, mut records: Vec<Reconciled>, fundings: &[Funding]) -> Result<bool, StepError> {
     let market = market(state)?;
     let _guard = market.lock_guard().await;
+    let _alone = state.store.exclusive(&locks(market)).await?;
     // one round to see which locks are needed, one to see them
     for round in 0..2 {
         let mut open = Vec::new();
@@ -212,7 +214,7 @@ async fn lock(state: &AppState, batch: &Batch, open: &[Funding]) -> Result<(), S
         let market = market(state)?;
         let (first, jobs) = shared(open)?;
         let collateral = first.order.collateral.saturating_mul(open.len() as u128);
-        market.ensure_credit(first.order.token, collateral).await?;
+        ensure_credit(state, market, first.order.token, collateral).await?;
         let inputs = open.iter().map(|funding| funding.order.inputCommitment).collect();
         Ok(market.lock_batch_call(first, jobs, inputs))
     };
@@ -275,9 +277,7 @@ async fn keep(state: &AppState, batch: &Batch, proof: ProofBundle) -> Result<(),
         output_cells: proof.output_cells,
         clamps: proof.clamps,
     };
-    let blobs = state.blobs.clone();
-    let put = tokio::task::spawn_blocking(move || blobs.put(&proof.proof));
-    let hash = put.await.map_err(|_| StepError::Panicked)??;
+    let hash = state.blobs.put(proof.proof).await?;
     state.store.save_statement(&batch.id, &statement).await?;
     let patch = Patch { proof_hash: Some(hash), event: Some(json!({ "proof_hash": hash, "batch": batch.jobs.len() })), ..Patch::default() };
     state.store.transition_all(batch, &[State::Proving], State::SettlementPending, patch).await?;

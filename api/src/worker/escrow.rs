@@ -1,36 +1,35 @@
-//! Steps that touch the chain: what the market says of a job, and transactions that are on disk before they are on the wire.
+//! Steps that touch the chain: what the market says of a job, and how it is locked.
 
-use std::future::Future;
-
-use alloy::primitives::{B256, Bytes, U256};
+use alloy::primitives::{Address, B256};
 use alloy::sol_types::SolValue;
 use serde_json::json;
 
 use super::StepError;
+use super::transact::{Subject, close_mined, transact};
 use crate::AppState;
 use crate::chain::abi::{Funding, InferenceMarket, locked_by};
 use crate::chain::{ChainError, Market, decode_funding};
-use crate::metrics::Metrics;
 use crate::store::{Job, Lease, Patch, Purpose, State, StoreError};
 use crate::terms::{Escrow, EscrowError};
 
+/// The lock of those who take nonces of the prover's account, in all processes that share the database.
+pub(super) fn nonces(market: &Market) -> String {
+    format!("nonces {}", market.config.prover.address())
+}
+
+/// The lock of those who bring locks onto the chain.
+pub(super) fn locks(market: &Market) -> String {
+    format!("locks {}", market.config.prover.address())
+}
+
+/// Deposits what the prover's credit lacks of `need`, while no other process signs for the same account.
+pub(super) async fn ensure_credit(state: &AppState, market: &Market, token: Address, need: u128) -> Result<(), StepError> {
+    let _alone = state.store.exclusive(&nonces(market)).await?;
+    Ok(market.ensure_credit(token, need).await?)
+}
+
 /// All states in which a job is not over.
 pub(super) const LIVE: [State; 5] = [State::AwaitingPayment, State::Queued, State::Locking, State::Proving, State::SettlementPending];
-
-/// Whose transaction it is: a job's, or that of a batch of jobs.
-#[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
-    /// The job's id, or the batch's.
-    pub id: &'a str,
-    /// The holds on all jobs that it is for.
-    pub leases: &'a [Lease],
-}
-
-impl<'a> Subject<'a> {
-    pub fn job(lease: &'a Lease) -> Self {
-        Self { id: &lease.job, leases: std::slice::from_ref(lease) }
-    }
-}
 
 /// What the market says of a job.
 pub(super) struct Reconciled {
@@ -92,16 +91,6 @@ pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> R
         None => None,
     };
     Ok(Reconciled { record, now, lock_by: funded_at + u64::from(order.prove_secs / 2), prove_by, over })
-}
-
-/// Notes the outcome of a pending transaction that is mined.
-pub(super) async fn close_mined(state: &AppState, market: &Market, subject: &str, purpose: Purpose) -> Result<(), StepError> {
-    if let Some(saved) = state.store.pending_transaction(subject, purpose).await?
-        && let Some(receipt) = market.rpc.receipt(saved.hash).await?
-    {
-        state.store.close_transaction(saved.hash, if receipt.status() { "mined" } else { "reverted" }).await?;
-    }
-    Ok(())
 }
 
 /// The stored funding, or the chain's.
@@ -181,7 +170,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             _ => return Err(ChainError::NoEvent { event: "JobFunded", id: chain_job }.into()),
         }
         if guard.is_none() {
-            guard = Some(market.lock_guard().await);
+            guard = Some((market.lock_guard().await, state.store.exclusive(&locks(market)).await?));
             continue; // time has passed
         }
         let funding = funding(state, job, chain_job).await?;
@@ -190,7 +179,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             if let Some(late) = too_late(state, market, job, found.now, found.prove_by)? {
                 return Err(StepError::Late(late));
             }
-            market.ensure_credit(funding.order.token, funding.order.collateral).await?;
+            ensure_credit(state, market, funding.order.token, funding.order.collateral).await?;
             Ok(market.lock_call(&funding))
         };
         match transact(state, Subject::job(lease), Purpose::Lock, call).await {
@@ -199,48 +188,4 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
         }
     }
     Err(ChainError::NoEvent { event: "JobLocked", id: chain_job }.into())
-}
-
-/// Brings one transaction onto the chain, exactly once: what was signed before a crash is sent again, never signed anew,
-/// unless its nonce went to another transaction.
-pub(super) async fn transact(
-    state: &AppState,
-    subject: Subject<'_>,
-    purpose: Purpose,
-    call: impl Future<Output = Result<Bytes, StepError>>,
-) -> Result<(), StepError> {
-    let market = market(state)?;
-    let account = market.config.prover.address();
-    let mut saved = state.store.pending_transaction(subject.id, purpose).await?;
-    if let Some(old) = &saved {
-        let mined = market.rpc.mined_nonce(account).await?;
-        if market.rpc.receipt(old.hash).await?.is_none() {
-            if mined > old.nonce {
-                state.store.close_transaction(old.hash, "replaced").await?;
-                saved = None;
-            } else {
-                market.rpc.send(old).await?;
-            }
-        }
-    }
-    let signed = match saved {
-        Some(saved) => saved,
-        None => {
-            let call = call.await?;
-            // held until the node knows the transaction, so that the next one gets the next nonce
-            let _nonce = market.nonce_guard().await;
-            let signed = market.rpc.sign(&market.config.prover, Some(market.config.market), call, U256::ZERO).await?;
-            state.store.save_transaction(subject.id, subject.leases, purpose, &signed).await?;
-            Metrics::count(&state.metrics.transactions);
-            market.rpc.send(&signed).await?;
-            signed
-        }
-    };
-    let receipt = market.rpc.mined(signed.hash, market.config.receipt_timeout).await?;
-    let (hash, gas, mined) = (signed.hash, receipt.gas_used, receipt.status());
-    tracing::info!(job = subject.id, purpose = purpose.as_str(), %hash, gas, mined, "a transaction is in a block");
-    state.store.close_transaction(signed.hash, if receipt.status() { "mined" } else { "reverted" }).await?;
-    let mined = json!({ "purpose": purpose.as_str(), "hash": signed.hash, "mined": receipt.status(), "gas": receipt.gas_used });
-    state.store.note_all(subject.leases, "transaction", &mined).await?;
-    if receipt.status() { Ok(()) } else { Err(ChainError::TransactionFailed { hash: signed.hash }.into()) }
 }

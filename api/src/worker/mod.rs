@@ -1,11 +1,13 @@
 //! The workers: one proves, one settles, one watches the chain. Each claims jobs by lease and may die at any point; whoever claims the
 //! job next goes on from its state.
 
+mod announce;
 mod batch;
 mod escrow;
 mod prove;
 mod settle;
 mod tidy;
+mod transact;
 mod watch;
 
 use std::future::Future;
@@ -17,6 +19,7 @@ use alloy::primitives::B256;
 use crate::AppState;
 use crate::blobs::BlobError;
 use crate::chain::ChainError;
+use crate::config::Role;
 use crate::engine::EngineError;
 use crate::outage::Backoff;
 use crate::quiet;
@@ -71,7 +74,7 @@ impl StepError {
     /// Whether it is the world's fault and not the job's, so that no attempt is counted.
     fn is_outage(&self) -> bool {
         match self {
-            Self::Store(_) | Self::Blob(BlobError::Io { .. }) => true,
+            Self::Store(_) | Self::Blob(BlobError::Io { .. } | BlobError::Object(_)) => true,
             Self::Chain(e) => e.is_transient() || matches!(e, ChainError::InsufficientFunds { .. }),
             Self::Batch(why) => why.is_outage(),
             _ => false,
@@ -81,12 +84,18 @@ impl StepError {
 
 /// Runs all workers until the server stops. Returns when the last one has let go of its job.
 pub async fn run(state: AppState) {
-    let watcher = async {
-        if state.market.is_some() {
-            watch::run(&state).await;
+    let role = state.config.role;
+    let proofs = async {
+        if role != Role::Api {
+            tokio::join!(prove::run(&state), settle::run(&state), announce::run(&state));
         }
     };
-    tokio::join!(prove::run(&state), settle::run(&state), watcher, sweep(&state), tidy::run(&state));
+    let watch = async {
+        if role != Role::Worker {
+            tokio::join!(watch::run(&state), sweep(&state), tidy::run(&state));
+        }
+    };
+    tokio::join!(proofs, watch);
 }
 
 /// Withdraws jobs whose `Cancel-After` has passed.

@@ -15,7 +15,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{IDLE, StepError, batch, escrow, idle, ms, setback, with_lease};
 use crate::AppState;
-use crate::blobs::BlobError;
 use crate::engine::{Cancel, Claim, EngineError, InputOpening, Progress, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Backoff;
@@ -323,19 +322,18 @@ async fn finished(state: &AppState, job: &Job) -> Result<Option<ProofBundle>, St
         return Ok(Some(proof));
     }
     let Some(context) = job.context else { return Ok(None) };
-    let (blobs, engine, model, id) = (state.blobs.clone(), state.engine.clone(), job.model, job.id.clone());
-    let mut claim = Claim {
+    let Some(hash) = state.blobs.noted(&job.id).await else { return Ok(None) };
+    let Ok(Some(proof)) = state.blobs.get(hash).await else { return Ok(None) };
+    let (engine, model) = (state.engine.clone(), job.model);
+    let claim = Claim {
         context,
         input_commitments: job.input_commitments.clone(),
         output_cells: job.output_cells.clone(),
         clamps: job.clamps,
-        proof: Default::default(),
+        proof: proof.into(),
     };
-    let found = tokio::task::spawn_blocking(move || {
-        claim.proof = blobs.get(blobs.noted(&id)?).ok().flatten()?.into();
-        // a note proves nothing: the proof must be this job's
-        engine.verify(model, &claim).ok().map(|()| claim)
-    });
+    // a note proves nothing: the proof must be this job's
+    let found = tokio::task::spawn_blocking(move || engine.verify(model, &claim).ok().map(|()| claim));
     let found = found.await.map_err(|_| StepError::Panicked)?;
     Ok(found.map(|claim| ProofBundle {
         proof: claim.proof.to_vec(),
@@ -359,13 +357,8 @@ async fn keep(state: &AppState, job: &Job, lease: &Lease, proof: ProofBundle) ->
         state.forget_proof(&job.id); // the next attempt makes another one
         return Err(StepError::Diverged { proven });
     }
-    let (blobs, id) = (state.blobs.clone(), job.id.clone());
-    let put = tokio::task::spawn_blocking(move || {
-        let hash = blobs.put(&proof.proof)?;
-        blobs.note(&id, hash)?;
-        Ok::<_, BlobError>(hash)
-    });
-    let hash = put.await.map_err(|_| StepError::Panicked)??;
+    let hash = state.blobs.put(proof.proof).await?;
+    state.blobs.note(&job.id, hash).await?;
     let next = if job.chain_job.is_some() { State::SettlementPending } else { State::Proven };
     let patch = Patch { proof_hash: Some(hash), event: Some(json!({ "proof_hash": hash })), ..Patch::default() };
     let moved = state.store.transition(&job.id, Some(lease), &[State::Proving], next, patch).await;

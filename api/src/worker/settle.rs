@@ -2,8 +2,9 @@
 
 use alloy::primitives::{Address, B256};
 
-use super::escrow::{Subject, ensure_locked, funding, market, reconcile, transact};
+use super::escrow::{ensure_locked, funding, market, reconcile};
 use super::prove::let_go;
+use super::transact::{Subject, transact};
 use super::{StepError, batch, idle, ms, setback, with_lease};
 use crate::AppState;
 use crate::blobs::BlobError;
@@ -102,8 +103,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
 /// The proof, `None` if it is missing or corrupt.
 pub(super) async fn load(state: &AppState, job: &Job) -> Result<Option<Vec<u8>>, StepError> {
     let Some(hash): Option<B256> = job.proof_hash else { return Ok(None) };
-    let blobs = state.blobs.clone();
-    match tokio::task::spawn_blocking(move || blobs.get(hash)).await.map_err(|_| StepError::Panicked)? {
+    match state.blobs.get(hash).await {
         Err(BlobError::Corrupt { .. }) => Ok(None),
         other => Ok(other?),
     }

@@ -22,7 +22,7 @@ use crate::market::{World, admit, config, crash, deployed, list, stop, until};
 use crate::native::{batched, seller};
 
 /// One buyer's request.
-struct Wish {
+pub struct Wish {
     buyer: PrivateKeySigner,
     input: InputOpening,
     escrow: Escrow,
@@ -30,7 +30,7 @@ struct Wish {
 
 impl Wish {
     /// A quote for proofs of at most `batch` inferences, accepted.
-    async fn new(state: &AppState, engine: &dyn Engine, buyer: &PrivateKeySigner, input: InputOpening, batch: u32) -> Self {
+    pub async fn new(state: &AppState, engine: &dyn Engine, buyer: &PrivateKeySigner, input: InputOpening, batch: u32) -> Self {
         let model = &state.models[0];
         let commitment = input_digest(&engine.execute(model.id, &input).unwrap().input_commitments);
         let request = json!({ "model": model.id, "buyer": buyer.address(), "input_commitment": commitment, "batch": batch });
@@ -39,7 +39,7 @@ impl Wish {
         Self { buyer: buyer.clone(), input, escrow: serde_json::from_value(answer.json()).unwrap() }
     }
 
-    async fn send(&self, state: &AppState) -> String {
+    pub async fn send(&self, state: &AppState) -> String {
         let body = json!({
             "model": self.escrow.order.model_id, "input": self.input.data, "blinding": self.input.blinding, "escrow": self.escrow,
         });
@@ -48,14 +48,14 @@ impl Wish {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
-    async fn fund(&self, state: &AppState) -> B256 {
+    pub async fn fund(&self, state: &AppState) -> B256 {
         let market = state.market.as_ref().unwrap();
         account::fund(&market.rpc, &self.buyer, market.config.market, &self.escrow).await.unwrap().0
     }
 }
 
 /// Wishes under the batch's key: quotes are asked for until there is enough demand for it.
-async fn wishes(state: &AppState, engine: &dyn Engine, buyers: &[PrivateKeySigner], inputs: Vec<InputOpening>) -> Vec<Wish> {
+pub async fn wishes(state: &AppState, engine: &dyn Engine, buyers: &[PrivateKeySigner], inputs: Vec<InputOpening>) -> Vec<Wish> {
     let key = state.models[0].batches[0];
     let mut found = Vec::new();
     for (i, input) in inputs.into_iter().enumerate() {
@@ -73,7 +73,7 @@ async fn wishes(state: &AppState, engine: &dyn Engine, buyers: &[PrivateKeySigne
     found
 }
 
-fn input(n: u8) -> InputOpening {
+pub fn input(n: u8) -> InputOpening {
     InputOpening { data: vec![1.0, 2.0, 3.0, f32::from(n)], blinding: vec![B256::repeat_byte(n)] }
 }
 

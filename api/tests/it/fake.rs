@@ -62,7 +62,8 @@ impl Fake {
     }
 }
 
-fn take(counter: &AtomicU32) -> bool {
+/// Counts down; `false` at nought.
+pub fn take(counter: &AtomicU32) -> bool {
     counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
 }
 

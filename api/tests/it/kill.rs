@@ -1,7 +1,6 @@
 //! `kill -9`, again and again, while paid predictions are under way.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fake::Fake;
 use crate::market::{World, config};
+use crate::process::{Process, end_with_parent};
 
 /// What the server's process is told.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +36,7 @@ struct Told {
 #[ignore = "it is the server of `killed_nine_times`"]
 async fn server() {
     let Ok(told) = std::env::var("ASSAY_TEST_SERVER") else { return };
+    end_with_parent();
     let told: Told = serde_json::from_str(&told).unwrap();
     let terms = Terms { price: told.price.into(), collateral: told.collateral.into(), ..Terms::default() };
     let mut config = config(Path::new(&told.dir), &told.rpc, &told.at, &DEV_KEYS[1].parse().unwrap(), terms);
@@ -45,14 +46,8 @@ async fn server() {
     assay_api::serve(config, engine, std::future::pending(), |_| {}).await.unwrap();
 }
 
-fn start(told: &Told) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::server", "--ignored", "--test-threads=1"])
-        .env("ASSAY_TEST_SERVER", serde_json::to_string(told).unwrap())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+fn start(told: &Told) -> Process {
+    Process::of_test("kill::server", "ASSAY_TEST_SERVER", &serde_json::to_string(told).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,8 +82,7 @@ async fn killed_nine_times() {
     }
     for round in 0..9u64 {
         tokio::time::sleep(Duration::from_millis(150 + 70 * round)).await;
-        server.kill().unwrap(); // SIGKILL
-        server.wait().unwrap();
+        server.kill();
         server = start(&told);
     }
     for (id, job) in &ids {
@@ -96,8 +90,7 @@ async fn killed_nine_times() {
         assert_eq!(done.state, State::Settled, "{done:?}");
         assert_eq!(account::job(&w.rpc, w.at.market, *job).await.unwrap().state, ChainState::Settled);
     }
-    server.kill().unwrap();
-    server.wait().unwrap();
+    server.kill();
     // each job is paid once; the collateral is free again (a kill while it was deposited may have deposited it twice)
     let free = w.credit(w.seller.address()).await - U256::from(4_000_000);
     assert!(free >= U256::from(100_000) && free <= U256::from(1_000_000) && free % U256::from(100_000) == U256::ZERO, "{free}");

@@ -29,6 +29,7 @@ pub fn config(dir: &Path, rpc: &str, at: &Deployment, seller: &PrivateKeySigner,
     let mut chain = ChainConfig::new(rpc, at.market, at.models, seller.clone(), terms);
     chain.poll = Duration::from_millis(50);
     chain.receipt_timeout = Duration::from_secs(20);
+    chain.bump_after = Duration::from_secs(600); // tests that stop the chain's blocks do not mean that
     let mut config = ServeConfig::paid(dir, chain);
     config.drain = Duration::from_millis(300);
     config

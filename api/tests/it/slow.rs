@@ -1,7 +1,7 @@
 //! Connections that take their time.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use assay_api::config::ServeConfig;
@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::fake::{Fake, eventually};
+use crate::process::{Process, end_with_parent};
 
 /// The beginning of a request whose head never ends.
 const BEGUN: &[u8] = b"GET /livez HTTP/1.1\r\nHost: x\r\n";
@@ -18,21 +19,11 @@ const BEGUN: &[u8] = b"GET /livez HTTP/1.1\r\nHost: x\r\n";
 #[ignore = "it is the server of `few_file_descriptors_do_not_silence_it`"]
 async fn server() {
     let Ok(told) = std::env::var("ASSAY_TEST_SLOW") else { return };
+    end_with_parent();
     let (port, dir) = told.split_once(' ').unwrap();
     let mut config = ServeConfig::free(Path::new(dir));
     config.bind = ([127, 0, 0, 1], port.parse().unwrap()).into();
     assay_api::serve(config, Fake::new(), std::future::pending(), |_| {}).await.unwrap();
-}
-
-/// A process that ends with the test, however that ends.
-struct Started(Child);
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        // it may be gone already
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// What the server answers to one request on a connection of its own; nothing if it cannot be reached.
@@ -51,15 +42,12 @@ async fn ask(port: u16, path: &str) -> String {
 async fn few_file_descriptors_do_not_silence_it() {
     let dir = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let server = Command::new("sh")
+    let mut command = Command::new("sh");
+    command
         .args(["-c", "ulimit -n 64; exec \"$0\" --exact slow::server --ignored --test-threads=1"])
         .arg(std::env::current_exe().unwrap())
-        .env("ASSAY_TEST_SLOW", format!("{port} {}", dir.path().display()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _server = Started(server);
+        .env("ASSAY_TEST_SLOW", format!("{port} {}", dir.path().display()));
+    let _server = Process::start(&mut command);
     eventually("the server listens", async || ask(port, "/livez").await.starts_with("HTTP/1.1 200")).await;
     let mut slow = Vec::new();
     for _ in 0..200 {

@@ -1,11 +1,14 @@
 //! The store: states, leases, fencing, transactions, and what a crash leaves behind.
 
+use std::sync::Arc;
+
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::engine::{Clamped, InputOpening};
-use assay_api::store::{NewJob, Patch, Purpose, SavedTransaction, State, Store, StoreError};
+use assay_api::store::{NewJob, News, Patch, Purpose, SavedTransaction, State, Store, StoreError};
 use serde_json::json;
 
 use crate::fake::model_id;
+use crate::postgres::Postgres;
 
 fn new(n: u64, paid: bool) -> NewJob {
     NewJob {
@@ -27,15 +30,35 @@ fn new(n: u64, paid: bool) -> NewJob {
     }
 }
 
-async fn open() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("jobs.sqlite")).await.unwrap();
-    (dir, store)
+/// A test's database: a file, or, where this file is the module `store_on_postgres`, one of a PostgreSQL server.
+struct Place {
+    dir: tempfile::TempDir,
+    shared: Option<(Arc<Postgres>, String)>,
+}
+
+impl Place {
+    async fn open(&self) -> Store {
+        match &self.shared {
+            None => Store::open(&self.dir.path().join("jobs.sqlite")).await.unwrap(),
+            Some((_, url)) => Store::connect(url, News::Events).await.unwrap(),
+        }
+    }
+}
+
+/// `None`: there is no PostgreSQL here.
+async fn open() -> Option<(Place, Store)> {
+    let shared = match module_path!().ends_with("postgres") {
+        true => Some(Postgres::database()?),
+        false => None,
+    };
+    let place = Place { dir: tempfile::tempdir().unwrap(), shared };
+    let store = place.open().await;
+    Some((place, store))
 }
 
 #[tokio::test]
 async fn a_job_comes_back_as_it_went_in_and_forgets_its_input_when_over() {
-    let (_dir, store) = open().await;
+    let Some((_place, store)) = open().await else { return };
     let made = store.create(&new(1, true), State::AwaitingPayment).await.unwrap();
     assert!(made.fresh);
     let job = store.job(&made.job.id).await.unwrap();
@@ -54,7 +77,7 @@ async fn a_job_comes_back_as_it_went_in_and_forgets_its_input_when_over() {
 
 #[tokio::test]
 async fn only_allowed_moves_happen_and_each_leaves_one_event() {
-    let (_dir, store) = open().await;
+    let Some((_place, store)) = open().await else { return };
     for from in State::ALL {
         for to in State::ALL {
             assert!(!(from.is_terminal() && from.may_become(to)), "{from} is terminal and may become {to}");
@@ -77,7 +100,7 @@ async fn only_allowed_moves_happen_and_each_leaves_one_event() {
 
 #[tokio::test]
 async fn racing_moves_have_one_winner() {
-    let (_dir, store) = open().await;
+    let Some((_place, store)) = open().await else { return };
     let id = store.create(&new(1, true), State::SettlementPending).await.unwrap().job.id;
     let ends = [State::Settled, State::Failed, State::Refunded, State::Expired, State::Cancelled];
     let tasks: Vec<_> = ends
@@ -100,7 +123,7 @@ async fn racing_moves_have_one_winner() {
 
 #[tokio::test]
 async fn a_claimed_job_is_nobody_elses() {
-    let (_dir, store) = open().await;
+    let Some((_place, store)) = open().await else { return };
     for n in 0..8 {
         store.create(&new(n, n % 2 == 0), State::Queued).await.unwrap();
     }
@@ -123,9 +146,82 @@ async fn a_claimed_job_is_nobody_elses() {
     assert!(store.claim(&[State::Proving], None, 0).await.unwrap().is_none());
 }
 
+/// `count` paid jobs in the queue that may be proven together, `inferences` at a time.
+async fn companions(store: &Store, count: u64, inferences: u32) -> Vec<String> {
+    let mut ids = Vec::new();
+    for n in 0..count {
+        let job = NewJob { inferences, ..new(n, true) };
+        let id = store.create(&job, State::AwaitingPayment).await.unwrap().job.id;
+        let patch = Patch { company: Some("the same terms".into()), ..Patch::default() };
+        store.transition(&id, None, &[State::AwaitingPayment], State::Queued, patch).await.unwrap();
+        ids.push(id);
+    }
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_are_whole_however_many_workers_ask() {
+    let Some((_place, store)) = open().await else { return };
+    let ids = companions(&store, 10, 4).await;
+    let ask = || {
+        let store = store.clone();
+        tokio::spawn(async move { store.claim_batch(&[State::Queued], None, 0, 60_000).await.unwrap() })
+    };
+    let tasks: Vec<_> = (0..8).map(|_| ask()).collect();
+    let mut batches = Vec::new();
+    for task in tasks {
+        batches.extend(task.await.unwrap());
+    }
+    let mut sizes: Vec<usize> = batches.iter().map(|batch| batch.jobs.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [2, 4, 4], "two full ones, and what is left");
+    let mut taken: Vec<&String> = batches.iter().flat_map(|batch| batch.jobs.iter().map(|job| &job.id)).collect();
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), ids.len(), "each job is in one");
+    assert!(store.claim(&[State::Queued], None, 0).await.unwrap().is_none(), "none of them is claimed alone");
+}
+
+#[tokio::test]
+async fn a_batch_changes_hands_as_a_whole() {
+    let Some((_place, store)) = open().await else { return };
+    companions(&store, 3, 4).await;
+    let claim = async |states: &[State]| store.claim_batch(states, None, 0, 0).await.unwrap(); // runs out at once
+    let old = claim(&[State::Queued]).await.unwrap();
+    let fresh = store.claim_batch(&[State::Queued], None, 0, 60_000).await.unwrap().unwrap();
+    assert_eq!((&fresh.id, fresh.jobs.len()), (&old.id, 3));
+    assert!(fresh.leases.iter().zip(&old.leases).all(|(new, old)| new.job == old.job && new.token > old.token));
+    let lost = |result: Result<(), StoreError>| matches!(result, Err(StoreError::LeaseLost));
+    assert!(lost(store.extend_all(&old.leases, 60_000).await));
+    assert!(lost(store.transition_all(&old, &[State::Queued], State::Locking, Patch::default()).await.map(drop)));
+    assert!(claim(&[State::Queued]).await.is_none());
+    store.transition_all(&fresh, &[State::Queued], State::Locking, Patch::default()).await.unwrap();
+    store.release_all(&fresh.leases, 0).await.unwrap();
+    assert_eq!(claim(&[State::Locking]).await.unwrap().jobs.len(), 3, "whoever comes next goes on with it");
+}
+
+#[tokio::test]
+async fn a_process_claims_jobs_of_its_own_models() {
+    let Some((place, store)) = open().await else { return };
+    let free = store.create(&new(100, false), State::Queued).await.unwrap().job.id;
+    companions(&store, 2, 4).await;
+    let [with, without, none] = [place.open().await, place.open().await, place.open().await];
+    with.prove_only(&[model_id(2), model_id(1)]);
+    without.prove_only(&[model_id(2)]);
+    none.prove_only(&[]);
+    for other in [&without, &none] {
+        assert!(other.claim(&[State::Queued], None, 0).await.unwrap().is_none());
+        assert!(other.claim_batch(&[State::Queued], None, 0, 0).await.unwrap().is_none());
+        assert_eq!(other.oldest_alone(State::Queued).await.unwrap(), None);
+    }
+    assert!(with.oldest_alone(State::Queued).await.unwrap().is_some());
+    assert_eq!(with.claim(&[State::Queued], None, 60_000).await.unwrap().unwrap().0.id, free);
+    assert_eq!(with.claim_batch(&[State::Queued], None, 0, 60_000).await.unwrap().unwrap().jobs.len(), 2);
+}
+
 #[tokio::test]
 async fn an_old_lease_writes_nothing() {
-    let (_dir, store) = open().await;
+    let Some((_place, store)) = open().await else { return };
     let id = store.create(&new(1, true), State::Queued).await.unwrap().job.id;
     let (_, old) = store.claim(&[State::Queued], None, 0).await.unwrap().unwrap(); // runs out at once
     let (_, fresh) = store.claim(&[State::Queued], None, 60_000).await.unwrap().unwrap();
@@ -148,7 +244,7 @@ async fn an_old_lease_writes_nothing() {
 
 #[tokio::test]
 async fn a_released_job_waits_its_delay() {
-    let (_dir, store) = open().await;
+    let Some((_place, store)) = open().await else { return };
     let id = store.create(&new(1, false), State::Queued).await.unwrap().job.id;
     let (_, lease) = store.claim(&[State::Queued], None, 60_000).await.unwrap().unwrap();
     store.release(&lease, 60_000, true).await.unwrap();
@@ -160,7 +256,7 @@ async fn a_released_job_waits_its_delay() {
 
 #[tokio::test]
 async fn a_transaction_is_there_after_a_crash_and_pending_once() {
-    let (dir, store) = open().await;
+    let Some((place, store)) = open().await else { return };
     let id = store.create(&new(1, true), State::Locking).await.unwrap().job.id;
     let (_, lease) = store.claim(&[State::Locking], None, 60_000).await.unwrap().unwrap();
     let tx = |n: u8| SavedTransaction { hash: B256::repeat_byte(n), nonce: u64::from(n), raw: Bytes::from(vec![n; 100]) };
@@ -171,7 +267,7 @@ async fn a_transaction_is_there_after_a_crash_and_pending_once() {
     );
     store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Settle, &tx(3)).await.unwrap();
     drop(store);
-    let store = Store::open(&dir.path().join("jobs.sqlite")).await.unwrap();
+    let store = place.open().await;
     assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), Some(tx(1)));
     store.close_transaction(tx(1).hash, "replaced").await.unwrap();
     assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), None);
@@ -182,7 +278,7 @@ async fn a_transaction_is_there_after_a_crash_and_pending_once() {
 
 #[tokio::test]
 async fn every_state_survives_a_crash() {
-    let (dir, store) = open().await;
+    let Some((place, store)) = open().await else { return };
     let mut ids = Vec::new();
     for (n, state) in (0u64..).zip(State::ALL) {
         ids.push((store.create(&new(n, true), state).await.unwrap().job.id, state));
@@ -191,7 +287,7 @@ async fn every_state_survives_a_crash() {
     while store.claim(&State::ALL, None, 3_600_000).await.unwrap().is_some() {}
     store.set_cursor("chain", 17).await.unwrap();
     drop(store);
-    let store = Store::open(&dir.path().join("jobs.sqlite")).await.unwrap();
+    let store = place.open().await;
     store.break_leases().await.unwrap();
     assert_eq!(store.cursor("chain").await.unwrap(), Some(17));
     assert_eq!(store.cursor("other").await.unwrap(), None);
@@ -208,8 +304,25 @@ async fn every_state_survives_a_crash() {
 }
 
 #[tokio::test]
+async fn what_is_over_is_history() {
+    let Some((_place, store)) = open().await else { return };
+    let paid = NewJob { escrow: Some((json!({ "quote": { "price": "1000" } }).to_string(), model_id(1))), ..new(1, true) };
+    let live = store.create(&new(2, false), State::Queued).await.unwrap();
+    for (job, state, end) in [(paid, State::SettlementPending, State::Settled), (new(3, false), State::Proving, State::Proven)] {
+        let id = store.create(&job, state).await.unwrap().job.id;
+        store.transition(&id, None, &[state], end, Patch::default()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await; // distinct times
+    }
+    let ended = store.ended(10).await.unwrap();
+    let seen: Vec<_> = ended.iter().map(|one| (one.state, one.price.as_deref())).collect();
+    assert_eq!(seen, [(State::Proven, None), (State::Settled, Some("1000"))], "the newest first, and {} is not over", live.job.id);
+    assert!(ended.iter().all(|one| one.model == model_id(1) && one.ended_ms >= one.created_ms - 1000), "{ended:?}");
+    assert_eq!(store.ended(1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn failures_in_a_row_are_counted_from_the_newest() {
-    let (_dir, store) = open().await;
+    let Some((_place, store)) = open().await else { return };
     assert_eq!(store.failures_in_a_row().await.unwrap(), (0, 0));
     for (n, end) in [State::Failed, State::Settled, State::Failed, State::Cancelled, State::Failed].into_iter().enumerate() {
         let id = store.create(&new(n as u64, true), State::SettlementPending).await.unwrap().job.id;
@@ -223,12 +336,15 @@ async fn failures_in_a_row_are_counted_from_the_newest() {
 
 #[tokio::test]
 async fn the_log_gives_its_room_back() {
-    let (dir, store) = open().await;
+    let Some((place, store)) = open().await else { return };
+    if store.is_shared() {
+        return; // the log is SQLite's
+    }
     let id = store.create(&new(1, false), State::Queued).await.unwrap().job.id;
     for _ in 0..50 {
         store.note(&id, "filler", &json!("x".repeat(10_000))).await.unwrap();
     }
-    let log = || std::fs::metadata(dir.path().join("jobs.sqlite-wal")).unwrap().len();
+    let log = || std::fs::metadata(place.dir.path().join("jobs.sqlite-wal")).unwrap().len();
     assert!(log() > 500_000);
     store.make_room().await;
     assert_eq!(log(), 0);

@@ -120,21 +120,44 @@ Each package has MODEL.key beside it, which `assay compile` writes, and MODEL.ca
 Jobs survive a kill: start the server again on the same data
 folder. The HTTP interface: docs/api.md, or /openapi.json of the running server.")]
 pub struct ServeArgs {
-    /// Packages, or folders with packages
-    #[arg(long, value_name = "DIR|FILE", required = true, num_args = 1..)]
-    pub models: Vec<PathBuf>,
     /// Where HTTP listens
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
+    /// Bearer token for the list of all predictions
+    #[arg(long, value_name = "TOKEN", env = "ASSAY_OPERATOR_TOKEN", hide_env_values = true)]
+    pub operator_token: Option<Secret<String>>,
+    #[command(flatten)]
+    pub selling: SellingArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// A PostgreSQL database that several processes share: this one then takes requests and watches the chain, and `assay
+    /// worker` proves [default: an embedded database in the data folder]
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<Secret<String>>,
+}
+
+/// What is sold, and on which chain: the same for all processes of a service.
+#[derive(Debug, Args)]
+pub struct SellingArgs {
+    /// Packages, folders with packages, or s3://BUCKET/PREFIX, from where they are copied to the data folder
+    #[arg(long, value_name = "DIR|FILE|URL", required = true, num_args = 1..)]
+    pub models: Vec<PathBuf>,
     /// Folder for jobs and proofs
     #[arg(long, value_name = "DIR", default_value = "assay-data")]
     pub data: PathBuf,
+    /// s3://BUCKET/PREFIX to keep proofs in, with the account and the store that AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    /// AWS_REGION and AWS_ENDPOINT name [default: in the data folder]
+    #[arg(long, value_name = "URL")]
+    pub proofs: Option<String>,
     /// Prove without payment
     #[arg(long)]
     pub free: bool,
     /// The chain's JSON-RPC address
     #[arg(long, value_name = "URL", env = "ASSAY_RPC", requires = "market")]
     pub rpc: Option<String>,
+    /// Another node of the same chain, which is asked when that one does not answer
+    #[arg(long, value_name = "URL", env = "ASSAY_RPC_FALLBACK", requires = "rpc", num_args = 1.., value_delimiter = ',')]
+    pub rpc_fallback: Vec<String>,
     /// InferenceMarket
     #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET", requires = "rpc")]
     pub market: Option<Address>,
@@ -179,11 +202,6 @@ pub struct ServeArgs {
     /// First block that can hold the contracts' events
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub from_block: u64,
-    /// Bearer token for the list of all predictions
-    #[arg(long, value_name = "TOKEN", env = "ASSAY_OPERATOR_TOKEN", hide_env_values = true)]
-    pub operator_token: Option<Secret<String>>,
-    #[command(flatten)]
-    pub limits: LimitArgs,
     #[command(flatten)]
     pub wrap: WrapArg,
     #[command(flatten)]
@@ -291,6 +309,22 @@ pub struct McpArgs {
     pub http_token: Option<Secret<String>>,
     #[command(flatten)]
     pub srs: SrsArg,
+}
+
+/// `assay worker`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  export DATABASE_URL=postgres://assay@db/assay
+  assay worker --models models/ --data /shared/assay --rpc http://127.0.0.1:8545 --market 0x…
+
+Proves and settles for servers (`assay serve`) that share its database and its data folder. Any number may run. On SIGTERM the
+proof at hand may finish; what a worker that dies had begun is taken up by another one: docs/scale.md.")]
+pub struct WorkerArgs {
+    /// The PostgreSQL database that all processes share
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Secret<String>,
+    #[command(flatten)]
+    pub selling: SellingArgs,
 }
 
 /// How much the service takes and keeps.

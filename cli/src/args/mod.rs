@@ -4,7 +4,7 @@ mod market;
 mod money;
 
 pub use market::{
-    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, ServeArgs, UpArgs,
+    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs, ServeArgs, UpArgs, WorkerArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 
@@ -77,6 +77,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Start a market of your own: a development chain, the contracts, your models, the service and its site
     Up(UpArgs),
+    /// Prove and settle for servers that share a database
+    Worker(WorkerArgs),
     /// Copy a service's data folder, also while it runs
     Backup(BackupArgs),
     /// Commit to an input, to buy an inference over HTTP with a program of one's own

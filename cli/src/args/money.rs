@@ -2,6 +2,7 @@
 
 use super::{ChainArgs, SrsArg};
 use alloy::primitives::Address;
+use assay_api::store::State;
 use assay_prover::secret::Secret;
 use clap::Args;
 use std::path::PathBuf;
@@ -11,7 +12,10 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   assay jobs                                                        # the orders that were made here, and where their money is
   assay jobs --service http://127.0.0.1:8080 --operator-token …     # a service's predictions, for its operator
+  assay jobs --service … --operator-token … --state failed          # those that failed for good, and why
+  assay jobs --service … --operator-token … --retry ID ID           # have them run again, from the queue; --retry all: all of them
 
+A prediction that failed keeps its input for a week, so that it can be run again.
 `assay request` keeps every order in $ASSAY_HOME/orders (else ~/.local/share/assay/orders) before anything is paid.")]
 pub struct JobsArgs {
     /// List this service's predictions
@@ -20,6 +24,17 @@ pub struct JobsArgs {
     /// The service's operator token
     #[arg(long, value_name = "TOKEN", env = "ASSAY_OPERATOR_TOKEN", hide_env_values = true)]
     pub operator_token: Option<Secret<String>>,
+    /// Only predictions in this state: queued, proving, settled, failed, …
+    #[arg(long, value_name = "STATE", requires = "service", value_parser = state)]
+    pub state: Option<State>,
+    /// Have failed predictions run again: their ids, or `all`
+    #[arg(long, value_name = "ID", requires = "service", conflicts_with = "state", num_args = 1..)]
+    pub retry: Vec<String>,
+}
+
+/// A state's name.
+fn state(name: &str) -> Result<State, String> {
+    name.parse().map_err(|_| format!("there is no such state; there are {}", State::ALL.map(State::as_str).join(", ")))
 }
 
 /// `assay cancel` and `assay refund`.

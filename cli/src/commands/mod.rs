@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod keys;
 pub mod mcp;
 pub mod money;
+mod operator;
 pub mod operators;
 pub mod prove;
 pub mod request;

@@ -1,7 +1,7 @@
 //! `assay jobs`, `cancel`, `refund`, `balance`, `deposit`, `withdraw`: where money is, and how it comes back. For
 //! buyers and sellers.
 
-use super::chain;
+use super::{chain, operator};
 use crate::args::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, WithdrawArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::orders::{self, Saved, amount, whereabouts};
@@ -41,7 +41,11 @@ fn state_name(state: State) -> String {
 /// Lists the orders that were made here with where their money is, or what a service has.
 pub async fn jobs(ui: &Ui, args: JobsArgs) -> Outcome {
     if let (Some(service), Some(token)) = (&args.service, &args.operator_token) {
-        return served(ui, service, token).await;
+        let client = Client::new(service)?;
+        return match args.retry.is_empty() {
+            true => operator::list(ui, &client, token, args.state).await,
+            false => operator::retry(ui, &client, token, &args.retry).await,
+        };
     }
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
     for order in orders::all(ui)? {
@@ -64,19 +68,6 @@ pub async fn jobs(ui: &Ui, args: JobsArgs) -> Outcome {
         lines.push("no orders were made here".to_owned());
     }
     ui.finish(json!({ "jobs": rows }), lines.join("\n"));
-    Ok(())
-}
-
-/// The predictions of a service, for its operator.
-async fn served(ui: &Ui, service: &str, token: &str) -> Outcome {
-    let predictions = ui.phase_async("ask", Client::new(service)?.list(token)).await?;
-    let line = |p: &assay_api::Prediction| {
-        let job = p.job_id.map_or_else(|| "free".to_owned(), |job| job.to_string());
-        let why = p.error_detail.as_ref().map(|why| format!("  {why}")).unwrap_or_default();
-        format!("{}  {:<18} {job}{why}", p.id, p.state.as_str())
-    };
-    let text = predictions.iter().map(line).collect::<Vec<_>>().join("\n");
-    ui.finish(json!({ "predictions": predictions }), text);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `assay serve`.
 
 use super::{chain, prove};
-use crate::args::{BackupArgs, ServeArgs};
+use crate::args::{BackupArgs, SellingArgs, ServeArgs, WorkerArgs};
 use crate::batch::{self, BatchError};
 use crate::card;
 use crate::device;
@@ -12,9 +12,10 @@ use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
 use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::{Market, Rpc, account};
-use assay_api::config::{Card, ChainConfig, ServeConfig, Terms};
+use assay_api::config::{Card, ChainConfig, Role, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
+use assay_api::objects::Bucket;
 use assay_circuits::batch::Batch;
 use assay_prover::seller::Seller;
 use serde_json::json;
@@ -22,6 +23,22 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Copies models that lie in a bucket to the data folder. Returns where all of them are on this machine.
+async fn local(ui: &Ui, args: &SellingArgs) -> Outcome<Vec<PathBuf>> {
+    let mut paths = Vec::with_capacity(args.models.len());
+    for (n, path) in args.models.iter().enumerate() {
+        let Some(url) = path.to_str().filter(|text| Bucket::is_address(text)) else {
+            paths.push(path.clone());
+            continue;
+        };
+        let dir = args.data.join("models").join(n.to_string());
+        let copied = ui.phase_async("fetch", Bucket::from_env(url)?.fetch_models(&dir)).await?;
+        ui.line(format!("{url}: {copied} files are new here"));
+        paths.push(dir);
+    }
+    Ok(paths)
+}
 
 /// The packages among files and folders, sorted.
 pub fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
@@ -42,7 +59,7 @@ pub fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
 }
 
 /// The terms of models whose card names no others.
-fn default_terms(args: &ServeArgs) -> Terms {
+fn default_terms(args: &SellingArgs) -> Terms {
     Terms {
         token: args.token.unwrap_or_default(),
         price: args.price,
@@ -60,8 +77,23 @@ struct Listing {
     owner: Address,
 }
 
+/// Refuses other nodes that are of another chain. One that does not answer now may answer later.
+async fn same_chain(ui: &Ui, rpc: &Rpc, others: &[String]) -> Outcome {
+    for other in others {
+        match Rpc::new(other)?.chain_id().await {
+            Ok(id) if id == rpc.chain_id().await? => {}
+            Ok(id) => {
+                let text = format!("--rpc-fallback {other} is a node of chain {id}, and --rpc is one of chain {}", rpc.chain_id().await?);
+                return Err(Failure::message(Exit::Usage, text));
+            }
+            Err(error) => ui.warn(format!("--rpc-fallback {other}: {error}")),
+        }
+    }
+    Ok(())
+}
+
 /// The chain's settings, where predictions are paid.
-async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)>> {
+async fn chain_config(ui: &Ui, args: &SellingArgs) -> Outcome<Option<(ChainConfig, Listing)>> {
     let (Some(url), Some(market)) = (&args.rpc, args.market) else { return Ok(None) };
     let Some(key) = &args.private_key else {
         return Err(Failure::message(
@@ -77,7 +109,8 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
         return Err(Failure::message(Exit::Usage, text));
     }
     let account = chain::signer(key)?;
-    let rpc = Rpc::new(url)?;
+    let rpc = Rpc::with_fallbacks(url, &args.rpc_fallback)?;
+    same_chain(ui, &rpc, &args.rpc_fallback).await?;
     let registry = match args.registry {
         Some(registry) => registry,
         None => rpc.call(market, &InferenceMarket::modelsCall {}).await?,
@@ -89,6 +122,7 @@ async fn chain_config(args: &ServeArgs) -> Outcome<Option<(ChainConfig, Listing)
     let terms = Terms { collateral, ..default_terms(args) };
     let listing = Listing { rpc, registry, owner: account.address() };
     let mut config = ChainConfig::new(url, market, registry, account, terms);
+    config.rpc_fallbacks = args.rpc_fallback.clone();
     config.confirmations = args.confirmations;
     config.from_block = args.from_block;
     config.lock_margin_secs = args.lock_margin_secs;
@@ -109,7 +143,7 @@ struct Added {
 /// Adds one package with its keys to the engine.
 async fn add(
     ui: &Ui,
-    args: &ServeArgs,
+    args: &SellingArgs,
     engine: &mut NativeEngine,
     path: &Path,
     of_service: Terms,
@@ -161,7 +195,7 @@ async fn add(
 }
 
 /// Adds the keys for several buyers' inferences in a proof that lie beside a package.
-fn add_batches(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path, id: B256) -> Outcome {
+fn add_batches(ui: &Ui, args: &SellingArgs, engine: &mut NativeEngine, path: &Path, id: B256) -> Outcome {
     for log in 1..=args.batch_max.ilog2() {
         let batch = Batch::separate(log);
         let pk = batch::proving_key(path, batch, args.wrap.wrap);
@@ -181,18 +215,26 @@ fn add_batches(ui: &Ui, args: &ServeArgs, engine: &mut NativeEngine, path: &Path
     Ok(())
 }
 
-/// Serves until a signal.
-pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
+/// What is served, and how.
+struct Offer {
+    engine: NativeEngine,
+    config: ServeConfig,
+    /// Of each model, whether its wrap's key was derived.
+    derived: Vec<bool>,
+}
+
+/// Reads the models with their keys and terms.
+async fn offer(ui: &Ui, args: &SellingArgs) -> Outcome<Offer> {
     if !args.free && args.market.is_none() {
         return Err(Failure::message(Exit::Usage, "nothing to serve: pass --free, or --rpc and --market"));
     }
-    let chain = chain_config(&args).await?;
+    let chain = chain_config(ui, args).await?;
     let (mut engine, mut derived) = (NativeEngine::new(), Vec::new());
-    let of_service = chain.as_ref().map_or_else(|| default_terms(&args), |(config, _)| config.terms);
+    let of_service = chain.as_ref().map_or_else(|| default_terms(args), |(config, _)| config.terms);
     let (mut cards, mut own_terms) = (HashMap::new(), HashMap::new());
-    for path in packages(&args.models)? {
+    for path in packages(&local(ui, args).await?)? {
         let Added { id, card, terms, recomputed } =
-            add(ui, &args, &mut engine, &path, of_service, chain.as_ref().map(|(_, listing)| listing)).await?;
+            add(ui, args, &mut engine, &path, of_service, chain.as_ref().map(|(_, listing)| listing)).await?;
         let key = if recomputed { "" } else { ", under a Groth16 key that is its maker's word" };
         ui.line(format!("{} as {id}{key}", path.display()));
         derived.push(recomputed);
@@ -203,7 +245,7 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
         own_terms.extend(terms.map(|terms| (id, terms)));
     }
     let mut config = ServeConfig::free(&args.data);
-    config.bind = args.bind;
+    config.proofs = args.proofs.as_deref().map(Bucket::from_env).transpose()?;
     config.free = args.free;
     config.jobs_max = args.jobs_max;
     config.batch_max = args.batch_max;
@@ -213,6 +255,17 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
         chain.model_terms = own_terms;
     }
     config.cards = cards;
+    config.device = device::name();
+    Ok(Offer { engine, config, derived })
+}
+
+/// Serves until a signal.
+pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
+    let Offer { engine, mut config, derived } = offer(ui, &args.selling).await?;
+    config.bind = args.bind;
+    if args.database_url.is_some() {
+        (config.database_url, config.role) = (args.database_url, Role::Api);
+    }
     let limits = &args.limits;
     config.queue_max = limits.queue_max;
     config.unfunded_max = limits.unfunded_max;
@@ -235,6 +288,22 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
         }
     };
     assay_api::serve(config, Arc::new(engine), assay_api::signalled(), ready).await?;
+    Ok(())
+}
+
+/// Proves for servers that share a database, until a signal.
+pub async fn work(ui: &Ui, args: WorkerArgs) -> Outcome {
+    let Offer { engine, mut config, .. } = offer(ui, &args.selling).await?;
+    config.database_url = Some(args.database_url);
+    let models: Vec<_> = engine.models().into_iter().map(|m| json!({ "id": m.id, "name": m.name })).collect();
+    let ready = || {
+        if ui.json {
+            ui.print(json!({ "models": models }));
+        } else {
+            ui.print("waiting for work");
+        }
+    };
+    assay_api::work(config, Arc::new(engine), assay_api::signalled(), ready).await?;
     Ok(())
 }
 

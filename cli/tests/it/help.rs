@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 34] = [
     "",
     "compile",
     "inspect",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 33] = [
     "serve",
     "up",
     "mcp",
+    "worker",
     "backup",
     "commit",
     "request",

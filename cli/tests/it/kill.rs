@@ -1,18 +1,17 @@
 //! `kill -9` of `assay serve --free` while it proves: after a restart the job ends, once.
 
-use crate::tool::{command, fixture, json, model, s};
+use crate::tool::{Running, command, fixture, json, model, s};
 use assay_api::PredictionRequest;
 use assay_api::client::Client;
 use assay_api::store::{State, Store};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// Starts the server and waits until it listens. Returns its process and its address.
-fn start(data: &Path, port: u16) -> (Child, String) {
-    let mut child = command()
+fn start(data: &Path, port: u16) -> (Running, String) {
+    let mut child = command();
+    child
         .args([
             "--json",
             "serve",
@@ -24,14 +23,9 @@ fn start(data: &Path, port: u16) -> (Child, String) {
             "--bind",
             &format!("127.0.0.1:{port}"),
         ])
-        .stdout(Stdio::piped())
-        .stderr(std::fs::File::create(data.with_extension("log")).unwrap())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the server says {line:?}"));
-    (child, ready["url"].as_str().unwrap().to_owned())
+        .stderr(std::fs::File::create(data.with_extension("log")).unwrap());
+    let (server, ready) = Running::start(&mut child);
+    (server, ready["url"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,8 +55,7 @@ async fn a_killed_server_finishes_its_job_once() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         kills += u32::from(state == State::Proving);
-        server.kill().unwrap(); // SIGKILL
-        server.wait().unwrap();
+        server.kill();
         server = start(dir.path(), port).0;
     }
     assert!(kills > 0, "the server was killed while it proved");
@@ -71,8 +64,7 @@ async fn a_killed_server_finishes_its_job_once() {
     let done = client.follow(&made.id, |_| {}).await.unwrap();
     assert_eq!(done.state, State::Proven, "{:?}", done.error_detail);
     assert!(!client.proof(&done).await.unwrap().is_empty());
-    server.kill().unwrap();
-    server.wait().unwrap();
+    server.kill();
     let store = Store::open(&dir.path().join("jobs.sqlite")).await.unwrap();
     let events = store.events(&made.id, 0, 10_000).await.unwrap();
     let ends = events.iter().filter(|e| e.kind == "state" && e.data["state"] == "proven").count();
@@ -125,6 +117,5 @@ async fn a_buyer_who_speaks_http_alone() {
         assert!(log.contains(said), "{said} is not in the log: {log}");
     }
     assert!(!log.contains('\x1b'), "a file has no colours: {log:?}");
-    server.kill().unwrap();
-    server.wait().unwrap();
+    server.kill();
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod batch;
 mod clamping;
 mod demo;
+mod deploy;
 mod forged;
 mod generate;
 mod help;
@@ -12,6 +13,10 @@ mod kill;
 mod money;
 mod outputs;
 mod people;
+#[path = "../../../api/tests/it/postgres.rs"]
+#[allow(dead_code)] // not all of it is needed here
+mod postgres;
 mod round_trip;
+mod shared;
 mod tool;
 mod up;

@@ -2,14 +2,24 @@
 
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// The command with a cache folder of the tests' own, and nothing of the caller's settings.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    for name in ["ASSAY_SRS", "ASSAY_RPC", "ASSAY_MARKET", "ASSAY_PRIVATE_KEY", "ASSAY_OPERATOR_TOKEN", "ASSAY_LOG"] {
+    for name in [
+        "ASSAY_SRS",
+        "ASSAY_RPC",
+        "ASSAY_MARKET",
+        "ASSAY_PRIVATE_KEY",
+        "ASSAY_OPERATOR_TOKEN",
+        "ASSAY_LOG",
+        "ASSAY_RPC_FALLBACK",
+        "DATABASE_URL",
+    ] {
         command.env_remove(name);
     }
     command.env("ASSAY_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("assay-home"));
@@ -36,6 +46,35 @@ pub fn fails<S: AsRef<OsStr>>(code: i32, arguments: impl IntoIterator<Item = S>)
     assert_eq!(output.status.code(), Some(code), "{err}");
     assert!(!err.contains("panicked"), "{err}");
     err
+}
+
+/// A server or a worker, which is killed when this is dropped.
+pub struct Running(Child);
+
+impl Running {
+    /// Starts a command with `--json`, and waits for the object that says that it is ready.
+    pub fn start(command: &mut Command) -> (Self, Value) {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let out = child.stdout.take().unwrap();
+        let running = Self(child);
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).unwrap();
+        (running, serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says {line:?}")))
+    }
+
+    /// Kills it, and waits for its end.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // it may be gone already
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A file of the repository's fixtures.

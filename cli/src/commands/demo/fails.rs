@@ -35,7 +35,8 @@ async fn send_anyway(world: &World, data: &Bytes) -> Outcome<u64> {
     let transaction = json!({ "from": world.seller.address(), "to": world.at.market, "data": data, "gas": format!("0x{GAS_LIMIT:x}") });
     // the development chain signs for its own accounts
     let hash: B256 = world.rpc.provider().raw_request("eth_sendTransaction".into(), (transaction,)).await.map_err(ChainError::from)?;
-    let receipt = world.rpc.mined(hash, Duration::from_secs(30)).await?;
+    let wait = Duration::from_secs(30);
+    let receipt = world.rpc.mined(&[hash], wait).await?.ok_or(ChainError::NotMined { hash, secs: wait.as_secs() })?;
     hold(!receipt.status(), "a transaction with a tampered proof reverts")?;
     Ok(receipt.gas_used)
 }

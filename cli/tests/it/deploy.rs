@@ -1,0 +1,130 @@
+//! The files of deploy/ and compose.yaml: they are YAML, and name only commands and options that there are.
+
+use crate::tool::{assay, command};
+use alloy::primitives::Address;
+use assay_api::chain::abi::InferenceMarket;
+use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()
+}
+
+/// Whether `assay COMMAND --help` knows these options.
+fn options_are_known(command: &str, options: &[&str]) {
+    let help = assay([command, "--help"]);
+    assert!(help.status.success(), "there is no command {command}");
+    let help = String::from_utf8(help.stdout).unwrap();
+    for option in options {
+        let name = option.split('=').next().unwrap();
+        assert!(help.split([' ', ',', '\n']).any(|word| word == name), "assay {command} has no {name}");
+    }
+}
+
+/// Calls of `assay` in a script, each on a line of its own.
+fn calls_are_known(script: &str) -> usize {
+    let mut calls = 0;
+    for line in script.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        let words: Vec<&str> = line.split([' ', '(', ')', '|']).collect();
+        let Some(at) = words.iter().position(|word| *word == "assay") else { continue };
+        let mut words = words[at + 1..].iter().copied();
+        let command = words.find(|word| !word.starts_with('-')).unwrap();
+        options_are_known(command, &words.filter(|word| word.starts_with("--")).collect::<Vec<_>>());
+        calls += 1;
+    }
+    calls
+}
+
+#[test]
+fn compose_starts_what_there_is() {
+    let compose: Value = serde_saphyr::from_str(&read("compose.yaml")).unwrap();
+    let services = compose["services"].as_object().unwrap();
+    for (service, part) in [("api", "serve"), ("worker", "worker")] {
+        let script = services[service]["command"][0].as_str().unwrap();
+        assert!(script.contains(&format!("exec assay {part} ")) && calls_are_known(script) == 1, "{script}");
+        for (other, _) in services[service]["depends_on"].as_object().unwrap() {
+            assert!(services.contains_key(other), "{service} waits for {other}");
+        }
+    }
+    assert_eq!(services["worker"]["deploy"]["replicas"], 2);
+    assert!(services["database"]["image"].as_str().unwrap().contains("postgres"));
+    assert!(services["chain"]["entrypoint"][0] == "anvil");
+    let script = read("deploy/shop.sh");
+    assert!(calls_are_known(&script) >= 5, "{script}");
+    assert!(read("deploy/Containerfile").contains("COPY deploy/shop.sh /usr/local/bin/assay-shop"));
+}
+
+/// The script that makes what `compose.yaml` sells, on a development chain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shop_opens_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let chain = match DevChain::start(&root).await {
+        Ok(chain) => chain,
+        Err(e @ DevChainError::NotFound) => return println!("SKIPPED: {e}"),
+        Err(e) => panic!("{e}"),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let tools = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap();
+    let path = std::env::join_paths(std::iter::once(tools.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
+    let open = || {
+        let mut script = command(); // for its environment
+        script.env("PATH", path.as_ref().unwrap()).env("MODELS", root.join("fixtures/models"));
+        script.env("ASSAY_RPC", chain.url()).env("ASSAY_PRIVATE_KEY", DEV_KEYS[0]);
+        let settings: Vec<_> = script.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+        let mut shell = Command::new("sh");
+        for (name, value) in settings {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let output = shell.arg(root.join("deploy/shop.sh")).arg(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    open();
+    let market: Address = std::fs::read_to_string(dir.path().join("market")).unwrap().trim().parse().unwrap();
+    let keys = chain.rpc().unwrap().call(market, &InferenceMarket::keysCall {}).await.unwrap();
+    assert!(!keys.is_zero(), "a market is there");
+    for name in ["digits.assay", "digits.pk", "digits.key", "digits.x8s.pk", "digits.x8s.key"] {
+        assert!(dir.path().join("models").join(name).is_file(), "{name}");
+    }
+    let block = chain.rpc().unwrap().block_number().await.unwrap();
+    open();
+    assert_eq!(chain.rpc().unwrap().block_number().await.unwrap(), block, "the second time it does nothing");
+}
+
+#[test]
+fn kubernetes_starts_what_there_is() {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&read("deploy/kubernetes.yaml")).unwrap();
+    let kinds: Vec<&str> = documents.iter().map(|document| document["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ConfigMap", "Service", "Deployment", "Deployment", "ScaledObject"]);
+    let settings = ["ASSAY_RPC", "ASSAY_RPC_FALLBACK", "ASSAY_MARKET"];
+    let help = String::from_utf8(assay(["worker", "--help"]).stdout).unwrap();
+    for name in settings {
+        assert!(documents[0]["data"][name].is_string() && help.contains(&format!("{name}=")), "{name}");
+    }
+    for deployment in &documents[2..4] {
+        let pod = &deployment["spec"]["template"];
+        assert_eq!(deployment["spec"]["selector"]["matchLabels"], pod["metadata"]["labels"]);
+        let arguments: Vec<&str> =
+            pod["spec"]["containers"][0]["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()).collect();
+        options_are_known(arguments[0], &arguments[1..]);
+    }
+    assert_eq!(documents[1]["spec"]["selector"], documents[2]["spec"]["template"]["metadata"]["labels"]);
+    let scaled = &documents[4]["spec"];
+    assert_eq!(scaled["scaleTargetRef"]["name"], documents[3]["metadata"]["name"]);
+    let trigger = &scaled["triggers"][0];
+    assert_eq!(trigger["metadata"]["connectionFromEnv"], "DATABASE_URL");
+    // what it asks the database is a query that the database takes
+    let Some((_database, url)) = crate::postgres::Postgres::database() else { return };
+    let query = trigger["metadata"]["query"].as_str().unwrap().to_owned();
+    let length = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = assay_api::store::Store::connect(&url, assay_api::store::News::Work).await.unwrap();
+        store.close().await;
+        let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(query)).fetch_one(&mut connection).await.unwrap()
+    });
+    assert_eq!(length, 0);
+}

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Sets up something to sell on a development chain: contracts, and a model with keys for one and for eight inferences. Writes to the folder
+# $1 the packages and keys (models/) and the market's address (market). Does nothing where that is done already.
+# It reads ASSAY_RPC and ASSAY_PRIVATE_KEY as `assay` does, and MODELS, the folder with the networks.
+set -eu
+out=$1
+models=${MODELS:-/usr/share/assay/models}
+[ ! -s "$out/market" ] || exit 0
+mkdir -p "$out/models"
+assay compile "$models/digits_cnn.onnx" --calibrate "$models/digits_calibration.json" -o "$out/models/digits.assay"
+assay setup "$out/models/digits.assay"
+assay setup --batch 8 --separate "$out/models/digits.assay"
+market=$(assay --json deploy --allow-development | sed -n 's/.*"market": *"\(0x[0-9a-fA-F]*\)".*/\1/p')
+[ -n "$market" ] || { echo "the contracts were not deployed" >&2; exit 1; }
+assay publish "$out/models/digits.assay" --market "$market"
+assay publish "$out/models/digits.assay" --key "$out/models/digits.x8s.key" --market "$market"
+echo "$market" > "$out/market.part"
+mv "$out/market.part" "$out/market"
