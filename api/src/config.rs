@@ -9,8 +9,8 @@ use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_prover::secret::Secret;
 
-use crate::preparation::Preparation;
 use crate::objects::Bucket;
+use crate::preparation::Preparation;
 
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]

@@ -51,12 +51,18 @@ pub enum ObjectError {
     },
 }
 
-/// A bucket, and a prefix of all names in it. Clones share the connection.
-#[derive(Clone, Debug)]
+/// A bucket, and a prefix of all names in it. Clones share the connection. Debug output shows no credentials.
+#[derive(Clone)]
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     prefix: Key,
     url: String,
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bucket").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Bucket {
@@ -87,7 +93,9 @@ impl Bucket {
             return Err(bad());
         }
         let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: 5, retry_timeout: RETRIES };
-        let store = builder.with_bucket_name(bucket).with_retry(retry).with_http_connector(Connector).build();
+        let store = builder.with_bucket_name(bucket).with_retry(retry).with_http_connector(Connector);
+        // not every store that speaks S3 knows the request that deletes several objects
+        let store = store.with_disable_bulk_delete(true).build();
         let store = store.map_err(|source| ObjectError::Store { url: url.to_owned(), source })?;
         Ok(Self { store: Arc::new(store), prefix: Key::parse(prefix.trim_matches('/')).map_err(|_| bad())?, url: url.to_owned() })
     }

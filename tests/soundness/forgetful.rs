@@ -9,10 +9,10 @@
 
 use super::support::Case;
 use ark_ff::{AdditiveGroup, Field};
+use assay_circuits::Fr;
 use assay_circuits::poseidon::{WIDTH, permute_native};
 use assay_circuits::scalar::{Check, Scalar, VerifyError};
 use assay_circuits::verifier::{self, InnerProof, Reduced};
-use assay_circuits::Fr;
 use assay_prover::control::Control;
 use assay_prover::inner::Proved;
 use std::cell::RefCell;

@@ -99,9 +99,11 @@ fn what_the_service_is_told_is_not_shown() {
     let account: PrivateKeySigner = key.parse().expect("a key");
     let mut config = ServeConfig::free("data");
     config.operator_token = Some("a-long-operator-token".into());
+    config.database_url = Some("postgres://assay:a-database-password@localhost/assay".into());
     let terms = Terms { token: Address::ZERO, price: 1, collateral: 0, prove_secs: 60, expire_secs: 120, quote_secs: 60 };
     config.chain = Some(ChainConfig {
         rpc_url: "http://127.0.0.1:1".into(),
+        rpc_fallbacks: Vec::new(),
         market: Address::ZERO,
         registry: Address::ZERO,
         prover: account.clone(),
@@ -112,11 +114,13 @@ fn what_the_service_is_told_is_not_shown() {
         confirmations: 1,
         poll: std::time::Duration::from_secs(1),
         receipt_timeout: std::time::Duration::from_secs(1),
+        bump_after: std::time::Duration::from_secs(1),
         lock_margin_secs: None,
     });
     let text = format!("{config:?} {config:#?}");
     let bytes = format!("{:?}", B256::from(<[u8; 32]>::try_from(&config.chain.as_ref().expect("set").prover.to_bytes()[..]).expect("32")));
-    shows_none(&text, &[key[2..].to_owned(), bytes, "a-long-operator-token".to_owned()], "the service's settings");
+    let secrets = [key[2..].to_owned(), bytes, "a-long-operator-token".to_owned(), "a-database-password".to_owned()];
+    shows_none(&text, &secrets, "the service's settings");
 
     let input = ServiceInput { data: vec![1.2345, 6.789], blinding: vec![B256::repeat_byte(0xab)] };
     shows_none(&format!("{input:?} {input:#?}"), &["1.2345".to_owned(), "abababab".to_owned()], "an input");

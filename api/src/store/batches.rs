@@ -192,9 +192,18 @@ impl Store {
         text.flatten().map(|text| serde_json::from_str(&text).map_err(corrupt)).transpose()
     }
 
-    /// Lets the jobs of a batch that are not over find other company. Their proof, if there is one, is of no use any more.
-    pub async fn dissolve(&self, batch: &str) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
+    /// Lets the jobs of a batch that are not over find other company. Their proof, if there is one, is of no use any more. `leases`: those
+    /// of the caller; if somebody else holds the batch by now, it is left as it is.
+    pub async fn dissolve(&self, batch: &str, leases: &[Lease]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for job in live(&mut tx, batch).await? {
+            let mine = leases.iter().find(|lease| lease.job == job.id).map_or(0, |lease| lease.token);
+            let others =
+                tx.query("SELECT 1 FROM jobs WHERE id = ? AND lease_token <> ? AND lease_until_ms > NOW()").bind(&job.id).bind(mine);
+            if others.fetch_optional(tx.on()).await?.is_some() {
+                return Ok(());
+            }
+        }
         self.dissolve_in(tx, batch).await
     }
 

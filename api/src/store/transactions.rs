@@ -38,7 +38,8 @@ pub struct SavedTransaction {
 }
 
 impl Store {
-    /// Stores a signed transaction of held jobs, before it is sent. `subject`: the job's id, or that of the batch of these jobs.
+    /// Stores a signed transaction of held jobs, before it is sent. `subject`: the job's id, or that of the batch of these jobs. One that
+    /// was mined in a block which the chain took back may be signed once more, bit by bit the same.
     pub async fn save_transaction(
         &self,
         subject: &str,
@@ -72,7 +73,8 @@ impl Store {
             tx.query(sql).bind(old.to_string()).execute(tx.on()).await?;
         }
         let sql = "INSERT INTO transactions (hash, job, subject, purpose, nonce, raw, state, created_ms) \
-                   VALUES (?, ?, ?, ?, ?, ?, 'pending', NOW())";
+                   VALUES (?, ?, ?, ?, ?, ?, 'pending', NOW()) \
+                   ON CONFLICT (hash) DO UPDATE SET state = 'pending', created_ms = excluded.created_ms";
         tx.query(sql)
             .bind(signed.hash.to_string())
             .bind(&first.job)

@@ -89,14 +89,14 @@ async fn finish(state: &AppState, batch: &Batch, done: Result<Outcome, StepError
 
 async fn break_up(state: &AppState, batch: &Batch) -> Result<(), StoreError> {
     state.forget_proof(&batch.id);
-    state.store.dissolve(&batch.id).await?;
+    state.store.dissolve(&batch.id, &batch.leases).await?;
     state.store.release_all(&batch.leases, 0).await
 }
 
 /// A batch failed, and whose fault that is nobody knows: an attempt is counted for each job, and next time each is tried alone.
 async fn fail(state: &AppState, batch: &Batch, error: StepError) -> Result<(), StoreError> {
     state.forget_proof(&batch.id);
-    state.store.dissolve(&batch.id).await?;
+    state.store.dissolve(&batch.id, &batch.leases).await?;
     let why = std::sync::Arc::new(error);
     for (job, lease) in batch.jobs.iter().zip(&batch.leases) {
         setback(state, job, lease, StepError::Batch(why.clone())).await;

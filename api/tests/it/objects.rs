@@ -98,6 +98,7 @@ async fn proofs_are_kept_in_a_bucket() {
     let (store, settings) = Store::start().await;
     let dir = tempfile::tempdir().unwrap();
     let bucket = Bucket::with("s3://assay/proofs", settings).unwrap();
+    assert_eq!(format!("{bucket:?}"), "Bucket { url: \"s3://assay/proofs\", .. }", "no credentials");
     let blobs = Blobs::in_bucket(bucket.clone(), dir.path()).unwrap();
     let hash = blobs.put(b"proof".to_vec()).await.unwrap();
     let path = format!("/assay/proofs/{hash:x}");

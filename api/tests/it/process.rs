@@ -34,8 +34,9 @@ impl Process {
         assert!(Command::new("kill").arg("-TERM").arg(self.id().to_string()).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end, without closing its stdin, which would be the end.
     pub fn wait(&mut self) -> ExitStatus {
+        let _stdin = self.0.stdin.take();
         self.0.wait().unwrap()
     }
 }

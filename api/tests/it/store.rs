@@ -195,9 +195,13 @@ async fn a_batch_changes_hands_as_a_whole() {
     assert!(lost(store.extend_all(&old.leases, 60_000).await));
     assert!(lost(store.transition_all(&old, &[State::Queued], State::Locking, Patch::default()).await.map(drop)));
     assert!(claim(&[State::Queued]).await.is_none());
+    store.dissolve(&old.id, &old.leases).await.unwrap(); // not the old holder's any more
     store.transition_all(&fresh, &[State::Queued], State::Locking, Patch::default()).await.unwrap();
     store.release_all(&fresh.leases, 0).await.unwrap();
-    assert_eq!(claim(&[State::Locking]).await.unwrap().jobs.len(), 3, "whoever comes next goes on with it");
+    let next = claim(&[State::Locking]).await.unwrap();
+    assert_eq!((&next.id, next.jobs.len()), (&old.id, 3), "whoever comes next goes on with it");
+    store.dissolve(&next.id, &next.leases).await.unwrap();
+    assert_ne!(claim(&[State::Locking]).await.unwrap().id, old.id, "its jobs find other company");
 }
 
 #[tokio::test]
@@ -274,6 +278,32 @@ async fn a_transaction_is_there_after_a_crash_and_pending_once() {
     let all = store.transactions(&id).await.unwrap();
     assert_eq!(all[0], ("lock".into(), tx(1).hash, "replaced".into()));
     assert_eq!(all[1], ("settle".into(), tx(3).hash, "pending".into()));
+}
+
+#[tokio::test]
+async fn of_the_versions_of_a_transaction_one_is_mined() {
+    let Some((_place, store)) = open().await else { return };
+    let id = store.create(&new(1, true), State::Locking).await.unwrap().job.id;
+    let (_, lease) = store.claim(&[State::Locking], None, 60_000).await.unwrap().unwrap();
+    let leases = std::slice::from_ref(&lease);
+    let tx = |n: u8| SavedTransaction { hash: B256::repeat_byte(n), nonce: 7, raw: Bytes::from(vec![n; 100]) };
+    store.save_transaction(&id, leases, Purpose::Lock, &tx(1)).await.unwrap();
+    for n in [2, 3] {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await; // distinct times
+        store.save_in_place(&id, leases, Purpose::Lock, &tx(n), Some(tx(n - 1).hash)).await.unwrap();
+    }
+    assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), Some(tx(3)));
+    let versions = store.versions(&id, Purpose::Lock, 7).await.unwrap();
+    assert_eq!(versions, [tx(3).hash, tx(2).hash, tx(1).hash]);
+    assert!(store.transaction_age_ms(tx(1).hash).await.unwrap() >= 4);
+    let states = async || -> Vec<String> { store.transactions(&id).await.unwrap().into_iter().map(|(.., state)| state).collect() };
+    assert_eq!(states().await, ["bumped", "bumped", "pending"]);
+    store.close_transaction(tx(2).hash, "mined").await.unwrap();
+    assert_eq!(states().await, ["replaced", "mined", "replaced"]);
+    assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), None);
+    // the chain took the block back, and the same bits are signed again
+    store.save_transaction(&id, leases, Purpose::Lock, &tx(2)).await.unwrap();
+    assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), Some(tx(2)));
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ mod market;
 mod money;
 
 pub use market::{
-    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs, ServeArgs, UpArgs, WorkerArgs,
+    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs, ServeArgs,
+    UpArgs, WorkerArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 
