@@ -52,8 +52,7 @@ pub(crate) fn rails(architecture: &Architecture) -> Vec<Rails> {
     let functions = architecture.tables.iter().map(|table| if table.is_saturating() { Rails::of_function(table) } else { none });
     let mut rails: Vec<Rails> = functions.collect();
     let layers = architecture.layers.iter();
-    let read =
-        layers.flat_map(Layer::operands).map(|operand| operand.source).chain(architecture.outputs.iter().map(|output| output.source));
+    let read = layers.flat_map(Layer::sources).chain(architecture.outputs.iter().map(|output| output.source));
     for source in read {
         let Source::Pre(layer) = source else { continue };
         let table = architecture.layers.get(layer as usize).and_then(|layer| layer.rule.table()).map(|t| t as usize);
@@ -98,7 +97,7 @@ fn counted(architecture: &Architecture, system: &System) -> impl Iterator<Item =
 mod tests {
     use super::*;
     use crate::exec::execute;
-    use crate::model::{Domain, Function};
+    use crate::model::{Domain, Function, Rule};
     use crate::sample::builder::NetworkBuilder;
 
     /// `x · 2^factor` through a table of 8 bits, from inputs of 8 bits; the second layer doubles and reads `q` or `f(q)`.
@@ -140,5 +139,21 @@ mod tests {
         assert_eq!(clamps(Function::Relu, false, low), (0, vec![]));
         assert_eq!(clamps(Function::Relu, true, low).1, [(0, 4), (1, 1)]);
         assert_eq!(clamps(Function::Relu, false, [100, 100, 100, 100]).1, [(0, 4), (1, 1)]);
+    }
+
+    /// Rows of weights that a clamped `q` names are others than those of the number before the clamp, so that clamp counts.
+    #[test]
+    fn an_index_is_read() {
+        let (mut architecture, _) = network(Function::Relu, false);
+        let count = |architecture: &Architecture| rails(architecture)[0];
+        assert_eq!(count(&architecture), Rails { low: false, high: true });
+        architecture.matrices.push(10);
+        architecture.layers[1] = Layer {
+            log_size: architecture.layers[0].log_size + 2,
+            terms: Vec::new(),
+            constant: 0,
+            rule: Rule::Rows { matrix: architecture.matrices.len() as u32 - 1, bits: 2, index: Source::Pre(0), index_bits: 9 },
+        };
+        assert_eq!(count(&architecture), Rails { low: true, high: true });
     }
 }

@@ -133,7 +133,7 @@ pub struct LayerColumns {
 /// A network, elaborated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
-    /// All columns: weights, biases, tables, input, layers one after the other, multiplicities of tables, multiplicities of ranges.
+    /// All columns: weights, biases, tables, input, layers one after the other, multiplicities of tables, of ranges, of tables of rows.
     pub columns: Vec<Column>,
     /// All equations, in the order of layers.
     pub equations: Vec<Equation>,
@@ -216,7 +216,7 @@ impl System {
         lookup.keys.iter().flatten().chain(lookup.row.iter().map(|(column, _)| column)).all(|id| self.column(*id).is_batched())
     }
 
-    /// The number of a table, from 0: activation tables, then ranges.
+    /// The number of a table, from 0: activation tables, then ranges, then tables of rows.
     pub fn table_number(&self, table: TableId) -> usize {
         match table {
             TableId::Activation(index) => index as usize,

@@ -115,8 +115,8 @@ pub enum CompileError {
     #[error(transparent)]
     Exec(#[from] ExecError),
     #[error(
-        "input {input:?}, sample {sample}: {value} is no integer from {least} to {most}, and those are all that this input may hold: integers have 16 bits, and \
-         a table that an input indexes, such as a vocabulary, at most {MOST_PLACES} rows"
+        "input {input:?}, sample {sample}: {value} is no integer from {least} to {most}, and those are all that this input may hold: integers have 16 bits, an \
+         index of a large table counts from its start, and a table that an input indexes, such as a vocabulary, at most {MOST_PLACES} rows"
     )]
     Integer { input: String, sample: usize, value: f32, least: f32, most: f32 },
     #[error("the option {option} is {value} and must be in {min}..={max}")]
@@ -159,7 +159,8 @@ fn check_integers(inputs: &[net::NetInput], samples: &[Sample]) -> Result<(), Co
     for (sample, values) in samples.iter().enumerate() {
         for (input, values) in inputs.iter().zip(values).filter(|(input, _)| input.kind == net::Kind::Integer) {
             let places = input.places.filter(|places| *places as usize <= MOST_PLACES).unwrap_or(0);
-            let (least, most) = (f32::from(i16::MIN), f32::from(i16::MAX).max(places as f32 - 1.0));
+            let least = if input.names_rows { 0.0 } else { f32::from(i16::MIN) };
+            let most = f32::from(i16::MAX).max(places as f32 - 1.0);
             if let Some(value) = values.iter().find(|value| !(least..=most).contains(*value)) {
                 return Err(CompileError::Integer { input: input.name.clone(), sample, value: *value, least, most });
             }

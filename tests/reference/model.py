@@ -189,6 +189,7 @@ class Architecture:
     def counting_rails(self):
         """The rails that count, by table: a set of 1 and -1. Section 4."""
         read = {operand.source for layer in self.layers for operand in layer.operands()}
+        read |= {layer.index for layer in self.layers if layer.index is not None}
         read |= {source for source, _ in self.outputs}
         tables = {self.layers[number].table for kind, number in read if kind == "Pre"}
         return [{r for r in (1, -1) if t in tables or not table.flat(r)} for t, table in enumerate(self.tables)]

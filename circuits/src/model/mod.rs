@@ -411,6 +411,15 @@ impl Layer {
         };
         self.terms.iter().flat_map(Term::operands).chain(divisor)
     }
+
+    /// All columns that it reads, indices of rows too.
+    pub fn sources(&self) -> impl Iterator<Item = Source> + '_ {
+        let index = match &self.rule {
+            Rule::Rows { index, .. } => Some(*index),
+            _ => None,
+        };
+        self.operands().map(|operand| operand.source).chain(index)
+    }
 }
 
 impl Architecture {

@@ -54,8 +54,10 @@ pub struct NetInput {
     pub shape: Vec<u32>,
     /// The cell of the input block of each element.
     pub cells: Vec<u32>,
-    /// Where it indexes a table, as token ids do: how many places that has.
+    /// Where it indexes a table, as token ids do: how many places that has; of several the fewest.
     pub places: Option<u32>,
+    /// Whether rows of weights are read by it, so that no index counts from the end.
+    pub names_rows: bool,
     /// The block holds each number times `2^unit`. A tensor whose features differ in size is several inputs of one name, each
     /// with the unit that makes its features as large as the others'.
     pub unit: i8,
@@ -272,11 +274,6 @@ impl Net {
             Instruction::Argument | Instruction::Constant(_) => false,
         };
         self.layers.iter().any(|layer| layer.kind == Kind::Real && layer.function().is_some_and(|program| program.iter().any(decision)))
-    }
-
-    /// The most places that a table has which an input indexes.
-    pub fn most_places(&self) -> u32 {
-        self.inputs.iter().filter_map(|input| input.places).max().unwrap_or(0)
     }
 
     /// Whether it computes with integers that it rounds to, as quantised networks do.

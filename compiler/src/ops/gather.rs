@@ -1,7 +1,7 @@
 //! Reading by index: maps where the indices are known, else one-hot rows by a table, contracted with the data.
 
 use super::expr::{Expr, MAX_ENTRIES, log};
-use super::lower::{Lowerer, Value, atoms_of, floats, integers};
+use super::lower::{Lowerer, Value, atoms_of, bounded, floats, integers};
 use super::movement::{lead_shape, map_axis, mapped, reshape, selected};
 use super::{Node, Refusal};
 use crate::net::{Kind, NetRule};
@@ -81,17 +81,23 @@ fn rows(lowerer: &mut Lowerer, node: &Node<'_>, op: &Gather, data: &Value, indic
     let Value::Constant(table) = data else { return Ok(None) };
     let places = table.shape()[op.axis];
     let index_shape = node.input_shape(1)?;
+    if places > MOST_PLACES && node.port(1).is_some() {
+        return Err(Refusal::Form("an index into a table of more than 131072 rows"));
+    }
     let cells = index_shape.iter().product::<usize>().next_power_of_two() * places.next_power_of_two();
     // an input's published range says which indices there are; what is computed may count from the end
     let is_input = node.port(1).is_some();
-    if cells <= MOST_HOT || !is_input || lowerer.lead() > 0 || node.input_kind(0)? != Kind::Real || places > MOST_PLACES {
+    if cells <= MOST_HOT || !is_input || lowerer.lead() > 0 || node.input_kind(0)? != Kind::Real {
         return Ok(None);
+    }
+    if let Some(port) = node.port(1).and_then(|port| lowerer.net.inputs.get_mut(port)) {
+        port.names_rows = true;
     }
     let rank = table.rank();
     let mut order: Vec<usize> = (0..rank).filter(|axis| *axis != op.axis).collect();
     order.insert(0, op.axis);
     let table = table.clone().into_tensor().permute_axes(&order).map_err(|_| Refusal::Type)?;
-    let source = lowerer.weight(table.shape(), &floats(&table)?)?;
+    let source = lowerer.weight(table.shape(), &bounded(&table)?)?;
     let Source::Weight(weights) = source else { return Ok(None) };
     if let [rows, width] = *table.shape() {
         lowerer.embeddings.push((source, [rows, width]));

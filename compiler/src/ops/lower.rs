@@ -70,6 +70,11 @@ pub fn argument() -> Vec<Instruction> {
     vec![Instruction::Argument]
 }
 
+/// [`floats`], where what stands for infinity is a large number: only a softmax's mask has such, and there both are 0.
+pub fn bounded(tensor: &Tensor) -> Result<Vec<f32>, Refusal> {
+    Ok(floats(tensor)?.into_iter().map(|v| if v.abs() > INFINITE { LARGE.copysign(v) } else { v }).collect())
+}
+
 /// A constant's elements.
 pub fn floats(tensor: &Tensor) -> Result<Vec<f32>, Refusal> {
     let cast = tensor.cast_to::<f32>().map_err(|_| Refusal::Type)?;
@@ -238,9 +243,7 @@ impl Lowerer {
     }
 
     fn constant_expr(&mut self, tensor: &Tensor) -> Result<Expr, Refusal> {
-        // what stands for infinity stays a large number: only a softmax's mask has such, and there both are 0
-        let bounded = |v: f32| if v.abs() > INFINITE { LARGE.copysign(v) } else { v };
-        let values: Vec<f32> = floats(tensor)?.into_iter().map(bounded).collect();
+        let values = bounded(tensor)?;
         let mut axes = atoms_of(tensor.shape());
         // integers written as floats are as exact
         let kind = if values.iter().all(|v| v.fract() == 0.0) { Kind::Integer } else { Kind::Real };
@@ -271,7 +274,7 @@ impl Lowerer {
         if alike.peek().is_none() {
             return false;
         }
-        let Ok(values) = floats(matrix) else { return false };
+        let Ok(values) = bounded(matrix) else { return false };
         let same = |block: &[f32], width: usize, transposed: bool| {
             values.iter().enumerate().all(|(i, v)| {
                 let (row, at) = if transposed { (i % b, i / b) } else { (i / b, i % b) };

@@ -183,7 +183,7 @@ fn input_block(model: &TypedModel, names: &[String]) -> Result<(Vec<Expr>, Vec<N
         }
         let cells = cells(&axes).into_iter().map(|cell| cell + offset as u32).collect();
         let shape = without_batch(&shape);
-        ports.push(NetInput { name, kind, shape, cells, places: None, unit: 0 });
+        ports.push(NetInput { name, kind, shape, cells, places: None, names_rows: false, unit: 0 });
         exprs.push(column);
     }
     Ok((exprs, ports))

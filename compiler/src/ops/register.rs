@@ -143,7 +143,7 @@ pub const OPERATORS: &[Operator] = &[
     ),
     entry(
         "Gather (a large table of constants, indices that are an input, such as tokens)",
-        "rows of weights, looked up by the index",
+        "rows of weights, looked up by the index, which counts from the start",
         "1 for each index, 1 for each row of the table, and no cells but the result's",
         &[],
     ),

@@ -93,8 +93,12 @@ pub fn plan(net: &Net, ranges: &Ranges, widths: Widths) -> Result<Plan, ModelErr
 
 /// Bits of an input cell: more than the widths say where an index of a longer table must fit.
 fn input_bits(net: &Net, widths: Widths) -> u8 {
-    let places = net.most_places();
-    if places == 0 { widths.shift } else { widths.shift.max(1 + log2_ceil(places)) }
+    let rows = net.layers.iter().filter_map(|layer| match &layer.rule {
+        NetRule::Rows { weights, bits, .. } => Some((net.weights.get(*weights as usize)?.len() >> bits) as u32),
+        _ => None,
+    });
+    let places = net.inputs.iter().filter_map(|input| input.places).chain(rows).max();
+    places.map_or(widths.shift, |places| widths.shift.max(1 + log2_ceil(places)))
 }
 
 impl<'a> Planner<'a> {
@@ -165,7 +169,8 @@ impl<'a> Planner<'a> {
     fn check_integers(&self) -> Result<(), Trouble> {
         let size = |range: &(f32, f32)| f64::from(range.1.max(-range.0));
         for (index, (port, range)) in self.net.inputs.iter().zip(&self.ranges.inputs).enumerate() {
-            if port.kind == Kind::Integer && size(range) > super::factors::limit(self.plan.architecture.input.bits) {
+            let size = port.places.map_or(size(range), f64::from);
+            if port.kind == Kind::Integer && size > super::factors::limit(self.plan.architecture.input.bits) {
                 let (low, high) = (range.0 as i32, range.1 as i32);
                 return Err(Trouble::Model(ModelError::PortRange { place: Place::Port(index), low, high }));
             }

@@ -60,6 +60,7 @@ impl Small {
             shape: vec![self.inputs],
             cells: (0..self.inputs).collect(),
             places: None,
+            names_rows: false,
             unit: 0,
         };
         let output =

@@ -29,8 +29,11 @@ impl Planner<'_> {
                 Kind::Boolean => (0, 1),
                 Kind::Integer => {
                     // every place of a table that it indexes, seen in calibration or not
-                    let last = port.places.map_or(0.0, |places| places as f32 - 1.0);
-                    (integer(range.0.min(0.0)), integer(range.1.max(last)))
+                    match port.places {
+                        Some(_) if port.names_rows => (0, integer(port.places.unwrap_or(1) as f32 - 1.0)),
+                        Some(places) => (integer(range.0.min(0.0).max(-(places as f32))), integer(places as f32 - 1.0)),
+                        None => (integer(range.0.min(0.0)), integer(range.1.max(0.0))),
+                    }
                 }
                 Kind::Real => (integer(range.0), integer(range.1)),
             };
@@ -228,7 +231,7 @@ mod tests {
     use crate::net::NetRun;
 
     fn input(cells: Vec<u32>) -> NetInput {
-        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells, places: None, unit: 0 }
+        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells, places: None, names_rows: false, unit: 0 }
     }
 
     /// Three inputs of 3 × 3, 3 and 1 elements: an operand is given the scale of the input that it reads, through whatever maps it reads it.

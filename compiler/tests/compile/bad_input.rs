@@ -387,3 +387,20 @@ fn axes_windows_and_scales_that_tract_believes() {
         );
     }
 }
+
+/// Rows of large tables are named from the start, and of no more than indices have bits for.
+#[test]
+fn indices_of_large_tables() {
+    let graph = |rows: i64| {
+        let mut g = Graph::of(DataType::Int64, &[1, 16]);
+        g.below = 100;
+        g.weight("table", &[rows, 1], Rng(1).vector(rows as usize, 1.0)).node("Gather", &["table", "x"], "y", vec![]).output("y");
+        g
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let from_the_end = Calibration::from_samples(vec![vec![-1.0; 16]; 4]);
+    let refused = compile(&graph(5000).write(folder.path()), &from_the_end, &Options::default(), &mut |_| ()).expect_err("it is negative");
+    assert!(matches!(refused, CompileError::Integer { value: -1.0, least: 0.0, .. }), "{refused}");
+    let refused = error(&graph((1 << 17) + 1));
+    assert!(refused.to_string().contains("131072 rows"), "{refused}");
+}

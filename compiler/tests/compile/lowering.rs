@@ -323,6 +323,15 @@ fn rows_of_large_tables() {
     assert_eq!((rows, arch.input.bits, arch.input.ports[0].range), (1, 17, (0, WORDS as i32 - 1)));
     assert!(report.accuracy_met && report.cost.lookups < 1 << 12, "{report:?}");
 
+    // with headroom for what is not an index, and another table by the same ids
+    let mut g = Graph::of(DataType::Int64, &[1, 6]);
+    g.below = 40_000;
+    g.weight("table", &[40_000, 2], rng.vector(80_000, 1.0)).node("Gather", &["table", "x"], "e", vec![]);
+    g.weight("longer", &[70_000, 2], rng.vector(140_000, 1.0)).node("Gather", &["longer", "x"], "f", vec![]);
+    lowers(g.node("Add", &["e", "f"], "y", vec![]), "y");
+    let two = g.compile(&Options { target_error: 2e-3, headroom: 0.5, ..Options::default() }).expect("it compiles");
+    assert_eq!((two.architecture.input.ports[0].range, two.report.accuracy_met), ((0, 39_999), true), "{:?}", two.report);
+
     // a head that is tied to the embedding is the same block
     let mut g = Graph::of(DataType::Int64, &[1, 4]);
     g.below = 9000;
