@@ -24,11 +24,13 @@ async fn fill(state: &AppState, job: &str) {
 
 /// A server with a finished proof that its database does not take, and the job.
 async fn stuck(dir: &std::path::Path, engine: &Arc<Fake>) -> (AppState, tokio::task::JoinHandle<()>, String) {
-    engine.step_ms.store(50, SeqCst);
+    // the proof takes longer than to fill the disk, however slow that is
+    engine.step_ms.store(2000, SeqCst);
     let (state, workers) = start(dir, engine.clone()).await;
     let id = submit(&state, &[]).await;
     until(&state, &id, State::Proving).await;
     fill(&state, &id).await;
+    engine.step_ms.store(20, SeqCst);
     eventually("the proof is made", async || engine.proofs.load(SeqCst) == 1).await;
     eventually("the proof is on disk", async || std::fs::read_dir(dir.join("proofs")).unwrap().count() == 2).await;
     assert_eq!(state.store.job(&id).await.unwrap().state, State::Proving, "the database has no room to say so");

@@ -295,7 +295,7 @@ async fn of_the_versions_of_a_transaction_one_is_mined() {
     assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), Some(tx(3)));
     let versions = store.versions(&id, Purpose::Lock, 7).await.unwrap();
     assert_eq!(versions, [tx(3).hash, tx(2).hash, tx(1).hash]);
-    assert!(store.transaction_age_ms(tx(1).hash).await.unwrap() >= 4);
+    assert!(store.transaction_age_ms(tx(1).hash).await.unwrap() > 0 && store.transaction_age_ms(B256::ZERO).await.unwrap() == 0);
     let states = async || -> Vec<String> { store.transactions(&id).await.unwrap().into_iter().map(|(.., state)| state).collect() };
     assert_eq!(states().await, ["bumped", "bumped", "pending"]);
     store.close_transaction(tx(2).hash, "mined").await.unwrap();
