@@ -91,7 +91,8 @@ fn circuits_of_many_lookups_are_refused() {
 
 /// A dense layer: `2^inputs` numbers to `2^outputs`.
 fn dense(inputs: u8, outputs: u8) -> Architecture {
-    let mut architecture = network(inputs, vec![wide(0)], vec![0]);
+    let mut architecture = network(0, vec![wide(0)], vec![0]);
+    architecture.input.log_size = inputs;
     architecture.matrices.push(inputs + outputs);
     let matrix = vec![along(outputs, 0), along(inputs, 1)];
     let term = product(vec![outputs, inputs], 1, (Source::Input, vec![along(inputs, 1)]), (Source::Weight(0), matrix));

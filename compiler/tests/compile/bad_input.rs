@@ -386,6 +386,16 @@ fn axes_windows_and_scales_that_tract_believes() {
             "{scale}: {refused}"
         );
     }
+    for size in [1 << 24, 1 << 40, 0, -1] {
+        let mut g = Graph::new(&[1, 1, 4, 4]);
+        g.opset(18).integers("sizes", &[1, 1, size, 3]);
+        g.node("Resize", &["x", "", "", "sizes"], "y", vec![text("mode", "cubic")]).output("y");
+        let refused = error(&g);
+        assert!(
+            matches!(&refused, CompileError::Guard(GuardError::Attribute { operator, .. }) if operator == "Resize"),
+            "{size}: {refused}"
+        );
+    }
 }
 
 /// Rows of large tables are named from the start, and of no more than indices have bits for.

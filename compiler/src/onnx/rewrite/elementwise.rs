@@ -160,9 +160,14 @@ impl Writer<'_> {
     /// of, which a damaged scale can make more than any memory holds.
     pub(super) fn resize_region(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         const MOST: f64 = 1024.0;
+        const LONGEST: f64 = 65536.0;
         let scales = self.value(input(node, if self.version < 11 { 1 } else { 2 })).unwrap_or_default();
         if scales.iter().any(|scale| !(1.0 / MOST..=MOST).contains(scale)) {
             return self.refused("a scale above 1024, or below a 1024th,");
+        }
+        let sizes = self.value(input(node, 3)).unwrap_or_default();
+        if sizes.iter().any(|size| !(1.0..=LONGEST).contains(size)) {
+            return self.refused("an axis of no places, or of more than 65536,");
         }
         if text(node, "coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize" {
             return Ok(false);
