@@ -84,16 +84,21 @@ impl DevChain {
         Self::launch(root, 0, None).await
     }
 
-    /// Starts anvil on a port, if that is free, else on another one, with the state that it kept in a file; it is kept there again when the chain
+    /// Starts anvil on a port, if that is free, else on another one, with the state that it kept in a file, an absolute path; it is kept there again when the chain
     /// ends. Signals from the terminal do not reach it, so that whoever needs it can end first.
     pub async fn start_kept(root: &Path, port: u16, state: &Path) -> Result<Self, DevChainError> {
         let free = std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
         Self::launch(root, if free { port } else { 0 }, Some(state)).await
     }
 
-    /// A chain that [`Self::start_kept`] started in an earlier process, which was killed before it could end it.
-    pub fn adopt(url: &str, pid: u32) -> Self {
-        Self { running: Running::Other(pid), url: url.to_owned(), kept: true }
+    /// A chain that [`Self::start_kept`] started in an earlier process, which was killed before it could end it. `None` if the process is no such
+    /// chain of this file: its number may be another program's by now, and what answers at the address another chain.
+    pub fn adopt(url: &str, pid: u32, state: &Path) -> Option<Self> {
+        let listed = Command::new("ps").args(["-ww", "-o", "args=", "-p", &pid.to_string()]).output().ok()?;
+        let port = url.rsplit_once(':')?.1;
+        let command = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let is_it = command.contains(&format!("--port {port} ")) && command.contains(&format!("--state {} ", state.display()));
+        is_it.then(|| Self { running: Running::Other(pid), url: url.to_owned(), kept: true })
     }
 
     async fn launch(root: &Path, port: u16, state: Option<&Path>) -> Result<Self, DevChainError> {

@@ -100,10 +100,10 @@ async fn place(ui: &Ui, args: &UpArgs, known: Option<&State>) -> Outcome<Place> 
         let deployer = if chain_id == DEVELOPMENT { account(DEPLOYER)? } else { seller.clone() };
         return Ok(Place { rpc, url: url.clone(), chain_id, own: None, deployer, seller, seller_key });
     }
-    let own = match running(known).await {
+    let state = std::path::absolute(args.dir.join("chain.json"))?;
+    let own = match running(known, &state).await {
         Some(chain) => chain,
         None => {
-            let state = args.dir.join("chain.json");
             let port = known.and_then(|known| known.chain.rsplit_once(':')?.1.parse().ok()).unwrap_or(args.chain_port);
             ui.phase_async("start anvil", DevChain::start_kept(&root(args.root.as_deref()), port, &state)).await?
         }
@@ -114,11 +114,12 @@ async fn place(ui: &Ui, args: &UpArgs, known: Option<&State>) -> Outcome<Place> 
 }
 
 /// The folder's chain, where an earlier process was killed and could not end it.
-async fn running(known: Option<&State>) -> Option<DevChain> {
+async fn running(known: Option<&State>, state: &Path) -> Option<DevChain> {
     let known = known?;
-    let rpc = Rpc::new(&known.chain).ok()?;
-    rpc.call(known.market, &InferenceMarket::modelsCall {}).await.ok()?;
-    Some(DevChain::adopt(&known.chain, known.pid?))
+    let chain = DevChain::adopt(&known.chain, known.pid?, state)?;
+    // one that does not answer is asked to end, since it has the file
+    chain.rpc().ok()?.call(known.market, &InferenceMarket::modelsCall {}).await.ok()?;
+    Some(chain)
 }
 
 /// The market: the one that is named, the folder's, or a new one.

@@ -21,10 +21,15 @@ fn free_port() -> String {
 impl Up {
     /// Starts it with its things in `dir`, and waits until it serves.
     pub fn start(dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_at(&free_port(), dir, arguments)
+    }
+
+    /// The same, with its chain at a port if that is free.
+    fn start_at(port: &str, dir: &Path, arguments: &[&str]) -> Self {
         let dir = dir.join("up");
         let log = std::fs::File::options().create(true).append(true).open(dir.with_extension("log")).unwrap();
         let mut child = command()
-            .args(["--json", "up", "--dir", s(&dir), "--bind", &format!("127.0.0.1:{}", free_port()), "--chain-port", &free_port()])
+            .args(["--json", "up", "--dir", s(&dir), "--bind", &format!("127.0.0.1:{}", free_port()), "--chain-port", port])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -65,6 +70,28 @@ impl Drop for Up {
             self.signal("-TERM");
         }
     }
+}
+
+/// Two folders, the chain of one where that of the other was before: neither is taken for the other.
+#[test]
+fn a_chain_is_one_folders() {
+    if find_anvil(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).is_none() {
+        return println!("SKIPPED: anvil is not installed");
+    }
+    let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let package = copy(one.path());
+    let mut first = Up::start(one.path(), &[s(&package)]);
+    let port = first.state()["chain"].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
+    assert_eq!(first.signal("-INT"), Some(0));
+    let second = Up::start_at(&port, other.path(), &[s(&package)]);
+    let mut again = Up::start(one.path(), &[s(&package)]);
+    let [second_state, again_state] = [&second, &again].map(Up::state);
+    assert!(second_state["chain"].as_str().unwrap().ends_with(&port));
+    assert_eq!(second_state["market"], again_state["market"], "the same address, on another chain");
+    assert_ne!(second_state["chain"], again_state["chain"]);
+    assert_eq!(again.signal("-INT"), Some(0));
+    assert!(is_there(&second_state["pid"]) && !is_there(&again_state["pid"]));
+    second.buy(&package.with_extension("key"));
 }
 
 fn is_there(pid: &Value) -> bool {
