@@ -46,13 +46,23 @@ impl Writer<'_> {
             list => list.to_vec(),
         };
         let (dilations, pads, strides) = (list("dilations", 1, planes), list("pads", 0, 2 * planes), list("strides", 1, planes));
-        let places: i64 = block.iter().product();
+        let lengths = [block.len(), dilations.len(), strides.len(), pads.len()] == [planes, planes, planes, 2 * planes];
+        let sizes = |list: &[i64], least: i64| list.iter().all(|v| (least..=1 << 20).contains(v));
+        if !lengths || !sizes(&image, 1) || !sizes(&block, 1) || !sizes(&dilations, 1) || !sizes(&strides, 1) || !sizes(&pads, 0) {
+            return self.refused("sizes that do not fit");
+        }
+        let places = block.iter().try_fold(1i64, |product, len| product.checked_mul(*len)).unwrap_or(0);
         if block.len() != planes || places < 1 || all as i64 % places != 0 {
             return self.refused("a block that does not fit");
         }
         let channels = all as i64 / places;
         let along: Vec<i64> =
             (0..planes).map(|i| (image[i] + pads[i] + pads[i + planes] - (dilations[i] * (block[i] - 1) + 1)) / strides[i] + 1).collect();
+        // every column is a place of the block on the image
+        if along.iter().any(|len| *len < 1) || along.iter().try_fold(1i64, |product, len| product.checked_mul(*len)) != Some(columns as i64)
+        {
+            return self.refused("columns that are not the places of the block");
+        }
         let (mut from, mut to) = (Vec::new(), Vec::new());
         for place in 0..places {
             for column in 0..columns as i64 {
