@@ -364,15 +364,17 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
         },
         1e3 * ui.seconds("verify"),
     );
-    ui.finish(
-        json!({
+    let mut said = json!({
             "valid": true, "kind": file.kind, "proof_bytes": file.proof.len(), "development": development, "model_commitment": file.model_commitment,
             "key_hash": file.key_hash, "wrap_recomputed": verifier.key.as_ref().map(Checked::has_recomputed_wrap),
             "srs_id": hex(&verifier.model.srs.id), "inferences": file.inferences, "separate_inputs": file.separate_inputs, "context": file.context,
             "input_commitments": file.input_commitments, "output": file.output, "clamps": file.clamps,
-            "output_data": file.output_data, "index": file.index, "tokens_shown": shown,
-        }),
-        text,
-    );
+            "output_data": file.output_data, "index": file.index,
+    });
+    // what every verifier says, and of a text how much of it
+    if let (Some(shown), Some(fields)) = (shown, said.as_object_mut()) {
+        fields.insert("tokens_shown".into(), json!(shown));
+    }
+    ui.finish(said, text);
     Ok(())
 }
