@@ -96,7 +96,8 @@ pub fn run(py: Python<'_>, package: PathBuf, input: Vec<f32>) -> PyResult<String
         let Shape { architecture, system, .. } = &package.model.shape;
         let trace = exec::run(architecture, system, &package.weights, &cells(&package, input)?).map_err(refused)?;
         let output = Outputs::new(dequantise_output(architecture, &trace.output(architecture, system)));
-        serde_json::to_string(&output).map_err(refused)
+        // through a value, whose numbers have all digits of the floats, as those of proof files have
+        serde_json::to_value(&output).map(|value| value.to_string()).map_err(refused)
     })
 }
 
