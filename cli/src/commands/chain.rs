@@ -213,7 +213,8 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let weights = if args.no_weights_proof {
         None
     } else {
-        Some(weights::prove(ui, &rpc, &seller, &seller, args.market, done.model, package, args.srs.srs.as_deref()).await?)
+        let listing = weights::Listing { rpc: &rpc, seller: &seller, attestor: &seller, market: args.market, id: done.model };
+        Some(weights::prove(ui, listing, package, args.srs.srs.as_deref()).await?)
     };
     let batch = key.model.shape.batch;
     let gas = done.receipt.as_ref().map(|r| r.gas_used);

@@ -204,8 +204,8 @@ async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &
         let why = done.attestation.unwrap_or_else(|| "its timelock is not over: start again after it".to_owned());
         ui.warn(format!("{}: the key is not admitted yet, and nobody can buy: {why}", path.display()));
     }
-    let srs = args.srs.srs.as_deref();
-    let weights = weights::prove(ui, &place.rpc, &place.seller, &place.deployer, market, done.model, package, srs).await?;
+    let listing = weights::Listing { rpc: &place.rpc, seller: &place.seller, attestor: &place.deployer, market, id: done.model };
+    let weights = weights::prove(ui, listing, package, args.srs.srs.as_deref()).await?;
     if !weights.are_proven() {
         ui.warn(format!("{}: the weights are {weights}", path.display()));
     }

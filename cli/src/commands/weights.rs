@@ -64,35 +64,31 @@ impl fmt::Display for Weights {
     }
 }
 
+/// A model in the registry, and who acts for it.
+#[derive(Clone, Copy)]
+pub struct Listing<'a> {
+    /// The chain.
+    pub rpc: &'a Rpc,
+    /// Holds the model's token.
+    pub seller: &'a PrivateKeySigner,
+    /// Attests the key of the proof, where it may.
+    pub attestor: &'a PrivateKeySigner,
+    /// The market, which names the registries.
+    pub market: Address,
+    /// The model's id.
+    pub id: B256,
+}
+
 /// [`try_to_prove`], whose failure is no failure of what was done before it. Errors: the command was cancelled.
-#[allow(clippy::too_many_arguments, reason = "two accounts, where they act, and the model with its SRS")]
-pub async fn prove(
-    ui: &Ui,
-    rpc: &Rpc,
-    seller: &PrivateKeySigner,
-    attestor: &PrivateKeySigner,
-    market: Address,
-    id: B256,
-    package: Package,
-    srs: Option<&Path>,
-) -> Outcome<Weights> {
-    let done = try_to_prove(ui, rpc, seller, attestor, market, id, package, srs).await;
+pub async fn prove(ui: &Ui, listing: Listing<'_>, package: Package, srs: Option<&Path>) -> Outcome<Weights> {
+    let done = try_to_prove(ui, listing, package, srs).await;
     ui.check_cancelled()?;
     Ok(done.unwrap_or_else(|failure| Weights::Failed(failure.text().to_owned())))
 }
 
 /// Makes the key of the proof admitted, makes the proof and brings it; what is done already is left as it is.
-#[allow(clippy::too_many_arguments, reason = "as `prove`")]
-async fn try_to_prove(
-    ui: &Ui,
-    rpc: &Rpc,
-    seller: &PrivateKeySigner,
-    attestor: &PrivateKeySigner,
-    market: Address,
-    id: B256,
-    package: Package,
-    srs: Option<&Path>,
-) -> Outcome<Weights> {
+async fn try_to_prove(ui: &Ui, listing: Listing<'_>, package: Package, srs: Option<&Path>) -> Outcome<Weights> {
+    let Listing { rpc, seller, attestor, market, id } = listing;
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
     let listed = account::model(rpc, registry, id).await?;
     // what a development key shows makes way for what means something

@@ -60,8 +60,9 @@ pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
         U256::from_be_bytes(published.model.0)
     ));
     let package = files::package(ui, &world.file("assay"))?;
-    let (seller, deployer, market) = (&world.seller, &world.deployer, world.at.market);
-    let weights = weights::prove(ui, &world.rpc, seller, deployer, market, published.model, package, None).await?;
+    let (seller, attestor, market) = (&world.seller, &world.deployer, world.at.market);
+    let listing = weights::Listing { rpc: &world.rpc, seller, attestor, market, id: published.model };
+    let weights = weights::prove(ui, listing, package, None).await?;
     let Weights::Proven(_, gas) = weights else { return hold(false, format!("the weights are proven: {weights}")) };
     ui.line(format!("          the seller has proven the weights to be in range and known ({gas} gas)"));
     let service = world.serve(ui, published.model).await?;
