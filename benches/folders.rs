@@ -10,9 +10,8 @@
 use assay_benches::{Job, Measured, PARTS, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
-use assay_circuits::model::Architecture;
 use assay_circuits::sample;
-use assay_circuits::shape::Shape;
+use assay_compiler::chunks::log_chunk_for_gas;
 use assay_compiler::{Calibration, Options, Report, compile, wanted};
 use assay_prover::package::{Metadata, Package};
 use assay_prover::srs::Srs;
@@ -89,25 +88,12 @@ fn folders(more: Option<PathBuf>, names: &[&str]) -> Vec<(String, PathBuf)> {
     names.iter().map(named).collect()
 }
 
-/// The command line's rule: the smallest chunks that leave two of weights and two of the witness.
-fn choose_log_chunk(architecture: &Architecture) -> u32 {
-    let mut chunks = 0;
-    for log in 14..=17 {
-        let [weights, tables, input, witness] = Shape::new(architecture.clone(), log).expect("a shape").chunk_counts();
-        if weights <= 2 && witness <= 2 {
-            return log;
-        }
-        chunks = weights + tables + input + witness;
-    }
-    if chunks > 12 { 18 } else { 17 }
-}
-
 fn compiled(folder: &Path, package: &Path) -> Compilation {
     let calibration = Calibration::read(&folder.join("calibration.json")).expect("calibration");
     let start = Instant::now();
     let compiled = compile(&folder.join("network.onnx"), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
     let seconds = start.elapsed().as_secs_f64();
-    let log_chunk = choose_log_chunk(&compiled.architecture);
+    let log_chunk = log_chunk_for_gas(&compiled.architecture).expect("a shape");
     let metadata = Metadata { layer_names: compiled.layer_names, ..Metadata::default() };
     let srs = Srs::development(log_chunk);
     let made = Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs).expect("a package");

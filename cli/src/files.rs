@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The largest development SRS that is made on the fly.
-const MAX_DEV_LOG: u32 = 20;
+const MAX_DEV_LOG: u32 = 23;
 
 /// Whether a path stands for stdout.
 pub fn is_stdout(path: &Path) -> bool {

@@ -56,7 +56,9 @@ pub fn prompt(path: &Path) -> Outcome<Vec<f32>> {
 
 /// How many tokens a model takes, if it gives one for each of them.
 fn length(architecture: &Architecture) -> Option<usize> {
-    let ([port], [output]) = (&architecture.input.ports[..], &architecture.outputs[..]) else { return None };
+    let [port] = &architecture.input.ports[..] else { return None };
+    let mut tensors = architecture.output_tensors().filter_map(|digits| digits.first());
+    let (Some(output), None) = (tensors.next(), tensors.next()) else { return None };
     (port.scale == 0 && output.scale == 0 && port.cells.len() == output.cells.len()).then_some(port.cells.len())
 }
 

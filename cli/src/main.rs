@@ -5,6 +5,7 @@ mod batch;
 mod card;
 mod clamp;
 mod commands;
+mod committed;
 mod device;
 mod exit;
 mod files;
@@ -82,6 +83,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
     }
     match command {
         Command::Compile(args) => commands::compile::compile(ui, args),
+        Command::Recommit(args) => commands::recommit::recommit(ui, args),
         Command::Inspect(args) => commands::inspect::inspect(ui, args),
         Command::Explain(args) => commands::explain::explain(ui, args),
         Command::Operators(args) => commands::operators::operators(ui, &args),

@@ -29,12 +29,17 @@ const LOG_ROWS: u32 = 12;
 /// Fitted to the contracts' own figures (`docs/contracts.md`).
 const GAS_FIXED: u64 = 401_000;
 /// One scalar multiplication and addition, calldata and hashing of a commitment.
-const GAS_PER_CHUNK: u64 = 7_600;
+pub(crate) const GAS_PER_CHUNK: u64 = 7_600;
 const GAS_PER_OUTPUT: u64 = 110;
+
+/// Seconds of the joint opening.
+pub(crate) fn seconds_opening(log_chunk: u32) -> f64 {
+    SECONDS_PER_CHUNK_CELL * f64::from(log_chunk).exp2()
+}
 
 /// Seconds of the wrap with its opening.
 fn seconds_wrap(log_rows: u32, log_chunk: u32) -> f64 {
-    SECONDS_WRAP + SECONDS_PER_ROW * f64::from(log_rows).exp2() + SECONDS_PER_CHUNK_CELL * f64::from(log_chunk).exp2()
+    SECONDS_WRAP + SECONDS_PER_ROW * f64::from(log_rows).exp2() + seconds_opening(log_chunk)
 }
 
 /// Sizes of an architecture and what they predict.

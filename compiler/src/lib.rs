@@ -3,6 +3,7 @@
 //! `read` (guard) → `ops` (tract's typed graph, a network in real numbers) → float reference by tract → calibration → search over widths → report.
 //! Operators, passes and scales: `docs/compiler.md`.
 
+pub mod chunks;
 mod cost;
 mod net;
 mod onnx;

@@ -26,7 +26,7 @@ const OF_LABELS: f64 = 4.0;
 
 /// Runs the lowered network in floats on every sample: its ranges, and the check that it is the ONNX model.
 pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Ranges, CompileError> {
-    let outputs = net.outputs.len();
+    let outputs = net.output_tensors().count();
     let size = |output: usize| float.iter().filter_map(|s| s.get(output)).flatten().fold(0f32, |m, v| m.max(v.abs()));
     let sizes: Vec<f32> = (0..outputs).map(size).collect();
     // Where a comparison inside the network is a tie, float sums in another order answer the other way, and either is right.
@@ -126,7 +126,7 @@ pub fn measure(
         }
     }
     let mut accuracy = Accuracy { clamped, outside, ..Accuracy::of(&outputs, float, kinds) };
-    accuracy.outputs.iter_mut().zip(&architecture.outputs).for_each(|(error, output)| error.name.clone_from(&output.name));
+    accuracy.outputs.iter_mut().zip(architecture.output_tensors()).for_each(|(error, tensor)| error.name.clone_from(&tensor[0].name));
     Ok(accuracy)
 }
 

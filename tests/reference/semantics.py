@@ -9,6 +9,7 @@ come up.
 
 import json
 import math
+import struct
 import pathlib
 import sys
 from fractions import Fraction
@@ -207,10 +208,21 @@ def input_cells(architecture, tensors):
 
 def output_numbers(architecture, integers):
     """Section 7: what the output's integers mean, exactly."""
-    rest, numbers = iter(integers), []
+    rest, numbers, last = iter(integers), [], None
     for output in architecture.export["outputs"]:
-        numbers.append([Fraction(next(rest)) * Fraction(2) ** -output["scale"] for _ in output["cells"]])
+        digit = [Fraction(next(rest)) * Fraction(2) ** -output["scale"] for _ in output["cells"]]
+        tensor = (output["name"], output["shape"])
+        if tensor == last:
+            numbers[-1] = [as_float(a + b) for a, b in zip(numbers[-1], digit, strict=True)]
+        else:
+            numbers.append(digit)
+        last = tensor
     return numbers
+
+
+def as_float(number):
+    """The nearest number of 32 bits."""
+    return Fraction(struct.unpack("f", struct.pack("f", float(number)))[0])
 
 
 class Disagreement(Exception):

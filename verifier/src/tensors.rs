@@ -101,9 +101,10 @@ pub fn inputs(architecture: &Architecture) -> Vec<TensorInfo> {
 
 /// The tensors that a network gives.
 pub fn outputs(architecture: &Architecture) -> Vec<TensorInfo> {
+    // the first digit of several is the lowest
     let tensor =
         |output: &Output| TensorInfo { name: output.name.clone(), shape: output.shape.clone(), scale: output.scale.into(), range: None };
-    architecture.outputs.iter().map(tensor).collect()
+    architecture.output_tensors().filter_map(|digits| digits.first()).map(tensor).collect()
 }
 
 /// The output's cells of all inferences in real units, by inference.

@@ -48,15 +48,20 @@ pub fn quantise_input(arch: &Architecture, inputs: &[Vec<f32>]) -> Result<Quanti
     Ok(quantised)
 }
 
-/// Output cells of one inference as real numbers, by output: `int · 2^-scale`.
+/// Output cells of one inference as real numbers, by tensor: `Σ int · 2^-scale` over its digits.
 pub fn dequantise_output(arch: &Architecture, output: &[i32]) -> Vec<Vec<f32>> {
     let mut rest = output;
-    let tensor = |output: &crate::model::Output| {
-        let (cells, after) = rest.split_at(output.cells.len().min(rest.len()));
-        rest = after;
-        cells.iter().map(|&y| libm::ldexp(f64::from(y), -i32::from(output.scale)) as f32).collect()
+    let tensor = |digits: &[crate::model::Output]| {
+        let mut elements = vec![0f64; digits.first().map_or(0, |digit| digit.cells.len()).min(rest.len())];
+        for digit in digits {
+            let (cells, after) = rest.split_at(digit.cells.len().min(rest.len()));
+            rest = after;
+            let real = cells.iter().map(|&y| libm::ldexp(f64::from(y), -i32::from(digit.scale)));
+            elements.iter_mut().zip(real).for_each(|(element, real)| *element += real);
+        }
+        elements.into_iter().map(|element| element as f32).collect()
     };
-    arch.outputs.iter().map(tensor).collect()
+    arch.output_tensors().map(tensor).collect()
 }
 
 /// Checks that an input block can be executed.

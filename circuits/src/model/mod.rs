@@ -92,11 +92,11 @@ pub struct Port {
 /// A tensor that the network gives: chosen cells of one column, in the user's order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// The model's name for it.
+    /// The model's name for it. Outputs of one name and shape that follow each other are the digits of one tensor: their sum is what the user sees.
     pub name: String,
     /// The column that holds it; its values fit 16 bits.
     pub source: Source,
-    /// `real ≈ int · 2^-scale`; 0 for integers and booleans.
+    /// `real ≈ int · 2^-scale`; 0 for integers and booleans, less for their higher digits.
     pub scale: i8,
     /// The shape that the model's user sees, without the batch dimension.
     pub shape: Vec<u32>,
@@ -447,6 +447,11 @@ impl Architecture {
     /// The loop that a layer is in.
     pub fn loop_of(&self, layer: u32) -> Option<&Loop> {
         self.loops.iter().find(|l| (l.first..l.first.saturating_add(l.layers)).contains(&layer))
+    }
+
+    /// The outputs by tensor: the digits of each, at least one.
+    pub fn output_tensors(&self) -> impl Iterator<Item = &[Output]> {
+        self.outputs.chunk_by(|a, b| a.name == b.name && a.shape == b.shape)
     }
 
     /// Number of output cells of one inference, over all outputs.

@@ -67,21 +67,19 @@ impl<S: Scalar> Axis<S> {
 
     /// A map; without an axis all of its entries are of one place.
     pub fn map(entries: &[Entry], axis: Option<&Place>, u: &[S], s: &[S], log_len: u32) -> Self {
-        let coefficient = |c: i32| int(i64::from(c));
         let coordinates = axis.map_or(&[][..], |axis| axis.coordinates(u, s));
-        if let Some(Beginning { count, coefficient: c, form }) = Beginning::of(entries) {
-            let coefficient = coefficient(c);
+        if let Some(Beginning { count, factor, form }) = Beginning::of(entries) {
             match form {
-                Form::Each => return Self::First(First { u: Some(coordinates.to_vec()), count, coefficient, log_len }),
-                Form::ToZero if coordinates.is_empty() => return Self::First(First { u: None, count, coefficient, log_len }),
-                Form::FromZero if log_len == 0 => return Self::Table(vec![below(coordinates, count).times(coefficient)]),
+                Form::Each => return Self::First(First { u: Some(coordinates.to_vec()), count, factor, log_len }),
+                Form::ToZero if coordinates.is_empty() => return Self::First(First { u: None, count, factor, log_len }),
+                Form::FromZero if log_len == 0 => return Self::Table(vec![below(coordinates, count, &factor)]),
                 Form::ToZero | Form::FromZero => {}
             }
         }
         if let Some(Place::Output(to)) = axis {
             let sides = Sides { log_to: to.len() as u32, log_from: log_len };
             if let Some((log_stride, shifts)) = shifts_of_map(entries, sides) {
-                let shifts = shifts.into_iter().map(|(d, c)| (d, S::constant(coefficient(c)))).collect();
+                let shifts = shifts.into_iter().map(|(d, c)| (d, S::constant(int(i64::from(c))))).collect();
                 return Self::Shifts(Shifts { to: to.clone(), log_len, log_stride, shifts });
             }
         }

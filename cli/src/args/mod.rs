@@ -10,6 +10,9 @@ pub use market::{
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 
 use alloy::primitives::B256;
+use assay_circuits::model::Architecture;
+use assay_circuits::shape::ShapeError;
+use assay_compiler::chunks::{LATENCY_LOG, log_chunk_for_gas};
 use assay_prover::wrap::System;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -49,6 +52,8 @@ pub struct Cli {
 pub enum Command {
     /// Turn an ONNX model into a package that can be proven
     Compile(CompileArgs),
+    /// Commit to a package's weights anew: in chunks of another size, or over another SRS
+    Recommit(RecommitArgs),
     /// Show what a package (MODEL.assay) or a key (MODEL.key) holds
     Inspect(InspectArgs),
     /// Draw a model's network with the cost and the error of each layer
@@ -127,6 +132,36 @@ pub enum Objective {
     Latency,
 }
 
+/// The size of chunks.
+#[derive(Debug, Args)]
+pub struct ChunkArgs {
+    /// What to choose the chunk size for
+    #[arg(long, value_enum, default_value = "gas")]
+    pub optimize: Objective,
+    /// Log of the chunk size, chosen by hand
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=24))]
+    pub log_chunk: Option<u32>,
+}
+
+impl ChunkArgs {
+    /// The log that the user named, or the one that fits what he optimises for.
+    pub fn log(&self, architecture: &Architecture) -> Result<u32, ShapeError> {
+        match (self.log_chunk, self.optimize) {
+            (Some(log), _) => Ok(log),
+            (None, Objective::Latency) => Ok(LATENCY_LOG),
+            (None, Objective::Gas) => log_chunk_for_gas(architecture),
+        }
+    }
+}
+
+/// What is written beside a package.
+#[derive(Debug, Args)]
+pub struct BesideArgs {
+    /// Do not write the buyer's key (MODEL.key) beside the package
+    #[arg(long)]
+    pub no_key: bool,
+}
+
 /// An SRS file.
 #[derive(Debug, Args)]
 pub struct SrsArg {
@@ -201,12 +236,8 @@ pub struct CompileArgs {
     /// A name for people [default: the file's]
     #[arg(long)]
     pub name: Option<String>,
-    /// What to choose the chunk size for
-    #[arg(long, value_enum, default_value = "gas")]
-    pub optimize: Objective,
-    /// Log of the chunk size, chosen by hand
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=24))]
-    pub log_chunk: Option<u32>,
+    #[command(flatten)]
+    pub chunks: ChunkArgs,
     /// Width of activation tables in bits, 4 to 16 [default: chosen by the cost model]
     #[arg(long, value_name = "BITS")]
     pub table_bits: Option<u8>,
@@ -226,12 +257,34 @@ pub struct CompileArgs {
     /// Inputs that were held back from calibration: report the errors on them too
     #[arg(long, value_name = "INPUTS")]
     pub check: Option<PathBuf>,
-    /// Do not write the buyer's key (MODEL.key) beside the package
-    #[arg(long)]
-    pub no_key: bool,
+    #[command(flatten)]
+    pub beside: BesideArgs,
     /// Share of samples whose top-1 must agree with the float model
     #[arg(long, default_value_t = 0.99)]
     pub min_agreement: f64,
+    #[command(flatten)]
+    pub srs: SrsArg,
+}
+
+/// `assay recommit`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+  assay recommit model.assay --log-chunk 20 -o cheaper.assay       # fewer commitments: cheaper to settle, slower to prove
+  assay recommit model.assay --srs powers.srs -o production.assay  # from the development SRS to a real one
+
+The network, its weights and its answers stay the same, and nothing is compiled. The commitments and with them the keys are new ones:
+publish the new package as a model of its own.")]
+pub struct RecommitArgs {
+    /// The package
+    #[arg(value_name = "MODEL.assay")]
+    pub model: PathBuf,
+    /// The package to write
+    #[arg(short, long, value_name = "NEW.assay")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub chunks: ChunkArgs,
+    #[command(flatten)]
+    pub beside: BesideArgs,
     #[command(flatten)]
     pub srs: SrsArg,
 }

@@ -12,6 +12,7 @@ pub mod money;
 mod operator;
 pub mod operators;
 pub mod prove;
+pub mod recommit;
 pub mod request;
 pub mod serve;
 pub mod srs;

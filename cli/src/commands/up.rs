@@ -1,8 +1,8 @@
 //! `assay up`: a seller's whole market in one command. What it makes is kept in a folder, and the next time it goes on from there.
 
 use super::demo::market::{CALIBRATION, MODEL, PICTURE, root};
-use super::{chain, compile, serve, weights};
-use crate::args::{Cli, Command, Objective, ServeArgs, UpArgs};
+use super::{chain, serve, weights};
+use crate::args::{Cli, Command, ServeArgs, UpArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::trust::Checked;
@@ -15,6 +15,7 @@ use assay_api::chain::abi::KeyRegistry::Status;
 use assay_api::chain::deploy::{DeployOptions, deploy};
 use assay_api::chain::dev::{DEV_KEYS, DevChain};
 use assay_circuits::batch::Batch;
+use assay_compiler::chunks::log_chunk_for_gas;
 use assay_compiler::{Calibration, Options, compile as compile_onnx};
 use assay_prover::output::Readers;
 use assay_prover::package::{Metadata, Package};
@@ -179,7 +180,7 @@ fn example(ui: &Ui, dir: &Path, srs: Option<&Path>) -> Outcome<PathBuf> {
     std::fs::write(file("digits.card.json"), format!("{card:#}\n"))?;
     let calibration = Calibration::read(&file("digits_calibration.json"))?;
     let made = ui.phase("compile", |_| compile_onnx(&file("digits.onnx"), &calibration, &Options::default(), &mut |_| ()))?;
-    let log = compile::choose_log_chunk(&made.architecture, Objective::Gas).map_err(|e| Failure::new(Exit::Input, e))?;
+    let log = log_chunk_for_gas(&made.architecture).map_err(|e| Failure::new(Exit::Input, e))?;
     let metadata = Metadata { name: "digits".to_owned(), layer_names: made.layer_names };
     let powers = files::srs(ui, srs, log)?;
     let package = ui.phase("commit", |_| Package::new(metadata, made.architecture, made.weights, log, &powers))?;

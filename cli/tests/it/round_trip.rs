@@ -200,3 +200,30 @@ fn srs_files() {
     let text = fails(3, ["verify-key", s(&model().with_extension("key")), "--srs", s(&file)]);
     assert!(text.contains("powers"), "{text}");
 }
+
+/// The same network over other commitments: answers stay, proofs and keys of the two packages do not mix.
+#[test]
+fn recommitting_keeps_the_network_and_changes_the_commitment() {
+    let dir = tempfile::tempdir().unwrap();
+    let package = copy(dir.path());
+    let new = dir.path().join("new.assay");
+    let before = json(0, ["inspect", s(&package)]);
+    let made = json(0, ["recommit", s(&package), "--log-chunk", "15", "-o", s(&new)]);
+    assert_eq!((&made["log_chunk"], &made["chunks"]["weights"]), (&value!(15), &value!(1)), "{made}");
+    assert_ne!(made["model_commitment"], before["model_commitment"]);
+    let again = json(0, ["recommit", s(&package), "--log-chunk", "15", "--no-key", "-o", s(&dir.path().join("again.assay"))]);
+    assert_ne!(again["model_commitment"], made["model_commitment"], "the blinding is fresh");
+    assert_eq!(again["key"], Value::Null);
+
+    let input = fixture("digit_7.json");
+    let run = |package: &Path| json(0, ["run", s(package), "--input", s(&input)])["output_data"].clone();
+    assert_eq!(run(&package), run(&new));
+    let proof = dir.path().join("proof.json");
+    prove(&new, &proof, &[]);
+    let key = new.with_extension("key");
+    json(0, ["verify", s(&proof), "--model", s(&key)]);
+    json(1, ["verify", s(&proof), "--model", s(&package.with_extension("key"))]);
+
+    assert!(fails(2, ["recommit", s(&package), "-o", s(&package)]).contains("choose another name"));
+    assert!(fails(2, ["recommit", s(&package), "--log-chunk", "24", "-o", s(&new)]).contains("at most 2^23 powers"));
+}

@@ -76,6 +76,8 @@ pub struct NetOutput {
     pub shape: Vec<u32>,
     /// The cell of each element.
     pub cells: Vec<u32>,
+    /// A cell counts `2^log_unit`. Outputs of one name and shape are the digits of one tensor: their sum is what the user sees.
+    pub log_unit: u8,
 }
 
 /// An axis of a block: `len` places that mean something, padded to `2^log`.
@@ -261,9 +263,14 @@ impl Net {
         self.outputs.iter().any(|o| o.source == source) || self.layers.iter().any(|l| beside(l) || l.terms.iter().any(|t| t.reads(source)))
     }
 
-    /// What the elements of each output are.
+    /// The outputs by tensor: the digits of each.
+    pub fn output_tensors(&self) -> impl Iterator<Item = &[NetOutput]> {
+        self.outputs.chunk_by(|a, b| a.name == b.name && a.shape == b.shape)
+    }
+
+    /// What the elements of each tensor of outputs are.
     pub fn output_kinds(&self) -> Vec<Kind> {
-        self.outputs.iter().map(|output| output.kind).collect()
+        self.output_tensors().filter_map(|digits| Some(digits.first()?.kind)).collect()
     }
 
     /// Whether it compares real numbers, as decision trees do: then a sample shows next to nothing of what a rounded input can change.

@@ -255,13 +255,19 @@ impl Run {
         Reader::new(&term.left, &term.axes, &[]).cells(&places(&term.axes, cell))
     }
 
-    /// The elements of each output.
+    /// The elements of each tensor of outputs.
     pub fn outputs(&self, net: &Net) -> Vec<Vec<f32>> {
-        let of = |output: &super::NetOutput| {
-            let column = self.column(net, output.source);
-            output.cells.iter().map(|&c| column.get(c as usize).copied().unwrap_or(0.0)).collect()
+        let of = |digits: &[super::NetOutput]| {
+            let mut elements = vec![0.0; digits.first().map_or(0, |digit| digit.cells.len())];
+            for digit in digits {
+                let (column, unit) = (self.column(net, digit.source), f32::from(digit.log_unit).exp2());
+                for (element, &cell) in elements.iter_mut().zip(&digit.cells) {
+                    *element += unit * column.get(cell as usize).copied().unwrap_or(0.0);
+                }
+            }
+            elements
         };
-        net.outputs.iter().map(of).collect()
+        net.output_tensors().map(of).collect()
     }
 
     /// A layer's columns.

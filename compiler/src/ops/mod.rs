@@ -135,8 +135,10 @@ pub fn import(model: &pb::ModelProto, dims: &BTreeMap<String, u64>) -> Result<(N
     {
         lowerer.name = name.clone();
         let fact = typed.outlet_fact(*outlet).map_err(|_| ImportError::Outputs)?;
-        let output = output(&mut lowerer, &value, name, fact).map_err(|refusal| lowerer_error(&lowerer, refusal))?;
-        lowerer.net.outputs.push(output);
+        for (digit, log_unit) in digits(&mut lowerer, &value) {
+            let output = output(&mut lowerer, &digit, name.clone(), fact).map_err(|refusal| lowerer_error(&lowerer, refusal))?;
+            lowerer.net.outputs.push(NetOutput { log_unit, ..output });
+        }
     }
     if lowerer.net.outputs.is_empty() {
         return Err(ImportError::Outputs);
@@ -208,6 +210,24 @@ fn without_batch(shape: &[usize]) -> Vec<u32> {
     }
 }
 
+/// What an output consists of, with the log of what each counts: the two digits of an integer that may need more than 16 bits, or the value alone.
+fn digits(lowerer: &mut Lowerer, value: &Value) -> Vec<(Value, u8)> {
+    let digits = || -> Option<[Expr; 2]> {
+        let Value::Lazy(lazy) = value else { return None };
+        let sum = lowerer.base(lazy);
+        let whole = lazy.affine == Some((1.0, 0.0)) && lazy.kind == Kind::Integer && sum.constant == 0.0;
+        let [low, high] = &sum.terms[..] else { return None };
+        let is_sum = low.coefficient == 1.0 && high.coefficient == f64::from(reduce::DIGIT);
+        let column = |term: &expr::Term| Expr { terms: vec![expr::Term { coefficient: 1.0, ..term.clone() }], ..sum.clone() };
+        let digits = [column(low), column(high)];
+        (whole && is_sum && digits.iter().all(|digit| digit.as_operand().is_some())).then_some(digits)
+    };
+    match digits() {
+        Some([low, high]) => vec![(lowerer.value(low), 0), (lowerer.value(high), reduce::LOG_DIGIT)],
+        None => vec![(value.clone(), 0)],
+    }
+}
+
 fn output(lowerer: &mut Lowerer, value: &Value, name: String, fact: &TypedFact) -> Result<NetOutput, Refusal> {
     let column = match value {
         Value::Lazy(_) => lowerer.column(value)?,
@@ -253,7 +273,7 @@ fn output(lowerer: &mut Lowerer, value: &Value, name: String, fact: &TypedFact) 
         cells.into_iter().flat_map(|cell| (0..*len as u32).map(move |i| cell | i << shift)).collect()
     });
     let shape = fact.shape.as_concrete().ok_or(Refusal::DynamicShape)?;
-    Ok(NetOutput { name, kind: kind_of(fact.datum_type), source: operand.source, shape: without_batch(shape), cells })
+    Ok(NetOutput { name, kind: kind_of(fact.datum_type), source: operand.source, shape: without_batch(shape), cells, log_unit: 0 })
 }
 
 /// Names every operator that has no lowering, in one error.

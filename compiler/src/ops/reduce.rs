@@ -14,6 +14,10 @@ pub const MASK: f32 = 32.0;
 /// What is at least as large stands for infinity in a mask.
 const INFINITE: f32 = 1e4;
 
+/// An integer that may need more than 16 bits is a low digit and a high one, which counts this much.
+pub const DIGIT: u32 = 1 << LOG_DIGIT;
+pub const LOG_DIGIT: u8 = 15;
+
 /// Most factors of a product over an axis: each is a layer.
 const MAX_FACTORS: usize = 64;
 
@@ -165,13 +169,35 @@ fn arg_max(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64, last
     if len == 1 {
         return Ok(lowerer.value(Expr { kind: Kind::Integer, ..Expr::constant(0.0, expr.axes) }));
     }
+    // keys and what is not marked together are more than half of the integers of 16 bits
+    let wide = len > i16::MAX as usize;
+    if len >= u16::MAX.into() {
+        return Err(Refusal::Form("more than 65,534 places"));
+    }
     let layer = maximum_layer(lowerer, &expr, axis, None)?;
     let marks = Expr::column(Source::Mark(layer), expr.axes.clone(), Kind::Integer);
     let key = |i: usize| if last { i + 1 } else { len - i };
     let keys = marks.mapped(axis, &(0..len).map(|i| (i as u32, i as u32, key(i) as f64)).collect(), len).ok_or(Refusal::Layout)?;
+    let keys = if wide { keys.affine(1.0, -f64::from(i16::MAX)) } else { keys };
     let layer = maximum_layer(lowerer, &Expr { kind: Kind::Integer, ..keys }, axis, None)?;
+    if wide {
+        let mark = Expr::column(Source::Mark(layer), expr.axes.clone(), Kind::Integer);
+        return number_of(lowerer, &mark, axis, len);
+    }
     let found = Expr { kind: Kind::Integer, ..Expr::column(Source::Max(layer), without(&expr.axes, axis), Kind::Integer) };
     Ok(lowerer.value(if last { found.affine(1.0, -1.0) } else { found.affine(-1.0, len as f64) }))
+}
+
+/// The number of the one place that is marked, from two digits: a column holds 16 bits.
+fn number_of(lowerer: &mut Lowerer, mark: &Expr, axis: usize, len: usize) -> Result<Value, Refusal> {
+    let mut digit = |of: fn(u32) -> u32| -> Result<Value, Refusal> {
+        let entries = (0..len as u32).filter(|i| of(*i) > 0).map(|i| (0, i, f64::from(of(i)))).collect();
+        let digit = mark.clone().mapped(axis, &entries, 1).ok_or(Refusal::Layout)?;
+        let column = lowerer.copied(&Expr { kind: Kind::Integer, ..digit })?;
+        Ok(lowerer.value(column))
+    };
+    let (low, high) = (digit(|i| i & (DIGIT - 1))?, digit(|i| i / DIGIT)?);
+    sum(lowerer, &low, &high, f64::from(DIGIT))
 }
 
 pub fn softmax(lowerer: &mut Lowerer, node: &Node<'_>, op: &Softmax) -> Result<Value, Refusal> {

@@ -199,7 +199,7 @@ impl<'a> Planner<'a> {
             self.plan.architecture.outputs.push(Output {
                 name: output.name.clone(),
                 source: output.source,
-                scale: scale as i8,
+                scale: scale as i8 - output.log_unit as i8,
                 shape: output.shape.clone(),
                 cells: output.cells.clone(),
             });

@@ -63,8 +63,14 @@ impl Small {
             names_rows: false,
             unit: 0,
         };
-        let output =
-            NetOutput { name: "y".to_owned(), kind: Kind::Real, source: Source::Pre(last), shape: vec![cells.len() as u32], cells };
+        let output = NetOutput {
+            name: "y".to_owned(),
+            kind: Kind::Real,
+            source: Source::Pre(last),
+            shape: vec![cells.len() as u32],
+            cells,
+            log_unit: 0,
+        };
         Net {
             input_log_size: assay_circuits::model::log2_ceil(self.inputs),
             inputs: vec![input],

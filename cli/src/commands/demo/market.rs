@@ -2,8 +2,7 @@
 
 use super::super::{chain, keys};
 use super::hold;
-use crate::args::{Objective, OwnModelArgs};
-use crate::commands::compile::choose_log_chunk;
+use crate::args::OwnModelArgs;
 use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
@@ -16,6 +15,7 @@ use assay_api::chain::dev::DevChain;
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
+use assay_compiler::chunks::log_chunk_for_gas;
 use assay_compiler::{Calibration, Options, Sample, compile, read_input};
 use assay_prover::package::{BuyerKey, Metadata, Package, read_proving_key, write_proving_key};
 use assay_prover::seller::Seller;
@@ -242,7 +242,7 @@ fn make_model(ui: &Ui, dir: &Path, goods: &Goods, wrap: System) -> Outcome<Buyer
         report.macs,
         100.0 * report.accuracy.top1_agreement
     ));
-    let log = choose_log_chunk(&compiled.architecture, Objective::Gas).map_err(|e| Failure::new(Exit::Input, e))?;
+    let log = log_chunk_for_gas(&compiled.architecture).map_err(|e| Failure::new(Exit::Input, e))?;
     let srs = files::srs(ui, None, log)?;
     let metadata = Metadata { name: goods.name(), layer_names: compiled.layer_names };
     let package = ui.phase("commit", |_| Package::new(metadata, compiled.architecture, compiled.weights, log, &srs))?;
