@@ -2,7 +2,7 @@
 
 pub mod decoders;
 
-use assay_circuits::exec::{dequantise_output, quantise_input, run};
+use assay_circuits::exec::{quantise_input, run};
 use assay_circuits::system::System;
 use assay_compiler::{Calibration, Compiled, Options, Sample, compile};
 use serde_json::Value;
@@ -63,7 +63,7 @@ pub fn answers(compiled: &Compiled, samples: &[Sample]) -> Vec<Sample> {
     let answer = |sample: &Sample| {
         let input = quantise_input(architecture, sample).expect("finite samples");
         let trace = run(architecture, &system, &compiled.weights, &input.cells).expect("every input can be run");
-        dequantise_output(architecture, &trace.output(architecture, &system))
+        trace.outputs(architecture, &system)
     };
     samples.iter().map(answer).collect()
 }

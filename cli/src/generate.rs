@@ -5,7 +5,7 @@
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ui::Ui;
-use assay_circuits::exec::{self, dequantise_output, quantise_input};
+use assay_circuits::exec::{self, quantise_input};
 use assay_circuits::model::Architecture;
 use assay_circuits::shape::Shape;
 use assay_prover::package::Package;
@@ -80,8 +80,7 @@ pub fn greedy(ui: &Ui, package: &Package, prompt: Vec<f32>, count: usize) -> Out
         let cells = quantise_input(architecture, &[tokens.to_vec()])?.cells;
         // architecture and weights were validated when the package was read
         let trace = exec::run(architecture, system, &package.weights, &cells)?;
-        let outputs = dequantise_output(architecture, &trace.output(architecture, system));
-        Ok(outputs.into_iter().next().unwrap_or_default())
+        Ok(trace.outputs(architecture, system).into_iter().next().unwrap_or_default())
     };
     ui.phase("generate", |_| {
         for at in start..start + count {

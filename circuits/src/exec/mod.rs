@@ -81,6 +81,11 @@ impl Trace {
         self.output(arch, system).iter().map(|y| *y as i16).collect()
     }
 
+    /// What the output cells of the one inference mean, by tensor.
+    pub fn outputs(&self, arch: &Architecture, system: &System) -> Vec<Vec<f32>> {
+        dequantise_output(arch, &self.output(arch, system))
+    }
+
     /// The network's outputs, one tensor after the other in the user's order, for one inference after the other.
     pub fn output(&self, arch: &Architecture, system: &System) -> Vec<i32> {
         let columns: Vec<(&[i32], usize)> = arch

@@ -20,7 +20,7 @@ use assay_api::client::Client;
 use assay_api::engine::Outputs;
 use assay_api::engine::native::clamped;
 use assay_circuits::batch::Batch;
-use assay_circuits::exec::{self, ExecError, dequantise_output, quantise_input};
+use assay_circuits::exec::{self, ExecError, quantise_input};
 use assay_circuits::shape::Shape;
 use assay_prover::control::Phase;
 use assay_prover::key::{KeyError, PublicModel};
@@ -47,7 +47,7 @@ pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
         for sample in &samples {
             // architecture and weights were validated when the package was read
             let trace = exec::run(architecture, system, &package.weights, &quantise_input(architecture, sample)?.cells)?;
-            outputs.push(Outputs::new(dequantise_output(architecture, &trace.output(architecture, system))));
+            outputs.push(Outputs::new(trace.outputs(architecture, system)));
             clamp::add(&mut all_clamped, clamped(&package.model.shape, &package.metadata.layer_names, &trace));
         }
         Ok::<_, ExecError>(())
