@@ -25,7 +25,11 @@ const GAS_PER_SECOND: f64 = 1e6;
 /// # Errors
 /// If the architecture has no shape.
 pub fn log_chunk_for_gas(architecture: &Architecture) -> Result<u32, ShapeError> {
-    let counts = |log: u32| Shape::new(architecture.clone(), log).map(|shape| shape.chunk_counts());
+    choose(|log| Shape::new(architecture.clone(), log).map(|shape| shape.chunk_counts()))
+}
+
+/// The choice, from the numbers of chunks of weights, tables, input and witness by the log of their size.
+fn choose<E>(counts: impl Fn(u32) -> Result<[usize; 4], E>) -> Result<u32, E> {
     let mut last = 0;
     for log in SMALL_LOGS {
         let [weights, tables, input, witness] = counts(log)?;
@@ -48,4 +52,32 @@ pub fn log_chunk_for_gas(architecture: &Architecture) -> Result<u32, ShapeError>
         log += 1;
     }
     Ok(log)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    /// The log for so many cells of weights and of the witness.
+    fn chosen(weights: usize, witness: usize) -> u32 {
+        let Ok(log) = choose(|log| Ok::<_, Infallible>([weights.div_ceil(1 << log), 1, 1, witness.div_ceil(1 << log)]));
+        log
+    }
+
+    /// LeNet-5 gets the chunks of its golden proof; models with millions of cells larger ones, and the largest such that a registry can store their commitments.
+    #[test]
+    fn chunks_grow_with_the_model() {
+        assert_eq!(chosen(1 << 13, 1 << 14), 14, "two of each are not too many");
+        assert_eq!(chosen(1 << 18, 1 << 17), 17, "two of each");
+        assert_eq!(chosen(1 << 19, 1 << 18), 17, "few enough to stay quick");
+        assert_eq!(chosen(1 << 22, 1 << 22), 18, "a ResNet for small pictures");
+        assert_eq!(chosen(218_317_824, 13_274_633), 20, "GPT-2");
+        assert_eq!(chosen(1 << 31, 1 << 24), 22, "more than any that a registry stores");
+        for weights in (20..29).map(|log| 3usize << log) {
+            assert!(weights.div_ceil(1 << chosen(weights, 1 << 20)) <= MAX_WEIGHT_CHUNKS, "{weights}");
+        }
+        let (architecture, _) = assay_circuits::sample::digits_cnn();
+        assert_eq!(log_chunk_for_gas(&architecture).expect("a shape"), 14);
+    }
 }
