@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256, keccak256};
 use futures_util::{Stream, StreamExt};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,6 +27,9 @@ pub enum ClientError {
         /// The address.
         url: String,
     },
+    /// The key holds characters that no key has.
+    #[error("the key is none: it begins with assay_ and holds letters and digits")]
+    Key,
     /// No answer, or a broken one.
     #[error("the service does not answer as it should")]
     Http(#[from] reqwest::Error),
@@ -81,12 +85,23 @@ pub struct Client {
 impl Client {
     /// A client for the server at `url`.
     pub fn new(url: &str) -> Result<Self, ClientError> {
+        Self::with_key(url, None)
+    }
+
+    /// A client that shows a key (`assay_…`) with each request, if it has one.
+    pub fn with_key(url: &str, key: Option<&str>) -> Result<Self, ClientError> {
         let bad = || ClientError::Url { url: url.to_owned() };
         let parsed: reqwest::Url = url.parse().map_err(|_| bad())?;
         if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
             return Err(bad());
         }
-        let http = http(&parsed).connect_timeout(Duration::from_secs(10)).build()?;
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            let mut shown = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
+            shown.set_sensitive(true);
+            headers.insert(AUTHORIZATION, shown);
+        }
+        let http = http(&parsed).connect_timeout(Duration::from_secs(10)).default_headers(headers).build()?;
         Ok(Self { http, base: url.trim_end_matches('/').to_owned() })
     }
 

@@ -74,7 +74,13 @@ pub struct ServeConfig {
     pub disk_bytes_min: u64,
     /// How many failures in a row stop new locks, and for how long.
     pub breaker: Breaker,
-    /// Bearer token that lists all predictions. Without one, there is no list.
+    /// Whether those who show no key may ask for predictions.
+    pub anonymous: bool,
+    /// Most requests in a minute of one address that shows no key; `None`: any number.
+    pub anonymous_per_minute: Option<u32>,
+    /// Origins whose pages may call the service from a browser; `*`: all.
+    pub cors: Vec<String>,
+    /// Bearer token that lists all predictions. Without one, only keys that may operate the service do.
     pub operator_token: Option<Secret<String>>,
 }
 
@@ -224,6 +230,9 @@ impl ServeConfig {
             keep: None,
             disk_bytes_min: 64 << 20,
             breaker: Breaker { failures: 3, pause: Duration::from_secs(60) },
+            anonymous: true,
+            anonymous_per_minute: None,
+            cors: Vec::new(),
             operator_token: None,
         }
     }

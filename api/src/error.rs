@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::chain::ChainError;
 use crate::engine::EngineError;
-use crate::store::{State, StoreError};
+use crate::store::{Scope, State, StoreError};
 use crate::terms::EscrowError;
 
 /// Why a request was not served.
@@ -55,9 +55,23 @@ pub enum ApiError {
         /// The parameter.
         name: &'static str,
     },
-    /// The operator's token is missing or wrong.
-    #[error("this needs the operator's token")]
+    /// A key or the operator's token is missing, unknown or revoked.
+    #[error("send a key that is known here, as `Authorization: Bearer assay_…`, or the operator's token")]
     Unauthorized,
+    /// The key does not allow this.
+    #[error("this key does not have the scope `{scope}`")]
+    ScopeMissing {
+        /// What it would need.
+        scope: Scope,
+    },
+    /// Too many requests in a minute.
+    #[error("more than {limit} requests in a minute; the next minute begins in {secs} s")]
+    RateLimited {
+        /// How many there may be.
+        limit: u32,
+        /// Seconds until the window ends.
+        secs: u32,
+    },
     /// The server is not free and the request carries no escrow.
     #[error("predictions here are paid: ask for a quote, fund it, and send the escrow along")]
     PaymentRequired,
@@ -177,6 +191,8 @@ impl ApiError {
             Self::InvalidHeader { .. } => (S::BAD_REQUEST, "invalid-header", None),
             Self::InvalidParameter { .. } => (S::BAD_REQUEST, "invalid-parameter", None),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", None),
+            Self::ScopeMissing { .. } => (S::FORBIDDEN, "scope-missing", None),
+            Self::RateLimited { secs, .. } => (S::TOO_MANY_REQUESTS, "rate-limited", Some(*secs)),
             Self::PaymentRequired => (S::PAYMENT_REQUIRED, "payment-required", None),
             Self::NoMarket => (S::CONFLICT, "no-market", None),
             Self::Escrow(e) => (S::UNPROCESSABLE_ENTITY, e.code(), None),
@@ -235,7 +251,7 @@ fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) 
         EngineError::BlindingLength { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-length", None),
         EngineError::BlindingNotCanonical { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-not-canonical", None),
         EngineError::Rejected(_) => (StatusCode::UNPROCESSABLE_ENTITY, "proof-rejected", None),
-        EngineError::Cancelled | EngineError::NoBatchKey { .. } | EngineError::Internal(_) => {
+        EngineError::Cancelled | EngineError::NoBatchKey { .. } | EngineError::KeyGone { .. } | EngineError::Internal(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "prover-failed", None)
         }
     }
@@ -244,6 +260,8 @@ fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) 
 fn store_parts(error: &StoreError) -> (StatusCode, &'static str, Option<u32>) {
     match error {
         StoreError::TooManyUnfunded { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-unfunded", Some(60)),
+        StoreError::QuotaSpent { secs, .. } => (StatusCode::TOO_MANY_REQUESTS, "quota-spent", Some(*secs)),
+        StoreError::NoSuchKey => (StatusCode::NOT_FOUND, "no-such-key", None),
         StoreError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", None),
         StoreError::EscrowReused => (StatusCode::CONFLICT, "escrow-reused", None),
         StoreError::NoSuchJob => (StatusCode::NOT_FOUND, "no-such-prediction", None),

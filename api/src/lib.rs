@@ -19,6 +19,7 @@ pub mod objects;
 mod outage;
 pub mod preparation;
 mod quiet;
+pub mod rates;
 mod routes;
 mod service;
 mod state;

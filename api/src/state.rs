@@ -15,6 +15,7 @@ use crate::demand::Demand;
 use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Outages;
+use crate::rates::Rates;
 use crate::store::{Budget, News, Store, StoreError};
 
 /// Why a server does not start, or had to end.
@@ -44,6 +45,12 @@ pub enum ServeError {
         /// The lock file.
         path: PathBuf,
     },
+    /// An origin that no browser sends.
+    #[error("{origin} is no origin: write it as in https://shop.example, or * for all")]
+    Origin {
+        /// What was given.
+        origin: String,
+    },
     /// Neither free nor paid predictions are possible.
     #[error("give a market, or allow free predictions")]
     NothingToServe,
@@ -71,6 +78,8 @@ pub struct AppState {
     pub demand: Arc<Demand>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Requests of each client in the last minute.
+    pub rates: Arc<Rates>,
     /// Turns true when the server should end.
     pub stopping: watch::Sender<bool>,
     /// Slots for preflights and verifications, which take CPU time but no queue.
@@ -107,6 +116,7 @@ impl AppState {
         if !config.free && config.chain.is_none() {
             return Err(ServeError::NothingToServe);
         }
+        crate::routes::check_origins(&config.cors)?;
         let io = |path: &std::path::Path| {
             let path = path.display().to_string();
             move |source| ServeError::Io { path, source }
@@ -142,6 +152,7 @@ impl AppState {
             market,
             demand: Arc::default(),
             metrics: Arc::default(),
+            rates: Arc::default(),
             stopping: watch::Sender::new(false),
             light_work: Arc::new(Semaphore::new(2)),
             inner_turn: Arc::new(Semaphore::new(1)),

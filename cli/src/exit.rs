@@ -155,7 +155,7 @@ from! {
     ChainError => chain;
     OrderError => |e| if let OrderError::Chain(e) = e { chain(e) } else { Exit::Failed };
     ClientError => |e| match e {
-        ClientError::Url { .. } => Exit::Usage,
+        ClientError::Url { .. } | ClientError::Key => Exit::Usage,
         ClientError::Http(_) | ClientError::Broken { .. } | ClientError::Status { .. } => Exit::Io,
         _ => Exit::Failed,
     };
@@ -163,7 +163,7 @@ from! {
     ObjectError => |e| if matches!(e, ObjectError::Url { .. }) { Exit::Usage } else { Exit::Io };
     ServeError => |e| match e {
         ServeError::Chain(e) => chain(e),
-        ServeError::NothingToServe => Exit::Usage,
+        ServeError::NothingToServe | ServeError::Origin { .. } => Exit::Usage,
         _ => Exit::Io,
     };
     Invalid => |e| if e.is_input() { Exit::Input } else { Exit::Failed };

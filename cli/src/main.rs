@@ -99,6 +99,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Serve(args) => runtime.block_on(commands::serve::serve(ui, args)),
         Command::Up(args) => runtime.block_on(commands::up::up(ui, args)),
         Command::Worker(args) => runtime.block_on(commands::serve::work(ui, args)),
+        Command::ApiKeys(command) => runtime.block_on(ui.until_cancelled(commands::api_keys::api_keys(ui, command))),
         Command::Backup(args) => runtime.block_on(ui.until_cancelled(commands::serve::backup(ui, args))),
         Command::Commit(args) => commands::request::commit(ui, args),
         Command::Request(args) => runtime.block_on(ui.until_cancelled(commands::request::request(ui, args))),

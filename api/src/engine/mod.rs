@@ -226,6 +226,16 @@ pub enum EngineError {
         /// How many.
         inferences: usize,
     },
+    /// The key that an order names is not here any more.
+    #[error(
+        "the order is for proofs of {inferences} inferences under key {key_hash}, which is not here: put its files back beside the package"
+    )]
+    KeyGone {
+        /// The key that the order names.
+        key_hash: B256,
+        /// How many inferences its proofs have.
+        inferences: u32,
+    },
     /// The input has another number of elements than the model's.
     #[error("the input has {have} values and the model takes {need}")]
     InputLength {

@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::caller::Caller;
 use super::off_runtime;
 use super::predictions::check_input;
 use crate::AppState;
@@ -44,7 +45,12 @@ pub struct Commitment {
 /// by its owner (`assay commit`), since whoever blinds it knows it. Check what you are about to pay for: `assay commit
 /// --public-input` computes this on your own machine.
 #[utoipa::path(post, path = "/v1/commitments", request_body = CommitmentRequest, responses((status = 200, body = Commitment)))]
-pub async fn create(State(state): State<AppState>, Body(request): Body<CommitmentRequest>) -> Result<Json<Commitment>, ApiError> {
+pub async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    Body(request): Body<CommitmentRequest>,
+) -> Result<Json<Commitment>, ApiError> {
+    caller.may_predict(&state)?;
     let model = state.model(request.model)?.clone();
     let input = InputOpening { data: request.input.in_order(&model.inputs)?, blinding: Vec::new() };
     check_input(&model, &input)?;

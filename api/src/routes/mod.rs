@@ -1,8 +1,10 @@
 //! The HTTP interface: `app(state)` is the whole of it, testable without a socket.
 
 mod agent;
+mod caller;
 mod client;
 mod commitments;
+mod cors;
 mod health;
 mod history;
 mod models;
@@ -17,6 +19,7 @@ mod verify;
 
 pub(crate) use client::network;
 pub use commitments::{Commitment, CommitmentRequest};
+pub(crate) use cors::check as check_origins;
 pub use health::Ready;
 pub use history::History;
 pub use models::{Model, ModelPage, ModelTerms};
@@ -38,7 +41,7 @@ use crate::error::ApiError;
 
 /// The service's routes.
 pub fn app(state: AppState) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/", get(site::index))
         .route("/app/{file}", get(site::file))
         .route("/status", get(page::index))
@@ -63,8 +66,13 @@ pub fn app(state: AppState) -> Router {
         .fallback(async || ApiError::NoSuchResource)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(state.config.body_bytes_max))
-        .layer(middleware::from_fn_with_state(state.clone(), observe))
-        .with_state(state)
+        .layer(middleware::from_fn_with_state(state.clone(), caller::identify));
+    // browsers that ask for leave carry no key: they are answered before anybody is asked for one
+    let router = match cors::layer(&state.config.cors) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.layer(middleware::from_fn_with_state(state.clone(), observe)).with_state(state)
 }
 
 /// Counts and logs every response.

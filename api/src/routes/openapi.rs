@@ -38,7 +38,10 @@ struct Annotated;
 /// What a route that reads a body can say of it.
 const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 
-/// The problems of each route, beside those of every route: 500, and 503 where there is no place, no room or no answer.
+/// What every route under `/v1` can say of its caller.
+const CALLER: [u16; 3] = [401, 403, 429];
+
+/// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
 const PROBLEMS: [(&str, &str, &[u16], bool); 15] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
@@ -46,11 +49,11 @@ const PROBLEMS: [(&str, &str, &[u16], bool); 15] = [
     ("/v1/history", "get", &[], false),
     ("/v1/quotes", "post", &[404, 409, 502], true),
     ("/v1/commitments", "post", &[404], true),
-    ("/v1/predictions", "post", &[402, 404, 409, 429, 502], true),
-    ("/v1/predictions", "get", &[400, 401], false),
+    ("/v1/predictions", "post", &[402, 404, 409, 502], true),
+    ("/v1/predictions", "get", &[400], false),
     ("/v1/predictions/{id}", "get", &[404], false),
     ("/v1/predictions/{id}/cancel", "post", &[404, 409], false),
-    ("/v1/predictions/{id}/retry", "post", &[400, 401, 404, 409], false),
+    ("/v1/predictions/{id}/retry", "post", &[400, 404, 409], false),
     ("/v1/predictions/{id}/proof", "get", &[404, 409], false),
     ("/v1/predictions/{id}/events", "get", &[400, 404], false),
     ("/v1/verify", "post", &[404], true),
@@ -79,7 +82,9 @@ pub fn description() -> &'static Value {
     WHOLE.get_or_init(|| {
         let mut whole = serde_json::to_value(Annotated::openapi()).unwrap_or_default();
         for (path, method, statuses, reads_body) in PROBLEMS {
-            let statuses = statuses.iter().chain(BODY.iter().filter(|_| reads_body)).chain(&[500, 503]);
+            let known = path.starts_with("/v1/");
+            let statuses =
+                statuses.iter().chain(BODY.iter().filter(|_| reads_body)).chain(CALLER.iter().filter(|_| known)).chain(&[500, 503]);
             let responses =
                 whole.get_mut("paths").and_then(|paths| paths.get_mut(path)?.get_mut(method)?.get_mut("responses")?.as_object_mut());
             if let Some(responses) = responses {
@@ -88,13 +93,22 @@ pub fn description() -> &'static Value {
                 }
             }
         }
+        let paths = whole.get_mut("paths").and_then(Value::as_object_mut);
+        for (_, methods) in paths.into_iter().flatten().filter(|(path, _)| path.starts_with("/v1/")) {
+            for route in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()).filter_map(Value::as_object_mut) {
+                // a key is everywhere possible, and needed where the annotations say so
+                route.entry("security").or_insert_with(|| json!([{}, { "key": [] }, { "operator": [] }]));
+            }
+        }
         if let Some(fields) = whole.as_object_mut() {
             fields.insert("servers".into(), json!([{ "url": "/", "description": "this server" }]));
         }
         if let Some(components) = whole.get_mut("components").and_then(Value::as_object_mut) {
             let operator =
                 json!({ "type": "http", "scheme": "bearer", "description": "the operator's token (`assay serve --operator-token`)" });
-            components.insert("securitySchemes".into(), json!({ "operator": operator }));
+            let key =
+                json!({ "type": "http", "scheme": "bearer", "description": "a key of a client (`assay api-keys create`), `assay_…`" });
+            components.insert("securitySchemes".into(), json!({ "key": key, "operator": operator }));
         }
         whole
     })

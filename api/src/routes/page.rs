@@ -48,7 +48,7 @@ pub async fn index(State(state): State<AppState>) -> Result<Html<String>, ApiErr
     }
     html.push_str("</table><h2>Recent predictions</h2><table><tr><th>Id<th>State<th>Paid<th>Age</tr>");
     let now = crate::store::now_ms();
-    for job in state.store.list(None, None, RECENT).await? {
+    for job in state.store.list(None, None, None, RECENT).await?.into_iter().filter(|job| job.tenant.is_none()) {
         let paid = if job.chain_job.is_some() { "yes" } else { "no" };
         let age = now.saturating_sub(job.created_ms) / 1000;
         let _ = write!(html, "<tr><td><code>{}…</code><td>{}<td>{paid}<td>{age} s</tr>", job.id.get(..6).unwrap_or(""), job.state);

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::caller::Caller;
 use super::client::Client;
 use super::models::{PageParams, PageQuery, page_query};
 use super::{header, off_runtime};
@@ -19,7 +20,7 @@ use crate::chain::abi::InferenceMarket::State as ChainState;
 use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
 use crate::routes::schemas::{Hash, Point};
-use crate::store::{Job, NewJob, Patch, State as JobState, Statement, StoreError, Unfunded, now_ms};
+use crate::store::{Job, NewJob, Patch, Scope, State as JobState, Statement, StoreError, Unfunded, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
 
 /// A request for a proven inference. Debug output shows neither input nor blinding.
@@ -309,11 +310,13 @@ async fn look_again(state: &AppState, id: &str, chain_job: B256) -> Result<(), A
         (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub async fn create(
     State(state): State<AppState>,
+    caller: Caller,
     Client(client): Client,
     headers: HeaderMap,
     Body(request): Body<PredictionRequest>,
 ) -> Result<Response, ApiError> {
-    let idempotency_key = idempotency_key(&headers)?;
+    caller.may_predict(&state)?;
+    let idempotency_key = idempotency_key(&headers)?.map(|key| caller.scoped(key));
     let cancel_after_ms = cancel_after_ms(&headers)?;
     let wait = wait_secs(&headers)?;
     let request_hash = keccak256(serde_json::to_vec(&request).map_err(|_| ApiError::Internal)?);
@@ -374,6 +377,7 @@ pub async fn create(
         context: if escrow.is_some() { None } else { request.context },
         escrow,
         unfunded,
+        tenant: caller.tenant(),
         cancel_after_ms,
         request_hash,
         idempotency_key,
@@ -416,14 +420,6 @@ async fn respond(state: &AppState, mut job: Job, replayed: bool, wait: Option<u6
     Ok(response)
 }
 
-/// Refuses everybody but the operator.
-fn only_operator(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = header(headers, "authorization")?.and_then(|h| h.strip_prefix("Bearer "));
-    // hashes are compared, so that the time it takes says nothing about the token
-    let authorised = matches!((&state.config.operator_token, given), (Some(t), Some(g)) if keccak256(t.as_bytes()) == keccak256(g));
-    if authorised { Ok(()) } else { Err(ApiError::Unauthorized) }
-}
-
 /// Which predictions.
 #[derive(Debug, Deserialize, IntoParams)]
 pub struct StateQuery {
@@ -431,21 +427,21 @@ pub struct StateQuery {
     pub state: Option<JobState>,
 }
 
-/// All predictions, newest first; for the operator.
-#[utoipa::path(get, path = "/v1/predictions", params(PageQuery, StateQuery), security(("operator" = [])), responses(
+/// Predictions, newest first: those that the key asked for, or all of them for the operator.
+#[utoipa::path(get, path = "/v1/predictions", params(PageQuery, StateQuery), security(("key" = []), ("operator" = [])), responses(
     (status = 200, body = PredictionPage), (status = 401, body = Problem, content_type = "application/problem+json")))]
 pub async fn list(
     State(state): State<AppState>,
-    headers: HeaderMap,
+    caller: Caller,
     params: PageParams,
     which: Result<Query<StateQuery>, QueryRejection>,
 ) -> Result<Json<PredictionPage>, ApiError> {
-    only_operator(&state, &headers)?;
+    let tenant = if caller.operates() { None } else { Some(caller.key(Scope::Read)?.id.as_str()) };
     let query = page_query(params)?;
     let Query(which) = which.map_err(|_| ApiError::InvalidParameter { name: "state" })?;
     let limit = query.limit()?;
     let before = query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
-    let mut jobs = state.store.list(which.state, before, limit + 1).await?;
+    let mut jobs = state.store.list(which.state, tenant, before, limit + 1).await?;
     let more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
     let next = jobs.last().filter(|_| more).map(|j| j.seq.to_string());
@@ -459,8 +455,8 @@ pub async fn list(
 /// One prediction.
 #[utoipa::path(get, path = "/v1/predictions/{id}", params(("id" = String, Path)), responses(
     (status = 200, body = Prediction), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Prediction>, ApiError> {
-    let job = state.store.job(&id).await?;
+pub async fn get(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Prediction>, ApiError> {
+    let job = caller.prediction(&state, &id, Scope::Read).await?;
     Ok(Json(Prediction::load(&state, job).await?))
 }
 
@@ -469,8 +465,9 @@ pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Resul
     (status = 200, body = Prediction, description = "cancelled"), (status = 202, body = Prediction, description = "will be cancelled"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let job = withdraw(&state, &id, "the client asked for it").await?;
+pub async fn cancel(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let job = caller.prediction(&state, &id, Scope::Predict).await?;
+    let job = withdraw(&state, &job.id, "the client asked for it").await?;
     let status = if job.state == JobState::Cancelled { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(Prediction::load(&state, job).await?)).into_response())
 }
@@ -480,8 +477,8 @@ pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Re
     (status = 202, body = Prediction), (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub async fn retry(State(state): State<AppState>, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
-    only_operator(&state, &headers)?;
+pub async fn retry(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+    caller.only_operator()?;
     let job = state.store.run_again(&id).await?;
     Ok((StatusCode::ACCEPTED, Json(Prediction::load(&state, job).await?)).into_response())
 }
@@ -509,8 +506,8 @@ pub(crate) async fn withdraw(state: &AppState, id: &str, why: &'static str) -> R
 #[utoipa::path(get, path = "/v1/predictions/{id}/proof", params(("id" = String, Path)), responses(
     (status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub async fn proof(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let job = state.store.job(&id).await?;
+pub async fn proof(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let job = caller.prediction(&state, &id, Scope::Read).await?;
     let done = matches!(job.state, JobState::Settled | JobState::Proven);
     let Some(hash) = job.proof_hash.filter(|_| done) else { return Err(ApiError::NoProof { state: job.state }) };
     let bytes = state.blobs.get(hash).await?;

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::caller::Caller;
 use crate::AppState;
 use crate::chain::Market;
 use crate::demand::suits;
@@ -57,7 +58,12 @@ async fn key(state: &AppState, market: &Market, model: &ModelInfo, batch: Option
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json"),
     (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub async fn create(State(state): State<AppState>, Body(request): Body<QuoteRequest>) -> Result<(StatusCode, Json<Escrow>), ApiError> {
+pub async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    Body(request): Body<QuoteRequest>,
+) -> Result<(StatusCode, Json<Escrow>), ApiError> {
+    caller.may_predict(&state)?;
     let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
     let model = state.model(request.model)?;
     if state.is_stopping() {

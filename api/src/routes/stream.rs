@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::watch;
 
+use super::caller::Caller;
 use super::header;
 use crate::AppState;
 use crate::error::{ApiError, Problem};
-use crate::store::{Event, State as JobState};
+use crate::store::{Event, Scope, State as JobState};
 
 /// Events read from the database at a time.
 const BATCH: u32 = 64;
@@ -71,12 +72,17 @@ impl Cursor {
     (status = 200, content_type = "text/event-stream"),
     (status = 204, description = "the prediction is over, and the client has seen everything: a browser does not come back after that"),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub async fn events(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let after = match header(&headers, "last-event-id")? {
         None => 0,
         Some(text) => text.trim().parse().map_err(|_| ApiError::InvalidHeader { name: "last-event-id" })?,
     };
-    let job = state.store.job(&id).await?;
+    let job = caller.prediction(&state, &id, Scope::Read).await?;
     // a browser opens a stream that has ended again and again, until it is told that there is no more
     if after > 0 && job.state.is_terminal() && state.store.events(&job.id, after, 1).await?.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());

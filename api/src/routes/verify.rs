@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::caller::Caller;
 use super::off_runtime;
 use crate::AppState;
 use crate::engine::{Claim, EngineError};
@@ -37,7 +38,12 @@ pub struct VerifyResponse {
 /// Verifies a proof. Convenience only: who does not trust this server verifies it themselves.
 #[utoipa::path(post, path = "/v1/verify", request_body = VerifyRequest, responses(
     (status = 200, body = VerifyResponse), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn verify(State(state): State<AppState>, Body(request): Body<VerifyRequest>) -> Result<Json<VerifyResponse>, ApiError> {
+pub async fn verify(
+    State(state): State<AppState>,
+    caller: Caller,
+    Body(request): Body<VerifyRequest>,
+) -> Result<Json<VerifyResponse>, ApiError> {
+    caller.may_predict(&state)?;
     let development = state.model(request.model)?.development;
     match off_runtime(&state, move |s| s.engine.verify(request.model, &request.claim)).await? {
         Ok(()) => Ok(Json(VerifyResponse { valid: true, reason: None, development })),

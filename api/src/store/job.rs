@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::{StoreError, Unfunded};
+use super::{StoreError, Tenant, Unfunded};
 use crate::engine::{Clamped, InputOpening};
 
 /// Where a prediction is in its life.
@@ -137,6 +137,8 @@ pub struct NewJob {
     pub context: Option<B256>,
     /// Of an order that nobody has paid for: whose it is, and until when it can be paid for.
     pub unfunded: Option<Unfunded>,
+    /// Of a client who is known: whose it is.
+    pub tenant: Option<Tenant>,
     /// When to give the prediction up if it is not over by then, milliseconds since the epoch.
     pub cancel_after_ms: Option<i64>,
     /// Hash of the request, by which a repeated one is known.
@@ -168,6 +170,8 @@ pub struct Job {
     pub clamped: Vec<Clamped>,
     /// How many clamps a proof of it alone states.
     pub clamps: u32,
+    /// The id of the key that asked for it; `None`: nobody who is known.
+    pub tenant: Option<String>,
     /// How many inferences a proof under the order's key has; of more than one the others are other buyers'.
     pub inferences: u32,
     /// The batch that it is proven in, and its place there.
@@ -239,6 +243,7 @@ impl Job {
             clamps: u32::try_from(row.try_get::<i64, _>("clamps")?).map_err(|_| StoreError::Corrupt { column: "clamps" })?,
             clamped: serde_json::from_str(row.try_get("clamped")?).map_err(|_| StoreError::Corrupt { column: "clamped" })?,
             inferences: u32::try_from(row.try_get::<i64, _>("inferences")?).map_err(|_| StoreError::Corrupt { column: "inferences" })?,
+            tenant: row.try_get("tenant")?,
             batch: row.try_get("batch")?,
             slot: row.try_get("slot")?,
             escrow: row.try_get("escrow")?,

@@ -84,13 +84,16 @@ impl Store {
         if let Some(unfunded) = &new.unfunded {
             unfunded.check(&mut tx).await?;
         }
+        if let Some(tenant) = &new.tenant {
+            tenant.count(&mut tx).await?;
+        }
         let (id, now) = (new_id(), now_ms());
         let blinding: Vec<u8> = new.input.blinding.iter().flat_map(|b| b.0).collect();
         let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
         let row = tx.query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
-             outside, clamped, clamps, inferences, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, created_ms, \
-             updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             outside, clamped, clamps, inferences, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, tenant, \
+             created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING *",
         )
         .bind(&id)
@@ -114,6 +117,7 @@ impl Store {
         .bind(new.unfunded.as_ref().map(|u| u.client.clone()))
         .bind(new.unfunded.as_ref().map(|u| i64::try_from(u.until).unwrap_or(i64::MAX)))
         .bind(i64::from(new.escrow.is_some() && new.unfunded.is_none()))
+        .bind(new.tenant.as_ref().map(|tenant| tenant.key.clone()))
         .bind(now)
         .bind(now)
         .fetch_one(tx.on())
@@ -147,13 +151,15 @@ impl Store {
         row.as_ref().map(Job::from_row).transpose()
     }
 
-    /// Up to `limit` jobs older than `before` (a `seq`), newest first: all, or those in one state.
-    pub async fn list(&self, state: Option<State>, before: Option<i64>, limit: u32) -> Result<Vec<Job>, StoreError> {
+    /// Up to `limit` jobs older than `before` (a `seq`), newest first: all, or those in one state, or those of one key.
+    pub async fn list(&self, state: Option<State>, tenant: Option<&str>, before: Option<i64>, limit: u32) -> Result<Vec<Job>, StoreError> {
         let rows = self
-            .query("SELECT * FROM jobs WHERE seq < ? AND (state = ? OR ? = 1) ORDER BY seq DESC LIMIT ?")
+            .query("SELECT * FROM jobs WHERE seq < ? AND (state = ? OR ? = 1) AND (tenant = ? OR ? = 1) ORDER BY seq DESC LIMIT ?")
             .bind(before.unwrap_or(i64::MAX))
             .bind(state.map(State::as_str))
             .bind(i64::from(state.is_none()))
+            .bind(tenant)
+            .bind(i64::from(tenant.is_none()))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;

@@ -12,6 +12,7 @@ mod history;
 mod job;
 mod jobs;
 mod keep;
+mod keys;
 mod postgres;
 mod sqlite;
 mod transactions;
@@ -23,6 +24,7 @@ pub use events::Event;
 pub use history::Ended;
 pub use job::{Job, NewJob, State, UnknownState};
 pub use jobs::{Created, Lease, Patch};
+pub use keys::{ApiKey, DayUse, NewKey, Scope, Tenant};
 pub use postgres::News;
 pub use transactions::{Purpose, SavedTransaction};
 pub use unfunded::{Budget, Unfunded};
@@ -68,6 +70,17 @@ pub enum StoreError {
         /// Of whom: of this client, or of all.
         of: &'static str,
     },
+    /// A key has had its predictions of the day.
+    #[error("this key may ask for {limit} predictions a day, and has; the next day begins in {secs} s")]
+    QuotaSpent {
+        /// How many it may ask for.
+        limit: u32,
+        /// Seconds until midnight, UTC.
+        secs: u32,
+    },
+    /// No key has this id.
+    #[error("no key has this id: `assay api-keys list` has them")]
+    NoSuchKey,
     /// Another prediction already uses this escrow.
     #[error("another prediction already uses this escrow")]
     EscrowReused,

@@ -10,7 +10,7 @@ use alloy::sol_types::SolValue;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
-use super::escrow::{Reconciled, ensure_credit, expire, funding, locks, market, reconcile, too_late};
+use super::escrow::{Reconciled, ensure_credit, expire, funding, locks, market, provable, reconcile, too_late};
 use super::prove::{Making, make};
 use super::settle::load;
 use super::transact::{Subject, transact};
@@ -212,6 +212,7 @@ async fn taken(state: &AppState, batch: &Batch, job: &Job) -> Result<bool, StepE
 async fn lock(state: &AppState, batch: &Batch, open: &[Funding]) -> Result<(), StepError> {
     let call = async {
         let market = market(state)?;
+        batch.jobs.iter().try_for_each(|job| provable(state, job))?;
         let (first, jobs) = shared(open)?;
         let collateral = first.order.collateral.saturating_mul(open.len() as u128);
         ensure_credit(state, market, first.order.token, collateral).await?;

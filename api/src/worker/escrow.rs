@@ -9,6 +9,7 @@ use super::transact::{Subject, close_mined, transact};
 use crate::AppState;
 use crate::chain::abi::{Funding, InferenceMarket, locked_by};
 use crate::chain::{ChainError, Market, decode_funding};
+use crate::engine::EngineError;
 use crate::store::{Job, Lease, Patch, Purpose, State, StoreError};
 use crate::terms::{Escrow, EscrowError};
 
@@ -132,6 +133,16 @@ pub(super) fn too_late(state: &AppState, market: &Market, job: &Job, now: u64, p
     Ok((now.saturating_add(margin_secs) > prove_by).then_some(EscrowError::TooLate { prove_by, margin_secs }))
 }
 
+/// Refuses a job whose key this process does not have, before any collateral is locked for it: a model or a batch's key may have been
+/// taken away while orders under it were open.
+pub(super) fn provable(state: &AppState, job: &Job) -> Result<(), StepError> {
+    let key_hash = escrow(job)?.order.key_hash;
+    match state.model(job.model)?.inferences_of(key_hash) {
+        Some(inferences) if inferences == job.inferences => Ok(()),
+        _ => Err(EngineError::KeyGone { key_hash, inferences: job.inferences }.into()),
+    }
+}
+
 /// Ends a job that this server will not lock. The buyer can cancel it on chain.
 pub(super) async fn expire(state: &AppState, job: &Job, lease: &Lease, why: &EscrowError) -> Result<Job, StepError> {
     let patch = Patch::error(why.code(), why.to_string());
@@ -179,6 +190,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             if let Some(late) = too_late(state, market, job, found.now, found.prove_by)? {
                 return Err(StepError::Late(late));
             }
+            provable(state, job)?;
             ensure_credit(state, market, funding.order.token, funding.order.collateral).await?;
             Ok(market.lock_call(&funding))
         };

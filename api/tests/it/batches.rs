@@ -324,3 +324,35 @@ async fn jobs_wait_for_company_only_until_a_proof_is_full() {
     assert_eq!(w.engine.proofs.load(SeqCst), 1);
     stop(state, workers).await;
 }
+
+/// Whoever takes a batch's key away while orders under it are open locks none of them: the buyers take their money back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_whose_key_is_gone_are_not_locked() {
+    let Some(w) = World::with_batch(2).await else { return };
+    let state = w.open().await;
+    let accounts = w.anvil.accounts();
+    let all = wishes(&state, w.engine.as_ref(), &accounts[2..4], (1..=2).map(input).collect()).await;
+    let (mut ids, mut chain_jobs) = (Vec::new(), Vec::new());
+    for wish in &all {
+        ids.push(wish.send(&state).await);
+        chain_jobs.push(wish.fund(&state).await);
+    }
+    drop(state);
+    let mut model = w.model.clone();
+    model.batches.clear();
+    let bare = crate::fake::Fake::with_model(model);
+    let state = AppState::open(w.config(), bare.clone()).await.unwrap();
+    let workers = tokio::spawn(run_workers(state.clone()));
+    for id in &ids {
+        until(&state, id, State::Failed).await;
+        let job = state.store.job(id).await.unwrap();
+        assert!(job.error.as_ref().is_some_and(|(_, detail)| detail.contains("put its files back")), "{:?}", job.error);
+        assert!(state.store.transactions(id).await.unwrap().is_empty());
+    }
+    for (wish, job) in all.iter().zip(&chain_jobs) {
+        assert_eq!(account::job(&w.rpc, w.at.market, *job).await.unwrap().state, ChainState::Funded);
+        account::cancel(&w.rpc, &wish.buyer, w.at.market, *job).await.unwrap();
+    }
+    assert_eq!(bare.proofs.load(SeqCst), 0);
+    stop(state, workers).await;
+}

@@ -89,7 +89,7 @@ async fn openapi_names_every_route() {
     }
     assert_eq!(description["servers"][0]["url"], "/");
     assert_eq!(description["components"]["securitySchemes"]["operator"]["scheme"], "bearer");
-    assert!(description["paths"]["/v1/predictions"]["get"]["security"][0]["operator"].is_array());
+    assert!(description["paths"]["/v1/predictions"]["get"]["security"][1]["operator"].is_array());
     assert!(description["paths"]["/v1/predictions"]["post"]["responses"]["429"]["headers"]["Retry-After"].is_object());
     let schemas = &description["components"]["schemas"];
     for (name, pattern) in [("Hash", "{64}"), ("Account", "{40}"), ("Amount", "[0-9]"), ("Hex", "{2}"), ("Point", "{128}")] {

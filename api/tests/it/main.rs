@@ -9,6 +9,7 @@ mod fake;
 mod gateway;
 mod http;
 mod jobs;
+mod keys;
 mod kill;
 mod late;
 mod market;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::fake::model_id;
 use crate::postgres::Postgres;
 
-fn new(n: u64, paid: bool) -> NewJob {
+pub fn new(n: u64, paid: bool) -> NewJob {
     NewJob {
         model: model_id(1),
         input: InputOpening { data: vec![1.5, -2.0], blinding: vec![keccak256("blinding")] },
@@ -24,6 +24,7 @@ fn new(n: u64, paid: bool) -> NewJob {
         escrow: paid.then(|| ("{}".to_owned(), model_id(1000 + n))),
         context: None,
         unfunded: None,
+        tenant: None,
         cancel_after_ms: None,
         request_hash: keccak256(n.to_be_bytes()),
         idempotency_key: None,

@@ -342,6 +342,18 @@ pub struct LimitArgs {
     /// All requests come through a proxy, which names the client at the end of X-Forwarded-For
     #[arg(long)]
     pub behind_proxy: bool,
+    /// Serve only those who show a key (`assay api-keys`): others see what is offered, and get no quotes and predictions
+    #[arg(long)]
+    pub require_key: bool,
+    /// Most requests in a minute of one address that shows no key [default: any number]
+    #[arg(long, value_name = "N")]
+    pub anonymous_per_minute: Option<u32>,
+    /// Origin whose pages may call the service from a browser, as in https://shop.example; may be given several times; `*`: all
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors_origin: Vec<String>,
+    /// Largest body of a request
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub body_max_mib: u32,
     /// Most HTTP connections at a time; fewer where the system allows few open files
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub connections_max: u32,

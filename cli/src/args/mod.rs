@@ -2,12 +2,14 @@
 
 mod market;
 mod money;
+mod operate;
 
 pub use market::{
     AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs, ServeArgs,
     UpArgs, WorkerArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
+pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, RevokeKeyArgs};
 
 use alloy::primitives::B256;
 use assay_circuits::model::Architecture;
@@ -85,6 +87,9 @@ pub enum Command {
     Up(UpArgs),
     /// Prove and settle for servers that share a database
     Worker(WorkerArgs),
+    /// Keys of a service's clients: make, list, revoke
+    #[command(subcommand)]
+    ApiKeys(ApiKeysCommand),
     /// Copy a service's data folder, also while it runs
     Backup(BackupArgs),
     /// Commit to an input, to buy an inference over HTTP with a program of one's own

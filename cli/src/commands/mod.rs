@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub mod api_keys;
 pub mod chain;
 pub mod compile;
 pub mod demo;

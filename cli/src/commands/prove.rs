@@ -16,7 +16,6 @@ use crate::trust::{self, Checked};
 use crate::ui::Ui;
 use alloy::primitives::Bytes;
 use assay_api::Prediction;
-use assay_api::client::Client;
 use assay_api::engine::Outputs;
 use assay_api::engine::native::clamped;
 use assay_circuits::batch::Batch;
@@ -284,7 +283,7 @@ async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFil
             .trim_end_matches('/')
             .rsplit_once("/v1/predictions/")
             .ok_or_else(|| Failure::message(Exit::Usage, "the address of a prediction is SERVICE/v1/predictions/ID"))?;
-        let client = Client::new(base)?;
+        let client = super::request::service(base)?;
         let prediction = client.prediction(id).await?;
         let proof = match &args.proof {
             Some(path) => read(path)?,

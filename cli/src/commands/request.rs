@@ -34,6 +34,12 @@ use assay_verifier::ProofFile;
 use serde_json::json;
 use std::path::Path;
 
+/// A client of a service, with the key that the buyer has there, if there is one.
+pub fn service(url: &str) -> Result<Client, ClientError> {
+    let key = std::env::var("ASSAY_API_KEY").ok().filter(|key| !key.is_empty());
+    Client::with_key(url, key.as_deref())
+}
+
 /// A buyer's input: as the service gets it, and its commitments.
 pub struct Opened {
     /// Real values.
@@ -329,7 +335,7 @@ async fn preparation(client: &Client, key: &BuyerKey, args: &RequestArgs) -> Out
 
 /// Buys (or asks for) one proven inference.
 pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
-    let client = Client::new(&args.service)?;
+    let client = service(&args.service)?;
     let buyer = Buyer::new(&args)?;
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
@@ -438,7 +444,7 @@ async fn resume_order(
     let key = Checked::new(ui, files::key(ui, &saved.key)?, srs).map_err(|e| files::name(&saved.key, e))?.key;
     files::warn_key(ui, &key);
     let key = key_of_order(ui, &key, saved.inferences, srs)?;
-    let client = Client::new(&saved.service)?;
+    let client = service(&saved.service)?;
     // a settled order that the service knows need not be sent again
     if record.state != Market::Settled || saved.prediction.is_none() {
         post(ui, &client, saved).await?;

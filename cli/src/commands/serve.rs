@@ -271,6 +271,10 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     config.unfunded_max = limits.unfunded_max;
     config.unfunded_per_client = limits.unfunded_per_client;
     config.behind_proxy = limits.behind_proxy;
+    config.anonymous = !limits.require_key;
+    config.anonymous_per_minute = limits.anonymous_per_minute;
+    config.cors = limits.cors_origin.clone();
+    config.body_bytes_max = (limits.body_max_mib as usize) << 20;
     config.http.connections_max = limits.connections_max;
     config.block_age_max = limits.block_age_max_secs.map(Duration::from_secs);
     config.keep = limits.keep_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600));

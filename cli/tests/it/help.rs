@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 34] = [
+const COMMANDS: [&str; 38] = [
     "",
     "compile",
     "inspect",
@@ -25,6 +25,10 @@ const COMMANDS: [&str; 34] = [
     "up",
     "mcp",
     "worker",
+    "api-keys",
+    "api-keys create",
+    "api-keys list",
+    "api-keys revoke",
     "backup",
     "commit",
     "request",

@@ -1,6 +1,7 @@
 //! The command, run as users run it.
 
 mod agents;
+mod api_keys;
 mod bad_input;
 mod batch;
 mod clamping;

@@ -18,6 +18,7 @@ pub fn command() -> Command {
         "ASSAY_OPERATOR_TOKEN",
         "ASSAY_LOG",
         "ASSAY_RPC_FALLBACK",
+        "ASSAY_API_KEY",
         "DATABASE_URL",
     ] {
         command.env_remove(name);
