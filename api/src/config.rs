@@ -11,6 +11,8 @@ use assay_prover::secret::Secret;
 
 use crate::objects::Bucket;
 use crate::preparation::Preparation;
+use crate::webhooks::WebhookConfig;
+use crate::x402::X402Config;
 
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct ServeConfig {
     pub unfunded_per_client: u32,
     /// Whether all requests come through a proxy, which names the client at the end of `X-Forwarded-For`.
     pub behind_proxy: bool,
+    /// Messages to clients whose predictions are over.
+    pub webhooks: WebhookConfig,
     /// Connections.
     pub http: HttpLimits,
     /// How many jobs are driven at a time, at least 1. While one waits for the chain or is wrapped, the next is locked and its inner proof
@@ -162,6 +166,8 @@ pub struct ChainConfig {
     pub terms: Terms,
     /// Terms of models that are sold on other ones.
     pub model_terms: HashMap<B256, Terms>,
+    /// What payments by x402 are taken in, where they are.
+    pub x402: Option<X402Config>,
     /// First block that can hold events of these contracts.
     pub from_block: u64,
     /// Blocks that must be on top of an event's (counting its own) before it is believed.
@@ -216,6 +222,7 @@ impl ServeConfig {
             unfunded_max: 1000,
             unfunded_per_client: 16,
             behind_proxy: false,
+            webhooks: WebhookConfig::default(),
             http: HttpLimits::default(),
             ready_timeout: Duration::from_secs(2),
             watch_age_max: Duration::from_secs(60),
@@ -255,6 +262,7 @@ impl ChainConfig {
             seller: account,
             terms,
             model_terms: HashMap::new(),
+            x402: None,
             from_block: 0,
             confirmations: 1,
             poll: Duration::from_millis(500),
@@ -267,6 +275,12 @@ impl ChainConfig {
     /// The terms of a model.
     pub fn terms_of(&self, model: B256) -> &Terms {
         self.model_terms.get(&model).unwrap_or(&self.terms)
+    }
+
+    /// The price of a model's inference by x402, where it has one: that of its terms, if they are in the same token.
+    pub fn x402_price(&self, model: B256) -> Option<u128> {
+        let (x402, terms) = (self.x402?, self.terms_of(model));
+        if terms.token == x402.token { Some(terms.price) } else { x402.price }
     }
 
     /// Seconds that must be left of `prove_secs` for a job to be locked that has none ahead of it.

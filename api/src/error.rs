@@ -11,6 +11,8 @@ use crate::chain::ChainError;
 use crate::engine::EngineError;
 use crate::store::{Scope, State, StoreError};
 use crate::terms::EscrowError;
+use crate::webhooks::Refused;
+use crate::x402::PaymentError;
 
 /// Why a request was not served.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +75,16 @@ pub enum ApiError {
         secs: u32,
     },
     /// The server is not free and the request carries no escrow.
-    #[error("predictions here are paid: ask for a quote, fund it, and send the escrow along")]
+    #[error(
+        "predictions here are paid: ask for a quote, fund it, and send the escrow along; or pay as PAYMENT-REQUIRED says, if it is there"
+    )]
     PaymentRequired,
+    /// The payment that came with the request is not taken.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
+    /// The address of a webhook is not taken.
+    #[error(transparent)]
+    WebhookUrl(#[from] Refused),
     /// The server has no chain.
     #[error("this server is not connected to a market")]
     NoMarket,
@@ -194,6 +204,10 @@ impl ApiError {
             Self::ScopeMissing { .. } => (S::FORBIDDEN, "scope-missing", None),
             Self::RateLimited { secs, .. } => (S::TOO_MANY_REQUESTS, "rate-limited", Some(*secs)),
             Self::PaymentRequired => (S::PAYMENT_REQUIRED, "payment-required", None),
+            Self::Payment(e @ (PaymentError::Malformed { .. } | PaymentError::Twice)) => (S::BAD_REQUEST, e.code(), None),
+            Self::Payment(e @ PaymentError::NotOffered) => (S::CONFLICT, e.code(), None),
+            Self::Payment(e) => (S::PAYMENT_REQUIRED, e.code(), None),
+            Self::WebhookUrl(_) => (S::UNPROCESSABLE_ENTITY, "webhook-url", None),
             Self::NoMarket => (S::CONFLICT, "no-market", None),
             Self::Escrow(e) => (S::UNPROCESSABLE_ENTITY, e.code(), None),
             Self::ProverUnfunded => (S::SERVICE_UNAVAILABLE, "prover-unfunded", Some(60)),
@@ -261,6 +275,10 @@ fn store_parts(error: &StoreError) -> (StatusCode, &'static str, Option<u32>) {
     match error {
         StoreError::TooManyUnfunded { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-unfunded", Some(60)),
         StoreError::QuotaSpent { secs, .. } => (StatusCode::TOO_MANY_REQUESTS, "quota-spent", Some(*secs)),
+        StoreError::NoSuchWebhook => (StatusCode::NOT_FOUND, "no-such-webhook", None),
+        StoreError::TooManyWebhooks { .. } => (StatusCode::CONFLICT, "too-many-webhooks", None),
+        StoreError::PaymentReused => (StatusCode::PAYMENT_REQUIRED, "payment-replayed", None),
+        StoreError::Overdrawn { .. } => (StatusCode::PAYMENT_REQUIRED, "payment-funds", None),
         StoreError::NoSuchKey => (StatusCode::NOT_FOUND, "no-such-key", None),
         StoreError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", None),
         StoreError::EscrowReused => (StatusCode::CONFLICT, "escrow-reused", None),
@@ -336,7 +354,7 @@ fn is_json(headers: &axum::http::HeaderMap) -> bool {
 }
 
 /// What a JSON library says of a body, without the names that types have in this program.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let text = text
         .split_once(": ")
         .filter(|(first, _)| first.ends_with("target type") || first.ends_with("as JSON"))

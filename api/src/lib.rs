@@ -25,16 +25,21 @@ mod service;
 mod state;
 pub mod store;
 pub mod terms;
+mod trace;
+pub mod webhooks;
 mod worker;
+pub mod x402;
 
 pub use backup::{Backup, backup};
 pub use blobs::{BlobError, Blobs};
+pub use disk::free_bytes;
 pub use error::{ApiError, Problem};
-pub use metrics::Metrics;
+pub use metrics::{Gauges, Metrics};
 pub use outage::Outages;
 pub use routes::{
-    BatchReceipt, Commitment, CommitmentRequest, History, Model, ModelPage, ModelTerms, Prediction, PredictionPage, PredictionRequest,
-    QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse, app, description,
+    BatchReceipt, Commitment, CommitmentRequest, DeliveryList, History, Model, ModelPage, ModelTerms, NewWebhook, PaymentRef, Prediction,
+    PredictionPage, PredictionRequest, QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse, WebhookList, WebhookRequest,
+    app, description,
 };
 pub use service::{serve, signalled, work};
 pub use state::{AppState, ServeError};

@@ -1,9 +1,12 @@
 //! Counters in Prometheus' text format.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use crate::store::{State, WorkerInfo};
+use crate::store::{Attempt, DeliveryState, State, WorkerInfo};
+
+/// What can come of an attempt to deliver a webhook message.
+const OUTCOMES: [&str; 4] = ["delivered", "again", "failed", "gone"];
 
 /// The process's counters. Gauges are read from the database when they are asked for.
 #[derive(Debug, Default)]
@@ -26,7 +29,39 @@ pub struct Metrics {
     pub seen_ms: AtomicU64,
     /// RPC requests of the watcher that failed.
     pub chain_errors: AtomicU64,
+    /// Whether the prover's account can pay for gas and collateral.
+    solvent: Solvency,
+    /// Attempts to deliver webhook messages, by what came of them.
+    attempts: [AtomicU64; 4],
 }
+
+/// 1: the prover's account can pay; 0: it cannot; -1: not known yet.
+#[derive(Debug)]
+struct Solvency(AtomicI64);
+
+impl Default for Solvency {
+    fn default() -> Self {
+        Self(AtomicI64::new(-1))
+    }
+}
+
+/// What is read when metrics are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Gauges {
+    /// How many jobs are in each state.
+    pub jobs: Vec<(State, i64)>,
+    /// For how many seconds the oldest job has been in a state.
+    pub oldest: Vec<(State, i64)>,
+    /// The processes that prove for this service, where they are others than this one.
+    pub workers: Vec<WorkerInfo>,
+    /// How many webhook messages are in each state.
+    pub deliveries: Vec<(DeliveryState, i64)>,
+    /// Free bytes of the data folder's disk, where the system says.
+    pub disk_free_bytes: Option<u64>,
+}
+
+/// States in which a job that is old means trouble.
+const WATCHED: [State; 2] = [State::Queued, State::SettlementPending];
 
 impl Metrics {
     /// Adds one.
@@ -41,14 +76,30 @@ impl Metrics {
         }
     }
 
+    /// Notes whether the prover's account can pay.
+    pub fn solvent(&self, is: bool) {
+        self.solvent.0.store(is.into(), Ordering::Relaxed);
+    }
+
+    /// Counts an attempt to deliver a webhook message.
+    pub fn attempt(&self, outcome: &Attempt) {
+        let [delivered, again, failed, gone] = &self.attempts;
+        Self::count(match outcome {
+            Attempt::Delivered => delivered,
+            Attempt::Again { .. } => again,
+            Attempt::Failed { .. } => failed,
+            Attempt::Gone => gone,
+        });
+    }
+
     /// Mean milliseconds of the finished proofs; 0 before the first.
     pub fn mean_proof_ms(&self) -> u64 {
         self.proof_ms.load(Ordering::Relaxed).checked_div(self.proofs.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// All of it as text. `jobs`: how many jobs are in each state; `workers`: the processes that prove for this service, where they are
-    /// others than this one.
-    pub fn render(&self, jobs: &[(State, i64)], workers: &[WorkerInfo]) -> String {
+    /// All of it as text.
+    pub fn render(&self, gauges: &Gauges) -> String {
+        let Gauges { jobs, oldest, workers, deliveries, disk_free_bytes } = gauges;
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
             // writing to a String cannot fail
@@ -78,6 +129,37 @@ impl Metrics {
         family("assay_transactions_total", "counter", "Transactions sent.", read(&self.transactions));
         family("assay_chain_block", "gauge", "Newest block read by the chain watcher.", read(&self.block));
         family("assay_chain_errors_total", "counter", "Failed requests of the chain watcher.", read(&self.chain_errors));
+        let seen = self.seen_ms.load(Ordering::Relaxed) as f64 / 1000.0;
+        let rows = vec![(String::new(), seen.to_string())];
+        family(
+            "assay_chain_seen_timestamp_seconds",
+            "gauge",
+            "When the chain was last read without an error; 0 before, or without a chain.",
+            rows,
+        );
+        let solvent = self.solvent.0.load(Ordering::Relaxed);
+        let rows = (solvent >= 0).then(|| (String::new(), solvent.to_string())).into_iter().collect();
+        family("assay_prover_solvent", "gauge", "1 if the prover's account has coins for gas and collateral, else 0.", rows);
+        let rows = WATCHED.into_iter().map(|state| {
+            let secs = oldest.iter().find(|(s, _)| *s == state).map_or(0, |(_, secs)| *secs);
+            (format!("{{state=\"{state}\"}}"), secs.to_string())
+        });
+        family(
+            "assay_oldest_job_seconds",
+            "gauge",
+            "For how long the oldest prediction has been in a state; 0 if there is none.",
+            rows.collect(),
+        );
+        let rows = disk_free_bytes.map(|bytes| (String::new(), bytes.to_string())).into_iter().collect();
+        family("assay_disk_free_bytes", "gauge", "Free bytes of the data folder's disk.", rows);
+        let rows = DeliveryState::ALL.into_iter().map(|state| {
+            let n = deliveries.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+            (format!("{{state=\"{}\"}}", state.as_str()), n.to_string())
+        });
+        family("assay_webhook_messages", "gauge", "Webhook messages in each state.", rows.collect());
+        let rows = OUTCOMES.iter().zip(&self.attempts);
+        let rows = rows.map(|(outcome, n)| (format!("{{outcome=\"{outcome}\"}}"), n.load(Ordering::Relaxed).to_string()));
+        family("assay_webhook_attempts_total", "counter", "Attempts to deliver webhook messages, by what came of them.", rows.collect());
         text
     }
 }

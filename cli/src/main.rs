@@ -12,6 +12,7 @@ mod files;
 mod generate;
 mod inputs;
 mod kept;
+mod logs;
 mod orders;
 mod proof_file;
 mod trust;
@@ -20,7 +21,7 @@ mod ui;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure, Outcome};
-use std::io::IsTerminal;
+use logs::LogFormat;
 use std::process::ExitCode;
 use ui::Ui;
 
@@ -34,7 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(cli.json);
-    let failure = match run(&ui, cli.command) {
+    let failure = match run(&ui, cli.command, cli.log_format) {
         Ok(()) => match ui.fault() {
             None => return ExitCode::SUCCESS,
             Some(error) => Failure::message(Exit::Io, format!("cannot write to stdout: {error}")),
@@ -55,17 +56,7 @@ fn main() -> ExitCode {
     ExitCode::from(failure.exit as u8)
 }
 
-/// Logs go to stderr: what `$ASSAY_LOG` says, else the default of the command.
-fn log(default: &str) {
-    let filter = std::env::var("ASSAY_LOG").unwrap_or_else(|_| default.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    // colours are for people: a file would be full of escapes
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    log.log_internal_errors(false).init();
-}
-
-fn run(ui: &Ui, command: Command) -> Outcome {
+fn run(ui: &Ui, command: Command, format: LogFormat) -> Outcome {
     if let Command::Completions(args) = command {
         let mut script = Vec::new();
         clap_complete::generate(args.shell, &mut Cli::command(), "assay", &mut script);
@@ -75,9 +66,10 @@ fn run(ui: &Ui, command: Command) -> Outcome {
     }
     // these end at a signal by themselves, and say what happens meanwhile
     let serves = matches!(command, Command::Serve(_) | Command::Up(_) | Command::Worker(_));
-    log(if serves { "info" } else { "error" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::new(Exit::Io, e))?;
     let inside = runtime.enter();
+    // spans that wait are sent before the runtime ends
+    let _logs = logs::start(format, if serves { "info" } else { "error" }, serves)?;
     if !serves {
         Ui::watch_interrupts();
     }
@@ -119,7 +111,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Withdraw(args) => runtime.block_on(ui.until_cancelled(commands::money::withdraw(ui, args))),
         Command::Revoke(args) => runtime.block_on(ui.until_cancelled(commands::chain::revoke(ui, args))),
         Command::Demo(args) => runtime.block_on(ui.until_cancelled(commands::demo::demo(ui, args))),
-        Command::Doctor => commands::doctor::doctor(ui),
+        Command::Doctor(args) => runtime.block_on(ui.until_cancelled(commands::doctor::doctor(ui, args))),
         Command::Completions(_) => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const solc = createRequire(import.meta.url)('solc').version().replace(/\.Emscripten.*$/, '');
-const contracts = ['AssayVerifier', 'KeyRegistry', 'ModelRegistry', 'InferenceMarket', 'TestToken'];
+const contracts = ['AssayVerifier', 'KeyRegistry', 'ModelRegistry', 'InferenceMarket', 'TestToken', 'AuthorizedToken'];
 const check = process.argv.includes('--check');
 const target = join(root, 'artifacts');
 mkdirSync(target, { recursive: true });

@@ -354,6 +354,39 @@ sol! {
     }
 
     #[sol(rpc)]
+    /// EIP-3009's message.
+    #[derive(Debug, PartialEq, Eq)]
+    struct TransferWithAuthorization {
+        address from;
+        address to;
+        uint256 value;
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 nonce;
+    }
+
+    /// A token that moves by signed authorisation.
+    #[derive(Debug)]
+    interface Eip3009 {
+        event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
+
+        function name() external view returns (string memory);
+        function version() external view returns (string memory);
+        function DOMAIN_SEPARATOR() external view returns (bytes32);
+        function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
+        function transferWithAuthorization(
+            address from,
+            address to,
+            uint256 value,
+            uint256 validAfter,
+            uint256 validBefore,
+            bytes32 nonce,
+            uint8 v,
+            bytes32 r,
+            bytes32 s
+        ) external;
+    }
+
     interface Erc20 {
         function balanceOf(address account) external view returns (uint256);
         function approve(address spender, uint256 amount) external returns (bool);

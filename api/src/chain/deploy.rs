@@ -32,6 +32,8 @@ pub const MODEL_REGISTRY: Artifact = artifact!("ModelRegistry");
 pub const INFERENCE_MARKET: Artifact = artifact!("InferenceMarket");
 /// An ERC-20 for tests.
 pub const TEST_TOKEN: Artifact = artifact!("TestToken");
+/// An ERC-20 for tests that moves by signed authorisation (EIP-3009).
+pub const AUTHORIZED_TOKEN: Artifact = artifact!("AuthorizedToken");
 
 /// In a revenue split: whoever holds the model's token.
 pub const OWNER: Address = address!("0000000000000000000000000000000000000001");

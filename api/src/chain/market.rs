@@ -12,6 +12,7 @@ use alloy::sol_types::{Eip712Domain, SolCall, SolEvent, SolValue};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::abi::{self, Funding, InferenceMarket, KeyRegistry, ModelRegistry, Payee};
+use super::authorization::{TokenDomain, token_domain};
 use super::jobs::{self, Blocks};
 use super::{ChainError, Rpc};
 use crate::config::{ChainConfig, Terms};
@@ -55,6 +56,8 @@ pub struct Market {
     /// The chain.
     pub rpc: Rpc,
     facts: OnceCell<Facts>,
+    /// The domain of the token that payments by x402 are taken in.
+    token: OnceCell<TokenDomain>,
     /// Keys that the registry has admitted.
     admitted: Mutex<HashSet<B256>>,
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
@@ -72,6 +75,7 @@ impl Market {
             config,
             rpc,
             facts: OnceCell::new(),
+            token: OnceCell::new(),
             admitted: Mutex::default(),
             splits: Mutex::default(),
             sending: Mutex::default(),
@@ -94,6 +98,12 @@ impl Market {
                 Ok(Facts { chain_id, domain, verifier, keys, treasury, collateral_bps })
             })
             .await
+    }
+
+    /// The domain of the token that payments by x402 are taken in, fetched once.
+    pub async fn token_domain(&self) -> Result<&TokenDomain, ChainError> {
+        let token = self.config.x402.map(|x402| x402.token).unwrap_or_default();
+        self.token.get_or_try_init(|| token_domain(&self.rpc, token)).await
     }
 
     /// While held, nobody else in this process takes a nonce of the prover's account.

@@ -2,6 +2,7 @@
 
 pub mod abi;
 pub mod account;
+pub mod authorization;
 mod check;
 pub mod deploy;
 pub mod dev;

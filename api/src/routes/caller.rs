@@ -17,8 +17,8 @@ use crate::error::ApiError;
 use crate::rates::{Left, WINDOW};
 use crate::store::{ApiKey, Job, Scope, StoreError, Tenant};
 
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const POLICY: &str = "ratelimit-policy";
+const LIMIT: &str = "ratelimit";
 const DAY_SECS: u32 = 86_400;
 
 /// Who sends a request.
@@ -161,7 +161,7 @@ async fn announce(state: &AppState, caller: &Caller, taken: Option<(u32, Left)>,
     let (policies, rests): (Vec<_>, Vec<_>) = limits.into_iter().unzip();
     for (name, parts) in [(POLICY, policies), (LIMIT, rests)] {
         if let (false, Ok(value)) = (parts.is_empty(), HeaderValue::try_from(parts.join(", "))) {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
 }

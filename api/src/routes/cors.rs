@@ -1,6 +1,6 @@
 //! Which pages of other origins may call the service from a browser: those that the operator names.
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::state::ServeError;
@@ -9,27 +9,20 @@ use crate::state::ServeError;
 const ALL: &str = "*";
 
 /// What pages may send beside what they always may.
-const SENT: [HeaderName; 7] = [
-    header::AUTHORIZATION,
-    header::CONTENT_TYPE,
-    HeaderName::from_static("cancel-after"),
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("last-event-id"),
-    HeaderName::from_static("payment-signature"),
-    HeaderName::from_static("prefer"),
-];
+const SENT: [&str; 7] =
+    ["authorization", "content-type", "cancel-after", "idempotency-key", "last-event-id", "payment-signature", "prefer"];
 
 /// What pages may read beside what they always may.
-const READ: [HeaderName; 9] = [
-    header::ETAG,
-    header::LOCATION,
-    header::RETRY_AFTER,
-    HeaderName::from_static("idempotency-replayed"),
-    HeaderName::from_static("payment-required"),
-    HeaderName::from_static("payment-response"),
-    HeaderName::from_static("preference-applied"),
-    HeaderName::from_static("ratelimit"),
-    HeaderName::from_static("ratelimit-policy"),
+const READ: [&str; 9] = [
+    "etag",
+    "location",
+    "retry-after",
+    "idempotency-replayed",
+    "payment-required",
+    "payment-response",
+    "preference-applied",
+    "ratelimit",
+    "ratelimit-policy",
 ];
 
 /// An origin as browsers send it: scheme and host, with a port if it is not the scheme's, and no path.
@@ -59,8 +52,8 @@ pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
     let layer = CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers(SENT)
-        .expose_headers(READ)
+        .allow_headers(SENT.map(HeaderName::from_static))
+        .expose_headers(READ.map(HeaderName::from_static))
         .max_age(std::time::Duration::from_secs(600));
     Some(layer)
 }

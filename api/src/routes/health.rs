@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::AppState;
 use crate::chain::{Head, Market};
 use crate::error::{ApiError, Problem};
+use crate::metrics::Gauges;
 use crate::store::now_ms;
 
 /// How long ago a worker may have given a sign of life to be counted.
@@ -125,6 +126,12 @@ fn block_age_secs(head: Head) -> u64 {
 /// Prometheus metrics.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, content_type = "text/plain")))]
 pub async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, ApiError> {
-    let (jobs, workers) = (state.store.counts().await?, state.store.workers(WORKER_AGE_MAX_MS).await?);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render(&jobs, &workers)))
+    let gauges = Gauges {
+        jobs: state.store.counts().await?,
+        oldest: state.store.oldest_in_state().await?,
+        workers: state.store.workers(WORKER_AGE_MAX_MS).await?,
+        deliveries: state.store.delivery_counts().await?,
+        disk_free_bytes: crate::disk::free_bytes(&state.config.data_dir),
+    };
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render(&gauges)))
 }

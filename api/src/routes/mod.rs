@@ -5,17 +5,20 @@ mod caller;
 mod client;
 mod commitments;
 mod cors;
+mod examples;
 mod health;
 mod history;
 mod models;
 mod openapi;
 mod page;
+mod payment;
 mod predictions;
 mod quotes;
 pub(crate) mod schemas;
 mod site;
 mod stream;
 mod verify;
+mod webhooks;
 
 pub(crate) use client::network;
 pub use commitments::{Commitment, CommitmentRequest};
@@ -25,19 +28,21 @@ pub use history::History;
 pub use models::{Model, ModelPage, ModelTerms};
 pub use openapi::description;
 pub(crate) use predictions::withdraw;
-pub use predictions::{BatchReceipt, Prediction, PredictionPage, PredictionRequest, TransactionRef};
+pub use predictions::{BatchReceipt, PaymentRef, Prediction, PredictionPage, PredictionRequest, TransactionRef};
 pub use quotes::QuoteRequest;
 pub use verify::{VerifyRequest, VerifyResponse};
+pub use webhooks::{DeliveryList, NewWebhook, WebhookList, WebhookRequest};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
+use tracing::Instrument;
 
-use crate::AppState;
 use crate::error::ApiError;
+use crate::{AppState, trace};
 
 /// The service's routes.
 pub fn app(state: AppState) -> Router {
@@ -63,6 +68,9 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/predictions/{id}/proof", get(predictions::proof))
         .route("/v1/predictions/{id}/events", get(stream::events))
         .route("/v1/verify", post(verify::verify))
+        .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
+        .route("/v1/webhooks/{id}", delete(webhooks::remove))
+        .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
         .fallback(async || ApiError::NoSuchResource)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(state.config.body_bytes_max))
@@ -75,13 +83,17 @@ pub fn app(state: AppState) -> Router {
     router.layer(middleware::from_fn_with_state(state.clone(), observe)).with_state(state)
 }
 
-/// Counts and logs every response.
+/// Counts, logs and traces every response.
 async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let span = tracing::debug_span!("request", otel.kind = "server", %method, path, status = tracing::field::Empty);
+    trace::continue_request(&span, request.headers());
     let start = std::time::Instant::now();
-    let response = next.run(request).await;
-    state.metrics.response(response.status().as_u16());
-    tracing::debug!(%method, path, status = response.status().as_u16(), ms = start.elapsed().as_millis() as u64, "request");
+    let response = next.run(request).instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    span.record("status", status);
+    state.metrics.response(status);
+    tracing::debug!(%method, path, status, ms = start.elapsed().as_millis() as u64, "request");
     response
 }
 

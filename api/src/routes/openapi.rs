@@ -7,6 +7,8 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
+use super::examples;
+
 /// The interface's description, as far as the annotations of the routes make it.
 #[derive(Debug, OpenApi)]
 #[openapi(
@@ -30,6 +32,10 @@ use utoipa::OpenApi;
         super::predictions::proof,
         super::stream::events,
         super::verify::verify,
+        super::webhooks::create,
+        super::webhooks::list,
+        super::webhooks::deliveries,
+        super::webhooks::remove,
     ),
     components(schemas(crate::error::Problem, crate::store::Event))
 )]
@@ -39,10 +45,10 @@ struct Annotated;
 const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 
 /// What every route under `/v1` can say of its caller.
-const CALLER: [u16; 3] = [401, 403, 429];
+const CALLER: [u16; 4] = [400, 401, 403, 429];
 
 /// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 15] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 19] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
@@ -57,6 +63,10 @@ const PROBLEMS: [(&str, &str, &[u16], bool); 15] = [
     ("/v1/predictions/{id}/proof", "get", &[404, 409], false),
     ("/v1/predictions/{id}/events", "get", &[400, 404], false),
     ("/v1/verify", "post", &[404], true),
+    ("/v1/webhooks", "post", &[409], true),
+    ("/v1/webhooks", "get", &[], false),
+    ("/v1/webhooks/{id}", "delete", &[400, 404], false),
+    ("/v1/webhooks/{id}/deliveries", "get", &[400, 404], false),
     ("/metrics", "get", &[], false),
 ];
 
@@ -65,8 +75,14 @@ fn problem(status: u16) -> Value {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("problem");
     let mut answer = json!({
         "description": format!("{reason}: `code` says more"),
-        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" }, "example": examples::problem(status) } },
     });
+    if status == 402
+        && let Some(fields) = answer.as_object_mut()
+    {
+        let base64 = json!({ "schema": { "type": "string" }, "description": "where payments by x402 are taken: what is to be paid, base64 of JSON" });
+        fields.insert("headers".into(), json!({ "PAYMENT-REQUIRED": base64 }));
+    }
     if matches!(status, 429 | 503)
         && let Some(fields) = answer.as_object_mut()
     {
@@ -74,6 +90,26 @@ fn problem(status: u16) -> Value {
         fields.insert("headers".into(), json!({ "Retry-After": seconds }));
     }
     answer
+}
+
+/// Adds examples of requests and answers.
+fn insert_examples(whole: &mut Value) {
+    let Some(paths) = whole.get_mut("paths") else { return };
+    let mut put = |route: &[&str], example: Value| {
+        let mut at = Some(&mut *paths);
+        for part in route {
+            at = at.and_then(|value| value.get_mut(*part));
+        }
+        if let Some(fields) = at.and_then(|value| value.get_mut("content")?.get_mut("application/json")?.as_object_mut()) {
+            fields.insert("example".into(), example);
+        }
+    };
+    for (path, body) in examples::requests() {
+        put(&[path, "post", "requestBody"], body);
+    }
+    for (path, method, status, body) in examples::answers() {
+        put(&[path, method, "responses", status], body);
+    }
 }
 
 /// The whole description: what the annotations say, all problems, where the server is, and how its operator is known.
@@ -93,6 +129,7 @@ pub fn description() -> &'static Value {
                 }
             }
         }
+        insert_examples(&mut whole);
         let paths = whole.get_mut("paths").and_then(Value::as_object_mut);
         for (_, methods) in paths.into_iter().flatten().filter(|(path, _)| path.starts_with("/v1/")) {
             for route in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()).filter_map(Value::as_object_mut) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{B256, Bytes, keccak256};
+use alloy::primitives::{Address, B256, Bytes, keccak256};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -14,14 +14,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::caller::Caller;
 use super::client::Client;
 use super::models::{PageParams, PageQuery, page_query};
+use super::payment;
 use super::{header, off_runtime};
 use crate::AppState;
 use crate::chain::abi::InferenceMarket::State as ChainState;
 use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
-use crate::routes::schemas::{Hash, Point};
+use crate::routes::schemas::{Account, Amount, Hash, Point};
 use crate::store::{Job, NewJob, Patch, Scope, State as JobState, Statement, StoreError, Unfunded, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
+use crate::x402::PaymentError;
 
 /// A request for a proven inference. Debug output shows neither input nor blinding.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -70,6 +72,25 @@ pub struct TransactionRef {
     pub state: String,
 }
 
+/// A payment by x402, which was authorised with the request and is captured when the proof is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentRef {
+    /// The chain: `eip155:` and its number.
+    pub network: String,
+    /// The token.
+    #[schema(value_type = Account)]
+    pub asset: Address,
+    /// Who pays.
+    #[schema(value_type = Account)]
+    pub payer: Address,
+    /// How much, in the token's smallest unit.
+    #[schema(value_type = Amount)]
+    pub amount: String,
+    /// The transaction that captured it, once one has.
+    #[schema(value_type = Option<Hash>)]
+    pub transaction: Option<B256>,
+}
+
 /// What the proof of a batch states, and which of its inferences is the prediction's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BatchReceipt {
@@ -95,6 +116,9 @@ pub struct Prediction {
     /// The market's job id of a paid prediction.
     #[schema(value_type = Option<Hash>)]
     pub job_id: Option<B256>,
+    /// The payment of one that is paid by x402.
+    #[serde(default)]
+    pub payment: Option<PaymentRef>,
     /// Commitments to the input, 64 bytes each.
     #[schema(value_type = Vec<Point>)]
     pub input_commitments: Vec<Bytes>,
@@ -135,7 +159,7 @@ pub struct Prediction {
 
 impl Prediction {
     async fn load(state: &AppState, job: Job) -> Result<Self, StoreError> {
-        let transactions = if job.chain_job.is_some() { state.store.transactions(&job.id).await? } else { Vec::new() };
+        let transactions = if job.is_paid() { state.store.transactions(&job.id).await? } else { Vec::new() };
         let done = matches!(job.state, JobState::Settled | JobState::Proven);
         let batch = if done { receipt(state, &job).await? } else { None };
         let (error_code, error_detail) = job.error.unzip();
@@ -146,6 +170,13 @@ impl Prediction {
             state: job.state,
             terminal: job.state.is_terminal(),
             job_id: job.chain_job,
+            payment: job.payment.map(|paid| PaymentRef {
+                network: paid.network,
+                asset: paid.asset,
+                payer: paid.payer,
+                amount: paid.amount,
+                transaction: paid.transaction,
+            }),
             input_commitments: job.input_commitments,
             output: done
                 .then(|| Outputs::cut(job.output_real, state.model(job.model).map(|model| model.outputs.as_slice()).unwrap_or_default())),
@@ -316,9 +347,31 @@ pub async fn create(
     Body(request): Body<PredictionRequest>,
 ) -> Result<Response, ApiError> {
     caller.may_predict(&state)?;
-    let idempotency_key = idempotency_key(&headers)?.map(|key| caller.scoped(key));
-    let cancel_after_ms = cancel_after_ms(&headers)?;
-    let wait = wait_secs(&headers)?;
+    let Some(model) = state.models.iter().find(|model| model.id == request.model).cloned() else {
+        return Err(EngineError::UnknownModel { id: request.model }.into());
+    };
+    match take(&state, &caller, client, &headers, request).await {
+        Err(error) if error.parts().0 == StatusCode::PAYMENT_REQUIRED => {
+            let why = error.parts().1;
+            let mut answer = error.into_response();
+            payment::require(&state, &headers, &model, why, &mut answer).await;
+            Ok(answer)
+        }
+        other => other,
+    }
+}
+
+/// Takes a request, or finds what it stands for already.
+async fn take(
+    state: &AppState,
+    caller: &Caller,
+    client: String,
+    headers: &HeaderMap,
+    request: PredictionRequest,
+) -> Result<Response, ApiError> {
+    let idempotency_key = idempotency_key(headers)?.map(|key| caller.scoped(key));
+    let cancel_after_ms = cancel_after_ms(headers)?;
+    let wait = wait_secs(headers)?;
     let request_hash = keccak256(serde_json::to_vec(&request).map_err(|_| ApiError::Internal)?);
     if let Some(key) = &idempotency_key
         && let Some((hash, job)) = state.store.by_key(key).await?
@@ -326,21 +379,25 @@ pub async fn create(
         if hash != request_hash {
             return Err(StoreError::KeyReused.into());
         }
-        return respond(&state, job, true, wait).await;
+        return respond(state, job, true, wait).await;
     }
     let model = state.model(request.model)?.clone();
-    admit(&state, request.escrow.is_some()).await?;
-    match &request.escrow {
-        Some(escrow) => admit_unfunded(&state, &client, escrow).await?,
-        None => admit_to_queue(&state, false).await?,
+    if request.escrow.is_some() && payment::is_sent(headers) {
+        return Err(PaymentError::Twice.into());
     }
+    admit(state, request.escrow.is_some() || payment::is_sent(headers)).await?;
+    match &request.escrow {
+        Some(escrow) => admit_unfunded(state, &client, escrow).await?,
+        None => admit_to_queue(state, payment::is_sent(headers)).await?,
+    }
+    let payment = payment::sent(state, &model, headers).await?;
     let input = InputOpening { data: request.input.in_order(&model.inputs)?, blinding: request.blinding };
     check_input(&model, &input)?;
     let outside = outside(&model.inputs, &input.data);
     if let Some(first) = outside.first.filter(|_| !request.allow_clamping) {
         return Err(first.into());
     }
-    let (input, executed) = off_runtime(&state, move |s| {
+    let (input, executed) = off_runtime(state, move |s| {
         let executed = s.engine.execute(request.model, &input);
         (input, executed)
     })
@@ -353,9 +410,9 @@ pub async fn create(
             if escrow.order.unclamped && executed.clamps > 0 {
                 return Err(EscrowError::Clamped { clamps: executed.clamps }.into());
             }
-            let (job, has_money) = check_escrow(&state, escrow, &model, input_digest(&executed.input_commitments)).await?;
+            let (job, has_money) = check_escrow(state, escrow, &model, input_digest(&executed.input_commitments)).await?;
             if has_money {
-                admit_to_queue(&state, true).await?;
+                admit_to_queue(state, true).await?;
             } else {
                 unfunded = Some(Unfunded { client, until: escrow.quote.valid_until, budget: state.budget() });
             }
@@ -377,6 +434,8 @@ pub async fn create(
         context: if escrow.is_some() { None } else { request.context },
         escrow,
         unfunded,
+        trace: crate::trace::current(),
+        payment,
         tenant: caller.tenant(),
         cancel_after_ms,
         request_hash,
@@ -384,40 +443,60 @@ pub async fn create(
     };
     let created = state.store.create(&new, first).await?;
     if let (true, Some((_, chain_job)), Some(_)) = (created.fresh, &new.escrow, &new.unfunded) {
-        look_again(&state, &created.job.id, *chain_job).await?;
+        look_again(state, &created.job.id, *chain_job).await?;
     }
-    respond(&state, created.job, !created.fresh, wait).await
+    respond(state, created.job, !created.fresh, wait).await
 }
 
-/// 201 if the prediction is over, else 202, after waiting as long as the client wishes.
-async fn respond(state: &AppState, mut job: Job, replayed: bool, wait: Option<u64>) -> Result<Response, ApiError> {
-    let applied = wait.map(|n| n.min(state.config.wait_secs_max));
-    if let Some(secs) = applied {
-        let mut changes = state.store.changes();
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(secs);
-        while !job.state.is_terminal() {
-            changes.mark_unchanged();
-            job = state.store.job(&job.id).await?;
-            if job.state.is_terminal() {
-                break;
-            }
-            tokio::select! {
-                changed = changes.changed() => if changed.is_err() { break },
-                () = tokio::time::sleep_until(deadline) => break,
-                () = state.stopped() => break,
-            }
+/// Waits for the end of a prediction, for as long as the client wishes and the server lets. Returns how long that is, too.
+async fn waited(state: &AppState, mut job: Job, wait: Option<u64>) -> Result<(Job, Option<u64>), ApiError> {
+    let Some(secs) = wait.map(|n| n.min(state.config.wait_secs_max)) else { return Ok((job, None)) };
+    let mut changes = state.store.changes();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(secs);
+    while !job.state.is_terminal() {
+        changes.mark_unchanged();
+        job = state.store.job(&job.id).await?;
+        if job.state.is_terminal() {
+            break;
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep_until(deadline) => break,
+            () = state.stopped() => break,
         }
     }
-    let status = if job.state.is_terminal() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let location = format!("/v1/predictions/{}", job.id);
-    let mut response = (status, [(names::LOCATION, location)], Json(Prediction::load(state, job).await?)).into_response();
-    if replayed {
-        response.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
-    }
+    Ok((job, Some(secs)))
+}
+
+/// Says in an answer that its client's wish to wait was heard.
+fn set_applied(answer: &mut Response, applied: Option<u64>) {
     if let Some(Ok(value)) = applied.map(|n| HeaderValue::try_from(format!("wait={n}"))) {
-        response.headers_mut().insert(HeaderName::from_static("preference-applied"), value);
+        answer.headers_mut().insert(HeaderName::from_static("preference-applied"), value);
     }
-    Ok(response)
+}
+
+/// A prediction as an answer, after waiting for its end as long as the client wishes. `status` says which status a state has.
+async fn answer(state: &AppState, job: Job, wait: Option<u64>, status: fn(JobState) -> StatusCode) -> Result<Response, ApiError> {
+    let (job, applied) = waited(state, job, wait).await?;
+    let (status, report) = (status(job.state), payment::report(&job));
+    let mut answer = (status, Json(Prediction::load(state, job).await?)).into_response();
+    payment::set_report(&mut answer, report);
+    set_applied(&mut answer, applied);
+    Ok(answer)
+}
+
+/// 201 if a new prediction is over, else 202.
+async fn respond(state: &AppState, job: Job, replayed: bool, wait: Option<u64>) -> Result<Response, ApiError> {
+    let location = HeaderValue::try_from(format!("/v1/predictions/{}", job.id));
+    let made = |state: JobState| if state.is_terminal() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let mut answer = answer(state, job, wait, made).await?;
+    if let Ok(location) = location {
+        answer.headers_mut().insert(names::LOCATION, location);
+    }
+    if replayed {
+        answer.headers_mut().insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+    }
+    Ok(answer)
 }
 
 /// Which predictions.
@@ -452,35 +531,47 @@ pub async fn list(
     Ok(Json(PredictionPage { data, next }))
 }
 
-/// One prediction.
-#[utoipa::path(get, path = "/v1/predictions/{id}", params(("id" = String, Path)), responses(
+/// One prediction; with `Prefer: wait`, as it is at its end.
+#[utoipa::path(get, path = "/v1/predictions/{id}", params(("id" = String, Path), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait")), responses(
     (status = 200, body = Prediction), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn get(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Json<Prediction>, ApiError> {
+pub async fn get(State(state): State<AppState>, caller: Caller, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let wait = wait_secs(&headers)?;
     let job = caller.prediction(&state, &id, Scope::Read).await?;
-    Ok(Json(Prediction::load(&state, job).await?))
+    answer(&state, job, wait, |_| StatusCode::OK).await
 }
 
 /// Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes back by the market's `cancel`.
-#[utoipa::path(post, path = "/v1/predictions/{id}/cancel", params(("id" = String, Path)), responses(
+#[utoipa::path(post, path = "/v1/predictions/{id}/cancel", params(("id" = String, Path), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait")), responses(
     (status = 200, body = Prediction, description = "cancelled"), (status = 202, body = Prediction, description = "will be cancelled"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub async fn cancel(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn cancel(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let wait = wait_secs(&headers)?;
     let job = caller.prediction(&state, &id, Scope::Predict).await?;
     let job = withdraw(&state, &job.id, "the client asked for it").await?;
-    let status = if job.state == JobState::Cancelled { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(Prediction::load(&state, job).await?)).into_response())
+    answer(&state, job, wait, |state| if state.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED }).await
 }
 
 /// Runs a prediction that failed again, from the queue; for the operator. Its input is kept for a week after it failed.
-#[utoipa::path(post, path = "/v1/predictions/{id}/retry", params(("id" = String, Path)), security(("operator" = [])), responses(
+#[utoipa::path(post, path = "/v1/predictions/{id}/retry", params(("id" = String, Path), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait")), security(("operator" = [])), responses(
     (status = 202, body = Prediction), (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub async fn retry(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn retry(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
     caller.only_operator()?;
+    let wait = wait_secs(&headers)?;
     let job = state.store.run_again(&id).await?;
-    Ok((StatusCode::ACCEPTED, Json(Prediction::load(&state, job).await?)).into_response())
+    answer(&state, job, wait, |_| StatusCode::ACCEPTED).await
 }
 
 /// Cancels a job that nobody works on; asks the worker to stop on a free one that is being proven.
@@ -490,7 +581,8 @@ pub(crate) async fn withdraw(state: &AppState, id: &str, why: &'static str) -> R
         Err(StoreError::WrongState { state: JobState::Cancelled }) => Ok(state.store.job(id).await?),
         Err(StoreError::WrongState { state: now }) => {
             let job = state.store.job(id).await?;
-            if now.is_terminal() || job.chain_job.is_some() {
+            let capturing = now == JobState::SettlementPending;
+            if now.is_terminal() || job.chain_job.is_some() || capturing {
                 return Err(ApiError::NotCancellable { state: now });
             }
             match state.store.request_cancel(id).await {
@@ -502,16 +594,24 @@ pub(crate) async fn withdraw(state: &AppState, id: &str, why: &'static str) -> R
     }
 }
 
-/// The proof's bytes.
-#[utoipa::path(get, path = "/v1/predictions/{id}/proof", params(("id" = String, Path)), responses(
+/// The proof's bytes; with `Prefer: wait`, once they are there.
+#[utoipa::path(get, path = "/v1/predictions/{id}/proof", params(("id" = String, Path), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait")), responses(
     (status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub async fn proof(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let job = caller.prediction(&state, &id, Scope::Read).await?;
+pub async fn proof(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let wait = wait_secs(&headers)?;
+    let (job, applied) = waited(&state, caller.prediction(&state, &id, Scope::Read).await?, wait).await?;
     let done = matches!(job.state, JobState::Settled | JobState::Proven);
     let Some(hash) = job.proof_hash.filter(|_| done) else { return Err(ApiError::NoProof { state: job.state }) };
     let bytes = state.blobs.get(hash).await?;
     let bytes = bytes.ok_or(ApiError::NoProof { state: job.state })?;
     let headers = [(names::CONTENT_TYPE, "application/octet-stream".to_owned()), (names::ETAG, format!("\"{hash}\""))];
-    Ok((headers, bytes).into_response())
+    let mut answer = (headers, bytes).into_response();
+    set_applied(&mut answer, applied);
+    Ok(answer)
 }

@@ -3,7 +3,7 @@
 //! * `NOW()`: the database's time in milliseconds since the epoch, so that leases do not depend on the clocks of several machines;
 //! * `FOR_UPDATE`: rows that are read are locked until the transaction ends. In SQLite a transaction has the whole database;
 //! * `SKIP_LOCKED`: the same, without rows that somebody else has;
-//! * `QUOTED_PRICE`: the price in the column `escrow`, which is JSON.
+//! * `QUOTED_PRICE`: the price in the columns `escrow` or `payment`, which are JSON.
 
 use std::fmt::Write;
 
@@ -29,13 +29,13 @@ impl Dialect {
                 ("NOW()", "CAST(unixepoch('subsec') * 1000 AS INTEGER)"),
                 ("FOR_UPDATE", ""),
                 ("SKIP_LOCKED", ""),
-                ("QUOTED_PRICE", "json_extract(escrow, '$.quote.price')"),
+                ("QUOTED_PRICE", "COALESCE(json_extract(escrow, '$.quote.price'), json_extract(payment, '$.amount'))"),
             ],
             Self::Postgres => [
                 ("NOW()", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
                 ("FOR_UPDATE", "FOR UPDATE"),
                 ("SKIP_LOCKED", "FOR UPDATE SKIP LOCKED"),
-                ("QUOTED_PRICE", "CAST(escrow AS JSON) #>> '{quote,price}'"),
+                ("QUOTED_PRICE", "COALESCE(CAST(escrow AS JSON) #>> '{quote,price}', CAST(payment AS JSON) #>> '{amount}')"),
             ],
         }
     }

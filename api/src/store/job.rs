@@ -6,8 +6,9 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::{StoreError, Tenant, Unfunded};
+use super::{NewPayment, StoreError, Tenant, Unfunded};
 use crate::engine::{Clamped, InputOpening};
+use crate::x402::Payment;
 
 /// Where a prediction is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -137,6 +138,10 @@ pub struct NewJob {
     pub context: Option<B256>,
     /// Of an order that nobody has paid for: whose it is, and until when it can be paid for.
     pub unfunded: Option<Unfunded>,
+    /// The context of the request's trace.
+    pub trace: Option<String>,
+    /// A payment that is captured when the proof is there.
+    pub payment: Option<NewPayment>,
     /// Of a client who is known: whose it is.
     pub tenant: Option<Tenant>,
     /// When to give the prediction up if it is not over by then, milliseconds since the epoch.
@@ -170,6 +175,10 @@ pub struct Job {
     pub clamped: Vec<Clamped>,
     /// How many clamps a proof of it alone states.
     pub clamps: u32,
+    /// The context of the request's trace.
+    pub trace: Option<String>,
+    /// A payment that is captured when the proof is there.
+    pub payment: Option<Payment>,
     /// The id of the key that asked for it; `None`: nobody who is known.
     pub tenant: Option<String>,
     /// How many inferences a proof under the order's key has; of more than one the others are other buyers'.
@@ -220,7 +229,17 @@ fn hash(text: Option<String>, column: &'static str) -> Result<Option<B256>, Stor
     text.map(|t| t.parse().map_err(|_| StoreError::Corrupt { column })).transpose()
 }
 
+fn payment(row: &AnyRow) -> Result<Option<Payment>, StoreError> {
+    let text: Option<String> = row.try_get("payment")?;
+    text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { column: "payment" })).transpose()
+}
+
 impl Job {
+    /// Whether somebody pays for it, by escrow or by a payment that is captured at its end.
+    pub fn is_paid(&self) -> bool {
+        self.chain_job.is_some() || self.payment.is_some()
+    }
+
     pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let input: Option<Vec<u8>> = row.try_get("input")?;
         let blinding: Option<Vec<u8>> = row.try_get("blinding")?;
@@ -243,6 +262,8 @@ impl Job {
             clamps: u32::try_from(row.try_get::<i64, _>("clamps")?).map_err(|_| StoreError::Corrupt { column: "clamps" })?,
             clamped: serde_json::from_str(row.try_get("clamped")?).map_err(|_| StoreError::Corrupt { column: "clamped" })?,
             inferences: u32::try_from(row.try_get::<i64, _>("inferences")?).map_err(|_| StoreError::Corrupt { column: "inferences" })?,
+            trace: row.try_get("trace")?,
+            payment: payment(row)?,
             tenant: row.try_get("tenant")?,
             batch: row.try_get("batch")?,
             slot: row.try_get("slot")?,

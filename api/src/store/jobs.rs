@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::events::append;
 use super::job::{f32_bytes, i16_bytes};
-use super::{Job, NewJob, State, Store, StoreError, Tx, now_ms};
+use super::{Job, NewJob, State, Store, StoreError, Tx, now_ms, webhooks};
 
 /// The answer to a request for a job.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Patch {
     pub context: Option<B256>,
     /// The proof's blob.
     pub proof_hash: Option<B256>,
+    /// What became of a payment, as JSON.
+    pub payment: Option<String>,
     /// Why it failed: a problem code and a sentence.
     pub error: Option<(&'static str, String)>,
     /// More fields for the event.
@@ -84,6 +86,9 @@ impl Store {
         if let Some(unfunded) = &new.unfunded {
             unfunded.check(&mut tx).await?;
         }
+        if let Some(payment) = &new.payment {
+            payment.check(&mut tx).await?;
+        }
         if let Some(tenant) = &new.tenant {
             tenant.count(&mut tx).await?;
         }
@@ -93,7 +98,7 @@ impl Store {
         let row = tx.query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
              outside, clamped, clamps, inferences, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, tenant, \
-             created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             payment, payment_id, payer, trace, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING *",
         )
         .bind(&id)
@@ -118,6 +123,10 @@ impl Store {
         .bind(new.unfunded.as_ref().map(|u| i64::try_from(u.until).unwrap_or(i64::MAX)))
         .bind(i64::from(new.escrow.is_some() && new.unfunded.is_none()))
         .bind(new.tenant.as_ref().map(|tenant| tenant.key.clone()))
+        .bind(new.payment.as_ref().map(|new| json!(new.payment).to_string()))
+        .bind(new.payment.as_ref().map(|new| new.payment.id()))
+        .bind(new.payment.as_ref().map(|new| new.payment.payer.to_string()))
+        .bind(&new.trace)
         .bind(now)
         .bind(now)
         .fetch_one(tx.on())
@@ -125,7 +134,7 @@ impl Store {
         append(&mut tx, &id, "state", &json!({ "state": state })).await?;
         tx.commit().await?;
         self.notify();
-        tracing::info!(job = id, %state, paid = new.escrow.is_some(), model = %new.model, "a new prediction");
+        tracing::info!(job = id, %state, paid = new.escrow.is_some() || new.payment.is_some(), model = %new.model, "a new prediction");
         Ok(Created { job: Job::from_row(&row)?, fresh: true })
     }
 
@@ -189,10 +198,22 @@ impl Store {
             .collect()
     }
 
+    /// For how many seconds the oldest job of each state has been in it, of those that wait for the prover or for their settlement.
+    pub async fn oldest_in_state(&self) -> Result<Vec<(State, i64)>, StoreError> {
+        let sql = "SELECT state, (NOW() - MIN(updated_ms)) / 1000 AS secs FROM jobs WHERE state IN ('queued', 'settlement_pending') GROUP BY state";
+        let rows = self.query(sql).fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                let state: String = row.try_get("state")?;
+                Ok((state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?, row.try_get("secs")?))
+            })
+            .collect()
+    }
+
     /// How many of the latest paid jobs that this server worked on failed in a row, and when the newest of them did.
     pub async fn failures_in_a_row(&self) -> Result<(u32, i64), StoreError> {
         let rows = self.query(
-            "SELECT state, updated_ms FROM jobs WHERE chain_job IS NOT NULL AND state IN ('settled', 'failed') ORDER BY updated_ms DESC, seq DESC LIMIT 16",
+            "SELECT state, updated_ms FROM jobs WHERE (chain_job IS NOT NULL OR payment IS NOT NULL) AND state IN ('settled', 'failed') ORDER BY updated_ms DESC, seq DESC LIMIT 16",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -212,8 +233,8 @@ impl Store {
         let marks = vec!["?"; states.len()].join(", ");
         let paid = match paid {
             None => "",
-            Some(true) => "AND chain_job IS NOT NULL",
-            Some(false) => "AND chain_job IS NULL",
+            Some(true) => "AND (chain_job IS NOT NULL OR payment IS NOT NULL)",
+            Some(false) => "AND chain_job IS NULL AND payment IS NULL",
         };
         let sql = format!(
             "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq = (SELECT seq FROM jobs WHERE state IN ({marks}) \
@@ -343,7 +364,7 @@ pub(super) async fn transition_in(
     let row = tx
         .query(
             "UPDATE jobs SET state = ?, updated_ms = NOW(), funding = COALESCE(?, funding), company = COALESCE(?, company), \
-         context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), \
+         context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), payment = COALESCE(?, payment), \
          error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, client = NULL, \
          lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? = 1 THEN 0 ELSE lease_until_ms END, \
          input = CASE WHEN ? = 1 THEN NULL ELSE input END, blinding = CASE WHEN ? = 1 THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
@@ -353,6 +374,7 @@ pub(super) async fn transition_in(
         .bind(patch.company)
         .bind(patch.context.map(|c| c.to_string()))
         .bind(patch.proof_hash.map(|h| h.to_string()))
+        .bind(patch.payment)
         .bind(code)
         .bind(detail.clone())
         .bind(i64::from(lease.is_none()))
@@ -374,5 +396,9 @@ pub(super) async fn transition_in(
     }
     append(tx, id, "state", &event).await?;
     tracing::info!(job = id, from = %state, state = %next, why, "a prediction moves");
-    Job::from_row(&row)
+    let job = Job::from_row(&row)?;
+    if over {
+        webhooks::enqueue(tx, &job).await?;
+    }
+    Ok(job)
 }

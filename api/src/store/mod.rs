@@ -13,10 +13,12 @@ mod job;
 mod jobs;
 mod keep;
 mod keys;
+mod payments;
 mod postgres;
 mod sqlite;
 mod transactions;
 mod unfunded;
+mod webhooks;
 mod workers;
 
 pub use batches::{Batch, Statement};
@@ -25,9 +27,11 @@ pub use history::Ended;
 pub use job::{Job, NewJob, State, UnknownState};
 pub use jobs::{Created, Lease, Patch};
 pub use keys::{ApiKey, DayUse, NewKey, Scope, Tenant};
+pub use payments::NewPayment;
 pub use postgres::News;
 pub use transactions::{Purpose, SavedTransaction};
 pub use unfunded::{Budget, Unfunded};
+pub use webhooks::{Attempt, Delivery, DeliveryState, Due, Webhook};
 pub use workers::WorkerInfo;
 
 use std::path::Path;
@@ -35,7 +39,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256, U256};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::{Query, QueryScalar};
 use sqlx::{Any, AnyConnection, AnyPool};
@@ -81,6 +85,28 @@ pub enum StoreError {
     /// No key has this id.
     #[error("no key has this id: `assay api-keys list` has them")]
     NoSuchKey,
+    /// No webhook of the key has this id.
+    #[error("no webhook of this key has this id")]
+    NoSuchWebhook,
+    /// The key has as many webhooks as it may.
+    #[error("this key has {have} webhooks, as many as it may: remove one first")]
+    TooManyWebhooks {
+        /// How many.
+        have: i64,
+    },
+    /// Another prediction was paid for with this authorisation.
+    #[error("this authorisation pays for another prediction already")]
+    PaymentReused,
+    /// The payer's payments under way need more than the payer has.
+    #[error("{payer} has {have} of the token, and its payments that are under way need {need}")]
+    Overdrawn {
+        /// Who pays.
+        payer: Address,
+        /// What the account has.
+        have: U256,
+        /// What it needs.
+        need: U256,
+    },
     /// Another prediction already uses this escrow.
     #[error("another prediction already uses this escrow")]
     EscrowReused,
@@ -238,6 +264,11 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// The database's time, milliseconds since the epoch: this machine's for the embedded one.
+    pub async fn clock_ms(&self) -> Result<i64, StoreError> {
+        Ok(self.scalar("SELECT NOW()").fetch_one(&self.pool).await?)
     }
 
     /// Whether the database takes what is new: writes some pages and takes them away again.

@@ -14,6 +14,8 @@ pub enum Purpose {
     Lock,
     /// Settles a job with its proof.
     Settle,
+    /// Moves the money of a payment that was authorised with the request.
+    Capture,
 }
 
 impl Purpose {
@@ -22,6 +24,7 @@ impl Purpose {
         match self {
             Purpose::Lock => "lock",
             Purpose::Settle => "settle",
+            Purpose::Capture => "capture",
         }
     }
 }

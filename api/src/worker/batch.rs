@@ -9,11 +9,12 @@ use alloy::primitives::{B256, Bytes, keccak256};
 use alloy::sol_types::SolValue;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
+use tracing::{Instrument, Span};
 
 use super::escrow::{Reconciled, ensure_credit, expire, funding, locks, market, provable, reconcile, too_late};
 use super::prove::{Making, make};
 use super::settle::load;
-use super::transact::{Subject, transact};
+use super::transact::{Call, Subject, transact};
 use super::{StepError, ms, setback};
 use crate::AppState;
 use crate::chain::abi::{BatchJob, Funding, Inference, InferenceMarket, Order, locked_by};
@@ -51,12 +52,21 @@ pub(super) async fn claim(state: &AppState, states: &[State], before: Option<i64
 
 /// Brings a batch to its proof, as far as it goes.
 pub(super) async fn drive(state: &AppState, batch: Batch) {
-    finish(state, &batch, with_leases(state, &batch.leases, to_proof(state, &batch)).await).await;
+    let done = with_leases(state, &batch.leases, to_proof(state, &batch)).instrument(span(&batch, "prove a batch")).await;
+    finish(state, &batch, done).await;
 }
 
 /// Settles a batch that is proven.
 pub(super) async fn settle(state: &AppState, batch: Batch) {
-    finish(state, &batch, with_leases(state, &batch.leases, to_end(state, &batch)).await).await;
+    let done = with_leases(state, &batch.leases, to_end(state, &batch)).instrument(span(&batch, "settle a batch")).await;
+    finish(state, &batch, done).await;
+}
+
+/// A span of a batch's step, in the trace of its first job.
+fn span(batch: &Batch, name: &'static str) -> Span {
+    let span = crate::trace::step!("batch", batch.id, batch.jobs.first().and_then(|job| job.trace.as_deref()));
+    span.record("otel.name", name);
+    span
 }
 
 /// What became of a batch.
@@ -217,7 +227,7 @@ async fn lock(state: &AppState, batch: &Batch, open: &[Funding]) -> Result<(), S
         let collateral = first.order.collateral.saturating_mul(open.len() as u128);
         ensure_credit(state, market, first.order.token, collateral).await?;
         let inputs = open.iter().map(|funding| funding.order.inputCommitment).collect();
-        Ok(market.lock_batch_call(first, jobs, inputs))
+        Ok(Call { to: market.config.market, input: market.lock_batch_call(first, jobs, inputs) })
     };
     transact(state, Subject { id: &batch.id, leases: &batch.leases }, Purpose::Lock, call).await
 }
@@ -303,7 +313,8 @@ async fn to_end(state: &AppState, batch: &Batch) -> Result<Outcome, StepError> {
             output: output_bytes(&statement.output_cells, statement.clamps).into(),
             proof: proof.into(),
         };
-        Ok(market(state)?.settle_batch_call(first, jobs, inference).await?)
+        let market = market(state)?;
+        Ok(Call { to: market.config.market, input: market.settle_batch_call(first, jobs, inference).await? })
     };
     let subject = Subject { id: &batch.id, leases: &batch.leases };
     if let Err(error) = transact(state, subject, Purpose::Settle, call).await {

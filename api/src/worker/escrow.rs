@@ -5,7 +5,7 @@ use alloy::sol_types::SolValue;
 use serde_json::json;
 
 use super::StepError;
-use super::transact::{Subject, close_mined, transact};
+use super::transact::{Call, Subject, close_mined, transact};
 use crate::AppState;
 use crate::chain::abi::{Funding, InferenceMarket, locked_by};
 use crate::chain::{ChainError, Market, decode_funding};
@@ -192,7 +192,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             }
             provable(state, job)?;
             ensure_credit(state, market, funding.order.token, funding.order.collateral).await?;
-            Ok(market.lock_call(&funding))
+            Ok(Call { to: market.config.market, input: market.lock_call(&funding) })
         };
         match transact(state, Subject::job(lease), Purpose::Lock, call).await {
             Err(StepError::Late(late)) => return expire(state, job, lease, &late).await.map(Some),

@@ -3,6 +3,7 @@
 
 mod announce;
 mod batch;
+mod capture;
 mod escrow;
 mod prove;
 mod settle;
@@ -50,6 +51,8 @@ enum StepError {
     Taken,
     #[error(transparent)]
     Late(EscrowError),
+    #[error("{why}")]
+    Unpaid { code: &'static str, why: &'static str },
     #[error("its batch failed")]
     Batch(#[source] Arc<StepError>),
     #[error("the prover's output {proven:?} is not what the preflight computed")]
@@ -67,6 +70,7 @@ impl StepError {
             Self::Incomplete { .. } => "internal",
             Self::Taken => "escrow-taken",
             Self::Late(e) => e.code(),
+            Self::Unpaid { code, .. } => code,
             Self::Batch(why) => why.code(),
         }
     }
@@ -92,7 +96,7 @@ pub async fn run(state: AppState) {
     };
     let watch = async {
         if role != Role::Worker {
-            tokio::join!(watch::run(&state), sweep(&state), tidy::run(&state));
+            tokio::join!(watch::run(&state), sweep(&state), tidy::run(&state), crate::webhooks::run(&state));
         }
     };
     tokio::join!(proofs, watch);

@@ -12,8 +12,9 @@ use alloy::primitives::{B256, keccak256};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tracing::Instrument;
 
-use super::{IDLE, StepError, batch, escrow, idle, ms, setback, with_lease};
+use super::{IDLE, StepError, batch, capture, escrow, idle, ms, setback, with_lease};
 use crate::AppState;
 use crate::engine::{Cancel, Claim, EngineError, InputOpening, Progress, ProofBundle};
 use crate::metrics::Metrics;
@@ -97,12 +98,17 @@ async fn claim(state: &AppState) -> Result<Option<Work>, StoreError> {
 /// Brings one job as far as it goes.
 async fn drive(state: &AppState, mut job: Job, lease: &Lease) {
     loop {
+        let span = crate::trace::step!("step", job.id, job.trace.as_deref());
+        span.record("otel.name", job.state.as_str());
         let step = with_lease(state, lease, async {
             match (job.state, job.chain_job) {
                 (State::Queued, None) => {
                     let context = job.context.unwrap_or_else(|| keccak256(&job.id));
                     let patch = Patch { context: Some(context), ..Patch::default() };
-                    Ok(state.store.transition(&job.id, Some(lease), &[State::Queued], State::Proving, patch).await?)
+                    match job.payment {
+                        Some(_) => capture::begin(state, &job, lease, patch).await,
+                        None => Ok(state.store.transition(&job.id, Some(lease), &[State::Queued], State::Proving, patch).await?),
+                    }
                 }
                 (State::Queued, Some(chain_job)) => escrow::begin(state, &job, lease, chain_job).await,
                 (State::Locking, Some(chain_job)) => escrow::lock(state, &job, lease, chain_job).await,
@@ -110,6 +116,7 @@ async fn drive(state: &AppState, mut job: Job, lease: &Lease) {
                 _ => Err(StepError::Incomplete { what: "a step to take" }),
             }
         })
+        .instrument(span)
         .await;
         match step {
             // the settler takes over, or it is over
@@ -219,9 +226,13 @@ async fn turn(state: &AppState, turn: &Arc<Semaphore>, cancel: &Cancel) -> Resul
 }
 
 /// Does one half of a proof on a thread of its own. Also returns how long it took.
-async fn half<T: Send + 'static>(work: impl FnOnce() -> Result<T, EngineError> + Send + 'static) -> Result<(T, Duration), StepError> {
+async fn half<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<(T, Duration), StepError> {
     let start = Instant::now();
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| StepError::Panicked)??;
+    let span = tracing::debug_span!("half of a proof", otel.name = name);
+    let done = tokio::task::spawn_blocking(work).instrument(span).await.map_err(|_| StepError::Panicked)??;
     Ok((done, start.elapsed()))
 }
 
@@ -243,12 +254,12 @@ async fn halves(
     };
     let (flag, told) = (cancel.clone(), report.clone());
     let ((wrap, inner_turn), inner) =
-        half(move || Ok((engine.prove_inner(model, &inputs, context, &flag, told.as_ref())?, inner_turn))).await?;
+        half("inner proof", move || Ok((engine.prove_inner(model, &inputs, context, &flag, told.as_ref())?, inner_turn))).await?;
     let wrap_turn = turn(state, &state.wrap_turn, cancel).await?;
     drop(inner_turn);
     let flag = cancel.clone();
     let told = report.clone();
-    let ((proof, _), outer) = half(move || Ok((wrap(&flag, told.as_ref())?, wrap_turn))).await?;
+    let ((proof, _), outer) = half("wrap", move || Ok((wrap(&flag, told.as_ref())?, wrap_turn))).await?;
     report(Progress { phase: "done", fraction: 1.0 });
     Metrics::count(&state.metrics.proofs);
     tracing::info!(
@@ -359,7 +370,7 @@ async fn keep(state: &AppState, job: &Job, lease: &Lease, proof: ProofBundle) ->
     }
     let hash = state.blobs.put(proof.proof).await?;
     state.blobs.note(&job.id, hash).await?;
-    let next = if job.chain_job.is_some() { State::SettlementPending } else { State::Proven };
+    let next = if job.is_paid() { State::SettlementPending } else { State::Proven };
     let patch = Patch { proof_hash: Some(hash), event: Some(json!({ "proof_hash": hash })), ..Patch::default() };
     let moved = state.store.transition(&job.id, Some(lease), &[State::Proving], next, patch).await;
     if matches!(moved, Ok(_) | Err(StoreError::WrongState { .. })) {

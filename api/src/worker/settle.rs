@@ -1,11 +1,12 @@
 //! Settlement pending → settled.
 
 use alloy::primitives::{Address, B256};
+use tracing::Instrument;
 
 use super::escrow::{ensure_locked, funding, market, reconcile};
 use super::prove::let_go;
-use super::transact::{Subject, transact};
-use super::{StepError, batch, idle, ms, setback, with_lease};
+use super::transact::{Call, Subject, transact};
+use super::{StepError, batch, capture, idle, ms, setback, with_lease};
 use crate::AppState;
 use crate::blobs::BlobError;
 use crate::chain::abi::{Inference, InferenceMarket};
@@ -37,7 +38,10 @@ pub(super) async fn run(state: &AppState) {
             backoff.over();
         }
         match found {
-            Ok(Some((job, lease))) => match with_lease(state, &lease, settle(state, &job, &lease)).await {
+            Ok(Some((job, lease))) => match with_lease(state, &lease, settle(state, &job, &lease))
+                .instrument(crate::trace::step!("settle", job.id, job.trace.as_deref()))
+                .await
+            {
                 Ok(_) => {
                     state.outages.over(&job.id);
                     let_go(state, &lease).await;
@@ -55,6 +59,9 @@ pub(super) async fn run(state: &AppState) {
 
 /// Sends the proof, and lets the market's record decide what came of it.
 async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepError> {
+    if job.payment.is_some() {
+        return capture::settle(state, job, lease).await;
+    }
     let chain_job = job.chain_job.ok_or(StepError::Incomplete { what: "the market's job id" })?;
     let found = reconcile(state, job, chain_job).await?;
     if let Some(over) = found.over {
@@ -83,7 +90,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
             (true, true) => Settlement::Open { locker: Address::ZERO },
             (true, false) => Settlement::Open { locker: market.locker(chain_job).await? },
         };
-        Ok(market.settle_call(&funding, inference, how).await?)
+        Ok(Call { to: market.config.market, input: market.settle_call(&funding, inference, how).await? })
     };
     if let Err(error) = transact(state, Subject::job(lease), Purpose::Settle, call).await {
         // somebody else may have been first, in which case there is nothing left to do

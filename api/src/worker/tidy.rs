@@ -15,11 +15,17 @@ const BATCH: u32 = 100;
 /// How long a prediction that failed can be run again: until then its input is kept.
 const FAILED: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How long a webhook message that was delivered, or given up, is shown.
+const DELIVERIES: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Tidies until the server stops.
 pub(super) async fn run(state: &AppState) {
     while !state.is_stopping() {
         if let Err(error) = state.store.forget_failed(ms(FAILED)).await {
             quiet::warn("cannot delete inputs of predictions that failed", &error);
+        }
+        if let Err(error) = state.store.forget_deliveries(ms(DELIVERIES)).await {
+            quiet::warn("cannot forget old webhook messages", &error);
         }
         let before_ms = state.config.keep.map(|keep| now_ms().saturating_sub(ms(keep)));
         match before_ms {

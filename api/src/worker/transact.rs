@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use alloy::primitives::{B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::TransactionReceipt;
 use serde_json::json;
+use tracing::{Instrument, Span};
 
 use super::StepError;
 use super::escrow::{market, nonces};
@@ -13,6 +14,14 @@ use crate::AppState;
 use crate::chain::{ChainError, Market};
 use crate::metrics::Metrics;
 use crate::store::{Lease, Purpose, SavedTransaction};
+
+/// What a transaction does.
+pub(super) struct Call {
+    /// The contract.
+    pub to: Address,
+    /// Calldata.
+    pub input: Bytes,
+}
 
 /// Whose transaction it is: a job's, or that of a batch of jobs.
 #[derive(Clone, Copy)]
@@ -50,7 +59,17 @@ pub(super) async fn transact(
     state: &AppState,
     subject: Subject<'_>,
     purpose: Purpose,
-    call: impl Future<Output = Result<Bytes, StepError>>,
+    call: impl Future<Output = Result<Call, StepError>>,
+) -> Result<(), StepError> {
+    let span = tracing::debug_span!("transaction", otel.name = purpose.as_str(), job = subject.id, hash = tracing::field::Empty);
+    carry(state, subject, purpose, call).instrument(span).await
+}
+
+async fn carry(
+    state: &AppState,
+    subject: Subject<'_>,
+    purpose: Purpose,
+    call: impl Future<Output = Result<Call, StepError>>,
 ) -> Result<(), StepError> {
     let sending = Sending { state, market: market(state)?, subject, purpose };
     let sent = match sending.pending().await? {
@@ -59,6 +78,7 @@ pub(super) async fn transact(
     };
     let receipt = sending.mined(sent).await?;
     let (hash, gas, mined) = (receipt.transaction_hash, receipt.gas_used, receipt.status());
+    Span::current().record("hash", tracing::field::display(hash));
     tracing::info!(job = subject.id, purpose = purpose.as_str(), %hash, gas, mined, "a transaction is in a block");
     state.store.close_transaction(hash, outcome(&receipt)).await?;
     let event = json!({ "purpose": purpose.as_str(), "hash": hash, "mined": mined, "gas": gas });
@@ -111,12 +131,12 @@ impl Sending<'_> {
         self.send(old).await.map(Some)
     }
 
-    async fn fresh(&self, call: Bytes) -> Result<Sent, StepError> {
+    async fn fresh(&self, call: Call) -> Result<Sent, StepError> {
         let Self { state, market, subject, purpose } = self;
         // held until the node knows the transaction, so that the next one gets the next nonce
         let _nonce = market.nonce_guard().await;
         let _alone = state.store.exclusive(&nonces(market)).await?;
-        let signed = market.rpc.sign(&market.config.prover, Some(market.config.market), call, U256::ZERO).await?;
+        let signed = market.rpc.sign(&market.config.prover, Some(call.to), call.input, U256::ZERO).await?;
         state.store.save_transaction(subject.id, subject.leases, *purpose, &signed).await?;
         Metrics::count(&state.metrics.transactions);
         self.send(signed).await

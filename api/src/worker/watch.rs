@@ -36,6 +36,10 @@ pub(super) async fn run(state: &AppState) {
                 backoff.over();
                 state.metrics.seen_ms.store(u64::try_from(now_ms()).unwrap_or_default(), Ordering::Relaxed);
                 if all {
+                    match market.is_solvent(&market.config.terms).await {
+                        Ok(is) => state.metrics.solvent(is),
+                        Err(error) => quiet::warn("cannot see what the prover's account has", &error),
+                    }
                     swept = Some(Instant::now());
                 }
                 state.pause(market.config.poll).await;

@@ -115,6 +115,54 @@ async fn openapi_names_every_route() {
     }
 }
 
+/// Requests of the description are taken, and its answers are what they are examples of.
+#[tokio::test]
+async fn openapi_examples_are_true() {
+    server!(state);
+    let description = get(&state, "/openapi.json").await.json();
+    let example = |pointer: &str| description.pointer(pointer).unwrap_or_else(|| panic!("no example at {pointer}")).clone();
+    let body = |path: &str| example(&format!("/paths/{}/post/requestBody/content/application~1json/example", path.replace('/', "~1")));
+    assert_eq!(post(&state, "/v1/predictions", &[], &body("/v1/predictions")).await.status, StatusCode::ACCEPTED);
+    assert_eq!(post(&state, "/v1/commitments", &[], &body("/v1/commitments")).await.status, StatusCode::OK);
+    assert_eq!(post(&state, "/v1/verify", &[], &body("/v1/verify")).await.json()["valid"], false);
+    post(&state, "/v1/quotes", &[], &body("/v1/quotes")).await.is_problem(409, "no-market");
+    post(&state, "/v1/webhooks", &[], &body("/v1/webhooks")).await.is_problem(401, "unauthorized");
+    let answer = |path: &str, method: &str, status: u16| {
+        example(&format!("/paths/{}/{method}/responses/{status}/content/application~1json/example", path.replace('/', "~1")))
+    };
+    for (path, method, status) in [("/v1/predictions", "post", 202), ("/v1/predictions/{id}", "get", 200)] {
+        serde_json::from_value::<assay_api::Prediction>(answer(path, method, status)).unwrap();
+    }
+    serde_json::from_value::<assay_api::Commitment>(answer("/v1/commitments", "post", 200)).unwrap();
+    serde_json::from_value::<assay_api::VerifyResponse>(answer("/v1/verify", "post", 200)).unwrap();
+    serde_json::from_value::<assay_api::Ready>(answer("/readyz", "get", 200)).unwrap();
+    serde_json::from_value::<assay_api::NewWebhook>(answer("/v1/webhooks", "post", 201)).unwrap();
+    let problem = "/paths/~1v1~1predictions/post/responses/402/content/application~1problem+json/example";
+    serde_json::from_value::<assay_api::Problem>(example(problem)).unwrap();
+}
+
+/// Whoever wishes to wait does, wherever there is something to wait for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_is_possible_everywhere() {
+    server!(state);
+    let id = post(&state, "/v1/predictions", &[], &request()).await.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/predictions/{id}");
+    let early = send(&state, "GET", &path, &[("prefer", "wait=0")], Body::empty()).await;
+    assert_eq!(
+        (early.status, &early.json()["state"], &early.headers["preference-applied"]),
+        (StatusCode::OK, &json!("queued"), &"wait=0".parse().unwrap())
+    );
+    send(&state, "GET", &path, &[("prefer", "wait=soon")], Body::empty()).await.is_problem(400, "invalid-header");
+    let workers = tokio::spawn(assay_api::run_workers(state.clone()));
+    let done = send(&state, "GET", &path, &[("prefer", "wait=60")], Body::empty()).await;
+    assert_eq!(done.json()["state"], "proven");
+    let id = post(&state, "/v1/predictions", &[], &request()).await.json()["id"].as_str().unwrap().to_owned();
+    let proof = send(&state, "GET", &format!("/v1/predictions/{id}/proof"), &[("prefer", "wait")], Body::empty()).await;
+    assert_eq!((proof.status, &proof.headers["preference-applied"]), (StatusCode::OK, &"wait=60".parse().unwrap()));
+    state.stopping.send_replace(true);
+    workers.await.unwrap();
+}
+
 #[tokio::test]
 async fn models_are_listed_in_pages() {
     server!(state);

@@ -27,3 +27,5 @@ mod store;
 #[path = "store.rs"]
 mod store_on_postgres;
 mod unfunded;
+mod webhooks;
+mod x402;

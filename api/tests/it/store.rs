@@ -24,6 +24,8 @@ pub fn new(n: u64, paid: bool) -> NewJob {
         escrow: paid.then(|| ("{}".to_owned(), model_id(1000 + n))),
         context: None,
         unfunded: None,
+        trace: None,
+        payment: None,
         tenant: None,
         cancel_after_ms: None,
         request_hash: keccak256(n.to_be_bytes()),

@@ -128,6 +128,12 @@ pub struct ServeArgs {
     pub operator_token: Option<Secret<String>>,
     #[command(flatten)]
     pub selling: SellingArgs,
+    /// Also take payments by x402, in this ERC-20, which must know EIP-3009 (as USDC does): docs/api.md
+    #[arg(long, value_name = "ADDRESS", requires = "market")]
+    pub x402_token: Option<Address>,
+    /// Price by x402 of models whose terms are in another token, in that token's smallest unit
+    #[arg(long, value_name = "AMOUNT", requires = "x402_token")]
+    pub x402_price: Option<u128>,
     #[command(flatten)]
     pub limits: LimitArgs,
     /// A PostgreSQL database that several processes share: this one then takes requests and watches the chain, and `assay
@@ -351,6 +357,9 @@ pub struct LimitArgs {
     /// Origin whose pages may call the service from a browser, as in https://shop.example; may be given several times; `*`: all
     #[arg(long, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,
+    /// For development: webhooks may go to this machine, over http
+    #[arg(long)]
+    pub webhooks_loopback: bool,
     /// Largest body of a request
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub body_max_mib: u32,

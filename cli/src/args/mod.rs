@@ -9,8 +9,9 @@ pub use market::{
     UpArgs, WorkerArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
-pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, RevokeKeyArgs};
+pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, DoctorArgs, RevokeKeyArgs};
 
+use crate::logs::LogFormat;
 use alloy::primitives::B256;
 use assay_circuits::model::Architecture;
 use assay_circuits::shape::ShapeError;
@@ -44,6 +45,9 @@ pub struct Cli {
     /// Print one JSON object on stdout, with seconds per phase and sizes in bytes; warnings and progress stay on stderr
     #[arg(long, global = true)]
     pub json: bool,
+    /// How log lines on stderr look; what is logged, $ASSAY_LOG says
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -119,11 +123,8 @@ has locked is refunded after its expiry: `assay refund`.")]
     Revoke(RevokeArgs),
     /// Run the whole market on this machine and show what holds and what fails
     Demo(DemoArgs),
-    /// Say what this machine proves with, and check that a device computes what the processor does
-    #[command(after_help = "\
-A device is found through libassay_gpu.so, which gpu/cuda/build.sh makes: in $ASSAY_GPU_LIBRARY (\"none\": use no device), beside this program, in ../lib, or where the
-system looks. $ASSAY_GPU_DEVICE is the number of the device, 0 if not set.")]
-    Doctor,
+    /// Check a machine for a service: what it computes with, keys, SRS, chain, clock, disk, database
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

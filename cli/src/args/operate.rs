@@ -1,5 +1,7 @@
 //! The command line of those who run a service.
 
+use super::{SrsArg, WrapArg};
+use alloy::primitives::Address;
 use assay_api::store::Scope;
 use assay_prover::secret::Secret;
 use clap::{Args, Subcommand};
@@ -60,6 +62,41 @@ pub struct RevokeKeyArgs {
     pub id: String,
     #[command(flatten)]
     pub database: DatabaseArgs,
+}
+
+/// `assay doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  assay doctor                                                          # what this machine proves with
+  assay doctor --models models/ --data assay-data --rpc http://127.0.0.1:8545 --market 0x…    # all that `assay serve` needs
+
+Each check says ok, WARNING or FAULT; the command ends with 1 if there is a fault.
+
+A device is found through libassay_gpu.so, which gpu/cuda/build.sh makes: in $ASSAY_GPU_LIBRARY (\"none\": use no device), beside this program, in ../lib, or where the
+system looks. $ASSAY_GPU_DEVICE is the number of the device, 0 if not set.")]
+pub struct DoctorArgs {
+    /// Packages, or folders with packages, whose keys are computed again
+    #[arg(long, value_name = "DIR|FILE", num_args = 1..)]
+    pub models: Vec<PathBuf>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The chain's JSON-RPC address
+    #[arg(long, value_name = "URL", env = "ASSAY_RPC")]
+    pub rpc: Option<String>,
+    /// Another node of the same chain
+    #[arg(long, value_name = "URL", env = "ASSAY_RPC_FALLBACK", num_args = 1.., value_delimiter = ',')]
+    pub rpc_fallback: Vec<String>,
+    /// InferenceMarket
+    #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET", requires = "rpc")]
+    pub market: Option<Address>,
+    /// Key of the account that owns the models, proves and settles
+    #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true)]
+    pub private_key: Option<Secret<String>>,
+    #[command(flatten)]
+    pub wrap: WrapArg,
+    #[command(flatten)]
+    pub srs: SrsArg,
 }
 
 fn scope(name: &str) -> Result<Scope, String> {

@@ -16,6 +16,7 @@ use assay_api::config::{Card, ChainConfig, Role, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
 use assay_api::objects::Bucket;
+use assay_api::x402::X402Config;
 use assay_circuits::batch::Batch;
 use assay_prover::seller::Seller;
 use serde_json::json;
@@ -259,6 +260,17 @@ async fn offer(ui: &Ui, args: &SellingArgs) -> Outcome<Offer> {
     Ok(Offer { engine, config, derived })
 }
 
+/// Refuses a token that payments by x402 cannot be in, and models without a price in it.
+async fn check_x402(chain: &ChainConfig) -> Outcome {
+    Market::new(chain.clone())?.token_domain().await?;
+    let unpriced =
+        std::iter::once(&chain.terms).chain(chain.model_terms.values()).any(|terms| Some(terms.token) != chain.x402.map(|x| x.token));
+    if unpriced && chain.x402.is_some_and(|x402| x402.price.is_none()) {
+        return Err(Failure::message(Exit::Usage, "models are priced in another token than --x402-token: pass --x402-price as well"));
+    }
+    Ok(())
+}
+
 /// Serves until a signal.
 pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     let Offer { engine, mut config, derived } = offer(ui, &args.selling).await?;
@@ -266,7 +278,12 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     if args.database_url.is_some() {
         (config.database_url, config.role) = (args.database_url, Role::Api);
     }
+    if let (Some(token), Some(chain)) = (args.x402_token, &mut config.chain) {
+        chain.x402 = Some(X402Config { token, price: args.x402_price });
+        check_x402(chain).await?;
+    }
     let limits = &args.limits;
+    config.webhooks.leave.loopback = limits.webhooks_loopback;
     config.queue_max = limits.queue_max;
     config.unfunded_max = limits.unfunded_max;
     config.unfunded_per_client = limits.unfunded_per_client;

@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 39] = [
     "",
     "compile",
     "inspect",
@@ -41,6 +41,7 @@ const COMMANDS: [&str; 38] = [
     "withdraw",
     "revoke",
     "demo",
+    "doctor",
     "completions",
 ];
 

@@ -7,11 +7,13 @@ mod batch;
 mod clamping;
 mod demo;
 mod deploy;
+mod doctor;
 mod forged;
 mod generate;
 mod help;
 mod kill;
 mod money;
+mod operations;
 mod outputs;
 mod people;
 #[path = "../../../api/tests/it/postgres.rs"]

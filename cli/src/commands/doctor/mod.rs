@@ -1,18 +1,22 @@
 //! `assay doctor`.
 
+mod checks;
+
+use crate::args::DoctorArgs;
 use crate::device;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::ui::Ui;
 use assay_gpu::{Cuda, Least, Search};
 use assay_prover::backend::{Backend, Cpu, conformance};
+use checks::{Check, Verdict};
 use serde_json::{Value, json};
 
 /// Sizes of the self-check go up to two to the first; then there are large cases of two to the second, on a real device and on an emulated one.
 const CHECK_LOG: u32 = 12;
 const LARGE_LOG: [u32; 2] = [20, 13];
 
-/// Says what this machine proves with, and checks that a device computes what the processor does.
-pub fn doctor(ui: &Ui) -> Outcome {
+/// Says what this machine proves with, checks that a device computes what the processor does, and looks at what a service needs.
+pub async fn doctor(ui: &Ui, args: DoctorArgs) -> Outcome {
     let Search { tried, unwanted, library, devices, backend } = device::search();
     let check = backend.as_ref().map(|cuda| check(ui, cuda)).transpose()?;
 
@@ -43,13 +47,19 @@ pub fn doctor(ui: &Ui) -> Outcome {
         Some(Err(reason)) => format!("DO NOT USE the device: {reason}"),
     };
     lines.push(verdict.clone());
+    let checks = checks::all(ui, &args).await;
+    lines.extend(checks.iter().map(Check::line));
     let tried: Vec<Value> = tried.iter().map(|(path, reason)| json!({ "library": path, "reason": reason.to_string() })).collect();
     let works = check.as_ref().map(Result::is_ok);
     ui.finish(
-        json!({ "processor": processor, "library": library, "devices": devices_json, "tried": tried, "unwanted": unwanted, "device_works": works }),
+        json!({ "processor": processor, "library": library, "devices": devices_json, "tried": tried, "unwanted": unwanted, "device_works": works, "checks": checks }),
         lines.join("\n"),
     );
-    if works == Some(false) { Err(Failure::message(Exit::Failed, verdict)) } else { Ok(()) }
+    if works == Some(false) {
+        return Err(Failure::message(Exit::Failed, verdict));
+    }
+    let faults = checks.iter().filter(|check| check.verdict == Verdict::Fault).count();
+    if faults > 0 { Err(Failure::message(Exit::Failed, format!("{faults} of {} checks found a fault", checks.len()))) } else { Ok(()) }
 }
 
 /// The same work on the device, however small, and on the processor: what is wrong, if anything.
