@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test postgres scale fuzz build contracts web lint clippy doc sbom advisories bench bench-large clean
+.PHONY: demo test postgres scale fuzz build contracts web lint clippy doc book sbom advisories bench bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -17,6 +17,7 @@ test: $(TOOLCHAIN) postgres lint ## everything; the demo is among the command's 
 	$(CONTRACTS)/test.sh
 	web/test.sh
 	gpu/cuda/test.sh
+	.ci/book.sh
 
 FUZZ_SECONDS ?= 3600
 
@@ -41,6 +42,9 @@ clippy: ## what the verifier must not do: unwrap, expect, index; not a part of `
 
 doc: ## the documentation of all crates, in target/doc; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+book: ## the documentation as a book, in target/book; links and chapters are checked
+	.ci/book.sh
 
 sbom: ## what the programs are made of, as CycloneDX: target/assay.cdx.json
 	mkdir -p target

@@ -22,4 +22,5 @@ mod postgres;
 mod round_trip;
 mod shared;
 mod tool;
+mod tutorials;
 mod up;
