@@ -16,11 +16,13 @@ Inputs are numbers, nested as one likes (lists, NumPy arrays), with all of a mod
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -49,8 +51,34 @@ def _flat(values: Any) -> list[float]:
     return [float(values)]
 
 
+def _is_torch(model: Any) -> bool:
+    """Whether it is a network of PyTorch's, without importing PyTorch for those who have none."""
+    return any(base.__module__.split(".")[0] == "torch" and base.__name__ == "Module" for base in type(model).__mro__)
+
+
+def _exported(model: Any, sample: Any) -> bytes:
+    """A PyTorch network as ONNX, for one inference. A sample is what the network takes without the batch axis; a tuple where it takes several tensors."""
+    import torch
+
+    parts = sample if isinstance(sample, tuple) else (sample,)
+    example = tuple(torch.as_tensor(part)[None] for part in parts)
+    example = tuple(part.float() if part.is_floating_point() else part for part in example)
+    file, training = io.BytesIO(), model.training
+    model.eval()
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            # the exporter that needs no further packages; it says that there is a newer one
+            warnings.simplefilter("ignore")
+            torch.onnx.export(model, example, file, opset_version=17, dynamo=False)
+    except Exception as error:
+        raise AssayError(f"PyTorch cannot export the network: {error}; export it to an ONNX file yourself") from error
+    finally:
+        model.train(training)
+    return file.getvalue()
+
+
 def compile(
-    onnx: str | os.PathLike | bytes,
+    onnx: Any,
     samples: Iterable,
     output: str | os.PathLike,
     *,
@@ -58,7 +86,17 @@ def compile(
     target_error: float = 0.001,
     srs: str | os.PathLike | None = None,
 ) -> Package:
-    """Compiles an ONNX model, a file or its bytes, with representative inputs, and writes the package, which is the seller's secret."""
+    """Compiles a model with representative inputs, and writes the package, which is the seller's secret.
+
+    The model is an ONNX file, the bytes of one, or a network of PyTorch's (`torch.nn.Module`). For a network each sample is what it takes without the batch axis: a tensor, or a tuple of
+    tensors where it takes several.
+    """
+    if _is_torch(onnx):
+        samples = list(samples)
+        if not samples:
+            raise AssayError("there are no samples: give some inputs as they will come")
+        name = name or Path(output).stem
+        onnx = _exported(onnx, samples[0])
     if isinstance(onnx, bytes):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"

@@ -13,6 +13,29 @@ SAMPLES = json.loads((MODELS / "digits_calibration.json").read_text())["input_da
 SEVEN = json.loads((MODELS / "digit_7.json").read_text())["input_data"][0]
 
 
+class Torch(unittest.TestCase):
+    """Networks of PyTorch's, where it is installed."""
+
+    def test_a_network_is_compiled_as_it_is(self) -> None:
+        try:
+            import torch
+        except ImportError:
+            self.skipTest("PyTorch is not installed")
+        torch.manual_seed(1)
+        network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(8, 3))
+        samples = list(torch.randn(32, 4))
+        with tempfile.TemporaryDirectory() as folder:
+            package = assay.compile(network, samples, Path(folder) / "small.assay")
+            self.assertTrue(network.training, "it is left as it was")
+            network.eval()
+            for x, y in zip(package.run(samples[0]), network(samples[0]).tolist()):
+                self.assertAlmostEqual(x, y, delta=0.05)
+            with self.assertRaisesRegex(assay.AssayError, "no samples"):
+                assay.compile(network, [], Path(folder) / "none.assay")
+            with self.assertRaisesRegex(assay.AssayError, "cannot export"):
+                assay.compile(network, [torch.randn(5)], Path(folder) / "none.assay")
+
+
 class Client(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
