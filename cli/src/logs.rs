@@ -93,9 +93,9 @@ struct OnRuntime {
 #[async_trait::async_trait]
 impl HttpClient for OnRuntime {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let sent = self.client.execute(request.try_into()?);
+        let (client, request) = (self.client.clone(), request.try_into()?);
         let answered = self.runtime.spawn(async move {
-            let answer = sent.await?.error_for_status()?;
+            let answer = client.execute(request).await?.error_for_status()?;
             let (status, headers) = (answer.status(), answer.headers().clone());
             let mut response = Response::builder().status(status).body(answer.bytes().await?)?;
             *response.headers_mut() = headers;

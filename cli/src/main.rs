@@ -21,7 +21,6 @@ mod ui;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure, Outcome};
-use logs::LogFormat;
 use std::process::ExitCode;
 use ui::Ui;
 
@@ -35,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(cli.json);
-    let failure = match run(&ui, cli.command, cli.log_format) {
+    let failure = match run(&ui, cli.command) {
         Ok(()) => match ui.fault() {
             None => return ExitCode::SUCCESS,
             Some(error) => Failure::message(Exit::Io, format!("cannot write to stdout: {error}")),
@@ -56,7 +55,7 @@ fn main() -> ExitCode {
     ExitCode::from(failure.exit as u8)
 }
 
-fn run(ui: &Ui, command: Command, format: LogFormat) -> Outcome {
+fn run(ui: &Ui, command: Command) -> Outcome {
     if let Command::Completions(args) = command {
         let mut script = Vec::new();
         clap_complete::generate(args.shell, &mut Cli::command(), "assay", &mut script);
@@ -69,7 +68,7 @@ fn run(ui: &Ui, command: Command, format: LogFormat) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::new(Exit::Io, e))?;
     let inside = runtime.enter();
     // spans that wait are sent before the runtime ends
-    let _logs = logs::start(format, if serves { "info" } else { "error" }, serves)?;
+    let _logs = logs::start(command.log_format(), if serves { "info" } else { "error" }, serves)?;
     if !serves {
         Ui::watch_interrupts();
     }

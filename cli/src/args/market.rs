@@ -1,6 +1,7 @@
 //! The command line of what has to do with chains and services.
 
 use super::{ClampingArg, SrsArg, WrapArg};
+use crate::logs::LogFormat;
 use alloy::primitives::{Address, B256};
 use assay_prover::secret::Secret;
 use clap::Args;
@@ -202,6 +203,9 @@ pub struct SellingArgs {
     /// How long an order that may have company in its proof waits for it, if there is not enough
     #[arg(long, value_name = "MS", default_value_t = 250)]
     pub batch_wait_ms: u64,
+    /// How log lines on stderr look; what is logged, $ASSAY_LOG says
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
     /// Blocks on top of an event before it is believed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub confirmations: u64,

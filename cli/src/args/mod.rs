@@ -45,9 +45,6 @@ pub struct Cli {
     /// Print one JSON object on stdout, with seconds per phase and sizes in bytes; warnings and progress stay on stderr
     #[arg(long, global = true)]
     pub json: bool,
-    /// How log lines on stderr look; what is logged, $ASSAY_LOG says
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -127,6 +124,17 @@ has locked is refunded after its expiry: `assay refund`.")]
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// How its log lines look.
+    pub fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Serve(args) => args.selling.log_format,
+            Self::Worker(args) => args.selling.log_format,
+            _ => LogFormat::default(),
+        }
+    }
 }
 
 /// What to optimise chunk sizes for.
