@@ -15,17 +15,19 @@ use crate::config::Card;
 use crate::engine::ModelInfo;
 use crate::error::{ApiError, Problem};
 use crate::preparation::Preparation;
-use crate::routes::schemas::{Account, Amount};
+use crate::routes::schemas::{Account, Amount, Hash};
 
 /// Most entries of a page.
 pub(super) const PAGE_MAX: u32 = 100;
 
 /// Which page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// `next` of the page before.
     pub cursor: Option<String>,
     /// Entries wanted, 1 to 100; 20 if left out.
+    #[param(minimum = 1, maximum = 100)]
     pub limit: Option<u32>,
 }
 
@@ -155,7 +157,7 @@ pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<J
 }
 
 /// A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-key` computes it again, and so does the page.
-#[utoipa::path(get, path = "/v1/models/{id}/key", params(("id" = String, Path, description = "Model id, 0x and 64 hex digits")), responses(
+#[utoipa::path(get, path = "/v1/models/{id}/key", params(("id" = Hash, Path, description = "Model id")), responses(
     (status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
@@ -163,7 +165,7 @@ pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Resul
 }
 
 /// One model.
-#[utoipa::path(get, path = "/v1/models/{id}", params(("id" = String, Path, description = "Model id, 0x and 64 hex digits")), responses(
+#[utoipa::path(get, path = "/v1/models/{id}", params(("id" = Hash, Path, description = "Model id")), responses(
     (status = 200, body = Model), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;

@@ -92,6 +92,32 @@ fn problem(status: u16) -> Value {
     answer
 }
 
+/// Patterns of headers: what does not follow them is refused.
+const PATTERNS: [(&str, &str); 2] =
+    [("Cancel-After", "^(?=.*[1-9])[0-9]{1,6}[smh]?$"), ("Idempotency-Key", r#"^"?[!#-~]([ !#-~]{0,253}[!#-~])?"?$"#)];
+
+/// A parameter that may be left out has no null: what is written is text.
+fn describe_parameters(whole: &mut Value) {
+    let routes = whole.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(|paths| paths.values_mut());
+    let methods = routes.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut());
+    for parameter in methods.filter_map(|method| method.get_mut("parameters")?.as_array_mut()).flatten() {
+        let pattern = PATTERNS.iter().find(|(name, _)| parameter["name"] == *name).map(|(_, pattern)| *pattern);
+        let Some(schema) = parameter.get_mut("schema") else { continue };
+        if let Some(kinds) = schema.get_mut("type").and_then(Value::as_array_mut) {
+            kinds.retain(|kind| kind != "null");
+            if let [kind] = kinds.as_slice() {
+                schema["type"] = kind.clone();
+            }
+        }
+        if let Some(choices) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+            choices.retain(|choice| choice["type"] != "null");
+        }
+        if let Some(pattern) = pattern {
+            schema["pattern"] = json!(pattern);
+        }
+    }
+}
+
 /// Adds examples of requests and answers.
 fn insert_examples(whole: &mut Value) {
     let Some(paths) = whole.get_mut("paths") else { return };
@@ -130,6 +156,7 @@ pub fn description() -> &'static Value {
             }
         }
         insert_examples(&mut whole);
+        describe_parameters(&mut whole);
         let paths = whole.get_mut("paths").and_then(Value::as_object_mut);
         for (_, methods) in paths.into_iter().flatten().filter(|(path, _)| path.starts_with("/v1/")) {
             for route in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()).filter_map(Value::as_object_mut) {

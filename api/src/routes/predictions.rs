@@ -224,25 +224,33 @@ fn wait_secs(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     }
 }
 
+/// Most digits of `Cancel-After`.
+const CANCEL_AFTER_DIGITS: usize = 6;
+
 /// Milliseconds of `Cancel-After`: a number with `s` (or nothing), `m` or `h`.
 fn cancel_after_ms(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
     let bad = || ApiError::InvalidHeader { name: "cancel-after" };
     let Some(text) = header(headers, "cancel-after")? else { return Ok(None) };
-    let (digits, unit_ms) = match text.trim() {
-        t if t.ends_with('h') => (t.trim_end_matches('h'), 3_600_000),
-        t if t.ends_with('m') => (t.trim_end_matches('m'), 60_000),
-        t => (t.trim_end_matches('s'), 1000),
+    let text = text.trim();
+    let (digits, unit_ms) = match text.as_bytes().last() {
+        Some(b'h') => (&text[..text.len() - 1], 3_600_000),
+        Some(b'm') => (&text[..text.len() - 1], 60_000),
+        Some(b's') => (&text[..text.len() - 1], 1000),
+        _ => (text, 1000),
     };
-    let n: i64 = digits.trim().parse().map_err(|_| bad())?;
-    if n <= 0 {
+    if digits.len() > CANCEL_AFTER_DIGITS || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(bad());
     }
-    n.checked_mul(unit_ms).and_then(|ms| now_ms().checked_add(ms)).ok_or_else(bad).map(Some)
+    match digits.parse::<i64>() {
+        Ok(n) if n > 0 => Ok(Some(now_ms().saturating_add(n.saturating_mul(unit_ms)))),
+        _ => Err(bad()),
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let key = header(headers, "idempotency-key")?.map(|k| k.trim().trim_matches('"').to_owned());
-    if key.as_ref().is_some_and(|k| k.is_empty() || k.len() > 255) {
+    let is_key = |key: &String| (1..=255).contains(&key.len()) && !key.contains('"') && key.trim() == key;
+    if key.as_ref().is_some_and(|key| !is_key(key)) {
         return Err(ApiError::InvalidHeader { name: "idempotency-key" });
     }
     Ok(key)
@@ -501,6 +509,7 @@ async fn respond(state: &AppState, job: Job, replayed: bool, wait: Option<u64>) 
 
 /// Which predictions.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct StateQuery {
     /// Those in this state; all if left out.
     pub state: Option<JobState>,

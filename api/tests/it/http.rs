@@ -95,6 +95,11 @@ async fn openapi_names_every_route() {
     for (name, pattern) in [("Hash", "{64}"), ("Account", "{40}"), ("Amount", "[0-9]"), ("Hex", "{2}"), ("Point", "{128}")] {
         assert!(schemas[name]["pattern"].as_str().unwrap().contains(pattern), "{name}: {}", schemas[name]);
     }
+    for parameter in description["paths"]["/v1/predictions"]["get"]["parameters"].as_array().unwrap() {
+        assert_eq!((&parameter["in"], &parameter["required"]), (&json!("query"), &json!(false)), "{parameter}");
+    }
+    let headers = description["paths"]["/v1/predictions"]["post"]["parameters"].as_array().unwrap();
+    assert!(headers.iter().all(|header| header["in"] == "header" && header["schema"]["type"] == "string"), "{headers:?}");
     assert_eq!(schemas["Order"]["properties"]["buyer"]["$ref"], "#/components/schemas/Account");
     // every reference resolves
     fn refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -234,6 +239,9 @@ async fn bad_requests_are_problems() {
         ("cancel-after", "0"),
         ("cancel-after", "tomorrow"),
         ("cancel-after", "9223372036854775807h"),
+        ("cancel-after", "5ss"),
+        ("cancel-after", "+5"),
+        ("cancel-after", "5 s"),
         ("idempotency-key", ""),
         ("idempotency-key", &"k".repeat(256)),
     ] {
