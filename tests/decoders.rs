@@ -6,6 +6,8 @@ use assay_api::{VerifyRequest, VerifyResponse};
 use assay_circuits::sample;
 use assay_circuits::shape::Shape;
 use assay_compiler::{Calibration, lowering};
+use assay_prover::ceremony::Ceremony;
+use assay_prover::ceremony::circuit::Transcript;
 use assay_prover::native::NativeProof;
 use assay_prover::package::{BuyerKey, Metadata, Package, points_from_bytes, read_proving_key};
 use assay_prover::srs::{Srs, file, ptau};
@@ -39,6 +41,8 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "points", read: |bytes| points_from_bytes(bytes).is_some() },
     Decoder { name: "srs", read: srs },
     Decoder { name: "ptau", read: |bytes| with_file("x.ptau", bytes, |path| ptau::import(path, 2, &mut |_, _| ()).is_ok()) },
+    Decoder { name: "ceremony", read: |bytes| with_file("x.ptau", bytes, ceremony) },
+    Decoder { name: "transcript", read: transcript },
     Decoder { name: "http", read: http },
 ];
 
@@ -110,6 +114,27 @@ fn native(bytes: &[u8]) -> bool {
     match NativeProof::from_bytes(&MODEL.0.model, bytes) {
         Ok(proof) => {
             assert!(proof.to_bytes() == bytes, "a proof has two forms");
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// A whole file of a ceremony, read and verified. What verifies has one form.
+fn ceremony(path: &Path) -> bool {
+    let Ok(ceremony) = Ceremony::read(path) else { return false };
+    let verified = ceremony.verify().is_ok();
+    if verified {
+        assert!(ceremony.to_bytes() == std::fs::read(path).expect("just written"), "a ceremony has two forms");
+    }
+    verified
+}
+
+/// The transcript of a Groth16 key: what is read is written as it was.
+fn transcript(bytes: &[u8]) -> bool {
+    match Transcript::from_bytes(bytes) {
+        Ok(transcript) => {
+            assert!(transcript.to_bytes() == bytes, "a transcript has two forms");
             true
         }
         Err(_) => false,

@@ -10,6 +10,7 @@ use assay_api::engine::EngineError;
 use assay_api::objects::ObjectError;
 use assay_circuits::exec::ExecError;
 use assay_compiler::{CompileError, GuardError, InputError};
+use assay_prover::ceremony::CeremonyError;
 use assay_prover::control::Cancelled;
 use assay_prover::inner::InnerError;
 use assay_prover::key::KeyError;
@@ -97,7 +98,7 @@ fn page(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         (error.is::<DevChainError>(), "docs/cli.md#a-market-of-your-own"),
         (error.is::<OrderError>(), "docs/api.md#buying-an-inference"),
         (error.is::<ChainError>(), "docs/cli.md#the-market"),
-        (error.is::<KeyError>() || error.is::<SrsError>(), "docs/cli.md#development-keys-and-srs"),
+        (error.is::<KeyError>() || error.is::<SrsError>() || error.is::<CeremonyError>(), "docs/cli.md#development-keys-and-srs"),
         (error.is::<FileError>(), "docs/cli.md#files"),
     ])
 }
@@ -136,6 +137,11 @@ from! {
     std::io::Error => |_| Exit::Io;
     FileError => file;
     SrsError => |e| if matches!(e, SrsError::Io(_)) { Exit::Io } else { Exit::Input };
+    CeremonyError => |e| match e {
+        CeremonyError::Srs(SrsError::Io(_)) => Exit::Io,
+        CeremonyError::Contribution { .. } | CeremonyError::LastPowers | CeremonyError::LastHash | CeremonyError::OtherBeacon => Exit::Failed,
+        _ => Exit::Input,
+    };
     KeyError => |_| Exit::Failed;
     ProofError => |_| Exit::Failed;
     ExecError => |_| Exit::Input;

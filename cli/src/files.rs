@@ -1,6 +1,7 @@
 //! Finding and reading files: packages with their keys beside them, the SRS, the cache of development strings.
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::kept;
 use crate::ui::Ui;
 use assay_prover::key::SrsVerifier;
 use assay_prover::output::{self, Readers};
@@ -86,14 +87,28 @@ pub fn srs(ui: &Ui, file: Option<&Path>, log: u32) -> Outcome<Srs> {
     Ok(srs)
 }
 
+/// Where `assay srs import` keeps the powers of an SRS. What lies there is the user's own: it is found by the id that a model names, and all of it is checked wherever
+/// keys are recomputed from it.
+pub fn imported_srs(id: &[u8; 32]) -> PathBuf {
+    home().join("srs").join(format!("{}.srs", hex(id).trim_start_matches("0x")))
+}
+
+/// The file that the user named, or else the one that he imported for this id.
+fn named_or_imported(file: Option<&Path>, model: &SrsVerifier) -> Option<PathBuf> {
+    let imported = || Some(imported_srs(&model.id)).filter(|path| !model.development && kept::is_own(path));
+    file.map(Path::to_owned).or_else(imported)
+}
+
 /// Checks that the SRS that the user named, or the development SRS, is the one that a model was made over. It reads no powers.
 pub fn is_srs_of(file: Option<&Path>, model: &SrsVerifier) -> Outcome {
     let need = hex(&model.id);
-    let have = match file {
-        Some(path) => srs::id_of(&srs::file::load_tau(path).map_err(|e| name(path, e.into()))?),
+    let have = match named_or_imported(file, model) {
+        Some(path) => srs::id_of(&srs::file::load_tau(&path).map_err(|e| name(&path, e.into()))?),
         None if model.development => return Ok(()),
         None => {
-            let text = format!("the model is over the SRS {need}: pass its file with --srs, or set ASSAY_SRS");
+            let text = format!(
+                "the model is over the SRS {need}: pass its file with --srs, set ASSAY_SRS, or import the ceremony with `assay srs import`"
+            );
             return Err(Failure::message(Exit::Usage, text));
         }
     };
@@ -103,7 +118,7 @@ pub fn is_srs_of(file: Option<&Path>, model: &SrsVerifier) -> Outcome {
 /// Reads an SRS, or the development SRS, for a model that was made over one.
 pub fn srs_of(ui: &Ui, file: Option<&Path>, model: &SrsVerifier, log: u32) -> Outcome<Srs> {
     is_srs_of(file, model)?;
-    let srs = srs(ui, file, log)?;
+    let srs = srs(ui, named_or_imported(file, model).as_deref(), log)?;
     if srs.id() == model.id { Ok(srs) } else { Err(FileError::Srs { have: hex(&srs.id()), need: hex(&model.id) }.into()) }
 }
 

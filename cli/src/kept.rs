@@ -24,12 +24,8 @@ impl Folder {
     }
 
     fn read(&self, name: &[u8; 32]) -> std::io::Result<Option<Vec<u8>>> {
-        // a file that was just made is this user's: what it is compared with
-        let own = tempfile::tempfile_in(&self.0)?.metadata()?;
         let mut file = std::fs::File::open(self.file(name))?;
-        // no link: somebody else's folder could hold it
-        let folder = std::fs::symlink_metadata(&self.0)?;
-        if !folder.is_dir() || !is_private(&folder, &own) || !is_private(&file.metadata()?, &own) {
+        if !is_in_own_folder(&file, &self.0)? {
             return Ok(None);
         }
         let mut bytes = Vec::new();
@@ -46,6 +42,21 @@ impl Folder {
         file.write_all(keccak256(&body).as_slice())?;
         file.persist(self.file(name)).map(drop).map_err(|error| error.error)
     }
+}
+
+/// Whether folder and file are this user's, and nobody else can write to them.
+fn is_in_own_folder(file: &std::fs::File, folder: &Path) -> std::io::Result<bool> {
+    // a file that was just made is this user's: what it is compared with
+    let own = tempfile::tempfile_in(folder)?.metadata()?;
+    // no link: somebody else's folder could hold it
+    let folder = std::fs::symlink_metadata(folder)?;
+    Ok(folder.is_dir() && is_private(&folder, &own) && is_private(&file.metadata()?, &own))
+}
+
+/// Whether there is a file that nobody but this user can have put there.
+pub fn is_own(path: &Path) -> bool {
+    let own = |folder| is_in_own_folder(&std::fs::File::open(path)?, folder);
+    path.parent().is_some_and(|folder| own(folder).unwrap_or(false))
 }
 
 /// The bytes of a file that is whole, and of this name: a file of the user's own under another name is no more believed
@@ -69,14 +80,16 @@ fn is_private(_: &Metadata, _: &Metadata) -> bool {
     false
 }
 
+/// Makes a folder that only this user can read and write.
 #[cfg(unix)]
-fn create(folder: &Path) -> std::io::Result<()> {
+pub fn create(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Makes a folder.
 #[cfg(not(unix))]
-fn create(folder: &Path) -> std::io::Result<()> {
+pub fn create(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)
 }
 

@@ -84,6 +84,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Command::Verify(args) => runtime.block_on(ui.until_cancelled(commands::prove::verify(ui, args))),
         Command::VerifyKey(args) => commands::keys::verify_key(ui, args),
         Command::Srs(args) => commands::srs::srs(ui, args),
+        Command::Ceremony(args) => commands::phase2::ceremony(ui, args),
         Command::Deploy(args) => runtime.block_on(ui.until_cancelled(commands::chain::deploy(ui, args))),
         Command::Publish(args) => runtime.block_on(ui.until_cancelled(commands::chain::publish(ui, args))),
         Command::Attest(args) => runtime.block_on(ui.until_cancelled(commands::chain::attest(ui, args))),

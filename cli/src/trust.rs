@@ -1,11 +1,14 @@
 //! Whose word a key is. Nothing of a key file is believed that the model's description and the SRS give; and which SRS
 //! that is, is the user's choice and not the file's.
 
+use crate::args::ShownArgs;
+use crate::commands::phase2;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files::{self, ModelFile};
 use crate::kept::Folder;
 use crate::ui::Ui;
 use assay_circuits::batch::Batch;
+use assay_prover::ceremony;
 use assay_prover::derived::{Derived, Recomputed};
 use assay_prover::key::{KeyError, PublicModel};
 use assay_prover::package::{BuyerKey, Metadata, Package, hex};
@@ -17,6 +20,8 @@ pub struct Checked {
     /// The key.
     pub key: BuyerKey,
     recomputed: Recomputed,
+    /// Whether its ceremony's transcript leads from its circuit to this Groth16 key.
+    shown: bool,
 }
 
 impl Checked {
@@ -26,7 +31,7 @@ impl Checked {
         files::is_srs_of(srs, &key.model.srs)?;
         let powers = |log| files::srs_of(ui, srs, &key.model.srs, log);
         let recomputed = ui.phase("recompute key", |_| key.model.recompute(Some(&key.wrap), powers, &Folder::of_user()))?;
-        Ok(Self { key, recomputed })
+        Ok(Self { key, recomputed, shown: false })
     }
 
     /// The key of a package with the universal wrap: it needs no file.
@@ -51,7 +56,7 @@ impl Checked {
         }
         let wrap = derived.universal.map(WrapVerifyingKey::Universal).ok_or(KeyError::Mismatch("the wrap's key"))?;
         let key = BuyerKey { metadata, model, wrap, wrap_development: false };
-        Ok(Self { key, recomputed: Recomputed { wrap: true } })
+        Ok(Self { key, recomputed: Recomputed { wrap: true }, shown: false })
     }
 
     /// What `--model` names, as a key for proofs of `batch`: a package without a key beside it has a universal one.
@@ -62,14 +67,48 @@ impl Checked {
         }
     }
 
-    /// Whether the wrap's key was derived; else it is the word of whoever made it.
+    /// With what shows that a Groth16 key is a ceremony's: powers of tau and transcript, from which everything in the key is computed once more. Nothing changes where
+    /// they are not named. Errors: what is named does not verify, or the key needs none.
+    pub fn with_transcript(self, ui: &Ui, shown: &ShownArgs) -> Outcome<Self> {
+        let (Some(path), Some(powers)) = (&shown.transcript, &shown.powers) else { return Ok(self) };
+        let WrapVerifyingKey::Groth16(wrap) = &self.key.wrap else {
+            return Err(Failure::message(Exit::Usage, "a universal key has no ceremony of its own: leave --transcript and --powers out"));
+        };
+        let model = &self.key.model;
+        let powers = phase2::powers(ui, powers, model)?;
+        let checked = ui.phase("verify transcript", |_| {
+            let transcript = ceremony::files::read_transcript(path, model)?;
+            transcript.check(&ceremony::files::circuit(model)?, wrap, &powers)
+        });
+        checked.map_err(|e: Failure| files::name(path, e))?;
+        Ok(Self { shown: true, ..self })
+    }
+
+    /// Whether the wrap's key was derived, or shown to be a ceremony's; else it is the word of whoever made it.
     pub fn has_recomputed_wrap(&self) -> bool {
-        self.recomputed.wrap
+        self.recomputed.wrap || self.shown
+    }
+
+    /// Whether the key must not be used for real money.
+    pub fn is_development(&self) -> bool {
+        self.key.model.srs.development || (self.key.has_development_wrap() && !self.shown)
+    }
+
+    /// Says who could forge proofs under the key, if anybody could.
+    pub fn warn(&self, ui: &Ui) {
+        if !self.shown {
+            files::warn_key(ui, &self.key);
+        } else if self.key.model.srs.development {
+            files::warn_development(ui);
+        }
     }
 
     /// What of it is whose word.
     pub fn text(&self) -> String {
         let srs = hex(&self.key.model.srs.id);
+        if self.shown {
+            return format!("recomputed from the model's description, the SRS {srs}, and the transcript of the key's ceremony");
+        }
         if self.has_recomputed_wrap() {
             return format!("recomputed from the model's description and the SRS {srs}");
         }

@@ -16,6 +16,7 @@
 
 pub mod backend;
 mod canonical;
+pub mod ceremony;
 pub mod control;
 pub mod derived;
 pub mod inner;

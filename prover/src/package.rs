@@ -415,7 +415,7 @@ fn write_body(path: &Path, magic: &[u8], body: &impl Serialize) -> Result<(), Fi
 }
 
 /// Writes parts and their hash, for nobody but the owner to read: a package holds weights and blinding.
-fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
+pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
     let written = output::whole(path, Readers::Owner, |file| {
         let mut hash = Keccak256::new();
         for part in parts {
@@ -446,12 +446,12 @@ fn parse_body<T: Serialize + for<'de> Deserialize<'de>>(
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
 }
 
 /// Checks magic and hash of a file's bytes, and returns them without the hash.
-fn checked_parts(mut bytes: Vec<u8>, path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u8>, FileError> {
+pub(crate) fn checked_parts(mut bytes: Vec<u8>, path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u8>, FileError> {
     if !bytes.starts_with(magic) {
         return Err(FileError::Kind { path: path.to_owned(), expected });
     }

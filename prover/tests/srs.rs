@@ -1,9 +1,10 @@
 //! Powers of tau: the development string, our file, the ceremony's file, and what is wrong with broken ones (PC6).
 
-use ark_bn254::{Fq, Fq2, Fr, G1Affine, G1Projective, G2Affine};
-use ark_ec::{AffineRepr, CurveGroup, PrimeGroup, scalar_mul::BatchMulPreprocessing};
+use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
+use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
 use assay_prover::{
+    ceremony::{Ceremony, CeremonyError, contribution},
     pcs::encode::keccak,
     srs::{HeaderField, Srs, SrsError, file, is_development, ptau},
 };
@@ -16,16 +17,18 @@ struct Ptau {
     prime: BigInt<4>,
     g1: Vec<G1Affine>,
     g2: Vec<G2Affine>,
+    /// The transcript, of a ceremony in which one alone contributed who knows τ.
+    transcript: Vec<u8>,
     /// Order of the sections; 4 is one the reader skips.
     sections: Vec<u32>,
 }
 
 impl Ptau {
     fn new(power: u32, tau: Fr) -> Ptau {
-        let powers: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * tau)).take((2 << power) - 1).collect();
-        let g1 = BatchMulPreprocessing::new(G1Projective::generator(), powers.len()).batch_mul(&powers);
-        let g2 = powers.iter().take(1 << power).map(|p| (G2Affine::generator() * p).into_affine()).collect();
-        Ptau { power, prime: Fq::MODULUS, g1, g2, sections: vec![1, 2, 3, 4] }
+        let mut ceremony = Ceremony::start(power).unwrap();
+        ceremony.contribute_with("who knows", [tau, Fr::from(2u64), Fr::from(3u64)]).unwrap();
+        let transcript = contribution::write(&ceremony.contributions);
+        Ptau { power, prime: Fq::MODULUS, g1: ceremony.tau_g1, g2: ceremony.tau_g2, transcript, sections: vec![1, 2, 3, 4, 7] }
     }
 
     fn section(&self, section: u32) -> Vec<u8> {
@@ -37,6 +40,7 @@ impl Ptau {
             1 => [&32u32.to_le_bytes()[..], &limbs(&self.prime), &self.power.to_le_bytes(), &self.power.to_le_bytes()].concat(),
             2 => self.g1.iter().flat_map(|p| [fq(&p.x), fq(&p.y)].concat()).collect(),
             3 => self.g2.iter().flat_map(|p| [fq2(&p.x), fq2(&p.y)].concat()).collect(),
+            7 => self.transcript.clone(),
             _ => vec![0xab; 100],
         }
     }
@@ -61,7 +65,11 @@ fn import(bytes: &[u8], max_log: u32) -> Result<Srs, SrsError> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("test.ptau");
     fs::write(&path, bytes).unwrap();
-    ptau::import(&path, max_log, &mut |_, _| ())
+    let imported = ptau::import(&path, max_log, &mut |_, _| ()).map(|imported| imported.srs);
+    imported.map_err(|error| match error {
+        CeremonyError::Srs(error) => error,
+        other => panic!("{other:?}"),
+    })
 }
 
 /// The error that importing a file gives which `change` has broken.
@@ -98,10 +106,10 @@ fn a_good_ceremony_file_is_imported() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.ptau");
     // the order of sections is free
-    fs::write(&path, Ptau { sections: vec![4, 3, 2, 1], ..ptau }.bytes()).unwrap();
+    fs::write(&path, Ptau { sections: vec![7, 4, 3, 2, 1], ..ptau }.bytes()).unwrap();
     ptau::import(&path, POWER, &mut |done, total| reports.push((done, total))).unwrap();
     assert_eq!(reports.last(), Some(&(17, 17)));
-    assert_err!(ptau::import(&folder.path().join("absent"), 2, &mut |_, _| ()).unwrap_err(), SrsError::Io(_));
+    assert_err!(ptau::import(&folder.path().join("absent"), 2, &mut |_, _| ()).err().unwrap(), CeremonyError::Srs(SrsError::Io(_)));
 }
 
 #[test]
@@ -112,8 +120,8 @@ fn a_ceremony_file_with_a_wrong_frame_is_refused() {
     assert_err!(broken_bytes(|b| b.truncate(7)), SrsError::Length { have: 7, need: 12 });
     assert_err!(broken_bytes(|b| b.push(0)), SrsError::Length { .. });
     // one section more or fewer than there are
-    assert_err!(broken_bytes(|b| b[8] = 5), SrsError::Length { .. });
-    assert_err!(broken_bytes(|b| b[8] = 3), SrsError::Length { .. });
+    assert_err!(broken_bytes(|b| b[8] = 6), SrsError::Length { .. });
+    assert_err!(broken_bytes(|b| b[8] = 4), SrsError::Length { .. });
     // truncated anywhere: an error, never a panic
     let bytes = Ptau::new(POWER, tau()).bytes();
     for len in (0..bytes.len()).step_by(37) {

@@ -4,11 +4,11 @@
 //! `fuzz/corpus/NAME` has a few files for each reader. `UPDATE=1` writes those that this program makes; proofs and
 //! commitments are random, so that they differ each time.
 
-use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
-use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{BigInt, Field, PrimeField};
 use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
+use assay_circuits::r1cs::Constraints;
+use assay_prover::ceremony::circuit::Circuit;
+use assay_prover::ceremony::{Beacon, Ceremony};
 use assay_prover::control::Control;
 use assay_prover::package::{BuyerKey, Package, write_proving_key};
 use assay_prover::seller::{InputOpening, Seller};
@@ -119,25 +119,27 @@ fn mutations_of_every_corpus_are_read_or_refused() {
     assert!(seed > first, "nothing was tried");
 }
 
-/// A ceremony's file of `2^power` powers of a number that everybody knows.
+/// A ceremony's file of `2^power` powers, with a contribution and a beacon.
 fn ptau(power: u32) -> Vec<u8> {
-    let tau = Fr::from(0x1234_5678_9abcu64);
-    let powers: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * tau)).take((2 << power) - 1).collect();
-    let limbs = |v: &BigInt<4>| v.0.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<u8>>();
-    // `.0` is the Montgomery form, which such files have
-    let (fq, fq2) = (|v: &Fq| limbs(&v.0), |v: &Fq2| [limbs(&v.c0.0), limbs(&v.c1.0)].concat());
-    let g1 = powers.iter().map(|p| (G1Affine::generator() * p).into_affine());
-    let g2 = powers[..1 << power].iter().map(|p| (G2Affine::generator() * p).into_affine());
-    let sections = [
-        [&32u32.to_le_bytes()[..], &limbs(&Fq::MODULUS), &power.to_le_bytes(), &power.to_le_bytes()].concat(),
-        g1.flat_map(|p| [fq(&p.x), fq(&p.y)].concat()).collect(),
-        g2.flat_map(|p| [fq2(&p.x), fq2(&p.y)].concat()).collect(),
-    ];
-    let mut out = [&b"ptau"[..], &1u32.to_le_bytes(), &3u32.to_le_bytes()].concat();
-    for (number, data) in (1u32..).zip(sections) {
-        out.extend([&number.to_le_bytes()[..], &(data.len() as u64).to_le_bytes(), &data].concat());
-    }
-    out
+    let mut ceremony = Ceremony::start(power).expect("a small one");
+    ceremony.contribute("Ada").expect("a contribution");
+    ceremony.end("", Beacon::new(vec![1; 32], 10).expect("a beacon")).expect("an end");
+    ceremony.to_bytes()
+}
+
+/// The transcript of a key of a circuit of one constraint.
+fn transcript() -> Vec<u8> {
+    let mut constraints = Constraints::default();
+    (constraints.public, constraints.variables) = (1, 2);
+    let row = || vec![vec![(1, Fr::from(1u64))]];
+    (constraints.a, constraints.b, constraints.c) = (row(), row(), row());
+    let mut powers = Ceremony::start(1).expect("a small one");
+    powers.contribute("").expect("a contribution");
+    let circuit = Circuit::new(constraints, [0; 32]).expect("a circuit");
+    let mut key = circuit.start(&powers).expect("a key");
+    circuit.contribute(&mut key, "Ada").expect("a contribution");
+    circuit.end(&mut key, "", Beacon::new(vec![1; 32], 10).expect("a beacon")).expect("an end");
+    key.transcript.to_bytes()
 }
 
 /// A file of a package.
@@ -166,6 +168,8 @@ fn update() {
     package.write(&path).expect("written");
     put("package", "small", &unhashed());
     put("ptau", "power_2", &ptau(2));
+    put("ceremony", "power_1", &ptau(1));
+    put("transcript", "small", &transcript());
     file::save(&Srs::development(2), &path).expect("written");
     put("srs", "development", &unhashed());
     let log = [System::Universal, System::Groth16].map(|system| WrapProvingKey::srs_log(system, shape()).expect("powers"));

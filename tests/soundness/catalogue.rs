@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The families, each with the numbers that its attacks have.
-const FAMILIES: [(&str, &[u32]); 10] = [
+const FAMILIES: [(&str, &[u32]); 11] = [
     ("H", &[1, 2, 4, 5]),
     ("FS", &[1, 2, 3, 4, 5, 6, 7]),
     ("PC", &[1, 2, 3, 4, 5, 6, 7, 9]),
+    ("CE", &[1, 2, 3, 4, 5, 6, 7]),
     ("LU", &[1, 2, 3, 4, 5, 7]),
     ("RQ", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("G", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),

@@ -1,6 +1,6 @@
 //! The command line of what has to do with chains and services.
 
-use super::{ClampingArg, SrsArg, WrapArg};
+use super::{ClampingArg, ShownArgs, SrsArg, WrapArg};
 use crate::logs::LogFormat;
 use alloy::primitives::{Address, B256};
 use assay_prover::secret::Secret;
@@ -81,6 +81,8 @@ pub struct PublishArgs {
     #[arg(long)]
     pub no_weights_proof: bool,
     #[command(flatten)]
+    pub shown: ShownArgs,
+    #[command(flatten)]
     pub srs: SrsArg,
 }
 
@@ -105,6 +107,8 @@ pub struct AttestArgs {
     /// InferenceMarket, which names the key registry
     #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET")]
     pub market: Address,
+    #[command(flatten)]
+    pub shown: ShownArgs,
     #[command(flatten)]
     pub srs: SrsArg,
 }

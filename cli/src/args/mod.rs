@@ -1,9 +1,11 @@
 //! The command line.
 
+mod ceremony;
 mod market;
 mod money;
 mod operate;
 
+pub use ceremony::{BeaconArgs, CeremonyCommand, CircuitArgs, ContributeArgs, ShownArgs, SrsCommand, SrsSize};
 pub use market::{
     AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs, ServeArgs,
     UpArgs, WorkerArgs,
@@ -73,9 +75,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Recompute a buyer's key from the public model description
     VerifyKey(VerifyKeyArgs),
-    /// Structured reference strings: make, import, show
+    /// Structured reference strings: make, import, show, or hold a ceremony for one
     #[command(subcommand)]
     Srs(SrsCommand),
+    /// Hold the ceremony of a shape's Groth16 key
+    #[command(subcommand)]
+    Ceremony(CeremonyCommand),
     /// Deploy the contracts to a chain
     Deploy(DeployArgs),
     /// List a model on chain: propose its key, attest it where allowed, register its weights
@@ -492,38 +497,6 @@ pub struct VerifyKeyArgs {
     pub key: PathBuf,
     #[command(flatten)]
     pub srs: SrsArg,
-}
-
-/// `assay srs`.
-#[derive(Debug, Subcommand)]
-pub enum SrsCommand {
-    /// Make an insecure development SRS
-    Dev {
-        /// Log of the number of powers
-        #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..=20))]
-        log: u32,
-        /// The file to write; `-` is stdout
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-    },
-    /// Read a ceremony's powers-of-tau file, check every point, and keep what is needed of it
-    Import {
-        /// The file of the ceremony (snarkjs format)
-        #[arg(value_name = "FILE.ptau")]
-        ptau: PathBuf,
-        /// The file to write
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-        /// Log of the number of powers to keep
-        #[arg(long, value_name = "N", default_value_t = 18, value_parser = clap::value_parser!(u32).range(1..=28))]
-        log: u32,
-    },
-    /// Show an SRS file and check all of its points
-    Show {
-        /// The file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
 }
 
 /// `assay demo`.

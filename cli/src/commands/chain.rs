@@ -153,7 +153,7 @@ pub async fn publish_model(
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
     let model: &PublicModel = &key.model;
     let Offered { hash: key_hash, status, attestation } =
-        offer_key(rpc, seller, attestor, keys, &key.wrap.contract_bytes(model), key.is_development()).await?;
+        offer_key(rpc, seller, attestor, keys, &key.wrap.contract_bytes(model), checked.is_development()).await?;
     let commitment = B256::from(model.commitment());
     let (id, receipt) = match find_model(rpc, registry, commitment, seller.address()).await? {
         Some(id) => (id, None),
@@ -198,13 +198,24 @@ pub fn key_of(ui: &Ui, model: &Path, named: Option<&Path>, package: &Package, sr
     Checked::new(ui, key, srs).map_err(|e| files::name(&path, e))
 }
 
+/// Errors: the registry admits no development keys, and the key is one.
+async fn refuse_development(rpc: &Rpc, market: Address, development: bool) -> Outcome {
+    let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
+    if !development || rpc.call(keys, &KeyRegistry::allowDevelopmentCall {}).await? {
+        return Ok(());
+    }
+    let text = "this registry admits no development keys: use the SRS of a ceremony, and for a Groth16 key show that it is one's, with --transcript and --powers";
+    Err(Failure::message(Exit::Failed, text))
+}
+
 /// Lists a model.
 pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let (rpc, seller) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
     let package = files::package(ui, &args.model)?;
-    let checked = key_of(ui, &args.model, args.key.as_deref(), &package, args.srs.srs.as_deref())?;
+    let checked = key_of(ui, &args.model, args.key.as_deref(), &package, args.srs.srs.as_deref())?.with_transcript(ui, &args.shown)?;
+    checked.warn(ui);
+    ui.phase_async("registry", refuse_development(&rpc, args.market, checked.is_development())).await?;
     let key = &checked.key;
-    files::warn_key(ui, key);
     let card = Card { uri: args.uri, royalty_bps: args.royalty_bps, prover_bps: args.prover_bps };
     let done = ui.phase_async("publish", publish_model(&rpc, &seller, &seller, args.market, &checked, card)).await?;
     if let Some(why) = &done.attestation {
@@ -233,7 +244,7 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
         json!({
             "weights": weights.as_ref().map(Weights::json), "model": done.model, "key_hash": done.key_hash, "wrap": key.wrap.system().name(), "wrap_recomputed": checked.has_recomputed_wrap(),
             "inferences": batch.inferences(), "separate_inputs": batch.is_separate(), "key_status": status, "attestation": done.attestation, "gas": gas,
-            "transaction": done.receipt.map(|r| r.transaction_hash), "development": key.is_development(),
+            "transaction": done.receipt.map(|r| r.transaction_hash), "development": checked.is_development(),
         }),
         text,
     );
@@ -256,9 +267,10 @@ struct Attestable {
 fn derived(ui: &Ui, args: &AttestArgs) -> Outcome<Attestable> {
     let model = files::model(ui, &args.model)?;
     let srs = args.srs.srs.as_deref();
-    let checked = Checked::of_model(ui, model, Batch::ONE, srs).map_err(|e| files::name(&args.model, e))?;
+    let checked =
+        Checked::of_model(ui, model, Batch::ONE, srs).map_err(|e| files::name(&args.model, e))?.with_transcript(ui, &args.shown)?;
+    checked.warn(ui);
     let key = &checked.key;
-    files::warn_key(ui, key);
     let of_model = B256::from(key.wrap.hash(&key.model));
     if of_model == args.key_hash {
         return Ok(Attestable {
@@ -266,7 +278,7 @@ fn derived(ui: &Ui, args: &AttestArgs) -> Outcome<Attestable> {
             of: "inferences",
             wrap: key.wrap.system(),
             recomputed: checked.has_recomputed_wrap(),
-            development: key.is_development(),
+            development: checked.is_development(),
             text: checked.text(),
             model: key.model.clone(),
         });

@@ -1,6 +1,7 @@
 //! One module per command.
 
 pub mod api_keys;
+pub mod ceremony;
 pub mod chain;
 pub mod compile;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod mcp;
 pub mod money;
 mod operator;
 pub mod operators;
+pub mod phase2;
 pub mod prove;
 pub mod recommit;
 pub mod request;

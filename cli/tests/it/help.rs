@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 50] = [
     "",
     "compile",
     "inspect",
@@ -16,8 +16,19 @@ const COMMANDS: [&str; 39] = [
     "verify-key",
     "srs",
     "srs dev",
+    "srs where",
     "srs import",
     "srs show",
+    "srs start",
+    "srs contribute",
+    "srs beacon",
+    "srs verify-ceremony",
+    "ceremony",
+    "ceremony start",
+    "ceremony contribute",
+    "ceremony beacon",
+    "ceremony verify",
+    "ceremony finish",
     "deploy",
     "publish",
     "attest",

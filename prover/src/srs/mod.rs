@@ -123,6 +123,8 @@ pub enum HeaderField {
     FieldBytes,
     /// Base-2 logarithm of the powers.
     Power,
+    /// Base-2 logarithm of the ceremony's powers.
+    CeremonyPower,
     /// Number of G1 points.
     Count,
     /// The development mark.

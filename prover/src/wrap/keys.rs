@@ -44,6 +44,11 @@ impl WrapProvingKey {
         Ok(Self::Groth16(Box::new(Groth16Key::development(shape, srs_id)?)))
     }
 
+    /// The Groth16 key that a ceremony made for a shape ([`crate::ceremony::circuit`]), once it was checked. Errors: [`WrapError::WrongKey`].
+    pub fn of_ceremony(shape: &Shape, srs_id: &[u8; 32], key: ProvingKey<Bn254>) -> Result<Self, WrapError> {
+        key_of_shape(key, shape, srs_id).map(|key| Self::Groth16(Box::new(key)))
+    }
+
     /// The same key, what depends on data computed by another backend.
     pub fn on(self, backend: &dyn Backend) -> Self {
         match self {
@@ -320,13 +325,18 @@ impl Groth16Key {
         if !rest.is_empty() {
             return Err(WrapError::WrongKey);
         }
-        let constraints = wrap::constraints(shape, srs_id)?;
-        let (variables, public) = (constraints.variables, constraints.public);
-        let domain = (constraints.a.len() + public).next_power_of_two();
-        let fits = [key.a_query.len(), key.b_g1_query.len(), key.b_g2_query.len()] == [variables; 3]
-            && key.l_query.len() == variables - public
-            && key.h_query.len() == domain - 1
-            && key.vk.gamma_abc_g1.len() == public;
-        if fits { Self::with_matrices(key, constraints) } else { Err(WrapError::WrongKey) }
+        key_of_shape(key, shape, srs_id)
     }
+}
+
+/// With the matrices of the shape's circuit. Errors: [`WrapError::WrongKey`] if the key is of another size.
+fn key_of_shape(key: ProvingKey<Bn254>, shape: &Shape, srs_id: &[u8; 32]) -> Result<Groth16Key, WrapError> {
+    let constraints = wrap::constraints(shape, srs_id)?;
+    let (variables, public) = (constraints.variables, constraints.public);
+    let domain = (constraints.a.len() + public).next_power_of_two();
+    let fits = [key.a_query.len(), key.b_g1_query.len(), key.b_g2_query.len()] == [variables; 3]
+        && key.l_query.len() == variables - public
+        && key.h_query.len() == domain - 1
+        && key.vk.gamma_abc_g1.len() == public;
+    if fits { Groth16Key::with_matrices(key, constraints) } else { Err(WrapError::WrongKey) }
 }
