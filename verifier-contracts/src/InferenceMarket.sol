@@ -72,7 +72,6 @@ contract InferenceMarket is Ledger, EIP712 {
         nonReentrant
         returns (bytes32 jobId)
     {
-        if (msg.sender != order.buyer) revert NotBuyer();
         jobId = _openOne(order, quote, sellerSignature);
         _charge(order.token, quote.price, fromBalance);
     }
@@ -96,7 +95,6 @@ contract InferenceMarket is Ledger, EIP712 {
         BatchOrder[] calldata orders,
         bool fromBalance
     ) external payable nonReentrant returns (bytes32[] memory jobIds) {
-        if (msg.sender != template.buyer) revert NotBuyer();
         if (orders.length == 0) revert WrongBatch(0, 0);
         Snapshot memory snapshot = _accept(template, quote, sellerSignature, orders.length);
         jobIds = new bytes32[](orders.length);

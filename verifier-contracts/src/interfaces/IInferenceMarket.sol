@@ -194,8 +194,8 @@ interface IInferenceMarket {
     /// @notice Not an ERC-20: what an NFT's contract calls an amount is an id, and nobody could take it out again.
     error NotErc20(address token);
 
-    /// @notice Buyer: pays for a job. With `fromBalance` from the buyer's credit here, else in native coin (exact `msg.value`) or by
-    /// `transferFrom` of the ERC-20 (the exact price must arrive).
+    /// @notice Anyone: pays for a job of the order's buyer, to whom the job belongs: what comes back of it is the buyer's. With `fromBalance` from the
+    /// caller's credit here, else in native coin (exact `msg.value`) or by `transferFrom` of the ERC-20 (the exact price must arrive).
     function fund(Order calldata order, Quote calldata quote, bytes calldata sellerSignature, bool fromBalance)
         external
         payable
@@ -207,7 +207,7 @@ interface IInferenceMarket {
         external
         returns (bytes32 jobId);
 
-    /// @notice Buyer: pays for several jobs under one quote, as by `fund`. The value is the sum.
+    /// @notice Anyone: pays for several jobs of one buyer under one quote, as by `fund`. The value is the sum.
     /// @param template what the orders share; its input commitment and salt are not read
     function fundBatch(
         Order calldata template,

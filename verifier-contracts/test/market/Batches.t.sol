@@ -88,12 +88,24 @@ contract BatchesTest is BatchBase {
         bytes32 twice = market.hashOrder(_order(0));
         bytes memory refusal = abi.encodeWithSelector(IInferenceMarket.WrongState.selector, twice, IInferenceMarket.State.Funded);
         _fundBatch(4 * PRICE, q, orders, refusal);
+    }
+
+    /// @dev Whoever pays for a batch has no right to its jobs.
+    function test_fundBatchBySomebodyElse() public {
+        IInferenceMarket.Quote memory q = _quote();
         bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
-        IInferenceMarket.Order memory o = _template();
         vm.deal(STRANGER, 4 * PRICE);
         vm.prank(STRANGER);
+        bytes32[] memory ids = market.fundBatch{value: 4 * PRICE}(_template(), q, signature, _orders(), false);
+        assertEq(state(ids[3]), uint256(IInferenceMarket.State.Funded), "paid for");
+        IInferenceMarket.Order memory o = _order(3);
+        IInferenceMarket.Snapshot memory s = snapshotOf(o);
+        vm.prank(STRANGER);
         vm.expectRevert(IInferenceMarket.NotBuyer.selector);
-        market.fundBatch{value: 4 * PRICE}(o, q, signature, orders, false);
+        market.cancel(o, s);
+        vm.prank(o.buyer);
+        market.cancel(o, s);
+        assertEq(credit(o.buyer), PRICE, "the buyer's");
     }
 
     function _inputs() internal view returns (bytes32[] memory inputs) {

@@ -110,14 +110,25 @@ contract FundTest is MarketBase {
         market.revoke(o);
     }
 
-    function test_onlyBuyer() public {
+    /// @dev Anyone may pay, and has no right to the job: what comes back is the buyer's.
+    function test_paidForBySomebodyElse() public {
         IInferenceMarket.Order memory o = order();
         IInferenceMarket.Quote memory q = quoteFor(o);
+        IInferenceMarket.Snapshot memory s = snapshot();
         bytes memory signature = sign(SELLER_KEY, market.hashQuote(q));
         vm.deal(STRANGER, 1 ether);
-        vm.prank(STRANGER);
-        vm.expectRevert(IInferenceMarket.NotBuyer.selector);
+        uint256 had = credit(buyer);
+        vm.startPrank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceMarket.InsufficientBalance.selector, address(0), STRANGER, PRICE, 0));
+        market.fund(o, q, signature, true); // not out of the buyer's credit
         market.fund{value: PRICE}(o, q, signature, false);
+        vm.expectRevert(IInferenceMarket.NotBuyer.selector);
+        market.cancel(o, s);
+        vm.stopPrank();
+        vm.prank(buyer);
+        market.cancel(o, s);
+        assertEq(credit(buyer), had + PRICE, "the buyer's");
+        assertEq(credit(STRANGER), 0, "a gift");
     }
 
     function test_onceOnly() public {
