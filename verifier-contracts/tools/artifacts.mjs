@@ -6,7 +6,15 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const solc = createRequire(import.meta.url)('solc').version().replace(/\.Emscripten.*$/, '');
-const contracts = ['AssayVerifier', 'KeyRegistry', 'ModelRegistry', 'InferenceMarket', 'TestToken', 'AuthorizedToken'];
+const contracts = [
+  'AssayVerifier', 'KeyRegistry', 'ModelRegistry', 'InferenceMarket',
+  // around the market
+  'InferenceCallbacks', 'GaslessFunding', 'SplitterFactory', 'RisingOffers', 'Reputation', 'Storefront',
+  'ProofEvaluatorFactory', 'ProofValidator', 'ZkmlVerifier', 'ProvenContent',
+  'CouncilVotes', 'CouncilSetup', 'CouncilGovernor',
+  // an example, and for tests
+  'DigitPrize', 'TestToken', 'AuthorizedToken',
+];
 const check = process.argv.includes('--check');
 const target = join(root, 'artifacts');
 mkdirSync(target, { recursive: true });
@@ -16,6 +24,8 @@ for (const name of contracts) {
   const built = JSON.parse(readFileSync(join(root, 'out', `${name}.sol`, `${name}.json`), 'utf8'));
   const size = (built.deployedBytecode.object.length - 2) / 2;
   if (size > 24576) throw new Error(`${name} is ${size} bytes, above the 24576 of EIP-170`);
+  const creation = (built.bytecode.object.length - 2) / 2;
+  if (creation > 49152) throw new Error(`the creation code of ${name} is ${creation} bytes, above the 49152 of EIP-3860`);
   const text = JSON.stringify({ contractName: name, solc, abi: built.abi, bytecode: { object: built.bytecode.object } }, null, 1) + '\n';
   const file = join(target, `${name}.json`);
   if (check) {

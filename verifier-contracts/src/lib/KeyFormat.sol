@@ -13,6 +13,10 @@ library KeyFormat {
     uint256 private constant GROTH16_WORDS = 37;
     uint256 private constant UNIVERSAL_WORDS = 24;
 
+    /// @notice Index of the first of the four words of `[τ]_2`, for each wrap.
+    uint256 internal constant GROTH16_TAU = GROTH16_WORDS - 4;
+    uint256 internal constant UNIVERSAL_TAU = UNIVERSAL_WORDS - 4;
+
     /// @notice Index of the word that says how many inferences a proof attests, and whether each has input chunks of its own.
     uint256 internal constant BATCH = 14;
 
