@@ -30,7 +30,7 @@ fn engine() -> NativeEngine {
     let package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a package");
     let proving = WrapProvingKey::universal(&package.model.shape, &srs).expect("a key");
     let key = BuyerKey::new(&package, proving.verifying_key(), false);
-    let mut engine = NativeEngine::new();
+    let engine = NativeEngine::new();
     engine.add(None, Seller::new(package, srs).expect("its own SRS").with_wrap_key(proving), key).expect("the first model");
     engine
 }

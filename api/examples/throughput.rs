@@ -69,7 +69,7 @@ impl World {
             account::attest_key(&rpc, deployer, at.keys, hash, true).await?;
             Ok(())
         };
-        let mut engine = NativeEngine::new();
+        let engine = NativeEngine::new();
         let (prover, key) = keyed(&file, &srs, Batch::ONE)?;
         admit(&key).await?;
         let registration = abi::Registration {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
@@ -13,12 +14,13 @@ use crate::objects::Bucket;
 use crate::preparation::Preparation;
 use crate::webhooks::WebhookConfig;
 use crate::x402::X402Config;
+use crate::sell::{SellConfig, Shelf};
 
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// What the seller says of each model, by its id.
-    pub cards: HashMap<B256, Card>,
+    /// What the seller says of each model.
+    pub cards: ByModel<Card>,
     /// Where HTTP listens.
     pub bind: SocketAddr,
     /// The SQLite database, where there is no [`Self::database_url`].
@@ -86,6 +88,30 @@ pub struct ServeConfig {
     pub cors: Vec<String>,
     /// Bearer token that lists all predictions. Without one, only keys that may operate the service do.
     pub operator_token: Option<Secret<String>>,
+    /// How models are compiled for the operator, and where they are offered then; `None`: they are not.
+    pub sell: Option<(SellConfig, Arc<dyn Shelf>)>,
+}
+
+/// Something for each of some models, which may come while the service runs. Clones share it.
+#[derive(Clone, Debug)]
+pub struct ByModel<T>(Arc<RwLock<HashMap<B256, T>>>);
+
+impl<T> Default for ByModel<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone> ByModel<T> {
+    /// A model's.
+    pub fn get(&self, model: B256) -> Option<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&model).cloned()
+    }
+
+    /// Sets a model's.
+    pub fn insert(&self, model: B256, value: T) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(model, value);
+    }
 }
 
 /// What of the service a process does. Only with a shared database are there several processes.
@@ -165,9 +191,9 @@ pub struct ChainConfig {
     /// Terms of the quotes that this server signs.
     pub terms: Terms,
     /// Terms of models that are sold on other ones.
-    pub model_terms: HashMap<B256, Terms>,
     /// What payments by x402 are taken in, where they are.
     pub x402: Option<X402Config>,
+    pub model_terms: ByModel<Terms>,
     /// First block that can hold events of these contracts.
     pub from_block: u64,
     /// Blocks that must be on top of an event's (counting its own) before it is believed.
@@ -207,7 +233,7 @@ impl ServeConfig {
     pub fn free(data_dir: impl Into<PathBuf>) -> Self {
         let data_dir = data_dir.into();
         Self {
-            cards: HashMap::new(),
+            cards: ByModel::default(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             database: data_dir.join("jobs.sqlite"),
             database_url: None,
@@ -241,6 +267,7 @@ impl ServeConfig {
             anonymous_per_minute: None,
             cors: Vec::new(),
             operator_token: None,
+            sell: None,
         }
     }
 
@@ -261,8 +288,8 @@ impl ChainConfig {
             prover: account.clone(),
             seller: account,
             terms,
-            model_terms: HashMap::new(),
             x402: None,
+            model_terms: ByModel::default(),
             from_block: 0,
             confirmations: 1,
             poll: Duration::from_millis(500),
@@ -273,8 +300,8 @@ impl ChainConfig {
     }
 
     /// The terms of a model.
-    pub fn terms_of(&self, model: B256) -> &Terms {
-        self.model_terms.get(&model).unwrap_or(&self.terms)
+    pub fn terms_of(&self, model: B256) -> Terms {
+        self.model_terms.get(model).unwrap_or(self.terms)
     }
 
     /// The price of a model's inference by x402, where it has one: that of its terms, if they are in the same token.

@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 
 use crate::chain::ChainError;
 use crate::engine::EngineError;
+use crate::sell::Refused as SellRefused;
 use crate::store::{Scope, State, StoreError};
 use crate::terms::EscrowError;
-use crate::webhooks::Refused;
+use crate::webhooks::Refused as WebhookRefused;
 use crate::x402::PaymentError;
 
 /// Why a request was not served.
@@ -84,7 +85,7 @@ pub enum ApiError {
     Payment(#[from] PaymentError),
     /// The address of a webhook is not taken.
     #[error(transparent)]
-    WebhookUrl(#[from] Refused),
+    WebhookUrl(#[from] WebhookRefused),
     /// The server has no chain.
     #[error("this server is not connected to a market")]
     NoMarket,
@@ -166,6 +167,12 @@ pub enum ApiError {
     /// Proof storage failed.
     #[error(transparent)]
     Blob(#[from] crate::blobs::BlobError),
+    /// The operator did not allow it.
+    #[error("this service compiles no models: its operator starts it with --sell")]
+    NotSelling,
+    /// A compilation.
+    #[error(transparent)]
+    Sell(#[from] SellRefused),
     /// A task died.
     #[error("the server failed")]
     Internal,
@@ -235,6 +242,8 @@ impl ApiError {
             Self::Stale { .. } => (S::SERVICE_UNAVAILABLE, "chain-stale", Some(5)),
             Self::NoRoom => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::Blob(_) => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
+            Self::NotSelling => (S::FORBIDDEN, "not-selling", None),
+            Self::Sell(e) => sell_parts(e),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", None),
         }
     }
@@ -268,6 +277,18 @@ fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) 
         EngineError::Cancelled | EngineError::NoBatchKey { .. } | EngineError::KeyGone { .. } | EngineError::Internal(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "prover-failed", None)
         }
+    }
+}
+
+fn sell_parts(error: &SellRefused) -> (StatusCode, &'static str, Option<u32>) {
+    match error {
+        SellRefused::Task(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", None),
+        SellRefused::Full { .. } => (StatusCode::TOO_MANY_REQUESTS, "queue-full", Some(30)),
+        SellRefused::Unknown => (StatusCode::NOT_FOUND, "no-such-compilation", None),
+        SellRefused::State { .. } => (StatusCode::CONFLICT, "wrong-state", None),
+        SellRefused::Offered { .. } => (StatusCode::CONFLICT, "offered-already", None),
+        SellRefused::Offer(_) => (StatusCode::UNPROCESSABLE_ENTITY, "offer-refused", None),
+        SellRefused::Folder(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
     }
 }
 
@@ -324,26 +345,36 @@ impl<T: serde::de::DeserializeOwned> axum::extract::FromRequest<crate::AppState>
     type Rejection = ApiError;
 
     async fn from_request(request: axum::extract::Request, state: &crate::AppState) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::UnsupportedMediaType);
+        read_json(request, state, state.config.http.body_timeout, state.config.body_bytes_max).await.map(Body)
+    }
+}
+
+/// Reads a body of JSON within a time. `most`: how many bytes the route takes, for the error that says so.
+pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
+    request: axum::extract::Request,
+    state: &crate::AppState,
+    limit: std::time::Duration,
+    most: usize,
+) -> Result<T, ApiError> {
+    use axum::extract::FromRequest as _;
+    if !is_json(request.headers()) {
+        return Err(ApiError::UnsupportedMediaType);
+    }
+    let Ok(read) = tokio::time::timeout(limit, Bytes::from_request(request, state)).await else {
+        return Err(ApiError::BodyTimeout { secs: limit.as_secs() });
+    };
+    let body = read.map_err(|e| match e {
+        BytesRejection::FailedToBufferBody(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge { limit: most },
+        e => ApiError::MalformedJson { detail: e.body_text() },
+    })?;
+    match axum::Json::<T>::from_bytes(&body) {
+        // a list would be taken for an object's fields in their order
+        Ok(_) if body.trim_ascii_start().first() != Some(&b'{') => {
+            Err(ApiError::InvalidBody { detail: "the body must be a JSON object".to_owned() })
         }
-        let (limit, most) = (state.config.http.body_timeout, state.config.body_bytes_max);
-        let Ok(read) = tokio::time::timeout(limit, Bytes::from_request(request, state)).await else {
-            return Err(ApiError::BodyTimeout { secs: limit.as_secs() });
-        };
-        let body = read.map_err(|e| match e {
-            BytesRejection::FailedToBufferBody(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge { limit: most },
-            e => ApiError::MalformedJson { detail: e.body_text() },
-        })?;
-        match axum::Json::<T>::from_bytes(&body) {
-            // a list would be taken for an object's fields in their order
-            Ok(_) if body.trim_ascii_start().first() != Some(&b'{') => {
-                Err(ApiError::InvalidBody { detail: "the body must be a JSON object".to_owned() })
-            }
-            Ok(axum::Json(value)) => Ok(Body(value)),
-            Err(JsonRejection::JsonDataError(e)) => Err(ApiError::InvalidBody { detail: plain(&e.body_text()) }),
-            Err(e) => Err(ApiError::MalformedJson { detail: plain(&e.body_text()) }),
-        }
+        Ok(axum::Json(value)) => Ok(value),
+        Err(JsonRejection::JsonDataError(e)) => Err(ApiError::InvalidBody { detail: plain(&e.body_text()) }),
+        Err(e) => Err(ApiError::MalformedJson { detail: plain(&e.body_text()) }),
     }
 }
 

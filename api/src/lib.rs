@@ -21,6 +21,7 @@ pub mod preparation;
 mod quiet;
 pub mod rates;
 mod routes;
+pub mod sell;
 mod service;
 mod state;
 pub mod store;

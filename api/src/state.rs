@@ -16,6 +16,7 @@ use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Outages;
 use crate::rates::Rates;
+use crate::sell::Workshop;
 use crate::store::{Budget, News, Store, StoreError};
 
 /// Why a server does not start, or had to end.
@@ -70,10 +71,10 @@ pub struct AppState {
     pub blobs: Blobs,
     /// The prover.
     pub engine: Arc<dyn Engine>,
-    /// Its models, in a stable order.
-    pub models: Arc<Vec<ModelInfo>>,
     /// The market, if predictions are paid.
     pub market: Option<Arc<Market>>,
+    /// What compiles models for the operator, if this server does.
+    pub workshop: Option<Arc<Workshop>>,
     /// Quotes of the last moment.
     pub demand: Arc<Demand>,
     /// Counters.
@@ -142,9 +143,16 @@ impl AppState {
             (None, None) => Blobs::shared(&proofs)?,
             (None, Some(_)) => Blobs::open(&proofs)?,
         };
+        let stopping = watch::Sender::new(false);
+        let workshop = match &config.sell {
+            None => None,
+            Some((sell, shelf)) => {
+                let opened = Workshop::open(sell.clone(), shelf.clone(), &config.data_dir, stopping.subscribe());
+                Some(Arc::new(opened.map_err(io(&config.data_dir))?))
+            }
+        };
         let market = config.chain.clone().map(Market::new).transpose()?.map(Arc::new);
         Ok(Self {
-            models: Arc::new(engine.models()),
             config: Arc::new(config),
             store,
             blobs,
@@ -153,7 +161,8 @@ impl AppState {
             demand: Arc::default(),
             metrics: Arc::default(),
             rates: Arc::default(),
-            stopping: watch::Sender::new(false),
+            workshop,
+            stopping,
             light_work: Arc::new(Semaphore::new(2)),
             inner_turn: Arc::new(Semaphore::new(1)),
             wrap_turn: Arc::new(Semaphore::new(1)),
@@ -164,9 +173,14 @@ impl AppState {
         })
     }
 
+    /// The engine's models, in a stable order.
+    pub fn models(&self) -> Vec<ModelInfo> {
+        self.engine.models()
+    }
+
     /// The model with this id.
-    pub fn model(&self, id: B256) -> Result<&ModelInfo, EngineError> {
-        self.models.iter().find(|m| m.id == id).ok_or(EngineError::UnknownModel { id })
+    pub fn model(&self, id: B256) -> Result<ModelInfo, EngineError> {
+        self.models().into_iter().find(|m| m.id == id).ok_or(EngineError::UnknownModel { id })
     }
 
     /// Whether the server is shutting down.

@@ -87,8 +87,15 @@ pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Opt
         let text = format!("{} has {} labels, and the model's outputs have {outputs} elements", path.display(), file.labels.len());
         return Err(Failure::message(Exit::Input, text));
     }
-    let own = file.terms(terms).map_err(|e| files::name(&path, e))?;
-    Ok((file.card(), (own != *terms).then_some(own)))
+    let own = self::terms(package, terms)?;
+    Ok((file.card(), own))
+}
+
+/// The terms of the card beside a package, where they are its own.
+pub fn terms(package: &Path, of: &Terms) -> Outcome<Option<Terms>> {
+    let Some((path, file)) = file_beside(package)? else { return Ok(None) };
+    let own = file.terms(of).map_err(|e| files::name(&path, e))?;
+    Ok((own != *of).then_some(own))
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub struct Ui {
     fault: Mutex<Option<std::io::Error>>,
     /// What the user must know if the command fails now: where money is, and which command brings it back.
     aftermath: Mutex<Option<String>>,
+    /// Whether stderr gets a line of JSON for each step and each warning, for programs that show them.
+    steps: bool,
 }
 
 /// Writes a line to stderr. Nobody can be told that it cannot be written.
@@ -46,6 +48,7 @@ impl Ui {
             taken: AtomicBool::new(false),
             fault: Mutex::default(),
             aftermath: Mutex::default(),
+            steps: std::env::var_os("ASSAY_PROGRESS").is_some_and(|value| value == "json"),
         }
     }
 
@@ -123,6 +126,7 @@ impl Ui {
     /// Times a phase of the work and shows a spinner meanwhile. Ends early if Ctrl-C was pressed before it.
     pub fn phase<T, E: Into<Failure>>(&self, name: &str, work: impl FnOnce(&ProgressBar) -> Result<T, E>) -> Outcome<T> {
         self.check_cancelled()?;
+        self.step(name, "");
         let bar = spinner(name);
         let start = Instant::now();
         let result = work(&bar).map_err(Into::into);
@@ -134,6 +138,7 @@ impl Ui {
     /// [`Ui::phase`] for a future.
     pub async fn phase_async<T, E: Into<Failure>>(&self, name: &str, work: impl Future<Output = Result<T, E>>) -> Outcome<T> {
         self.check_cancelled()?;
+        self.step(name, "");
         let bar = spinner(name);
         let start = Instant::now();
         let result = work.await.map_err(Into::into);
@@ -162,6 +167,13 @@ impl Ui {
         result
     }
 
+    /// Tells a program that asked for it (`ASSAY_PROGRESS=json`) what is being done.
+    pub fn step(&self, step: &str, detail: &str) {
+        if self.steps {
+            say(json!({ "step": step, "detail": detail }));
+        }
+    }
+
     fn record(&self, name: &str, seconds: f64) {
         if let Ok(mut all) = self.seconds.lock() {
             let before = all.get(name).and_then(Value::as_f64).unwrap_or_default();
@@ -185,7 +197,7 @@ impl Ui {
     pub fn warn(&self, text: impl Display) {
         let text = text.to_string();
         if self.warned.lock().is_ok_and(|mut warned| warned.insert(text.clone())) {
-            say(format_args!("warning: {text}"));
+            if self.steps { say(json!({ "warning": text })) } else { say(format_args!("warning: {text}")) }
         }
     }
 

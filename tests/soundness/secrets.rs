@@ -109,7 +109,7 @@ fn what_the_service_is_told_is_not_shown() {
         prover: account.clone(),
         seller: account,
         terms,
-        model_terms: std::collections::HashMap::new(),
+        model_terms: Default::default(),
         from_block: 0,
         confirmations: 1,
         poll: std::time::Duration::from_secs(1),

@@ -305,6 +305,7 @@ sol! {
         function revokeQuotes(uint256 modelId) external;
         function model(uint256 modelId) external view returns (Model memory);
         function ownerOf(uint256 tokenId) external view returns (address);
+        function transferFrom(address from, address to, uint256 tokenId) external;
     }
 
     #[sol(rpc)]
@@ -351,6 +352,7 @@ sol! {
         function allowDevelopment() external view returns (bool);
         function key(bytes32 keyHash) external view returns (Key memory);
         function attested(bytes32 keyHash, address attestor) external view returns (bool);
+        function isAttestor(address account) external view returns (bool);
     }
 
     #[sol(rpc)]

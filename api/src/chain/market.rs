@@ -3,13 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use alloy::eips::BlockId;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::Filter;
 use alloy::signers::SignerSync;
 use alloy::sol_types::{Eip712Domain, SolCall, SolEvent, SolValue};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use utoipa::ToSchema;
 
 use super::abi::{self, Funding, InferenceMarket, KeyRegistry, ModelRegistry, Payee};
 use super::authorization::{TokenDomain, token_domain};
@@ -36,6 +39,18 @@ pub struct Facts {
     pub collateral_bps: U256,
 }
 
+/// Whether the registry was shown that somebody knows a model's weights, and that they have the width that its architecture names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WeightsProof {
+    /// When, in the chain's unix seconds; null if it was not.
+    pub proven_secs: Option<u64>,
+    /// Whether the proof is under a development key, and shows nothing.
+    pub development: bool,
+}
+
+/// How long it is believed that weights are not proven, or that their proof shows nothing.
+const WEIGHTS_AGE_MAX: Duration = Duration::from_secs(15);
+
 /// How a job is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
@@ -61,6 +76,8 @@ pub struct Market {
     /// Keys that the registry has admitted.
     admitted: Mutex<HashSet<B256>>,
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
+    /// What was found out of weights, and when.
+    weights: Mutex<HashMap<B256, (Instant, WeightsProof)>>,
     sending: Mutex<()>,
     locking: Mutex<()>,
     /// The nonces of this server's quotes: a random start, so that they differ from those of other runs, and a count.
@@ -78,6 +95,7 @@ impl Market {
             token: OnceCell::new(),
             admitted: Mutex::default(),
             splits: Mutex::default(),
+            weights: Mutex::default(),
             sending: Mutex::default(),
             locking: Mutex::default(),
             nonces: (B256::random(), AtomicU64::new(0)),
@@ -242,6 +260,21 @@ impl Market {
             unclamped: false,
         };
         Ok(Escrow { order, quote, signature: signature.as_bytes().into() })
+    }
+
+    /// What the registry says of a model's weights. Errors: also if the model is not listed.
+    pub async fn weights(&self, model: B256) -> Result<WeightsProof, ChainError> {
+        let known = self.weights.lock().await.get(&model).copied();
+        if let Some((at, proof)) = known
+            && ((proof.proven_secs.is_some() && !proof.development) || at.elapsed() < WEIGHTS_AGE_MAX)
+        {
+            return Ok(proof);
+        }
+        let listed = super::account::model(&self.rpc, self.config.registry, model).await?;
+        let at = listed.weightsProvenAt.to::<u64>();
+        let proof = WeightsProof { proven_secs: (at > 0).then_some(at), development: listed.weightsDevelopment };
+        self.weights.lock().await.insert(model, (Instant::now(), proof));
+        Ok(proof)
     }
 
     /// Whether the market's registry admits a key. What it admits it may freeze later; then funding fails.

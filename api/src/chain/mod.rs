@@ -9,6 +9,7 @@ pub mod dev;
 mod fees;
 mod health;
 pub mod jobs;
+pub mod listing;
 mod market;
 pub mod money;
 mod nodes;
@@ -16,7 +17,7 @@ mod nodes;
 pub use check::{Listed, OrderError, Wanted, check_order, context, context_of_batch, context_of_weights};
 pub use health::Head;
 pub(crate) use market::decode_funding;
-pub use market::{Facts, Market, Settlement};
+pub use market::{Facts, Market, Settlement, WeightsProof};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The real prover behind the seam: packages, their SRS and their keys, on this machine's CPU.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use alloy::primitives::{B256, Bytes};
 use ark_bn254::{Fr, G1Affine};
@@ -46,10 +46,10 @@ impl Served {
     }
 }
 
-/// An [`Engine`] of sellers.
+/// An [`Engine`] of sellers. Models can be added while it proves others.
 #[derive(Default)]
 pub struct NativeEngine {
-    models: Vec<Arc<Served>>,
+    models: RwLock<Vec<Arc<Served>>>,
 }
 
 /// Whether the key that proofs are verified with is the prover's, and not just one that somebody says is the model's.
@@ -107,13 +107,14 @@ impl NativeEngine {
     }
 
     /// Adds a model. `id`: its id on chain; its model commitment where it is not listed. `seller` has its proving key.
-    pub fn add(&mut self, id: Option<B256>, seller: Seller, key: BuyerKey) -> Result<&ModelInfo, AddModelError> {
+    pub fn add(&self, id: Option<B256>, seller: Seller, key: BuyerKey) -> Result<ModelInfo, AddModelError> {
         if !belong_together(&seller, &key) {
             return Err(AddModelError::WrongKey);
         }
         let model = &seller.package.model;
         let id = id.unwrap_or_else(|| model.commitment().into());
-        if self.models.iter().any(|m| m.info.id == id) {
+        let mut models = self.write();
+        if models.iter().any(|m| m.info.id == id) {
             return Err(AddModelError::Duplicate { id });
         }
         let architecture = &model.shape.architecture;
@@ -131,14 +132,14 @@ impl NativeEngine {
             parameters: parameters(architecture),
             development: key.is_development(),
         };
-        let at = self.models.len();
-        self.models.push(Arc::new(Served { info, single: Keyed { seller, key }, batches: Vec::new() }));
-        self.models.get(at).map(|m| &m.info).ok_or(AddModelError::Duplicate { id })
+        models.push(Arc::new(Served { info: info.clone(), single: Keyed { seller, key }, batches: Vec::new() }));
+        Ok(info)
     }
 
     /// Adds a key for several inferences with separate inputs to a model that is there. `seller` has its proving key.
-    pub fn add_batch(&mut self, id: B256, seller: Seller, key: BuyerKey) -> Result<BatchKey, AddModelError> {
-        let served = self.models.iter_mut().find(|m| m.info.id == id).and_then(Arc::get_mut).ok_or(AddModelError::WrongKey)?;
+    pub fn add_batch(&self, id: B256, seller: Seller, key: BuyerKey) -> Result<BatchKey, AddModelError> {
+        let mut models = self.write();
+        let served = models.iter_mut().find(|m| m.info.id == id).and_then(Arc::get_mut).ok_or(AddModelError::WrongKey)?;
         let commitment = B256::from(seller.package.model.commitment());
         if !belong_together(&seller, &key) || commitment != served.info.model_commitment {
             return Err(AddModelError::WrongKey);
@@ -156,8 +157,17 @@ impl NativeEngine {
         Ok(added)
     }
 
-    fn served(&self, id: B256) -> Result<&Arc<Served>, EngineError> {
-        self.models.iter().find(|m| m.info.id == id).ok_or(EngineError::UnknownModel { id })
+    fn served(&self, id: B256) -> Result<Arc<Served>, EngineError> {
+        self.read().iter().find(|m| m.info.id == id).cloned().ok_or(EngineError::UnknownModel { id })
+    }
+
+    // whoever panicked with the lock had changed nothing by halves: models are pushed whole
+    fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<Served>>> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<Arc<Served>>> {
+        self.models.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -242,11 +252,12 @@ fn phase(phase: Phase) -> Progress {
 
 impl Engine for NativeEngine {
     fn models(&self) -> Vec<ModelInfo> {
-        self.models.iter().map(|m| m.info.clone()).collect()
+        self.read().iter().map(|m| m.info.clone()).collect()
     }
 
     fn execute(&self, model: B256, input: &InputOpening) -> Result<Execution, EngineError> {
-        let seller = &self.served(model)?.single.seller;
+        let served = self.served(model)?;
+        let seller = &served.single.seller;
         let opening = open(seller, input)?;
         let Shape { architecture, system, .. } = seller.shape();
         let trace = seller.execute(&opening).map_err(from_prove)?;
@@ -260,7 +271,8 @@ impl Engine for NativeEngine {
     }
 
     fn commit(&self, model: B256, input: &InputOpening) -> Result<Vec<Bytes>, EngineError> {
-        let seller = &self.served(model)?.single.seller;
+        let served = self.served(model)?;
+        let seller = &served.single.seller;
         Ok(points(&seller.commit_input(&open(seller, input)?).map_err(from_prove)?))
     }
 
@@ -272,7 +284,7 @@ impl Engine for NativeEngine {
         cancel: &Cancel,
         progress: Report<'_>,
     ) -> Result<Wrap, EngineError> {
-        let (served, inferences) = (self.served(model)?.clone(), inputs.len());
+        let (served, inferences) = (self.served(model)?, inputs.len());
         let opening = open_all(&served.single.seller, inputs)?;
         let report = |p: Phase| progress(phase(p));
         let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
@@ -291,8 +303,8 @@ impl Engine for NativeEngine {
     }
 
     fn key(&self, model: B256) -> Result<Vec<u8>, EngineError> {
-        let key = &self.served(model)?.single.key;
-        key.to_bytes().ok_or_else(|| EngineError::Internal("the key cannot be encoded".into()))
+        let served = self.served(model)?;
+        served.single.key.to_bytes().ok_or_else(|| EngineError::Internal("the key cannot be encoded".into()))
     }
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {

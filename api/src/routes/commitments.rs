@@ -51,7 +51,7 @@ pub async fn create(
     Body(request): Body<CommitmentRequest>,
 ) -> Result<Json<Commitment>, ApiError> {
     caller.may_predict(&state)?;
-    let model = state.model(request.model)?.clone();
+    let model = state.model(request.model)?;
     let input = InputOpening { data: request.input.in_order(&model.inputs)?, blinding: Vec::new() };
     check_input(&model, &input)?;
     let outside = outside(&model.inputs, &input.data);

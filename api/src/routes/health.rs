@@ -82,7 +82,7 @@ async fn check(state: &AppState) -> Result<Ready, ApiError> {
     };
     Ok(Ready {
         status: "ok".to_owned(),
-        models: state.models.len(),
+        models: state.models().len(),
         queued,
         disk_free_bytes: crate::disk::free_bytes(&state.config.data_dir),
         block: head.map(|head| head.number),

@@ -6,6 +6,7 @@ mod client;
 mod commitments;
 mod cors;
 mod examples;
+mod compilations;
 mod health;
 mod history;
 mod models;
@@ -15,6 +16,7 @@ mod payment;
 mod predictions;
 mod quotes;
 pub(crate) mod schemas;
+mod seller;
 mod site;
 mod stream;
 mod verify;
@@ -71,6 +73,9 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
         .route("/v1/webhooks/{id}", delete(webhooks::remove))
         .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/v1/selling", get(seller::selling))
+        .route("/v1/seller", get(seller::numbers))
+        .merge(compiling(&state))
         .fallback(async || ApiError::NoSuchResource)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(state.config.body_bytes_max))
@@ -81,6 +86,21 @@ pub fn app(state: AppState) -> Router {
         None => router,
     };
     router.layer(middleware::from_fn_with_state(state.clone(), observe)).with_state(state)
+}
+
+/// The routes of models that are uploaded, whose bodies may be larger than others.
+fn compiling(state: &AppState) -> Router<AppState> {
+    let most = state.workshop.as_ref().map_or(state.config.body_bytes_max, |workshop| workshop.config().upload_bytes_max);
+    Router::new()
+        .route("/v1/compilations", post(compilations::create).get(compilations::list).layer(DefaultBodyLimit::max(most)))
+        .route("/v1/compilations/{id}", get(compilations::get))
+        .route("/v1/compilations/{id}/cancel", post(compilations::cancel))
+        .route("/v1/compilations/{id}/events", get(compilations::events))
+        .route("/v1/compilations/{id}/drawing", get(compilations::drawing))
+        .route("/v1/compilations/{id}/key", get(compilations::key))
+        .route("/v1/compilations/{id}/package", get(compilations::package))
+        .route("/v1/compilations/{id}/listing", post(compilations::listing))
+        .route("/v1/compilations/{id}/offer", post(compilations::offer))
 }
 
 /// Counts, logs and traces every response.

@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::AppState;
+use crate::chain::WeightsProof;
 use crate::config::Card;
 use crate::engine::ModelInfo;
 use crate::error::{ApiError, Problem};
 use crate::preparation::Preparation;
 use crate::routes::schemas::{Account, Amount, Hash};
 
+/// How long a list waits for what the chain says.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Most entries of a page.
 pub(super) const PAGE_MAX: u32 = 100;
 
@@ -92,11 +95,17 @@ pub struct Model {
     /// Whether it is proven for free.
     #[serde(default)]
     pub free: bool,
+    /// What the market's registry says of the weights; null where the model is not listed, or the chain does not answer.
+    #[serde(default)]
+    pub weights: Option<WeightsProof>,
 }
 
 impl Model {
-    fn new(state: &AppState, info: &ModelInfo, chain_id: Option<u64>) -> Self {
-        let card = state.config.cards.get(&info.id).cloned().unwrap_or_default();
+    async fn load(state: &AppState, info: &ModelInfo, chain_id: Option<u64>) -> Self {
+        let asked = async { state.market.as_ref()?.weights(info.id).await.ok() };
+        // without a chain id the chain did not answer just now
+        let weights = if chain_id.is_some() { tokio::time::timeout(PATIENCE, asked).await.ok().flatten() } else { None };
+        let card = state.config.cards.get(info.id).unwrap_or_default();
         let terms = state.market.as_ref().map(|market| {
             let terms = market.config.terms_of(info.id);
             ModelTerms {
@@ -111,13 +120,13 @@ impl Model {
             }
         });
         let Card { description, labels, prepare } = card;
-        Self { info: info.clone(), description, labels, prepare, terms, free: state.config.free }
+        Self { info: info.clone(), description, labels, prepare, terms, free: state.config.free, weights }
     }
 }
 
 /// The chain's id, which is asked for once. A node that does not answer does not hold up the list.
 async fn chain_id(state: &AppState) -> Option<u64> {
-    let facts = tokio::time::timeout(Duration::from_secs(1), state.market.as_ref()?.facts());
+    let facts = tokio::time::timeout(PATIENCE, state.market.as_ref()?.facts());
     facts.await.ok()?.ok().map(|facts| facts.chain_id)
 }
 
@@ -130,10 +139,14 @@ pub struct ModelPage {
     pub next: Option<String>,
 }
 
+async fn page(state: &AppState, models: &[ModelInfo], chain_id: Option<u64>) -> Vec<Model> {
+    futures_util::future::join_all(models.iter().map(|info| Model::load(state, info, chain_id))).await
+}
+
 /// All models.
 pub(super) async fn all(state: &AppState) -> Vec<Model> {
     let chain_id = chain_id(state).await;
-    state.models.iter().map(|info| Model::new(state, info, chain_id)).collect()
+    page(state, &state.models(), chain_id).await
 }
 
 /// The models that this server proves.
@@ -142,16 +155,17 @@ pub(super) async fn all(state: &AppState) -> Vec<Model> {
 pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<Json<ModelPage>, ApiError> {
     let query = page_query(params)?;
     let limit = query.limit()? as usize;
+    let models = state.models();
     let start = match &query.cursor {
         None => 0,
         Some(cursor) => {
             let id: B256 = cursor.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })?;
-            state.models.iter().position(|m| m.id == id).ok_or(ApiError::InvalidParameter { name: "cursor" })? + 1
+            models.iter().position(|m| m.id == id).ok_or(ApiError::InvalidParameter { name: "cursor" })? + 1
         }
     };
     let chain_id = chain_id(&state).await;
-    let data: Vec<Model> = state.models.iter().skip(start).take(limit).map(|info| Model::new(&state, info, chain_id)).collect();
-    let more = start + data.len() < state.models.len();
+    let data = page(&state, models.get(start..models.len().min(start + limit)).unwrap_or_default(), chain_id).await;
+    let more = start + data.len() < models.len();
     let next = data.last().filter(|_| more).map(|m| m.info.id.to_string());
     Ok(Json(ModelPage { data, next }))
 }
@@ -169,5 +183,5 @@ pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Resul
     (status = 200, body = Model), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
-    Ok(Json(Model::new(&state, state.model(id)?, chain_id(&state).await)))
+    Ok(Json(Model::load(&state, &state.model(id)?, chain_id(&state).await).await))
 }

@@ -36,6 +36,18 @@ use super::examples;
         super::webhooks::list,
         super::webhooks::deliveries,
         super::webhooks::remove,
+        super::seller::selling,
+        super::seller::numbers,
+        super::compilations::create,
+        super::compilations::list,
+        super::compilations::get,
+        super::compilations::cancel,
+        super::compilations::events,
+        super::compilations::drawing,
+        super::compilations::key,
+        super::compilations::package,
+        super::compilations::listing,
+        super::compilations::offer,
     ),
     components(schemas(crate::error::Problem, crate::store::Event))
 )]
@@ -49,6 +61,8 @@ const CALLER: [u16; 4] = [400, 401, 403, 429];
 
 /// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
 const PROBLEMS: [(&str, &str, &[u16], bool); 19] = [
+/// The problems of each route, beside those of every route: 500, and 503 where there is no place, no room or no answer.
+const PROBLEMS: [(&str, &str, &[u16], bool); 27] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
@@ -67,6 +81,18 @@ const PROBLEMS: [(&str, &str, &[u16], bool); 19] = [
     ("/v1/webhooks", "get", &[], false),
     ("/v1/webhooks/{id}", "delete", &[400, 404], false),
     ("/v1/webhooks/{id}/deliveries", "get", &[400, 404], false),
+    ("/v1/selling", "get", &[], false),
+    ("/v1/seller", "get", &[400, 401], false),
+    ("/v1/compilations", "post", &[401, 403, 429], true),
+    ("/v1/compilations", "get", &[400, 401, 403], false),
+    ("/v1/compilations/{id}", "get", &[403, 404], false),
+    ("/v1/compilations/{id}/cancel", "post", &[403, 404], false),
+    ("/v1/compilations/{id}/events", "get", &[400, 403, 404], false),
+    ("/v1/compilations/{id}/drawing", "get", &[403, 404, 409], false),
+    ("/v1/compilations/{id}/key", "get", &[403, 404, 409], false),
+    ("/v1/compilations/{id}/package", "get", &[400, 401, 403, 404, 409], false),
+    ("/v1/compilations/{id}/listing", "post", &[401, 403, 404, 409, 502], true),
+    ("/v1/compilations/{id}/offer", "post", &[401, 403, 404, 409], true),
     ("/metrics", "get", &[], false),
 ];
 
@@ -135,6 +161,16 @@ fn insert_examples(whole: &mut Value) {
     }
     for (path, method, status, body) in examples::answers() {
         put(&[path, method, "responses", status], body);
+/// Gives each operation a name that no other has, `get_v1_models_id` for instance: programs that write clients make functions of them.
+fn name_operations(whole: &mut Value) {
+    let Some(paths) = whole.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    for (path, methods) in paths {
+        let words: Vec<&str> = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            if let Some(fields) = operation.as_object_mut() {
+                fields.insert("operationId".into(), format!("{method}_{}", words.join("_")).into());
+            }
+        }
     }
 }
 
@@ -164,6 +200,7 @@ pub fn description() -> &'static Value {
                 route.entry("security").or_insert_with(|| json!([{}, { "key": [] }, { "operator": [] }]));
             }
         }
+        name_operations(&mut whole);
         if let Some(fields) = whole.as_object_mut() {
             fields.insert("servers".into(), json!([{ "url": "/", "description": "this server" }]));
         }

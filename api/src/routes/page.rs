@@ -33,7 +33,7 @@ pub async fn index(State(state): State<AppState>) -> Result<Html<String>, ApiErr
          <p>Inferences that come with a proof. <a href=\"/openapi.json\">OpenAPI</a> · <a href=\"/metrics\">metrics</a></p>\
          <h2>Models</h2><table><tr><th>Name<th>Input<th>Output<th>Parameters<th>Id</tr>",
     );
-    for m in state.models.iter() {
+    for m in &state.models() {
         let keys = if m.development { " <b>(development keys)</b>" } else { "" };
         let name = escape(&m.name);
         // writing to a String cannot fail

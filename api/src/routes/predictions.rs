@@ -178,8 +178,7 @@ impl Prediction {
                 transaction: paid.transaction,
             }),
             input_commitments: job.input_commitments,
-            output: done
-                .then(|| Outputs::cut(job.output_real, state.model(job.model).map(|model| model.outputs.as_slice()).unwrap_or_default())),
+            output: done.then(|| Outputs::cut(job.output_real, &state.model(job.model).map(|model| model.outputs).unwrap_or_default())),
             outside: job.outside,
             clamped: job.clamped,
             clamps: job.clamps,
@@ -389,7 +388,7 @@ async fn take(
         }
         return respond(state, job, true, wait).await;
     }
-    let model = state.model(request.model)?.clone();
+    let model = state.model(request.model)?;
     if request.escrow.is_some() && payment::is_sent(headers) {
         return Err(PaymentError::Twice.into());
     }

@@ -72,9 +72,9 @@ pub async fn create(
     if let Some(failures) = state.breaker().await? {
         return Err(ApiError::Paused { failures });
     }
-    if !market.is_solvent(market.config.terms_of(model.id)).await? {
+    if !market.is_solvent(&market.config.terms_of(model.id)).await? {
         return Err(ApiError::ProverUnfunded);
     }
-    let key_hash = key(&state, market, model, request.batch).await?;
-    Ok((StatusCode::CREATED, Json(market.quote(model, key_hash, request.buyer, request.input_commitment).await?)))
+    let key_hash = key(&state, market, &model, request.batch).await?;
+    Ok((StatusCode::CREATED, Json(market.quote(&model, key_hash, request.buyer, request.input_commitment).await?)))
 }

@@ -29,7 +29,7 @@ pub(super) async fn run(state: &AppState) {
         cores: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
         memory_bytes: memory_bytes(),
         device: state.config.device.clone(),
-        models: state.models.iter().map(|model| model.id).collect(),
+        models: state.models().iter().map(|model| model.id).collect(),
     };
     while !state.is_stopping() {
         if let Err(error) = state.store.announce(&me).await {

@@ -31,7 +31,7 @@ pub struct Wish {
 impl Wish {
     /// A quote for proofs of at most `batch` inferences, accepted.
     pub async fn new(state: &AppState, engine: &dyn Engine, buyer: &PrivateKeySigner, input: InputOpening, batch: u32) -> Self {
-        let model = &state.models[0];
+        let model = &state.models()[0];
         let commitment = input_digest(&engine.execute(model.id, &input).unwrap().input_commitments);
         let request = json!({ "model": model.id, "buyer": buyer.address(), "input_commitment": commitment, "batch": batch });
         let answer = post(state, "/v1/quotes", &[], &request).await;
@@ -56,7 +56,7 @@ impl Wish {
 
 /// Wishes under the batch's key: quotes are asked for until there is enough demand for it.
 pub async fn wishes(state: &AppState, engine: &dyn Engine, buyers: &[PrivateKeySigner], inputs: Vec<InputOpening>) -> Vec<Wish> {
-    let key = state.models[0].batches[0];
+    let key = state.models()[0].batches[0];
     let mut found = Vec::new();
     for (i, input) in inputs.into_iter().enumerate() {
         loop {
@@ -261,7 +261,7 @@ async fn a_real_batch_releases_real_escrows() {
     let weights = single.package.model.weights_bytes();
     let (id, _) = list(&anvil, &at, &key.wrap.contract_bytes(&key.model), weights.into()).await;
     let admitted = admit(&anvil, &at, &batch_key.wrap.contract_bytes(&batch_key.model)).await;
-    let mut engine = NativeEngine::new();
+    let engine = NativeEngine::new();
     engine.add(Some(id), single, key.clone()).unwrap();
     let (joint, _) = seller(System::Universal);
     assert!(matches!(engine.add_batch(id, joint, key), Err(AddModelError::WrongKey)), "other weights");
@@ -273,7 +273,7 @@ async fn a_real_batch_releases_real_escrows() {
     let terms = Terms { price: 1_000_000, collateral: 100_000, ..Terms::default() };
     let dir = tempfile::tempdir().unwrap();
     let state = AppState::open(config(dir.path(), anvil.url(), &at, prover, terms), engine.clone()).await.unwrap();
-    let (rpc, model) = (anvil.rpc().unwrap(), state.models[0].clone());
+    let (rpc, model) = (anvil.rpc().unwrap(), state.models()[0].clone());
     let inputs = (0..3).map(|n| {
         let mut input = crate::native::input(&model);
         input.data.iter_mut().for_each(|v| *v *= 1.0 - 0.1 * n as f32);

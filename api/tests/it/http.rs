@@ -51,8 +51,8 @@ async fn an_agent_card_names_the_models() {
         assert!(card[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
     }
     let skills = card["skills"].as_array().unwrap();
-    assert_eq!(skills.len(), state.models.len());
-    for (skill, model) in skills.iter().zip(state.models.iter()) {
+    assert_eq!(skills.len(), state.models().len());
+    for (skill, model) in skills.iter().zip(state.models().iter()) {
         assert_eq!(skill["id"], model.id.to_string());
         assert!(skill["name"].is_string() && skill["description"].is_string() && skill["tags"][0].is_string(), "{skill}");
     }
@@ -80,6 +80,13 @@ async fn openapi_names_every_route() {
         ("/v1/predictions/{id}/proof", "get"),
         ("/v1/predictions/{id}/events", "get"),
         ("/v1/verify", "post"),
+        ("/v1/selling", "get"),
+        ("/v1/seller", "get"),
+        ("/v1/compilations", "post"),
+        ("/v1/compilations/{id}", "get"),
+        ("/v1/compilations/{id}/events", "get"),
+        ("/v1/compilations/{id}/listing", "post"),
+        ("/v1/compilations/{id}/offer", "post"),
         ("/.well-known/agent-card.json", "get"),
         ("/livez", "get"),
         ("/readyz", "get"),
@@ -87,6 +94,14 @@ async fn openapi_names_every_route() {
     ] {
         assert!(description["paths"][path][method].is_object(), "{method} {path} is not described");
     }
+    let operations = description["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values());
+    let mut names: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "every operation has a name of its own");
+    let cursor = &description["paths"]["/v1/models"]["get"]["parameters"][0];
+    assert_eq!((&cursor["name"], &cursor["in"]), (&"cursor".into(), &"query".into()));
     assert_eq!(description["servers"][0]["url"], "/");
     assert_eq!(description["components"]["securitySchemes"]["operator"]["scheme"], "bearer");
     assert!(description["paths"]["/v1/predictions"]["get"]["security"][1]["operator"].is_array());
@@ -179,7 +194,7 @@ async fn models_are_listed_in_pages() {
     assert_eq!((second["data"][0]["id"].clone(), second["data"].as_array().unwrap().len()), (json!(model_id(3)), 1));
     assert_eq!(second["next"], Value::Null);
     let one = get(&state, &format!("/v1/models/{}", model_id(2))).await.json();
-    assert_eq!(serde_json::from_value::<assay_api::engine::ModelInfo>(one.clone()).unwrap(), state.models[1]);
+    assert_eq!(serde_json::from_value::<assay_api::engine::ModelInfo>(one.clone()).unwrap(), state.models()[1]);
     assert_eq!((&one["free"], &one["terms"], &one["labels"]), (&json!(true), &Value::Null, &json!([])));
     assert_eq!(one["inputs"][0]["range"], json!([-100.0, 100.0]));
 

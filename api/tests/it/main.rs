@@ -21,6 +21,7 @@ mod postgres;
 mod process;
 mod ready;
 mod recover;
+mod sell;
 mod shared;
 mod slow;
 mod store;

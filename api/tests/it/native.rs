@@ -60,7 +60,7 @@ fn a_key_that_is_not_the_provers_is_refused() {
             WrapVerifyingKey::Universal(wrap) => wrap.commitments.swap(0, 1),
             WrapVerifyingKey::Groth16(_) => key.wrap = false_key.wrap.clone(),
         }
-        let mut engine = NativeEngine::new();
+        let engine = NativeEngine::new();
         assert!(matches!(engine.add(None, one, key), Err(AddModelError::WrongKey)), "{wrap}");
         let package = other.package;
         let key = BuyerKey::new(&package, false_key.wrap, false);
@@ -88,8 +88,8 @@ async fn releases_escrow(wrap: System) {
     let (seller, key) = seller(wrap);
     let weights = seller.package.model.weights_bytes();
     let (id, key_hash) = list(&anvil, &at, &key.wrap.contract_bytes(&key.model), weights.into()).await;
-    let mut engine = NativeEngine::new();
-    let model = engine.add(Some(id), seller, key).unwrap().clone();
+    let engine = NativeEngine::new();
+    let model = engine.add(Some(id), seller, key).unwrap();
     assert_eq!(model.key_hash, key_hash, "the prover and the registry hash the same bytes");
     let engine = Arc::new(engine);
 
@@ -125,8 +125,8 @@ async fn a_real_proof_over_http() {
 
 async fn over_http(wrap: System) {
     let (seller, key) = seller(wrap);
-    let mut engine = NativeEngine::new();
-    let model = engine.add(None, seller, key).unwrap().clone();
+    let engine = NativeEngine::new();
+    let model = engine.add(None, seller, key).unwrap();
     assert_eq!(model.id, model.model_commitment);
     assert!(model.development && model.parameters > 0);
     assert_eq!(model.wrap, wrap.name());

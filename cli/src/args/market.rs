@@ -141,10 +141,29 @@ pub struct ServeArgs {
     pub x402_price: Option<u128>,
     #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub workshop: WorkshopArgs,
     /// A PostgreSQL database that several processes share: this one then takes requests and watches the chain, and `assay
     /// worker` proves [default: an embedded database in the data folder]
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret<String>>,
+}
+
+/// What the operator has this service do with models that are uploaded.
+#[derive(Debug, Args)]
+pub struct WorkshopArgs {
+    /// Let whoever has the operator's token upload models, have them compiled here and sell them: the page *Sell*
+    #[arg(long, requires = "operator_token", conflicts_with = "database_url")]
+    pub sell: bool,
+    /// Most memory that compiling such a model may take
+    #[arg(long, value_name = "MIB", default_value_t = 4096, requires = "sell", value_parser = clap::value_parser!(u64).range(256..))]
+    pub sell_memory_mib: u64,
+    /// The time that it may take
+    #[arg(long, value_name = "SECS", default_value_t = 600, requires = "sell", value_parser = clap::value_parser!(u64).range(1..))]
+    pub sell_secs: u64,
+    /// Most bytes of an upload, in MiB; a third of them is lost to its encoding
+    #[arg(long, value_name = "MIB", default_value_t = 64, requires = "sell", value_parser = clap::value_parser!(u32).range(1..=2048))]
+    pub sell_upload_mib: u32,
 }
 
 /// What is sold, and on which chain: the same for all processes of a service.

@@ -8,7 +8,7 @@ mod operate;
 pub use ceremony::{BeaconArgs, CeremonyCommand, CircuitArgs, ContributeArgs, ShownArgs, SrsCommand, SrsSize};
 pub use market::{
     AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs, ServeArgs,
-    UpArgs, WorkerArgs,
+    UpArgs, WorkerArgs, WorkshopArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, DoctorArgs, RevokeKeyArgs};

@@ -48,7 +48,13 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
     let held_back = args.check.as_deref().map(read).transpose()?;
     let options = options(&args);
     let compiled = ui
-        .phase("compile", |bar| compile_onnx(&args.model, &calibration, &options, &mut |phase| bar.set_message(phase_text(phase))))
+        .phase("compile", |bar| {
+            compile_onnx(&args.model, &calibration, &options, &mut |phase| {
+                let text = phase_text(phase);
+                ui.step("compile", &text);
+                bar.set_message(text);
+            })
+        })
         .map_err(|failure| match failure.error.downcast_ref::<CompileError>() {
             // an option is the user's, not the file's
             Some(CompileError::Option { .. }) => Failure { exit: Exit::Usage, ..failure },

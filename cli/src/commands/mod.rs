@@ -18,6 +18,7 @@ pub mod prove;
 pub mod recommit;
 pub mod request;
 pub mod serve;
+pub mod shelf;
 pub mod srs;
 pub mod up;
 pub mod weights;

@@ -1,5 +1,6 @@
 //! `assay serve`.
 
+use super::shelf::{self, SiteShelf};
 use super::{chain, prove};
 use crate::args::{BackupArgs, SellingArgs, ServeArgs, WorkerArgs};
 use crate::batch::{self, BatchError};
@@ -12,15 +13,14 @@ use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
 use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::{Market, Rpc, account};
-use assay_api::config::{Card, ChainConfig, Role, ServeConfig, Terms};
+use assay_api::config::{ByModel, Card, ChainConfig, Role, ServeConfig, Terms};
 use assay_api::engine::Engine;
-use assay_api::engine::native::NativeEngine;
+use assay_api::engine::native::{NativeEngine, outputs};
 use assay_api::objects::Bucket;
 use assay_api::x402::X402Config;
 use assay_circuits::batch::Batch;
 use assay_prover::seller::Seller;
 use serde_json::json;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +41,14 @@ async fn local(ui: &Ui, args: &SellingArgs) -> Outcome<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The packages among files and folders, sorted.
+/// The packages among files and folders, sorted. There must be some.
 pub fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
+    let found = all_packages(paths)?;
+    if found.is_empty() { Err(Failure::message(Exit::Input, "there is no package (MODEL.assay) in the folders given")) } else { Ok(found) }
+}
+
+/// The packages among files and folders, sorted.
+fn all_packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         let unreadable = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display()));
@@ -56,7 +62,7 @@ pub fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
     }
     found.sort();
     found.dedup();
-    if found.is_empty() { Err(Failure::message(Exit::Input, "there is no package (MODEL.assay) in the folders given")) } else { Ok(found) }
+    Ok(found)
 }
 
 /// The terms of models whose card names no others.
@@ -72,7 +78,8 @@ fn default_terms(args: &SellingArgs) -> Terms {
 }
 
 /// Where models are listed, and by whom.
-struct Listing {
+#[derive(Clone, Debug)]
+pub struct Listing {
     rpc: Rpc,
     registry: Address,
     owner: Address,
@@ -132,25 +139,31 @@ async fn chain_config(ui: &Ui, args: &SellingArgs) -> Outcome<Option<(ChainConfi
 }
 
 /// A model that is served.
-struct Added {
-    id: B256,
-    card: Card,
+pub struct Added {
+    /// Its id.
+    pub id: B256,
+    /// What its seller says of it.
+    pub card: Card,
     /// Terms of its own.
-    terms: Option<Terms>,
+    pub terms: Option<Terms>,
     /// Whether its wrap's key was derived.
     recomputed: bool,
 }
 
 /// Adds one package with its keys to the engine.
-async fn add(
+pub async fn add(
     ui: &Ui,
     args: &SellingArgs,
-    engine: &mut NativeEngine,
+    engine: &NativeEngine,
     path: &Path,
     of_service: Terms,
     listing: Option<&Listing>,
 ) -> Outcome<Added> {
     let package = files::package(ui, path)?;
+    // before the model is there, since it may be added to a service that runs
+    let outputs = outputs(&package.model.shape.architecture).iter().filter_map(|output| output.len()).sum();
+    let (card, terms) = card::read(path, outputs, &of_service)?;
+    check_margin(args, terms.as_ref()).map_err(|e| files::name(path, e))?;
     let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
     let key = prove::buyer_key(ui, path, &pk, &package)?;
     if key.model.shape.batch != Batch::ONE {
@@ -179,24 +192,25 @@ async fn add(
     if listing.is_some() {
         add_batches(ui, args, engine, path, id)?;
     }
-    let info = engine.models().into_iter().find(|info| info.id == id);
-    let info = info.ok_or_else(|| Failure::message(Exit::Failed, "the engine lost its model"))?;
-    let outputs = info.outputs.iter().filter_map(|output| output.len()).sum();
-    let (card, terms) = card::read(path, outputs, &of_service)?;
-    if let (Some(margin), Some(terms)) = (args.lock_margin_secs, &terms)
+    Ok(Added { id, card, terms, recomputed })
+}
+
+/// Refuses a card whose time to prove is shorter than the margin of this service's locks.
+fn check_margin(args: &SellingArgs, terms: Option<&Terms>) -> Outcome {
+    if let (Some(margin), Some(terms)) = (args.lock_margin_secs, terms)
         && margin >= terms.prove_secs
     {
         let text = format!(
             "--lock-margin-secs {margin} leaves no time to lock anything: it must be less than the card's prove_secs {}",
             terms.prove_secs
         );
-        return Err(files::name(path, Failure::message(Exit::Usage, text)));
+        return Err(Failure::message(Exit::Usage, text));
     }
-    Ok(Added { id: info.id, card, terms, recomputed })
+    Ok(())
 }
 
 /// Adds the keys for several buyers' inferences in a proof that lie beside a package.
-fn add_batches(ui: &Ui, args: &SellingArgs, engine: &mut NativeEngine, path: &Path, id: B256) -> Outcome {
+fn add_batches(ui: &Ui, args: &SellingArgs, engine: &NativeEngine, path: &Path, id: B256) -> Outcome {
     for log in 1..=args.batch_max.ilog2() {
         let batch = Batch::separate(log);
         let pk = batch::proving_key(path, batch, args.wrap.wrap);
@@ -218,24 +232,29 @@ fn add_batches(ui: &Ui, args: &SellingArgs, engine: &mut NativeEngine, path: &Pa
 
 /// What is served, and how.
 struct Offer {
-    engine: NativeEngine,
+    engine: Arc<NativeEngine>,
     config: ServeConfig,
+    /// The terms of models without others.
+    terms: Terms,
+    listing: Option<Listing>,
     /// Of each model, whether its wrap's key was derived.
     derived: Vec<bool>,
 }
 
 /// Reads the models with their keys and terms.
-async fn offer(ui: &Ui, args: &SellingArgs) -> Outcome<Offer> {
+async fn offer(ui: &Ui, args: &SellingArgs, may_be_nothing: bool) -> Outcome<Offer> {
     if !args.free && args.market.is_none() {
         return Err(Failure::message(Exit::Usage, "nothing to serve: pass --free, or --rpc and --market"));
     }
     let chain = chain_config(ui, args).await?;
-    let (mut engine, mut derived) = (NativeEngine::new(), Vec::new());
+    let (engine, mut derived) = (NativeEngine::new(), Vec::new());
     let of_service = chain.as_ref().map_or_else(|| default_terms(args), |(config, _)| config.terms);
-    let (mut cards, mut own_terms) = (HashMap::new(), HashMap::new());
-    for path in packages(&local(ui, args).await?)? {
+    let (cards, own_terms) = (ByModel::default(), ByModel::default());
+    let mut paths = local(ui, args).await?;
+    paths.extend(assay_api::sell::offered(&args.data));
+    for path in if may_be_nothing { all_packages(&paths)? } else { packages(&paths)? } {
         let Added { id, card, terms, recomputed } =
-            add(ui, args, &mut engine, &path, of_service, chain.as_ref().map(|(_, listing)| listing)).await?;
+            add(ui, args, &engine, &path, of_service, chain.as_ref().map(|(_, listing)| listing)).await?;
         let key = if recomputed { "" } else { ", under a Groth16 key that is its maker's word" };
         ui.line(format!("{} as {id}{key}", path.display()));
         derived.push(recomputed);
@@ -243,7 +262,9 @@ async fn offer(ui: &Ui, args: &SellingArgs) -> Outcome<Offer> {
         if let (Some(terms), Some((config, _))) = (&terms, &chain) {
             Market::new(config.clone())?.check_terms(terms).await.map_err(|e| files::name(&path, e.into()))?;
         }
-        own_terms.extend(terms.map(|terms| (id, terms)));
+        if let Some(terms) = terms {
+            own_terms.insert(id, terms);
+        }
     }
     let mut config = ServeConfig::free(&args.data);
     config.proofs = args.proofs.as_deref().map(Bucket::from_env).transpose()?;
@@ -251,13 +272,14 @@ async fn offer(ui: &Ui, args: &SellingArgs) -> Outcome<Offer> {
     config.jobs_max = args.jobs_max;
     config.batch_max = args.batch_max;
     config.batch_wait = Duration::from_millis(args.batch_wait_ms);
-    config.chain = chain.map(|(config, _)| config);
+    let (chain, listing) = chain.unzip();
+    config.chain = chain;
     if let Some(chain) = &mut config.chain {
         chain.model_terms = own_terms;
     }
     config.cards = cards;
     config.device = device::name();
-    Ok(Offer { engine, config, derived })
+    Ok(Offer { engine: Arc::new(engine), config, terms: of_service, listing, derived })
 }
 
 /// Refuses a token that payments by x402 cannot be in, and models without a price in it.
@@ -273,7 +295,7 @@ async fn check_x402(chain: &ChainConfig) -> Outcome {
 
 /// Serves until a signal.
 pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
-    let Offer { engine, mut config, derived } = offer(ui, &args.selling).await?;
+    let Offer { engine, mut config, terms, listing, derived } = offer(ui, &args.selling, args.workshop.sell).await?;
     config.bind = args.bind;
     if args.database_url.is_some() {
         (config.database_url, config.role) = (args.database_url, Role::Api);
@@ -297,6 +319,12 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
     config.keep = limits.keep_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600));
     config.disk_bytes_min = limits.disk_min_mib << 20;
     config.operator_token = args.operator_token;
+    if args.workshop.sell {
+        let program = std::env::current_exe()?;
+        let sell = shelf::settings(&args.workshop, program.clone(), args.selling.srs.srs.as_deref())?;
+        let shelf = SiteShelf::new(args.selling, engine.clone(), &config, terms, listing, program);
+        config.sell = Some((sell, Arc::new(shelf)));
+    }
     let served = engine.models();
     let models = served.iter().zip(derived);
     let models: Vec<_> = models.map(|(m, recomputed)| json!({ "id": m.id, "name": m.name, "wrap_recomputed": recomputed })).collect();
@@ -308,13 +336,13 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
             ui.print(format_args!("listening on http://{address}"));
         }
     };
-    assay_api::serve(config, Arc::new(engine), assay_api::signalled(), ready).await?;
+    assay_api::serve(config, engine, assay_api::signalled(), ready).await?;
     Ok(())
 }
 
 /// Proves for servers that share a database, until a signal.
 pub async fn work(ui: &Ui, args: WorkerArgs) -> Outcome {
-    let Offer { engine, mut config, .. } = offer(ui, &args.selling).await?;
+    let Offer { engine, mut config, .. } = offer(ui, &args.selling, false).await?;
     config.database_url = Some(args.database_url);
     let models: Vec<_> = engine.models().into_iter().map(|m| json!({ "id": m.id, "name": m.name })).collect();
     let ready = || {
@@ -324,7 +352,7 @@ pub async fn work(ui: &Ui, args: WorkerArgs) -> Outcome {
             ui.print("waiting for work");
         }
     };
-    assay_api::work(config, Arc::new(engine), assay_api::signalled(), ready).await?;
+    assay_api::work(config, engine, assay_api::signalled(), ready).await?;
     Ok(())
 }
 

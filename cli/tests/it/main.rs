@@ -20,6 +20,7 @@ mod people;
 #[allow(dead_code)] // not all of it is needed here
 mod postgres;
 mod round_trip;
+mod sell;
 mod shared;
 mod tool;
 mod tutorials;

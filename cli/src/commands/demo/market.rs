@@ -187,7 +187,7 @@ impl World {
             let package = Package::read(&self.file("assay"))?;
             let srs = srs::file::load(&self.file("srs"))?;
             let proving = read_proving_key(&self.file("pk"), &package.model, &srs)?;
-            let mut engine = NativeEngine::new();
+            let engine = NativeEngine::new();
             engine.add(Some(model), Seller::new(package, device::for_serving(srs))?.with_wrap_key(proving), self.key.clone())?;
             Ok::<_, Failure>(Arc::new(engine))
         })?;
