@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes what is committed under web/*/dist: the verifier as WebAssembly with its JavaScript, and the site that the service shows.
-#   web/build.sh         both; it needs Rust's target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown), and Node with npm
-#   web/build.sh site    the site alone, with the verifier that is there; it needs Node with npm
+# Makes what is committed under web/*/dist: the verifier as WebAssembly with its JavaScript, the client, and the site that the service shows.
+#   web/build.sh         all; it needs Rust's target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown), and Node with npm
+#   web/build.sh site    client and site alone, with the verifier that is there; it needs Node with npm
 set -euo pipefail
 cd "$(dirname "$0")"
 npm ci --no-audit --no-fund --loglevel=error
@@ -16,6 +16,11 @@ if [ "${1:-all}" != site ]; then
     cp "$folder/wasm32-unknown-unknown/wasm/assay_verifier.wasm" verifier/dist/
     node verifier/source.mjs --write
 fi
+
+# the types are those of the service's description, which the tests compare with the service
+npx openapi-typescript client/openapi.json --output client/src/openapi.ts > /dev/null
+rm -rf client/dist
+npx tsc -p client
 
 npx tsc -p site
 rm -rf site/dist

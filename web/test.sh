@@ -47,5 +47,5 @@ if [ -z "$CHROMIUM" ]; then
     exit
 fi
 export CHROMIUM
-[ -d node_modules/playwright-core ] || npm ci --no-audit --no-fund --loglevel=error
+[ -d node_modules/playwright-core ] && [ -d node_modules/micro-eth-signer ] || npm ci --no-audit --no-fund --loglevel=error
 node --test browser/*.test.mjs

@@ -14,6 +14,10 @@ const DEPLOYER = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2
 const SELLER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 const SELLER_ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 export const BUYER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
+/** The operator's token of the service. */
+export const OPERATOR = "the operator's token";
+/** Somebody who lists a model of their own: the account of the first of the others. */
+export const SELLING = "0x90F79bf6EB2c4f870365E785982E1f101E93b906";
 /** The keys of two other buyers. */
 export const OTHERS = [
   "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
@@ -87,11 +91,11 @@ export async function market() {
     await assay(SELLER, ["setup", "--batch", "2", "--separate", "models/digits.assay"]);
     await assay(SELLER, ["publish", "models/digits.assay", "--key", "models/digits.x2s.key"]);
     copyFileSync(`${folder}/models/digits.key`, `${folder}/digits.key`);
-    const serve = ["serve", "--models", "models", "--free", "--price", "500000000000000", "--confirmations", "0", "--bind", `127.0.0.1:${port}`, "--batch-wait-ms", "60000"];
-    start(process.env.ASSAY, serve, { env: { ...env, ASSAY_PRIVATE_KEY: SELLER }, cwd: folder });
+    const serve = ["serve", "--models", "models", "--free", "--price", "500000000000000", "--confirmations", "0", "--bind", `127.0.0.1:${port}`, "--batch-wait-ms", "60000", "--sell"];
+    start(process.env.ASSAY, serve, { env: { ...env, ASSAY_PRIVATE_KEY: SELLER, ASSAY_OPERATOR_TOKEN: OPERATOR }, cwd: folder });
     await answers(() => fetch(`${url}/livez`));
     const site = process.env.ASSAY_SITE === "dist" ? await fromDisk(url) : url;
-    return { url: site, folder, rpc, assay: (args, key = SELLER) => assay(key, args), stop };
+    return { url: site, folder, chain, market: deployed.market, rpc, assay: (args, key = SELLER) => assay(key, args), stop };
   } catch (error) {
     stop();
     throw error;
@@ -117,7 +121,7 @@ function fromDisk(url) {
 }
 
 /** Gives a page a wallet, as EIP-6963 announces it. It signs everything: the chain holds its keys. */
-export async function giveWallet(page, rpc) {
+export async function giveWallet(page, rpc, account = BUYER) {
   await page.exposeFunction("askChain", (method, params) => rpc(method, params));
   await page.addInitScript((buyer) => {
     const provider = {
@@ -125,5 +129,5 @@ export async function giveWallet(page, rpc) {
     };
     const detail = { info: { uuid: "1", name: "Test wallet", icon: "", rdns: "test" }, provider };
     window.addEventListener("eip6963:requestProvider", () => window.dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail })));
-  }, BUYER);
+  }, account);
 }

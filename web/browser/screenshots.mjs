@@ -1,9 +1,10 @@
 // Makes the pictures of docs/web.md: the site as a visitor of a small market sees it. web/screenshots.sh runs it.
 import { fileURLToPath } from "node:url";
 import { browser } from "./chromium.mjs";
-import { giveWallet, market } from "./market.mjs";
+import { giveWallet, market, OPERATOR, SELLING } from "./market.mjs";
 
 const DOCS = fileURLToPath(new URL("../../docs/", import.meta.url));
+const FIXTURES = fileURLToPath(new URL("../../fixtures/models/", import.meta.url));
 const WIDE = { viewport: { width: 1100, height: 760 } };
 
 /** Draws a seven as most people do. */
@@ -44,6 +45,18 @@ try {
   await page.goto(place.url);
   await page.getByText("key recomputed in your browser").nth(1).waitFor();
   await shoot("models");
+  const seller = await (await chromium.newContext(WIDE)).newPage();
+  await giveWallet(seller, place.rpc, SELLING);
+  await seller.goto(`${place.url}/#/sell`);
+  await seller.getByLabel(/^The operator's token/).fill(OPERATOR);
+  await seller.getByRole("button", { name: "Open" }).click();
+  await seller.getByLabel(/^The model, ONNX/).setInputFiles(`${FIXTURES}digits_cnn.onnx`);
+  await seller.getByLabel(/^Samples/).setInputFiles(`${FIXTURES}digits_calibration.json`);
+  await seller.getByRole("button", { name: "Compile", exact: true }).click();
+  await seller.locator("#publish").waitFor({ timeout: 120_000 });
+  await seller.getByText("The network, drawn").click();
+  await seller.waitForFunction(() => document.querySelector("img.drawing")?.naturalWidth > 100);
+  await shoot("sell", seller);
   const phone = await (await chromium.newContext({ viewport: { width: 360, height: 740 }, colorScheme: "dark" })).newPage();
   await phone.goto(place.url);
   await phone.getByText("key recomputed in your browser").nth(1).waitFor();

@@ -5,6 +5,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { browser } from "./chromium.mjs";
 import { giveWallet, hasChain, market, OTHERS } from "./market.mjs";
+import { checkNames } from "./names.mjs";
 
 const SEVEN = JSON.parse(readFileSync(new URL("../../fixtures/models/digit_7.json", import.meta.url))).input_data[0];
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -27,21 +28,6 @@ async function orderTogether(place) {
   const order = (key) => place.assay(["--json", "request", "--service", place.url, "--key", "digits.key", "--input", input, "--accept-development-key", "--batch-max", "2"], key);
   const done = await Promise.all(OTHERS.map(order)).finally(() => clearInterval(asking));
   return done.map((text) => JSON.parse(text).prediction);
-}
-
-/** What a screen reader has to find, whatever the page. */
-async function checkNames(page) {
-  const faults = await page.evaluate(() => {
-    const named = (element) => element.labels?.length > 0 || element.getAttribute("aria-label") || element.textContent.trim() || element.getAttribute("alt");
-    const all = [...document.querySelectorAll("button, a, input, select, textarea, canvas, svg[role=img], img")];
-    const nameless = all.filter((element) => !element.hidden && !named(element)).map((element) => element.outerHTML.slice(0, 80));
-    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-    return [...nameless, ...ids.filter((id, i) => ids.indexOf(id) !== i).map((id) => `the id ${id} is there twice`)];
-  });
-  assert.deepEqual(faults, []);
-  assert.equal(await page.locator("h1").count(), 1, "one heading of the page");
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(wide <= 0, `the page is ${wide} pixels wider than the window`);
 }
 
 test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() && "anvil is not installed" }, async (t) => {
@@ -67,6 +53,26 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     assert.equal(await page.locator(".card").count(), 2);
     assert.match(await page.locator(".card", { hasText: "handwritten" }).innerText(), /0\.001 ETH/);
     await checkNames(page);
+  });
+
+  await step("little to load: 200 kB of script at most, and cards before the verifier is there", async () => {
+    const fresh = await (await chromium.newContext()).newPage();
+    let verifier;
+    await fresh.route("**/assay_verifier.wasm", async (route) => {
+      await new Promise((resolve) => (verifier = resolve));
+      await route.continue();
+    });
+    await fresh.goto(place.url);
+    await fresh.locator(".card").nth(1).waitFor(LONG);
+    const { script, ready } = await fresh.evaluate(() => {
+      const scripts = performance.getEntriesByType("resource").filter((one) => new URL(one.name).pathname.endsWith(".js"));
+      return { script: scripts.reduce((sum, one) => sum + one.decodedBodySize, 0), ready: performance.now() };
+    });
+    assert.ok(script > 0 && script <= 200_000, `${script} bytes of script`);
+    t.diagnostic(`${script} bytes of script; the models are there after ${ready.toFixed(0)} ms`);
+    await fresh.getByRole("link", { name: "Try digits_cnn" }).waitFor();
+    verifier?.();
+    await fresh.getByText("key recomputed in your browser").nth(1).waitFor(LONG);
   });
 
   await step("by keyboard to a model, and a free answer of which the proof is verified here", async () => {

@@ -58,9 +58,9 @@ pub struct Compilations {
     (status = 413, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json"),
     (status = 429, body = Problem, content_type = "application/problem+json")))]
-pub async fn create(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
+pub async fn create(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
     // before anything is read of the upload
-    let workshop = operators(&state, request.headers())?.clone();
+    let workshop = operators(&state, &caller)?.clone();
     if state.is_stopping() {
         return Err(ApiError::Draining);
     }

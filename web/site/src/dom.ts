@@ -51,7 +51,7 @@ export function hash(value: string): HTMLElement {
 }
 
 /** A file to keep. */
-export function download(name: string, content: string, type = "application/json"): void {
+export function download(name: string, content: BlobPart, type = "application/json"): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

@@ -3,6 +3,7 @@ import { h, mark } from "./dom.js";
 import { browse } from "./pages/browse.js";
 import { explore } from "./pages/explore.js";
 import { receipt, receipts } from "./pages/receipt.js";
+import { sell } from "./pages/sell.js";
 import { tryModel } from "./pages/try.js";
 
 const PAGES: Record<string, (id: string) => Promise<HTMLElement>> = {
@@ -10,6 +11,7 @@ const PAGES: Record<string, (id: string) => Promise<HTMLElement>> = {
   try: tryModel,
   receipt: (id) => (id ? receipt(id) : receipts()),
   explore,
+  sell,
 };
 
 const main = document.querySelector("main")!;

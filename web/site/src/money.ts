@@ -30,3 +30,10 @@ export function median(numbers: number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
+
+/** An amount of the chain's coin as people write it, in the smallest unit. Errors: it is no amount. */
+export function wei(text: string): string {
+  const found = /^(\d{1,12})(?:[.,](\d{1,18}))?$/.exec(text.trim());
+  if (!found) throw new Error("A price is a number such as 0.001, in ETH.");
+  return String(BigInt(found[1]!) * 10n ** 18n + BigInt((found[2] ?? "").padEnd(18, "0")));
+}

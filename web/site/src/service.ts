@@ -40,6 +40,8 @@ export interface Model {
   prepare: Preparation | null;
   terms: Terms | null;
   free: boolean;
+  /** What the market's registry says of the weights; null where it says nothing. */
+  weights: { proven_secs: number | null; development: boolean } | null;
 }
 
 /** What a proof of several buyers' inferences states, and the place of this one in it. */
@@ -105,7 +107,7 @@ export class Problem extends Error {
   }
 }
 
-async function answer(path: string, init?: RequestInit): Promise<Response> {
+export async function answer(path: string, init?: RequestInit): Promise<Response> {
   const response = await fetch(path, init).catch(() => {
     throw new Problem("unreachable", "The service does not answer. Is it running, and are you online?");
   });
@@ -114,8 +116,8 @@ async function answer(path: string, init?: RequestInit): Promise<Response> {
   throw new Problem(said.code ?? String(response.status), said.detail ?? said.title ?? `The service answered ${response.status}.`);
 }
 
-async function json<T>(path: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
-  const post = body && { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) };
+export async function json<T>(path: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
+  const post = !body ? { headers } : { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) };
   return (await answer(path, post)).json();
 }
 

@@ -1,5 +1,5 @@
 /** The visitor's wallet: found by EIP-6963 or at `window.ethereum`, spoken to by EIP-1193. */
-import { approveCall, fundCall } from "./abi.js";
+import { approveCall, fundCall } from "../../client/dist/abi.js";
 import type { Escrow } from "./service.js";
 
 export interface Provider {
@@ -30,15 +30,25 @@ export async function account(wallet: Wallet): Promise<string> {
 }
 
 /** Waits until a transaction is in a block. Errors: it failed there. */
-async function mined(wallet: Wallet, hash: string): Promise<void> {
+export async function mined(wallet: Wallet, hash: string): Promise<void> {
   for (;;) {
     const receipt = await wallet.provider.request({ method: "eth_getTransactionReceipt", params: [hash] });
     if (receipt) {
-      if (BigInt(receipt.status) === 0n) throw new Error(`The transaction ${hash} failed, and nothing was paid.`);
+      if (BigInt(receipt.status) === 0n) throw new Error(`The transaction ${hash} failed. Nothing but its gas was paid.`);
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, 700));
   }
+}
+
+/** Sends a call without value, and waits until it is in a block. */
+export async function send(wallet: Wallet, from: string, to: string, data: string): Promise<void> {
+  await mined(wallet, await wallet.provider.request({ method: "eth_sendTransaction", params: [{ from, to, data, value: "0x0" }] }));
+}
+
+/** Asks a contract. */
+export function ask(wallet: Wallet, to: string, data: string): Promise<string> {
+  return wallet.provider.request({ method: "eth_call", params: [{ to, data }, "latest"] });
 }
 
 /** Pays an escrow into the market. Returns the transaction's hash. */
@@ -51,4 +61,10 @@ export async function fund(wallet: Wallet, from: string, market: string, escrow:
   const hash = await send(market, fundCall(escrow), native ? price : "0");
   await mined(wallet, hash);
   return hash;
+}
+
+/** Wallets and services say why in many ways. */
+export function explained(error: Error & { code?: unknown; data?: { message?: string } }): string {
+  if (error.code === 4001) return "You refused it in the wallet. Nothing was paid.";
+  return error.data?.message ?? error.message ?? String(error);
 }

@@ -18,7 +18,7 @@ export async function browse(): Promise<HTMLElement> {
   );
 }
 
-function card(model: service.Model, history: service.Ended[]): HTMLElement[] {
+function card(model: service.Model, history: service.Ended[]): (HTMLElement | string)[] {
   return [
     h("h2", {}, model.name),
     model.description ? markdown(model.description) : h("p", { class: "card-text lead" }, "Its seller says nothing about it."),
@@ -31,6 +31,7 @@ function card(model: service.Model, history: service.Ended[]): HTMLElement[] {
       ["Weights", hash(model.model_commitment)],
     ]),
     keyStatus(model),
+    weightsStatus(model) ?? "",
     h("div", { class: "row" }, h("a", { class: "button main", href: `#/try/${model.id}`, "aria-label": `Try ${model.name}` }, "Try it")),
   ];
 }
@@ -60,4 +61,15 @@ export function keyStatus(model: service.Model): HTMLElement {
     (error) => status.replaceChildren(mark("bad", `the key is refused: ${error.message}`)),
   );
   return status;
+}
+
+/** Whether the registry was shown that the weights are what the architecture says, and that somebody knows them. */
+export function weightsStatus({ weights }: service.Model): HTMLElement | null {
+  if (!weights) return null;
+  const status = () => {
+    if (weights.proven_secs === null) return mark("warn", "weights not proven to be in range");
+    if (weights.development) return mark("warn", "weights proven under a development key, which shows nothing");
+    return mark("good", `weights proven to be in range and known, on ${new Date(1000 * weights.proven_secs).toLocaleDateString()}`);
+  };
+  return h("p", {}, status());
 }

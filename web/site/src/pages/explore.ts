@@ -1,11 +1,8 @@
 /** What the market did here: proofs by day, their times, money, by model. */
+import { axis, chart, FLOOR, HEIGHT, WIDTH } from "../chart.js";
 import { h, svg } from "../dom.js";
 import { amount, median, missed, seconds, succeeded } from "../money.js";
 import * as service from "../service.js";
-
-const WIDTH = 640;
-const HEIGHT = 180;
-const FLOOR = HEIGHT - 22;
 
 export async function explore(): Promise<HTMLElement> {
   const [history, models] = await Promise.all([service.history(), service.models()]);
@@ -61,14 +58,6 @@ function overTime(history: service.Ended[]): HTMLElement {
     chart(label, axis(String(most)), ...bars, svg("text", { x: 36, y: HEIGHT - 6 }, time(first * width)), svg("text", { x: Math.max(36 + count * wide, 160), y: HEIGHT - 6, "text-anchor": "end" }, time((first + count) * width))),
     h("ul", { class: "legend" }, ...KINDS.map((kind) => h("li", {}, h("i", { class: kind }), WORDS[kind]))),
   );
-}
-
-function chart(label: string, ...parts: SVGElement[]): SVGElement {
-  return svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...parts);
-}
-
-function axis(top: string): SVGElement {
-  return svg("g", {}, svg("line", { x1: 34, x2: WIDTH, y1: FLOOR, y2: FLOOR }), svg("line", { x1: 34, x2: 34, y1: 8, y2: FLOOR }), svg("text", { x: 30, y: 18, "text-anchor": "end" }, top), svg("text", { x: 30, y: FLOOR, "text-anchor": "end" }, "0"));
 }
 
 /** A dot for each proof, the latest at the right. */

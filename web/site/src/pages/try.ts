@@ -6,8 +6,8 @@ import { price, seconds } from "../money.js";
 import { shown } from "../output.js";
 import { keyOf, verify } from "../proofs.js";
 import * as service from "../service.js";
-import { account, fund, wallets, type Wallet } from "../wallet.js";
-import { keyStatus } from "./browse.js";
+import { account, explained, fund, wallets, type Wallet } from "../wallet.js";
+import { keyStatus, weightsStatus } from "./browse.js";
 
 /** What phases and states are called for people. */
 const NAMES: Record<string, string> = {
@@ -77,6 +77,7 @@ export async function tryModel(id: string): Promise<HTMLElement> {
     model.description && markdown(model.description),
     h("p", {}, "Price: ", h("strong", {}, price(model.terms, model.free))),
     keyStatus(model),
+    weightsStatus(model),
     h(
       "div",
       { class: "columns" },
@@ -87,12 +88,6 @@ export async function tryModel(id: string): Promise<HTMLElement> {
       run,
     ),
   ); // prettier-ignore
-}
-
-/** Wallets and services say why in many ways. */
-function explained(error: Error & { code?: unknown; data?: { message?: string } }): string {
-  if (error.code === 4001) return "You refused the payment in the wallet. Nothing was paid.";
-  return error.data?.message ?? error.message ?? String(error);
 }
 
 /** One prediction from the input to the answer. */

@@ -1,0 +1,134 @@
+// The package @assay/client, in Node with a private key and in a browser with a wallet, against a service and a chain.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import test from "node:test";
+import { Client, OrderError, Problem } from "../client/dist/index.js";
+import { node, withKey } from "../client/dist/key.js";
+import { Verifier } from "../verifier/dist/index.js";
+import { browser } from "./chromium.mjs";
+import { BUYER, giveWallet, hasChain, market, OTHERS } from "./market.mjs";
+
+const SEVEN = JSON.parse(readFileSync(new URL("../../fixtures/models/digit_7.json", import.meta.url))).input_data[0];
+const DESCRIPTION = new URL("../client/openapi.json", import.meta.url);
+
+const refused = (code) => (error) => error instanceof OrderError && error.code === code;
+
+test("buyers in JavaScript", { skip: !hasChain() && "anvil is not installed" }, async (t) => {
+  const place = await market();
+  t.after(place.stop);
+  const client = new Client(place.url, await Verifier.load());
+  const provider = withKey(OTHERS[0], place.chain);
+  const terms = { provider, market: place.market, maxPrice: 10n ** 16n, acceptDevelopmentKey: true };
+  const step = async (name, work) => {
+    await work().catch((cause) => assert.fail(`${name}: ${cause.stack}`));
+    t.diagnostic(name);
+  };
+
+  await step("its types are made of what the service describes today", async () => {
+    const text = JSON.stringify(await (await fetch(`${place.url}/openapi.json`)).json(), null, 1) + "\n";
+    if (process.env.ASSAY_BLESS) writeFileSync(DESCRIPTION, text);
+    assert.equal(readFileSync(DESCRIPTION, "utf8"), text, "run with ASSAY_BLESS=1, then web/build.sh client");
+  });
+
+  let model;
+  await step("models, a free answer, and what is refused before anything is asked", async () => {
+    const models = await client.models();
+    assert.deepEqual(models.map((one) => one.name).sort(), ["digits_cnn", "digits_mlp"]);
+    model = models.find((one) => one.name === "digits_cnn");
+    assert.equal((await client.recompute(model)).wrap, true);
+    const phases = [];
+    const answer = await client.ask(model, SEVEN, { heard: ({ kind, data }) => phases.push(data.phase ?? data.state ?? kind) });
+    assert.equal(answer.label, "7");
+    assert.ok(answer.report.valid && answer.job === null);
+    assert.ok(phases.includes("commit") && phases.at(-1) === "proven", phases.join());
+    await assert.rejects(client.ask(model, SEVEN.with(0, 50)), refused("quote"));
+    assert.ok((await client.ask(model, SEVEN.with(0, 50), { allowClamping: true })).prediction.outside === 1);
+    await assert.rejects(client.model("0x" + "9".repeat(64)), (error) => error instanceof Problem && error.code === "unknown-model" && error.status === 404);
+    await assert.rejects(new Client("http://127.0.0.1:1", null).models(), (error) => error instanceof Problem && error.code === "unreachable");
+    await assert.rejects(client.ask(model, SEVEN, { signal: AbortSignal.abort() }), { name: "AbortError" });
+  });
+
+  await step("bought with a private key", async () => {
+    const answer = await client.buy(model, SEVEN, { ...terms, maxPrice: BigInt(model.terms.price) });
+    assert.equal(answer.label, "7");
+    assert.equal(answer.prediction.state, "settled");
+    assert.equal(answer.weightsProven, true);
+    assert.match(answer.job, /^0x[0-9a-f]{64}$/);
+  });
+
+  await step("nothing is paid for what was not asked for, or what the chain does not say", async () => {
+    const [account] = await provider.request({ method: "eth_accounts" });
+    const coins = () => node(place.chain).request({ method: "eth_getBalance", params: [account, "latest"] });
+    const before = await coins();
+    await assert.rejects(client.buy(model, SEVEN, { ...terms, maxPrice: 1n }), refused("price"));
+    await assert.rejects(client.buy(model, SEVEN, { ...terms, acceptDevelopmentKey: false }), refused("development-key"));
+    const quote = client.quote;
+    for (const change of [
+      ({ order }) => (order.input_commitment = "0x" + "1".repeat(64)),
+      ({ order }) => (order.buyer = BUYER),
+      ({ quote }) => (quote.key_hash = "0x" + "1".repeat(64)),
+      ({ quote }) => (quote.epoch += 1),
+      ({ order }) => (order.fee_split_hash = "0x" + "1".repeat(64)),
+      ({ order }) => (order.verifier = BUYER),
+      ({ quote }) => (quote.inferences = 2),
+      ({ order }) => (order.token = BUYER),
+    ]) {
+      client.quote = async (...args) => {
+        const escrow = await quote(...args);
+        change(escrow);
+        return escrow;
+      };
+      await assert.rejects(client.buy(model, SEVEN, terms), refused("quote"), String(change));
+    }
+    client.quote = quote;
+    assert.equal(await coins(), before);
+  });
+
+  await step("an order that was kept is gone on with, and a changed proof is refused", async () => {
+    let kept;
+    const stop = (order) => {
+      kept = JSON.stringify(order);
+      throw new Error("the power failed");
+    };
+    await assert.rejects(client.buy(model, SEVEN, { ...terms, keep: stop }), /the power failed/);
+    const later = new Client(place.url, await Verifier.load());
+    const proof = later.proof;
+    later.proof = async (...args) => (await proof(...args)).with(40, 1 ^ (await proof(...args))[40]);
+    await assert.rejects(later.resume(JSON.parse(kept), terms), refused("proof"));
+    later.proof = proof;
+    const answer = await later.resume(JSON.parse(kept), terms);
+    assert.equal(answer.job, JSON.parse(kept).job);
+    assert.equal(answer.label, "7");
+    const another = { ...JSON.parse(kept), job: "0x" + "1".repeat(64) };
+    await assert.rejects(later.resume(another, terms), refused("proof"), "bound to the job that it was made for");
+  });
+
+  await step("bought in a browser with its wallet", async () => {
+    const chromium = await browser();
+    t.after(() => chromium.close());
+    const page = await chromium.newPage();
+    await giveWallet(page, place.rpc);
+    for (const name of ["client", "verifier"]) {
+      await page.route(`**/packages/${name}/**`, (route) => {
+        const file = new URL(`../${name}/dist/${route.request().url().split("/").at(-1)}`, import.meta.url);
+        const contentType = file.pathname.endsWith(".wasm") ? "application/wasm" : "text/javascript";
+        return route.fulfill({ body: readFileSync(file), contentType });
+      });
+    }
+    await page.goto(`${place.url}/status`);
+    const answer = await page.evaluate(
+      async ({ input, market }) => {
+        const [{ Client }, { Verifier }] = await Promise.all([import("/packages/client/index.js"), import("/packages/verifier/index.js")]);
+        const wallet = new Promise((found) => window.addEventListener("eip6963:announceProvider", (event) => found(event.detail.provider)));
+        window.dispatchEvent(new Event("eip6963:requestProvider"));
+        const client = new Client(location.origin, await Verifier.load("/packages/verifier/assay_verifier.wasm"));
+        const model = (await client.models()).find((one) => one.name === "digits_mlp");
+        const bought = await client.buy(model, input, { provider: await wallet, market, maxPrice: 10n ** 16n, acceptDevelopmentKey: true });
+        return { label: bought.label, state: bought.prediction.state, buyer: bought.prediction.job_id };
+      },
+      { input: SEVEN, market: place.market },
+    );
+    assert.equal(answer.label, "7");
+    assert.equal(answer.state, "settled");
+  });
+});

@@ -1,0 +1,227 @@
+/**
+ * Buys proven answers of machine-learning models. Nothing that a service says is believed which can be computed here or asked of the chain.
+ *
+ * ```
+ * const client = new Client("https://service.example", await Verifier.load());
+ * const [model] = await client.models();
+ * const answer = await client.buy(model, pixels, { provider: window.ethereum, market, maxPrice: 10n ** 15n });
+ * ```
+ */
+import type { Commitment, Input, Key, Recomputed, Valid, Verifier } from "@assay/verifier";
+import { Market, OrderError, type Provider } from "./chain.js";
+import { Service, type Common, type Escrow, type Happening, type Model, type Prediction, type PredictionRequest } from "./http.js";
+
+export { Market, OrderError, type Provider } from "./chain.js";
+export { Problem, Service, type Common, type Ended, type Escrow, type Happening, type Model, type Prediction, type PredictionRequest, type QuoteRequest } from "./http.js";
+
+export interface AskOptions extends Common {
+  /** Whether to ask for an input outside the range that the model is made for; the answer may mean little. */
+  allowClamping?: boolean;
+  /** Hears of everything that happens to the prediction. */
+  heard?: (happening: Happening) => void;
+  /** `"fresh"` hides the input from everybody but the service, and is the default; `"none"` makes it public. */
+  blinding?: "fresh" | "none";
+}
+
+export interface BuyOptions extends AskOptions {
+  /** The wallet, or `withKey` of `@assay/client/key`. */
+  provider: Provider;
+  /** The market. Take its address from somebody whom you trust, not from the service. */
+  market: string;
+  /** The most that is paid, in the token's smallest unit. */
+  maxPrice: bigint;
+  /** The token that is paid in; the chain's coin if left out. */
+  token?: string;
+  /** Pays for proofs under keys with which proofs can be forged: for tests only. */
+  acceptDevelopmentKey?: boolean;
+  /** Hears of the order before anything is paid: whoever keeps it can go on with it by {@link Client.resume}. */
+  keep?: (order: Order) => void | Promise<void>;
+}
+
+/** An order: everything that is needed to go on with it. It holds the input and its blinding, so it is the buyer's secret. */
+export interface Order {
+  service: string;
+  market: string;
+  /** The market's id of it. */
+  job: string;
+  escrow: Escrow;
+  request: PredictionRequest;
+  commitment: Commitment;
+  /** Makes the same request the same prediction. */
+  idempotencyKey: string;
+}
+
+/** A proven answer: its proof was verified here, and is about the input that was asked about. */
+export interface Answer {
+  output: NonNullable<Prediction["output"]>;
+  /** The label of the largest element, where the model has a label for each. */
+  label: string | null;
+  report: Valid;
+  prediction: Prediction;
+  proof: Uint8Array;
+  /** The market's job; null if it was free. */
+  job: string | null;
+  /** Whether the registry was shown that the model's weights are in range and known; null if it was not asked. */
+  weightsProven: boolean | null;
+}
+
+/** The order of the field that proofs compute in: what they are bound to is a number below it. */
+const FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
+const COIN = "0x" + "0".repeat(40);
+
+function random(): string {
+  return "0x" + Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const same = (a: string, b: string) => BigInt(a) === BigInt(b);
+
+/** A buyer of one service. */
+export class Client extends Service {
+  private readonly keys = new Map<string, Promise<Key>>();
+
+  constructor(
+    url: string,
+    private readonly verifier: Verifier,
+  ) {
+    super(url);
+  }
+
+  /** A model's key, checked: computed again as far as its SRS is known here, and the one that the service's list names. */
+  keyOf(model: Model): Promise<Key> {
+    const known = this.keys.get(model.id);
+    if (known) return known;
+    const opened = this.openKey(model);
+    this.keys.set(model.id, opened);
+    // what could not be fetched is asked for again the next time
+    opened.catch(() => this.keys.delete(model.id));
+    return opened;
+  }
+
+  private async openKey(model: Model): Promise<Key> {
+    const key = this.verifier.openKey(await this.key(model.id));
+    key.recompute();
+    const { key_hash, model_commitment, shape_digest } = key.info;
+    if (!same(key_hash, model.key_hash) || !same(model_commitment, model.model_commitment) || !same(shape_digest, model.shape_digest)) {
+      throw new OrderError("key", "the service's key is not the one that its list of models names");
+    }
+    return key;
+  }
+
+  /** What of a model's key follows from its description: if not all, compare `key_hash` with one that you trust. */
+  async recompute(model: Model): Promise<Recomputed> {
+    return (await this.keyOf(model)).recompute();
+  }
+
+  /** Commits to an input, hidden or public. */
+  async commit(model: Model, input: Input, { allowClamping = false, blinding = "fresh" }: AskOptions = {}): Promise<Commitment> {
+    const committed = (await this.keyOf(model)).commit(input, { blinding });
+    if (committed.outside > 0 && !allowClamping) {
+      throw new OrderError("quote", `${committed.outside} numbers of the input are outside the range that the model is made for: pass allowClamping, or give another input`);
+    }
+    return committed;
+  }
+
+  /** Asks for a free answer, and verifies it. Its proof is bound to a number that was drawn here. */
+  async ask(model: Model, input: Input, options: AskOptions = {}): Promise<Answer> {
+    const commitment = await this.commit(model, input, options);
+    const context = random();
+    const { input: numbers, blinding } = commitment;
+    const request = { model: model.id, input: numbers, blinding, context, allow_clamping: options.allowClamping ?? false };
+    const { id } = await this.predict(request, random(), options);
+    const done = await this.wait(id, options);
+    return this.verified(model, done, commitment, [context], null);
+  }
+
+  /** Quotes, checks, pays and verifies. */
+  async buy(model: Model, input: Input, options: BuyOptions): Promise<Answer> {
+    const market = new Market(options.provider, options.market);
+    const { order, buyer, weightsProven } = await this.order(model, input, options);
+    await options.keep?.(order);
+    const { id } = await this.predict(order.request, order.idempotencyKey, options);
+    await market.fund(buyer, order.escrow);
+    return { ...(await this.delivered(model, id, order, options)), weightsProven };
+  }
+
+  /** An order for an answer, checked against the chain and against what was asked for. Nothing is paid. */
+  async order(model: Model, input: Input, options: BuyOptions): Promise<{ order: Order; buyer: string; weightsProven: boolean }> {
+    const market = new Market(options.provider, options.market);
+    const buyer = await market.account();
+    const commitment = await this.commit(model, input, options);
+    const escrow = await this.quote({ model: model.id, buyer, input_commitment: commitment.input_commitment }, options);
+    await this.agreed(model, escrow, buyer, commitment, options);
+    const weightsProven = await market.check(escrow, options.acceptDevelopmentKey ?? false);
+    const { input: numbers, blinding } = commitment;
+    const request = { model: model.id, input: numbers, blinding, escrow, allow_clamping: options.allowClamping ?? false };
+    const job = await market.jobOf(escrow.order);
+    return { order: { service: this.url, market: options.market, job, escrow, request, commitment, idempotencyKey: random() }, buyer, weightsProven };
+  }
+
+  /** Goes on with an order that was kept: asks for it again, pays if that was not done, waits and verifies. */
+  async resume(order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal">): Promise<Answer> {
+    const market = new Market(options.provider, order.market);
+    const model = await this.model(order.request.model, options);
+    const prediction = await this.predict(order.request, order.idempotencyKey, options);
+    if (prediction.state === "awaiting_payment") await market.fund(order.escrow.order.buyer, order.escrow);
+    return this.delivered(model, prediction.id, order, options);
+  }
+
+  private async delivered(model: Model, id: string, order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal">): Promise<Answer> {
+    const done = await this.wait(id, options);
+    const market = new Market(options.provider, order.market);
+    const jobs = done.batch?.jobs ?? [order.job];
+    if (!jobs.some((job) => same(job, order.job))) throw new OrderError("proof", `the proof is not about the job ${order.job}`);
+    const contexts = order.escrow.quote.provers.map((prover) => market.contextOf(jobs, prover, done.batch != null));
+    return this.verified(model, done, order.commitment, await Promise.all(contexts), order.job);
+  }
+
+  /** Refuses a quote that is not what was asked for. What is left the market's contract checks before it takes the money. */
+  private async agreed(model: Model, { order, quote }: Escrow, buyer: string, commitment: Commitment, options: BuyOptions): Promise<void> {
+    const token = options.token ?? COIN;
+    if (BigInt(quote.price) > options.maxPrice || BigInt(order.max_price) > options.maxPrice) {
+      throw new OrderError("price", `the price is ${quote.price}, and ${options.maxPrice} is the most that you pay; nothing was paid`);
+    }
+    const checks: [string, boolean][] = [
+      ["model", same(order.model_id, model.id) && same(quote.model_id, model.id)],
+      ["weights", same(order.model_commitment, commitment.model_commitment)],
+      ["key", same(order.key_hash, commitment.key_hash) && same(quote.key_hash, commitment.key_hash)],
+      ["input", same(order.input_commitment, commitment.input_commitment)],
+      ["buyer", same(order.buyer, buyer) && (same(quote.buyer, COIN) || same(quote.buyer, buyer))],
+      ["token", same(order.token, token) && same(quote.token, token)],
+    ];
+    const wrong = checks.find(([, holds]) => !holds);
+    if (wrong) throw new OrderError("quote", `the quote is not what was asked for: its ${wrong[0]} is another; nothing was paid`);
+  }
+
+  /** Waits for the end of a prediction. */
+  private async wait(id: string, { heard, signal }: Pick<AskOptions, "heard" | "signal">): Promise<Prediction> {
+    const options = signal ? { signal } : {};
+    await this.follow(id, heard ?? (() => {}), options);
+    const done = await this.prediction(id, options);
+    if (done.state === "settled" || done.state === "proven") return done;
+    const back = done.job_id ? `; take the money back with \`assay cancel\` or, after its expiry, \`assay refund\`: job ${done.job_id}` : "";
+    throw new OrderError("ended", `the prediction ended as ${done.state}${done.error_detail ? `: ${done.error_detail}` : ""}${back}`);
+  }
+
+  /** Verifies a proof against one's own input, and against what it must be bound to. */
+  private async verified(model: Model, prediction: Prediction, commitment: Commitment, contexts: string[], job: string | null): Promise<Answer> {
+    const [key, proof] = await Promise.all([this.keyOf(model), this.proof(prediction.id)]);
+    const said = prediction as Parameters<Key["verify"]>[0] & Prediction;
+    if (prediction.input_commitments.join().toLowerCase() !== commitment.input_commitments.join().toLowerCase()) {
+      throw new OrderError("proof", "the proof is about another input");
+    }
+    const report = key.verify(said as any, proof);
+    if (!report.valid) throw new OrderError("proof", `the proof does not hold: ${report.reason}`);
+    const bound = BigInt(report.context) % FIELD;
+    if (!contexts.some((context) => BigInt(context) % FIELD === bound)) {
+      throw new OrderError("proof", `the proof is valid, and bound to something else than this order: ${report.context}`);
+    }
+    const output = prediction.output!;
+    return { output, label: label(model, output), report, prediction, proof, job, weightsProven: null };
+  }
+}
+
+/** The label of the largest element. */
+function label({ labels = [] }: Model, output: Answer["output"]): string | null {
+  const flat = (output as (number | number[])[]).flat();
+  return labels.length === flat.length && flat.length > 0 ? labels[flat.indexOf(Math.max(...flat))]! : null;
+}

@@ -1,0 +1,108 @@
+/** A seller's jobs, money and failures. */
+import { creditCall, withdrawCall } from "../../../client/dist/abi.js";
+import { bars, axis, chart, FLOOR, WIDTH } from "../chart.js";
+import { facts, h, hash, mark, svg } from "../dom.js";
+import { amount } from "../money.js";
+import * as seller from "../seller.js";
+import * as service from "../service.js";
+import { account, ask, explained, send, wallets } from "../wallet.js";
+
+const NATIVE = "0x" + "0".repeat(40);
+
+export async function earnings(selling: seller.Selling): Promise<HTMLElement> {
+  const [numbers, models, history] = await Promise.all([seller.numbers(), service.models(), service.history()]);
+  const names = new Map(models.map((model) => [model.id as string, model.name]));
+  const token = (id: string) => models.find((model) => model.id === id)?.terms?.token ?? NATIVE;
+  return h(
+    "div",
+    {},
+    h("section", { class: "panel", "aria-label": "Jobs" }, h("h2", {}, "Jobs"), ...jobs(numbers, names, token)),
+    h("section", { class: "panel", "aria-label": "Earnings" }, h("h2", {}, "Earnings"), ...paid(history)),
+    selling.market && h("section", { class: "panel", "aria-label": "Money" }, h("h2", {}, "Money"), ...(await money(selling.market, numbers))),
+    h("section", { class: "panel", "aria-label": "Failures" }, h("h2", {}, "Failures"), failures(numbers, names)),
+  );
+}
+
+const OVER = { settled: "paid", proven: "free", failed: "lost", refunded: "lost" } as Record<string, string>;
+
+function jobs({ models }: seller.Numbers, names: Map<string, string>, token: (id: string) => string): HTMLElement[] {
+  if (models.length === 0) return [h("p", {}, "Nobody has asked for anything yet.")];
+  const states = new Map<string, number>();
+  for (const { jobs } of models) for (const [state, count] of Object.entries(jobs)) states.set(state, (states.get(state) ?? 0) + count);
+  const entries = [...states].map(([state, count]) => ({ name: state.replaceAll("_", " "), value: count, text: String(count), kind: OVER[state] }));
+  const label = `Jobs: ${entries.map(({ name, text }) => `${text} ${name}`).join(", ")}`;
+  const rows = models.map(({ model, jobs, paid }) => {
+    const count = (...of: string[]) => of.reduce((sum, state) => sum + (jobs[state] ?? 0), 0);
+    const all = Object.values(jobs).reduce((sum, one) => sum + one, 0);
+    const over = count("settled", "proven", "failed", "refunded", "cancelled", "expired");
+    const cells = [all - over, count("settled"), count("proven"), count("failed", "refunded"), amount(paid, token(model))];
+    return h("tr", {}, h("th", { scope: "row" }, names.get(model) ?? hash(model)), ...cells.map((cell) => h("td", {}, cell)));
+  });
+  const head = ["Model", "On the way", "Paid", "Free", "Missed", "Buyers paid"].map((name) => h("th", { scope: "col" }, name));
+  return [h("div", {}, bars(label, entries)), h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)))];
+}
+
+/** What was paid so far, over the latest jobs, as a line that rises. */
+function paid(history: service.Ended[]): HTMLElement[] {
+  const settled = history.filter((ended) => ended.state === "settled" && ended.price !== null).sort((a, b) => a.ended_ms - b.ended_ms);
+  if (settled.length === 0) return [h("p", {}, "Nothing was paid yet.")];
+  let sum = 0n;
+  const sums = settled.map((ended) => (sum += BigInt(ended.price!)));
+  const [first, last] = [settled[0]!.ended_ms, settled.at(-1)!.ended_ms];
+  const x = (ms: number) => 40 + ((WIDTH - 60) * (ms - first)) / Math.max(1, last - first);
+  const y = (value: bigint) => FLOOR - (Number((value * 1000n) / (sum || 1n)) / 1000) * (FLOOR - 14);
+  // a job adds its price at one moment
+  const path = settled.map((ended, i) => `${i === 0 ? `M${x(ended.ended_ms)},${FLOOR}` : `H${x(ended.ended_ms)}`} V${y(sums[i]!)}`).join(" ");
+  const total = amount(String(sum), NATIVE);
+  const label = `What buyers paid: ${total} in ${settled.length} jobs, from ${new Date(first).toLocaleString()} to ${new Date(last).toLocaleString()}`;
+  return [h("div", {}, chart(label, axis("all"), svg("path", { class: "line", d: `${path} H${WIDTH - 20}` }))), h("p", { class: "lead" }, `${label}. Only the latest 1000 predictions are drawn.`)];
+}
+
+async function money(market: string, numbers: seller.Numbers): Promise<HTMLElement[]> {
+  const credit = numbers.credit.filter((one) => BigInt(one.credit) > 0n).map((one) => amount(one.credit, one.token));
+  const found = await wallets();
+  const result = h("p", { "aria-live": "polite", id: "withdrawn" });
+  const take = async () => {
+    try {
+      const wallet = found[0]!;
+      const from = await account(wallet);
+      const tokens = [...new Set([NATIVE, ...numbers.credit.map((one) => one.token.toLowerCase())])];
+      const taken: string[] = [];
+      for (const token of tokens) {
+        const have = BigInt(await ask(wallet, market, creditCall(token, from)));
+        if (have === 0n) continue;
+        result.replaceChildren(mark("wait", `confirm in the wallet: ${amount(String(have), token)}`));
+        await send(wallet, from, market, withdrawCall(token, String(have), from));
+        taken.push(amount(String(have), token));
+      }
+      result.replaceChildren(taken.length > 0 ? mark("good", `withdrawn: ${taken.join(", ")}`) : mark("warn", "the wallet's account has no credit in the market"));
+    } catch (error) {
+      result.replaceChildren(mark("bad", explained(error as Error)));
+    }
+  };
+  return [
+    facts([
+      ["The service's account", numbers.account && hash(numbers.account)],
+      ["Its coins, for gas", numbers.coins === null ? "the chain does not answer" : amount(numbers.coins, NATIVE)],
+      ["Its credit, with collateral", credit.join(", ") || "none"],
+    ]),
+    h("p", { class: "lead" }, "The service keeps its credit as collateral for the jobs to come; ", h("code", {}, "assay withdraw"), " takes it out. What was earned at your wallet's account you take out here."),
+    h("div", { class: "row" }, h("button", { type: "button", id: "withdraw", disabled: found.length === 0, click: take }, "Withdraw with the wallet"), found.length === 0 && h("span", { class: "lead" }, "There is no wallet in this browser.")),
+    result,
+  ]; // prettier-ignore
+}
+
+function failures({ failures }: seller.Numbers, names: Map<string, string>): HTMLElement {
+  if (failures.length === 0) return h("p", {}, mark("good", "none"));
+  const rows = failures.map((one) => {
+    const again = h("button", { type: "button", "aria-label": `Run ${one.prediction.slice(0, 8)} again`, click: () => run() }, "Run again");
+    async function run() {
+      again.disabled = true;
+      again.textContent = await seller.retry(one.prediction).then(() => "queued", (error) => (error as Error).message); // prettier-ignore
+    }
+    const cells = [new Date(one.failed_ms).toLocaleString(), names.get(one.model) ?? hash(one.model), `${one.error_code ?? ""}: ${one.error_detail ?? ""}`, again];
+    return h("tr", {}, ...cells.map((cell) => h("td", {}, cell)));
+  });
+  const head = ["When", "Model", "Why", ""].map((name) => h("th", { scope: "col" }, name));
+  return h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)));
+}
