@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::{B256, Bytes, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use assay_api::engine::{Clamped, InputOpening};
-use assay_api::store::{NewJob, News, Patch, Purpose, SavedTransaction, State, Store, StoreError};
+use assay_api::store::{NewJob, NewPayment, News, Patch, Purpose, SavedTransaction, State, Store, StoreError};
+use assay_api::x402::Payment;
 use serde_json::json;
 
 use crate::fake::model_id;
@@ -382,4 +383,50 @@ async fn the_log_gives_its_room_back() {
     store.make_room().await;
     assert_eq!(log(), 0);
     assert_eq!(store.events(&id, 0, 100).await.unwrap().len(), 51, "nothing is lost");
+}
+
+fn payment(nonce: u8, amount: u32) -> Payment {
+    Payment {
+        network: "eip155:31337".into(),
+        asset: Address::repeat_byte(1),
+        payer: Address::repeat_byte(2),
+        pay_to: Address::repeat_byte(3),
+        amount: amount.to_string(),
+        valid_after: U256::ZERO,
+        valid_before: U256::MAX,
+        nonce: B256::repeat_byte(nonce),
+        signature: Bytes::from(vec![0; 65]),
+        block: 7,
+        transaction: None,
+    }
+}
+
+/// An authorisation pays for one prediction, and those of one payer that are under way never need more than the payer has.
+#[tokio::test]
+async fn payments_pay_once_and_never_more_than_there_is() {
+    let Some((_place, store)) = open().await else { return };
+    let balance = U256::from(100);
+    let job =
+        |n: u64, nonce: u8, amount: u32| NewJob { payment: Some(NewPayment { payment: payment(nonce, amount), balance }), ..new(n, false) };
+    let first = store.create(&job(1, 1, 60), State::Queued).await.unwrap().job;
+    assert_eq!((first.payment.clone(), first.is_paid()), (Some(payment(1, 60)), true));
+    assert!(store.has_payment(&payment(1, 60).id()).await.unwrap());
+    assert!(matches!(store.create(&job(2, 1, 10), State::Queued).await, Err(StoreError::PaymentReused)));
+    let spent = store.create(&job(3, 2, 41), State::Queued).await.unwrap_err();
+    assert!(matches!(spent, StoreError::Overdrawn { have, need, .. } if (have, need) == (balance, U256::from(101))), "{spent}");
+    store.create(&job(4, 3, 40), State::Queued).await.unwrap();
+    assert_eq!(store.queued(true).await.unwrap(), 2, "they wait among those that are paid for");
+    // it is claimed as a free one is, and settled as a paid one
+    let (claimed, lease) = store.claim(&[State::Queued], Some(true), 1000).await.unwrap().unwrap();
+    assert_eq!(claimed.id, first.id);
+    for next in [State::Proving, State::SettlementPending] {
+        store.transition(&first.id, Some(&lease), &[State::Queued, State::Proving], next, Patch::default()).await.unwrap();
+    }
+    let paid = Payment { transaction: Some(B256::repeat_byte(9)), ..payment(1, 60) };
+    let patch = Patch { payment: Some(json!(paid).to_string()), ..Patch::default() };
+    let over = store.transition(&first.id, Some(&lease), &[State::SettlementPending], State::Settled, patch).await.unwrap();
+    assert_eq!(over.payment, Some(paid));
+    assert_eq!(store.ended(1).await.unwrap()[0].price.as_deref(), Some("60"));
+    // what was captured is not under way any more
+    store.create(&job(5, 4, 60), State::Queued).await.unwrap();
 }
