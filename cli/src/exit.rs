@@ -17,6 +17,7 @@ use assay_prover::key::KeyError;
 use assay_prover::native::ProofError;
 use assay_prover::package::FileError;
 use assay_prover::seller::ProveError;
+use assay_prover::shown::ShownError;
 use assay_prover::srs::SrsError;
 use assay_prover::wrap::WrapError;
 use assay_verifier::Invalid;
@@ -143,6 +144,7 @@ from! {
         _ => Exit::Input,
     };
     KeyError => |_| Exit::Failed;
+    ShownError => |_| Exit::Input;
     ProofError => |_| Exit::Failed;
     ExecError => |_| Exit::Input;
     InputError => input;
@@ -200,6 +202,8 @@ fn chain(error: &ChainError) -> Exit {
         | ChainError::TransactionFailed { .. }
         | ChainError::NotListed { .. }
         | ChainError::WeightsTaken { .. }
+        | ChainError::NoFactory { .. }
+        | ChainError::OtherCode { .. }
         | ChainError::DevelopmentKey { .. } => Exit::Failed,
         _ => Exit::Io,
     }

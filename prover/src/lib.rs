@@ -33,6 +33,7 @@ pub mod registration;
 pub mod secret;
 pub mod seller;
 // elsewhere there are no lanes, and nothing asks for them
+pub mod shown;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod simd;
 pub mod srs;

@@ -345,14 +345,71 @@ sol! {
         error WeakGovernance();
         error DevelopmentKey(bytes32 keyHash);
         error SlotTaken(bytes32 slot, bytes32 keyHash);
+        error NotFrozen(bytes32 keyHash);
+        error AlreadyApproved(bytes32 action, address attestor);
+        error ActionNotReady(bytes32 action, uint256 readyAt);
+
+        event ActionApproved(bytes32 indexed action, address indexed attestor);
+        event AttestorReplaced(address indexed out, address indexed into);
 
         function propose(bytes calldata key) external returns (bytes32 keyHash);
         function attest(bytes32 keyHash, bool development) external;
         function admit(bytes32 keyHash) external;
+        function veto(bytes32 keyHash) external;
+        function vetoedAt(bytes32 keyHash, address attestor) external view returns (uint256);
+        function attestationsNeeded(bytes32 keyHash) external view returns (uint256);
+        function approveRestoration(bytes32 keyHash) external;
+        function restore(bytes32 keyHash) external;
+        function frozenBy(bytes32 keyHash) external view returns (bytes32);
+        function approveReplacement(address out, address into) external;
+        function replaceAttestor(address out, address into) external;
+        function attestors() external view returns (address[] memory);
+        function isAttestor(address account) external view returns (bool);
+        function threshold() external view returns (uint256);
+        function timelockSecs() external view returns (uint256);
         function allowDevelopment() external view returns (bool);
         function key(bytes32 keyHash) external view returns (Key memory);
         function attested(bytes32 keyHash, address attestor) external view returns (bool);
         function isAttestor(address account) external view returns (bool);
+    }
+
+    /// A public input as contracts take it.
+    #[derive(Debug)]
+    struct Shown {
+        bytes commitments;
+        bytes cells;
+        bytes opening;
+    }
+
+    #[sol(rpc)]
+    interface InferenceCallbacks {
+        function settleOpen(
+            Order calldata order,
+            Snapshot calldata snapshot,
+            Payee[] calldata split,
+            Inference calldata inference,
+            address prover,
+            address[] calldata provers,
+            address locker
+        ) external;
+    }
+
+    /// The example of a contract that buys.
+    #[sol(rpc)]
+    interface DigitPrize {
+        function donate() external payable;
+        function play(Order calldata order, Quote calldata quote, bytes calldata sellerSignature, Shown calldata picture)
+            external
+            payable
+            returns (bytes32 jobId);
+        function won(address player) external view returns (uint256);
+        function withdraw() external;
+    }
+
+    #[sol(rpc)]
+    interface CouncilSetup {
+        function timelock() external view returns (address);
+        function governor() external view returns (address);
     }
 
     #[sol(rpc)]

@@ -117,6 +117,12 @@ pub async fn revoke(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, order:
     Ok((job, rpc.execute(buyer, Some(market), call.abi_encode().into(), U256::ZERO).await?))
 }
 
+/// The holder of a model's token ends all quotes that were signed for it so far.
+pub async fn revoke_quotes(rpc: &Rpc, holder: &PrivateKeySigner, registry: Address, id: B256) -> Result<TransactionReceipt, ChainError> {
+    let call = ModelRegistry::revokeQuotesCall { modelId: model_id(id) };
+    rpc.execute(holder, Some(registry), call.abi_encode().into(), U256::ZERO).await
+}
+
 /// The buyer takes back a job that nobody has locked.
 pub async fn cancel(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, job: B256) -> Result<TransactionReceipt, ChainError> {
     let Funding { order, snapshot, .. } = funding(rpc, market, job).await?;

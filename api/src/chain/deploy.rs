@@ -30,6 +30,26 @@ pub const KEY_REGISTRY: Artifact = artifact!("KeyRegistry");
 pub const MODEL_REGISTRY: Artifact = artifact!("ModelRegistry");
 /// The market.
 pub const INFERENCE_MARKET: Artifact = artifact!("InferenceMarket");
+/// Jobs of contracts, with a call back.
+pub const INFERENCE_CALLBACKS: Artifact = artifact!("InferenceCallbacks");
+/// Jobs that are paid for by a signature over a token.
+pub const GASLESS_FUNDING: Artifact = artifact!("GaslessFunding");
+/// Payees that stand for many.
+pub const SPLITTER_FACTORY: Artifact = artifact!("SplitterFactory");
+/// Jobs whose price rises until somebody takes them.
+pub const RISING_OFFERS: Artifact = artifact!("RisingOffers");
+/// What provers and models have delivered.
+pub const REPUTATION: Artifact = artifact!("Reputation");
+/// Evaluators of ERC-8183 jobs.
+pub const PROOF_EVALUATOR_FACTORY: Artifact = artifact!("ProofEvaluatorFactory");
+/// A validator of ERC-8004.
+pub const PROOF_VALIDATOR: Artifact = artifact!("ProofValidator");
+/// Seats of a council.
+pub const COUNCIL_VOTES: Artifact = artifact!("CouncilVotes");
+/// A council's governor and timelock.
+pub const COUNCIL_SETUP: Artifact = artifact!("CouncilSetup");
+/// A contract that buys, for example and tests.
+pub const DIGIT_PRIZE: Artifact = artifact!("DigitPrize");
 /// An ERC-20 for tests.
 pub const TEST_TOKEN: Artifact = artifact!("TestToken");
 /// An ERC-20 for tests that moves by signed authorisation (EIP-3009).
@@ -120,6 +140,12 @@ impl DeployOptions {
         }
     }
 
+    /// Constructor arguments of the key registry.
+    pub(super) fn keys_arguments(&self, verifier: Address) -> Vec<u8> {
+        let (threshold, timelock) = (U256::from(self.threshold), U256::from(self.timelock_secs));
+        (verifier, self.attestors.clone(), threshold, timelock, self.allow_development, self.development_srs.clone()).abi_encode_params()
+    }
+
     /// What the contracts refuse too, in words, and what no contract can know: that the deployer is not the treasury.
     pub fn check(&self, deployer: Address) -> Result<(), ChainError> {
         let distinct = self.attestors.iter().collect::<std::collections::HashSet<_>>().len();
@@ -147,16 +173,7 @@ pub async fn deploy(rpc: &Rpc, from: &PrivateKeySigner, options: &DeployOptions)
         Some(there) => (there, 0),
         None => ASSAY_VERIFIER.deploy(rpc, from, Vec::new()).await?,
     };
-    let arguments = (
-        verifier,
-        options.attestors.clone(),
-        U256::from(options.threshold),
-        U256::from(options.timelock_secs),
-        options.allow_development,
-        options.development_srs.clone(),
-    )
-        .abi_encode_params();
-    let (keys, gas_keys) = KEY_REGISTRY.deploy(rpc, from, arguments).await?;
+    let (keys, gas_keys) = KEY_REGISTRY.deploy(rpc, from, options.keys_arguments(verifier)).await?;
     let (models, gas_models) = MODEL_REGISTRY.deploy(rpc, from, (keys, U256::from(options.commit_secs)).abi_encode_params()).await?;
     let arguments = (verifier, keys, models, options.treasury).abi_encode_params();
     let (market, gas_market) = INFERENCE_MARKET.deploy(rpc, from, arguments).await?;

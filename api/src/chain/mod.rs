@@ -4,10 +4,13 @@ pub mod abi;
 pub mod account;
 pub mod authorization;
 mod check;
+pub mod create2;
 pub mod deploy;
 pub mod dev;
 mod fees;
+pub mod govern;
 mod health;
+pub mod history;
 pub mod jobs;
 pub mod listing;
 mod market;
@@ -161,6 +164,23 @@ pub enum ChainError {
     /// Signing failed.
     #[error("cannot sign")]
     Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The deployer that gives contracts the same address on every chain is not there.
+    #[error(
+        "this chain has no CREATE2 deployer at {factory}: deploy it there first, by the signed transaction that \
+         github.com/Arachnid/deterministic-deployment-proxy shows"
+    )]
+    NoFactory {
+        /// Where it should be.
+        factory: Address,
+    },
+    /// What is at a contract's address is not what its creation code gives.
+    #[error("the code at {address} is not that of {contract}: do not use it")]
+    OtherCode {
+        /// The contract.
+        contract: &'static str,
+        /// Its address.
+        address: Address,
+    },
     /// A committed contract artifact cannot be read.
     #[error("the artifact of {contract} is unusable")]
     Artifact {
@@ -234,6 +254,11 @@ impl Rpc {
     /// Native coins of an account, in wei.
     pub async fn balance(&self, account: Address) -> Result<U256, ChainError> {
         Ok(self.provider.get_balance(account).await?)
+    }
+
+    /// The code at an address; none if there is no contract.
+    pub async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
+        Ok(self.provider.get_code_at(address).await?)
     }
 
     /// Transactions of an account that are in blocks.

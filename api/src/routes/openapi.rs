@@ -60,9 +60,7 @@ const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 const CALLER: [u16; 4] = [400, 401, 403, 429];
 
 /// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 19] = [
-/// The problems of each route, beside those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 27] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 31] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
@@ -161,6 +159,9 @@ fn insert_examples(whole: &mut Value) {
     }
     for (path, method, status, body) in examples::answers() {
         put(&[path, method, "responses", status], body);
+    }
+}
+
 /// Gives each operation a name that no other has, `get_v1_models_id` for instance: programs that write clients make functions of them.
 fn name_operations(whole: &mut Value) {
     let Some(paths) = whole.get_mut("paths").and_then(Value::as_object_mut) else { return };

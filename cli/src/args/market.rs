@@ -3,6 +3,7 @@
 use super::{ClampingArg, ShownArgs, SrsArg, WrapArg};
 use crate::logs::LogFormat;
 use alloy::primitives::{Address, B256};
+use assay_api::chain::create2::PERMIT2;
 use assay_prover::secret::Secret;
 use clap::Args;
 use std::net::SocketAddr;
@@ -22,7 +23,13 @@ pub struct ChainArgs {
 /// `assay deploy`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  assay deploy --rpc http://127.0.0.1:8545 --allow-development --json > contracts.json")]
+  assay deploy --rpc http://127.0.0.1:8545 --allow-development --json > contracts.json
+  assay deploy --rpc https://… --attestor 0x… --attestor 0x… --treasury 0x… --around
+
+Addresses follow from the contracts, their settings and the salt (CREATE2): they are the same on every chain,
+running it again deploys what is missing, and code that is there is compared with what the committed bytecode gives.
+What was deployed is written to a file for the chain; for a chain with real money a list of what to check is
+printed.")]
 pub struct DeployArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
@@ -45,6 +52,46 @@ pub struct DeployArgs {
     /// Who gets slashed collateral: nobody who sells or proves [default with --allow-development: the account]
     #[arg(long, value_name = "ADDRESS")]
     pub treasury: Option<Address>,
+    /// Also deploy the contracts around the market: for contracts that buy, gasless buyers, splitters, rising prices,
+    /// reputation, ERC-8183 and ERC-8004
+    #[arg(long)]
+    pub around: bool,
+    /// Permit2, for gasless buyers
+    #[arg(long, value_name = "ADDRESS", default_value_t = PERMIT2, requires = "around")]
+    pub permit2: Address,
+    /// Tells deployments of the same settings apart: another text gives other addresses
+    #[arg(long, value_name = "TEXT", default_value = "assay")]
+    pub salt: String,
+    /// Folder for what was deployed, one file for each chain [default: deployments in $ASSAY_HOME]
+    #[arg(long, value_name = "DIR")]
+    pub deployments: Option<PathBuf>,
+}
+
+/// `assay market`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  assay market --rpc http://127.0.0.1:8545 --market 0x…
+  assay market --rpc http://127.0.0.1:8545 --market 0x… --model 0x… --jobs
+
+Reads the events of the market and of its registry of models from a node, and no service. What is earned is what was
+paid out for settled jobs, to all payees; whoever buys from himself has earned nothing, and the number of buyers is
+what the chain knows of that.")]
+pub struct MarketArgs {
+    /// The chain's JSON-RPC address
+    #[arg(long, value_name = "URL", env = "ASSAY_RPC")]
+    pub rpc: String,
+    /// InferenceMarket
+    #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET")]
+    pub market: Address,
+    /// The first block to read: that of the deployment is early enough
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub from_block: u64,
+    /// Only this model
+    #[arg(long, value_name = "ID")]
+    pub model: Option<B256>,
+    /// Also list the jobs
+    #[arg(long)]
+    pub jobs: bool,
 }
 
 /// `assay publish`.
@@ -426,14 +473,20 @@ pub struct BackupArgs {
 #[command(after_help = "Examples:
   export ASSAY_PRIVATE_KEY=0x…
   assay revoke order.json --rpc http://127.0.0.1:8545 --market 0x…
+  assay revoke --quotes 0x… --rpc http://127.0.0.1:8545 --market 0x…
 
 ORDER is an order as JSON, or the answer of POST /v1/quotes, which holds one. Revoking takes back a signature: an order
 that was signed for somebody else to fund (`fundFor`) and is not funded yet never will be. A job that is funded already is
-taken back with the market's `cancel` or `claimRefund`.")]
+taken back with the market's `cancel` or `claimRefund`.
+
+A seller who gives a model's id ends all quotes that were signed for it so far. Jobs that they funded go on.")]
 pub struct RevokeArgs {
     /// The order
-    #[arg(value_name = "ORDER")]
-    pub order: PathBuf,
+    #[arg(value_name = "ORDER", required_unless_present = "quotes")]
+    pub order: Option<PathBuf>,
+    /// The model whose quotes end, by the holder of its token
+    #[arg(long, value_name = "ID", conflicts_with = "order")]
+    pub quotes: Option<B256>,
     #[command(flatten)]
     pub chain: ChainArgs,
     /// InferenceMarket
@@ -462,6 +515,9 @@ pub struct CommitArgs {
     /// Commit to the input without blinding
     #[arg(long)]
     pub public_input: bool,
+    /// Also make what a contract that buys takes: the input's cells, and an opening which shows that the commitment is theirs
+    #[arg(long, requires = "public_input")]
+    pub for_contract: bool,
     #[command(flatten)]
     pub clamping: ClampingArg,
     #[command(flatten)]

@@ -1,14 +1,16 @@
 //! The command line.
 
 mod ceremony;
+mod govern;
 mod market;
 mod money;
 mod operate;
 
 pub use ceremony::{BeaconArgs, CeremonyCommand, CircuitArgs, ContributeArgs, ShownArgs, SrsCommand, SrsSize};
+pub use govern::{AttestorsCommand, CouncilArgs, RegistryArgs, ReplaceArgs, RestoreArgs, VetoArgs};
 pub use market::{
-    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs, ServeArgs,
-    UpArgs, WorkerArgs, WorkshopArgs,
+    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, MarketArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs,
+    ServeArgs, UpArgs, WorkerArgs, WorkshopArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, DoctorArgs, RevokeKeyArgs};
@@ -87,6 +89,13 @@ pub enum Command {
     Publish(PublishArgs),
     /// Attest a proposed key: derive it, compare, sign
     Attest(AttestArgs),
+    /// Veto a proposed key, as an attestor
+    Veto(VetoArgs),
+    /// Take back a key that was frozen for what its model's weights did, as an attestor
+    Restore(RestoreArgs),
+    /// Show who attests keys, or put another in an attestor's place
+    #[command(subcommand)]
+    Attestors(AttestorsCommand),
     /// Serve proofs over HTTP
     Serve(ServeArgs),
     /// Start a market of your own: a development chain, the contracts, your models, the service and its site
@@ -121,7 +130,9 @@ has locked is refunded after its expiry: `assay refund`.")]
     Deposit(DepositArgs),
     /// Take credit out of the market
     Withdraw(WithdrawArgs),
-    /// Take back an order that was signed for somebody else to fund
+    /// Show a market's models, jobs, earnings and provers, by the chain's events alone
+    Market(MarketArgs),
+    /// Take back an order that was signed for somebody else to fund, or all quotes of a model
     Revoke(RevokeArgs),
     /// Run the whole market on this machine and show what holds and what fails
     Demo(DemoArgs),

@@ -1,7 +1,7 @@
-//! `assay deploy` and `assay publish`, and what the other chain commands share.
+//! `assay publish`, `attest` and `revoke`, and what the other chain commands share.
 
 use super::weights::{self, Weights};
-use crate::args::{AttestArgs, DeployArgs, PublishArgs, RevokeArgs};
+use crate::args::{AttestArgs, PublishArgs, RevokeArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::trust::{self, Checked};
@@ -11,21 +11,15 @@ use alloy::rpc::types::{Filter, TransactionReceipt};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolEvent;
 use assay_api::chain::abi::{InferenceMarket, KeyRegistry, ModelRegistry, Payee, Registration};
-use assay_api::chain::deploy::{DeployOptions, OWNER, PROVER, deploy as deploy_contracts};
+use assay_api::chain::deploy::{OWNER, PROVER};
 use assay_api::chain::{ChainError, Rpc, account};
 use assay_api::terms::{Order, model_id};
 use assay_circuits::batch::Batch;
 use assay_prover::key::PublicModel;
 use assay_prover::package::{Package, hex};
-use assay_prover::srs::Srs;
 use assay_prover::wrap::System;
 use serde_json::json;
 use std::path::Path;
-
-/// Two days for a veto.
-const TIMELOCK_SECS: u64 = 172_800;
-/// Long enough for a registration to be mined before somebody who saw it can commit to the same one.
-const COMMIT_SECS: u64 = 60;
 
 /// An account's signer.
 pub fn signer(key: &str) -> Outcome<PrivateKeySigner> {
@@ -46,32 +40,6 @@ pub async fn find_model(rpc: &Rpc, registry: Address, commitment: B256, owner: A
         }
     }
     Ok(None)
-}
-
-/// Deploys verifier, registries and market.
-pub async fn deploy(ui: &Ui, args: DeployArgs) -> Outcome {
-    let (rpc, from) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
-    let (me, development) = (from.address(), args.allow_development);
-    let by_default = |in_development, else_| if development { in_development } else { else_ };
-    let options = DeployOptions {
-        attestors: if args.attestor.is_empty() && development { vec![me] } else { args.attestor },
-        threshold: args.threshold.unwrap_or(by_default(1, 2)),
-        timelock_secs: args.timelock.unwrap_or(by_default(0, TIMELOCK_SECS)),
-        allow_development: development,
-        development_srs: vec![Srs::development(4).id().into()],
-        treasury: args.treasury.unwrap_or(me),
-        commit_secs: args.commit_secs.unwrap_or(by_default(0, COMMIT_SECS)),
-        verifier: None,
-    };
-    options.check(me)?;
-    if args.allow_development {
-        ui.warn("these contracts admit development keys, whose makers can forge proofs; for tests only");
-    }
-    let at = ui.phase_async("deploy", deploy_contracts(&rpc, &from, &options)).await?;
-    let text =
-        format!("verifier {}\nkeys     {}\nmodels   {}\nmarket   {}\ngas      {}", at.verifier, at.keys, at.models, at.market, at.gas);
-    ui.finish(json!(at), text);
-    Ok(())
 }
 
 /// What publishing did.
@@ -348,18 +316,46 @@ fn order(path: &Path) -> Outcome<Order> {
     serde_json::from_value(order).map_err(bad)
 }
 
-/// Makes sure that a signed order is never funded.
+/// Makes sure that a signed order is never funded, or ends a model's quotes.
 pub async fn revoke(ui: &Ui, args: RevokeArgs) -> Outcome {
-    let (rpc, buyer) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
-    let order = order(&args.order)?;
+    let (rpc, account) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
+    match (&args.order, args.quotes) {
+        (Some(path), _) => revoke_order(ui, &rpc, &account, args.market, &order(path)?).await,
+        (None, Some(model)) => revoke_quotes(ui, &rpc, &account, args.market, model).await,
+        (None, None) => Err(Failure::message(Exit::Usage, "what is to be revoked? name an order, or a model with --quotes")),
+    }
+}
+
+async fn revoke_order(ui: &Ui, rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, order: &Order) -> Outcome {
     if order.buyer != buyer.address() {
         let text = format!("the order is of {}, and only its buyer revokes it; this account is {}", order.buyer, buyer.address());
         return Err(Failure::message(Exit::Failed, text));
     }
-    let (job, receipt) = ui.phase_async("revoke", account::revoke(&rpc, &buyer, args.market, &order)).await?;
+    let (job, receipt) = ui.phase_async("revoke", account::revoke(rpc, buyer, market, order)).await?;
     ui.finish(
         json!({ "job": job, "gas": receipt.gas_used, "transaction": receipt.transaction_hash }),
         format!("revoked: job {job} can never be funded ({} gas)", receipt.gas_used),
+    );
+    Ok(())
+}
+
+async fn revoke_quotes(ui: &Ui, rpc: &Rpc, holder: &PrivateKeySigner, market: Address, model: B256) -> Outcome {
+    let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
+    let owner = match rpc.call(registry, &ModelRegistry::ownerOfCall { tokenId: model_id(model) }).await {
+        Err(ChainError::Reverted { .. } | ChainError::Market(_)) => {
+            return Err(Failure::message(Exit::Failed, format!("there is no model {model} in this market")));
+        }
+        owner => owner?,
+    };
+    if owner != holder.address() {
+        let text = format!("the model is {owner}'s, and only its holder ends its quotes; this account is {}", holder.address());
+        return Err(Failure::message(Exit::Failed, text));
+    }
+    let receipt = ui.phase_async("revoke", account::revoke_quotes(rpc, holder, registry, model)).await?;
+    let epoch = account::model(rpc, registry, model).await?.quoteEpoch;
+    ui.finish(
+        json!({ "model": model, "quote_epoch": epoch, "gas": receipt.gas_used, "transaction": receipt.transaction_hash }),
+        format!("revoked: no quote that was signed for model {model} so far funds a job ({} gas)", receipt.gas_used),
     );
     Ok(())
 }

@@ -29,10 +29,13 @@ use assay_prover::output::Readers;
 use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
 use assay_prover::seller::InputOpening;
+use assay_prover::shown;
+use assay_prover::srs::Srs;
 use assay_prover::wrap::System;
 use assay_verifier::ProofFile;
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A client of a service, with the key that the buyer has there, if there is one.
 pub fn service(url: &str) -> Result<Client, ClientError> {
@@ -52,6 +55,10 @@ pub struct Opened {
     pub outside: usize,
     /// Whether the key of the wrap was derived; else it is its maker's word.
     pub wrap_recomputed: bool,
+    /// The committed cells, chunk after chunk.
+    cells: Arc<Vec<i32>>,
+    /// The powers that they are over.
+    srs: Srs,
 }
 
 /// Commits to an input. One outside the published range is refused, before anything is paid, unless that is allowed.
@@ -72,6 +79,8 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, sample: Sample, srs: Option<&Path>, p
         wrap_recomputed,
         blinding: if public { Vec::new() } else { opening.blinding.iter().map(|b| encode::fr_word(b).into()).collect() },
         commitments: committed.commitments.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect(),
+        cells: committed.cells,
+        srs,
     })
 }
 
@@ -302,6 +311,13 @@ async fn follow(ui: &Ui, client: &Client, id: &str) -> Outcome<Prediction> {
     ui.phase_async("follow", work).await
 }
 
+/// What a contract that buys takes of a public input: `PublicInput.Shown`.
+fn show(key: &BuyerKey, opened: &Opened) -> Outcome<serde_json::Value> {
+    let commitments: Bytes = opened.commitments.concat().into();
+    let shown = shown::show(&opened.srs, key.model.shape.layout.log_chunk, &opened.cells, &commitments)?;
+    Ok(json!({ "commitments": commitments, "cells": Bytes::from(shown.cells), "opening": Bytes::copy_from_slice(&shown.opening) }))
+}
+
 /// Commits to an input for somebody who asks a service on their own.
 pub fn commit(ui: &Ui, args: CommitArgs) -> Outcome {
     let key = files::key(ui, &args.key)?;
@@ -309,9 +325,10 @@ pub fn commit(ui: &Ui, args: CommitArgs) -> Outcome {
     let sample = inputs::one(&args.input, &key.model.shape.architecture, card::beside(&args.key)?.prepare.as_ref())?;
     let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     let digest = input_digest(&opened.commitments);
+    let shown = if args.for_contract { Some(show(&key, &opened)?) } else { None };
     let object = json!({
         "model_commitment": B256::from(key.model.commitment()), "key_hash": B256::from(key.wrap.hash(&key.model)), "input": opened.data,
-        "blinding": opened.blinding, "input_commitments": opened.commitments, "input_commitment": digest, "outside": opened.outside,
+        "blinding": opened.blinding, "input_commitments": opened.commitments, "input_commitment": digest, "outside": opened.outside, "shown": shown,
     });
     files::write(ui, &args.output, Readers::Owner, format!("{object}\n").as_bytes())?;
     if !files::is_stdout(&args.output) {

@@ -3,7 +3,7 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 50] = [
+const COMMANDS: [&str; 57] = [
     "",
     "compile",
     "inspect",
@@ -32,6 +32,13 @@ const COMMANDS: [&str; 50] = [
     "deploy",
     "publish",
     "attest",
+    "veto",
+    "restore",
+    "attestors",
+    "attestors show",
+    "attestors replace",
+    "attestors council",
+    "market",
     "serve",
     "up",
     "mcp",

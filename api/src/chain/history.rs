@@ -1,0 +1,389 @@
+//! What has happened in a market, by its events alone: models, jobs, earnings, and what provers have delivered.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, U256};
+use alloy::rpc::types::{Filter, Log};
+use alloy::sol_types::SolEvent;
+use serde::Serialize;
+
+use super::abi::{InferenceMarket as M, ModelRegistry as R, Order};
+use super::{ChainError, Rpc, account};
+
+/// Blocks that are asked for at a time: nodes answer for so many.
+const BLOCKS: u64 = 10_000;
+
+/// Amounts by token; the native coin is zero.
+pub type Amounts = BTreeMap<Address, U256>;
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Paid for.
+    #[default]
+    Funded,
+    /// A prover works on it.
+    Locked,
+    /// Proven and paid out.
+    Settled,
+    /// Taken back by its buyer.
+    Cancelled,
+    /// Nobody proved it.
+    Expired,
+    /// Its payment was given back.
+    Refunded,
+}
+
+/// A job.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobRow {
+    /// Its id.
+    pub job: B256,
+    /// The model's id.
+    pub model: B256,
+    /// Who gets the answer.
+    pub buyer: Address,
+    /// What it is paid in.
+    pub token: Address,
+    /// What was paid into escrow.
+    pub price: U256,
+    /// Where it is.
+    pub stage: Stage,
+    /// Who has locked it, and then who was paid.
+    pub prover: Option<Address>,
+    /// What was paid out.
+    pub paid: U256,
+    /// Whether it was proven late.
+    pub late: bool,
+}
+
+/// A listed model.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelRow {
+    /// Its id.
+    pub model: B256,
+    /// Its weights' and architecture's commitment.
+    pub commitment: B256,
+    /// Who holds its token.
+    pub owner: Address,
+    /// Whether it takes no new jobs.
+    pub deprecated: bool,
+    /// Since when its weights are proven, unix seconds; 0: they are not.
+    pub weights_proven_at: u64,
+    /// Its jobs.
+    pub counts: Counts,
+    /// What was paid out for settled jobs that were not refunded.
+    pub earned: Amounts,
+}
+
+/// What a prover has delivered.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ProverRow {
+    /// Jobs that were proven and paid, and not refunded.
+    pub settled: u64,
+    /// Those of them that were late.
+    pub late: u64,
+    /// Jobs whose payment was given back.
+    pub refunded: u64,
+    /// Jobs that were locked and not proven in time.
+    pub missed: u64,
+    /// Different buyers.
+    pub buyers: u64,
+    /// What was paid out for them, to all payees.
+    pub earned: Amounts,
+}
+
+/// Numbers of jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All.
+    pub funded: u64,
+    /// Proven and paid, and not refunded.
+    pub settled: u64,
+    /// Taken back, expired or refunded.
+    pub returned: u64,
+}
+
+/// A market's history.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Models, in the order of their listing.
+    pub models: Vec<ModelRow>,
+    /// Jobs by their ids.
+    pub jobs: BTreeMap<B256, JobRow>,
+    missed: BTreeMap<Address, u64>,
+    /// Jobs of a batch whose own event is still to come.
+    waiting: Vec<(B256, B256)>,
+}
+
+impl History {
+    /// Reads all events from a block on. `market` names its registry of models.
+    pub async fn read(rpc: &Rpc, market: Address, from: u64) -> Result<Self, ChainError> {
+        let registry = rpc.call(market, &M::modelsCall {}).await?;
+        let mut history = Self::default();
+        let newest = rpc.block_number().await?;
+        let mut first = from;
+        while first <= newest {
+            let last = first.saturating_add(BLOCKS - 1).min(newest);
+            let listed =
+                Filter::new().address(registry).from_block(first).to_block(last).event_signature(R::ModelRegistered::SIGNATURE_HASH);
+            for log in rpc.logs(&listed).await? {
+                history.list(rpc, registry, &log).await?;
+            }
+            for log in rpc.logs(&Filter::new().address(market).from_block(first).to_block(last)).await? {
+                history.take(&log);
+            }
+            first = last + 1;
+        }
+        history.sum();
+        Ok(history)
+    }
+
+    /// Lists a model, with what its record says now.
+    async fn list(&mut self, rpc: &Rpc, registry: Address, log: &Log) -> Result<(), ChainError> {
+        let Ok(event) = R::ModelRegistered::decode_log(&log.inner) else { return Ok(()) };
+        let model = B256::from(event.modelId);
+        let record = account::model(rpc, registry, model).await?;
+        self.models.push(ModelRow {
+            model,
+            commitment: event.modelCommitment,
+            owner: rpc.call(registry, &R::ownerOfCall { tokenId: event.modelId }).await?,
+            deprecated: record.deprecated,
+            weights_proven_at: record.weightsProvenAt.to(),
+            counts: Counts::default(),
+            earned: Amounts::new(),
+        });
+        Ok(())
+    }
+
+    /// Takes one event of the market; those that say nothing of jobs are passed over.
+    fn take(&mut self, log: &Log) {
+        let log = &log.inner;
+        match log.topics().first() {
+            Some(&M::JobFunded::SIGNATURE_HASH) => {
+                if let Ok(e) = M::JobFunded::decode_log(log) {
+                    self.fund(e.jobId, &e.order, e.snapshot.price);
+                }
+            }
+            Some(&M::JobFundedInBatch::SIGNATURE_HASH) => {
+                if let Ok(e) = M::JobFundedInBatch::decode_log(log) {
+                    self.waiting.push((e.jobId, e.salt));
+                }
+            }
+            Some(&M::BatchFunded::SIGNATURE_HASH) => {
+                if let Ok(e) = M::BatchFunded::decode_log(log) {
+                    for (job, _) in std::mem::take(&mut self.waiting) {
+                        self.fund(job, &e.template, e.snapshot.price);
+                    }
+                }
+            }
+            Some(&M::JobLocked::SIGNATURE_HASH) => {
+                if let Ok(e) = M::JobLocked::decode_log(log) {
+                    self.change(e.jobId, |job| (job.stage, job.prover) = (Stage::Locked, Some(e.prover)));
+                }
+            }
+            Some(&M::JobSettled::SIGNATURE_HASH) => {
+                if let Ok(e) = M::JobSettled::decode_log(log) {
+                    self.settle(e.jobId, e.prover, e.paid, e.late);
+                }
+            }
+            Some(&M::BatchSettled::SIGNATURE_HASH) => {
+                if let Ok(e) = M::BatchSettled::decode_log(log) {
+                    e.jobIds.iter().for_each(|job| self.settle(*job, e.prover, e.paidEach, false));
+                }
+            }
+            Some(&M::JobCancelled::SIGNATURE_HASH) => {
+                if let Ok(e) = M::JobCancelled::decode_log(log) {
+                    self.change(e.jobId, |job| job.stage = Stage::Cancelled);
+                }
+            }
+            Some(&M::JobExpired::SIGNATURE_HASH) => {
+                if let Ok(e) = M::JobExpired::decode_log(log) {
+                    self.change(e.jobId, |job| job.stage = Stage::Expired);
+                }
+            }
+            Some(&M::JobRefunded::SIGNATURE_HASH) => {
+                if let Ok(e) = M::JobRefunded::decode_log(log) {
+                    self.change(e.jobId, |job| job.stage = Stage::Refunded);
+                }
+            }
+            Some(&M::Slashed::SIGNATURE_HASH) => {
+                if let Ok(e) = M::Slashed::decode_log(log) {
+                    *self.missed.entry(e.prover).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fund(&mut self, job: B256, order: &Order, price: u128) {
+        let (model, stage) = (B256::from(order.modelId), Stage::Funded);
+        let row = JobRow {
+            job,
+            model,
+            buyer: order.buyer,
+            token: order.token,
+            price: U256::from(price),
+            stage,
+            prover: None,
+            paid: U256::ZERO,
+            late: false,
+        };
+        self.jobs.insert(job, row);
+    }
+
+    fn settle(&mut self, job: B256, prover: Address, paid: U256, late: bool) {
+        self.change(job, |job| (job.stage, job.prover, job.paid, job.late) = (Stage::Settled, Some(prover), paid, late));
+    }
+
+    /// An order that was revoked has events and no funding.
+    fn change(&mut self, job: B256, change: impl FnOnce(&mut JobRow)) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            change(job);
+        }
+    }
+
+    /// What the jobs make of their models.
+    fn sum(&mut self) {
+        for row in &mut self.models {
+            for job in self.jobs.values().filter(|job| job.model == row.model) {
+                row.counts.funded += 1;
+                match job.stage {
+                    Stage::Settled => {
+                        row.counts.settled += 1;
+                        *row.earned.entry(job.token).or_default() += job.paid;
+                    }
+                    Stage::Cancelled | Stage::Expired | Stage::Refunded => row.counts.returned += 1,
+                    Stage::Funded | Stage::Locked => {}
+                }
+            }
+        }
+    }
+
+    /// What each prover has delivered.
+    pub fn provers(&self) -> BTreeMap<Address, ProverRow> {
+        let mut rows: BTreeMap<Address, ProverRow> = BTreeMap::new();
+        let mut buyers = std::collections::BTreeSet::new();
+        for job in self.jobs.values() {
+            let (Some(prover), Stage::Settled | Stage::Refunded) = (job.prover, job.stage) else { continue };
+            let row = rows.entry(prover).or_default();
+            row.buyers += u64::from(buyers.insert((prover, job.buyer)));
+            if job.stage == Stage::Refunded {
+                row.refunded += 1;
+                continue;
+            }
+            row.settled += 1;
+            row.late += u64::from(job.late);
+            *row.earned.entry(job.token).or_default() += job.paid;
+        }
+        for (prover, missed) in &self.missed {
+            rows.entry(*prover).or_default().missed = *missed;
+        }
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::abi::Snapshot;
+
+    fn log(event: &impl SolEvent) -> Log {
+        Log { inner: alloy::primitives::Log { address: Address::ZERO, data: event.encode_log_data() }, ..Log::default() }
+    }
+
+    fn order(buyer: u8) -> Order {
+        Order { buyer: Address::repeat_byte(buyer), modelId: U256::from(1), ..empty() }
+    }
+
+    fn empty() -> Order {
+        Order {
+            buyer: Address::ZERO,
+            modelId: U256::ZERO,
+            modelCommitment: B256::ZERO,
+            inputCommitment: B256::ZERO,
+            keyHash: B256::ZERO,
+            verifier: Address::ZERO,
+            token: Address::ZERO,
+            maxPrice: 0,
+            feeSplitHash: B256::ZERO,
+            proveSecs: 0,
+            expireSecs: 0,
+            collateral: 0,
+            prover: Address::ZERO,
+            salt: B256::ZERO,
+            unclamped: false,
+        }
+    }
+
+    fn snapshot(price: u128) -> Snapshot {
+        Snapshot {
+            seller: Address::ZERO,
+            keyPointer: Address::ZERO,
+            weightsPointer: Address::ZERO,
+            price,
+            inferences: 1,
+            proversHash: B256::ZERO,
+        }
+    }
+
+    /// One alone and late, two in a batch of which one is refunded, one that is missed, one that is cancelled, one revoked.
+    #[test]
+    fn events_say_what_has_happened() {
+        let mut history = History::default();
+        let job = |i| B256::repeat_byte(i);
+        let prover = Address::repeat_byte(9);
+        let fund = |history: &mut History, i, buyer| {
+            let order = order(buyer);
+            let e =
+                M::JobFunded { jobId: job(i), modelId: order.modelId, buyer: order.buyer, order, snapshot: snapshot(10), provers: vec![] };
+            history.take(&log(&e));
+        };
+        fund(&mut history, 1, 1);
+        history.take(&log(&M::JobSettled {
+            jobId: job(1),
+            prover,
+            modelId: U256::from(1),
+            paid: U256::from(8),
+            late: true,
+            output: vec![].into(),
+        }));
+        for i in [2, 3] {
+            history.take(&log(&M::JobFundedInBatch { jobId: job(i), inputCommitment: B256::ZERO, salt: job(i) }));
+        }
+        let template = order(2);
+        let batch = M::BatchFunded {
+            modelId: U256::from(1),
+            buyer: template.buyer,
+            jobs: U256::from(2),
+            template,
+            snapshot: snapshot(5),
+            provers: vec![],
+        };
+        history.take(&log(&batch));
+        let settled = M::BatchSettled {
+            modelId: U256::from(1),
+            prover,
+            paidEach: U256::from(5),
+            jobIds: vec![job(2), job(3)],
+            output: vec![].into(),
+            clamps: 0,
+        };
+        history.take(&log(&settled));
+        history.take(&log(&M::JobRefunded { jobId: job(3), by: Address::ZERO, amount: U256::from(5) }));
+        fund(&mut history, 4, 1);
+        history.take(&log(&M::JobLocked { jobId: job(4), prover, proveBy: U256::ZERO }));
+        history.take(&log(&M::JobExpired { jobId: job(4), refunded: U256::from(10) }));
+        history.take(&log(&M::Slashed { jobId: job(4), prover, toTreasury: U256::ZERO, toProver: U256::ZERO, toBuyer: U256::ZERO }));
+        fund(&mut history, 5, 1);
+        history.take(&log(&M::JobCancelled { jobId: job(5) }));
+        history.take(&log(&M::JobCancelled { jobId: job(6) }));
+
+        let row = &history.provers()[&prover];
+        assert_eq!((row.settled, row.late, row.refunded, row.missed, row.buyers), (2, 1, 1, 1, 2));
+        assert_eq!(row.earned[&Address::ZERO], U256::from(13));
+        let stages: Vec<Stage> = history.jobs.values().map(|job| job.stage).collect();
+        assert_eq!(stages, [Stage::Settled, Stage::Settled, Stage::Refunded, Stage::Expired, Stage::Cancelled]);
+    }
+}
