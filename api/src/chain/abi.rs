@@ -370,7 +370,6 @@ sol! {
         function allowDevelopment() external view returns (bool);
         function key(bytes32 keyHash) external view returns (Key memory);
         function attested(bytes32 keyHash, address attestor) external view returns (bool);
-        function isAttestor(address account) external view returns (bool);
     }
 
     /// A public input as contracts take it.

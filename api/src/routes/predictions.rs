@@ -354,9 +354,7 @@ pub async fn create(
     Body(request): Body<PredictionRequest>,
 ) -> Result<Response, ApiError> {
     caller.may_predict(&state)?;
-    let Some(model) = state.models.iter().find(|model| model.id == request.model).cloned() else {
-        return Err(EngineError::UnknownModel { id: request.model }.into());
-    };
+    let model = state.model(request.model)?;
     match take(&state, &caller, client, &headers, request).await {
         Err(error) if error.parts().0 == StatusCode::PAYMENT_REQUIRED => {
             let why = error.parts().1;
