@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Err(failure) => failure,
     };
     let money = ui.aftermath();
-    if ui.json {
+    if ui.json && !ui.has_finished() {
         ui.print(serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8, "money": money, "page": failure.page() }));
     }
     ui::say(format_args!("error: {}", failure.text()));

@@ -30,6 +30,7 @@ pub struct Ui {
     aftermath: Mutex<Option<String>>,
     /// Whether stderr gets a line of JSON for each step and each warning, for programs that show them.
     steps: bool,
+    finished: AtomicBool,
 }
 
 /// Writes a line to stderr. Nobody can be told that it cannot be written.
@@ -49,6 +50,7 @@ impl Ui {
             fault: Mutex::default(),
             aftermath: Mutex::default(),
             steps: std::env::var_os("ASSAY_PROGRESS").is_some_and(|value| value == "json"),
+            finished: AtomicBool::new(false),
         }
     }
 
@@ -193,6 +195,11 @@ impl Ui {
         }
     }
 
+    /// Whether the command's result was printed: with `--json` there is one object, also where the command fails after it.
+    pub fn has_finished(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
+    }
+
     /// A warning, on stderr; once per command.
     pub fn warn(&self, text: impl Display) {
         let text = text.to_string();
@@ -203,6 +210,7 @@ impl Ui {
 
     /// The command's result: with `--json` the object with the seconds added, else `text`.
     pub fn finish(&self, mut object: Value, text: impl Display) {
+        self.finished.store(true, Ordering::Relaxed);
         if !self.json {
             let text = text.to_string();
             if !text.is_empty() {

@@ -135,10 +135,11 @@ fn message(job: &Job) -> Value {
     })
 }
 
-/// Writes the messages that a prediction is over, one for each webhook of its key.
+/// Writes the messages that a prediction is over, one for each webhook of its key. A key that was revoked is told nothing.
 pub(super) async fn enqueue(tx: &mut Tx, job: &Job) -> Result<(), StoreError> {
     let Some(tenant) = &job.tenant else { return Ok(()) };
-    let sql = "SELECT id FROM webhooks WHERE tenant = ? AND disabled_ms IS NULL";
+    let sql = "SELECT webhooks.id FROM webhooks JOIN api_keys ON api_keys.id = webhooks.tenant \
+               WHERE webhooks.tenant = ? AND webhooks.disabled_ms IS NULL AND api_keys.revoked_ms IS NULL";
     let hooks: Vec<String> = tx.scalar(sql).bind(tenant).fetch_all(tx.on()).await?;
     for hook in hooks {
         let sql = "INSERT INTO deliveries (id, webhook, job, body, state, created_ms) VALUES (?, ?, ?, ?, 'pending', NOW())";

@@ -282,6 +282,13 @@ async fn messages_are_queued(store: &Store) {
     counts.sort_by_key(|(state, _)| state.as_str());
     assert_eq!(counts, [(DeliveryState::Delivered, 1), (DeliveryState::Pending, 1)]);
     assert_eq!(store.forget_deliveries(0).await.unwrap(), 1, "what waits is kept");
+    // a key that is revoked is told nothing any more
+    store.revoke_key(&key.id).await.unwrap();
+    let mut job = crate::store::new(9, false);
+    job.tenant = Some(assay_api::store::Tenant { key: key.id.clone(), per_day: None });
+    let id = store.create(&job, State::Queued).await.unwrap().job.id;
+    store.transition(&id, None, &[State::Queued], State::Cancelled, Patch::default()).await.unwrap();
+    assert_eq!(store.deliveries(&key.id, &hook.id, 10).await.unwrap().len(), 1, "only the one that waits");
     store.remove_webhook(&key.id, &hook.id).await.unwrap();
     assert_eq!(store.delivery_counts().await.unwrap(), []);
 }

@@ -29,7 +29,8 @@ fn faults_end_with_one() {
     let output = command().args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let lines = String::from_utf8(output.stdout).unwrap();
-    let report: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(lines.lines().count(), 1, "one object, also where there is a fault: {lines}");
+    let report: Value = serde_json::from_str(&lines).unwrap();
     for name in ["keys", "database", "chain"] {
         assert_eq!(verdicts(&report, name), ["fault"], "{name}: {report}");
     }

@@ -77,6 +77,17 @@ fn units_call_what_there_is() {
         }
     }
     assert!(read("deploy/assay-backup.timer").contains("OnCalendar="));
+    // systemd's own opinion, where it is installed
+    let dir = tempfile::tempdir().unwrap();
+    let units = ["assay.service", "assay-backup.service", "assay-backup.timer"].map(|name| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, read(&format!("deploy/{name}")).replace("/usr/local/bin/assay", env!("CARGO_BIN_EXE_assay"))).unwrap();
+        path
+    });
+    match std::process::Command::new("systemd-analyze").arg("verify").args(&units).output() {
+        Err(_) => println!("SKIPPED: systemd-analyze is not installed"),
+        Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr)),
+    }
 }
 
 /// A free service on a data folder, and where it is.
