@@ -176,7 +176,7 @@ mod tests {
     fn code_is_compared_as_if_it_were_elsewhere() {
         let (here, there) = (Address::repeat_byte(1), Address::repeat_byte(2));
         let domain = |at| Eip712Domain::new(Some("Assay".into()), Some("1".into()), Some(U256::from(7)), Some(at), None).separator();
-        let code = |at: Address| [&[0x60, 1][..], at.as_slice(), &[0x5b], domain(at).as_slice(), &[1; 19]].concat();
+        let code = |at: Address| [&[0x60, 9][..], at.as_slice(), &[0x5b], domain(at).as_slice(), &[1; 19]].concat();
         assert_eq!(moved(&code(here), here, there, 7), code(there));
         assert_ne!(moved(&code(here), here, there, 8), code(there), "the domain of another chain is other code");
         assert_ne!(moved(&code(here), here, Address::repeat_byte(3), 7), code(there));
