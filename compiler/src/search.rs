@@ -23,6 +23,12 @@ const WIDEST_TRIALS: usize = 8;
 /// trees, where widths allow it. A label is another one wherever two classes are as near to each other as the error, and what
 /// a test on the other side of its threshold does to a tree's answer is not seen on a few samples.
 const OF_LABELS: f64 = 4.0;
+/// How much more accurate still numbers are that a label is chosen by, if that takes few more trials.
+const OF_CLOSE_CLASSES: f64 = 4.0;
+/// Bits of tables that it is looked for with.
+const FINER_BITS: u8 = 15;
+/// Trials for it.
+const FINER_TRIALS: usize = 32;
 
 /// Runs the lowered network in floats on every sample: its ranges, and the check that it is the ONNX model.
 pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Ranges, CompileError> {
@@ -154,6 +160,8 @@ struct Search<'a> {
     options: &'a Options,
     failed: Vec<Widths>,
     best: Option<(Accuracy, Widths)>,
+    /// The most accurate of those that are enough, where more accurate ones are looked for, and when the first was tried.
+    enough: Option<(Measured, usize)>,
     /// What the cheapest costs that would do for ten times the error.
     coarse: Option<Step>,
     tried: usize,
@@ -189,6 +197,7 @@ pub fn search(
         options,
         failed: Vec::new(),
         best: None,
+        enough: None,
         coarse: None,
         tried: 0,
     };
@@ -196,7 +205,11 @@ pub fn search(
     plans.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut open = Vec::new();
     for (_, widths) in plans {
-        if search.tried >= MOST_TRIALS {
+        if search.is_settled() {
+            break;
+        } else if search.enough.is_some() && widths.table_bits < FINER_BITS {
+            continue;
+        } else if search.tried >= MOST_TRIALS {
             open.push(widths);
         } else if let Some(found) = search.attempt(widths, progress)? {
             return search.compiled(found, true, constant);
@@ -204,11 +217,14 @@ pub fn search(
     }
     // stable, so that the cheapest of equally wide ones comes first
     open.sort_by_key(|w| std::cmp::Reverse(u32::from(w.table_bits) + u32::from(w.shift) + u32::from(w.weight_bits)));
-    open.retain(|widths| !search.is_hopeless(*widths));
+    open.retain(|widths| !search.is_hopeless(*widths) && !search.is_settled());
     for widths in open.into_iter().take(WIDEST_TRIALS) {
         if let Some(found) = search.attempt(widths, progress)? {
             return search.compiled(found, true, constant);
         }
+    }
+    if let Some((found, _)) = search.enough.take() {
+        return search.compiled(found, true, constant);
     }
     let none = || CompileError::NoWidths(problem.unwrap_or(ModelError::LayerCount { have: net.layers.len() }));
     let (_, widths) = search.best.clone().ok_or_else(none)?;
@@ -248,11 +264,31 @@ impl Search<'_> {
         accuracy.meets(self.options.target_error, self.options.min_agreement)
     }
 
+    /// Whether labels stand beside numbers that they are chosen by.
+    fn has_labels(&self) -> bool {
+        self.kinds.contains(&Kind::Integer) && self.kinds.contains(&Kind::Real)
+    }
+
+    /// Whether no wider integers are needed.
+    fn is_enough(&self, accuracy: &Accuracy) -> bool {
+        let share = if self.has_labels() || self.net.decides() { OF_LABELS } else { 1.0 };
+        accuracy.meets(self.options.target_error / share, self.options.min_agreement)
+    }
+
     /// Whether no wider integers are looked for.
     fn is_good(&self, accuracy: &Accuracy) -> bool {
-        let labels = self.kinds.contains(&Kind::Integer) && self.kinds.contains(&Kind::Real);
-        let target = if labels || self.net.decides() { self.options.target_error / OF_LABELS } else { self.options.target_error };
-        accuracy.meets(target, self.options.min_agreement)
+        let share = OF_LABELS * OF_CLOSE_CLASSES;
+        self.is_enough(accuracy) && (!self.has_labels() || accuracy.meets(self.options.target_error / share, self.options.min_agreement))
+    }
+
+    /// Whether it is enough, and more accurate than what was.
+    fn is_better(&self, accuracy: &Accuracy) -> bool {
+        self.is_enough(accuracy) && self.enough.as_ref().is_none_or(|(best, _)| accuracy.worst() < best.accuracy.worst())
+    }
+
+    /// Whether what is enough has to do.
+    fn is_settled(&self) -> bool {
+        self.enough.as_ref().is_some_and(|(_, first)| self.tried >= first + FINER_TRIALS)
     }
 
     /// What is at most as wide as something that failed fails too, near enough.
@@ -275,13 +311,17 @@ impl Search<'_> {
         if self.coarse.is_none() && accuracy.meets(10.0 * self.options.target_error, self.options.min_agreement) {
             self.coarse = Some(Step::of(&Cost::of(&plan.architecture)));
         }
-        if self.is_good(&accuracy) {
+        if self.is_good(&accuracy) || self.is_better(&accuracy) {
             progress(Phase::Measure);
             let measured = self.measured(plan, widths)?;
             if self.is_good(&measured.accuracy) {
                 return Ok(Some(measured));
             }
-            accuracy = measured.accuracy;
+            accuracy = measured.accuracy.clone();
+            if self.is_better(&accuracy) {
+                let first = self.enough.as_ref().map_or(self.tried, |(_, first)| *first);
+                self.enough = Some((measured, first));
+            }
         }
         self.failed.push(widths);
         if self.best.as_ref().is_none_or(|(best, _)| accuracy.worst() < best.worst()) {

@@ -4,6 +4,10 @@ use super::{Writer, attribute, input, int, integer, integers, ints, real, text};
 use crate::onnx::GuardError;
 use tract_onnx::pb;
 
+/// Most places of an axis that is upsampled, and most entries of the matrix that does it.
+const MOST_PLACES: f32 = 16384.0;
+const MOST_ENTRIES: f32 = 1e6;
+
 impl Writer<'_> {
     /// `|x|^p`, as what is summed.
     fn power(&mut self, x: &str, p: i64) -> String {
@@ -111,7 +115,7 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// What Resize was before operator set 10: every place several times over.
+    /// What Resize was before operator set 10: every place several times over, or lines between them.
     pub(super) fn upsample(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let known = |list: &pb::TensorProto| -> Vec<f32> {
             if list.raw_data.is_empty() { list.float_data.clone() } else { super::raw_floats(&list.raw_data) }
@@ -120,7 +124,7 @@ impl Writer<'_> {
         let Some(scales) = scales else { return self.refused("scales that are no constants") };
         let whole = scales.iter().all(|scale| *scale >= 1.0 && *scale <= 64.0 && scale.fract() == 0.0);
         if text(node, "mode", "nearest") != "nearest" || !whole {
-            return self.refused("another mode than nearest, or scales that are no whole numbers: export with operator set 13;");
+            return self.upsample_by_matrices(node, &scales);
         }
         let mut x = input(node, 0).to_owned();
         for (axis, scale) in scales.iter().enumerate().filter(|(_, scale)| **scale > 1.0) {
@@ -133,6 +137,41 @@ impl Writer<'_> {
             let copies = vec![apart.as_str(); *scale as usize];
             let copies = self.node("Concat", &copies, vec![int("axis", after)]);
             x = self.node("Reshape", &[&copies, &shape], Vec::new());
+        }
+        self.output(node, 0, &x);
+        Ok(true)
+    }
+
+    /// The same by a matrix for each axis: place `o` is at `o / scale`, and takes the place before it, or a share of both
+    /// beside it.
+    fn upsample_by_matrices(&mut self, node: &pb::NodeProto, scales: &[f32]) -> Result<bool, GuardError> {
+        let lines = match text(node, "mode", "nearest") {
+            "nearest" => false,
+            "linear" | "bilinear" => true,
+            _ => return self.refused("another mode than nearest and linear"),
+        };
+        let shape = self.shape(input(node, 0)).filter(|shape| shape.len() == scales.len());
+        let Some(shape) = shape else { return self.refused("a shape that does not fit its scales") };
+        let mut x = input(node, 0).to_owned();
+        for (axis, (len, scale)) in shape.iter().zip(scales).enumerate().filter(|(_, (_, scale))| **scale != 1.0) {
+            let places = (*len as f32 * scale).floor();
+            if !(1.0..=MOST_PLACES).contains(&places) || places * *len as f32 > MOST_ENTRIES || *scale < 1.0 {
+                return self.refused("scales below 1, or so large");
+            }
+            let places = places as usize;
+            let mut matrix = vec![0.0; len * places];
+            for place in 0..places {
+                let at = (place as f32 / scale).min(*len as f32 - 1.0);
+                let (before, share) = (at.floor() as usize, if lines { at.fract() } else { 0.0 });
+                matrix[before * places + place] += 1.0 - share;
+                matrix[(before + 1).min(len - 1) * places + place] += share;
+            }
+            let mut order: Vec<i64> = (0..shape.len() as i64).collect();
+            order.swap(axis, shape.len() - 1);
+            let matrix = self.floats(&[*len, places], &matrix);
+            let last = self.node("Transpose", &[&x], vec![ints("perm", &order)]);
+            let wide = self.node("MatMul", &[&last, &matrix], Vec::new());
+            x = self.node("Transpose", &[&wide], vec![ints("perm", &order)]);
         }
         self.output(node, 0, &x);
         Ok(true)
