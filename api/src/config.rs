@@ -108,6 +108,11 @@ impl<T: Clone> ByModel<T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&model).cloned()
     }
 
+    /// Those of all models.
+    pub fn values(&self) -> Vec<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     /// Sets a model's.
     pub fn insert(&self, model: B256, value: T) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(model, value);
@@ -191,9 +196,9 @@ pub struct ChainConfig {
     /// Terms of the quotes that this server signs.
     pub terms: Terms,
     /// Terms of models that are sold on other ones.
+    pub model_terms: ByModel<Terms>,
     /// What payments by x402 are taken in, where they are.
     pub x402: Option<X402Config>,
-    pub model_terms: ByModel<Terms>,
     /// First block that can hold events of these contracts.
     pub from_block: u64,
     /// Blocks that must be on top of an event's (counting its own) before it is believed.

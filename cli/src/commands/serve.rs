@@ -285,8 +285,8 @@ async fn offer(ui: &Ui, args: &SellingArgs, may_be_nothing: bool) -> Outcome<Off
 /// Refuses a token that payments by x402 cannot be in, and models without a price in it.
 async fn check_x402(chain: &ChainConfig) -> Outcome {
     Market::new(chain.clone())?.token_domain().await?;
-    let unpriced =
-        std::iter::once(&chain.terms).chain(chain.model_terms.values()).any(|terms| Some(terms.token) != chain.x402.map(|x| x.token));
+    let terms = std::iter::once(chain.terms).chain(chain.model_terms.values());
+    let unpriced = terms.into_iter().any(|terms| Some(terms.token) != chain.x402.map(|x402| x402.token));
     if unpriced && chain.x402.is_some_and(|x402| x402.price.is_none()) {
         return Err(Failure::message(Exit::Usage, "models are priced in another token than --x402-token: pass --x402-price as well"));
     }
