@@ -54,6 +54,11 @@ fn run(page: &str) {
     if text.contains("assay up") && anvil.is_none() {
         return println!("SKIPPED: anvil is not installed");
     }
+    // where npm puts Foundry's programs
+    let tools = root().join("verifier-contracts/node_modules/.bin");
+    if text.contains("cast call") && !tools.join("cast").exists() {
+        return println!("SKIPPED: cast is not installed");
+    }
     let (port, chain_port, dir) = (free_port(), free_port(), tempfile::tempdir().unwrap());
     let mut script = FUNCTIONS.to_owned();
     for (server, block) in blocks(&text) {
@@ -69,9 +74,8 @@ fn run(page: &str) {
     }
     std::fs::write(dir.path().join("script"), script).unwrap();
     std::os::unix::fs::symlink(root().join("fixtures").canonicalize().unwrap(), dir.path().join("fixtures")).unwrap();
-    let (program, tools) = (Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap(), anvil.as_deref().and_then(Path::parent));
-    let paths = std::iter::once(program).chain(tools).map(Path::to_owned);
-    let path = std::env::join_paths(paths.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap().to_owned();
+    let path = std::env::join_paths([program, tools].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
     // the settings of the command's tests
     let settings = command();
     let mut bash = std::process::Command::new("bash");
