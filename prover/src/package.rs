@@ -234,8 +234,8 @@ impl BuyerKey {
         Self { metadata: package.metadata.clone(), model: package.model.clone(), wrap, wrap_development }
     }
 
-    /// Whether its maker could forge proofs under the wrap's key. Every Groth16 key is of this kind, whatever it says of itself, until there are ceremonies whose transcripts can
-    /// be checked.
+    /// Whether its maker could forge proofs under the wrap's key, as far as the key shows. Every Groth16 key is of this kind, whatever it says of itself: that it is a ceremony's
+    /// only the transcript shows ([`crate::ceremony::circuit::Transcript::check`]).
     pub fn has_development_wrap(&self) -> bool {
         self.wrap_development || self.wrap.system() == System::Groth16
     }

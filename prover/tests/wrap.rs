@@ -144,7 +144,7 @@ fn files_round_trip(system: System) {
     let (mut unmarked, groth16) = (buyer.clone(), system == System::Groth16);
     unmarked.wrap_development = false;
     unmarked.model.srs.development = false;
-    assert_eq!(unmarked.is_development(), groth16, "no Groth16 key has had a ceremony that anybody could check");
+    assert_eq!(unmarked.is_development(), groth16, "a Groth16 key does not show that it is a ceremony's");
     if let WrapVerifyingKey::Universal(key) = &mut unmarked.wrap {
         key.commitments.swap(0, 1);
         unmarked.model.srs.development = true;

@@ -79,7 +79,7 @@ A ceremony's secrets are the product of everybody's factors. As long as one of t
   assay srs start --log 14 -o 0.ptau
   assay srs contribute 0.ptau --name Ada -o 1.ptau           # keep the hash that is printed
   assay srs contribute 1.ptau --name Grace -o 2.ptau
-  assay srs beacon 2.ptau --value 00…7f -o final.ptau        # a value that nobody could know before, announced beforehand
+  assay srs beacon 2.ptau --value 00…7f -o final.ptau        # a value that was announced before anybody knew it
   assay srs verify-ceremony final.ptau --beacon 00…7f
 Files are snarkjs' (.ptau), which can contribute to them and verify them as well.";
 
@@ -177,11 +177,13 @@ pub enum CeremonyCommand {
 }
 
 const PHASE2: &str = "\
-  assay ceremony start --model model.assay --powers final.ptau -o 0.key
-  assay ceremony contribute 0.key --model model.assay --powers final.ptau --name Ada -o 1.key    # keep the hash
-  assay ceremony beacon 1.key --model model.assay --powers final.ptau --value 00…7f -o 2.key
-  assay ceremony finish 2.key --model model.assay --powers final.ptau
-`publish` and `attest` take the transcript with --transcript and the powers with --powers. The model's SRS must be that of the powers.";
+Example:
+  assay ceremony start --model model.assay --powers final.ptau -o 0.draft
+  assay ceremony contribute 0.draft --model model.assay --powers final.ptau --name Ada -o 1.draft    # keep the hash
+  assay ceremony beacon 1.draft --model model.assay --powers final.ptau --value 00…7f -o 2.draft
+  assay ceremony finish 2.draft --model model.assay --powers final.ptau
+`publish` and `attest` take the transcript with --transcript and the powers with --powers. The model must be over the
+SRS of these powers.";
 
 /// Which circuit, over which powers.
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod bad_input;
 mod batch;
+mod ceremony;
 mod clamping;
 mod contract_buyer;
 mod demo;
