@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test postgres scale fuzz build contracts web lint clippy doc book sbom advisories bench bench-large clean
+.PHONY: demo test postgres scale fuzz mutants build contracts web lint clippy doc book sbom advisories bench bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -24,6 +24,11 @@ FUZZ_SECONDS ?= 3600
 fuzz: ## mutations of every reader's corpus, for an hour or FUZZ_SECONDS; docs/testing.md
 	ASSAY_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --workspace --test decoders -- mutations --nocapture
 
+MUTANTS ?= 200
+
+mutants: $(TOOLCHAIN) ## changes the Solidity verifier in one place at a time, MUTANTS times, and says what no test noticed; hours, docs/testing.md
+	python3 tests/mutants/solidity.py run --sample $(MUTANTS) --results target/mutants-solidity.jsonl
+
 postgres: ## for the tests of several processes, which say so and are skipped where it is not; ASSAY_INSTALL_POSTGRES=1 installs Debian's
 	@if ! command -v postgres >/dev/null && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
 	  if [ "$(ASSAY_INSTALL_POSTGRES)" = 1 ]; then apt-get update && apt-get install -y --no-install-recommends postgresql; \
@@ -36,6 +41,7 @@ scale: ## docs/scale.md: jobs per second at 1, 2 and 4 workers, and a thousand j
 lint:
 	cargo fmt --all --check
 	python3 .ci/licences.py
+	python3 tests/mutants/solidity.py check
 
 clippy: ## what the verifier must not do: unwrap, expect, index; not a part of `test`, since it compiles all dependencies once more
 	cargo clippy --locked -p assay-circuits -p assay-prover --lib

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Changes the Solidity verifier in one place at a time and runs its tests: a change that no test notices is a survivor.
+
+    python3 tests/mutants/solidity.py run [--sample N] [--seed N] [--only FILE] [--hours N] [--results FILE]
+    python3 tests/mutants/solidity.py check
+
+`run` takes all changes, or a sample, and writes a line for each to --results; changes that are in it already are not tried again. `check` is what CI
+runs: every survivor in survivors.json is a change of a line that is still there, and has a reason. docs/testing.md says what was run.
+"""
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CONTRACTS = HERE.parent.parent / "verifier-contracts"
+SURVIVORS = HERE / "survivors.json"
+FILES = ["src/AssayVerifier.sol", "src/lib/Plonk.sol", "src/lib/Opening.sol", "src/lib/Gates.sol", "src/lib/Bn254.sol"]
+# the tests of these files; all that they import is in test/utils
+TESTS = ["AssayVerifier", "Gates", "Golden", "Opening", "Refusals"]
+# what is changed into what; `\\b` since `mulmod(` ends in a word that is not an operation of its own
+OPERATORS = [
+    (r"if \((?!.*\bif \().*\) revert", None),
+    (r"\baddmod\(", "mulmod("),
+    (r"\bmulmod\(", "addmod("),
+    (r"\badd\(", "sub("),
+    (r"\bsub\(", "add("),
+    (r"\band\(", "or("),
+    (r"\bor\(", "and("),
+    (r"\blt\(", "gt("),
+    (r"\beq\(", "lt("),
+    (r"\bmod\(t, R\)", "t"),
+    (r" \+ ", " - "),
+    (r" - ", " + "),
+    (r" \* ", " + "),
+    (r" == ", " != "),
+    (r" < ", " <= "),
+    (r" > ", " >= "),
+    (r" \|\| ", " && "),
+    (r" && ", " || "),
+    (r"\b0x[0-9a-f]{2,3}\b", lambda match: hex(int(match.group(), 16) + 0x20)),
+    (r"\b(?:mstore|mcopy|calldatacopy)\((?:[^()]|\([^()]*\)|\((?:[^()]|\([^()]*\))*\))*\)", ""),
+]
+
+
+def code(line):
+    """A line without its comment; nothing of a line that is no code."""
+    line = line.split("//")[0].rstrip()
+    declared = re.match(r"\s*(uint256 (private|internal) constant|import|pragma|/\*\*|\*|library|contract|function|using)", line)
+    return "" if declared else line
+
+
+def changes():
+    """All changes: the file, the number of the line, and the line before and after."""
+    for name in FILES:
+        for number, line in enumerate((CONTRACTS / name).read_text().splitlines()):
+            text = code(line)
+            for pattern, to in OPERATORS:
+                for match in re.finditer(pattern, text):
+                    new = re.sub(r"if \(.*\) revert", "if (false) revert", match.group()) if to is None else to
+                    new = new(match) if callable(new) else new
+                    after = text[: match.start()] + new + text[match.end() :]
+                    yield {"file": name, "line": number + 1, "before": text.strip(), "after": after.strip()}
+
+
+def key(change):
+    return change["file"], change["line"], change["before"], change["after"]
+
+
+class Bench:
+    """A copy of the contracts in which they are changed, compiled and tested."""
+
+    def __init__(self, folder):
+        self.root = Path(folder) / "verifier-contracts"
+        ignore = shutil.ignore_patterns("node_modules", "out*", "cache*")
+        shutil.copytree(CONTRACTS, self.root, ignore=ignore)
+        (self.root / "node_modules").symlink_to((CONTRACTS / "node_modules").resolve())
+        (self.root.parent / "fixtures").symlink_to(CONTRACTS.parent / "fixtures")
+        for test in [*self.root.glob("test/*.t.sol"), *self.root.glob("test/*/*.t.sol")]:
+            if test.name.removesuffix(".t.sol") not in TESTS:
+                test.unlink()
+        golden = self.root / "test/Golden.t.sol"
+        # the verifier's tests with golden proofs, without the market's
+        text = re.sub(r"(/// [^\n]*\n)*contract \w+ is LifecycleSuite \{.*?\n\}\n", "", golden.read_text(), flags=re.S)
+        golden.write_text(re.sub(r"import \{(IModelRegistry|LifecycleSuite)\}[^\n]*\n", "", text))
+        settings = (self.root / "foundry.toml").read_text()
+        # what is tested is not how small or cheap the code is
+        (self.root / "foundry.toml").write_text(settings.replace("optimizer_runs = 1000000", "optimizer_runs = 1").replace("runs = 5000", "runs = 64"))
+
+    def forge(self, profile, *arguments):
+        environment = {**os.environ, "FOUNDRY_PROFILE": profile}
+        done = subprocess.run([self.root / "node_modules/.bin/forge", *arguments], cwd=self.root, env=environment, capture_output=True, text=True)
+        return done.returncode == 0, done.stdout + done.stderr
+
+    def compile(self):
+        """The verifier as the tests deploy it."""
+        good, text = self.forge("default", "build", "src/AssayVerifier.sol")
+        if good:
+            built = json.loads((self.root / "out/AssayVerifier.sol/AssayVerifier.json").read_text())
+            artifact = {"contractName": "AssayVerifier", "abi": built["abi"], "bytecode": {"object": built["bytecode"]["object"]}}
+            (self.root / "artifacts/AssayVerifier.json").write_text(json.dumps(artifact))
+        return good, text
+
+    def verdict(self, change=None):
+        """What becomes of a change: `refused` by the compiler, `killed` by the test that is named, or `survived`."""
+        path = original = None
+        if change:
+            path = self.root / change["file"]
+            original = path.read_text()
+            lines = original.splitlines(keepends=True)
+            at = change["line"] - 1
+            lines[at] = lines[at].replace(change["before"], change["after"], 1)
+            path.write_text("".join(lines))
+        try:
+            good, text = self.compile()
+            if not good:
+                return "refused", text[-300:]
+            good, text = self.forge("test", "test", "--fail-fast")
+            named = re.search(r"\[FAIL.*?\] (\w+)\(", text)
+            return ("survived", "") if good else ("killed", named.group(1) if named else text[-300:])
+        finally:
+            if change:
+                path.write_text(original)
+
+
+def run(arguments):
+    results = Path(arguments.results)
+    done = {key(json.loads(line)) for line in results.read_text().splitlines()} if results.exists() else set()
+    todo = [change for change in changes() if not arguments.only or arguments.only in change["file"]]
+    every = len(todo)
+    if arguments.sample:
+        todo = random.Random(arguments.seed).sample(todo, min(arguments.sample, every))
+    end = time.monotonic() + 3600 * arguments.hours
+    with tempfile.TemporaryDirectory() as folder, results.open("a") as out:
+        bench = Bench(folder)
+        verdict, text = bench.verdict()
+        if verdict != "survived":
+            sys.exit(f"the tests fail without any change: {text}")
+        for change in todo:
+            if key(change) in done:
+                continue
+            if time.monotonic() > end:
+                break
+            verdict, by = bench.verdict(change)
+            out.write(json.dumps({**change, "verdict": verdict, "by": by}) + "\n")
+            out.flush()
+            print(f"{verdict:8} {change['file']}:{change['line']}: {change['after'] or 'removed'}", flush=True)
+    verdicts = [json.loads(line)["verdict"] for line in results.read_text().splitlines()]
+    print({verdict: verdicts.count(verdict) for verdict in set(verdicts)}, f"of {every} changes")
+
+
+def check():
+    """What is wrong with the list of survivors."""
+    listed = json.loads(SURVIVORS.read_text())
+    possible = {(c["file"], c["before"], c["after"]) for c in changes()}
+    for survivor in listed["survivors"]:
+        what = (survivor["file"], survivor["before"], survivor["after"])
+        if what not in possible:
+            yield f"{survivor['file']}: no line is {survivor['before']!r} any more, or it is not changed so"
+        if len(survivor["reason"]) < 20:
+            yield f"{survivor['file']}: {survivor['before']!r} has no reason"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["run", "check"])
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only")
+    parser.add_argument("--hours", type=float, default=1000)
+    parser.add_argument("--results", default="target/mutants-solidity.jsonl")
+    arguments = parser.parse_args()
+    if arguments.what == "run":
+        return run(arguments)
+    wrong = list(check())
+    print("\n".join(wrong) or "the survivors are changes of lines that are there, and have reasons")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
