@@ -115,7 +115,9 @@ test("buyers in JavaScript", { skip: !hasChain() && "anvil is not installed" }, 
         return route.fulfill({ body: readFileSync(file), contentType });
       });
     }
-    await page.goto(`${place.url}/status`);
+    // a page of the service's address that does nothing by itself
+    await page.route("**/packages/page", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><title>test</title>" }));
+    await page.goto(`${place.url}/packages/page`);
     const answer = await page.evaluate(
       async ({ input, market }) => {
         const [{ Client }, { Verifier }] = await Promise.all([import("/packages/client/index.js"), import("/packages/verifier/index.js")]);

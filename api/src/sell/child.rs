@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 const OUTPUT_MAX: u64 = 16 << 20;
 /// How often it is looked whether the process should stop, or has.
 const LOOK: Duration = Duration::from_millis(50);
-/// How much less than the service it gets of the processor.
-const NICENESS: i32 = 10;
+/// Lines of what a process said last that are looked at if it fails.
+const LAST_LINES: usize = 20;
 
 /// What a process may use.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,10 @@ impl Run {
     /// Runs to the end, or until `stop`. Returns the object that the command prints with `--json`.
     pub fn wait(&self, stop: &dyn Fn() -> bool, mut heard: impl FnMut(Said)) -> Result<Value, Fault> {
         let unusable = |e: std::io::Error| Fault::new("failed", format!("the compiler cannot be started: {e}"));
-        let mut child = Command::new(&self.program)
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", CONFINED, "assay"])
+            .args(ulimits(&self.limits))
+            .arg(&self.program)
             .arg("--json")
             .args(&self.args)
             .current_dir(&self.folder)
@@ -95,13 +98,17 @@ impl Run {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(unusable)?;
-        limit(&child, &self.limits);
         let lines = lines(child.stderr.take());
         let output = read_all(child.stdout.take());
-        let mut last = String::new();
+        let mut last = Vec::new();
         let ended = wait(&mut child, self.limits.time, stop, &lines, &mut |line| match serde_json::from_str(&line) {
             Ok(said) => heard(said),
-            Err(_) => last = line,
+            Err(_) => {
+                if last.len() == LAST_LINES {
+                    last.remove(0);
+                }
+                last.push(line);
+            }
         });
         let status = match ended {
             Ok(status) => status,
@@ -117,28 +124,17 @@ impl Run {
     }
 }
 
-/// Bounds a process that was just started. It reads what was uploaded only later, and obeys the system, so the moment before does no harm.
-#[cfg(target_os = "linux")]
-fn limit(child: &Child, limits: &Limits) {
-    use rustix::process::{Pid, Resource, Rlimit, prlimit, setpriority_process};
-    let pid = Some(Pid::from_child(child));
-    let bound = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
+/// Starts a program under limits. They have to be there before it begins: its allocator takes room for later at once, as much as it may.
+const CONFINED: &str = r#"ulimit -c 0; ulimit -d "$1"; ulimit -f "$2"; ulimit -t "$3"; shift 3; exec nice -n 10 "$@""#;
+
+/// The limits as `ulimit` takes them: memory in KiB, files in blocks of 512 bytes, the processor's time in seconds.
+fn ulimits(limits: &Limits) -> [String; 3] {
+    let count = |most: u64, unit: u64| if most == u64::MAX { "unlimited".to_owned() } else { (most / unit).to_string() };
     // several cores can use the processor for longer than the clock says: this bounds what outlives the service
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    for (resource, most) in [
-        (Resource::Data, limits.memory_bytes),
-        (Resource::Fsize, limits.file_bytes),
-        (Resource::Cpu, limits.time.as_secs().saturating_mul(cores)),
-        (Resource::Core, 0),
-    ] {
-        // a process that has ended needs none
-        let _ = prlimit(pid, resource, bound(most));
-    }
-    let _ = setpriority_process(pid, NICENESS);
+    let cpu = limits.time.as_secs().max(1).saturating_mul(cores);
+    [count(limits.memory_bytes, 1024), count(limits.file_bytes, 512), cpu.to_string()]
 }
-
-#[cfg(not(target_os = "linux"))]
-fn limit(_: &Child, _: &Limits) {}
 
 /// The lines of a pipe, as they come.
 fn lines(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
@@ -210,7 +206,7 @@ struct Failure {
 /// Exit codes of the command that mean that what it was given is wrong: docs/cli.md.
 const REFUSED: [u8; 2] = [2, 3];
 
-fn result(status: ExitStatus, output: &[u8], last: &str, limits: &Limits) -> Result<Value, Fault> {
+fn result(status: ExitStatus, output: &[u8], last: &[String], limits: &Limits) -> Result<Value, Fault> {
     if status.success() {
         return serde_json::from_slice(output).map_err(|e| Fault::new("failed", format!("the compiler's answer cannot be read: {e}")));
     }
@@ -218,12 +214,17 @@ fn result(status: ExitStatus, output: &[u8], last: &str, limits: &Limits) -> Res
         let code = if REFUSED.contains(&exit_code) { "refused" } else { "failed" };
         return Err(Fault { code: code.to_owned(), detail: error, page });
     }
-    if last.contains("memory allocation") || last.contains("out of memory") {
+    let said = |text: &str| last.iter().any(|line| line.contains(text));
+    // a thread needs memory for its stack
+    if ["memory allocation", "out of memory", "os error 12", "failed to spawn thread", "Resource temporarily unavailable"]
+        .into_iter()
+        .any(said)
+    {
         let mib = limits.memory_bytes >> 20;
         let text = format!("it needs more than the {mib} MiB of memory that this service gives a model: compile it with the command");
         return Err(Fault::new("memory", text));
     }
-    Err(Fault::new("failed", format!("the compiler ended with {status}: {last}")))
+    Err(Fault::new("failed", format!("the compiler ended with {status}: {}", last.join(" "))))
 }
 
 #[cfg(test)]
@@ -258,7 +259,7 @@ mod tests {
         let (failed, _) = run("echo broken >&2; exit 7", WIDE);
         let failed = failed.unwrap_err();
         assert!(failed.code == "failed" && failed.detail.contains("broken"), "{failed:?}");
-        let (memory, _) = run("echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$", WIDE);
+        let (memory, _) = run("echo 'memory allocation of 9 bytes failed' >&2; echo 'note: run' >&2; kill -ABRT $$", WIDE);
         assert_eq!(memory.unwrap_err().code, "memory");
     }
 
@@ -277,13 +278,12 @@ mod tests {
         // `sleep --json` ends with an error, unless it is cancelled before it is looked at
         assert_eq!(run.wait(&|| true, |_| ()).unwrap_err().code, "cancelled");
         let none = Run { program: folder.path().join("none"), ..run };
-        assert!(none.wait(&|| false, |_| ()).unwrap_err().detail.contains("started"));
+        assert!(none.wait(&|| false, |_| ()).unwrap_err().detail.contains("none"));
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn files_have_an_end() {
-        let (done, _) = run("sleep 0.3; head -c 2000000 /dev/zero > big || exit 1; echo '{}'", WIDE);
+        let (done, _) = run("head -c 2000000 /dev/zero > big || exit 1; echo '{}'", WIDE);
         assert_eq!(done.unwrap_err().code, "failed");
     }
 }
