@@ -12,9 +12,9 @@ use assay_prover::secret::Secret;
 
 use crate::objects::Bucket;
 use crate::preparation::Preparation;
+use crate::sell::{SellConfig, Shelf};
 use crate::webhooks::WebhookConfig;
 use crate::x402::X402Config;
-use crate::sell::{SellConfig, Shelf};
 
 /// The service's settings. Start from [`ServeConfig::free`] or [`ServeConfig::paid`] and change fields.
 #[derive(Clone, Debug)]

@@ -19,8 +19,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use super::off_runtime;
 use super::caller::Caller;
+use super::off_runtime;
 use super::{header, schemas::Account};
 use crate::AppState;
 use crate::chain::listing::{Listing, Next};
