@@ -223,6 +223,7 @@ fn elements(tensor: &str, dims: &[i64]) -> Result<usize, GuardError> {
 }
 
 fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget, depth: usize) -> Result<(), GuardError> {
+    check_scan(node)?;
     let name = super::node_name(node).to_owned();
     for attribute in &mut node.attribute {
         // what an imputer looks for; inputs are never NaN
@@ -250,6 +251,22 @@ fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget
         if attribute.sparse_tensor.is_some() || !attribute.sparse_tensors.is_empty() {
             return Err(GuardError::Sparse);
         }
+    }
+    Ok(())
+}
+
+/// A Scan's body has an input for each that is scanned and for each state, and gives all states back. tract would count below zero.
+fn check_scan(node: &pb::NodeProto) -> Result<(), GuardError> {
+    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+    if node.op_type != "Scan" {
+        return Ok(());
+    }
+    let scanned = attribute("num_scan_inputs").and_then(|count| usize::try_from(count.i).ok()).filter(|count| *count > 0);
+    let states = attribute("body").and_then(|body| body.g.as_ref()?.input.len().checked_sub(scanned?));
+    let given_back = attribute("body").and_then(|body| Some(body.g.as_ref()?.output.len())).unwrap_or_default();
+    if states.is_none_or(|states| states > given_back) {
+        let what = "a body that does not have the inputs and outputs that it scans";
+        return Err(GuardError::Attribute { node: super::node_name(node).to_owned(), operator: node.op_type.clone(), what });
     }
     Ok(())
 }

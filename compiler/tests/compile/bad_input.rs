@@ -229,6 +229,24 @@ fn conditions_on_data() {
     assert!(matches!(error(&g), CompileError::Guard(GuardError::NotFinite { .. })), "{}", error(&g));
 }
 
+/// Counts of a Scan that its body does not have: tract would count below zero, and take all memory.
+#[test]
+fn scans_of_what_is_not_there() {
+    let mut body = Graph::new(&[2]);
+    body.node("Identity", &["x"], "z", vec![]).output("z");
+    for count in [0, -1, 2, 1 << 40, i64::MAX] {
+        let attribute = pb::AttributeProto {
+            name: "body".to_owned(),
+            r#type: pb::attribute_proto::AttributeType::Graph as i32,
+            g: body.model.graph.clone(),
+            ..Default::default()
+        };
+        let mut g = Graph::new(&[3, 2]);
+        g.node("Scan", &["x"], "y", vec![attribute, int("num_scan_inputs", count)]).output("y");
+        assert!(matches!(error(&g), CompileError::Guard(GuardError::Attribute { .. })), "{count}: {}", error(&g));
+    }
+}
+
 /// What tract would silently read otherwise.
 #[test]
 fn attributes_that_would_be_ignored() {

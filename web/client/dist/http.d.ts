@@ -80,6 +80,7 @@ export declare class Service {
         output?: components["schemas"]["Outputs"] | null;
         output_cells?: number[] | null;
         outside: number;
+        payment?: components["schemas"]["PaymentRef"] | null;
         proof_hash?: components["schemas"]["Hash"] | null;
         proof_url?: string | null;
         state: components["schemas"]["State"];
@@ -103,6 +104,7 @@ export declare class Service {
         output?: components["schemas"]["Outputs"] | null;
         output_cells?: number[] | null;
         outside: number;
+        payment?: components["schemas"]["PaymentRef"] | null;
         proof_hash?: components["schemas"]["Hash"] | null;
         proof_url?: string | null;
         state: components["schemas"]["State"];

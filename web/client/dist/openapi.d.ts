@@ -325,7 +325,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All predictions, newest first; for the operator. */
+        /** Predictions, newest first: those that the key asked for, or all of them for the operator. */
         get: operations["get_v1_predictions"];
         put?: never;
         /** Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it is sent. */
@@ -343,7 +343,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One prediction. */
+        /** One prediction; with `Prefer: wait`, as it is at its end. */
         get: operations["get_v1_predictions_id"];
         put?: never;
         post?: never;
@@ -394,7 +394,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The proof's bytes. */
+        /** The proof's bytes; with `Prefer: wait`, once they are there. */
         get: operations["get_v1_predictions_id_proof"];
         put?: never;
         post?: never;
@@ -483,6 +483,58 @@ export interface paths {
         put?: never;
         /** Verifies a proof. Convenience only: who does not trust this server verifies it themselves. */
         post: operations["post_v1_verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The key's webhooks, without their secrets. */
+        get: operations["get_v1_webhooks"];
+        put?: never;
+        /** Registers a webhook. From now on a message goes there when a prediction that this key asked for is over. */
+        post: operations["post_v1_webhooks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a webhook, with the messages that were not delivered yet. */
+        delete: operations["delete_v1_webhooks_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest messages of a webhook, and what became of them. */
+        get: operations["get_v1_webhooks_id_deliveries"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -601,6 +653,37 @@ export interface components {
             /** @description All that this service keeps. */
             data: components["schemas"]["Compilation"][];
         };
+        /** @description A message, as its sender lists it. */
+        Delivery: {
+            /**
+             * Format: int32
+             * @description Attempts so far.
+             */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description When it was written, milliseconds since the epoch.
+             */
+            created_ms: number;
+            /** @description What went wrong in the latest attempt. */
+            error?: string | null;
+            /** @description Its id: the header `webhook-id`, the same in each attempt. */
+            id: string;
+            /** @description The prediction that it is about. */
+            prediction: string;
+            /** @description What became of it. */
+            state: components["schemas"]["DeliveryState"];
+        };
+        /** @description Messages of a webhook. */
+        DeliveryList: {
+            /** @description The latest, the newest first. */
+            data: components["schemas"]["Delivery"][];
+        };
+        /**
+         * @description What became of a message so far.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "failed";
         /** @description A prediction that is over. */
         Ended: {
             /**
@@ -795,6 +878,11 @@ export interface components {
             /** @description ERC-20, or zero for the native coin. */
             token: components["schemas"]["Account"];
         };
+        /** @description A webhook that was made, with its secret, which is shown this once. */
+        NewWebhook: components["schemas"]["Webhook"] & {
+            /** @description What messages are signed with: `whsec_` and base64, as libraries of Standard Webhooks take it. */
+            secret: string;
+        };
         /** @description What comes next. */
         Next: {
             /** @description The call. */
@@ -851,6 +939,18 @@ export interface components {
         };
         /** @description The outputs of an inference, in real units, each row-major in its shape. */
         Outputs: number[] | number[][];
+        /** @description A payment by x402, which was authorised with the request and is captured when the proof is there. */
+        PaymentRef: {
+            /** @description How much, in the token's smallest unit. */
+            amount: components["schemas"]["Amount"];
+            /** @description The token. */
+            asset: components["schemas"]["Account"];
+            /** @description The chain: `eip155:` and its number. */
+            network: string;
+            /** @description Who pays. */
+            payer: components["schemas"]["Account"];
+            transaction?: components["schemas"]["Hash"] | null;
+        };
         /** @description A commitment: 64 bytes. */
         Point: string;
         /** @description A prediction. What is paid for is shown once it is paid: output and proof are null before `settled` or `proven`. */
@@ -890,6 +990,7 @@ export interface components {
             output_cells?: number[] | null;
             /** @description How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an answer without meaning. */
             outside: number;
+            payment?: components["schemas"]["PaymentRef"] | null;
             proof_hash?: components["schemas"]["Hash"] | null;
             /** @description Where to fetch the proof. */
             proof_url?: string | null;
@@ -1191,6 +1292,36 @@ export interface components {
             /** @description Whether the claim is proven. */
             valid: boolean;
         };
+        /** @description Where a client wants to be told. The secret is shown once, when it is made. */
+        Webhook: {
+            /**
+             * Format: int64
+             * @description When it was made, milliseconds since the epoch.
+             */
+            created_ms: number;
+            /**
+             * Format: int64
+             * @description When it was switched off, since its receiver said that it is gone (410).
+             */
+            disabled_ms?: number | null;
+            /** @description Its id. */
+            id: string;
+            /** @description Where messages are posted. */
+            url: string;
+        };
+        /** @description The webhooks of a key. */
+        WebhookList: {
+            /** @description The oldest first. */
+            data: components["schemas"]["Webhook"][];
+        };
+        /** @description A webhook that is to be made. */
+        WebhookRequest: {
+            /**
+             * @description Where messages are posted: a public https address.
+             * @example https://shop.example/assay
+             */
+            url: string;
+        };
         /** @description Whether the registry was shown that somebody knows a model's weights, and that they have the width that its architecture names. */
         WeightsProof: {
             /** @description Whether the proof is under a development key, and shows nothing. */
@@ -1276,6 +1407,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1287,6 +1427,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1306,6 +1455,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "block": 1042,
+                     *       "block_age_secs": 3,
+                     *       "disk_free_bytes": 18253611008,
+                     *       "models": 1,
+                     *       "queued": 0,
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ready"];
                 };
             };
@@ -1328,6 +1487,17 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "input": [
+                 *         1,
+                 *         2,
+                 *         3,
+                 *         -1.5
+                 *       ],
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CommitmentRequest"];
             };
         };
@@ -1337,6 +1507,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "input_commitment": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "outside": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Commitment"];
                 };
             };
@@ -1346,6 +1525,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1355,6 +1579,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1364,6 +1597,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1373,6 +1615,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1382,6 +1633,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1391,6 +1651,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1400,6 +1689,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1411,6 +1709,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1439,6 +1746,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1448,6 +1764,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1457,6 +1782,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1466,6 +1820,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1477,6 +1840,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1509,6 +1881,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1518,6 +1899,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1527,6 +1917,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1536,6 +1935,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1545,6 +1953,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1554,6 +1971,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1563,6 +1989,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1574,6 +2009,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1583,6 +2027,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1594,6 +2047,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1618,12 +2080,57 @@ export interface operations {
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1633,6 +2140,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1642,6 +2178,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1653,6 +2198,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1677,12 +2231,57 @@ export interface operations {
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1692,6 +2291,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1701,6 +2329,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1712,6 +2349,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1736,12 +2382,57 @@ export interface operations {
                     "image/svg+xml": unknown;
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1751,6 +2442,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1760,6 +2460,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1769,6 +2498,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1780,6 +2518,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1789,7 +2536,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 id: string;
@@ -1819,6 +2566,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1828,6 +2602,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1837,6 +2620,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1846,6 +2658,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1857,6 +2678,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1881,12 +2711,57 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1896,6 +2771,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1905,6 +2789,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1914,6 +2827,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1925,6 +2847,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1959,6 +2890,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1968,6 +2908,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1977,6 +2926,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1986,6 +2944,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1995,6 +2962,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2004,6 +2980,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2013,6 +2998,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2022,6 +3016,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2031,6 +3034,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2040,6 +3072,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2049,6 +3090,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2060,6 +3110,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2094,6 +3153,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2103,6 +3171,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2112,6 +3189,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2121,6 +3207,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2130,6 +3225,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2139,6 +3243,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2148,6 +3261,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2157,6 +3279,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2166,6 +3297,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2175,6 +3335,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2186,6 +3355,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2216,6 +3394,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2225,6 +3412,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2234,6 +3430,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2243,6 +3448,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2252,6 +3466,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2261,6 +3504,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2272,6 +3524,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2294,12 +3555,95 @@ export interface operations {
                     "application/json": components["schemas"]["History"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error: `code` says more */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2311,6 +3655,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2344,6 +3697,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2353,6 +3771,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2364,6 +3791,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2374,8 +3810,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Model id, 0x and 64 hex digits */
-                id: string;
+                /** @description Model id */
+                id: components["schemas"]["Hash"];
             };
             cookie?: never;
         };
@@ -2395,6 +3831,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2404,6 +3885,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2413,6 +3923,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2424,6 +3943,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2434,8 +3962,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Model id, 0x and 64 hex digits */
-                id: string;
+                /** @description Model id */
+                id: components["schemas"]["Hash"];
             };
             cookie?: never;
         };
@@ -2455,6 +3983,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2464,6 +4037,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2473,6 +4075,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2484,6 +4095,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2519,6 +4139,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2528,6 +4157,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2537,6 +4213,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2548,6 +4233,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2557,17 +4251,28 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
                 /** @description wait=seconds, or wait */
-                Prefer?: string | null;
+                Prefer?: string;
                 /** @description 90s, 5m, 1h */
-                "Cancel-After"?: string | null;
+                "Cancel-After"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "input": [
+                 *         1,
+                 *         2,
+                 *         3,
+                 *         -1.5
+                 *       ],
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PredictionRequest"];
             };
         };
@@ -2587,6 +4292,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": null,
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": null,
+                     *       "output_cells": null,
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": null,
+                     *       "proof_url": null,
+                     *       "state": "queued",
+                     *       "terminal": false,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
@@ -2596,15 +4329,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Payment Required: `code` says more */
             402: {
                 headers: {
+                    /** @description where payments by x402 are taken: what is to be paid, base64 of JSON */
+                    "PAYMENT-REQUIRED"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "payment-required",
+                     *       "detail": "what happened this time",
+                     *       "status": 402,
+                     *       "title": "payment required",
+                     *       "type": "urn:assay:problem:payment-required"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2614,6 +4403,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2623,6 +4421,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2632,6 +4439,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2641,6 +4457,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2650,6 +4475,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2659,6 +4493,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2670,6 +4513,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2679,6 +4531,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2688,6 +4549,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2699,6 +4569,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2707,7 +4586,10 @@ export interface operations {
     get_v1_predictions_id: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2720,7 +4602,95 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": [
+                     *         4.5,
+                     *         3
+                     *       ],
+                     *       "output_cells": [
+                     *         72,
+                     *         48
+                     *       ],
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "proof_url": "/v1/predictions/5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6/proof",
+                     *       "state": "proven",
+                     *       "terminal": true,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found: `code` says more */
@@ -2729,6 +4699,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2738,6 +4737,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2749,6 +4757,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2757,7 +4774,10 @@ export interface operations {
     post_v1_predictions_id_cancel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2783,12 +4803,75 @@ export interface operations {
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found: `code` says more */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2798,6 +4881,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2807,6 +4919,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2818,6 +4939,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2827,7 +4957,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 id: string;
@@ -2857,6 +4987,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2866,6 +5041,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2875,6 +5079,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2886,6 +5099,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2894,7 +5116,10 @@ export interface operations {
     get_v1_predictions_id_proof: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2910,12 +5135,75 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found: `code` says more */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2925,6 +5213,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2934,6 +5251,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2945,6 +5271,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2953,7 +5288,10 @@ export interface operations {
     post_v1_predictions_id_retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2975,6 +5313,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2984,6 +5331,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2993,6 +5367,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3002,6 +5385,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3011,6 +5423,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3022,6 +5443,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3036,6 +5466,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "batch": 64,
+                 *       "buyer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["QuoteRequest"];
             };
         };
@@ -3054,6 +5491,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3063,6 +5545,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3072,6 +5563,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3081,6 +5581,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3090,6 +5599,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3099,6 +5617,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3108,6 +5635,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3117,6 +5673,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3126,6 +5691,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3137,6 +5711,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3165,6 +5748,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3174,6 +5766,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3183,6 +5822,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3194,6 +5842,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3216,12 +5873,95 @@ export interface operations {
                     "application/json": components["schemas"]["Selling"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error: `code` says more */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3233,6 +5973,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3247,6 +5996,20 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "context": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                 *       "input_commitments": [
+                 *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                 *       ],
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                 *       "output_cells": [
+                 *         72,
+                 *         48
+                 *       ],
+                 *       "proof": "0x00ff"
+                 *     }
+                 */
                 "application/json": components["schemas"]["VerifyRequest"];
             };
         };
@@ -3256,6 +6019,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "development": true,
+                     *       "reason": "the proof does not verify",
+                     *       "valid": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["VerifyResponse"];
                 };
             };
@@ -3265,6 +6035,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3274,6 +6089,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3283,6 +6107,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3292,6 +6125,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3301,6 +6143,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3310,6 +6161,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3319,6 +6199,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3330,6 +6219,686 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://shop.example/assay"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_ms": 1795221569000,
+                     *       "disabled_ms": null,
+                     *       "id": "wh_5c1f0a2b9d3e4f60",
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "url": "https://shop.example/assay"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout: `code` says more */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict: `code` says more */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large: `code` says more */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type: `code` says more */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity: `code` says more */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_webhooks_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_webhooks_id_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

@@ -326,7 +326,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All predictions, newest first; for the operator. */
+        /** Predictions, newest first: those that the key asked for, or all of them for the operator. */
         get: operations["get_v1_predictions"];
         put?: never;
         /** Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it is sent. */
@@ -344,7 +344,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One prediction. */
+        /** One prediction; with `Prefer: wait`, as it is at its end. */
         get: operations["get_v1_predictions_id"];
         put?: never;
         post?: never;
@@ -395,7 +395,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The proof's bytes. */
+        /** The proof's bytes; with `Prefer: wait`, once they are there. */
         get: operations["get_v1_predictions_id_proof"];
         put?: never;
         post?: never;
@@ -484,6 +484,58 @@ export interface paths {
         put?: never;
         /** Verifies a proof. Convenience only: who does not trust this server verifies it themselves. */
         post: operations["post_v1_verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The key's webhooks, without their secrets. */
+        get: operations["get_v1_webhooks"];
+        put?: never;
+        /** Registers a webhook. From now on a message goes there when a prediction that this key asked for is over. */
+        post: operations["post_v1_webhooks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a webhook, with the messages that were not delivered yet. */
+        delete: operations["delete_v1_webhooks_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest messages of a webhook, and what became of them. */
+        get: operations["get_v1_webhooks_id_deliveries"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -602,6 +654,37 @@ export interface components {
             /** @description All that this service keeps. */
             data: components["schemas"]["Compilation"][];
         };
+        /** @description A message, as its sender lists it. */
+        Delivery: {
+            /**
+             * Format: int32
+             * @description Attempts so far.
+             */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description When it was written, milliseconds since the epoch.
+             */
+            created_ms: number;
+            /** @description What went wrong in the latest attempt. */
+            error?: string | null;
+            /** @description Its id: the header `webhook-id`, the same in each attempt. */
+            id: string;
+            /** @description The prediction that it is about. */
+            prediction: string;
+            /** @description What became of it. */
+            state: components["schemas"]["DeliveryState"];
+        };
+        /** @description Messages of a webhook. */
+        DeliveryList: {
+            /** @description The latest, the newest first. */
+            data: components["schemas"]["Delivery"][];
+        };
+        /**
+         * @description What became of a message so far.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "failed";
         /** @description A prediction that is over. */
         Ended: {
             /**
@@ -796,6 +879,11 @@ export interface components {
             /** @description ERC-20, or zero for the native coin. */
             token: components["schemas"]["Account"];
         };
+        /** @description A webhook that was made, with its secret, which is shown this once. */
+        NewWebhook: components["schemas"]["Webhook"] & {
+            /** @description What messages are signed with: `whsec_` and base64, as libraries of Standard Webhooks take it. */
+            secret: string;
+        };
         /** @description What comes next. */
         Next: {
             /** @description The call. */
@@ -852,6 +940,18 @@ export interface components {
         };
         /** @description The outputs of an inference, in real units, each row-major in its shape. */
         Outputs: number[] | number[][];
+        /** @description A payment by x402, which was authorised with the request and is captured when the proof is there. */
+        PaymentRef: {
+            /** @description How much, in the token's smallest unit. */
+            amount: components["schemas"]["Amount"];
+            /** @description The token. */
+            asset: components["schemas"]["Account"];
+            /** @description The chain: `eip155:` and its number. */
+            network: string;
+            /** @description Who pays. */
+            payer: components["schemas"]["Account"];
+            transaction?: components["schemas"]["Hash"] | null;
+        };
         /** @description A commitment: 64 bytes. */
         Point: string;
         /** @description A prediction. What is paid for is shown once it is paid: output and proof are null before `settled` or `proven`. */
@@ -891,6 +991,7 @@ export interface components {
             output_cells?: number[] | null;
             /** @description How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an answer without meaning. */
             outside: number;
+            payment?: components["schemas"]["PaymentRef"] | null;
             proof_hash?: components["schemas"]["Hash"] | null;
             /** @description Where to fetch the proof. */
             proof_url?: string | null;
@@ -1192,6 +1293,36 @@ export interface components {
             /** @description Whether the claim is proven. */
             valid: boolean;
         };
+        /** @description Where a client wants to be told. The secret is shown once, when it is made. */
+        Webhook: {
+            /**
+             * Format: int64
+             * @description When it was made, milliseconds since the epoch.
+             */
+            created_ms: number;
+            /**
+             * Format: int64
+             * @description When it was switched off, since its receiver said that it is gone (410).
+             */
+            disabled_ms?: number | null;
+            /** @description Its id. */
+            id: string;
+            /** @description Where messages are posted. */
+            url: string;
+        };
+        /** @description The webhooks of a key. */
+        WebhookList: {
+            /** @description The oldest first. */
+            data: components["schemas"]["Webhook"][];
+        };
+        /** @description A webhook that is to be made. */
+        WebhookRequest: {
+            /**
+             * @description Where messages are posted: a public https address.
+             * @example https://shop.example/assay
+             */
+            url: string;
+        };
         /** @description Whether the registry was shown that somebody knows a model's weights, and that they have the width that its architecture names. */
         WeightsProof: {
             /** @description Whether the proof is under a development key, and shows nothing. */
@@ -1277,6 +1408,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1288,6 +1428,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1307,6 +1456,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "block": 1042,
+                     *       "block_age_secs": 3,
+                     *       "disk_free_bytes": 18253611008,
+                     *       "models": 1,
+                     *       "queued": 0,
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ready"];
                 };
             };
@@ -1329,6 +1488,17 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "input": [
+                 *         1,
+                 *         2,
+                 *         3,
+                 *         -1.5
+                 *       ],
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CommitmentRequest"];
             };
         };
@@ -1338,6 +1508,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "input_commitment": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "outside": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Commitment"];
                 };
             };
@@ -1347,6 +1526,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1356,6 +1580,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1365,6 +1598,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1374,6 +1616,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1383,6 +1634,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1392,6 +1652,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1401,6 +1690,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1412,6 +1710,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1440,6 +1747,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1449,6 +1765,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1458,6 +1783,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1467,6 +1821,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1478,6 +1841,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1510,6 +1882,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1519,6 +1900,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1528,6 +1918,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1537,6 +1936,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1546,6 +1954,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1555,6 +1972,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1564,6 +1990,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1575,6 +2010,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1584,6 +2028,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1595,6 +2048,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1619,12 +2081,57 @@ export interface operations {
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1634,6 +2141,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1643,6 +2179,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1654,6 +2199,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1678,12 +2232,57 @@ export interface operations {
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1693,6 +2292,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1702,6 +2330,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1713,6 +2350,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1737,12 +2383,57 @@ export interface operations {
                     "image/svg+xml": unknown;
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1752,6 +2443,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1761,6 +2461,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1770,6 +2499,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1781,6 +2519,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1790,7 +2537,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 id: string;
@@ -1820,6 +2567,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1829,6 +2603,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1838,6 +2621,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1847,6 +2659,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1858,6 +2679,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1882,12 +2712,57 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Forbidden: `code` says more */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1897,6 +2772,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1906,6 +2790,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1915,6 +2828,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1926,6 +2848,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1960,6 +2891,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1969,6 +2909,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1978,6 +2927,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1987,6 +2945,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -1996,6 +2963,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2005,6 +2981,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2014,6 +2999,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2023,6 +3017,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2032,6 +3035,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2041,6 +3073,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2050,6 +3091,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2061,6 +3111,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2095,6 +3154,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2104,6 +3172,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2113,6 +3190,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2122,6 +3208,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2131,6 +3226,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2140,6 +3244,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2149,6 +3262,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2158,6 +3280,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2167,6 +3298,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2176,6 +3336,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2187,6 +3356,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2217,6 +3395,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2226,6 +3413,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2235,6 +3431,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2244,6 +3449,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2253,6 +3467,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2262,6 +3505,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2273,6 +3525,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2295,12 +3556,95 @@ export interface operations {
                     "application/json": components["schemas"]["History"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error: `code` says more */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2312,6 +3656,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2345,6 +3698,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2354,6 +3772,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2365,6 +3792,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2375,8 +3811,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Model id, 0x and 64 hex digits */
-                id: string;
+                /** @description Model id */
+                id: components["schemas"]["Hash"];
             };
             cookie?: never;
         };
@@ -2396,6 +3832,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2405,6 +3886,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2414,6 +3924,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2425,6 +3944,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2435,8 +3963,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Model id, 0x and 64 hex digits */
-                id: string;
+                /** @description Model id */
+                id: components["schemas"]["Hash"];
             };
             cookie?: never;
         };
@@ -2456,6 +3984,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2465,6 +4038,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2474,6 +4076,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2485,6 +4096,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2520,6 +4140,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2529,6 +4158,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2538,6 +4214,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2549,6 +4234,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2558,17 +4252,28 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
                 /** @description wait=seconds, or wait */
-                Prefer?: string | null;
+                Prefer?: string;
                 /** @description 90s, 5m, 1h */
-                "Cancel-After"?: string | null;
+                "Cancel-After"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "input": [
+                 *         1,
+                 *         2,
+                 *         3,
+                 *         -1.5
+                 *       ],
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PredictionRequest"];
             };
         };
@@ -2588,6 +4293,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": null,
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": null,
+                     *       "output_cells": null,
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": null,
+                     *       "proof_url": null,
+                     *       "state": "queued",
+                     *       "terminal": false,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
@@ -2597,15 +4330,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Payment Required: `code` says more */
             402: {
                 headers: {
+                    /** @description where payments by x402 are taken: what is to be paid, base64 of JSON */
+                    "PAYMENT-REQUIRED"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "payment-required",
+                     *       "detail": "what happened this time",
+                     *       "status": 402,
+                     *       "title": "payment required",
+                     *       "type": "urn:assay:problem:payment-required"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2615,6 +4404,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2624,6 +4422,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2633,6 +4440,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2642,6 +4458,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2651,6 +4476,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2660,6 +4494,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2671,6 +4514,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2680,6 +4532,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2689,6 +4550,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2700,6 +4570,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2708,7 +4587,10 @@ export interface operations {
     get_v1_predictions_id: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2721,7 +4603,95 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": [
+                     *         4.5,
+                     *         3
+                     *       ],
+                     *       "output_cells": [
+                     *         72,
+                     *         48
+                     *       ],
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "proof_url": "/v1/predictions/5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6/proof",
+                     *       "state": "proven",
+                     *       "terminal": true,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not Found: `code` says more */
@@ -2730,6 +4700,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2739,6 +4738,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2750,6 +4758,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2758,7 +4775,10 @@ export interface operations {
     post_v1_predictions_id_cancel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2784,12 +4804,75 @@ export interface operations {
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found: `code` says more */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2799,6 +4882,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2808,6 +4920,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2819,6 +4940,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2828,7 +4958,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 id: string;
@@ -2858,6 +4988,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2867,6 +5042,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2876,6 +5080,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2887,6 +5100,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2895,7 +5117,10 @@ export interface operations {
     get_v1_predictions_id_proof: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2911,12 +5136,75 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not Found: `code` says more */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2926,6 +5214,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2935,6 +5252,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2946,6 +5272,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2954,7 +5289,10 @@ export interface operations {
     post_v1_predictions_id_retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description wait=seconds, or wait */
+                Prefer?: string;
+            };
             path: {
                 id: string;
             };
@@ -2976,6 +5314,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2985,6 +5332,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -2994,6 +5368,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3003,6 +5386,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3012,6 +5424,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3023,6 +5444,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3037,6 +5467,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "batch": 64,
+                 *       "buyer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["QuoteRequest"];
             };
         };
@@ -3055,6 +5492,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3064,6 +5546,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3073,6 +5564,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3082,6 +5582,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3091,6 +5600,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3100,6 +5618,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3109,6 +5636,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3118,6 +5674,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3127,6 +5692,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3138,6 +5712,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3166,6 +5749,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3175,6 +5767,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3184,6 +5823,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3195,6 +5843,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3217,12 +5874,95 @@ export interface operations {
                     "application/json": components["schemas"]["Selling"];
                 };
             };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error: `code` says more */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3234,6 +5974,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3248,6 +5997,20 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "context": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                 *       "input_commitments": [
+                 *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                 *       ],
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                 *       "output_cells": [
+                 *         72,
+                 *         48
+                 *       ],
+                 *       "proof": "0x00ff"
+                 *     }
+                 */
                 "application/json": components["schemas"]["VerifyRequest"];
             };
         };
@@ -3257,6 +6020,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "development": true,
+                     *       "reason": "the proof does not verify",
+                     *       "valid": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["VerifyResponse"];
                 };
             };
@@ -3266,6 +6036,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3275,6 +6090,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3284,6 +6108,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3293,6 +6126,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3302,6 +6144,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3311,6 +6162,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3320,6 +6200,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -3331,6 +6220,686 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://shop.example/assay"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_ms": 1795221569000,
+                     *       "disabled_ms": null,
+                     *       "id": "wh_5c1f0a2b9d3e4f60",
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "url": "https://shop.example/assay"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout: `code` says more */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict: `code` says more */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large: `code` says more */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type: `code` says more */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity: `code` says more */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_v1_webhooks_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_webhooks_id_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
