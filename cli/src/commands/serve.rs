@@ -295,6 +295,11 @@ async fn check_x402(chain: &ChainConfig) -> Outcome {
 
 /// Serves until a signal.
 pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
+    serve_until(ui, args, assay_api::signalled).await
+}
+
+/// Serves until `stop` resolves, which is called once all models are read.
+pub async fn serve_until<S: Future<Output = ()> + Send>(ui: &Ui, args: ServeArgs, stop: impl FnOnce() -> S) -> Outcome {
     let Offer { engine, mut config, terms, listing, derived } = offer(ui, &args.selling, args.workshop.sell).await?;
     config.bind = args.bind;
     if args.database_url.is_some() {
@@ -336,7 +341,7 @@ pub async fn serve(ui: &Ui, args: ServeArgs) -> Outcome {
             ui.print(format_args!("listening on http://{address}"));
         }
     };
-    assay_api::serve(config, engine, assay_api::signalled(), ready).await?;
+    assay_api::serve(config, engine, stop(), ready).await?;
     Ok(())
 }
 

@@ -294,11 +294,13 @@ fn hold(dir: &Path) -> Outcome<File> {
 /// Starts everything, and serves until a signal.
 pub async fn up(ui: &Ui, args: UpArgs) -> Outcome {
     let _held = hold(&args.dir)?;
+    // one listener for all of it: what comes while models are read ends the service as soon as it serves
+    let mut stop = Box::pin(assay_api::signalled());
     let (place, serve) = tokio::select! {
         prepared = prepared(ui, &args) => prepared?,
-        () = assay_api::signalled() => return Err(Failure::message(Exit::Cancelled, "cancelled")),
+        () = &mut stop => return Err(Failure::message(Exit::Cancelled, "cancelled")),
     };
-    let served = serve::serve(ui, serve).await;
+    let served = serve::serve_until(ui, serve, || stop).await;
     // the service needs the chain to its end
     drop(place);
     served
