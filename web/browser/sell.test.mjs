@@ -36,7 +36,7 @@ test("a seller compiles, lists, sells and withdraws", { skip: !hasChain() && "an
     await page.goto(`${place.url}/#/sell`);
     await page.getByLabel(/^The operator's token/).fill("wrong");
     await page.getByRole("button", { name: "Open" }).click();
-    await page.getByText("this needs the operator's token").waitFor(LONG);
+    await page.getByText("or the operator's token").waitFor(LONG);
     await checkNames(page);
     await page.getByLabel(/^The operator's token/).fill(OPERATOR);
     await page.getByRole("button", { name: "Open" }).click();
