@@ -411,7 +411,6 @@ sol! {
         function governor() external view returns (address);
     }
 
-    #[sol(rpc)]
     /// EIP-3009's message.
     #[derive(Debug, PartialEq, Eq)]
     struct TransferWithAuthorization {
@@ -445,6 +444,7 @@ sol! {
         ) external;
     }
 
+    #[sol(rpc)]
     interface Erc20 {
         function balanceOf(address account) external view returns (uint256);
         function approve(address spender, uint256 amount) external returns (bool);

@@ -5,12 +5,12 @@ use alloy::sol_types::SolCall;
 use serde_json::json;
 
 use super::escrow::{LIVE, market};
+use super::prove::verified;
 use super::settle::load;
 use super::transact::{Call, Subject, close_mined, transact};
 use super::{StepError, ms};
 use crate::AppState;
 use crate::chain::authorization::{Standing, balance, standing};
-use crate::engine::Claim;
 use crate::store::{Job, Lease, Patch, Purpose, State, StoreError, now_ms};
 use crate::x402::Payment;
 
@@ -119,17 +119,9 @@ async fn ended(state: &AppState, job: &Job, lease: &Lease) -> Result<Option<Job>
 
 /// Whether the proof on disk is a valid one of what the job says.
 async fn proof_holds(state: &AppState, job: &Job) -> Result<bool, StepError> {
-    let (Some(proof), Some(context)) = (load(state, job).await?, job.context) else { return Ok(false) };
-    let claim = Claim {
-        context,
-        input_commitments: job.input_commitments.clone(),
-        output_cells: job.output_cells.clone(),
-        clamps: job.clamps,
-        proof: proof.into(),
-    };
-    let (engine, model) = (state.engine.clone(), job.model);
+    let Some(proof) = load(state, job).await? else { return Ok(false) };
     let began = std::time::Instant::now();
-    let verified = tokio::task::spawn_blocking(move || engine.verify(model, &claim).is_ok()).await.map_err(|_| StepError::Panicked)?;
+    let verified = verified(state, job, proof).await?.is_some();
     tracing::debug!(job = job.id, verified, ms = ms(began.elapsed()), "a proof is verified before its payment is captured");
     Ok(verified)
 }

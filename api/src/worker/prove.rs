@@ -327,14 +327,9 @@ pub(super) async fn make(state: &AppState, making: Making<'_>, unwanted: impl Fu
     }
 }
 
-/// The job's proof, if an earlier attempt made it and could not record it: it is in memory, or on disk and noted there.
-async fn finished(state: &AppState, job: &Job) -> Result<Option<ProofBundle>, StepError> {
-    if let Some(proof) = state.finished.lock().ok().and_then(|all| all.get(&job.id).cloned()) {
-        return Ok(Some(proof));
-    }
+/// What the job says, with this proof, if it is a valid one of that.
+pub(super) async fn verified(state: &AppState, job: &Job, proof: Vec<u8>) -> Result<Option<Claim>, StepError> {
     let Some(context) = job.context else { return Ok(None) };
-    let Some(hash) = state.blobs.noted(&job.id).await else { return Ok(None) };
-    let Ok(Some(proof)) = state.blobs.get(hash).await else { return Ok(None) };
     let (engine, model) = (state.engine.clone(), job.model);
     let claim = Claim {
         context,
@@ -343,10 +338,19 @@ async fn finished(state: &AppState, job: &Job) -> Result<Option<ProofBundle>, St
         clamps: job.clamps,
         proof: proof.into(),
     };
+    let verified = tokio::task::spawn_blocking(move || engine.verify(model, &claim).ok().map(|()| claim));
+    verified.await.map_err(|_| StepError::Panicked)
+}
+
+/// The job's proof, if an earlier attempt made it and could not record it: it is in memory, or on disk and noted there.
+async fn finished(state: &AppState, job: &Job) -> Result<Option<ProofBundle>, StepError> {
+    if let Some(proof) = state.finished.lock().ok().and_then(|all| all.get(&job.id).cloned()) {
+        return Ok(Some(proof));
+    }
+    let Some(hash) = state.blobs.noted(&job.id).await else { return Ok(None) };
+    let Ok(Some(proof)) = state.blobs.get(hash).await else { return Ok(None) };
     // a note proves nothing: the proof must be this job's
-    let found = tokio::task::spawn_blocking(move || engine.verify(model, &claim).ok().map(|()| claim));
-    let found = found.await.map_err(|_| StepError::Panicked)?;
-    Ok(found.map(|claim| ProofBundle {
+    Ok(verified(state, job, proof).await?.map(|claim| ProofBundle {
         proof: claim.proof.to_vec(),
         output_cells: claim.output_cells,
         clamps: claim.clamps,
