@@ -73,17 +73,16 @@ pub fn pairing_inputs_with(
     // the interpolants at x: a constant, a line through z and 1/z, a parabola through z, 1/z and α
     let (vz, vzi, va) = (x - z, x - zi, x - alpha);
     let inverse = |d: Fr, which| d.inverse().ok_or(PcsError::DegenerateChallenge { which });
-    let dz = inverse(z - zi, super::Challenge::Z)?;
-    let line = |at_z: Fr, at_zi: Fr| (at_z * vzi - at_zi * vz) * dz;
+    let through = Nodes { z, zi, inverse: inverse(z - zi, super::Challenge::Z)? };
     let da = inverse((alpha - z) * (alpha - zi), super::Challenge::Alpha)?;
-    let line_alpha = |at_z: Fr, at_zi: Fr| (at_z * (alpha - zi) - at_zi * (alpha - z)) * dz;
-    let parabola = line(o.h_z, o.h_zi) + (h_alpha - line_alpha(o.h_z, o.h_zi)) * da * vz * vzi;
+    let parabola = through.line(o.h_z, o.h_zi, x) + (h_alpha - through.line(o.h_z, o.h_zi, alpha)) * da * vz * vzi;
 
     let e = Powers::new(eta);
     let others = common(companions, x);
     let (only_z, both, all) = (others * vzi * va, others * va, others);
-    let mut values =
-        only_z * e.1 * z.pow([b - 1]) * o.g_zi + both * (e.2 * line(o.g_z, o.g_zi) + e.3 * line(o.s_z, o.s_zi)) + all * e.4 * parabola;
+    let mut values = only_z * e.1 * z.pow([b - 1]) * o.g_zi
+        + both * (e.2 * through.line(o.g_z, o.g_zi, x) + e.3 * through.line(o.s_z, o.s_zi, x))
+        + all * e.4 * parabola;
     let mut own = vec![
         (alpha - x.pow([b]), o.q),
         (only_z * e.1, o.d),
@@ -105,6 +104,23 @@ pub fn pairing_inputs_with(
     let terms = commitment_terms.iter().copied().chain(own);
     let (scalars, points): (Vec<Fr>, Vec<G1Affine>) = terms.unzip();
     Ok((msm(&points, &scalars), o.w_prime))
+}
+
+/// Two points to interpolate through: `inverse` is `1/(z − zi)`.
+///
+/// A method and not two closures: rustc 1.95 may hand the same memory to two closures that are called with the same large
+/// `Copy` arguments, and the first one changes it (rust-lang/rust#155241; docs/security.md, "Found and fixed").
+struct Nodes {
+    z: Fr,
+    zi: Fr,
+    inverse: Fr,
+}
+
+impl Nodes {
+    /// The line with the values `at_z` and `at_zi` at the two points, evaluated at `at`.
+    fn line(&self, at_z: Fr, at_zi: Fr, at: Fr) -> Fr {
+        (at_z * (at - self.zi) - at_zi * (at - self.z)) * self.inverse
+    }
 }
 
 /// `h(α)` from the product identity at `z`; `α` folds `h` and `g` alike, so a wrong inner product shows as a wrong evaluation of `h`.
