@@ -3,7 +3,7 @@
 use super::level::{Level, Piece, ROOM};
 use super::small::Combination;
 use super::witness::{Keys, Row, TableRows};
-use crate::poly::{eq_table, filled, filled_with_room};
+use crate::poly::{eq_table, filled_with_room};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
@@ -121,27 +121,19 @@ impl<'a> Leaves<'a> {
         FlatLeaves { values, index, numerators }
     }
 
-    /// As a level of the tree. The numerators of lookups are 1, and are not stored where most of these lie one after the other.
-    pub fn level(&self) -> Level {
+    /// As a level of the tree. The numerators of lookups are 1, and neither they nor the denominators are stored where most of these lie
+    /// one after the other.
+    pub fn level(&self) -> Level<'a> {
         let rows = row_denominators(self);
         let units = units(self.shape);
         // before and after the units
         let mut rows_of = [units.start, self.shape.layout.leaf_count - units.end]
             .map(|len| (filled_with_room(Fr::ONE, len, ROOM), filled_with_room(Fr::ZERO, len, ROOM)));
-        let mut columns: [Vec<Fr>; 4] = std::array::from_fn(|_| filled(Fr::ZERO, units.len() / 4));
+        let mut looked = Vec::new();
         for block in self.blocks() {
             let (range, denominators) = (block.range.clone(), &rows[block.table]);
-            let denominator = |i: usize| match block.found[i].index() {
-                Some(row) => denominators[row],
-                None => self.missing(&block, i),
-            };
             if units.contains(&range.start) {
-                let range = (range.start - units.start) / 4..(range.end - units.start) / 4;
-                let [d0, d1, d2, d3] = columns.each_mut().map(|column| &mut column[range.clone()]);
-                let nodes = d0.par_iter_mut().zip(d1).zip(d2.par_iter_mut().zip(d3)).enumerate().with_min_len(256);
-                nodes.for_each(|(j, ((d0, d1), (d2, d3)))| {
-                    (*d0, *d1, *d2, *d3) = (denominator(4 * j), denominator(4 * j + 1), denominator(4 * j + 2), denominator(4 * j + 3));
-                });
+                looked.push(block);
                 continue;
             }
             let (side, skipped) = if range.start < units.start { (0, 0) } else { (1, units.end) };
@@ -152,13 +144,64 @@ impl<'a> Leaves<'a> {
                 d.copy_from_slice(denominators);
                 p.iter_mut().zip(counts).for_each(|(p, count)| *p = if *count == 0 { Fr::ZERO } else { -Fr::from(*count) });
             } else {
-                d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = denominator(i));
+                d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = self.denominator(&block, denominators, i));
             }
         }
         let [before, after] = rows_of.map(|(p, d)| Piece::Rows(p, d));
-        let mut pieces = vec![before, Piece::Units(columns), after];
+        looked.sort_by_key(|block| block.range.start);
+        let lookups = Lookups { leaves: *self, first: units.start, len: units.len(), rows, blocks: looked };
+        let mut pieces = vec![before, Piece::Looked(lookups), after];
         pieces.retain(|piece| !piece.is_empty());
         Level::new(pieces)
+    }
+
+    /// The denominator of a block's lookup.
+    fn denominator(&self, block: &BlockLeaves<'_>, denominators: &[Fr], i: usize) -> Fr {
+        match block.found[i].index() {
+            Some(row) => denominators[row],
+            None => self.missing(block, i),
+        }
+    }
+}
+
+/// Leaves that lie one after the other, of lookups only: each has the numerator 1 and the denominator of the row that it found.
+pub struct Lookups<'a> {
+    leaves: Leaves<'a>,
+    /// The first leaf.
+    first: usize,
+    /// How many, a multiple of 4.
+    len: usize,
+    /// Denominators of each table's rows.
+    rows: Vec<Vec<Fr>>,
+    /// Ascending, without a gap.
+    blocks: Vec<BlockLeaves<'a>>,
+}
+
+impl Lookups<'_> {
+    /// Number of nodes of four leaves.
+    pub fn len(&self) -> usize {
+        self.len / 4
+    }
+
+    /// The denominators of some nodes' first leaves, of their second ones, and so on.
+    pub fn nodes(&self, nodes: Range<usize>) -> [Vec<Fr>; 4] {
+        let mut columns = std::array::from_fn(|_| Vec::with_capacity(nodes.len()));
+        let (mut at, end) = (self.first + 4 * nodes.start, self.first + 4 * nodes.end);
+        let from = self.blocks.partition_point(|block| block.range.end <= at);
+        for block in &self.blocks[from..] {
+            if at >= end {
+                break;
+            }
+            let (rows, to) = (&self.rows[block.table], block.range.end.min(end));
+            let start = at - block.range.start;
+            for (four, found) in block.found[start..to - block.range.start].chunks(4).enumerate() {
+                for (i, (column, row)) in columns.iter_mut().zip(found).enumerate() {
+                    column.push(row.index().map_or_else(|| self.leaves.missing(block, start + 4 * four + i), |row| rows[row]));
+                }
+            }
+            at = to;
+        }
+        columns
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tree of fractions, its levels, and the rounds of a level's sumcheck. No transcript here.
 
-use super::leaves::Leaves;
+use super::leaves::{Leaves, Lookups};
 use crate::backend::Fractions;
 use crate::poly::{SERIAL, add, eq_tables, filled, filled_with_room, sum_of_parts};
 use crate::simd::{self, Isa, Nodes};
@@ -17,25 +17,26 @@ const PART: usize = 256;
 pub const ROOM: usize = 8;
 
 /// All levels.
-pub struct Tree {
+pub struct Tree<'a> {
     /// From the leaves on, the root last; one whose rounds have begun is empty.
-    levels: Vec<Level>,
+    levels: Vec<Level<'a>>,
     arities: Vec<usize>,
-    played: Option<Played>,
+    played: Option<Played<'a>>,
 }
 
 /// The level whose rounds go on.
-struct Played {
-    rounds: Rounds,
+struct Played<'a> {
+    rounds: Rounds<'a>,
     arity: usize,
+    /// By round; those that are over are empty.
     weights: Vec<Vec<Fr>>,
     /// Number of the next round.
     next: usize,
 }
 
-impl Tree {
+impl<'a> Tree<'a> {
     /// Over leaves.
-    pub fn new(leaves: &Leaves<'_>) -> Self {
+    pub fn new(leaves: &Leaves<'a>) -> Self {
         let (arities, mut levels) = (leaves.arities(), vec![leaves.level()]);
         for (i, arity) in arities.iter().enumerate() {
             let parent = levels[i].parent(*arity);
@@ -45,25 +46,26 @@ impl Tree {
     }
 }
 
-impl Fractions for Tree {
+impl Fractions for Tree<'_> {
     fn root(&self) -> [Fr; 2] {
         self.levels.last().map_or([Fr::ZERO, Fr::ONE], Level::first)
     }
 
     fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> [Fr; 5] {
         let (level, arity) = (std::mem::take(&mut self.levels[level]), self.arities[level]);
-        let weights = eq_tables(r.get(1..).unwrap_or_default(), level.len(arity).div_ceil(2));
+        let mut weights = eq_tables(r.get(1..).unwrap_or_default(), level.len(arity).div_ceil(2));
         // the level at the root has no rounds, and may have the other arity; all others have arity four
-        let (rounds, message) = Rounds::new(level, *lambda, if r.is_empty() { &[] } else { &weights[0] });
+        let first = if r.is_empty() { Vec::new() } else { std::mem::take(&mut weights[0]) };
+        let (rounds, message) = Rounds::new(level, *lambda, &first);
         self.played = Some(Played { rounds, arity, weights, next: 1 });
         message
     }
 
     fn bind(&mut self, x: &Fr) -> [Fr; 5] {
         let Some(Played { rounds, weights, next, .. }) = &mut self.played else { return [Fr::ZERO; 5] };
-        let weights = weights.get(*next).map_or(&[][..], Vec::as_slice);
+        let weights = weights.get_mut(*next).map(std::mem::take).unwrap_or_default();
         *next += 1;
-        rounds.bind(x, weights)
+        rounds.bind(x, &weights)
     }
 
     fn children(&mut self) -> Vec<Fr> {
@@ -73,21 +75,23 @@ impl Fractions for Tree {
 
 /// A level as the tree has it: pieces one after the other, all but the last with a multiple of 4 nodes of arity four.
 #[derive(Default)]
-pub struct Level(Vec<Piece>);
+pub struct Level<'a>(Vec<Piece<'a>>);
 
 /// Consecutive nodes.
-pub enum Piece {
+pub enum Piece<'a> {
     /// Numerators and denominators of the children, node by node.
     Rows(Vec<Fr>, Vec<Fr>),
     /// For nodes of arity four: `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`, which merges numerator and denominator into the single polynomial `P + λD = g`.
     Columns([Vec<Fr>; 8]),
     /// For nodes of arity four: `d_0, …, d_3`, all numerators being 1.
     Units([Vec<Fr>; 4]),
+    /// The same, of leaves that are looked up where they are needed: most of a large proof's memory would be theirs.
+    Looked(Lookups<'a>),
 }
 
-impl Level {
-    /// Joins pieces that are [`Piece::Rows`] or [`Piece::Units`].
-    pub fn new(pieces: Vec<Piece>) -> Self {
+impl<'a> Level<'a> {
+    /// Joins pieces that are no [`Piece::Columns`].
+    pub fn new(pieces: Vec<Piece<'a>>) -> Self {
         Self(pieces)
     }
 
@@ -101,12 +105,13 @@ impl Level {
         match self.0.first() {
             Some(Piece::Rows(p, d)) => [p[0], d[0]],
             Some(Piece::Units([d, ..])) => [Fr::ONE, d[0]],
-            _ => [Fr::ZERO, Fr::ONE],
+            Some(Piece::Looked(lookups)) => [Fr::ONE, lookups.nodes(0..1)[0][0]],
+            Some(Piece::Columns(_)) | None => [Fr::ZERO, Fr::ONE],
         }
     }
 
     /// The next level towards the root.
-    pub fn parent(&mut self, arity: usize) -> Self {
+    pub fn parent(&mut self, arity: usize) -> Level<'a> {
         let width = 1 << arity;
         if let Some(Piece::Rows(p, d)) = self.0.last_mut() {
             p.resize(p.len().next_multiple_of(width), Fr::ZERO);
@@ -122,11 +127,11 @@ impl Level {
             let parts = next_p.par_chunks_mut(PART).zip(next_d.par_chunks_mut(PART)).enumerate();
             parts.for_each(|(k, (next_p, next_d))| piece.parents(width, k * PART, next_p, next_d));
         }
-        Self(vec![Piece::Rows(p, d)])
+        Level(vec![Piece::Rows(p, d)])
     }
 }
 
-impl Piece {
+impl Piece<'_> {
     /// Whether it has nothing at all.
     pub fn is_empty(&self) -> bool {
         self.len(0) == 0
@@ -137,32 +142,38 @@ impl Piece {
             Self::Rows(p, _) => p.len() >> arity,
             Self::Columns(columns) => columns[0].len(),
             Self::Units(columns) => columns[0].len(),
+            Self::Looked(lookups) => lookups.len(),
         }
     }
 
     /// The fractions of the nodes from `start` on.
     fn parents(&self, width: usize, start: usize, next_p: &mut [Fr], next_d: &mut [Fr]) {
-        let vectors = Isa::best().filter(|_| width == 4);
-        let done = vectors.map_or(0, |isa| match self {
-            Self::Rows(p, d) => simd::combine(isa, &p[4 * start..], &d[4 * start..], next_p, next_d),
-            Self::Units(d) => simd::combine_units(isa, d.each_ref().map(|d| &d[start..]), next_p, next_d),
-            Self::Columns(_) => 0,
-        });
-        for (j, (next_p, next_d)) in next_p.iter_mut().zip(next_d).enumerate().skip(done) {
-            let j = start + j;
-            (*next_p, *next_d) = match self {
-                Self::Rows(p, d) => combine(&[&p[width * j..][..width], &d[width * j..][..width]].concat()),
-                _ => combine(&node(&self.nodes(&Fr::ZERO, &(j..j + 1)), 0)),
-            };
+        if let (Self::Rows(p, d), true) = (self, width != 4) {
+            for (j, (next_p, next_d)) in next_p.iter_mut().zip(next_d).enumerate() {
+                let at = width * (start + j);
+                (*next_p, *next_d) = combine(&[&p[at..][..width], &d[at..][..width]].concat());
+            }
+            return;
         }
+        self.read(&Fr::ZERO, start..start + next_p.len(), |nodes| {
+            let done = Isa::best().map_or(0, |isa| match nodes {
+                Nodes::Rows(p, d, _) => simd::combine(isa, p, d, next_p, next_d),
+                Nodes::Units(d, _) => simd::combine_units(isa, d, next_p, next_d),
+                Nodes::Columns(_) => 0,
+            });
+            for (j, (next_p, next_d)) in next_p.iter_mut().zip(next_d.iter_mut()).enumerate().skip(done) {
+                (*next_p, *next_d) = combine(&node(&nodes, j));
+            }
+        });
     }
 
-    /// Some nodes of arity four.
-    fn nodes<'a>(&'a self, lambda: &'a Fr, range: &Range<usize>) -> Nodes<'a> {
+    /// `f` of some nodes of arity four.
+    fn read<T>(&self, lambda: &Fr, range: Range<usize>, f: impl FnOnce(Nodes<'_>) -> T) -> T {
         match self {
-            Self::Rows(p, d) => Nodes::Rows(&p[4 * range.start..4 * range.end], &d[4 * range.start..4 * range.end], lambda),
-            Self::Columns(columns) => Nodes::Columns(columns.each_ref().map(|column| &column[range.clone()])),
-            Self::Units(columns) => Nodes::Units(columns.each_ref().map(|column| &column[range.clone()]), lambda),
+            Self::Rows(p, d) => f(Nodes::Rows(&p[4 * range.start..4 * range.end], &d[4 * range.start..4 * range.end], lambda)),
+            Self::Columns(columns) => f(Nodes::Columns(columns.each_ref().map(|column| &column[range.clone()]))),
+            Self::Units(columns) => f(Nodes::Units(columns.each_ref().map(|column| &column[range.clone()]), lambda)),
+            Self::Looked(lookups) => f(Nodes::Units(lookups.nodes(range).each_ref().map(Vec::as_slice), lambda)),
         }
     }
 
@@ -184,9 +195,12 @@ impl Piece {
     /// The weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights.
     fn message(&self, lambda: &Fr, weights: &[Fr]) -> [Fr; 5] {
         sum_of_parts(weights.len(), |range| {
-            let (nodes, weights) = (self.nodes(lambda, &(2 * range.start..2 * range.end)), &weights[range]);
-            let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_message(isa, nodes, weights));
-            (done..weights.len()).fold(message, |sum, j| add(sum, weighted(&node(&nodes, 2 * j), &node(&nodes, 2 * j + 1), &weights[j])))
+            self.read(lambda, 2 * range.start..2 * range.end, |nodes| {
+                let weights = &weights[range];
+                let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_message(isa, nodes, weights));
+                (done..weights.len())
+                    .fold(message, |sum, j| add(sum, weighted(&node(&nodes, 2 * j), &node(&nodes, 2 * j + 1), &weights[j])))
+            })
         })
     }
 
@@ -194,7 +208,7 @@ impl Piece {
     fn bind(&mut self, lambda: &Fr, x: &Fr, weights: &[Fr], spare: &mut Spare) -> [Fr; 5] {
         let len = self.len(2) / 2;
         let bound = match self {
-            Self::Units(_) => Self::Units(std::array::from_fn(|_| spare.take(len))),
+            Self::Units(_) | Self::Looked(_) => Self::Units(std::array::from_fn(|_| spare.take(len))),
             _ => Self::Columns(std::array::from_fn(|_| spare.take(len))),
         };
         let old = std::mem::replace(self, bound);
@@ -205,8 +219,8 @@ impl Piece {
         }
         // the last node had no partner
         self.make_even(lambda);
-        let last = self.nodes(lambda, &(len - 1..len + 1));
-        add(message, weighted(&node(&last, 0), &node(&last, 1), &weights[len / 2]))
+        let last = self.read(lambda, len - 1..len + 1, |last| weighted(&node(&last, 0), &node(&last, 1), &weights[len / 2]));
+        add(message, last)
     }
 
     /// Fills columns with what comes of `old`, and the message of the pairs.
@@ -214,7 +228,7 @@ impl Piece {
         let columns: &mut [Vec<Fr>] = match self {
             Self::Units(columns) => columns,
             Self::Columns(columns) => columns,
-            Self::Rows(..) => &mut [],
+            Self::Rows(..) | Self::Looked(_) => &mut [],
         };
         let (len, units) = (columns.first().map_or(0, Vec::len), columns.len() == 4);
         let mut parts: Vec<Vec<&mut [Fr]>> = (0..len.div_ceil(PART)).map(|_| Vec::with_capacity(8)).collect();
@@ -223,17 +237,19 @@ impl Piece {
         }
         let work = |(k, out): (usize, &mut Vec<&mut [Fr]>)| {
             let range = k * PART..k * PART + out[0].len();
-            let nodes = old.nodes(lambda, &(2 * range.start..2 * range.end));
             let weights = weights.get(range.start / 2..range.end / 2).unwrap_or_default();
-            let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_bind(isa, nodes, x, weights, out));
-            for j in done..range.len() {
-                let (low, high) = (node(&nodes, 2 * j), node(&nodes, 2 * j + 1));
-                let skipped = if units { 4 } else { 0 };
-                out.iter_mut().enumerate().for_each(|(i, out)| {
-                    let (low, high) = (low[i + skipped], high[i + skipped]);
-                    out[j] = low + *x * (high - low);
-                });
-            }
+            let (message, done) = old.read(lambda, 2 * range.start..2 * range.end, |nodes| {
+                let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_bind(isa, nodes, x, weights, out));
+                for j in done..range.len() {
+                    let (low, high) = (node(&nodes, 2 * j), node(&nodes, 2 * j + 1));
+                    let skipped = if units { 4 } else { 0 };
+                    out.iter_mut().enumerate().for_each(|(i, out)| {
+                        let (low, high) = (low[i + skipped], high[i + skipped]);
+                        out[j] = low + *x * (high - low);
+                    });
+                }
+                (message, done)
+            });
             let bound = match out.as_slice() {
                 [d0, d1, d2, d3] => Nodes::Units([d0, d1, d2, d3], lambda),
                 _ => Nodes::Columns(std::array::from_fn(|i| &*out[i])),
@@ -263,25 +279,26 @@ impl Spare {
         column
     }
 
-    fn keep(&mut self, piece: Piece) {
+    fn keep(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Rows(p, d) => self.0.extend([p, d]),
             Piece::Columns(columns) => self.0.extend(columns),
             Piece::Units(columns) => self.0.extend(columns),
+            Piece::Looked(_) => {}
         }
     }
 }
 
 /// A level while its rounds go on.
-pub struct Rounds {
-    pieces: Vec<Piece>,
+pub struct Rounds<'a> {
+    pieces: Vec<Piece<'a>>,
     lambda: Fr,
     spare: Spare,
 }
 
-impl Rounds {
+impl<'a> Rounds<'a> {
     /// With the first message: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. Without weights there are no rounds.
-    pub fn new(level: Level, lambda: Fr, weights: &[Fr]) -> (Self, [Fr; 5]) {
+    pub fn new(level: Level<'a>, lambda: Fr, weights: &[Fr]) -> (Self, [Fr; 5]) {
         let mut rounds = Self { pieces: level.0, lambda, spare: Spare::default() };
         if weights.is_empty() {
             return (rounds, [Fr::ZERO; 5]);
@@ -300,17 +317,18 @@ impl Rounds {
 
     /// Only the last piece may have a number of nodes with which its result has a node without a partner: else they become one.
     fn make_even(&mut self) {
-        let ends_well = |(i, piece): (usize, &Piece)| {
-            let last = i + 1 == self.pieces.len() && !matches!(piece, Piece::Units(_));
+        let ends_well = |(i, piece): (usize, &Piece<'_>)| {
+            let last = i + 1 == self.pieces.len() && !matches!(piece, Piece::Units(_) | Piece::Looked(_));
             last || piece.len(2).is_multiple_of(4)
         };
         if !self.pieces.iter().enumerate().all(ends_well) {
             let mut joined: [Vec<Fr>; 8] = Default::default();
             for piece in &self.pieces {
-                let nodes = piece.nodes(&self.lambda, &(0..piece.len(2)));
-                for j in 0..piece.len(2) {
-                    joined.iter_mut().zip(node(&nodes, j)).for_each(|(column, value)| column.push(value));
-                }
+                piece.read(&self.lambda, 0..piece.len(2), |nodes| {
+                    for j in 0..piece.len(2) {
+                        joined.iter_mut().zip(node(&nodes, j)).for_each(|(column, value)| column.push(value));
+                    }
+                });
             }
             self.pieces = vec![Piece::Columns(joined)];
         }
@@ -320,7 +338,7 @@ impl Rounds {
     }
 
     /// `f` of every piece, with a weight for `per_weight` of its nodes.
-    fn each(&mut self, weights: &[Fr], per_weight: usize, mut f: impl FnMut(&mut Piece, &[Fr], &mut Spare) -> [Fr; 5]) -> [Fr; 5] {
+    fn each(&mut self, weights: &[Fr], per_weight: usize, mut f: impl FnMut(&mut Piece<'a>, &[Fr], &mut Spare) -> [Fr; 5]) -> [Fr; 5] {
         let (mut sums, mut start) = ([Fr::ZERO; 5], 0);
         for piece in &mut self.pieces {
             let end = weights.len().min(start + piece.len(2).div_ceil(per_weight));
@@ -335,7 +353,7 @@ impl Rounds {
         match self.pieces.into_iter().next() {
             Some(Piece::Rows(p, d)) => [&p[..1 << arity], &d[..1 << arity]].concat(),
             Some(piece) => {
-                let mut children = node(&piece.nodes(&self.lambda, &(0..1)), 0);
+                let mut children = piece.read(&self.lambda, 0..1, |nodes| node(&nodes, 0));
                 children[1] -= self.lambda * children[5];
                 children.to_vec()
             }
