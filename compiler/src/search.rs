@@ -15,6 +15,8 @@ use rayon::prelude::*;
 
 /// Samples on which a candidate is tried before it is measured on all of them.
 const TRIAL_SAMPLES: usize = 8;
+/// Samples after which a trial ends if the candidate has failed whatever it does on the others.
+const FIRST_SAMPLES: usize = 2;
 /// Candidates that are tried in the order of their cost, at most.
 const MOST_TRIALS: usize = 160;
 /// Then so many of the widest are tried, so that nothing is called impossible that 16 bits can do.
@@ -160,6 +162,8 @@ struct Search<'a> {
     options: &'a Options,
     failed: Vec<Widths>,
     best: Option<(Accuracy, Widths)>,
+    /// Those whose trials ended early, with what they are at best.
+    ended: Vec<(Accuracy, Widths)>,
     /// The most accurate of those that are enough, where more accurate ones are looked for, and when the first was tried.
     enough: Option<(Measured, usize)>,
     /// What the cheapest costs that would do for ten times the error.
@@ -197,6 +201,7 @@ pub fn search(
         options,
         failed: Vec::new(),
         best: None,
+        ended: Vec::new(),
         enough: None,
         coarse: None,
         tried: 0,
@@ -227,6 +232,7 @@ pub fn search(
         return search.compiled(found, true, constant);
     }
     let none = || CompileError::NoWidths(problem.unwrap_or(ModelError::LayerCount { have: net.layers.len() }));
+    search.finish_trials()?;
     let (_, widths) = search.best.clone().ok_or_else(none)?;
     progress(Phase::Measure);
     let plan = quantise::plan(net, &search.ranges, widths).map_err(CompileError::NoWidths)?;
@@ -262,6 +268,11 @@ impl Search<'_> {
 
     fn is_met(&self, accuracy: &Accuracy) -> bool {
         accuracy.meets(self.options.target_error, self.options.min_agreement)
+    }
+
+    /// Whether it would do if ten times the error were allowed.
+    fn is_coarse(&self, accuracy: &Accuracy) -> bool {
+        accuracy.meets(10.0 * self.options.target_error, self.options.min_agreement)
     }
 
     /// Whether labels stand beside numbers that they are chosen by.
@@ -305,10 +316,16 @@ impl Search<'_> {
         progress(Phase::Search { tried: self.tried });
         let Ok(plan) = quantise::plan(self.net, &self.ranges, widths) else { return Ok(None) };
         let weights = quantise::weights(self.net, &plan);
-        let trial = self.samples.len().min(TRIAL_SAMPLES);
-        let outputs = Runner::new(&plan.architecture, &weights).outputs(&self.samples[..trial])?;
-        let mut accuracy = Accuracy::of(&outputs, &self.float[..trial], &self.kinds);
-        if self.coarse.is_none() && accuracy.meets(10.0 * self.options.target_error, self.options.min_agreement) {
+        let (mut accuracy, whole) = self.trial(&plan, &weights, |search, at_best| {
+            let is_coarse = search.coarse.is_none() && search.is_coarse(at_best);
+            search.is_enough(at_best) || is_coarse
+        })?;
+        if !whole {
+            self.failed.push(widths);
+            self.ended.push((accuracy, widths));
+            return Ok(None);
+        }
+        if self.coarse.is_none() && self.is_coarse(&accuracy) {
             self.coarse = Some(Step::of(&Cost::of(&plan.architecture)));
         }
         if self.is_good(&accuracy) || self.is_better(&accuracy) {
@@ -324,10 +341,48 @@ impl Search<'_> {
             }
         }
         self.failed.push(widths);
+        self.keep_best(accuracy, widths);
+        Ok(None)
+    }
+
+    /// How accurate a plan is on a few samples, and whether all of them were run. After the first ones `goes_on` is asked, with what the
+    /// plan is if it is exact on the others.
+    fn trial(&self, plan: &Plan, weights: &Weights, goes_on: impl FnOnce(&Self, &Accuracy) -> bool) -> Result<(Accuracy, bool), ExecError> {
+        let samples = &self.samples[..self.samples.len().min(TRIAL_SAMPLES)];
+        let float = &self.float[..samples.len()];
+        let first = samples.len().min(FIRST_SAMPLES);
+        let runner = Runner::new(&plan.architecture, weights);
+        let mut outputs = runner.outputs(&samples[..first])?;
+        if first < samples.len() {
+            let at_best = Accuracy::of(&[&outputs, &float[first..]].concat(), float, &self.kinds);
+            if !goes_on(self, &at_best) {
+                return Ok((at_best, false));
+            }
+            outputs.extend(runner.outputs(&samples[first..])?);
+        }
+        Ok((Accuracy::of(&outputs, float, &self.kinds), true))
+    }
+
+    fn keep_best(&mut self, accuracy: Accuracy, widths: Widths) {
         if self.best.as_ref().is_none_or(|(best, _)| accuracy.worst() < best.worst()) {
             self.best = Some((accuracy, widths));
         }
-        Ok(None)
+    }
+
+    /// Runs the rest of those trials that ended early and may still be the best.
+    fn finish_trials(&mut self) -> Result<(), CompileError> {
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.sort_by(|(a, _), (b, _)| a.worst().total_cmp(&b.worst()));
+        for (at_best, widths) in ended {
+            if self.best.as_ref().is_some_and(|(best, _)| best.worst() <= at_best.worst()) {
+                break;
+            }
+            let plan = quantise::plan(self.net, &self.ranges, widths).map_err(CompileError::NoWidths)?;
+            let weights = quantise::weights(self.net, &plan);
+            let (accuracy, _) = self.trial(&plan, &weights, |_, _| true)?;
+            self.keep_best(accuracy, widths);
+        }
+        Ok(())
     }
 
     fn measured(&self, plan: Plan, widths: Widths) -> Result<Measured, CompileError> {

@@ -4,6 +4,7 @@ use crate::refused;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, dequantise_output, quantise_input};
 use assay_circuits::shape::Shape;
+use assay_compiler::chunks::log_chunk_for_gas;
 use assay_compiler::{Calibration, Options, compile as compile_onnx, wanted};
 use assay_prover::control::Control;
 use assay_prover::package::{BuyerKey, Metadata, Package};
@@ -16,9 +17,6 @@ use assay_verifier::tensors::Outputs;
 use pyo3::prelude::*;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-
-/// Chunks of 2^14 to 2^17 cells: the smallest that leaves two commitments to weights and witness, as `assay compile` chooses them.
-const CHUNK_LOGS: std::ops::RangeInclusive<u32> = 14..=17;
 
 /// The powers of tau of a file, or the development SRS, whose trapdoor is public.
 fn srs(path: Option<&Path>, log: u32) -> PyResult<Srs> {
@@ -52,14 +50,7 @@ pub fn compile(
     py.detach(|| {
         let options = Options { target_error, ..Options::default() };
         let made = compile_onnx(&onnx, &Calibration::from_samples(samples), &options, &mut |_| ()).map_err(refused)?;
-        let mut log = *CHUNK_LOGS.end();
-        for candidate in CHUNK_LOGS {
-            let [weights, _, _, witness] = Shape::new(made.architecture.clone(), candidate).map_err(refused)?.chunk_counts();
-            if weights <= 2 && witness <= 2 {
-                log = candidate;
-                break;
-            }
-        }
+        let log = log_chunk_for_gas(&made.architecture).map_err(refused)?;
         let metadata = Metadata { name, layer_names: made.layer_names };
         let package = Package::new(metadata, made.architecture, made.weights, log, &srs(srs_file.as_deref(), log)?).map_err(refused)?;
         package.write(&output).map_err(refused)?;

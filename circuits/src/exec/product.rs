@@ -102,6 +102,8 @@ struct Plan<'a> {
     steps: [Vec<Vec<Option<i64>>>; 2],
     /// What runs without an axis add; `None` where they read nothing at all.
     fixed: [Option<i64>; 2],
+    /// By axis: whether both operands read it.
+    batch: Vec<bool>,
 }
 
 impl<'a> Plan<'a> {
@@ -111,7 +113,8 @@ impl<'a> Plan<'a> {
         let mut steps = [all(&left), all(&right)];
         let mut fixed = [Some(0i64); 2];
         let operands = readers.map(|reader| Operand { values: reader.values, windows: Vec::new() });
-        let mut plan = Self { term, step, operands, steps: Default::default(), fixed: [None; 2] };
+        let batch = (0..term.axes.len()).map(|axis| readers.iter().all(|reader| reader.names(axis as u8))).collect();
+        let mut plan = Self { term, step, operands, steps: Default::default(), fixed: [None; 2], batch };
         for (of, reader) in readers.into_iter().enumerate() {
             for (run, shift) in reader.runs() {
                 let places = |axis: &u8| 0..1usize << term.axes[usize::from(*axis)];
@@ -209,11 +212,7 @@ impl<'a> Plan<'a> {
     }
 
     fn is_batch(&self, axis: usize) -> bool {
-        let named = |of: usize| {
-            let operand = if of == 0 { Some(&self.term.left) } else { self.term.right.as_ref() };
-            operand.is_some_and(|o| o.runs.iter().flat_map(|run| run.index.axes()).any(|a| usize::from(a) == axis))
-        };
-        named(0) && named(1)
+        self.batch.get(axis).copied().unwrap_or(false)
     }
 
     /// One sum.

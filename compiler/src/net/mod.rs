@@ -3,6 +3,7 @@
 //! The operators ([`crate::ops`]) build it, calibration runs it to see the range of every column, quantisation turns it into integers. Running it must
 //! give what tract gives on the ONNX file: that check is made on every compilation.
 
+mod product;
 pub mod rounding;
 mod run;
 mod unread;

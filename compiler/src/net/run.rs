@@ -1,5 +1,6 @@
 //! Runs a network in floats and records ranges.
 
+use super::product::{self, Axes};
 use super::{Kind, Net, NetIndex, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{Instruction, Source};
 use rayon::prelude::*;
@@ -102,12 +103,12 @@ impl Ranges {
 const POINTS: u16 = 400;
 
 /// A block as a term reads it: what each place of each axis adds to the cell's number, with factors.
-struct Reader<'a> {
-    values: &'a [f32],
+pub(super) struct Reader<'a> {
+    pub values: &'a [f32],
     /// `(axis, by place: entries of offset and factor)`.
-    axes: Vec<(usize, Vec<Vec<(usize, f64)>>)>,
-    windows: Vec<(usize, usize, Vec<Vec<Option<usize>>>)>,
-    fixed: Vec<(usize, f64)>,
+    pub axes: Vec<(usize, Vec<Vec<(usize, f64)>>)>,
+    pub windows: Vec<(usize, usize, Vec<Vec<Option<usize>>>)>,
+    pub fixed: Vec<(usize, f64)>,
 }
 
 impl<'a> Reader<'a> {
@@ -161,8 +162,24 @@ impl<'a> Reader<'a> {
         cells
     }
 
+    /// The sum of the cells that are read, with their factors.
     fn value(&self, places: &[usize]) -> f64 {
-        self.cells(places).iter().map(|(at, c)| c * f64::from(self.values.get(*at).copied().unwrap_or(0.0))).sum()
+        let mut base = 0;
+        for (out, kernel, table) in &self.windows {
+            match table[places[*out]][places[*kernel]] {
+                Some(at) => base += at,
+                None => return 0.0,
+            }
+        }
+        self.fixed.iter().map(|(at, c)| c * self.sum(&self.axes, places, base + at)).sum()
+    }
+
+    /// The same behind `base`, by the axes that are left.
+    fn sum(&self, axes: &[(usize, Vec<Vec<(usize, f64)>>)], places: &[usize], base: usize) -> f64 {
+        match axes.split_first() {
+            None => f64::from(self.values.get(base).copied().unwrap_or(0.0)),
+            Some(((axis, by_place), rest)) => by_place[places[*axis]].iter().map(|(at, c)| c * self.sum(rest, places, base + at)).sum(),
+        }
     }
 }
 
@@ -386,12 +403,35 @@ impl Run {
         let left = Reader::new(&term.left, &term.axes, self.column(net, term.left.source));
         let right = term.right.as_ref().map(|right| Reader::new(right, &term.axes, self.column(net, right.source)));
         let Some(right) = right else {
-            z.par_iter_mut().enumerate().with_min_len(1 << 10).for_each(|(cell, z)| {
-                *z += term.coefficient * left.value(&places(&term.axes[..outputs], first + cell));
+            z.par_iter_mut().enumerate().with_min_len(1 << 10).for_each_init(Vec::new, |at, (cell, z)| {
+                at.clear();
+                at.extend(each_place(&term.axes[..outputs], first + cell));
+                *z += term.coefficient * left.value(at);
             });
             return;
         };
-        let (l, r) = (plain_offsets(&left, term, outputs), plain_offsets(&right, term, outputs));
+        let axes = Axes { logs: &term.axes, outputs };
+        let whole = first == 0 && z.len() == 1 << term.axes[..outputs].iter().map(|log| u32::from(*log)).sum::<u32>();
+        if !(whole && product::add(&left, &right, axes, term.coefficient, z)) {
+            Self::cell_by_cell(term, (&left, &right), first, z);
+        }
+    }
+
+    /// Adds a product of blocks of weights to both, the first along stretches, if that is known.
+    #[cfg(test)]
+    pub(super) fn add_product(net: &Net, term: &NetTerm, fast: &mut [f64], slow: &mut [f64]) -> bool {
+        let nothing = Run { input: Vec::new(), layers: Vec::new() };
+        let reader = |operand: &NetOperand| Reader::new(operand, &term.axes, nothing.column(net, operand.source));
+        let (left, right) = (reader(&term.left), term.right.as_ref().map(reader).expect("a product"));
+        Self::cell_by_cell(term, (&left, &right), 0, slow);
+        let outputs = term.axes.len() - usize::from(term.summed);
+        product::add(&left, &right, Axes { logs: &term.axes, outputs }, term.coefficient, fast)
+    }
+
+    /// A term with two operands, as it is defined.
+    fn cell_by_cell(term: &NetTerm, (left, right): (&Reader<'_>, &Reader<'_>), first: usize, z: &mut [f64]) {
+        let outputs = term.axes.len() - usize::from(term.summed);
+        let (l, r) = (plain_offsets(left, term, outputs), plain_offsets(right, term, outputs));
         let (Some(l), Some(r)) = (l, r) else { return };
         // places of the summed axes at which both may read
         let both: Vec<(&[usize], usize, usize)> = l
@@ -415,17 +455,17 @@ impl Run {
         let get = |reader: &Reader<'_>, at: usize| f64::from(reader.values.get(at).copied().unwrap_or(0.0));
         z.par_iter_mut().enumerate().with_min_len(64).for_each(|(cell, z)| {
             let at = places(&term.axes[..outputs], first + cell);
-            let (Some(a), Some(b)) = (base(&left, &at), base(&right, &at)) else { return };
+            let (Some(a), Some(b)) = (base(left, &at), base(right, &at)) else { return };
             let mut sum = 0.0;
             if windowed {
                 for (summed, l, r) in &both {
-                    if let (Some(lw), Some(rw)) = (at_window(&left, &at, summed), at_window(&right, &at, summed)) {
-                        sum += get(&left, a + l + lw) * get(&right, b + r + rw);
+                    if let (Some(lw), Some(rw)) = (at_window(left, &at, summed), at_window(right, &at, summed)) {
+                        sum += get(left, a + l + lw) * get(right, b + r + rw);
                     }
                 }
             } else {
                 for (_, l, r) in &both {
-                    sum += get(&left, a + l) * get(&right, b + r);
+                    sum += get(left, a + l) * get(right, b + r);
                 }
             }
             *z += term.coefficient * sum;
@@ -439,14 +479,16 @@ fn finite(v: f64) -> f32 {
 
 /// Places on axes of these logs, the first in the lowest bits.
 fn places(axes: &[u8], cell: usize) -> Vec<usize> {
+    each_place(axes, cell).collect()
+}
+
+fn each_place(axes: &[u8], cell: usize) -> impl Iterator<Item = usize> {
     let mut rest = cell;
-    axes.iter()
-        .map(|log| {
-            let place = rest & ((1 << log) - 1);
-            rest >>= log;
-            place
-        })
-        .collect()
+    axes.iter().map(move |log| {
+        let place = rest & ((1 << log) - 1);
+        rest >>= log;
+        place
+    })
 }
 
 impl Columns {
