@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test postgres scale fuzz mutants build contracts web lint clippy doc book sbom advisories bench bench-large clean
+.PHONY: demo test postgres scale fuzz mutants build contracts web lint clippy doc book sbom advisories bench bench-growth bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -73,6 +73,12 @@ web: ## write the committed verifier and site for browsers
 
 bench: ## docs/benchmarks.md, about ten minutes
 	ASSAY_BENCH_WRITE=1 cargo bench --locked -p assay-benches
+
+GROWTH_NETWORKS := $(foreach n,8 16 32 64 128,gpt_tokens_$(n)) $(foreach n,32 64 128 256,gpt_width_$(n)) $(foreach n,1 2 4 8,gpt_layers_$(n))
+
+bench-growth: ## charts of transformers by tokens, width and depth, made with PyTorch: docs/benchmarks.md; half an hour
+	python3 fixtures/networks.py target/growth $(GROWTH_NETWORKS)
+	ASSAY_BENCH_WRITE=1 ASSAY_BENCH_NETWORKS=target/growth cargo bench --locked -p assay-benches --bench folders -- growth
 
 bench-large: ## GPT-2, BERT, ResNet-50 and others: made with PyTorch (fixtures/requirements.txt), compiled, proven; an hour, most of it compiling
 	python3 fixtures/networks.py $(LARGE) $(LARGE_NETWORKS)

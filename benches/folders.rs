@@ -67,6 +67,7 @@ fn main() {
         // with another chunk size
         ["measure", folder, package, log] => found(&measured(Path::new(folder), Path::new(package), log.parse().ok())),
         ["LeNet-5"] => found(&reference()),
+        ["growth"] => growth(more.as_deref().expect("ASSAY_BENCH_NETWORKS names the folder of the families")),
         ref names => table(&folders(more, names)),
     }
 }
@@ -234,6 +235,39 @@ fn table(folders: &[(String, PathBuf)]) {
     // it is not there if nothing was compiled
     let _ = std::fs::remove_file(&package);
     println!("\n{}", text(&all, ns));
+}
+
+/// Families of transformers that grow in one respect: what they are named by, and the sizes.
+const FAMILIES: [(&str, &[u32]); 3] = [("tokens", &[8, 16, 32, 64, 128]), ("width", &[32, 64, 128, 256]), ("layers", &[1, 2, 4, 8])];
+
+/// Draws phases of the proofs of all [`FAMILIES`], and seconds per token by the number of tokens.
+fn growth(folder: &Path) {
+    let package = std::env::temp_dir().join(format!("assay-growth-{}.assay", std::process::id()));
+    let (mut bars, mut each) = (Vec::new(), Vec::new());
+    for (family, sizes) in FAMILIES {
+        for size in sizes {
+            let folder = folder.join(format!("gpt_{family}_{size}"));
+            let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
+            child::<Compilation>(&["compile", &folder, &package]).unwrap_or_else(|| panic!("{folder} does not compile"));
+            let proof: Measured = child(&["measure", &folder, &package]).unwrap_or_else(|| panic!("{folder} is not proven"));
+            println!("{family} {size}: {:.3} s ({:.3} CPU), {} MiB", proof.wall_s, proof.cpu_s, proof.peak_mib);
+            bars.push(bar(&format!("{size} {family}"), &proof));
+            if family == "tokens" {
+                each.push((f64::from(*size), proof.wall_s / f64::from(*size)));
+            }
+        }
+    }
+    // it is there, since all were compiled
+    let _ = std::fs::remove_file(&package);
+    println!("seconds per token: {each:.4?}");
+    if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
+        let kinds: Vec<String> = PARTS.iter().map(|(part, _)| part.to_lowercase()).collect();
+        let title = "Whole proof, wrapped: transformers that grow in one respect";
+        std::fs::write("docs/benchmarks-transformers.svg", chart::bars(title, &kinds, &bars)).expect("docs");
+        let line = chart::Line { label: "seconds per token".to_owned(), points: each };
+        let title = "Proof of a text by greedy decoding, for each of its tokens";
+        std::fs::write("docs/benchmarks-tokens.svg", chart::lines(title, "tokens of prompt and answer", &[line])).expect("docs");
+    }
 }
 
 fn cores() -> usize {
