@@ -153,6 +153,7 @@ impl World {
                 }
             };
             let request = PredictionRequest {
+                max_tokens: None,
                 model: model.id,
                 input: Inputs::List(input.data),
                 blinding: input.blinding,

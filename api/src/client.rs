@@ -10,7 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::{Claim, ModelInfo};
 use crate::error::Problem;
-use crate::routes::{Model, ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse};
+use crate::routes::{
+    Completion, CompletionRequest, Model, ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest,
+    VerifyResponse,
+};
 use crate::store::{Event, State};
 use crate::terms::Escrow;
 
@@ -123,6 +126,11 @@ impl Client {
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         Ok(self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await?.json().await?)
+    }
+
+    /// A prompt, continued without a proof.
+    pub async fn complete(&self, request: &CompletionRequest) -> Result<Completion, ClientError> {
+        self.post("/v1/completions", request).await
     }
 
     /// All models.

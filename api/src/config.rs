@@ -37,6 +37,8 @@ pub struct ServeConfig {
     pub proofs: Option<Bucket>,
     /// Whether predictions without escrow are proven.
     pub free: bool,
+    /// Whether prompts are continued without a proof, also where proofs are paid for.
+    pub completions: bool,
     /// The chain, where predictions are paid.
     pub chain: Option<ChainConfig>,
     /// Largest request body, in bytes.
@@ -234,6 +236,11 @@ pub struct Terms {
 }
 
 impl ServeConfig {
+    /// Whether prompts are continued without a proof.
+    pub fn gives_completions(&self) -> bool {
+        self.free || self.completions
+    }
+
     /// A server on a local port that proves for free, with its data in `data_dir`.
     pub fn free(data_dir: impl Into<PathBuf>) -> Self {
         let data_dir = data_dir.into();
@@ -247,6 +254,7 @@ impl ServeConfig {
             data_dir,
             proofs: None,
             free: true,
+            completions: false,
             chain: None,
             body_bytes_max: 16 << 20,
             queue_max: 1000,

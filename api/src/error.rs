@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::chain::ChainError;
-use crate::engine::EngineError;
+use crate::engine::{DecodeError, EngineError};
 use crate::sell::Refused as SellRefused;
 use crate::store::{Scope, State, StoreError};
 use crate::terms::EscrowError;
@@ -80,6 +80,12 @@ pub enum ApiError {
         "predictions here are paid: ask for a quote, fund it, and send the escrow along; or pay as PAYMENT-REQUIRED says, if it is there"
     )]
     PaymentRequired,
+    /// The server does not say what a model answers before that is paid for.
+    #[error("this server gives no text without a proof: only free ones and those started with --completions do")]
+    NoCompletions,
+    /// An order names its input beforehand, and what a prompt becomes is not known then.
+    #[error("an order is for an input that is known: ask POST /v1/completions for the text, and order a proof of its `input`")]
+    TokensOrdered,
     /// The payment that came with the request is not taken.
     #[error(transparent)]
     Payment(#[from] PaymentError),
@@ -211,6 +217,8 @@ impl ApiError {
             Self::ScopeMissing { .. } => (S::FORBIDDEN, "scope-missing", None),
             Self::RateLimited { secs, .. } => (S::TOO_MANY_REQUESTS, "rate-limited", Some(*secs)),
             Self::PaymentRequired => (S::PAYMENT_REQUIRED, "payment-required", None),
+            Self::NoCompletions => (S::FORBIDDEN, "no-completions", None),
+            Self::TokensOrdered => (S::UNPROCESSABLE_ENTITY, "tokens-ordered", None),
             Self::Payment(e @ (PaymentError::Malformed { .. } | PaymentError::Twice)) => (S::BAD_REQUEST, e.code(), None),
             Self::Payment(e @ PaymentError::NotOffered) => (S::CONFLICT, e.code(), None),
             Self::Payment(e) => (S::PAYMENT_REQUIRED, e.code(), None),
@@ -274,6 +282,9 @@ fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) 
         EngineError::BlindingLength { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-length", None),
         EngineError::BlindingNotCanonical { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "blinding-not-canonical", None),
         EngineError::Rejected(_) => (StatusCode::UNPROCESSABLE_ENTITY, "proof-rejected", None),
+        EngineError::Decode(DecodeError::NotGenerative) => (StatusCode::UNPROCESSABLE_ENTITY, "not-generative", None),
+        EngineError::Decode(DecodeError::NotCausal { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "not-causal", None),
+        EngineError::Decode(_) => (StatusCode::UNPROCESSABLE_ENTITY, "prompt-length", None),
         EngineError::Cancelled | EngineError::NoBatchKey { .. } | EngineError::KeyGone { .. } | EngineError::Internal(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "prover-failed", None)
         }

@@ -38,9 +38,9 @@ pub use error::{ApiError, Problem};
 pub use metrics::{Gauges, Metrics};
 pub use outage::Outages;
 pub use routes::{
-    BatchReceipt, Commitment, CommitmentRequest, DeliveryList, History, Model, ModelPage, ModelTerms, NewWebhook, PaymentRef, Prediction,
-    PredictionPage, PredictionRequest, QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse, WebhookList, WebhookRequest,
-    app, description,
+    BatchReceipt, Commitment, CommitmentRequest, Completion, CompletionRequest, DeliveryList, History, Model, ModelPage, ModelTerms,
+    NewWebhook, PaymentRef, Prediction, PredictionPage, PredictionRequest, QuoteRequest, Ready, TransactionRef, VerifyRequest,
+    VerifyResponse, WebhookList, WebhookRequest, app, description,
 };
 pub use service::{serve, signalled, work};
 pub use state::{AppState, ServeError};

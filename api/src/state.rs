@@ -85,6 +85,8 @@ pub struct AppState {
     pub stopping: watch::Sender<bool>,
     /// Slots for preflights and verifications, which take CPU time but no queue.
     pub light_work: Arc<Semaphore>,
+    /// One turn to continue a prompt: that may take as many executions as there are tokens.
+    pub decode_turn: Arc<Semaphore>,
     /// One turn to make a first half of a proof, and one to make a second: they bound the memory that proofs take.
     pub inner_turn: Arc<Semaphore>,
     /// See [`Self::inner_turn`].
@@ -164,6 +166,7 @@ impl AppState {
             workshop,
             stopping,
             light_work: Arc::new(Semaphore::new(2)),
+            decode_turn: Arc::new(Semaphore::new(1)),
             inner_turn: Arc::new(Semaphore::new(1)),
             wrap_turn: Arc::new(Semaphore::new(1)),
             started_ms: crate::store::now_ms(),

@@ -73,6 +73,7 @@ async fn settle(place: Place, key: BuyerKey, input: Committed) -> PyResult<Proof
     let wanted = Wanted { model, key_hash, input_commitment, buyer: buyer.address(), price_max: place.max_price, token: Address::ZERO };
     check_order(&rpc, market, &escrow, &wanted, place.accept_development_key).await.map_err(refused)?;
     let request = PredictionRequest {
+        max_tokens: None,
         model,
         input: Inputs::List(input.data),
         blinding: input.blinding,

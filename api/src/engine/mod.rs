@@ -6,6 +6,7 @@
 pub mod native;
 mod tensors;
 
+pub use assay_circuits::exec::DecodeError;
 pub use assay_prover::statement::output_bytes;
 pub use tensors::{Inputs, Outputs, Outside, TensorInfo, outside};
 
@@ -46,6 +47,9 @@ pub struct ModelInfo {
     pub outputs: Vec<TensorInfo>,
     /// How many 32-byte blinding scalars a private input has: one per committed input chunk.
     pub input_chunks: u32,
+    /// How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest next one for each.
+    #[serde(default)]
+    pub text_length: Option<u32>,
     /// Weights and biases.
     pub parameters: u64,
     /// Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development SRS.
@@ -303,6 +307,9 @@ pub enum EngineError {
         /// Its position.
         index: usize,
     },
+    /// The prompt cannot be continued.
+    #[error(transparent)]
+    Decode(DecodeError),
     /// The proof was stopped through its [`Cancel`].
     #[error("the proof was cancelled")]
     Cancelled,
@@ -325,6 +332,13 @@ pub trait Engine: Send + Sync + 'static {
     /// Commits to an input. Errors: as [`Engine::execute`].
     fn commit(&self, model: B256, input: &InputOpening) -> Result<Vec<Bytes>, EngineError> {
         Ok(self.execute(model, input)?.input_commitments)
+    }
+
+    /// The prompt, `answer` more tokens, each the likeliest behind those before it, and token 0 up to the model's length: the input whose
+    /// output shows all of the answer. Checks `cancel` before each token. Errors: an unknown model, [`EngineError::Decode`].
+    fn decode(&self, model: B256, _prompt: &[f32], _answer: usize, _cancel: &Cancel) -> Result<Vec<f32>, EngineError> {
+        let known = self.models().iter().any(|info| info.id == model);
+        Err(if known { EngineError::Decode(DecodeError::NotGenerative) } else { EngineError::UnknownModel { id: model } })
     }
 
     /// The first half of a proof of one inference, or of as many as one of the model's [`BatchKey`]s has, bound to `context`: everything up

@@ -6,7 +6,7 @@ use alloy::primitives::{B256, Bytes};
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::AdditiveGroup;
 use assay_circuits::exec::Trace;
-use assay_circuits::exec::{ExecError, dequantise_output, quantise_input};
+use assay_circuits::exec::{self, DecodeError, ExecError, dequantise_output, quantise_input};
 use assay_circuits::model::Architecture;
 use assay_circuits::shape::Shape;
 use assay_prover::control::{Control, Phase};
@@ -129,6 +129,7 @@ impl NativeEngine {
             inputs: inputs(architecture),
             outputs: outputs(architecture),
             input_chunks: u32::try_from(model.shape.layout.input_region.chunks).unwrap_or(u32::MAX),
+            text_length: exec::text_length(architecture).and_then(|length| u32::try_from(length).ok()),
             parameters: parameters(architecture),
             development: key.is_development(),
         };
@@ -180,6 +181,14 @@ fn from_exec(error: ExecError) -> EngineError {
         ExecError::InputElements { have, need, .. } => EngineError::InputLength { have, need },
         ExecError::InputNotFinite { index, .. } => EngineError::InputNotFinite { index },
         other => internal(other),
+    }
+}
+
+fn from_decode(error: DecodeError) -> EngineError {
+    match error {
+        DecodeError::Cancelled => EngineError::Cancelled,
+        DecodeError::Exec(error) => from_exec(error),
+        other => EngineError::Decode(other),
     }
 }
 
@@ -274,6 +283,14 @@ impl Engine for NativeEngine {
         let served = self.served(model)?;
         let seller = &served.single.seller;
         Ok(points(&seller.commit_input(&open(seller, input)?).map_err(from_prove)?))
+    }
+
+    fn decode(&self, model: B256, prompt: &[f32], answer: usize, cancel: &Cancel) -> Result<Vec<f32>, EngineError> {
+        let served = self.served(model)?;
+        let seller = &served.single.seller;
+        let Shape { architecture, system, .. } = seller.shape();
+        let network = (architecture, system);
+        exec::decode(network, &seller.package.weights, prompt, answer, &|| cancel.is_cancelled()).map_err(from_decode)
     }
 
     fn prove_inner(

@@ -20,6 +20,20 @@ pub enum Inputs {
 }
 
 impl Inputs {
+    /// What is given for a model's only input, however long.
+    ///
+    /// # Errors
+    /// The input that is named is not the model's.
+    pub fn only(self, inputs: &[TensorInfo]) -> Result<Vec<f32>, EngineError> {
+        let mut named = match self {
+            Self::List(list) => return Ok(list),
+            Self::Named(named) => named,
+        };
+        let name = inputs.first().map(|input| input.name.clone()).unwrap_or_default();
+        let list = named.remove(&name).ok_or(EngineError::InputMissing { name })?;
+        named.into_keys().next().map_or(Ok(list), |name| Err(EngineError::InputUnknown { name }))
+    }
+
     /// All inputs one after the other, in the model's order.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ pub(super) fn requests() -> Vec<(&'static str, Value)> {
     vec![
         ("/v1/quotes", json!({ "model": MODEL, "buyer": BUYER, "batch": 64 })),
         ("/v1/commitments", json!({ "model": MODEL, "input": [1.0, 2.0, 3.0, -1.5] })),
+        ("/v1/completions", json!({ "model": MODEL, "input": [3.0, 4.0], "max_tokens": 2 })),
         ("/v1/predictions", json!({ "model": MODEL, "input": [1.0, 2.0, 3.0, -1.5] })),
         (
             "/v1/verify",
@@ -25,6 +26,7 @@ pub(super) fn answers() -> Vec<(&'static str, &'static str, &'static str, Value)
         ("/v1/predictions", "post", "202", prediction("queued")),
         ("/v1/predictions/{id}", "get", "200", prediction("proven")),
         ("/v1/commitments", "post", "200", json!({ "input_commitments": [point()], "input_commitment": MODEL, "outside": 0 })),
+        ("/v1/completions", "post", "200", json!({ "tokens": [5.0, 6.0], "input": [3.0, 4.0, 5.0, 6.0] })),
         ("/v1/verify", "post", "200", json!({ "valid": false, "reason": "the proof does not verify", "development": true })),
         (
             "/readyz",

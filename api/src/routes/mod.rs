@@ -5,6 +5,7 @@ mod caller;
 mod client;
 mod commitments;
 mod compilations;
+mod completions;
 mod cors;
 mod examples;
 mod health;
@@ -24,6 +25,7 @@ mod webhooks;
 
 pub(crate) use client::network;
 pub use commitments::{Commitment, CommitmentRequest};
+pub use completions::{Completion, CompletionRequest};
 pub(crate) use cors::check as check_origins;
 pub use health::Ready;
 pub use history::History;
@@ -63,6 +65,7 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/history", get(history::list))
         .route("/v1/quotes", post(quotes::create))
         .route("/v1/commitments", post(commitments::create))
+        .route("/v1/completions", post(completions::create))
         .route("/v1/predictions", post(predictions::create).get(predictions::list))
         .route("/v1/predictions/{id}", get(predictions::get))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))

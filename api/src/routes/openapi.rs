@@ -24,6 +24,7 @@ use super::examples;
         super::history::list,
         super::quotes::create,
         super::commitments::create,
+        super::completions::create,
         super::predictions::create,
         super::predictions::list,
         super::predictions::get,
@@ -60,13 +61,14 @@ const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 const CALLER: [u16; 4] = [400, 401, 403, 429];
 
 /// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 31] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 32] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
     ("/v1/history", "get", &[], false),
     ("/v1/quotes", "post", &[404, 409, 502], true),
     ("/v1/commitments", "post", &[404], true),
+    ("/v1/completions", "post", &[403, 404], true),
     ("/v1/predictions", "post", &[402, 404, 409, 502], true),
     ("/v1/predictions", "get", &[400], false),
     ("/v1/predictions/{id}", "get", &[404], false),

@@ -1,5 +1,6 @@
 //! `/v1/predictions`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, keccak256};
@@ -13,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
 use super::client::Client;
+use super::completions::read_input;
 use super::models::{PageParams, PageQuery, page_query};
 use super::payment;
 use super::{header, off_runtime};
@@ -21,7 +23,7 @@ use crate::chain::abi::InferenceMarket::State as ChainState;
 use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
 use crate::routes::schemas::{Account, Amount, Hash, Point};
-use crate::store::{Job, NewJob, Patch, Scope, State as JobState, Statement, StoreError, Unfunded, now_ms};
+use crate::store::{Job, NewJob, Patch, Scope, State as JobState, Statement, StoreError, Text, Unfunded, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
 use crate::x402::PaymentError;
 
@@ -32,8 +34,13 @@ pub struct PredictionRequest {
     /// The model.
     #[schema(value_type = Hash)]
     pub model: B256,
-    /// The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name.
+    /// The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name. With `max_tokens` a prompt: as many tokens as it has.
     pub input: Inputs,
+    /// Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one inference. For models
+    /// with a `text_length`; not with `escrow`, which names its input beforehand (`POST /v1/completions`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    pub max_tokens: Option<NonZeroU32>,
     /// Scalars that open the input commitment, one per input chunk; left out for a public input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Hash>)]
@@ -52,9 +59,14 @@ pub struct PredictionRequest {
 
 impl std::fmt::Debug for PredictionRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { model, input: _, blinding: _, allow_clamping, escrow, context } = self;
+        let Self { model, input: _, max_tokens, blinding: _, allow_clamping, escrow, context } = self;
         let mut shown = f.debug_struct("PredictionRequest");
-        shown.field("model", model).field("allow_clamping", allow_clamping).field("escrow", escrow).field("context", context);
+        shown
+            .field("model", model)
+            .field("max_tokens", max_tokens)
+            .field("allow_clamping", allow_clamping)
+            .field("escrow", escrow)
+            .field("context", context);
         shown.finish_non_exhaustive()
     }
 }
@@ -124,6 +136,12 @@ pub struct Prediction {
     pub input_commitments: Vec<Bytes>,
     /// The output in real units: a list, or one for each output where the model has several.
     pub output: Option<Outputs>,
+    /// Of a prompt that was continued: the answer's tokens, which are the outputs from the prompt's last place on.
+    #[serde(default)]
+    pub tokens: Option<Vec<f32>>,
+    /// How many tokens of the input are the prompt; null where none was continued.
+    #[serde(default)]
+    pub prompt_tokens: Option<u32>,
     /// The output as the proof states it.
     pub output_cells: Option<Vec<i16>>,
     /// How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an answer without meaning.
@@ -163,6 +181,8 @@ impl Prediction {
         let done = matches!(job.state, JobState::Settled | JobState::Proven);
         let batch = if done { receipt(state, &job).await? } else { None };
         let (error_code, error_detail) = job.error.unzip();
+        let shown_tokens = |text: Text| job.output_real.get(text.output_places()).map(<[f32]>::to_vec);
+        let tokens = job.text.filter(|_| done).and_then(shown_tokens);
         Ok(Self {
             proof_url: job.proof_hash.filter(|_| done).map(|_| format!("/v1/predictions/{}/proof", job.id)),
             id: job.id,
@@ -179,6 +199,8 @@ impl Prediction {
             }),
             input_commitments: job.input_commitments,
             output: done.then(|| Outputs::cut(job.output_real, &state.model(job.model).map(|model| model.outputs).unwrap_or_default())),
+            tokens,
+            prompt_tokens: job.text.map(|text| text.prompt),
             outside: job.outside,
             clamped: job.clamped,
             clamps: job.clamps,
@@ -387,6 +409,9 @@ async fn take(
         return respond(state, job, true, wait).await;
     }
     let model = state.model(request.model)?;
+    if request.escrow.is_some() && request.max_tokens.is_some() {
+        return Err(ApiError::TokensOrdered);
+    }
     if request.escrow.is_some() && payment::is_sent(headers) {
         return Err(PaymentError::Twice.into());
     }
@@ -396,7 +421,8 @@ async fn take(
         None => admit_to_queue(state, payment::is_sent(headers)).await?,
     }
     let payment = payment::sent(state, &model, headers).await?;
-    let input = InputOpening { data: request.input.in_order(&model.inputs)?, blinding: request.blinding };
+    let (data, text) = read_input(state, &model, request.input, request.max_tokens).await?;
+    let input = InputOpening { data, blinding: request.blinding };
     check_input(&model, &input)?;
     let outside = outside(&model.inputs, &input.data);
     if let Some(first) = outside.first.filter(|_| !request.allow_clamping) {
@@ -435,6 +461,7 @@ async fn take(
         outside: outside.elements,
         clamped: executed.clamped,
         clamps: executed.clamps,
+        text,
         inferences,
         context: if escrow.is_some() { None } else { request.context },
         escrow,

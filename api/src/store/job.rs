@@ -1,5 +1,7 @@
 //! A prediction as it is stored, and the states it goes through.
 
+use std::ops::Range;
+
 use alloy::primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -111,6 +113,29 @@ impl std::str::FromStr for State {
     }
 }
 
+/// Which tokens of an input are a prompt, and which its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// Tokens of the prompt, from the first on.
+    pub prompt: u32,
+    /// Tokens of the answer, which come right behind.
+    pub answer: u32,
+}
+
+impl Text {
+    /// Where the answer is in the input.
+    pub fn answer_places(self) -> Range<usize> {
+        let start = self.prompt as usize;
+        start..start.saturating_add(self.answer as usize)
+    }
+
+    /// Where the answer is in the output: each token is the output at the place before its own.
+    pub fn output_places(self) -> Range<usize> {
+        let Range { start, end } = self.answer_places();
+        start.saturating_sub(1)..end.saturating_sub(1)
+    }
+}
+
 /// A prediction that is to be stored. Its preflight is done: the output is known.
 #[derive(Clone, Debug)]
 pub struct NewJob {
@@ -130,6 +155,8 @@ pub struct NewJob {
     pub clamped: Vec<Clamped>,
     /// How many clamps the proof states.
     pub clamps: u32,
+    /// Of a prompt that was continued: which part of the input is what.
+    pub text: Option<Text>,
     /// How many inferences a proof under the order's key has.
     pub inferences: u32,
     /// The escrow as JSON, and its job id in the market.
@@ -175,6 +202,8 @@ pub struct Job {
     pub clamped: Vec<Clamped>,
     /// How many clamps a proof of it alone states.
     pub clamps: u32,
+    /// Of a prompt that was continued: which part of the input is what.
+    pub text: Option<Text>,
     /// The context of the request's trace.
     pub trace: Option<String>,
     /// A payment that is captured when the proof is there.
@@ -229,6 +258,11 @@ fn hash(text: Option<String>, column: &'static str) -> Result<Option<B256>, Stor
     text.map(|t| t.parse().map_err(|_| StoreError::Corrupt { column })).transpose()
 }
 
+fn text(row: &AnyRow) -> Result<Option<Text>, StoreError> {
+    let text: Option<String> = row.try_get("text")?;
+    text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { column: "text" })).transpose()
+}
+
 fn payment(row: &AnyRow) -> Result<Option<Payment>, StoreError> {
     let text: Option<String> = row.try_get("payment")?;
     text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { column: "payment" })).transpose()
@@ -262,6 +296,7 @@ impl Job {
             clamps: u32::try_from(row.try_get::<i64, _>("clamps")?).map_err(|_| StoreError::Corrupt { column: "clamps" })?,
             clamped: serde_json::from_str(row.try_get("clamped")?).map_err(|_| StoreError::Corrupt { column: "clamped" })?,
             inferences: u32::try_from(row.try_get::<i64, _>("inferences")?).map_err(|_| StoreError::Corrupt { column: "inferences" })?,
+            text: text(row)?,
             trace: row.try_get("trace")?,
             payment: payment(row)?,
             tenant: row.try_get("tenant")?,

@@ -25,7 +25,7 @@ mod workers;
 pub use batches::{Batch, Statement};
 pub use events::Event;
 pub use history::Ended;
-pub use job::{Job, NewJob, State, UnknownState};
+pub use job::{Job, NewJob, State, Text, UnknownState};
 pub use jobs::{Created, Lease, Patch};
 pub use keys::{ApiKey, DayUse, NewKey, Scope, Tenant};
 pub use payments::NewPayment;

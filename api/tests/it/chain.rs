@@ -121,6 +121,7 @@ async fn an_escrow_that_does_not_fit_is_refused() {
     for field in ["model_id", "model_commitment", "key_hash"] {
         refused(&|r| r["escrow"]["order"][field] = other.clone(), "escrow-mismatch", field).await;
     }
+    refused(&|r| r["max_tokens"] = json!(1), "tokens-ordered", "/v1/completions").await;
     refused(&|r| r["escrow"]["order"]["max_price"] = json!("999999"), "escrow-mismatch", "max_price").await;
     refused(&|r| r["escrow"]["order"]["collateral"] = json!("1"), "escrow-mismatch", "collateral").await;
     refused(&|r| r["escrow"]["order"]["prove_secs"] = json!(1), "escrow-mismatch", "prove_secs").await;

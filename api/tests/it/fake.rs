@@ -9,7 +9,8 @@ use std::time::Duration;
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::config::ServeConfig;
 use assay_api::engine::{
-    Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, TensorInfo, Wrap,
+    Cancel, Claim, Clamped, DecodeError, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report,
+    TensorInfo, Wrap,
 };
 use assay_api::{AppState, app};
 use axum::body::{Body, to_bytes};
@@ -46,6 +47,7 @@ impl Fake {
             inputs: vec![TensorInfo { name: "x".into(), shape: vec![2, 2], scale: 4, range: Some([-100.0, 100.0]) }],
             outputs: vec![TensorInfo { name: "y".into(), shape: vec![2], scale: 4, range: None }],
             input_chunks: 1,
+            text_length: Some(4),
             parameters: 8,
             development: true,
         };
@@ -106,6 +108,20 @@ impl Engine for Fake {
         let cells = usize::from((sum * 16.0).abs() > f32::from(i16::MAX));
         let clamped = (cells > 0).then(|| Clamped { layer: "sum".into(), cells }).into_iter().collect();
         Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()], clamped, clamps: cells as u32 })
+    }
+
+    /// Counts on from the prompt's last token.
+    fn decode(&self, model: B256, prompt: &[f32], answer: usize, _cancel: &Cancel) -> Result<Vec<f32>, EngineError> {
+        let info = self.models.iter().find(|m| m.id == model).ok_or(EngineError::UnknownModel { id: model })?;
+        let length = info.text_length.ok_or(EngineError::Decode(DecodeError::NotGenerative))? as usize;
+        let last = *prompt.last().ok_or(EngineError::Decode(DecodeError::NoPrompt))?;
+        if prompt.len() + answer > length {
+            return Err(EngineError::Decode(DecodeError::TooLong { prompt: prompt.len(), answer, length }));
+        }
+        let mut tokens = prompt.to_vec();
+        tokens.extend((1..=answer).map(|n| last + n as f32));
+        tokens.resize(length, 0.0);
+        Ok(tokens)
     }
 
     fn prove_inner(

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{B256, keccak256};
 use assay_api::engine::{Engine, InputOpening};
-use assay_api::store::{Patch, State};
+use assay_api::store::{Patch, State, Text};
 use axum::body::Body;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ async fn openapi_names_every_route() {
         ("/v1/history", "get"),
         ("/v1/quotes", "post"),
         ("/v1/commitments", "post"),
+        ("/v1/completions", "post"),
         ("/v1/predictions", "post"),
         ("/v1/predictions", "get"),
         ("/v1/predictions/{id}", "get"),
@@ -144,6 +145,8 @@ async fn openapi_examples_are_true() {
     let body = |path: &str| example(&format!("/paths/{}/post/requestBody/content/application~1json/example", path.replace('/', "~1")));
     assert_eq!(post(&state, "/v1/predictions", &[], &body("/v1/predictions")).await.status, StatusCode::ACCEPTED);
     assert_eq!(post(&state, "/v1/commitments", &[], &body("/v1/commitments")).await.status, StatusCode::OK);
+    let said = post(&state, "/v1/completions", &[], &body("/v1/completions")).await.json();
+    assert_eq!(said, example("/paths/~1v1~1completions/post/responses/200/content/application~1json/example"));
     assert_eq!(post(&state, "/v1/verify", &[], &body("/v1/verify")).await.json()["valid"], false);
     post(&state, "/v1/quotes", &[], &body("/v1/quotes")).await.is_problem(409, "no-market");
     post(&state, "/v1/webhooks", &[], &body("/v1/webhooks")).await.is_problem(401, "unauthorized");
@@ -309,6 +312,39 @@ async fn a_public_input_is_committed_to() {
     let named = json!({ "model": model_id(1), "input": { "x": [1000.0, 2.0, 3.0, -1.5] } });
     post(&state, "/v1/commitments", &[], &named).await.is_problem(422, "input-outside-range");
     post(&state, "/v1/commitments", &[], &json!({ "model": model_id(9), "input": [] })).await.is_problem(404, "unknown-model");
+}
+
+/// A prompt is continued without a proof where proofs are free, or where the operator says so; as a prediction it has no order.
+#[tokio::test]
+async fn prompts_are_continued() {
+    server!(state);
+    let (url, prompt) = ("/v1/completions", json!({ "model": model_id(1), "input": [3, 4], "max_tokens": 2 }));
+    let said = json!({ "tokens": [5.0, 6.0], "input": [3.0, 4.0, 5.0, 6.0] });
+    assert_eq!(post(&state, url, &[], &prompt).await.json(), said);
+    let with = |key: &str, value: Value| {
+        let mut changed = prompt.clone();
+        changed[key] = value;
+        changed
+    };
+    post(&state, url, &[], &with("max_tokens", json!(3))).await.is_problem(422, "prompt-length");
+    post(&state, url, &[], &with("max_tokens", json!(0))).await.is_problem(422, "invalid-body");
+    post(&state, url, &[], &with("input", json!([]))).await.is_problem(422, "prompt-length");
+    post(&state, url, &[], &with("model", json!(model_id(9)))).await.is_problem(404, "unknown-model");
+
+    let made = post(&state, "/v1/predictions", &[], &prompt).await.json();
+    assert_eq!((&made["prompt_tokens"], &made["tokens"]), (&json!(2), &Value::Null), "{made}");
+    let stored = state.store.job(made["id"].as_str().unwrap()).await.unwrap();
+    assert_eq!(stored.input.unwrap().data, [3.0, 4.0, 5.0, 6.0]);
+    let (text, places) = (stored.text.unwrap(), |text: Text| (text.answer_places(), text.output_places()));
+    assert_eq!(places(text), (2..4, 1..3));
+
+    let mut config = (*state.config).clone();
+    config.free = false;
+    state.config = config.clone().into();
+    post(&state, url, &[], &prompt).await.is_problem(403, "no-completions");
+    config.completions = true;
+    state.config = config.into();
+    assert_eq!(post(&state, url, &[], &prompt).await.json(), said);
 }
 
 #[tokio::test]

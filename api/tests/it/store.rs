@@ -13,6 +13,7 @@ use crate::postgres::Postgres;
 
 pub fn new(n: u64, paid: bool) -> NewJob {
     NewJob {
+        text: None,
         model: model_id(1),
         input: InputOpening { data: vec![1.5, -2.0], blinding: vec![keccak256("blinding")] },
         input_commitments: vec![Bytes::from(vec![7; 64])],

@@ -2,10 +2,12 @@
 //!
 //! The executor returns every cell of every column, padding included, because that is what gets committed.
 
+mod decode;
 mod input;
 mod linear;
 mod product;
 
+pub use decode::{DecodeError, decode, followed, text_length};
 pub use input::{Quantised, dequantise_output, quantise_input};
 
 use crate::model::{Architecture, Layer, Loop, ModelError, Operand, Rule, Source, Weights};

@@ -229,6 +229,10 @@ pub struct SellingArgs {
     /// Prove without payment
     #[arg(long)]
     pub free: bool,
+    /// Say how a model continues a prompt, without a proof and before anything is paid, so that buyers can order a proof of
+    /// the text; with --free always
+    #[arg(long)]
+    pub completions: bool,
     /// The chain's JSON-RPC address
     #[arg(long, value_name = "URL", env = "ASSAY_RPC", requires = "market")]
     pub rpc: Option<String>,
@@ -545,6 +549,10 @@ pub struct RequestArgs {
     /// The input, as for `assay compile --calibrate`
     #[arg(long, value_name = "INPUT")]
     pub input: PathBuf,
+    /// The input is a prompt (a list of token numbers): have the service continue it by so many tokens, and buy a proof of the
+    /// text. That the tokens are the model's is the service's word until the proof is there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub generate: Option<u32>,
     /// Where to keep the proof file; `-` is stdout
     #[arg(short, long, value_name = "PROOF")]
     pub output: Option<PathBuf>,

@@ -16,8 +16,8 @@ use crate::trust::{self, Checked};
 use crate::ui::Ui;
 use alloy::primitives::Bytes;
 use assay_api::Prediction;
-use assay_api::engine::Outputs;
 use assay_api::engine::native::clamped;
+use assay_api::engine::{Clamped, Outputs};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, quantise_input};
 use assay_circuits::shape::Shape;
@@ -122,7 +122,7 @@ fn generated(ui: &Ui, args: &ProveArgs, package: &Package, count: usize) -> Outc
     let [input] = &args.input[..] else {
         return Err(Failure::message(Exit::Usage, "--generate continues one prompt: pass one --input"));
     };
-    generate::greedy(ui, package, generate::prompt(input)?, count)
+    generate::greedy(ui, package, &generate::prompt(input)?, count)
 }
 
 /// Proves one inference, or a batch, and writes the proof file.
@@ -162,26 +162,23 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, srs)?.batched(batch)?))?;
     let shape = seller.shape();
     let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
-    // the fillers of a batch are proven and counted like the others
-    let trace = ui.phase("execute", |_| seller.execute(&opening))?;
-    let clamped = clamped(shape, &seller.package.metadata.layer_names, &trace);
-    drop(trace);
-    clamp::report(ui, &clamped);
     let model = |s: &Seller| s.package.model.clone();
     let scalar = context_scalar(context);
-    let file = match keys {
+    let (file, seller) = match keys {
         None => {
             ui.warn("an inner proof is not zero-knowledge: it reveals evaluations of the weights and the input; do not give it away");
             let (claim, proof) = ui.proof(7, |control| seller.prove_native(&opening, scalar, control))?;
-            ProofFile::new(&model(&seller), None, context, &claim, proof.to_bytes())
+            (ProofFile::new(&model(&seller), None, context, &claim, proof.to_bytes()), seller)
         }
         Some((proving, key)) => {
             files::warn_key(ui, &key);
             let seller = seller.with_wrap_key(proving);
             let (claim, proof) = ui.proof(Phase::ALL.len(), |control| seller.prove_wrapped(&opening, scalar, control))?;
-            ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes())
+            (ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes()), seller)
         }
     };
+    let clamped = if file.clamps > 0 { ui.phase("find clamps", |_| clamped_layers(&seller, &opening))? } else { Vec::new() };
+    clamp::report(ui, &clamped);
     let bytes = proof_file::write(ui, &file, &args.output)?;
     let text_of_proof = text.as_ref().map(generate::Text::to_json);
     if let Some(text) = &text {
@@ -208,6 +205,13 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
         text,
     );
     Ok(())
+}
+
+/// In which layers something was clamped: the proof says how often, and running the network once more says where. The fillers of a batch
+/// count like the others.
+fn clamped_layers(seller: &Seller, input: &InputOpening) -> Outcome<Vec<Clamped>> {
+    let trace = seller.execute(input)?;
+    Ok(clamped(seller.shape(), &seller.package.metadata.layer_names, &trace))
 }
 
 /// The outputs as text, a line for each inference.
@@ -313,7 +317,7 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
 fn shown(args: &VerifyArgs, file: &ProofFile, prompt: usize) -> Outcome<usize> {
     let tokens = args.input.first().map_or(Ok(Vec::new()), |path| generate::prompt(path))?;
     let outputs = file.output_data.first().map(Outputs::elements).unwrap_or_default();
-    match generate::followed(&tokens, &outputs, prompt) {
+    match assay_circuits::exec::followed(&tokens, &outputs, prompt) {
         0 => Err(Failure::message(Exit::Failed, "the proof is valid, and the token behind the prompt is not the model's")),
         shown => Ok(shown),
     }

@@ -7,6 +7,7 @@ use crate::card;
 use crate::clamp;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
+use crate::generate::{self, Text};
 use crate::inputs;
 use crate::orders::{self, Saved};
 use crate::proof_file;
@@ -21,7 +22,7 @@ use assay_api::engine::{Inputs, ModelInfo, Outputs, input_digest, output_bytes};
 use assay_api::preparation::Preparation;
 use assay_api::store::State;
 use assay_api::terms::Escrow;
-use assay_api::{Model, Prediction, PredictionRequest, QuoteRequest};
+use assay_api::{CompletionRequest, Model, Prediction, PredictionRequest, QuoteRequest};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
 use assay_compiler::Sample;
@@ -279,11 +280,13 @@ struct Answer<'a> {
     done: &'a Prediction,
     file: &'a ProofFile,
     labels: &'a [String],
+    /// A prompt that the service continued.
+    text: Option<&'a Text>,
 }
 
 /// Writes the proof and prints.
 fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, answer: &Answer<'_>, more: serde_json::Value) -> Outcome {
-    let Answer { done, file, labels } = answer;
+    let Answer { done, file, labels, text } = answer;
     let labels = inputs::winners(file.own_output_data().iter().map(Outputs::elements), labels);
     if let Some(path) = output {
         proof_file::write(ui, file, path)?;
@@ -295,6 +298,15 @@ fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, answer: &Answer<'_>, m
     });
     if let (Some(fields), serde_json::Value::Object(more)) = (object.as_object_mut(), more) {
         fields.extend(more);
+    }
+    if let Some(text) = text {
+        text.check(&file.own_output_data().first().map(Outputs::elements).unwrap_or_default())?;
+        if let Some(path) = output.filter(|path| !files::is_stdout(path)) {
+            files::write(ui, &generate::beside(path), Readers::Default, text.to_json().to_string().as_bytes())?;
+        }
+        object["tokens"] = json!(text.answer());
+        ui.finish(object, json!({ "tokens": text.answer() }));
+        return Ok(());
     }
     let data = file.own_output_data();
     ui.finish(object, if labels.is_empty() { json!({ "output_data": data }) } else { json!({ "labels": labels, "output_data": data }) });
@@ -350,20 +362,41 @@ async fn preparation(client: &Client, key: &BuyerKey, args: &RequestArgs) -> Out
     Ok(said)
 }
 
+/// The prompt in a file with the answer that the service gives.
+async fn continued(client: &Client, model: &ModelInfo, path: &Path, count: u32) -> Outcome<Text> {
+    let prompt = generate::prompt(path)?;
+    let max_tokens = count.try_into().map_err(|_| Failure::message(Exit::Usage, "--generate takes 1 or more"))?;
+    let wanted = CompletionRequest { model: model.id, input: Inputs::List(prompt.clone()), max_tokens };
+    let tokens = client.complete(&wanted).await?.input;
+    let text = Text { prompt: prompt.len(), answer: count as usize, tokens };
+    if text.tokens.get(..prompt.len()) != Some(&prompt[..]) || text.answer().len() != count as usize {
+        return Err(Failure::message(Exit::Failed, "the service continued another prompt than this one"));
+    }
+    Ok(text)
+}
+
 /// Buys (or asks for) one proven inference.
 pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let client = service(&args.service)?;
     let buyer = Buyer::new(&args)?;
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
-    let sample = inputs::one(&args.input, &key.model.shape.architecture, preparation(&client, &key, &args).await?.as_ref())?;
-    let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     let Model { info: model, labels, .. } = find_model(&client, &key, args.model).await?;
+    let text = match args.generate {
+        Some(count) => Some(ui.phase_async("generate", continued(&client, &model, &args.input, count)).await?),
+        None => None,
+    };
+    let sample = match &text {
+        Some(text) => vec![text.tokens.clone()],
+        None => inputs::one(&args.input, &key.model.shape.architecture, preparation(&client, &key, &args).await?.as_ref())?,
+    };
+    let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
     let free_context = B256::random();
     let mut request = PredictionRequest {
         model: model.id,
         input: Inputs::List(opened.data.clone()),
+        max_tokens: None,
         blinding: opened.blinding.clone(),
         allow_clamping: args.clamping.allow_clamping,
         escrow: None,
@@ -382,7 +415,8 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         let file = ui.phase("verify", |_| check(&key, &done, proof, &opened.commitments, free_context))?;
         let more =
             json!({ "job": null, "price": null, "fund_gas": null, "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside });
-        return finish(ui, &key, args.output.as_deref(), &Answer { done: &done, file: &file, labels: &labels }, more);
+        let answer = Answer { done: &done, file: &file, labels: &labels, text: text.as_ref() };
+        return finish(ui, &key, args.output.as_deref(), &answer, more);
     };
     let order = buyer.order(ui, &args, &client, &key, &model, input_digest(&opened.commitments));
     let Ordered { escrow, key, inferences } = ui.phase_async("quote", order).await?;
@@ -410,7 +444,8 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas,
         "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside,
     });
-    over(ui, &key, args.output.as_deref(), saved, &Answer { done: &done, file: &file, labels: &labels }, more)
+    let answer = Answer { done: &done, file: &file, labels: &labels, text: text.as_ref() };
+    over(ui, &key, args.output.as_deref(), saved, &answer, more)
 }
 
 /// The end of a paid order: the proof is written, and the input need not be kept any longer.
@@ -437,7 +472,7 @@ pub async fn resume(ui: &Ui, args: ResumeArgs) -> Outcome {
     let more =
         json!({ "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas, "wrap_recomputed": true });
     let labels = card::beside(&saved.key)?.labels;
-    over(ui, &key, output.as_deref(), saved, &Answer { done: &done, file: &file, labels: &labels }, more)
+    over(ui, &key, output.as_deref(), saved, &Answer { done: &done, file: &file, labels: &labels, text: None }, more)
 }
 
 /// Does what is left to do for an order, by the market's record of it.

@@ -269,6 +269,7 @@ async fn offer(ui: &Ui, args: &SellingArgs, may_be_nothing: bool) -> Outcome<Off
     let mut config = ServeConfig::free(&args.data);
     config.proofs = args.proofs.as_deref().map(Bucket::from_env).transpose()?;
     config.free = args.free;
+    config.completions = args.completions;
     config.jobs_max = args.jobs_max;
     config.batch_max = args.batch_max;
     config.batch_wait = Duration::from_millis(args.batch_wait_ms);

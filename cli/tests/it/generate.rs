@@ -1,6 +1,8 @@
 //! Text of several tokens in one proof.
 
-use crate::tool::{copy, fails, json, s};
+use crate::tool::{Running, command, copy, fails, json, s};
+use assay_api::client::{Client, ClientError};
+use assay_api::{CompletionRequest, PredictionRequest};
 use serde_json::{Value, json as value};
 use std::path::{Path, PathBuf};
 
@@ -58,4 +60,73 @@ fn only_models_that_give_tokens_generate() {
     let package = copy(dir.path());
     let refused = fails(3, ["prove", s(&package), "--input", s(&prompt), "-o", s(&proof), "--generate", "1"]);
     assert!(refused.contains("argmax"), "{refused}");
+}
+
+/// A service continues prompts: without a proof, and as a prediction that proves all tokens at once; `assay request --generate` buys
+/// the second by the first, and shows what the service said to be the model's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_continues_prompts() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    let (package, key, prompt, proof) = (file("gpt.assay"), file("gpt.key"), file("prompt.json"), file("bought.json"));
+    json(0, ["compile", s(&network("network.onnx")), "--calibrate", s(&network("calibration.json")), "-o", s(&package)]);
+    json(0, ["setup", s(&package)]);
+    std::fs::write(&prompt, "[1, 7, 3, 12, 4]").unwrap();
+    let mut server = command();
+    server.args(["--json", "serve", "--free", "--models", s(&package), "--data", s(&file("data")), "--bind", "127.0.0.1:0"]);
+    let (_server, ready) = Running::start(&mut server);
+    let service = ready["url"].as_str().unwrap();
+    let client = Client::new(service).unwrap();
+    let model = client.models().await.unwrap().remove(0);
+    assert_eq!(model.text_length, Some(16));
+
+    let tokens = |value: Value| serde_json::from_value(value).unwrap();
+    let completion =
+        |input: Value, count: u32| CompletionRequest { model: model.id, input: tokens(input), max_tokens: count.try_into().unwrap() };
+    let said = client.complete(&completion(value!([1, 7, 3, 12, 4]), 7)).await.unwrap();
+    assert_eq!((said.tokens.len(), said.input.len()), (7, 16));
+    let named = client.complete(&completion(value!({ model.inputs[0].name.clone(): [1, 7, 3, 12, 4] }), 7)).await.unwrap();
+    assert_eq!(named, said);
+    for (input, count, code) in
+        [(value!([1, 7]), 15, "prompt-length"), (value!([]), 1, "prompt-length"), (value!({ "x": [1] }), 1, "input-missing")]
+    {
+        let refused = client.complete(&completion(input, count)).await;
+        assert!(matches!(&refused, Err(ClientError::Problem(problem)) if problem.code == code), "{refused:?}");
+    }
+
+    let request = PredictionRequest {
+        max_tokens: Some(7.try_into().unwrap()),
+        model: model.id,
+        input: tokens(value!([1, 7, 3, 12, 4])),
+        blinding: Vec::new(),
+        allow_clamping: false,
+        escrow: None,
+        context: None,
+    };
+    let made = client.predict(&request, None, None).await.unwrap();
+    assert_eq!((made.prompt_tokens, &made.tokens), (Some(5), &None), "nothing is shown before there is a proof");
+    let done = client.follow(&made.id, |_| {}).await.unwrap();
+    assert_eq!((done.tokens.as_ref(), done.prompt_tokens), (Some(&said.tokens), Some(5)), "{:?}", done.error_detail);
+
+    let buy = [
+        "request",
+        "--free",
+        "--service",
+        service,
+        "--key",
+        s(&key),
+        "--input",
+        s(&prompt),
+        "-o",
+        s(&proof),
+        "--public-input",
+        "--generate",
+    ];
+    let bought = json(0, [&buy[..], &["7"]].concat());
+    assert_eq!(bought["tokens"], value!(said.tokens));
+    let text = file("bought.tokens.json");
+    let verify = ["verify", s(&proof), "--model", s(&key), "--input", s(&text), "--prompt", "5"];
+    assert!(json(0, verify)["tokens_shown"].as_u64().unwrap() >= 7);
+    let refused = fails(1, [&buy[..], &["12"]].concat());
+    assert!(refused.contains("the model takes 16"), "{refused}");
 }

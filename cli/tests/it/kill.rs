@@ -37,6 +37,7 @@ async fn a_killed_server_finishes_its_job_once() {
     let models = client.models().await.unwrap();
     let input: Value = serde_json::from_slice(&std::fs::read(fixture("digit_7.json")).unwrap()).unwrap();
     let request = PredictionRequest {
+        max_tokens: None,
         model: models[0].id,
         input: serde_json::from_value(input["input_data"][0].clone()).unwrap(),
         blinding: Vec::new(),

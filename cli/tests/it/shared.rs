@@ -27,6 +27,7 @@ async fn a_server_takes_what_a_worker_proves() {
     let client = Client::new(service).unwrap();
     let input: Value = serde_json::from_slice(&std::fs::read(fixture("digit_7.json")).unwrap()).unwrap();
     let request = PredictionRequest {
+        max_tokens: None,
         model: client.models().await.unwrap()[0].id,
         input: serde_json::from_value(input["input_data"][0].clone()).unwrap(),
         blinding: Vec::new(),

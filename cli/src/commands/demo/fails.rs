@@ -108,6 +108,7 @@ pub async fn unserved(ui: &Ui, world: &World, model: B256) -> Outcome<Value> {
         inputs: assay_api::engine::native::inputs(&key.model.shape.architecture),
         outputs: assay_api::engine::native::outputs(&key.model.shape.architecture),
         input_chunks: 0,
+        text_length: None,
         parameters: 0,
         development: true,
     };

@@ -153,6 +153,7 @@ async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<
     let escrow = ui.phase_async("quote", order(world, &client, model, input_digest(&opened.commitments))).await?;
     ui.line(format!("{:6.2} s  quote of {} checked against the chain", ui.seconds("quote"), coins(U256::from(escrow.quote.price))));
     let post = PredictionRequest {
+        max_tokens: None,
         model,
         input: Inputs::List(opened.data),
         blinding: opened.blinding,

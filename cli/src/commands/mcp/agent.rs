@@ -194,6 +194,7 @@ impl Agent {
         let sample = self.sample(&quote, &offer, &key.model.shape.architecture)?;
         let opened = request::open_input(&self.ui, &key, sample, self.srs(), false, quote.allow_clamping)?;
         let request = PredictionRequest {
+            max_tokens: None,
             model: offer.info.id,
             input: Inputs::List(opened.data.clone()),
             blinding: opened.blinding.clone(),
@@ -270,6 +271,7 @@ impl Agent {
     /// What `assay request` would be told.
     fn request_args(&self, paying: &Paying, service: &str, quote: &Quote, key: PathBuf) -> RequestArgs {
         RequestArgs {
+            generate: None,
             service: service.to_owned(),
             key,
             input: PathBuf::new(),
