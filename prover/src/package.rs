@@ -349,7 +349,8 @@ pub fn weight_cells(shape: &Shape, weights: &Weights) -> Vec<i32> {
     let mut cells = vec![0; layout.weights.chunks << layout.log_chunk];
     let mut put = |column: ColumnId, values: &mut dyn Iterator<Item = i32>| {
         let block = cells.get_mut(layout.block(column).range()).unwrap_or_default();
-        block.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+        // zeros are there, and memory that nobody writes to is not taken: padding at the end of a block costs nothing
+        block.iter_mut().zip(values).filter(|(_, value)| *value != 0).for_each(|(cell, value)| *cell = value);
     };
     for (column, matrix) in shape.system.weights.iter().zip(&weights.matrices) {
         put(*column, &mut matrix.iter().map(|w| i32::from(*w)));

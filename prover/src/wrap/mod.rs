@@ -4,7 +4,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-mod groth16;
+pub mod groth16;
 mod keys;
 
 pub use keys::{Groth16Key, WrapProvingKey, WrapVerifyingKey};
