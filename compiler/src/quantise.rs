@@ -7,6 +7,7 @@ mod layers;
 mod masks;
 mod means;
 mod plan;
+mod quotients;
 mod rounding;
 #[cfg(test)]
 pub(crate) mod samples;

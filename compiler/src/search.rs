@@ -263,6 +263,11 @@ impl Search<'_> {
             let widest = plans.iter().map(|(_, widths)| widths.shift).max();
             plans.retain(|(_, widths)| Some(widths.shift) == widest);
         }
+        // a column that is divided and rounded is as fine as columns can be: a step of 255 is not many cells
+        if self.net.rounds_quotients() {
+            let widest = plans.iter().map(|(_, widths)| widths.table_bits).max();
+            plans.retain(|(_, widths)| Some(widths.table_bits) == widest);
+        }
         (plans, problem)
     }
 

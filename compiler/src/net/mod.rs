@@ -247,11 +247,11 @@ impl NetLayer {
 }
 
 impl NetLayer {
-    /// Of a layer that rounds its sum to an integer and clamps it: the ends of the clamp. Its sum is planned as exactly
-    /// as a layer can, so that the integers are the model's own.
+    /// Of a layer that rounds its sum, or a quotient, to an integer and clamps it: the ends of the clamp. Its sum is planned
+    /// as exactly as a layer can, so that the integers are the model's own.
     pub fn rounds(&self) -> Option<(f64, f64)> {
         match &self.rule {
-            NetRule::Requantise { function: Some(program) } => rounding::ends(program),
+            NetRule::Requantise { function: Some(program) } | NetRule::Divide { function: Some(program), .. } => rounding::ends(program),
             _ => None,
         }
     }
@@ -292,7 +292,13 @@ impl Net {
     /// Whether it rounds real numbers otherwise than between two fixed scales, as DynamicQuantizeLinear does.
     pub fn rounds_by_input(&self) -> bool {
         let rounds = |step: &Instruction| matches!(step, Instruction::Unary(Unary::Round));
-        self.layers.iter().any(|layer| layer.rounds().is_none() && layer.function().is_some_and(|program| program.iter().any(rounds)))
+        let free = |layer: &NetLayer| layer.rounds().is_none() && layer.function().is_some_and(|program| program.iter().any(rounds));
+        self.rounds_quotients() || self.layers.iter().any(free)
+    }
+
+    /// Whether it rounds quotients to integers: those of DynamicQuantizeLinear.
+    pub fn rounds_quotients(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer.rule, NetRule::Divide { .. }) && layer.rounds().is_some())
     }
 
     /// Whether something in it jumps: a comparison, a rounding, the place of a maximum.

@@ -10,6 +10,9 @@ use assay_circuits::model::{Binary, Instruction, Source, Unary};
 /// `1 / value`.
 pub fn reciprocal(lowerer: &mut Lowerer, value: &Value) -> Result<Value, Refusal> {
     let lazy = as_lazy(lowerer, value)?;
+    if let Some(by) = super::ranges::divisor(lowerer, value)? {
+        return by_column(lowerer, &Expr::constant(1.0, by.axes.clone()), &by);
+    }
     if let Some(by) = positive_column(lowerer, value)? {
         return by_column(lowerer, &Expr::constant(1.0, by.axes.clone()), &by);
     }
@@ -21,6 +24,11 @@ pub fn quotient(lowerer: &mut Lowerer, a: &Value, d: &Value) -> Result<Value, Re
     if let Value::Constant(_) = d {
         let inverse = constant_inverse(d)?;
         return product(lowerer, a, &inverse, Kind::Real);
+    }
+    if let Some(by) = super::ranges::divisor(lowerer, d)? {
+        let numerator = lowerer.expr(a)?;
+        let (numerator, by) = lowerer.aligned(numerator, by)?;
+        return by_column(lowerer, &numerator, &by);
     }
     if let Some(by) = positive_column(lowerer, d)? {
         let numerator = lowerer.expr(a)?;

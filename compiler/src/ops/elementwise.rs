@@ -80,6 +80,11 @@ pub fn unary_program(name: &str) -> Option<Vec<Instruction>> {
     })
 }
 
+/// The program of ReLU.
+pub fn never_negative() -> Vec<Instruction> {
+    vec![X, c(0.0), b(Binary::Max)]
+}
+
 /// `0.5 x (1 + tanh(sqrt(2/π) (x + 0.044715 x³)))`.
 fn gelu_tanh() -> Vec<Instruction> {
     let cube = [X, X, X, b(Binary::Mul), b(Binary::Mul), c(0.044_715), b(Binary::Mul)];
@@ -282,7 +287,7 @@ fn arithmetic_of(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: K
         return match f {
             Binary::Add => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0, number))),
             Binary::Sub => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0, -number))),
-            Binary::Mul => Ok(Value::Lazy(lowerer.scaled(lazy, number, 0.0))),
+            Binary::Mul => Ok(scaled(lowerer, lazy, number)),
             Binary::Div if number != 0.0 => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0 / number, 0.0))),
             Binary::Pow if number == 2.0 => square(lowerer, lazy, kind),
             _ => lowerer.function(lazy, &[X, c(number as f32), b(f)], kind),
@@ -294,7 +299,7 @@ fn arithmetic_of(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: K
         return match f {
             Binary::Add => Ok(Value::Lazy(lowerer.scaled(lazy, 1.0, number))),
             Binary::Sub => Ok(Value::Lazy(lowerer.scaled(lazy, -1.0, number))),
-            Binary::Mul => Ok(Value::Lazy(lowerer.scaled(lazy, number, 0.0))),
+            Binary::Mul => Ok(scaled(lowerer, lazy, number)),
             Binary::Div => {
                 let inverse = super::divide::reciprocal(lowerer, d)?;
                 let inverse = as_lazy(lowerer, &inverse)?;
@@ -329,6 +334,12 @@ fn arithmetic_of(lowerer: &mut Lowerer, a: &Value, d: &Value, f: Binary, kind: K
     }
 }
 
+/// A value times a number.
+fn scaled(lowerer: &mut Lowerer, lazy: &Lazy, number: f64) -> Value {
+    let sum = super::ranges::scaled_sum(lowerer, lazy, number);
+    sum.unwrap_or_else(|| Value::Lazy(lowerer.scaled(lazy, number, 0.0)))
+}
+
 /// Two functions of one expression that are better one function than a sum or product of two columns.
 fn same_base(lowerer: &mut Lowerer, a: &Lazy, d: &Lazy, f: Binary, kind: Kind) -> Option<Value> {
     // sums of a tensor with itself stay linear
@@ -360,17 +371,16 @@ fn bounded(lowerer: &mut Lowerer, value: &Value) -> Result<super::expr::Expr, Re
 /// `a · d`.
 pub fn product(lowerer: &mut Lowerer, a: &Value, d: &Value, kind: Kind) -> Result<Value, Refusal> {
     for (value, factor) in [(a, d), (d, a)] {
+        if let Some(quotient) = super::ranges::divided(lowerer, value, factor)? {
+            return Ok(quotient);
+        }
         if let Value::Lazy(lazy) = value
             && let Some(product) = super::normal::distributed(lowerer, lazy, factor)?
         {
             return Ok(product);
         }
     }
-    let whole = |lowerer: &mut Lowerer, value: &Value, by: &Value| match by {
-        Value::Constant(_) => super::rounded::whole_column(lowerer, value),
-        Value::Lazy(_) => Ok(value.clone()),
-    };
-    let (a, d) = (&whole(lowerer, a, d)?, &whole(lowerer, d, a)?);
+    let (a, d) = (&whole_beside(lowerer, a, d)?, &whole_beside(lowerer, d, a)?);
     // a factor of one operand is the product's
     let (left, left_factor) = operand_of(lowerer, a)?;
     let (right, right_factor) = operand_of(lowerer, d)?;
@@ -378,6 +388,20 @@ pub fn product(lowerer: &mut Lowerer, a: &Value, d: &Value, kind: Kind) -> Resul
     let lazy = as_lazy(lowerer, &product)?;
     let factor = left_factor * right_factor;
     Ok(Value::Lazy(Lazy { kind, ..if factor == 1.0 { lazy } else { lowerer.scaled(&lazy, factor, 0.0) } }))
+}
+
+/// A factor as exactly as it can be: a range, and integers beside one or beside constants.
+fn whole_beside(lowerer: &mut Lowerer, value: &Value, by: &Value) -> Result<Value, Refusal> {
+    if let Value::Lazy(lazy) = value
+        && let Some(range) = super::ranges::factor(lowerer, lazy, by)?
+    {
+        return Ok(range);
+    }
+    let whole = match by {
+        Value::Constant(_) => true,
+        Value::Lazy(by) => super::ranges::whole(lowerer, by)?.is_some(),
+    };
+    if whole { super::rounded::whole_column(lowerer, value) } else { Ok(value.clone()) }
 }
 
 /// A column and a factor.

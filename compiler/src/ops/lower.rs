@@ -5,6 +5,7 @@ use super::Refusal;
 use super::expr::{Expr, log};
 use crate::net::{Kind, Net, NetLayer, NetOperand, NetRule, rounding};
 use assay_circuits::model::{Binary, Instruction, MAX_LAYERS, MAX_LOG_BLOCK, Source, Unary, log2_ceil};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 
@@ -63,6 +64,10 @@ pub struct Lowerer {
     pub promised: u32,
     /// Blocks of weights whose rows are read, with the numbers of rows and of cells in a row: a head that is tied to an embedding is the same block.
     pub embeddings: Vec<(Source, [usize; 2])>,
+    /// Columns that are two: the second is what the first rounds down.
+    pub wide: Vec<(Source, Source)>,
+    /// By base that has become two columns: the sum that they are.
+    pub wide_sums: BTreeMap<usize, Expr>,
 }
 
 /// The program that is its argument.
@@ -114,7 +119,16 @@ pub fn kind_of(dt: DatumType) -> Kind {
 impl Lowerer {
     /// An empty network.
     pub fn new() -> Self {
-        Self { net: Net::default(), bases: Vec::new(), name: String::new(), steps: None, promised: 0, embeddings: Vec::new() }
+        Self {
+            net: Net::default(),
+            bases: Vec::new(),
+            name: String::new(),
+            steps: None,
+            promised: 0,
+            embeddings: Vec::new(),
+            wide: Vec::new(),
+            wide_sums: BTreeMap::new(),
+        }
     }
 
     /// How many logical axes stand before those that the graph knows.
@@ -134,9 +148,12 @@ impl Lowerer {
         Lazy { base: self.bases.len() - 1, program: argument(), affine: Some((1.0, 0.0)), square: None, kind }
     }
 
-    /// Marks a value that several nodes read.
+    /// Marks a value that several nodes read. A rounding of a quotient is a column of its own, and the quotient may still
+    /// have no other reader.
     pub fn share(&mut self, value: &Value) {
-        if let Value::Lazy(lazy) = value {
+        if let Value::Lazy(lazy) = value
+            && rounding::ends(&lazy.program).is_none()
+        {
             self.bases[lazy.base].shared = true;
         }
     }
@@ -342,6 +359,11 @@ impl Lowerer {
         Ok(layer)
     }
 
+    /// Puts another expression in the place of the one that a value, and every other function of it, is made of.
+    pub fn replace(&mut self, lazy: &Lazy, expr: Expr) {
+        self.bases[lazy.base].expr = expr;
+    }
+
     /// A value as one column, which products and windows can read.
     pub fn column(&mut self, value: &Value) -> Result<Expr, Refusal> {
         let Value::Lazy(lazy) = value else {
@@ -391,6 +413,7 @@ impl Lowerer {
         let layer = match self.bases[lazy.base].layer {
             Some(layer) if in_step(self, layer) => layer,
             Some(_) => self.fresh(lazy.base)?,
+            None if let Some(quotient) = self.quotient_to_round(lazy) => quotient,
             None => {
                 let layer = self.fresh(lazy.base)?;
                 // the expression stays what it was: whoever reads it linearly reads its terms, or this layer
@@ -417,6 +440,16 @@ impl Lowerer {
             layer.post_kind = if rounding::ends(&lazy.program).is_some() { Kind::Integer } else { lazy.kind };
         }
         Ok(layer)
+    }
+
+    /// The layer of a division, where the value is the quotient rounded and clamped: it rounds once.
+    fn quotient_to_round(&self, lazy: &Lazy) -> Option<u32> {
+        let base = &self.bases[lazy.base];
+        let expr = &base.expr;
+        let Some(Source::Pre(l)) = expr.as_operand().map(|operand| operand.source) else { return None };
+        let free = matches!(self.net.layers.get(l as usize)?.rule, NetRule::Divide { function: None, .. });
+        let whole = *expr == Expr::column(Source::Pre(l), expr.axes.clone(), expr.kind);
+        (free && whole && !base.shared && rounding::ends(&lazy.program).is_some()).then_some(l)
     }
 
     /// A new layer of an expression.

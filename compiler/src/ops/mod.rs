@@ -21,6 +21,7 @@ mod maps;
 mod movement;
 mod normal;
 mod pool;
+mod ranges;
 mod reduce;
 mod reference;
 mod register;

@@ -108,7 +108,7 @@ fn one_axis(lowerer: &mut Lowerer, value: &Value, axes: &[usize]) -> Result<(Exp
 }
 
 /// A layer that takes the maximum over an axis of an expression; its index.
-fn maximum_layer(lowerer: &mut Lowerer, expr: &Expr, axis: usize, function: Option<Vec<Instruction>>) -> Result<u32, Refusal> {
+pub(super) fn maximum_layer(lowerer: &mut Lowerer, expr: &Expr, axis: usize, function: Option<Vec<Instruction>>) -> Result<u32, Refusal> {
     // a maximum compares numbers of one width: those of a column
     let plain = |term: &super::expr::Term| {
         term.right.is_none()
@@ -123,14 +123,31 @@ fn maximum_layer(lowerer: &mut Lowerer, expr: &Expr, axis: usize, function: Opti
 }
 
 /// The axes without one.
-fn without(axes: &[Vec<usize>], axis: usize) -> Vec<Vec<usize>> {
+pub(super) fn without(axes: &[Vec<usize>], axis: usize) -> Vec<Vec<usize>> {
     let mut axes = axes.to_vec();
     axes[axis].clear();
     axes
 }
 
+/// How many elements axes have together.
+fn elements(lowerer: &mut Lowerer, value: &Value, axes: &[usize]) -> Result<usize, Refusal> {
+    let lead = lowerer.lead();
+    let lazy = as_lazy(lowerer, value)?;
+    Ok(axes.iter().flat_map(|axis| &lowerer.axes(&lazy)[axis + lead]).product())
+}
+
 fn extreme(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64) -> Result<Value, Refusal> {
     let lead = lowerer.lead();
+    if let Some(wide) = super::ranges::wide_extreme(lowerer, value, axes, sign)? {
+        return Ok(wide);
+    }
+    if let ([first, rest @ ..], true) = (axes, elements(lowerer, value, axes)? > super::expr::MAX_ENTRIES)
+        && !rest.is_empty()
+    {
+        // too many to be moved beside each other: one axis after the other
+        let value = extreme(lowerer, value, rest, sign)?;
+        return extreme(lowerer, &value, &[*first], sign);
+    }
     let rank = {
         let lazy = as_lazy(lowerer, value)?;
         lowerer.axes(&lazy).len()

@@ -182,7 +182,7 @@ pub const OPERATORS: &[Operator] = &[
     entry(
         "MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv, DynamicQuantizeLinear; of onnxruntime's own: QGemm, \
          QLinearAdd, QLinearMul, QLinearSigmoid, QLinearLeakyRelu, QLinearAveragePool, QLinearGlobalAveragePool",
-        "what they mean: integers less their zero point, products, a rounding, exact but for DynamicQuantizeLinear",
+        "what they mean: integers less their zero point, products, a rounding, exact (docs/compiler.md says how nearly DynamicQuantizeLinear is)",
         "those of what they mean",
         &[],
     ),

@@ -3,6 +3,7 @@
 use super::factors::{LEAST_FACTOR_BITS, MAX_SCALE, factor_accuracy, fitting_scale, limit, map_bits, quantised_index};
 use super::function;
 use super::plan::{Planner, Trouble};
+use super::quotients::ROOM_BITS;
 use super::thresholds::Side;
 use crate::net::{Kind, NetLayer, NetOperand, NetRule, NetTerm};
 use assay_circuits::model::{BiasBlock, Divisor, Layer, ModelError, Operand, Rule, Run, Source, Term};
@@ -30,6 +31,10 @@ impl Planner<'_> {
             let finest_at = |accuracy| finest_of(&naturals_at(accuracy)).unwrap_or(0);
             accuracy = super::rounding::accuracy(&finest_at);
             naturals = naturals_at(accuracy);
+        } else if let Some(bits) = self.factors_of_sums(layer, wanted) {
+            accuracy = bits;
+            naturals = naturals_at(accuracy);
+            most_shift = assay_circuits::model::MAX_SHIFT.into();
         } else if matches!(layer.rule, NetRule::Requantise { .. }) {
             let too_fine = |naturals: &[Option<(i32, i32)>], most: i32| finest_of(naturals).is_some_and(|finest| finest > wanted + most);
             let linear = layer.terms.iter().all(|term| term.right.is_none());
@@ -49,11 +54,19 @@ impl Planner<'_> {
             // what it is a sum of
             wanted = wanted.min(finest);
         }
+        wanted = self.scale_of_rest(index).unwrap_or(wanted) - if self.has_rest(index) { ROOM_BITS } else { 0 };
         let shift = i32::from(self.widths.shift);
         let (sum_scale, rule) = match &layer.rule {
             NetRule::Requantise { .. } if let Some(ends) = rounds => {
                 let sum = self.rounded_sum(layer, &naturals);
                 wanted = self.rounded_scale(index, ends, accuracy, sum)?;
+                (sum, self.requantise(sum - wanted))
+            }
+            NetRule::Requantise { .. } if self.rest_of(index).is_some() || self.has_rest(index) => {
+                let sum = finest.unwrap_or(wanted).max(wanted);
+                if sum - wanted > most_shift {
+                    return Err(self.too_fine(index));
+                }
                 (sum, self.requantise(sum - wanted))
             }
             NetRule::Requantise { .. } => {
@@ -87,7 +100,7 @@ impl Planner<'_> {
                 }
             }
             NetRule::Exact => {
-                let sum = finest.unwrap_or(wanted);
+                let sum = finest.unwrap_or(wanted) + self.finer_divisor(index);
                 (sum, Rule::Exact)
             }
             NetRule::Rows { weights, bits, index } => {
@@ -148,6 +161,7 @@ impl Planner<'_> {
         if let (Rule::Requantise { shift, .. }, Some(side)) = (&rule, Side::of(self.net, index)) {
             constant += side.offset(*shift) as f64;
         }
+        constant += self.offset(index, if let Rule::Requantise { shift, .. } = &rule { (*shift).into() } else { 0 }) as f64;
         let counted = layer.kind == Kind::Integer && constant >= 1.0;
         if self.divides(index as u32) && !counted && matches!(rule, Rule::Exact | Rule::SquareRoot { .. }) {
             // a divisor is never 0: one unit of a fine scale

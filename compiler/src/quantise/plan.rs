@@ -1,6 +1,7 @@
 //! The plan of a network at given widths: what its parts share.
 
 use super::factors::MAX_SCALE;
+use super::quotients::REST_BITS;
 use crate::net::{Kind, Net, NetRule, Ranges};
 use assay_circuits::model::{Architecture, Function, Input, ModelError, Output, Place, Source, log2_ceil};
 use std::collections::BTreeMap;
@@ -58,6 +59,8 @@ pub(super) struct Planner<'a> {
     pub(super) ranges: &'a Ranges,
     pub(super) widths: Widths,
     pub(super) caps: &'a Caps,
+    /// Bits of columns that hold what others round down.
+    pub(super) rest_bits: i32,
     /// By input.
     pub(super) inputs: Vec<i32>,
     pub(super) scales: Vec<[i32; 3]>,
@@ -77,9 +80,22 @@ pub(super) struct Planner<'a> {
 /// # Errors
 /// The architecture breaks a rule of [`Architecture::validate`] at these widths.
 pub fn plan(net: &Net, ranges: &Ranges, widths: Widths) -> Result<Plan, ModelError> {
+    let tried = if net.rounds_quotients() { &REST_BITS[..] } else { &REST_BITS[..1] };
+    let mut last = Err(ModelError::Shift { layer: 0, shift: u8::MAX });
+    for rest_bits in tried {
+        last = plan_with(net, ranges, widths, *rest_bits);
+        if !matches!(last, Err(ModelError::AccumulatorTooWide { .. } | ModelError::Shift { .. } | ModelError::ExactTooWide { .. })) {
+            return last;
+        }
+    }
+    last
+}
+
+/// The same with so many bits in columns that hold what others round down.
+fn plan_with(net: &Net, ranges: &Ranges, widths: Widths, rest_bits: i32) -> Result<Plan, ModelError> {
     let mut caps = Caps::new();
     for _ in 0..ROUNDS {
-        match Planner::new(net, ranges, widths, &caps).run() {
+        match Planner::new(net, ranges, widths, &caps, rest_bits).run() {
             Ok(plan) => return Ok(plan),
             Err(Trouble::Coarser(source, scale)) => {
                 let cap = caps.entry(source).or_insert(scale + 1);
@@ -102,7 +118,7 @@ fn input_bits(net: &Net, widths: Widths) -> u8 {
 }
 
 impl<'a> Planner<'a> {
-    fn new(net: &'a Net, ranges: &'a Ranges, widths: Widths, caps: &'a Caps) -> Self {
+    fn new(net: &'a Net, ranges: &'a Ranges, widths: Widths, caps: &'a Caps, rest_bits: i32) -> Self {
         let mut uses = vec![(0, false); net.weights.len()];
         for term in net.layers.iter().flat_map(|layer| &layer.terms) {
             for operand in std::iter::once(&term.left).chain(&term.right) {
@@ -135,6 +151,7 @@ impl<'a> Planner<'a> {
             ranges,
             widths,
             caps,
+            rest_bits,
             inputs: Vec::new(),
             scales: Vec::new(),
             uses,

@@ -1,6 +1,6 @@
 //! Quantised networks compute the integers that onnxruntime computes: `fixtures/quantised.py` made them.
 
-use crate::support::{Graph, fixture, ints, typed};
+use crate::support::{Graph, Rng, fixture, ints, typed};
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
 use assay_circuits::system::System;
 use assay_compiler::{Calibration, Compiled, Options, Sample, compile};
@@ -41,7 +41,11 @@ fn with_integers(path: &Path, folder: &Path) -> (PathBuf, Vec<String>) {
     let mut model = pb::ModelProto::decode(bytes.as_slice()).expect("ONNX");
     let graph = model.graph.as_mut().expect("a graph");
     let kind = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name).map_or(0, |tensor| tensor.data_type);
-    let made = graph.node.iter().filter_map(|node| Some((node.output[0].clone(), kind(&node.input[zero_point(&node.op_type)?]))));
+    let made = graph.node.iter().filter_map(|node| {
+        let of_output = node.op_type == "DynamicQuantizeLinear";
+        let kind = if of_output { DataType::Uint8 as i32 } else { kind(&node.input[zero_point(&node.op_type)?]) };
+        Some((node.output[0].clone(), kind))
+    });
     let outputs: Vec<(String, i32)> = made.collect();
     let value = |(name, kind): &(String, i32)| pb::ValueInfoProto {
         name: name.clone(),
@@ -60,8 +64,18 @@ fn run(compiled: &Compiled, x: Sample) -> Sample {
     dequantise_output(&compiled.architecture, &trace.output(&compiled.architecture, &system))
 }
 
+/// How many integers of a tensor are not onnxruntime's.
+#[derive(Debug)]
+struct Wrong {
+    tensor: String,
+    count: usize,
+    wrong: usize,
+    /// By how much at most.
+    by: i32,
+}
+
 /// Compiles a folder's network with all its integers as outputs and compares each of them.
-fn all_integers(name: &str) {
+fn compared(name: &str) -> (Vec<Wrong>, Compiled) {
     let (folder, scratch) = (fixture("../quantised").join(name), tempfile::tempdir().expect("a folder"));
     let real = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
     let inputs = rows(&folder.join("inputs.npy"), 4, real);
@@ -69,20 +83,31 @@ fn all_integers(name: &str) {
     let (model, outputs) = with_integers(&folder.join("model.onnx"), scratch.path());
     let calibration = Calibration::from_samples(inputs[..CALIBRATION].to_vec());
     let compiled = compile(&model, &calibration, &Options::default(), &mut |_| ()).unwrap_or_else(|e| panic!("{name}: {e}"));
-    let (mut wrong, mut count) = (vec![0; outputs.len()], 0);
+    let mut all: Vec<Wrong> = outputs.into_iter().map(|tensor| Wrong { tensor, count: 0, wrong: 0, by: 0 }).collect();
     for (x, need) in inputs.iter().zip(&expected) {
         let have = run(&compiled, vec![x.clone()]);
         assert_eq!(have.iter().map(Vec::len).sum::<usize>(), need.len(), "{name}: as many integers");
         let mut need = need.iter();
-        for (output, wrong) in have.iter().zip(&mut wrong) {
+        for (output, found) in have.iter().zip(&mut all) {
             for (have, need) in output.iter().zip(need.by_ref()) {
-                count += 1;
-                *wrong += usize::from(have.fract() != 0.0 || (*have as i32 as u8) != *need);
+                assert_eq!(have.fract(), 0.0, "{name}: {} has integers", found.tensor);
+                // the last 8 bits of both, as a number with a sign
+                let by = i32::from((*have as i32 as u8).wrapping_sub(*need) as i8);
+                found.count += 1;
+                found.wrong += usize::from(by != 0);
+                found.by = found.by.max(by.abs());
             }
         }
     }
-    let named: Vec<_> = outputs.iter().zip(&wrong).filter(|(_, wrong)| **wrong > 0).collect();
-    assert!(named.is_empty(), "{name}: of {count} integers differ {named:?}\n{}", compiled.report);
+    (all, compiled)
+}
+
+/// All integers are onnxruntime's.
+fn all_integers(name: &str) {
+    let (all, compiled) = compared(name);
+    let count: usize = all.iter().map(|of| of.count).sum();
+    let wrong: Vec<&Wrong> = all.iter().filter(|of| of.wrong > 0).collect();
+    assert!(wrong.is_empty(), "{name}: of {count} integers differ {wrong:?}\n{}", compiled.report);
     assert!(count > 100_000, "{name}: only {count} integers were compared");
 }
 
@@ -109,6 +134,58 @@ fn a_network_with_residuals_means_and_functions() {
 #[test]
 fn the_same_of_quantised_operators() {
     all_integers("residual_operators");
+}
+
+/// Scales that follow from the input: the integers are onnxruntime's, those of hidden tensors too.
+fn all_integers_of_ranges(name: &str, tensors: usize) {
+    let (all, compiled) = compared(name);
+    assert_eq!(all.len(), tensors, "{name}: the tensors that are quantised");
+    let wrong: Vec<&Wrong> = all.iter().filter(|of| of.wrong > 0).collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:?}\n{}", compiled.report);
+    let count: usize = all.iter().map(|of| of.count).sum();
+    assert!(count > 10_000, "{name}: only {count} integers were compared");
+}
+
+#[test]
+fn a_network_with_scales_by_input() {
+    all_integers_of_ranges("digits_dynamic", 4);
+}
+
+/// Hidden tensors with numbers of both signs.
+#[test]
+fn a_network_with_scales_by_input_of_both_signs() {
+    let (all, compiled) = compared("dense_dynamic");
+    assert_eq!(all.len(), 3, "the tensors that are quantised");
+    for of in &all {
+        assert!(of.by <= 2 && of.wrong * 100 <= 3 * of.count, "{of:?}\n{}", compiled.report);
+    }
+}
+
+/// By itself: the integers and the zero point as onnxruntime computes them, and the scale as near as a cell.
+#[test]
+fn a_scale_by_input_alone() {
+    let mut g = Graph::new(&[1, 48]);
+    let outputs = ["q", "scale", "zero"];
+    let compiled = g.nodes("DynamicQuantizeLinear", &["x"], &outputs, vec![]).output("q").also("scale").also("zero");
+    let compiled = compiled.compile(&Options::default()).expect("compiles");
+    let mut random = Rng(5);
+    let mut compared = 0;
+    for shift in [0, 0, 0, 0, 90, -90, 30, -30].repeat(8) {
+        let x: Vec<f32> = (0..48).map(|_| (random.below(101) as f32 - 50.0 + shift as f32) / 256.0).collect();
+        let (least, most) = x.iter().fold((0f32, 0f32), |(a, b), v| (a.min(*v), b.max(*v)));
+        let scale = (most - least) / 255.0;
+        let steps = |v: f32| f64::from(v) * 255.0 / f64::from(most - least);
+        if x.iter().chain([&least]).any(|v| (steps(*v).fract().abs() - 0.5).abs() < 1e-4) {
+            continue;
+        }
+        let zero = (-least / scale).round_ties_even();
+        let q: Vec<f32> = x.iter().map(|v| ((v / scale).round_ties_even() + zero).clamp(0.0, 255.0)).collect();
+        let have = run(&compiled, vec![x]);
+        assert_eq!((&have[0], &have[2]), (&q, &vec![zero]), "shifted by {shift}");
+        assert!((have[1][0] - scale).abs() <= 2e-3 * scale, "{} and {scale}", have[1][0]);
+        compared += 1;
+    }
+    assert!(compared > 20, "only {compared} inputs have no number near a half");
 }
 
 /// A mean of four is a half as often as not: a table holds it whole, and rounds halves to even numbers.

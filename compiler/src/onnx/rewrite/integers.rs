@@ -194,7 +194,7 @@ impl Writer<'_> {
     }
 
     /// What a node makes of another tensor in its first input's place.
-    fn on(&mut self, node: &pb::NodeProto, tensor: &str) -> String {
+    pub(super) fn on(&mut self, node: &pb::NodeProto, tensor: &str) -> String {
         let inputs: Vec<&str> = std::iter::once(tensor).chain(node.input.iter().skip(1).map(String::as_str)).collect();
         self.node(&node.op_type, &inputs, node.attribute.clone())
     }

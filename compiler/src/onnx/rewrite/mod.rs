@@ -7,6 +7,7 @@
 mod attention;
 mod bits;
 mod contrib;
+mod dynamic;
 mod einsum;
 mod elementwise;
 mod grid;
@@ -77,6 +78,7 @@ fn rewrite_graph(
         sequences: HashMap::new(),
         whole_tensors: HashMap::new(),
         centred: HashMap::new(),
+        dynamic: dynamic::Dynamic::default(),
         outputs: std::mem::take(&mut graph.output),
     };
     for node in old {
@@ -115,6 +117,8 @@ struct Writer<'a> {
     whole_tensors: HashMap<String, integers::Whole>,
     /// Integers that a rounding made.
     centred: HashMap<String, integers::Centred>,
+    /// Integers whose scale depends on the input.
+    dynamic: dynamic::Dynamic,
 }
 
 impl Writer<'_> {
@@ -137,6 +141,7 @@ impl Writer<'_> {
         legacy::modern(self, &mut node)?;
         if standard {
             self.integers_of(&node);
+            self.sums_of(&node);
         }
         if !self.standard(&node)? && !self.learning(&node)? && !self.contrib(&node)? {
             self.nodes.push(node);

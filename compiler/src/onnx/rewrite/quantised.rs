@@ -9,6 +9,9 @@ use tract_onnx::pb::{self, tensor_proto::DataType};
 impl Writer<'_> {
     /// `x - zero` as reals; `zero` may be left out.
     fn centred_reals(&mut self, x: &str, zero: &str) -> String {
+        if let Some((_, made)) = self.dynamic.centred.get(x).filter(|(of, _)| of == zero) {
+            return made.clone();
+        }
         if let Some(made) = self.centred.get(x).cloned()
             && (zero.is_empty() || self.one_number(zero).is_some())
         {
@@ -33,7 +36,7 @@ impl Writer<'_> {
     }
 
     /// The only element of a constant, or 0 where there is none.
-    fn one_number(&mut self, name: &str) -> Option<f64> {
+    pub(super) fn one_number(&mut self, name: &str) -> Option<f64> {
         if name.is_empty() {
             return Some(0.0);
         }
@@ -92,36 +95,6 @@ impl Writer<'_> {
             tensors.push((at(8), &step, "", 0));
         }
         self.between(node, "Conv", &tensors, (at(6), at(7)))
-    }
-
-    /// Scale and zero point of the least and largest number: `x` in 0…255.
-    pub(super) fn dynamic_quantize(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let x = input(node, 0);
-        let (zero, steps) = (self.number(0.0), self.number(255.0));
-        let keep = || vec![int("keepdims", 0)];
-        let most = self.node("ReduceMax", &[x], keep());
-        let least = self.node("ReduceMin", &[x], keep());
-        let most = self.node("Max", &[&most, &zero], Vec::new());
-        let least = self.node("Min", &[&least, &zero], Vec::new());
-        let range = self.node("Sub", &[&most, &least], Vec::new());
-        let scale = self.node("Div", &[&range, &steps], Vec::new());
-        let clipped = |writer: &mut Self, y: &str| {
-            let low = writer.node("Max", &[y, &zero], Vec::new());
-            writer.node("Min", &[&low, &steps], Vec::new())
-        };
-        let least = self.node("Neg", &[&least], Vec::new());
-        let point = self.node("Div", &[&least, &scale], Vec::new());
-        let point = clipped(self, &point);
-        let point = self.node("Round", &[&point], Vec::new());
-        let y = self.node("Div", &[x, &scale], Vec::new());
-        let y = self.node("Round", &[&y], Vec::new());
-        let y = self.node("Add", &[&y, &point], Vec::new());
-        let y = clipped(self, &y);
-        let (y, point) = (self.cast(&y, DataType::Uint8), self.cast(&point, DataType::Uint8));
-        for (index, tensor) in [&y, &scale, &point].into_iter().enumerate() {
-            self.output(node, index, tensor);
-        }
-        Ok(true)
     }
 
     /// One number an axis, or one a block of places of it, so that it spreads over a tensor of this shape.
