@@ -28,6 +28,14 @@ pub(super) struct Sums {
     moves: Vec<pb::NodeProto>,
 }
 
+impl Sums {
+    /// Whether the least and the largest number are still what they were before the moves. A pool keeps the largest, and
+    /// after a ReLU the least counts for nothing.
+    fn keep_ends(&self) -> bool {
+        self.relu || self.moves.iter().all(|node| node.op_type != "MaxPool")
+    }
+}
+
 /// What is known of the tensors between one DynamicQuantizeLinear and the next.
 #[derive(Default)]
 pub(super) struct Dynamic {
@@ -44,9 +52,12 @@ impl Writer<'_> {
     /// Integers in 0…255, scale and zero point.
     pub(super) fn dynamic_quantize(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let of = input(node, 0);
-        let sums = self.dynamic.sums.get(of).filter(|sums| sums.relu).cloned();
+        let sums = self.dynamic.sums.get(of).filter(|sums| sums.keep_ends()).cloned();
         let x = sums.as_ref().map_or(of, |sums| &sums.tensor);
-        let positive = sums.is_some() || self.is_never_negative(x);
+        let positive = match &sums {
+            Some(sums) => sums.relu,
+            None => self.is_never_negative(x),
+        };
         let least = if positive { None } else { Some(self.end("ReduceMin", x)) };
         let most = self.end("ReduceMax", x);
         let range = match &least {
