@@ -2,7 +2,7 @@
 //! `cargo run --release --locked --workspace --example backend FOLDER [--page FILE] [--every N] [--only NAME…]`.
 //!
 //! A case passes if the network in real numbers is within 1e-4 of ONNX's answer, and the integer network within 1e-2, as
-//! shares of each output's largest element and range. It is unsupported if the compiler refuses it, which it does with a
+//! shares of each output's largest element and range. Outputs of integers and truth values must be the same, in both. It is unsupported if the compiler refuses it, which it does with a
 //! reason, or says in its report that its accuracy is not reached. Everything else is a failure. With `--page` the table for docs/operators-onnx.md is written; with `--every 5`
 //! only every fifth case is compiled to integers, with `--every 0` none, which is quicker.
 
@@ -64,10 +64,22 @@ fn expected(folder: &Path) -> Result<BTreeMap<String, Vec<f32>>, AnyError> {
     Ok(row.iter().map(|(name, value)| (name.clone(), list(value))).collect())
 }
 
-/// The largest difference of an element, as a share of its output's size: the range, or the largest element.
-fn error(have: &Sample, names: &[String], need: &BTreeMap<String, Vec<f32>>, steps: u8, range: bool) -> f64 {
-    let of = |(have, name): (&Vec<f32>, &String)| {
-        let Some(need) = need.get(name).filter(|need| need.len() == have.len()) else { return f64::INFINITY };
+/// An output of a case.
+struct Port {
+    name: String,
+    /// Whether its elements are integers or truth values.
+    whole: bool,
+}
+
+/// The largest difference of an element, as a share of its output's size: the range, or the largest element. Infinite where
+/// an integer is another one.
+fn error(have: &Sample, ports: &[Port], need: &BTreeMap<String, Vec<f32>>, steps: u8, range: bool) -> f64 {
+    let of = |(have, port): (&Vec<f32>, &Port)| {
+        let Some(need) = need.get(&port.name).filter(|need| need.len() == have.len()) else { return f64::INFINITY };
+        if port.whole {
+            let same = have.iter().zip(need).all(|(a, b)| (a.round() - b).abs() <= f32::from(steps));
+            return if same { 0.0 } else { f64::INFINITY };
+        }
         let fold = |f: fn(f32, f32) -> f32, first| need.iter().copied().fold(first, f);
         let largest = fold(|m, v| m.max(v.abs()), 0.0);
         let spread = fold(f32::max, f32::NEG_INFINITY) - fold(f32::min, f32::INFINITY);
@@ -75,13 +87,22 @@ fn error(have: &Sample, names: &[String], need: &BTreeMap<String, Vec<f32>>, ste
         let size = f64::from(if range && spread > 0.1 * largest { spread } else { largest }).max(1e-9);
         have.iter().zip(need).fold(0f64, |m, (a, b)| m.max((f64::from((a - b).abs()) - f64::from(steps)).max(0.0) / size))
     };
-    have.iter().zip(names).map(of).fold(0.0, f64::max)
+    have.iter().zip(ports).map(of).fold(0.0, f64::max)
 }
 
-fn outputs(folder: &Path) -> Result<Vec<String>, AnyError> {
+fn outputs(folder: &Path) -> Result<Vec<Port>, AnyError> {
     use prost::Message;
-    let model = tract_onnx::pb::ModelProto::decode(&std::fs::read(folder.join("model.onnx"))?[..])?;
-    Ok(model.graph.ok_or("no graph")?.output.into_iter().map(|output| output.name).collect())
+    use tract_onnx::pb::{ModelProto, tensor_proto::DataType, type_proto::Value};
+    let model = ModelProto::decode(&std::fs::read(folder.join("model.onnx"))?[..])?;
+    let real = [DataType::Float, DataType::Float16, DataType::Bfloat16, DataType::Double].map(|kind| kind as i32);
+    let port = |output: tract_onnx::pb::ValueInfoProto| {
+        let kind = match output.r#type.and_then(|kind| kind.value) {
+            Some(Value::TensorType(tensor)) => tensor.elem_type,
+            _ => DataType::Undefined as i32,
+        };
+        Port { name: output.name, whole: kind != DataType::Undefined as i32 && !real.contains(&kind) }
+    };
+    Ok(model.graph.ok_or("no graph")?.output.into_iter().map(port).collect())
 }
 
 /// A refusal says what is not supported; these say that something went wrong.
@@ -94,7 +115,7 @@ fn outcome(error: &CompileError) -> Outcome {
 }
 
 fn run(folder: &Path, case: &Case, integers: bool) -> Result<Outcome, AnyError> {
-    let (model, names, need) = (folder.join("model.onnx"), outputs(folder)?, expected(folder)?);
+    let (model, ports, need) = (folder.join("model.onnx"), outputs(folder)?, expected(folder)?);
     let inputs = match Calibration::read(&folder.join("inputs.json")) {
         Ok(inputs) => inputs,
         Err(error) => return Ok(Outcome::Unsupported(format!("inputs: {error}"))),
@@ -104,10 +125,10 @@ fn run(folder: &Path, case: &Case, integers: bool) -> Result<Outcome, AnyError> 
         Err(error) => return Ok(outcome(&error)),
     };
     let first = found.lowered.first().ok_or("no sample")?;
-    if first.len() != names.len() {
-        return Ok(Outcome::Fail(format!("{} outputs instead of {}", first.len(), names.len())));
+    if first.len() != ports.len() {
+        return Ok(Outcome::Fail(format!("{} outputs instead of {}", first.len(), ports.len())));
     }
-    let lowered = error(first, &names, &need, case.steps, false);
+    let lowered = error(first, &ports, &need, case.steps, false);
     // NaN is no small error
     if lowered.is_nan() || lowered > if case.half { HALF } else { LOWERED } {
         return Ok(Outcome::Fail(format!("the network in real numbers is {lowered:.1e} from ONNX's answer")));
@@ -124,7 +145,7 @@ fn run(folder: &Path, case: &Case, integers: bool) -> Result<Outcome, AnyError> 
     let trace = execute(&compiled.architecture, &compiled.weights, &cells)?;
     let have = dequantise_output(&compiled.architecture, &trace.output(&compiled.architecture, &System::new(&compiled.architecture)));
     let met = compiled.report.accuracy_met;
-    let compiled = error(&have, &names, &need, case.steps, true);
+    let compiled = error(&have, &ports, &need, case.steps, true);
     let far = compiled.is_nan() || compiled > COMPILED;
     if far && !met {
         return Ok(Outcome::Unsupported("its numbers are too far apart: the report says that its accuracy is not reached".to_owned()));

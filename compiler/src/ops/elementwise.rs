@@ -97,7 +97,11 @@ pub fn element_wise(lowerer: &mut Lowerer, node: &Node<'_>, op: &ElementWiseOp) 
     let name = op.0.name();
     let kind = kind_of(node.output_type(0)?);
     match name.as_str() {
-        "Neg" => return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, 0.0))),
+        "Neg" => {
+            let value = super::rounded::settled(lowerer, node.input(0)?)?;
+            let lazy = as_lazy(lowerer, &value)?;
+            return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, 0.0)));
+        }
         // of signed integers
         "BitNot" => return Ok(Value::Lazy(lowerer.scaled(&lazy, -1.0, -1.0))),
         "Sqrt" | "Rsqrt" => {

@@ -175,12 +175,14 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Whether a column was 0 in every sample: one without a function, or what is left of it by a ReLU.
+    /// Whether a column was 0 in every sample: what a function reads, or what is left of it by a ReLU.
     fn is_always_0(&self, index: usize) -> bool {
         let zero = |ranges: &[(f32, f32)]| ranges.get(index) == Some(&(0.0, 0.0));
         match &self.net.layers[index].rule {
             NetRule::Requantise { function: None } => zero(&self.ranges.pre),
-            NetRule::Requantise { function: Some(program) } => function::is_relu(program) && zero(&self.ranges.post),
+            NetRule::Requantise { function: Some(program) } => {
+                zero(&self.ranges.pre) || (function::is_relu(program) && zero(&self.ranges.post))
+            }
             _ => false,
         }
     }

@@ -189,6 +189,16 @@ fn a_scale_by_input_alone() {
     assert!(compared > 20, "only {compared} inputs have no number near a half");
 }
 
+/// Calibrated on numbers that are never below 0, so that the zero point is 0 in every sample.
+#[test]
+fn a_scale_of_positive_numbers() {
+    let mut g = Graph::new(&[1, 8]);
+    g.node("Abs", &["x"], "a", vec![]).nodes("DynamicQuantizeLinear", &["a"], &["q", "scale", "zero"], vec![]);
+    let compiled = g.output("q").also("zero").compile(&Options::default()).expect("compiles");
+    let have = run(&compiled, vec![[4, -8, 3, 0, 12, -9, 1, 5].map(|x| x as f32 / 16.0).to_vec()]);
+    assert_eq!(have, [vec![85.0, 170.0, 64.0, 0.0, 255.0, 191.0, 21.0, 106.0], vec![0.0]]);
+}
+
 /// A mean of four is a half as often as not: a table holds it whole, and rounds halves to even numbers.
 #[test]
 fn halves_are_rounded_to_even_numbers() {
