@@ -2,7 +2,7 @@
 //! `calibration.json` and `inputs.json`: `cargo run --release -p assay-compiler --example answers FOLDER…`. For each sample
 //! of `inputs.json` all outputs by name; or, where there are none, what was wrong.
 
-use assay_circuits::exec::{dequantise_output, quantise_input, run};
+use assay_circuits::exec::{TableValues, dequantise_output, quantise_input, run_with};
 use assay_circuits::system::System;
 use assay_compiler::{Calibration, Options, compile, wanted};
 use serde_json::{Value, json};
@@ -11,11 +11,12 @@ use std::path::Path;
 fn answers(folder: &Path) -> Result<Value, Box<dyn std::error::Error>> {
     let calibration = Calibration::read(&folder.join("calibration.json"))?;
     let compiled = compile(&folder.join("network.onnx"), &calibration, &Options::default(), &mut |_| ())?;
-    let (architecture, system) = (&compiled.architecture, System::new(&compiled.architecture));
+    let architecture = &compiled.architecture;
+    let (system, tables) = (System::new(architecture), TableValues::of(architecture));
     let mut rows = Vec::new();
     for sample in Calibration::read(&folder.join("inputs.json"))?.samples(&wanted(architecture))? {
         let cells = quantise_input(architecture, &sample)?.cells;
-        let trace = run(architecture, &system, &compiled.weights, &cells)?;
+        let trace = run_with(architecture, &system, &tables, &compiled.weights, &cells)?;
         let outputs = dequantise_output(architecture, &trace.output(architecture, &system));
         let named = architecture.outputs.iter().zip(outputs).map(|(output, numbers)| (output.name.clone(), json!(numbers)));
         rows.push(Value::Object(named.collect()));

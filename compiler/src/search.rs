@@ -8,7 +8,7 @@ use crate::quantise::{self, Plan, Widths};
 use crate::report::{Accuracy, MIN_SAMPLES, Report, Step};
 use crate::samples::by_port;
 use crate::{CompileError, Compiled, Options, Phase, Sample};
-use assay_circuits::exec::{ExecError, Trace, dequantise_output, quantise_input, run};
+use assay_circuits::exec::{ExecError, TableValues, Trace, dequantise_output, quantise_input, run_with};
 use assay_circuits::model::{Architecture, ModelError, Source, Weights};
 use assay_circuits::system::System;
 use rayon::prelude::*;
@@ -86,16 +86,21 @@ fn summand(net: &Net, run: &Run, weights: &[f32]) -> f32 {
 struct Runner<'a> {
     architecture: &'a Architecture,
     system: System,
+    tables: TableValues,
     weights: &'a Weights,
 }
 
 impl<'a> Runner<'a> {
     fn new(architecture: &'a Architecture, weights: &'a Weights) -> Self {
-        Self { architecture, system: System::new(architecture), weights }
+        Self { architecture, system: System::new(architecture), tables: TableValues::of(architecture), weights }
     }
 
     fn trace(&self, x: &Sample) -> Result<Trace, ExecError> {
-        run(self.architecture, &self.system, self.weights, &quantise_input(self.architecture, &by_port(self.architecture, x))?.cells)
+        self.trace_of(&quantise_input(self.architecture, &by_port(self.architecture, x))?.cells)
+    }
+
+    fn trace_of(&self, cells: &[i32]) -> Result<Trace, ExecError> {
+        run_with(self.architecture, &self.system, &self.tables, self.weights, cells)
     }
 
     /// Outputs in real units.
@@ -122,7 +127,7 @@ pub fn measure(
             .par_iter()
             .map(|x| {
                 let quantised = quantise_input(architecture, &by_port(architecture, x))?;
-                let trace = run(architecture, &runner.system, weights, &quantised.cells)?;
+                let trace = runner.trace_of(&quantised.cells)?;
                 let clamped = trace.clamped(architecture, &runner.system).iter().map(|(_, n)| n).sum();
                 Ok((dequantise_output(architecture, &trace.output(architecture, &runner.system)), clamped, quantised.outside))
             })

@@ -122,8 +122,22 @@ pub fn execute(arch: &Architecture, weights: &Weights, input_cells: &[i32]) -> R
 /// # Errors
 /// The input block has the wrong length or a cell that does not fit its width.
 pub fn run(arch: &Architecture, system: &System, weights: &Weights, input_cells: &[i32]) -> Result<Trace, ExecError> {
+    run_with(arch, system, &TableValues::of(arch), weights, input_cells)
+}
+
+/// [`run`] with the values of the architecture's tables, which take longer than a small network's layers: for those who run
+/// one many times.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_with(
+    arch: &Architecture,
+    system: &System,
+    tables: &TableValues,
+    weights: &Weights,
+    input_cells: &[i32],
+) -> Result<Trace, ExecError> {
     input::check(arch, input_cells)?;
-    let tables = arch.tables.par_iter().map(|table| if table.is_identity() { Vec::new() } else { table.values() }).collect();
     let mut execution =
         Execution { arch, system, weights, tables, trace: Trace { first: system.input.0, columns: vec![input_cells.to_vec()] } };
     let mut index = 0;
@@ -143,12 +157,21 @@ pub fn run(arch: &Architecture, system: &System, weights: &Weights, input_cells:
     Ok(execution.trace)
 }
 
+/// `f(q)` for every `q`, by table of an architecture; empty for the identity.
+pub struct TableValues(Vec<Vec<i32>>);
+
+impl TableValues {
+    /// Those of an architecture.
+    pub fn of(arch: &Architecture) -> Self {
+        Self(arch.tables.par_iter().map(|table| if table.is_identity() { Vec::new() } else { table.values() }).collect())
+    }
+}
+
 struct Execution<'a> {
     arch: &'a Architecture,
     system: &'a System,
     weights: &'a Weights,
-    /// `f(q)` for every `q`, by table; empty for the identity.
-    tables: Vec<Vec<i32>>,
+    tables: &'a TableValues,
     trace: Trace,
 }
 
@@ -167,7 +190,7 @@ impl Execution<'_> {
             }
         }
         let divisors = self.divisors(layer, step, len);
-        let table = layer.rule.table().and_then(|t| Some((self.arch.tables.get(t as usize)?, self.tables.get(t as usize)?.as_slice())));
+        let table = layer.rule.table().and_then(|t| Some((self.arch.tables.get(t as usize)?, self.tables.0.get(t as usize)?.as_slice())));
         relation::execute(&relation::Cells { layer, z: &z, table, divisors: &divisors, rows: self.rows(layer) })
     }
 

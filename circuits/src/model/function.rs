@@ -119,7 +119,12 @@ impl Instruction {
 
     /// Runs a program. NaN where it ends with anything but one number on the stack.
     pub fn run(program: &[Instruction], argument: f64) -> f64 {
-        let mut stack: Vec<f64> = Vec::with_capacity(8);
+        Self::run_on(program, argument, &mut Vec::with_capacity(8))
+    }
+
+    /// The same with a stack that is used again, for many arguments. What is on it before does not matter.
+    pub fn run_on(program: &[Instruction], argument: f64, stack: &mut Vec<f64>) -> f64 {
+        stack.clear();
         for instruction in program {
             let value = match instruction {
                 Self::Argument => Some(argument),
@@ -210,19 +215,28 @@ impl Table {
 
     /// `f(q)`.
     pub fn apply(&self, q: i32) -> i32 {
+        self.apply_on(q, &mut Vec::with_capacity(8))
+    }
+
+    fn apply_on(&self, q: i32, stack: &mut Vec<f64>) -> i32 {
         match &self.function {
             Function::Identity => q,
             Function::Relu => q.max(0),
             Function::Real { program, scale_in, scale_out, least } => {
                 let x = libm::ldexp(f64::from(q), -i32::from(*scale_in));
-                quantise(Instruction::run(program, x), *scale_out).max((*least).into())
+                quantise(Instruction::run_on(program, x, stack), *scale_out).max((*least).into())
             }
         }
     }
 
     /// `f(q)` for every `q` from the minimum.
     pub fn values(&self) -> Vec<i32> {
-        (self.min()..=self.max()).map(|q| self.apply(q)).collect()
+        self.every().collect()
+    }
+
+    fn every(&self) -> impl Iterator<Item = i32> + '_ {
+        let mut stack = Vec::with_capacity(8);
+        (self.min()..=self.max()).map(move |q| self.apply_on(q, &mut stack))
     }
 
     /// The smallest and the largest `f(q)` over all `q`.
@@ -230,9 +244,7 @@ impl Table {
         match self.function {
             Function::Identity => (self.min(), self.max()),
             Function::Relu => (0, self.max()),
-            Function::Real { .. } => {
-                (self.min()..=self.max()).map(|q| self.apply(q)).fold((i32::MAX, i32::MIN), |(lo, hi), y| (lo.min(y), hi.max(y)))
-            }
+            Function::Real { .. } => self.every().fold((i32::MAX, i32::MIN), |(lo, hi), y| (lo.min(y), hi.max(y))),
         }
     }
 

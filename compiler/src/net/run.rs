@@ -347,7 +347,10 @@ impl Run {
             self.term(net, term, first, &mut z);
         }
         let f = |function: &Option<Vec<Instruction>>, pre: &[f32]| match function {
-            Some(program) => pre.iter().map(|x| finite(Instruction::run(program, f64::from(*x)))).collect(),
+            Some(program) => {
+                let mut stack = Vec::with_capacity(8);
+                pre.iter().map(|x| finite(Instruction::run_on(program, f64::from(*x), &mut stack))).collect()
+            }
             None => Vec::new(),
         };
         let narrow = |z: &[f64]| z.iter().map(|v| *v as f32).collect::<Vec<f32>>();
