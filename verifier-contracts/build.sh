@@ -8,5 +8,5 @@ if [ ! -x node_modules/.bin/forge ] || [ ! -d node_modules/solc ] || [ ! -d node
   npm install --no-save --no-audit --no-fund
 fi
 # from nothing: with a warm cache the compiler sees fewer files and may order code otherwise
-node_modules/.bin/forge build --force src test/utils/TestToken.sol test/utils/AuthorizedToken.sol
+node_modules/.bin/forge build --force src test/utils/TestToken.sol test/utils/AuthorizedToken.sol test/utils/GaslessTokens.sol test/utils/X402.sol
 node tools/artifacts.mjs "$@"

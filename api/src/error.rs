@@ -220,6 +220,7 @@ impl ApiError {
             Self::NoCompletions => (S::FORBIDDEN, "no-completions", None),
             Self::TokensOrdered => (S::UNPROCESSABLE_ENTITY, "tokens-ordered", None),
             Self::Payment(e @ (PaymentError::Malformed { .. } | PaymentError::Twice)) => (S::BAD_REQUEST, e.code(), None),
+            Self::Payment(e @ PaymentError::Allowance { .. }) => (S::PRECONDITION_FAILED, e.code(), None),
             Self::Payment(e @ PaymentError::NotOffered) => (S::CONFLICT, e.code(), None),
             Self::Payment(e) => (S::PAYMENT_REQUIRED, e.code(), None),
             Self::WebhookUrl(_) => (S::UNPROCESSABLE_ENTITY, "webhook-url", None),

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use utoipa::ToSchema;
 
 use super::abi::{self, Funding, InferenceMarket, KeyRegistry, ModelRegistry, Payee};
-use super::authorization::{TokenDomain, token_domain};
+use super::authorization::{Ways, ways};
 use super::jobs::{self, Blocks};
 use super::{ChainError, Rpc};
 use crate::config::{ChainConfig, Terms};
@@ -71,8 +71,8 @@ pub struct Market {
     /// The chain.
     pub rpc: Rpc,
     facts: OnceCell<Facts>,
-    /// The domain of the token that payments by x402 are taken in.
-    token: OnceCell<TokenDomain>,
+    /// In which ways payments by x402 are taken.
+    ways: OnceCell<Ways>,
     /// Keys that the registry has admitted.
     admitted: Mutex<HashSet<B256>>,
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
@@ -92,7 +92,7 @@ impl Market {
             config,
             rpc,
             facts: OnceCell::new(),
-            token: OnceCell::new(),
+            ways: OnceCell::new(),
             admitted: Mutex::default(),
             splits: Mutex::default(),
             weights: Mutex::default(),
@@ -118,10 +118,10 @@ impl Market {
             .await
     }
 
-    /// The domain of the token that payments by x402 are taken in, fetched once.
-    pub async fn token_domain(&self) -> Result<&TokenDomain, ChainError> {
+    /// In which ways payments by x402 are taken, found out once.
+    pub async fn payment_ways(&self) -> Result<&Ways, ChainError> {
         let token = self.config.x402.map(|x402| x402.token).unwrap_or_default();
-        self.token.get_or_try_init(|| token_domain(&self.rpc, token)).await
+        self.ways.get_or_try_init(|| ways(&self.rpc, token)).await
     }
 
     /// While held, nobody else in this process takes a nonce of the prover's account.

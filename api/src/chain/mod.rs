@@ -16,6 +16,7 @@ pub mod listing;
 mod market;
 pub mod money;
 mod nodes;
+pub mod payments;
 
 pub use check::{Listed, OrderError, Wanted, check_order, context, context_of_batch, context_of_weights};
 pub use health::Head;
@@ -86,6 +87,14 @@ pub enum ChainError {
     TransactionFailed {
         /// Its hash.
         hash: B256,
+    },
+    /// A call would take more gas than its sender lets it.
+    #[error("the call takes {need} gas, and {max} are allowed for it")]
+    Gas {
+        /// What it takes.
+        need: u64,
+        /// What it may take.
+        max: u64,
     },
     /// The account cannot pay.
     #[error("account {account} has {have} and needs {need}")]
@@ -283,6 +292,12 @@ impl Rpc {
         C::abi_decode_returns(&data).map_err(|_| ChainError::Unexpected { what: C::SIGNATURE, address: to })
     }
 
+    /// Has the node try a call from an account, with so much gas, and keep nothing of it. Returns what the contract answers.
+    pub async fn attempt(&self, from: Address, to: Address, input: Bytes, gas: u64) -> Result<Bytes, ChainError> {
+        let request = TransactionRequest::default().with_from(from).with_to(to).with_input(input).with_gas_limit(gas);
+        Ok(self.provider.call(request).await?)
+    }
+
     /// Signs a transaction with the account's next nonce, gas estimated (so a call that would revert is refused here, with its
     /// reason) and fees of the moment. Nothing is sent. The caller sees to it that one account signs one transaction at a time.
     pub async fn sign(
@@ -291,6 +306,18 @@ impl Rpc {
         to: Option<Address>,
         input: Bytes,
         value: U256,
+    ) -> Result<SavedTransaction, ChainError> {
+        self.sign_within(from, to, input, value, u64::MAX).await
+    }
+
+    /// The same for a call of somebody else's choice: one that would take more gas than `gas_max` is refused.
+    pub async fn sign_within(
+        &self,
+        from: &PrivateKeySigner,
+        to: Option<Address>,
+        input: Bytes,
+        value: U256,
+        gas_max: u64,
     ) -> Result<SavedTransaction, ChainError> {
         let account = from.address();
         let mut request = TransactionRequest::default().with_from(account).with_input(input).with_value(value);
@@ -305,6 +332,9 @@ impl Rpc {
             return Err(ChainError::InsufficientFunds { account, have, need: value.saturating_add(U256::from(1)) });
         }
         let gas = self.provider.estimate_gas(request.clone()).await?;
+        if gas > gas_max {
+            return Err(ChainError::Gas { need: gas, max: gas_max });
+        }
         let gas = gas.saturating_add(gas / 5);
         let need = U256::from(gas).saturating_mul(U256::from(fees.max_fee_per_gas)).saturating_add(value);
         if have < need {

@@ -1,36 +1,70 @@
 //! Payments by x402 on `POST /v1/predictions`: what is asked for, and whether what was sent pays for it.
 
+use alloy::primitives::{Address, U256};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header as names};
 use axum::response::Response;
 
 use super::header;
 use crate::AppState;
 use crate::chain::Market;
-use crate::chain::authorization::{Standing, balance, standing};
+use crate::chain::authorization::{PAYMENT_GAS_MAX, Signer, Standing, balance, permit2_allowance, signer, standing};
+use crate::chain::create2::PERMIT2;
 use crate::chain::{ChainError, Rpc};
 use crate::engine::ModelInfo;
 use crate::error::ApiError;
 use crate::store::{Job, NewPayment, State as JobState, now_ms};
 use crate::x402::{
-    Extra, Moment, Payment, PaymentError, PaymentPayload, PaymentRequired, REQUIRED, RESPONSE, Requirements, Resource, SCHEME, SIGNATURE,
-    SettleResponse, VERSION, decode, encode,
+    AUTH_CAPTURE, Checked, EXACT, Extra, HoldTerms, Moment, Payment, PaymentError, PaymentPayload, PaymentRequired, REQUIRED, RESPONSE,
+    Requirements, Resource, SIGNATURE, SettleResponse, VERSION, Way, decode, encode,
 };
 
-/// The market, and what a model's inference costs by x402; `None` where that is not offered.
-async fn offer<'a>(state: &'a AppState, model: &ModelInfo) -> Result<Option<(&'a Market, Requirements)>, ApiError> {
+/// How long a payment can be held, in seconds, beyond the time to prove: a chain that is away for a while costs nobody the payment.
+const HOLD_SECS: u64 = 6 * 3600;
+
+/// The market, and the ways to pay for a model's inference by x402; `None` where that is not offered.
+async fn offers<'a>(state: &'a AppState, model: &ModelInfo) -> Result<Option<(&'a Market, Vec<Requirements>)>, ApiError> {
     let Some(market) = state.market.as_deref() else { return Ok(None) };
     let (Some(config), Some(price)) = (market.config.x402, market.config.x402_price(model.id)) else { return Ok(None) };
-    let domain = market.token_domain().await?;
-    let requirements = Requirements {
-        scheme: SCHEME.to_owned(),
-        network: format!("eip155:{}", market.rpc.chain_id().await?),
+    let ways = market.payment_ways().await?;
+    let prove_secs = u64::from(market.config.terms_of(model.id).prove_secs);
+    let network = format!("eip155:{}", market.rpc.chain_id().await?);
+    let way = |scheme: &str, extra: Extra| Requirements {
+        scheme: scheme.to_owned(),
+        network: network.clone(),
         amount: price.to_string(),
         asset: config.token,
         pay_to: market.config.seller.address(),
-        max_timeout_seconds: market.config.terms_of(model.id).prove_secs.into(),
-        extra: Extra { name: domain.name.clone(), version: domain.version.clone(), asset_transfer_method: None },
+        max_timeout_seconds: prove_secs,
+        extra,
     };
-    Ok(Some((market, requirements)))
+    let (name, version) = ways.token.as_ref().map(|token| (token.name.clone(), token.version.clone())).unwrap_or_default();
+    let extra = Extra { name, version, asset_transfer_method: None, hold: None };
+    let mut offers = Vec::new();
+    if ways.token.is_some() {
+        offers.push(way(EXACT, extra.clone()));
+    }
+    if ways.permit2 {
+        offers.push(way(EXACT, Extra { asset_transfer_method: Some("permit2".to_owned()), ..extra.clone() }));
+    }
+    if ways.hold {
+        let until = clock(market).await?.saturating_add(prove_secs).saturating_add(HOLD_SECS);
+        let hold = HoldTerms {
+            capture_authorizer: market.config.prover.address(),
+            capture_deadline: until,
+            refund_deadline: until,
+            fee_recipient: Address::ZERO,
+            min_fee_bps: 0,
+            max_fee_bps: 0,
+            auto_capture: false,
+        };
+        offers.push(way(AUTH_CAPTURE, Extra { asset_transfer_method: Some("eip3009".to_owned()), hold: Some(hold), ..extra }));
+    }
+    Ok(Some((market, offers)))
+}
+
+/// Unix seconds: the later of the chain's newest block and this machine's time.
+async fn clock(market: &Market) -> Result<u64, ChainError> {
+    Ok(market.rpc.now().await?.max(u64::try_from(now_ms() / 1000).unwrap_or_default()))
 }
 
 /// Whether a request carries a payment.
@@ -42,29 +76,48 @@ pub(super) fn is_sent(headers: &HeaderMap) -> bool {
 pub(super) async fn sent(state: &AppState, model: &ModelInfo, headers: &HeaderMap) -> Result<Option<NewPayment>, ApiError> {
     let Some(text) = header(headers, SIGNATURE)? else { return Ok(None) };
     let payload: PaymentPayload = decode(text)?;
-    let Some((market, requirements)) = offer(state, model).await? else { return Err(PaymentError::NotOffered.into()) };
-    let clock = u64::try_from(now_ms() / 1000).unwrap_or_default();
+    let Some((market, offers)) = offers(state, model).await? else { return Err(PaymentError::NotOffered.into()) };
     let at = Moment {
-        now: market.rpc.now().await?.max(clock),
+        now: clock(market).await?,
         margin_secs: state.margin_secs(&market.config, market.config.terms_of(model.id).prove_secs),
         block: market.rpc.block_number().await?,
     };
-    let payment = payload.check(&requirements, &market.token_domain().await?.domain, at)?;
+    let Checked { payment, hash } = payload.check(payload.choose(&offers)?, &market.payment_ways().await?.domains, at)?;
+    let by_contract = match signer(&market.rpc, payment.payer, hash, &payment.signature).await? {
+        Signer::Key => false,
+        Signer::Contract => true,
+        Signer::Stranger => return Err(PaymentError::Signature { payer: payment.payer }.into()),
+    };
+    let payment = Payment { by_contract, ..payment };
     if state.store.has_payment(&payment.id()).await? || standing(&market.rpc, &payment).await? != Standing::Open {
         return Err(PaymentError::Replayed.into());
     }
-    let (balance, need) = (balance(&market.rpc, payment.asset, payment.payer).await?, payment.value());
-    if balance < need {
-        return Err(PaymentError::Funds { payer: payment.payer, have: balance, need }.into());
-    }
-    simulate(&market.rpc, &payment).await?;
+    let balance = funds(&market.rpc, &payment).await?;
+    simulate(market, &payment).await?;
     Ok(Some(NewPayment { payment, balance }))
 }
 
+/// What the payer has for payments, which must be the price at least.
+async fn funds(rpc: &Rpc, payment: &Payment) -> Result<U256, ApiError> {
+    let (payer, need) = (payment.payer, payment.value());
+    let have = balance(rpc, payment.asset, payer).await?;
+    if have < need {
+        return Err(PaymentError::Funds { payer, have, need }.into());
+    }
+    if payment.way != Way::Permit2 {
+        return Ok(have);
+    }
+    let allowed = permit2_allowance(rpc, payment.asset, payer).await?;
+    if allowed < need {
+        return Err(PaymentError::Allowance { payer, permit2: PERMIT2, have: allowed, need }.into());
+    }
+    Ok(have.min(allowed))
+}
+
 /// Has the node try the transfer, without sending it: a token may refuse for reasons of its own.
-async fn simulate(rpc: &Rpc, payment: &Payment) -> Result<(), ApiError> {
-    let call = payment.call().ok_or(PaymentError::Signature { payer: payment.payer })?;
-    match rpc.call(payment.asset, &call).await {
+async fn simulate(market: &Market, payment: &Payment) -> Result<(), ApiError> {
+    let call = payment.take().ok_or(PaymentError::Signature { payer: payment.payer })?;
+    match market.rpc.attempt(market.config.prover.address(), call.to, call.input, PAYMENT_GAS_MAX).await {
         Err(ChainError::Reverted { .. } | ChainError::Market(_) | ChainError::Refused { .. }) => Err(PaymentError::Refused.into()),
         other => Ok(other.map(drop)?),
     }
@@ -79,7 +132,7 @@ fn base(state: &AppState, headers: &HeaderMap) -> String {
 
 /// Adds what is to be paid to an answer with status 402.
 pub(super) async fn require(state: &AppState, headers: &HeaderMap, model: &ModelInfo, why: &str, answer: &mut Response) {
-    let Ok(Some((_, requirements))) = offer(state, model).await else { return };
+    let Ok(Some((_, accepts))) = offers(state, model).await else { return };
     let required = PaymentRequired {
         x402_version: VERSION,
         error: is_sent(headers).then(|| why.to_owned()),
@@ -88,7 +141,7 @@ pub(super) async fn require(state: &AppState, headers: &HeaderMap, model: &Model
             description: format!("A proven inference of {}", model.name),
             mime_type: "application/json".to_owned(),
         },
-        accepts: vec![requirements],
+        accepts,
     };
     set(answer, REQUIRED, encode(&required));
 }

@@ -365,6 +365,7 @@ async fn look_again(state: &AppState, id: &str, chain_job: B256) -> Result<(), A
         ("Cancel-After" = Option<String>, Header, description = "90s, 5m, 1h")),
     responses((status = 201, body = Prediction, description = "over already"), (status = 202, body = Prediction, description = "accepted"),
         (status = 402, body = Problem, content_type = "application/problem+json"),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "Permit2 has no allowance"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json")))]
@@ -378,7 +379,7 @@ pub async fn create(
     caller.may_predict(&state)?;
     let model = state.model(request.model)?;
     match take(&state, &caller, client, &headers, request).await {
-        Err(error) if error.parts().0 == StatusCode::PAYMENT_REQUIRED => {
+        Err(error) if matches!(error.parts().0, StatusCode::PAYMENT_REQUIRED | StatusCode::PRECONDITION_FAILED) => {
             let why = error.parts().1;
             let mut answer = error.into_response();
             payment::require(&state, &headers, &model, why, &mut answer).await;
@@ -615,7 +616,9 @@ pub(crate) async fn withdraw(state: &AppState, id: &str, why: &'static str) -> R
         Err(StoreError::WrongState { state: now }) => {
             let job = state.store.job(id).await?;
             let capturing = now == JobState::SettlementPending;
-            if now.is_terminal() || job.chain_job.is_some() || capturing {
+            // what is held was paid for with two transactions already
+            let held = job.payment.as_ref().is_some_and(|payment| payment.hold().is_some());
+            if now.is_terminal() || job.chain_job.is_some() || capturing || held {
                 return Err(ApiError::NotCancellable { state: now });
             }
             match state.store.request_cancel(id).await {

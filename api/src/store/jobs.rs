@@ -98,7 +98,8 @@ impl Store {
         let row = tx.query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
              outside, clamped, clamps, inferences, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, tenant, \
-             payment, payment_id, payer, trace, text, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             payment, payment_id, payer, hold_open, trace, text, created_ms, updated_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING *",
         )
         .bind(&id)
@@ -126,6 +127,7 @@ impl Store {
         .bind(new.payment.as_ref().map(|new| json!(new.payment).to_string()))
         .bind(new.payment.as_ref().map(|new| new.payment.id()))
         .bind(new.payment.as_ref().map(|new| new.payment.payer.to_string()))
+        .bind(i64::from(new.payment.as_ref().is_some_and(|new| new.payment.hold().is_some())))
         .bind(&new.trace)
         .bind(new.text.map(|text| json!(text).to_string()))
         .bind(now)

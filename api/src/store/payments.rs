@@ -2,7 +2,7 @@
 
 use alloy::primitives::U256;
 
-use super::{Store, StoreError, Tx};
+use super::{Job, Store, StoreError, Tx};
 use crate::x402::Payment;
 
 /// A payment of a new prediction.
@@ -10,7 +10,7 @@ use crate::x402::Payment;
 pub struct NewPayment {
     /// What was authorised.
     pub payment: Payment,
-    /// What the payer has of the token.
+    /// What the payer has of the token, and lets be taken.
     pub balance: U256,
 }
 
@@ -27,7 +27,8 @@ impl NewPayment {
         let mut need = payment.value();
         for text in others {
             let other: Payment = serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { column: "payment" })?;
-            if (&other.network, other.asset, other.transaction) == (&payment.network, payment.asset, None) {
+            // what is held has left the payer's account
+            if (&other.network, other.asset, other.transaction, other.held) == (&payment.network, payment.asset, None, false) {
                 need = need.saturating_add(other.value());
             }
         }
@@ -42,5 +43,18 @@ impl Store {
     /// Whether an authorisation pays for a prediction already.
     pub async fn has_payment(&self, id: &str) -> Result<bool, StoreError> {
         Ok(self.query("SELECT 1 FROM jobs WHERE payment_id = ?").bind(id).fetch_optional(&self.pool).await?.is_some())
+    }
+
+    /// Predictions that are over without being paid for, whose money may be held: up to `limit`, oldest first.
+    pub async fn held_for_nothing(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
+        let sql = "SELECT * FROM jobs WHERE hold_open = 1 AND state IN ('failed', 'cancelled', 'expired') ORDER BY updated_ms LIMIT ?";
+        let rows = self.query(sql).bind(i64::from(limit)).fetch_all(&self.pool).await?;
+        rows.iter().map(Job::from_row).collect()
+    }
+
+    /// Notes that nothing is held any more for a prediction.
+    pub async fn hold_is_over(&self, id: &str) -> Result<(), StoreError> {
+        self.query("UPDATE jobs SET hold_open = 0 WHERE id = ?").bind(id).execute(&self.pool).await?;
+        Ok(())
     }
 }

@@ -14,6 +14,8 @@ pub enum Purpose {
     Lock,
     /// Settles a job with its proof.
     Settle,
+    /// Has the money of a payment held until the proof is there.
+    Authorize,
     /// Moves the money of a payment that was authorised with the request.
     Capture,
 }
@@ -24,6 +26,7 @@ impl Purpose {
         match self {
             Purpose::Lock => "lock",
             Purpose::Settle => "settle",
+            Purpose::Authorize => "authorize",
             Purpose::Capture => "capture",
         }
     }

@@ -227,7 +227,7 @@ async fn lock(state: &AppState, batch: &Batch, open: &[Funding]) -> Result<(), S
         let collateral = first.order.collateral.saturating_mul(open.len() as u128);
         ensure_credit(state, market, first.order.token, collateral).await?;
         let inputs = open.iter().map(|funding| funding.order.inputCommitment).collect();
-        Ok(Call { to: market.config.market, input: market.lock_batch_call(first, jobs, inputs) })
+        Ok(Call::new(market.config.market, market.lock_batch_call(first, jobs, inputs)))
     };
     transact(state, Subject { id: &batch.id, leases: &batch.leases }, Purpose::Lock, call).await
 }
@@ -314,7 +314,7 @@ async fn to_end(state: &AppState, batch: &Batch) -> Result<Outcome, StepError> {
             proof: proof.into(),
         };
         let market = market(state)?;
-        Ok(Call { to: market.config.market, input: market.settle_batch_call(first, jobs, inference).await? })
+        Ok(Call::new(market.config.market, market.settle_batch_call(first, jobs, inference).await?))
     };
     let subject = Subject { id: &batch.id, leases: &batch.leases };
     if let Err(error) = transact(state, subject, Purpose::Settle, call).await {

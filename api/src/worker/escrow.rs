@@ -192,7 +192,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
             }
             provable(state, job)?;
             ensure_credit(state, market, funding.order.token, funding.order.collateral).await?;
-            Ok(Call { to: market.config.market, input: market.lock_call(&funding) })
+            Ok(Call::new(market.config.market, market.lock_call(&funding)))
         };
         match transact(state, Subject::job(lease), Purpose::Lock, call).await {
             Err(StepError::Late(late)) => return expire(state, job, lease, &late).await.map(Some),

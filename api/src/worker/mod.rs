@@ -6,6 +6,7 @@ mod batch;
 mod capture;
 mod escrow;
 mod prove;
+mod release;
 mod settle;
 mod tidy;
 mod transact;
@@ -91,7 +92,7 @@ pub async fn run(state: AppState) {
     let role = state.config.role;
     let proofs = async {
         if role != Role::Api {
-            tokio::join!(prove::run(&state), settle::run(&state), announce::run(&state));
+            tokio::join!(prove::run(&state), settle::run(&state), release::run(&state), announce::run(&state));
         }
     };
     let watch = async {

@@ -90,7 +90,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
             (true, true) => Settlement::Open { locker: Address::ZERO },
             (true, false) => Settlement::Open { locker: market.locker(chain_job).await? },
         };
-        Ok(Call { to: market.config.market, input: market.settle_call(&funding, inference, how).await? })
+        Ok(Call::new(market.config.market, market.settle_call(&funding, inference, how).await?))
     };
     if let Err(error) = transact(state, Subject::job(lease), Purpose::Settle, call).await {
         // somebody else may have been first, in which case there is nothing left to do

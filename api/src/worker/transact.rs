@@ -21,6 +21,15 @@ pub(super) struct Call {
     pub to: Address,
     /// Calldata.
     pub input: Bytes,
+    /// The most gas that it may take, where a contract of somebody else's choice has a part in it.
+    pub gas_max: u64,
+}
+
+impl Call {
+    /// A call of this project's contracts.
+    pub fn new(to: Address, input: Bytes) -> Self {
+        Self { to, input, gas_max: u64::MAX }
+    }
 }
 
 /// Whose transaction it is: a job's, or that of a batch of jobs.
@@ -136,7 +145,7 @@ impl Sending<'_> {
         // held until the node knows the transaction, so that the next one gets the next nonce
         let _nonce = market.nonce_guard().await;
         let _alone = state.store.exclusive(&nonces(market)).await?;
-        let signed = market.rpc.sign(&market.config.prover, Some(call.to), call.input, U256::ZERO).await?;
+        let signed = market.rpc.sign_within(&market.config.prover, Some(call.to), call.input, U256::ZERO, call.gas_max).await?;
         state.store.save_transaction(subject.id, subject.leases, *purpose, &signed).await?;
         Metrics::count(&state.metrics.transactions);
         self.send(signed).await

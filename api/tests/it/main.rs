@@ -30,3 +30,5 @@ mod store_on_postgres;
 mod unfunded;
 mod webhooks;
 mod x402;
+mod x402_held;
+mod x402_permit2;

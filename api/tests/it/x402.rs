@@ -7,7 +7,7 @@ use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolCall, SolStruct, SolValue, eip712_domain};
 use assay_api::chain::abi::{Eip3009, Erc20, TransferWithAuthorization};
-use assay_api::chain::deploy::AUTHORIZED_TOKEN;
+use assay_api::chain::deploy::{AUTHORIZED_TOKEN, Artifact};
 use assay_api::config::ServeConfig;
 use assay_api::store::State;
 use assay_api::x402::{Authorization, Exact, PaymentPayload, PaymentRequired, Requirements, SettleResponse, X402Config};
@@ -21,35 +21,52 @@ use tokio::task::JoinHandle;
 use crate::fake::{Answer, eventually, get, post};
 use crate::market::{World, crash, stop, until, world};
 
-const PRICE: u128 = 250_000;
+pub const PRICE: u128 = 250_000;
 
-fn read<T: DeserializeOwned>(answer: &Answer, name: &str) -> T {
+pub fn read<T: DeserializeOwned>(answer: &Answer, name: &str) -> T {
     let header = answer.headers.get(name).unwrap_or_else(|| panic!("no {name}: {}", answer.text()));
     serde_json::from_slice(&STANDARD.decode(header.as_bytes()).unwrap()).unwrap()
 }
 
 /// A world with a token that knows EIP-3009, of which the buyer has enough for three.
-struct Shop {
-    w: World,
-    token: Address,
+pub struct Shop {
+    pub w: World,
+    pub token: Address,
 }
 
 impl Shop {
-    async fn open() -> Option<Self> {
+    pub async fn open() -> Option<Self> {
+        Self::with(AUTHORIZED_TOKEN).await
+    }
+
+    /// The same with another token.
+    pub async fn with(token: Artifact) -> Option<Self> {
         let w = World::new(false).await?;
-        let (token, _) = AUTHORIZED_TOKEN.deploy(&w.rpc, &w.seller, Vec::new()).await.unwrap();
+        let (token, _) = token.deploy(&w.rpc, &w.seller, Vec::new()).await.unwrap();
         let shop = Self { w, token };
         shop.mint(shop.w.buyer.address(), 3 * PRICE).await;
         Some(shop)
     }
 
-    async fn mint(&self, to: Address, amount: u128) {
+    /// Puts a contract where it is on public chains.
+    pub async fn place(&self, contract: Artifact, arguments: Vec<u8>, at: Address) {
+        let (made, _) = contract.deploy(&self.w.rpc, &self.w.seller, arguments).await.unwrap();
+        let code = self.w.rpc.code(made).await.unwrap();
+        self.w.anvil_call("anvil_setCode", json!([at, code])).await;
+    }
+
+    /// A call of the buyer's.
+    pub async fn buyer_calls(&self, to: Address, call: &impl SolCall) {
+        self.w.rpc.execute(&self.w.buyer, Some(to), call.abi_encode().into(), U256::ZERO).await.unwrap();
+    }
+
+    pub async fn mint(&self, to: Address, amount: u128) {
         alloy::sol! { function mint(address to, uint256 amount) external; }
         let call = mintCall { to, amount: U256::from(amount) };
         self.w.rpc.execute(&self.w.seller, Some(self.token), call.abi_encode().into(), U256::ZERO).await.unwrap();
     }
 
-    async fn balance(&self, account: Address) -> u128 {
+    pub async fn balance(&self, account: Address) -> u128 {
         self.w.rpc.call(self.token, &Erc20::balanceOfCall { account }).await.unwrap().to()
     }
 
@@ -59,13 +76,13 @@ impl Shop {
         config
     }
 
-    async fn start(&self) -> (AppState, JoinHandle<()>) {
+    pub async fn start(&self) -> (AppState, JoinHandle<()>) {
         let state = self.without_workers().await;
         let workers = tokio::spawn(run_workers(state.clone()));
         (state, workers)
     }
 
-    async fn without_workers(&self) -> AppState {
+    pub async fn without_workers(&self) -> AppState {
         for _ in 0..200 {
             match AppState::open(self.config(), self.w.engine.clone()).await {
                 Ok(state) => return state,
@@ -82,14 +99,14 @@ impl Shop {
     }
 
     /// What the service asks for.
-    async fn required(&self, state: &AppState) -> PaymentRequired {
+    pub async fn required(&self, state: &AppState) -> PaymentRequired {
         let answer = post(state, "/v1/predictions", &[("host", "shop.example")], &self.request()).await;
         answer.is_problem(402, "payment-required");
         read(&answer, "payment-required")
     }
 
     /// A payment as asked for.
-    fn payment(&self, offer: &Requirements, nonce: u8) -> PaymentPayload {
+    pub fn payment(&self, offer: &Requirements, nonce: u8) -> PaymentPayload {
         let authorization = Authorization {
             from: self.w.buyer.address(),
             to: offer.pay_to,
@@ -98,21 +115,29 @@ impl Shop {
             valid_before: (assay_api::store::now_ms() / 1000 + offer.max_timeout_seconds as i64).to_string(),
             nonce: B256::repeat_byte(nonce),
         };
-        let mut payment =
-            PaymentPayload { x402_version: 2, accepted: offer.clone(), payload: Exact { signature: Default::default(), authorization } };
+        let mut payment = PaymentPayload {
+            x402_version: 2,
+            accepted: offer.clone(),
+            payload: Exact { authorization: Some(authorization), ..Exact::default() },
+        };
         sign(&mut payment, &self.w.buyer);
         payment
     }
 
-    async fn send(&self, state: &AppState, payment: &PaymentPayload) -> Answer {
+    pub async fn send(&self, state: &AppState, payment: &PaymentPayload) -> Answer {
         let header = STANDARD.encode(serde_json::to_vec(payment).unwrap());
         post(state, "/v1/predictions", &[("payment-signature", &header)], &self.request()).await
     }
 }
 
+/// What the payment says that is signed.
+fn signed(payment: &mut PaymentPayload) -> &mut Authorization {
+    payment.payload.authorization.as_mut().unwrap()
+}
+
 /// Signs what the payment says, under the domain that it names.
-fn sign(payment: &mut PaymentPayload, by: &PrivateKeySigner) {
-    let (accepted, a) = (&payment.accepted, &payment.payload.authorization);
+pub fn sign(payment: &mut PaymentPayload, by: &PrivateKeySigner) {
+    let (accepted, a) = (&payment.accepted, payment.payload.authorization.as_ref().unwrap());
     let domain = eip712_domain! {
         name: accepted.extra.name.clone(),
         version: accepted.extra.version.clone(),
@@ -133,12 +158,14 @@ fn sign(payment: &mut PaymentPayload, by: &PrivateKeySigner) {
 
 macro_rules! shop {
     () => {
-        match Shop::open().await {
+        match crate::x402::Shop::open().await {
             Some(shop) => shop,
             None => return,
         }
     };
 }
+
+pub(crate) use shop;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_is_paid_for_when_its_proof_is_there() {
@@ -192,16 +219,14 @@ async fn wrong_payments_are_refused_by_name() {
         ("payment-scheme", &|p| p.accepted.extra.asset_transfer_method = Some("permit2".into())),
         ("payment-network", &|p| p.accepted.network = "eip155:8453".into()),
         ("payment-asset", &|p| p.accepted.asset = Address::repeat_byte(9)),
-        ("payment-recipient", &|p| p.payload.authorization.to = Address::repeat_byte(9)),
-        ("payment-underpaid", &|p| p.payload.authorization.value = (PRICE - 1).to_string()),
-        ("payment-overpaid", &|p| p.payload.authorization.value = (PRICE + 1).to_string()),
-        ("payment-expired", &|p| p.payload.authorization.valid_before = (now - 1).to_string()),
+        ("payment-recipient", &|p| signed(p).to = Address::repeat_byte(9)),
+        ("payment-underpaid", &|p| signed(p).value = (PRICE - 1).to_string()),
+        ("payment-overpaid", &|p| signed(p).value = (PRICE + 1).to_string()),
+        ("payment-expired", &|p| signed(p).valid_before = (now - 1).to_string()),
         // before a proof could be there
-        ("payment-expired", &|p| p.payload.authorization.valid_before = (now + 30).to_string()),
-        ("payment-not-yet-valid", &|p| p.payload.authorization.valid_after = (now + 3600).to_string()),
-        ("payment-funds", &|p| {
-            p.payload.authorization.from = assay_api::chain::dev::DEV_KEYS[4].parse::<PrivateKeySigner>().unwrap().address()
-        }),
+        ("payment-expired", &|p| signed(p).valid_before = (now + 30).to_string()),
+        ("payment-not-yet-valid", &|p| signed(p).valid_after = (now + 3600).to_string()),
+        ("payment-funds", &|p| signed(p).from = assay_api::chain::dev::DEV_KEYS[4].parse::<PrivateKeySigner>().unwrap().address()),
     ];
     for (code, change) in changes {
         let mut payment = shop.payment(&offer, 1);
@@ -218,7 +243,7 @@ async fn wrong_payments_are_refused_by_name() {
     shop.send(&state, &forged).await.is_problem(402, "payment-signature");
     // the price is lowered after it was signed: the signature is of another message
     let mut lowered = shop.payment(&offer, 1);
-    lowered.payload.authorization.nonce = B256::repeat_byte(2);
+    signed(&mut lowered).nonce = B256::repeat_byte(2);
     shop.send(&state, &lowered).await.is_problem(402, "payment-signature");
     for header in ["", "%%%", "e30=", &STANDARD.encode(b"[]"), &STANDARD.encode(b"{\"x402Version\":\"2\"}")] {
         let answer = post(&state, "/v1/predictions", &[("payment-signature", header)], &shop.request()).await;
@@ -313,7 +338,7 @@ async fn nobody_pays_for_nothing_and_nothing_is_given_for_no_payment() {
 }
 
 /// The payer's own `cancelAuthorization`.
-async fn cancel(shop: &Shop, nonce: B256) {
+pub async fn cancel(shop: &Shop, nonce: B256) {
     alloy::sol! { function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external; }
     let buyer = &shop.w.buyer;
     let separator = shop.w.rpc.call(shop.token, &Eip3009::DOMAIN_SEPARATORCall {}).await.unwrap();
@@ -352,8 +377,7 @@ async fn a_capture_survives_a_crash_and_somebody_who_was_faster() {
     let payment = shop.payment(&offer, 2);
     let id = shop.send(&state, &payment).await.json()["id"].as_str().unwrap().to_owned();
     let stored = state.store.job(&id).await.unwrap().payment.unwrap();
-    let receipt =
-        shop.w.rpc.execute(&shop.w.buyer, Some(shop.token), stored.call().unwrap().abi_encode().into(), U256::ZERO).await.unwrap();
+    let receipt = shop.w.rpc.execute(&shop.w.buyer, Some(shop.token), stored.take().unwrap().input, U256::ZERO).await.unwrap();
     until(&state, &id, State::Settled).await;
     let settled: SettleResponse = read(&get(&state, &format!("/v1/predictions/{id}")).await, "payment-response");
     assert_eq!(settled.transaction, receipt.transaction_hash.to_string());

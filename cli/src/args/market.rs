@@ -180,7 +180,7 @@ pub struct ServeArgs {
     pub operator_token: Option<Secret<String>>,
     #[command(flatten)]
     pub selling: SellingArgs,
-    /// Also take payments by x402, in this ERC-20, which must know EIP-3009 (as USDC does): docs/api.md
+    /// Also take payments by x402, in this ERC-20, in the ways that it and its chain have: docs/api.md
     #[arg(long, value_name = "ADDRESS", requires = "market")]
     pub x402_token: Option<Address>,
     /// Price by x402 of models whose terms are in another token, in that token's smallest unit

@@ -285,7 +285,7 @@ async fn offer(ui: &Ui, args: &SellingArgs, may_be_nothing: bool) -> Outcome<Off
 
 /// Refuses a token that payments by x402 cannot be in, and models without a price in it.
 async fn check_x402(chain: &ChainConfig) -> Outcome {
-    Market::new(chain.clone())?.token_domain().await?;
+    Market::new(chain.clone())?.payment_ways().await?;
     let terms = std::iter::once(chain.terms).chain(chain.model_terms.values());
     let unpriced = terms.into_iter().any(|terms| Some(terms.token) != chain.x402.map(|x402| x402.token));
     if unpriced && chain.x402.is_some_and(|x402| x402.price.is_none()) {

@@ -2,13 +2,16 @@
 pragma solidity ^0.8.28;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 /// @notice An ERC-20 that anyone can mint, with transfers by signed authorisation (EIP-3009) as USDC has them: for tests and the demo only.
 contract AuthorizedToken is ERC20, EIP712 {
     bytes32 public constant TRANSFER_WITH_AUTHORIZATION_TYPEHASH = keccak256(
         "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+    );
+    bytes32 public constant RECEIVE_WITH_AUTHORIZATION_TYPEHASH = keccak256(
+        "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
     );
     bytes32 public constant CANCEL_AUTHORIZATION_TYPEHASH = keccak256("CancelAuthorization(address authorizer,bytes32 nonce)");
 
@@ -22,6 +25,7 @@ contract AuthorizedToken is ERC20, EIP712 {
     error Expired(uint256 validBefore);
     error AlreadyUsed(address authorizer, bytes32 nonce);
     error InvalidSignature();
+    error NotThePayee(address caller);
 
     constructor() ERC20("Assay Test Dollar", "TUSD") EIP712("Assay Test Dollar", "2") {}
 
@@ -53,22 +57,63 @@ contract AuthorizedToken is ERC20, EIP712 {
         bytes32 r,
         bytes32 s
     ) external {
+        _move(
+            TRANSFER_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce, abi.encodePacked(r, s, v)
+        );
+    }
+
+    /// @notice The same with a signature in bytes, also a contract's (ERC-1271), as USDC has it since its version 2.2.
+    function transferWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes memory signature
+    ) external {
+        _move(TRANSFER_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce, signature);
+    }
+
+    /// @notice A transfer that only the payee can ask for.
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes memory signature
+    ) external {
+        if (msg.sender != to) revert NotThePayee(msg.sender);
+        _move(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce, signature);
+    }
+
+    function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external {
+        _use(authorizer, nonce, keccak256(abi.encode(CANCEL_AUTHORIZATION_TYPEHASH, authorizer, nonce)), abi.encodePacked(r, s, v));
+        emit AuthorizationCanceled(authorizer, nonce);
+    }
+
+    function _move(
+        bytes32 typeHash,
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes memory signature
+    ) private {
         if (block.timestamp <= validAfter) revert NotYetValid(validAfter);
         if (block.timestamp >= validBefore) revert Expired(validBefore);
-        bytes32 message = keccak256(abi.encode(TRANSFER_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce));
-        _use(from, nonce, message, v, r, s);
+        _use(from, nonce, keccak256(abi.encode(typeHash, from, to, value, validAfter, validBefore, nonce)), signature);
         emit AuthorizationUsed(from, nonce);
         _transfer(from, to, value);
     }
 
-    function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external {
-        _use(authorizer, nonce, keccak256(abi.encode(CANCEL_AUTHORIZATION_TYPEHASH, authorizer, nonce)), v, r, s);
-        emit AuthorizationCanceled(authorizer, nonce);
-    }
-
-    function _use(address authorizer, bytes32 nonce, bytes32 message, uint8 v, bytes32 r, bytes32 s) private {
+    function _use(address authorizer, bytes32 nonce, bytes32 message, bytes memory signature) private {
         if (authorizationState[authorizer][nonce]) revert AlreadyUsed(authorizer, nonce);
-        if (ECDSA.recover(_hashTypedDataV4(message), v, r, s) != authorizer) revert InvalidSignature();
+        if (!SignatureChecker.isValidSignatureNow(authorizer, _hashTypedDataV4(message), signature)) revert InvalidSignature();
         authorizationState[authorizer][nonce] = true;
     }
 }

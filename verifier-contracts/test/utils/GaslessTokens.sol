@@ -57,7 +57,8 @@ contract PermitDouble is ISignatureTransfer {
     bytes32 private constant DOMAIN = keccak256("EIP712Domain(string name,uint256 chainId,address verifyingContract)");
     bytes32 private constant PERMISSIONS = keccak256("TokenPermissions(address token,uint256 amount)");
 
-    mapping(address owner => mapping(uint256 nonce => bool)) private _used;
+    /// @notice The nonces of an owner that are spent, 256 in a word.
+    mapping(address owner => mapping(uint256 word => uint256)) public nonceBitmap;
 
     error InvalidNonce();
     error SignatureExpired();
@@ -74,11 +75,17 @@ contract PermitDouble is ISignatureTransfer {
     ) external {
         if (block.timestamp > permit.deadline) revert SignatureExpired();
         if (details.requestedAmount > permit.permitted.amount) revert InvalidAmount();
-        if (_used[owner][permit.nonce]) revert InvalidNonce();
-        _used[owner][permit.nonce] = true;
+        uint256 bit = 1 << (permit.nonce & 0xff);
+        if (nonceBitmap[owner][permit.nonce >> 8] & bit != 0) revert InvalidNonce();
+        nonceBitmap[owner][permit.nonce >> 8] |= bit;
         bytes32 digest = digestOf(permit, msg.sender, witness, witnessTypeString);
         if (!SignatureChecker.isValidSignatureNow(owner, digest, signature)) revert InvalidSigner();
         IERC20(permit.permitted.token).transferFrom(owner, details.to, details.requestedAmount);
+    }
+
+    /// @notice Whoever signed changes their mind.
+    function invalidateUnorderedNonces(uint256 word, uint256 mask) external {
+        nonceBitmap[msg.sender][word] |= mask;
     }
 
     function digestOf(PermitTransferFrom calldata permit, address spender, bytes32 witness, string memory witnessTypeString)
