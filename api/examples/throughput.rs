@@ -143,8 +143,13 @@ impl World {
             let data: Vec<f32> = (0..model.input_len().ok_or("no inputs")?).map(|v| ((v + i) as f32 * 0.37).sin()).collect();
             let input = InputOpening { data, blinding: vec![B256::left_padding_from(&[i as u8 + 1]); model.input_chunks as usize] };
             let commitment = input_digest(&self.engine.commit(model.id, &input)?);
-            let ask =
-                QuoteRequest { model: model.id, buyer: Some(buyer.address()), input_commitment: Some(commitment), batch: Some(batch) };
+            let ask = QuoteRequest {
+                model: model.id,
+                buyer: Some(buyer.address()),
+                input_commitment: Some(commitment),
+                batch: Some(batch),
+                jobs: None,
+            };
             // the first ones are for few inferences, as long as few ask
             let escrow = loop {
                 let escrow = server.client.quote_for(&ask).await?;

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::engine::{Claim, ModelInfo};
 use crate::error::Problem;
 use crate::routes::{
-    Completion, CompletionRequest, Model, ModelPage, Prediction, PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest,
-    VerifyResponse,
+    Completion, CompletionRequest, MarketHistory, MarketJob, MarketJobPage, Model, ModelPage, Prediction, PredictionPage,
+    PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse,
 };
 use crate::store::{Event, State};
 use crate::terms::Escrow;
@@ -170,7 +170,7 @@ impl Client {
 
     /// A signed quote with the order that accepts it. Check it before you fund it.
     pub async fn quote(&self, model: B256, buyer: Option<Address>, input_commitment: Option<B256>) -> Result<Escrow, ClientError> {
-        self.quote_for(&QuoteRequest { model, buyer, input_commitment, batch: None }).await
+        self.quote_for(&QuoteRequest { model, buyer, input_commitment, batch: None, jobs: None }).await
     }
 
     /// The same for a request that says more.
@@ -193,6 +193,27 @@ impl Client {
     /// A prediction as it is now.
     pub async fn prediction(&self, id: &str) -> Result<Prediction, ClientError> {
         self.get(&format!("/v1/predictions/{id}")).await
+    }
+
+    /// What has happened in the market, as the service has it.
+    pub async fn market(&self) -> Result<MarketHistory, ClientError> {
+        self.get("/v1/market").await
+    }
+
+    /// The market's jobs at the block of `at`. `None`: the service has read on meanwhile, so that its pages do not belong together.
+    pub async fn market_jobs(&self, at: &MarketHistory) -> Result<Option<Vec<MarketJob>>, ClientError> {
+        let (mut jobs, mut path) = (Vec::new(), "/v1/market/jobs?limit=100".to_owned());
+        loop {
+            let page: MarketJobPage = self.get(&path).await?;
+            if page.block_hash != at.block_hash {
+                return Ok(None);
+            }
+            jobs.extend(page.data);
+            match page.next {
+                Some(next) => path = format!("/v1/market/jobs?limit=100&cursor={next}"),
+                None => return Ok(Some(jobs)),
+            }
+        }
     }
 
     /// All predictions, or those in one state, for the operator.

@@ -14,6 +14,7 @@ mod disk;
 pub mod engine;
 mod error;
 mod folder;
+mod index;
 mod metrics;
 pub mod objects;
 mod outage;
@@ -35,12 +36,13 @@ pub use backup::{Backup, backup};
 pub use blobs::{BlobError, Blobs};
 pub use disk::free_bytes;
 pub use error::{ApiError, Problem};
+pub use index::Index;
 pub use metrics::{Gauges, Metrics};
 pub use outage::Outages;
 pub use routes::{
-    BatchReceipt, Commitment, CommitmentRequest, Completion, CompletionRequest, DeliveryList, History, Model, ModelPage, ModelTerms,
-    NewWebhook, PaymentRef, Prediction, PredictionPage, PredictionRequest, QuoteRequest, Ready, TransactionRef, VerifyRequest,
-    VerifyResponse, WebhookList, WebhookRequest, app, description,
+    BatchReceipt, Commitment, CommitmentRequest, Completion, CompletionRequest, DeliveryList, History, MarketHistory, MarketJob,
+    MarketJobPage, MarketModel, MarketProver, Model, ModelPage, ModelTerms, NewWebhook, PaymentRef, Prediction, PredictionPage,
+    PredictionRequest, QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse, WebhookList, WebhookRequest, app, description,
 };
 pub use service::{serve, signalled, work};
 pub use state::{AppState, ServeError};

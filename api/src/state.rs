@@ -13,6 +13,7 @@ use crate::chain::{ChainError, Market};
 use crate::config::{ChainConfig, Role, ServeConfig};
 use crate::demand::Demand;
 use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
+use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::outage::Outages;
 use crate::rates::Rates;
@@ -73,6 +74,8 @@ pub struct AppState {
     pub engine: Arc<dyn Engine>,
     /// The market, if predictions are paid.
     pub market: Option<Arc<Market>>,
+    /// What has happened in the market, as far as this process has folded it.
+    pub index: Arc<Index>,
     /// What compiles models for the operator, if this server does.
     pub workshop: Option<Arc<Workshop>>,
     /// Quotes of the last moment.
@@ -163,6 +166,7 @@ impl AppState {
             demand: Arc::default(),
             metrics: Arc::default(),
             rates: Arc::default(),
+            index: Arc::default(),
             workshop,
             stopping,
             light_work: Arc::new(Semaphore::new(2)),

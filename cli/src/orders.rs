@@ -49,6 +49,9 @@ pub struct Saved {
     pub inferences: u32,
     /// Where the proof file goes.
     pub output: Option<PathBuf>,
+    /// Of orders that are paid for together: their common name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
 }
 
 /// What orders of older versions bought.
@@ -132,6 +135,13 @@ pub fn find(ui: &Ui, job: &str) -> Outcome<Option<Saved>> {
         0 | 1 => Ok(found.pop()),
         n => Err(Failure::message(Exit::Usage, format!("{n} orders begin with {job}: write more of the job's id"))),
     }
+}
+
+/// The orders that are paid for together under a name, in the order of their inputs.
+pub fn together(ui: &Ui, batch: &str) -> Outcome<Vec<Saved>> {
+    let mut found: Vec<Saved> = all(ui)?.into_iter().filter(|order| order.batch.as_deref() == Some(batch)).collect();
+    found.sort_by(|a, b| a.output.cmp(&b.output));
+    Ok(found)
 }
 
 /// Where an order's money is, by the market's record and the chain's time, and which command brings it back.

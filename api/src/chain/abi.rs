@@ -283,6 +283,9 @@ sol! {
             bytes32 cardHash,
             Payee[] split
         );
+        event ModelDeprecated(uint256 indexed modelId, bool deprecated);
+        event WeightsProven(uint256 indexed modelId, address indexed owner, bytes32 indexed keyHash, bool development);
+        event Transfer(address indexed from, address indexed to, uint256 indexed tokenId);
 
         error InvalidWeights();
         error InvalidSplit();

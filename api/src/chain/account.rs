@@ -94,6 +94,33 @@ pub async fn fund(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, escrow: 
     Ok((job, receipt))
 }
 
+/// The buyer pays for several orders under one quote, with one transaction. They differ in input and salt only.
+pub async fn fund_batch(
+    rpc: &Rpc,
+    buyer: &PrivateKeySigner,
+    market: Address,
+    escrows: &[&Escrow],
+) -> Result<TransactionReceipt, ChainError> {
+    let Some(first) = escrows.first() else {
+        return Err(ChainError::Unexpected { what: "a batch without orders", address: market });
+    };
+    let price = U256::from(first.quote.price).saturating_mul(U256::from(escrows.len()));
+    let value = if first.order.token.is_zero() {
+        price
+    } else {
+        approve(rpc, buyer, market, first.order.token, price).await?;
+        U256::ZERO
+    };
+    let call = InferenceMarket::fundBatchCall {
+        template: (&first.order).into(),
+        quote: (&first.quote).into(),
+        sellerSignature: first.signature.clone(),
+        orders: escrows.iter().map(|e| abi::BatchOrder { inputCommitment: e.order.input_commitment, salt: e.order.salt }).collect(),
+        fromBalance: false,
+    };
+    rpc.execute(buyer, Some(market), call.abi_encode().into(), value).await
+}
+
 /// What a job's funding said.
 pub async fn funding(rpc: &Rpc, market: Address, job: B256) -> Result<Funding, ChainError> {
     jobs::funding(rpc, market, job, Blocks::default()).await

@@ -8,7 +8,7 @@ use alloy::sol_types::SolEvent;
 use serde::Serialize;
 
 use super::abi::{InferenceMarket as M, ModelRegistry as R, Order};
-use super::{ChainError, Rpc, account};
+use super::{ChainError, Rpc};
 
 /// Blocks that are asked for at a time: nodes answer for so many.
 const BLOCKS: u64 = 10_000;
@@ -33,6 +33,19 @@ pub enum Stage {
     Expired,
     /// Its payment was given back.
     Refunded,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Funded => "funded",
+            Self::Locked => "locked",
+            Self::Settled => "settled",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Refunded => "refunded",
+        })
+    }
 }
 
 /// A job.
@@ -108,8 +121,7 @@ pub struct Counts {
 /// A market's history.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Models, in the order of their listing.
-    pub models: Vec<ModelRow>,
+    listed: Vec<ModelRow>,
     /// Jobs by their ids.
     pub jobs: BTreeMap<B256, JobRow>,
     missed: BTreeMap<Address, u64>,
@@ -117,48 +129,91 @@ pub struct History {
     waiting: Vec<(B256, B256)>,
 }
 
+/// The events of several contracts in a range of blocks, in their order. Those that say that weights are proven have their block's time.
+pub async fn logs(rpc: &Rpc, contracts: [Address; 2], from: u64, to: u64) -> Result<Vec<Log>, ChainError> {
+    let mut logs = rpc.logs(&Filter::new().address(contracts.to_vec()).from_block(from).to_block(to)).await?;
+    for log in &mut logs {
+        // not all nodes say it
+        if log.block_timestamp.is_none() && log.topic0() == Some(&R::WeightsProven::SIGNATURE_HASH) {
+            log.block_timestamp = rpc.block_time(log.block_number.unwrap_or(to)).await?;
+        }
+    }
+    Ok(logs)
+}
+
 impl History {
     /// Reads all events from a block on. `market` names its registry of models.
     pub async fn read(rpc: &Rpc, market: Address, from: u64) -> Result<Self, ChainError> {
+        Self::read_to(rpc, market, from, rpc.block_number().await?).await
+    }
+
+    /// The same up to a block, inclusive.
+    pub async fn read_to(rpc: &Rpc, market: Address, from: u64, to: u64) -> Result<Self, ChainError> {
         let registry = rpc.call(market, &M::modelsCall {}).await?;
         let mut history = Self::default();
-        let newest = rpc.block_number().await?;
         let mut first = from;
-        while first <= newest {
-            let last = first.saturating_add(BLOCKS - 1).min(newest);
-            let listed =
-                Filter::new().address(registry).from_block(first).to_block(last).event_signature(R::ModelRegistered::SIGNATURE_HASH);
-            for log in rpc.logs(&listed).await? {
-                history.list(rpc, registry, &log).await?;
-            }
-            for log in rpc.logs(&Filter::new().address(market).from_block(first).to_block(last)).await? {
-                history.take(&log);
-            }
+        while first <= to {
+            let last = first.saturating_add(BLOCKS - 1).min(to);
+            logs(rpc, [market, registry], first, last).await?.iter().for_each(|log| history.take(log));
             first = last + 1;
         }
-        history.sum();
         Ok(history)
     }
 
-    /// Lists a model, with what its record says now.
-    async fn list(&mut self, rpc: &Rpc, registry: Address, log: &Log) -> Result<(), ChainError> {
-        let Ok(event) = R::ModelRegistered::decode_log(&log.inner) else { return Ok(()) };
-        let model = B256::from(event.modelId);
-        let record = account::model(rpc, registry, model).await?;
-        self.models.push(ModelRow {
-            model,
+    /// Lists a model.
+    fn list(&mut self, event: R::ModelRegistered) {
+        self.listed.push(ModelRow {
+            model: B256::from(event.modelId),
             commitment: event.modelCommitment,
-            owner: rpc.call(registry, &R::ownerOfCall { tokenId: event.modelId }).await?,
-            deprecated: record.deprecated,
-            weights_proven_at: record.weightsProvenAt.to(),
+            owner: event.owner,
+            deprecated: false,
+            weights_proven_at: 0,
             counts: Counts::default(),
             earned: Amounts::new(),
         });
-        Ok(())
     }
 
-    /// Takes one event of the market; those that say nothing of jobs are passed over.
-    fn take(&mut self, log: &Log) {
+    fn change_model(&mut self, model: U256, change: impl FnOnce(&mut ModelRow)) {
+        if let Some(row) = self.listed.iter_mut().find(|row| row.model == B256::from(model)) {
+            change(row);
+        }
+    }
+
+    /// Takes one event of the registry of models. Returns whether it is one.
+    fn take_listing(&mut self, log: &Log) -> bool {
+        let inner = &log.inner;
+        match inner.topics().first() {
+            Some(&R::ModelRegistered::SIGNATURE_HASH) => {
+                if let Ok(e) = R::ModelRegistered::decode_log(inner) {
+                    self.list(e.data);
+                }
+            }
+            Some(&R::Transfer::SIGNATURE_HASH) => {
+                if let Ok(e) = R::Transfer::decode_log(inner) {
+                    self.change_model(e.tokenId, |row| row.owner = e.to);
+                }
+            }
+            Some(&R::ModelDeprecated::SIGNATURE_HASH) => {
+                if let Ok(e) = R::ModelDeprecated::decode_log(inner) {
+                    self.change_model(e.modelId, |row| row.deprecated = e.deprecated);
+                }
+            }
+            Some(&R::WeightsProven::SIGNATURE_HASH) => {
+                if let Ok(e) = R::WeightsProven::decode_log(inner) {
+                    let at = log.block_timestamp.unwrap_or_default();
+                    self.change_model(e.modelId, |row| row.weights_proven_at = at);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Takes one event of the market or its registry; those that say nothing of models or jobs are passed over.
+    pub fn take(&mut self, log: &Log) {
+        if self.take_listing(log) {
+            return;
+        }
         let log = &log.inner;
         match log.topics().first() {
             Some(&M::JobFunded::SIGNATURE_HASH) => {
@@ -244,21 +299,23 @@ impl History {
         }
     }
 
-    /// What the jobs make of their models.
-    fn sum(&mut self) {
-        for row in &mut self.models {
-            for job in self.jobs.values().filter(|job| job.model == row.model) {
-                row.counts.funded += 1;
-                match job.stage {
-                    Stage::Settled => {
-                        row.counts.settled += 1;
-                        *row.earned.entry(job.token).or_default() += job.paid;
-                    }
-                    Stage::Cancelled | Stage::Expired | Stage::Refunded => row.counts.returned += 1,
-                    Stage::Funded | Stage::Locked => {}
+    /// Models, in the order of their listing, with what their jobs make of them.
+    pub fn models(&self) -> Vec<ModelRow> {
+        let mut rows = self.listed.clone();
+        let places: BTreeMap<B256, usize> = rows.iter().enumerate().map(|(place, row)| (row.model, place)).collect();
+        for job in self.jobs.values() {
+            let Some(row) = places.get(&job.model).and_then(|place| rows.get_mut(*place)) else { continue };
+            row.counts.funded += 1;
+            match job.stage {
+                Stage::Settled => {
+                    row.counts.settled += 1;
+                    *row.earned.entry(job.token).or_default() += job.paid;
                 }
+                Stage::Cancelled | Stage::Expired | Stage::Refunded => row.counts.returned += 1,
+                Stage::Funded | Stage::Locked => {}
             }
         }
+        rows
     }
 
     /// What each prover has delivered.

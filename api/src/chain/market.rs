@@ -203,12 +203,13 @@ impl Market {
         Ok(credit.saturating_add(own) >= U256::from(terms.collateral))
     }
 
-    /// A quote for an inference under one of the model's keys on this server's terms, signed, with the order that accepts it. Where `buyer`
+    /// A quote for so many jobs, of an inference each, under one of the model's keys on this server's terms, signed, with the order that accepts it. Where `buyer`
     /// or `input` is not known, the order holds zeros for the buyer to fill in.
     pub async fn quote(
         &self,
         model: &ModelInfo,
         key_hash: B256,
+        jobs: u32,
         buyer: Option<Address>,
         input: Option<B256>,
     ) -> Result<Escrow, ChainError> {
@@ -237,7 +238,7 @@ impl Market {
             valid_from: now,
             valid_until: now.saturating_add(terms.quote_secs),
             inferences: 1,
-            uses: 1,
+            uses: jobs,
             epoch: listed.quoteEpoch,
             nonce: self.next_nonce(),
         };

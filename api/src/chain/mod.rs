@@ -254,6 +254,18 @@ impl Rpc {
         Ok(self.provider.get_block_number().await?)
     }
 
+    /// The hash of a block; `None` if the chain is shorter.
+    pub async fn block_hash(&self, number: u64) -> Result<Option<B256>, ChainError> {
+        let block = self.provider.get_block(BlockId::number(number)).await?;
+        Ok(block.map(|block| block.header.hash))
+    }
+
+    /// The time of a block, unix seconds.
+    pub async fn block_time(&self, number: u64) -> Result<Option<u64>, ChainError> {
+        let block = self.provider.get_block(BlockId::number(number)).await?;
+        Ok(block.map(|block| block.header.timestamp))
+    }
+
     /// Time of the newest block, unix seconds.
     pub async fn now(&self) -> Result<u64, ChainError> {
         let block = self.provider.get_block(BlockId::latest()).await?;

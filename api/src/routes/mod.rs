@@ -10,6 +10,7 @@ mod cors;
 mod examples;
 mod health;
 mod history;
+mod market;
 mod models;
 mod openapi;
 mod page;
@@ -29,6 +30,7 @@ pub use completions::{Completion, CompletionRequest};
 pub(crate) use cors::check as check_origins;
 pub use health::Ready;
 pub use history::History;
+pub use market::{MarketHistory, MarketJob, MarketJobPage, MarketModel, MarketProver};
 pub use models::{Model, ModelPage, ModelTerms};
 pub use openapi::description;
 pub(crate) use predictions::withdraw;
@@ -63,6 +65,8 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/models/{id}", get(models::get))
         .route("/v1/models/{id}/key", get(models::key))
         .route("/v1/history", get(history::list))
+        .route("/v1/market", get(market::history))
+        .route("/v1/market/jobs", get(market::jobs))
         .route("/v1/quotes", post(quotes::create))
         .route("/v1/commitments", post(commitments::create))
         .route("/v1/completions", post(completions::create))

@@ -22,6 +22,8 @@ use super::examples;
         super::models::get,
         super::models::key,
         super::history::list,
+        super::market::history,
+        super::market::jobs,
         super::quotes::create,
         super::commitments::create,
         super::completions::create,

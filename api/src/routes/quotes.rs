@@ -33,10 +33,17 @@ pub struct QuoteRequest {
     /// keys with at most as many: the larger, the more ask at the moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
+    /// How many orders one payment is to fund with the quote (`fundBatch`), 1 to 256; 1 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 256)]
+    pub jobs: Option<u32>,
 }
 
+/// Most jobs of a quote: more would not fit into a block with others.
+const JOBS_MAX: u32 = 256;
+
 /// The key under which an inference is best ordered now.
-async fn key(state: &AppState, market: &Market, model: &ModelInfo, batch: Option<u32>) -> Result<B256, ApiError> {
+async fn key(state: &AppState, market: &Market, model: &ModelInfo, batch: Option<u32>, jobs: u32) -> Result<B256, ApiError> {
     let asked = state.demand.asked(model.id);
     let most = batch.unwrap_or(1).min(state.config.batch_max);
     if most < 2 || model.batches.is_empty() {
@@ -49,12 +56,13 @@ async fn key(state: &AppState, market: &Market, model: &ModelInfo, batch: Option
             admitted.push(*batch);
         }
     }
-    Ok(suits(&admitted, most, asked.max(waiting.saturating_add(1))).map_or(model.key_hash, |batch| batch.key_hash))
+    Ok(suits(&admitted, most, asked.max(waiting.saturating_add(jobs))).map_or(model.key_hash, |batch| batch.key_hash))
 }
 
 /// A signed quote and the order that accepts it. Check it against the chain before you sign or fund it: `docs/api.md` says how.
 #[utoipa::path(post, path = "/v1/quotes", request_body = QuoteRequest, responses(
     (status = 201, body = Escrow),
+    (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json"),
     (status = 503, body = Problem, content_type = "application/problem+json")))]
@@ -65,6 +73,10 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Escrow>), ApiError> {
     caller.may_predict(&state)?;
     let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
+    let jobs = request.jobs.unwrap_or(1);
+    if !(1..=JOBS_MAX).contains(&jobs) {
+        return Err(ApiError::InvalidParameter { name: "jobs" });
+    }
     let model = state.model(request.model)?;
     if state.is_stopping() {
         return Err(ApiError::Draining);
@@ -75,6 +87,6 @@ pub async fn create(
     if !market.is_solvent(&market.config.terms_of(model.id)).await? {
         return Err(ApiError::ProverUnfunded);
     }
-    let key_hash = key(&state, market, &model, request.batch).await?;
-    Ok((StatusCode::CREATED, Json(market.quote(&model, key_hash, request.buyer, request.input_commitment).await?)))
+    let key_hash = key(&state, market, &model, request.batch, jobs).await?;
+    Ok((StatusCode::CREATED, Json(market.quote(&model, key_hash, jobs, request.buyer, request.input_commitment).await?)))
 }

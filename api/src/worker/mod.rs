@@ -5,6 +5,7 @@ mod announce;
 mod batch;
 mod capture;
 mod escrow;
+mod index;
 mod prove;
 mod release;
 mod settle;
@@ -97,7 +98,7 @@ pub async fn run(state: AppState) {
     };
     let watch = async {
         if role != Role::Worker {
-            tokio::join!(watch::run(&state), sweep(&state), tidy::run(&state), crate::webhooks::run(&state));
+            tokio::join!(watch::run(&state), index::run(&state), sweep(&state), tidy::run(&state), crate::webhooks::run(&state));
         }
     };
     tokio::join!(proofs, watch);

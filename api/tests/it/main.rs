@@ -13,6 +13,7 @@ mod keys;
 mod kill;
 mod late;
 mod market;
+mod market_index;
 mod native;
 mod nodes;
 mod objects;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::rpc::types::Log;
 use assay_api::engine::{Clamped, InputOpening};
-use assay_api::store::{NewJob, NewPayment, News, Patch, Purpose, SavedTransaction, State, Store, StoreError};
-use assay_api::x402::Payment;
+use assay_api::store::{Checkpoint, Indexed, NewJob, NewPayment, News, Patch, Purpose, SavedTransaction, State, Store, StoreError};
+use assay_api::x402::{Hold, Payment, Way};
 use serde_json::json;
 
 use crate::fake::model_id;
@@ -399,6 +400,9 @@ fn payment(nonce: u8, amount: u32) -> Payment {
         signature: Bytes::from(vec![0; 65]),
         block: 7,
         transaction: None,
+        way: Way::Eip3009,
+        by_contract: false,
+        held: false,
     }
 }
 
@@ -430,4 +434,61 @@ async fn payments_pay_once_and_never_more_than_there_is() {
     assert_eq!(store.ended(1).await.unwrap()[0].price.as_deref(), Some("60"));
     // what was captured is not under way any more
     store.create(&job(5, 4, 60), State::Queued).await.unwrap();
+}
+
+/// What is held has left the payer's account, and is looked after until it is given back.
+#[tokio::test]
+async fn what_is_held_is_looked_after_until_it_is_over() {
+    let Some((_place, store)) = open().await else { return };
+    let hold = Hold { operator: Address::ZERO, capture_deadline: 9, refund_deadline: 9, salt: B256::ZERO };
+    let held = |nonce: u8| Payment { way: Way::AuthCapture(hold), ..payment(nonce, 60) };
+    let job = |n: u64, payment: Payment| NewJob { payment: Some(NewPayment { payment, balance: U256::from(100) }), ..new(n, false) };
+    let first = store.create(&job(1, held(1)), State::Queued).await.unwrap().job.id;
+    assert!(matches!(store.create(&job(2, payment(2, 60)), State::Queued).await, Err(StoreError::Overdrawn { .. })));
+    let patch = Patch { payment: Some(json!(Payment { held: true, ..held(1) }).to_string()), ..Patch::default() };
+    store.transition(&first, None, &[State::Queued], State::Proving, patch).await.unwrap();
+    let second = store.create(&job(3, payment(2, 60)), State::Queued).await.unwrap().job.id;
+    assert!(store.held_for_nothing(10).await.unwrap().is_empty(), "it is still being proven");
+    for (id, end) in [(&first, State::Failed), (&second, State::Cancelled)] {
+        store.transition(id, None, &[State::Queued, State::Proving], end, Patch::default()).await.unwrap();
+    }
+    let ids: Vec<String> = store.held_for_nothing(10).await.unwrap().into_iter().map(|job| job.id).collect();
+    assert_eq!(ids, [first.clone()], "of the other nothing was held");
+    store.hold_is_over(&first).await.unwrap();
+    assert!(store.held_for_nothing(10).await.unwrap().is_empty());
+}
+
+fn event(block: u64, index: u64) -> Log {
+    Log { block_number: Some(block), log_index: Some(index), ..Log::default() }
+}
+
+fn checkpoint(block: u64, hash: u8) -> Checkpoint {
+    Checkpoint { block, hash: B256::repeat_byte(hash) }
+}
+
+/// Events are there once, in their order, and go with the blocks that they were in.
+#[tokio::test]
+async fn events_are_indexed_once_and_undone() {
+    let Some((place, store)) = open().await else { return };
+    let blocks = |found: &Indexed| -> Vec<u64> { found.logs.iter().filter_map(|log| log.block_number).collect() };
+    assert!(store.indexed_since("m", None).await.unwrap().is_none());
+    let (first, second, third) = (checkpoint(5, 1), checkpoint(9, 2), checkpoint(12, 3));
+    assert!(store.index("m", None, &[event(4, 1), event(2, 7)], first).await.unwrap());
+    assert!(!store.index("m", None, &[event(4, 1)], first).await.unwrap(), "another process was faster");
+    assert!(store.index("m", Some(first), &[event(9, 0)], second).await.unwrap());
+    assert!(store.index("m", Some(second), &[event(11, 0)], third).await.unwrap());
+    drop(store);
+    let store = place.open().await;
+    let all = store.indexed_since("m", None).await.unwrap().unwrap();
+    assert_eq!((all.at, all.anew, blocks(&all)), (third, true, vec![2, 4, 9, 11]));
+    let more = store.indexed_since("m", Some(first)).await.unwrap().unwrap();
+    assert_eq!((more.anew, blocks(&more)), (false, vec![9, 11]));
+    assert!(store.indexed_since("other", None).await.unwrap().is_none(), "another market's are its own");
+    // the chain takes back what came after the first checkpoint
+    store.unindex("m", Some(first)).await.unwrap();
+    let back = store.indexed_since("m", Some(third)).await.unwrap().unwrap();
+    assert_eq!((back.at, back.anew, blocks(&back)), (first, true, vec![2, 4]), "what was folded since then does not hold");
+    assert_eq!(store.checkpoints("m").await.unwrap(), [first]);
+    store.unindex("m", None).await.unwrap();
+    assert!(store.indexed_since("m", Some(first)).await.unwrap().is_none());
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::providers::Provider;
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolStruct, SolValue, eip712_domain};
@@ -254,13 +255,15 @@ async fn a_hold_survives_crashes_and_a_reorganised_chain() {
     assert_eq!(purpose, "authorize");
     shop.w.in_mempool(hash).await;
     crash(state, workers).await;
+    let provider = shop.w.rpc.provider();
+    let before: Value = provider.raw_request("evm_snapshot".into(), ()).await.unwrap();
     shop.w.anvil_call("evm_setAutomine", json!([true])).await;
     shop.w.anvil_call("evm_mine", json!([])).await;
     let (state, workers) = shop.start().await;
     until(&state, &id, State::Proving).await;
     assert_eq!(shop.balance(HOLD).await, PRICE, "held once");
     // the block with the hold, and all after it, are taken back while it is proven
-    shop.w.anvil_call("anvil_reorg", json!([1, []])).await;
+    assert!(provider.raw_request::<_, bool>("evm_revert".into(), [before]).await.unwrap());
     assert_eq!(shop.balance(HOLD).await, 0);
     until(&state, &id, State::Settled).await;
     assert_eq!((shop.balance(HOLD).await, shop.balance(shop.w.seller.address()).await), (0, PRICE));

@@ -73,7 +73,8 @@ pub struct DeployArgs {
   assay market --rpc http://127.0.0.1:8545 --market 0x…
   assay market --rpc http://127.0.0.1:8545 --market 0x… --model 0x… --jobs
 
-Reads the events of the market and of its registry of models from a node, and no service. What is earned is what was
+Reads the events of the market and of its registry of models from a node, and no service; with --service, up to the block
+that the service has read, and fails if the service says anything else of them. What is earned is what was
 paid out for settled jobs, to all payees; whoever buys from himself has earned nothing, and the number of buyers is
 what the chain knows of that.")]
 pub struct MarketArgs {
@@ -92,6 +93,9 @@ pub struct MarketArgs {
     /// Also list the jobs
     #[arg(long)]
     pub jobs: bool,
+    /// Compare what this service has of the market with the chain, model by model, prover by prover and job by job
+    #[arg(long, value_name = "URL", conflicts_with_all = ["model", "jobs"])]
+    pub service: Option<String>,
 }
 
 /// `assay publish`.
@@ -533,6 +537,7 @@ pub struct CommitArgs {
 #[command(after_help = "Examples:
   export ASSAY_PRIVATE_KEY=0x…
   assay request --service http://127.0.0.1:8080 --rpc http://127.0.0.1:8545 --market 0x… --key model.key --input input.json
+  assay request --service http://127.0.0.1:8080 --rpc http://127.0.0.1:8545 --market 0x… --key model.key --input *.json -o proofs
   assay request --service http://127.0.0.1:8080 --key model.key --input input.json --free
 
 The key is recomputed, the input committed to with fresh blinding, the quote checked against the chain (never against the
@@ -546,15 +551,15 @@ pub struct RequestArgs {
     /// The buyer's key of the model
     #[arg(long, value_name = "KEY")]
     pub key: PathBuf,
-    /// The input, as for `assay compile --calibrate`
-    #[arg(long, value_name = "INPUT")]
-    pub input: PathBuf,
+    /// The inputs, as for `assay compile --calibrate`. Several, in one file or in more, are paid for with one transaction
+    #[arg(long, value_name = "INPUT", required = true, num_args = 1..)]
+    pub input: Vec<PathBuf>,
     /// The input is a prompt (a list of token numbers): have the service continue it by so many tokens, and buy a proof of the
     /// text. That the tokens are the model's is the service's word until the proof is there
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub generate: Option<u32>,
-    /// Where to keep the proof file; `-` is stdout
-    #[arg(short, long, value_name = "PROOF")]
+    /// Where to keep the proof file; `-` is stdout. For several inputs a folder: a proof file for each, in their order
+    #[arg(short, long, value_name = "PROOF|DIR")]
     pub output: Option<PathBuf>,
     /// The model's id on chain [default: the service's model with this key]
     #[arg(long, value_name = "ID")]

@@ -66,7 +66,7 @@ pub struct JobArgs {
 Goes on with an order that `assay request` kept: sends it to the service again, pays for it if that was not done and its quote
 still holds, waits for the proof and verifies it. Nothing is paid twice.")]
 pub struct ResumeArgs {
-    /// The job's id, or its beginning
+    /// The job's id, or its beginning; or batch-… for orders that are paid for together
     #[arg(value_name = "JOB")]
     pub job: String,
     /// Where to keep the proof file; `-` is stdout [default: the order's]

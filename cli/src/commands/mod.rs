@@ -20,6 +20,7 @@ pub mod phase2;
 pub mod prove;
 pub mod recommit;
 pub mod request;
+pub mod request_many;
 pub mod serve;
 pub mod shelf;
 pub mod srs;

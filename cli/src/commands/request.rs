@@ -1,6 +1,6 @@
 //! `assay request`: the buyer's side. Nothing that the service says is believed.
 
-use super::{chain, money};
+use super::{chain, money, request_many};
 use crate::args::{CommitArgs, RequestArgs, ResumeArgs};
 use crate::batch::{self, BatchError};
 use crate::card;
@@ -35,7 +35,7 @@ use assay_prover::srs::Srs;
 use assay_prover::wrap::System;
 use assay_verifier::ProofFile;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A client of a service, with the key that the buyer has there, if there is one.
@@ -147,11 +147,16 @@ impl Buyer {
         key: &BuyerKey,
         model: &ModelInfo,
         input: B256,
+        jobs: u32,
     ) -> Outcome<Ordered> {
         let buyer = self.account.address();
         let batch = (key.wrap.system() == System::Universal).then_some(args.batch_max);
-        let request = QuoteRequest { model: model.id, buyer: Some(buyer), input_commitment: Some(input), batch };
+        let several = (jobs > 1).then_some(jobs);
+        let request = QuoteRequest { model: model.id, buyer: Some(buyer), input_commitment: Some(input), batch, jobs: several };
         let mut escrow = client.quote_for(&request).await?;
+        if escrow.quote.uses != 0 && escrow.quote.uses < jobs {
+            return Err(Failure::message(Exit::Failed, format!("the quote is for {} jobs, and {jobs} were asked for", escrow.quote.uses)));
+        }
         let inferences = model.inferences_of(escrow.order.key_hash).unwrap_or(1);
         if inferences > args.batch_max {
             return Err(Failure::message(Exit::Failed, format!("the quote is for a proof of {inferences} inferences")));
@@ -197,6 +202,7 @@ impl Buyer {
             key: std::path::absolute(&args.key)?,
             inferences,
             output: args.output.as_ref().filter(|path| !files::is_stdout(path)).map(std::path::absolute).transpose()?,
+            batch: None,
         })
     }
 }
@@ -352,7 +358,7 @@ pub fn commit(ui: &Ui, args: CommitArgs) -> Outcome {
 /// How pictures and texts become numbers: what the card beside the key says, or the service.
 async fn preparation(client: &Client, key: &BuyerKey, args: &RequestArgs) -> Outcome<Option<Preparation>> {
     let own = card::beside(&args.key)?.prepare;
-    if own.is_some() || !inputs::needs_card(&args.input) {
+    if own.is_some() || !args.input.iter().any(|path| inputs::needs_card(path)) {
         return Ok(own);
     }
     let said = find_model(client, key, args.model).await?.prepare;
@@ -363,7 +369,8 @@ async fn preparation(client: &Client, key: &BuyerKey, args: &RequestArgs) -> Out
 }
 
 /// The prompt in a file with the answer that the service gives.
-async fn continued(client: &Client, model: &ModelInfo, path: &Path, count: u32) -> Outcome<Text> {
+async fn continued(client: &Client, model: &ModelInfo, inputs: &[PathBuf], count: u32) -> Outcome<Text> {
+    let [path] = inputs else { return Err(Failure::message(Exit::Usage, "--generate continues one prompt: pass one --input")) };
     let prompt = generate::prompt(path)?;
     let max_tokens = count.try_into().map_err(|_| Failure::message(Exit::Usage, "--generate takes 1 or more"))?;
     let wanted = CompletionRequest { model: model.id, input: Inputs::List(prompt.clone()), max_tokens };
@@ -386,10 +393,14 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         Some(count) => Some(ui.phase_async("generate", continued(&client, &model, &args.input, count)).await?),
         None => None,
     };
-    let sample = match &text {
-        Some(text) => vec![text.tokens.clone()],
-        None => inputs::one(&args.input, &key.model.shape.architecture, preparation(&client, &key, &args).await?.as_ref())?,
+    let mut samples = match &text {
+        Some(text) => vec![vec![text.tokens.clone()]],
+        None => inputs::samples(&args.input, &key.model.shape.architecture, preparation(&client, &key, &args).await?.as_ref())?,
     };
+    if samples.len() > 1 {
+        return request_many::request(ui, args, &client, buyer, &key, samples).await;
+    }
+    let sample = samples.pop().ok_or_else(|| Failure::message(Exit::Input, "there is no input"))?;
     let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
     let free_context = B256::random();
@@ -418,7 +429,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         let answer = Answer { done: &done, file: &file, labels: &labels, text: text.as_ref() };
         return finish(ui, &key, args.output.as_deref(), &answer, more);
     };
-    let order = buyer.order(ui, &args, &client, &key, &model, input_digest(&opened.commitments));
+    let order = buyer.order(ui, &args, &client, &key, &model, input_digest(&opened.commitments), 1);
     let Ordered { escrow, key, inferences } = ui.phase_async("quote", order).await?;
     request.escrow = Some(escrow);
     // taken down before anything is paid for it
@@ -458,6 +469,10 @@ fn over(ui: &Ui, key: &BuyerKey, output: Option<&Path>, mut saved: Saved, answer
 
 /// Goes on with a saved order.
 pub async fn resume(ui: &Ui, args: ResumeArgs) -> Outcome {
+    let together = orders::together(ui, &args.job)?;
+    if !together.is_empty() {
+        return request_many::resume(ui, args, together).await;
+    }
     let saved = orders::find(ui, &args.job)?;
     let mut saved = saved.ok_or_else(|| Failure::message(Exit::Input, format!("no order that was made here begins with {}", args.job)))?;
     if let Some(service) = args.service {

@@ -260,3 +260,68 @@ async fn a_purchase_may_have_company() {
     std::fs::write(&proof, file.to_string()).unwrap();
     m.run(1, 2, &["verify", s(&proof), "--model", s(&batch_key)]);
 }
+
+/// Several inputs are paid for with one transaction; each is an order of its own, and what a dead command left goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_inputs_are_paid_for_with_one_transaction() {
+    let Some(m) = Market::new().await else { return };
+    let server = m.serve(&["--unfunded-per-client", "2"]);
+    let (key, inputs, proofs) = (model().with_extension("key"), m.dir.path().join("inputs.json"), m.dir.path().join("proofs"));
+    let calibration: Value = serde_json::from_slice(&std::fs::read(fixture("digits_calibration.json")).unwrap()).unwrap();
+    let three: Vec<Value> = calibration["input_data"].as_array().unwrap().iter().take(3).cloned().collect();
+    std::fs::write(&inputs, json!({ "input_data": three }).to_string()).unwrap();
+    let url = m.url();
+    let one = fixture("digit_7.json");
+    let buy = ["request", "--service", &url, "--key", s(&key), "--accept-development-key", "--input", s(&inputs), s(&one)];
+    let into = [&buy[..], &["-o", s(&proofs)]].concat();
+    let refused = m.json(2, 2, &buy);
+    assert!(refused["error"].as_str().unwrap().contains("--output"), "{refused}");
+    let free = m.json(2, 2, &[&into[..], &["--free"]].concat());
+    assert!(free["error"].as_str().unwrap().contains("one by one"), "{free}");
+
+    let before = m.rpc.mined_nonce(DEV_KEYS[2].parse::<PrivateKeySigner>().unwrap().address()).await.unwrap();
+    let bought = m.json(0, 2, &into);
+    let after = m.rpc.mined_nonce(DEV_KEYS[2].parse::<PrivateKeySigner>().unwrap().address()).await.unwrap();
+    assert_eq!(after - before, 1, "one transaction for all");
+    let orders = bought["orders"].as_array().unwrap();
+    assert_eq!(orders.len(), 4);
+    for (n, order) in orders.iter().enumerate() {
+        assert_eq!((&order["verified"], &order["state"]), (&json!(true), &json!("settled")));
+        let file = proofs.join(format!("{:04}.proof.json", n + 1));
+        assert_eq!(m.json(0, 2, &["verify", s(&file), "--model", s(&key)])["context"], order["context"]);
+        assert_eq!(m.state(order["job"].as_str().unwrap().parse().unwrap()).await, State::Settled);
+    }
+    let alone = m.json(0, 2, &[&buy[..6], &["--input", s(&one), "--batch-max", "1"]].concat());
+    assert_eq!(orders[3]["output_data"], alone["output_data"], "the answers are in the order of the inputs");
+
+    // the command dies once its orders are kept
+    let kept: Vec<PathBuf> = m.orders();
+    let other = m.dir.path().join("others");
+    let mut child = m.command(2).args(&buy).args(["-o", s(&other)]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while m.orders().len() < kept.len() + 4 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it kept its orders");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let new: Vec<PathBuf> = m.orders().into_iter().filter(|path| !kept.contains(path)).collect();
+    let batch = serde_json::from_slice::<Value>(&std::fs::read(&new[0]).unwrap()).unwrap()["batch"].as_str().unwrap().to_owned();
+    // also where the service is away for now: nothing is lost, and the failure names the way on
+    drop(server);
+    let failed = m.command(2).args(["resume", &batch]).output().unwrap();
+    assert!(!failed.status.success());
+    let _server = m.serve(&[]);
+    let resumed = m.json(0, 2, &["resume", &batch]);
+    assert_eq!(resumed["orders"].as_array().unwrap().len(), 4);
+    for (n, order) in resumed["orders"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(order["output_data"], orders[n]["output_data"]);
+        assert!(other.join(format!("{:04}.proof.json", n + 1)).is_file());
+    }
+    // one of them is an order like any other
+    let job = resumed["orders"][1]["job"].as_str().unwrap();
+    assert_eq!(m.json(0, 2, &["resume", job])["output_data"], orders[1]["output_data"]);
+    // and the service's index of the market is the chain's
+    let seen = m.json(0, 2, &["market", "--service", &url]);
+    assert_eq!((&seen["agrees"], seen["jobs"].as_array().unwrap().len()), (&json!(true), 9));
+    assert_eq!(seen["provers"][0]["settled"], 9);
+}

@@ -48,7 +48,7 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
     let input = InputOpening { data: opened.data, blinding: opened.blinding };
     let info = engine.models().into_iter().find(|m| m.id == model);
     let info = info.ok_or_else(|| Failure::message(Exit::Failed, "the engine lost its model"))?;
-    let escrow = market.quote(&info, info.key_hash, Some(world.buyer.address()), Some(input_digest(&opened.commitments))).await?;
+    let escrow = market.quote(&info, info.key_hash, 1, Some(world.buyer.address()), Some(input_digest(&opened.commitments))).await?;
     let (job, _) = account::fund(&world.rpc, &world.buyer, world.at.market, &escrow).await?;
     let funding = account::funding(&world.rpc, world.at.market, job).await?;
     market.ensure_credit(world.terms.token, world.terms.collateral).await?;
@@ -113,7 +113,7 @@ pub async fn unserved(ui: &Ui, world: &World, model: B256) -> Outcome<Value> {
         development: true,
     };
     // the commitment of an input that nobody else ever sees
-    let escrow = market.quote(&info, info.key_hash, Some(world.buyer.address()), Some(B256::random())).await?;
+    let escrow = market.quote(&info, info.key_hash, 1, Some(world.buyer.address()), Some(B256::random())).await?;
     let price = U256::from(escrow.quote.price);
     let (job, _) = account::fund(&world.rpc, &world.buyer, world.at.market, &escrow).await?;
     let early = account::claim_refund(&world.rpc, &world.buyer, world.at.market, job).await;

@@ -211,6 +211,8 @@ async fn on_chain(args: &DoctorArgs, url: &str, models: &[(String, B256)], check
 async fn market_checks(args: &DoctorArgs, url: &str, at: Address, models: &[(String, B256)], checks: &mut Vec<Check>) -> Outcome {
     let rpc = Rpc::new(url)?;
     let registry = rpc.call(at, &InferenceMarket::modelsCall {}).await?;
+    let time = rpc.now().await?;
+    checks.push(block_time(i64::try_from(time).unwrap_or_default().saturating_mul(1000)));
     let Some(key) = &args.private_key else {
         checks.push(Check::new(
             "chain",
@@ -222,10 +224,9 @@ async fn market_checks(args: &DoctorArgs, url: &str, at: Address, models: &[(Str
     let account = chain::signer(key)?;
     let owner = account.address();
     let market = Market::new(ChainConfig::new(url, at, registry, account, Terms::default()))?;
-    let Head { number, time } = market.head().await?;
+    let Head { number, .. } = market.head().await?;
     let block = format!("the market {at} answers, and the newest block is {number}");
     checks.push(Check::new("chain", Verdict::Ok, block));
-    checks.push(block_time(i64::try_from(time).unwrap_or_default().saturating_mul(1000)));
     let coins = rpc.balance(owner).await?;
     let text = format!("{owner} has {coins} wei");
     checks.push(match market.is_solvent(&market.config.terms).await? {

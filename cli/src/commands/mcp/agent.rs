@@ -224,7 +224,7 @@ impl Agent {
     ) -> Outcome<Value> {
         let args = self.request_args(paying, service, quote, self.keep_key(&key)?);
         let client = Client::new(service)?;
-        let ordered = paying.buyer.order(&self.ui, &args, &client, &key, &offer.info, input_digest(&opened.commitments)).await?;
+        let ordered = paying.buyer.order(&self.ui, &args, &client, &key, &offer.info, input_digest(&opened.commitments), 1).await?;
         let Ordered { escrow, inferences, .. } = ordered;
         request.escrow = Some(escrow);
         let mut saved = paying.buyer.saved(&args, &request, opened, inferences).await?;
@@ -274,7 +274,7 @@ impl Agent {
             generate: None,
             service: service.to_owned(),
             key,
-            input: PathBuf::new(),
+            input: Vec::new(),
             output: None,
             model: None,
             free: false,
