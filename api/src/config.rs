@@ -140,8 +140,12 @@ pub struct Card {
     pub description: Option<String>,
     /// What the output's elements stand for, where they are scores of classes.
     pub labels: Vec<String>,
+    /// What a buyer may do with answers.
+    pub licence: Option<String>,
     /// How pictures or texts become its input.
     pub prepare: Option<Preparation>,
+    /// The network, drawn as SVG. It is no part of what is said: it follows from the architecture.
+    pub drawing: Option<String>,
 }
 
 /// How many connections there may be, and how long each may take its time.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 struct File {
     description: Option<String>,
     labels: Vec<String>,
+    licence: Option<String>,
     prepare: Option<Preparation>,
     price: Option<String>,
     collateral: Option<String>,
@@ -33,7 +34,7 @@ fn amount(text: Option<&String>, name: &str, otherwise: u128) -> Outcome<u128> {
 
 impl File {
     fn card(self) -> Card {
-        Card { description: self.description, labels: self.labels, prepare: self.prepare }
+        Card { description: self.description, labels: self.labels, licence: self.licence, prepare: self.prepare, drawing: None }
     }
 
     fn terms(&self, of: &Terms) -> Outcome<Terms> {
@@ -108,8 +109,9 @@ mod tests {
         let (package, terms) = (dir.path().join("digits.assay"), Terms::default());
         assert_eq!(read(&package, 2, &terms).unwrap(), (Card::default(), None));
         let write = |text: &str| std::fs::write(dir.path().join("digits.card.json"), text).unwrap();
-        write(r#"{"description": "two classes", "labels": ["a", "b"]}"#);
+        write(r#"{"description": "two classes", "labels": ["a", "b"], "licence": "for research"}"#);
         let (card, own) = read(&package, 2, &terms).unwrap();
+        assert_eq!(card.licence.as_deref(), Some("for research"));
         assert_eq!((card.description.as_deref(), card.labels.len(), own), (Some("two classes"), 2, None));
         assert_eq!(read(&package, 3, &terms).unwrap_err().exit, Exit::Input, "labels that are not the output's");
         // a tenth of another price is another collateral

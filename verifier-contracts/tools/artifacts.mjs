@@ -9,7 +9,7 @@ const solc = createRequire(import.meta.url)('solc').version().replace(/\.Emscrip
 const contracts = [
   'AssayVerifier', 'KeyRegistry', 'ModelRegistry', 'InferenceMarket',
   // around the market
-  'InferenceCallbacks', 'GaslessFunding', 'SplitterFactory', 'RisingOffers', 'Reputation', 'Storefront',
+  'InferenceCallbacks', 'GaslessFunding', 'SplitterFactory', 'RevenueSplitter', 'RisingOffers', 'Reputation', 'Storefront',
   'ProofEvaluatorFactory', 'ProofValidator', 'ZkmlVerifier', 'ProvenContent',
   'CouncilVotes', 'CouncilSetup', 'CouncilGovernor',
   // an example, and for tests

@@ -30,9 +30,36 @@ const CARDS = {
     labels: [..."0123456789"],
     prepare: { kind: "image", width: 8, height: 8, channels: 1 },
     price: "1000000000000000",
+    licence: "Answers may be used for anything. Ask before you resell them.",
   },
   perceptron: { description: "The same digits, by a network of dense layers. Faster to prove, and a little less often right.", labels: [..."0123456789"] },
 };
+
+/** Who made the digits, beside the seller: two accounts of nobody's. */
+export const CREATORS = ["0x" + "a1".repeat(20), "0x" + "b0".repeat(20)];
+
+/** `addressOf((address,uint96)[])` and `create((address,uint96)[])` of the factory of splitters. */
+const ADDRESS_OF = "0x70894244";
+const CREATE = "0x6468ef3e";
+const word = (value) => BigInt(value).toString(16).padStart(64, "0");
+
+/** Deploys the factory of splitters for a market, and returns what makes splitters of accounts with their weights, in order of the accounts. */
+async function splitters(rpc, market) {
+  const [from] = await rpc("eth_accounts");
+  const mined = async (transaction) => {
+    const hash = await rpc("eth_sendTransaction", [{ from, ...transaction }]);
+    return rpc("eth_getTransactionReceipt", [hash]);
+  };
+  const { bytecode } = JSON.parse(readFileSync(`${ROOT}verifier-contracts/artifacts/SplitterFactory.json`));
+  const { contractAddress: to } = await mined({ data: bytecode.object + word(market) });
+  return async (shares) => {
+    const sorted = [...shares].sort(([a], [b]) => (BigInt(a) < BigInt(b) ? -1 : 1));
+    const list = [32, sorted.length, ...sorted.flat()].map(word).join("");
+    const { status } = await mined({ to, data: CREATE + list });
+    if (status !== "0x1") throw new Error("the splitter was not made");
+    return "0x" + (await rpc("eth_call", [{ to, data: ADDRESS_OF + list }, "latest"])).slice(-40);
+  };
+}
 
 /** Whether there is a chain to start. */
 export const hasChain = () => existsSync(ANVIL);
@@ -80,11 +107,15 @@ export async function market() {
     env.ASSAY_MARKET = deployed.market;
     mkdirSync(`${folder}/models`);
     const models = `${ROOT}fixtures/models`;
+    // the perceptron names the creators of the digits among those that it shares with: it was made from them
+    const splitter = await splitters(rpc, deployed.market);
+    const creators = await splitter(CREATORS.map((account) => [account, 1]));
+    const payees = { digits: `${creators}=1000`, perceptron: `${await splitter([[creators, 1], [BUYER, 3]])}=2000` };
     for (const [name, file] of [["digits", "digits_cnn.onnx"], ["perceptron", "digits_mlp.onnx"]]) {
       const made = `models/${name}.assay`;
       await assay(SELLER, ["compile", `${models}/${file}`, "--calibrate", `${models}/digits_calibration.json`, "-o", made]);
       await assay(SELLER, ["setup", made]);
-      await assay(SELLER, ["publish", made]);
+      await assay(SELLER, ["publish", made, "--payee", payees[name]]);
       writeFileSync(`${folder}/models/${name}.card.json`, JSON.stringify(CARDS[name]));
     }
     // two buyers' inferences in one proof

@@ -75,6 +75,26 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     await fresh.getByText("key recomputed in your browser").nth(1).waitFor(LONG);
   });
 
+  await step("where a model comes from and who earns, by the chain; what it may be used for; its network, drawn", async () => {
+    await page.getByText("Terms: Answers may be used for anything.").waitFor(LONG);
+    await page.getByRole("link", { name: "Try digits_mlp" }).click();
+    const provenance = page.getByLabel("Provenance");
+    await provenance.getByText("Made from", { exact: true }).waitFor(LONG);
+    const text = await provenance.innerText();
+    assert.match(text, /digits_cnn \(5 % of what is paid\)/);
+    assert.match(text, /whoever holds the model's token\s+80 %/);
+    assert.match(text, /0 jobs paid, 0 proven/);
+    assert.equal(await provenance.locator(".depth-2").count(), 2, "the creators of the digits, through two splitters");
+    await page.getByText("The network, drawn").click();
+    const drawn = page.locator("img.drawing");
+    await drawn.scrollIntoViewIfNeeded();
+    await page.waitForFunction((image) => image.complete && image.naturalWidth > 100, await drawn.elementHandle());
+    await checkNames(page);
+    await provenance.getByRole("link", { name: "digits_cnn" }).first().click();
+    await page.getByRole("heading", { level: 1, name: "digits_cnn" }).waitFor(LONG);
+    await page.goto(place.url);
+  });
+
   await step("by keyboard to a model, and a free answer of which the proof is verified here", async () => {
     await page.getByRole("link", { name: "Try digits_cnn" }).focus();
     await page.keyboard.press("Enter");
@@ -184,8 +204,14 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     }
     await phone.getByText("no such prediction").waitFor();
     await page.goto(`${place.url}/#/explore`);
-    await page.locator(".chart").nth(1).waitFor(LONG);
-    assert.match(await page.locator("table.list").innerText(), /digits[^\n]*5\s+0/);
+    await page.locator(".chart").nth(4).waitFor(LONG);
+    // the free ones are not on chain, and there those are that a command of somebody else bought
+    assert.match(await page.getByLabel("Models at this service").innerText(), /digits_cnn\s+5\s+0/);
+    const onChain = await page.getByLabel("On chain").innerText();
+    assert.match(onChain, /3 jobs were paid for/);
+    assert.match(await page.getByLabel("Models on chain").innerText(), /digits_cnn\s+\S+\s+3\s+3\s+0\s+0\s+0\.00\d+ ETH/);
+    assert.match(await page.getByLabel("Provers on chain").innerText(), /3\s+0\s+0\s+0\s+3/);
+    assert.match(await page.getByLabel(/^Paid: 0\.00\d+ ETH in 3 jobs/).getAttribute("class"), /chart/);
     await checkNames(page);
   });
 

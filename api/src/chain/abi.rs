@@ -13,6 +13,13 @@ sol! {
         uint16 bps;
     }
 
+    /// A part of what a splitter gets: `weight` of the sum of all weights.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Share {
+        address account;
+        uint96 weight;
+    }
+
     #[derive(Debug, PartialEq, Eq)]
     struct Order {
         address buyer;

@@ -36,6 +36,8 @@ pub const INFERENCE_CALLBACKS: Artifact = artifact!("InferenceCallbacks");
 pub const GASLESS_FUNDING: Artifact = artifact!("GaslessFunding");
 /// Payees that stand for many.
 pub const SPLITTER_FACTORY: Artifact = artifact!("SplitterFactory");
+/// What the factory's splitters are clones of.
+pub const REVENUE_SPLITTER: Artifact = artifact!("RevenueSplitter");
 /// Jobs whose price rises until somebody takes them.
 pub const RISING_OFFERS: Artifact = artifact!("RisingOffers");
 /// What provers and models have delivered.

@@ -1,13 +1,14 @@
 //! What has happened in a market, by its events alone: models, jobs, earnings, and what provers have delivered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::{Filter, Log};
 use alloy::sol_types::SolEvent;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::abi::{InferenceMarket as M, ModelRegistry as R, Order};
+use super::abi::{InferenceMarket as M, ModelRegistry as R, Order, Payee};
 use super::{ChainError, Rpc};
 
 /// Blocks that are asked for at a time: nodes answer for so many.
@@ -17,7 +18,7 @@ const BLOCKS: u64 = 10_000;
 pub type Amounts = BTreeMap<Address, U256>;
 
 /// Where a job is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Paid for.
@@ -69,15 +70,27 @@ pub struct JobRow {
     pub paid: U256,
     /// Whether it was proven late.
     pub late: bool,
+    /// When it was paid for, in the chain's unix seconds.
+    pub funded_secs: u64,
+    /// When it was proven, taken back or given up.
+    pub ended_secs: Option<u64>,
 }
 
 /// A listed model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ModelRow {
     /// Its id.
     pub model: B256,
     /// Its weights' and architecture's commitment.
     pub commitment: B256,
+    /// When it was listed, in the chain's unix seconds.
+    pub registered_secs: u64,
+    /// Who listed it.
+    pub registrant: Address,
+    /// Where its registration says that its card is; may be empty.
+    pub uri: String,
+    /// The revenue split of its registration.
+    pub split: Vec<Payee>,
     /// Who holds its token.
     pub owner: Address,
     /// Whether it takes no new jobs.
@@ -114,6 +127,8 @@ pub struct Counts {
     pub funded: u64,
     /// Proven and paid, and not refunded.
     pub settled: u64,
+    /// Those of them that were late.
+    pub late: u64,
     /// Taken back, expired or refunded.
     pub returned: u64,
 }
@@ -129,14 +144,19 @@ pub struct History {
     waiting: Vec<(B256, B256)>,
 }
 
-/// The events of several contracts in a range of blocks, in their order. Those that say that weights are proven have their block's time.
+/// The events of several contracts in a range of blocks, in their order, each with its block's time.
 pub async fn logs(rpc: &Rpc, contracts: [Address; 2], from: u64, to: u64) -> Result<Vec<Log>, ChainError> {
     let mut logs = rpc.logs(&Filter::new().address(contracts.to_vec()).from_block(from).to_block(to)).await?;
-    for log in &mut logs {
-        // not all nodes say it
-        if log.block_timestamp.is_none() && log.topic0() == Some(&R::WeightsProven::SIGNATURE_HASH) {
-            log.block_timestamp = rpc.block_time(log.block_number.unwrap_or(to)).await?;
-        }
+    // most nodes say it with the event; others are asked once for each block
+    let mut times = HashMap::new();
+    for log in logs.iter_mut().filter(|log| log.block_timestamp.is_none()) {
+        let block = log.block_number.unwrap_or(to);
+        let time = match times.get(&block) {
+            Some(time) => *time,
+            None => rpc.block_time(block).await?,
+        };
+        times.insert(block, time);
+        log.block_timestamp = time;
     }
     Ok(logs)
 }
@@ -161,11 +181,16 @@ impl History {
     }
 
     /// Lists a model.
-    fn list(&mut self, event: R::ModelRegistered) {
+    fn list(&mut self, event: R::ModelRegistered, secs: u64) {
+        let R::ModelRegistered { modelId, modelCommitment, owner, uri, split, .. } = event;
         self.listed.push(ModelRow {
-            model: B256::from(event.modelId),
-            commitment: event.modelCommitment,
-            owner: event.owner,
+            model: B256::from(modelId),
+            commitment: modelCommitment,
+            registered_secs: secs,
+            registrant: owner,
+            uri,
+            split,
+            owner,
             deprecated: false,
             weights_proven_at: 0,
             counts: Counts::default(),
@@ -181,11 +206,11 @@ impl History {
 
     /// Takes one event of the registry of models. Returns whether it is one.
     fn take_listing(&mut self, log: &Log) -> bool {
-        let inner = &log.inner;
+        let (inner, secs) = (&log.inner, log.block_timestamp.unwrap_or_default());
         match inner.topics().first() {
             Some(&R::ModelRegistered::SIGNATURE_HASH) => {
                 if let Ok(e) = R::ModelRegistered::decode_log(inner) {
-                    self.list(e.data);
+                    self.list(e.data, secs);
                 }
             }
             Some(&R::Transfer::SIGNATURE_HASH) => {
@@ -200,8 +225,7 @@ impl History {
             }
             Some(&R::WeightsProven::SIGNATURE_HASH) => {
                 if let Ok(e) = R::WeightsProven::decode_log(inner) {
-                    let at = log.block_timestamp.unwrap_or_default();
-                    self.change_model(e.modelId, |row| row.weights_proven_at = at);
+                    self.change_model(e.modelId, |row| row.weights_proven_at = secs);
                 }
             }
             _ => return false,
@@ -214,11 +238,11 @@ impl History {
         if self.take_listing(log) {
             return;
         }
-        let log = &log.inner;
+        let (log, secs) = (&log.inner, log.block_timestamp.unwrap_or_default());
         match log.topics().first() {
             Some(&M::JobFunded::SIGNATURE_HASH) => {
                 if let Ok(e) = M::JobFunded::decode_log(log) {
-                    self.fund(e.jobId, &e.order, e.snapshot.price);
+                    self.fund(e.jobId, &e.order, e.snapshot.price, secs);
                 }
             }
             Some(&M::JobFundedInBatch::SIGNATURE_HASH) => {
@@ -229,7 +253,7 @@ impl History {
             Some(&M::BatchFunded::SIGNATURE_HASH) => {
                 if let Ok(e) = M::BatchFunded::decode_log(log) {
                     for (job, _) in std::mem::take(&mut self.waiting) {
-                        self.fund(job, &e.template, e.snapshot.price);
+                        self.fund(job, &e.template, e.snapshot.price, secs);
                     }
                 }
             }
@@ -240,27 +264,27 @@ impl History {
             }
             Some(&M::JobSettled::SIGNATURE_HASH) => {
                 if let Ok(e) = M::JobSettled::decode_log(log) {
-                    self.settle(e.jobId, e.prover, e.paid, e.late);
+                    self.settle(e.jobId, (e.prover, e.paid, e.late), secs);
                 }
             }
             Some(&M::BatchSettled::SIGNATURE_HASH) => {
                 if let Ok(e) = M::BatchSettled::decode_log(log) {
-                    e.jobIds.iter().for_each(|job| self.settle(*job, e.prover, e.paidEach, false));
+                    e.jobIds.iter().for_each(|job| self.settle(*job, (e.prover, e.paidEach, false), secs));
                 }
             }
             Some(&M::JobCancelled::SIGNATURE_HASH) => {
                 if let Ok(e) = M::JobCancelled::decode_log(log) {
-                    self.change(e.jobId, |job| job.stage = Stage::Cancelled);
+                    self.change(e.jobId, |job| job.end(Stage::Cancelled, secs));
                 }
             }
             Some(&M::JobExpired::SIGNATURE_HASH) => {
                 if let Ok(e) = M::JobExpired::decode_log(log) {
-                    self.change(e.jobId, |job| job.stage = Stage::Expired);
+                    self.change(e.jobId, |job| job.end(Stage::Expired, secs));
                 }
             }
             Some(&M::JobRefunded::SIGNATURE_HASH) => {
                 if let Ok(e) = M::JobRefunded::decode_log(log) {
-                    self.change(e.jobId, |job| job.stage = Stage::Refunded);
+                    self.change(e.jobId, |job| job.end(Stage::Refunded, secs));
                 }
             }
             Some(&M::Slashed::SIGNATURE_HASH) => {
@@ -272,7 +296,7 @@ impl History {
         }
     }
 
-    fn fund(&mut self, job: B256, order: &Order, price: u128) {
+    fn fund(&mut self, job: B256, order: &Order, price: u128, secs: u64) {
         let (model, stage) = (B256::from(order.modelId), Stage::Funded);
         let row = JobRow {
             job,
@@ -284,12 +308,17 @@ impl History {
             prover: None,
             paid: U256::ZERO,
             late: false,
+            funded_secs: secs,
+            ended_secs: None,
         };
         self.jobs.insert(job, row);
     }
 
-    fn settle(&mut self, job: B256, prover: Address, paid: U256, late: bool) {
-        self.change(job, |job| (job.stage, job.prover, job.paid, job.late) = (Stage::Settled, Some(prover), paid, late));
+    fn settle(&mut self, job: B256, (prover, paid, late): (Address, U256, bool), secs: u64) {
+        self.change(job, |job| {
+            job.end(Stage::Settled, secs);
+            (job.prover, job.paid, job.late) = (Some(prover), paid, late);
+        });
     }
 
     /// An order that was revoked has events and no funding.
@@ -309,6 +338,7 @@ impl History {
             match job.stage {
                 Stage::Settled => {
                     row.counts.settled += 1;
+                    row.counts.late += u64::from(job.late);
                     *row.earned.entry(job.token).or_default() += job.paid;
                 }
                 Stage::Cancelled | Stage::Expired | Stage::Refunded => row.counts.returned += 1,
@@ -338,6 +368,14 @@ impl History {
             rows.entry(*prover).or_default().missed = *missed;
         }
         rows
+    }
+}
+
+impl JobRow {
+    /// A refund after the proof does not change when it ended.
+    fn end(&mut self, stage: Stage, secs: u64) {
+        self.stage = stage;
+        self.ended_secs.get_or_insert(secs);
     }
 }
 

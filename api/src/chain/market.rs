@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::abi::{self, Funding, InferenceMarket, KeyRegistry, ModelRegistry, Payee};
 use super::authorization::{Ways, ways};
 use super::jobs::{self, Blocks};
-use super::{ChainError, Rpc};
+use super::{ChainError, Lineage, Rpc};
 use crate::config::{ChainConfig, Terms};
 use crate::engine::ModelInfo;
 use crate::terms::{Escrow, Order, Quote, model_id};
@@ -78,6 +78,10 @@ pub struct Market {
     splits: Mutex<HashMap<B256, Arc<Vec<Payee>>>>,
     /// What was found out of weights, and when.
     weights: Mutex<HashMap<B256, (Instant, WeightsProof)>>,
+    /// Where models come from, and when that was found out.
+    pub(super) lineages: Mutex<HashMap<B256, (Instant, Lineage)>>,
+    /// The code of splitters, which follows from the market's address.
+    pub(super) splitter_code: OnceCell<Bytes>,
     sending: Mutex<()>,
     locking: Mutex<()>,
     /// The nonces of this server's quotes: a random start, so that they differ from those of other runs, and a count.
@@ -91,6 +95,8 @@ impl Market {
         Ok(Self {
             config,
             rpc,
+            lineages: Mutex::default(),
+            splitter_code: OnceCell::new(),
             facts: OnceCell::new(),
             ways: OnceCell::new(),
             admitted: Mutex::default(),

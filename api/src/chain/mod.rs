@@ -12,6 +12,7 @@ pub mod govern;
 mod health;
 pub mod history;
 pub mod jobs;
+mod lineage;
 pub mod listing;
 mod market;
 pub mod money;
@@ -20,6 +21,7 @@ pub mod payments;
 
 pub use check::{Listed, OrderError, Wanted, check_order, context, context_of_batch, context_of_weights};
 pub use health::Head;
+pub use lineage::{Lineage, Part, PartKind};
 pub(crate) use market::decode_funding;
 pub use market::{Facts, Market, Settlement, WeightsProof};
 
@@ -270,6 +272,12 @@ impl Rpc {
     pub async fn now(&self) -> Result<u64, ChainError> {
         let block = self.provider.get_block(BlockId::latest()).await?;
         Ok(block.map(|b| b.header.timestamp).unwrap_or_default())
+    }
+
+    /// The code that a contract would have if it were deployed with this creation code.
+    pub async fn created(&self, creation: Bytes) -> Result<Bytes, ChainError> {
+        let request = TransactionRequest::default().with_kind(alloy::primitives::TxKind::Create).with_input(creation);
+        Ok(self.provider.call(request).await?)
     }
 
     /// Native coins of an account, in wei.

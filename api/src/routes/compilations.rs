@@ -31,7 +31,7 @@ use crate::store::Event;
 /// How much longer than another body an upload may take.
 const UPLOAD_PATIENCE: u32 = 10;
 /// A drawing is a picture: nothing in it runs.
-const DRAWING_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+pub(super) const DRAWING_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 fn workshop(state: &AppState) -> Result<&Arc<Workshop>, ApiError> {
     state.workshop.as_ref().ok_or(ApiError::NotSelling)

@@ -1,6 +1,7 @@
 //! `/v1/market`: what the chain says has happened in the market, as this server's store has it. Whoever does not believe it reads the
 //! chain: `assay market --service URL` compares.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256};
@@ -13,9 +14,12 @@ use super::models::{PageParams, PageQuery, page_query};
 use super::schemas::{Account, Amount, Hash};
 use crate::AppState;
 use crate::chain::Market;
-use crate::chain::history::{Amounts, History, JobRow, ModelRow, ProverRow};
+use crate::chain::history::{Amounts, History, JobRow, ModelRow, ProverRow, Stage};
 use crate::error::{ApiError, Problem};
 use crate::store::Checkpoint;
+
+/// How many jobs come with the history. Sums are of all.
+const LATEST: usize = 1000;
 
 /// Amounts in the smallest unit of each token, decimal; the native coin is zero.
 fn decimal(amounts: &Amounts) -> BTreeMap<String, String> {
@@ -34,6 +38,8 @@ pub struct MarketModel {
     /// Who holds its token.
     #[schema(value_type = Account)]
     pub owner: Address,
+    /// When it was listed, in the chain's unix seconds.
+    pub registered_secs: u64,
     /// Whether it takes no new jobs.
     pub deprecated: bool,
     /// Since when its weights are proven, unix seconds; 0: they are not.
@@ -42,6 +48,8 @@ pub struct MarketModel {
     pub funded: u64,
     /// Jobs that were proven and paid, and not refunded.
     pub settled: u64,
+    /// Those of them that were late.
+    pub late: u64,
     /// Jobs whose money went back.
     pub returned: u64,
     /// What was paid out for settled jobs, by token.
@@ -54,10 +62,12 @@ impl From<&ModelRow> for MarketModel {
             model: row.model,
             model_commitment: row.commitment,
             owner: row.owner,
+            registered_secs: row.registered_secs,
             deprecated: row.deprecated,
             weights_proven_at: row.weights_proven_at,
             funded: row.counts.funded,
             settled: row.counts.settled,
+            late: row.counts.late,
             returned: row.counts.returned,
             earned: decimal(&row.earned),
         }
@@ -116,8 +126,8 @@ pub struct MarketJob {
     /// What was paid into escrow.
     #[schema(value_type = Amount)]
     pub price: String,
-    /// `funded`, `locked`, `settled`, `cancelled`, `expired` or `refunded`.
-    pub state: String,
+    /// Where it is.
+    pub state: Stage,
     /// Who has locked it, and then who was paid.
     #[schema(value_type = Option<Account>)]
     pub prover: Option<Address>,
@@ -126,6 +136,10 @@ pub struct MarketJob {
     pub paid: String,
     /// Whether it was proven late.
     pub late: bool,
+    /// When it was paid for, in the chain's unix seconds.
+    pub funded_secs: u64,
+    /// When it was proven, taken back or given up; null if it is open.
+    pub ended_secs: Option<u64>,
 }
 
 impl From<&JobRow> for MarketJob {
@@ -136,10 +150,12 @@ impl From<&JobRow> for MarketJob {
             buyer: row.buyer,
             token: row.token,
             price: row.price.to_string(),
-            state: row.stage.to_string(),
+            state: row.stage,
             prover: row.prover,
             paid: row.paid.to_string(),
             late: row.late,
+            funded_secs: row.funded_secs,
+            ended_secs: row.ended_secs,
         }
     }
 }
@@ -166,6 +182,8 @@ pub struct MarketHistory {
     pub models: Vec<MarketModel>,
     /// Provers that were paid, or missed a job.
     pub provers: Vec<MarketProver>,
+    /// The latest 1000 jobs, the newest first; `/v1/market/jobs` has all.
+    pub latest: Vec<MarketJob>,
 }
 
 impl MarketHistory {
@@ -180,8 +198,16 @@ impl MarketHistory {
             jobs: history.jobs.len() as u64,
             models: history.models().iter().map(MarketModel::from).collect(),
             provers: history.provers().iter().map(|(prover, row)| MarketProver::new(*prover, row)).collect(),
+            latest: latest(history),
         }
     }
+}
+
+/// The latest jobs, the newest first.
+fn latest(history: &History) -> Vec<MarketJob> {
+    let mut jobs: Vec<&JobRow> = history.jobs.values().collect();
+    jobs.sort_unstable_by_key(|job| (Reverse(job.funded_secs), job.job));
+    jobs.into_iter().take(LATEST).map(MarketJob::from).collect()
 }
 
 /// Some of the jobs.

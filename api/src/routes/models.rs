@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::AppState;
-use crate::chain::WeightsProof;
+use crate::chain::{ChainError, Lineage, WeightsProof};
 use crate::config::Card;
 use crate::engine::ModelInfo;
 use crate::error::{ApiError, Problem};
 use crate::preparation::Preparation;
+use crate::routes::compilations::DRAWING_POLICY;
 use crate::routes::schemas::{Account, Amount, Hash};
 
 /// How long a list waits for what the chain says.
@@ -86,6 +87,9 @@ pub struct Model {
     /// What the output's elements stand for, where they are scores of classes and the seller says so.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// What a buyer may do with answers, in the seller's words.
+    #[serde(default)]
+    pub licence: Option<String>,
     /// How a picture or a text becomes the input, where the seller says so; else inputs are numbers.
     #[serde(default)]
     pub prepare: Option<Preparation>,
@@ -119,8 +123,8 @@ impl Model {
                 chain_id,
             }
         });
-        let Card { description, labels, prepare } = card;
-        Self { info: info.clone(), description, labels, prepare, terms, free: state.config.free, weights }
+        let Card { description, labels, licence, prepare, .. } = card;
+        Self { info: info.clone(), description, labels, licence, prepare, terms, free: state.config.free, weights }
     }
 }
 
@@ -176,6 +180,28 @@ pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<J
 pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], state.engine.key(id)?))
+}
+
+/// Where a model comes from, by the chain: who listed it, who shares its revenue, and which other models' splitters are among them.
+#[utoipa::path(get, path = "/v1/models/{id}/lineage", params(("id" = Hash, Path, description = "Model id")), responses(
+    (status = 200, body = Lineage), (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 409, body = Problem, content_type = "application/problem+json")))]
+pub async fn lineage(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Lineage>, ApiError> {
+    let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
+    let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
+    state.model(id)?;
+    let listed = state.index.at_latest(&state.store, market, |_, history| history.models()).await?.unwrap_or_default();
+    market.lineage(id, &listed).await?.map(Json).ok_or(ApiError::Chain(ChainError::NotListed { model: id }))
+}
+
+/// The network, drawn as SVG: a box for each layer, with its share of a proof's cost.
+#[utoipa::path(get, path = "/v1/models/{id}/drawing", params(("id" = Hash, Path, description = "Model id")), responses(
+    (status = 200, content_type = "image/svg+xml"), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub async fn drawing(State(state): State<AppState>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
+    let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
+    state.model(id)?;
+    let drawing = state.config.cards.get(id).and_then(|card| card.drawing).ok_or(ApiError::NoSuchResource)?;
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, DRAWING_POLICY)], drawing))
 }
 
 /// One model.

@@ -21,6 +21,8 @@ use super::examples;
         super::models::list,
         super::models::get,
         super::models::key,
+        super::models::lineage,
+        super::models::drawing,
         super::history::list,
         super::market::history,
         super::market::jobs,
@@ -63,11 +65,15 @@ const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 const CALLER: [u16; 4] = [400, 401, 403, 429];
 
 /// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 32] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 36] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
+    ("/v1/models/{id}/lineage", "get", &[400, 404, 409, 502], false),
+    ("/v1/models/{id}/drawing", "get", &[400, 404], false),
     ("/v1/history", "get", &[], false),
+    ("/v1/market", "get", &[409], false),
+    ("/v1/market/jobs", "get", &[400, 409], false),
     ("/v1/quotes", "post", &[404, 409, 502], true),
     ("/v1/commitments", "post", &[404], true),
     ("/v1/completions", "post", &[403, 404], true),
@@ -166,16 +172,30 @@ fn insert_examples(whole: &mut Value) {
     }
 }
 
-/// Gives each operation a name that no other has, `get_v1_models_id` for instance: programs that write clients make functions of them.
+/// Gives each operation a name that no other has, `get_v1_models_id` for instance, and the group of those that are about the same: programs
+/// that write clients make functions and modules of them.
 fn name_operations(whole: &mut Value) {
     let Some(paths) = whole.get_mut("paths").and_then(Value::as_object_mut) else { return };
     for (path, methods) in paths {
         let words: Vec<&str> = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let group = if let ["v1", group, ..] = words[..] { group } else { "service" };
         for (method, operation) in methods.as_object_mut().into_iter().flatten() {
             if let Some(fields) = operation.as_object_mut() {
                 fields.insert("operationId".into(), format!("{method}_{}", words.join("_")).into());
+                fields.insert("tags".into(), json!([group]));
             }
         }
+    }
+}
+
+/// Says in words what each answer is: the format of descriptions wants that of all of them.
+fn describe_answers(whole: &mut Value) {
+    let routes = whole.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(|paths| paths.values_mut());
+    let methods = routes.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut());
+    for (status, answer) in methods.filter_map(|method| method.get_mut("responses")?.as_object_mut()).flatten() {
+        let status: Option<StatusCode> = status.parse().ok();
+        let Some((fields, reason)) = answer.as_object_mut().zip(status.and_then(|status| status.canonical_reason())) else { continue };
+        fields.entry("description").or_insert_with(|| reason.into());
     }
 }
 
@@ -198,6 +218,7 @@ pub fn description() -> &'static Value {
         }
         insert_examples(&mut whole);
         describe_parameters(&mut whole);
+        describe_answers(&mut whole);
         let paths = whole.get_mut("paths").and_then(Value::as_object_mut);
         for (_, methods) in paths.into_iter().flatten().filter(|(path, _)| path.starts_with("/v1/")) {
             for route in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()).filter_map(Value::as_object_mut) {

@@ -259,7 +259,7 @@ async fn a_model_has_terms_of_its_own() {
     let mut config = w.config();
     let own = Terms { price: 77, collateral: 8, prove_secs: 500, ..w.terms };
     config.chain.as_mut().unwrap().model_terms.insert(w.model.id, own);
-    let card = Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()], prepare: None };
+    let card = Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()], ..Card::default() };
     config.cards.insert(w.model.id, card);
     let state = assay_api::AppState::open(config, w.engine.clone()).await.unwrap();
     let listed = get(&state, "/v1/models").await.json()["data"][0].clone();

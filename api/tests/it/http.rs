@@ -70,7 +70,10 @@ async fn openapi_names_every_route() {
         ("/v1/models", "get"),
         ("/v1/models/{id}", "get"),
         ("/v1/models/{id}/key", "get"),
+        ("/v1/models/{id}/lineage", "get"),
+        ("/v1/models/{id}/drawing", "get"),
         ("/v1/history", "get"),
+        ("/v1/market", "get"),
         ("/v1/quotes", "post"),
         ("/v1/commitments", "post"),
         ("/v1/completions", "post"),
@@ -96,7 +99,14 @@ async fn openapi_names_every_route() {
         assert!(description["paths"][path][method].is_object(), "{method} {path} is not described");
     }
     let operations = description["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values());
-    let mut names: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let operations: Vec<&Value> = operations.collect();
+    for operation in &operations {
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{operation}");
+        let answers = operation["responses"].as_object().unwrap();
+        assert!(answers.values().all(|answer| answer["description"].as_str().is_some_and(|words| !words.is_empty())), "{operation}");
+    }
+    assert_eq!(description["paths"]["/v1/models/{id}"]["get"]["tags"], json!(["models"]));
+    let mut names: Vec<&str> = operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
     let all = names.len();
     names.sort_unstable();
     names.dedup();

@@ -4,6 +4,7 @@ mod batches;
 mod chain;
 mod clamping;
 mod disk;
+mod explore;
 mod failed;
 mod fake;
 mod gateway;

@@ -128,6 +128,9 @@ pub struct PublishArgs {
     /// The prover's share of revenue, in 1/10,000; the rest is the owner's
     #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub prover_bps: u16,
+    /// A further payee and its share of revenue, in 1/10,000, such as a splitter; may be repeated
+    #[arg(long = "payee", value_name = "ADDRESS=BPS", value_parser = payee)]
+    pub payees: Vec<(Address, u16)>,
     /// Leave out the proof that the weights are what the architecture says and that you know them
     #[arg(long)]
     pub no_weights_proof: bool,
@@ -135,6 +138,15 @@ pub struct PublishArgs {
     pub shown: ShownArgs,
     #[command(flatten)]
     pub srs: SrsArg,
+}
+
+/// `--payee`.
+fn payee(argument: &str) -> Result<(Address, u16), String> {
+    let parsed = argument.split_once('=').and_then(|(account, bps)| Some((account.parse().ok()?, bps.parse().ok()?)));
+    let parsed = parsed.filter(|(account, bps): &(Address, u16)| !account.is_zero() && (1..=10_000).contains(bps));
+    parsed.ok_or_else(|| {
+        "write ADDRESS=BPS with BPS from 1 to 10000, as in --payee 0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc=500".to_owned()
+    })
 }
 
 /// `assay attest`.

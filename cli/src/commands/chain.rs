@@ -65,12 +65,29 @@ pub struct Card {
     pub royalty_bps: u16,
     /// The prover's share in 1/10,000.
     pub prover_bps: u16,
+    /// Further payees with their shares in 1/10,000.
+    pub payees: Vec<(Address, u16)>,
 }
 
-/// Payees with a share: the owner, the prover.
-fn split(prover_bps: u16) -> Vec<Payee> {
-    let shares = [(OWNER, 10_000u16.saturating_sub(prover_bps)), (PROVER, prover_bps)];
-    shares.into_iter().filter(|(_, bps)| *bps > 0).map(|(account, bps)| Payee { account, bps }).collect()
+/// Most payees that the registry takes.
+const PAYEES_MAX: usize = 8;
+
+/// Payees with a share: the owner, who gets what is left, the prover, and others.
+fn split(card: &Card) -> Outcome<Vec<Payee>> {
+    let others = card.payees.iter().fold(u32::from(card.prover_bps), |sum, (_, bps)| sum + u32::from(*bps));
+    let rest = 10_000u32.checked_sub(others).and_then(|rest| u16::try_from(rest).ok());
+    let rest = rest
+        .ok_or_else(|| Failure::message(Exit::Usage, format!("--prover-bps and --payee give away {others} of 10000 parts of revenue")))?;
+    let shares = [(OWNER, rest), (PROVER, card.prover_bps)].into_iter().chain(card.payees.iter().copied());
+    let split: Vec<Payee> = shares.filter(|(_, bps)| *bps > 0).map(|(account, bps)| Payee { account, bps }).collect();
+    if split.len() > PAYEES_MAX {
+        let text = format!(
+            "{} payees share the revenue, and the registry takes at most {PAYEES_MAX}: let a splitter stand for some of them",
+            split.len()
+        );
+        return Err(Failure::message(Exit::Usage, text));
+    }
+    Ok(split)
 }
 
 /// A key that was proposed.
@@ -117,6 +134,7 @@ pub async fn publish_model(
 ) -> Outcome<Published> {
     let key = &checked.key;
     check_outputs(key.model.shape.outputs())?;
+    let split = split(&card)?;
     let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
     let registry = rpc.call(market, &InferenceMarket::modelsCall {}).await?;
     let model: &PublicModel = &key.model;
@@ -132,7 +150,7 @@ pub async fn publish_model(
                 uri: card.uri,
                 cardHash: B256::ZERO,
                 royaltyBps: Uint::from(card.royalty_bps),
-                split: split(card.prover_bps),
+                split,
             };
             let (id, receipt) = account::register_model(rpc, seller, registry, registration).await?;
             (id, Some(receipt))
@@ -184,7 +202,7 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     checked.warn(ui);
     ui.phase_async("registry", refuse_development(&rpc, args.market, checked.is_development())).await?;
     let key = &checked.key;
-    let card = Card { uri: args.uri, royalty_bps: args.royalty_bps, prover_bps: args.prover_bps };
+    let card = Card { uri: args.uri, royalty_bps: args.royalty_bps, prover_bps: args.prover_bps, payees: args.payees };
     let done = ui.phase_async("publish", publish_model(&rpc, &seller, &seller, args.market, &checked, card)).await?;
     if let Some(why) = &done.attestation {
         ui.warn(why);

@@ -87,6 +87,11 @@ pub fn explain(ui: &Ui, args: ExplainArgs) -> Outcome {
     Ok(())
 }
 
+/// A network with what each layer costs, as buyers may see it: without errors.
+pub fn drawing(metadata: &Metadata, architecture: &Architecture) -> String {
+    Drawing { architecture, metadata, costs: &LayerCost::of(architecture), losses: &HashMap::new() }.svg()
+}
+
 fn name(metadata: &Metadata, layer: usize) -> String {
     metadata.layer_names.get(layer).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("layer {layer}"))
 }

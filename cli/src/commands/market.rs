@@ -57,7 +57,7 @@ pub async fn market(ui: &Ui, args: MarketArgs) -> Outcome {
     let jobs: Vec<_> = if args.jobs {
         history.jobs.values().map(|job| json!({
         "job": job.job, "model": job.model, "buyer": job.buyer, "token": job.token, "price": job.price.to_string(), "state": job.stage,
-        "prover": job.prover, "paid": job.paid.to_string(), "late": job.late,
+        "prover": job.prover, "paid": job.paid.to_string(), "late": job.late, "funded_secs": job.funded_secs, "ended_secs": job.ended_secs,
     })).collect()
     } else {
         Vec::new()

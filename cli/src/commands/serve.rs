@@ -1,7 +1,7 @@
 //! `assay serve`.
 
 use super::shelf::{self, SiteShelf};
-use super::{chain, prove};
+use super::{chain, explain, prove};
 use crate::args::{BackupArgs, SellingArgs, ServeArgs, WorkerArgs};
 use crate::batch::{self, BatchError};
 use crate::card;
@@ -162,7 +162,8 @@ pub async fn add(
     let package = files::package(ui, path)?;
     // before the model is there, since it may be added to a service that runs
     let outputs = outputs(&package.model.shape.architecture).iter().filter_map(|output| output.len()).sum();
-    let (card, terms) = card::read(path, outputs, &of_service)?;
+    let (mut card, terms) = card::read(path, outputs, &of_service)?;
+    card.drawing = Some(explain::drawing(&package.metadata, &package.model.shape.architecture));
     check_margin(args, terms.as_ref()).map_err(|e| files::name(path, e))?;
     let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
     let key = prove::buyer_key(ui, path, &pk, &package)?;

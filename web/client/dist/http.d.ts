@@ -48,6 +48,7 @@ export declare class Service {
         description?: string | null;
         free?: boolean;
         labels?: string[];
+        licence?: string | null;
         prepare?: components["schemas"]["Preparation"] | null;
         terms?: components["schemas"]["ModelTerms"] | null;
         weights?: components["schemas"]["WeightsProof"] | null;

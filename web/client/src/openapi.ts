@@ -268,6 +268,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/market": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened in the market that this service sells in, by the chain's events: jobs of all its models and provers, whoever served them. Nothing of it is the
+         *     service's own record, and `assay market` reads the same.
+         */
+        get: operations["get_v1_market"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -302,6 +322,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{id}/drawing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The network, drawn as SVG: a box for each layer, with its share of a proof's cost. */
+        get: operations["get_v1_models_id_drawing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{id}/key": {
         parameters: {
             query?: never;
@@ -311,6 +348,23 @@ export interface paths {
         };
         /** A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-key` computes it again, and so does the page. */
         get: operations["get_v1_models_id_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a model comes from, by the chain: who listed it, who shares its revenue, and which other models' splitters are among them. */
+        get: operations["get_v1_models_id_lineage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -780,10 +834,144 @@ export interface components {
         Inputs: number[] | {
             [key: string]: number[];
         };
+        /** @description Where a model comes from, by the chain. */
+        Lineage: {
+            /** @description The revenue split, and what splitters make of their shares. The model's own come first. */
+            parts: components["schemas"]["Part"][];
+            /**
+             * Format: int64
+             * @description When it was listed, in the chain's unix seconds.
+             */
+            registered_secs: number;
+            /** @description Who listed it. */
+            registrant: components["schemas"]["Account"];
+            /** @description Where its registration says that its card is; may be empty. */
+            uri: string;
+        };
         /** @description Who lists a model. */
         Lister: {
             /** @description The wallet's account. */
             account: components["schemas"]["Account"];
+        };
+        /** @description What happened in a market. */
+        MarketHistory: {
+            /**
+             * Format: int64
+             * @description Its chain.
+             */
+            chain_id: number;
+            /**
+             * Format: int64
+             * @description The first block that was read.
+             */
+            from_block: number;
+            /** @description The latest 1000 jobs, the newest first. */
+            jobs: components["schemas"]["MarketJob"][];
+            /** @description The market. */
+            market: components["schemas"]["Account"];
+            /** @description Models, in the order of their listing. */
+            models: components["schemas"]["MarketModel"][];
+            /**
+             * Format: int64
+             * @description The newest block that has as many confirmations as this service waits for.
+             */
+            newest_block: number;
+            /** @description Provers who have locked or settled jobs. */
+            provers: components["schemas"]["MarketProver"][];
+            /**
+             * Format: int64
+             * @description The last one. If it is before `newest_block`, the next request reads on.
+             */
+            to_block: number;
+        };
+        /** @description A job. */
+        MarketJob: {
+            /**
+             * Format: int64
+             * @description When it was proven, taken back or given up; null if it is open.
+             */
+            ended_secs?: number | null;
+            /**
+             * Format: int64
+             * @description When it was paid for, in the chain's unix seconds.
+             */
+            funded_secs: number;
+            /** @description Its id. */
+            job: components["schemas"]["Hash"];
+            /** @description Whether it was proven late. */
+            late: boolean;
+            /** @description The model. */
+            model: components["schemas"]["Hash"];
+            /** @description What was paid out of it for the proof. */
+            paid: components["schemas"]["Amount"];
+            /** @description What was paid into escrow. */
+            price: components["schemas"]["Amount"];
+            /** @description Where it is. */
+            state: components["schemas"]["Stage"];
+            /** @description What it is paid in. */
+            token: components["schemas"]["Account"];
+        };
+        /** @description A listed model and its jobs, whoever served them. */
+        MarketModel: {
+            /**
+             * Format: int64
+             * @description Jobs that were paid for.
+             */
+            funded: number;
+            /**
+             * Format: int64
+             * @description Those of them that were proven late.
+             */
+            late: number;
+            /** @description Its id. */
+            model: components["schemas"]["Hash"];
+            /** @description What was paid out for the settled ones. */
+            paid: components["schemas"]["Sum"][];
+            /**
+             * Format: int64
+             * @description When it was listed, in the chain's unix seconds.
+             */
+            registered_secs: number;
+            /**
+             * Format: int64
+             * @description Jobs that were taken back, expired or refunded.
+             */
+            returned: number;
+            /**
+             * Format: int64
+             * @description Jobs that were proven and paid out, and not refunded.
+             */
+            settled: number;
+        };
+        /** @description What a prover has delivered. */
+        MarketProver: {
+            /**
+             * Format: int64
+             * @description Different buyers.
+             */
+            buyers: number;
+            /**
+             * Format: int64
+             * @description Those of them that were late.
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description Jobs that were locked and not proven in time.
+             */
+            missed: number;
+            /** @description Its account. */
+            prover: components["schemas"]["Account"];
+            /**
+             * Format: int64
+             * @description Jobs whose payment was given back.
+             */
+            refunded: number;
+            /**
+             * Format: int64
+             * @description Jobs that were proven and paid, and not refunded.
+             */
+            settled: number;
         };
         /** @description A model as it is offered. */
         Model: components["schemas"]["ModelInfo"] & {
@@ -793,6 +981,8 @@ export interface components {
             free?: boolean;
             /** @description What the output's elements stand for, where they are scores of classes and the seller says so. */
             labels?: string[];
+            /** @description What a buyer may do with answers, in the seller's words. */
+            licence?: string | null;
             prepare?: components["schemas"]["Preparation"] | null;
             terms?: components["schemas"]["ModelTerms"] | null;
             weights?: components["schemas"]["WeightsProof"] | null;
@@ -940,6 +1130,30 @@ export interface components {
         };
         /** @description The outputs of an inference, in real units, each row-major in its shape. */
         Outputs: number[] | number[][];
+        /** @description Somebody's share of a model's revenue. */
+        Part: {
+            /** @description Who gets it. */
+            account: components["schemas"]["Account"];
+            /** @description What it is. */
+            kind: components["schemas"]["PartKind"];
+            /**
+             * @description For a splitter: the other models that name it in their own splits. Where it comes through a splitter of this model's, those are what this model says that
+             *     it was made from.
+             */
+            models: components["schemas"]["Hash"][];
+            /**
+             * Format: double
+             * @description The share of the model's whole revenue, from 0 to 1.
+             */
+            share: number;
+            /** @description The number of the splitter among these parts that it comes through; null in the model's own split. */
+            within?: number | null;
+        };
+        /**
+         * @description What an account of a split is.
+         * @enum {string}
+         */
+        PartKind: "owner" | "prover" | "splitter" | "account";
         /** @description A payment by x402, which was authorised with the request and is captured when the proof is there. */
         PaymentRef: {
             /** @description How much, in the token's smallest unit. */
@@ -1201,6 +1415,11 @@ export interface components {
             upload_bytes_max?: number | null;
         };
         /**
+         * @description Where a job is.
+         * @enum {string}
+         */
+        Stage: "funded" | "locked" | "settled" | "cancelled" | "expired" | "refunded";
+        /**
          * @description Where a prediction is in its life.
          * @enum {string}
          */
@@ -1225,6 +1444,13 @@ export interface components {
             key_hash: components["schemas"]["Hash"];
             /** @description The outputs of all inferences. */
             output_cells: number[];
+        };
+        /** @description An amount of a token. */
+        Sum: {
+            /** @description In its smallest unit. */
+            amount: components["schemas"]["Amount"];
+            /** @description ERC-20, or zero for the native coin. */
+            token: components["schemas"]["Account"];
         };
         /** @description A model to compile. Debug output does not show it. */
         Task: {
@@ -1358,6 +1584,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Internal Server Error */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1377,6 +1604,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1394,6 +1622,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1451,6 +1680,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1469,6 +1699,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ready"];
                 };
             };
+            /** @description Service Unavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1503,6 +1734,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1733,6 +1965,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1868,6 +2101,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Accepted */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2073,6 +2307,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2224,6 +2459,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2375,6 +2611,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2546,6 +2783,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2704,6 +2942,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2877,6 +3116,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3140,6 +3380,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3381,6 +3622,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3548,6 +3790,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3670,6 +3913,174 @@ export interface operations {
             };
         };
     };
+    get_v1_market: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketHistory"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict: `code` says more */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway: `code` says more */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_models: {
         parameters: {
             query?: {
@@ -3684,6 +4095,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3818,12 +4230,166 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Model"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_id_drawing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Model id */
+                id: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": unknown;
                 };
             };
             /** @description Bad Request: `code` says more */
@@ -3970,6 +4536,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4110,6 +4677,195 @@ export interface operations {
             };
         };
     };
+    get_v1_models_id_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Model id */
+                id: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lineage"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict: `code` says more */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway: `code` says more */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_predictions: {
         parameters: {
             query?: {
@@ -4126,6 +4882,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4598,6 +5355,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4967,6 +5725,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5128,6 +5887,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5300,6 +6060,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5478,6 +6239,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5735,6 +6497,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5866,6 +6629,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6015,6 +6779,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6243,6 +7008,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6383,6 +7149,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -6765,6 +7532,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -1,7 +1,8 @@
 /** The frame of a chart, in SVG: what it shows is also in its label, for those who do not see it. */
 import { svg } from "./dom.js";
 
-export const WIDTH = 640;
+/** On a phone a chart is drawn narrower, since its letters would be too small if it were scaled. */
+export const WIDTH = matchMedia("(max-width: 34rem)").matches ? 340 : 640;
 export const HEIGHT = 180;
 export const FLOOR = HEIGHT - 22;
 
@@ -15,13 +16,14 @@ export function axis(top: string): SVGElement {
 
 /** A bar for each entry, from the left, with its name before it and its value behind it. */
 export function bars(label: string, entries: { name: string; value: number; text: string; kind?: string }[]): SVGElement {
-  const [line, from, to] = [24, 190, WIDTH - 110];
+  const [line, from, to] = [24, Math.round(0.3 * WIDTH), WIDTH - 110];
+  const letters = Math.floor(from / 7);
   const most = Math.max(...entries.map((entry) => entry.value), Number.MIN_VALUE);
   const rows = entries.flatMap(({ name, value, text, kind }, i) => {
     const y = 6 + i * line;
     const width = Math.max(1, (value / most) * (to - from));
     return [
-      svg("text", { x: from - 8, y: y + 13, "text-anchor": "end" }, name.length > 28 ? `${name.slice(0, 27)}…` : name, svg("title", {}, name)),
+      svg("text", { x: from - 8, y: y + 13, "text-anchor": "end" }, name.length > letters ? `${name.slice(0, letters - 1)}…` : name, svg("title", {}, name)),
       svg("rect", { class: kind ?? "free", x: from, y, width, height: line - 6 }),
       svg("text", { x: from + width + 6, y: y + 13 }, text),
     ];

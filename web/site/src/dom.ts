@@ -41,13 +41,25 @@ export function facts(pairs: [string, Child][]): HTMLElement {
 /** A hash with its middle left out; the whole is its title, and a click copies it. */
 export function hash(value: string): HTMLElement {
   const short = value.length > 20 ? `${value.slice(0, 10)}…${value.slice(-8)}` : value;
-  const copy = h("button", { type: "button", class: "hash", title: value, "aria-label": `Copy ${value}`, click: () => copied() }, short);
+  const copy = h("button", { type: "button", class: "hash", title: value, "aria-label": `${short}: copy all of it`, click: () => copied() }, short);
   async function copied() {
     await navigator.clipboard?.writeText(value);
     copy.textContent = "copied";
     setTimeout(() => (copy.textContent = short), 1200);
   }
   return copy;
+}
+
+/** A table that scrolls by itself where it is too wide: the first cell of a row is its heading. */
+export function table(label: string, head: string[], rows: Child[][]): HTMLElement {
+  const cell = (child: Child, i: number) => (i === 0 ? h("th", { scope: "row" }, child) : h("td", {}, child));
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+    h("table", { class: "list" },
+      h("thead", {}, h("tr", {}, ...head.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map(cell))))),
+  ); // prettier-ignore
 }
 
 /** A file to keep. */

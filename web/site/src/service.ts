@@ -37,6 +37,8 @@ export interface Model {
   development: boolean;
   description: string | null;
   labels: string[];
+  /** What a buyer may do with answers, in the seller's words. */
+  licence: string | null;
   prepare: Preparation | null;
   terms: Terms | null;
   free: boolean;
@@ -81,6 +83,49 @@ export interface Ended {
   price: string | null;
   created_ms: number;
   ended_ms: number;
+}
+
+/** A job of the market, by the chain. */
+export interface MarketJob {
+  job: Hex;
+  model: Hex;
+  token: Hex;
+  price: string;
+  paid: string;
+  state: "funded" | "locked" | "settled" | "cancelled" | "expired" | "refunded";
+  late: boolean;
+  funded_secs: number;
+  ended_secs: number | null;
+}
+
+/** What happened in the market, by the chain. */
+export interface MarketHistory {
+  market: Hex;
+  /** The last block that was read; null: none was yet. */
+  block: number | null;
+  /** How many there are. */
+  jobs: number;
+  models: { model: Hex; registered_secs: number; funded: number; settled: number; late: number; returned: number; earned: Record<Hex, string> }[];
+  provers: { prover: Hex; settled: number; late: number; refunded: number; missed: number; buyers: number }[];
+  /** The latest 1000 jobs, the newest first. */
+  latest: MarketJob[];
+}
+
+/** Somebody's share of a model's revenue. */
+export interface Part {
+  account: Hex;
+  kind: "owner" | "prover" | "splitter" | "account";
+  share: number;
+  within: number | null;
+  models: Hex[];
+}
+
+/** Where a model comes from, by the chain. */
+export interface Lineage {
+  registered_secs: number;
+  registrant: Hex;
+  uri: string;
+  parts: Part[];
 }
 
 /** A numbered event of a prediction. */
@@ -131,9 +176,14 @@ export async function models(): Promise<Model[]> {
   return all;
 }
 
+/** What a model is called: its name where this service has it, else its number in the registry. */
+export const nameOf = (all: Model[], id: string): string => all.find((model) => model.id === id)?.name ?? `model ${BigInt(id)}`;
+
 export const model = (id: string) => json<Model>(`/v1/models/${encodeURIComponent(id)}`);
 export const prediction = (id: string) => json<Prediction>(`/v1/predictions/${encodeURIComponent(id)}`);
 export const history = async () => (await json<{ data: Ended[] }>("/v1/history")).data;
+export const market = () => json<MarketHistory>("/v1/market");
+export const lineage = (id: string) => json<Lineage>(`/v1/models/${encodeURIComponent(id)}/lineage`);
 export const quote = (request: object) => json<Escrow>("/v1/quotes", request);
 
 export const predict = (request: object, key: string) => json<Prediction>("/v1/predictions", request, { "idempotency-key": key });

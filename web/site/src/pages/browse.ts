@@ -30,10 +30,16 @@ function card(model: service.Model, history: service.Ended[]): (HTMLElement | st
       ["Record", record(history.filter((ended) => ended.model === model.id))],
       ["Weights", hash(model.model_commitment)],
     ]),
+    licence(model) ?? "",
     keyStatus(model),
     weightsStatus(model) ?? "",
-    h("div", { class: "row" }, h("a", { class: "button main", href: `#/try/${model.id}`, "aria-label": `Try ${model.name}` }, "Try it")),
+    h("div", { class: "row" }, h("a", { class: "button main", href: `#/try/${model.id}` }, "Try ", h("span", { class: "visually-hidden" }, model.name))),
   ];
+}
+
+/** What a buyer may do with answers. */
+export function licence(model: service.Model): HTMLElement | null {
+  return model.licence ? h("p", {}, "Terms: ", model.licence) : null;
 }
 
 const tensors = (list: TensorInfo[]) => list.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ");

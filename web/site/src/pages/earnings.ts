@@ -1,7 +1,8 @@
 /** A seller's jobs, money and failures. */
 import { creditCall, withdrawCall } from "../../../client/dist/abi.js";
-import { bars, axis, chart, FLOOR, WIDTH } from "../chart.js";
-import { facts, h, hash, mark, svg } from "../dom.js";
+import { bars } from "../chart.js";
+import { facts, h, hash, mark, table } from "../dom.js";
+import { rising } from "../history.js";
 import { amount } from "../money.js";
 import * as seller from "../seller.js";
 import * as service from "../service.js";
@@ -36,26 +37,16 @@ function jobs({ models }: seller.Numbers, names: Map<string, string>, token: (id
     const all = Object.values(jobs).reduce((sum, one) => sum + one, 0);
     const over = count("settled", "proven", "failed", "refunded", "cancelled", "expired");
     const cells = [all - over, count("settled"), count("proven"), count("failed", "refunded"), amount(paid, token(model))];
-    return h("tr", {}, h("th", { scope: "row" }, names.get(model) ?? hash(model)), ...cells.map((cell) => h("td", {}, cell)));
+    return [names.get(model) ?? hash(model), ...cells];
   });
-  const head = ["Model", "On the way", "Paid", "Free", "Missed", "Buyers paid"].map((name) => h("th", { scope: "col" }, name));
-  return [h("div", {}, bars(label, entries)), h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)))];
+  return [h("div", {}, bars(label, entries)), table("Jobs by model", ["Model", "On the way", "Paid", "Free", "Missed", "Buyers paid"], rows)];
 }
 
 /** What was paid so far, over the latest jobs, as a line that rises. */
 function paid(history: service.Ended[]): HTMLElement[] {
-  const settled = history.filter((ended) => ended.state === "settled" && ended.price !== null).sort((a, b) => a.ended_ms - b.ended_ms);
-  if (settled.length === 0) return [h("p", {}, "Nothing was paid yet.")];
-  let sum = 0n;
-  const sums = settled.map((ended) => (sum += BigInt(ended.price!)));
-  const [first, last] = [settled[0]!.ended_ms, settled.at(-1)!.ended_ms];
-  const x = (ms: number) => 40 + ((WIDTH - 60) * (ms - first)) / Math.max(1, last - first);
-  const y = (value: bigint) => FLOOR - (Number((value * 1000n) / (sum || 1n)) / 1000) * (FLOOR - 14);
-  // a job adds its price at one moment
-  const path = settled.map((ended, i) => `${i === 0 ? `M${x(ended.ended_ms)},${FLOOR}` : `H${x(ended.ended_ms)}`} V${y(sums[i]!)}`).join(" ");
-  const total = amount(String(sum), NATIVE);
-  const label = `What buyers paid: ${total} in ${settled.length} jobs, from ${new Date(first).toLocaleString()} to ${new Date(last).toLocaleString()}`;
-  return [h("div", {}, chart(label, axis("all"), svg("path", { class: "line", d: `${path} H${WIDTH - 20}` }))), h("p", { class: "lead" }, `${label}. Only the latest 1000 predictions are drawn.`)];
+  const settled = history.filter((ended) => ended.state === "settled" && ended.price !== null);
+  const entries = settled.map((ended) => ({ at: ended.ended_ms, value: BigInt(ended.price!) }));
+  return [rising("What buyers paid", entries, (sum) => amount(String(sum), NATIVE)), h("p", { class: "lead" }, "Only the latest 1000 predictions are drawn.")];
 }
 
 async function money(market: string, numbers: seller.Numbers): Promise<HTMLElement[]> {
@@ -100,9 +91,7 @@ function failures({ failures }: seller.Numbers, names: Map<string, string>): HTM
       again.disabled = true;
       again.textContent = await seller.retry(one.prediction).then(() => "queued", (error) => (error as Error).message); // prettier-ignore
     }
-    const cells = [new Date(one.failed_ms).toLocaleString(), names.get(one.model) ?? hash(one.model), `${one.error_code ?? ""}: ${one.error_detail ?? ""}`, again];
-    return h("tr", {}, ...cells.map((cell) => h("td", {}, cell)));
+    return [new Date(one.failed_ms).toLocaleString(), names.get(one.model) ?? hash(one.model), `${one.error_code ?? ""}: ${one.error_detail ?? ""}`, again];
   });
-  const head = ["When", "Model", "Why", ""].map((name) => h("th", { scope: "col" }, name));
-  return h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)));
+  return table("Jobs that failed", ["When", "Model", "Why", "Do"], rows);
 }

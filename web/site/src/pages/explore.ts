@@ -1,90 +1,86 @@
-/** What the market did here: proofs by day, their times, money, by model. */
-import { axis, chart, FLOOR, HEIGHT, WIDTH } from "../chart.js";
-import { h, svg } from "../dom.js";
+/** What happened in the market, by the chain's events; and at this service, free proofs included. */
+import { h, hash, mark, table } from "../dom.js";
+import { dots, overTime, rising } from "../history.js";
 import { amount, median, missed, seconds, succeeded } from "../money.js";
 import * as service from "../service.js";
 
 export async function explore(): Promise<HTMLElement> {
   const [history, models] = await Promise.all([service.history(), service.models()]);
-  const title = h("h1", {}, "The market at this service");
-  if (history.length === 0) return h("div", {}, title, h("p", {}, "Nothing has ended here yet. ", h("a", { href: "#/" }, "Try a model."), " Its proof will be the first."));
-  const good = history.filter(succeeded);
-  const lost = history.filter(missed).length;
-  return h(
-    "div",
-    {},
-    title,
-    h("p", { class: "lead" }, `${good.length} proofs, ${lost} missed, of the latest ${history.length} predictions that ended. What was paid is also in the market contract's events.`),
-    h("section", { class: "panel" }, h("h2", {}, "Proofs over time"), overTime(history)),
-    h("section", { class: "panel" }, h("h2", {}, "How long they took"), times(good, models)),
-    h("section", { class: "panel" }, h("h2", {}, "By model"), byModel(history, models)),
-  );
+  const chain = models.some((model) => model.terms) ? await service.market().then(onChain(models), chainSilent) : [];
+  return h("div", {}, h("h1", {}, "The market"), ...chain, ...here(history, models));
 }
 
-const KINDS = ["paid", "free", "lost"] as const;
-const kindOf = (ended: service.Ended) => (ended.state === "settled" ? "paid" : ended.state === "proven" ? "free" : missed(ended) ? "lost" : null);
-const WORDS = { paid: "paid and settled", free: "free", lost: "missed" };
+const chainSilent = (error: Error) => [h("section", { class: "panel", "aria-label": "On chain" }, h("h2", {}, "On chain"), h("p", {}, mark("bad", error.message)))];
 
-/** The width of a bar's time, so that there are no more than 24. */
-function step(span: number): number {
-  const minute = 60_000;
-  return [minute, 5 * minute, 15 * minute, 60 * minute, 6 * 60 * minute, 24 * 60 * minute, 7 * 24 * 60 * minute].find((one) => span / one < 24) ?? span / 24;
+const NATIVE = "0x" + "0".repeat(40);
+const STATES = { paid: "proven and paid", free: "open", lost: "given back" };
+const stateOf = ({ state }: service.MarketJob) => (state === "settled" ? "paid" : state === "funded" || state === "locked" ? "free" : "lost");
+
+/** Jobs of all models and provers of the market, whoever served them. */
+const onChain = (models: service.Model[]) => (market: service.MarketHistory): HTMLElement[] => {
+  const name = (id: string) => service.nameOf(models, id);
+  const jobs = market.latest;
+  const settled = jobs.filter((job) => job.state === "settled");
+  const oldest = [...settled].reverse();
+  const token = mostUsed(settled);
+  const all = market.jobs;
+  const read = market.block === null ? mark("wait", "not read yet: look again in a moment") : `read up to block ${market.block}`;
+  return [
+    h("section", { class: "panel", "aria-label": "On chain" },
+      h("h2", {}, "On chain"),
+      h("p", { class: "lead" }, `${all} jobs were paid for, by anybody and of any seller in this market. These are the contract's events, `, read, ". ", h("code", {}, "assay market"), " reads the same without this service. The market is ", hash(market.market), "."),
+      h("h3", {}, "Jobs over time"), overTime("Jobs", jobs.map((job) => ({ at: 1000 * job.funded_secs, kind: stateOf(job) })), STATES),
+      h("h3", {}, "What was paid"), rising("Paid", settled.filter((job) => job.token === token).map((job) => ({ at: 1000 * (job.ended_secs ?? job.funded_secs), value: BigInt(job.paid) })), (sum) => amount(String(sum), token)),
+      h("h3", {}, "How long proofs took"), dots("Times from payment to settlement", oldest.map((job) => ({ name: name(job.model), ms: 1000 * ((job.ended_secs ?? job.funded_secs) - job.funded_secs) }))),
+      h("h3", {}, "By model"), byModel(market, models),
+      market.provers.length > 0 && h("h3", {}, "By prover"), market.provers.length > 0 && byProver(market),
+      jobs.length < all && h("p", { class: "lead" }, `The pictures are of the latest ${jobs.length} jobs, the tables of all.`)),
+  ]; // prettier-ignore
+};
+
+/** The token of most jobs: amounts of several are not added up. */
+function mostUsed(jobs: service.MarketJob[]): string {
+  const counts = new Map<string, number>();
+  for (const { token } of jobs) counts.set(token, (counts.get(token) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? NATIVE;
 }
 
-function overTime(history: service.Ended[]): HTMLElement {
-  const ends = history.map((ended) => ended.ended_ms);
-  const width = step(Math.max(...ends) - Math.min(...ends));
-  const first = Math.floor(Math.min(...ends) / width);
-  const count = Math.floor(Math.max(...ends) / width) - first + 1;
-  const bins = Array.from({ length: count }, () => ({ paid: 0, free: 0, lost: 0 }));
-  for (const ended of history) {
-    const kind = kindOf(ended);
-    if (kind) bins[Math.floor(ended.ended_ms / width) - first]![kind]++;
-  }
-  const most = Math.max(1, ...bins.map((bin) => bin.paid + bin.free + bin.lost));
-  const wide = Math.min(48, (WIDTH - 40) / count);
-  const bars = bins.flatMap((bin, i) => {
-    let y = FLOOR;
-    return KINDS.filter((kind) => bin[kind] > 0).map((kind) => {
-      const height = (bin[kind] / most) * (FLOOR - 14);
-      return svg("rect", { class: kind, x: 36 + i * wide, y: (y -= height), width: wide - 2, height });
-    });
+function byModel(market: service.MarketHistory, models: service.Model[]): HTMLElement {
+  const rows = market.models.map((row) => {
+    const served = models.find((model) => model.id === row.model);
+    const title = service.nameOf(models, row.model);
+    const paid = Object.entries(row.earned).map(([token, sum]) => amount(sum, token)).join(", ");
+    return [served ? h("a", { href: `#/try/${row.model}` }, title) : title, new Date(1000 * row.registered_secs).toLocaleDateString(), row.funded, row.settled, row.late, row.returned, paid];
   });
-  const time = (ms: number) => new Date(ms).toLocaleString([], width < 86_400_000 ? { hour: "2-digit", minute: "2-digit" } : { month: "short", day: "numeric" });
-  const label = `Proofs over time: ${bins.map((bin, i) => `${time((first + i) * width)} ${bin.paid + bin.free}`).join(", ")}`;
-  return h(
-    "div",
-    {},
-    chart(label, axis(String(most)), ...bars, svg("text", { x: 36, y: HEIGHT - 6 }, time(first * width)), svg("text", { x: Math.max(36 + count * wide, 160), y: HEIGHT - 6, "text-anchor": "end" }, time((first + count) * width))),
-    h("ul", { class: "legend" }, ...KINDS.map((kind) => h("li", {}, h("i", { class: kind }), WORDS[kind]))),
-  );
+  return table("Models on chain", ["Model", "Listed", "Jobs", "Proven", "Late", "Given back", "Paid"], rows);
 }
 
-/** A dot for each proof, the latest at the right. */
-function times(good: service.Ended[], models: service.Model[]): HTMLElement {
-  if (good.length === 0) return h("p", {}, "There are no proofs yet.");
-  const oldest = [...good].reverse();
-  const took = oldest.map((ended) => ended.ended_ms - ended.created_ms);
-  const most = Math.max(...took, 1);
-  const place = (ms: number) => FLOOR - (ms / most) * (FLOOR - 14);
-  const names = new Map(models.map((model) => [model.id, model.name]));
-  const dots = took.map((ms, i) =>
-    svg("circle", { class: "dot", r: 3.5, cx: 44 + ((WIDTH - 60) * i) / Math.max(1, took.length - 1), cy: place(ms) }, svg("title", {}, `${names.get(oldest[i]!.model) ?? "a model"}: ${seconds(ms)}`)),
-  );
-  const middle = median(took);
-  const label = `Times of ${took.length} proofs, from the request to the end: ${seconds(middle)} in the middle, ${seconds(most)} at most`;
-  return h("div", {}, chart(label, axis(seconds(most)), ...dots), h("p", { class: "lead" }, label + "."));
+function byProver(market: service.MarketHistory): HTMLElement {
+  const rows = market.provers.map((row) => [hash(row.prover), row.settled, row.late, row.refunded, row.missed, row.buyers]);
+  return table("Provers on chain", ["Prover", "Proven", "Late", "Refunded", "Missed", "Buyers"], rows);
 }
 
-function byModel(history: service.Ended[], models: service.Model[]): HTMLElement {
+const KINDS = { paid: "paid and settled", free: "free", lost: "missed" };
+const kindOf = (ended: service.Ended) => (ended.state === "settled" ? "paid" : ended.state === "proven" ? "free" : missed(ended) ? "lost" : null);
+
+/** What this service says of itself. */
+function here(history: service.Ended[], models: service.Model[]): HTMLElement[] {
+  if (history.length === 0) return [h("p", {}, "Nothing has ended at this service yet. ", h("a", { href: "#/" }, "Try a model."), " Its proof will be the first.")];
+  const good = history.filter(succeeded);
+  const kinds = history.flatMap((ended) => (kindOf(ended) ? [{ at: ended.ended_ms, kind: kindOf(ended)! }] : []));
+  const took = [...good].reverse().map((ended) => ({ name: service.nameOf(models, ended.model), ms: ended.ended_ms - ended.created_ms }));
   const rows = models.map((model) => {
     const mine = history.filter((ended) => ended.model === model.id);
-    const paid = mine.filter((ended) => ended.state === "settled").reduce((sum, ended) => sum + BigInt(ended.price ?? 0), 0n);
-    const good = mine.filter(succeeded);
-    const money = model.terms ? amount(String(paid), model.terms.token) : "not sold";
-    const cells = [good.length, mine.filter(missed).length, good.length > 0 ? seconds(median(good.map((one) => one.ended_ms - one.created_ms))) : "", money];
-    return h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/try/${model.id}` }, model.name)), ...cells.map((cell) => h("td", {}, cell)));
+    const proven = mine.filter(succeeded);
+    const time = proven.length > 0 ? seconds(median(proven.map((one) => one.ended_ms - one.created_ms))) : "";
+    return [h("a", { href: `#/try/${model.id}` }, model.name), proven.length, mine.filter(missed).length, time];
   });
-  const head = ["Model", "Proven", "Missed", "Time", "Paid"].map((name) => h("th", { scope: "col" }, name));
-  return h("div", { class: "scroll" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)));
+  return [
+    h("section", { class: "panel", "aria-label": "At this service" },
+      h("h2", {}, "At this service, free proofs included"),
+      h("p", { class: "lead" }, `${good.length} proofs, ${history.filter(missed).length} missed, of the latest ${history.length} predictions that ended, by the service's own word.`),
+      h("h3", {}, "Proofs over time"), overTime("Proofs", kinds, KINDS),
+      h("h3", {}, "How long they took"), dots("Times from the request to the end", took),
+      h("h3", {}, "By model"), table("Models at this service", ["Model", "Proven", "Missed", "Time"], rows)),
+  ]; // prettier-ignore
 }

@@ -7,7 +7,8 @@ import { shown } from "../output.js";
 import { keyOf, verify } from "../proofs.js";
 import * as service from "../service.js";
 import { account, explained, fund, wallets, type Wallet } from "../wallet.js";
-import { keyStatus, weightsStatus } from "./browse.js";
+import { keyStatus, licence, weightsStatus } from "./browse.js";
+import { drawing, provenance } from "./provenance.js";
 
 /** What phases and states are called for people. */
 const NAMES: Record<string, string> = {
@@ -76,6 +77,7 @@ export async function tryModel(id: string): Promise<HTMLElement> {
     h("h1", {}, model.name),
     model.description && markdown(model.description),
     h("p", {}, "Price: ", h("strong", {}, price(model.terms, model.free))),
+    licence(model),
     keyStatus(model),
     weightsStatus(model),
     h(
@@ -87,6 +89,7 @@ export async function tryModel(id: string): Promise<HTMLElement> {
         h("div", { class: "row" }, ...actions)),
       run,
     ),
+    h("div", { class: "below" }, provenance(model), drawing(model)),
   ); // prettier-ignore
 }
 
