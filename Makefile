@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test postgres scale fuzz mutants build contracts web lint clippy doc book sbom advisories bench bench-growth bench-large clean
+.PHONY: demo test postgres scale fuzz mutants build contracts wheel web lint clippy doc book sbom advisories bench bench-growth bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -16,6 +16,7 @@ test: $(TOOLCHAIN) postgres lint ## everything; the demo is among the command's 
 	cargo test --release --locked --workspace
 	$(CONTRACTS)/test.sh
 	web/test.sh
+	python/test-wheel.sh
 	gpu/cuda/test.sh
 	.ci/book.sh
 
@@ -67,6 +68,9 @@ build:
 
 contracts: $(TOOLCHAIN) ## compile the contracts and write the committed artifacts
 	$(CONTRACTS)/build.sh
+
+wheel: ## the Python package, target/wheels/assay_client-*.whl
+	python/build.sh
 
 web: ## write the committed verifier and site for browsers
 	web/build.sh

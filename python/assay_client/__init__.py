@@ -31,7 +31,10 @@ from . import assay_client_native as _native
 
 AssayError = _native.AssayError
 
-__all__ = ["AssayError", "Key", "Package", "Problem", "Service", "compile"]
+__all__ = ["AssayError", "Key", "Package", "Problem", "Service", "account_of", "compile", "job_context", "pay"]
+
+#: Random bytes that a value of blinding is made of.
+_ENTROPY_BYTES = 64
 
 
 class Problem(AssayError):
@@ -165,12 +168,62 @@ class Key:
         lists = [_flat(x) for x in inputs]
         return self._call({"call": "verify", "key": self._at, "file": text, "context": context, "inputs": lists})
 
+    def verify_prediction(self, prediction: dict, proof: bytes, *, context: str | None = None, inputs: Iterable = ()) -> dict:
+        """The same for a prediction and its proof, as the routes of a service give them."""
+        said = {name: prediction.get(name) for name in ("input_commitments", "output_cells", "output", "context")}
+        if None in said.values():
+            raise AssayError("the prediction has no output or no context: it is not proven yet")
+        answer = said | {"clamps": prediction.get("clamps", 0), "shared": prediction.get("batch")}
+        lists = [_flat(x) for x in inputs]
+        return self._call({"call": "verify", "key": self._at, "answer": answer, "context": context, "inputs": lists}, proof)
+
+    def commit(self, x: Any) -> dict:
+        """Hides an input: `blinding` and `input_commitments`, which a request takes, and `input_commitment`, which a quote is asked for with."""
+        entropy = os.urandom(_ENTROPY_BYTES * self.info["input_chunks"]).hex()
+        return self._call({"call": "commit", "key": self._at, "inputs": [_flat(x)], "entropy": f"0x{entropy}"})
+
+
+def account_of(private_key: str) -> str:
+    """The account of a private key: who pays, for a quote."""
+    return _native.account_of(private_key)
+
+
+def pay(
+    order: dict,
+    *,
+    model: str,
+    key: Key,
+    input_commitment: str,
+    rpc: str,
+    market: str,
+    private_key: str,
+    max_price: int,
+    accept_development_key: bool = False,
+) -> str:
+    """Pays for an order, as `POST /v1/quotes` gives it, if it is what was asked for and what the chain says. Returns the job. `Service.buy` does this and the
+    rest."""
+    return _native.pay(json.dumps(order), model, key.bytes, input_commitment, rpc, market, private_key, max_price, accept_development_key)
+
+
+def job_context(job: str, *, rpc: str, market: str) -> str:
+    """What the proof of a settled job is bound to, as the chain says: the `context` to verify it with."""
+    return _native.job_context(job, rpc, market)
+
 
 class Service:
     """A service that sells proven answers (docs/api.md)."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+
+    def http(self, token: str | None = None) -> Any:
+        """The client of all routes, generated from the service's description: functions and types are in `assay_client.http`. `token`: a client's key, or
+        the operator's token."""
+        try:
+            from .http import AuthenticatedClient, Client
+        except ImportError as error:
+            raise AssayError(f"{error.name} is not installed: pip install 'assay-client[http]'") from error
+        return Client(self.url) if token is None else AuthenticatedClient(self.url, token)
 
     def _get(self, path: str) -> bytes:
         try:

@@ -8,6 +8,7 @@ use assay_api::chain::{Rpc, Wanted, account, check_order, context, jobs};
 use assay_api::client::Client;
 use assay_api::engine::{Inputs, input_digest};
 use assay_api::store::State;
+use assay_api::terms::Escrow;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
 use assay_compiler::{Calibration, wanted};
@@ -21,14 +22,73 @@ use pyo3::prelude::*;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Where it is bought, and who pays.
-struct Place {
-    service: String,
-    rpc: String,
-    market: String,
-    private_key: String,
-    max_price: u128,
+/// Who pays what, and where.
+struct Payment {
+    rpc: Rpc,
+    market: Address,
+    buyer: PrivateKeySigner,
+    price_max: u128,
     accept_development_key: bool,
+}
+
+/// What is paid for.
+struct Goods<'a> {
+    model: B256,
+    key: &'a BuyerKey,
+    input_commitment: B256,
+}
+
+fn hash(text: &str, what: &str) -> PyResult<B256> {
+    text.parse().map_err(|_| refused(format!("{what} is not one: it is 0x and 64 hex digits")))
+}
+
+fn signer(private_key: &str) -> PyResult<PrivateKeySigner> {
+    private_key.parse().map_err(|_| refused("the private key is not one: it is 0x and 64 hex digits"))
+}
+
+/// A chain and its market.
+fn place(rpc: &str, market: &str) -> PyResult<(Rpc, Address)> {
+    let market = market.parse().map_err(|_| refused("the market's address is not one: it is 0x and 40 hex digits"))?;
+    Ok((Rpc::new(rpc).map_err(refused)?, market))
+}
+
+impl Payment {
+    fn new(rpc: &str, market: &str, private_key: &str, price_max: u128, accept_development_key: bool) -> PyResult<Self> {
+        let (rpc, market) = place(rpc, market)?;
+        Ok(Self { rpc, market, buyer: signer(private_key)?, price_max, accept_development_key })
+    }
+
+    /// Refuses an order that is not for the goods, or not what the chain says.
+    async fn check(&self, escrow: &Escrow, goods: &Goods<'_>) -> PyResult<()> {
+        let Goods { model, key, input_commitment } = *goods;
+        if escrow.order.model_commitment != B256::from(key.model.commitment()) {
+            return Err(refused("the order is for other weights than the key's"));
+        }
+        let key_hash = B256::from(key.wrap.hash(&key.model));
+        let (buyer, price_max) = (self.buyer.address(), self.price_max);
+        let wanted = Wanted { model, key_hash, input_commitment, buyer, price_max, token: Address::ZERO };
+        check_order(&self.rpc, self.market, escrow, &wanted, self.accept_development_key).await.map_err(refused)?;
+        Ok(())
+    }
+
+    /// Pays into escrow. Returns the job.
+    async fn pay(&self, escrow: &Escrow) -> PyResult<B256> {
+        Ok(account::fund(&self.rpc, &self.buyer, self.market, escrow).await.map_err(refused)?.0)
+    }
+}
+
+/// A buyer's key, for one inference.
+fn open(bytes: Vec<u8>) -> PyResult<BuyerKey> {
+    let key = BuyerKey::from_bytes(bytes, Path::new("the key")).map_err(refused)?;
+    if key.model.shape.batch != Batch::ONE {
+        return Err(refused("the key is for several inferences in a proof: pass the model's key for one"));
+    }
+    Ok(key)
+}
+
+/// Waits for what is done over the network.
+fn wait<T>(work: impl Future<Output = PyResult<T>>) -> PyResult<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?.block_on(work)
 }
 
 /// An input that was committed to.
@@ -55,23 +115,22 @@ fn commit(key: &BuyerKey, input: Vec<f32>, path: Option<&Path>) -> PyResult<Comm
     })
 }
 
+/// What a settled job's proof is bound to, by the chain.
+async fn binding(rpc: &Rpc, market: Address, job: B256) -> PyResult<B256> {
+    let paid = jobs::paid(rpc, market, job).await.map_err(refused)?;
+    Ok(context(rpc.chain_id().await.map_err(refused)?, market, job, paid.prover))
+}
+
 /// Quotes, pays, waits and verifies. Returns the proof file.
-async fn settle(place: Place, key: BuyerKey, input: Committed) -> PyResult<ProofFile> {
-    let bad = |what: &str| refused(format!("{what} is not one"));
-    let market: Address = place.market.parse().map_err(|_| bad("the market's address"))?;
-    let buyer: PrivateKeySigner = place.private_key.parse().map_err(|_| bad("the private key"))?;
-    let (client, rpc) = (Client::new(&place.service).map_err(refused)?, Rpc::new(&place.rpc).map_err(refused)?);
+async fn settle(service: &str, payment: Payment, key: BuyerKey, input: Committed) -> PyResult<ProofFile> {
+    let client = Client::new(service).map_err(refused)?;
     let (commitment, key_hash) = (B256::from(key.model.commitment()), B256::from(key.wrap.hash(&key.model)));
     let models = client.models().await.map_err(refused)?;
     let model = models.into_iter().find(|model| model.model_commitment == commitment && model.key_hash == key_hash);
     let model = model.ok_or_else(|| refused("the service does not serve the model of this key"))?.id;
     let input_commitment = input_digest(&input.commitments);
-    let escrow = client.quote(model, Some(buyer.address()), Some(input_commitment)).await.map_err(refused)?;
-    if escrow.order.model_commitment != commitment {
-        return Err(refused("the order is for other weights than the key's"));
-    }
-    let wanted = Wanted { model, key_hash, input_commitment, buyer: buyer.address(), price_max: place.max_price, token: Address::ZERO };
-    check_order(&rpc, market, &escrow, &wanted, place.accept_development_key).await.map_err(refused)?;
+    let escrow = client.quote(model, Some(payment.buyer.address()), Some(input_commitment)).await.map_err(refused)?;
+    payment.check(&escrow, &Goods { model, key: &key, input_commitment }).await?;
     let request = PredictionRequest {
         max_tokens: None,
         model,
@@ -82,26 +141,20 @@ async fn settle(place: Place, key: BuyerKey, input: Committed) -> PyResult<Proof
         context: None,
     };
     let posted = client.predict(&request, Some(&format!("{:x}", B256::random())), None).await.map_err(refused)?;
-    let (job, _) = account::fund(&rpc, &buyer, market, &escrow).await.map_err(refused)?;
+    let job = payment.pay(&escrow).await?;
     let done = client.follow(&posted.id, |_| ()).await.map_err(refused)?;
     if done.state != State::Settled {
         let why = done.error_detail.unwrap_or_default();
         return Err(refused(format!("the prediction ended as {} {why}; the job {job} is refunded by the market", done.state)));
     }
-    let paid = jobs::paid(&rpc, market, job).await.map_err(refused)?;
+    let bound_to = binding(&payment.rpc, payment.market, job).await?;
     let proof = client.proof(&done).await.map_err(refused)?;
     let (Some(output_cells), Some(output)) = (done.output_cells, done.output) else {
         return Err(refused("the prediction has no output"));
     };
     // input and context are the buyer's own
-    let answer = Answer {
-        input_commitments: input.commitments,
-        output_cells,
-        output,
-        clamps: done.clamps,
-        context: context(rpc.chain_id().await.map_err(refused)?, market, job, paid.prover),
-        shared: None,
-    };
+    let answer =
+        Answer { input_commitments: input.commitments, output_cells, output, clamps: done.clamps, context: bound_to, shared: None };
     let file = ProofFile::of_answer(&key.model, &key.wrap, answer, proof).map_err(refused)?;
     file.verify(&key.model, Some(&key.wrap)).map_err(refused)?;
     Ok(file)
@@ -124,13 +177,52 @@ pub fn buy(
     srs_file: Option<PathBuf>,
 ) -> PyResult<String> {
     py.detach(|| {
-        let key = BuyerKey::from_bytes(key, Path::new("the key")).map_err(refused)?;
-        if key.model.shape.batch != Batch::ONE {
-            return Err(refused("the key is for several inferences in a proof: pass the model's key for one"));
-        }
+        let key = open(key)?;
         let input = commit(&key, input, srs_file.as_deref())?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refused)?;
-        let file = runtime.block_on(settle(Place { service, rpc, market, private_key, max_price, accept_development_key }, key, input))?;
+        let payment = Payment::new(&rpc, &market, &private_key, max_price, accept_development_key)?;
+        let file = wait(settle(&service, payment, key, input))?;
         serde_json::to_string(&json!(file)).map_err(refused)
     })
+}
+
+/// Checks an order, given as a service answers it, against the key and the chain, and pays for it. Returns the job.
+#[pyfunction]
+#[allow(clippy::too_many_arguments, reason = "Python names them")]
+pub fn pay(
+    py: Python<'_>,
+    escrow: String,
+    model: String,
+    key: Vec<u8>,
+    input_commitment: String,
+    rpc: String,
+    market: String,
+    private_key: String,
+    max_price: u128,
+    accept_development_key: bool,
+) -> PyResult<String> {
+    py.detach(|| {
+        let escrow: Escrow = serde_json::from_str(&escrow).map_err(|e| refused(format!("the order is not one: {e}")))?;
+        let (model, input_commitment) = (hash(&model, "the model's id")?, hash(&input_commitment, "the input's commitment")?);
+        let key = open(key)?;
+        let payment = Payment::new(&rpc, &market, &private_key, max_price, accept_development_key)?;
+        wait(async {
+            payment.check(&escrow, &Goods { model, key: &key, input_commitment }).await?;
+            Ok(payment.pay(&escrow).await?.to_string())
+        })
+    })
+}
+
+/// What a settled job's proof is bound to.
+#[pyfunction]
+pub fn job_context(py: Python<'_>, job: String, rpc: String, market: String) -> PyResult<String> {
+    py.detach(|| {
+        let ((rpc, market), job) = (place(&rpc, &market)?, hash(&job, "the job")?);
+        wait(async { Ok(binding(&rpc, market, job).await?.to_string()) })
+    })
+}
+
+/// The account of a private key.
+#[pyfunction]
+pub fn account_of(private_key: &str) -> PyResult<String> {
+    Ok(signer(private_key)?.address().to_string())
 }

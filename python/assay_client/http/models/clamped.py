@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+T = TypeVar("T", bound="Clamped")
+
+
+@_attrs_define
+class Clamped:
+    """Cells of a layer that were clamped: what was computed there did not fit, and the nearest number that does stands for
+    it.
+
+    """
+
+    cells: int
+    """ How many cells. """
+    layer: str
+    """ The layer's name. """
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        cells = self.cells
+
+        layer = self.layer
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "cells": cells,
+                "layer": layer,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        d = dict(src_dict)
+        cells = d.pop("cells")
+
+        layer = d.pop("layer")
+
+        clamped = cls(
+            cells=cells,
+            layer=layer,
+        )
+
+        clamped.additional_properties = d
+        return clamped
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

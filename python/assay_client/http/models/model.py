@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.batch_key import BatchKey
+    from ..models.model_terms import ModelTerms
+    from ..models.preparation_type_0 import PreparationType0
+    from ..models.preparation_type_1 import PreparationType1
+    from ..models.tensor_info import TensorInfo
+    from ..models.weights_proof import WeightsProof
+
+
+T = TypeVar("T", bound="Model")
+
+
+@_attrs_define
+class Model:
+    """A model as it is offered."""
+
+    development: bool
+    """ Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the
+    development SRS. """
+    id: str
+    """ 32 bytes. """
+    input_chunks: int
+    """ How many 32-byte blinding scalars a private input has: one per committed input chunk. """
+    inputs: list[TensorInfo]
+    """ The input tensors, with the ranges that the model is made for. """
+    key_hash: str
+    """ 32 bytes. """
+    model_commitment: str
+    """ 32 bytes. """
+    name: str
+    """ A name for people. """
+    outputs: list[TensorInfo]
+    """ The output tensors. """
+    parameters: int
+    """ Weights and biases. """
+    shape_digest: str
+    """ 32 bytes. """
+    wrap: str
+    """ The proof system of that key: `universal`, whose keys anybody derives, or `groth16`. """
+    batches: list[BatchKey] | Unset = UNSET
+    """ Keys under which inferences of several buyers are proven together, the smallest first. """
+    description: None | str | Unset = UNSET
+    """ What its seller says of it. """
+    free: bool | Unset = UNSET
+    """ Whether it is proven for free. """
+    labels: list[str] | Unset = UNSET
+    """ What the output's elements stand for, where they are scores of classes and the seller says so. """
+    licence: None | str | Unset = UNSET
+    """ What a buyer may do with answers, in the seller's words. """
+    prepare: None | PreparationType0 | PreparationType1 | Unset = UNSET
+    terms: ModelTerms | None | Unset = UNSET
+    weights: None | Unset | WeightsProof = UNSET
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        from ..models.model_terms import ModelTerms
+        from ..models.preparation_type_0 import PreparationType0
+        from ..models.preparation_type_1 import PreparationType1
+        from ..models.weights_proof import WeightsProof
+
+        development = self.development
+
+        id = self.id
+
+        input_chunks = self.input_chunks
+
+        inputs = []
+        for inputs_item_data in self.inputs:
+            inputs_item = inputs_item_data.to_dict()
+            inputs.append(inputs_item)
+
+        key_hash = self.key_hash
+
+        model_commitment = self.model_commitment
+
+        name = self.name
+
+        outputs = []
+        for outputs_item_data in self.outputs:
+            outputs_item = outputs_item_data.to_dict()
+            outputs.append(outputs_item)
+
+        parameters = self.parameters
+
+        shape_digest = self.shape_digest
+
+        wrap = self.wrap
+
+        batches: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.batches, Unset):
+            batches = []
+            for batches_item_data in self.batches:
+                batches_item = batches_item_data.to_dict()
+                batches.append(batches_item)
+
+        description: None | str | Unset
+        if isinstance(self.description, Unset):
+            description = UNSET
+        else:
+            description = self.description
+
+        free = self.free
+
+        labels: list[str] | Unset = UNSET
+        if not isinstance(self.labels, Unset):
+            labels = self.labels
+
+        licence: None | str | Unset
+        if isinstance(self.licence, Unset):
+            licence = UNSET
+        else:
+            licence = self.licence
+
+        prepare: dict[str, Any] | None | Unset
+        if isinstance(self.prepare, Unset):
+            prepare = UNSET
+        elif isinstance(self.prepare, PreparationType0) or isinstance(
+            self.prepare, PreparationType1
+        ):
+            prepare = self.prepare.to_dict()
+        else:
+            prepare = self.prepare
+
+        terms: dict[str, Any] | None | Unset
+        if isinstance(self.terms, Unset):
+            terms = UNSET
+        elif isinstance(self.terms, ModelTerms):
+            terms = self.terms.to_dict()
+        else:
+            terms = self.terms
+
+        weights: dict[str, Any] | None | Unset
+        if isinstance(self.weights, Unset):
+            weights = UNSET
+        elif isinstance(self.weights, WeightsProof):
+            weights = self.weights.to_dict()
+        else:
+            weights = self.weights
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "development": development,
+                "id": id,
+                "input_chunks": input_chunks,
+                "inputs": inputs,
+                "key_hash": key_hash,
+                "model_commitment": model_commitment,
+                "name": name,
+                "outputs": outputs,
+                "parameters": parameters,
+                "shape_digest": shape_digest,
+                "wrap": wrap,
+            }
+        )
+        if batches is not UNSET:
+            field_dict["batches"] = batches
+        if description is not UNSET:
+            field_dict["description"] = description
+        if free is not UNSET:
+            field_dict["free"] = free
+        if labels is not UNSET:
+            field_dict["labels"] = labels
+        if licence is not UNSET:
+            field_dict["licence"] = licence
+        if prepare is not UNSET:
+            field_dict["prepare"] = prepare
+        if terms is not UNSET:
+            field_dict["terms"] = terms
+        if weights is not UNSET:
+            field_dict["weights"] = weights
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        from ..models.batch_key import BatchKey
+        from ..models.model_terms import ModelTerms
+        from ..models.preparation_type_0 import PreparationType0
+        from ..models.preparation_type_1 import PreparationType1
+        from ..models.tensor_info import TensorInfo
+        from ..models.weights_proof import WeightsProof
+
+        d = dict(src_dict)
+        development = d.pop("development")
+
+        id = d.pop("id")
+
+        input_chunks = d.pop("input_chunks")
+
+        inputs = []
+        _inputs = d.pop("inputs")
+        for inputs_item_data in _inputs:
+            inputs_item = TensorInfo.from_dict(inputs_item_data)
+
+            inputs.append(inputs_item)
+
+        key_hash = d.pop("key_hash")
+
+        model_commitment = d.pop("model_commitment")
+
+        name = d.pop("name")
+
+        outputs = []
+        _outputs = d.pop("outputs")
+        for outputs_item_data in _outputs:
+            outputs_item = TensorInfo.from_dict(outputs_item_data)
+
+            outputs.append(outputs_item)
+
+        parameters = d.pop("parameters")
+
+        shape_digest = d.pop("shape_digest")
+
+        wrap = d.pop("wrap")
+
+        _batches = d.pop("batches", UNSET)
+        batches: list[BatchKey] | Unset = UNSET
+        if _batches is not UNSET:
+            batches = []
+            for batches_item_data in _batches:
+                batches_item = BatchKey.from_dict(batches_item_data)
+
+                batches.append(batches_item)
+
+        def _parse_description(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        description = _parse_description(d.pop("description", UNSET))
+
+        free = d.pop("free", UNSET)
+
+        labels = cast(list[str], d.pop("labels", UNSET))
+
+        def _parse_licence(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        licence = _parse_licence(d.pop("licence", UNSET))
+
+        def _parse_prepare(
+            data: object,
+        ) -> None | PreparationType0 | PreparationType1 | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_preparation_type_0 = PreparationType0.from_dict(data)
+
+                return componentsschemas_preparation_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_preparation_type_1 = PreparationType1.from_dict(data)
+
+                return componentsschemas_preparation_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | PreparationType0 | PreparationType1 | Unset, data)
+
+        prepare = _parse_prepare(d.pop("prepare", UNSET))
+
+        def _parse_terms(data: object) -> ModelTerms | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                terms_type_0 = ModelTerms.from_dict(data)
+
+                return terms_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ModelTerms | None | Unset, data)
+
+        terms = _parse_terms(d.pop("terms", UNSET))
+
+        def _parse_weights(data: object) -> None | Unset | WeightsProof:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                weights_type_0 = WeightsProof.from_dict(data)
+
+                return weights_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | Unset | WeightsProof, data)
+
+        weights = _parse_weights(d.pop("weights", UNSET))
+
+        model = cls(
+            development=development,
+            id=id,
+            input_chunks=input_chunks,
+            inputs=inputs,
+            key_hash=key_hash,
+            model_commitment=model_commitment,
+            name=name,
+            outputs=outputs,
+            parameters=parameters,
+            shape_digest=shape_digest,
+            wrap=wrap,
+            batches=batches,
+            description=description,
+            free=free,
+            labels=labels,
+            licence=licence,
+            prepare=prepare,
+            terms=terms,
+            weights=weights,
+        )
+
+        model.additional_properties = d
+        return model
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from attrs import define as _attrs_define
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.escrow import Escrow
+    from ..models.inputs_type_1 import InputsType1
+
+
+T = TypeVar("T", bound="PredictionRequest")
+
+
+@_attrs_define
+class PredictionRequest:
+    """A request for a proven inference. Debug output shows neither input nor blinding."""
+
+    input_: InputsType1 | list[float]
+    """ The inputs of a request, in real units, each row-major in its shape. """
+    model: str
+    """ 32 bytes. """
+    allow_clamping: bool | Unset = UNSET
+    """ Whether to prove an input outside the published range. The answer says how much of it is, and what was
+    clamped. """
+    blinding: list[str] | Unset = UNSET
+    """ Scalars that open the input commitment, one per input chunk; left out for a public input. """
+    context: None | str | Unset = UNSET
+    escrow: Escrow | None | Unset = UNSET
+
+    def to_dict(self) -> dict[str, Any]:
+        from ..models.escrow import Escrow
+
+        input_: dict[str, Any] | list[float]
+        if isinstance(self.input_, list):
+            input_ = self.input_
+
+        else:
+            input_ = self.input_.to_dict()
+
+        model = self.model
+
+        allow_clamping = self.allow_clamping
+
+        blinding: list[str] | Unset = UNSET
+        if not isinstance(self.blinding, Unset):
+            blinding = self.blinding
+
+        context: None | str | Unset
+        if isinstance(self.context, Unset):
+            context = UNSET
+        else:
+            context = self.context
+
+        escrow: dict[str, Any] | None | Unset
+        if isinstance(self.escrow, Unset):
+            escrow = UNSET
+        elif isinstance(self.escrow, Escrow):
+            escrow = self.escrow.to_dict()
+        else:
+            escrow = self.escrow
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update(
+            {
+                "input": input_,
+                "model": model,
+            }
+        )
+        if allow_clamping is not UNSET:
+            field_dict["allow_clamping"] = allow_clamping
+        if blinding is not UNSET:
+            field_dict["blinding"] = blinding
+        if context is not UNSET:
+            field_dict["context"] = context
+        if escrow is not UNSET:
+            field_dict["escrow"] = escrow
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        from ..models.escrow import Escrow
+        from ..models.inputs_type_1 import InputsType1
+
+        d = dict(src_dict)
+
+        def _parse_input_(data: object) -> InputsType1 | list[float]:
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                componentsschemas_inputs_type_0 = cast(list[float], data)
+
+                return componentsschemas_inputs_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            if not isinstance(data, dict):
+                raise TypeError()
+            componentsschemas_inputs_type_1 = InputsType1.from_dict(data)
+
+            return componentsschemas_inputs_type_1
+
+        input_ = _parse_input_(d.pop("input"))
+
+        model = d.pop("model")
+
+        allow_clamping = d.pop("allow_clamping", UNSET)
+
+        blinding = cast(list[str], d.pop("blinding", UNSET))
+
+        def _parse_context(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        context = _parse_context(d.pop("context", UNSET))
+
+        def _parse_escrow(data: object) -> Escrow | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                escrow_type_0 = Escrow.from_dict(data)
+
+                return escrow_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Escrow | None | Unset, data)
+
+        escrow = _parse_escrow(d.pop("escrow", UNSET))
+
+        prediction_request = cls(
+            input_=input_,
+            model=model,
+            allow_clamping=allow_clamping,
+            blinding=blinding,
+            context=context,
+            escrow=escrow,
+        )
+
+        return prediction_request
