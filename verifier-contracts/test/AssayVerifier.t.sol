@@ -285,6 +285,61 @@ abstract contract VerifierSuite is Fixture {
         verifier.verify(key, weights, p.context, p.inputCommitments, p.output, withWord(p.proof, s, wordAt(p.proof, s) ^ 1));
     }
 
+    /// @dev A key whose regions reach beyond the last chunk is refused as such, whatever lies in memory there; where an empty one starts means nothing.
+    function test_regions() public {
+        uint256 chunks = 1 << wordAt(p.key, 4);
+        for (uint256 region; region < 4; ++region) {
+            uint256 count = wordAt(p.key, 5 + region);
+            _refuseKey(withWord(p.key, 9 + region, chunks - count + 1));
+            if (count > 0) continue;
+            Proven memory x = p;
+            x.key = withWord(p.key, 9 + region, chunks);
+            assertTrue(accepts(x), "an empty region");
+        }
+    }
+
+    /// @dev G12: the scalar that merges the two proofs' pairings is that of docs/protocol.md section 8. Honest proofs hold with any.
+    function test_G12_mergeScalar() public {
+        if (universal()) vm.skip(true);
+        bytes memory opening = _slice(p.proof, p.proof.length - 32 * OPENING_WORDS, p.proof.length);
+        (bytes32 binding, uint256 h) = _binding();
+        bytes memory head = abi.encodePacked("assay-merge-v1", binding, h, _slice(p.proof, 0, 8 * 32));
+        uint256 scalar = R - uint256(keccak256(bytes.concat(head, opening))) % R;
+        vm.expectCall(address(7), abi.encodePacked(_slice(opening, 12 * 32, 14 * 32), scalar));
+        assertTrue(accepts(key, weights, p), "the honest proof");
+    }
+
+    /// @dev `K` and `h` of section 8, out of the bytes that the verifier is given.
+    function _binding() internal view returns (bytes32 binding, uint256 h) {
+        uint256 variables = wordAt(p.key, 3) + wordAt(p.key, 4);
+        bytes memory tables = _slice(p.key, 37 * 32, p.key.length);
+        bytes memory committed = _slice(p.proof, 32 * (12 + variables), p.proof.length - 32 * OPENING_WORDS);
+        bytes memory head = abi.encodePacked("assay-statement-v2", p.context, p.weights, tables, p.inputCommitments);
+        uint256 statement = uint256(keccak256(bytes.concat(head, p.output, committed))) % R;
+        bytes memory data = abi.encodePacked(statement, wordAt(p.proof, 11), _outputSum(wordAt(p.proof, 11)));
+        data = abi.encodePacked(data, _slice(p.proof, 12 * 32, 32 * (12 + variables)), wordAt(p.proof, 9), wordAt(p.proof, 10));
+        binding = keccak256(abi.encodePacked(data, wordAt(p.proof, 8)));
+        for (uint256 i = data.length / 32; i > 0; --i) {
+            h = mulmod(addmod(h, wordAt(data, i - 1), R), uint256(binding), R);
+        }
+    }
+
+    function _outputSum(uint256 delta) internal view returns (uint256 sum) {
+        uint256 cells = p.output.length / 2 - 2;
+        sum = uint32(bytes4(_slice(p.output, 2 * cells, 2 * cells + 4)));
+        for (uint256 i = cells; i > 0; --i) {
+            uint256 cell = uint16(bytes2(_slice(p.output, 2 * i - 2, 2 * i)));
+            sum = addmod(mulmod(sum, delta, R), cell ^ 0x8000, R);
+        }
+    }
+
+    function _slice(bytes memory data, uint256 from, uint256 to) internal pure returns (bytes memory part) {
+        part = new bytes(to - from);
+        for (uint256 i; i < part.length; ++i) {
+            part[i] = data[from + i];
+        }
+    }
+
     /// @dev H1: the call itself: selector, pointers, offsets, lengths and data, the first and the last byte of each word. Nothing is ignored but what
     /// fills the output up to whole words, and what follows after the end.
     function test_H1_calldata() public view {

@@ -25,6 +25,7 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
     function expectEmit(address emitter) external;
+    function expectCall(address callee, bytes calldata data) external;
     function assume(bool condition) external pure;
     function readFile(string calldata path) external view returns (string memory);
     function exists(string calldata path) external view returns (bool);
