@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IAssayVerifier} from "../src/interfaces/IAssayVerifier.sol";
 import {Fixture, Proven} from "./utils/Fixture.sol";
+import {Simulator} from "./utils/Simulator.sol";
 
 /// @notice The verifier against one fixture. Every word of everything is altered in several ways; none may pass.
 abstract contract VerifierSuite is Fixture {
@@ -363,6 +364,19 @@ abstract contract VerifierSuite is Fixture {
         assertTrue(_called(bytes.concat(data, hex"01")), "what follows is not read");
     }
 
+    /// @dev G5: the caller chooses where in the call the output lies; cells are read in fours from its end, wherever that is.
+    function test_unalignedOutput() public view {
+        bytes memory data = abi.encodeCall(verifier.verify, (key, weights, p.context, p.inputCommitments, p.output, p.proof));
+        for (uint256 shift; shift < 8; ++shift) {
+            bytes memory moved = bytes.concat(data, new bytes(shift), bytes32(p.output.length), p.output, new bytes(32));
+            uint256 offset = data.length - 4 + shift;
+            assembly ("memory-safe") {
+                mstore(add(moved, 0xa4), offset) // the fifth word of the arguments
+            }
+            assertTrue(_called(moved), "an output that is not aligned");
+        }
+    }
+
     function _called(bytes memory data) private view returns (bool) {
         (bool ok, bytes memory answer) = address(verifier).staticcall{gas: 3_000_000}(data);
         return ok && answer.length == 32 && abi.decode(answer, (bool));
@@ -401,5 +415,20 @@ contract JointVerifierTest is VerifierSuite {
 contract LenetVerifierTest is VerifierSuite {
     function path() internal pure override returns (string memory) {
         return LENET;
+    }
+}
+
+/// @notice A shape whose chunks fill the whole of `2^k`: the last one may be the last that there is.
+contract FullShapeTest is Simulator {
+    function test_lastChunk() public {
+        IAssayVerifier verifier = IAssayVerifier(address(0xA5502));
+        deployTo(address(verifier), artifact("AssayVerifier"));
+        Proven memory p = simulated(2, 3, 0);
+        p.key = withWord(p.key, 4, 2); // weights, two inputs, witness: four chunks
+        uint256[] memory inputs = new uint256[](2);
+        (inputs[0], inputs[1]) = (INPUT, INPUT + 1);
+        p.output = hex"0001000200030000002a";
+        bytes memory proof = simulate(p, WEIGHTS, inputs, p.context, p.output);
+        assertTrue(verifier.verify(pointer(p.key), pointer(p.weights), p.context, p.inputCommitments, p.output, proof), "a full shape");
     }
 }
