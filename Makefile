@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test postgres scale fuzz mutants build contracts wheel web lint clippy doc book sbom advisories bench bench-growth bench-large clean
+.PHONY: demo test postgres scale fuzz mutants mutants-rust build contracts wheel web lint clippy doc book sbom advisories bench bench-growth bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -30,6 +30,10 @@ MUTANTS ?= 200
 mutants: $(TOOLCHAIN) ## changes the Solidity verifier in one place at a time, MUTANTS times, and says what no test noticed; hours, docs/testing.md
 	python3 tests/mutants/solidity.py run --sample $(MUTANTS) --results target/mutants-solidity.jsonl
 
+mutants-rust: ## the same with the Rust verifier; one build of all changes, then MUTANTS of them
+	python3 tests/mutants/rust.py build
+	python3 tests/mutants/rust.py run --sample $(MUTANTS)
+
 postgres: ## for the tests of several processes, which say so and are skipped where it is not; ASSAY_INSTALL_POSTGRES=1 installs Debian's
 	@if ! command -v postgres >/dev/null && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
 	  if [ "$(ASSAY_INSTALL_POSTGRES)" = 1 ]; then apt-get update && apt-get install -y --no-install-recommends postgresql; \
@@ -43,6 +47,7 @@ lint:
 	cargo fmt --all --check
 	python3 .ci/licences.py
 	python3 tests/mutants/solidity.py check
+	python3 tests/mutants/rust.py check
 
 clippy: ## what the verifier must not do: unwrap, expect, index; not a part of `test`, since it compiles all dependencies once more
 	cargo clippy --locked -p assay-circuits -p assay-prover --lib

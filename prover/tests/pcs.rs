@@ -265,6 +265,7 @@ fn encodings_round_trip_and_are_strict() {
     assert_eq!(Reader::new(&g1_bytes(&p)).g1(), Ok(p));
     assert_eq!(Reader::new(&[0; 64]).g1(), Ok(G1Affine::zero()));
     assert_eq!(Reader::new(&g2_bytes(&SRS.tau_h)).g2(), Ok(SRS.tau_h));
+    assert_eq!((g1_bytes(&G1Affine::zero()), g2_bytes(&ark_bn254::G2Affine::zero())), ([0; 64], [0; 128]));
     assert_eq!(Reader::new(&fr_word(&-Fr::ONE)).fr(), Ok(-Fr::ONE));
     // G2: on the curve but outside the subgroup (PC5)
     let stray = (1u64..)

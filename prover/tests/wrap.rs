@@ -1,10 +1,11 @@
 //! Wrapped proofs: honest ones verify natively, changed ones do not.
 
+use assay_circuits::scalar::VerifyError;
 use assay_circuits::shape::Shape;
 use assay_circuits::{Fr, sample};
 use assay_prover::control::Control;
 use assay_prover::key::KeyError;
-use assay_prover::native::Claim;
+use assay_prover::native::{Claim, ProofError};
 use assay_prover::package::{BuyerKey, Metadata, Package};
 use assay_prover::seller::{InputOpening, Seller};
 use assay_prover::srs::Srs;
@@ -62,6 +63,11 @@ fn binds_everything(system: System) {
     let mut longer = bytes.clone();
     longer.push(0);
     assert!(WrappedProof::from_bytes(&model.shape, system, &longer).is_err());
+    // a final point of another length, which no bytes lead to
+    for point in [proof.point[1..].to_vec(), [&proof.point[..], &[Fr::from(1u64)]].concat()] {
+        let refused = wrap::verify(model, &key, &claim, &WrappedProof { point, ..proof.clone() });
+        assert!(matches!(refused, Err(ProofError::Inner(VerifyError::Length { part: "final point", .. }))), "{refused:?}");
+    }
 
     let mut other = claim.clone();
     other.context += Fr::from(1u64);
