@@ -24,7 +24,7 @@ const FIXTURES = [
 
 // ------------------------------------------------------------------------------------------------ compiler
 
-/** Codes and selectors of a contract with `changed.text` in place of `changed.file`; nothing if it does not compile. */
+/** Codes and selectors of a contract with `changed.text` in place of `changed.file`, or the error if it does not compile. */
 function compile(file, contract, viaIR, changed) {
   const contents = (path) => (path === changed?.file ? changed.text : readFileSync(join(root, path), 'utf8'));
   const settings = {
