@@ -40,7 +40,7 @@ try {
   await page.locator("#tampered .mark").waitFor();
   await shoot("receipt");
   await page.goto(`${place.url}/#/explore`);
-  await page.locator(".chart").nth(1).waitFor();
+  await page.locator(".chart").nth(4).waitFor();
   await shoot("market");
   await page.goto(place.url);
   await page.getByText("key recomputed in your browser").nth(1).waitFor();
@@ -57,10 +57,19 @@ try {
   await seller.getByText("The network, drawn").click();
   await seller.waitForFunction(() => document.querySelector("img.drawing")?.naturalWidth > 100);
   await shoot("sell", seller);
+  await page.goto(place.url);
+  await page.getByRole("link", { name: /^Try digits_mlp/ }).click();
+  await page.getByLabel("Provenance").getByText("Made from", { exact: true }).waitFor();
+  await page.getByText("The network, drawn").click();
+  await page.waitForFunction(() => document.querySelector("img.drawing")?.naturalWidth > 100);
+  await shoot("provenance");
   const phone = await (await chromium.newContext({ viewport: { width: 360, height: 740 }, colorScheme: "dark" })).newPage();
   await phone.goto(place.url);
   await phone.getByText("key recomputed in your browser").nth(1).waitFor();
   await shoot("phone", phone);
+  await phone.goto(`${place.url}/#/explore`);
+  await phone.locator(".chart").nth(4).waitFor();
+  await shoot("phone-market", phone);
 } finally {
   await chromium.close();
   place.stop();

@@ -197,7 +197,7 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
 
   await step("the market, its models and a receipt on a phone", async () => {
     const phone = await (await chromium.newContext({ viewport: { width: 360, height: 740 }, colorScheme: "dark" })).newPage();
-    for (const where of ["#/explore", "#/", link, "#/receipt/none"]) {
+    for (const where of ["#/explore", "#/", "#/sell", "#/receipt", link, "#/receipt/none"]) {
       await phone.goto(`${place.url}/${where}`);
       await phone.locator("h1").waitFor(LONG);
       await checkNames(phone);
@@ -207,7 +207,7 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     await page.locator(".chart").nth(4).waitFor(LONG);
     // the free ones are not on chain, and there those are that a command of somebody else bought
     assert.match(await page.getByLabel("Models at this service").innerText(), /digits_cnn\s+5\s+0/);
-    const onChain = await page.getByLabel("On chain").innerText();
+    const onChain = await page.getByLabel("On chain", { exact: true }).innerText();
     assert.match(onChain, /3 jobs were paid for/);
     assert.match(await page.getByLabel("Models on chain").innerText(), /digits_cnn\s+\S+\s+3\s+3\s+0\s+0\s+0\.00\d+ ETH/);
     assert.match(await page.getByLabel("Provers on chain").innerText(), /3\s+0\s+0\s+0\s+3/);
