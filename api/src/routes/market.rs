@@ -233,11 +233,7 @@ fn market(state: &AppState) -> Result<&Market, ApiError> {
 #[utoipa::path(get, path = "/v1/market", responses(
     (status = 200, body = MarketHistory), (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub async fn history(State(state): State<AppState>) -> Result<Json<MarketHistory>, ApiError> {
-    let market = market(&state)?;
-    let config = &market.config;
-    let show = |at, history: &History| MarketHistory::new(config.market, config.registry, config.from_block, at, history);
-    let shown = state.index.at_latest(&state.store, market, |at, history| show(Some(at), history)).await?;
-    Ok(Json(shown.unwrap_or_else(|| show(None, &History::default()))))
+    Ok(Json(state.index.shown(&state.store, market(&state)?).await?))
 }
 
 /// The market's jobs at that block, by their ids.
@@ -250,12 +246,11 @@ pub async fn jobs(State(state): State<AppState>, params: PageParams) -> Result<J
     let query = page_query(params)?;
     let limit = query.limit()? as usize;
     let after: Option<B256> = query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
-    let page = |at: Checkpoint, history: &History| {
+    let page = |at: Option<Checkpoint>, history: &History| {
         let mut rows = history.jobs.range((after.map_or(Unbounded, Excluded), Unbounded)).map(|(_, row)| row);
         let data: Vec<MarketJob> = rows.by_ref().take(limit).map(MarketJob::from).collect();
         let next = rows.next().and(data.last()).map(|last| last.job.to_string());
-        MarketJobPage { block: Some(at.block), block_hash: Some(at.hash), data, next }
+        MarketJobPage { block: at.map(|at| at.block), block_hash: at.map(|at| at.hash), data, next }
     };
-    let nothing = MarketJobPage { block: None, block_hash: None, data: Vec::new(), next: None };
-    Ok(Json(state.index.at_latest(&state.store, market, page).await?.unwrap_or(nothing)))
+    Ok(Json(state.index.look(&state.store, market, page).await?))
 }

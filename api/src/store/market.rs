@@ -48,11 +48,18 @@ pub struct Indexed {
 /// The latest checkpoint, in a transaction that no other process indexes beside.
 async fn latest(tx: &mut Tx, market: &str) -> Result<Option<Checkpoint>, StoreError> {
     tx.alone(&format!("index {market}")).await?;
-    let sql = "SELECT block, hash FROM market_blocks WHERE market = ? ORDER BY block DESC LIMIT 1";
-    tx.query(sql).bind(market).fetch_optional(tx.on()).await?.as_ref().map(Checkpoint::from_row).transpose()
+    tx.query(LATEST).bind(market).fetch_optional(tx.on()).await?.as_ref().map(Checkpoint::from_row).transpose()
 }
 
+/// The newest checkpoint of a market.
+const LATEST: &str = "SELECT block, hash FROM market_blocks WHERE market = ? ORDER BY block DESC LIMIT 1";
+
 impl Store {
+    /// The latest checkpoint of a market.
+    pub async fn latest_checkpoint(&self, market: &str) -> Result<Option<Checkpoint>, StoreError> {
+        self.query(LATEST).bind(market).fetch_optional(&self.pool).await?.as_ref().map(Checkpoint::from_row).transpose()
+    }
+
     /// The latest checkpoints of a market, the newest first.
     pub async fn checkpoints(&self, market: &str) -> Result<Vec<Checkpoint>, StoreError> {
         let sql = "SELECT block, hash FROM market_blocks WHERE market = ? ORDER BY block DESC";
