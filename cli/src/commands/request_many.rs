@@ -72,6 +72,7 @@ async fn orders_of(ui: &Ui, args: &RequestArgs, buyer: &Buyer, ordered: &Ordered
     for (n, one) in opened.iter().enumerate() {
         let order = Order { input_commitment: input_digest(&one.commitments), salt: B256::random(), ..ordered.escrow.order.clone() };
         let request = PredictionRequest {
+            max_tokens: None,
             model: order.model_id,
             input: Inputs::List(one.data.clone()),
             blinding: one.blinding.clone(),
