@@ -190,7 +190,7 @@ pub async fn lineage(State(state): State<AppState>, Path(id): Path<String>) -> R
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
     let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
     state.model(id)?;
-    let listed = state.index.at_latest(&state.store, market, |_, history| history.models()).await?.unwrap_or_default();
+    let listed = state.index.look(&state.store, market, |_, history| history.models()).await?;
     market.lineage(id, &listed).await?.map(Json).ok_or(ApiError::Chain(ChainError::NotListed { model: id }))
 }
 

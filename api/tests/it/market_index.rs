@@ -60,7 +60,8 @@ async fn the_index_has_what_the_chain_has() {
     // pages
     let first = jobs(&state, "?limit=1").await;
     let second = jobs(&state, &format!("?limit=1&cursor={}", first.next.clone().unwrap())).await;
-    let mut seen: Vec<(B256, String)> = [first, second.clone()].into_iter().flat_map(|p| p.data).map(|j| (j.job, j.state.to_string())).collect();
+    let mut seen: Vec<(B256, String)> =
+        [first, second.clone()].into_iter().flat_map(|p| p.data).map(|j| (j.job, j.state.to_string())).collect();
     let mut wanted = vec![(proven, "settled".to_owned()), (waiting, "funded".to_owned())];
     (seen.sort(), wanted.sort());
     assert_eq!((seen, second.next), (wanted, None));
