@@ -12,8 +12,8 @@ if ! cmp -s tools.txt $tools/tools.txt; then
     $tools/bin/pip install --quiet --disable-pip-version-check -r tools.txt
     cp tools.txt $tools/
 fi
-# the generator formats what it writes with the ruff beside it
-PATH=$(realpath $tools/bin):$PATH
+# the generator formats what it writes with the ruff beside it, which would leave its cache there
+export PATH=$(realpath $tools/bin):$PATH RUFF_NO_CACHE=true
 
 case ${1:-wheel} in
 wheel) maturin build --release --locked --interpreter python3 --out ../target/wheels ;;
