@@ -4,7 +4,7 @@
 //! ([`crate::relation`]) derives from them that its equations have exactly one solution.
 
 use super::validate::{MAX_ACCUMULATOR, ModelError};
-use super::{Architecture, Entry, Index, Operand, Rule, Source, Table, Term};
+use super::{Architecture, Entry, Index, Operand, Rule, Source, Term};
 use crate::relation;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,10 +75,9 @@ impl Bounds {
         }
     }
 
-    /// Bounds of an architecture whose structure has been checked.
-    pub(super) fn of(arch: &Architecture) -> Result<Self, ModelError> {
+    /// Bounds of an architecture whose structure has been checked, by the ranges of its tables' functions.
+    pub(super) fn of(arch: &Architecture, ranges: &[(i32, i32)]) -> Result<Self, ModelError> {
         let half = |bits: u8| 1i64 << (bits - 1);
-        let ranges: Vec<(i32, i32)> = arch.tables.iter().map(Table::range).collect();
         let by_table = |rule: &Rule| {
             let table = rule.table().filter(|_| !matches!(rule, Rule::Maximum { .. }))? as usize;
             let (table, range) = (arch.tables.get(table)?, ranges.get(table)?);

@@ -191,6 +191,12 @@ impl Architecture {
     /// The first rule that is broken. An architecture that passes is executable and provable for every input of its shape.
     pub fn validate(&self) -> Result<Bounds, ModelError> {
         let bounds = self.analyse()?;
+        self.check_bounds(&bounds)?;
+        Ok(bounds)
+    }
+
+    /// Whether limbs, parts, rails and outputs are what bounds ask for.
+    fn check_bounds(&self, bounds: &Bounds) -> Result<(), ModelError> {
         for (index, layer) in self.layers.iter().enumerate() {
             let (limbs, parts) = match layer.rule {
                 Rule::Requantise { limbs, .. } => (limbs, 0),
@@ -215,7 +221,7 @@ impl Architecture {
                 return Err(ModelError::OutputSource { output, missing: port.source });
             }
         }
-        Ok(bounds)
+        Ok(())
     }
 
     /// As [`Architecture::validate`], but leaves out the rules on limbs, parts, rails and the widths of outputs, so that a compiler can
@@ -224,8 +230,8 @@ impl Architecture {
     /// # Errors
     /// As [`Architecture::validate`].
     pub fn analyse(&self) -> Result<Bounds, ModelError> {
-        self.check_structure()?;
-        Bounds::of(self)
+        let ranges = self.check_structure()?;
+        Bounds::of(self, &ranges)
     }
 
     /// [`Self::analyse`], and what follows from it: limbs, parts, and the domains of tables.
@@ -247,10 +253,13 @@ impl Architecture {
                 table.domain = Domain::Saturating { limb_bits: table.limb_bits() as u8 };
             }
         }
-        self.validate()
+        // nothing of this moves a bound
+        self.check_bounds(&bounds)?;
+        Ok(bounds)
     }
 
-    fn check_structure(&self) -> Result<(), ModelError> {
+    /// The ranges of the tables' functions, which take long to find.
+    fn check_structure(&self) -> Result<Vec<(i32, i32)>, ModelError> {
         if self.layers.is_empty() || self.layers.len() > MAX_LAYERS {
             return Err(ModelError::LayerCount { have: self.layers.len() });
         }
@@ -276,7 +285,7 @@ impl Architecture {
                 return Err(ModelError::BlockSize { place, log_size });
             }
         }
-        self.check_tables()?;
+        let ranges = self.check_tables()?;
         self.check_ports()?;
         self.check_loops()?;
         let mut places = 0;
@@ -297,7 +306,7 @@ impl Architecture {
             check_shape(place, &port.shape, &port.cells)?;
             check_cells(place, log_size, port.cells.iter().copied())?;
         }
-        Ok(())
+        Ok(ranges)
     }
 
     fn check_ports(&self) -> Result<(), ModelError> {
@@ -315,10 +324,12 @@ impl Architecture {
         check_cells(Place::Input, self.input.log_size, self.input.ports.iter().flat_map(|port| port.cells.iter().copied()))
     }
 
-    fn check_tables(&self) -> Result<(), ModelError> {
+    /// The ranges of their functions.
+    fn check_tables(&self) -> Result<Vec<(i32, i32)>, ModelError> {
         if self.tables.len() > MAX_TABLES {
             return Err(ModelError::TableCount { have: self.tables.len() });
         }
+        let mut ranges = Vec::with_capacity(self.tables.len());
         for (table, description) in self.tables.iter().enumerate() {
             if !(4..=16).contains(&description.bits) {
                 return Err(ModelError::TableBits { table, bits: description.bits });
@@ -347,8 +358,9 @@ impl Architecture {
             if relu || (!wide && (min < i32::from(i16::MIN) || max > i32::from(i16::MAX))) {
                 return Err(ModelError::TableRange { table, min, max });
             }
+            ranges.push((min, max));
         }
-        Ok(())
+        Ok(ranges)
     }
 
     fn check_loops(&self) -> Result<(), ModelError> {
