@@ -1,6 +1,6 @@
 //! What a compiled model answers, in integers, as a line of JSON for each folder, which has `network.onnx`,
-//! `calibration.json` and `inputs.json`: `cargo run --release -p assay-compiler --example answers FOLDER…`. For each sample
-//! of `inputs.json` all outputs by name; or, where there are none, what was wrong.
+//! `calibration.json` and `inputs.json`: `cargo run --release -p assay-compiler --example answers
+//! [--target-error SHARE] FOLDER…`. For each sample of `inputs.json` all outputs by name; or, where there are none, what was wrong.
 
 use assay_circuits::exec::{TableValues, dequantise_output, quantise_input, run_with};
 use assay_circuits::system::System;
@@ -8,9 +8,9 @@ use assay_compiler::{Calibration, Options, compile, wanted};
 use serde_json::{Value, json};
 use std::path::Path;
 
-fn answers(folder: &Path) -> Result<Value, Box<dyn std::error::Error>> {
+fn answers(folder: &Path, options: &Options) -> Result<Value, Box<dyn std::error::Error>> {
     let calibration = Calibration::read(&folder.join("calibration.json"))?;
-    let compiled = compile(&folder.join("network.onnx"), &calibration, &Options::default(), &mut |_| ())?;
+    let compiled = compile(&folder.join("network.onnx"), &calibration, options, &mut |_| ())?;
     let architecture = &compiled.architecture;
     let (system, tables) = (System::new(architecture), TableValues::of(architecture));
     let mut rows = Vec::new();
@@ -24,8 +24,15 @@ fn answers(folder: &Path) -> Result<Value, Box<dyn std::error::Error>> {
     Ok(json!({ "met": compiled.report.accuracy_met, "layers": compiled.report.layers, "answers": rows }))
 }
 
-fn main() {
-    for folder in std::env::args().skip(1) {
-        println!("{}", answers(Path::new(&folder)).unwrap_or_else(|error| json!({ "error": error.to_string() })));
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut options = Options::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--target-error" {
+            options.target_error = arguments.next().ok_or("--target-error takes a number")?.parse()?;
+            continue;
+        }
+        println!("{}", answers(Path::new(&argument), &options).unwrap_or_else(|error| json!({ "error": error.to_string() })));
     }
+    Ok(())
 }
