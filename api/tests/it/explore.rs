@@ -53,7 +53,7 @@ async fn impostor(w: &World, of: Address) -> Address {
     let shares = vec![Part { account: w.buyer.address(), weight: Uint::from(1) }].abi_encode();
     let runtime = [hex!("363d3d373d3d3d363d73").as_slice(), of.as_slice(), &hex!("5af43d82803e903d91602b57fd5bf3"), &shares].concat();
     // creation code that returns what follows it
-    let head = [&[0x61], &(runtime.len() as u16).to_be_bytes()[..], &hex!("3d81600a3d39f3")].concat();
+    let head = [&[0x61][..], &(runtime.len() as u16).to_be_bytes()[..], &hex!("3d81600a3d39f3")[..]].concat();
     deploy_code(&w.rpc, &w.seller, Bytes::from([head, runtime].concat()), "impostor").await.unwrap().0
 }
 

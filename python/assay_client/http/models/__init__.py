@@ -10,6 +10,8 @@ from .compilation import Compilation
 from .compilation_result_type_0 import CompilationResultType0
 from .compilation_state import CompilationState
 from .compilations import Compilations
+from .completion import Completion
+from .completion_request import CompletionRequest
 from .delivery import Delivery
 from .delivery_list import DeliveryList
 from .delivery_state import DeliveryState
@@ -25,8 +27,11 @@ from .lineage import Lineage
 from .lister import Lister
 from .market_history import MarketHistory
 from .market_job import MarketJob
+from .market_job_page import MarketJobPage
 from .market_model import MarketModel
+from .market_model_earned import MarketModelEarned
 from .market_prover import MarketProver
+from .market_prover_earned import MarketProverEarned
 from .model import Model
 from .model_info import ModelInfo
 from .model_numbers import ModelNumbers
@@ -63,7 +68,6 @@ from .selling import Selling
 from .stage import Stage
 from .state import State
 from .statement import Statement
-from .sum_ import Sum
 from .task import Task
 from .tensor_info import TensorInfo
 from .transaction_ref import TransactionRef
@@ -85,6 +89,8 @@ __all__ = (
     "CompilationResultType0",
     "CompilationState",
     "Compilations",
+    "Completion",
+    "CompletionRequest",
     "Delivery",
     "DeliveryList",
     "DeliveryState",
@@ -100,8 +106,11 @@ __all__ = (
     "Lister",
     "MarketHistory",
     "MarketJob",
+    "MarketJobPage",
     "MarketModel",
+    "MarketModelEarned",
     "MarketProver",
+    "MarketProverEarned",
     "Model",
     "ModelInfo",
     "ModelNumbers",
@@ -138,7 +147,6 @@ __all__ = (
     "Stage",
     "State",
     "Statement",
-    "Sum",
     "Task",
     "TensorInfo",
     "TransactionRef",

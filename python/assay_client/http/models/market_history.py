@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.market_job import MarketJob
@@ -17,35 +19,36 @@ T = TypeVar("T", bound="MarketHistory")
 
 @_attrs_define
 class MarketHistory:
-    """What happened in a market."""
+    """The market at a block."""
 
-    chain_id: int
-    """ Its chain. """
     from_block: int
     """ The first block that was read. """
-    jobs: list[MarketJob]
-    """ The latest 1000 jobs, the newest first. """
+    jobs: int
+    """ Number of jobs. """
+    latest: list[MarketJob]
+    """ The latest 1000 jobs, the newest first; `/v1/market/jobs` has all. """
     market: str
     """ An account or a contract. """
     models: list[MarketModel]
     """ Models, in the order of their listing. """
-    newest_block: int
-    """ The newest block that has as many confirmations as this service waits for. """
     provers: list[MarketProver]
-    """ Provers who have locked or settled jobs. """
-    to_block: int
-    """ The last one. If it is before `newest_block`, the next request reads on. """
+    """ Provers that were paid, or missed a job. """
+    registry: str
+    """ An account or a contract. """
+    block: int | None | Unset = UNSET
+    """ The last one; null: none was read yet. """
+    block_hash: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chain_id = self.chain_id
-
         from_block = self.from_block
 
-        jobs = []
-        for jobs_item_data in self.jobs:
-            jobs_item = jobs_item_data.to_dict()
-            jobs.append(jobs_item)
+        jobs = self.jobs
+
+        latest = []
+        for latest_item_data in self.latest:
+            latest_item = latest_item_data.to_dict()
+            latest.append(latest_item)
 
         market = self.market
 
@@ -54,29 +57,42 @@ class MarketHistory:
             models_item = models_item_data.to_dict()
             models.append(models_item)
 
-        newest_block = self.newest_block
-
         provers = []
         for provers_item_data in self.provers:
             provers_item = provers_item_data.to_dict()
             provers.append(provers_item)
 
-        to_block = self.to_block
+        registry = self.registry
+
+        block: int | None | Unset
+        if isinstance(self.block, Unset):
+            block = UNSET
+        else:
+            block = self.block
+
+        block_hash: None | str | Unset
+        if isinstance(self.block_hash, Unset):
+            block_hash = UNSET
+        else:
+            block_hash = self.block_hash
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
-                "chain_id": chain_id,
                 "from_block": from_block,
                 "jobs": jobs,
+                "latest": latest,
                 "market": market,
                 "models": models,
-                "newest_block": newest_block,
                 "provers": provers,
-                "to_block": to_block,
+                "registry": registry,
             }
         )
+        if block is not UNSET:
+            field_dict["block"] = block
+        if block_hash is not UNSET:
+            field_dict["block_hash"] = block_hash
 
         return field_dict
 
@@ -87,16 +103,16 @@ class MarketHistory:
         from ..models.market_prover import MarketProver
 
         d = dict(src_dict)
-        chain_id = d.pop("chain_id")
-
         from_block = d.pop("from_block")
 
-        jobs = []
-        _jobs = d.pop("jobs")
-        for jobs_item_data in _jobs:
-            jobs_item = MarketJob.from_dict(jobs_item_data)
+        jobs = d.pop("jobs")
 
-            jobs.append(jobs_item)
+        latest = []
+        _latest = d.pop("latest")
+        for latest_item_data in _latest:
+            latest_item = MarketJob.from_dict(latest_item_data)
+
+            latest.append(latest_item)
 
         market = d.pop("market")
 
@@ -107,8 +123,6 @@ class MarketHistory:
 
             models.append(models_item)
 
-        newest_block = d.pop("newest_block")
-
         provers = []
         _provers = d.pop("provers")
         for provers_item_data in _provers:
@@ -116,17 +130,36 @@ class MarketHistory:
 
             provers.append(provers_item)
 
-        to_block = d.pop("to_block")
+        registry = d.pop("registry")
+
+        def _parse_block(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        block = _parse_block(d.pop("block", UNSET))
+
+        def _parse_block_hash(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        block_hash = _parse_block_hash(d.pop("block_hash", UNSET))
 
         market_history = cls(
-            chain_id=chain_id,
             from_block=from_block,
             jobs=jobs,
+            latest=latest,
             market=market,
             models=models,
-            newest_block=newest_block,
             provers=provers,
-            to_block=to_block,
+            registry=registry,
+            block=block,
+            block_hash=block_hash,
         )
 
         market_history.additional_properties = d

@@ -16,6 +16,8 @@ T = TypeVar("T", bound="MarketJob")
 class MarketJob:
     """A job."""
 
+    buyer: str
+    """ An account or a contract. """
     funded_secs: int
     """ When it was paid for, in the chain's unix seconds. """
     job: str
@@ -34,9 +36,12 @@ class MarketJob:
     """ An account or a contract. """
     ended_secs: int | None | Unset = UNSET
     """ When it was proven, taken back or given up; null if it is open. """
+    prover: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        buyer = self.buyer
+
         funded_secs = self.funded_secs
 
         job = self.job
@@ -59,10 +64,17 @@ class MarketJob:
         else:
             ended_secs = self.ended_secs
 
+        prover: None | str | Unset
+        if isinstance(self.prover, Unset):
+            prover = UNSET
+        else:
+            prover = self.prover
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
+                "buyer": buyer,
                 "funded_secs": funded_secs,
                 "job": job,
                 "late": late,
@@ -75,12 +87,16 @@ class MarketJob:
         )
         if ended_secs is not UNSET:
             field_dict["ended_secs"] = ended_secs
+        if prover is not UNSET:
+            field_dict["prover"] = prover
 
         return field_dict
 
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
         d = dict(src_dict)
+        buyer = d.pop("buyer")
+
         funded_secs = d.pop("funded_secs")
 
         job = d.pop("job")
@@ -106,7 +122,17 @@ class MarketJob:
 
         ended_secs = _parse_ended_secs(d.pop("ended_secs", UNSET))
 
+        def _parse_prover(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        prover = _parse_prover(d.pop("prover", UNSET))
+
         market_job = cls(
+            buyer=buyer,
             funded_secs=funded_secs,
             job=job,
             late=late,
@@ -116,6 +142,7 @@ class MarketJob:
             state=state,
             token=token,
             ended_secs=ended_secs,
+            prover=prover,
         )
 
         market_job.additional_properties = d

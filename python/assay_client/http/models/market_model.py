@@ -7,7 +7,7 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 if TYPE_CHECKING:
-    from ..models.sum_ import Sum
+    from ..models.market_model_earned import MarketModelEarned
 
 
 T = TypeVar("T", bound="MarketModel")
@@ -15,35 +15,46 @@ T = TypeVar("T", bound="MarketModel")
 
 @_attrs_define
 class MarketModel:
-    """A listed model and its jobs, whoever served them."""
+    """A listed model."""
 
+    deprecated: bool
+    """ Whether it takes no new jobs. """
+    earned: MarketModelEarned
+    """ What was paid out for settled jobs, by token. """
     funded: int
     """ Jobs that were paid for. """
     late: int
-    """ Those of them that were proven late. """
+    """ Those of them that were late. """
     model: str
     """ 32 bytes. """
-    paid: list[Sum]
-    """ What was paid out for the settled ones. """
+    model_commitment: str
+    """ 32 bytes. """
+    owner: str
+    """ An account or a contract. """
     registered_secs: int
     """ When it was listed, in the chain's unix seconds. """
     returned: int
-    """ Jobs that were taken back, expired or refunded. """
+    """ Jobs whose money went back. """
     settled: int
-    """ Jobs that were proven and paid out, and not refunded. """
+    """ Jobs that were proven and paid, and not refunded. """
+    weights_proven_at: int
+    """ Since when its weights are proven, unix seconds; 0: they are not. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        deprecated = self.deprecated
+
+        earned = self.earned.to_dict()
+
         funded = self.funded
 
         late = self.late
 
         model = self.model
 
-        paid = []
-        for paid_item_data in self.paid:
-            paid_item = paid_item_data.to_dict()
-            paid.append(paid_item)
+        model_commitment = self.model_commitment
+
+        owner = self.owner
 
         registered_secs = self.registered_secs
 
@@ -51,17 +62,23 @@ class MarketModel:
 
         settled = self.settled
 
+        weights_proven_at = self.weights_proven_at
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
+                "deprecated": deprecated,
+                "earned": earned,
                 "funded": funded,
                 "late": late,
                 "model": model,
-                "paid": paid,
+                "model_commitment": model_commitment,
+                "owner": owner,
                 "registered_secs": registered_secs,
                 "returned": returned,
                 "settled": settled,
+                "weights_proven_at": weights_proven_at,
             }
         )
 
@@ -69,21 +86,22 @@ class MarketModel:
 
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
-        from ..models.sum_ import Sum
+        from ..models.market_model_earned import MarketModelEarned
 
         d = dict(src_dict)
+        deprecated = d.pop("deprecated")
+
+        earned = MarketModelEarned.from_dict(d.pop("earned"))
+
         funded = d.pop("funded")
 
         late = d.pop("late")
 
         model = d.pop("model")
 
-        paid = []
-        _paid = d.pop("paid")
-        for paid_item_data in _paid:
-            paid_item = Sum.from_dict(paid_item_data)
+        model_commitment = d.pop("model_commitment")
 
-            paid.append(paid_item)
+        owner = d.pop("owner")
 
         registered_secs = d.pop("registered_secs")
 
@@ -91,14 +109,20 @@ class MarketModel:
 
         settled = d.pop("settled")
 
+        weights_proven_at = d.pop("weights_proven_at")
+
         market_model = cls(
+            deprecated=deprecated,
+            earned=earned,
             funded=funded,
             late=late,
             model=model,
-            paid=paid,
+            model_commitment=model_commitment,
+            owner=owner,
             registered_secs=registered_secs,
             returned=returned,
             settled=settled,
+            weights_proven_at=weights_proven_at,
         )
 
         market_model.additional_properties = d

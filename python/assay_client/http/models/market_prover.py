@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+if TYPE_CHECKING:
+    from ..models.market_prover_earned import MarketProverEarned
+
 
 T = TypeVar("T", bound="MarketProver")
 
 
 @_attrs_define
 class MarketProver:
-    """What a prover has delivered."""
+    """What a prover has delivered: all of its reputation that the chain knows."""
 
     buyers: int
-    """ Different buyers. """
+    """ Different buyers: whoever buys from himself has one. """
+    earned: MarketProverEarned
+    """ What was paid out for them, to all payees, by token. """
     late: int
     """ Those of them that were late. """
     missed: int
@@ -29,6 +35,8 @@ class MarketProver:
 
     def to_dict(self) -> dict[str, Any]:
         buyers = self.buyers
+
+        earned = self.earned.to_dict()
 
         late = self.late
 
@@ -45,6 +53,7 @@ class MarketProver:
         field_dict.update(
             {
                 "buyers": buyers,
+                "earned": earned,
                 "late": late,
                 "missed": missed,
                 "prover": prover,
@@ -57,8 +66,12 @@ class MarketProver:
 
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        from ..models.market_prover_earned import MarketProverEarned
+
         d = dict(src_dict)
         buyers = d.pop("buyers")
+
+        earned = MarketProverEarned.from_dict(d.pop("earned"))
 
         late = d.pop("late")
 
@@ -72,6 +85,7 @@ class MarketProver:
 
         market_prover = cls(
             buyers=buyers,
+            earned=earned,
             late=late,
             missed=missed,
             prover=prover,

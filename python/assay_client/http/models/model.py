@@ -49,6 +49,9 @@ class Model:
     """ The proof system of that key: `universal`, whose keys anybody derives, or `groth16`. """
     batches: list[BatchKey] | Unset = UNSET
     """ Keys under which inferences of several buyers are proven together, the smallest first. """
+    text_length: int | None | Unset = UNSET
+    """ How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest
+    next one for each. """
     description: None | str | Unset = UNSET
     """ What its seller says of it. """
     free: bool | Unset = UNSET
@@ -102,6 +105,12 @@ class Model:
             for batches_item_data in self.batches:
                 batches_item = batches_item_data.to_dict()
                 batches.append(batches_item)
+
+        text_length: int | None | Unset
+        if isinstance(self.text_length, Unset):
+            text_length = UNSET
+        else:
+            text_length = self.text_length
 
         description: None | str | Unset
         if isinstance(self.description, Unset):
@@ -166,6 +175,8 @@ class Model:
         )
         if batches is not UNSET:
             field_dict["batches"] = batches
+        if text_length is not UNSET:
+            field_dict["text_length"] = text_length
         if description is not UNSET:
             field_dict["description"] = description
         if free is not UNSET:
@@ -233,6 +244,15 @@ class Model:
                 batches_item = BatchKey.from_dict(batches_item_data)
 
                 batches.append(batches_item)
+
+        def _parse_text_length(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        text_length = _parse_text_length(d.pop("text_length", UNSET))
 
         def _parse_description(data: object) -> None | str | Unset:
             if data is None:
@@ -330,6 +350,7 @@ class Model:
             shape_digest=shape_digest,
             wrap=wrap,
             batches=batches,
+            text_length=text_length,
             description=description,
             free=free,
             labels=labels,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -45,6 +45,9 @@ class ModelInfo:
     """ The proof system of that key: `universal`, whose keys anybody derives, or `groth16`. """
     batches: list[BatchKey] | Unset = UNSET
     """ Keys under which inferences of several buyers are proven together, the smallest first. """
+    text_length: int | None | Unset = UNSET
+    """ How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest
+    next one for each. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,6 +86,12 @@ class ModelInfo:
                 batches_item = batches_item_data.to_dict()
                 batches.append(batches_item)
 
+        text_length: int | None | Unset
+        if isinstance(self.text_length, Unset):
+            text_length = UNSET
+        else:
+            text_length = self.text_length
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -102,6 +111,8 @@ class ModelInfo:
         )
         if batches is not UNSET:
             field_dict["batches"] = batches
+        if text_length is not UNSET:
+            field_dict["text_length"] = text_length
 
         return field_dict
 
@@ -152,6 +163,15 @@ class ModelInfo:
 
                 batches.append(batches_item)
 
+        def _parse_text_length(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        text_length = _parse_text_length(d.pop("text_length", UNSET))
+
         model_info = cls(
             development=development,
             id=id,
@@ -165,6 +185,7 @@ class ModelInfo:
             shape_digest=shape_digest,
             wrap=wrap,
             batches=batches,
+            text_length=text_length,
         )
 
         model_info.additional_properties = d

@@ -60,9 +60,14 @@ class Prediction:
     output_cells: list[int] | None | Unset = UNSET
     """ The output as the proof states it. """
     payment: None | PaymentRef | Unset = UNSET
+    prompt_tokens: int | None | Unset = UNSET
+    """ How many tokens of the input are the prompt; null where none was continued. """
     proof_hash: None | str | Unset = UNSET
     proof_url: None | str | Unset = UNSET
     """ Where to fetch the proof. """
+    tokens: list[float] | None | Unset = UNSET
+    """ Of a prompt that was continued: the answer's tokens, which are the outputs from the prompt's last place on.
+    """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,6 +171,12 @@ class Prediction:
         else:
             payment = self.payment
 
+        prompt_tokens: int | None | Unset
+        if isinstance(self.prompt_tokens, Unset):
+            prompt_tokens = UNSET
+        else:
+            prompt_tokens = self.prompt_tokens
+
         proof_hash: None | str | Unset
         if isinstance(self.proof_hash, Unset):
             proof_hash = UNSET
@@ -177,6 +188,15 @@ class Prediction:
             proof_url = UNSET
         else:
             proof_url = self.proof_url
+
+        tokens: list[float] | None | Unset
+        if isinstance(self.tokens, Unset):
+            tokens = UNSET
+        elif isinstance(self.tokens, list):
+            tokens = self.tokens
+
+        else:
+            tokens = self.tokens
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -212,10 +232,14 @@ class Prediction:
             field_dict["output_cells"] = output_cells
         if payment is not UNSET:
             field_dict["payment"] = payment
+        if prompt_tokens is not UNSET:
+            field_dict["prompt_tokens"] = prompt_tokens
         if proof_hash is not UNSET:
             field_dict["proof_hash"] = proof_hash
         if proof_url is not UNSET:
             field_dict["proof_url"] = proof_url
+        if tokens is not UNSET:
+            field_dict["tokens"] = tokens
 
         return field_dict
 
@@ -386,6 +410,15 @@ class Prediction:
 
         payment = _parse_payment(d.pop("payment", UNSET))
 
+        def _parse_prompt_tokens(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        prompt_tokens = _parse_prompt_tokens(d.pop("prompt_tokens", UNSET))
+
         def _parse_proof_hash(data: object) -> None | str | Unset:
             if data is None:
                 return data
@@ -403,6 +436,23 @@ class Prediction:
             return cast(None | str | Unset, data)
 
         proof_url = _parse_proof_url(d.pop("proof_url", UNSET))
+
+        def _parse_tokens(data: object) -> list[float] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                tokens_type_0 = cast(list[float], data)
+
+                return tokens_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[float] | None | Unset, data)
+
+        tokens = _parse_tokens(d.pop("tokens", UNSET))
 
         prediction = cls(
             attempts=attempts,
@@ -425,8 +475,10 @@ class Prediction:
             output=output,
             output_cells=output_cells,
             payment=payment,
+            prompt_tokens=prompt_tokens,
             proof_hash=proof_hash,
             proof_url=proof_url,
+            tokens=tokens,
         )
 
         prediction.additional_properties = d

@@ -30,6 +30,10 @@ class PredictionRequest:
     """ Scalars that open the input commitment, one per input chunk; left out for a public input. """
     context: None | str | Unset = UNSET
     escrow: Escrow | None | Unset = UNSET
+    max_tokens: int | None | Unset = UNSET
+    """ Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one
+    inference. For models
+    with a `text_length`; not with `escrow`, which names its input beforehand (`POST /v1/completions`). """
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.escrow import Escrow
@@ -63,6 +67,12 @@ class PredictionRequest:
         else:
             escrow = self.escrow
 
+        max_tokens: int | None | Unset
+        if isinstance(self.max_tokens, Unset):
+            max_tokens = UNSET
+        else:
+            max_tokens = self.max_tokens
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
@@ -79,6 +89,8 @@ class PredictionRequest:
             field_dict["context"] = context
         if escrow is not UNSET:
             field_dict["escrow"] = escrow
+        if max_tokens is not UNSET:
+            field_dict["max_tokens"] = max_tokens
 
         return field_dict
 
@@ -138,6 +150,15 @@ class PredictionRequest:
 
         escrow = _parse_escrow(d.pop("escrow", UNSET))
 
+        def _parse_max_tokens(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        max_tokens = _parse_max_tokens(d.pop("max_tokens", UNSET))
+
         prediction_request = cls(
             input_=input_,
             model=model,
@@ -145,6 +166,7 @@ class PredictionRequest:
             blinding=blinding,
             context=context,
             escrow=escrow,
+            max_tokens=max_tokens,
         )
 
         return prediction_request

@@ -22,6 +22,8 @@ class QuoteRequest:
     keys with at most as many: the larger, the more ask at the moment. """
     buyer: None | str | Unset = UNSET
     input_commitment: None | str | Unset = UNSET
+    jobs: int | None | Unset = UNSET
+    """ How many orders one payment is to fund with the quote (`fundBatch`), 1 to 256; 1 if left out. """
 
     def to_dict(self) -> dict[str, Any]:
         model = self.model
@@ -44,6 +46,12 @@ class QuoteRequest:
         else:
             input_commitment = self.input_commitment
 
+        jobs: int | None | Unset
+        if isinstance(self.jobs, Unset):
+            jobs = UNSET
+        else:
+            jobs = self.jobs
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
@@ -57,6 +65,8 @@ class QuoteRequest:
             field_dict["buyer"] = buyer
         if input_commitment is not UNSET:
             field_dict["input_commitment"] = input_commitment
+        if jobs is not UNSET:
+            field_dict["jobs"] = jobs
 
         return field_dict
 
@@ -92,11 +102,21 @@ class QuoteRequest:
 
         input_commitment = _parse_input_commitment(d.pop("input_commitment", UNSET))
 
+        def _parse_jobs(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        jobs = _parse_jobs(d.pop("jobs", UNSET))
+
         quote_request = cls(
             model=model,
             batch=batch,
             buyer=buyer,
             input_commitment=input_commitment,
+            jobs=jobs,
         )
 
         return quote_request

@@ -58,11 +58,6 @@ def _parse_response(
 
         return response_500
 
-    if response.status_code == 502:
-        response_502 = Problem.from_dict(response.json())
-
-        return response_502
-
     if response.status_code == 503:
         response_503 = Problem.from_dict(response.json())
 
@@ -89,9 +84,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
 ) -> Response[MarketHistory | Problem]:
-    """What happened in the market that this service sells in, by the chain's events: jobs of all its
-    models and provers, whoever served them. Nothing of it is the
-    service's own record, and `assay market` reads the same.
+    """What has happened in the market, by the chain's events up to a block that the answer names. A block
+    that the chain takes back takes
+    what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -114,9 +109,9 @@ def sync(
     *,
     client: AuthenticatedClient,
 ) -> MarketHistory | Problem | None:
-    """What happened in the market that this service sells in, by the chain's events: jobs of all its
-    models and provers, whoever served them. Nothing of it is the
-    service's own record, and `assay market` reads the same.
+    """What has happened in the market, by the chain's events up to a block that the answer names. A block
+    that the chain takes back takes
+    what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -135,9 +130,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
 ) -> Response[MarketHistory | Problem]:
-    """What happened in the market that this service sells in, by the chain's events: jobs of all its
-    models and provers, whoever served them. Nothing of it is the
-    service's own record, and `assay market` reads the same.
+    """What has happened in the market, by the chain's events up to a block that the answer names. A block
+    that the chain takes back takes
+    what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -158,9 +153,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient,
 ) -> MarketHistory | Problem | None:
-    """What happened in the market that this service sells in, by the chain's events: jobs of all its
-    models and provers, whoever served them. Nothing of it is the
-    service's own record, and `assay market` reads the same.
+    """What has happened in the market, by the chain's events up to a block that the answer names. A block
+    that the chain takes back takes
+    what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -6,58 +6,38 @@ from typing import Any, Self, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-T = TypeVar("T", bound="Sum")
+T = TypeVar("T", bound="MarketModelEarned")
 
 
 @_attrs_define
-class Sum:
-    """An amount of a token."""
+class MarketModelEarned:
+    """What was paid out for settled jobs, by token."""
 
-    amount: str
-    """ An amount of a token in its smallest unit, in decimal. """
-    token: str
-    """ An account or a contract. """
-    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+    additional_properties: dict[str, str] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        amount = self.amount
-
-        token = self.token
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "amount": amount,
-                "token": token,
-            }
-        )
 
         return field_dict
 
     @classmethod
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
         d = dict(src_dict)
-        amount = d.pop("amount")
+        market_model_earned = cls()
 
-        token = d.pop("token")
-
-        sum_ = cls(
-            amount=amount,
-            token=token,
-        )
-
-        sum_.additional_properties = d
-        return sum_
+        market_model_earned.additional_properties = d
+        return market_model_earned
 
     @property
     def additional_keys(self) -> list[str]:
         return list(self.additional_properties.keys())
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> str:
         return self.additional_properties[key]
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: str) -> None:
         self.additional_properties[key] = value
 
     def __delitem__(self, key: str) -> None:
