@@ -43,6 +43,7 @@ export declare class Service {
         outputs: components["schemas"]["TensorInfo"][];
         parameters: number;
         shape_digest: components["schemas"]["Hash"];
+        text_length?: number | null;
         wrap: string;
     } & {
         description?: string | null;
@@ -82,10 +83,12 @@ export declare class Service {
         output_cells?: number[] | null;
         outside: number;
         payment?: components["schemas"]["PaymentRef"] | null;
+        prompt_tokens?: number | null;
         proof_hash?: components["schemas"]["Hash"] | null;
         proof_url?: string | null;
         state: components["schemas"]["State"];
         terminal: boolean;
+        tokens?: number[] | null;
         transactions: components["schemas"]["TransactionRef"][];
         updated_ms: number;
     }>;
@@ -106,10 +109,12 @@ export declare class Service {
         output_cells?: number[] | null;
         outside: number;
         payment?: components["schemas"]["PaymentRef"] | null;
+        prompt_tokens?: number | null;
         proof_hash?: components["schemas"]["Hash"] | null;
         proof_url?: string | null;
         state: components["schemas"]["State"];
         terminal: boolean;
+        tokens?: number[] | null;
         transactions: components["schemas"]["TransactionRef"][];
         updated_ms: number;
     }>;

@@ -250,6 +250,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what is to be proven has to be known
+         *     before it is paid for: this says it. A prediction whose input is `input` then proves all of the answer's tokens at once.
+         */
+        post: operations["post_v1_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/history": {
         parameters: {
             query?: never;
@@ -275,10 +295,27 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happened in the market that this service sells in, by the chain's events: jobs of all its models and provers, whoever served them. Nothing of it is the
-         *     service's own record, and `assay market` reads the same.
+         * What has happened in the market, by the chain's events up to a block that the answer names. A block that the chain takes back takes
+         *     what was in it back here too.
          */
         get: operations["get_v1_market"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/market/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The market's jobs at that block, by their ids. */
+        get: operations["get_v1_market_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -707,6 +744,25 @@ export interface components {
             /** @description All that this service keeps. */
             data: components["schemas"]["Compilation"][];
         };
+        /** @description A prompt with its answer, by this server's word. Who wants a proof orders a prediction of `input`. */
+        Completion: {
+            /** @description Prompt, answer, and token 0 up to the model's length: the input that a prediction of all of it has. */
+            input: number[];
+            /** @description The answer's tokens. */
+            tokens: number[];
+        };
+        /** @description A prompt. */
+        CompletionRequest: {
+            /** @description The tokens of the prompt, one at least. */
+            input: components["schemas"]["Inputs"];
+            /**
+             * Format: int32
+             * @description How many tokens to put behind it.
+             */
+            max_tokens: number;
+            /** @description The model: one with a `text_length`. */
+            model: components["schemas"]["Hash"];
+        };
         /** @description A message, as its sender lists it. */
         Delivery: {
             /**
@@ -852,39 +908,39 @@ export interface components {
             /** @description The wallet's account. */
             account: components["schemas"]["Account"];
         };
-        /** @description What happened in a market. */
+        /** @description The market at a block. */
         MarketHistory: {
             /**
              * Format: int64
-             * @description Its chain.
+             * @description The last one; null: none was read yet.
              */
-            chain_id: number;
+            block?: number | null;
+            block_hash?: components["schemas"]["Hash"] | null;
             /**
              * Format: int64
              * @description The first block that was read.
              */
             from_block: number;
-            /** @description The latest 1000 jobs, the newest first. */
-            jobs: components["schemas"]["MarketJob"][];
-            /** @description The market. */
+            /**
+             * Format: int64
+             * @description Number of jobs.
+             */
+            jobs: number;
+            /** @description The latest 1000 jobs, the newest first; `/v1/market/jobs` has all. */
+            latest: components["schemas"]["MarketJob"][];
+            /** @description The market's contract. */
             market: components["schemas"]["Account"];
             /** @description Models, in the order of their listing. */
             models: components["schemas"]["MarketModel"][];
-            /**
-             * Format: int64
-             * @description The newest block that has as many confirmations as this service waits for.
-             */
-            newest_block: number;
-            /** @description Provers who have locked or settled jobs. */
+            /** @description Provers that were paid, or missed a job. */
             provers: components["schemas"]["MarketProver"][];
-            /**
-             * Format: int64
-             * @description The last one. If it is before `newest_block`, the next request reads on.
-             */
-            to_block: number;
+            /** @description Its registry of models. */
+            registry: components["schemas"]["Account"];
         };
         /** @description A job. */
         MarketJob: {
+            /** @description Who gets the answer. */
+            buyer: components["schemas"]["Account"];
             /**
              * Format: int64
              * @description When it was proven, taken back or given up; null if it is open.
@@ -901,17 +957,37 @@ export interface components {
             late: boolean;
             /** @description The model. */
             model: components["schemas"]["Hash"];
-            /** @description What was paid out of it for the proof. */
+            /** @description What was paid out. */
             paid: components["schemas"]["Amount"];
             /** @description What was paid into escrow. */
             price: components["schemas"]["Amount"];
+            prover?: components["schemas"]["Account"] | null;
             /** @description Where it is. */
             state: components["schemas"]["Stage"];
-            /** @description What it is paid in. */
+            /** @description What it is paid in; zero is the native coin. */
             token: components["schemas"]["Account"];
         };
-        /** @description A listed model and its jobs, whoever served them. */
+        /** @description Some of the jobs. */
+        MarketJobPage: {
+            /**
+             * Format: int64
+             * @description The last block that was read: pages with different ones do not belong together.
+             */
+            block?: number | null;
+            block_hash?: components["schemas"]["Hash"] | null;
+            /** @description The jobs, by their ids. */
+            data: components["schemas"]["MarketJob"][];
+            /** @description Cursor of the next page; null on the last. */
+            next?: string | null;
+        };
+        /** @description A listed model. */
         MarketModel: {
+            /** @description Whether it takes no new jobs. */
+            deprecated: boolean;
+            /** @description What was paid out for settled jobs, by token. */
+            earned: {
+                [key: string]: string;
+            };
             /**
              * Format: int64
              * @description Jobs that were paid for.
@@ -919,13 +995,15 @@ export interface components {
             funded: number;
             /**
              * Format: int64
-             * @description Those of them that were proven late.
+             * @description Those of them that were late.
              */
             late: number;
             /** @description Its id. */
             model: components["schemas"]["Hash"];
-            /** @description What was paid out for the settled ones. */
-            paid: components["schemas"]["Sum"][];
+            /** @description Commitment to its architecture and weights. */
+            model_commitment: components["schemas"]["Hash"];
+            /** @description Who holds its token. */
+            owner: components["schemas"]["Account"];
             /**
              * Format: int64
              * @description When it was listed, in the chain's unix seconds.
@@ -933,22 +1011,31 @@ export interface components {
             registered_secs: number;
             /**
              * Format: int64
-             * @description Jobs that were taken back, expired or refunded.
+             * @description Jobs whose money went back.
              */
             returned: number;
             /**
              * Format: int64
-             * @description Jobs that were proven and paid out, and not refunded.
+             * @description Jobs that were proven and paid, and not refunded.
              */
             settled: number;
+            /**
+             * Format: int64
+             * @description Since when its weights are proven, unix seconds; 0: they are not.
+             */
+            weights_proven_at: number;
         };
-        /** @description What a prover has delivered. */
+        /** @description What a prover has delivered: all of its reputation that the chain knows. */
         MarketProver: {
             /**
              * Format: int64
-             * @description Different buyers.
+             * @description Different buyers: whoever buys from himself has one.
              */
             buyers: number;
+            /** @description What was paid out for them, to all payees, by token. */
+            earned: {
+                [key: string]: string;
+            };
             /**
              * Format: int64
              * @description Those of them that were late.
@@ -959,7 +1046,7 @@ export interface components {
              * @description Jobs that were locked and not proven in time.
              */
             missed: number;
-            /** @description Its account. */
+            /** @description The account. */
             prover: components["schemas"]["Account"];
             /**
              * Format: int64
@@ -1016,6 +1103,11 @@ export interface components {
             parameters: number;
             /** @description Digest of the circuit shape (`docs/protocol.md`, section 8). */
             shape_digest: components["schemas"]["Hash"];
+            /**
+             * Format: int32
+             * @description How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest next one for each.
+             */
+            text_length?: number | null;
             /** @description The proof system of that key: `universal`, whose keys anybody derives, or `groth16`. */
             wrap: string;
         };
@@ -1205,6 +1297,11 @@ export interface components {
             /** @description How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an answer without meaning. */
             outside: number;
             payment?: components["schemas"]["PaymentRef"] | null;
+            /**
+             * Format: int32
+             * @description How many tokens of the input are the prompt; null where none was continued.
+             */
+            prompt_tokens?: number | null;
             proof_hash?: components["schemas"]["Hash"] | null;
             /** @description Where to fetch the proof. */
             proof_url?: string | null;
@@ -1212,6 +1309,8 @@ export interface components {
             state: components["schemas"]["State"];
             /** @description Whether nothing comes after. Only the operator can have one that failed run again. */
             terminal: boolean;
+            /** @description Of a prompt that was continued: the answer's tokens, which are the outputs from the prompt's last place on. */
+            tokens?: number[] | null;
             /** @description Transactions, oldest first. */
             transactions: components["schemas"]["TransactionRef"][];
             /**
@@ -1235,8 +1334,14 @@ export interface components {
             blinding?: components["schemas"]["Hash"][];
             context?: components["schemas"]["Hash"] | null;
             escrow?: components["schemas"]["Escrow"] | null;
-            /** @description The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name. */
+            /** @description The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name. With `max_tokens` a prompt: as many tokens as it has. */
             input: components["schemas"]["Inputs"];
+            /**
+             * Format: int32
+             * @description Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one inference. For models
+             *     with a `text_length`; not with `escrow`, which names its input beforehand (`POST /v1/completions`).
+             */
+            max_tokens?: number | null;
             /** @description The model. */
             model: components["schemas"]["Hash"];
         };
@@ -1348,6 +1453,11 @@ export interface components {
             batch?: number | null;
             buyer?: components["schemas"]["Account"] | null;
             input_commitment?: components["schemas"]["Hash"] | null;
+            /**
+             * Format: int32
+             * @description How many orders one payment is to fund with the quote (`fundBatch`), 1 to 256; 1 if left out.
+             */
+            jobs?: number | null;
             /** @description The model. */
             model: components["schemas"]["Hash"];
         };
@@ -1443,13 +1553,6 @@ export interface components {
             key_hash: components["schemas"]["Hash"];
             /** @description The outputs of all inferences. */
             output_cells: number[];
-        };
-        /** @description An amount of a token. */
-        Sum: {
-            /** @description In its smallest unit. */
-            amount: components["schemas"]["Amount"];
-            /** @description ERC-20, or zero for the native coin. */
-            token: components["schemas"]["Account"];
         };
         /** @description A model to compile. Debug output does not show it. */
         Task: {
@@ -3780,6 +3883,256 @@ export interface operations {
             };
         };
     };
+    post_v1_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "input": [
+                 *         3,
+                 *         4
+                 *       ],
+                 *       "max_tokens": 2,
+                 *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "input": [
+                     *         3,
+                     *         4,
+                     *         5,
+                     *         6
+                     *       ],
+                     *       "tokens": [
+                     *         5,
+                     *         6
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Completion"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout: `code` says more */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large: `code` says more */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type: `code` says more */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity: `code` says more */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_v1_history: {
         parameters: {
             query?: never;
@@ -4040,8 +4393,107 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Bad Gateway: `code` says more */
-            502: {
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_market_jobs: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Entries wanted, 1 to 100; 20 if left out. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketJobPage"];
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict: `code` says more */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4050,7 +4502,45 @@ export interface operations {
                      * @example {
                      *       "code": "internal",
                      *       "detail": "what happened this time",
-                     *       "status": 502,
+                     *       "status": 409,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
                      *       "title": "internal",
                      *       "type": "urn:assay:problem:internal"
                      *     }
@@ -5205,6 +5695,15 @@ export interface operations {
                      *       "type": "urn:assay:problem:internal"
                      *     }
                      */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Permit2 has no allowance */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
