@@ -48,7 +48,13 @@ async function splitters(rpc, market) {
   const [from] = await rpc("eth_accounts");
   const mined = async (transaction) => {
     const hash = await rpc("eth_sendTransaction", [{ from, ...transaction }]);
-    return rpc("eth_getTransactionReceipt", [hash]);
+    // the node mines at once, and may answer before it has
+    for (let tries = 0; tries < 100; tries++) {
+      const receipt = await rpc("eth_getTransactionReceipt", [hash]);
+      if (receipt) return receipt;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${hash} was not mined within 5 s`);
   };
   const { bytecode } = JSON.parse(readFileSync(`${ROOT}verifier-contracts/artifacts/SplitterFactory.json`));
   const { contractAddress: to } = await mined({ data: bytecode.object + word(market) });

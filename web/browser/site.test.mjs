@@ -20,9 +20,13 @@ async function giveSeven(page) {
 /** Two buyers order at the same time, so that they share a proof. Returns the ids of their predictions. */
 async function orderTogether(place) {
   const { data } = await (await fetch(`${place.url}/v1/models`)).json();
-  const { id } = data.find((model) => model.batches.length > 0);
-  const ask = () => fetch(`${place.url}/v1/quotes`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: id, batch: 2 }) });
-  // quotes of the last second are demand, which is what keys for several inferences are quoted for
+  const { id, batches } = data.find((model) => model.batches.length > 0);
+  const ask = async () => {
+    const answer = await fetch(`${place.url}/v1/quotes`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: id, batch: 2 }) });
+    return (await answer.json()).quote.key_hash;
+  };
+  // quotes of the last second are demand, which is what keys for several inferences are quoted for: there is some before anybody orders
+  for (const last = Date.now() + LONG.timeout; (await ask()) !== batches[0].key_hash; ) assert.ok(Date.now() < last, "no quote for two");
   const asking = setInterval(() => ask().catch(() => {}), 200);
   const input = `${ROOT}fixtures/models/digit_7.json`;
   const order = (key) => place.assay(["--json", "request", "--service", place.url, "--key", "digits.key", "--input", input, "--accept-development-key", "--batch-max", "2"], key);
