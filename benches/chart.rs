@@ -38,7 +38,7 @@ fn legend(svg: &mut String, names: &[String], y: u32) {
             y - 11,
             x + 17
         );
-        x += 30 + 8 * name.len() as u32;
+        x += 30 + 13 * name.len() as u32 / 2;
     }
 }
 
@@ -47,7 +47,7 @@ pub fn bars(title: &str, kinds: &[String], bars: &[Bar]) -> String {
     const LEFT: f64 = 130.0;
     const WIDTH: f64 = 560.0;
     let height = 90 + 30 * bars.len() as u32;
-    let mut svg = open(780, height, title);
+    let mut svg = open(840, height, title);
     legend(&mut svg, kinds, 48);
     let longest = bars.iter().map(|bar| bar.parts.iter().sum::<f64>()).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     for (i, bar) in bars.iter().enumerate() {
