@@ -4,7 +4,7 @@
 //! follows each of them. So the answer is decoded with the executor, token by token, and then proven as one inference of the
 //! whole text: each of its tokens is the output at the position before it.
 
-use super::{ExecError, quantise_input, run};
+use super::{ExecError, TableValues, quantise_input, run_with};
 use crate::model::{Architecture, Weights};
 use crate::system::System;
 
@@ -56,12 +56,14 @@ pub fn decode(
     }
     let end = prompt.len().checked_add(answer).filter(|end| *end <= length);
     let end = end.ok_or(DecodeError::TooLong { prompt: prompt.len(), answer, length })?;
+    let tables = TableValues::of(architecture);
     let next = |tokens: &[f32]| -> Result<Vec<f32>, DecodeError> {
         if cancelled() {
             return Err(DecodeError::Cancelled);
         }
         let cells = quantise_input(architecture, &[tokens.to_vec()])?.cells;
-        Ok(run(architecture, system, weights, &cells)?.outputs(architecture, system).into_iter().next().unwrap_or_default())
+        let trace = run_with(architecture, system, &tables, weights, &cells)?;
+        Ok(trace.outputs(architecture, system).into_iter().next().unwrap_or_default())
     };
     let mut tokens = prompt.to_vec();
     tokens.resize(length, 0.0);

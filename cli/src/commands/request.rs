@@ -388,12 +388,12 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let buyer = Buyer::new(&args)?;
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
-    let text = match args.generate {
+    let (text, found) = match args.generate {
         Some(count) => {
-            let model = find_model(&client, &key, args.model).await?.info;
-            Some(ui.phase_async("generate", continued(&client, &model, &args.input, count)).await?)
+            let model = find_model(&client, &key, args.model).await?;
+            (Some(ui.phase_async("generate", continued(&client, &model.info, &args.input, count)).await?), Some(model))
         }
-        None => None,
+        None => (None, None),
     };
     let mut samples = match &text {
         Some(text) => vec![vec![text.tokens.clone()]],
@@ -404,7 +404,10 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     }
     let sample = samples.pop().ok_or_else(|| Failure::message(Exit::Input, "there is no input"))?;
     let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
-    let Model { info: model, labels, .. } = find_model(&client, &key, args.model).await?;
+    let Model { info: model, labels, .. } = match found {
+        Some(model) => model,
+        None => find_model(&client, &key, args.model).await?,
+    };
     // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
     let free_context = B256::random();
     let mut request = PredictionRequest {
