@@ -2,10 +2,10 @@
 
     import assay_client as assay
 
-    package = assay.compile("model.onnx", samples, "model.assay")     # the seller's
-    key = package.key()                                               # what buyers get
-    proof = package.prove(x)
-    report = key.verify(proof)
+    package = assay.compile("model.onnx", samples)     # the seller's; it is written to model.assay
+    key = package.key()                                # what buyers get
+    proof = assay.prove(package, x)
+    report = assay.verify(proof, key)
     assert report["valid"] and report["output_data"] == [package.run(x)]
 
     service = assay.Service("http://localhost:8080")
@@ -31,7 +31,7 @@ from . import assay_client_native as _native
 
 AssayError = _native.AssayError
 
-__all__ = ["AssayError", "Key", "Package", "Problem", "Service", "account_of", "compile", "job_context", "pay"]
+__all__ = ["AssayError", "Key", "Package", "Problem", "Service", "account_of", "compile", "job_context", "pay", "prove", "verify"]
 
 #: Random bytes that a value of blinding is made of.
 _ENTROPY_BYTES = 64
@@ -83,17 +83,20 @@ def _exported(model: Any, sample: Any) -> bytes:
 def compile(
     onnx: Any,
     samples: Iterable,
-    output: str | os.PathLike,
+    output: str | os.PathLike | None = None,
     *,
     name: str | None = None,
     target_error: float = 0.001,
     srs: str | os.PathLike | None = None,
 ) -> Package:
-    """Compiles a model with representative inputs, and writes the package, which is the seller's secret.
+    """Compiles a model with representative inputs, and writes the package, which is the seller's secret: to `output`, or else to a file
+    in the current folder that has the model's name, or `model.assay`.
 
     The model is an ONNX file, the bytes of one, or a network of PyTorch's (`torch.nn.Module`). For a network each sample is what it takes without the batch axis: a tensor, or a tuple of
     tensors where it takes several.
     """
+    if output is None:
+        output = f"{name or (Path(onnx).stem if isinstance(onnx, str | os.PathLike) else 'model')}.assay"
     if _is_torch(onnx):
         samples = list(samples)
         if not samples:
@@ -181,6 +184,23 @@ class Key:
         """Hides an input: `blinding` and `input_commitments`, which a request takes, and `input_commitment`, which a quote is asked for with."""
         entropy = os.urandom(_ENTROPY_BYTES * self.info["input_chunks"]).hex()
         return self._call({"call": "commit", "key": self._at, "inputs": [_flat(x)], "entropy": f"0x{entropy}"})
+
+
+def prove(package: Package | str | os.PathLike, x: Any, *, context: str | None = None, public_input: bool = False) -> dict:
+    """A proof file of what a package, or the file of one, answers to an input."""
+    package = package if isinstance(package, Package) else Package(package)
+    return package.prove(x, context=context, public_input=public_input)
+
+
+def verify(
+    proof: dict | str, key: Key | Package | bytes | str | os.PathLike, *, context: str | None = None, inputs: Iterable = ()
+) -> dict:
+    """What `Key.verify` says of a proof. `key`: a key, the bytes or the file of one, or the package, whose key is derived."""
+    if isinstance(key, Package):
+        key = key.key()
+    elif not isinstance(key, Key):
+        key = Key(key)
+    return key.verify(proof, context=context, inputs=inputs)
 
 
 def account_of(private_key: str) -> str:

@@ -65,6 +65,37 @@ class Client(unittest.TestCase):
         ran = self.command("run", "digits.assay", "--input", str(MODELS / "digit_7.json"))
         self.assertEqual(ran["output_data"], report["output_data"])
 
+    def test_functions_take_files_too(self) -> None:
+        proof = assay.prove(self.folder / "digits.assay", SEVEN, context="job 1")
+        saved = self.folder / "saved.key"
+        self.key.save(saved)
+        for key in (self.key, self.package, saved, saved.read_bytes()):
+            self.assertTrue(assay.verify(proof, key, context="job 1")["valid"])
+        self.assertFalse(assay.verify(proof, saved, context="job 2")["valid"])
+
+    def test_a_package_has_the_models_name_by_default(self) -> None:
+        before = os.getcwd()
+        os.chdir(self.folder)
+        try:
+            for onnx, name, path in ((MODELS / "digits_mlp.onnx", None, "digits_mlp"), (b"", "b", "b"), (b"", None, "model")):
+                onnx = onnx or (MODELS / "digits_mlp.onnx").read_bytes()
+                self.assertEqual(assay.compile(onnx, SAMPLES[:16], name=name).path, Path(f"{path}.assay"))
+                self.assertTrue(Path(f"{path}.assay").exists())
+        finally:
+            os.chdir(before)
+
+    def test_the_page_for_those_who_know_ezkl_is_true(self) -> None:
+        page = (Path(__file__).resolve().parents[2] / "docs/ezkl.md").read_text()
+        code = page.split("```")[1]
+        self.assertIn("assay.compile", code)
+        before = os.getcwd()
+        os.chdir(self.folder)
+        try:
+            Path("network.onnx").write_bytes((MODELS / "digits_mlp.onnx").read_bytes())
+            exec(code, {"samples": SAMPLES, "x": SEVEN})  # noqa: S102 (what the page shows)
+        finally:
+            os.chdir(before)
+
     def test_what_is_changed_is_refused(self) -> None:
         proof = self.package.prove(SEVEN, public_input=True)
         self.assertTrue(self.key.verify(proof, inputs=[SEVEN])["valid"])
