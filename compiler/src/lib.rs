@@ -220,7 +220,7 @@ pub fn check(onnx: &Path, compiled: &Compiled, held_back: &Calibration, options:
     let (net, reference) = ops::import(&onnx::read(onnx, &options.dims)?, &options.dims)?;
     let samples = held_back.samples(&wanted(&compiled.architecture))?;
     let float = reference.run(&samples)?;
-    Ok(search::measure(&compiled.architecture, &compiled.weights, &samples, &float, &net.output_kinds())?)
+    Ok(search::measure(&compiled.architecture, &compiled.weights, &samples, &float, &search::Comparison::of(&net, &float))?)
 }
 
 fn check_options(options: &Options) -> Result<(), CompileError> {

@@ -37,6 +37,8 @@ pub struct Accuracy {
     pub outputs: Vec<OutputError>,
     /// Share of samples whose largest element of the first output is the same.
     pub top1_agreement: f64,
+    /// Where the first output is a list of scores: the share of other inputs whose largest score is expected to be another one.
+    pub other_labels: Option<f64>,
     /// Cells that were clamped, over all samples.
     pub clamped: usize,
     /// Input elements outside the published range, over all samples.
@@ -73,6 +75,7 @@ impl Accuracy {
             samples,
             outputs: kinds.iter().enumerate().map(output).collect(),
             top1_agreement: agree.count() as f64 / samples.max(1) as f64,
+            other_labels: None,
             clamped: 0,
             outside: 0,
         }
@@ -184,6 +187,9 @@ impl fmt::Display for Accuracy {
             )?;
         }
         write!(f, "top-1 agreement       {:.1} % of {} samples", 100.0 * self.top1_agreement, self.samples)?;
+        if let Some(share) = self.other_labels {
+            write!(f, ", of other inputs {:.2} % expected", 100.0 * (1.0 - share))?;
+        }
         if self.clamped + self.outside > 0 {
             write!(f, "\nclamped cells         {}, input elements outside the published range {}", self.clamped, self.outside)?;
         }

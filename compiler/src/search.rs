@@ -1,9 +1,10 @@
 //! Calibration and the search for the cheapest widths that are accurate enough.
 
+mod comparison;
 mod losses;
 
 use crate::cost::Cost;
-use crate::net::{Kind, Net, NetLayer, NetTerm, Ranges, Run};
+use crate::net::{Net, NetLayer, NetTerm, Ranges, Run};
 use crate::quantise::{self, Plan, Widths};
 use crate::report::{Accuracy, MIN_SAMPLES, Report, Step};
 use crate::samples::by_port;
@@ -12,6 +13,8 @@ use assay_circuits::exec::{ExecError, TableValues, Trace, dequantise_output, qua
 use assay_circuits::model::{Architecture, ModelError, Source, Weights};
 use assay_circuits::system::System;
 use rayon::prelude::*;
+
+pub use comparison::Comparison;
 
 /// Samples on which a candidate is tried before it is measured on all of them.
 const TRIAL_SAMPLES: usize = 8;
@@ -27,9 +30,16 @@ const WIDEST_TRIALS: usize = 8;
 const OF_LABELS: f64 = 4.0;
 /// How much more accurate still numbers are that a label is chosen by, if that takes few more trials.
 const OF_CLOSE_CLASSES: f64 = 4.0;
-/// Bits of tables that it is looked for with.
+/// Where no label stands beside scores: of the samples whose label may be another one, the share that is expected to be on other inputs.
+/// By default one of 10,000, since classes are nearer to each other on inputs that a model was not trained on.
+const OTHER_LABELS: f64 = 0.01;
+/// Where so many times more labels are expected to be others, no widths that are left will do.
+const OUT_OF_REACH: f64 = 100.0;
+/// Bits by which widths grow at most to keep labels.
+const MORE_BITS: u8 = 6;
+/// Bits of tables that are looked for beside a label.
 const FINER_BITS: u8 = 15;
-/// Trials for it.
+/// Trials for either.
 const FINER_TRIALS: usize = 32;
 
 /// Runs the lowered network in floats on every sample: its ranges, and the check that it is the ONNX model.
@@ -116,7 +126,7 @@ pub fn measure(
     weights: &Weights,
     samples: &[Sample],
     float: &[Sample],
-    kinds: &[Kind],
+    comparison: &Comparison,
 ) -> Result<Accuracy, ExecError> {
     let runner = Runner::new(architecture, weights);
     let mut clamped = 0;
@@ -138,7 +148,7 @@ pub fn measure(
             outside += inputs;
         }
     }
-    let mut accuracy = Accuracy { clamped, outside, ..Accuracy::of(&outputs, float, kinds) };
+    let mut accuracy = Accuracy { clamped, outside, ..comparison.accuracy(&outputs, float) };
     accuracy.outputs.iter_mut().zip(architecture.output_tensors()).for_each(|(error, tensor)| error.name.clone_from(&tensor[0].name));
     Ok(accuracy)
 }
@@ -161,7 +171,7 @@ fn candidates(options: &Options) -> Vec<Widths> {
 struct Search<'a> {
     net: &'a Net,
     ranges: Ranges,
-    kinds: Vec<Kind>,
+    comparison: Comparison,
     samples: &'a [Sample],
     float: &'a [Sample],
     options: &'a Options,
@@ -200,7 +210,7 @@ pub fn search(
     let mut search = Search {
         net,
         ranges: ranges.widened(net, options.headroom),
-        kinds: net.output_kinds(),
+        comparison: Comparison::of(net, float),
         samples,
         float,
         options,
@@ -214,14 +224,15 @@ pub fn search(
     let (mut plans, problem) = search.plans();
     plans.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut open = Vec::new();
-    for (_, widths) in plans {
+    let plans: Vec<Widths> = plans.into_iter().map(|(_, widths)| widths).collect();
+    for widths in &plans {
         if search.is_settled() {
             break;
         } else if search.enough.is_some() && widths.table_bits < FINER_BITS {
             continue;
         } else if search.tried >= MOST_TRIALS {
-            open.push(widths);
-        } else if let Some(found) = search.attempt(widths, progress)? {
+            open.push(*widths);
+        } else if let Some(found) = search.attempt(*widths, progress)? {
             return search.compiled(found, true, constant);
         }
     }
@@ -233,7 +244,8 @@ pub fn search(
             return search.compiled(found, true, constant);
         }
     }
-    if let Some((found, _)) = search.enough.take() {
+    let wider = search.wider(&plans, progress)?;
+    if let Some(found) = wider.or(search.enough.take().map(|(found, _)| found)) {
         return search.compiled(found, true, constant);
     }
     let none = || CompileError::NoWidths(problem.unwrap_or(ModelError::LayerCount { have: net.layers.len() }));
@@ -285,36 +297,96 @@ impl Search<'_> {
         accuracy.meets(10.0 * self.options.target_error, self.options.min_agreement)
     }
 
-    /// Whether labels stand beside numbers that they are chosen by.
-    fn has_labels(&self) -> bool {
-        self.kinds.contains(&Kind::Integer) && self.kinds.contains(&Kind::Real)
-    }
-
     /// Whether no wider integers are needed.
     fn is_enough(&self, accuracy: &Accuracy) -> bool {
-        let share = if self.has_labels() || self.net.decides() { OF_LABELS } else { 1.0 };
+        let share = if self.comparison.has_labels() || self.net.decides() { OF_LABELS } else { 1.0 };
         accuracy.meets(self.options.target_error / share, self.options.min_agreement)
     }
 
     /// Whether no wider integers are looked for.
     fn is_good(&self, accuracy: &Accuracy) -> bool {
-        let share = OF_LABELS * OF_CLOSE_CLASSES;
-        self.is_enough(accuracy) && (!self.has_labels() || accuracy.meets(self.options.target_error / share, self.options.min_agreement))
+        self.is_enough(accuracy) && if self.comparison.has_labels() { self.is_fine(accuracy) } else { self.keeps_labels(accuracy) }
     }
 
-    /// Whether it is enough, and more accurate than what was.
+    /// Whether it is as accurate as numbers beside a label shall be.
+    fn is_fine(&self, accuracy: &Accuracy) -> bool {
+        accuracy.meets(self.options.target_error / (OF_LABELS * OF_CLOSE_CLASSES), self.options.min_agreement)
+    }
+
+    /// Whether the largest score is the float model's for as many inputs as it shall be, or will not be with wider integers either.
+    fn keeps_labels(&self, accuracy: &Accuracy) -> bool {
+        let allowed = self.allowed_labels();
+        let wanted = self.options.min_agreement > 0.0;
+        !wanted || accuracy.other_labels.is_none_or(|share| share <= allowed || share > allowed * OUT_OF_REACH)
+    }
+
+    /// The share of other inputs whose largest score may be another one.
+    fn allowed_labels(&self) -> f64 {
+        (1.0 - self.options.min_agreement) * OTHER_LABELS
+    }
+
+    /// Whether it is enough, and nothing was before; or beside a label, is more accurate than what was.
     fn is_better(&self, accuracy: &Accuracy) -> bool {
-        self.is_enough(accuracy) && self.enough.as_ref().is_none_or(|(best, _)| accuracy.worst() < best.accuracy.worst())
+        let more = |best: &Accuracy| self.comparison.has_labels() && accuracy.worst() < best.worst();
+        self.is_enough(accuracy) && self.enough.as_ref().is_none_or(|(best, _)| more(&best.accuracy))
     }
 
-    /// Whether what is enough has to do.
+    /// Whether nothing else is looked for among the cheapest: beside a label that takes some trials, without one there is `wider`.
     fn is_settled(&self) -> bool {
-        self.enough.as_ref().is_some_and(|(_, first)| self.tried >= first + FINER_TRIALS)
+        let enough = |first: usize| !self.comparison.has_labels() || self.tried >= first + FINER_TRIALS;
+        self.enough.as_ref().is_some_and(|(_, first)| enough(*first))
     }
 
     /// What is at most as wide as something that failed fails too, near enough.
     fn is_hopeless(&self, widths: Widths) -> bool {
         self.failed.iter().any(|failed| widths.within(*failed))
+    }
+
+    /// Where what is enough does not keep labels: the cheapest at least as wide that does, near enough; or if none does, what keeps most, if
+    /// half as many are others. `plans` are in the order of their cost. All widths grow together until labels are kept, so that a few
+    /// trials tell. Then those in between are tried.
+    fn wider(&mut self, plans: &[Widths], progress: &mut dyn FnMut(Phase)) -> Result<Option<Measured>, CompileError> {
+        let (narrow, others) = match &self.enough {
+            Some((found, _)) if !self.keeps_labels(&found.accuracy) => (found.widths, found.accuracy.other_labels.unwrap_or(0.0)),
+            _ => return Ok(None),
+        };
+        let most = plans.iter().fold(narrow, |most, widths| most.union(*widths));
+        let mut wide = (others / 2.0, None);
+        for bits in 1..=MORE_BITS {
+            let least = narrow.and_more(bits, most);
+            let Some(widths) = plans.iter().find(|widths| least.within(**widths)) else { continue };
+            let Some(share) = self.other_labels(*widths, progress)? else { continue };
+            if share <= wide.0 {
+                wide = (share, Some(*widths));
+            }
+            if share <= self.allowed_labels() {
+                break;
+            }
+        }
+        let (share, Some(wide)) = wide else { return Ok(None) };
+        let wanted = share.max(self.allowed_labels());
+        let between = plans.iter().filter(|widths| narrow.within(**widths) && widths.within(wide) && **widths != wide);
+        let mut found = wide;
+        for widths in between.take(FINER_TRIALS) {
+            if self.other_labels(*widths, progress)?.is_some_and(|share| share <= wanted) {
+                found = *widths;
+                break;
+            }
+        }
+        progress(Phase::Measure);
+        let plan = quantise::plan(self.net, &self.ranges, found).map_err(CompileError::NoWidths)?;
+        let found = self.measured(plan, found)?;
+        Ok(self.is_enough(&found.accuracy).then_some(found))
+    }
+
+    /// The share of labels that are expected to be others with these widths, from a few samples. `None` if they are not accurate enough.
+    fn other_labels(&mut self, widths: Widths, progress: &mut dyn FnMut(Phase)) -> Result<Option<f64>, CompileError> {
+        self.tried += 1;
+        progress(Phase::Search { tried: self.tried });
+        let Ok(plan) = quantise::plan(self.net, &self.ranges, widths) else { return Ok(None) };
+        let weights = quantise::weights(self.net, &plan);
+        let (accuracy, _) = self.trial(&plan, &weights, |_, _| true)?;
+        Ok(accuracy.other_labels.filter(|_| self.is_enough(&accuracy)))
     }
 
     /// Tries widths on a few samples, and if they do there on all.
@@ -364,13 +436,13 @@ impl Search<'_> {
         let runner = Runner::new(&plan.architecture, weights);
         let mut outputs = runner.outputs(&samples[..first])?;
         if first < samples.len() {
-            let at_best = Accuracy::of(&[&outputs, &float[first..]].concat(), float, &self.kinds);
+            let at_best = self.comparison.accuracy(&[&outputs, &float[first..]].concat(), float);
             if !goes_on(self, &at_best) {
                 return Ok((at_best, false));
             }
             outputs.extend(runner.outputs(&samples[first..])?);
         }
-        Ok((Accuracy::of(&outputs, float, &self.kinds), true))
+        Ok((self.comparison.accuracy(&outputs, float), true))
     }
 
     fn keep_best(&mut self, accuracy: Accuracy, widths: Widths) {
@@ -397,7 +469,7 @@ impl Search<'_> {
 
     fn measured(&self, plan: Plan, widths: Widths) -> Result<Measured, CompileError> {
         let weights = quantise::weights(self.net, &plan);
-        let accuracy = measure(&plan.architecture, &weights, self.samples, self.float, &self.kinds)?;
+        let accuracy = measure(&plan.architecture, &weights, self.samples, self.float, &self.comparison)?;
         Ok(Measured { plan, weights, widths, accuracy })
     }
 
@@ -457,6 +529,23 @@ mod tests {
         assert!(usual.accuracy_met && fine.accuracy_met);
         assert!(fine.accuracy.worst() <= 0.0001 && usual.accuracy.worst() <= 0.001);
         assert!(usual.cost.witness_cells < fine.cost.witness_cells, "{usual}\n{fine}");
+    }
+
+    /// Where the output is a list of scores, the largest one stays the largest on other inputs too. Where the scores are so near to each
+    /// other that no widths help, nothing is paid for it.
+    #[test]
+    fn labels_are_kept_on_other_inputs() {
+        let (net, samples, float) = network(1.0, 100);
+        let report = |target_error: f64, min_agreement: f64| {
+            found(&net, &samples, &float, &Options { target_error, min_agreement, ..Options::default() }).report
+        };
+        let others = |report: &Report| report.accuracy.other_labels.expect("scores");
+        let (coarse, kept) = (report(0.0001, 0.0), report(0.0001, 0.99));
+        assert!(others(&coarse) > 1e-3 && others(&kept) <= others(&coarse) / 2.0, "{coarse}\n{kept}");
+        assert!(coarse.widths.within(kept.widths) && coarse.widths != kept.widths);
+        let hopeless = report(0.005, 0.99);
+        assert!(others(&hopeless) > 0.01);
+        assert_eq!(hopeless.widths, report(0.005, 0.0).widths);
     }
 
     /// Where nothing is accurate enough, the report says so, and the result is as good as the widest: the search does not end among the cheap ones.

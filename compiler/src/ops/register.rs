@@ -216,7 +216,7 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry(
-        "ai.onnx.ml: TreeEnsembleClassifier, TreeEnsembleRegressor (tests of one kind; sums and means)",
+        "ai.onnx.ml: TreeEnsemble, TreeEnsembleClassifier, TreeEnsembleRegressor (tests of one kind; sums and means)",
         "all tests of all trees compared at once, the ways to the leaves as a product, the leaves' weights as another; \
          all of them are weights",
         "2 for each test and each leaf of the largest tree, times the trees",

@@ -13,6 +13,8 @@ const MAX_SHIFT: i32 = 16;
 /// The largest for small sums of columns, such as the means of rows, which would otherwise take bits from these columns: a factor like 1/192 has many bits. What their second lookups
 /// cost is not seen.
 const MAX_SHIFT_OF_SMALL: i32 = 32;
+/// The same for products. Their factors, such as the root of a number of features that is no power of 4, would take bits from both operands.
+const MAX_SHIFT_OF_SMALL_PRODUCTS: i32 = 24;
 /// Log of the largest small layer's cells.
 const SMALL: u8 = 12;
 
@@ -38,8 +40,8 @@ impl Planner<'_> {
         } else if matches!(layer.rule, NetRule::Requantise { .. }) {
             let too_fine = |naturals: &[Option<(i32, i32)>], most: i32| finest_of(naturals).is_some_and(|finest| finest > wanted + most);
             let linear = layer.terms.iter().all(|term| term.right.is_none());
-            if linear && layer.log_size() <= SMALL && too_fine(&naturals_at(LEAST_FACTOR_BITS), MAX_SHIFT) {
-                most_shift = MAX_SHIFT_OF_SMALL;
+            if layer.log_size() <= SMALL && too_fine(&naturals_at(LEAST_FACTOR_BITS), MAX_SHIFT) {
+                most_shift = if linear { MAX_SHIFT_OF_SMALL } else { MAX_SHIFT_OF_SMALL_PRODUCTS };
             }
             while accuracy > LEAST_FACTOR_BITS && too_fine(&naturals, most_shift) {
                 accuracy -= 1;

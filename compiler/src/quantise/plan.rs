@@ -23,6 +23,24 @@ impl Widths {
         self.table_bits <= other.table_bits && self.shift <= other.shift && self.weight_bits <= other.weight_bits
     }
 
+    /// The larger of every width.
+    pub fn union(self, other: Widths) -> Widths {
+        Widths {
+            table_bits: self.table_bits.max(other.table_bits),
+            shift: self.shift.max(other.shift),
+            weight_bits: self.weight_bits.max(other.weight_bits),
+        }
+    }
+
+    /// So many bits more of everything, twice as many of shifts, which cost least, and no more than `most`.
+    pub fn and_more(self, bits: u8, most: Widths) -> Widths {
+        Widths {
+            table_bits: (self.table_bits + bits).min(most.table_bits),
+            shift: (self.shift + 2 * bits).min(most.shift),
+            weight_bits: (self.weight_bits + bits).min(most.weight_bits),
+        }
+    }
+
     /// Bits of the limbs of remainders.
     pub(super) fn limb_bits(self) -> u8 {
         self.shift.clamp(4, 16)

@@ -487,5 +487,9 @@ fn the_page_of_operators_is_the_register() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).expect("docs is writable");
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page);
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    if let Some((written, printed)) = written.lines().zip(page.lines()).find(|(written, printed)| written != printed) {
+        panic!("docs/operators.md has\n{written}\nand the register\n{printed}");
+    }
+    assert_eq!(written.lines().count(), page.lines().count());
 }

@@ -28,11 +28,12 @@ mod scatter;
 mod sequences;
 mod signal;
 mod svm;
+mod tree_ensemble;
 mod trees;
 
 use super::GuardError;
 use known::Inputs;
-use nodes::{attribute, elements, input, int, integer, integers, ints, is_numeric, raw_floats, real, reals, strings, tensor_type, text};
+use nodes::{attribute, elements, input, int, integer, integers, ints, is_numeric, real, reals, strings, tensor_type, text};
 use std::collections::{BTreeMap, HashMap};
 use tract_onnx::pb::{self, tensor_proto::DataType};
 
@@ -228,6 +229,7 @@ impl Writer<'_> {
             "ArrayFeatureExtractor" => self.array_feature_extractor(node)?,
             "ZipMap" => self.zip_map(node)?,
             "TreeEnsembleClassifier" => self.tree_classifier(node)?,
+            "TreeEnsemble" => self.tree_ensemble(node)?,
             "TreeEnsembleRegressor" => self.tree_regressor(node)?,
             "SVMClassifier" => self.svm_classifier(node)?,
             "SVMRegressor" => self.svm_regressor(node)?,

@@ -117,9 +117,7 @@ impl Writer<'_> {
 
     /// What Resize was before operator set 10: every place several times over, or lines between them.
     pub(super) fn upsample(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let known = |list: &pb::TensorProto| -> Vec<f32> {
-            if list.raw_data.is_empty() { list.float_data.clone() } else { super::raw_floats(&list.raw_data) }
-        };
+        let known = |list: &pb::TensorProto| super::nodes::floats(list);
         let scales = attribute(node, "scales").map(|a| a.floats.clone()).or_else(|| self.constant(input(node, 1)).map(known));
         let Some(scales) = scales else { return self.refused("scales that are no constants") };
         let whole = scales.iter().all(|scale| *scale >= 1.0 && *scale <= 64.0 && scale.fract() == 0.0);

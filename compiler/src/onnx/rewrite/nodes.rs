@@ -59,6 +59,11 @@ pub fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
     pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Ints as i32, ints: values.to_vec(), ..Default::default() }
 }
 
-pub fn raw_floats(raw: &[u8]) -> Vec<f32> {
+fn raw_floats(raw: &[u8]) -> Vec<f32> {
     raw.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// The numbers of a tensor of 32-bit floats.
+pub fn floats(tensor: &pb::TensorProto) -> Vec<f32> {
+    if tensor.raw_data.is_empty() { tensor.float_data.clone() } else { raw_floats(&tensor.raw_data) }
 }
