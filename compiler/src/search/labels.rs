@@ -1,0 +1,75 @@
+//! Widths with which the largest of a list of scores stays the largest, on inputs that are not among the samples either.
+
+use super::{FINER_TRIALS, Measured, Search};
+use crate::quantise::{self, Widths};
+use crate::report::Accuracy;
+use crate::{CompileError, Phase};
+
+/// Where no label stands beside scores: of the samples whose label may be another one, the share that is expected to be on other inputs.
+/// By default one of 10,000, since classes are nearer to each other on inputs that a model was not trained on.
+const OTHER_LABELS: f64 = 0.01;
+/// Where so many times more labels are expected to be others, no widths that are left will do.
+const OUT_OF_REACH: f64 = 100.0;
+/// Bits by which widths grow at most to keep labels.
+const MORE_BITS: u8 = 6;
+
+impl Search<'_> {
+    /// Whether the largest score is the float model's for as many inputs as it shall be, or will not be with wider integers either.
+    pub(super) fn keeps_labels(&self, accuracy: &Accuracy) -> bool {
+        let allowed = self.allowed_labels();
+        let wanted = self.options.min_agreement > 0.0;
+        !wanted || accuracy.other_labels.is_none_or(|share| share <= allowed || share > allowed * OUT_OF_REACH)
+    }
+
+    /// The share of other inputs whose largest score may be another one.
+    fn allowed_labels(&self) -> f64 {
+        (1.0 - self.options.min_agreement) * OTHER_LABELS
+    }
+
+    /// Where what is enough does not keep labels: the cheapest at least as wide that does, near enough; or if none does, what keeps most, if
+    /// half as many are others. `plans` are in the order of their cost. All widths grow together until labels are kept, so that a few
+    /// trials tell. Then those in between are tried.
+    pub(super) fn wider(&mut self, plans: &[Widths], progress: &mut dyn FnMut(Phase)) -> Result<Option<Measured>, CompileError> {
+        let (narrow, others) = match &self.enough {
+            Some((found, _)) if !self.keeps_labels(&found.accuracy) => (found.widths, found.accuracy.other_labels.unwrap_or(0.0)),
+            _ => return Ok(None),
+        };
+        let most = plans.iter().fold(narrow, |most, widths| most.union(*widths));
+        let mut wide = (others / 2.0, None);
+        for bits in 1..=MORE_BITS {
+            let least = narrow.and_more(bits, most);
+            let Some(widths) = plans.iter().find(|widths| least.within(**widths)) else { continue };
+            let Some(share) = self.other_labels(*widths, progress)? else { continue };
+            if share <= wide.0 {
+                wide = (share, Some(*widths));
+            }
+            if share <= self.allowed_labels() {
+                break;
+            }
+        }
+        let (share, Some(wide)) = wide else { return Ok(None) };
+        let wanted = share.max(self.allowed_labels());
+        let between = plans.iter().filter(|widths| narrow.within(**widths) && widths.within(wide) && **widths != wide);
+        let mut found = wide;
+        for widths in between.take(FINER_TRIALS) {
+            if self.other_labels(*widths, progress)?.is_some_and(|share| share <= wanted) {
+                found = *widths;
+                break;
+            }
+        }
+        progress(Phase::Measure);
+        let plan = quantise::plan(self.net, &self.ranges, found).map_err(CompileError::NoWidths)?;
+        let found = self.measured(plan, found)?;
+        Ok(self.is_enough(&found.accuracy).then_some(found))
+    }
+
+    /// The share of labels that are expected to be others with these widths, from a few samples. `None` if they are not accurate enough.
+    fn other_labels(&mut self, widths: Widths, progress: &mut dyn FnMut(Phase)) -> Result<Option<f64>, CompileError> {
+        self.tried += 1;
+        progress(Phase::Search { tried: self.tried });
+        let Ok(plan) = quantise::plan(self.net, &self.ranges, widths) else { return Ok(None) };
+        let weights = quantise::weights(self.net, &plan);
+        let (accuracy, _) = self.trial(&plan, &weights, |_, _| true)?;
+        Ok(accuracy.other_labels.filter(|_| self.is_enough(&accuracy)))
+    }
+}
