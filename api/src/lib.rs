@@ -27,6 +27,7 @@ mod service;
 mod state;
 pub mod store;
 pub mod terms;
+pub mod tls;
 mod trace;
 pub mod webhooks;
 mod worker;

@@ -28,4 +28,5 @@ mod sell;
 mod shared;
 mod tool;
 mod tutorials;
+mod tls;
 mod up;

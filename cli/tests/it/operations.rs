@@ -125,7 +125,7 @@ fn a_backup_is_a_service_again() {
     assert_eq!(verified["valid"], true);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listed = runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = assay_api::tls::client_builder().no_proxy().build().unwrap();
         client.get(format!("{url}/v1/predictions")).bearer_auth(&key).send().await.unwrap().status()
     });
     assert_eq!(listed, 200, "keys are restored too");
