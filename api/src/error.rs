@@ -146,6 +146,9 @@ pub enum ApiError {
     /// The connection is one too many.
     #[error("there are too many connections: try again later, and close those that you do not need")]
     Crowded,
+    /// Other processes prove for this server, and there is none.
+    #[error("no worker gave a sign of life in the last minute, so nothing is proven: start `assay worker` on this database")]
+    NoWorkers,
     /// A check of readiness failed.
     #[error(transparent)]
     NotReady(Box<ApiError>),
@@ -250,6 +253,7 @@ impl ApiError {
             Self::Silent { code, .. } => (S::SERVICE_UNAVAILABLE, code, Some(5)),
             Self::Stale { .. } => (S::SERVICE_UNAVAILABLE, "chain-stale", Some(5)),
             Self::NoRoom => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
+            Self::NoWorkers => (S::SERVICE_UNAVAILABLE, "no-workers", Some(10)),
             Self::Blob(_) => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::NotSelling => (S::FORBIDDEN, "not-selling", None),
             Self::Sell(e) => sell_parts(e),

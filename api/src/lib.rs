@@ -38,7 +38,7 @@ pub use blobs::{BlobError, Blobs};
 pub use disk::free_bytes;
 pub use error::{ApiError, Problem};
 pub use index::Index;
-pub use metrics::{Gauges, Metrics};
+pub use metrics::{Gauges, Metrics, PredictionTimes};
 pub use outage::Outages;
 pub use routes::{
     BatchReceipt, Commitment, CommitmentRequest, Completion, CompletionRequest, DeliveryList, History, MarketHistory, MarketJob,

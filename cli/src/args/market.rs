@@ -445,6 +445,9 @@ pub struct LimitArgs {
     /// Serve only those who show a key (`assay api-keys`): others see what is offered, and get no quotes and predictions
     #[arg(long)]
     pub require_key: bool,
+    /// Where HTTP listens for those who watch the worker: /livez and /metrics, and nothing else [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<SocketAddr>,
     /// Most requests in a minute of one address that shows no key [default: any number]
     #[arg(long, value_name = "N")]
     pub anonymous_per_minute: Option<u32>,
