@@ -35,7 +35,7 @@ pub mod x402;
 
 pub use backup::{Backup, backup};
 pub use blobs::{BlobError, Blobs};
-pub use disk::free_bytes;
+pub use disk::{Disk, Hangs, free_bytes};
 pub use error::{ApiError, Problem};
 pub use index::Index;
 pub use metrics::{Gauges, Metrics, PredictionTimes};
