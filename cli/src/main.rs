@@ -74,6 +74,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
     }
     match command {
         Command::Compile(args) => commands::compile::compile(ui, args),
+        Command::Init(args) => commands::init::init(ui, args),
         Command::Recommit(args) => commands::recommit::recommit(ui, args),
         Command::Inspect(args) => commands::inspect::inspect(ui, args),
         Command::Explain(args) => commands::explain::explain(ui, args),

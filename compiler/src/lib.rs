@@ -14,7 +14,7 @@ mod samples;
 mod search;
 
 pub use cost::{Cost, LayerCost};
-pub use onnx::GuardError;
+pub use onnx::{Declared, DeclaredTensor, GuardError, declared};
 pub use ops::{ImportError, OPERATORS, Operator, ReferenceError, Refusal, UnsupportedNode, UnsupportedNodes, operators_page};
 pub use quantise::Widths;
 pub use report::{Accuracy, Loss, OutputError, Report, Step};

@@ -15,6 +15,7 @@ mod forged;
 mod generate;
 mod govern;
 mod help;
+mod init;
 mod kill;
 mod money;
 mod operations;

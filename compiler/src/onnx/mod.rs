@@ -1,11 +1,13 @@
 //! Reading ONNX files: everything that a hostile file could do is refused here, before any other code sees it.
 
+mod declared;
 mod guard;
 mod ignored;
 mod rewrite;
 mod types;
 
 pub use guard::{GuardError, read};
+pub use declared::{Declared, DeclaredTensor, declared};
 
 use tract_onnx::pb;
 
