@@ -14,6 +14,7 @@ mod inputs;
 mod kept;
 mod logs;
 mod orders;
+mod page;
 mod proof_file;
 mod trust;
 mod ui;
@@ -73,8 +74,8 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Ui::watch_interrupts();
     }
     match command {
-        Command::Compile(args) => commands::compile::compile(ui, args),
         Command::Init(args) => commands::init::init(ui, args),
+        Command::Compile(args) => commands::compile::compile(ui, args),
         Command::Recommit(args) => commands::recommit::recommit(ui, args),
         Command::Inspect(args) => commands::inspect::inspect(ui, args),
         Command::Explain(args) => commands::explain::explain(ui, args),
