@@ -20,6 +20,7 @@ mod kill;
 mod money;
 mod operations;
 mod outputs;
+mod pages;
 mod people;
 #[path = "../../../api/tests/it/postgres.rs"]
 #[allow(dead_code)] // not all of it is needed here
