@@ -3,11 +3,13 @@
 mod declared;
 mod guard;
 mod ignored;
+mod operators;
 mod rewrite;
 mod types;
 
-pub use guard::{GuardError, read};
 pub use declared::{Declared, DeclaredTensor, declared};
+pub use guard::{GuardError, read};
+pub use operators::Operators;
 
 use tract_onnx::pb;
 
