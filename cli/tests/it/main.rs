@@ -28,7 +28,7 @@ mod postgres;
 mod round_trip;
 mod sell;
 mod shared;
+mod tls;
 mod tool;
 mod tutorials;
-mod tls;
 mod up;
