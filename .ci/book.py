@@ -1,10 +1,13 @@
-"""Every page is a chapter of the book, every link and picture of the pages is there, and so is every heading that a link names."""
+"""Every page is a chapter of the book, every link and picture of the pages is there, and so is every heading that a link names. Blocks of code begin and
+end on lines of their own, which whoever wraps lines anew may destroy."""
 import re
 import sys
 from pathlib import Path
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"[\s>]*```[\w ,-]*")
 OUTSIDE = re.compile(r"^(https?:|mailto:)")
 
 
@@ -16,7 +19,18 @@ def anchors(text):
         yield words.strip().replace(" ", "-")
 
 
+def broken_fences(text):
+    """Lines with three backticks and more than a fence has, and the last fence if it closes nothing."""
+    fences = [(number, line) for number, line in enumerate(text.splitlines(), 1) if "```" in line]
+    yield from (number for number, line in fences if not FENCE.fullmatch(line))
+    if len(fences) % 2:
+        yield fences[-1][0]
+
+
 def faults():
+    for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]:
+        for line in broken_fences(path.read_text()):
+            yield f"{path.relative_to(ROOT)}:{line}: three backticks belong on a line of their own, once before a block of code and once after it"
     pages = {path: path.read_text() for path in DOCS.rglob("*.md")}
     summary = pages[DOCS / "SUMMARY.md"]
     chapters = {(DOCS / name).resolve() for name in LINK.findall(summary)}

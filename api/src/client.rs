@@ -16,6 +16,7 @@ use crate::routes::{
 };
 use crate::store::{Event, State};
 use crate::terms::Escrow;
+use crate::tls::{ADDRESSES, client_builder, is_usable};
 
 /// How often a broken event stream is taken up again without any news before the client gives up.
 const RECONNECTS: u32 = 20;
@@ -25,7 +26,7 @@ const RECONNECTS: u32 = 20;
 #[non_exhaustive]
 pub enum ClientError {
     /// The address is not a URL that this build can talk to.
-    #[error("{url} is not an address that this build can use (https needs the `tls` feature)")]
+    #[error("{url} is not an address that can be asked: it begins with {ADDRESSES}")]
     Url {
         /// The address.
         url: String,
@@ -69,7 +70,7 @@ pub enum ClientError {
 
 /// A client's settings for a URL: a proxy that the environment names is not asked for what is on this machine.
 pub(crate) fn http(url: &reqwest::Url) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder();
+    let builder = client_builder();
     if is_here(url) { builder.no_proxy() } else { builder }
 }
 
@@ -95,7 +96,7 @@ impl Client {
     pub fn with_key(url: &str, key: Option<&str>) -> Result<Self, ClientError> {
         let bad = || ClientError::Url { url: url.to_owned() };
         let parsed: reqwest::Url = url.parse().map_err(|_| bad())?;
-        if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
+        if !is_usable(&parsed) {
             return Err(bad());
         }
         let mut headers = HeaderMap::new();

@@ -31,6 +31,8 @@ pub struct ServeConfig {
     pub device: String,
     /// What of the service this process does.
     pub role: Role,
+    /// Where HTTP listens for those who watch a process that only proves, if anywhere.
+    pub worker_bind: Option<SocketAddr>,
     /// Folder for proofs and the lock file.
     pub data_dir: PathBuf,
     /// Where proofs are kept instead of that folder.
@@ -255,6 +257,7 @@ impl ServeConfig {
             database_url: None,
             device: "processor".to_owned(),
             role: Role::Whole,
+            worker_bind: None,
             data_dir,
             proofs: None,
             free: true,

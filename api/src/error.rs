@@ -146,6 +146,9 @@ pub enum ApiError {
     /// The connection is one too many.
     #[error("there are too many connections: try again later, and close those that you do not need")]
     Crowded,
+    /// Other processes prove for this server, and there is none.
+    #[error("no worker gave a sign of life in the last minute, so nothing is proven: start `assay worker` on this database")]
+    NoWorkers,
     /// A check of readiness failed.
     #[error(transparent)]
     NotReady(Box<ApiError>),
@@ -250,6 +253,7 @@ impl ApiError {
             Self::Silent { code, .. } => (S::SERVICE_UNAVAILABLE, code, Some(5)),
             Self::Stale { .. } => (S::SERVICE_UNAVAILABLE, "chain-stale", Some(5)),
             Self::NoRoom => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
+            Self::NoWorkers => (S::SERVICE_UNAVAILABLE, "no-workers", Some(10)),
             Self::Blob(_) => (S::SERVICE_UNAVAILABLE, "storage-unavailable", Some(30)),
             Self::NotSelling => (S::FORBIDDEN, "not-selling", None),
             Self::Sell(e) => sell_parts(e),
@@ -402,6 +406,7 @@ pub(crate) fn plain(text: &str) -> String {
         .split_once(": ")
         .filter(|(first, _)| first.ends_with("target type") || first.ends_with("as JSON"))
         .map_or(text, |(_, rest)| rest);
+    let text = only_hex(text);
     let mut words: Vec<&str> = Vec::new();
     for word in text.split(' ') {
         let stem = word.trim_end_matches([',', '.']);
@@ -418,6 +423,17 @@ pub(crate) fn plain(text: &str) -> String {
         }
     }
     words.join(" ")
+}
+
+/// Bytes are written as hex digits here, so other ways of which a library speaks are left out.
+fn only_hex(text: &str) -> String {
+    let text = text.replace("a variable number of bytes represented as a hex string, an array of u8, or raw bytes", "0x and hex digits");
+    // "32 bytes, represented as a hex string of length 64, an array of u8, or raw bytes"
+    let (before, rest) = text.split_once(", represented as a hex string of length ").unwrap_or((&text, ""));
+    match rest.split_once(", an array of u8, or raw bytes") {
+        Some((digits, after)) => format!("{before}, as 0x and {digits} hex digits{after}"),
+        None => text,
+    }
 }
 
 /// Reads a field that must be an object: its fields as a list are refused.
@@ -446,6 +462,14 @@ mod tests {
             ("invalid type: integer `3`, expected struct PredictionRequest", "invalid type: integer `3`, expected an object"),
             ("expected f32, not a sequence", "expected a number not a list"),
             ("invalid type: map, expected a map", "invalid type: map, expected an object"),
+            (
+                "model: invalid type: integer `3`, expected 32 bytes, represented as a hex string of length 64, an array of u8, or raw bytes at line 1",
+                "model: invalid type: integer `3`, expected 32 bytes, as 0x and 64 hex digits at line 1",
+            ),
+            (
+                "invalid type: integer `3`, expected a variable number of bytes represented as a hex string, an array of u8, or raw bytes",
+                "invalid type: integer `3`, expected 0x and hex digits",
+            ),
         ] {
             assert_eq!(plain(said), meant);
         }

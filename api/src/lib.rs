@@ -27,6 +27,7 @@ mod service;
 mod state;
 pub mod store;
 pub mod terms;
+pub mod tls;
 mod trace;
 pub mod webhooks;
 mod worker;
@@ -34,10 +35,10 @@ pub mod x402;
 
 pub use backup::{Backup, backup};
 pub use blobs::{BlobError, Blobs};
-pub use disk::free_bytes;
+pub use disk::{Disk, Hangs, free_bytes};
 pub use error::{ApiError, Problem};
 pub use index::Index;
-pub use metrics::{Gauges, Metrics};
+pub use metrics::{Gauges, Metrics, PredictionTimes};
 pub use outage::Outages;
 pub use routes::{
     BatchReceipt, Commitment, CommitmentRequest, Completion, CompletionRequest, DeliveryList, History, MarketHistory, MarketJob,

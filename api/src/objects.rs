@@ -16,6 +16,8 @@ use object_store::client::{
 use object_store::path::Path as Key;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, RetryConfig};
 
+use crate::tls::client_builder;
+
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a request that fails is tried again before its caller hears of it; jobs then wait and come back.
@@ -183,7 +185,7 @@ impl HttpConnector for Connector {
         let build = |builder: reqwest::ClientBuilder| {
             builder.timeout(REQUEST_TIMEOUT).build().map_err(|e| object_store::Error::Generic { store: "S3", source: Box::new(e) })
         };
-        let (here, elsewhere) = (build(reqwest::Client::builder().no_proxy())?, build(reqwest::Client::builder())?);
+        let (here, elsewhere) = (build(client_builder().no_proxy())?, build(client_builder())?);
         Ok(HttpClient::new(Http { here, elsewhere }))
     }
 }

@@ -1,6 +1,7 @@
 //! The running server: HTTP and workers until a signal, then a drain.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Role, ServeConfig};
 use crate::connections;
 use crate::engine::Engine;
-use crate::routes::app;
+use crate::routes::{app, worker_app};
 use crate::state::{AppState, ServeError};
 use crate::worker;
 
@@ -23,13 +24,12 @@ pub async fn serve(
     config: ServeConfig,
     engine: Arc<dyn Engine>,
     shutdown: impl Future<Output = ()> + Send,
-    ready: impl FnOnce(std::net::SocketAddr) + Send,
+    ready: impl FnOnce(SocketAddr) + Send,
 ) -> Result<(), ServeError> {
     let bind = config.bind;
-    let io = |source| ServeError::Io { path: bind.to_string(), source };
     let state = AppState::open(config, engine).await?;
-    let listener = TcpListener::bind(bind).await.map_err(io)?;
-    ready(listener.local_addr().map_err(io)?);
+    let (listener, address) = listen(bind).await?;
+    ready(address);
 
     let mut http = tokio::spawn(connections::serve(listener, app(state.clone()), state.clone()));
     let mut workers = tokio::spawn(worker::run(state.clone()));
@@ -51,23 +51,43 @@ pub async fn serve(
 }
 
 /// Proves and settles for a service whose database is shared, until `shutdown` resolves; then the proof at hand may finish, within
-/// [`ServeConfig::drain`].
+/// [`ServeConfig::drain`]. `ready` is called once, with the address of [`ServeConfig::worker_bind`].
 pub async fn work(
     config: ServeConfig,
     engine: Arc<dyn Engine>,
     shutdown: impl Future<Output = ()> + Send,
-    ready: impl FnOnce() + Send,
+    ready: impl FnOnce(Option<SocketAddr>) + Send,
 ) -> Result<(), ServeError> {
+    let bind = config.worker_bind;
     let state = AppState::open(ServeConfig { role: Role::Worker, ..config }, engine).await?;
-    ready();
+    let listener = match bind {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    ready(listener.as_ref().map(|(_, address)| *address));
+    let http = listener.map(|(listener, _)| tokio::spawn(connections::serve(listener, worker_app(state.clone()), state.clone())));
     let mut workers = tokio::spawn(worker::run(state.clone()));
     tokio::select! {
         () = shutdown => tracing::info!("shutting down"),
-        _ = &mut workers => return Err(ServeError::Died),
+        _ = &mut workers => {
+            state.stopping.send_replace(true);
+            return Err(ServeError::Died);
+        }
     }
     drain(&state, &mut workers).await?;
+    if let Some(http) = http {
+        http.abort(); // nobody waits for more than a number
+    }
     state.store.close().await;
     Ok(())
+}
+
+/// Listens on an address, and says on which, since its port may be any.
+async fn listen(bind: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let io = |source| ServeError::Io { path: bind.to_string(), source };
+    let listener = TcpListener::bind(bind).await.map_err(io)?;
+    let address = listener.local_addr().map_err(io)?;
+    Ok((listener, address))
 }
 
 /// Lets the workers come to an end. One that waits for the chain is cut after the drain: every step can be taken up again.

@@ -12,7 +12,9 @@ use crate::blobs::{BlobError, Blobs};
 use crate::chain::{ChainError, Market};
 use crate::config::{ChainConfig, Role, ServeConfig};
 use crate::demand::Demand;
+use crate::disk::Disk;
 use crate::engine::{Engine, EngineError, ModelInfo, ProofBundle};
+use crate::error::ApiError;
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::outage::Outages;
@@ -68,6 +70,8 @@ pub struct AppState {
     pub config: Arc<ServeConfig>,
     /// Jobs.
     pub store: Store,
+    /// The disk of the data folder.
+    pub disk: Disk,
     /// Proofs.
     pub blobs: Blobs,
     /// The prover.
@@ -158,6 +162,7 @@ impl AppState {
         };
         let market = config.chain.clone().map(Market::new).transpose()?.map(Arc::new);
         Ok(Self {
+            disk: Disk::of(&config.data_dir),
             config: Arc::new(config),
             store,
             blobs,
@@ -231,9 +236,17 @@ impl AppState {
         self.blobs.forget(job);
     }
 
-    /// Bytes that the disk of the data folder has left, if they are fewer than the server works with.
-    pub fn disk_shortage(&self) -> Option<u64> {
-        crate::disk::free_bytes(&self.config.data_dir).filter(|free| *free < self.config.disk_bytes_min)
+    /// Bytes that the disk of the data folder has left, where the system says; an error if the disk does not answer.
+    pub async fn disk_free(&self) -> Result<Option<u64>, ApiError> {
+        let limit = self.config.ready_timeout;
+        let hangs = |_| ApiError::Silent { what: "the data folder's disk", code: "storage-unavailable", secs: limit.as_secs() };
+        self.disk.free_bytes(limit).await.map_err(hangs)
+    }
+
+    /// Refuses new work while the disk of the data folder has less than the server works with, or does not answer.
+    pub async fn check_disk(&self) -> Result<(), ApiError> {
+        let short = self.disk_free().await?.is_some_and(|free| free < self.config.disk_bytes_min);
+        if short { Err(ApiError::NoRoom) } else { Ok(()) }
     }
 
     /// Failures in a row, if they have stopped new work for now.

@@ -1,6 +1,6 @@
 //! Several inferences in one proof: names of key files, and inputs that fill a batch.
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::Outcome;
 use assay_circuits::batch::{Batch, MAX_LOG_BATCH};
 use assay_circuits::exec::quantise_input;
 use assay_circuits::model::Architecture;
@@ -48,16 +48,6 @@ impl std::fmt::Display for BatchError {
 }
 
 impl std::error::Error for BatchError {}
-
-impl From<BatchError> for Failure {
-    fn from(error: BatchError) -> Self {
-        let exit = match error {
-            BatchError::Size => Exit::Usage,
-            BatchError::Inputs { .. } | BatchError::NotSingle { .. } => Exit::Input,
-        };
-        Failure::new(exit, error)
-    }
-}
 
 /// A batch of `inferences`, a power of two; 1 is one inference.
 pub fn of(inferences: usize, separate: bool) -> Result<Batch, BatchError> {

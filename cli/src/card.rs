@@ -11,6 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
+/// What the name of a field begins with that is a comment: JSON has no others.
+pub const COMMENT: &str = "//";
+
 /// The file. What it leaves out is the service's.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -67,7 +70,10 @@ fn file_beside(model: &Path) -> Outcome<Option<(PathBuf, File)>> {
         other => other.map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?,
     };
     // an object first: a list would be taken for the fields in their order
-    let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(&text).and_then(|fields| File::deserialize(Value::Object(fields)));
+    let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(&text).and_then(|mut fields| {
+        fields.retain(|name, _| !name.starts_with(COMMENT));
+        File::deserialize(Value::Object(fields))
+    });
     let file = parsed.map_err(|e| Failure::message(Exit::Input, format!("{} is no model card: {e}", path.display())))?;
     if let Some(prepare) = &file.prepare {
         prepare.check().map_err(|e| BadInput::failure(format!("{}: prepare: {e}", path.display())))?;
@@ -114,6 +120,8 @@ mod tests {
         assert_eq!(card.licence.as_deref(), Some("for research"));
         assert_eq!((card.description.as_deref(), card.labels.len(), own), (Some("two classes"), 2, None));
         assert_eq!(read(&package, 3, &terms).unwrap_err().exit, Exit::Input, "labels that are not the output's");
+        write(r#"{"// price": "in wei", "//": ["more"], "licence": "none"}"#);
+        assert_eq!(read(&package, 2, &terms).unwrap().0.licence.as_deref(), Some("none"), "comments are passed over");
         // a tenth of another price is another collateral
         write(r#"{"price": "5", "prove_secs": 60}"#);
         assert_eq!(read(&package, 2, &terms).unwrap().1, Some(Terms { price: 5, collateral: 1, prove_secs: 60, ..terms }));

@@ -2,11 +2,13 @@
 
 use crate::batch::BatchError;
 use crate::inputs::BadInput;
+use crate::page::Page;
 use assay_api::ServeError;
 use assay_api::chain::dev::DevChainError;
 use assay_api::chain::{ChainError, OrderError};
 use assay_api::client::ClientError;
 use assay_api::engine::EngineError;
+use assay_api::engine::native::AddModelError;
 use assay_api::objects::ObjectError;
 use assay_circuits::exec::ExecError;
 use assay_compiler::{CompileError, GuardError, InputError};
@@ -62,7 +64,10 @@ impl Failure {
 
     /// The page of the documentation that says more, if one does.
     pub fn page(&self) -> Option<&'static str> {
-        self.error.chain().find_map(page)
+        if assay_api::tls::is_refused_certificate(self.error.as_ref()) {
+            return Some(Page::Https.address());
+        }
+        self.error.chain().find_map(page).map(Page::address)
     }
 
     /// The message with its causes, without those that the message already says.
@@ -76,36 +81,6 @@ impl Failure {
         text
     }
 }
-
-/// Pages about kinds of errors. The part after `#` is a heading of the page.
-fn page(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
-    if let Some(error) = error.downcast_ref::<CompileError>() {
-        return match error {
-            CompileError::Import(_) | CompileError::Guard(_) => Some("docs/operators.md"),
-            CompileError::Input(_) | CompileError::Integer { .. } => Some(INPUTS),
-            _ => Some("docs/compiler.md"),
-        };
-    }
-    if let Some(error) = error.downcast_ref::<EngineError>() {
-        return matches!(error, EngineError::OutsideRange { .. }).then_some(RANGES);
-    }
-    if let Some(ClientError::Problem(_)) = error.downcast_ref::<ClientError>() {
-        return Some("docs/api.md#errors");
-    }
-    let is = |pages: [(bool, &'static str); 7]| pages.into_iter().find(|(is, _)| *is).map(|(_, page)| page);
-    is([
-        (error.is::<InputError>() || error.is::<BadInput>() || error.is::<ExecError>(), INPUTS),
-        (error.is::<BatchError>(), "docs/cli.md#several-inferences-in-one-proof"),
-        (error.is::<DevChainError>(), "docs/cli.md#a-market-of-your-own"),
-        (error.is::<OrderError>(), "docs/api.md#buying-an-inference"),
-        (error.is::<ChainError>(), "docs/cli.md#the-market"),
-        (error.is::<KeyError>() || error.is::<SrsError>() || error.is::<CeremonyError>(), "docs/cli.md#development-keys-and-srs"),
-        (error.is::<FileError>(), "docs/cli.md#files"),
-    ])
-}
-
-const INPUTS: &str = "docs/cli.md#inputs";
-const RANGES: &str = "docs/cli.md#what-does-not-fit";
 
 /// Says in what context something failed.
 pub trait Context<T> {
@@ -122,62 +97,111 @@ impl<T, E: Into<Failure>> Context<T> for Result<T, E> {
     }
 }
 
-/// `from!(Type => |e| kind)`: the kind of a library's error.
+/// `from!(Type => |e| kind, |e| page)`: the kind of a library's error, and the page that says more.
 macro_rules! from {
-    ($($error:ty => $kind:expr;)*) => {
+    ($($error:ty => $kind:expr, $page:expr;)*) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
                 let kind: fn(&$error) -> Exit = $kind;
                 Self { exit: kind(&error), error: error.into() }
             }
         })*
+
+        /// The page about an error, if it is of one of these types.
+        fn page(error: &(dyn std::error::Error + 'static)) -> Option<Page> {
+            $(if let Some(error) = error.downcast_ref::<$error>() {
+                let page: fn(&$error) -> Option<Page> = $page;
+                return page(error);
+            })*
+            None
+        }
+
+        /// The types, for the test that none is forgotten.
+        #[cfg(test)]
+        const TYPES: &[&str] = &[$(stringify!($error)),*];
     };
 }
 
 from! {
-    std::io::Error => |_| Exit::Io;
-    FileError => file;
-    SrsError => |e| if matches!(e, SrsError::Io(_)) { Exit::Io } else { Exit::Input };
+    std::io::Error => |_| Exit::Io, |_| Some(Page::Files);
+    FileError => file, |_| Some(Page::Files);
+    SrsError => |e| if matches!(e, SrsError::Io(_)) { Exit::Io } else { Exit::Input }, |_| Some(Page::Srs);
     CeremonyError => |e| match e {
         CeremonyError::Srs(SrsError::Io(_)) => Exit::Io,
         CeremonyError::Contribution { .. } | CeremonyError::LastPowers | CeremonyError::LastHash | CeremonyError::OtherBeacon => Exit::Failed,
         _ => Exit::Input,
-    };
-    KeyError => |_| Exit::Failed;
-    ShownError => |_| Exit::Input;
-    ProofError => |_| Exit::Failed;
-    ExecError => |_| Exit::Input;
-    InputError => input;
+    }, |_| Some(Page::Ceremonies);
+    KeyError => |_| Exit::Failed, |_| Some(Page::Srs);
+    ShownError => |_| Exit::Input, |_| Some(Page::Inputs);
+    ProofError => |_| Exit::Failed, |_| Some(Page::InvalidProof);
+    ExecError => |_| Exit::Input, |_| Some(Page::Inputs);
+    InputError => input, |_| Some(Page::Inputs);
     CompileError => |e| match e {
         CompileError::Input(e) => input(e),
         CompileError::Guard(GuardError::Io { .. }) => Exit::Io,
         _ => Exit::Input,
-    };
-    WrapError => |e| if matches!(e, WrapError::Cancelled(_)) { Exit::Cancelled } else { Exit::Failed };
+    }, |e| Some(match e {
+        CompileError::Import(_) | CompileError::Guard(_) => Page::Operators,
+        CompileError::Input(_) | CompileError::Integer { .. } => Page::Inputs,
+        _ => Page::Compiler,
+    });
+    InnerError => |e| if matches!(e, InnerError::Cancelled(_)) { Exit::Cancelled } else { Exit::Failed },
+        |e| (!matches!(e, InnerError::Cancelled(_))).then_some(Page::Proving);
+    WrapError => |e| if matches!(e, WrapError::Cancelled(_)) { Exit::Cancelled } else { Exit::Failed },
+        |e| (!matches!(e, WrapError::Cancelled(_))).then_some(Page::Proving);
     ProveError => |e| match e {
-        ProveError::Cancelled(_) | ProveError::Inner(InnerError::Cancelled(_)) | ProveError::Wrap(WrapError::Cancelled(_)) => Exit::Cancelled,
+        e if is_cancelled(e) => Exit::Cancelled,
         ProveError::Execute(_) | ProveError::NoWrapKey | ProveError::Blinding { .. } | ProveError::Inputs { .. } => Exit::Input,
         _ => Exit::Failed,
+    }, |e| match e {
+        e if is_cancelled(e) => None,
+        ProveError::Execute(_) => Some(Page::Inputs),
+        _ => Some(Page::Proving),
     };
-    Cancelled => |_| Exit::Cancelled;
-    ChainError => chain;
-    OrderError => |e| if let OrderError::Chain(e) = e { chain(e) } else { Exit::Failed };
+    Cancelled => |_| Exit::Cancelled, |_| None;
+    ChainError => chain, |_| Some(Page::Market);
+    OrderError => |e| if let OrderError::Chain(e) = e { chain(e) } else { Exit::Failed },
+        |e| Some(if let OrderError::Chain(_) = e { Page::Market } else { Page::Buying });
     ClientError => |e| match e {
         ClientError::Url { .. } | ClientError::Key => Exit::Usage,
         ClientError::Http(_) | ClientError::Broken { .. } | ClientError::Status { .. } => Exit::Io,
         _ => Exit::Failed,
-    };
-    DevChainError => |_| Exit::Io;
-    ObjectError => |e| if matches!(e, ObjectError::Url { .. }) { Exit::Usage } else { Exit::Io };
+    }, |e| Some(match e {
+        ClientError::Problem(_) => Page::Problems,
+        ClientError::NoProof { .. } => Page::Predictions,
+        ClientError::WrongProof { .. } => Page::InvalidProof,
+        _ => Page::Unreachable,
+    });
+    DevChainError => |_| Exit::Io, |_| Some(Page::Up);
+    ObjectError => |e| if matches!(e, ObjectError::Url { .. }) { Exit::Usage } else { Exit::Io }, |_| Some(Page::Bucket);
     ServeError => |e| match e {
         ServeError::Chain(e) => chain(e),
         ServeError::NothingToServe | ServeError::Origin { .. } => Exit::Usage,
         _ => Exit::Io,
-    };
-    Invalid => |e| if e.is_input() { Exit::Input } else { Exit::Failed };
-    BadInput => |_| Exit::Input;
-    EngineError => |e| if matches!(e, EngineError::OutsideRange { .. }) { Exit::Input } else { Exit::Failed };
-    assay_api::engine::native::AddModelError => |_| Exit::Input;
+    }, |e| Some(if let ServeError::Chain(_) = e { Page::Market } else { Page::Serving });
+    Invalid => |e| if e.is_input() { Exit::Input } else { Exit::Failed }, |_| Some(Page::InvalidProof);
+    BadInput => |_| Exit::Input, |_| Some(Page::Inputs);
+    EngineError => |e| if matches!(e, EngineError::OutsideRange { .. }) { Exit::Input } else { Exit::Failed },
+        |e| Some(if matches!(e, EngineError::OutsideRange { .. }) { Page::Ranges } else { Page::Proving });
+    AddModelError => |_| Exit::Input, |_| Some(Page::Serving);
+    BatchError => |e| if matches!(e, BatchError::Size) { Exit::Usage } else { Exit::Input }, |_| Some(Page::Batches);
+    Unhealthy => |_| Exit::Failed, |_| Some(Page::Doctor);
+}
+
+/// What `assay doctor` found.
+#[derive(Debug)]
+pub struct Unhealthy(pub String);
+
+impl std::fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unhealthy {}
+
+fn is_cancelled(error: &ProveError) -> bool {
+    matches!(error, ProveError::Cancelled(_) | ProveError::Inner(InnerError::Cancelled(_)) | ProveError::Wrap(WrapError::Cancelled(_)))
 }
 
 fn file(error: &FileError) -> Exit {
@@ -212,38 +236,67 @@ fn chain(error: &ChainError) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::{Path, PathBuf};
+    use alloy::primitives::B256;
+    use assay_prover::control::Cancelled;
+    use std::collections::BTreeSet;
 
-    /// A heading as GitHub and others make an anchor of it.
-    fn anchor(heading: &str) -> String {
-        let kept = heading.trim_start_matches('#').trim().to_lowercase();
-        kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).map(|c| if c == ' ' { '-' } else { c }).collect()
+    fn problem() -> assay_api::Problem {
+        let text = "unknown-model".to_owned();
+        assay_api::Problem { kind: text.clone(), title: text.clone(), status: 404, detail: text.clone(), code: text }
+    }
+
+    /// An error of each type that commands end with.
+    fn samples() -> Vec<(&'static str, Failure)> {
+        let io = || std::io::Error::other("x");
+        vec![
+            ("std::io::Error", io().into()),
+            ("FileError", FileError::Read { source: io(), path: "x".into() }.into()),
+            ("SrsError", SrsError::Io(io()).into()),
+            ("CeremonyError", CeremonyError::LastHash.into()),
+            ("KeyError", KeyError::Mismatch("x").into()),
+            ("ShownError", ShownError::TooWide { at: 0, value: 1 }.into()),
+            ("ProofError", ProofError::Pairing.into()),
+            ("ExecError", ExecError::Inputs { have: 1, need: 2 }.into()),
+            ("InputError", InputError::EmptyShape.into()),
+            ("CompileError", CompileError::Option { option: "x", value: 1.0, min: 2.0, max: 3.0 }.into()),
+            ("InnerError", InnerError::SrsTooSmall { have: 1, need: 2 }.into()),
+            ("WrapError", WrapError::WrongKey.into()),
+            ("ProveError", ProveError::NoWrapKey.into()),
+            ("Cancelled", Cancelled.into()),
+            ("ChainError", ChainError::Url { url: String::new() }.into()),
+            ("OrderError", OrderError::Chain(ChainError::Url { url: String::new() }).into()),
+            ("ClientError", ClientError::Problem(problem()).into()),
+            ("DevChainError", DevChainError::NotFound.into()),
+            ("ObjectError", ObjectError::Url { url: String::new() }.into()),
+            ("ServeError", ServeError::NothingToServe.into()),
+            ("Invalid", Invalid::NoKey.into()),
+            ("BadInput", BadInput("x".to_owned()).into()),
+            ("EngineError", EngineError::UnknownModel { id: B256::ZERO }.into()),
+            ("AddModelError", AddModelError::WrongKey.into()),
+            ("BatchError", BatchError::Size.into()),
+            ("Unhealthy", Unhealthy("x".to_owned()).into()),
+        ]
     }
 
     #[test]
-    fn pages_and_their_headings_are_there() {
-        let text = "unknown-model".to_owned();
-        let problem = assay_api::Problem { kind: text.clone(), title: text.clone(), status: 404, detail: text.clone(), code: text };
-        let failures: Vec<Failure> = vec![
-            CompileError::Input(InputError::EmptyShape).into(),
-            CompileError::Option { option: "x", value: 1.0, min: 2.0, max: 3.0 }.into(),
-            CompileError::Guard(GuardError::Io { path: PathBuf::new(), source: std::io::Error::other("x") }).into(),
-            InputError::EmptyShape.into(),
-            ClientError::Problem(problem).into(),
-            BadInput("x".to_owned()).into(),
-            ExecError::Inputs { have: 1, need: 2 }.into(),
-            BatchError::Size.into(),
-            DevChainError::NotFound.into(),
-            ChainError::Url { url: String::new() }.into(),
-            KeyError::Mismatch("x").into(),
-            SrsError::Io(std::io::Error::other("x")).into(),
-        ];
-        for failure in failures {
-            let page = failure.page().unwrap_or_else(|| panic!("{} has no page", failure.text()));
-            let (file, heading) = page.split_once('#').unwrap_or((page, ""));
-            let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
-            assert!(heading.is_empty() || text.lines().any(|line| line.starts_with('#') && anchor(line) == heading), "{page}");
+    fn every_type_of_error_has_a_page() {
+        let samples = samples();
+        let names: BTreeSet<&str> = samples.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, TYPES.iter().copied().collect(), "an error of each type");
+        for (name, failure) in samples {
+            // who stops a command needs no page about it
+            assert_eq!(failure.page().is_some(), name != "Cancelled", "{name}");
         }
         assert_eq!(Failure::message(Exit::Usage, "x").page(), None);
+    }
+
+    #[test]
+    fn the_page_is_about_what_went_wrong() {
+        let page = |failure: Failure| failure.page();
+        assert_eq!(page(ClientError::Broken { times: 2 }.into()), Some("docs/errors.md#a-service-cannot-be-reached"));
+        assert_eq!(page(ClientError::Problem(problem()).into()), Some("docs/api.md#errors"));
+        assert_eq!(page(ProveError::Cancelled(Cancelled).into()), None);
+        let inside: Outcome = Err::<(), _>(ProofError::Pairing).context("proof.json");
+        assert_eq!(page(inside.unwrap_err()), Some("docs/errors.md#a-proof-does-not-hold"));
     }
 }

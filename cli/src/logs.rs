@@ -75,7 +75,7 @@ fn collector() -> Outcome<Option<SdkTracerProvider>> {
     let fault = |error: &dyn fmt::Display| {
         Failure::message(Exit::Usage, format!("traces cannot be sent to where OTEL_EXPORTER_OTLP_ENDPOINT says: {error}"))
     };
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().map_err(|e| fault(&e))?;
+    let client = assay_api::tls::client_builder().timeout(Duration::from_secs(10)).build().map_err(|e| fault(&e))?;
     let client = OnRuntime { client, runtime: tokio::runtime::Handle::current() };
     let exporter = SpanExporter::builder().with_http().with_http_client(client).build().map_err(|e| fault(&e))?;
     let named = std::env::var_os("OTEL_SERVICE_NAME").is_some() || std::env::var_os("OTEL_RESOURCE_ATTRIBUTES").is_some();

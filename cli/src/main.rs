@@ -14,6 +14,7 @@ mod inputs;
 mod kept;
 mod logs;
 mod orders;
+mod page;
 mod proof_file;
 mod trust;
 mod ui;
@@ -73,6 +74,7 @@ fn run(ui: &Ui, command: Command) -> Outcome {
         Ui::watch_interrupts();
     }
     match command {
+        Command::Init(args) => commands::init::init(ui, args),
         Command::Compile(args) => commands::compile::compile(ui, args),
         Command::Recommit(args) => commands::recommit::recommit(ui, args),
         Command::Inspect(args) => commands::inspect::inspect(ui, args),

@@ -14,7 +14,7 @@ mod samples;
 mod search;
 
 pub use cost::{Cost, LayerCost};
-pub use onnx::GuardError;
+pub use onnx::{Declared, DeclaredTensor, GuardError, declared};
 pub use ops::{ImportError, OPERATORS, Operator, ReferenceError, Refusal, UnsupportedNode, UnsupportedNodes, operators_page};
 pub use quantise::Widths;
 pub use report::{Accuracy, Loss, OutputError, Report, Step};
@@ -94,6 +94,8 @@ pub struct Compiled {
     pub weights: Weights,
     /// For each layer, the ONNX node that it comes from.
     pub layer_names: Vec<String>,
+    /// For each layer, that node's operator, where its name says which node it is.
+    pub operators: Vec<Option<String>>,
     /// Sizes, predictions, accuracy.
     pub report: Report,
 }
@@ -143,6 +145,7 @@ pub fn compile(
     let model = onnx::read(onnx, &options.dims)?;
     progress(Phase::Import);
     let (net, reference) = ops::import(&model, &options.dims)?;
+    let operators = onnx::Operators::of(&model);
     drop(model);
     let wanted: Vec<Wanted> = net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
     let mut samples = calibration.samples(&wanted)?;
@@ -152,7 +155,9 @@ pub fn compile(
     let float = reference.run(&samples)?;
     progress(Phase::Calibrate);
     let ranges = search::calibrate(&net, &samples, &float)?;
-    search::search(&net, &ranges, &samples, &float, options, progress)
+    let mut compiled = search::search(&net, &ranges, &samples, &float, options, progress)?;
+    compiled.operators = compiled.layer_names.iter().map(|name| operators.named(name)).collect();
+    Ok(compiled)
 }
 
 /// Integers have 16 bits, and indices those of their table. It would be found later too, but after all that takes long.

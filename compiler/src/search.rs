@@ -426,7 +426,7 @@ impl Search<'_> {
             candidates_tried: self.tried,
         };
         let layer_names = net.layers.iter().map(|layer| layer.name.clone()).collect();
-        Ok(Compiled { architecture: plan.architecture, weights, layer_names, report })
+        Ok(Compiled { architecture: plan.architecture, weights, layer_names, operators: Vec::new(), report })
     }
 }
 

@@ -22,7 +22,7 @@ pub const DEV_KEYS: [&str; 5] = [
 #[non_exhaustive]
 pub enum DevChainError {
     /// No anvil.
-    #[error("anvil was not found: set ANVIL to its path, or run `npm ci` in verifier-contracts")]
+    #[error("anvil was not found: `npm install -g @foundry-rs/anvil` installs it; or set ANVIL to its path")]
     NotFound,
     /// It does not start.
     #[error("cannot start {path}")]
@@ -71,11 +71,23 @@ pub fn find_anvil(root: &Path) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("ANVIL") {
         return Some(path.into());
     }
-    let packages = std::fs::read_dir(root.join("verifier-contracts/node_modules/@foundry-rs")).ok();
-    let installed = packages.into_iter().flatten().flatten().map(|entry| entry.path());
-    let installed = installed.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("anvil-")));
-    let installed = installed.map(|p| p.join("bin/anvil")).find(|p| p.is_file());
-    installed.or_else(|| std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join("anvil")).find(|p| p.is_file()))
+    let installed = packaged(&root.join("verifier-contracts/node_modules/@foundry-rs"));
+    installed.or_else(|| std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join("anvil")).find(|p| p.is_file()).map(program))
+}
+
+/// The program among npm's packages of one publisher.
+fn packaged(publisher: &Path) -> Option<PathBuf> {
+    let packages = std::fs::read_dir(publisher).ok()?.flatten().map(|entry| entry.path());
+    let ours = packages.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("anvil-")));
+    ours.map(|p| p.join("bin/anvil")).find(|p| p.is_file())
+}
+
+/// What stands behind npm's script, if it is that.
+fn program(path: PathBuf) -> PathBuf {
+    let script = std::fs::canonicalize(&path).ok().filter(|script| script.ends_with("anvil/bin.mjs"));
+    let package = script.as_deref().and_then(Path::parent);
+    let publishers = package.into_iter().flat_map(|package| [package.join("node_modules/@foundry-rs"), package.join("..")]);
+    publishers.into_iter().find_map(|publisher| packaged(&publisher)).unwrap_or(path)
 }
 
 impl DevChain {

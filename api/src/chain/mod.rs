@@ -53,7 +53,7 @@ const EXECUTE_ROUNDS: u32 = 4;
 #[non_exhaustive]
 pub enum ChainError {
     /// The RPC address is not a URL that this build can talk to.
-    #[error("{url} is not an RPC address that this build can use (https needs the `tls` feature)")]
+    #[error("{url} is not the address of a node: it begins with {}", crate::tls::ADDRESSES)]
     Url {
         /// The address.
         url: String,

@@ -36,7 +36,7 @@ const METHODS: [&str; 14] = [
 fn node(url: &str) -> Result<Http<reqwest::Client>, ChainError> {
     let bad = || ChainError::Url { url: url.to_owned() };
     let parsed: reqwest::Url = url.parse().map_err(|_| bad())?;
-    if !(parsed.scheme() == "http" || (parsed.scheme() == "https" && cfg!(feature = "tls"))) {
+    if !crate::tls::is_usable(&parsed) {
         return Err(bad());
     }
     let client = crate::client::http(&parsed).timeout(REQUEST_TIMEOUT).build().map_err(|_| bad())?;

@@ -40,7 +40,7 @@ fn skill(model: &Model) -> Value {
 
 /// The agent card.
 #[utoipa::path(get, path = "/.well-known/agent-card.json", responses(
-    (status = 200, description = "An A2A agent card"), (status = 500, body = Problem, content_type = "application/problem+json")))]
+    (status = 200, description = "An A2A agent card", body = Object), (status = 500, body = Problem, content_type = "application/problem+json")))]
 pub async fn card(State(state): State<AppState>, headers: HeaderMap) -> Json<Value> {
     let (base, all) = (base(&state, &headers), models::all(&state).await);
     let market =

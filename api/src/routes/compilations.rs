@@ -64,9 +64,7 @@ pub async fn create(State(state): State<AppState>, caller: Caller, request: Requ
     if state.is_stopping() {
         return Err(ApiError::Draining);
     }
-    if state.disk_shortage().is_some() {
-        return Err(ApiError::NoRoom);
-    }
+    state.check_disk().await?;
     let limit = state.config.http.body_timeout.saturating_mul(UPLOAD_PATIENCE);
     let task: Task = read_json(request, &state, limit, workshop.config().upload_bytes_max).await?;
     let taken = workshop.take(task)?;

@@ -1,5 +1,7 @@
 //! Examples of bodies for `/openapi.json`. A test sends the requests to a server and reads the answers as what they are examples of.
 
+mod answers;
+
 use serde_json::{Value, json};
 
 const MODEL: &str = "0x0000000000000000000000000000000000000000000000000000000000000001";
@@ -22,28 +24,7 @@ pub(super) fn requests() -> Vec<(&'static str, Value)> {
 
 /// Answers: path, method, status and body.
 pub(super) fn answers() -> Vec<(&'static str, &'static str, &'static str, Value)> {
-    vec![
-        ("/v1/predictions", "post", "202", prediction("queued")),
-        ("/v1/predictions/{id}", "get", "200", prediction("proven")),
-        ("/v1/commitments", "post", "200", json!({ "input_commitments": [point()], "input_commitment": MODEL, "outside": 0 })),
-        ("/v1/completions", "post", "200", json!({ "tokens": [5.0, 6.0], "input": [3.0, 4.0, 5.0, 6.0] })),
-        ("/v1/verify", "post", "200", json!({ "valid": false, "reason": "the proof does not verify", "development": true })),
-        (
-            "/readyz",
-            "get",
-            "200",
-            json!({ "status": "ok", "models": 1, "queued": 0, "disk_free_bytes": 18_253_611_008_u64, "block": 1042, "block_age_secs": 3 }),
-        ),
-        (
-            "/v1/webhooks",
-            "post",
-            "201",
-            json!({
-                "id": "wh_5c1f0a2b9d3e4f60", "url": "https://shop.example/assay", "created_ms": 1_795_221_569_000_i64, "disabled_ms": null,
-                "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            }),
-        ),
-    ]
+    answers::all()
 }
 
 /// The body of every problem.
@@ -63,16 +44,4 @@ pub(super) fn problem(status: u16) -> Value {
 
 fn point() -> String {
     format!("0x{}", "0".repeat(128))
-}
-
-fn prediction(state: &str) -> Value {
-    let done = state == "proven";
-    let or_null = |value: Value| if done { value } else { Value::Null };
-    json!({
-        "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6", "model": MODEL, "state": state, "terminal": done, "job_id": null, "payment": null,
-        "input_commitments": [point()], "output": or_null(json!([4.5, 3.0])), "output_cells": or_null(json!([72, 48])),
-        "outside": 0, "clamped": [], "clamps": 0, "batch": null, "context": or_null(json!(MODEL)), "proof_hash": or_null(json!(MODEL)),
-        "proof_url": or_null(json!("/v1/predictions/5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6/proof")), "transactions": [], "attempts": 0,
-        "error_code": null, "error_detail": null, "created_ms": 1_795_221_569_000_i64, "updated_ms": 1_795_221_571_804_i64,
-    })
 }

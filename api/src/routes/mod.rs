@@ -97,6 +97,16 @@ pub fn app(state: AppState) -> Router {
     router.layer(middleware::from_fn_with_state(state.clone(), observe)).with_state(state)
 }
 
+/// The routes of a process that only proves: for those who watch it, and nobody else.
+pub(crate) fn worker_app(state: AppState) -> Router {
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/metrics", get(health::worker_metrics))
+        .fallback(async || ApiError::NoSuchResource)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(state)
+}
+
 /// The routes of models that are uploaded, whose bodies may be larger than others.
 fn compiling(state: &AppState) -> Router<AppState> {
     let most = state.workshop.as_ref().map_or(state.config.body_bytes_max, |workshop| workshop.config().upload_bytes_max);
@@ -121,8 +131,9 @@ async fn observe(State(state): State<AppState>, request: Request, next: Next) ->
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
     span.record("status", status);
-    state.metrics.response(status);
-    tracing::debug!(%method, path, status, ms = start.elapsed().as_millis() as u64, "request");
+    let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    state.metrics.response(status, ms);
+    tracing::debug!(%method, path, status, ms, "request");
     response
 }
 

@@ -327,7 +327,7 @@ async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
     if paid && let Some(failures) = state.breaker().await? {
         return Err(ApiError::Paused { failures });
     }
-    if state.disk_shortage().is_some() { Err(ApiError::NoRoom) } else { Ok(()) }
+    state.check_disk().await
 }
 
 /// Refuses an order of a client that has spent its budget, before any work is done for it, unless the market has the money.

@@ -400,6 +400,9 @@ pub(super) async fn transition_in(
     append(tx, id, "state", &event).await?;
     tracing::info!(job = id, from = %state, state = %next, why, "a prediction moves");
     let job = Job::from_row(&row)?;
+    if matches!(next, State::Settled | State::Proven) {
+        tx.ended_ms.extend(u64::try_from(job.updated_ms - job.created_ms));
+    }
     if over {
         webhooks::enqueue(tx, &job).await?;
     }

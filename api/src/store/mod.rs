@@ -44,12 +44,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
-use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::any::{AnyArguments, AnyConnectOptions, AnyRow};
 use sqlx::query::{Query, QueryScalar};
-use sqlx::{Any, AnyConnection, AnyPool};
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions};
 use tokio::sync::watch;
 
 use dialect::Dialect;
+
+use crate::metrics::PredictionTimes;
 
 /// How much is written to see whether the database takes anything.
 const PROBE_BYTES: usize = 16_384;
@@ -143,6 +145,11 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// How a database is connected to. Statements are not logged, slow ones neither: they are whole pages, and under stress all are slow.
+fn quiet_options(url: &str) -> Result<AnyConnectOptions, sqlx::Error> {
+    Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
+}
+
 /// A lock that only one process has. It is released when it is dropped, and when the process dies.
 pub(crate) struct Exclusive(#[allow(dead_code)] Tx);
 
@@ -157,12 +164,17 @@ pub struct Store {
     models: Arc<OnceLock<Vec<String>>>,
     /// Ticks after every committed event, for the streams that wait for one.
     changed: watch::Sender<u64>,
+    /// How long the predictions took that this process brought to their end.
+    times: Arc<PredictionTimes>,
 }
 
 /// A transaction.
 pub(crate) struct Tx {
     inner: sqlx::Transaction<'static, Any>,
     dialect: Dialect,
+    /// How long the predictions took, in milliseconds, that it brings to their end.
+    ended_ms: Vec<u64>,
+    times: Arc<PredictionTimes>,
 }
 
 impl Tx {
@@ -202,7 +214,11 @@ impl Tx {
     }
 
     async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
+        self.inner.commit().await?;
+        for ms in self.ended_ms {
+            self.times.observe(ms);
+        }
+        Ok(())
     }
 }
 
@@ -212,7 +228,14 @@ impl Store {
         let pages_max = Arc::new(AtomicU32::new(0));
         let pool = sqlite::pool(path, &pages_max).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool, dialect: Dialect::Sqlite, pages_max, models: Arc::default(), changed: watch::Sender::new(0) })
+        Ok(Self {
+            pool,
+            dialect: Dialect::Sqlite,
+            pages_max,
+            models: Arc::default(),
+            changed: watch::Sender::new(0),
+            times: Arc::default(),
+        })
     }
 
     /// Opens the database that an address names: `postgres://…`. `news`: what this process wants to hear of others.
@@ -221,7 +244,7 @@ impl Store {
         sqlx::migrate!("./migrations/postgres").run(&pool).await?;
         let changed = watch::Sender::new(0);
         postgres::listen(url, news, &pool, changed.clone()).await?;
-        Ok(Self { pool, dialect: Dialect::Postgres, pages_max: Arc::default(), models: Arc::default(), changed })
+        Ok(Self { pool, dialect: Dialect::Postgres, pages_max: Arc::default(), models: Arc::default(), changed, times: Arc::default() })
     }
 
     /// Claims no jobs of other models than these from now on: processes that share a database may have different ones.
@@ -305,6 +328,11 @@ impl Store {
         self.changed.subscribe()
     }
 
+    /// How long the predictions took that this process brought to their end.
+    pub fn times(&self) -> &PredictionTimes {
+        &self.times
+    }
+
     fn notify(&self) {
         self.changed.send_modify(|n| *n = n.wrapping_add(1));
     }
@@ -315,7 +343,7 @@ impl Store {
             Dialect::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await?,
             Dialect::Postgres => self.pool.begin().await?,
         };
-        Ok(Tx { inner, dialect: self.dialect })
+        Ok(Tx { inner, dialect: self.dialect, ended_ms: Vec::new(), times: self.times.clone() })
     }
 
     /// While it is held, no other process that shares the database holds the same one. Within one process callers see to that.

@@ -31,7 +31,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Connections to the database.
 pub(super) async fn pool(url: &str) -> Result<AnyPool, sqlx::Error> {
     sqlx::any::install_default_drivers();
-    AnyPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect(url).await
+    let options = super::quiet_options(url)?;
+    AnyPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await
 }
 
 /// Ticks `changed` whenever any process has news, until the connections are closed.

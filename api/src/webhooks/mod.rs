@@ -103,7 +103,7 @@ async fn post(config: &WebhookConfig, due: &Due) -> Result<StatusCode, String> {
     let url = check(&due.url, config.leave).map_err(|refused| refused.to_string())?;
     let addresses = guard::resolve(&url, config.leave).await.map_err(|refused| refused.to_string())?;
     let host = url.host_str().unwrap_or_default();
-    let client = reqwest::Client::builder()
+    let client = crate::tls::client_builder()
         .redirect(Policy::none())
         .no_proxy()
         .resolve_to_addrs(host, &addresses)

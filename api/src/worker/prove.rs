@@ -81,8 +81,8 @@ async fn claim(state: &AppState) -> Result<Option<Work>, StoreError> {
         return Ok(Some(Work::Several(found)));
     }
     // what would be proven could not be kept
-    if state.disk_shortage().is_some() {
-        quiet::warn("no new prediction is begun", &"the disk is almost full");
+    if let Err(error) = state.check_disk().await {
+        quiet::warn("no new prediction is begun", &error);
         return Ok(None);
     }
     let paused = state.breaker().await?.is_some();

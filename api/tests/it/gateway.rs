@@ -28,7 +28,7 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one. Returns it with its address.
     pub async fn start(node: &str) -> (Arc<Self>, String) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = assay_api::tls::client_builder().no_proxy().build().unwrap();
         let gateway = Arc::new(Self { node: node.to_owned(), client, ..Self::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -174,6 +174,73 @@ async fn openapi_examples_are_true() {
     serde_json::from_value::<assay_api::Problem>(example(problem)).unwrap();
 }
 
+/// What of a value is not as a schema of the description says.
+fn fault(whole: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return fault(whole, whole.pointer(reference.trim_start_matches('#')).unwrap(), value, at);
+    }
+    for (word, need) in [("oneOf", 1), ("anyOf", 1), ("allOf", usize::MAX)] {
+        if let Some(parts) = schema[word].as_array() {
+            let fits = parts.iter().filter(|part| fault(whole, part, value, at).is_none()).count();
+            return (fits < need.min(parts.len())).then(|| format!("{at}: {value} is not {word} {schema}"));
+        }
+    }
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::String(kind) => vec![kind],
+        Value::Array(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
+        _ => return None,
+    };
+    let is = |kind: &&str| match *kind {
+        "null" => value.is_null(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("{at}: no type {other}"),
+    };
+    if !kinds.iter().any(is) || schema["enum"].as_array().is_some_and(|all| !value.is_null() && !all.contains(value)) {
+        return Some(format!("{at}: {value} is not {schema}"));
+    }
+    if let Some(items) = value.as_array() {
+        return items.iter().find_map(|item| fault(whole, &schema["items"], item, at));
+    }
+    let fields = value.as_object()?;
+    let missing = schema["required"].as_array().into_iter().flatten().find(|name| !fields.contains_key(name.as_str().unwrap()));
+    if let Some(name) = missing {
+        return Some(format!("{at} lacks {name}"));
+    }
+    let known = schema["properties"].as_object()?;
+    known.iter().find_map(|(name, schema)| fault(whole, schema, fields.get(name)?, &format!("{at}.{name}")))
+}
+
+/// Every answer in JSON that is no problem has an example, which is as its schema says.
+#[tokio::test]
+async fn every_answer_has_an_example() {
+    server!(state);
+    let description = get(&state, "/openapi.json").await.json();
+    let mut answers = 0;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for (status, answer) in operation["responses"].as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2')) {
+                let Some(json) = answer.pointer("/content/application~1json") else { continue };
+                let name = format!("{method} {path} {status}");
+                let example = json.get("example").unwrap_or_else(|| panic!("{name} has no example"));
+                assert_eq!(fault(&description, &json["schema"], example, &name), None);
+                answers += 1;
+            }
+        }
+    }
+    assert!(answers >= 30, "{answers}");
+    let model = "/paths/~1v1~1models~1{id}/get/responses/200/content/application~1json";
+    let (schema, mut example) =
+        (description.pointer(&format!("{model}/schema")).unwrap(), description.pointer(model).unwrap()["example"].clone());
+    example["terms"]["prove_secs"] = json!("600");
+    assert!(fault(&description, schema, &example, "a model").is_some(), "the check finds what is wrong");
+    serde_json::from_value::<assay_api::Model>(description.pointer(model).unwrap()["example"].clone()).unwrap();
+}
+
 /// Whoever wishes to wait does, wherever there is something to wait for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_is_possible_everywhere() {

@@ -1,6 +1,7 @@
 //! The service's tests: routes without a socket, the store through crashes, the workers, the chain.
 
 mod batches;
+mod busy;
 mod chain;
 mod clamping;
 mod disk;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use alloy::signers::local::PrivateKeySigner;
-use assay_api::AppState;
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
+use assay_api::{AppState, Disk};
 use serde_json::json;
 
 use crate::fake::{Fake, free, get, post};
@@ -59,6 +59,34 @@ async fn a_chain_that_stands_still_is_not_ready() {
     let stale = get(&state, "/readyz").await;
     stale.is_problem(503, "chain-stale");
     assert!(stale.json()["detail"].as_str().unwrap().contains("read of the chain"));
+}
+
+/// A disk of which nobody hears holds up neither the check nor the metrics, however often they are asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_does_not_hang_the_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = free(dir.path(), Fake::new()).await;
+    let mut config = (*state.config).clone();
+    config.ready_timeout = Duration::from_millis(100);
+    state.config = config.into();
+    let (let_go, hang) = std::sync::mpsc::channel::<()>();
+    let hang = std::sync::Mutex::new(hang);
+    // it hangs until the other end is gone
+    state.disk = Disk::asked(move || hang.lock().ok()?.recv().ok().map(|()| 0));
+    let answers = async {
+        for _ in 0..3 {
+            let answer = get(&state, "/readyz").await;
+            answer.is_problem(503, "storage-unavailable");
+            assert!(answer.json()["detail"].as_str().unwrap().contains("disk did not answer"), "{}", answer.text());
+            post(&state, "/v1/predictions", &[], &request()).await.is_problem(503, "storage-unavailable");
+            let metrics = get(&state, "/metrics").await;
+            assert!(metrics.status == 200 && !metrics.text().contains("\nassay_disk_free_bytes "), "{}", metrics.text());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), answers).await.expect("nothing hangs");
+    drop(let_go);
+    state.disk = Disk::of(dir.path());
+    assert_eq!(get(&state, "/readyz").await.status, 200);
 }
 
 /// A node that accepts connections and never answers.

@@ -166,7 +166,7 @@ async fn worker() {
     let engine = Fake::with_model(told.model);
     engine.step_ms.store(told.step_ms, SeqCst);
     let config = ServeConfig { free: true, ..shared(config, &told.url, Role::Worker) };
-    assay_api::work(config, engine, assay_api::signalled(), || {}).await.unwrap();
+    assay_api::work(config, engine, assay_api::signalled(), |_| {}).await.unwrap();
 }
 
 impl Shop {

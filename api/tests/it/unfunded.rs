@@ -66,7 +66,7 @@ async fn a_client_without_money_is_in_nobodys_way() {
 /// A node that counts what it is asked, by method.
 async fn counting(node: String) -> (String, Arc<Mutex<HashMap<String, u32>>>) {
     let counts: Arc<Mutex<HashMap<String, u32>>> = Arc::default();
-    let (seen, client) = (counts.clone(), reqwest::Client::builder().no_proxy().build().unwrap());
+    let (seen, client) = (counts.clone(), assay_api::tls::client_builder().no_proxy().build().unwrap());
     let forward = move |body: Bytes| {
         let (seen, client, node) = (seen.clone(), client.clone(), node.clone());
         async move {

@@ -335,9 +335,12 @@ pub struct UpArgs {
     /// Price of an inference, in wei, of models whose card names none
     #[arg(long, value_name = "AMOUNT", default_value_t = 1_000_000_000_000_000)]
     pub price: u128,
-    /// Prove without payment as well
+    /// Prove without payment as well: so it is on a chain of its own, but for x402
     #[arg(long)]
     pub free: bool,
+    /// Prove nothing without payment on a chain of its own either
+    #[arg(long, conflicts_with = "free")]
+    pub paid_only: bool,
     /// Use a chain that is there instead of starting one
     #[arg(long, value_name = "URL")]
     pub chain: Option<String>,
@@ -358,6 +361,25 @@ pub struct UpArgs {
     /// Further options of `assay serve`
     #[arg(last = true, value_name = "OPTION")]
     pub serve: Vec<String>,
+}
+
+/// `assay init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  assay init shop                             # with a small network that reads handwritten digits
+  assay init shop --model network.onnx        # with a card for a network of yours
+  assay init shop --model network.assay       # the same for a package
+
+Writes a card that says what the model is and what an answer costs, with a comment for each field, a .gitignore that keeps
+secrets out of git, and the network with samples; then it says which commands come next. Files that are there already stay as
+they are.")]
+pub struct InitArgs {
+    /// The folder, which is made if it is not there
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// A network, or a package, whose shape the card is written for [default: the network that comes with the program]
+    #[arg(long, value_name = "MODEL.onnx|MODEL.assay")]
+    pub model: Option<PathBuf>,
 }
 
 /// `assay mcp`.
@@ -423,6 +445,9 @@ pub struct WorkerArgs {
     /// The PostgreSQL database that all processes share
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Secret<String>,
+    /// Where HTTP listens for those who watch the worker: /livez and /metrics, and nothing else [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub bind: Option<SocketAddr>,
     #[command(flatten)]
     pub selling: SellingArgs,
 }

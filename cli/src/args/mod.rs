@@ -9,8 +9,8 @@ mod operate;
 pub use ceremony::{BeaconArgs, CeremonyCommand, CircuitArgs, ContributeArgs, ShownArgs, SrsCommand, SrsSize};
 pub use govern::{AttestorsCommand, CouncilArgs, RegistryArgs, ReplaceArgs, RestoreArgs, VetoArgs};
 pub use market::{
-    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, MarketArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs, SellingArgs,
-    ServeArgs, UpArgs, WorkerArgs, WorkshopArgs,
+    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, InitArgs, MarketArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs,
+    SellingArgs, ServeArgs, UpArgs, WorkerArgs, WorkshopArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, DoctorArgs, RevokeKeyArgs};
@@ -33,6 +33,9 @@ use std::path::PathBuf;
     max_term_width = 120,
     arg_required_else_help = true,
     after_help = "\
+A folder to begin with, and the commands that come next:
+  assay init shop
+
 A first round trip:
   assay compile model.onnx --calibrate inputs.json -o model.assay    # and model.key, for buyers
   assay prove model.assay --input input.json -o proof.json
@@ -57,6 +60,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin a folder to sell from: a card, a .gitignore, a network to try it with, and what comes next
+    Init(InitArgs),
     /// Turn an ONNX model into a package that can be proven
     Compile(CompileArgs),
     /// Commit to a package's weights anew: in chunks of another size, or over another SRS

@@ -78,7 +78,9 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
         ui.warn("the accuracy that was asked for is not reached (see the report)");
     }
     report.cost = committed.price(ui, report.cost);
-    committed.add_files(ui, Some(&json!(report)), &args.beside, args.srs.srs.as_deref())?;
+    let mut kept = json!(report);
+    kept["operators"] = json!(compiled.operators);
+    committed.add_files(ui, Some(&kept), &args.beside, args.srs.srs.as_deref())?;
     let held_back = checked.as_ref().map(|accuracy| format!("\nheld-back samples\n{accuracy}")).unwrap_or_default();
     let text = format!("{report}{held_back}\n{}", committed.text());
     ui.finish(committed.json(json!({ "report": report, "check": checked })), text);

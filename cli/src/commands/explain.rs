@@ -18,6 +18,8 @@ const WIDTH: usize = 290;
 const HEIGHT: usize = 86;
 const GAP: usize = 34;
 const MARGIN: usize = 24;
+/// Room for a line that passes boxes.
+const LANE: i64 = 9;
 /// Room for the model's name and figures.
 const HEAD: usize = 84;
 /// A layer is marked if it adds at least this share of what the worst one adds.
@@ -34,6 +36,16 @@ struct Loss {
 #[derive(Deserialize)]
 struct Losses {
     losses: Vec<Loss>,
+    #[serde(default)]
+    operators: Vec<Option<String>>,
+}
+
+/// What a drawing shows of a compilation, and only the seller knows.
+#[derive(Default)]
+struct Known {
+    losses: HashMap<usize, Loss>,
+    /// For each layer, the operator of the ONNX node that it comes from.
+    operators: Vec<Option<String>>,
 }
 
 /// The file that `assay compile` writes beside a package.
@@ -43,24 +55,25 @@ struct ReportFile {
     report: Losses,
 }
 
-/// The errors of a model's layers. A report that is only beside the model, and of another one, is not its report.
-fn losses(ui: &Ui, args: &ExplainArgs, commitment: &str) -> Outcome<HashMap<usize, Loss>> {
+/// What the compiler's report says. One that is only beside the model, and of another one, is not its report.
+fn known(ui: &Ui, args: &ExplainArgs, commitment: &str) -> Outcome<Known> {
     let path = args.report.clone().unwrap_or_else(|| files::beside(&args.model, "report.json"));
     if args.report.is_none() && !path.exists() {
-        return Ok(HashMap::new());
+        return Ok(Known::default());
     }
     let text = std::fs::read(&path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
     let file: ReportFile = serde_json::from_slice(&text)
         .map_err(|e| Failure::message(Exit::Input, format!("{} is no report that `assay compile` wrote: {e}", path.display())))?;
     if file.model_commitment == commitment {
-        return Ok(file.report.losses.into_iter().map(|loss| (loss.index, loss)).collect());
+        let losses = file.report.losses.into_iter().map(|loss| (loss.index, loss)).collect();
+        return Ok(Known { losses, operators: file.report.operators });
     }
     let text = format!("{} is the report of another compilation", path.display());
     if args.report.is_some() {
         return Err(Failure::message(Exit::Input, text));
     }
     ui.warn(format!("{text}, and the drawing shows no errors"));
-    Ok(HashMap::new())
+    Ok(Known::default())
 }
 
 /// Draws a model.
@@ -71,17 +84,17 @@ pub fn explain(ui: &Ui, args: ExplainArgs) -> Outcome {
         ModelFile::Package(package, _) => (&package.metadata, &package.model),
     };
     let architecture = &model.shape.architecture;
-    let losses = losses(ui, &args, &hex(&model.commitment()))?;
+    let known = known(ui, &args, &hex(&model.commitment()))?;
     let costs = LayerCost::of(architecture);
     let output = args.output.unwrap_or_else(|| files::beside(&args.model, "svg"));
-    let drawing = Drawing { architecture, metadata, costs: &costs, losses: &losses }.svg();
+    let drawing = Drawing { architecture, metadata, costs: &costs, known: &known }.svg();
     files::write(ui, &output, Readers::Default, drawing.as_bytes())?;
     let layers: Vec<_> = (0..costs.len())
-        .map(|i| json!({ "name": name(metadata, i), "cost": costs[i], "added_error": losses.get(&i).map(|loss| loss.added) }))
+        .map(|i| json!({ "name": name(metadata, i), "cost": costs[i], "operator": known.operators.get(i), "added_error": known.losses.get(&i).map(|loss| loss.added) }))
         .collect();
     if !files::is_stdout(&output) {
         let text =
-            format!("{} layers{}\nwrote {}", layers.len(), if losses.is_empty() { ", without errors" } else { "" }, output.display());
+            format!("{} layers{}\nwrote {}", layers.len(), if known.losses.is_empty() { ", without errors" } else { "" }, output.display());
         ui.finish(json!({ "file": output, "layers": layers }), text);
     }
     Ok(())
@@ -89,12 +102,15 @@ pub fn explain(ui: &Ui, args: ExplainArgs) -> Outcome {
 
 /// A network with what each layer costs, as buyers may see it: without errors.
 pub fn drawing(metadata: &Metadata, architecture: &Architecture) -> String {
-    Drawing { architecture, metadata, costs: &LayerCost::of(architecture), losses: &HashMap::new() }.svg()
+    Drawing { architecture, metadata, costs: &LayerCost::of(architecture), known: &Known::default() }.svg()
 }
 
 fn name(metadata: &Metadata, layer: usize) -> String {
     metadata.layer_names.get(layer).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("layer {layer}"))
 }
+
+/// A box, and where its corner is.
+type Place = (Node, (usize, usize));
 
 /// A box of the drawing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +124,7 @@ struct Drawing<'a> {
     architecture: &'a Architecture,
     metadata: &'a Metadata,
     costs: &'a [LayerCost],
-    losses: &'a HashMap<usize, Loss>,
+    known: &'a Known,
 }
 
 /// Where a source comes from; nothing for weights.
@@ -218,15 +234,17 @@ impl Drawing<'_> {
             let left = (width - (row.len() * (WIDTH + GAP)).saturating_sub(GAP)) / 2;
             places.extend(row.iter().enumerate().map(|(x, node)| (*node, (left + x * (WIDTH + GAP), HEAD + y * (HEIGHT + GAP)))));
         }
+        let edges = self.edges(&places);
+        // lines that pass boxes at the side may need room there
+        let (left, right) = (edges.left.unwrap_or(0).min(0), edges.right.unwrap_or(0).max(width as i64));
+        let width = right - left;
         let title = escaped(&self.metadata.name);
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
-             aria-label=\"The network of {title}\">\n<style>{STYLE}</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{left} 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
+             aria-label=\"The network of {title}\">\n<style>{STYLE}</style>\n<rect class=\"page\" x=\"{left}\" width=\"100%\" height=\"100%\"/>\n"
         );
         self.head(&mut svg, &title);
-        for (node, at) in &places {
-            self.edges(&mut svg, *node, *at, &places);
-        }
+        svg.push_str(&edges.paths);
         for (node, at) in &places {
             self.node(&mut svg, *node, *at);
         }
@@ -247,17 +265,22 @@ impl Drawing<'_> {
         let _ = writeln!(svg, "<text class=\"small\" x=\"{MARGIN}\" y=\"56\">{figures}</text>");
     }
 
-    fn edges(&self, svg: &mut String, node: Node, (x, y): (usize, usize), places: &[(Node, (usize, usize))]) {
-        let from = match node {
-            Node::Input => Vec::new(),
-            Node::Layer(layer) => self.architecture.layers.get(layer).map(reads).unwrap_or_default(),
-            Node::Output(output) => self.architecture.outputs.get(output).and_then(|output| origin(output.source)).into_iter().collect(),
-        };
-        for (_, (a, b)) in places.iter().filter(|(node, _)| from.contains(node)) {
-            let (a, b, x) = (a + WIDTH / 2, b + HEIGHT, x + WIDTH / 2);
-            let bend = (y.abs_diff(b) / 2).max(GAP);
-            let _ = writeln!(svg, "<path class=\"edge\" d=\"M{a} {b}C{a} {} {x} {} {x} {y}\"/>", b + bend, y.saturating_sub(bend));
+    /// All edges.
+    fn edges(&self, places: &[Place]) -> Edges {
+        let mut edges = Edges::default();
+        for (node, to) in places {
+            let from = match node {
+                Node::Input => Vec::new(),
+                Node::Layer(layer) => self.architecture.layers.get(*layer).map(reads).unwrap_or_default(),
+                Node::Output(output) => {
+                    self.architecture.outputs.get(*output).and_then(|output| origin(output.source)).into_iter().collect()
+                }
+            };
+            for (_, from) in places.iter().filter(|(node, _)| from.contains(node)) {
+                edges.draw(*from, *to, places);
+            }
         }
+        edges
     }
 
     fn node(&self, svg: &mut String, node: Node, (x, y): (usize, usize)) {
@@ -296,21 +319,71 @@ impl Drawing<'_> {
         let all: f64 = self.costs.iter().map(|cost| cost.predicted_seconds).sum();
         let share = if all > 0.0 { cost.predicted_seconds / all } else { 0.0 };
         let table = self.architecture.table(layer).map(|table| format!(", {} of {} bits", table_text(&table.function), table.bits));
-        let loss = self.losses.get(&index);
+        let loss = self.known.losses.get(&index);
         let error = loss.map_or(String::new(), |loss| match loss.added {
             0.0 => format!("error {:.1e}, none of it added here", loss.error),
             added => format!("error {:.1e}, of which it adds {added:.1e}", loss.error),
         });
         let weights = if cost.weight_cells > 0 { format!(", {} weights", grouped(cost.weight_cells)) } else { String::new() };
-        let worst = self.losses.values().map(|loss| loss.added).fold(0.0, f64::max);
+        let worst = self.known.losses.values().map(|loss| loss.added).fold(0.0, f64::max);
+        let operator = self.known.operators.get(index).and_then(Option::as_ref).map_or(String::new(), |operator| format!("{operator}: "));
         let lines = vec![
             name(self.metadata, index),
-            format!("{}{}{weights}", rule_text(layer), table.unwrap_or_default()),
+            format!("{operator}{}{}{weights}", rule_text(layer), table.unwrap_or_default()),
             format!("{:.0} %: {} cells, {} lookups", 100.0 * share, grouped(cost.witness_cells), grouped(cost.lookups)),
             error,
         ];
         let much = loss.is_some_and(|loss| loss.added > 0.0 && loss.added >= MUCH * worst);
         (if much { "much" } else { "" }, lines, Some(share))
+    }
+}
+
+/// Lines between boxes. One that passes rows of boxes does so at their side, in a lane of its own.
+#[derive(Default)]
+struct Edges {
+    paths: String,
+    /// The lanes that are taken: where they are, and from where to where.
+    lanes: Vec<(i64, i64, i64)>,
+    /// How far lanes reach to the sides.
+    left: Option<i64>,
+    right: Option<i64>,
+}
+
+impl Edges {
+    /// A line from the bottom of one box to the top of another one. Writing to a string does not fail.
+    fn draw(&mut self, from: (usize, usize), to: (usize, usize), places: &[Place]) {
+        let [(a, b), (x, y)] = [(from.0 + WIDTH / 2, from.1 + HEIGHT), (to.0 + WIDTH / 2, to.1)].map(|(x, y)| (x as i64, y as i64));
+        let gap = GAP as i64;
+        if y - b == gap {
+            let _ = writeln!(self.paths, "<path class=\"edge\" d=\"M{a} {b}C{a} {y} {x} {b} {x} {y}\"/>");
+            return;
+        }
+        // what lies between: the rows that are passed, or, on the way back up, all from the one box to the other
+        let (first, last) = if y > b { (b + gap, y - gap) } else { (y, b) };
+        let lane = self.lane((a + x) / 2, first, last, places);
+        let (leave, enter) = if y > b { (b + gap, y - gap) } else { (b, y) };
+        let _ = writeln!(
+            self.paths,
+            "<path class=\"edge\" d=\"M{a} {b}C{a} {} {lane} {} {lane} {leave}L{lane} {enter}C{lane} {} {x} {} {x} {y}\"/>",
+            b + gap,
+            if y > b { b } else { b + gap },
+            if y > b { y } else { y - gap },
+            y - gap,
+        );
+    }
+
+    /// A free lane beside the boxes between two heights, on the side that is nearer.
+    fn lane(&mut self, x: i64, first: i64, last: i64, places: &[Place]) -> i64 {
+        let passed = places.iter().filter(|(_, (_, top))| (*top as i64) < last && (*top + HEIGHT) as i64 > first);
+        let lefts = passed.map(|(_, (left, _))| *left as i64);
+        let (left, right) = lefts.fold((x, x), |(least, most), left| (least.min(left), most.max(left + WIDTH as i64)));
+        let (start, step) = if x - left < right - x { (left - LANE, -LANE) } else { (right + LANE, LANE) };
+        let is_free = |lane: i64| !self.lanes.iter().any(|(taken, from, to)| *taken == lane && *from <= last && first <= *to);
+        let lane = (0..).map(|n| start + n * step).find(|lane| is_free(*lane)).unwrap_or(start);
+        self.lanes.push((lane, first, last));
+        self.left = Some(self.left.unwrap_or(lane).min(lane - LANE));
+        self.right = Some(self.right.unwrap_or(lane).max(lane + LANE));
+        lane
     }
 }
 
@@ -329,7 +402,8 @@ mod tests {
         for (architecture, _) in [sample::lenet5(), sample::random_network(3), sample::random_network(5)] {
             let metadata = Metadata { name: "a <model> & \"more\"".to_owned(), layer_names: Vec::new() };
             let (costs, losses) = (LayerCost::of(&architecture), HashMap::from([(0, Loss { index: 0, error: 0.5, added: 0.25 })]));
-            let drawing = Drawing { architecture: &architecture, metadata: &metadata, costs: &costs, losses: &losses };
+            let known = Known { losses, operators: vec![Some("Conv".to_owned())] };
+            let drawing = Drawing { architecture: &architecture, metadata: &metadata, costs: &costs, known: &known };
             let rows = drawing.rows();
             let row = |node: Node| rows.iter().position(|row| row.contains(&node)).unwrap();
             for (index, layer) in architecture.layers.iter().enumerate() {
@@ -343,8 +417,58 @@ mod tests {
             assert_eq!(svg.matches("class=\"box").count(), architecture.layers.len() + 1 + architecture.outputs.len());
             assert!(svg.contains("a &lt;model&gt; &amp; &quot;more&quot;") && !svg.contains("<model>"));
             assert_eq!(svg.matches("box much").count(), 1);
+            assert_eq!(svg.matches(">Conv: ").count(), 1, "the operator is in its box");
             assert_eq!(svg.matches("<g ").count(), svg.matches("</g>").count());
         }
+    }
+
+    /// Points of a line as drawings have them: `M`, then `C` and `L`.
+    fn points(path: &str) -> Vec<(f64, f64)> {
+        let numbers = |text: &str| text.split([' ', 'M']).filter_map(|number| number.parse().ok()).collect::<Vec<f64>>();
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        for part in path.split_inclusive(['C', 'L']).map(|part| part.trim_end_matches(['C', 'L'])) {
+            let all: Vec<(f64, f64)> = numbers(part).chunks(2).map(|pair| (pair[0], pair[1])).collect();
+            let start = points.last().copied().unwrap_or(all[0]);
+            for step in 0..=20 {
+                let t = f64::from(step) / 20.0;
+                let along = |from: f64, a: f64, b: f64, to: f64| {
+                    let s = 1.0 - t;
+                    s * s * s * from + 3.0 * s * s * t * a + 3.0 * s * t * t * b + t * t * t * to
+                };
+                points.push(match all[..] {
+                    [to] => (start.0 + t * (to.0 - start.0), start.1 + t * (to.1 - start.1)),
+                    [a, b, to] => (along(start.0, a.0, b.0, to.0), along(start.1, a.1, b.1, to.1)),
+                    _ => panic!("{path}"),
+                });
+            }
+        }
+        points
+    }
+
+    #[test]
+    fn no_line_goes_through_a_box() {
+        let mut long = 0;
+        for architecture in [sample::lenet5().0].into_iter().chain((0..12).map(|seed| sample::random_network(seed).0)) {
+            let metadata = Metadata { name: "a model".to_owned(), layer_names: Vec::new() };
+            let costs = LayerCost::of(&architecture);
+            let svg = Drawing { architecture: &architecture, metadata: &metadata, costs: &costs, known: &Known::default() }.svg();
+            let between = |text: &str, before: &str, after: &str| -> Vec<String> {
+                text.split(before).skip(1).map(|rest| rest.split(after).next().unwrap().to_owned()).collect()
+            };
+            let corner = |text: &String| text.split(' ').map(|n| n.parse::<f64>().unwrap()).collect::<Vec<_>>();
+            let boxes: Vec<Vec<f64>> = between(&svg, "translate(", ")").iter().map(corner).collect();
+            let page = corner(&between(&svg, "viewBox=\"", "\"")[0]);
+            for path in between(&svg, " d=\"", "\"") {
+                long += usize::from(path.contains('L'));
+                for (x, y) in points(&path) {
+                    let inside =
+                        |at: &&Vec<f64>| x > at[0] && x < at[0] + WIDTH as f64 && y > at[1] + 0.01 && y < at[1] + HEIGHT as f64 - 0.01;
+                    assert!(!boxes.iter().any(|at| inside(&at)), "{path} is in a box at {x} {y}");
+                    assert!(x >= page[0] && x <= page[0] + page[2] && y >= 0.0 && y <= page[3], "{path} leaves the page at {x} {y}");
+                }
+            }
+        }
+        assert!(long > 0, "some lines pass rows");
     }
 
     #[test]

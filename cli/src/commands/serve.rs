@@ -351,12 +351,14 @@ pub async fn serve_until<S: Future<Output = ()> + Send>(ui: &Ui, args: ServeArgs
 pub async fn work(ui: &Ui, args: WorkerArgs) -> Outcome {
     let Offer { engine, mut config, .. } = offer(ui, &args.selling, false).await?;
     config.database_url = Some(args.database_url);
+    config.worker_bind = args.bind;
     let models: Vec<_> = engine.models().into_iter().map(|m| json!({ "id": m.id, "name": m.name })).collect();
-    let ready = || {
-        if ui.json {
-            ui.print(json!({ "models": models }));
-        } else {
-            ui.print("waiting for work");
+    let ready = |bound: Option<std::net::SocketAddr>| {
+        let url = bound.map(|address| format!("http://{address}"));
+        match (ui.json, url) {
+            (true, url) => ui.print(json!({ "url": url, "models": models })),
+            (false, Some(url)) => ui.print(format_args!("waiting for work; metrics on {url}/metrics")),
+            (false, None) => ui.print("waiting for work"),
         }
     };
     assay_api::work(config, engine, assay_api::signalled(), ready).await?;

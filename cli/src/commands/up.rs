@@ -1,7 +1,7 @@
 //! `assay up`: a seller's whole market in one command. What it makes is kept in a folder, and the next time it goes on from there.
 
-use super::demo::market::{CALIBRATION, MODEL, PICTURE, root};
-use super::{chain, serve, weights};
+use super::demo::market::root;
+use super::{chain, example, serve, weights};
 use crate::args::{Cli, Command, ServeArgs, UpArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
@@ -169,16 +169,13 @@ fn example(ui: &Ui, dir: &Path, srs: Option<&Path>) -> Outcome<PathBuf> {
     }
     std::fs::create_dir_all(dir)?;
     let file = |name: &str| dir.join(name);
-    let labels: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
     let card = json!({
-        "description": "Reads **handwritten digits** of 8 × 8 pixels, white on black: a small convolutional network, trained on scikit-learn's data set.",
-        "labels": labels, "prepare": { "kind": "image", "width": 8, "height": 8, "channels": 1 },
+        "description": example::DESCRIPTION, "labels": example::labels(),
+        "prepare": { "kind": "image", "width": 8, "height": 8, "channels": 1 },
     });
-    std::fs::write(file("digits.onnx"), MODEL)?;
-    std::fs::write(file("digits_calibration.json"), CALIBRATION)?;
-    std::fs::write(file("digit_7.json"), PICTURE)?;
+    example::write(dir)?;
     std::fs::write(file("digits.card.json"), format!("{card:#}\n"))?;
-    let calibration = Calibration::read(&file("digits_calibration.json"))?;
+    let calibration = Calibration::read(&file(example::SAMPLES))?;
     let made = ui.phase("compile", |_| compile_onnx(&file("digits.onnx"), &calibration, &Options::default(), &mut |_| ()))?;
     let log = log_chunk_for_gas(&made.architecture).map_err(|e| Failure::new(Exit::Input, e))?;
     let metadata = Metadata { name: "digits".to_owned(), layer_names: made.layer_names };
@@ -213,6 +210,13 @@ async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &
     Ok(())
 }
 
+/// Whether answers are given for free as well: on a chain of its own, where money is worth nothing, so that visitors without a wallet can try
+/// the models. Not where x402 is to be seen: whoever asks without paying is told there what it costs.
+fn is_free(args: &UpArgs, place: &Place) -> bool {
+    let x402 = args.serve.iter().any(|word| word.starts_with("--x402"));
+    args.free || (place.own.is_some() && !args.paid_only && !x402)
+}
+
 /// What `assay serve` is told.
 fn serve_args(args: &UpArgs, place: &Place, market: Address, models: &[PathBuf]) -> Outcome<ServeArgs> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
@@ -222,7 +226,7 @@ fn serve_args(args: &UpArgs, place: &Place, market: Address, models: &[PathBuf])
     words.extend(["--private-key".to_owned(), place.seller_key.clone(), "--bind".to_owned(), args.bind.to_string()]);
     words.extend(["--data".to_owned(), text(&args.dir.join("service")), "--price".to_owned(), args.price.to_string()]);
     words.extend(args.srs.srs.iter().flat_map(|srs| ["--srs".to_owned(), text(srs)]));
-    words.extend(args.free.then(|| "--free".to_owned()));
+    words.extend(is_free(args, place).then(|| "--free".to_owned()));
     // a development chain makes blocks only for transactions, so a second one may never come
     if place.chain_id == DEVELOPMENT && !args.serve.iter().any(|word| word.starts_with("--confirmations")) {
         words.extend(["--confirmations".to_owned(), "0".to_owned()]);
@@ -236,16 +240,19 @@ fn serve_args(args: &UpArgs, place: &Place, market: Address, models: &[PathBuf])
 }
 
 /// Says where everything is, and how it is bought from.
-fn describe(ui: &Ui, place: &Place, state: &State, models: &[PathBuf], dir: &Path) {
+fn describe(ui: &Ui, place: &Place, state: &State, models: &[PathBuf], dir: &Path, free: bool) {
     ui.line(format!("chain    {} (id {}){}", state.chain, state.chain_id, if place.own.is_some() { ", started here" } else { "" }));
     ui.line(format!("market   {}\nseller   {}", state.market, place.seller.address()));
     if let (true, Some(model)) = (place.chain_id == DEVELOPMENT, models.first()) {
-        let (key, picture) = (files::beside(model, "key"), model.with_file_name("digit_7.json"));
+        let (key, picture) = (files::beside(model, "key"), model.with_file_name(example::INPUT));
         let input = if picture.exists() { picture.display().to_string() } else { "INPUT".to_owned() };
         ui.line(format!(
             "to buy   ASSAY_PRIVATE_KEY=0x{} assay request --service {} \\\n           --rpc {} --market {} \\\n           --key {} --accept-development-key --input {input}",
             DEV_KEYS[BUYER], state.service, state.chain, state.market, key.display()
         ));
+    }
+    if free {
+        ui.line("free     answers cost nothing here, with a wallet or without; --paid-only ends that");
     }
     ui.line(format!("site     {}\nCtrl-C stops everything; the same command goes on from {}", state.service, dir.display()));
 }
@@ -276,7 +283,7 @@ async fn prepared(ui: &Ui, args: &UpArgs) -> Outcome<(Place, ServeArgs)> {
         publish(ui, args, &place, market, model).await?;
     }
     let serve = serve_args(args, &place, market, &models)?;
-    describe(ui, &place, &state, &models, &args.dir);
+    describe(ui, &place, &state, &models, &args.dir, serve.selling.free);
     Ok((place, serve))
 }
 

@@ -70,7 +70,7 @@ impl Tools {
     }
 
     async fn post(&self, token: &str, message: Value) -> reqwest::Response {
-        let mut request = reqwest::Client::builder().no_proxy().build().unwrap().post(&self.url);
+        let mut request = assay_api::tls::client_builder().no_proxy().build().unwrap().post(&self.url);
         if let Some(session) = &self.session {
             request = request.header("mcp-session-id", session);
         }

@@ -1,12 +1,12 @@
 //! The files of deploy/ and compose.yaml: they are YAML, and name only commands and options that there are.
 
-use crate::tool::{assay, command};
+use crate::tool::{assay, command, fixture, json, s};
 use alloy::primitives::Address;
 use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
 use serde_json::Value;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()
@@ -56,6 +56,111 @@ fn compose_starts_what_there_is() {
     assert!(read("deploy/Containerfile").contains("COPY deploy/shop.sh /usr/local/bin/assay-shop"));
 }
 
+/// A shell with the tests' settings, where `assay` is this build's.
+fn shell() -> Command {
+    let tools = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap();
+    let path = std::env::join_paths(std::iter::once(tools.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
+    let mut shell = Command::new("sh");
+    for (name, value) in command().get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.env("PATH", path.unwrap());
+    shell
+}
+
+/// Runs the script that makes what is sold.
+fn open_shop(root: &Path, rpc: &str, dir: &Path) {
+    let mut script = shell();
+    script.env("MODELS", root.join("fixtures/models")).env("ASSAY_RPC", rpc).env("ASSAY_PRIVATE_KEY", DEV_KEYS[0]);
+    let output = script.arg(root.join("deploy/shop.sh")).arg(dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A process of `compose.yaml`, killed when dropped.
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where a composition's parts are on this machine.
+struct Places<'a> {
+    shared: &'a Path,
+    rpc: &'a str,
+    database: &'a str,
+}
+
+impl Places<'_> {
+    /// Starts a service by its own command line. In a container it has a machine of its own; here its port is `port`.
+    fn start(&self, compose: &Value, name: &str, port: u16) -> Service {
+        let service = &compose["services"][name];
+        let script = service["command"][0].as_str().unwrap().replace("$$", "$").replace("/shared", self.shared.to_str().unwrap());
+        let (before, after) = script.split_once("--bind 0.0.0.0:").unwrap();
+        let rest = after.split_once(' ').unwrap().1;
+        let mut process = shell();
+        for (setting, value) in service["environment"].as_object().unwrap() {
+            process.env(setting, value.as_str().unwrap());
+        }
+        process.env("ASSAY_RPC", self.rpc).env("DATABASE_URL", self.database).env("ASSAY_OPERATOR_TOKEN", "operator");
+        let log = std::fs::File::create(self.shared.join(format!("{name}-{port}.log"))).unwrap();
+        let script = format!("{before}--bind 127.0.0.1:{port} {rest}");
+        Service(process.args(["-c", &script]).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+}
+
+/// Waits until an address answers with 200.
+async fn until_it_answers(url: &str) {
+    let client = assay_api::tls::client_builder().no_proxy().build().unwrap();
+    for _ in 0..1200 {
+        if client.get(url).send().await.is_ok_and(|answer| answer.status() == 200) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{url} does not answer");
+}
+
+/// The command lines of `compose.yaml` as processes of this machine: paid answers, also after one of the workers was killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_compose_starts_sells() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let chain = match DevChain::start(&root).await {
+        Ok(chain) => chain,
+        Err(e @ DevChainError::NotFound) => return println!("SKIPPED: {e}"),
+        Err(e) => panic!("{e}"),
+    };
+    let Some((_database, database)) = crate::postgres::Postgres::database() else { return };
+    let compose: Value = serde_saphyr::from_str(&read("compose.yaml")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    open_shop(&root, chain.url(), dir.path());
+    let [api, one, two] = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let places = Places { shared: dir.path(), rpc: chain.url(), database: &database };
+    let _server = places.start(&compose, "api", api);
+    let mut workers = [one, two].map(|port| places.start(&compose, "worker", port));
+    for port in [api, one, two] {
+        until_it_answers(&format!("http://127.0.0.1:{port}/livez")).await;
+    }
+    until_it_answers(&format!("http://127.0.0.1:{api}/readyz")).await;
+    let market = std::fs::read_to_string(dir.path().join("market")).unwrap();
+    let (service, key, input) = (format!("http://127.0.0.1:{api}"), dir.path().join("models/digits.key"), fixture("digit_7.json"));
+    let place = ["--service", &service, "--rpc", chain.url(), "--market", market.trim(), "--private-key", DEV_KEYS[2]];
+    let buy = [&["request", "--key", s(&key), "--input", s(&input), "--accept-development-key"], &place[..]].concat();
+    let bought = || json(0, &buy);
+    for killed in [false, true] {
+        if killed {
+            workers[0].0.kill().unwrap();
+        }
+        let answer = tokio::task::block_in_place(bought);
+        assert_eq!((&answer["state"], &answer["verified"]), (&Value::from("settled"), &Value::from(true)), "{answer}");
+    }
+}
+
 /// The script that makes what `compose.yaml` sells, on a development chain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shop_opens_once() {
@@ -66,23 +171,7 @@ async fn the_shop_opens_once() {
         Err(e) => panic!("{e}"),
     };
     let dir = tempfile::tempdir().unwrap();
-    let tools = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap();
-    let path = std::env::join_paths(std::iter::once(tools.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
-    let open = || {
-        let mut script = command(); // for its environment
-        script.env("PATH", path.as_ref().unwrap()).env("MODELS", root.join("fixtures/models"));
-        script.env("ASSAY_RPC", chain.url()).env("ASSAY_PRIVATE_KEY", DEV_KEYS[0]);
-        let settings: Vec<_> = script.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
-        let mut shell = Command::new("sh");
-        for (name, value) in settings {
-            match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
-            };
-        }
-        let output = shell.arg(root.join("deploy/shop.sh")).arg(dir.path()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
+    let open = || open_shop(&root, chain.url(), dir.path());
     open();
     let market: Address = std::fs::read_to_string(dir.path().join("market")).unwrap().trim().parse().unwrap();
     let keys = chain.rpc().unwrap().call(market, &InferenceMarket::keysCall {}).await.unwrap();
@@ -113,6 +202,20 @@ fn kubernetes_starts_what_there_is() {
         options_are_known(arguments[0], &arguments[1..]);
     }
     assert_eq!(documents[1]["spec"]["selector"], documents[2]["spec"]["template"]["metadata"]["labels"]);
+    // whoever watches finds both, and is let in where they listen
+    for (deployment, port) in [(&documents[2], "8080"), (&documents[3], "9090")] {
+        let pod = &deployment["spec"]["template"];
+        let container = &pod["spec"]["containers"][0];
+        let bind = format!("--bind=0.0.0.0:{port}");
+        assert!(container["args"].as_array().unwrap().iter().any(|argument| *argument == *bind), "{container}");
+        assert_eq!(container["ports"][0]["containerPort"].to_string(), port);
+        for probe in ["livenessProbe", "startupProbe"] {
+            let asked = &container[probe]["httpGet"];
+            assert_eq!((&asked["path"], &asked["port"]), (&Value::from("/livez"), &container["ports"][0]["name"]), "{probe}");
+        }
+        let annotations = &pod["metadata"]["annotations"];
+        assert_eq!((&annotations["prometheus.io/scrape"], &annotations["prometheus.io/port"]), (&Value::from("true"), &Value::from(port)));
+    }
     let scaled = &documents[4]["spec"];
     assert_eq!(scaled["scaleTargetRef"]["name"], documents[3]["metadata"]["name"]);
     let trigger = &scaled["triggers"][0];

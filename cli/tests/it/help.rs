@@ -3,8 +3,9 @@
 use crate::tool::{assay, command, fails, json};
 use std::path::Path;
 
-const COMMANDS: [&str; 57] = [
+const COMMANDS: [&str; 58] = [
     "",
+    "init",
     "compile",
     "inspect",
     "explain",

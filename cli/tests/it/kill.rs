@@ -79,7 +79,7 @@ async fn a_buyer_who_speaks_http_alone() {
     let (key, input) = (model().with_extension("key"), fixture("digit_7.json"));
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (mut server, url) = start(&dir.path().join("data"), port);
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = assay_api::tls::client_builder().no_proxy().build().unwrap();
     let committed = json(0, ["commit", "--key", s(&key), "--input", s(&input), "-o", s(&dir.path().join("commitment.json"))]);
     let listed: Value = http.get(format!("{url}/v1/models")).send().await.unwrap().json().await.unwrap();
     let listed = &listed["data"][0];

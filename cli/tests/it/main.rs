@@ -15,10 +15,12 @@ mod forged;
 mod generate;
 mod govern;
 mod help;
+mod init;
 mod kill;
 mod money;
 mod operations;
 mod outputs;
+mod pages;
 mod people;
 #[path = "../../../api/tests/it/postgres.rs"]
 #[allow(dead_code)] // not all of it is needed here
@@ -26,6 +28,7 @@ mod postgres;
 mod round_trip;
 mod sell;
 mod shared;
+mod tls;
 mod tool;
 mod tutorials;
 mod up;

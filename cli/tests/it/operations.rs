@@ -3,7 +3,7 @@
 
 use crate::tool::{Running, assay, command, fixture, json, model, s};
 use assay_api::store::{DeliveryState, State, WorkerInfo};
-use assay_api::{Gauges, Metrics};
+use assay_api::{Gauges, Metrics, PredictionTimes};
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::any;
@@ -29,7 +29,7 @@ fn metrics() -> BTreeSet<String> {
         deliveries: vec![(DeliveryState::Pending, 1)],
         disk_free_bytes: Some(1),
     };
-    let text = metrics.render(&gauges);
+    let text = metrics.render(&gauges, &PredictionTimes::default());
     text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
 }
 
@@ -125,7 +125,7 @@ fn a_backup_is_a_service_again() {
     assert_eq!(verified["valid"], true);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listed = runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = assay_api::tls::client_builder().no_proxy().build().unwrap();
         client.get(format!("{url}/v1/predictions")).bearer_auth(&key).send().await.unwrap().status()
     });
     assert_eq!(listed, 200, "keys are restored too");

@@ -93,6 +93,7 @@ fn a_network_is_drawn_with_costs_and_errors() {
     assert!(drawn["layers"].as_array().unwrap().iter().any(|layer| layer["added_error"].as_f64().is_some_and(|error| error > 0.0)));
     let svg = std::fs::read_to_string(package.with_extension("svg")).unwrap();
     assert!(svg.starts_with("<svg ") && svg.matches("class=\"box").count() == layers + 2 && svg.contains("of which it adds"), "{svg}");
+    assert!(svg.contains(">Conv: ") || svg.contains(">Gemm: "), "operators are named: {svg}");
     // a buyer has no report, and sees the same network
     let key = dir.path().join("buyer.key");
     std::fs::copy(package.with_extension("key"), &key).unwrap();

@@ -52,7 +52,7 @@ impl Site {
 async fn an_uploaded_model_is_compiled_and_offered() {
     let dir = tempfile::tempdir().unwrap();
     let (mut running, url) = serve(dir.path());
-    let site = Site { http: reqwest::Client::new(), url };
+    let site = Site { http: assay_api::tls::client_builder().build().unwrap(), url };
     let refused = site.compile("text", b"this is no model").await;
     assert_eq!((&refused["state"], &refused["error"]["code"]), (&value!("failed"), &value!("refused")), "{refused}");
     assert!(refused["error"]["detail"].as_str().unwrap().contains("not an ONNX model"), "{refused}");
@@ -87,7 +87,8 @@ async fn an_uploaded_model_is_compiled_and_offered() {
         } else {
             site.url.clone()
         };
-        std::fs::write(&key, reqwest::get(format!("{url}/v1/models/{model}/key")).await.unwrap().bytes().await.unwrap()).unwrap();
+        let answer = site.http.get(format!("{url}/v1/models/{model}/key")).send().await.unwrap();
+        std::fs::write(&key, answer.bytes().await.unwrap()).unwrap();
         let input = fixture("digit_7.json");
         let answer = json(0, ["request", "--service", &url, "--key", s(&key), "--input", s(&input), "--free"]);
         assert_eq!(answer["verified"], true, "{answer}");

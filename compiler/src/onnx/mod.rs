@@ -1,11 +1,15 @@
 //! Reading ONNX files: everything that a hostile file could do is refused here, before any other code sees it.
 
+mod declared;
 mod guard;
 mod ignored;
+mod operators;
 mod rewrite;
 mod types;
 
+pub use declared::{Declared, DeclaredTensor, declared};
 pub use guard::{GuardError, read};
+pub use operators::Operators;
 
 use tract_onnx::pb;
 

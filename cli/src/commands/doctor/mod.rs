@@ -4,7 +4,7 @@ mod checks;
 
 use crate::args::DoctorArgs;
 use crate::device;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Failure, Outcome, Unhealthy};
 use crate::ui::Ui;
 use assay_gpu::{Cuda, Least, Search};
 use assay_prover::backend::{Backend, Cpu, conformance};
@@ -56,10 +56,10 @@ pub async fn doctor(ui: &Ui, args: DoctorArgs) -> Outcome {
         lines.join("\n"),
     );
     if works == Some(false) {
-        return Err(Failure::message(Exit::Failed, verdict));
+        return Err(Unhealthy(verdict).into());
     }
     let faults = checks.iter().filter(|check| check.verdict == Verdict::Fault).count();
-    if faults > 0 { Err(Failure::message(Exit::Failed, format!("{faults} of {} checks found a fault", checks.len()))) } else { Ok(()) }
+    if faults > 0 { Err(Unhealthy(format!("{faults} of {} checks found a fault", checks.len())).into()) } else { Ok(()) }
 }
 
 /// The same work on the device, however small, and on the processor: what is wrong, if anything.
