@@ -13,7 +13,7 @@ const LONG = { timeout: 120_000 };
 
 /** Gives the model the picture of a seven, as JSON. */
 async function giveSeven(page) {
-  await page.getByText("Give it as JSON instead").click();
+  await page.getByText("Give it as JSON or as a file instead").click();
   await page.locator("textarea").fill(JSON.stringify(SEVEN));
 }
 
@@ -134,7 +134,7 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
 
   await step("an input outside the range is refused in words", async () => {
     await page.reload();
-    await page.getByText("Give it as JSON instead").click();
+    await page.getByText("Give it as JSON or as a file instead").click();
     await page.locator("textarea").fill(JSON.stringify(SEVEN.with(0, 50)));
     await page.getByRole("button", { name: "Ask without paying" }).click();
     await page.getByText(/the model is made for 0 to 1/).waitFor(LONG);
@@ -144,7 +144,8 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
   await step("paid with a wallet, and settled on chain", async () => {
     await page.reload();
     await giveSeven(page);
-    await page.getByRole("button", { name: /^Pay 0\.001 ETH/ }).click();
+    await page.getByRole("button", { name: /^Pay 0\.001 ETH with a wallet/ }).click();
+    await page.getByLabel("Quote").getByRole("button", { name: "Pay 0.001 ETH" }).click();
     await page.getByText("verified in your browser, and about your input").waitFor(LONG);
     assert.match(await page.locator(".phases").innerText(), /settled: verified by the contract and paid/);
     link = await page.getByRole("link", { name: /Open the receipt/ }).getAttribute("href");

@@ -1,18 +1,21 @@
 /** What happened in the market, by the chain's events; and at this service, free proofs included. */
 import { h, hash, mark, table } from "../dom.js";
 import { dots, overTime, rising } from "../history.js";
-import { amount, median, missed, seconds, succeeded } from "../money.js";
+import { amount, COIN, median, missed, seconds, succeeded } from "../money.js";
 import * as service from "../service.js";
+import { learn } from "../tokens.js";
 
 export async function explore(): Promise<HTMLElement> {
   const [history, models] = await Promise.all([service.history(), service.models()]);
-  const chain = models.some((model) => model.terms) ? await service.market().then(onChain(models), chainSilent) : [];
+  const sold = models.find((model) => model.terms);
+  const market = sold && service.recentMarket();
+  if (market) await market.then(({ latest }) => learn(latest.map((job) => job.token), sold.terms!.chain_id)).catch(() => {});
+  const chain = market ? await market.then(onChain(models), chainSilent) : [];
   return h("div", {}, h("h1", {}, "The market"), ...chain, ...here(history, models));
 }
 
 const chainSilent = (error: Error) => [h("section", { class: "panel", "aria-label": "On chain" }, h("h2", {}, "On chain"), h("p", {}, mark("bad", error.message)))];
 
-const NATIVE = "0x" + "0".repeat(40);
 const STATES = { paid: "proven and paid", free: "open", lost: "given back" };
 const stateOf = ({ state }: service.MarketJob) => (state === "settled" ? "paid" : state === "funded" || state === "locked" ? "free" : "lost");
 
@@ -42,7 +45,7 @@ const onChain = (models: service.Model[]) => (market: service.MarketHistory): HT
 function mostUsed(jobs: service.MarketJob[]): string {
   const counts = new Map<string, number>();
   for (const { token } of jobs) counts.set(token, (counts.get(token) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? NATIVE;
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? COIN;
 }
 
 function byModel(market: service.MarketHistory, models: service.Model[]): HTMLElement {

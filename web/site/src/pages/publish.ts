@@ -4,7 +4,7 @@ import { facts, h, hash, mark } from "../dom.js";
 import { wei } from "../money.js";
 import { verifier } from "../proofs.js";
 import * as seller from "../seller.js";
-import { account, ask, explained, send, wallets, type Wallet } from "../wallet.js";
+import { Account, chooser, explained, wallets, type Wallet } from "../wallet.js";
 
 /** Longest wait between two questions, in seconds. */
 const WAIT_MAX = 15;
@@ -15,7 +15,7 @@ export async function publishing(selling: seller.Selling, one: seller.Compilatio
   const steps = h("ol", { class: "phases", "aria-live": "polite" });
   const say = (text: string) => steps.append(h("li", {}, h("span", {}, text), h("span")));
   const { element, card } = cardForm(selling.market !== null);
-  const chosen = h("select", { id: "seller-wallet", hidden: found.length < 2 }, ...found.map((wallet, i) => h("option", { value: i }, wallet.name)));
+  const chosen = chooser(found, "seller-wallet");
   const panel = h("section", { class: "panel", id: "publish" }, h("h2", {}, "Put it on sale"));
   const button = h("button", { class: "main", disabled: selling.market !== null && found.length === 0 }, selling.market ? "List it with the wallet" : "Offer it for free");
   const start = async (event: Event) => {
@@ -24,8 +24,7 @@ export async function publishing(selling: seller.Selling, one: seller.Compilatio
     try {
       const given = card();
       await checkKey(one, say);
-      const wallet = found[Number(chosen.value || 0)];
-      const waiting = wallet ? await list(wallet, selling, one.id, say) : null;
+      const waiting = found.length > 0 ? await list(chosen.wallet(), selling, one.id, say) : null;
       say("the service reads the model");
       const done = await seller.offer(one.id, given);
       panel.replaceWith(offered(done, waiting));
@@ -38,7 +37,7 @@ export async function publishing(selling: seller.Selling, one: seller.Compilatio
   panel.append(
     h("form", { submit: start },
       selling.market && h("p", { class: "lead" }, "Your wallet sends a few transactions: the key, a commitment, the registration. You are paid at the account that lists the model. The service signs the quotes, so it gets the model's token."),
-      element, found.length > 1 && h("label", { for: "seller-wallet" }, "Wallet"), chosen,
+      element, chosen.element,
       button,
       selling.market && found.length === 0 && h("p", {}, mark("warn", "There is no wallet in this browser. Download the package, then: assay publish MODEL.assay"))),
     steps,
@@ -91,13 +90,14 @@ async function checkKey(one: seller.Compilation, say: (text: string) => void): P
 
 /** Sends what is missing, one transaction after the other. Returns why nobody can buy yet, if so. */
 async function list(wallet: Wallet, selling: seller.Selling, id: string, say: (text: string) => void): Promise<string | null> {
-  const from = await account(wallet);
+  const market = selling.market!;
+  const account = await Account.open(wallet, { market, chain_id: selling.chain_id });
   const registries = {
-    models: addressIn(await ask(wallet, selling.market!, REGISTRIES.models)),
-    keys: addressIn(await ask(wallet, selling.market!, REGISTRIES.keys)),
+    models: addressIn(await account.ask(market, REGISTRIES.models)),
+    keys: addressIn(await account.ask(market, REGISTRIES.keys)),
   };
   for (;;) {
-    const next = await seller.next(id, from);
+    const next = await seller.next(id, account.address);
     if (next.next === "listed") return next.waiting;
     if (next.next === "wait") {
       say(`waiting ${next.secs} s: ${next.what}`);
@@ -105,7 +105,7 @@ async function list(wallet: Wallet, selling: seller.Selling, id: string, say: (t
     } else {
       if (!lists(next.to, next.data, registries)) throw new Error("The service asks for a transaction that does not list a model. Nothing was sent.");
       say(`confirm in the wallet: ${next.what}`);
-      await send(wallet, from, next.to, next.data);
+      await account.send(next.to, next.data);
     }
   }
 }
