@@ -201,3 +201,133 @@ test("a card is shown with headings, lists, code, quotes and tables, and never a
   await go("", /Models/);
   await page.getByText("a picture, 8 × 8, grey").waitFor(LONG);
 });
+
+const WORD = (value) => BigInt(value).toString(16).padStart(64, "0");
+/** The data of `JobFunded`: an order of 15 words, a snapshot of 6, and the provers. */
+const FUNDED_DATA = "0x" + Array.from({ length: 24 }, (_, i) => WORD(i + 1)).join("");
+const JOB = "0x" + "6".repeat(64);
+
+/** A page where an order was made and left. `job`: its words by the market, `credit`: what the buyer has there. */
+async function left(t, { state, job, credit = 10n ** 15n, log = FUNDED_DATA, now = 2000, sent = "0x" + "7".repeat(64) }) {
+  const model = await digits();
+  const prediction = { ...AWAITING, state };
+  const answers = {
+    eth_call: { "0xdb371c60": "0x" + job.map(WORD).join(""), "0xf7888aec": "0x" + WORD(credit) },
+    eth_getLogs: [{ topics: ["0x", JOB, "0x" + WORD(0xbeef)], data: log }],
+    eth_getBlockByNumber: { timestamp: "0x" + now.toString(16) },
+  };
+  const wallets = [{ name: "Test", chain: CHAIN, account: BUYER, answers }];
+  const routes = { "GET /v1/predictions/p1": prediction, "GET /v1/predictions/p1/events": ": nothing happens\n\n", "POST /v1/predictions/p1/cancel": prediction };
+  const opened = await open(t, [model], { routes, wallets });
+  const order = { expire_secs: 3600, token: account("0") };
+  const quote = { price: "1000000000000000", token: account("0"), valid_until: 1 };
+  const kept = { prediction: "p1", job: JOB, model: model.id, name: "digits", market: MARKET, chain_id: CHAIN, buyer: BUYER, commitments: [], escrow: { order, quote, signature: "0x" }, block: "0x5", transaction: sent, created_ms: Date.now() };
+  await opened.page.addInitScript((orders) => localStorage.setItem("orders", orders), JSON.stringify([kept]));
+  return opened;
+}
+
+test("an order that was left is cancelled, and its money is paid out", async (t) => {
+  const { page, service, go } = await left(t, { state: "queued", job: [1, 0, 1000, 0] });
+  await go("#/receipt", "Receipts");
+  await page.getByRole("region", { name: "Your orders" }).getByText("0.001 ETH").waitFor(LONG);
+  await page.getByLabel("Orders of this browser").getByText("queued").waitFor(LONG);
+  await checkNames(page);
+  await page.getByRole("link", { name: "digits" }).click();
+  await page.getByRole("heading", { level: 1, name: "Order: digits" }).waitFor(LONG);
+  await page.getByRole("button", { name: "Cancel, or take the money back" }).click();
+  await page.locator("#taken-back", { hasText: "0.001 ETH are back in your account" }).waitFor(LONG);
+  const sent = (await askedOf(page, "eth_sendTransaction")).map(([, [one]]) => one.data);
+  assert.equal(sent[0], "0xb02f76f8" + FUNDED_DATA.slice(2, 2 + 64 * 21), "the order and its snapshot, as the event has them");
+  assert.match(sent[1], /^0x69328dec/, "then the credit is withdrawn");
+  const [[, [filter]]] = await askedOf(page, "eth_getLogs");
+  assert.deepEqual([filter.address, filter.fromBlock, filter.topics[1]], [MARKET, "0x5", JOB]);
+  assert.equal(posted(service, "/v1/predictions/p1/cancel").length, 1, "the service is told");
+  await checkNames(page);
+});
+
+test("the money of an order that a prover holds comes back after its time, and not before", async (t) => {
+  const early = await left(t, { state: "proving", job: [2, 0, 1000, 0], now: 4600 });
+  await early.go("#/order/p1", "Order: digits");
+  await early.page.getByRole("button", { name: "Cancel, or take the money back" }).click();
+  await early.page.locator("#taken-back", { hasText: "A prover has locked it" }).waitFor(LONG);
+  assert.deepEqual(await askedOf(early.page, "eth_sendTransaction"), []);
+  const late = await left(t, { state: "proving", job: [2, 0, 1000, 0], now: 4601 });
+  await late.go("#/order/p1", "Order: digits");
+  await late.page.getByRole("button", { name: "Cancel, or take the money back" }).click();
+  await late.page.locator("#taken-back", { hasText: "are back in your account" }).waitFor(LONG);
+  const [[, [{ data }]]] = await askedOf(late.page, "eth_sendTransaction");
+  assert.equal(data, "0x168e0411" + FUNDED_DATA.slice(2, 2 + 64 * 21) + WORD(0xbeef), "with the account that has locked it");
+});
+
+test("an order that was never paid is not paid on an expired quote, and one that is not there says so", async (t) => {
+  const { page, service, go } = await left(t, { state: "awaiting_payment", job: [0, 0, 0, 0], sent: null });
+  await go("#/order/p1", "Order: digits");
+  await page.getByRole("button", { name: "Pay 0.001 ETH" }).click();
+  await page.locator("#taken-back", { hasText: "The quote has expired. Nothing was paid" }).waitFor(LONG);
+  await page.getByRole("button", { name: "Cancel, or take the money back" }).click();
+  await page.locator("#taken-back", { hasText: "It was never paid, and is cancelled" }).waitFor(LONG);
+  assert.deepEqual([await askedOf(page, "eth_sendTransaction"), posted(service, "/v1/predictions/p1/cancel").length], [[], 1]);
+  await go("#/receipt", "Receipts");
+  await page.getByRole("button", { name: /^Remove the order/ }).click();
+  assert.equal(await page.evaluate(() => localStorage.getItem("orders")), "[]");
+  await go("#/order/none", "There is no such order");
+  await checkNames(page);
+});
+
+const PROOF = () => JSON.parse(readFileSync(`${process.env.ASSAY_MADE}/universal.json`));
+
+/** A prediction that the proof of web/test.sh settles, and what the market says of its job. */
+function settled(change = {}) {
+  const { input_commitments, output, output_data, context, clamps } = PROOF();
+  const prediction = { ...AWAITING, state: "settled", terminal: true, input_commitments, output: output_data[0], output_cells: output, context, clamps, outside: 0, batch: null, error_detail: null, created_ms: 1, updated_ms: 2 };
+  const transactions = [{ purpose: "settle", hash: "0x" + "5".repeat(64), state: "mined" }];
+  const job = { job: JOB, model: "0x" + "1".repeat(64), buyer: BUYER, prover: account("b"), token: account("0"), price: "1000000000000000", paid: "900000000000000", state: "settled", late: true, funded_secs: 1000, ended_secs: 1060 };
+  const listed = { model: job.model, owner: account("c"), registered_secs: 5, funded: 3, settled: 2, late: 1, returned: 0, earned: {} };
+  return {
+    "GET /v1/predictions/p1": { ...prediction, transactions, model: job.model, ...change },
+    "GET /v1/predictions/p1/proof": Buffer.from(PROOF().proof.slice(2), "hex"),
+    "GET /v1/market": { market: MARKET, block: 9, jobs: 1, models: [listed], provers: [], latest: [job] },
+    "GET /v1/market/jobs": { data: [job], next: null },
+    [`GET /v1/models/${job.model}/lineage`]: { registered_secs: 5, registrant: account("c"), uri: "", parts: [] },
+  };
+}
+
+test("a receipt says who proved, sold and bought, what was paid, and where the transaction can be looked at", async (t) => {
+  const model = await digits();
+  const { page, service, go } = await open(t, [{ ...model, terms: { ...model.terms, chain_id: 8453 } }], { routes: settled() });
+  await go("#/receipt/p1", "Receipt: digits");
+  await page.locator("#verdict[data-valid=true]").waitFor(LONG);
+  const parties = page.getByRole("region", { name: "Parties" });
+  await parties.getByText("Bought by").waitFor(LONG);
+  const text = await parties.innerText();
+  for (const said of [/Proven by\s+0xbbbb/, /Sold by\s+0xcccc/, /Bought by\s+0xaaaa/, /Paid\s+0\.0009 ETH, late/, /Settled at/]) assert.match(text, said);
+  const link = page.getByRole("link", { name: "in the explorer" });
+  assert.equal(await link.getAttribute("href"), `https://basescan.org/tx/0x${"5".repeat(64)}`);
+  assert.match(await page.getByLabel("Settlement").innerText(), /8453 \(Base\)/);
+  const [{ path }] = service.asked.filter((one) => one.path.startsWith("/v1/market/jobs"));
+  assert.ok(path.endsWith(`cursor=0x${"6".repeat(63)}5`), "the page of jobs that begins with this one");
+  await checkNames(page);
+  await go("", /Models/);
+  await page.getByText(/^By 0xcccc.*, since .*, 2 settled on chain\.$/).waitFor(LONG);
+  await checkNames(page);
+});
+
+test("an answer is shown as the seller describes it", async (t) => {
+  const columns = [..."abcdefghij"].map((letter) => `score ${letter}`);
+  const shows = async (described) => {
+    const { page, go } = await open(t, [await digits({ labels: [], presentation: { inputs: [], outputs: [{ name: (await digits()).outputs[0].name, ...described }] } })], { routes: settled() });
+    await go("#/receipt/p1", "Receipt: digits");
+    await page.locator("#verdict[data-valid=true]").waitFor(LONG);
+    await checkNames(page);
+    return page.getByLabel("Claim");
+  };
+  const rows = await shows({ kind: "table", columns, unit: "points" });
+  assert.deepEqual((await rows.locator("thead th").allInnerTexts()).slice(0, 2), ["Row", "score a (points)"]);
+  assert.equal(await rows.locator("tbody td").first().innerText(), "-6.9375");
+  const image = (await shows({ kind: "image" })).getByRole("img");
+  const levels = await image.evaluate((canvas) => [canvas.width, canvas.height, ...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i) => i % 4 === 0)]);
+  assert.deepEqual(levels.slice(0, 2), [10, 1]);
+  assert.deepEqual([levels[2 + 6], levels[2 + 7]], [0, 255], "the lowest is black, the highest white");
+  assert.match(await (await shows({ kind: "text" })).locator("blockquote").innerText(), /./);
+  assert.match(await (await shows({ kind: "tokens" })).locator("pre").innerText(), /^-7 -5 -9 1/);
+});

@@ -41,7 +41,7 @@ function plain(values: number[], name: string, labels: string[], unit?: string):
 
 /** A picture's height, width and channels, and where its numbers are: channels are the first dimension or the last. */
 function layout(shape: number[]): { height: number; width: number; at: (y: number, x: number, channel: number) => number; channels: number } {
-  const [a = 1, b = 1, c = 1] = shape.length > 2 ? shape.slice(-3) : [1, ...shape];
+  const [a = 1, b = 1, c = 1] = [1, 1, ...shape].slice(-3);
   const last = shape.length > 2 && (c === 1 || c === 3) && a !== 1 && a !== 3;
   if (last) return { height: a, width: b, channels: c, at: (y, x, channel) => (y * b + x) * c + channel };
   return { height: b, width: c, channels: a, at: (y, x, channel) => (channel * b + y) * c + x };

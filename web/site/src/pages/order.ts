@@ -22,9 +22,10 @@ export async function orderPage(id: string): Promise<HTMLElement> {
     buttons.push(made);
     return made;
   };
+  const refused = (error: Error) => said.replaceChildren(mark("bad", explained(error)));
   const start = async (work: () => Promise<void>) => {
     buttons.forEach((one) => (one.disabled = true));
-    await work().catch((error) => said.replaceChildren(mark("bad", explained(error))));
+    await work().catch(refused);
     buttons.forEach((one) => (one.disabled = false));
   };
   const goOn = () => new Run(model, panel).goOn(order, found.length > 0 ? chosen.wallet() : undefined);
@@ -34,8 +35,8 @@ export async function orderPage(id: string): Promise<HTMLElement> {
     said.replaceChildren(mark("good", await orders.takeBack(order, account, (text) => said.replaceChildren(mark("wait", text)))));
   };
   const unpaid = prediction.state === "awaiting_payment" && !order.transaction;
-  // what is paid goes on by itself
-  if (!unpaid && (prediction.output || !prediction.terminal)) void start(goOn);
+  // what is paid goes on by itself, and can be cancelled all the while
+  if (!unpaid && (prediction.output || !prediction.terminal)) void goOn().catch(refused);
   return h(
     "div",
     {},
@@ -78,6 +79,6 @@ export function orderList(): HTMLElement | null {
   return h("section", { class: "panel", "aria-label": "Your orders" },
     h("h2", {}, "Your orders"),
     h("p", { class: "lead" }, "Made in this browser, which alone keeps this list. Open one to go on with it, to cancel it, or to take its money back."),
-    table("Orders of this browser", ["Model", "When", "Price", "State", ""], rows),
+    table("Orders of this browser", ["Model", "When", "Price", "State", "List"], rows),
   ); // prettier-ignore
 }
