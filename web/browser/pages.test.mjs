@@ -331,3 +331,157 @@ test("an answer is shown as the seller describes it", async (t) => {
   assert.match(await (await shows({ kind: "text" })).locator("blockquote").innerText(), /./);
   assert.match(await (await shows({ kind: "tokens" })).locator("pre").innerText(), /^-7 -5 -9 1/);
 });
+
+const COINS = { name: "Coins", chain: CHAIN };
+const TOKEN = account("7");
+
+/** What a service answers to its operator who has compiled the digits and sold two models, one of them for a token. */
+async function selling(t, wallets, options = {}) {
+  const model = await digits();
+  const other = { ...model, id: "0x" + "2".repeat(64), name: "dear", terms: { ...model.terms, token: TOKEN } };
+  const report = { parameters: 1, macs: 1, layers: 1, widths: {}, cost: { predicted_seconds: 1, predicted_gas: 1 }, accuracy: { samples: 9, outputs: [], top1_agreement: 1 }, accuracy_met: true, ten_times_coarser: null, losses: [], few_samples: false, constant_inputs: [] };
+  const result = { model_commitment: model.model_commitment, chunks: {}, log_chunk: 10, development: true, report };
+  const compiled = { id: "c1", name: "compiled", state: "done", result, warnings: [], error: null, listing: false, model: null, weights: null, created_ms: 1 };
+  const ended = (of, price, ended_ms) => ({ model: of.id, state: "settled", price, created_ms: 0, ended_ms });
+  const routes = {
+    "GET /v1/selling": { compiles: true, upload_bytes_max: 1 << 20, memory_mib: 100, compile_secs: 60, market: MARKET, chain_id: CHAIN, seller: account("9") },
+    "GET /v1/seller": { account: account("9"), coins: "1", credit: [{ token: TOKEN, credit: "0" }], models: [], failures: [] },
+    "GET /v1/history": { data: [ended(model, "1000000000000000", 1000), ended(other, "2500000", 2000), ended(other, "500000", 3000)] },
+    "GET /v1/compilations": { data: [compiled] },
+    "GET /v1/compilations/c1": compiled,
+    "GET /v1/compilations/c1/key": readFileSync(`${process.env.ASSAY_MADE}/universal.key`),
+    "GET /v1/compilations/c1/drawing": "<svg/>",
+    "POST /v1/compilations/c1/offer": { problem: 422, code: "offer-refused", detail: "the test ends here" },
+    "POST /v1/compilations/c1/listing": { next: "listed", model: model.id, waiting: null },
+  };
+  const opened = await open(t, [model, other], { routes, wallets, options });
+  await opened.go("#/sell", "Sell a model");
+  await opened.page.getByLabel(/^The operator's token/).fill("token");
+  await opened.page.getByRole("button", { name: "Open", exact: true }).click();
+  await opened.page.getByRole("heading", { name: "Earnings" }).waitFor(LONG);
+  return opened;
+}
+
+test("a seller's card has what the form says, and nothing is listed on another chain", async (t) => {
+  const answers = { eth_call: { "0x9986df2c": "0x" + WORD(1), "0x307540f6": "0x" + WORD(2) } };
+  const wallets = [{ name: "away", chain: 1, account: BUYER, answers, refuses: { wallet_switchEthereumChain: 4001 } }, { ...COINS, account: BUYER, answers }];
+  const { page, service } = await selling(t, wallets);
+  await page.getByRole("button", { name: "compiled", exact: true }).click();
+  const form = page.locator("#publish");
+  await form.waitFor(LONG);
+  const fill = async (fields) => {
+    for (const [label, value] of fields) await form.getByLabel(label).fill(value);
+  };
+  const list = () => form.getByRole("button", { name: "List it with the wallet" }).click();
+  await fill([[/^Description/, "A *text*."], [/^Labels/, "a, b"], [/^Licence/, "any use"], [/^Price/, "25"], [/^Token/, TOKEN], [/^Seconds in which/, "60"], [/^Seconds after which/, "120"]]);
+  await form.getByLabel("The input is").selectOption("a picture");
+  await fill([[/^Size/, "28 x 28"], [/^Mean/, "0.1, 0.2, x"]]);
+  await list();
+  await form.getByText("Mean: x is no number.").waitFor(LONG);
+  await fill([[/^Mean/, "0.1307"], [/^Standard/, "0.3081"]]);
+  await form.getByLabel(/^Order/).selectOption("pixels");
+  await form.getByLabel(/^ ?Black is 1/).check();
+  await list();
+  await form.getByText("you refused to change it. Nothing was paid").waitFor(LONG);
+  assert.deepEqual([posted(service, "/v1/compilations/c1/listing"), posted(service, "/v1/compilations/c1/offer")], [[], []]);
+  await form.getByLabel("Wallet").selectOption("Coins");
+  await list();
+  await form.getByText("the test ends here").waitFor(LONG);
+  const common = { description: "A *text*.", labels: ["a", "b"], licence: "any use", price: "25", token: TOKEN, prove_secs: 60, expire_secs: 120 };
+  const image = { kind: "image", width: 28, height: 28, channels: 1, order: "pixels", mean: [0.1307], std: [0.3081], invert: true };
+  assert.deepEqual(posted(service, "/v1/compilations/c1/offer")[0].body.card, { ...common, prepare: image });
+  await form.getByLabel("The input is").selectOption("a text");
+  await fill([[/^Characters at most/, "8"], [/^Alphabet/, " ab"], [/^Number of characters/, "0"], [/^Number that a short/, "1"]]);
+  await list();
+  await page.waitForFunction(() => document.querySelectorAll("#publish .bad").length === 4);
+  assert.deepEqual(posted(service, "/v1/compilations/c1/offer")[1].body.card, { ...common, prepare: { kind: "text", length: 8, alphabet: " ab", unknown: 0, pad: 1 } });
+  await checkNames(page);
+});
+
+test("earnings of several tokens are apart, and are withdrawn with the wallet that was chosen, on the market's chain", async (t) => {
+  const text = (word) => "0x" + WORD(32) + WORD(word.length) + Buffer.from(word).toString("hex").padEnd(64, "0");
+  const answers = { eth_call: { "0x313ce567": "0x" + WORD(6), "0x95d89b41": text("USDC"), "0xf7888aec": "0x" + WORD(10n ** 15n) } };
+  const wallets = [{ ...COINS, account: account("5"), answers }, { name: "away", chain: 1, account: BUYER, answers, refuses: { wallet_switchEthereumChain: 4001 } }, { name: "changes", chain: 1, account: BUYER, answers }];
+  const { page } = await selling(t, wallets);
+  const earnings = page.getByLabel("Earnings", { exact: true });
+  assert.equal(await earnings.locator("path.line").count(), 2);
+  const said = await earnings.innerText();
+  assert.match(said, /What buyers paid: 0\.001 ETH in 1 jobs/);
+  assert.match(said, /What buyers paid: 3 USDC \(the token 0x777777…\) in 2 jobs/);
+  await page.getByLabel("Wallet").last().selectOption("away");
+  await page.getByRole("button", { name: "Withdraw with the wallet" }).click();
+  await page.locator("#withdrawn", { hasText: "Nothing was paid" }).waitFor(LONG);
+  assert.deepEqual(await askedOf(page, "eth_sendTransaction"), []);
+  await page.getByLabel("Wallet").last().selectOption("changes");
+  await page.getByRole("button", { name: "Withdraw with the wallet" }).click();
+  await page.locator("#withdrawn", { hasText: "withdrawn: 0.001 ETH" }).waitFor(LONG);
+  const sent = await askedOf(page, "eth_sendTransaction");
+  assert.deepEqual(sent.map(([wallet, [one]]) => [wallet, one.from, one.to, one.chainId]), Array(2).fill(["changes", BUYER, MARKET, "0x7a69"]));
+  await checkNames(page);
+});
+
+test("on a phone, in the dark: a model's page and what is opened of Sell", async (t) => {
+  const phone = { viewport: { width: 360, height: 740 }, colorScheme: "dark", hasTouch: true, isMobile: true };
+  const { page, service, go } = await open(t, [await digits()], { routes: REFUSES, options: phone, wallets: [{ ...COINS, account: BUYER }] });
+  await go(`#/try/0x${"1".repeat(64)}`, "digits");
+  await checkNames(page);
+  const canvas = page.locator("canvas");
+  const white = () => canvas.evaluate((c) => c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 0 && v > 100).length);
+  await canvas.scrollIntoViewIfNeeded();
+  const box = await canvas.boundingBox();
+  await page.touchscreen.tap(box.x + box.width / 2, box.y + box.height / 2);
+  assert.ok((await white()) > 0, "a finger draws");
+  await page.getByRole("button", { name: "Clear" }).tap();
+  assert.equal(await white(), 0);
+  // a picture of one white pixel, made here
+  const png = await page.evaluate(() => {
+    const made = Object.assign(document.createElement("canvas"), { width: 3, height: 3 });
+    Object.assign(made.getContext("2d"), { fillStyle: "#fff" }).fillRect(0, 0, 3, 3);
+    return made.toDataURL("image/png").split(",")[1];
+  });
+  const upload = page.getByLabel(/^or a picture/);
+  await upload.setInputFiles({ name: "white.png", mimeType: "image/png", buffer: Buffer.from(png, "base64") });
+  await page.waitForFunction(() => document.querySelector("canvas").getContext("2d").getImageData(7, 7, 1, 1).data[0] === 255);
+  assert.deepEqual(await asked(page, service), new Array(64).fill(1));
+  await upload.setInputFiles({ name: "none.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+  await page.getByText("none.png is no picture that this browser reads").waitFor(LONG);
+  const sold = await selling(t, [{ ...COINS, account: BUYER }], phone);
+  await sold.page.getByRole("button", { name: "compiled", exact: true }).click();
+  await sold.page.locator("#publish").waitFor(LONG);
+  await sold.page.getByLabel("The input is").selectOption("a picture");
+  await checkNames(sold.page);
+});
+
+test("whoever draws by keyboard sees where, and phases are not read out one by one", async (t) => {
+  const model = await digits();
+  const event = (id, data) => `id: ${id}\nevent: ${data.phase ? "progress" : "state"}\ndata: ${JSON.stringify({ id, kind: data.phase ? "progress" : "state", data, at_ms: 0 })}\n\n`;
+  const events = [{ state: "proving" }, { phase: "commit", fraction: 0.2 }, { phase: "linear", fraction: 0.5 }, { state: "failed" }].map((data, i) => event(i + 1, data)).join("");
+  const failed = { ...AWAITING, job_id: null, state: "failed", terminal: true, error_detail: "the test ends here" };
+  const routes = { "POST /v1/predictions": failed, "GET /v1/predictions/p1": failed, "GET /v1/predictions/p1/events": events };
+  const { page, go } = await open(t, [model], { routes });
+  await go(`#/try/${model.id}`, "digits");
+  const canvas = page.getByRole("application", { name: "Drawing" });
+  assert.equal(await canvas.getAttribute("aria-roledescription"), "drawing area");
+  const cursor = page.locator(".cursor");
+  assert.equal(await cursor.isVisible(), false);
+  await canvas.focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await cursor.isVisible(), true);
+  const [at, board] = [await cursor.boundingBox(), await canvas.boundingBox()];
+  assert.equal(Math.round((8 * (at.x + at.width / 2 - board.x)) / board.width - 0.5), 6, "column 7 of 8");
+  await page.keyboard.press("Tab");
+  assert.equal(await cursor.isVisible(), false);
+  await page.evaluate(() => {
+    window.heard = [];
+    new MutationObserver(() => {
+      const said = document.querySelector("[role=status].visually-hidden")?.textContent;
+      if (said && window.heard.at(-1) !== said) window.heard.push(said);
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+  await page.getByRole("button", { name: "Ask without paying" }).click();
+  await page.getByRole("alert").getByText("the test ends here").waitFor(LONG);
+  assert.match(await page.locator(".phases").innerText(), /committing to the steps[\s\S]*proving layers/);
+  assert.deepEqual(await page.evaluate(() => window.heard), ["hiding the input in your browser", "the proof begins"]);
+  assert.equal(await page.locator(".phases").evaluate((list) => list.closest("[aria-live]")), null);
+});

@@ -1,7 +1,7 @@
 /** From a package to a model on sale: the wallet lists it, the service offers it. */
 import { addressIn, lists, REGISTRIES } from "../../../client/dist/abi.js";
+import { cardForm } from "../card.js";
 import { facts, h, hash, mark } from "../dom.js";
-import { wei } from "../money.js";
 import { verifier } from "../proofs.js";
 import * as seller from "../seller.js";
 import { Account, chooser, explained, wallets, type Wallet } from "../wallet.js";
@@ -51,32 +51,6 @@ function offered(one: seller.Compilation, waiting: string | null = null): HTMLEl
     facts([["Model", hash(one.model!)], ["Weights", one.weights ?? "the proof that they are in range is being made"]]),
     h("p", {}, h("a", { class: "button", href: `#/try/${one.model}` }, "Its page")),
   ); // prettier-ignore
-}
-
-/** What the seller says of the model. */
-function cardForm(sold: boolean): { element: HTMLElement; card(): object } {
-  const description = h("textarea", { id: "card-description", placeholder: "What it does, what it was trained on. Markdown." });
-  const labels = h("input", { type: "text", id: "card-labels", placeholder: "cat, dog" });
-  const price = h("input", { type: "text", id: "card-price", inputmode: "decimal", placeholder: "the service's own" });
-  const size = h("input", { type: "text", id: "card-picture", placeholder: "28x28x1" });
-  const card = () => {
-    const list = labels.value.split(",").map((label) => label.trim()).filter(Boolean); // prettier-ignore
-    const picture = /^\s*(\d+)\s*[x×]\s*(\d+)\s*(?:[x×]\s*([13]))?\s*$/.exec(size.value);
-    if (size.value.trim() && !picture) throw new Error("A picture's size is width x height x channels, such as 28x28x1.");
-    return {
-      ...(description.value.trim() && { description: description.value.trim() }),
-      ...(list.length > 0 && { labels: list }),
-      ...(price.value.trim() && { price: wei(price.value) }),
-      ...(picture && { prepare: { kind: "image", width: Number(picture[1]), height: Number(picture[2]), channels: Number(picture[3] ?? 1) } }),
-    };
-  };
-  const element = h("div", { class: "fields" },
-    h("label", { for: "card-description" }, "Description ", description),
-    h("label", { for: "card-labels" }, "Labels of the output, with commas between them ", labels),
-    h("label", { for: "card-picture" }, "If the input is a picture: width x height x channels ", size),
-    sold && h("label", { for: "card-price" }, "Price of an answer, in ETH ", price),
-  ); // prettier-ignore
-  return { element, card };
 }
 
 /** The key that is listed must be the model's: this browser computes it again, as buyers will. */
