@@ -14,10 +14,11 @@ function step(span: number): number {
   return [MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE, DAY / 4, DAY, 7 * DAY].find((one) => span / one < 24) ?? span / 24;
 }
 
-/** How times of such a span are written: days, and hours where there are few of them. */
+/** How times of such a span are written: days, and hours where there are few of them; in a short span to the second. */
 function clock(span: number, step: number): (ms: number) => string {
   const day = { month: "short", day: "numeric" } as const;
-  const hour = { hour: "2-digit", minute: "2-digit" } as const;
+  const second = span < 10 * MINUTE && step < MINUTE ? "2-digit" : undefined;
+  const hour = { hour: "2-digit", minute: "2-digit", second } as const;
   const style = step >= DAY ? day : span >= DAY ? { ...day, ...hour } : hour;
   return (ms) => new Date(ms).toLocaleString([], style);
 }
@@ -29,7 +30,7 @@ function ends([from, first]: [number, string], [to, last]: [number, string]): SV
 
 /** A place from the left for each moment of a span, and the axis' two times. */
 function timeline(first: number, last: number): { x: (ms: number) => number; marks: SVGElement[] } {
-  const time = clock(last - first, step(last - first));
+  const time = clock(last - first, last - first >= 7 * DAY ? DAY : 0);
   const [from, to] = [40, WIDTH - 20];
   return { x: (ms) => from + ((to - from) * (ms - first)) / Math.max(1, last - first), marks: ends([from, time(first)], [to, time(last)]) };
 }
