@@ -19,12 +19,4 @@ fi
 
 # the types are those of the service's description, which the tests compare with the service
 npx openapi-typescript client/openapi.json --output client/src/openapi.ts > /dev/null
-rm -rf client/dist
-npx tsc -p client
-
-npx tsc -p site
-rm -rf site/dist
-notice='/*! QR codes: qrcode-generator, Copyright (c) 2009 Kazuhiko Arase, MIT license, http://www.opensource.org/licenses/mit-license.php */'
-npx esbuild site/src/main.ts --bundle --minify --format=esm --target=es2022 --banner:js="$notice" --outfile=site/dist/site.js --log-level=warning
-cp site/index.html site/site.css site/badge.svg site/dist/
-gzip -9 -n -c verifier/dist/assay_verifier.wasm > site/dist/assay_verifier.wasm.gz
+./bundle.sh client/dist site/dist

@@ -6,7 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export ASSAY=${ASSAY:-$(realpath ..)/target/release/assay}
 [ -x "$ASSAY" ] || cargo build --release --locked --workspace
-node verifier/source.mjs || true
+
+[ -d node_modules/playwright-core ] && [ -d node_modules/micro-eth-signer ] || npm ci --no-audit --no-fund --loglevel=error
+./committed.sh
 
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
@@ -35,7 +37,7 @@ models=$(realpath ../fixtures/models)
 ) > "$made/log" || { cat "$made/log" "$made/errors" >&2; exit 1; }
 python3 verifier/test/forge.py "$made"
 
-node --test verifier/test/verifier.test.mjs
+node --test verifier/test/verifier.test.mjs site/test/*.test.mjs
 find_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
 CHROMIUM=${CHROMIUM:-$(find_browser)}
 if [ -z "$CHROMIUM" ] && [ "${ASSAY_INSTALL_BROWSER:-}" = 1 ]; then
@@ -47,5 +49,4 @@ if [ -z "$CHROMIUM" ]; then
     exit
 fi
 export CHROMIUM
-[ -d node_modules/playwright-core ] && [ -d node_modules/micro-eth-signer ] || npm ci --no-audit --no-fund --loglevel=error
 node --test browser/*.test.mjs

@@ -12,6 +12,7 @@ use assay_prover::secret::Secret;
 
 use crate::objects::Bucket;
 use crate::preparation::Preparation;
+use crate::presentation::Presentation;
 use crate::sell::{SellConfig, Shelf};
 use crate::webhooks::WebhookConfig;
 use crate::x402::X402Config;
@@ -146,6 +147,8 @@ pub struct Card {
     pub licence: Option<String>,
     /// How pictures or texts become its input.
     pub prepare: Option<Preparation>,
+    /// What its inputs and outputs are, for people.
+    pub presentation: Presentation,
     /// The network, drawn as SVG. It is no part of what is said: it follows from the architecture.
     pub drawing: Option<String>,
 }

@@ -19,6 +19,7 @@ mod metrics;
 pub mod objects;
 mod outage;
 pub mod preparation;
+pub mod presentation;
 mod quiet;
 pub mod rates;
 mod routes;

@@ -7,6 +7,7 @@ use crate::inputs::BadInput;
 use alloy::primitives::Address;
 use assay_api::config::{Card, Terms};
 use assay_api::preparation::Preparation;
+use assay_api::presentation::{DescribedTensor, Presentation};
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ struct File {
     labels: Vec<String>,
     licence: Option<String>,
     prepare: Option<Preparation>,
+    inputs: Vec<DescribedTensor>,
+    outputs: Vec<DescribedTensor>,
     price: Option<String>,
     collateral: Option<String>,
     token: Option<Address>,
@@ -37,7 +40,15 @@ fn amount(text: Option<&String>, name: &str, otherwise: u128) -> Outcome<u128> {
 
 impl File {
     fn card(self) -> Card {
-        Card { description: self.description, labels: self.labels, licence: self.licence, prepare: self.prepare, drawing: None }
+        let presentation = Presentation { inputs: self.inputs, outputs: self.outputs };
+        Card {
+            description: self.description,
+            labels: self.labels,
+            licence: self.licence,
+            prepare: self.prepare,
+            presentation,
+            drawing: None,
+        }
     }
 
     fn terms(&self, of: &Terms) -> Outcome<Terms> {
@@ -125,6 +136,9 @@ mod tests {
         // a tenth of another price is another collateral
         write(r#"{"price": "5", "prove_secs": 60}"#);
         assert_eq!(read(&package, 2, &terms).unwrap().1, Some(Terms { price: 5, collateral: 1, prove_secs: 60, ..terms }));
+        write(r#"{"inputs": [{"name": "x", "kind": "image"}], "outputs": [{"name": "y", "columns": ["a", "b"]}]}"#);
+        let shown = beside(&package).unwrap().presentation;
+        assert_eq!((shown.inputs[0].name.as_str(), shown.outputs[0].columns.len()), ("x", 2));
         write(r#"{"prepare": {"kind": "image", "width": 8, "height": 8, "channels": 1}}"#);
         assert_eq!(beside(&package).unwrap().prepare.unwrap().elements(), 64);
         for bad in [
@@ -134,6 +148,7 @@ mod tests {
             r#"{"price": "five"}"#,
             r#"{"prove_secs": 3600}"#,
             r#"{"cost": "5"}"#,
+            r#"{"inputs": [{"name": "x", "kind": "sound"}]}"#,
             "[]",
             "",
         ] {

@@ -311,6 +311,32 @@ mod tests {
         }
     }
 
+    /// The site makes the same numbers of the same texts: its tests read this file as well.
+    #[test]
+    fn texts_as_the_site_reads_them() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            prepare: Preparation,
+            text: String,
+            #[serde(default)]
+            samples: Vec<Vec<f32>>,
+            refused: Option<String>,
+        }
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../../fixtures/texts.json")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("input.txt");
+        for Case { prepare, text, samples, refused } in cases {
+            std::fs::write(&path, &text).unwrap();
+            match refused {
+                None => assert_eq!(rows(&path, Some(&prepare), prepare.elements()), samples, "{text:?}"),
+                Some(why) => {
+                    let said = calibration(&path, Some(&prepare)).unwrap_err().text();
+                    assert!(said.ends_with(&why), "{text:?}: {said}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn labels_of_the_largest() {
         let labels = ["cat", "dog"].map(str::to_owned);

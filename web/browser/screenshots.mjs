@@ -26,6 +26,7 @@ try {
   await giveWallet(page, place.rpc);
   const ask = async (button) => {
     await page.getByRole("button", { name: button }).click();
+    if (button.startsWith("Pay")) await page.getByLabel("Quote").getByRole("button", { name: button }).click();
     await page.getByText("verified in your browser, and about your input").waitFor();
     await page.waitForFunction((label) => [...document.querySelectorAll("button")].find((one) => one.textContent.startsWith(label))?.disabled === false, button);
   };

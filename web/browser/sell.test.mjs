@@ -79,7 +79,11 @@ test("a seller compiles, lists, sells and withdraws", { skip: !hasChain() && "an
     await page.getByLabel("Description").fill("Digits, sold from a **page**.");
     await page.getByLabel(/^Labels/).fill([..."0123456789"].join(", "));
     await page.getByLabel(/^Price/).fill("0.002");
-    await page.getByLabel(/^If the input is a picture/).fill("8x8x1");
+    await page.getByLabel(/^Licence/).fill("any use");
+    await page.getByLabel("The input is").selectOption("a picture");
+    await page.getByLabel(/^Size/).fill("8x8x1");
+    await page.getByLabel(/^Seconds in which/).fill("500");
+    await checkNames(page);
     await page.getByRole("button", { name: "List it with the wallet" }).click();
     await page.locator("#offered").waitFor(LONG);
     await page.getByText("Buyers find it among the models").waitFor(LONG);
@@ -88,6 +92,8 @@ test("a seller compiles, lists, sells and withdraws", { skip: !hasChain() && "an
     await page.getByRole("heading", { level: 1, name: "digits on sale" }).waitFor(LONG);
     id = (await page.evaluate(() => location.hash)).split("/").at(-1);
     await page.getByRole("button", { name: /^Pay 0\.002 ETH/ }).waitFor(LONG);
+    const { licence, prepare, terms } = await (await fetch(`${place.url}/v1/models/${id}`)).json();
+    assert.deepEqual([licence, prepare.kind, prepare.width, terms.prove_secs], ["any use", "image", 8, 500]);
   });
 
   await step("its weights are proven, as its page says", async () => {

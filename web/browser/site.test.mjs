@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import { hashOrderCall } from "../client/dist/abi.js";
 import { browser } from "./chromium.mjs";
-import { giveWallet, hasChain, market, OTHERS } from "./market.mjs";
+import { BUYER, giveWallet, hasChain, market, OTHERS } from "./market.mjs";
 import { checkNames } from "./names.mjs";
 
 const SEVEN = JSON.parse(readFileSync(new URL("../../fixtures/models/digit_7.json", import.meta.url))).input_data[0];
@@ -13,7 +14,7 @@ const LONG = { timeout: 120_000 };
 
 /** Gives the model the picture of a seven, as JSON. */
 async function giveSeven(page) {
-  await page.getByText("Give it as JSON instead").click();
+  await page.getByText("Give it as JSON or as a file instead").click();
   await page.locator("textarea").fill(JSON.stringify(SEVEN));
 }
 
@@ -81,6 +82,8 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
 
   await step("where a model comes from and who earns, by the chain; what it may be used for; its network, drawn", async () => {
     await page.getByText("Terms: Answers may be used for anything.").waitFor(LONG);
+    await page.getByText("a picture, 8 × 8, grey").waitFor(LONG);
+    await page.locator(".card", { hasText: "digits_mlp" }).getByText(/^By 0x7099.*, 0 settled on chain\. Made from digits_cnn\.$/).waitFor(LONG);
     await page.getByRole("link", { name: "Try digits_mlp" }).click();
     const provenance = page.getByLabel("Provenance");
     await provenance.getByText("Made from", { exact: true }).waitFor(LONG);
@@ -134,7 +137,7 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
 
   await step("an input outside the range is refused in words", async () => {
     await page.reload();
-    await page.getByText("Give it as JSON instead").click();
+    await page.getByText("Give it as JSON or as a file instead").click();
     await page.locator("textarea").fill(JSON.stringify(SEVEN.with(0, 50)));
     await page.getByRole("button", { name: "Ask without paying" }).click();
     await page.getByText(/the model is made for 0 to 1/).waitFor(LONG);
@@ -144,10 +147,41 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
   await step("paid with a wallet, and settled on chain", async () => {
     await page.reload();
     await giveSeven(page);
-    await page.getByRole("button", { name: /^Pay 0\.001 ETH/ }).click();
+    await page.getByRole("button", { name: /^Pay 0\.001 ETH with a wallet/ }).click();
+    await page.getByLabel("Quote").getByRole("button", { name: "Pay 0.001 ETH" }).click();
     await page.getByText("verified in your browser, and about your input").waitFor(LONG);
     assert.match(await page.locator(".phases").innerText(), /settled: verified by the contract and paid/);
     link = await page.getByRole("link", { name: /Open the receipt/ }).getAttribute("href");
+    await page.goto(`${place.url}/#/receipt`);
+    await page.getByLabel("Orders of this browser").getByRole("link", { name: "proven: the receipt" }).waitFor(LONG);
+    await page.getByRole("link", { name: "digits_cnn" }).click();
+    await page.getByText("verified in your browser, and about your input").waitFor(LONG);
+  });
+
+  await step("an order that the service never heard of is cancelled, and the money comes back", async () => {
+    const coins = async () => BigInt(await place.rpc("eth_getBalance", [BUYER, "latest"]));
+    const lost = { id: "lost", state: "queued", terminal: false, output: null, input_commitments: [], transactions: [] };
+    await page.route("**/v1/predictions", async (route) => {
+      const { order } = route.request().postDataJSON().escrow;
+      lost.job_id = await place.rpc("eth_call", [{ to: place.market, data: hashOrderCall(order) }, "latest"]);
+      return route.fulfill({ json: lost });
+    });
+    await page.route("**/v1/predictions/lost/events", (route) => route.fulfill({ contentType: "text/event-stream", body: ": nothing yet\n\n" }));
+    for (const path of ["lost", "lost/cancel"]) await page.route(`**/v1/predictions/${path}`, (route) => route.fulfill({ json: lost }));
+    await page.getByRole("link", { name: "Models" }).click();
+    await page.getByRole("link", { name: "Try digits_cnn" }).click();
+    await giveSeven(page);
+    const before = await coins();
+    await page.getByRole("button", { name: /^Pay 0\.001 ETH with a wallet/ }).click();
+    await page.getByLabel("Quote").getByRole("button", { name: "Pay 0.001 ETH" }).click();
+    await page.waitForFunction(() => JSON.parse(localStorage.getItem("orders")).some((one) => one.prediction === "lost" && one.transaction));
+    // the page is closed, and opened again
+    await page.goto("about:blank");
+    await page.goto(`${place.url}/#/order/lost`);
+    await page.getByRole("button", { name: "Cancel, or take the money back" }).click();
+    await page.locator("#taken-back", { hasText: "0.001 ETH are back in your account" }).waitFor(LONG);
+    assert.ok(before - (await coins()) < 10n ** 15n, "nothing but gas was paid");
+    await page.unrouteAll();
   });
 
   await step("the receipt holds for anybody, and not if anything is changed", async () => {
@@ -156,6 +190,9 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     await other.locator("#verdict[data-valid=true]").waitFor(LONG);
     await other.getByText("Settled by").waitFor();
     assert.match(await other.getByLabel("Settlement").innerText(), /31337 \(a development chain\)/);
+    const parties = other.getByRole("region", { name: "Parties" });
+    await parties.getByText("Settled at").waitFor(LONG);
+    assert.match(await parties.innerText(), /Proven by\s+0x7099[\s\S]*Sold by\s+0x7099[\s\S]*Bought by\s+0x3[cC]44[\s\S]*Paid\s+0\.001 ETH/);
     await checkNames(other);
     for (const name of ["Change the output and check again", "Change the proof and check again"]) {
       await other.getByRole("button", { name }).click();
@@ -212,9 +249,13 @@ test("a visitor tries, buys, verifies and keeps a proof", { skip: !hasChain() &&
     // the free ones are not on chain, and there those are that a command of somebody else bought
     assert.match(await page.getByLabel("Models at this service").innerText(), /digits_cnn\s+5\s+0/);
     const onChain = await page.getByLabel("On chain", { exact: true }).innerText();
-    assert.match(onChain, /3 jobs were paid for/);
-    assert.match(await page.getByLabel("Models on chain").innerText(), /digits_cnn\s+\S+\s+3\s+3\s+0\s+0\s+0\.00\d+ ETH/);
+    assert.match(onChain, /4 jobs were paid for/);
+    assert.match(await page.getByLabel("Models on chain").innerText(), /digits_cnn\s+\S+\s+4\s+3\s+0\s+1\s+0\.00\d+ ETH/);
     assert.match(await page.getByLabel("Provers on chain").innerText(), /3\s+0\s+0\s+0\s+3/);
+    for (const what of [/^Paid: 0/, /^Times from payment/]) {
+      const times = await page.getByLabel(what).locator("text").allTextContents();
+      assert.equal(times.filter((text) => /\d:\d\d/.test(text)).length, 2, "when the chart begins and ends");
+    }
     assert.match(await page.getByLabel(/^Paid: 0\.00\d+ ETH in 3 jobs/).getAttribute("class"), /chart/);
     await checkNames(page);
   });

@@ -85,7 +85,7 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/selling", get(seller::selling))
         .route("/v1/seller", get(seller::numbers))
         .merge(compiling(&state))
-        .fallback(async || ApiError::NoSuchResource)
+        .fallback(site::missing)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(state.config.body_bytes_max))
         .layer(middleware::from_fn_with_state(state.clone(), caller::identify));

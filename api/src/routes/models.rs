@@ -16,6 +16,7 @@ use crate::config::Card;
 use crate::engine::ModelInfo;
 use crate::error::{ApiError, Problem};
 use crate::preparation::Preparation;
+use crate::presentation::Presentation;
 use crate::routes::compilations::DRAWING_POLICY;
 use crate::routes::schemas::{Account, Amount, Hash};
 
@@ -93,6 +94,9 @@ pub struct Model {
     /// How a picture or a text becomes the input, where the seller says so; else inputs are numbers.
     #[serde(default)]
     pub prepare: Option<Preparation>,
+    /// What inputs and outputs are, for people, where the seller says so.
+    #[serde(default)]
+    pub presentation: Presentation,
     /// What it costs; null where it is not sold.
     #[serde(default)]
     pub terms: Option<ModelTerms>,
@@ -123,13 +127,13 @@ impl Model {
                 chain_id,
             }
         });
-        let Card { description, labels, licence, prepare, .. } = card;
-        Self { info: info.clone(), description, labels, licence, prepare, terms, free: state.config.free, weights }
+        let Card { description, labels, licence, prepare, presentation, .. } = card;
+        Self { info: info.clone(), description, labels, licence, prepare, presentation, terms, free: state.config.free, weights }
     }
 }
 
 /// The chain's id, which is asked for once. A node that does not answer does not hold up the list.
-async fn chain_id(state: &AppState) -> Option<u64> {
+pub(super) async fn chain_id(state: &AppState) -> Option<u64> {
     let facts = tokio::time::timeout(PATIENCE, state.market.as_ref()?.facts());
     facts.await.ok()?.ok().map(|facts| facts.chain_id)
 }

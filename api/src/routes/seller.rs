@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::caller::Caller;
+use super::models;
 use super::schemas::{Account, Amount, Hash};
 use crate::AppState;
 use crate::chain::account;
@@ -32,6 +33,9 @@ pub struct Selling {
     /// The market; null where nothing is sold.
     #[schema(value_type = Option<Account>)]
     pub market: Option<Address>,
+    /// The chain that the market is on; null as long as this server has not reached it.
+    #[serde(default)]
+    pub chain_id: Option<u64>,
     /// The account that signs quotes and holds the models' tokens.
     #[schema(value_type = Option<Account>)]
     pub seller: Option<Address>,
@@ -41,12 +45,14 @@ pub struct Selling {
 #[utoipa::path(get, path = "/v1/selling", responses((status = 200, body = Selling)))]
 pub async fn selling(State(state): State<AppState>) -> Json<Selling> {
     let config = state.workshop.as_ref().map(|workshop| workshop.config());
+    let chain_id = models::chain_id(&state).await;
     Json(Selling {
         compiles: config.is_some(),
         upload_bytes_max: config.map(|config| config.upload_bytes_max),
         memory_mib: config.map(|config| config.limits.memory_bytes >> 20),
         compile_secs: config.map(|config| config.limits.time.as_secs()),
         market: state.market.as_ref().map(|market| market.config.market),
+        chain_id,
         seller: state.market.as_ref().map(|market| market.config.seller.address()),
     })
 }

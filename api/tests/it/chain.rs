@@ -10,6 +10,7 @@ use assay_api::chain::deploy::{MODEL_REGISTRY, TEST_TOKEN};
 use assay_api::chain::{ChainError, Market, OrderError, Settlement, Wanted, account, check_order, context_of_batch, jobs};
 use assay_api::config::{Card, Terms};
 use assay_api::engine::{Engine, InputOpening, input_digest, output_bytes};
+use assay_api::presentation::{DescribedTensor, Presentation, TensorKind};
 use assay_api::store::State;
 use assay_api::terms::{Escrow, model_id};
 use serde_json::{Value, json};
@@ -259,11 +260,20 @@ async fn a_model_has_terms_of_its_own() {
     let mut config = w.config();
     let own = Terms { price: 77, collateral: 8, prove_secs: 500, ..w.terms };
     config.chain.as_mut().unwrap().model_terms.insert(w.model.id, own);
-    let card = Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()], ..Card::default() };
+    let columns = vec!["sum".to_owned(), "maximum".to_owned()];
+    let outputs = vec![DescribedTensor { name: "y".to_owned(), kind: TensorKind::Table, columns, unit: None }];
+    let presentation = Presentation { inputs: Vec::new(), outputs };
+    let card =
+        Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()], presentation, ..Card::default() };
     config.cards.insert(w.model.id, card);
     let state = assay_api::AppState::open(config, w.engine.clone()).await.unwrap();
     let listed = get(&state, "/v1/models").await.json()["data"][0].clone();
     assert_eq!((&listed["description"], &listed["labels"]), (&json!("two numbers"), &json!(["sum", "maximum"])));
+    assert_eq!(
+        listed["presentation"],
+        json!({ "inputs": [], "outputs": [{ "name": "y", "kind": "table", "columns": ["sum", "maximum"] }] })
+    );
+    assert_eq!(get(&state, "/v1/selling").await.json()["chain_id"], 31337);
     let terms = &listed["terms"];
     assert_eq!((&terms["price"], &terms["collateral"], &terms["prove_secs"]), (&json!("77"), &json!("8"), &json!(500)));
     assert_eq!((&terms["market"], &terms["chain_id"]), (&json!(w.at.market), &json!(31337)));

@@ -570,6 +570,41 @@ async fn the_site_comes_with_everything_that_it_loads() {
     get(&state, "/app/other.js").await.is_problem(404, "no-such-resource");
 }
 
+/// What a browser has it is not sent again, and scripts are sent compressed to those who read that.
+#[tokio::test]
+async fn the_site_is_loaded_once() {
+    server!(state);
+    let ask = async |path: &'static str, headers: &[(&str, &str)]| send(&state, "GET", path, headers, axum::body::Body::empty()).await;
+    for path in ["/", "/app/site.js", "/app/site.css", "/app/assay_verifier.wasm"] {
+        let first = ask(path, &[("accept-encoding", "br, gzip")]).await;
+        let tag = first.headers["etag"].to_str().unwrap();
+        let again = ask(path, &[("accept-encoding", "br, gzip"), ("if-none-match", &format!("\"x\", W/{tag}"))]).await;
+        assert_eq!((again.status, again.bytes.len()), (StatusCode::NOT_MODIFIED, 0), "{path}");
+        assert_eq!(again.headers["etag"], tag);
+        assert_eq!(ask(path, &[("if-none-match", "\"another\"")]).await.status, StatusCode::OK, "{path}");
+    }
+    let (plain, gzip) = (ask("/app/site.js", &[]).await, ask("/app/site.js", &[("accept-encoding", "gzip")]).await);
+    assert!(gzip.bytes.len() * 2 < plain.bytes.len(), "{} bytes after gzip", gzip.bytes.len());
+    assert_eq!(gzip.headers["content-encoding"], "gzip");
+    assert!(!plain.headers.contains_key("content-encoding") && plain.headers["vary"] == "accept-encoding");
+    assert_ne!(plain.headers["etag"], gzip.headers["etag"]);
+    let refused = ask("/app/site.js", &[("accept-encoding", "gzip;q=0, identity")]).await;
+    assert!(!refused.headers.contains_key("content-encoding"), "{:?}", refused.headers);
+}
+
+/// People get a page where nothing is, and programs get a problem.
+#[tokio::test]
+async fn nothing_is_a_page_for_people() {
+    server!(state);
+    let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let page = send(&state, "GET", "/nothing", &[html], axum::body::Body::empty()).await;
+    assert_eq!((page.status, &page.headers["content-type"]), (StatusCode::NOT_FOUND, &"text/html; charset=utf-8".parse().unwrap()));
+    assert!(page.text().contains("There is no such page") && page.text().contains("href=\"/\""));
+    assert!(page.headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+    get(&state, "/nothing").await.is_problem(404, "no-such-resource");
+    send(&state, "GET", "/v1/nothing", &[html], axum::body::Body::empty()).await.is_problem(404, "no-such-resource");
+}
+
 #[tokio::test]
 async fn keys_are_given_to_everybody() {
     server!(state);

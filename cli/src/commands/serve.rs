@@ -8,6 +8,7 @@ use crate::card;
 use crate::device;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
+use crate::inputs::BadInput;
 use crate::trust::Checked;
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
@@ -15,7 +16,7 @@ use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::{Market, Rpc, account};
 use assay_api::config::{ByModel, Card, ChainConfig, Role, ServeConfig, Terms};
 use assay_api::engine::Engine;
-use assay_api::engine::native::{NativeEngine, outputs};
+use assay_api::engine::native::{NativeEngine, inputs, outputs};
 use assay_api::objects::Bucket;
 use assay_api::x402::X402Config;
 use assay_circuits::batch::Batch;
@@ -161,8 +162,10 @@ pub async fn add(
 ) -> Outcome<Added> {
     let package = files::package(ui, path)?;
     // before the model is there, since it may be added to a service that runs
-    let outputs = outputs(&package.model.shape.architecture).iter().filter_map(|output| output.len()).sum();
-    let (mut card, terms) = card::read(path, outputs, &of_service)?;
+    let (inputs, outputs) = (inputs(&package.model.shape.architecture), outputs(&package.model.shape.architecture));
+    let elements = outputs.iter().filter_map(|output| output.len()).sum();
+    let (mut card, terms) = card::read(path, elements, &of_service)?;
+    card.presentation.check(&inputs, &outputs).map_err(|e| files::name(path, BadInput::failure(format!("the model's card: {e}"))))?;
     card.drawing = Some(explain::drawing(&package.metadata, &package.model.shape.architecture));
     check_margin(args, terms.as_ref()).map_err(|e| files::name(path, e))?;
     let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);

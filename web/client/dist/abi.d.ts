@@ -7,6 +7,14 @@ export interface Encodable {
 }
 /** `fund((…),(…),bytes,bool)` and `approve(address,uint256)`: the first four bytes of their signatures' hashes. */
 export declare const FUND = "dd3f9484";
+/** The market's events `JobFunded` and `JobLocked`: the hashes of their signatures. The first topic after it is the job. */
+export declare const FUNDED = "0x17191a0a6330fcda0443be41e751dda7998ea26c6b8578a3f3654a1bf4e76465";
+export declare const LOCKED = "0xd426fc4b3a1eb62a494edd91c5b3f4fd6a15f87df04dabba4309670641978dec";
+/** `decimals()` and `symbol()` of a token. */
+export declare const TOKEN: {
+    decimals: string;
+    symbol: string;
+};
 /** The market's `fund` for an escrow, paid with the transaction's value or an allowance. */
 export declare function fundCall({ order: o, quote: q, signature }: Encodable): string;
 /** A token's `approve`. */
@@ -24,6 +32,14 @@ export declare const REGISTRIES: {
 export declare const verifierCall: string;
 /** The market's id of an order. */
 export declare const hashOrderCall: (order: Record<string, any>) => string;
+/** What the market knows of a job: its state, whether it was late, when it was paid for, and a digest. */
+export declare const jobCall: (job: string) => string;
+/** The states of a job, in the contract's order. */
+export declare const STATES: readonly ["none", "funded", "locked", "settled", "cancelled", "expired", "refunded"];
+/** Takes a job back that nobody has locked. `funded`: the data of its event `JobFunded`. */
+export declare const cancelCall: (funded: string) => string;
+/** Takes the money of an expired job back. `locker`: who has locked it, or zero. */
+export declare const refundCall: (funded: string, locker: string) => string;
 /** What the proof of a job must be bound to, if this prover makes it. */
 export declare const contextCall: (job: string, prover: string) => string;
 /** The same for a proof of several jobs. */

@@ -14,6 +14,17 @@ const WITHDRAW = "69328dec";
 const BALANCE_OF = "f7888aec";
 const MODELS = "9986df2c";
 const KEYS = "307540f6";
+/** `job(bytes32)`, `cancel((…),(…))`, `claimRefund((…),(…),address)` of the market. */
+const JOB = "db371c60";
+const CANCEL = "b02f76f8";
+const CLAIM_REFUND = "168e0411";
+/** The market's events `JobFunded` and `JobLocked`: the hashes of their signatures. The first topic after it is the job. */
+export const FUNDED = "0x17191a0a6330fcda0443be41e751dda7998ea26c6b8578a3f3654a1bf4e76465";
+export const LOCKED = "0xd426fc4b3a1eb62a494edd91c5b3f4fd6a15f87df04dabba4309670641978dec";
+/** The words of an order and of its snapshot, with which the data of `JobFunded` begins. */
+const ORDER_AND_SNAPSHOT = 15 + 6;
+/** `decimals()` and `symbol()` of a token. */
+export const TOKEN = { decimals: "0x313ce567", symbol: "0x95d89b41" };
 /** The calls with which a model is listed: of the key registry `propose`, `attest`, `admit`; of the model registry `commitRegistration`, `register`, `transferFrom`. */
 const LISTING = { keys: ["37558af5", "5747a6b1", "7ce1bf5f"], models: ["c43b5b1e", "c1157c84", "23b872dd"] };
 /** One word: a number, a flag, or bytes with zeros before them. */
@@ -65,6 +76,16 @@ export const REGISTRIES = { models: "0x" + MODELS, keys: "0x" + KEYS };
 export const verifierCall = "0x" + VERIFIER;
 /** The market's id of an order. */
 export const hashOrderCall = (order) => "0x" + HASH_ORDER + orderWords(order);
+/** What the market knows of a job: its state, whether it was late, when it was paid for, and a digest. */
+export const jobCall = (job) => "0x" + JOB + words([job]);
+/** The states of a job, in the contract's order. */
+export const STATES = ["none", "funded", "locked", "settled", "cancelled", "expired", "refunded"];
+/** The order and its snapshot, as the event `JobFunded` has them. */
+const fundedWords = (data) => data.replace(/^0x/, "").slice(0, 64 * ORDER_AND_SNAPSHOT);
+/** Takes a job back that nobody has locked. `funded`: the data of its event `JobFunded`. */
+export const cancelCall = (funded) => "0x" + CANCEL + fundedWords(funded);
+/** Takes the money of an expired job back. `locker`: who has locked it, or zero. */
+export const refundCall = (funded, locker) => "0x" + CLAIM_REFUND + fundedWords(funded) + words([locker]);
 /** What the proof of a job must be bound to, if this prover makes it. */
 export const contextCall = (job, prover) => "0x" + CONTEXT_OF + words([job, prover]);
 /** The same for a proof of several jobs. */

@@ -4,13 +4,33 @@ import * as abi from "./abi.js";
 export class OrderError extends Error {
     code;
     constructor(
-    /** `quote`: the quote is not what was asked for. `price`, `key`, `development-key`, `deprecated`: the chain says so. `transaction`: it failed. `proof`: it does not hold. `ended`: there is none. */
+    /** `quote`: the quote is not what was asked for. `price`, `key`, `development-key`, `deprecated`: the chain says so. `chain`: the wallet is on another one. `transaction`: it failed. `proof`: it does not hold. `ended`: there is none. */
     code, message) {
         super(message);
         this.code = code;
         this.name = "OrderError";
     }
 }
+/**
+ * Refuses a wallet that is on another chain than the market, and does not change to it when it is asked to. What is sent on another chain goes to
+ * whoever has the market's address there.
+ */
+export async function onChain(provider, chain) {
+    if (chain == null)
+        throw new OrderError("chain", "it is not known which chain the market is on, since the service has not reached it; nothing was paid. Try again later");
+    const here = async () => Number(await provider.request({ method: "eth_chainId" }));
+    const before = await here();
+    if (before === chain)
+        return;
+    const away = `the wallet is on chain ${before}, and the market is on chain ${chain}`;
+    await provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: hex(chain) }] }).catch((error) => {
+        const why = { 4001: "you refused to change it", 4902: "it does not know that chain: add it in the wallet" }[error.code ?? 0] ?? `it did not change: ${error.message}`;
+        throw new OrderError("chain", `${away}; ${why}. Nothing was paid`);
+    });
+    if ((await here()) !== chain)
+        throw new OrderError("chain", `${away}; it did not change. Nothing was paid`);
+}
+const hex = (value) => "0x" + value.toString(16);
 /** The words of the registries' answers that are looked at: verifier-contracts/src/interfaces. */
 const KEY = { status: 1, development: 5, shape: 7 };
 const MODEL = { shape: 0, commitment: 1, split: 2, deprecated: 7, epoch: 8, provenAt: 10, development: 11 };
@@ -19,9 +39,17 @@ const ADMITTED = 2n;
 export class Market {
     provider;
     address;
-    constructor(provider, address) {
+    chain;
+    constructor(provider, address, 
+    /** The chain that the market is on. */
+    chain) {
         this.provider = provider;
         this.address = address;
+        this.chain = chain;
+    }
+    /** Makes sure that the wallet is on the market's chain. Errors: `chain`. */
+    ready() {
+        return onChain(this.provider, this.chain);
     }
     ask(to, data) {
         return this.provider.request({ method: "eth_call", params: [{ to, data }, "latest"] });
@@ -75,9 +103,13 @@ export class Market {
             await this.send(from, token, abi.approveCall(this.address, price), 0n);
         return this.send(from, this.address, abi.fundCall(escrow), native ? BigInt(price) : 0n);
     }
-    /** Sends a transaction, and waits until it is in a block. */
-    async send(from, to, data, value) {
-        const hash = await this.provider.request({ method: "eth_sendTransaction", params: [{ from, to, data, value: "0x" + value.toString(16) }] });
+    /** Sends a transaction on the market's chain, and waits until it is in a block. `sent` hears its hash before that. */
+    async send(from, to, data, value, sent) {
+        await this.ready();
+        // a wallet that is changed right now refuses a transaction that names another chain
+        const transaction = { from, to, data, value: hex(value), chainId: hex(this.chain) };
+        const hash = await this.provider.request({ method: "eth_sendTransaction", params: [transaction] });
+        sent?.(hash);
         for (let wait = 100;; wait = Math.min(2000, wait * 1.5)) {
             const receipt = await this.provider.request({ method: "eth_getTransactionReceipt", params: [hash] });
             if (receipt && BigInt(receipt.status) === 0n)

@@ -51,6 +51,7 @@ export declare class Service {
         labels?: string[];
         licence?: string | null;
         prepare?: components["schemas"]["Preparation"] | null;
+        presentation?: components["schemas"]["Presentation"];
         terms?: components["schemas"]["ModelTerms"] | null;
         weights?: components["schemas"]["WeightsProof"] | null;
     }>;

@@ -10,7 +10,7 @@
 import type { Commitment, Input, Key, Recomputed, Valid, Verifier } from "@assay/verifier";
 import { type Provider } from "./chain.js";
 import { Service, type Common, type Escrow, type Happening, type Model, type Prediction, type PredictionRequest } from "./http.js";
-export { Market, OrderError, type Provider } from "./chain.js";
+export { Market, OrderError, onChain, type Provider } from "./chain.js";
 export { Problem, Service, type Common, type Ended, type Escrow, type Happening, type Model, type Prediction, type PredictionRequest, type QuoteRequest } from "./http.js";
 export interface AskOptions extends Common {
     /** Whether to ask for an input outside the range that the model is made for; the answer may mean little. */
@@ -25,6 +25,8 @@ export interface BuyOptions extends AskOptions {
     provider: Provider;
     /** The market. Take its address from somebody whom you trust, not from the service. */
     market: string;
+    /** The chain that the market is on; what the service says if left out. A wallet that is on another one is asked to change. */
+    chainId?: number;
     /** The most that is paid, in the token's smallest unit. */
     maxPrice: bigint;
     /** The token that is paid in; the chain's coin if left out. */
@@ -38,6 +40,8 @@ export interface BuyOptions extends AskOptions {
 export interface Order {
     service: string;
     market: string;
+    /** The chain that the market is on; undefined in orders that older versions kept. */
+    chainId?: number;
     /** The market's id of it. */
     job: string;
     escrow: Escrow;

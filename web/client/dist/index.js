@@ -1,6 +1,6 @@
 import { Market, OrderError } from "./chain.js";
 import { Service } from "./http.js";
-export { Market, OrderError } from "./chain.js";
+export { Market, OrderError, onChain } from "./chain.js";
 export { Problem, Service } from "./http.js";
 /** The order of the field that proofs compute in: what they are bound to is a number below it. */
 const FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
@@ -61,8 +61,8 @@ export class Client extends Service {
     }
     /** Quotes, checks, pays and verifies. */
     async buy(model, input, options) {
-        const market = new Market(options.provider, options.market);
         const { order, buyer, weightsProven } = await this.order(model, input, options);
+        const market = new Market(options.provider, options.market, order.chainId);
         await options.keep?.(order);
         const { id } = await this.predict(order.request, order.idempotencyKey, options);
         await market.fund(buyer, order.escrow);
@@ -70,8 +70,10 @@ export class Client extends Service {
     }
     /** An order for an answer, checked against the chain and against what was asked for. Nothing is paid. */
     async order(model, input, options) {
-        const market = new Market(options.provider, options.market);
+        const chainId = options.chainId ?? model.terms?.chain_id;
+        const market = new Market(options.provider, options.market, chainId);
         const buyer = await market.account();
+        await market.ready();
         const commitment = await this.commit(model, input, options);
         const escrow = await this.quote({ model: model.id, buyer, input_commitment: commitment.input_commitment }, options);
         await this.agreed(model, escrow, buyer, commitment, options);
@@ -79,12 +81,14 @@ export class Client extends Service {
         const { input: numbers, blinding } = commitment;
         const request = { model: model.id, input: numbers, blinding, escrow, allow_clamping: options.allowClamping ?? false };
         const job = await market.jobOf(escrow.order);
-        return { order: { service: this.url, market: options.market, job, escrow, request, commitment, idempotencyKey: random() }, buyer, weightsProven };
+        return { order: { service: this.url, market: options.market, chainId: chainId, job, escrow, request, commitment, idempotencyKey: random() }, buyer, weightsProven };
     }
     /** Goes on with an order that was kept: asks for it again, pays if that was not done, waits and verifies. */
     async resume(order, options) {
-        const market = new Market(options.provider, order.market);
         const model = await this.model(order.request.model, options);
+        const chain = order.chainId ?? model.terms?.chain_id;
+        const market = new Market(options.provider, order.market, chain);
+        await market.ready();
         const prediction = await this.predict(order.request, order.idempotencyKey, options);
         if (prediction.state === "awaiting_payment")
             await market.fund(order.escrow.order.buyer, order.escrow);
@@ -92,7 +96,7 @@ export class Client extends Service {
     }
     async delivered(model, id, order, options) {
         const done = await this.wait(id, options);
-        const market = new Market(options.provider, order.market);
+        const market = new Market(options.provider, order.market, order.chainId ?? model.terms?.chain_id);
         const jobs = done.batch?.jobs ?? [order.job];
         if (!jobs.some((job) => same(job, order.job)))
             throw new OrderError("proof", `the proof is not about the job ${order.job}`);

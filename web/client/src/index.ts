@@ -11,7 +11,7 @@ import type { Commitment, Input, Key, Recomputed, Valid, Verifier } from "@assay
 import { Market, OrderError, type Provider } from "./chain.js";
 import { Service, type Common, type Escrow, type Happening, type Model, type Prediction, type PredictionRequest } from "./http.js";
 
-export { Market, OrderError, type Provider } from "./chain.js";
+export { Market, OrderError, onChain, type Provider } from "./chain.js";
 export { Problem, Service, type Common, type Ended, type Escrow, type Happening, type Model, type Prediction, type PredictionRequest, type QuoteRequest } from "./http.js";
 
 export interface AskOptions extends Common {
@@ -28,6 +28,8 @@ export interface BuyOptions extends AskOptions {
   provider: Provider;
   /** The market. Take its address from somebody whom you trust, not from the service. */
   market: string;
+  /** The chain that the market is on; what the service says if left out. A wallet that is on another one is asked to change. */
+  chainId?: number;
   /** The most that is paid, in the token's smallest unit. */
   maxPrice: bigint;
   /** The token that is paid in; the chain's coin if left out. */
@@ -42,6 +44,8 @@ export interface BuyOptions extends AskOptions {
 export interface Order {
   service: string;
   market: string;
+  /** The chain that the market is on; undefined in orders that older versions kept. */
+  chainId?: number;
   /** The market's id of it. */
   job: string;
   escrow: Escrow;
@@ -134,8 +138,8 @@ export class Client extends Service {
 
   /** Quotes, checks, pays and verifies. */
   async buy(model: Model, input: Input, options: BuyOptions): Promise<Answer> {
-    const market = new Market(options.provider, options.market);
     const { order, buyer, weightsProven } = await this.order(model, input, options);
+    const market = new Market(options.provider, options.market, order.chainId);
     await options.keep?.(order);
     const { id } = await this.predict(order.request, order.idempotencyKey, options);
     await market.fund(buyer, order.escrow);
@@ -144,8 +148,10 @@ export class Client extends Service {
 
   /** An order for an answer, checked against the chain and against what was asked for. Nothing is paid. */
   async order(model: Model, input: Input, options: BuyOptions): Promise<{ order: Order; buyer: string; weightsProven: boolean }> {
-    const market = new Market(options.provider, options.market);
+    const chainId = options.chainId ?? model.terms?.chain_id;
+    const market = new Market(options.provider, options.market, chainId);
     const buyer = await market.account();
+    await market.ready();
     const commitment = await this.commit(model, input, options);
     const escrow = await this.quote({ model: model.id, buyer, input_commitment: commitment.input_commitment }, options);
     await this.agreed(model, escrow, buyer, commitment, options);
@@ -153,13 +159,15 @@ export class Client extends Service {
     const { input: numbers, blinding } = commitment;
     const request = { model: model.id, input: numbers, blinding, escrow, allow_clamping: options.allowClamping ?? false };
     const job = await market.jobOf(escrow.order);
-    return { order: { service: this.url, market: options.market, job, escrow, request, commitment, idempotencyKey: random() }, buyer, weightsProven };
+    return { order: { service: this.url, market: options.market, chainId: chainId!, job, escrow, request, commitment, idempotencyKey: random() }, buyer, weightsProven };
   }
 
   /** Goes on with an order that was kept: asks for it again, pays if that was not done, waits and verifies. */
   async resume(order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal">): Promise<Answer> {
-    const market = new Market(options.provider, order.market);
     const model = await this.model(order.request.model, options);
+    const chain = order.chainId ?? model.terms?.chain_id;
+    const market = new Market(options.provider, order.market, chain);
+    await market.ready();
     const prediction = await this.predict(order.request, order.idempotencyKey, options);
     if (prediction.state === "awaiting_payment") await market.fund(order.escrow.order.buyer, order.escrow);
     return this.delivered(model, prediction.id, order, options);
@@ -167,7 +175,7 @@ export class Client extends Service {
 
   private async delivered(model: Model, id: string, order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal">): Promise<Answer> {
     const done = await this.wait(id, options);
-    const market = new Market(options.provider, order.market);
+    const market = new Market(options.provider, order.market, order.chainId ?? model.terms?.chain_id);
     const jobs = done.batch?.jobs ?? [order.job];
     if (!jobs.some((job) => same(job, order.job))) throw new OrderError("proof", `the proof is not about the job ${order.job}`);
     const contexts = order.escrow.quote.provers.map((prover) => market.contextOf(jobs, prover, done.batch != null));

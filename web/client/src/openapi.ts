@@ -795,6 +795,17 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "pending" | "delivered" | "failed";
+        /** @description What one tensor is, for people. */
+        DescribedTensor: {
+            /** @description What the elements of its last dimension are called, in their order. */
+            columns?: string[];
+            /** @description What it is. */
+            kind?: components["schemas"]["TensorKind"];
+            /** @description The tensor's name in the model. */
+            name: string;
+            /** @description What its numbers are measured in. */
+            unit?: string | null;
+        };
         /** @description A prediction that is over. */
         Ended: {
             /**
@@ -1071,6 +1082,8 @@ export interface components {
             /** @description What a buyer may do with answers, in the seller's words. */
             licence?: string | null;
             prepare?: components["schemas"]["Preparation"] | null;
+            /** @description What inputs and outputs are, for people, where the seller says so. */
+            presentation?: components["schemas"]["Presentation"];
             terms?: components["schemas"]["ModelTerms"] | null;
             weights?: components["schemas"]["WeightsProof"] | null;
         };
@@ -1394,6 +1407,13 @@ export interface components {
              */
             unknown?: number | null;
         };
+        /** @description What the seller says of a model's inputs and outputs. Tensors of which nothing is said are lists of numbers. */
+        Presentation: {
+            /** @description Of inputs. */
+            inputs?: components["schemas"]["DescribedTensor"][];
+            /** @description Of outputs. */
+            outputs?: components["schemas"]["DescribedTensor"][];
+        };
         /** @description An RFC 9457 problem. */
         Problem: {
             /** @description The code: what programs look at. */
@@ -1509,6 +1529,11 @@ export interface components {
         Selling: {
             /**
              * Format: int64
+             * @description The chain that the market is on; null as long as this server has not reached it.
+             */
+            chain_id?: number | null;
+            /**
+             * Format: int64
              * @description The time that compiling a model may take.
              */
             compile_secs?: number | null;
@@ -1596,6 +1621,11 @@ export interface components {
             /** @description Its shape, without the batch dimension. */
             shape: number[];
         };
+        /**
+         * @description What a tensor is.
+         * @enum {string}
+         */
+        TensorKind: "image" | "table" | "text" | "tokens" | "numbers";
         /** @description A transaction of a prediction. */
         TransactionRef: {
             /** @description Its hash. */

@@ -2,6 +2,7 @@
 import { h, mark } from "./dom.js";
 import { browse } from "./pages/browse.js";
 import { explore } from "./pages/explore.js";
+import { orderPage } from "./pages/order.js";
 import { receipt, receipts } from "./pages/receipt.js";
 import { sell } from "./pages/sell.js";
 import { tryModel } from "./pages/try.js";
@@ -9,6 +10,7 @@ import { tryModel } from "./pages/try.js";
 const PAGES: Record<string, (id: string) => Promise<HTMLElement>> = {
   "": browse,
   try: tryModel,
+  order: orderPage,
   receipt: (id) => (id ? receipt(id) : receipts()),
   explore,
   sell,
@@ -26,7 +28,7 @@ async function show(first = false): Promise<void> {
     if (here) link.setAttribute("aria-current", "page");
   }
   main.replaceChildren(h("p", {}, mark("wait", "loading")));
-  const page = await (PAGES[name] ?? missing)(decodeURIComponent(id)).catch((error: Error) =>
+  const page = await visited(PAGES[name] ?? missing, id).catch((error: Error) =>
     h("div", {}, h("h1", {}, "That did not work"), h("p", {}, mark("bad", error.message)), h("p", {}, h("a", { href: "#/" }, "Back to the models"))),
   );
   // a visitor who has gone on sees the page that they went to
@@ -37,8 +39,19 @@ async function show(first = false): Promise<void> {
   window.scrollTo(0, 0);
 }
 
+/** A page; errors of an address that is damaged are the page's. */
+async function visited(page: (id: string) => Promise<HTMLElement>, id: string): Promise<HTMLElement> {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(id);
+  } catch {
+    return missing();
+  }
+  return page(decoded);
+}
+
 async function missing(): Promise<HTMLElement> {
-  return h("div", {}, h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "Back to the models")));
+  return h("div", {}, h("h1", {}, "There is no such page"), h("p", {}, "The address is damaged, or of another version of this site."), h("p", {}, h("a", { href: "#/" }, "Back to the models")));
 }
 
 /** The visitor's choice, else that of their system. */

@@ -1,17 +1,30 @@
 /** Amounts for people. */
 import type { Ended, Terms } from "./service.js";
+import { tokenOf } from "./tokens.js";
 
 const NATIVE = /^0x0+$/;
 
-/** An amount of the chain's coin, or the smallest units of a token. */
+/** An amount of the chain's coin or of a token: in the smallest unit, where the token's decimals are not known. */
 export function amount(value: string, token: string): string {
-  if (!NATIVE.test(token)) return `${value} units of the token ${token.slice(0, 8)}…`;
-  const digits = value.padStart(19, "0");
-  const whole = digits.slice(0, -18);
-  const part = digits.slice(-18).replace(/0+$/, "");
-  // what would be a row of zeros is written in the smallest unit
-  return part.length > 12 ? `${value} wei` : `${whole}${part && "." + part} ETH`;
+  if (NATIVE.test(token)) {
+    const text = decimal(value, 18);
+    // what would be a row of zeros is written in the smallest unit
+    return /\.\d{13}/.test(text) ? `${value} wei` : `${text} ETH`;
+  }
+  const known = tokenOf(token);
+  const short = `${token.slice(0, 8)}…`;
+  // any contract may call itself anything, so its address is there too
+  return known ? `${decimal(value, known.decimals)} ${known.symbol} (the token ${short})` : `${value} units of the token ${short}`;
 }
+
+function decimal(value: string, decimals: number): string {
+  const digits = value.padStart(decimals + 1, "0");
+  const whole = digits.slice(0, digits.length - decimals);
+  const part = digits.slice(digits.length - decimals).replace(/0+$/, "");
+  return `${whole}${part && "." + part}`;
+}
+
+export const COIN = "0x" + "0".repeat(40);
 
 export function price(terms: Terms | null, free: boolean): string {
   if (free) return terms ? `free here, or ${amount(terms.price, terms.token)}` : "free here";

@@ -8,6 +8,8 @@ export interface Selling {
   memory_mib: number | null;
   compile_secs: number | null;
   market: Hex | null;
+  /** Null as long as the service has not reached the chain. */
+  chain_id: number | null;
   seller: Hex | null;
 }
 

@@ -22,6 +22,19 @@ export interface Preparation {
   mean?: number[];
   std?: number[];
   invert?: boolean;
+  /** Of a text: how many numbers it becomes, its characters in the order of their numbers, the number of others, and of what fills it up. */
+  length?: number;
+  alphabet?: string;
+  unknown?: number;
+  pad?: number;
+}
+
+/** What a tensor is for people, as the seller says. */
+export interface Described {
+  name: string;
+  kind: "image" | "table" | "text" | "tokens" | "numbers";
+  columns?: string[];
+  unit?: string;
 }
 
 export interface Model {
@@ -40,6 +53,7 @@ export interface Model {
   /** What a buyer may do with answers, in the seller's words. */
   licence: string | null;
   prepare: Preparation | null;
+  presentation?: { inputs: Described[]; outputs: Described[] };
   terms: Terms | null;
   free: boolean;
   /** What the market's registry says of the weights; null where it says nothing. */
@@ -90,6 +104,8 @@ export interface MarketJob {
   job: Hex;
   model: Hex;
   token: Hex;
+  buyer: Hex;
+  prover: Hex | null;
   price: string;
   paid: string;
   state: "funded" | "locked" | "settled" | "cancelled" | "expired" | "refunded";
@@ -105,7 +121,7 @@ export interface MarketHistory {
   block: number | null;
   /** How many there are. */
   jobs: number;
-  models: { model: Hex; registered_secs: number; funded: number; settled: number; late: number; returned: number; earned: Record<Hex, string> }[];
+  models: { model: Hex; owner: Hex; registered_secs: number; funded: number; settled: number; late: number; returned: number; earned: Record<Hex, string> }[];
   provers: { prover: Hex; settled: number; late: number; refunded: number; missed: number; buyers: number }[];
   /** The latest 1000 jobs, the newest first. */
   latest: MarketJob[];
@@ -183,8 +199,32 @@ export const model = (id: string) => json<Model>(`/v1/models/${encodeURIComponen
 export const prediction = (id: string) => json<Prediction>(`/v1/predictions/${encodeURIComponent(id)}`);
 export const history = async () => (await json<{ data: Ended[] }>("/v1/history")).data;
 export const market = () => json<MarketHistory>("/v1/market");
+/** The history, of which several parts of a page are made: asked for once in a while. */
+export const recentMarket = remembered(market, 10_000);
 export const lineage = (id: string) => json<Lineage>(`/v1/models/${encodeURIComponent(id)}/lineage`);
 export const quote = (request: object) => json<Escrow>("/v1/quotes", request);
+
+/** Gives up a prediction that nobody pays for. */
+export const cancel = (id: string) => json<Prediction>(`/v1/predictions/${encodeURIComponent(id)}/cancel`, {});
+
+/** A job of the market by its id; null, where the service has not read of it. A page of jobs begins behind the id that is given. */
+export async function marketJob(id: string): Promise<MarketJob | null> {
+  const before = "0x" + (BigInt(id) - 1n).toString(16).padStart(64, "0");
+  const { data } = await json<{ data: MarketJob[] }>(`/v1/market/jobs?limit=1&cursor=${before}`);
+  return data[0]?.job === id ? data[0] : null;
+}
+
+/** The same question within some time has the same answer. */
+function remembered<T>(ask: () => Promise<T>, ms: number): () => Promise<T> {
+  let [known, at]: [Promise<T> | null, number] = [null, 0];
+  return () => {
+    if (!known || Date.now() - at > ms) {
+      [known, at] = [ask(), Date.now()];
+      known.catch(() => (known = null));
+    }
+    return known;
+  };
+}
 
 export const predict = (request: object, key: string) => json<Prediction>("/v1/predictions", request, { "idempotency-key": key });
 

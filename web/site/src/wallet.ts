@@ -1,10 +1,8 @@
 /** The visitor's wallet: found by EIP-6963 or at `window.ethereum`, spoken to by EIP-1193. */
 import { approveCall, fundCall } from "../../client/dist/abi.js";
+import { Market, type Provider } from "../../client/dist/chain.js";
+import { h } from "./dom.js";
 import type { Escrow } from "./service.js";
-
-export interface Provider {
-  request(call: { method: string; params?: unknown[] }): Promise<any>;
-}
 
 export interface Wallet {
   name: string;
@@ -23,44 +21,50 @@ export async function wallets(): Promise<Wallet[]> {
   return found.size > 0 || !old ? [...found.values()] : [{ name: "Browser wallet", provider: old }];
 }
 
-export async function account(wallet: Wallet): Promise<string> {
-  const [first] = await wallet.provider.request({ method: "eth_requestAccounts" });
-  if (!first) throw new Error("The wallet gave no account.");
-  return first;
+/** A field in which the visitor says which of several wallets is meant. With one there is nothing to say. */
+export function chooser(found: Wallet[], id: string): { element: HTMLElement; wallet(): Wallet } {
+  const select = h("select", { id }, ...found.map((wallet, i) => h("option", { value: i }, wallet.name)));
+  const element = h("span", { class: "row", hidden: found.length < 2 }, h("label", { for: id }, "Wallet"), select);
+  return { element, wallet: () => found[Number(select.value || 0)]! };
 }
 
-/** Waits until a transaction is in a block. Errors: it failed there. */
-export async function mined(wallet: Wallet, hash: string): Promise<void> {
-  for (;;) {
-    const receipt = await wallet.provider.request({ method: "eth_getTransactionReceipt", params: [hash] });
-    if (receipt) {
-      if (BigInt(receipt.status) === 0n) throw new Error(`The transaction ${hash} failed. Nothing but its gas was paid.`);
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 700));
+/** A wallet's account in a market on a chain. It sends nothing on another chain. */
+export class Account {
+  private constructor(
+    private readonly market: Market,
+    readonly address: string,
+  ) {}
+
+  /** Asks the wallet for its account, and to go to the market's chain. Errors: it does not. */
+  static async open({ provider }: Wallet, at: { market: string; chain_id: number | null }): Promise<Account> {
+    const market = new Market(provider, at.market, at.chain_id);
+    const account = new Account(market, await market.account());
+    await market.ready();
+    return account;
   }
-}
 
-/** Sends a call without value, and waits until it is in a block. */
-export async function send(wallet: Wallet, from: string, to: string, data: string): Promise<void> {
-  await mined(wallet, await wallet.provider.request({ method: "eth_sendTransaction", params: [{ from, to, data, value: "0x0" }] }));
-}
+  /** Asks a contract. */
+  ask(to: string, data: string): Promise<string> {
+    return this.market.ask(to, data);
+  }
 
-/** Asks a contract. */
-export function ask(wallet: Wallet, to: string, data: string): Promise<string> {
-  return wallet.provider.request({ method: "eth_call", params: [{ to, data }, "latest"] });
-}
+  /** Asks the node behind the wallet. */
+  node(method: string, ...params: unknown[]): Promise<any> {
+    return this.market.provider.request({ method, params });
+  }
 
-/** Pays an escrow into the market. Returns the transaction's hash. */
-export async function fund(wallet: Wallet, from: string, market: string, escrow: Escrow): Promise<string> {
-  const send = (to: string, data: string, value: string) =>
-    wallet.provider.request({ method: "eth_sendTransaction", params: [{ from, to, data, value: "0x" + BigInt(value).toString(16) }] });
-  const { token, price } = escrow.quote;
-  const native = BigInt(token) === 0n;
-  if (!native) await mined(wallet, await send(token, approveCall(market, price), "0"));
-  const hash = await send(market, fundCall(escrow), native ? price : "0");
-  await mined(wallet, hash);
-  return hash;
+  /** Sends a call, and waits until it is in a block. Returns the transaction's hash. `sent` hears of it before it is in a block. */
+  send(to: string, data: string, value = 0n, sent?: (hash: string) => void): Promise<string> {
+    return this.market.send(this.address, to, data, value, sent);
+  }
+
+  /** Pays an escrow into the market. Returns the transaction's hash. */
+  async fund(escrow: Escrow, sent: (hash: string) => void): Promise<string> {
+    const { token, price } = escrow.quote;
+    const native = BigInt(token) === 0n;
+    if (!native) await this.send(token, approveCall(this.market.address, price));
+    return this.send(this.market.address, fundCall(escrow), native ? BigInt(price) : 0n, sent);
+  }
 }
 
 /** Wallets and services say why in many ways. */

@@ -15,6 +15,7 @@ from .completion_request import CompletionRequest
 from .delivery import Delivery
 from .delivery_list import DeliveryList
 from .delivery_state import DeliveryState
+from .described_tensor import DescribedTensor
 from .ended import Ended
 from .escrow import Escrow
 from .event import Event
@@ -58,6 +59,7 @@ from .preparation_type_0 import PreparationType0
 from .preparation_type_0_kind import PreparationType0Kind
 from .preparation_type_1 import PreparationType1
 from .preparation_type_1_kind import PreparationType1Kind
+from .presentation import Presentation
 from .problem import Problem
 from .quote import Quote
 from .quote_request import QuoteRequest
@@ -70,6 +72,7 @@ from .state import State
 from .statement import Statement
 from .task import Task
 from .tensor_info import TensorInfo
+from .tensor_kind import TensorKind
 from .transaction_ref import TransactionRef
 from .verify_request import VerifyRequest
 from .verify_response import VerifyResponse
@@ -94,6 +97,7 @@ __all__ = (
     "Delivery",
     "DeliveryList",
     "DeliveryState",
+    "DescribedTensor",
     "Ended",
     "Escrow",
     "Event",
@@ -137,6 +141,7 @@ __all__ = (
     "PreparationType0Kind",
     "PreparationType1",
     "PreparationType1Kind",
+    "Presentation",
     "Problem",
     "Quote",
     "QuoteRequest",
@@ -149,6 +154,7 @@ __all__ = (
     "Statement",
     "Task",
     "TensorInfo",
+    "TensorKind",
     "TransactionRef",
     "VerifyRequest",
     "VerifyResponse",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..models.model_terms import ModelTerms
     from ..models.preparation_type_0 import PreparationType0
     from ..models.preparation_type_1 import PreparationType1
+    from ..models.presentation import Presentation
     from ..models.tensor_info import TensorInfo
     from ..models.weights_proof import WeightsProof
 
@@ -61,6 +62,9 @@ class Model:
     licence: None | str | Unset = UNSET
     """ What a buyer may do with answers, in the seller's words. """
     prepare: None | PreparationType0 | PreparationType1 | Unset = UNSET
+    presentation: Presentation | Unset = UNSET
+    """ What the seller says of a model's inputs and outputs. Tensors of which nothing is said are lists of numbers.
+    """
     terms: ModelTerms | None | Unset = UNSET
     weights: None | Unset | WeightsProof = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -140,6 +144,10 @@ class Model:
         else:
             prepare = self.prepare
 
+        presentation: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.presentation, Unset):
+            presentation = self.presentation.to_dict()
+
         terms: dict[str, Any] | None | Unset
         if isinstance(self.terms, Unset):
             terms = UNSET
@@ -187,6 +195,8 @@ class Model:
             field_dict["licence"] = licence
         if prepare is not UNSET:
             field_dict["prepare"] = prepare
+        if presentation is not UNSET:
+            field_dict["presentation"] = presentation
         if terms is not UNSET:
             field_dict["terms"] = terms
         if weights is not UNSET:
@@ -200,6 +210,7 @@ class Model:
         from ..models.model_terms import ModelTerms
         from ..models.preparation_type_0 import PreparationType0
         from ..models.preparation_type_1 import PreparationType1
+        from ..models.presentation import Presentation
         from ..models.tensor_info import TensorInfo
         from ..models.weights_proof import WeightsProof
 
@@ -303,6 +314,13 @@ class Model:
 
         prepare = _parse_prepare(d.pop("prepare", UNSET))
 
+        _presentation = d.pop("presentation", UNSET)
+        presentation: Presentation | Unset
+        if isinstance(_presentation, Unset):
+            presentation = UNSET
+        else:
+            presentation = Presentation.from_dict(_presentation)
+
         def _parse_terms(data: object) -> ModelTerms | None | Unset:
             if data is None:
                 return data
@@ -356,6 +374,7 @@ class Model:
             labels=labels,
             licence=licence,
             prepare=prepare,
+            presentation=presentation,
             terms=terms,
             weights=weights,
         )

@@ -17,6 +17,8 @@ class Selling:
 
     compiles: bool
     """ Whether models can be uploaded: the operator started the service with `--sell`. """
+    chain_id: int | None | Unset = UNSET
+    """ The chain that the market is on; null as long as this server has not reached it. """
     compile_secs: int | None | Unset = UNSET
     """ The time that compiling a model may take. """
     market: None | str | Unset = UNSET
@@ -29,6 +31,12 @@ class Selling:
 
     def to_dict(self) -> dict[str, Any]:
         compiles = self.compiles
+
+        chain_id: int | None | Unset
+        if isinstance(self.chain_id, Unset):
+            chain_id = UNSET
+        else:
+            chain_id = self.chain_id
 
         compile_secs: int | None | Unset
         if isinstance(self.compile_secs, Unset):
@@ -67,6 +75,8 @@ class Selling:
                 "compiles": compiles,
             }
         )
+        if chain_id is not UNSET:
+            field_dict["chain_id"] = chain_id
         if compile_secs is not UNSET:
             field_dict["compile_secs"] = compile_secs
         if market is not UNSET:
@@ -84,6 +94,15 @@ class Selling:
     def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
         d = dict(src_dict)
         compiles = d.pop("compiles")
+
+        def _parse_chain_id(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        chain_id = _parse_chain_id(d.pop("chain_id", UNSET))
 
         def _parse_compile_secs(data: object) -> int | None | Unset:
             if data is None:
@@ -132,6 +151,7 @@ class Selling:
 
         selling = cls(
             compiles=compiles,
+            chain_id=chain_id,
             compile_secs=compile_secs,
             market=market,
             memory_mib=memory_mib,

@@ -1,14 +1,15 @@
 /** The models that this service proves, with what this browser computes of their keys. */
-import type { TensorInfo } from "../../../verifier/dist/index.js";
 import { facts, h, hash, mark } from "../dom.js";
 import { markdown } from "../markdown.js";
 import { median, missed, price, seconds, succeeded } from "../money.js";
 import { checkedKey } from "../proofs.js";
+import { saysAll } from "../says.js";
 import * as service from "../service.js";
+import { parentsOf } from "./provenance.js";
 
 export async function browse(): Promise<HTMLElement> {
   const [models, history] = await Promise.all([service.models(), service.history()]);
-  const cards = models.map((model) => h("li", { class: "card" }, ...card(model, history)));
+  const cards = models.map((model) => h("li", { class: "card" }, ...card(model, history, models)));
   return h(
     "div",
     {},
@@ -18,13 +19,13 @@ export async function browse(): Promise<HTMLElement> {
   );
 }
 
-function card(model: service.Model, history: service.Ended[]): (HTMLElement | string)[] {
+function card(model: service.Model, history: service.Ended[], models: service.Model[]): (HTMLElement | string)[] {
   return [
     h("h2", {}, model.name),
-    model.description ? markdown(model.description) : h("p", { class: "card-text lead" }, "Its seller says nothing about it."),
+    model.description ? markdown(model.description, 2) : h("p", { class: "card-text lead" }, "Its seller says nothing about it."),
     facts([
-      ["Takes", tensors(model.inputs)],
-      ["Gives", model.labels.length > 0 ? `${model.labels.length} labels` : tensors(model.outputs)],
+      ["Takes", saysAll(model, "inputs")],
+      ["Gives", model.labels.length > 0 ? `one of ${model.labels.length} labels, with scores` : saysAll(model, "outputs")],
       ["Size", `${model.parameters.toLocaleString("en")} parameters`],
       ["Price", price(model.terms, model.free)],
       ["Record", record(history.filter((ended) => ended.model === model.id))],
@@ -33,16 +34,32 @@ function card(model: service.Model, history: service.Ended[]): (HTMLElement | st
     licence(model) ?? "",
     keyStatus(model),
     weightsStatus(model) ?? "",
+    seller(model, models) ?? "",
     h("div", { class: "row" }, h("a", { class: "button main", href: `#/try/${model.id}` }, "Try ", h("span", { class: "visually-hidden" }, model.name))),
   ];
+}
+
+/** Who sells it, since when, what was settled of it, and what it was made from: by the chain, filled in when it has answered. */
+function seller(model: service.Model, models: service.Model[]): HTMLElement | null {
+  if (!model.terms) return null;
+  const place = h("p", { class: "seller" }, mark("wait", "asking the chain who sells it"));
+  Promise.all([service.recentMarket(), service.lineage(model.id)]).then(
+    ([market, lineage]) => {
+      const listed = market.models.find((one) => one.model === model.id);
+      if (!listed) return place.remove();
+      const parents = parentsOf(lineage).map(({ id }) => service.nameOf(models, id));
+      const since = new Date(1000 * listed.registered_secs).toLocaleDateString();
+      place.replaceChildren("By ", hash(listed.owner), `, since ${since}, ${listed.settled} settled on chain.`, parents.length > 0 ? ` Made from ${parents.join(", ")}.` : "");
+    },
+    () => place.replaceChildren(mark("warn", "the chain does not answer: its seller is not known now")),
+  );
+  return place;
 }
 
 /** What a buyer may do with answers. */
 export function licence(model: service.Model): HTMLElement | null {
   return model.licence ? h("p", {}, "Terms: ", model.licence) : null;
 }
-
-const tensors = (list: TensorInfo[]) => list.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ");
 
 function record(ended: service.Ended[]): string {
   const good = ended.filter(succeeded);

@@ -3,23 +3,23 @@ import { creditCall, withdrawCall } from "../../../client/dist/abi.js";
 import { bars } from "../chart.js";
 import { facts, h, hash, mark, table } from "../dom.js";
 import { rising } from "../history.js";
-import { amount } from "../money.js";
+import { amount, COIN } from "../money.js";
 import * as seller from "../seller.js";
 import * as service from "../service.js";
-import { account, ask, explained, send, wallets } from "../wallet.js";
-
-const NATIVE = "0x" + "0".repeat(40);
+import { learn } from "../tokens.js";
+import { Account, chooser, explained, wallets } from "../wallet.js";
 
 export async function earnings(selling: seller.Selling): Promise<HTMLElement> {
   const [numbers, models, history] = await Promise.all([seller.numbers(), service.models(), service.history()]);
   const names = new Map(models.map((model) => [model.id as string, model.name]));
-  const token = (id: string) => models.find((model) => model.id === id)?.terms?.token ?? NATIVE;
+  const token = (id: string) => models.find((model) => model.id === id)?.terms?.token ?? COIN;
+  await learn([...models.map((model) => token(model.id)), ...numbers.credit.map((one) => one.token)], selling.chain_id);
   return h(
     "div",
     {},
     h("section", { class: "panel", "aria-label": "Jobs" }, h("h2", {}, "Jobs"), ...jobs(numbers, names, token)),
-    h("section", { class: "panel", "aria-label": "Earnings" }, h("h2", {}, "Earnings"), ...paid(history)),
-    selling.market && h("section", { class: "panel", "aria-label": "Money" }, h("h2", {}, "Money"), ...(await money(selling.market, numbers))),
+    h("section", { class: "panel", "aria-label": "Earnings" }, h("h2", {}, "Earnings"), ...paid(history, token)),
+    selling.market && h("section", { class: "panel", "aria-label": "Money" }, h("h2", {}, "Money"), ...(await money(selling.market, selling.chain_id, numbers))),
     h("section", { class: "panel", "aria-label": "Failures" }, h("h2", {}, "Failures"), failures(numbers, names)),
   );
 }
@@ -42,28 +42,32 @@ function jobs({ models }: seller.Numbers, names: Map<string, string>, token: (id
   return [h("div", {}, bars(label, entries)), table("Jobs by model", ["Model", "On the way", "Paid", "Free", "Missed", "Buyers paid"], rows)];
 }
 
-/** What was paid so far, over the latest jobs, as a line that rises. */
-function paid(history: service.Ended[]): HTMLElement[] {
+/** What was paid so far, over the latest jobs: a line that rises for each token, since amounts of several are not added up. */
+function paid(history: service.Ended[], token: (id: string) => string): HTMLElement[] {
   const settled = history.filter((ended) => ended.state === "settled" && ended.price !== null);
-  const entries = settled.map((ended) => ({ at: ended.ended_ms, value: BigInt(ended.price!) }));
-  return [rising("What buyers paid", entries, (sum) => amount(String(sum), NATIVE)), h("p", { class: "lead" }, "Only the latest 1000 predictions are drawn.")];
+  const tokens = [...new Set(settled.map((ended) => token(ended.model)))];
+  const line = (one: string) => {
+    const entries = settled.filter((ended) => token(ended.model) === one).map((ended) => ({ at: ended.ended_ms, value: BigInt(ended.price!) }));
+    return rising("What buyers paid", entries, (sum) => amount(String(sum), one));
+  };
+  return [...(tokens.length > 0 ? tokens : [COIN]).map(line), h("p", { class: "lead" }, "Only the latest 1000 predictions are drawn.")];
 }
 
-async function money(market: string, numbers: seller.Numbers): Promise<HTMLElement[]> {
+async function money(market: string, chain_id: number | null, numbers: seller.Numbers): Promise<HTMLElement[]> {
   const credit = numbers.credit.filter((one) => BigInt(one.credit) > 0n).map((one) => amount(one.credit, one.token));
   const found = await wallets();
+  const chosen = chooser(found, "withdraw-wallet");
   const result = h("p", { "aria-live": "polite", id: "withdrawn" });
   const take = async () => {
     try {
-      const wallet = found[0]!;
-      const from = await account(wallet);
-      const tokens = [...new Set([NATIVE, ...numbers.credit.map((one) => one.token.toLowerCase())])];
+      const account = await Account.open(chosen.wallet(), { market, chain_id });
+      const tokens = [...new Set([COIN, ...numbers.credit.map((one) => one.token.toLowerCase())])];
       const taken: string[] = [];
       for (const token of tokens) {
-        const have = BigInt(await ask(wallet, market, creditCall(token, from)));
+        const have = BigInt(await account.ask(market, creditCall(token, account.address)));
         if (have === 0n) continue;
         result.replaceChildren(mark("wait", `confirm in the wallet: ${amount(String(have), token)}`));
-        await send(wallet, from, market, withdrawCall(token, String(have), from));
+        await account.send(market, withdrawCall(token, String(have), account.address));
         taken.push(amount(String(have), token));
       }
       result.replaceChildren(taken.length > 0 ? mark("good", `withdrawn: ${taken.join(", ")}`) : mark("warn", "the wallet's account has no credit in the market"));
@@ -74,11 +78,11 @@ async function money(market: string, numbers: seller.Numbers): Promise<HTMLEleme
   return [
     facts([
       ["The service's account", numbers.account && hash(numbers.account)],
-      ["Its coins, for gas", numbers.coins === null ? "the chain does not answer" : amount(numbers.coins, NATIVE)],
+      ["Its coins, for gas", numbers.coins === null ? "the chain does not answer" : amount(numbers.coins, COIN)],
       ["Its credit, with collateral", credit.join(", ") || "none"],
     ]),
     h("p", { class: "lead" }, "The service keeps its credit as collateral for the jobs to come; ", h("code", {}, "assay withdraw"), " takes it out. What was earned at your wallet's account you take out here."),
-    h("div", { class: "row" }, h("button", { type: "button", id: "withdraw", disabled: found.length === 0, click: take }, "Withdraw with the wallet"), found.length === 0 && h("span", { class: "lead" }, "There is no wallet in this browser.")),
+    h("div", { class: "row" }, chosen.element, h("button", { type: "button", id: "withdraw", disabled: found.length === 0, click: take }, "Withdraw with the wallet"), found.length === 0 && h("span", { class: "lead" }, "There is no wallet in this browser.")),
     result,
   ]; // prettier-ignore
 }

@@ -1,19 +1,23 @@
 /** What happened in the market, by the chain's events; and at this service, free proofs included. */
 import { h, hash, mark, table } from "../dom.js";
 import { dots, overTime, rising } from "../history.js";
-import { amount, median, missed, seconds, succeeded } from "../money.js";
+import { amount, COIN, median, missed, seconds, succeeded } from "../money.js";
 import * as service from "../service.js";
+import { learn } from "../tokens.js";
 
 export async function explore(): Promise<HTMLElement> {
   const [history, models] = await Promise.all([service.history(), service.models()]);
-  const chain = models.some((model) => model.terms) ? await service.market().then(onChain(models), chainSilent) : [];
+  const sold = models.find((model) => model.terms);
+  const market = sold && service.recentMarket();
+  if (market) await market.then(({ latest }) => learn(latest.map((job) => job.token), sold.terms!.chain_id)).catch(() => {});
+  const chain = market ? await market.then(onChain(models), chainSilent) : [];
   return h("div", {}, h("h1", {}, "The market"), ...chain, ...here(history, models));
 }
 
 const chainSilent = (error: Error) => [h("section", { class: "panel", "aria-label": "On chain" }, h("h2", {}, "On chain"), h("p", {}, mark("bad", error.message)))];
 
-const NATIVE = "0x" + "0".repeat(40);
 const STATES = { paid: "proven and paid", free: "open", lost: "given back" };
+const ended = (job: service.MarketJob) => job.ended_secs ?? job.funded_secs;
 const stateOf = ({ state }: service.MarketJob) => (state === "settled" ? "paid" : state === "funded" || state === "locked" ? "free" : "lost");
 
 /** Jobs of all models and provers of the market, whoever served them. */
@@ -30,8 +34,8 @@ const onChain = (models: service.Model[]) => (market: service.MarketHistory): HT
       h("h2", {}, "On chain"),
       h("p", { class: "lead" }, `${all} jobs were paid for, by anybody and of any seller in this market. These are the contract's events, `, read, ". ", h("code", {}, "assay market"), " reads the same without this service. The market is ", hash(market.market), "."),
       h("h3", {}, "Jobs over time"), overTime("Jobs", jobs.map((job) => ({ at: 1000 * job.funded_secs, kind: stateOf(job) })), STATES),
-      h("h3", {}, "What was paid"), rising("Paid", settled.filter((job) => job.token === token).map((job) => ({ at: 1000 * (job.ended_secs ?? job.funded_secs), value: BigInt(job.paid) })), (sum) => amount(String(sum), token)),
-      h("h3", {}, "How long proofs took"), dots("Times from payment to settlement", oldest.map((job) => ({ name: name(job.model), ms: 1000 * ((job.ended_secs ?? job.funded_secs) - job.funded_secs) }))),
+      h("h3", {}, "What was paid"), rising("Paid", settled.filter((job) => job.token === token).map((job) => ({ at: 1000 * ended(job), value: BigInt(job.paid) })), (sum) => amount(String(sum), token)),
+      h("h3", {}, "How long proofs took"), dots("Times from payment to settlement", oldest.map((job) => ({ name: name(job.model), ms: 1000 * (ended(job) - job.funded_secs), at: 1000 * ended(job) }))),
       h("h3", {}, "By model"), byModel(market, models),
       market.provers.length > 0 && h("h3", {}, "By prover"), market.provers.length > 0 && byProver(market),
       jobs.length < all && h("p", { class: "lead" }, `The pictures are of the latest ${jobs.length} jobs, the tables of all.`)),
@@ -42,7 +46,7 @@ const onChain = (models: service.Model[]) => (market: service.MarketHistory): HT
 function mostUsed(jobs: service.MarketJob[]): string {
   const counts = new Map<string, number>();
   for (const { token } of jobs) counts.set(token, (counts.get(token) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? NATIVE;
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? COIN;
 }
 
 function byModel(market: service.MarketHistory, models: service.Model[]): HTMLElement {
@@ -68,7 +72,7 @@ function here(history: service.Ended[], models: service.Model[]): HTMLElement[] 
   if (history.length === 0) return [h("p", {}, "Nothing has ended at this service yet. ", h("a", { href: "#/" }, "Try a model."), " Its proof will be the first.")];
   const good = history.filter(succeeded);
   const kinds = history.flatMap((ended) => (kindOf(ended) ? [{ at: ended.ended_ms, kind: kindOf(ended)! }] : []));
-  const took = [...good].reverse().map((ended) => ({ name: service.nameOf(models, ended.model), ms: ended.ended_ms - ended.created_ms }));
+  const took = [...good].reverse().map((ended) => ({ name: service.nameOf(models, ended.model), ms: ended.ended_ms - ended.created_ms, at: ended.ended_ms }));
   const rows = models.map((model) => {
     const mine = history.filter((ended) => ended.model === model.id);
     const proven = mine.filter(succeeded);

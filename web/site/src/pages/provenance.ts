@@ -6,7 +6,7 @@ import * as service from "../service.js";
 export function provenance(model: service.Model): HTMLElement | null {
   if (!model.terms) return null;
   const content = h("div", { "aria-live": "polite" }, h("p", {}, mark("wait", "asking the chain")));
-  Promise.all([service.lineage(model.id), service.market(), service.models()]).then(
+  Promise.all([service.lineage(model.id), service.recentMarket(), service.models()]).then(
     ([lineage, market, models]) => content.replaceChildren(...shown(model, lineage, market, models)),
     (error: Error) => content.replaceChildren(h("p", {}, mark("warn", error.message))),
   );
@@ -32,7 +32,7 @@ function shown(model: service.Model, lineage: service.Lineage, market: service.M
 }
 
 /** The models whose splitters get a share through one of this model's, with that share. */
-function parentsOf({ parts }: service.Lineage): { id: string; share: number }[] {
+export function parentsOf({ parts }: service.Lineage): { id: string; share: number }[] {
   return parts.filter((part) => part.within !== null).flatMap((part) => part.models.map((id) => ({ id, share: part.share })));
 }
 

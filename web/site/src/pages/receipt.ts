@@ -1,10 +1,14 @@
 /** A proof's page: what was claimed, where it was settled, and whether it holds, as this browser computes it. */
 import type { Report } from "../../../verifier/dist/index.js";
+import { chainName, transaction } from "../chains.js";
 import { download, facts, h, hash, mark } from "../dom.js";
+import { amount } from "../money.js";
 import { shown } from "../output.js";
 import { checkedKey, keyOf, proofFile, verify, verifier } from "../proofs.js";
 import { qr } from "../qr.js";
 import * as service from "../service.js";
+import { learn } from "../tokens.js";
+import { orderList } from "./order.js";
 
 export async function receipt(id: string): Promise<HTMLElement> {
   const prediction = await service.prediction(id);
@@ -29,7 +33,7 @@ export async function receipt(id: string): Promise<HTMLElement> {
     h(
       "div",
       { class: "columns" },
-      h("section", { class: "panel", "aria-label": "Claim" }, h("h2", {}, "What was claimed"), shown(prediction.output, model.outputs, model.labels), claim(model, prediction)),
+      h("section", { class: "panel", "aria-label": "Claim" }, h("h2", {}, "What was claimed"), shown(prediction.output, model), claim(model, prediction)),
       h("div", {}, h("section", { class: "panel", "aria-label": "Settlement" }, h("h2", {}, "Where it was settled"), ...settlement(model, prediction)),
         sharing(link, model, report, proof)),
     ),
@@ -101,13 +105,6 @@ function shared({ index, inferences, jobs }: service.Batch): string {
   return `${inferences} inferences of ${jobs.length} ${jobs.length === 1 ? "order" : "orders"}, this one in place ${index + 1}; its key was derived from the model's`;
 }
 
-/** Chains that people know by a name. */
-const CHAINS: Record<number, string> = { 1: "Ethereum", 10: "OP Mainnet", 8453: "Base", 42161: "Arbitrum One", 31337: "a development chain", 11155111: "Sepolia" };
-
-function chain(id: number): string {
-  return CHAINS[id] ? `${id} (${CHAINS[id]})` : String(id);
-}
-
 function settlement(model: service.Model, prediction: service.Prediction): HTMLElement[] {
   if (!prediction.job_id) return [h("p", {}, "It was proven for free, so nothing was paid and nothing is on chain. The proof is the same.")];
   const settle = prediction.transactions.filter((one) => one.purpose === "settle" && one.state === "mined").at(-1);
@@ -115,14 +112,40 @@ function settlement(model: service.Model, prediction: service.Prediction): HTMLE
     facts([
       ["State", prediction.state.replaceAll("_", " ")],
       ["Job", hash(prediction.job_id)],
-      ["Chain", model.terms?.chain_id != null && chain(model.terms.chain_id)],
+      ["Chain", model.terms?.chain_id != null && chainName(model.terms.chain_id)],
       ["Market", model.terms && hash(model.terms.market)],
-      ["Settled by", settle ? hash(settle.hash) : "no transaction yet"],
+      ["Settled by", settle ? transaction(settle.hash, model.terms?.chain_id) : "no transaction yet"],
     ]),
+    parties(prediction.job_id, model),
     h("p", { class: "lead" }, prediction.batch
       ? "The contract verified the same proof in that transaction, and paid for all of its orders in it. The event BatchSettled of the market has their outputs."
       : "The contract verified the same proof in that transaction and paid in it. The event JobSettled of the market has the output."),
   ];
+}
+
+/** Who proved, sold and bought, and what was paid: by the market's events, filled in when the service has answered. */
+function parties(job: string, model: service.Model): HTMLElement {
+  const place = h("div", { role: "region", "aria-label": "Parties" }, h("p", {}, mark("wait", "asking who bought and who proved")));
+  Promise.all([service.marketJob(job), service.recentMarket()]).then(
+    async ([found, market]) => {
+      if (!found) return place.replaceChildren(h("p", {}, mark("wait", "the market's events of it were not read yet: look again in a moment")));
+      await learn([found.token], model.terms?.chain_id);
+      const listed = market.models.find((one) => one.model === model.id);
+      const late = found.late ? ", late" : "";
+      place.replaceChildren(
+        facts([
+          ["Proven by", found.prover && hash(found.prover)],
+          ["Sold by", listed && hash(listed.owner)],
+          ["Bought by", hash(found.buyer)],
+          ["Paid", found.state === "settled" ? `${amount(found.paid, found.token)}${late}` : `${amount(found.price, found.token)} in escrow`],
+          ["Paid for at", new Date(1000 * found.funded_secs).toLocaleString()],
+          ["Settled at", found.state === "settled" && found.ended_secs !== null && new Date(1000 * found.ended_secs).toLocaleString()],
+        ]),
+      );
+    },
+    (error: Error) => place.replaceChildren(h("p", {}, mark("warn", error.message))),
+  );
+  return place;
 }
 
 function sharing(link: string, model: service.Model, report: Report, proof: Uint8Array): HTMLElement {
@@ -178,5 +201,6 @@ export async function receipts(): Promise<HTMLElement> {
     h("div", { class: "panel" }, h("h2", {}, "Verify files"), h("p", { class: "lead" }, "A proof from any service, with the model's key. The files stay on this machine."),
       h("div", { class: "row" }, h("label", { for: "proof-file" }, "Proof ", proof), h("label", { for: "key-file" }, "Key ", key)),
       h("button", { type: "button", click: check }, "Verify"), result),
+    orderList(),
   ); // prettier-ignore
 }
