@@ -1,5 +1,6 @@
 //! A typed client of the service, for `assay request` and tests.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256, keccak256};
@@ -243,7 +244,8 @@ impl Client {
         self.post(&format!("/v1/predictions/{id}/cancel"), &serde_json::json!({})).await
     }
 
-    /// Follows a prediction's events until it is over, taking a broken stream up where it broke, and returns how it ended.
+    /// Follows a prediction's events until its output is there or it is over, taking a broken stream up where it broke, and returns it as
+    /// it is then.
     pub async fn follow(&self, id: &str, mut seen: impl FnMut(&Event)) -> Result<Prediction, ClientError> {
         let (mut last, mut broken) = (0i64, 0);
         loop {
@@ -254,11 +256,13 @@ impl Client {
                     read_events(response.bytes_stream(), &mut |event| {
                         last = last.max(event.id);
                         seen(&event);
+                        // the output is shown from now on
+                        if event.kind == "paid" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                     })
                     .await;
                     let now = self.prediction(id).await;
                     match now {
-                        Ok(prediction) if prediction.terminal => return Ok(prediction),
+                        Ok(prediction) if prediction.terminal || prediction.output.is_some() => return Ok(prediction),
                         Err(e @ ClientError::Problem(_)) => return Err(e),
                         _ => broken = if last > before { 0 } else { broken + 1 },
                     }
@@ -289,8 +293,8 @@ impl Client {
     }
 }
 
-/// Reads server-sent events until the stream ends or breaks. Only `data` lines matter: each event carries its own id.
-async fn read_events<B: AsRef<[u8]>, E>(stream: impl Stream<Item = Result<B, E>>, seen: &mut impl FnMut(Event)) {
+/// Reads server-sent events until the stream ends or breaks, or `seen` has seen enough. Only `data` lines matter: each event carries its own id.
+async fn read_events<B: AsRef<[u8]>, E>(stream: impl Stream<Item = Result<B, E>>, seen: &mut impl FnMut(Event) -> ControlFlow<()>) {
     let mut stream = std::pin::pin!(stream);
     let mut buffer: Vec<u8> = Vec::new();
     while let Some(Ok(chunk)) = stream.next().await {
@@ -299,8 +303,9 @@ async fn read_events<B: AsRef<[u8]>, E>(stream: impl Stream<Item = Result<B, E>>
             let line: Vec<u8> = buffer.drain(..=end).collect();
             if let Some(data) = line.strip_prefix(b"data:")
                 && let Ok(event) = serde_json::from_slice(data)
+                && seen(event).is_break()
             {
-                seen(event);
+                return;
             }
         }
     }

@@ -7,7 +7,6 @@ use assay_api::PredictionRequest;
 use assay_api::chain::{Rpc, Wanted, account, check_order, context, jobs};
 use assay_api::client::Client;
 use assay_api::engine::{Inputs, input_digest};
-use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
@@ -143,7 +142,7 @@ async fn settle(service: &str, payment: Payment, key: BuyerKey, input: Committed
     let posted = client.predict(&request, Some(&format!("{:x}", B256::random())), None).await.map_err(refused)?;
     let job = payment.pay(&escrow).await?;
     let done = client.follow(&posted.id, |_| ()).await.map_err(refused)?;
-    if done.state != State::Settled {
+    if done.output.is_none() {
         let why = done.error_detail.unwrap_or_default();
         return Err(refused(format!("the prediction ended as {} {why}; the job {job} is refunded by the market", done.state)));
     }

@@ -1,8 +1,5 @@
 //! What a server asks of its market before it says that it is ready.
 
-use alloy::eips::BlockId;
-use alloy::providers::Provider;
-
 use super::abi::InferenceMarket;
 use super::{ChainError, Market};
 
@@ -15,6 +12,14 @@ pub struct Head {
     pub time: u64,
 }
 
+/// Whether a node means with these words that it does not have a block. Nodes have no code for it.
+pub(super) fn is_unknown_block(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["header not found", "block not found", "unknown block", "blockoutofrange", "block number out of range"]
+        .iter()
+        .any(|said| message.contains(said))
+}
+
 impl Market {
     /// The newest block, if the market is still there as it was. Nothing is remembered: a market can vanish with its chain.
     pub async fn head(&self) -> Result<Head, ChainError> {
@@ -23,8 +28,6 @@ impl Market {
         if verifier != self.facts().await?.verifier {
             return Err(ChainError::Unexpected { what: "the market", address });
         }
-        let block = self.rpc.provider().get_block(BlockId::latest()).await?;
-        let header = block.ok_or(ChainError::Unexpected { what: "the newest block", address })?.header;
-        Ok(Head { number: header.number, time: header.timestamp })
+        self.rpc.newest().await
     }
 }

@@ -145,6 +145,29 @@ impl Market {
         self.rpc.call(self.config.market, &InferenceMarket::jobCall { jobId: job }).await
     }
 
+    /// The record of a job as it was in a block.
+    pub async fn job_at(&self, job: B256, block: u64) -> Result<InferenceMarket::Job, ChainError> {
+        self.rpc.call_at(BlockId::number(block), self.config.market, &InferenceMarket::jobCall { jobId: job }).await
+    }
+
+    /// The block up to which what has happened is believed, where `head` is the newest; `None`: the chain is too short.
+    pub fn believed(&self, head: u64) -> Option<u64> {
+        (head + 1).checked_sub(self.config.confirmations.max(1))
+    }
+
+    /// Whether a job that is settled in block `head` was so already in the last block that is believed.
+    pub async fn is_settled_for_good(&self, job: B256, head: u64) -> Result<bool, ChainError> {
+        match self.believed(head) {
+            None => Ok(false),
+            Some(block) if block == head => Ok(true),
+            Some(block) => match self.job_at(job, block).await {
+                // there was no market yet in that block
+                Err(ChainError::Unexpected { .. }) => Ok(false),
+                record => Ok(record?.state == InferenceMarket::State::Settled),
+            },
+        }
+    }
+
     /// Logs of the market from block `from` to `to`, inclusive.
     pub fn filter(&self, from: u64, to: u64) -> Filter {
         Filter::new().address(self.config.market).from_block(from).to_block(to)

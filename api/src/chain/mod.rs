@@ -69,6 +69,12 @@ pub enum ChainError {
         /// The node's words.
         message: String,
     },
+    /// The node does not have the block that it was asked about: it is behind another node, or the chain took the block back.
+    #[error("the node does not have the block that it was asked about: {message}")]
+    NoBlock {
+        /// The node's words.
+        message: String,
+    },
     /// The node takes no transaction with such low fees, or none in the place of the one that it has.
     #[error("the node takes no transaction with such low fees: {message}")]
     Underpriced {
@@ -203,7 +209,7 @@ pub enum ChainError {
 impl ChainError {
     /// Whether trying again later makes sense without changing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NotMined { .. } | Self::Underpriced { .. })
+        matches!(self, Self::Unreachable(_) | Self::NoBlock { .. } | Self::NotMined { .. } | Self::Underpriced { .. })
     }
 }
 
@@ -215,6 +221,7 @@ impl From<RpcError<TransportErrorKind>> for ChainError {
                 Ok(decoded) => Self::Market(Box::new(decoded)),
                 Err(_) => Self::Reverted { data },
             },
+            None if health::is_unknown_block(&response.message) => Self::NoBlock { message: response.message.to_string() },
             None if fees::is_underpriced(&response.message) => Self::Underpriced { message: response.message.to_string() },
             None => Self::Refused { code: response.code, message: response.message.to_string() },
         }
@@ -268,10 +275,16 @@ impl Rpc {
         Ok(block.map(|block| block.header.timestamp))
     }
 
+    /// The newest block.
+    pub async fn newest(&self) -> Result<Head, ChainError> {
+        let block = self.provider.get_block(BlockId::latest()).await?;
+        let header = block.ok_or_else(|| ChainError::NoBlock { message: "it has none at all".into() })?.header;
+        Ok(Head { number: header.number, time: header.timestamp })
+    }
+
     /// Time of the newest block, unix seconds.
     pub async fn now(&self) -> Result<u64, ChainError> {
-        let block = self.provider.get_block(BlockId::latest()).await?;
-        Ok(block.map(|b| b.header.timestamp).unwrap_or_default())
+        Ok(self.newest().await?.time)
     }
 
     /// The code that a contract would have if it were deployed with this creation code.
@@ -382,7 +395,8 @@ impl Rpc {
         }
     }
 
-    async fn is_known(&self, hash: B256) -> Result<bool, ChainError> {
+    /// Whether the node has a transaction, in a block or waiting for one.
+    pub async fn is_known(&self, hash: B256) -> Result<bool, ChainError> {
         Ok(self.provider.get_transaction_by_hash(hash).await?.is_some())
     }
 

@@ -146,10 +146,11 @@ pub(super) async fn require(state: &AppState, headers: &HeaderMap, model: &Model
     set(answer, REQUIRED, encode(&required));
 }
 
-/// Says what became of a prediction's payment, once it is over.
+/// Says what became of a prediction's payment, once it was captured or the prediction is over.
 pub(super) fn report(job: &Job) -> Option<String> {
-    let payment = job.payment.as_ref().filter(|_| job.state.is_terminal())?;
-    let success = job.state == JobState::Settled;
+    let captured = job.state == JobState::SettlementPending && job.payment.as_ref().is_some_and(|payment| payment.transaction.is_some());
+    let payment = job.payment.as_ref().filter(|_| captured || job.state.is_terminal())?;
+    let success = captured || job.state == JobState::Settled;
     encode(&SettleResponse {
         success,
         error_reason: (!success).then(|| job.error.as_ref().map_or_else(|| job.state.to_string(), |(code, _)| code.clone())),

@@ -113,7 +113,7 @@ pub struct BatchReceipt {
     pub statement: Statement,
 }
 
-/// A prediction. What is paid for is shown once it is paid: output and proof are null before `settled` or `proven`.
+/// A prediction. What is paid for is shown once it is paid: output and proof are null before the payment is in a block.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Prediction {
     /// Its id. Who knows it may read and cancel it.
@@ -178,7 +178,7 @@ pub struct Prediction {
 impl Prediction {
     async fn load(state: &AppState, job: Job) -> Result<Self, StoreError> {
         let transactions = if job.is_paid() { state.store.transactions(&job.id).await? } else { Vec::new() };
-        let done = matches!(job.state, JobState::Settled | JobState::Proven);
+        let done = state.store.is_paid_for(&job).await?;
         let batch = if done { receipt(state, &job).await? } else { None };
         let (error_code, error_detail) = job.error.unzip();
         let shown_tokens = |text: Text| job.output_real.get(text.output_places()).map(<[f32]>::to_vec);
@@ -481,15 +481,20 @@ async fn take(
     respond(state, created.job, !created.fresh, wait).await
 }
 
-/// Waits for the end of a prediction, for as long as the client wishes and the server lets. Returns how long that is, too.
+/// Whether nothing more is to be waited for: the prediction is over, or its output is shown.
+async fn is_ready(state: &AppState, job: &Job) -> Result<bool, StoreError> {
+    Ok(job.state.is_terminal() || state.store.is_paid_for(job).await?)
+}
+
+/// Waits for the output of a prediction or its end, for as long as the client wishes and the server lets. Returns how long that is, too.
 async fn waited(state: &AppState, mut job: Job, wait: Option<u64>) -> Result<(Job, Option<u64>), ApiError> {
     let Some(secs) = wait.map(|n| n.min(state.config.wait_secs_max)) else { return Ok((job, None)) };
     let mut changes = state.store.changes();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(secs);
-    while !job.state.is_terminal() {
+    while !is_ready(state, &job).await? {
         changes.mark_unchanged();
         job = state.store.job(&job.id).await?;
-        if job.state.is_terminal() {
+        if is_ready(state, &job).await? {
             break;
         }
         tokio::select! {
@@ -508,7 +513,7 @@ fn set_applied(answer: &mut Response, applied: Option<u64>) {
     }
 }
 
-/// A prediction as an answer, after waiting for its end as long as the client wishes. `status` says which status a state has.
+/// A prediction as an answer, after waiting for its output or its end as long as the client wishes. `status` says which status a state has.
 async fn answer(state: &AppState, job: Job, wait: Option<u64>, status: fn(JobState) -> StatusCode) -> Result<Response, ApiError> {
     let (job, applied) = waited(state, job, wait).await?;
     let (status, report) = (status(job.state), payment::report(&job));
@@ -642,7 +647,7 @@ pub async fn proof(
 ) -> Result<Response, ApiError> {
     let wait = wait_secs(&headers)?;
     let (job, applied) = waited(&state, caller.prediction(&state, &id, Scope::Read).await?, wait).await?;
-    let done = matches!(job.state, JobState::Settled | JobState::Proven);
+    let done = state.store.is_paid_for(&job).await?;
     let Some(hash) = job.proof_hash.filter(|_| done) else { return Err(ApiError::NoProof { state: job.state }) };
     let bytes = state.blobs.get(hash).await?;
     let bytes = bytes.ok_or(ApiError::NoProof { state: job.state })?;

@@ -135,16 +135,18 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Lets all jobs of a batch go.
+    /// Lets all jobs of a batch go that were not let go of one by one.
     pub async fn release_all(&self, leases: &[Lease], delay_ms: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for lease in leases {
-            tx.query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ? WHERE id = ? AND lease_token = ?")
-                .bind(delay_ms)
-                .bind(&lease.job)
-                .bind(lease.token)
-                .execute(tx.on())
-                .await?;
+            tx.query(
+                "UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ? WHERE id = ? AND lease_token = ? AND lease_until_ms > 0",
+            )
+            .bind(delay_ms)
+            .bind(&lease.job)
+            .bind(lease.token)
+            .execute(tx.on())
+            .await?;
         }
         Ok(tx.commit().await?)
     }
@@ -232,11 +234,14 @@ async fn live(tx: &mut Tx, batch: &str) -> Result<Vec<Job>, StoreError> {
     Ok(jobs.into_iter().filter(|job| !job.state.is_terminal()).collect())
 }
 
-/// The jobs of a batch, if none of them is over.
+/// The jobs of a batch, if none of them is over, or those that are left of one that is paid for: all of it is then, but the chain is
+/// asked about one job after the other.
 async fn whole(tx: &mut Tx, batch: &str) -> Result<Option<Vec<Job>>, StoreError> {
     let count: i64 = tx.scalar("SELECT jobs FROM batches WHERE id = ?").bind(batch).fetch_one(tx.on()).await?;
     let jobs = live(tx, batch).await?;
-    Ok((i64::try_from(jobs.len()) == Ok(count)).then_some(jobs))
+    let paid = tx.query("SELECT 1 FROM jobs WHERE batch = ? AND state = 'settled' LIMIT 1").bind(batch).fetch_optional(tx.on()).await?;
+    let left = paid.is_some() && jobs.iter().all(|job| job.state == State::SettlementPending);
+    Ok((left || i64::try_from(jobs.len()) == Ok(count)).then_some(jobs))
 }
 
 /// A new batch of a job and those that may be proven with it. A job that failed before comes alone. `None`: others took them meanwhile.
@@ -277,7 +282,7 @@ async fn take(tx: &mut Tx, id: String, jobs: Vec<Job>, lease_ms: i64) -> Result<
                 "UPDATE jobs SET batch = ?, slot = ?, lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq = ? RETURNING *",
             )
             .bind(&batch.id)
-            .bind(i64::try_from(slot).unwrap_or(i64::MAX))
+            .bind(job.slot.unwrap_or(i64::try_from(slot).unwrap_or(i64::MAX)))
             .bind(lease_ms)
             .bind(job.seq)
             .fetch_one(tx.on())

@@ -12,7 +12,7 @@ use super::{Store, StoreError, Tx, now_ms};
 pub struct Event {
     /// Grows by at least one from event to event: what `Last-Event-ID` names.
     pub id: i64,
-    /// `state` for a change of state, else `progress`, `transaction`, `retry`, `cancel_requested`.
+    /// `state` for a change of state, else `progress`, `transaction`, `paid`, `retry`, `cancel_requested`.
     pub kind: String,
     /// Its content; `{"state": …}` for a change of state.
     pub data: Value,

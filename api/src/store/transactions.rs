@@ -120,12 +120,12 @@ impl Store {
 
     /// The pending transaction of a job, or of a batch, for `purpose`.
     pub async fn pending_transaction(&self, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
-        let row = self
-            .query("SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = 'pending'")
-            .bind(subject)
-            .bind(purpose.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
+        self.transaction_in("pending", subject, purpose).await
+    }
+
+    async fn transaction_in(&self, state: &str, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
+        let sql = "SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = ? ORDER BY nonce DESC LIMIT 1";
+        let row = self.query(sql).bind(subject).bind(purpose.as_str()).bind(state).fetch_optional(&self.pool).await?;
         row.map(|row| {
             let hash: String = row.try_get("hash")?;
             let nonce: i64 = row.try_get("nonce")?;
@@ -136,6 +136,18 @@ impl Store {
             })
         })
         .transpose()
+    }
+
+    /// The latest transaction of a job, or of a batch, for `purpose` that was seen in a block. The chain may have taken the block back.
+    pub async fn mined_transaction(&self, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
+        self.transaction_in("mined", subject, purpose).await
+    }
+
+    /// Notes that a transaction which was mined is in no block any more.
+    pub async fn reopen_transaction(&self, hash: B256) -> Result<(), StoreError> {
+        let sql = "UPDATE transactions SET state = 'pending', created_ms = NOW() WHERE hash = ? AND state = 'mined'";
+        self.query(sql).bind(hash.to_string()).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Records what became of a transaction: `mined`, `reverted`, or `replaced` if its nonce went to another. The other versions of it

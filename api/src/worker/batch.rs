@@ -11,11 +11,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tracing::{Instrument, Span};
 
-use super::escrow::{Reconciled, ensure_credit, expire, funding, locks, market, provable, reconcile, too_late};
+use super::escrow::{Reconciled, ensure_credit, expire, funding, locks, market, provable, reconcile_at, too_late};
 use super::prove::{Making, make};
 use super::settle::load;
 use super::transact::{Call, Subject, transact};
-use super::{StepError, ms, setback};
+use super::{StepError, look_again, ms, setback};
 use crate::AppState;
 use crate::chain::abi::{BatchJob, Funding, Inference, InferenceMarket, Order, locked_by};
 use crate::chain::{ChainError, context_of_batch};
@@ -86,6 +86,7 @@ async fn finish(state: &AppState, batch: &Batch, done: Result<Outcome, StepError
         }
         Ok(Outcome::Broken) | Err(StepError::Store(StoreError::LeaseLost | StoreError::WrongState { .. })) => break_up(state, batch).await,
         Err(StepError::Engine(crate::engine::EngineError::Cancelled)) => state.store.release_all(&batch.leases, 0).await,
+        Err(StepError::Shallow) => state.store.release_all(&batch.leases, ms(look_again(state))).await,
         Err(error) if error.is_outage() => {
             quiet::warn("a batch cannot go on for now", &error);
             state.store.release_all(&batch.leases, ms(state.outages.next(&batch.id))).await
@@ -119,13 +120,18 @@ async fn with_leases<T>(state: &AppState, leases: &[Lease], work: impl Future<Ou
     super::beating(state, || state.store.extend_all(leases, ms(state.config.lease)), work).await
 }
 
-/// The market's records of all jobs. What the chain has ended is ended here.
+/// The market's records of all jobs, as of one block. What the chain has ended is ended here. [`StepError::Shallow`]: they are paid for,
+/// in a block that the chain may still take back.
 async fn records(state: &AppState, batch: &Batch) -> Result<Vec<Reconciled>, StepError> {
+    let head = market(state)?.rpc.newest().await?;
     let mut asked = Vec::with_capacity(batch.jobs.len());
     for job in &batch.jobs {
-        asked.extend(job.chain_job.map(|id| reconcile(state, job, id)));
+        asked.extend(job.chain_job.map(|id| reconcile_at(state, job, id, head)));
     }
-    let all: Vec<_> = stream::iter(asked).buffered(REQUESTS).try_collect().await?;
+    let all: Vec<Reconciled> = stream::iter(asked).buffered(REQUESTS).try_collect().await?;
+    if all.iter().any(|found| matches!(found.hindrance(), Some(StepError::Shallow))) {
+        return Err(StepError::Shallow);
+    }
     if all.len() == batch.jobs.len() { Ok(all) } else { Err(StepError::Incomplete { what: "the market's job id" }) }
 }
 
@@ -168,11 +174,15 @@ async fn to_proof(state: &AppState, batch: &Batch) -> Result<Outcome, StepError>
     Ok(Outcome::Whole)
 }
 
-/// Whether all jobs are alive and can be locked, or are. Those that came too late end here.
+/// Whether all jobs are alive and can be locked, or are. Those that came too late end here; those whose funding the chain took back wait
+/// for it by themselves.
 async fn all_in_time(state: &AppState, batch: &Batch, records: &[Reconciled]) -> Result<bool, StepError> {
     let (market, mut all) = (market(state)?, true);
     for ((job, lease), record) in batch.jobs.iter().zip(&batch.leases).zip(records) {
         if record.over.is_some() {
+            all = false;
+        } else if let Some(hindrance) = record.hindrance() {
+            setback(state, job, lease, hindrance).await;
             all = false;
         } else if record.record.state == InferenceMarket::State::Funded
             && let Some(late) = too_late(state, market, job, record.now, record.prove_by)?
@@ -297,7 +307,8 @@ async fn keep(state: &AppState, batch: &Batch, proof: ProofBundle) -> Result<(),
 }
 
 async fn to_end(state: &AppState, batch: &Batch) -> Result<Outcome, StepError> {
-    if records(state, batch).await?.iter().any(|record| record.over.is_some()) {
+    let records = records(state, batch).await?;
+    if !all_in_time(state, batch, &records).await? {
         return Ok(Outcome::Broken);
     }
     let first = batch.jobs.first().ok_or(StepError::Incomplete { what: "jobs" })?;
@@ -305,7 +316,14 @@ async fn to_end(state: &AppState, batch: &Batch) -> Result<Outcome, StepError> {
         tracing::warn!(batch = batch.id, "the proof is gone from the disk; proving again");
         return Ok(Outcome::Broken);
     };
+    if statement.jobs != ids(batch) {
+        return Ok(Outcome::Broken); // the proof is of others as well, which are over
+    }
     let fundings = fundings(state, batch).await?;
+    // the chain may have taken the locks back
+    if !locked(state, batch, records, &fundings).await? {
+        return Ok(Outcome::Broken);
+    }
     let call = async {
         let (first, jobs) = shared(&fundings)?;
         let inference = Inference {
@@ -319,14 +337,21 @@ async fn to_end(state: &AppState, batch: &Batch) -> Result<Outcome, StepError> {
     let subject = Subject { id: &batch.id, leases: &batch.leases };
     if let Err(error) = transact(state, subject, Purpose::Settle, call).await {
         // somebody may have ended one of the jobs, in which case the others need another proof
-        let over = records(state, batch).await?.iter().any(|record| record.over.is_some());
+        let over = self::records(state, batch).await?.iter().any(|record| record.over.is_some());
         return if over { Ok(Outcome::Broken) } else { Err(error) };
     }
-    let prover = market(state)?.config.prover.address();
-    let event = Some(json!({ "reason": "the market paid", "prover": prover }));
+    let market = market(state)?;
+    let head = market.rpc.newest().await?;
+    if let Some(id) = first.chain_job
+        && !market.is_settled_for_good(id, head.number).await?
+    {
+        state.store.note_paid(&batch.leases).await?;
+        return Err(StepError::Shallow);
+    }
+    let event = Some(json!({ "reason": "the market paid", "prover": market.config.prover.address() }));
     match state.store.transition_all(batch, &[State::SettlementPending], State::Settled, Patch { event, ..Patch::default() }).await {
         // the watcher was quicker
-        Err(StoreError::LeaseLost | StoreError::WrongState { .. }) => records(state, batch).await.map(drop)?,
+        Err(StoreError::LeaseLost | StoreError::WrongState { .. }) => self::records(state, batch).await.map(drop)?,
         other => drop(other?),
     }
     Ok(Outcome::Whole)

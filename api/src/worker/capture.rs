@@ -1,7 +1,7 @@
 //! Payments by x402: looked at before the proof is begun, or held from then on, and captured when it is made and verified. What the
 //! contracts say is final.
 
-use alloy::primitives::U256;
+use alloy::primitives::{B256, U256};
 use serde_json::json;
 
 use super::escrow::{LIVE, market};
@@ -10,8 +10,8 @@ use super::settle::load;
 use super::transact::{Call, Subject, close_mined, transact};
 use super::{StepError, ms};
 use crate::AppState;
-use crate::chain::ChainError;
 use crate::chain::authorization::{PAYMENT_GAS_MAX, Standing, balance, permit2_allowance, standing};
+use crate::chain::{ChainError, Market};
 use crate::store::{Job, Lease, Patch, Purpose, State, StoreError, now_ms};
 use crate::x402::{Payment, PaymentCall, Way};
 
@@ -130,7 +130,8 @@ async fn cancelled(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, St
 /// Settlement pending → settled: verifies the proof once more as it is on disk, and only then has the money moved.
 pub(super) async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepError> {
     let (market, payment) = (market(state)?, payment(job)?);
-    if !proof_holds(state, job).await? {
+    // it was verified before the payment that the chain may still take back
+    if payment.transaction.is_none() && !proof_holds(state, job).await? {
         tracing::warn!(job = job.id, "the proof is gone from the disk, or does not verify; proving again");
         return Ok(state.store.transition(&job.id, Some(lease), &[State::SettlementPending], State::Proving, Patch::default()).await?);
     }
@@ -175,11 +176,32 @@ async fn held_back(state: &AppState, job: &Job, lease: &Lease, error: StepError)
     }
 }
 
-/// The job at its end, if the chain says that the money moved, or never will.
+/// Whether the block of a transaction is deep enough to be believed.
+async fn is_deep(market: &Market, hash: B256) -> Result<bool, StepError> {
+    let head = market.rpc.block_number().await?;
+    let block = market.rpc.receipt(hash).await?.and_then(|receipt| receipt.block_number);
+    Ok(block.is_some_and(|block| market.believed(head).is_some_and(|believed| block <= believed)))
+}
+
+/// The job at its end, if the chain says that the money moved, or never will. [`StepError::Shallow`]: it moved, in a block that the chain
+/// may still take back.
 async fn ended(state: &AppState, job: &Job, lease: &Lease) -> Result<Option<Job>, StepError> {
-    let payment = payment(job)?;
-    match standing(&market(state)?.rpc, payment).await? {
-        Standing::Open | Standing::Held => Ok(None),
+    let (market, payment) = (market(state)?, payment(job)?);
+    match standing(&market.rpc, payment).await? {
+        Standing::Open | Standing::Held => {
+            if payment.transaction.is_some() {
+                tracing::info!(job = job.id, "the chain took the block back in which the payment was captured");
+                state.store.save_payment(lease, &Payment { transaction: None, ..payment.clone() }).await?;
+            }
+            Ok(None)
+        }
+        Standing::Captured(hash) if !is_deep(market, hash).await? => {
+            if payment.transaction != Some(hash) {
+                state.store.save_payment(lease, &Payment { transaction: Some(hash), ..payment.clone() }).await?;
+            }
+            state.store.note_paid(std::slice::from_ref(lease)).await?;
+            Err(StepError::Shallow)
+        }
         Standing::Cancelled => cancelled(state, job, lease).await.map(Some),
         Standing::Captured(hash) => {
             let paid = Payment { transaction: Some(hash), ..payment.clone() };

@@ -8,7 +8,7 @@ use super::StepError;
 use super::transact::{Call, Subject, close_mined, transact};
 use crate::AppState;
 use crate::chain::abi::{Funding, InferenceMarket, locked_by};
-use crate::chain::{ChainError, Market, decode_funding};
+use crate::chain::{ChainError, Head, Market, decode_funding};
 use crate::engine::EngineError;
 use crate::store::{Job, Lease, Patch, Purpose, State, StoreError};
 use crate::terms::{Escrow, EscrowError};
@@ -31,6 +31,9 @@ pub(super) async fn ensure_credit(state: &AppState, market: &Market, token: Addr
 
 /// All states in which a job is not over.
 pub(super) const LIVE: [State; 5] = [State::AwaitingPayment, State::Queued, State::Locking, State::Proving, State::SettlementPending];
+
+/// Why an order ends that has no money, and can get none any more.
+const UNFUNDED: &str = "nobody funded the quote in time";
 
 /// What the market says of a job.
 pub(super) struct Reconciled {
@@ -55,43 +58,74 @@ pub(super) fn escrow(job: &Job) -> Result<Escrow, StepError> {
     serde_json::from_str(text).map_err(|_| StepError::Incomplete { what: "the escrow" })
 }
 
+impl Reconciled {
+    /// Why nobody can go on with the job, if nobody can although it is not over: what the chain may still take back, or has taken back.
+    pub fn hindrance(&self) -> Option<StepError> {
+        match self.record.state {
+            _ if self.over.is_some() => None,
+            InferenceMarket::State::Settled => Some(StepError::Shallow),
+            InferenceMarket::State::None => Some(StepError::Unfunded),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the market's record of a job and, if the job is over there, ends it here. The chain's word is final, whoever holds the job.
 pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> Result<Reconciled, StepError> {
+    let head = market(state)?.rpc.newest().await?;
+    reconcile_at(state, job, chain_job, head).await
+}
+
+/// The same for whoever wants to go on with the job: an error while the chain leaves nothing to do but to wait.
+pub(super) async fn ready(state: &AppState, job: &Job, chain_job: B256) -> Result<Reconciled, StepError> {
+    let found = reconcile(state, job, chain_job).await?;
+    found.hindrance().map_or(Ok(found), Err)
+}
+
+/// [`reconcile`] as of a block: record and time are of the same one, whichever node is asked for them.
+pub(super) async fn reconcile_at(state: &AppState, job: &Job, chain_job: B256, head: Head) -> Result<Reconciled, StepError> {
     let market = market(state)?;
-    let record = market.job(chain_job).await?;
-    let now = market.rpc.now().await?;
-    let order = escrow(job)?.order;
+    let (record, now) = (market.job_at(chain_job, head.number).await?, head.time);
+    let Escrow { order, quote, .. } = escrow(job)?;
     let funded_at = record.time.to::<u64>(); // while it is not over
     let (prove_by, expire_by) = (funded_at + u64::from(order.prove_secs), funded_at + u64::from(order.expire_secs));
-    let (end, why) = match record.state {
-        InferenceMarket::State::Settled => (Some(State::Settled), "the market paid"),
-        InferenceMarket::State::Cancelled => (Some(State::Cancelled), "the buyer took the escrow back"),
-        InferenceMarket::State::Expired | InferenceMarket::State::Refunded => (Some(State::Refunded), "the market refunded the buyer"),
-        InferenceMarket::State::Funded if now > prove_by => (Some(State::Expired), "the time to lock ran out; the buyer can cancel"),
+    let end = match record.state {
+        // a block that is taken back takes the payment with it: until it is deep, the settlement is pending
+        InferenceMarket::State::Settled if market.is_settled_for_good(chain_job, head.number).await? => {
+            Some((State::Settled, "the market paid"))
+        }
+        InferenceMarket::State::Cancelled => Some((State::Cancelled, "the buyer took the escrow back")),
+        InferenceMarket::State::Expired | InferenceMarket::State::Refunded => Some((State::Refunded, "the market refunded the buyer")),
+        InferenceMarket::State::Funded if now > prove_by => Some((State::Expired, "the time to lock ran out; the buyer can cancel")),
         // a proof of several inferences settles no job that is late
         InferenceMarket::State::Locked if now > if job.inferences > 1 { prove_by } else { expire_by } => {
-            (Some(State::Expired), "the time to prove ran out; the buyer can claim the refund")
+            Some((State::Expired, "the time to prove ran out; the buyer can claim the refund"))
         }
-        _ => (None, ""),
+        InferenceMarket::State::None if now > quote.valid_until => Some((State::Expired, UNFUNDED)),
+        _ => None,
     };
     let over = match end {
-        Some(end) => {
-            for subject in std::iter::once(&job.id).chain(&job.batch) {
-                for purpose in [Purpose::Lock, Purpose::Settle] {
-                    close_mined(state, market, subject, purpose).await?;
-                }
-            }
-            let prover = market.locker(chain_job).await?;
-            let patch = Patch { event: Some(json!({ "reason": why, "prover": prover })), ..Patch::default() };
-            match state.store.transition(&job.id, None, &LIVE, end, patch).await {
-                Ok(job) => Some(job),
-                Err(StoreError::WrongState { state: now }) if now.is_terminal() => Some(state.store.job(&job.id).await?),
-                Err(e) => return Err(e.into()),
-            }
-        }
+        Some((end, why)) => Some(end_by_chain(state, job, chain_job, end, why).await?),
         None => None,
     };
     Ok(Reconciled { record, now, lock_by: funded_at + u64::from(order.prove_secs / 2), prove_by, over })
+}
+
+/// Ends a job as the chain says.
+async fn end_by_chain(state: &AppState, job: &Job, chain_job: B256, end: State, why: &str) -> Result<Job, StepError> {
+    let market = market(state)?;
+    for subject in std::iter::once(&job.id).chain(&job.batch) {
+        for purpose in [Purpose::Lock, Purpose::Settle] {
+            close_mined(state, market, subject, purpose).await?;
+        }
+    }
+    let prover = market.locker(chain_job).await?;
+    let error = (why == UNFUNDED).then(|| ("quote-expired", why.to_owned()));
+    let patch = Patch { error, event: Some(json!({ "reason": why, "prover": prover })), ..Patch::default() };
+    match state.store.transition(&job.id, None, &LIVE, end, patch).await {
+        Err(StoreError::WrongState { state: now }) if now.is_terminal() => Ok(state.store.job(&job.id).await?),
+        other => Ok(other?),
+    }
 }
 
 /// The stored funding, or the chain's.
@@ -104,7 +138,7 @@ pub(super) async fn funding(state: &AppState, job: &Job, chain_job: B256) -> Res
 
 /// Queued → locking, if the escrow is there and this server may prove.
 pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job: B256) -> Result<Job, StepError> {
-    let found = reconcile(state, job, chain_job).await?;
+    let found = ready(state, job, chain_job).await?;
     if let Some(over) = found.over {
         return Ok(over);
     }
@@ -164,7 +198,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
     let mut guard = None;
     // one round to see that a lock is needed, one to make it, one to see it
     for _ in 0..3 {
-        let found = reconcile(state, job, chain_job).await?;
+        let found = ready(state, job, chain_job).await?;
         if found.over.is_some() {
             return Ok(found.over);
         }
@@ -177,8 +211,7 @@ pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, ch
                 close_mined(state, market, &job.id, Purpose::Lock).await?;
                 return Ok(None);
             }
-            InferenceMarket::State::Funded => {}
-            _ => return Err(ChainError::NoEvent { event: "JobFunded", id: chain_job }.into()),
+            _ => {} // funded: the others are over, or hinder
         }
         if guard.is_none() {
             guard = Some((market.lock_guard().await, state.store.exclusive(&locks(market)).await?));

@@ -51,6 +51,10 @@ enum StepError {
     Incomplete { what: &'static str },
     #[error("another prover holds the job")]
     Taken,
+    #[error("the chain took the escrow's funding back: it must be funded once more")]
+    Unfunded,
+    #[error("the chain may still take back the block in which it was paid")]
+    Shallow,
     #[error(transparent)]
     Late(EscrowError),
     #[error("{why}")]
@@ -71,6 +75,8 @@ impl StepError {
             Self::Engine(_) | Self::Panicked | Self::Diverged { .. } => "prover-failed",
             Self::Incomplete { .. } => "internal",
             Self::Taken => "escrow-taken",
+            Self::Unfunded => "escrow-unfunded",
+            Self::Shallow => "not-deep-enough",
             Self::Late(e) => e.code(),
             Self::Unpaid { code, .. } => code,
             Self::Batch(why) => why.code(),
@@ -83,6 +89,7 @@ impl StepError {
             Self::Store(_) | Self::Blob(BlobError::Io { .. } | BlobError::Object(_)) => true,
             Self::Chain(e) => e.is_transient() || matches!(e, ChainError::InsufficientFunds { .. }),
             Self::Batch(why) => why.is_outage(),
+            Self::Unfunded | Self::Shallow => true,
             _ => false,
         }
     }
@@ -144,6 +151,19 @@ async fn with_lease<T>(state: &AppState, lease: &Lease, work: impl Future<Output
     beating(state, || state.store.extend(lease, ms(state.config.lease)), work).await
 }
 
+/// When a paid job is looked at again whose payment the chain may still take back. Its end the watcher sees at once.
+fn look_again(state: &AppState) -> Duration {
+    state.market.as_ref().map_or(IDLE, |market| market.config.poll.saturating_mul(10))
+}
+
+/// Lets a job go, not to be claimed before some time has passed.
+async fn let_go_for(state: &AppState, lease: &Lease, delay: Duration) {
+    // a lease that cannot be released runs out by itself
+    if let Err(error) = state.store.release(lease, ms(delay), false).await {
+        quiet::warn("cannot release a lease", &error);
+    }
+}
+
 /// Calls `extend` now and then while `work` runs; gives `work` up if a lease is lost.
 async fn beating<T, F: Future<Output = Result<(), StoreError>>>(
     state: &AppState,
@@ -172,6 +192,9 @@ async fn setback(state: &AppState, job: &Job, lease: &Lease, error: StepError) {
     if matches!(error, StepError::Store(StoreError::LeaseLost | StoreError::WrongState { .. })) {
         tracing::info!(job = job.id, %error, "somebody else has moved the prediction");
         return;
+    }
+    if matches!(error, StepError::Shallow) {
+        return let_go_for(state, lease, look_again(state)).await;
     }
     let mut causes = vec![error.to_string()];
     let mut cause = std::error::Error::source(&error);

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::Instrument;
 
-use super::{IDLE, StepError, batch, capture, escrow, idle, ms, setback, with_lease};
+use super::{IDLE, StepError, batch, capture, escrow, idle, let_go_for, ms, setback, with_lease};
 use crate::AppState;
 use crate::engine::{Cancel, Claim, EngineError, InputOpening, Progress, ProofBundle};
 use crate::metrics::Metrics;
@@ -139,10 +139,7 @@ async fn drive(state: &AppState, mut job: Job, lease: &Lease) {
 }
 
 pub(super) async fn let_go(state: &AppState, lease: &Lease) {
-    // a lease that cannot be released runs out by itself
-    if let Err(error) = state.store.release(lease, 0, false).await {
-        quiet::warn("cannot release a lease", &error);
-    }
+    let_go_for(state, lease, Duration::ZERO).await;
 }
 
 /// A proof was stopped: because its owner wished it, or because the server ends (then it starts again later).
@@ -276,7 +273,7 @@ async fn halves(
 /// Makes the proof, puts it on disk, and only then moves the job on.
 async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepError> {
     if let Some(chain_job) = job.chain_job
-        && let Some(over) = escrow::reconcile(state, job, chain_job).await?.over
+        && let Some(over) = escrow::ready(state, job, chain_job).await?.over
     {
         return Ok(over);
     }

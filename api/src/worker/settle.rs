@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256};
 use tracing::Instrument;
 
-use super::escrow::{ensure_locked, funding, market, reconcile};
+use super::escrow::{ensure_locked, funding, market, ready, reconcile};
 use super::prove::let_go;
 use super::transact::{Call, Subject, transact};
 use super::{StepError, batch, capture, idle, ms, setback, with_lease};
@@ -63,7 +63,7 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
         return capture::settle(state, job, lease).await;
     }
     let chain_job = job.chain_job.ok_or(StepError::Incomplete { what: "the market's job id" })?;
-    let found = reconcile(state, job, chain_job).await?;
+    let found = ready(state, job, chain_job).await?;
     if let Some(over) = found.over {
         return Ok(over);
     }
@@ -94,17 +94,14 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
     };
     if let Err(error) = transact(state, Subject::job(lease), Purpose::Settle, call).await {
         // somebody else may have been first, in which case there is nothing left to do
-        return match reconcile(state, job, chain_job).await?.over {
-            Some(over) => Ok(over),
-            None => Err(error),
-        };
+        return ready(state, job, chain_job).await?.over.ok_or(error);
     }
     let found = reconcile(state, job, chain_job).await?;
-    match (found.over, found.record.state) {
-        (Some(over), _) => Ok(over),
-        (None, InferenceMarket::State::Settled) => Err(StepError::Incomplete { what: "its end" }),
-        (None, _) => Err(ChainError::NoEvent { event: "JobSettled", id: chain_job }.into()),
+    if matches!(found.hindrance(), Some(StepError::Shallow)) {
+        state.store.note_paid(std::slice::from_ref(lease)).await?;
     }
+    let over = found.hindrance().map_or(Ok(found.over), Err)?;
+    over.ok_or(ChainError::NoEvent { event: "JobSettled", id: chain_job }.into())
 }
 
 /// The proof, `None` if it is missing or corrupt.

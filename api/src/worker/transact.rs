@@ -126,9 +126,26 @@ impl Sending<'_> {
         }
     }
 
+    /// What was signed before and is not known to have come to nothing: also what was mined in a block that the chain took back.
+    async fn signed(&self) -> Result<Option<SavedTransaction>, StepError> {
+        let Self { state: AppState { store, .. }, subject, purpose, .. } = self;
+        if let Some(pending) = store.pending_transaction(subject.id, *purpose).await? {
+            return Ok(Some(pending));
+        }
+        let Some(mined) = store.mined_transaction(subject.id, *purpose).await? else { return Ok(None) };
+        // one before it may be lost, and then it would wait for that for ever
+        let next = self.market.rpc.mined_nonce(self.market.config.prover.address()).await?;
+        if mined.nonce == next || self.market.rpc.is_known(mined.hash).await? {
+            store.reopen_transaction(mined.hash).await?;
+            return Ok(Some(mined));
+        }
+        store.close_transaction(mined.hash, "replaced").await?;
+        Ok(None)
+    }
+
     /// What was signed before, sent again if it is not mined. `None`: nothing, or its nonce went to another transaction.
     async fn pending(&self) -> Result<Option<Sent>, StepError> {
-        let Some(old) = self.state.store.pending_transaction(self.subject.id, self.purpose).await? else { return Ok(None) };
+        let Some(old) = self.signed().await? else { return Ok(None) };
         let mined = self.market.rpc.mined_nonce(self.market.config.prover.address()).await?;
         if self.market.rpc.receipt_of(&self.versions(old.nonce).await?).await?.is_some() {
             return Ok(Some(Sent { signed: old, refused: false }));

@@ -8,7 +8,7 @@ use alloy::rpc::types::Log;
 use alloy::sol_types::{SolEvent, SolValue};
 
 use super::StepError;
-use super::escrow::{escrow, reconcile};
+use super::escrow::reconcile;
 use crate::AppState;
 use crate::chain::Market;
 use crate::chain::abi::InferenceMarket::{self, State as ChainState};
@@ -58,7 +58,7 @@ pub(super) async fn run(state: &AppState) {
 /// have been funded while no server was there to write that down.
 async fn poll(state: &AppState, market: &Market, all: bool, first: bool) -> Result<(), StepError> {
     let head = market.rpc.block_number().await?;
-    let Some(safe) = (head + 1).checked_sub(market.config.confirmations.max(1)) else { return Ok(()) };
+    let Some(safe) = market.believed(head) else { return Ok(()) };
     let name = format!("market {:?}", market.config.market);
     let mut from = state.store.cursor(&name).await?.map_or(market.config.from_block, |block| block + 1);
     if from > safe + 1 {
@@ -157,13 +157,6 @@ async fn compare(state: &AppState, market: &Market, job: &Job, chain_job: B256, 
         return Ok(());
     }
     match found.record.state {
-        ChainState::None if found.now > escrow(job)?.quote.valid_until => {
-            let patch = Patch::error("quote-expired", "nobody funded the quote in time");
-            match state.store.transition(&job.id, None, &[State::AwaitingPayment], State::Expired, patch).await {
-                Ok(_) | Err(StoreError::WrongState { .. }) => Ok(()),
-                Err(e) => Err(e.into()),
-            }
-        }
         ChainState::Funded | ChainState::Locked => {
             state.store.mark_funded(&job.id).await?;
             let funding = market.funding(chain_job, Some(safe)).await;

@@ -23,6 +23,7 @@ mod postgres;
 mod process;
 mod ready;
 mod recover;
+mod reorganised;
 mod sell;
 mod shared;
 mod slow;

@@ -215,6 +215,20 @@ impl World {
         eventually("the transaction is sent", async || self.rpc.provider().get_transaction_by_hash(hash).await.unwrap().is_some()).await;
     }
 
+    /// The chain as it is now, for [`Self::take_back`].
+    pub async fn snapshot(&self) -> Value {
+        self.rpc.provider().raw_request("evm_snapshot".into(), ()).await.unwrap()
+    }
+
+    /// Takes back all blocks since a snapshot, and forgets the transactions in them.
+    pub async fn take_back(&self, to: Value) {
+        assert!(self.rpc.provider().raw_request::<_, bool>("evm_revert".into(), [to]).await.unwrap());
+    }
+
+    pub async fn mine(&self, blocks: u64) {
+        self.anvil_call("anvil_mine", json!([format!("{blocks:#x}")])).await;
+    }
+
     pub async fn pass_secs(&self, secs: u64) {
         self.anvil.pass_secs(secs).await.unwrap();
     }

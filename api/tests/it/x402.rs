@@ -70,7 +70,7 @@ impl Shop {
         self.w.rpc.call(self.token, &Erc20::balanceOfCall { account }).await.unwrap().to()
     }
 
-    fn config(&self) -> ServeConfig {
+    pub fn config(&self) -> ServeConfig {
         let mut config = self.w.config();
         config.chain.as_mut().unwrap().x402 = Some(X402Config { token: self.token, price: Some(PRICE) });
         config

@@ -296,7 +296,7 @@ pub struct SellingArgs {
     /// How log lines on stderr look; what is logged, $ASSAY_LOG says
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Blocks on top of an event before it is believed
+    /// Blocks, an event's own among them, before a funding is believed, and the payment that ends a job
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub confirmations: u64,
     /// First block that can hold the contracts' events

@@ -247,7 +247,7 @@ pub async fn collect(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved
         return Err(Failure::message(Exit::Failed, "the service does not know the order"));
     };
     let done = follow(ui, client, &id).await?;
-    if done.state != State::Settled {
+    if done.output.is_none() {
         let why = done.error_detail.clone().unwrap_or_default();
         return Err(Failure::message(Exit::Failed, format!("the prediction ended as {} {why}", done.state)));
     }

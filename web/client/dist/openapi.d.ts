@@ -835,7 +835,7 @@ export interface components {
              * @description Grows by at least one from event to event: what `Last-Event-ID` names.
              */
             id: number;
-            /** @description `state` for a change of state, else `progress`, `transaction`, `retry`, `cancel_requested`. */
+            /** @description `state` for a change of state, else `progress`, `transaction`, `paid`, `retry`, `cancel_requested`. */
             kind: string;
         };
         /** @description A prediction that failed. */
@@ -1259,7 +1259,7 @@ export interface components {
         };
         /** @description A commitment: 64 bytes. */
         Point: string;
-        /** @description A prediction. What is paid for is shown once it is paid: output and proof are null before `settled` or `proven`. */
+        /** @description A prediction. What is paid for is shown once it is paid: output and proof are null before the payment is in a block. */
         Prediction: {
             /**
              * Format: int32

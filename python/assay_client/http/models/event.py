@@ -20,7 +20,7 @@ class Event:
     id: int
     """ Grows by at least one from event to event: what `Last-Event-ID` names. """
     kind: str
-    """ `state` for a change of state, else `progress`, `transaction`, `retry`, `cancel_requested`. """
+    """ `state` for a change of state, else `progress`, `transaction`, `paid`, `retry`, `cancel_requested`. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

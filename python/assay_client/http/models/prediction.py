@@ -21,7 +21,7 @@ T = TypeVar("T", bound="Prediction")
 
 @_attrs_define
 class Prediction:
-    """A prediction. What is paid for is shown once it is paid: output and proof are null before `settled` or `proven`."""
+    """A prediction. What is paid for is shown once it is paid: output and proof are null before the payment is in a block."""
 
     attempts: int
     """ Failed attempts so far. """
