@@ -197,7 +197,8 @@ fn chain(error: &ChainError) -> Exit {
         | ChainError::WeakGovernance { .. }
         | ChainError::CollateralTooLow { .. }
         | ChainError::TreasuryProves { .. } => Exit::Usage,
-        ChainError::Market(_)
+        ChainError::InsufficientCredit { .. }
+        | ChainError::Market(_)
         | ChainError::Reverted { .. }
         | ChainError::TransactionFailed { .. }
         | ChainError::NotListed { .. }

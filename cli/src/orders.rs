@@ -7,6 +7,7 @@ use crate::ui::Ui;
 use alloy::primitives::{Address, B256, Bytes, U256, utils::format_ether};
 use assay_api::PredictionRequest;
 use assay_api::chain::abi::InferenceMarket::{Job, State};
+use assay_api::chain::account::PayFrom;
 use assay_api::terms::Escrow;
 use assay_prover::output::Readers;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub struct Saved {
     pub inferences: u32,
     /// Where the proof file goes.
     pub output: Option<PathBuf>,
+    /// Whether it is paid for with the buyer's credit in the market.
+    #[serde(default)]
+    pub from_balance: bool,
     /// Of orders that are paid for together: their common name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
@@ -87,6 +91,16 @@ impl Saved {
         std::fs::create_dir_all(folder()).map_err(cannot)?;
         let text = serde_json::to_vec_pretty(self).map_err(|e| Failure::new(Exit::Failed, e))?;
         files::write(ui, &self.path(), Readers::Owner, &text)
+    }
+
+    /// What it is paid for with.
+    pub fn pay_from(&self) -> PayFrom {
+        if self.from_balance { PayFrom::Credit } else { PayFrom::Account }
+    }
+
+    /// Where the money is that was not paid.
+    pub fn purse(&self) -> &'static str {
+        if self.from_balance { "your credit in the market" } else { "your account" }
     }
 
     /// The price, for people.
@@ -146,7 +160,7 @@ pub fn together(ui: &Ui, batch: &str) -> Outcome<Vec<Saved>> {
 
 /// Where an order's money is, by the market's record and the chain's time, and which command brings it back.
 pub fn whereabouts(order: &Saved, record: &Job, now: u64) -> String {
-    let (job, price) = (order.job, order.price());
+    let (job, price, purse) = (order.job, order.price(), order.purse());
     let funded_at = record.time.to::<u64>(); // while it is not over
     let expire_by = funded_at + u64::from(order.escrow.order.expire_secs);
     let refund = if now > expire_by {
@@ -156,9 +170,9 @@ pub fn whereabouts(order: &Saved, record: &Job, now: u64) -> String {
     };
     match record.state {
         State::None if now <= order.escrow.quote.valid_until => {
-            format!("nothing is paid for job {job}: {price} are in your account; `assay resume {job}` pays and goes on")
+            format!("nothing is paid for job {job}: {price} are in {purse}; `assay resume {job}` pays and goes on")
         }
-        State::None => format!("nothing was paid for job {job}, and its quote has lapsed: {price} are in your account"),
+        State::None => format!("nothing was paid for job {job}, and its quote has lapsed: {price} are in {purse}"),
         State::Funded => format!(
             "{price} are in the market's escrow for job {job}, which nobody has locked: `assay cancel {job}` takes them back now, \
              `assay resume {job}` goes on"

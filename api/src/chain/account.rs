@@ -74,21 +74,58 @@ pub async fn model(rpc: &Rpc, registry: Address, id: B256) -> Result<ModelRegist
     rpc.call(registry, &ModelRegistry::modelCall { modelId: model_id(id) }).await
 }
 
+/// What a buyer pays with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PayFrom {
+    /// Coins or tokens of the account.
+    #[default]
+    Account,
+    /// The account's credit in the market: what was deposited, and what came back of earlier jobs.
+    Credit,
+}
+
+/// Refuses what an account's credit in the market does not cover.
+pub async fn check_credit(rpc: &Rpc, market: Address, token: Address, account: Address, need: U256) -> Result<(), ChainError> {
+    let have = credit(rpc, market, token, account).await?;
+    if have < need { Err(ChainError::InsufficientCredit { account, have, missing: need - have }) } else { Ok(()) }
+}
+
+/// Prepares a payment. Returns how many coins go with it.
+async fn charge(
+    rpc: &Rpc,
+    buyer: &PrivateKeySigner,
+    market: Address,
+    token: Address,
+    amount: U256,
+    from: PayFrom,
+) -> Result<U256, ChainError> {
+    match from {
+        PayFrom::Credit => check_credit(rpc, market, token, buyer.address(), amount).await.map(|()| U256::ZERO),
+        PayFrom::Account if token.is_zero() => Ok(amount),
+        PayFrom::Account => approve(rpc, buyer, market, token, amount).await.map(|()| U256::ZERO),
+    }
+}
+
 /// The buyer pays for the escrow's order, at the quoted price. Returns the market's job id and the receipt.
 pub async fn fund(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, escrow: &Escrow) -> Result<(B256, TransactionReceipt), ChainError> {
+    fund_from(rpc, buyer, market, escrow, PayFrom::Account).await
+}
+
+/// The same, with what the buyer chooses to pay with.
+pub async fn fund_from(
+    rpc: &Rpc,
+    buyer: &PrivateKeySigner,
+    market: Address,
+    escrow: &Escrow,
+    from: PayFrom,
+) -> Result<(B256, TransactionReceipt), ChainError> {
     let job = escrow.order.job_id(&domain(rpc, market).await?);
-    let price = U256::from(escrow.quote.price);
-    let value = if escrow.order.token.is_zero() {
-        price
-    } else {
-        approve(rpc, buyer, market, escrow.order.token, price).await?;
-        U256::ZERO
-    };
+    let value = charge(rpc, buyer, market, escrow.order.token, U256::from(escrow.quote.price), from).await?;
     let call = InferenceMarket::fundCall {
         order: (&escrow.order).into(),
         quote: (&escrow.quote).into(),
         sellerSignature: escrow.signature.clone(),
-        fromBalance: false,
+        fromBalance: from == PayFrom::Credit,
     };
     let receipt = rpc.execute(buyer, Some(market), call.abi_encode().into(), value).await?;
     Ok((job, receipt))
@@ -100,23 +137,19 @@ pub async fn fund_batch(
     buyer: &PrivateKeySigner,
     market: Address,
     escrows: &[&Escrow],
+    from: PayFrom,
 ) -> Result<TransactionReceipt, ChainError> {
     let Some(first) = escrows.first() else {
         return Err(ChainError::Unexpected { what: "a batch without orders", address: market });
     };
     let price = U256::from(first.quote.price).saturating_mul(U256::from(escrows.len()));
-    let value = if first.order.token.is_zero() {
-        price
-    } else {
-        approve(rpc, buyer, market, first.order.token, price).await?;
-        U256::ZERO
-    };
+    let value = charge(rpc, buyer, market, first.order.token, price, from).await?;
     let call = InferenceMarket::fundBatchCall {
         template: (&first.order).into(),
         quote: (&first.quote).into(),
         sellerSignature: first.signature.clone(),
         orders: escrows.iter().map(|e| abi::BatchOrder { inputCommitment: e.order.input_commitment, salt: e.order.salt }).collect(),
-        fromBalance: false,
+        fromBalance: from == PayFrom::Credit,
     };
     rpc.execute(buyer, Some(market), call.abi_encode().into(), value).await
 }

@@ -114,6 +114,16 @@ pub enum ChainError {
         /// What it needs.
         need: U256,
     },
+    /// The account has not enough credit in the market.
+    #[error("the credit of {account} in the market is {have}, which is {missing} too little: `assay deposit {missing}` adds that")]
+    InsufficientCredit {
+        /// The account.
+        account: Address,
+        /// What it has there, in the smallest unit.
+        have: U256,
+        /// What is missing.
+        missing: U256,
+    },
     /// A transaction is not mined yet.
     #[error("transaction {hash} is not mined after {secs} s")]
     NotMined {

@@ -395,6 +395,9 @@ pub struct McpArgs {
     /// ERC-20 to pay in [default: the native coin]
     #[arg(long, value_name = "ADDRESS")]
     pub token: Option<Address>,
+    /// Pay with the account's credit in the market (`assay deposit`): the agent then has no hold on the account's coins, but for gas
+    #[arg(long)]
+    pub from_balance: bool,
     /// Most inferences, those of other buyers included, that a proof may have
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub batch_max: u32,
@@ -594,6 +597,9 @@ pub struct RequestArgs {
     /// ERC-20 to pay in [default: the native coin]
     #[arg(long, value_name = "ADDRESS")]
     pub token: Option<Address>,
+    /// Pay with the account's credit in the market (`assay deposit`, and what came back of earlier jobs)
+    #[arg(long, conflicts_with = "free")]
+    pub from_balance: bool,
     /// Most inferences, those of other buyers included, that the proof may have; the service takes fewer where few ask. 1: a
     /// proof of this one alone. The key for so many is derived here
     #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "free", value_parser = clap::value_parser!(u32).range(1..=4096))]

@@ -177,6 +177,10 @@ impl Buyer {
         if !checked.context("the quote is not acceptable")?.weights_proven {
             ui.warn("nobody has proven to know this model's weights, or that they are in range: it may be one that cannot be proven");
         }
+        if args.from_balance {
+            let price = U256::from(escrow.quote.price).saturating_mul(U256::from(jobs));
+            account::check_credit(&self.rpc, self.market, self.token, buyer, price).await?;
+        }
         // the order is the buyer's: the seller signs the quote only
         escrow.order.unclamped = args.unclamped;
         Ok(Ordered { escrow, key, inferences })
@@ -201,6 +205,7 @@ impl Buyer {
             commitments: opened.commitments.clone(),
             key: std::path::absolute(&args.key)?,
             inferences,
+            from_balance: args.from_balance,
             output: args.output.as_ref().filter(|path| !files::is_stdout(path)).map(std::path::absolute).transpose()?,
             batch: None,
         })
@@ -237,7 +242,7 @@ pub fn must_pay_first(failure: &Failure) -> bool {
 /// Pays for a saved order. From here on every failure says where the money is.
 pub async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, saved: &Saved) -> Outcome<u64> {
     ui.set_aftermath(Some(orders::perhaps(saved)));
-    let (_, receipt) = ui.phase_async("fund", account::fund(rpc, account, saved.market, &saved.escrow)).await?;
+    let (_, receipt) = ui.phase_async("fund", account::fund_from(rpc, account, saved.market, &saved.escrow, saved.pay_from())).await?;
     Ok(receipt.gas_used)
 }
 
@@ -441,7 +446,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     // taken down before anything is paid for it
     let mut saved = buyer.saved(&args, &request, &opened, inferences).await?;
     saved.save(ui)?;
-    ui.set_aftermath(Some(format!("nothing was paid: {} are in your account", saved.price())));
+    ui.set_aftermath(Some(format!("nothing was paid: {} are in {}", saved.price(), saved.purse())));
     // a service that takes no more orders without money takes this one once it is paid for
     let posted = match post(ui, &client, &mut saved).await {
         Err(failure) if must_pay_first(&failure) => None,

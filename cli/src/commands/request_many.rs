@@ -59,7 +59,8 @@ pub async fn request(ui: &Ui, args: RequestArgs, client: &Client, buyer: Option<
     let ordered = ui.phase_async("quote", buyer.order(ui, &args, client, key, &model, first, jobs)).await?;
     let mut all = orders_of(ui, &args, &buyer, &ordered, &opened, &folder).await?;
     let batch = all.first().and_then(|saved| saved.batch.clone()).unwrap_or_default();
-    ui.set_aftermath(Some(format!("nothing was paid: the money is in your account; `assay resume {batch}` goes on")));
+    let purse = all.first().map_or("your account", Saved::purse);
+    ui.set_aftermath(Some(format!("nothing was paid: the money is in {purse}; `assay resume {batch}` goes on")));
     let sent = send(ui, client, &mut all).await?;
     say(format_args!("{n} orders, {sent} of them sent before the payment, kept as {batch}"));
     let gas = pay(ui, &buyer.rpc, &buyer.account, &all, &batch).await?;
@@ -114,7 +115,7 @@ async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, all: &[Saved], batc
         all.len()
     )));
     let escrows: Vec<&Escrow> = all.iter().map(|saved| &saved.escrow).collect();
-    let receipt = ui.phase_async("fund", account::fund_batch(rpc, account, first.market, &escrows)).await?;
+    let receipt = ui.phase_async("fund", account::fund_batch(rpc, account, first.market, &escrows, first.pay_from())).await?;
     Ok(receipt.gas_used)
 }
 

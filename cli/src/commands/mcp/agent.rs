@@ -44,6 +44,8 @@ pub struct Settings {
     /// Whether the caller may name files on this machine.
     pub files: bool,
     pub accept_development_key: bool,
+    /// Whether the account's credit in the market pays.
+    pub from_balance: bool,
     pub batch_max: u32,
 }
 
@@ -283,6 +285,7 @@ impl Agent {
             private_key: None,
             max_price: paying.budget.each,
             token: Some(paying.buyer.token),
+            from_balance: self.settings.from_balance,
             batch_max: self.settings.batch_max,
             accept_development_key: self.settings.accept_development_key,
             public_input: false,

@@ -90,6 +90,7 @@ pub async fn mcp(_: &Ui, args: McpArgs) -> Outcome {
         srs: args.srs.srs.clone(),
         files: args.http.is_none(),
         accept_development_key: args.accept_development_key,
+        from_balance: args.from_balance,
         batch_max: args.batch_max,
     };
     let server = Server(Arc::new(Agent::new(settings, paying(&args).await?)));
