@@ -18,6 +18,7 @@ mod help;
 mod kill;
 mod money;
 mod operations;
+mod otlp;
 mod outputs;
 mod people;
 #[path = "../../../api/tests/it/postgres.rs"]
