@@ -10,6 +10,7 @@ use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_prover::secret::Secret;
 
+use crate::chain::REQUEST_TIMEOUT;
 use crate::objects::Bucket;
 use crate::preparation::Preparation;
 use crate::presentation::Presentation;
@@ -196,6 +197,8 @@ pub struct ChainConfig {
     pub rpc_url: String,
     /// Other nodes of the same chain, which are asked when that one does not answer.
     pub rpc_fallbacks: Vec<String>,
+    /// How long one request to one node may take.
+    pub request_timeout: Duration,
     /// `InferenceMarket`.
     pub market: Address,
     /// `ModelRegistry`.
@@ -306,6 +309,7 @@ impl ChainConfig {
         Self {
             rpc_url: rpc_url.into(),
             rpc_fallbacks: Vec::new(),
+            request_timeout: REQUEST_TIMEOUT,
             market,
             registry,
             prover: account.clone(),

@@ -104,6 +104,7 @@ fn what_the_service_is_told_is_not_shown() {
     config.chain = Some(ChainConfig {
         rpc_url: "http://127.0.0.1:1".into(),
         rpc_fallbacks: Vec::new(),
+        request_timeout: std::time::Duration::from_secs(1),
         market: Address::ZERO,
         registry: Address::ZERO,
         prover: account.clone(),

@@ -91,7 +91,7 @@ pub struct Market {
 impl Market {
     /// A market. Connects on first use, so that a server starts where the chain is not up yet.
     pub fn new(config: ChainConfig) -> Result<Self, ChainError> {
-        let rpc = Rpc::with_fallbacks(&config.rpc_url, &config.rpc_fallbacks)?;
+        let rpc = Rpc::with_fallbacks(&config.rpc_url, &config.rpc_fallbacks, config.request_timeout)?;
         Ok(Self {
             config,
             rpc,

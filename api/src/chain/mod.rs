@@ -24,6 +24,7 @@ pub use health::Head;
 pub use lineage::{Lineage, Part, PartKind};
 pub(crate) use market::decode_funding;
 pub use market::{Facts, Market, Settlement, WeightsProof};
+pub use nodes::REQUEST_TIMEOUT;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -249,12 +250,13 @@ pub struct Rpc {
 impl Rpc {
     /// A client for `url`. Connects on first use.
     pub fn new(url: &str) -> Result<Self, ChainError> {
-        Self::with_fallbacks(url, &[])
+        Self::with_fallbacks(url, &[], REQUEST_TIMEOUT)
     }
 
-    /// A client that asks other nodes of the same chain when the one at `url` does not answer.
-    pub fn with_fallbacks(url: &str, others: &[String]) -> Result<Self, ChainError> {
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(nodes::client(url, others)?).erased();
+    /// A client that asks other nodes of the same chain when the one at `url` does not answer within `timeout`, says that it was asked
+    /// too often, or is behind them.
+    pub fn with_fallbacks(url: &str, others: &[String], timeout: Duration) -> Result<Self, ChainError> {
+        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(nodes::client(url, others, timeout)?).erased();
         Ok(Self { provider, chain: Arc::default() })
     }
 
@@ -288,7 +290,8 @@ impl Rpc {
     /// The newest block.
     pub async fn newest(&self) -> Result<Head, ChainError> {
         let block = self.provider.get_block(BlockId::latest()).await?;
-        let header = block.ok_or_else(|| ChainError::NoBlock { message: "it has none at all".into() })?.header;
+        let none = || ChainError::Unreachable(TransportErrorKind::custom_str("the node has no newest block"));
+        let header = block.ok_or_else(none)?.header;
         Ok(Head { number: header.number, time: header.timestamp })
     }
 

@@ -82,7 +82,7 @@ pub(super) async fn ready(state: &AppState, job: &Job, chain_job: B256) -> Resul
     found.hindrance().map_or(Ok(found), Err)
 }
 
-/// The same as of the newest block: record and time are of one block, whichever node is asked for them.
+/// [`reconcile`] as of a block: record and time are of the same one, whichever node is asked for them.
 pub(super) async fn reconcile_at(state: &AppState, job: &Job, chain_job: B256, head: Head) -> Result<Reconciled, StepError> {
     let market = market(state)?;
     let (record, now) = (market.job_at(chain_job, head.number).await?, head.time);
@@ -105,24 +105,27 @@ pub(super) async fn reconcile_at(state: &AppState, job: &Job, chain_job: B256, h
         _ => None,
     };
     let over = match end {
-        Some((end, why)) => {
-            for subject in std::iter::once(&job.id).chain(&job.batch) {
-                for purpose in [Purpose::Lock, Purpose::Settle] {
-                    close_mined(state, market, subject, purpose).await?;
-                }
-            }
-            let prover = market.locker(chain_job).await?;
-            let error = (why == UNFUNDED).then(|| ("quote-expired", why.to_owned()));
-            let patch = Patch { error, event: Some(json!({ "reason": why, "prover": prover })), ..Patch::default() };
-            match state.store.transition(&job.id, None, &LIVE, end, patch).await {
-                Ok(job) => Some(job),
-                Err(StoreError::WrongState { state: now }) if now.is_terminal() => Some(state.store.job(&job.id).await?),
-                Err(e) => return Err(e.into()),
-            }
-        }
+        Some((end, why)) => Some(end_by_chain(state, job, chain_job, end, why).await?),
         None => None,
     };
     Ok(Reconciled { record, now, lock_by: funded_at + u64::from(order.prove_secs / 2), prove_by, over })
+}
+
+/// Ends a job as the chain says.
+async fn end_by_chain(state: &AppState, job: &Job, chain_job: B256, end: State, why: &str) -> Result<Job, StepError> {
+    let market = market(state)?;
+    for subject in std::iter::once(&job.id).chain(&job.batch) {
+        for purpose in [Purpose::Lock, Purpose::Settle] {
+            close_mined(state, market, subject, purpose).await?;
+        }
+    }
+    let prover = market.locker(chain_job).await?;
+    let error = (why == UNFUNDED).then(|| ("quote-expired", why.to_owned()));
+    let patch = Patch { error, event: Some(json!({ "reason": why, "prover": prover })), ..Patch::default() };
+    match state.store.transition(&job.id, None, &LIVE, end, patch).await {
+        Err(StoreError::WrongState { state: now }) if now.is_terminal() => Ok(state.store.job(&job.id).await?),
+        other => Ok(other?),
+    }
 }
 
 /// The stored funding, or the chain's.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde_json::{Value, json};
 
 use crate::fake::take;
 
@@ -19,6 +20,12 @@ pub struct Gateway {
     client: reqwest::Client,
     /// It passes nothing on.
     pub down: AtomicBool,
+    /// It takes requests and never answers.
+    pub hangs: AtomicBool,
+    /// It says that it was asked too often.
+    pub refuses: AtomicBool,
+    /// If not 0: it has no newer block than this one.
+    pub stands_at: AtomicU64,
     /// Of so many transactions it passes on, it loses the answers.
     pub lose: AtomicU32,
     /// How many requests it passed on.
@@ -42,6 +49,23 @@ async fn pass(State(gateway): State<Arc<Gateway>>, body: Bytes) -> Response {
     if gateway.down.load(SeqCst) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
+    if gateway.hangs.load(SeqCst) {
+        std::future::pending::<()>().await;
+    }
+    if gateway.refuses.load(SeqCst) {
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        let error = json!({ "code": -32005, "message": "limit exceeded" });
+        return Json(json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).into_response();
+    }
+    let stands_at = gateway.stands_at.load(SeqCst);
+    if stands_at > 0 && body.windows(15).any(|part| part == b"eth_blockNumber") {
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        return Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": format!("{stands_at:#x}") })).into_response();
+    }
+    let body = match stands_at {
+        0 => body,
+        block => String::from_utf8_lossy(&body).replace("\"latest\"", &format!("\"{block:#x}\"")).into(),
+    };
     gateway.passed.fetch_add(1, SeqCst);
     let sends = String::from_utf8_lossy(&body).contains("eth_sendRawTransaction");
     let answer = gateway.client.post(&gateway.node).header(header::CONTENT_TYPE, "application/json").body(body).send().await;

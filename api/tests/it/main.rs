@@ -25,6 +25,7 @@ mod process;
 mod ready;
 mod recover;
 mod reorganised;
+mod restored;
 mod sell;
 mod shared;
 mod slow;

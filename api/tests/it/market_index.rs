@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use alloy::primitives::B256;
 use alloy::providers::Provider;
-use assay_api::chain::account;
+use assay_api::chain::account::{self, PayFrom};
 use assay_api::chain::history::History;
 use assay_api::store::{Checkpoint, State};
 use assay_api::terms::{Escrow, Order};
@@ -140,7 +140,7 @@ async fn a_quote_for_several_jobs_funds_them_together() {
     for order in &orders {
         ids.push(w.submit(&state, order).await);
     }
-    let receipt = account::fund_batch(&w.rpc, &w.buyer, w.at.market, &orders.each_ref()).await.unwrap();
+    let receipt = account::fund_batch(&w.rpc, &w.buyer, w.at.market, &orders.each_ref(), PayFrom::Account).await.unwrap();
     assert!(receipt.status());
     for id in &ids {
         until(&state, id, State::Settled).await;
@@ -149,6 +149,6 @@ async fn a_quote_for_several_jobs_funds_them_together() {
     assert_eq!((said.jobs, said.models[0].settled, said.provers[0].buyers), (3, 3, 1));
     // the quote is used up
     assert!(account::fund(&w.rpc, &w.buyer, w.at.market, &order(4)).await.is_err());
-    assert!(account::fund_batch(&w.rpc, &w.buyer, w.at.market, &[]).await.is_err());
+    assert!(account::fund_batch(&w.rpc, &w.buyer, w.at.market, &[], PayFrom::Account).await.is_err());
     stop(state, workers).await;
 }

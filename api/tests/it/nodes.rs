@@ -55,6 +55,85 @@ async fn a_second_node_is_asked_when_the_first_does_not_answer() {
     stop(state, workers).await;
 }
 
+/// Ways in which a node is of no use, each begun while a job is proven: the other one is asked, and the job costs nobody an attempt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_node_is_asked_when_the_first_hangs_refuses_or_is_behind() {
+    let w = world!(false);
+    let (gateway, url) = Gateway::start(w.anvil.url()).await;
+    let (state, workers) = start(&w, |config| {
+        let chain = config.chain.as_mut().unwrap();
+        chain.request_timeout = Duration::from_millis(500);
+        chain.rpc_fallbacks = vec![std::mem::replace(&mut chain.rpc_url, url)];
+    })
+    .await;
+    w.engine.step_ms.store(30, SeqCst);
+    type Way<'a> = (&'a str, &'a dyn Fn(bool));
+    let head = w.rpc.block_number().await.unwrap();
+    let ways: [Way<'_>; 3] = [
+        ("hangs", &|on| gateway.hangs.store(on, SeqCst)),
+        ("refuses", &|on| gateway.refuses.store(on, SeqCst)),
+        ("is behind", &|on| gateway.stands_at.store(if on { head } else { 0 }, SeqCst)),
+    ];
+    for (jobs, (name, way)) in (1..).zip(ways) {
+        let escrow = w.escrow(&state).await;
+        let id = w.submit(&state, &escrow).await;
+        w.fund(&escrow).await;
+        until(&state, &id, State::Proving).await;
+        way(true);
+        until(&state, &id, State::Settled).await;
+        // it stays so, and a whole order goes through
+        let escrow = w.escrow(&state).await;
+        let whole = w.submit(&state, &escrow).await;
+        w.fund(&escrow).await;
+        until(&state, &whole, State::Settled).await;
+        way(false);
+        for id in [&id, &whole] {
+            assert_eq!(state.store.job(id).await.unwrap().attempts, 0, "the first node {name}");
+        }
+        w.paid_for(2 * jobs).await;
+    }
+    stop(state, workers).await;
+}
+
+/// The lock is on its way when the last node goes away, for longer than a receipt is waited for, and is mined meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_longer_than_a_receipt_is_waited_for_costs_nothing() {
+    let w = world!(false);
+    account::deposit(&w.rpc, &w.seller, w.at.market, w.terms.token, U256::from(w.terms.collateral)).await.unwrap();
+    let (gateway, url) = Gateway::start(w.anvil.url()).await;
+    let receipt_timeout = Duration::from_millis(500);
+    let state = {
+        let mut config = w.config();
+        let chain = config.chain.as_mut().unwrap();
+        (chain.rpc_url, chain.receipt_timeout) = (url, receipt_timeout);
+        AppState::open(config, w.engine.clone()).await.unwrap()
+    };
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    w.fund(&escrow).await;
+    w.anvil_call("evm_setAutomine", json!([false])).await;
+    let workers = tokio::spawn(run_workers(state.clone()));
+    eventually("the lock is signed", async || !state.store.transactions(&id).await.unwrap().is_empty()).await;
+    let lock = state.store.transactions(&id).await.unwrap()[0].1;
+    w.in_mempool(lock).await;
+    gateway.down.store(true, SeqCst);
+    tokio::time::sleep(4 * receipt_timeout).await;
+    eventually("a step cannot be done", async || {
+        let events = state.store.events(&id, 0, 1000).await.unwrap();
+        events.iter().any(|event| event.kind == "retry" && event.data["code"] == "chain-unreachable")
+    })
+    .await;
+    w.anvil_call("evm_mine", json!([])).await;
+    w.anvil_call("evm_setAutomine", json!([true])).await;
+    gateway.down.store(false, SeqCst);
+    until(&state, &id, State::Settled).await;
+    let transactions = state.store.transactions(&id).await.unwrap();
+    assert_eq!(transactions[0], ("lock".to_owned(), lock, "mined".to_owned()));
+    assert_eq!((transactions.len(), state.store.job(&id).await.unwrap().attempts), (2, 0), "{transactions:?}");
+    w.paid_for(1).await;
+    stop(state, workers).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_no_node_answers_jobs_wait_and_nobody_is_blamed() {
     let w = world!(false);
@@ -123,24 +202,50 @@ async fn a_transaction_that_waits_is_replaced_by_one_that_pays_more() {
     w.fund(&escrow).await;
     w.anvil_call("evm_setAutomine", json!([false])).await;
     let workers = tokio::spawn(run_workers(state.clone()));
-    eventually("the lock is signed", async || !state.store.transactions(&id).await.unwrap().is_empty()).await;
-    let first = state.store.transactions(&id).await.unwrap()[0].1;
+    outbid(&w, &state, &id, "lock").await;
+    until(&state, &id, State::Settled).await;
+    w.paid_for(1).await;
+    stop(state, workers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_waits_is_replaced_by_one_that_pays_more() {
+    let w = world!(false);
+    let (state, workers) = start(&w, |config| config.chain.as_mut().unwrap().bump_after = Duration::from_secs(1)).await;
+    w.engine.step_ms.store(100, SeqCst);
+    let escrow = w.escrow(&state).await;
+    let id = w.submit(&state, &escrow).await;
+    w.fund(&escrow).await;
+    until(&state, &id, State::Proving).await;
+    w.anvil_call("evm_setAutomine", json!([false])).await;
+    outbid(&w, &state, &id, "settle").await;
+    until(&state, &id, State::Settled).await;
+    assert_eq!((outcomes(&state, &id, "lock").await.len(), w.engine.proofs.load(SeqCst)), (1, 1));
+    w.paid_for(1).await;
+    stop(state, workers).await;
+}
+
+/// While no block is made by itself, a transaction that is signed becomes too cheap, and one that pays more takes its place.
+async fn outbid(w: &World, state: &AppState, id: &str, purpose: &str) {
+    let signed = async || {
+        let all = state.store.transactions(id).await.unwrap();
+        all.into_iter().find(|(of, ..)| of == purpose).map(|(_, hash, _)| hash)
+    };
+    eventually("it is signed", async || signed().await.is_some()).await;
+    let first = signed().await.unwrap();
     // a hundred times the fees that it was signed for
     w.anvil_call("anvil_setNextBlockBaseFeePerGas", json!(["0x174876e800"])).await;
     w.anvil_call("evm_mine", json!([])).await;
     assert!(w.rpc.receipt(first).await.unwrap().is_none(), "no block takes it at these fees");
     eventually("one that pays more is mined", async || {
         w.anvil_call("evm_mine", json!([])).await;
-        outcomes(&state, &id, "lock").await.contains(&"mined".to_owned())
+        outcomes(state, id, purpose).await.contains(&"mined".to_owned())
     })
     .await;
     w.anvil_call("evm_setAutomine", json!([true])).await;
-    until(&state, &id, State::Settled).await;
-    let locks = outcomes(&state, &id, "lock").await;
-    assert!(locks.len() > 1 && locks[0] == "replaced", "{locks:?}");
-    assert_eq!(locks.iter().filter(|outcome| *outcome == "mined").count(), 1, "{locks:?}");
-    w.paid_for(1).await;
-    stop(state, workers).await;
+    let all = outcomes(state, id, purpose).await;
+    assert!(all.len() > 1 && all[0] == "replaced", "{all:?}");
+    assert_eq!(all.iter().filter(|outcome| *outcome == "mined").count(), 1, "{all:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! A real PostgreSQL on a free port, for as long as a test needs it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,13 +12,16 @@ use sqlx::{Connection, PgConnection};
 /// A server. It ends with the last test that has it, and with this process.
 pub struct Postgres {
     /// A shell that holds the server, and stops it at once when nobody holds the other end of its stdin any more.
-    keeper: Child,
+    keeper: Mutex<Child>,
     port: u16,
     dir: tempfile::TempDir,
 }
 
 /// What the shell does: its arguments are the server's command.
-const KEEP: &str = r#"trap '' INT TERM; "$@" & server=$!; cat; kill -QUIT $server; wait $server"#;
+/// Whenever it is told something, it stops the server, whose connections end, and starts it again after a second.
+const KEEP: &str = r#"trap '' INT TERM; "$@" & server=$!
+while read -r word; do kill -INT $server; wait $server; sleep 1; "$@" & server=$!; done
+kill -QUIT $server; wait $server"#;
 
 /// One for all tests that run at the same time.
 static RUNNING: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
@@ -70,7 +74,7 @@ impl Postgres {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Some(Self { keeper, port, dir })
+        Some(Self { keeper: Mutex::new(keeper), port, dir })
     }
 
     /// A new, empty database: the server that it is on, and its address. `None` where PostgreSQL is not installed.
@@ -93,7 +97,7 @@ impl Postgres {
         Some(Arc::new(Self::start()?).make())
     }
 
-    fn make(self: Arc<Self>) -> (Arc<Self>, String) {
+    pub fn make(self: Arc<Self>) -> (Arc<Self>, String) {
         let name = format!("test_{}", NAMES.fetch_add(1, Ordering::Relaxed));
         let base = format!("postgres://assay@127.0.0.1:{}", self.port);
         // on a thread of its own, since the caller may be inside a runtime
@@ -102,10 +106,37 @@ impl Postgres {
         (self, format!("{base}/{name}"))
     }
 
+    /// Stops the server and starts it again: all connections end, and for a while there is nobody to connect to.
+    pub async fn restart(&self) {
+        let before = self.process();
+        let mut keeper = self.keeper.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        writeln!(keeper.stdin.as_mut().unwrap(), "again").unwrap();
+        drop(keeper);
+        while self.process().is_none_or(|now| Some(now) == before) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The server's process, while there is one.
+    fn process(&self) -> Option<String> {
+        let noted = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).ok()?;
+        Some(noted.lines().next()?.trim().to_owned())
+    }
+
+    /// Writes a database to a file, as `pg_dump` does, and reads it into another, empty one.
+    pub fn copy(from: &str, to: &str, file: &Path) {
+        let run = |name: &str, arguments: &[&str]| {
+            let said = Command::new(program(name).unwrap()).args(arguments).output().unwrap();
+            assert!(said.status.success(), "{name}: {}", String::from_utf8_lossy(&said.stderr));
+        };
+        let file = file.to_str().unwrap();
+        run("pg_dump", &["--format=custom", "--file", file, from]);
+        run("pg_restore", &["--exit-on-error", "--dbname", to, file]);
+    }
+
     /// The server's processes.
     fn processes(&self) -> Vec<String> {
-        let noted = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).unwrap();
-        let id = noted.lines().next().unwrap().trim().to_owned();
+        let id = self.process().unwrap();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
         children.split_whitespace().map(str::to_owned).chain([id.clone()]).collect()
     }
@@ -135,7 +166,8 @@ async fn run(url: &str, statement: &str) {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        let keeper = self.keeper.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        drop(keeper.stdin.take());
+        let _ = keeper.wait();
     }
 }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use alloy::providers::Provider;
+use assay_api::chain::abi::Erc20;
 use assay_api::chain::abi::InferenceMarket::State as ChainState;
 use assay_api::chain::account;
-use assay_api::chain::deploy::Deployment;
+use assay_api::chain::deploy::{AUTHORIZED_TOKEN, Deployment};
 use assay_api::chain::dev::DEV_KEYS;
 use assay_api::config::{Role, ServeConfig, Terms};
 use assay_api::engine::ModelInfo;
 use assay_api::store::State;
+use assay_api::x402::{PaymentRequired, Requirements, X402Config};
 use assay_api::{AppState, run_workers};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,6 +26,7 @@ use crate::fake::{Fake, eventually, post};
 use crate::market::{World, config, crash, stop, until};
 use crate::postgres::Postgres;
 use crate::process::{Process, end_with_parent};
+use crate::x402::{PRICE, authorised, header, mint, read};
 
 /// A market, a database, and what the processes of a service are told.
 struct Shop {
@@ -143,6 +146,48 @@ async fn the_database_may_pause() {
     stop(server, watching).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_may_be_restarted() {
+    let Some(database) = Postgres::alone() else { return };
+    let Some(world) = World::new(false).await else { return };
+    let shop = Shop::at(database, world);
+    shop.world.engine.step_ms.store(100, SeqCst);
+    let (server, watching) = shop.start(Role::Api).await;
+    let workers = [shop.start(Role::Worker).await, shop.start(Role::Worker).await];
+    let ids = shop.order(&[&server], 4).await;
+    until(&server, &ids[0], State::Proving).await;
+    shop.database.restart().await;
+    eventually("the store answers again", async || server.store.job(&ids[3]).await.is_ok()).await;
+    shop.settled(&server, &ids).await;
+    assert_eq!(shop.world.engine.proofs.load(SeqCst), 4, "what was proven is not proven again");
+    for (state, task) in workers {
+        stop(state, task).await;
+    }
+    stop(server, watching).await;
+}
+
+/// `kill -9` of a worker's process while it proves: nobody lets go of the job, and its lease has to run out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_killed_in_the_middle_of_a_proof_is_replaced() {
+    let Some(shop) = Shop::new().await else { return };
+    let (server, watching) = shop.start(Role::Api).await;
+    let mut slow = shop.spawn(300); // three seconds for a proof
+    let ids = shop.order(&[&server], 1).await;
+    let begun = async || {
+        let events = server.store.events(&ids[0], 0, 1000).await.unwrap();
+        events.iter().filter(|event| event.kind == "progress" && event.data["phase"] == "commit").count()
+    };
+    eventually("it proves", async || begun().await > 0).await;
+    slow.kill();
+    assert_eq!(server.store.job(&ids[0]).await.unwrap().state, State::Proving);
+    let before = begun().await;
+    let other = shop.spawn(5);
+    shop.settled(&server, &ids).await;
+    assert!(begun().await > before, "another worker began the proof anew");
+    drop(other);
+    stop(server, watching).await;
+}
+
 /// What a worker's process is told.
 #[derive(Serialize, Deserialize)]
 struct Told {
@@ -190,6 +235,8 @@ struct Mixed {
     alone: Vec<String>,
     /// Paid, proven with others where there are.
     together: Vec<String>,
+    /// Paid by x402.
+    captured: Vec<String>,
     free: Vec<String>,
     /// Free, and withdrawn at once: whoever is quicker.
     withdrawn: Vec<String>,
@@ -199,13 +246,16 @@ impl Shop {
     /// A server, and `jobs` jobs of all kinds on `workers` workers, of which one is killed and replaced every `every`. Returns how long it
     /// took.
     async fn mixed(&self, jobs: usize, workers: usize, every: Duration) -> Duration {
-        let config = ServeConfig { free: true, unfunded_per_client: 1000, queue_max: 100_000, ..self.config(Role::Api) };
+        let mut config = ServeConfig { free: true, unfunded_per_client: 1000, queue_max: 100_000, ..self.config(Role::Api) };
+        let token = self.token(jobs).await;
+        config.chain.as_mut().unwrap().x402 = Some(X402Config { token, price: Some(PRICE) });
+        let offer = self.offer(&config).await;
         let server = AppState::open(config, self.world.engine.clone()).await.unwrap();
         let watching = tokio::spawn(run_workers(server.clone()));
         let began = std::time::Instant::now();
         let work = async {
-            let all = self.ask(&server, jobs).await;
-            self.all_end(&server, &all).await;
+            let all = self.ask(&server, &offer, jobs).await;
+            self.all_end(&server, &all, token).await;
         };
         let mut running: Vec<Process> = (0..workers).map(|_| self.spawn(20)).collect();
         let killing = async {
@@ -226,10 +276,26 @@ impl Shop {
         took
     }
 
-    async fn ask(&self, server: &AppState, jobs: usize) -> Mixed {
+    /// A token, of which the buyer has enough for so many payments.
+    async fn token(&self, payments: usize) -> Address {
+        let world = &self.world;
+        let (token, _) = AUTHORIZED_TOKEN.deploy(&world.rpc, &world.seller, Vec::new()).await.unwrap();
+        mint(world, token, world.buyer.address(), PRICE * payments as u128).await;
+        token
+    }
+
+    /// What is asked for where nothing is free.
+    async fn offer(&self, config: &ServeConfig) -> Requirements {
+        let strict = AppState::open(ServeConfig { free: false, ..config.clone() }, self.world.engine.clone()).await.unwrap();
+        let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, 4] });
+        let answer = post(&strict, "/v1/predictions", &[], &body).await;
+        read::<PaymentRequired>(&answer, "payment-required").accepts.remove(0)
+    }
+
+    async fn ask(&self, server: &AppState, offer: &Requirements, jobs: usize) -> Mixed {
         let (mut all, buyers) = (Mixed::default(), self.world.anvil.accounts());
         for n in 0..jobs {
-            match n % 4 {
+            match n % 5 {
                 0 => {
                     let wish = Wish::new(server, self.world.engine.as_ref(), &buyers[2], input(1), 1).await;
                     all.alone.push(wish.send(server).await);
@@ -240,10 +306,16 @@ impl Shop {
                     all.together.push(wish.send(server).await);
                     wish.fund(server).await;
                 }
+                3 => {
+                    let header = header(&authorised(&self.world.buyer, offer, B256::left_padding_from(&n.to_be_bytes())));
+                    let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, 3] });
+                    let answer = post(server, "/v1/predictions", &[("payment-signature", &header)], &body).await;
+                    all.captured.push(answer.json()["id"].as_str().unwrap().to_owned());
+                }
                 _ => {
                     let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, n % 50] });
                     let id = post(server, "/v1/predictions", &[], &body).await.json()["id"].as_str().unwrap().to_owned();
-                    if n % 8 == 7 {
+                    if n % 10 == 9 {
                         post(server, &format!("/v1/predictions/{id}/cancel"), &[], &json!({})).await;
                         all.withdrawn.push(id);
                     } else {
@@ -256,7 +328,7 @@ impl Shop {
     }
 
     /// Every job ends once, in the state that it must, and each paid one is paid once.
-    async fn all_end(&self, server: &AppState, all: &Mixed) {
+    async fn all_end(&self, server: &AppState, all: &Mixed, token: Address) {
         let paid: Vec<String> = all.alone.iter().chain(&all.together).cloned().collect();
         self.settled(server, &paid).await;
         for id in &paid {
@@ -264,6 +336,13 @@ impl Shop {
             let record = account::job(&self.world.rpc, self.world.at.market, job).await.unwrap();
             assert_eq!(record.state, ChainState::Settled, "what was funded is not forgotten");
         }
+        for id in &all.captured {
+            until(server, id, State::Settled).await;
+            assert_eq!(self.ends(server, id).await, [State::Settled], "{id} ends once");
+        }
+        let payee = Erc20::balanceOfCall { account: self.world.seller.address() };
+        let paid: u128 = self.world.rpc.call(token, &payee).await.unwrap().to();
+        assert_eq!(paid, PRICE * all.captured.len() as u128, "each is captured once");
         for id in &all.free {
             until(server, id, State::Proven).await;
             let hash: B256 = server.store.job(id).await.unwrap().proof_hash.unwrap();

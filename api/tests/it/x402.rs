@@ -61,9 +61,7 @@ impl Shop {
     }
 
     pub async fn mint(&self, to: Address, amount: u128) {
-        alloy::sol! { function mint(address to, uint256 amount) external; }
-        let call = mintCall { to, amount: U256::from(amount) };
-        self.w.rpc.execute(&self.w.seller, Some(self.token), call.abi_encode().into(), U256::ZERO).await.unwrap();
+        mint(&self.w, self.token, to, amount).await;
     }
 
     pub async fn balance(&self, account: Address) -> u128 {
@@ -107,27 +105,39 @@ impl Shop {
 
     /// A payment as asked for.
     pub fn payment(&self, offer: &Requirements, nonce: u8) -> PaymentPayload {
-        let authorization = Authorization {
-            from: self.w.buyer.address(),
-            to: offer.pay_to,
-            value: offer.amount.clone(),
-            valid_after: "0".into(),
-            valid_before: (assay_api::store::now_ms() / 1000 + offer.max_timeout_seconds as i64).to_string(),
-            nonce: B256::repeat_byte(nonce),
-        };
-        let mut payment = PaymentPayload {
-            x402_version: 2,
-            accepted: offer.clone(),
-            payload: Exact { authorization: Some(authorization), ..Exact::default() },
-        };
-        sign(&mut payment, &self.w.buyer);
-        payment
+        authorised(&self.w.buyer, offer, B256::repeat_byte(nonce))
     }
 
     pub async fn send(&self, state: &AppState, payment: &PaymentPayload) -> Answer {
-        let header = STANDARD.encode(serde_json::to_vec(payment).unwrap());
-        post(state, "/v1/predictions", &[("payment-signature", &header)], &self.request()).await
+        post(state, "/v1/predictions", &[("payment-signature", &header(payment))], &self.request()).await
     }
+}
+
+/// A buyer's payment as asked for.
+pub fn authorised(buyer: &PrivateKeySigner, offer: &Requirements, nonce: B256) -> PaymentPayload {
+    let authorization = Authorization {
+        from: buyer.address(),
+        to: offer.pay_to,
+        value: offer.amount.clone(),
+        valid_after: "0".into(),
+        valid_before: (assay_api::store::now_ms() / 1000 + offer.max_timeout_seconds as i64).to_string(),
+        nonce,
+    };
+    let payload = Exact { authorization: Some(authorization), ..Exact::default() };
+    let mut payment = PaymentPayload { x402_version: 2, accepted: offer.clone(), payload };
+    sign(&mut payment, buyer);
+    payment
+}
+
+/// A payment as it is sent.
+pub fn header(payment: &PaymentPayload) -> String {
+    STANDARD.encode(serde_json::to_vec(payment).unwrap())
+}
+
+pub async fn mint(w: &World, token: Address, to: Address, amount: u128) {
+    alloy::sol! { function mint(address to, uint256 amount) external; }
+    let call = mintCall { to, amount: U256::from(amount) };
+    w.rpc.execute(&w.seller, Some(token), call.abi_encode().into(), U256::ZERO).await.unwrap();
 }
 
 /// What the payment says that is signed.

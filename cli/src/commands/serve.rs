@@ -13,7 +13,7 @@ use crate::trust::Checked;
 use crate::ui::Ui;
 use alloy::primitives::{Address, B256};
 use assay_api::chain::abi::InferenceMarket;
-use assay_api::chain::{Market, Rpc, account};
+use assay_api::chain::{Market, REQUEST_TIMEOUT, Rpc, account};
 use assay_api::config::{ByModel, Card, ChainConfig, Role, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::{NativeEngine, inputs, outputs};
@@ -118,7 +118,7 @@ async fn chain_config(ui: &Ui, args: &SellingArgs) -> Outcome<Option<(ChainConfi
         return Err(Failure::message(Exit::Usage, text));
     }
     let account = chain::signer(key)?;
-    let rpc = Rpc::with_fallbacks(url, &args.rpc_fallback)?;
+    let rpc = Rpc::with_fallbacks(url, &args.rpc_fallback, REQUEST_TIMEOUT)?;
     same_chain(ui, &rpc, &args.rpc_fallback).await?;
     let registry = match args.registry {
         Some(registry) => registry,

@@ -19,6 +19,7 @@ mod init;
 mod kill;
 mod money;
 mod operations;
+mod otlp;
 mod outputs;
 mod pages;
 mod people;

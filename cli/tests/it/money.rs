@@ -1,7 +1,10 @@
 //! Orders survive whatever fails, every failure says where the money is, and a command brings it back.
 
 use crate::tool::{command, copy, fixture, model, s};
-use alloy::primitives::{Address, B256};
+use alloy::consensus::Transaction;
+use alloy::primitives::{Address, B256, U256};
+use alloy::providers::Provider;
+use alloy::rpc::types::Filter;
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket::State;
 use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
@@ -18,7 +21,7 @@ use std::time::Duration;
 const PRICE: u64 = 1_000_000;
 
 /// A server that ends with the test, however that ends.
-struct Server(Child);
+pub struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -28,7 +31,7 @@ impl Drop for Server {
     }
 }
 
-struct Market {
+pub struct Market {
     chain: DevChain,
     rpc: Rpc,
     market: Address,
@@ -38,7 +41,7 @@ struct Market {
 
 impl Market {
     /// A chain with the contracts and the model on it.
-    async fn new() -> Option<Self> {
+    pub async fn new() -> Option<Self> {
         let chain = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
             Err(e @ DevChainError::NotFound) => {
                 println!("SKIPPED: {e}");
@@ -72,11 +75,11 @@ impl Market {
         done
     }
 
-    fn json(&self, code: i32, account: usize, arguments: &[&str]) -> Value {
+    pub fn json(&self, code: i32, account: usize, arguments: &[&str]) -> Value {
         serde_json::from_slice(&self.run(code, account, &[&["--json"], arguments].concat()).stdout).unwrap()
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
@@ -85,11 +88,17 @@ impl Market {
     }
 
     fn serve_package(&self, package: &Path, more: &[&str]) -> Server {
+        self.serve_with(package, more, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn serve_with(&self, package: &Path, more: &[&str], variables: &[(&str, &str)]) -> Server {
         let data = self.dir.path().join("data");
         let bind = format!("127.0.0.1:{}", self.port);
         let price = PRICE.to_string();
         let mut child = self
             .command(1)
+            .envs(variables.iter().copied())
             .args([
                 "--json",
                 "serve",
@@ -127,6 +136,13 @@ impl Market {
 
     async fn state(&self, job: B256) -> State {
         account::job(&self.rpc, self.market, job).await.unwrap().state
+    }
+
+    /// The coins that went along with the transaction which paid for a job.
+    async fn coins_with(&self, job: B256) -> U256 {
+        let logs = self.rpc.logs(&Filter::new().address(self.market).from_block(0).topic1(job)).await.unwrap();
+        let paid = self.rpc.provider().get_transaction_by_hash(logs[0].transaction_hash.unwrap()).await.unwrap().unwrap();
+        paid.value()
     }
 
     /// Waits until the order that a running command kept is paid for.
@@ -259,6 +275,34 @@ async fn a_purchase_may_have_company() {
     file["output"].as_array_mut().unwrap().rotate_left(1);
     std::fs::write(&proof, file.to_string()).unwrap();
     m.run(1, 2, &["verify", s(&proof), "--model", s(&batch_key)]);
+}
+
+/// What was deposited pays for orders, one by one and several at once, and no coins leave the account but for gas.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credit_in_the_market_pays_for_orders() {
+    let Some(m) = Market::new().await else { return };
+    let _server = m.serve(&[]);
+    let (url, key, input, proofs) = (m.url(), model().with_extension("key"), fixture("digit_7.json"), m.dir.path().join("proofs"));
+    let buy = ["request", "--service", &url, "--key", s(&key), "--accept-development-key", "--from-balance", "--batch-max", "1", "--input"];
+    let one = [&buy[..], &[s(&input)]].concat();
+    let refused = m.json(1, 2, &one);
+    let missing = format!("is 0, which is {PRICE} too little: `assay deposit {PRICE}`");
+    assert!(refused["error"].as_str().unwrap().contains(&missing), "{refused}");
+    assert!(m.orders().is_empty(), "nothing was ordered");
+
+    m.json(0, 2, &["deposit", &(3 * PRICE).to_string()]);
+    let bought = m.json(0, 2, &one);
+    assert_eq!((&bought["verified"], &bought["state"]), (&json!(true), &json!("settled")));
+    assert_eq!(m.json(0, 2, &["balance"])["credit"], (2 * PRICE).to_string());
+    let several = m.json(0, 2, &[&buy[..], &[s(&input), s(&input), "-o", s(&proofs)]].concat());
+    assert_eq!(several["orders"].as_array().unwrap().len(), 2);
+    assert_eq!(m.json(0, 2, &["balance"])["credit"], "0");
+    for job in [&bought["job"], &several["orders"][1]["job"]] {
+        assert_eq!(m.coins_with(job.as_str().unwrap().parse().unwrap()).await, U256::ZERO);
+    }
+    // of two, the whole price is missing
+    let poor = m.json(1, 2, &[&buy[..], &[s(&input), s(&input), "-o", s(&proofs)]].concat());
+    assert!(poor["error"].as_str().unwrap().contains(&format!("{} too little", 2 * PRICE)), "{poor}");
 }
 
 /// Several inputs are paid for with one transaction; each is an order of its own, and what a dead command left goes on.

@@ -1,17 +1,15 @@
 //! The files of those who run a service: alerts and dashboards name metrics that there are, each alert has its section in the runbook, the units
 //! call what there is, a backup is a service again, and logs and traces say which job they are about.
 
+use crate::money::Market;
+use crate::otlp::Collector;
 use crate::tool::{Running, assay, command, fixture, json, model, s};
 use assay_api::store::{DeliveryState, State, WorkerInfo};
 use assay_api::{Gauges, Metrics, PredictionTimes};
-use axum::Router;
-use axum::body::Bytes;
-use axum::routing::any;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()
@@ -135,44 +133,44 @@ fn a_backup_is_a_service_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_and_traces_follow_a_job() {
     let dir = tempfile::tempdir().unwrap();
-    let sent: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let (inside, paths) = (sent.clone(), Arc::new(Mutex::new(BTreeSet::new())));
-    let seen = paths.clone();
-    let take = move |uri: axum::http::Uri, body: Bytes| {
-        let (inside, seen) = (inside.clone(), seen.clone());
-        async move {
-            inside.lock().unwrap().extend_from_slice(&body);
-            seen.lock().unwrap().insert(uri.path().to_owned());
-        }
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let collector = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(any(take))).await.unwrap() });
+    let collector = Collector::start().await;
     let log = dir.path().join("log");
     let file = std::fs::File::create(&log).unwrap();
     let data = dir.path().join("data");
     let (server, url) = tokio::task::block_in_place(|| {
         serve(&data, |server| {
             server.args(["--log-format", "json"]).stderr(file);
-            server.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector).env("OTEL_BSP_SCHEDULE_DELAY", "100").env("NO_PROXY", "127.0.0.1");
+            server.envs(collector.variables());
         })
     });
     let id = tokio::task::block_in_place(|| buy(&url));
-    let contains = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    let mut found = false;
-    for _ in 0..600 {
-        let spans = sent.lock().unwrap().clone();
-        found = ["request", "queued", "proving", "inner proof", "wrap", &id].iter().all(|name| contains(&spans, name));
-        if found {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    assert!(found, "{}", String::from_utf8_lossy(&sent.lock().unwrap()));
-    assert_eq!(paths.lock().unwrap().iter().collect::<Vec<_>>(), ["/v1/traces"]);
+    collector.has(&["request", "queued", "proving", "inner proof", "wrap"], &id).await;
     drop(server);
     let lines: Vec<Value> = std::fs::read_to_string(&log).unwrap().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let moves: Vec<&Value> = lines.iter().filter(|line| line["message"] == "a prediction moves" && line["job"] == id.as_str()).collect();
     assert!(moves.iter().any(|line| line["state"] == "proven"), "{lines:?}");
     assert!(moves.iter().all(|line| line["level"] == "INFO" && line["timestamp"].as_str().unwrap().ends_with('Z')));
+}
+
+/// From the request of a paid prediction to its settlement there is one trace, which says what took how long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_trace_leads_from_a_paid_request_to_its_settlement() {
+    let Some(market) = Market::new().await else { return };
+    let collector = Collector::start().await;
+    let variables = collector.variables();
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let _server = market.serve_with(model(), &[], &variables);
+    let (url, key, input) = (market.url(), model().with_extension("key"), fixture("digit_7.json"));
+    let buy = ["request", "--service", &url, "--key", s(&key), "--input", s(&input), "--accept-development-key"];
+    let bought = tokio::task::block_in_place(|| market.json(0, 2, &buy));
+    let id = bought["prediction"].as_str().unwrap();
+    let way = ["queued", "locking", "lock", "proving", "inner proof", "wrap", "settle"];
+    let trace = collector.has(&way, id).await;
+    let requests: Vec<_> = trace.iter().filter(|span| span.name == "request").collect();
+    assert_eq!(requests.len(), 1, "the trace is that of the request which asked for the prediction");
+    assert_eq!((requests[0].attribute("method"), requests[0].attribute("path")), (Some("POST"), Some("/v1/predictions")));
+    let began = |name: &str| trace.iter().find(|span| span.name == name).unwrap().began_ns;
+    let times: Vec<u64> = ["request", "locking", "proving", "settle"].map(began).to_vec();
+    assert!(times.is_sorted(), "one step follows the other: {times:?}");
+    assert_eq!(trace.iter().filter(|span| span.name == "settle" && span.attribute("hash").is_some()).count(), 1, "one transaction settles");
 }
