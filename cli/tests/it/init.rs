@@ -34,7 +34,7 @@ fn model_of_service(dir: &Path) -> Value {
         let client = assay_api::tls::client_builder().no_proxy().build().unwrap();
         client.get(url).send().await.unwrap().json::<Value>().await.unwrap()
     });
-    answer["models"][0].clone()
+    answer["data"][0].clone()
 }
 
 #[test]
