@@ -130,7 +130,7 @@ fn card(model: &Model) -> Outcome<String> {
             "What each number of the output stands for, in their order; leave it out if they are no classes.",
             (!model.labels.is_empty()).then(|| json!(model.labels)),
         ),
-        ("licence", "In words: what a buyer may do with answers.", Some(json!("any use"))),
+        ("licence", "In words: what a buyer may do with answers, such as \"any use\"; left out, the card says nothing.", None),
         (
             "prepare",
             "How a picture or a text becomes the model's numbers: docs/cli.md, \"Inputs\".",
