@@ -82,8 +82,14 @@ fn word(path: &Path) -> String {
     if plain { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// The model in an ONNX file, or in a package.
-fn model(ui: &Ui, path: &Path) -> Outcome<Model> {
+/// Whether a file lies in a folder.
+fn is_in(file: &Path, dir: &Path) -> bool {
+    let parent = file.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned));
+    parent.is_some() && parent == dir.canonicalize().ok()
+}
+
+/// The model in an ONNX file, or in a package, that is to be sold from a folder.
+fn model(ui: &Ui, path: &Path, dir: &Path) -> Outcome<Model> {
     let name = path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let (whole, package) = (word(&std::path::absolute(path)?), format!("{}.assay", word(Path::new(&name))));
     if path.extension().is_some_and(|extension| extension == "assay") {
@@ -92,7 +98,7 @@ fn model(ui: &Ui, path: &Path) -> Outcome<Model> {
         let shapes = |tensors: Vec<TensorInfo>| {
             tensors.into_iter().map(|tensor| Some(tensor.shape.into_iter().map(u64::from).collect())).collect::<Vec<_>>()
         };
-        let commands = vec![format!("cp {whole} {package}")];
+        let commands = if is_in(path, dir) { Vec::new() } else { vec![format!("cp {whole} {package}")] };
         return Ok(shaped(name, &shapes(inputs(architecture)), &shapes(outputs(architecture)), commands));
     }
     let found = declared(path).map_err(CompileError::Guard)?;
@@ -118,7 +124,7 @@ fn the_example() -> Model {
 }
 
 /// A card with a comment before each field.
-fn card(model: &Model) -> Outcome<String> {
+fn card(model: &Model) -> String {
     let fields = [
         (
             "description",
@@ -130,7 +136,7 @@ fn card(model: &Model) -> Outcome<String> {
             "What each number of the output stands for, in their order; leave it out if they are no classes.",
             (!model.labels.is_empty()).then(|| json!(model.labels)),
         ),
-        ("licence", "In words: what a buyer may do with answers.", Some(json!("any use"))),
+        ("licence", "In words: what a buyer may do with answers, such as \"any use\"; left out, the card says nothing.", None),
         (
             "prepare",
             "How a picture or a text becomes the model's numbers: docs/cli.md, \"Inputs\".",
@@ -146,13 +152,13 @@ fn card(model: &Model) -> Outcome<String> {
         lines.push(format!("  {}: {}", json!(format!("{COMMENT} {name}")), json!(comment)));
         lines.extend(value.map(|value: Value| format!("  {}: {value}", json!(name))));
     }
-    Ok(format!("{{\n{}\n}}\n", lines.join(",\n")))
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
 }
 
 /// Writes a folder to begin with. What is there already stays as it is.
 pub fn init(ui: &Ui, args: InitArgs) -> Outcome {
     let model = match &args.model {
-        Some(path) => model(ui, path)?,
+        Some(path) => model(ui, path, &args.dir)?,
         None => the_example(),
     };
     let cannot = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot make {}: {e}", args.dir.display()));
@@ -161,7 +167,7 @@ pub fn init(ui: &Ui, args: InitArgs) -> Outcome {
     if args.model.is_none() {
         wanted.extend(example::files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())));
     }
-    wanted.push((format!("{}.card.json", model.name), card(&model)?.into_bytes()));
+    wanted.push((format!("{}.card.json", model.name), card(&model).into_bytes()));
     wanted.push((".gitignore".to_owned(), IGNORED.as_bytes().to_vec()));
     let (mut written, mut kept) = (Vec::new(), Vec::new());
     for (name, bytes) in wanted {

@@ -34,7 +34,7 @@ fn model_of_service(dir: &Path) -> Value {
         let client = assay_api::tls::client_builder().no_proxy().build().unwrap();
         client.get(url).send().await.unwrap().json::<Value>().await.unwrap()
     });
-    answer["models"][0].clone()
+    answer["data"][0].clone()
 }
 
 #[test]
@@ -81,6 +81,8 @@ fn a_card_has_the_models_shape() {
     let commands = next(&json(0, ["init", s(copy.path()), "--model", s(&package)]));
     shell(&commands[..2], Path::new("/"));
     assert!(copy.path().join("digits_cnn.assay").is_file());
+    let here = next(&json(0, ["init", s(dir.path()), "--model", s(&package)]));
+    assert!(!here.iter().any(|line| line.starts_with("cp ")), "it is there already: {here:?}");
     let other: Value = serde_json::from_slice(&std::fs::read(copy.path().join("digits_cnn.card.json")).unwrap()).unwrap();
     assert_eq!((&other["labels"], &other["prepare"]), (&card["labels"], &card["prepare"]));
 }

@@ -122,12 +122,15 @@ async fn a_market_is_kept_across_restarts() {
     let again = up.state();
     assert_eq!((&again["market"], &again["chain"]), (&first["market"], &first["chain"]), "the same contracts, at the same address");
     let client = assay_api::client::Client::new(&up.url).unwrap();
+    assert!(client.offers().await.unwrap()[0].free, "whoever has no wallet can try it");
     assert_eq!(client.prediction(&bought).await.unwrap().state, assay_api::store::State::Settled);
     up.buy(&key);
     assert_eq!(up.signal("-KILL"), None);
     assert!(is_there(&again["pid"]), "nobody could end the chain");
 
-    let mut up = Up::start(dir.path(), &[s(&package)]);
+    let mut up = Up::start(dir.path(), &[s(&package), "--paid-only"]);
+    let client = assay_api::client::Client::new(&up.url).unwrap();
+    assert!(!client.offers().await.unwrap()[0].free);
     assert_eq!(up.state()["pid"], again["pid"], "the chain that was left is used, and not a second one");
     up.buy(&key);
     assert_eq!(up.signal("-TERM"), Some(0));
