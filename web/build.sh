@@ -13,7 +13,13 @@ if [ "${1:-all}" != site ]; then
     cargo rustc --locked -p assay-verifier --lib --crate-type cdylib --profile wasm --target wasm32-unknown-unknown --target-dir "$folder"
     rm -rf verifier/dist
     npx tsc -p verifier
-    cp "$folder/wasm32-unknown-unknown/wasm/assay_verifier.wasm" verifier/dist/
+    # less to load, with what every browser and Node reads: -O1, since -Oz makes no less of it after gzip, and a slower verifier
+    # Debian's wasm-opt (binaryen) takes a minute, and npm's several
+    optimise=(wasm-opt)
+    command -v wasm-opt > /dev/null || optimise=(npx --yes --package binaryen@132.0.0 wasm-opt)
+    "${optimise[@]}" -O1 --strip-debug --strip-producers \
+        --enable-{bulk-memory,sign-ext,mutable-globals,nontrapping-float-to-int,multivalue,reference-types} \
+        "$folder/wasm32-unknown-unknown/wasm/assay_verifier.wasm" -o verifier/dist/assay_verifier.wasm
     node verifier/source.mjs --write
 fi
 

@@ -1,7 +1,11 @@
 // The package @assay/client, in Node with a private key and in a browser with a wallet, against a service and a chain.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { Client, OrderError, Problem } from "../client/dist/index.js";
 import { node, withKey } from "../client/dist/key.js";
 import { Verifier } from "../verifier/dist/index.js";
@@ -101,6 +105,70 @@ test("buyers in JavaScript", { skip: !hasChain() && "anvil is not installed" }, 
     assert.equal(answer.label, "7");
     const another = { ...JSON.parse(kept), job: "0x" + "1".repeat(64) };
     await assert.rejects(later.resume(another, terms), refused("proof"), "bound to the job that it was made for");
+  });
+
+  await step("nothing is sent on another chain than the market's", async () => {
+    const asked = [];
+    /** A wallet on chain 1, which changes, or does what a test says. */
+    const wallet = (change) => ({
+      chain: "0x1",
+      async request(call) {
+        asked.push(call.method);
+        if (call.method === "eth_chainId") return this.chain;
+        if (call.method === "wallet_switchEthereumChain") return change.call(this, call.params[0].chainId);
+        return provider.request(call);
+      },
+    });
+    const fails = (code) => () => Promise.reject(Object.assign(new Error("no"), { code }));
+    for (const [change, why] of [[fails(4001), /you refused/], [fails(4902), /does not know that chain/], [fails(-32601), /did not change: no/], [() => null, /it did not change/]]) {
+      const error = await client.buy(model, SEVEN, { ...terms, provider: wallet(change) }).catch((error) => error);
+      assert.ok(error instanceof OrderError && error.code === "chain", error.stack);
+      assert.match(error.message, why);
+      assert.match(error.message, /on chain 1, and the market is on chain 31337.*Nothing was paid/);
+    }
+    await assert.rejects(client.buy(model, SEVEN, { ...terms, chainId: 1 }), refused("chain"), "the buyer knows better which chain it is");
+    const unknown = { ...model, terms: { ...model.terms, chain_id: null } };
+    await assert.rejects(client.buy(unknown, SEVEN, terms), refused("chain"));
+    assert.ok(!asked.includes("eth_sendTransaction"));
+    const changing = wallet(function (chain) {
+      this.chain = chain;
+      return null;
+    });
+    assert.equal((await client.buy(model, SEVEN, { ...terms, provider: changing })).label, "7");
+    // a wallet that leaves the chain while the quote is checked
+    const leaving = wallet(function (chain) {
+      this.chain = this.chain === "0x1" && !this.left ? chain : "0x1";
+      return null;
+    });
+    const keep = () => {
+      leaving.left = true;
+      leaving.chain = "0x1";
+    };
+    const sent = asked.filter((method) => method === "eth_sendTransaction").length;
+    await assert.rejects(client.buy(model, SEVEN, { ...terms, provider: leaving, keep }), refused("chain"));
+    assert.equal(asked.filter((method) => method === "eth_sendTransaction").length, sent);
+  });
+
+  await step("the packages are packed, installed and run as their README says", async () => {
+    const folder = mkdtempSync(`${tmpdir()}/assay-npm-`);
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const run = async (program, ...args) => (await promisify(execFile)(program, args, { cwd: folder })).stdout;
+    const packages = ["verifier", "client"].map((name) => fileURLToPath(new URL(`../${name}`, import.meta.url)));
+    const packed = JSON.parse(await run("npm", "pack", "--json", ...packages));
+    for (const { name, files } of packed) {
+      const has = files.map(({ path }) => path);
+      for (const file of ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "dist/index.js", "dist/index.d.ts"]) assert.ok(has.includes(file), `${name} has no ${file}`);
+      assert.ok(!has.some((file) => file.startsWith("src/") || file.startsWith("test/")), `${name}: ${has}`);
+    }
+    writeFileSync(`${folder}/package.json`, '{"private": true, "type": "module"}');
+    await run("npm", "install", "--offline", "--no-audit", "--no-fund", "--ignore-scripts", ...packed.map(({ filename }) => `./${filename}`));
+    // what signs comes from the registry, and here from where it is already
+    symlinkSync(fileURLToPath(new URL("../node_modules/micro-eth-signer", import.meta.url)), `${folder}/node_modules/micro-eth-signer`);
+    const [, example] = /```js\n([\s\S]*?)```/.exec(readFileSync(`${folder}/node_modules/@assay/client/README.md`, "utf8"));
+    writeFileSync(`${folder}/buy.mjs`, example);
+    const input = fileURLToPath(new URL("../../fixtures/models/digit_7.json", import.meta.url));
+    const said = await run("node", "buy.mjs", place.url, place.chain, place.market, OTHERS[0], input);
+    assert.match(said, /\] 7 0x[0-9a-f]{64}\n$/);
   });
 
   await step("bought in a browser with its wallet", async () => {

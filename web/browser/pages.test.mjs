@@ -485,3 +485,15 @@ test("whoever draws by keyboard sees where, and phases are not read out one by o
   assert.deepEqual(await page.evaluate(() => window.heard), ["hiding the input in your browser", "the proof begins"]);
   assert.equal(await page.locator(".phases").evaluate((list) => list.closest("[aria-live]")), null);
 });
+
+test("a browser that keeps nothing pays nothing", async (t) => {
+  const model = await digits();
+  const { page, go } = await open(t, [model], { routes: { "POST /v1/predictions": AWAITING }, wallets: [{ ...COINS, account: BUYER }] });
+  await page.addInitScript(() => (Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); })); // prettier-ignore
+  await go(`#/try/${model.id}`, "digits");
+  await give(page, SEVEN);
+  await page.getByRole("button", PAY).click();
+  await page.getByRole("button", { name: "Pay 0.001 ETH", exact: true }).click();
+  await page.getByRole("alert").getByText("This browser keeps no data of this site").waitFor(LONG);
+  assert.deepEqual(await askedOf(page, "eth_sendTransaction"), []);
+});

@@ -544,6 +544,7 @@ async fn the_page_shows_models_but_no_whole_ids() {
     let page = get(&state, "/status").await;
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
     let html = page.text();
+    assert!(html.contains("color-scheme:light dark") && html.contains("<a href=\"/\">"), "dark and light, with a way to the site");
     assert!(html.contains("&lt;fake 1&gt;") && !html.contains("<fake 1>"), "names are escaped");
     assert!(html.contains(&id[..6]) && !html.contains(&id));
 }
@@ -565,7 +566,7 @@ async fn the_site_comes_with_everything_that_it_loads() {
         (&wasm.headers["content-type"], &wasm.headers["content-encoding"]),
         (&"application/wasm".parse().unwrap(), &"gzip".parse().unwrap())
     );
-    assert!(wasm.bytes.len() < 1 << 20, "1 MB for the verifier, 200 kB for scripts");
+    assert!(wasm.bytes.len() <= 1_000_000, "1 MB for the verifier, 200 kB for scripts");
     assert!(get(&state, "/app/site.js").await.bytes.len() < 200_000);
     get(&state, "/app/other.js").await.is_problem(404, "no-such-resource");
 }

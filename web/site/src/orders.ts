@@ -38,13 +38,25 @@ export function all(): Order[] {
 
 export const find = (prediction: string) => all().find((order) => order.prediction === prediction);
 
-/** Keeps an order, or what has become of it. */
+const others = (prediction: string) => all().filter((one) => one.prediction !== prediction);
+const set = (orders: Order[]) => localStorage.setItem(PLACE, JSON.stringify(orders.slice(0, MOST)));
+
+/** Keeps an order before it is paid. Errors: the browser keeps nothing, so that it could be lost. */
 export function keep(order: Order): void {
-  localStorage.setItem(PLACE, JSON.stringify([order, ...all().filter((one) => one.prediction !== order.prediction)].slice(0, MOST)));
+  try {
+    set([order, ...others(order.prediction)]);
+  } catch {
+    throw new Error("This browser keeps no data of this site, so the order would be lost with the page. Nothing was paid: allow it to, or buy with the command.");
+  }
+}
+
+/** Keeps which transaction has paid an order. */
+export function paid(order: Order, transaction: string): void {
+  set([{ ...order, transaction }, ...others(order.prediction)]);
 }
 
 export function forget(prediction: string): void {
-  localStorage.setItem(PLACE, JSON.stringify(all().filter((one) => one.prediction !== prediction)));
+  set(others(prediction));
 }
 
 /** When the money can be taken back whatever happens, in milliseconds: the market counts from the payment, which comes after the order. */

@@ -97,7 +97,7 @@ export class Run {
 
   private async fund(account: Account, order: orders.Order): Promise<void> {
     this.step("paying into escrow: confirm it in the wallet");
-    await account.fund(order.escrow, (transaction) => orders.keep({ ...order, transaction }));
+    await account.fund(order.escrow, (transaction) => orders.paid(order, transaction));
   }
 
   /** Goes on with an order that was kept: pays it, where that was not done, and waits for the answer. */

@@ -11,22 +11,26 @@ const known = new Map<string, Token>();
 
 export const tokenOf = (address: string): Token | undefined => known.get(address.toLowerCase());
 
+/** How long a page waits for a wallet that does not answer. */
+const PATIENCE = 1000;
+
 /** Learns what it can of some tokens. What nobody answers stays unknown, and amounts are in the smallest unit then. */
 export async function learn(addresses: string[], chain: number | null | undefined): Promise<void> {
   const wanted = [...new Set(addresses.map((one) => one.toLowerCase()))].filter((one) => BigInt(one) !== 0n && !known.has(one));
   if (wanted.length === 0 || chain == null) return;
+  const patience = new Promise<void>((resolve) => setTimeout(resolve, PATIENCE));
+  // a wallet that is locked says nothing
+  await Promise.race([ask(wanted, chain).catch(() => {}), patience]);
+}
+
+async function ask(wanted: string[], chain: number): Promise<void> {
   const provider = (await wallets())[0]?.provider;
-  if (!provider) return;
-  const ask = (to: string, data: string): Promise<string> => provider.request({ method: "eth_call", params: [{ to, data }, "latest"] });
-  try {
-    if (Number(await provider.request({ method: "eth_chainId" })) !== chain) return;
-    for (const address of wanted) {
-      const [decimals, symbol] = await Promise.all([ask(address, TOKEN.decimals), ask(address, TOKEN.symbol)]);
-      const token = { decimals: Number(BigInt(decimals)), symbol: text(symbol) };
-      if (token.symbol && token.decimals <= 36) known.set(address, token);
-    }
-  } catch {
-    // a wallet that is locked says nothing
+  if (!provider || Number(await provider.request({ method: "eth_chainId" })) !== chain) return;
+  const call = (to: string, data: string): Promise<string> => provider.request({ method: "eth_call", params: [{ to, data }, "latest"] });
+  for (const address of wanted) {
+    const [decimals, symbol] = await Promise.all([call(address, TOKEN.decimals), call(address, TOKEN.symbol)]);
+    const token = { decimals: Number(BigInt(decimals)), symbol: text(symbol) };
+    if (token.symbol && token.decimals <= 36) known.set(address, token);
   }
 }
 

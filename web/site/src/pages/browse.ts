@@ -5,10 +5,13 @@ import { median, missed, price, seconds, succeeded } from "../money.js";
 import { checkedKey } from "../proofs.js";
 import { saysAll } from "../says.js";
 import * as service from "../service.js";
+import { learn } from "../tokens.js";
 import { parentsOf } from "./provenance.js";
 
 export async function browse(): Promise<HTMLElement> {
   const [models, history] = await Promise.all([service.models(), service.history()]);
+  const terms = models.flatMap((model) => model.terms ?? []);
+  await learn(terms.map(({ token }) => token), terms[0]?.chain_id); // prettier-ignore
   const cards = models.map((model) => h("li", { class: "card" }, ...card(model, history, models)));
   return h(
     "div",

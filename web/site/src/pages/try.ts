@@ -6,6 +6,7 @@ import { price } from "../money.js";
 import { Run } from "../run.js";
 import { described } from "../says.js";
 import * as service from "../service.js";
+import { learn } from "../tokens.js";
 import { chooser, explained, wallets } from "../wallet.js";
 import { keyStatus, licence, weightsStatus } from "./browse.js";
 import { drawing, provenance } from "./provenance.js";
@@ -18,13 +19,15 @@ export async function tryModel(id: string): Promise<HTMLElement> {
   const prepare = model.inputs.length === 1 ? model.prepare : null;
   const fields = model.inputs.map((tensor) => field(tensor, prepare, described(model, "inputs", tensor.name)));
   const clamping = h("input", { type: "checkbox", id: "clamping" });
-  const run = h("div", { class: "panel", "aria-label": "Proof" }, h("p", { class: "lead" }, "The answer and its proof appear here."));
+  const run = h("div", { class: "panel", role: "region", "aria-label": "Proof" }, h("p", { class: "lead" }, "The answer and its proof appear here."));
   const buttons: HTMLButtonElement[] = [];
   const found = model.terms ? await wallets() : [];
+  if (model.terms) await learn([model.terms.token], model.terms.chain_id);
   const chosen = chooser(found, "wallet");
 
   const start = async (pay: boolean) => {
     buttons.forEach((button) => (button.disabled = true));
+    run.querySelectorAll("[role=alert]").forEach((said) => said.remove());
     try {
       const input = fields.flatMap((one) => one.values());
       await new Run(model, run).ask(input, clamping.checked, pay ? chosen.wallet() : undefined);
