@@ -40,6 +40,8 @@ fn trusting() -> Option<&'static rustls::ClientConfig> {
         let mut roots = rustls::RootCertStore::empty();
         let (trusted, ignored) = roots.add_parsable_certificates(found.certs);
         tracing::debug!(trusted, ignored, "certificates");
+        // for clients that are made without these settings; an error: the program has chosen already
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         // an error: the provider has no cipher of these versions, which ring has
