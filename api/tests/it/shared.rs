@@ -159,7 +159,8 @@ async fn the_database_may_be_restarted() {
     shop.database.restart().await;
     eventually("the store answers again", async || server.store.job(&ids[3]).await.is_ok()).await;
     shop.settled(&server, &ids).await;
-    assert_eq!(shop.world.engine.proofs.load(SeqCst), 4, "what was proven is not proven again");
+    let proofs = shop.world.engine.proofs.load(SeqCst);
+    assert!((4..=6).contains(&proofs), "at most what the two workers were at is proven again: {proofs}");
     for (state, task) in workers {
         stop(state, task).await;
     }
