@@ -21,11 +21,15 @@ from .escrow import Escrow
 from .event import Event
 from .failed_job import FailedJob
 from .fault import Fault
+from .get_well_known_agent_card_json_response_200 import (
+    GetWellKnownAgentCardJsonResponse200,
+)
 from .history import History
 from .holding import Holding
 from .inputs_type_1 import InputsType1
 from .lineage import Lineage
 from .lister import Lister
+from .live import Live
 from .market_history import MarketHistory
 from .market_job import MarketJob
 from .market_job_page import MarketJobPage
@@ -103,11 +107,13 @@ __all__ = (
     "Event",
     "FailedJob",
     "Fault",
+    "GetWellKnownAgentCardJsonResponse200",
     "History",
     "Holding",
     "InputsType1",
     "Lineage",
     "Lister",
+    "Live",
     "MarketHistory",
     "MarketJob",
     "MarketJobPage",

@@ -27,6 +27,8 @@ class Ready:
     """ Its age in seconds. """
     disk_free_bytes: int | None | Unset = UNSET
     """ Free bytes of the data folder's disk, where the system says. """
+    workers: int | None | Unset = UNSET
+    """ How many worker processes gave a sign of life in the last minute, where others than this one prove. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,6 +56,12 @@ class Ready:
         else:
             disk_free_bytes = self.disk_free_bytes
 
+        workers: int | None | Unset
+        if isinstance(self.workers, Unset):
+            workers = UNSET
+        else:
+            workers = self.workers
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -69,6 +77,8 @@ class Ready:
             field_dict["block_age_secs"] = block_age_secs
         if disk_free_bytes is not UNSET:
             field_dict["disk_free_bytes"] = disk_free_bytes
+        if workers is not UNSET:
+            field_dict["workers"] = workers
 
         return field_dict
 
@@ -108,6 +118,15 @@ class Ready:
 
         disk_free_bytes = _parse_disk_free_bytes(d.pop("disk_free_bytes", UNSET))
 
+        def _parse_workers(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        workers = _parse_workers(d.pop("workers", UNSET))
+
         ready = cls(
             models=models,
             queued=queued,
@@ -115,6 +134,7 @@ class Ready:
             block=block,
             block_age_secs=block_age_secs,
             disk_free_bytes=disk_free_bytes,
+            workers=workers,
         )
 
         ready.additional_properties = d

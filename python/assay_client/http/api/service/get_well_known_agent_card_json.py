@@ -1,10 +1,13 @@
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...models.get_well_known_agent_card_json_response_200 import (
+    GetWellKnownAgentCardJsonResponse200,
+)
 from ...models.problem import Problem
 from ...types import Response
 
@@ -21,9 +24,10 @@ def _get_kwargs() -> dict[str, Any]:
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Any | Problem | None:
+) -> GetWellKnownAgentCardJsonResponse200 | Problem | None:
     if response.status_code == 200:
-        response_200 = cast(Any, None)
+        response_200 = GetWellKnownAgentCardJsonResponse200.from_dict(response.json())
+
         return response_200
 
     if response.status_code == 500:
@@ -39,7 +43,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any | Problem]:
+) -> Response[GetWellKnownAgentCardJsonResponse200 | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -51,7 +55,7 @@ def _build_response(
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Any | Problem]:
+) -> Response[GetWellKnownAgentCardJsonResponse200 | Problem]:
     """The agent card.
 
     Raises:
@@ -59,7 +63,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem]
+        Response[GetWellKnownAgentCardJsonResponse200 | Problem]
     """
 
     kwargs = _get_kwargs()
@@ -74,7 +78,7 @@ def sync_detailed(
 def sync(
     *,
     client: AuthenticatedClient | Client,
-) -> Any | Problem | None:
+) -> GetWellKnownAgentCardJsonResponse200 | Problem | None:
     """The agent card.
 
     Raises:
@@ -82,7 +86,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem
+        GetWellKnownAgentCardJsonResponse200 | Problem
     """
 
     return sync_detailed(
@@ -93,7 +97,7 @@ def sync(
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Any | Problem]:
+) -> Response[GetWellKnownAgentCardJsonResponse200 | Problem]:
     """The agent card.
 
     Raises:
@@ -101,7 +105,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Problem]
+        Response[GetWellKnownAgentCardJsonResponse200 | Problem]
     """
 
     kwargs = _get_kwargs()
@@ -114,7 +118,7 @@ async def asyncio_detailed(
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
-) -> Any | Problem | None:
+) -> GetWellKnownAgentCardJsonResponse200 | Problem | None:
     """The agent card.
 
     Raises:
@@ -122,7 +126,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Problem
+        GetWellKnownAgentCardJsonResponse200 | Problem
     """
 
     return (
