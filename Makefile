@@ -49,8 +49,8 @@ lint:
 	python3 tests/mutants/solidity.py check
 	python3 tests/mutants/rust.py check
 
-clippy: ## what the verifier must not do: unwrap, expect, index; not a part of `test`, since it compiles all dependencies once more
-	cargo clippy --locked -p assay-circuits -p assay-prover --lib
+clippy: ## no warnings, and what the verifier must not do: unwrap, expect, index; CI runs it, `test` does not, since it compiles all dependencies once more
+	cargo clippy --locked -p assay-circuits -p assay-prover --lib -- -D warnings
 
 doc: ## the documentation of all crates, in target/doc; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -58,10 +58,13 @@ pub fn product(axes: Vec<u8>, summed: u8, left: (Source, Vec<Run>), right: (Sour
     Term { coefficient: 1, axes, summed, left: operand(left), right: Some(operand(right)) }
 }
 
+/// Entries of a map with factor 1: to and from.
+type Entries = Vec<(u32, u32)>;
+
 /// A sum of public maps of the rows and columns of `[channels, height, width]` tensors that no column holds yet.
 #[derive(Clone)]
 struct Pooled {
-    parts: Vec<(Source, [Vec<(u32, u32)>; 2])>,
+    parts: Vec<(Source, [Entries; 2])>,
     dims: Vec<u32>,
 }
 

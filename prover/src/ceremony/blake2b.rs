@@ -91,7 +91,7 @@ impl Blake2b {
         hash.compressed = words.next()?;
         hash.filled = usize::try_from(words.next()?).ok().filter(|filled| *filled <= BLOCK)?;
         hash.block[..hash.filled].copy_from_slice(&head[..hash.filled]);
-        (hash.compressed % BLOCK as u64 == 0 && hash.compressed < 1 << 60).then_some(hash)
+        (hash.compressed.is_multiple_of(BLOCK as u64) && hash.compressed < 1 << 60).then_some(hash)
     }
 
     fn compress(&mut self, last: bool) {

@@ -19,7 +19,7 @@ pub(super) fn eval_eq(u: &[Fr], x: Fr) -> Fr {
 
 /// The polynomial at `x`.
 pub(crate) fn eval(p: &[Fr], x: Fr) -> Fr {
-    remainder(p, 1, x)[0]
+    remainder(p, 1, x).first().copied().unwrap_or(Fr::ZERO)
 }
 
 /// The polynomial modulo `X^b - v`: the values at `v` of the `b` polynomials that are interleaved in it.
@@ -37,11 +37,13 @@ pub(super) fn divide_rows(p: &[Fr], b: usize, v: Fr) -> (Vec<Fr>, Vec<Fr>) {
     // what each part begins with at its top: the rows above it, so that all can begin at once
     let step = v.pow([(part / b) as u64]);
     let values: Vec<Vec<Fr>> = upper.par_chunks(part).skip(1).map(|p| horner(p, b, v)).collect();
-    let mut above = vec![vec![Fr::ZERO; b]];
+    let mut top = vec![Fr::ZERO; b];
+    let mut above = Vec::with_capacity(values.len() + 1);
     for own in values.into_iter().rev() {
-        let next = shifted(&above[above.len() - 1], step, own);
-        above.push(next);
+        let next = shifted(&top, step, own);
+        above.push(std::mem::replace(&mut top, next));
     }
+    above.push(top);
     above.reverse();
     let mut quotient = filled(Fr::ZERO, upper.len());
     quotient.par_chunks_mut(part).zip(upper.par_chunks(part)).zip(above).for_each(|((quotient, p), mut carry)| {

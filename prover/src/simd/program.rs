@@ -103,7 +103,7 @@ pub(super) fn run<L: Lanes>(prepared: &Prepared<'_>, reads: &[(&[Fr], usize)], m
                     parts.reduce(|sum, part| sum.accumulate(&part)).unwrap_or_else(Packed::zero)
                 }
             };
-            last.clone().write(&mut memory[2 * COLUMNS + *to as usize].0);
+            last.write(&mut memory[2 * COLUMNS + *to as usize].0);
         }
         last.to_scalars(out);
     }

@@ -63,8 +63,8 @@ export interface paths {
         };
         /**
          * The server can take work: the store takes a write, the disk and the queue have room, the market is there and
-         *     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, and nobody is
-         *     shutting the server down. It answers within a few seconds, whatever hangs.
+         *     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, somebody proves, and
+         *     nobody is shutting the server down. It answers within a few seconds, whatever hangs.
          */
         get: operations["get_readyz"];
         put?: never;
@@ -919,6 +919,11 @@ export interface components {
             /** @description The wallet's account. */
             account: components["schemas"]["Account"];
         };
+        /** @description What a process says of itself that answers. */
+        Live: {
+            /** @description `ok`. */
+            status: string;
+        };
         /** @description The market at a block. */
         MarketHistory: {
             /**
@@ -1507,6 +1512,8 @@ export interface components {
             queued: number;
             /** @description `ok`. */
             status: string;
+            /** @description How many worker processes gave a sign of life in the last minute, where others than this one prove. */
+            workers?: number | null;
         };
         /**
          * @description How samples are written.
@@ -1714,7 +1721,35 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "capabilities": {
+                     *         "pushNotifications": false,
+                     *         "streaming": true
+                     *       },
+                     *       "defaultInputModes": [
+                     *         "application/json"
+                     *       ],
+                     *       "name": "Assay",
+                     *       "preferredTransport": "https://prover.example/openapi.json",
+                     *       "protocolVersion": "0.3.0",
+                     *       "skills": [
+                     *         {
+                     *           "description": "Reads handwritten digits.",
+                     *           "id": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "name": "digits",
+                     *           "tags": [
+                     *             "machine-learning",
+                     *             "paid"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "url": "https://prover.example/v1"
+                     *     }
+                     */
+                    "application/json": Record<string, never>;
+                };
             };
             /** @description Internal Server Error */
             500: {
@@ -1741,7 +1776,14 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Live"];
+                };
             };
         };
     };
@@ -1825,7 +1867,8 @@ export interface operations {
                      *       "disk_free_bytes": 18253611008,
                      *       "models": 1,
                      *       "queued": 0,
-                     *       "status": "ok"
+                     *       "status": "ok",
+                     *       "workers": null
                      *     }
                      */
                     "application/json": components["schemas"]["Ready"];
@@ -2103,6 +2146,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "created_ms": 1795221569000,
+                     *           "error": null,
+                     *           "id": "0011223344556677",
+                     *           "listing": true,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "name": "digits",
+                     *           "result": null,
+                     *           "state": "done",
+                     *           "updated_ms": 1795221610000,
+                     *           "warnings": [],
+                     *           "weights": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Compilations"];
                 };
             };
@@ -2239,6 +2301,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_ms": 1795221569000,
+                     *       "error": null,
+                     *       "id": "0011223344556677",
+                     *       "listing": true,
+                     *       "model": null,
+                     *       "name": "digits",
+                     *       "result": null,
+                     *       "state": "waiting",
+                     *       "updated_ms": 1795221610000,
+                     *       "warnings": [],
+                     *       "weights": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
@@ -2445,6 +2522,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_ms": 1795221569000,
+                     *       "error": null,
+                     *       "id": "0011223344556677",
+                     *       "listing": true,
+                     *       "model": null,
+                     *       "name": "digits",
+                     *       "result": null,
+                     *       "state": "running",
+                     *       "updated_ms": 1795221610000,
+                     *       "warnings": [],
+                     *       "weights": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
@@ -2597,6 +2689,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_ms": 1795221569000,
+                     *       "error": null,
+                     *       "id": "0011223344556677",
+                     *       "listing": true,
+                     *       "model": null,
+                     *       "name": "digits",
+                     *       "result": null,
+                     *       "state": "cancelled",
+                     *       "updated_ms": 1795221610000,
+                     *       "warnings": [],
+                     *       "weights": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
@@ -3254,6 +3361,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": "0x00ff",
+                     *       "next": "send",
+                     *       "to": "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512",
+                     *       "what": "register the model"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Next"];
                 };
             };
@@ -3518,6 +3633,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_ms": 1795221569000,
+                     *       "error": null,
+                     *       "id": "0011223344556677",
+                     *       "listing": true,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "name": "digits",
+                     *       "result": null,
+                     *       "state": "done",
+                     *       "updated_ms": 1795221610000,
+                     *       "warnings": [],
+                     *       "weights": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Compilation"];
                 };
             };
@@ -4178,6 +4308,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "created_ms": 1795221569000,
+                     *           "ended_ms": 1795221578000,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "price": "1000000000000000",
+                     *           "state": "settled"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["History"];
                 };
             };
@@ -4310,6 +4453,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "block": 1042,
+                     *       "block_hash": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *       "from_block": 1000,
+                     *       "jobs": 1,
+                     *       "latest": [
+                     *         {
+                     *           "buyer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+                     *           "ended_secs": 1795221578,
+                     *           "funded_secs": 1795221569,
+                     *           "job": "0x2ff3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e",
+                     *           "late": false,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "paid": "1000000000000000",
+                     *           "price": "1000000000000000",
+                     *           "prover": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *           "state": "settled",
+                     *           "token": "0x0000000000000000000000000000000000000000"
+                     *         }
+                     *       ],
+                     *       "market": "0x5fbdb2315678afecb367f032d93f642f64180aa3",
+                     *       "models": [
+                     *         {
+                     *           "deprecated": false,
+                     *           "earned": {
+                     *             "0x0000000000000000000000000000000000000000": "1000000000000000"
+                     *           },
+                     *           "funded": 1,
+                     *           "late": 0,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "model_commitment": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *           "owner": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *           "registered_secs": 1795217969,
+                     *           "returned": 0,
+                     *           "settled": 1,
+                     *           "weights_proven_at": 1795218569
+                     *         }
+                     *       ],
+                     *       "provers": [
+                     *         {
+                     *           "buyers": 1,
+                     *           "earned": {
+                     *             "0x0000000000000000000000000000000000000000": "1000000000000000"
+                     *           },
+                     *           "late": 0,
+                     *           "missed": 0,
+                     *           "prover": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *           "refunded": 0,
+                     *           "settled": 1
+                     *         }
+                     *       ],
+                     *       "registry": "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512"
+                     *     }
+                     */
                     "application/json": components["schemas"]["MarketHistory"];
                 };
             };
@@ -4465,6 +4663,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "block": 1042,
+                     *       "block_hash": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *       "data": [
+                     *         {
+                     *           "buyer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+                     *           "ended_secs": 1795221578,
+                     *           "funded_secs": 1795221569,
+                     *           "job": "0x2ff3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e",
+                     *           "late": false,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "paid": "1000000000000000",
+                     *           "price": "1000000000000000",
+                     *           "prover": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *           "state": "settled",
+                     *           "token": "0x0000000000000000000000000000000000000000"
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["MarketJobPage"];
                 };
             };
@@ -4620,6 +4840,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "batches": [
+                     *             {
+                     *               "inferences": 8,
+                     *               "key_hash": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978"
+                     *             }
+                     *           ],
+                     *           "description": "Tells ones from sevens.",
+                     *           "development": false,
+                     *           "free": false,
+                     *           "id": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "input_chunks": 1,
+                     *           "inputs": [
+                     *             {
+                     *               "name": "image",
+                     *               "range": [
+                     *                 0,
+                     *                 1
+                     *               ],
+                     *               "scale": 7,
+                     *               "shape": [
+                     *                 1,
+                     *                 8,
+                     *                 8
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "key_hash": "0x2ff3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e",
+                     *           "labels": [
+                     *             "1",
+                     *             "7"
+                     *           ],
+                     *           "licence": "any use",
+                     *           "model_commitment": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *           "name": "digits",
+                     *           "outputs": [
+                     *             {
+                     *               "name": "scores",
+                     *               "scale": 4,
+                     *               "shape": [
+                     *                 2
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "parameters": 4474,
+                     *           "prepare": {
+                     *             "channels": 1,
+                     *             "height": 8,
+                     *             "kind": "image",
+                     *             "width": 8
+                     *           },
+                     *           "shape_digest": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *           "terms": {
+                     *             "chain_id": 8453,
+                     *             "collateral": "100000000000000",
+                     *             "expire_secs": 3600,
+                     *             "market": "0x5fbdb2315678afecb367f032d93f642f64180aa3",
+                     *             "price": "1000000000000000",
+                     *             "prove_secs": 600,
+                     *             "quote_secs": 600,
+                     *             "token": "0x0000000000000000000000000000000000000000"
+                     *           },
+                     *           "weights": {
+                     *             "development": false,
+                     *             "proven_secs": 1795221569
+                     *           },
+                     *           "wrap": "universal"
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ModelPage"];
                 };
             };
@@ -4755,6 +5050,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "batches": [
+                     *         {
+                     *           "inferences": 8,
+                     *           "key_hash": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978"
+                     *         }
+                     *       ],
+                     *       "description": "Tells ones from sevens.",
+                     *       "development": false,
+                     *       "free": false,
+                     *       "id": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "input_chunks": 1,
+                     *       "inputs": [
+                     *         {
+                     *           "name": "image",
+                     *           "range": [
+                     *             0,
+                     *             1
+                     *           ],
+                     *           "scale": 7,
+                     *           "shape": [
+                     *             1,
+                     *             8,
+                     *             8
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "key_hash": "0x2ff3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e",
+                     *       "labels": [
+                     *         "1",
+                     *         "7"
+                     *       ],
+                     *       "licence": "any use",
+                     *       "model_commitment": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *       "name": "digits",
+                     *       "outputs": [
+                     *         {
+                     *           "name": "scores",
+                     *           "scale": 4,
+                     *           "shape": [
+                     *             2
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "parameters": 4474,
+                     *       "prepare": {
+                     *         "channels": 1,
+                     *         "height": 8,
+                     *         "kind": "image",
+                     *         "width": 8
+                     *       },
+                     *       "shape_digest": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *       "terms": {
+                     *         "chain_id": 8453,
+                     *         "collateral": "100000000000000",
+                     *         "expire_secs": 3600,
+                     *         "market": "0x5fbdb2315678afecb367f032d93f642f64180aa3",
+                     *         "price": "1000000000000000",
+                     *         "prove_secs": 600,
+                     *         "quote_secs": 600,
+                     *         "token": "0x0000000000000000000000000000000000000000"
+                     *       },
+                     *       "weights": {
+                     *         "development": false,
+                     *         "proven_secs": 1795221569
+                     *       },
+                     *       "wrap": "universal"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Model"];
                 };
             };
@@ -5214,6 +5579,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "parts": [
+                     *         {
+                     *           "account": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *           "kind": "owner",
+                     *           "models": [],
+                     *           "share": 0.9
+                     *         },
+                     *         {
+                     *           "account": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+                     *           "kind": "account",
+                     *           "models": [],
+                     *           "share": 0.1
+                     *         }
+                     *       ],
+                     *       "registered_secs": 1795221569,
+                     *       "registrant": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *       "uri": "https://prover.example/digits"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Lineage"];
                 };
             };
@@ -5407,6 +5793,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "attempts": 0,
+                     *           "batch": null,
+                     *           "clamped": [],
+                     *           "clamps": 0,
+                     *           "context": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "created_ms": 1795221569000,
+                     *           "error_code": null,
+                     *           "error_detail": null,
+                     *           "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *           "input_commitments": [
+                     *             "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *           ],
+                     *           "job_id": null,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "output": [
+                     *             4.5,
+                     *             3
+                     *           ],
+                     *           "output_cells": [
+                     *             72,
+                     *             48
+                     *           ],
+                     *           "outside": 0,
+                     *           "payment": null,
+                     *           "proof_hash": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "proof_url": "/v1/predictions/5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6/proof",
+                     *           "state": "proven",
+                     *           "terminal": true,
+                     *           "transactions": [],
+                     *           "updated_ms": 1795221571804
+                     *         },
+                     *         {
+                     *           "attempts": 0,
+                     *           "batch": null,
+                     *           "clamped": [],
+                     *           "clamps": 0,
+                     *           "context": null,
+                     *           "created_ms": 1795221569000,
+                     *           "error_code": null,
+                     *           "error_detail": null,
+                     *           "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *           "input_commitments": [
+                     *             "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *           ],
+                     *           "job_id": null,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "output": null,
+                     *           "output_cells": null,
+                     *           "outside": 0,
+                     *           "payment": null,
+                     *           "proof_hash": null,
+                     *           "proof_url": null,
+                     *           "state": "queued",
+                     *           "terminal": false,
+                     *           "transactions": [],
+                     *           "updated_ms": 1795221571804
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["PredictionPage"];
                 };
             };
@@ -5560,6 +6011,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": [
+                     *         4.5,
+                     *         3
+                     *       ],
+                     *       "output_cells": [
+                     *         72,
+                     *         48
+                     *       ],
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "proof_url": "/v1/predictions/5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6/proof",
+                     *       "state": "proven",
+                     *       "terminal": true,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
@@ -6078,6 +6563,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": null,
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": null,
+                     *       "output_cells": null,
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": null,
+                     *       "proof_url": null,
+                     *       "state": "cancelled",
+                     *       "terminal": true,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
@@ -6087,6 +6600,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": null,
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": null,
+                     *       "output_cells": null,
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": null,
+                     *       "proof_url": null,
+                     *       "state": "proving",
+                     *       "terminal": false,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
@@ -6594,6 +7135,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "attempts": 0,
+                     *       "batch": null,
+                     *       "clamped": [],
+                     *       "clamps": 0,
+                     *       "context": null,
+                     *       "created_ms": 1795221569000,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *       "input_commitments": [
+                     *         "0x00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *       ],
+                     *       "job_id": null,
+                     *       "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *       "output": null,
+                     *       "output_cells": null,
+                     *       "outside": 0,
+                     *       "payment": null,
+                     *       "proof_hash": null,
+                     *       "proof_url": null,
+                     *       "state": "queued",
+                     *       "terminal": false,
+                     *       "transactions": [],
+                     *       "updated_ms": 1795221571804
+                     *     }
+                     */
                     "application/json": components["schemas"]["Prediction"];
                 };
             };
@@ -6773,6 +7342,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "order": {
+                     *         "buyer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+                     *         "collateral": "100000",
+                     *         "expire_secs": 3600,
+                     *         "fee_split_hash": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *         "input_commitment": "0x2ff3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e",
+                     *         "key_hash": "0x2ff3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e",
+                     *         "max_price": "1000000",
+                     *         "model_commitment": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *         "model_id": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *         "prove_secs": 600,
+                     *         "prover": "0x0000000000000000000000000000000000000000",
+                     *         "salt": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *         "token": "0x0000000000000000000000000000000000000000",
+                     *         "unclamped": false,
+                     *         "verifier": "0x5fbdb2315678afecb367f032d93f642f64180aa3"
+                     *       },
+                     *       "quote": {
+                     *         "buyer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+                     *         "collateral": "100000",
+                     *         "epoch": 0,
+                     *         "expire_secs": 3600,
+                     *         "inferences": 1,
+                     *         "key_hash": "0x2ff3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e",
+                     *         "model_id": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *         "nonce": "0x9ca5d3b1f0e2c4a68b7d5f3e1c0a9b8d7f6e5d4c3b2a19080f1e2d3c4b5a6978",
+                     *         "price": "1000000",
+                     *         "prove_secs": 600,
+                     *         "provers": [
+                     *           "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+                     *         ],
+                     *         "token": "0x0000000000000000000000000000000000000000",
+                     *         "uses": 1,
+                     *         "valid_from": 1795221569,
+                     *         "valid_until": 1795222169
+                     *       },
+                     *       "signature": "0x5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e1b"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Escrow"];
                 };
             };
@@ -7031,6 +7641,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *       "coins": "2000000000000000000",
+                     *       "credit": [
+                     *         {
+                     *           "credit": "1000000000000000",
+                     *           "token": "0x0000000000000000000000000000000000000000"
+                     *         }
+                     *       ],
+                     *       "failures": [
+                     *         {
+                     *           "error_code": "chain-refused",
+                     *           "error_detail": "the key is frozen",
+                     *           "failed_ms": 1795221569000,
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "prediction": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6"
+                     *         }
+                     *       ],
+                     *       "models": [
+                     *         {
+                     *           "jobs": {
+                     *             "failed": 1,
+                     *             "settled": 1
+                     *           },
+                     *           "model": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *           "paid": "1000000000000000"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["SellerNumbers"];
                 };
             };
@@ -7163,6 +7804,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "compile_secs": 600,
+                     *       "compiles": true,
+                     *       "market": "0x5fbdb2315678afecb367f032d93f642f64180aa3",
+                     *       "memory_mib": 4096,
+                     *       "seller": "0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
+                     *       "upload_bytes_max": 67108864
+                     *     }
+                     */
                     "application/json": components["schemas"]["Selling"];
                 };
             };
@@ -7542,6 +8193,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "created_ms": 1795221569000,
+                     *           "disabled_ms": null,
+                     *           "id": "wh_5c1f0a2b9d3e4f60",
+                     *           "url": "https://shop.example/assay"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["WebhookList"];
                 };
             };
@@ -8066,6 +8729,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "attempts": 1,
+                     *           "created_ms": 1795221569000,
+                     *           "error": "the receiver answered with status 500",
+                     *           "id": "msg_0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+                     *           "prediction": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *           "state": "pending"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["DeliveryList"];
                 };
             };
