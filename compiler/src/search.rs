@@ -33,7 +33,7 @@ const OF_LABELS: f64 = 4.0;
 const OF_CLOSE_CLASSES: f64 = 4.0;
 /// Bits of tables that are looked for beside a label.
 const FINER_BITS: u8 = 15;
-/// Trials for either.
+/// Trials for it.
 const FINER_TRIALS: usize = 32;
 
 /// Runs the lowered network in floats on every sample: its ranges, and the check that it is the ONNX model.

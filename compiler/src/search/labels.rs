@@ -1,15 +1,15 @@
 //! Widths with which the largest of a list of scores stays the largest, on inputs that are not among the samples either.
 
-use super::{FINER_TRIALS, Measured, Search};
+use super::{Measured, Search};
 use crate::quantise::{self, Widths};
 use crate::report::Accuracy;
 use crate::{CompileError, Phase};
 
 /// Where no label stands beside scores: of the samples whose label may be another one, the share that is expected to be on other inputs.
-/// By default one of 10,000, since classes are nearer to each other on inputs that a model was not trained on.
-const OTHER_LABELS: f64 = 0.01;
+/// By default one of 5,000, since classes are nearer to each other on inputs that a model was not trained on.
+const OTHER_LABELS: f64 = 0.02;
 /// Where so many times more labels are expected to be others, no widths that are left will do.
-const OUT_OF_REACH: f64 = 100.0;
+const OUT_OF_REACH: f64 = 50.0;
 /// Bits by which widths grow at most to keep labels.
 const MORE_BITS: u8 = 6;
 
@@ -28,7 +28,7 @@ impl Search<'_> {
 
     /// Where what is enough does not keep labels: the cheapest at least as wide that does, near enough; or if none does, what keeps most, if
     /// half as many are others. `plans` are in the order of their cost. All widths grow together until labels are kept, so that a few
-    /// trials tell. Then those in between are tried.
+    /// trials tell. Then each shrinks again as far as labels allow.
     pub(super) fn wider(&mut self, plans: &[Widths], progress: &mut dyn FnMut(Phase)) -> Result<Option<Measured>, CompileError> {
         let (narrow, others) = match &self.enough {
             Some((found, _)) if !self.keeps_labels(&found.accuracy) => (found.widths, found.accuracy.other_labels.unwrap_or(0.0)),
@@ -49,12 +49,14 @@ impl Search<'_> {
         }
         let (share, Some(wide)) = wide else { return Ok(None) };
         let wanted = share.max(self.allowed_labels());
-        let between = plans.iter().filter(|widths| narrow.within(**widths) && widths.within(wide) && **widths != wide);
         let mut found = wide;
-        for widths in between.take(FINER_TRIALS) {
-            if self.other_labels(*widths, progress)?.is_some_and(|share| share <= wanted) {
-                found = *widths;
-                break;
+        for narrower in [shift_less, table_less, weights_less] {
+            // one width after the other, what costs most first
+            while let Some(next) = narrower(found).filter(|next| narrow.within(*next) && plans.contains(next)) {
+                if self.other_labels(next, progress)?.is_none_or(|share| share > wanted) {
+                    break;
+                }
+                found = next;
             }
         }
         progress(Phase::Measure);
@@ -72,4 +74,17 @@ impl Search<'_> {
         let (accuracy, _) = self.trial(&plan, &weights, |_, _| true)?;
         Ok(accuracy.other_labels.filter(|_| self.is_enough(&accuracy)))
     }
+}
+
+fn shift_less(widths: Widths) -> Option<Widths> {
+    Some(Widths { shift: widths.shift.checked_sub(1)?, ..widths })
+}
+
+fn table_less(widths: Widths) -> Option<Widths> {
+    Some(Widths { table_bits: widths.table_bits.checked_sub(1)?, ..widths })
+}
+
+/// Candidates have an even number of bits, or the largest that is allowed.
+fn weights_less(widths: Widths) -> Option<Widths> {
+    Some(Widths { weight_bits: widths.weight_bits.checked_sub(1)? & !1, ..widths }).filter(|less| less.weight_bits < widths.weight_bits)
 }
