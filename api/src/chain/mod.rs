@@ -70,12 +70,6 @@ pub enum ChainError {
         /// The node's words.
         message: String,
     },
-    /// The node does not have the block that it was asked about: it is behind another node, or the chain took the block back.
-    #[error("the node does not have the block that it was asked about: {message}")]
-    NoBlock {
-        /// The node's words.
-        message: String,
-    },
     /// The node takes no transaction with such low fees, or none in the place of the one that it has.
     #[error("the node takes no transaction with such low fees: {message}")]
     Underpriced {
@@ -220,7 +214,7 @@ pub enum ChainError {
 impl ChainError {
     /// Whether trying again later makes sense without changing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NoBlock { .. } | Self::NotMined { .. } | Self::Underpriced { .. })
+        matches!(self, Self::Unreachable(_) | Self::NotMined { .. } | Self::Underpriced { .. })
     }
 }
 
@@ -232,7 +226,6 @@ impl From<RpcError<TransportErrorKind>> for ChainError {
                 Ok(decoded) => Self::Market(Box::new(decoded)),
                 Err(_) => Self::Reverted { data },
             },
-            None if health::is_unknown_block(&response.message) => Self::NoBlock { message: response.message.to_string() },
             None if fees::is_underpriced(&response.message) => Self::Underpriced { message: response.message.to_string() },
             None => Self::Refused { code: response.code, message: response.message.to_string() },
         }
