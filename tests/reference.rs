@@ -63,6 +63,13 @@ impl Folder {
     }
 }
 
+/// Networks of whose weights not all cells are stored, from so many random ones and from an embedding.
+fn cut(count: u64) -> impl Iterator<Item = (String, (Architecture, Weights))> {
+    let networks = (500..500 + count).map(sample::random_network).chain([sample::embedding(3, 5, 6)]);
+    let tiled = networks.zip(0u64..).filter_map(|(network, seed)| Some((format!("cut-{seed}"), sample::tiled(network, seed)?)));
+    tiled.map(|(name, [_, cut])| (name, cut))
+}
+
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("reference")
 }
@@ -164,7 +171,7 @@ fn the_page_of_the_protocol_has_the_executors_equations() {
         ("embedding", sample::embedding(3, 5, 6)),
     ];
     let random = (0..wanted() / 3).map(|seed| (format!("random-{seed}"), sample::random_network(seed)));
-    for (name, (arch, weights)) in named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random) {
+    for (name, (arch, weights)) in named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random).chain(cut(20)) {
         let inputs = [sample::random_input(&arch, 5), sample::extreme_input(&arch, 3)];
         let traces: Vec<_> = inputs.iter().map(|input| execute(&arch, &weights, input).expect("every input is executed").columns).collect();
         folder.write(&name, &json!({ "architecture": arch, "weights": weights, "traces": traces }));
@@ -211,6 +218,9 @@ fn the_page_of_semantics_gives_the_same_bits() {
             with_two_inputs(&mut arch);
         }
         folder.write(&format!("random-{seed}"), &network(&arch, &weights, seed));
+    }
+    for (name, (arch, weights)) in cut(60) {
+        folder.write(&name, &network(&arch, &weights, 2));
     }
     folder.agrees("semantics.py");
 }
@@ -329,7 +339,8 @@ fn the_page_of_the_protocol_verifies_proofs() {
         let case = Case::new(&format!("random-{seed}"), sample::random_network(seed), 5 + (seed as u32 * 7) % 6);
         Case { batch, hiding: seed % 2 == 1, ..case }
     });
-    for case in cases.into_iter().chain(random) {
+    let cut = cut(8).map(|(name, network)| Case { hiding: true, batch: Batch::joint(1), ..Case::new(&name, network, 6) });
+    for case in cases.into_iter().chain(random).chain(cut) {
         folder.write(&case.name.clone(), &case.export(&srs));
     }
     folder.agrees("verifier.py");
@@ -448,7 +459,7 @@ fn the_page_of_semantics_has_the_rules_of_valid_networks() {
         ("loop", every_rule_in_a_loop()),
     ];
     let random = (0..wanted() / 8).map(|seed| (format!("random-{seed}"), sample::random_network(seed)));
-    let networks = named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random);
+    let networks = named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random).chain(cut(12));
     for (seed, (name, (arch, _))) in networks.enumerate() {
         let changes = changes(&arch, 80, &mut Random::new(seed as u64));
         folder.write(&name, &json!({ "architecture": arch, "changes": changes }));

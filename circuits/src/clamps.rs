@@ -147,7 +147,7 @@ mod tests {
         let (mut architecture, _) = network(Function::Relu, false);
         let count = |architecture: &Architecture| rails(architecture)[0];
         assert_eq!(count(&architecture), Rails { low: false, high: true });
-        architecture.matrices.push(10);
+        architecture.matrices.push(10.into());
         architecture.layers[1] = Layer {
             log_size: architecture.layers[0].log_size + 2,
             terms: Vec::new(),

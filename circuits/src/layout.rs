@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::system::{ColumnId, Owner, System, TableId};
 use std::cmp::Reverse;
 
-/// A power-of-two number of cells, aligned to the range that they span. A column of a batch holds its inferences one after the other; only those of the
+/// A power-of-two number of cells, aligned to the range that they span, or several such tiles of a block of weights, one after the other. A column of a batch holds its inferences one after the other; only those of the
 /// input may lie further apart than they are long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
@@ -19,20 +19,32 @@ pub struct Block {
     pub log_item: u32,
     /// The cells of two inferences are `2^(log_item + gap)` apart.
     pub gap: u32,
+    /// Of weights: there are so many tiles more, of the same size, each right after the one before.
+    pub more_tiles: u32,
 }
 
 impl Block {
-    /// Number of cells.
+    /// Number of cells, of one tile.
     pub fn size(&self) -> usize {
         1 << self.log_size
     }
 
-    /// From the first cell to the last, gaps included.
+    /// From the first cell to the last, gaps and all tiles included.
     pub fn range(&self) -> std::ops::Range<usize> {
-        self.offset..self.offset + (1 << self.log_span())
+        self.offset..self.offset + (self.tiles() << self.log_span())
     }
 
-    /// Log of the number of cells from the first to the last.
+    /// Number of tiles, 1 where there are none.
+    pub fn tiles(&self) -> usize {
+        1 + self.more_tiles as usize
+    }
+
+    /// One of the tiles.
+    pub fn tile(&self, tile: usize) -> Self {
+        Self { offset: self.offset + (tile << self.log_size), more_tiles: 0, ..*self }
+    }
+
+    /// Log of the number of cells from the first to the last, of one tile.
     pub fn log_span(&self) -> u32 {
         self.log_size + self.gap
     }
@@ -107,7 +119,7 @@ pub struct Layout {
 
 /// A block that is yet to be placed.
 fn block(log_item: u32, log_batch: u32) -> Block {
-    Block { offset: 0, log_size: log_item + log_batch, log_item, gap: 0 }
+    Block { offset: 0, log_size: log_item + log_batch, log_item, gap: 0, more_tiles: 0 }
 }
 
 /// Places blocks, largest first; every block is aligned. Returns them in the order given, and the end.
@@ -139,6 +151,9 @@ impl Layout {
     pub fn new(system: &System, log_chunk: u32, batch: Batch) -> Self {
         let of = |log_size: u8, batched: bool| block(log_size.into(), if batched { batch.log_len() } else { 0 });
         let mut blocks: Vec<Block> = system.columns.iter().map(|column| of(column.log_size, column.is_batched())).collect();
+        for (column, matrix) in system.weights.iter().zip(&system.matrices) {
+            blocks[column.0 as usize] = Block { more_tiles: matrix.tiles() as u32 - 1, ..block(matrix.log_tile(), 0) };
+        }
         let input = system.input.0 as usize;
         if batch.is_separate() {
             blocks[input].gap = log_chunk.saturating_sub(blocks[input].log_item);

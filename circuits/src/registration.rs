@@ -23,13 +23,19 @@
 //! cells of chunks that no block holds, which no claim ever reads.
 
 use crate::exec::Trace;
-use crate::model::{Architecture, Input, Output, Port, Source, Weights};
+use crate::model::{Architecture, Input, Output, Port, Source, WeightBlock, Weights};
 use crate::system::{Builder, Owner};
 
 /// The one cell of input and of output.
 pub const INPUT: i32 = 1;
 /// Bits of the lower digit of a bias.
 const DIGIT: u8 = 16;
+
+/// The tiles of the model's blocks, each as a block: what is committed, in the places where it is.
+fn tiles(of: &Architecture) -> impl Iterator<Item = WeightBlock> + '_ {
+    let of_block = |block: &WeightBlock| std::iter::repeat_n(WeightBlock::from(block.log_tile() as u8), block.tiles());
+    of.matrices.iter().flat_map(of_block)
+}
 
 /// The model's blocks, and nothing that is computed from them.
 pub(crate) fn architecture(of: &Architecture) -> Architecture {
@@ -38,7 +44,7 @@ pub(crate) fn architecture(of: &Architecture) -> Architecture {
     Architecture {
         input: Input { log_size: 0, bits: 2, ports: vec![port] },
         weight_bits: of.weight_bits,
-        matrices: of.matrices.clone(),
+        matrices: tiles(of).collect(),
         biases: of.biases.clone(),
         tables: Vec::new(),
         layers: Vec::new(),
@@ -72,8 +78,10 @@ pub(crate) fn elaborate(of: &Architecture, system: &mut Builder) {
 /// All columns of the proof, for weights that belong to the architecture. Of others the digits are those of their low
 /// bits, which makes no valid proof.
 pub fn trace(of: &Architecture, weights: &Weights) -> Trace {
-    let wide = |block: &Vec<i16>| block.iter().map(|w| i32::from(*w)).collect::<Vec<i32>>();
-    let mut columns: Vec<Vec<i32>> = weights.matrices.iter().map(wide).chain(weights.biases.iter().cloned()).collect();
+    let wide = |cells: &[i16]| cells.iter().map(|w| i32::from(*w)).collect::<Vec<i32>>();
+    let blocks = of.matrices.iter().zip(&weights.matrices);
+    let tiles = blocks.flat_map(|(block, cells)| cells.chunks(1 << block.log_tile()).map(wide));
+    let mut columns: Vec<Vec<i32>> = tiles.chain(weights.biases.iter().cloned()).collect();
     columns.push(vec![INPUT]);
     for (block, of) in weights.biases.iter().zip(&of.biases) {
         let (_, Some(high)) = digits(of.bits) else { continue };

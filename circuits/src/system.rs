@@ -3,7 +3,7 @@
 //! [`System::new`] is the one walk over the layers' rules ([`crate::relation`]); layout, witness, prover, verifier and cost model only see its result.
 
 use crate::clamps::{Rails, rails};
-use crate::model::{Architecture, Divisor, Index, Layer, Operand, Run, Source};
+use crate::model::{Architecture, Divisor, Index, Layer, Operand, Run, Source, WeightBlock};
 use crate::registration;
 use crate::relation;
 
@@ -145,8 +145,10 @@ pub struct System {
     pub input: ColumnId,
     /// By layer.
     pub layers: Vec<LayerColumns>,
-    /// By weight block.
+    /// By weight block: the first columns.
     pub weights: Vec<ColumnId>,
+    /// The same: which of their cells there are.
+    pub matrices: Vec<WeightBlock>,
     /// By bias block.
     pub biases: Vec<ColumnId>,
     /// By table: the committed column of `f`, if there is one.
@@ -195,6 +197,16 @@ impl System {
     /// A column. Indices of the system's own lookups and views are always in range.
     pub fn column(&self, id: ColumnId) -> Column {
         self.columns[id.0 as usize]
+    }
+
+    /// The block of a column of weights of which not all cells are stored.
+    pub fn cut(&self, column: ColumnId) -> Option<&WeightBlock> {
+        self.matrices.get(column.0 as usize).filter(|block| !block.cuts.is_empty())
+    }
+
+    /// Number of cells of a column that are committed (of one inference).
+    pub fn stored(&self, column: ColumnId) -> usize {
+        self.cut(column).map_or_else(|| 1 << self.column(column).log_size, WeightBlock::stored)
     }
 
     /// The column that a source of a valid architecture names.
@@ -283,6 +295,7 @@ impl Builder {
             input: ColumnId(0),
             layers: Vec::new(),
             weights: Vec::new(),
+            matrices: architecture.matrices.clone(),
             biases: Vec::new(),
             functions: Vec::new(),
             table_counts: Vec::new(),
@@ -295,7 +308,7 @@ impl Builder {
             system.columns.push(Column { log_size, owner });
             ColumnId(system.columns.len() as u32 - 1)
         };
-        let weights = architecture.matrices.iter().map(|log| column(*log, Owner::Seller)).collect();
+        let weights = architecture.matrices.iter().map(|block| column(block.log_size, Owner::Seller)).collect();
         let biases = architecture.biases.iter().map(|block| column(block.log_size, Owner::Seller)).collect();
         let functions = architecture.tables.iter().map(|t| t.is_committed().then(|| column(t.log_rows() as u8, Owner::Public))).collect();
         let input = column(architecture.input.log_size, Owner::Buyer);

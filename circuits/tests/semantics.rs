@@ -20,9 +20,14 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// A block of weights, the cells that are not stored included.
+    fn block(&self, matrix: u32) -> Vec<i16> {
+        self.arch.matrices[matrix as usize].unpack(&self.weights.matrices[matrix as usize])
+    }
+
     fn cells(&self, source: Source) -> Vec<i64> {
         match source {
-            Source::Weight(w) => self.weights.matrices[w as usize].iter().map(|v| i64::from(*v)).collect(),
+            Source::Weight(w) => self.block(w).into_iter().map(i64::from).collect(),
             Source::Bias(b) => self.weights.biases[b as usize].iter().map(|v| i64::from(*v)).collect(),
             source => self.trace.column(self.system.source(source)).iter().map(|v| i64::from(*v)).collect(),
         }
@@ -85,7 +90,7 @@ impl Page<'_> {
                 distances
             }
             Rule::Rows { matrix, bits, index, .. } => {
-                let (rows, width) = (&self.weights.matrices[*matrix as usize], 1usize << bits);
+                let (rows, width) = (self.block(*matrix), 1usize << bits);
                 let cell = |i: i64, at: usize| usize::try_from(i).ok().and_then(|i| rows.get(i * width + at)).map_or(0, |w| i128::from(*w));
                 self.cells(*index).into_iter().flat_map(|i| (0..width).map(move |at| cell(i, at))).collect()
             }
@@ -117,7 +122,10 @@ fn the_executor_follows_the_page() {
         every_rule_in_a_loop(),
     ];
     let random = (0..150).map(sample::random_network);
-    for (number, (arch, weights)) in named.into_iter().chain(random).enumerate() {
+    let cut = named.iter().cloned().chain((200..300).map(sample::random_network)).zip(0..);
+    let cut: Vec<_> = cut.filter_map(|(network, seed)| sample::tiled(network, seed)).flatten().collect();
+    assert!(cut.len() > 100, "{} networks with cuts", cut.len());
+    for (number, (arch, weights)) in named.into_iter().chain(random).chain(cut).enumerate() {
         let name = format!("network {number}");
         for input in [sample::random_input(&arch, 3)].into_iter().chain((0..4).map(|kind| sample::extreme_input(&arch, kind))) {
             let trace = execute(&arch, &weights, &input).expect("every input is executed");

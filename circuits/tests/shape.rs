@@ -39,7 +39,7 @@ fn kernel(log: u8) -> Architecture {
     let window = Window { outputs: 1, kernel: 1 << log, inputs: 1, stride: 1, dilation: 1, padding: 0 };
     let run = Run { log_len: 0, index: Index::Window { out: 0, kernel: 1, window } };
     let mut architecture = network(0, vec![wide(0)], vec![0]);
-    architecture.matrices.push(log);
+    architecture.matrices.push(log.into());
     architecture.layers[0].terms = vec![product(vec![0, log], 1, (Source::Weight(0), vec![along(log, 1)]), (Source::Input, vec![run]))];
     architecture.complete().unwrap();
     architecture
@@ -79,7 +79,7 @@ fn circuits_have_a_size() {
 fn circuits_of_many_lookups_are_refused() {
     let of_weights = |blocks: usize| {
         let mut architecture = repeated(1);
-        architecture.matrices = vec![0; blocks];
+        architecture.matrices = vec![0.into(); blocks];
         architecture.biases = vec![BiasBlock { log_size: 0, bits: 8 }; blocks];
         let shape = Shape::new(architecture, 16).unwrap();
         assert!(constraints(&shape, &[0; 32]).is_ok(), "no inference reads them");
@@ -93,7 +93,7 @@ fn circuits_of_many_lookups_are_refused() {
 fn dense(inputs: u8, outputs: u8) -> Architecture {
     let mut architecture = network(0, vec![wide(0)], vec![0]);
     architecture.input.log_size = inputs;
-    architecture.matrices.push(inputs + outputs);
+    architecture.matrices.push((inputs + outputs).into());
     let matrix = vec![along(outputs, 0), along(inputs, 1)];
     let term = product(vec![outputs, inputs], 1, (Source::Input, vec![along(inputs, 1)]), (Source::Weight(0), matrix));
     (architecture.layers[0].log_size, architecture.layers[0].terms) = (outputs, vec![term]);

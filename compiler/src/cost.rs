@@ -72,8 +72,8 @@ impl Cost {
     pub fn of(architecture: &Architecture) -> Self {
         let system = System::new(architecture);
         let cells = |owners: &[Owner]| -> u64 {
-            let mine = system.columns.iter().filter(|column| owners.contains(&column.owner));
-            mine.map(|column| 1u64 << column.log_size).sum()
+            let mine = system.columns.iter().zip((0..).map(ColumnId)).filter(|(column, _)| owners.contains(&column.owner));
+            mine.map(|(_, id)| system.stored(id) as u64).sum()
         };
         let (weights, committed, input) = (cells(&[Owner::Seller]), cells(&[Owner::Public]), cells(&[Owner::Buyer]));
         let witness_cells = cells(&[Owner::Prover, Owner::Multiplicity]);
@@ -142,7 +142,7 @@ impl LayerCost {
     /// By layer. What no layer has for itself, as the multiplicities of tables, is left out.
     pub fn of(architecture: &Architecture) -> Vec<Self> {
         let system = System::new(architecture);
-        let size = |column: ColumnId| system.columns.get(column.0 as usize).map_or(0, |column| 1u64 << column.log_size);
+        let size = |column: ColumnId| system.stored(column) as u64;
         let mut seen = std::collections::HashSet::new();
         let of = |(layer, columns): (&Layer, &LayerColumns)| {
             let span = columns.span.0..columns.span.1;

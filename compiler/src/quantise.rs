@@ -14,10 +14,12 @@ pub(crate) mod samples;
 mod scales;
 mod tables;
 mod thresholds;
+mod tiles;
 mod weights;
 
 pub use plan::{Plan, Widths, plan};
 pub use scales::port_of;
+pub use tiles::without_padding;
 pub use weights::weights;
 
 use crate::Sample;

@@ -411,22 +411,24 @@ impl Search<'_> {
     fn compiled(self, found: Measured, accuracy_met: bool, constant_inputs: Vec<String>) -> Result<Compiled, CompileError> {
         let Measured { plan, weights, widths, accuracy } = found;
         let net = self.net;
+        let losses = losses::losses(net, &plan, &weights, self.samples)?;
+        let (architecture, weights) = quantise::without_padding(net, plan, weights);
         let report = Report {
             parameters: net.parameters,
             macs: net.macs,
             layers: net.layers.len(),
             widths,
-            cost: Cost::of(&plan.architecture),
+            cost: Cost::of(&architecture),
             accuracy,
             accuracy_met,
             ten_times_coarser: self.coarse,
-            losses: losses::losses(net, &plan, &weights, self.samples)?,
+            losses,
             few_samples: self.samples.len() < MIN_SAMPLES,
             constant_inputs,
             candidates_tried: self.tried,
         };
         let layer_names = net.layers.iter().map(|layer| layer.name.clone()).collect();
-        Ok(Compiled { architecture: plan.architecture, weights, layer_names, operators: Vec::new(), report })
+        Ok(Compiled { architecture, weights, layer_names, operators: Vec::new(), report })
     }
 }
 

@@ -38,11 +38,13 @@ fn kinds(arch: &Architecture) -> BTreeSet<&'static str> {
         kinds.extend(inside.then_some(looped));
     }
     kinds.extend((arch.outputs.len() > 1).then_some("two outputs"));
+    kinds.extend(arch.matrices.iter().any(|block| !block.cuts.is_empty()).then_some("cut weights"));
     kinds
 }
 
 /// The kinds that every run must have.
-const NEEDED: [&str; 17] = [
+const NEEDED: [&str; 18] = [
+    "cut weights",
     "exact",
     "requantise",
     "requantise with limbs",
@@ -70,6 +72,9 @@ fn networks() -> Vec<(String, (Architecture, Weights))> {
         ("embedding".to_owned(), sample::embedding(3, 5, 6)),
         ("every rule in a loop".to_owned(), loops::every_rule_in_a_loop()),
     ];
+    let cut: Vec<_> = networks.iter().zip(0..).filter_map(|((name, network), seed)| Some((name, sample::tiled(network.clone(), seed)?))).collect();
+    let cut: Vec<_> = cut.into_iter().map(|(name, [_, cut])| (format!("{name}, cut"), cut)).collect();
+    networks.extend(cut);
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..200 {
         let network = sample::random_network(seed);

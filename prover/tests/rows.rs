@@ -162,5 +162,5 @@ fn rows_that_do_not_fit_are_refused() {
     assert!(matches!(with(|_, _, index, _| *index = Source::Weight(0)), ModelError::UnknownSource { .. }));
     assert!(matches!(refused(&|a| a.layers[0].constant = 1), ModelError::Rows { layer: 0 }));
     assert!(matches!(refused(&|a| a.layers[0].log_size += 1), ModelError::Rows { layer: 0 }));
-    assert!(matches!(refused(&|a| a.matrices[0] += 2), ModelError::Rows { layer: 0 }));
+    assert!(matches!(refused(&|a| a.matrices[0].log_size += 2), ModelError::Rows { layer: 0 }));
 }

@@ -112,7 +112,7 @@ fn network(seed: u64) -> Result<(Architecture, Weights), ModelError> {
     let architecture = Architecture {
         input: Input { log_size: log_input, bits: 2, ports: vec![port] },
         weight_bits: 2,
-        matrices: vec![log_other],
+        matrices: vec![log_other.into()],
         biases: Vec::new(),
         tables: Vec::new(),
         layers: vec![other, layer],

@@ -75,15 +75,18 @@ def degree(found):
     return 3 if any(p.batch for p in found) else 2
 
 
-def block_share(block, point):
-    """The share of the variables that say which block it is, and the block's own coordinates."""
-    share, own = 1, []
-    for x, bit in zip(point, block.bits(len(point)), strict=True):
-        if bit is None:
-            own.append(x)
-        else:
-            share = share * (x if bit else 1 - x) % R
-    return share, own
+def shares(block, point):
+    """By tile: the share of the variables that say which block it is, and the coordinates of the cells' numbers in it."""
+    for offset, fixed in block.tiles():
+        share, own = 1, []
+        for x, bit in zip(point, block.bits(offset, len(point)), strict=True):
+            if bit is None:
+                own.append(x)
+            else:
+                share = share * (x if bit else 1 - x) % R
+        for bit in sorted(fixed):
+            own.insert(bit, fixed[bit])
+        yield share, own
 
 
 class Functional:
@@ -100,8 +103,7 @@ class Functional:
         """`L` at a point."""
         total = 0
         for block, coefficient, weight in self.summands:
-            share, own = block_share(block, point)
-            total += coefficient * share % R * weight(own)
+            total += sum(coefficient * share % R * weight(own) for share, own in shares(block, point))
         return total % R
 
     def add_eq(self, column, coefficient, at):
@@ -113,8 +115,7 @@ class Functional:
         tables = [eq_table(c) for c in coordinates]
 
         def weight(own):
-            item = self.shape.blocks[view.source].log_item
-            value = eq(inferences, own[item:]) if len(own) > item else 1
+            value = eq(inferences, own[self.shape.system.logs[view.source] :])
             start = 0
             for run in view.runs:
                 numbers, total = eq_table(own[start : start + run.log]), 0
@@ -124,7 +125,7 @@ class Functional:
                         share = share * tables[axis][place] % R
                     total += share * numbers[number]
                 value, start = value * total % R, start + run.log
-            assert start == item
+            assert start == self.shape.system.logs[view.source]
             return value
 
         self.add(view.source, coefficient, weight)

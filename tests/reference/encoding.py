@@ -65,10 +65,16 @@ def bytes_of(numbers):
     return many(numbers, byte)
 
 
+def weight_block(block):
+    """Its log, or with 64 more its log and its cuts."""
+    return byte(block) if isinstance(block, int) else byte(block[0]) + many(block[1], cut)
+
+
 def numbers_of(numbers):
     return many(numbers, varint)
 
 
+cut = fields(bit=byte, bits=byte, len=varint)
 source = choice(SOURCES, **{name: varint for name in SOURCES[1:]})
 entry = fields(to=varint, **{"from": varint}, coefficient=zigzag)
 window = fields(outputs=varint, kernel=varint, inputs=varint, stride=varint, dilation=varint, padding=varint)
@@ -105,7 +111,7 @@ output = fields(name=text, source=source, scale=signed_byte, shape=numbers_of, c
 postcard_architecture = fields(
     input=inputs,
     weight_bits=byte,
-    matrices=bytes_of,
+    matrices=lambda m: many(m, weight_block),
     biases=lambda b: many(b, fields(log_size=byte, bits=byte)),
     tables=lambda t: many(t, table),
     layers=lambda l: many(l, layer),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from encoding import postcard_architecture, varint
 from hashes import keccak256
+from model import WeightBlock
 from system import System
 
 
@@ -13,27 +14,41 @@ def log_ceil(n):
 
 @dataclass
 class Block:
-    """Cells of one inference after the other; `gap` more bits lie between two inferences where inputs are separate."""
+    """Cells of one inference after the other; `gap` more bits lie between two inferences where inputs are separate.
+
+    A block of weights with cuts is several tiles of this size, one after the other.
+    """
 
     log_item: int
     log_batch: int
     gap: int = 0
     offset: int = 0
+    cut: WeightBlock | None = None
 
     @property
     def log_span(self):
         return self.log_item + self.gap + self.log_batch
 
-    def bits(self, variables):
+    def tiles(self):
+        """First cells, with what the numbers of a tile's cells have in common."""
+        alike = self.cut.tiles() if self.cut else [{}]
+        return [(self.offset + (at << self.log_span), fixed) for at, fixed in enumerate(alike)]
+
+    @property
+    def end(self):
+        return self.offset + (len(self.tiles()) << self.log_span)
+
+    def bits(self, offset, variables):
         """Of the variables of the whole, lowest first: `None` for the block's own, else the bit that is fixed there."""
         own = [None] * self.log_item + [0] * self.gap + [None] * self.log_batch
-        return own + [self.offset >> i & 1 for i in range(self.log_span, variables)]
+        return own + [offset >> i & 1 for i in range(self.log_span, variables)]
 
 
 def pack(blocks, start):
     """Places blocks, the largest first and those of one size in their order. Returns the end."""
     for block in sorted(blocks, key=lambda block: -block.log_span):
-        block.offset, start = start, start + (1 << block.log_span)
+        block.offset = start
+        start = block.end
     return start
 
 
@@ -58,6 +73,9 @@ class Shape:
     def place_columns(self):
         system, end = self.system, 0
         self.blocks = [self.block(log, system.batched(i)) for i, log in enumerate(system.logs)]
+        for number, of in enumerate(self.architecture.weight_blocks):
+            if of.cuts:
+                self.blocks[system.sources["Weight", number]] = Block(len(of.free), 0, cut=of)
         if self.separate:
             block = self.blocks[system.input]
             block.gap = max(self.c - block.log_item, 0)

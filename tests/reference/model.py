@@ -169,16 +169,50 @@ class Layer:
         return read if self.divisor is None else read + [self.divisor]
 
 
+class WeightBlock:
+    """A block of weights: cells whose number has a part that is too large for one of the cuts are 0 and not stored."""
+
+    def __init__(self, export):
+        first, cuts = (export, []) if isinstance(export, int) else (export[0] - 64, export[1])
+        self.log, self.cuts = first, [(cut["bit"], cut["bits"], cut["len"]) for cut in cuts]
+        taken = {bit for low, bits, _ in self.cuts for bit in range(low, low + bits)}
+        self.free = [bit for bit in range(self.log) if bit not in taken]
+
+    def tiles(self):
+        """What each tile's cells have in common: bits, and what they are."""
+        numbers = itertools.product(*(range(count) for _, _, count in reversed(self.cuts)))
+        for tile in numbers:
+            of_cut = zip(reversed(tile), self.cuts)
+            yield {low + i: number >> i & 1 for number, (low, bits, _) in of_cut for i in range(bits)}
+
+    def cells(self):
+        """The numbers of the stored cells, in their order."""
+        for fixed in self.tiles():
+            first = sum(value << bit for bit, value in fixed.items())
+            for place in range(1 << len(self.free)):
+                yield first + sum((place >> i & 1) << bit for i, bit in enumerate(self.free))
+
+    def written_out(self, stored):
+        block = [0] * (1 << self.log)
+        for cell, value in zip(self.cells(), stored, strict=True):
+            block[cell] = value
+        return block
+
+
 class Architecture:
     def __init__(self, export):
         self.export = export
         self.input, self.weight_bits = export["input"], export["weight_bits"]
-        self.matrices, self.biases = export["matrices"], export["biases"]
+        self.weight_blocks = [WeightBlock(block) for block in export["matrices"]]
+        self.matrices, self.biases = [block.log for block in self.weight_blocks], export["biases"]
         self.bias_logs = [block["log_size"] for block in self.biases]
         self.tables = [Table(table) for table in export["tables"]]
         self.layers = [Layer(layer) for layer in export["layers"]]
         self.loops = [(loop["first"], loop["layers"], loop["log_steps"]) for loop in export["loops"]]
         self.outputs = [(Source(output["source"]), output["cells"]) for output in export["outputs"]]
+
+    def written_out(self, matrices):
+        return [block.written_out(stored) for block, stored in zip(self.weight_blocks, matrices, strict=True)]
 
     def table(self, layer):
         return None if layer.table is None else self.tables[layer.table]

@@ -144,7 +144,8 @@ class Network:
     def __init__(self, architecture, weights):
         self.architecture = Architecture(architecture)
         self.layers = [LayerRun(self.architecture, index) for index in range(len(self.architecture.layers))]
-        self.secrets = {("Weight", i): block for i, block in enumerate(weights["matrices"])}
+        written_out = self.architecture.written_out(weights["matrices"])
+        self.secrets = {("Weight", i): block for i, block in enumerate(written_out)}
         self.secrets |= {("Bias", i): block for i, block in enumerate(weights["biases"])}
         self.rails = self.architecture.counting_rails()
 

@@ -313,7 +313,8 @@ def violations(system, columns):
 
 def check(export):
     system = System(Architecture(export["architecture"]))
-    secrets = export["weights"]["matrices"] + export["weights"]["biases"]
+    weights = export["weights"]
+    secrets = system.architecture.written_out(weights["matrices"]) + weights["biases"]
     wrong = []
     for trace in export["traces"]:
         if len(trace) != len(system.executed):

@@ -6,6 +6,7 @@ reads exported networks with changes of one thing each, and fails where a change
 """
 
 import copy
+import itertools
 import json
 import math
 import pathlib
@@ -37,6 +38,8 @@ class Validity:
         need(all(2 <= block["bits"] <= 32 for block in a.biases), "bits of biases")
         logs = a.matrices + a.bias_logs + [layer.log_size for layer in a.layers] + [a.input["log_size"]]
         need(max(logs) <= MOST, "block size")
+        for block in a.weight_blocks:
+            self.cuts(block)
         for table in a.tables:
             self.table(table)
         self.ports()
@@ -50,6 +53,13 @@ class Validity:
         for source, _ in a.outputs:
             low, high = bounds.block(source)
             need(-(1 << 15) <= low and high < 1 << 15, "an output's width")
+
+    def cuts(self, block):
+        end = 0
+        for bit, bits, count in block.cuts:
+            need(bits > 0 and end <= bit and bit + bits <= block.log and 1 <= count < 1 << bits, "a cut")
+            end = bit + bits
+        need(math.prod(count for _, _, count in block.cuts) <= 1 << 10, "a block's tiles")
 
     def table(self, table):
         need(not table.saturating or table.bits - 1 <= table.limb_bits <= 16, "limb bits")
@@ -124,6 +134,8 @@ class Validity:
             rows = self.log(("Weight", layer.matrix)) - layer.bits
             need(0 <= rows < layer.index_bits, "rows of weights")
             need(self.log(layer.index) == layer.log_size - layer.bits, "rows of weights")
+            cuts = self.a.weight_blocks[layer.matrix].cuts
+            need(all(bit >= layer.bits or bit + bits <= layer.bits for bit, bits, _ in cuts), "a cut across rows")
             need(not layer.terms and layer.constant == 0, "rows of weights")
         if layer.rule == "Maximum":
             need(layer.bits <= 17 and layer.low + layer.bits <= layer.log_size, "a maximum's axis")
@@ -150,6 +162,8 @@ class Validity:
         need(sum(run.log for run in operand.runs) == self.log(operand.source), "runs")
         need(len(operand.runs) <= 32 and distinct(operand.axes) and all(a < len(logs) for a in operand.axes), "runs")
         work = 1 << layer.log_size
+        if operand.source[0] == "Weight":
+            self.cut_runs(operand.runs, self.a.weight_blocks[operand.source[1]].cuts)
         for run in operand.runs:
             if run.kind == "Axis":
                 need(logs[run.axes[0]] == run.log, "a run's length")
@@ -159,6 +173,13 @@ class Validity:
             else:
                 self.window(run, *(1 << logs[axis] for axis in run.axes))
         need(work <= 1 << MOST_WORK, "the work of a term")
+
+    def cut_runs(self, runs, cuts):
+        """Each cut is part of one run, which follows an axis."""
+        ends = list(itertools.accumulate((run.log for run in runs), initial=0))
+        for bit, bits, _ in cuts:
+            holder = [r for r, first, end in zip(runs, ends, ends[1:]) if first <= bit and bit + bits <= end]
+            need(any(run.kind == "Axis" for run in holder), "a cut across runs")
 
     def entries(self, run, places, in_product):
         entries = run.entries

@@ -79,7 +79,8 @@ pub enum AddModelError {
 
 /// Weights and biases of a network, as they are laid out.
 fn parameters(architecture: &Architecture) -> u64 {
-    architecture.matrices.iter().copied().chain(architecture.biases.iter().map(|block| block.log_size)).map(|log| 1u64 << log).sum()
+    let weights: u64 = architecture.matrices.iter().map(|block| block.stored() as u64).sum();
+    weights + architecture.biases.iter().map(|block| 1u64 << block.log_size).sum::<u64>()
 }
 
 /// The layers of which an execution clamped cells, by name.

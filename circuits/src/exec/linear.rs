@@ -1,6 +1,6 @@
 //! Blocks as terms read them, and terms of one operand.
 
-use crate::model::{Index, Operand, Run, Term, Window};
+use crate::model::{Entry, Index, Operand, Run, Term, WeightBlock, Window};
 use rayon::prelude::*;
 
 /// Cells that a thread computes at a time, at least.
@@ -34,14 +34,17 @@ impl Values<'_> {
 pub(super) struct Reader<'a> {
     pub values: Values<'a>,
     runs: Vec<(&'a Run, u32)>,
+    /// Of a block of which not all cells are stored.
+    cut: Option<&'a WeightBlock>,
 }
 
 /// What a place contributes to a cell's number, and the factor.
 type Step = (usize, i64);
 
 impl<'a> Reader<'a> {
-    pub fn narrow(operand: &'a Operand, cells: &'a [i16], bits: u8) -> Self {
-        Self::new(operand, Values::Narrow { cells, largest: 1 << (bits - 1) })
+    pub fn narrow(operand: &'a Operand, cells: &'a [i16], bits: u8, block: &'a WeightBlock) -> Self {
+        let cut = Some(block).filter(|block| !block.cuts.is_empty());
+        Self { cut, ..Self::new(operand, Values::Narrow { cells, largest: 1 << (bits - 1) }) }
     }
 
     pub fn wide(operand: &'a Operand, cells: &'a [i32]) -> Self {
@@ -55,7 +58,22 @@ impl<'a> Reader<'a> {
             at += u32::from(run.log_len);
             (run, start)
         });
-        Self { values, runs: runs.collect() }
+        Self { values, runs: runs.collect(), cut: None }
+    }
+
+    /// What a number of a run, whose lowest bit is `start`, adds to the place of a cell. `None` where no cells are stored, which are 0.
+    pub fn place(&self, start: u32, number: usize) -> Option<usize> {
+        self.cut.map_or(Some(number << start), |block| block.place(start, number))
+    }
+
+    /// What each next number of a run adds that no cut is in.
+    pub fn unit(&self, start: u32) -> usize {
+        self.cut.map_or(1 << start, |block| block.unit(start))
+    }
+
+    /// Whether the cells of the lowest bits lie next to each other.
+    fn is_plain(&self, bits: u8) -> bool {
+        self.cut.is_none_or(|block| block.is_plain(bits.into()))
     }
 
     /// The runs, each with its lowest bit.
@@ -104,8 +122,8 @@ struct Walk<'a> {
     reader: &'a Reader<'a>,
     /// By axis, for runs that follow it alone: what each place reads.
     steps: Vec<Option<Vec<Vec<Step>>>>,
-    /// Windows of two axes, with the shift of their run: `(out, kernel, window, shift)`.
-    windows: Vec<(usize, usize, Window, u32)>,
+    /// Windows of two axes, with what a number of their run adds: `(out, kernel, window, unit)`.
+    windows: Vec<(usize, usize, Window, usize)>,
     /// By axis: whether its run is the identity over the lowest bits of the block.
     plain: Option<usize>,
 }
@@ -116,20 +134,24 @@ impl<'a> Walk<'a> {
         for (run, shift) in reader.runs() {
             match &run.index {
                 Index::Axis(axis) => {
-                    if *shift == 0 {
+                    if *shift == 0 && reader.is_plain(run.log_len) {
                         walk.plain = Some(usize::from(*axis));
                     }
-                    walk.steps[usize::from(*axis)] = Some((0..1usize << run.log_len).map(|i| vec![(i << shift, 1)]).collect());
+                    let read = |i: usize| reader.place(*shift, i).map(|at| (at, 1)).into_iter().collect();
+                    walk.steps[usize::from(*axis)] = Some((0..1usize << run.log_len).map(read).collect());
                 }
                 Index::Map { axis: Some(axis), entries } => {
                     let mut places = vec![Vec::new(); 1 << term.axes[usize::from(*axis)]];
                     for entry in entries {
-                        places[entry.to as usize].push(((entry.from as usize) << shift, i64::from(entry.coefficient)));
+                        let at = reader.place(*shift, entry.from as usize);
+                        places[entry.to as usize].extend(at.map(|at| (at, i64::from(entry.coefficient))));
                     }
                     walk.steps[usize::from(*axis)] = Some(places);
                 }
                 Index::Map { axis: None, .. } => {}
-                Index::Window { out, kernel, window } => walk.windows.push((usize::from(*out), usize::from(*kernel), *window, *shift)),
+                Index::Window { out, kernel, window } => {
+                    walk.windows.push((usize::from(*out), usize::from(*kernel), *window, reader.unit(*shift)));
+                }
             }
         }
         walk
@@ -140,7 +162,8 @@ impl<'a> Walk<'a> {
         let mut partial = vec![(0, 1)];
         for (run, shift) in self.reader.runs() {
             if let Index::Map { axis: None, entries } = &run.index {
-                let steps: Vec<Step> = entries.iter().map(|e| ((e.from as usize) << shift, i64::from(e.coefficient))).collect();
+                let step = |e: &Entry| Some((self.reader.place(*shift, e.from as usize)?, i64::from(e.coefficient)));
+                let steps: Vec<Step> = entries.iter().filter_map(step).collect();
                 partial = joined(&partial, &steps);
             }
         }
@@ -157,14 +180,14 @@ impl<'a> Walk<'a> {
         if let Some(steps) = &self.steps[axis] {
             *partial = joined(partial, steps.get(place as usize).map_or(&[], Vec::as_slice));
         }
-        for (out, kernel, window, shift) in &self.windows {
+        for (out, kernel, window, unit) in &self.windows {
             // a window reads once both of its axes are known
             if axis == *out.min(kernel) {
                 let at = (places[*out] < window.outputs && places[*kernel] < window.kernel)
                     .then(|| window.at(places[*out], places[*kernel]))
                     .flatten();
                 match at {
-                    Some(at) => partial.iter_mut().for_each(|(cell, _)| *cell += at << shift),
+                    Some(at) => partial.iter_mut().for_each(|(cell, _)| *cell += at * unit),
                     None => partial.clear(),
                 }
             }

@@ -195,9 +195,11 @@ impl Execution<'_> {
     }
 
     /// The block of weights whose rows a layer reads, and the indices. Such layers are in no loop.
-    fn rows(&self, layer: &Layer) -> Option<(&[i16], &[i32])> {
+    fn rows(&self, layer: &Layer) -> Option<relation::RowsRead<'_>> {
         let Rule::Rows { matrix, index, .. } = &layer.rule else { return None };
-        Some((self.weights.matrices.get(*matrix as usize)?, self.trace.column(self.system.source(*index))))
+        let block = self.arch.matrices.get(*matrix as usize)?;
+        let cells = self.weights.matrices.get(*matrix as usize)?;
+        Some(relation::RowsRead { block, cells, indices: self.trace.column(self.system.source(*index)) })
     }
 
     fn divisors(&self, layer: &Layer, step: Option<u32>, len: usize) -> Vec<i64> {
@@ -230,8 +232,9 @@ impl Execution<'_> {
     fn reader<'b>(&'b self, operand: &'b Operand) -> Reader<'b> {
         match operand.source {
             Source::Weight(w) => {
+                // a valid architecture has a block for each that is read
                 let cells = self.weights.matrices.get(w as usize).map_or(&[][..], Vec::as_slice);
-                Reader::narrow(operand, cells, self.arch.weight_bits)
+                Reader::narrow(operand, cells, self.arch.weight_bits, &self.arch.matrices[w as usize])
             }
             Source::Bias(b) => Reader::wide(operand, self.weights.biases.get(b as usize).map_or(&[], Vec::as_slice)),
             source => Reader::wide(operand, self.trace.column(self.system.source(source))),

@@ -119,11 +119,13 @@ impl<'a> Plan<'a> {
             for (run, shift) in reader.runs() {
                 let places = |axis: &u8| 0..1usize << term.axes[usize::from(*axis)];
                 match &run.index {
-                    Index::Axis(axis) => steps[of][usize::from(*axis)] = places(axis).map(|i| Some((i << shift) as i64)).collect(),
+                    Index::Axis(axis) => {
+                        steps[of][usize::from(*axis)] = places(axis).map(|i| reader.place(*shift, i).map(|at| at as i64)).collect();
+                    }
                     Index::Map { axis, entries } => {
                         // a product selects: one cell at most for each place
                         let mut read = vec![None; axis.as_ref().map_or(1, |a| places(a).len())];
-                        entries.iter().for_each(|e| read[e.to as usize] = Some(i64::from(e.from) << shift));
+                        entries.iter().for_each(|e| read[e.to as usize] = reader.place(*shift, e.from as usize).map(|at| at as i64));
                         match axis {
                             Some(axis) => steps[of][usize::from(*axis)] = read,
                             None => fixed[of] = fixed[of].and_then(|sum| Some(sum + read[0]?)),
@@ -131,9 +133,9 @@ impl<'a> Plan<'a> {
                     }
                     Index::Window { out, kernel, window } => {
                         let (stride, dilation) = (i64::from(window.stride), i64::from(window.dilation));
-                        let padding = i64::from(window.padding);
-                        let o = |i: usize| (i < window.outputs as usize).then(|| (i as i64 * stride - padding) << shift);
-                        let k = |i: usize| (i < window.kernel as usize).then(|| (i as i64 * dilation) << shift);
+                        let (padding, unit) = (i64::from(window.padding), reader.unit(*shift) as i64);
+                        let o = |i: usize| (i < window.outputs as usize).then(|| (i as i64 * stride - padding) * unit);
+                        let k = |i: usize| (i < window.kernel as usize).then(|| (i as i64 * dilation) * unit);
                         steps[of][usize::from(*out)] = places(out).map(o).collect();
                         steps[of][usize::from(*kernel)] = places(kernel).map(k).collect();
                         plan.operands[of].windows.push((usize::from(*out), usize::from(*kernel), *window));

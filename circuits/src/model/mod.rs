@@ -14,11 +14,13 @@
 
 mod bounds;
 mod function;
+mod tiles;
 mod validate;
 mod weights;
 
 pub use bounds::{Bounds, Columns, Interval, RuleBounds};
 pub use function::{Binary, Domain, Function, Instruction, Table, Unary};
+pub use tiles::{Cut, MAX_TILES, WeightBlock};
 pub use validate::{
     MAX_ACCUMULATOR, MAX_AXES, MAX_LAYERS, MAX_LIMB_BITS, MAX_LOG_BLOCK, MAX_RAIL_BITS, MAX_SHIFT, MAX_TABLES, ModelError, Place,
 };
@@ -49,8 +51,8 @@ pub struct Architecture {
     pub input: Input,
     /// Bits of a signed weight (2 to 16): weights lie in `[-2^(b-1), 2^(b-1))`. Bounds follow from this, never from the weights.
     pub weight_bits: u8,
-    /// Logs of the lengths of the blocks of secret weights.
-    pub matrices: Vec<u8>,
+    /// The blocks of secret weights.
+    pub matrices: Vec<WeightBlock>,
     /// The blocks of secret biases.
     pub biases: Vec<BiasBlock>,
     /// Tables, referred to by index.
@@ -311,7 +313,7 @@ pub struct Loop {
 /// The secret half of a network. Debug output shows how many there are, and none of them.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weights {
-    /// One block per entry of [`Architecture::matrices`].
+    /// One block per entry of [`Architecture::matrices`]: its stored cells.
     pub matrices: Vec<Vec<i16>>,
     /// One block per entry of [`Architecture::biases`].
     pub biases: Vec<Vec<i32>>,
@@ -434,9 +436,18 @@ impl Architecture {
                 Rule::Maximum { .. } => layer(l).map(|l| l.log_size),
                 _ => None,
             },
-            Source::Weight(w) => self.matrices.get(w as usize).copied(),
+            Source::Weight(w) => self.matrices.get(w as usize).map(|block| block.log_size),
             Source::Bias(b) => self.biases.get(b as usize).map(|block| block.log_size),
         }
+    }
+
+    /// Whether all readers of a block of weights can read it with the cuts of this one.
+    pub fn goes_with(&self, matrix: u32, block: &WeightBlock) -> bool {
+        let goes = |operand: &Operand| operand.source != Source::Weight(matrix) || block.goes_with(&operand.runs);
+        self.layers.iter().all(|layer| match layer.rule {
+            Rule::Rows { matrix: read, bits, .. } if read == matrix => block.is_apart_at(bits.into()),
+            _ => layer.operands().all(goes),
+        })
     }
 
     /// The table of a layer, if its rule has one and it exists.

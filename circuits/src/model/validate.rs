@@ -4,7 +4,7 @@
 //! the block sizes that are allowed.
 
 use super::bounds::Bounds;
-use super::{Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term, Window};
+use super::{Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term, WeightBlock, Window};
 use crate::relation::maximum;
 use crate::relation::rows::MAX_INDEX_BITS;
 use std::fmt;
@@ -83,6 +83,8 @@ pub enum ModelError {
     SecretCount { have: usize },
     #[error("{place} has 2^{log_size} cells, and 2^{max} are supported", max = MAX_LOG_BLOCK)]
     BlockSize { place: Place, log_size: u8 },
+    #[error("the cuts of weight block {matrix} overlap, are not whole runs' parts, or leave no or too many tiles: compile the model again")]
+    Cuts { matrix: usize },
     #[error("the input has {bits} bits and must have 2 to {max}", max = MAX_INDEX_BITS)]
     InputBits { bits: u8 },
     #[error("weights have {bits} bits and must have 2 to 16")]
@@ -276,7 +278,7 @@ impl Architecture {
         if secrets > MAX_SECRETS {
             return Err(ModelError::SecretCount { have: secrets });
         }
-        let blocks = (self.matrices.iter().enumerate().map(|(i, log)| (Place::Weight(i), *log)))
+        let blocks = (self.matrices.iter().enumerate().map(|(i, block)| (Place::Weight(i), block.log_size)))
             .chain(self.biases.iter().enumerate().map(|(i, block)| (Place::Bias(i), block.log_size)))
             .chain(self.layers.iter().enumerate().map(|(i, layer)| (Place::Layer(i), layer.log_size)))
             .chain([(Place::Input, self.input.log_size)]);
@@ -284,6 +286,10 @@ impl Architecture {
             if log_size > MAX_LOG_BLOCK {
                 return Err(ModelError::BlockSize { place, log_size });
             }
+        }
+        let cut = |(matrix, block): &(usize, &WeightBlock)| !block.is_valid() || (!block.cuts.is_empty() && !self.goes_with(*matrix as u32, block));
+        if let Some((matrix, _)) = self.matrices.iter().enumerate().find(cut) {
+            return Err(ModelError::Cuts { matrix });
         }
         let ranges = self.check_tables()?;
         self.check_ports()?;

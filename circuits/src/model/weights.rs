@@ -41,9 +41,9 @@ impl Weights {
         if self.matrices.len() != arch.matrices.len() {
             return Err(ModelError::MatrixCount { have: self.matrices.len(), need: arch.matrices.len() });
         }
-        for (matrix, (block, log)) in self.matrices.iter().zip(&arch.matrices).enumerate() {
-            if block.len() != 1 << log {
-                return Err(ModelError::MatrixLength { matrix, have: block.len(), need: 1 << log });
+        for (matrix, (block, of)) in self.matrices.iter().zip(&arch.matrices).enumerate() {
+            if block.len() != of.stored() {
+                return Err(ModelError::MatrixLength { matrix, have: block.len(), need: of.stored() });
             }
         }
         if self.biases.len() != arch.biases.len() {

@@ -18,7 +18,7 @@ pub mod requantise;
 pub mod root;
 pub mod rows;
 
-use crate::model::{Architecture, Bounds, Interval, Layer, ModelError, Rule, RuleBounds, Table, Term};
+use crate::model::{Architecture, Bounds, Interval, Layer, ModelError, Rule, RuleBounds, Table, Term, WeightBlock};
 use crate::system::{Builder, LayerColumns};
 use std::borrow::Cow;
 
@@ -86,8 +86,18 @@ pub(crate) struct Cells<'a> {
     pub table: Option<(&'a Table, &'a [i32])>,
     /// The divisor in each cell; empty where the rule has none.
     pub divisors: &'a [i64],
-    /// The block of weights whose rows are read, and the indices, where the rule reads rows.
-    pub rows: Option<(&'a [i16], &'a [i32])>,
+    /// Where the rule reads rows of weights.
+    pub rows: Option<RowsRead<'a>>,
+}
+
+/// A block of weights whose rows are read.
+pub(crate) struct RowsRead<'a> {
+    /// The block.
+    pub block: &'a WeightBlock,
+    /// Its stored cells.
+    pub cells: &'a [i16],
+    /// The indices.
+    pub indices: &'a [i32],
 }
 
 /// The cells of the layer's columns, in the system's order.

@@ -15,7 +15,7 @@
 //! Both sides of the lookup are linear in committed columns, so the combined numbers are nowhere committed to: the argument ends in one claim on `q` and one on
 //! `E`, at points whose lowest coordinates are `r`. It costs a lookup a row and one for each row of the table, where one-hot rows would cost their product.
 
-use super::{Cells, RuleBounds};
+use super::{Cells, RowsRead, RuleBounds};
 use crate::model::{Bounds, Columns, Interval, Layer, ModelError, Source};
 use crate::system::{Builder, LayerColumns, Owner, RowTable};
 
@@ -57,9 +57,13 @@ pub(super) fn elaborate(layer: &Layer, of: RowsOf, system: &mut Builder) -> Laye
 }
 
 pub(super) fn execute(cells: &Cells<'_>, bits: u8) -> Vec<Vec<i32>> {
-    let Some((matrix, indices)) = cells.rows else { return Vec::new() };
-    let width = 1usize << bits;
-    let row = |index: &i32| usize::try_from(*index).ok().and_then(|i| matrix.get(i * width..(i + 1) * width));
-    let wide = |row: Option<&[i16]>| row.map_or_else(|| vec![0; width], |row| row.iter().map(|w| i32::from(*w)).collect());
-    vec![indices.iter().flat_map(|index| wide(row(index))).collect()]
+    let Some(RowsRead { block, cells, indices }) = &cells.rows else { return Vec::new() };
+    let places: Vec<Option<usize>> = (0..1usize << bits).map(|d| block.place(0, d)).collect();
+    let row = |index: &i32| usize::try_from(*index).ok().filter(|k| *k < 1 << (block.log_size - bits));
+    let cell = |first: Option<usize>, d: Option<usize>| first.zip(d).and_then(|(first, d)| cells.get(first + d)).map_or(0, |w| i32::from(*w));
+    let of_row = |index: &i32| {
+        let first = row(index).and_then(|k| block.place(bits.into(), k));
+        places.iter().map(move |d| cell(first, *d))
+    };
+    vec![indices.iter().flat_map(of_row).collect()]
 }

@@ -154,7 +154,7 @@ impl NetworkBuilder {
         let mut block = vec![0; 1 << log];
         cells(dims).into_iter().for_each(|cell| block[cell as usize] = value());
         self.weights.matrices.push(block);
-        self.arch.matrices.push(log);
+        self.arch.matrices.push(log.into());
         Source::Weight(self.arch.matrices.len() as u32 - 1)
     }
 

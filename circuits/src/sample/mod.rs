@@ -8,10 +8,12 @@
 pub mod builder;
 mod random;
 mod rules;
+mod tiled;
 
 pub use builder::{NetworkBuilder, Tensor};
 pub use random::random_network;
 pub use rules::{attention, embedding, layer_norm, recurrent};
+pub use tiled::tiled;
 
 use crate::model::{Architecture, Domain, Function, Term, Weights};
 

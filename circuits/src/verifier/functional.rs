@@ -60,6 +60,13 @@ pub enum FunctionalTerm<S> {
         /// By inferences.
         inferences: Powers<S>,
     },
+    /// The same term on each tile of a block of weights, but for a factor.
+    Tiles {
+        /// On the first tile.
+        term: Box<FunctionalTerm<S>>,
+        /// By tile.
+        factors: Vec<S>,
+    },
     /// `coefficient` at the rows of a saturating table's rails that count and whose limb is not 0.
     Rails {
         /// The table's multiplicities.
@@ -196,8 +203,8 @@ impl<S: Scalar> Builder<'_, S> {
 
     /// Adds rows of `2^bits` cells, each combined by `eq(r, ·)` and then all of them by `eq(u, ·)`.
     fn row_of(&mut self, column: ColumnId, bits: u8, coefficient: S, u: &[S]) {
-        let point = self.challenges.row[..bits.into()].iter().chain(u).cloned().collect();
-        self.terms.push(FunctionalTerm::Eq { block: self.shape.layout.block(column), coefficient, point });
+        let axes = [&self.challenges.row[..bits.into()], u].map(|point| Axis::Point(point.to_vec()));
+        self.push(column, coefficient, axes.into(), Vec::new());
     }
 
     fn tag(&self, table: TableId) -> Fr {
@@ -216,7 +223,7 @@ impl<S: Scalar> Builder<'_, S> {
             }
             for summand in equation.summands.iter().filter(|summand| summand.right.is_none()) {
                 let coefficient = weight.times(integer(summand.coefficient));
-                if follows_cells(equation, summand) {
+                if follows_cells(equation, summand) && shape.system.cut(summand.left.column).is_none() {
                     self.leaf_of(summand.left.column, coefficient);
                 } else {
                     let places = Place::of_outputs(summand, equation.log_size);
@@ -229,20 +236,39 @@ impl<S: Scalar> Builder<'_, S> {
     /// Adds the claim on a column that is read through runs. `s` is the product sumcheck's point, from the product's first variable on.
     fn view(&mut self, view: &View, coefficient: S, places: &[Place], s: &[S], log_size: u8) {
         let (shape, u) = (self.shape, &self.challenges.leaves.point);
-        let block = shape.layout.block(view.column);
         let inferences = match places.last() {
             Some(Place::Inferences(range)) if shape.system.column(view.column).is_batched() => s[range.clone()].to_vec(),
             _ if shape.system.column(view.column).is_batched() => u[usize::from(log_size)..][..shape.batch.log_len() as usize].to_vec(),
             _ => Vec::new(),
         };
         let axes: Vec<Axis<S>> = view.runs.iter().map(|run| run_axis(&run.index, run.log_len.into(), places, u, s)).collect();
-        if axes.iter().all(|axis| matches!(axis, Axis::Point(_))) {
-            let points = axes.into_iter().filter_map(|axis| if let Axis::Point(point) = axis { Some(point) } else { None });
-            let point = points.flatten().chain(inferences).collect();
-            self.terms.push(FunctionalTerm::Eq { block, coefficient, point });
-        } else {
-            self.terms.push(FunctionalTerm::Tensor { block, coefficient, axes, inferences });
-        }
+        self.push(view.column, coefficient, axes, inferences);
+    }
+
+    /// Adds `coefficient · Π_r axes_r[number of the run r] · eq(inferences, ·)` on a column.
+    fn push(&mut self, column: ColumnId, coefficient: S, axes: Vec<Axis<S>>, inferences: Vec<S>) {
+        let block = self.shape.layout.block(column);
+        let Some(cut) = self.shape.system.cut(column) else {
+            self.terms.push(FunctionalTerm::on_runs(block, coefficient, axes, inferences));
+            return;
+        };
+        // what a run is weighted with is the product of that at the bits of its cuts, which a tile has in common, and that at the others
+        let (mut factors, mut start) = (vec![coefficient], 0);
+        let mut within = |axis: Axis<S>| {
+            let first = start;
+            start += axis.log_len();
+            let Axis::Point(point) = axis else { return axis };
+            for of in cut.cuts_within(first, point.len() as u32) {
+                let numbers = eq_table(&point[(u32::from(of.bit) - first) as usize..][..of.bits.into()]);
+                let numbers = &numbers[..of.len as usize];
+                factors = numbers.iter().flat_map(|number| factors.iter().map(move |factor| factor.clone() * number)).collect();
+            }
+            let free = point.into_iter().zip(first..).filter(|(_, bit)| !cut.is_cut(*bit));
+            Axis::Point(free.map(|(coordinate, _)| coordinate).collect())
+        };
+        let axes: Vec<Axis<S>> = axes.into_iter().map(&mut within).collect();
+        let term = Box::new(FunctionalTerm::on_runs(block.tile(0), S::one(), axes, inferences));
+        self.terms.push(FunctionalTerm::Tiles { term, factors });
     }
 
     /// The output cells of all inferences and the number of clamps, joined by powers of `δ`, times `first`.
@@ -332,9 +358,19 @@ impl<S: Scalar> Leaf<'_, S> {
 }
 
 impl<S> FunctionalTerm<S> {
-    /// The block outside which the term is zero.
+    /// `coefficient · Π_r axes_r[number of the run r] · eq(inferences, ·)`.
+    fn on_runs(block: Block, coefficient: S, axes: Vec<Axis<S>>, inferences: Vec<S>) -> Self {
+        if !axes.iter().all(|axis| matches!(axis, Axis::Point(_))) {
+            return Self::Tensor { block, coefficient, axes, inferences };
+        }
+        let points = axes.into_iter().filter_map(|axis| if let Axis::Point(point) = axis { Some(point) } else { None });
+        Self::Eq { block, coefficient, point: points.flatten().chain(inferences).collect() }
+    }
+
+    /// The block outside which the term is zero; of tiles the first.
     pub fn block(&self) -> Block {
         match self {
+            Self::Tiles { term, .. } => term.block(),
             Self::Leaf { block, .. } | Self::Eq { block, .. } | Self::Tensor { block, .. } => *block,
             Self::Powers { block, .. } | Self::Rails { block, .. } => *block,
         }
@@ -354,8 +390,13 @@ impl<S: Scalar> Functional<S> {
         for term in &self.terms {
             let block = term.block();
             let (own, fixed, number) = block.coordinates(point);
-            let place = eq_index(&fixed, number);
+            let (term, place) = match term {
+                FunctionalTerm::Tiles { term, factors } => (&**term, tables.tiles(factors, own.len(), number)),
+                term => (term, eq_index(&fixed, number)),
+            };
             let value = match term {
+                // tiles are of terms on runs
+                FunctionalTerm::Tiles { .. } => S::zero(),
                 FunctionalTerm::Leaf { coefficient, .. } if block.gap == 0 => prefixes[own.len()].clone() * coefficient,
                 FunctionalTerm::Leaf { coefficient, .. } => eq(&own, u) * coefficient,
                 FunctionalTerm::Eq { coefficient, point, .. } => eq(point, &own) * coefficient,
@@ -391,6 +432,16 @@ struct Tables<'a, S> {
 impl<S: Scalar> Tables<'_, S> {
     fn get(&mut self, start: usize, len: usize) -> &[S] {
         self.made.entry((start, len)).or_insert_with(|| eq_table(&self.point[start..start + len]))
+    }
+
+    /// `Σ_i factors[i] · eq(·, first + i)` at the coordinates from `start` on.
+    fn tiles(&mut self, factors: &[S], start: usize, first: usize) -> S {
+        let above = &self.point[start..];
+        if factors.len() * above.len() < 1 << above.len() {
+            return sum(factors.iter().zip(first..).map(|(factor, tile)| eq_index(above, tile) * factor).collect());
+        }
+        let len = above.len();
+        dot(factors, &self.get(start, len)[first..])
     }
 
     /// An axis whose coordinates are those from `start` on.

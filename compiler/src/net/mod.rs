@@ -21,6 +21,8 @@ pub struct Net {
     pub inputs: Vec<NetInput>,
     /// Blocks of constants that multiply activations or are added to them. What becomes a weight or a bias of the architecture is quantisation's choice.
     pub weights: Vec<Vec<f32>>,
+    /// By block of weights, as far as they are known: the lengths of its axes, lowest bits first. Cells beyond them are 0.
+    pub lengths: Vec<Vec<usize>>,
     /// Layers in order of evaluation.
     pub layers: Vec<NetLayer>,
     /// Stretches of layers that are evaluated step by step.

@@ -329,6 +329,7 @@ impl Lowerer {
         }
         self.net.parameters += values.len() as u64;
         self.net.weights.push(block);
+        self.net.lengths.push(shape.iter().rev().copied().collect());
         Ok(Source::Weight(self.net.weights.len() as u32 - 1))
     }
 

@@ -81,7 +81,7 @@ impl Planner<'_> {
             if block.iter().any(|v| f64::from(*v) > most || f64::from(*v) < -most - 1.0) {
                 return Err(Trouble::Model(ModelError::WeightBits { bits: architecture.weight_bits }));
             }
-            architecture.matrices.push(log_size);
+            architecture.matrices.push(log_size.into());
             self.plan.matrices.push((w, 1.0, 0));
             (Source::Weight(architecture.matrices.len() as u32 - 1), 0)
         } else {

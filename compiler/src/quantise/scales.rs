@@ -155,7 +155,7 @@ impl Planner<'_> {
                 }
             }
             let id = self.plan.architecture.matrices.len() as u32;
-            self.plan.architecture.matrices.push(block.len().trailing_zeros() as u8);
+            self.plan.architecture.matrices.push((block.len().trailing_zeros() as u8).into());
             self.plan.matrices.push((w as u32, factor, scale));
             // what is read of a block has its scale, which readers of later blocks go by
             rows.into_iter().for_each(|l| self.scales[l] = [scale; 3]);

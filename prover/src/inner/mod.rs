@@ -10,6 +10,7 @@ mod operand;
 mod product;
 mod region;
 pub mod small;
+mod tiles;
 pub(crate) mod witness;
 
 pub use leaves::{FlatLeaves, Leaves};
@@ -78,7 +79,11 @@ impl Held {
 fn combined_rows(shape: &Shape, weights: &Held, r: &[Fr]) -> Vec<Vec<Fr>> {
     let combine = |table: &RowTable| {
         let block = shape.layout.block(table.matrix);
-        weights.cells.dot_rows(block.offset, &eq_table(&r[..table.bits.into()]), block.size() >> table.bits)
+        let factors = eq_table(&r[..table.bits.into()]);
+        let Some(cut) = shape.system.cut(table.matrix) else {
+            return weights.cells.dot_rows(block.offset, &factors, block.size() >> table.bits);
+        };
+        tiles::dot_rows(cut, &factors, |tile, factors, rows| weights.cells.dot_rows(block.tile(tile).offset, factors, rows))
     };
     shape.system.row_tables.iter().map(combine).collect()
 }

@@ -92,6 +92,7 @@ fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], spl
         cells.stretches().map(|(start, part)| (start / unit, vec![Fr::ZERO; part.len().div_ceil(unit)])).collect();
     let (mut products, mut rest) = (Vec::new(), Vec::new());
     for term in &functional.terms {
+        let (term, places) = places(term);
         let block = term.block();
         match term {
             FunctionalTerm::Leaf { coefficient, .. } if is_product(&block) => {
@@ -104,10 +105,13 @@ fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], spl
             }
             FunctionalTerm::Eq { coefficient, point, .. } if is_product(&block) => {
                 let (low_point, high_point) = point.split_at(split as usize);
-                let high = scaled_eq_table(*coefficient, high_point);
-                products.push((low_point, rows(&block, &high, unit).map(|(row, values)| (row, values.to_vec())).collect()));
+                let on_place = |(block, factor): (Block, Fr)| {
+                    let high = scaled_eq_table(factor * coefficient, high_point);
+                    rows(&block, &high, unit).map(|(row, values)| (row, values.to_vec())).collect::<Vec<_>>()
+                };
+                products.push((low_point, places.into_iter().flat_map(on_place).collect()));
             }
-            term => rest.push(term),
+            term => rest.extend(places.into_iter().map(|(block, factor)| Rest { term, block, factor })),
         }
     }
     if let Some(low_point) = u.get(..split as usize) {
@@ -115,6 +119,33 @@ fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], spl
     }
     let structured = products.into_par_iter().map(|(low_point, high)| Structured::new(cells, low_point, high)).collect();
     (structured, lay_out(cells, &rest, u, split))
+}
+
+/// A term, and where it is not 0: a block, or the tiles of a block of weights, each with a factor.
+fn places(term: &FunctionalTerm<Fr>) -> (&FunctionalTerm<Fr>, Vec<(Block, Fr)>) {
+    match term {
+        FunctionalTerm::Tiles { term, factors } => {
+            (term, factors.iter().enumerate().map(|(tile, factor)| (term.block().tile(tile), *factor)).collect())
+        }
+        term => (term, vec![(term.block(), Fr::ONE)]),
+    }
+}
+
+/// A term that is no product of low and high coordinates, on one block, times a factor.
+struct Rest<'a> {
+    term: &'a FunctionalTerm<Fr>,
+    block: Block,
+    factor: Fr,
+}
+
+impl Rest<'_> {
+    fn values(&self, u: &[Fr]) -> Vec<Fr> {
+        let mut values = values_of(self.term, u);
+        if self.factor != Fr::ONE {
+            values.iter_mut().for_each(|value| *value *= self.factor);
+        }
+        values
+    }
 }
 
 /// A block's values in the high coordinates, by the row of `unit` cells at which they begin.
@@ -136,16 +167,16 @@ impl<'a> Structured<'a> {
 }
 
 /// Lays out the terms that are left over the stretches that they touch.
-fn lay_out<'a>(cells: &Cells<'a>, terms: &[&FunctionalTerm<Fr>], u: &[Fr], split: u32) -> Vec<Dense<'a>> {
+fn lay_out<'a>(cells: &Cells<'a>, terms: &[Rest<'_>], u: &[Fr], split: u32) -> Vec<Dense<'a>> {
     let unit = 1usize << split;
     let mut dense = Vec::new();
     for (start, part) in cells.stretches() {
-        let mine: Vec<_> = terms.iter().filter(|t| (start..start + part.len()).contains(&t.block().offset)).collect();
-        let values: Vec<Vec<Fr>> = mine.par_iter().map(|term| values_of(term, u)).collect();
+        let mine: Vec<_> = terms.iter().filter(|rest| (start..start + part.len()).contains(&rest.block.offset)).collect();
+        let values: Vec<Vec<Fr>> = mine.par_iter().map(|rest| rest.values(u)).collect();
         let mut pieces: Vec<(Range<usize>, &[Fr])> = Vec::new();
-        for (term, values) in mine.iter().zip(&values) {
+        for (on_block, values) in mine.iter().zip(&values) {
             let mut rest = &values[..];
-            for range in term.block().pieces() {
+            for range in on_block.block.pieces() {
                 let (piece, after) = rest.split_at(range.len());
                 pieces.push((range, piece));
                 rest = after;
@@ -182,6 +213,8 @@ fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
             });
             values
         }
+        // [`places`] takes tiles apart
+        FunctionalTerm::Tiles { .. } => Vec::new(),
         FunctionalTerm::Powers { block, coefficient, cells, inferences } => {
             by_inference(block, inferences.cells().map(|(_, factor)| factor * coefficient), cells.cells().collect::<Vec<_>>().into_iter())
         }

@@ -2,6 +2,7 @@
 
 use super::operand::{Numbers, table};
 use super::region::Cells;
+use super::tiles;
 use crate::poly::{add, bind, eq_table, eq_tables, product_message, weighted_sums};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::Fr;
@@ -101,8 +102,15 @@ fn operand(shape: &Shape, cells: &Cells<'_>, trace: &Trace, product: &Product, v
         && let Place::Output(range) = &product.places[usize::from(axis)]
     {
         // the rows of the committed cells, folded where the backend has them: weights by their outputs
-        let folded = cells.fold_rows(block.offset, &eq_table(&u[range.clone()]), block.size() >> range.len());
+        let factors = eq_table(&u[range.clone()]);
+        let folded = match shape.system.cut(view.column) {
+            None => cells.fold_rows(block.offset, &factors, block.size() >> range.len()),
+            Some(cut) => tiles::fold_rows(cut, &factors, |tile, factors, width| cells.fold_rows(block.tile(tile).offset, factors, width)),
+        };
         return table(product, runs, Numbers::Folded(folded), 0, u);
+    }
+    if let Some(cut) = shape.system.cut(view.column) {
+        return table(product, &view.runs, Numbers::Small(&cut.unpack(cells.get(block.range()))), 0, u);
     }
     let numbers = if column.is_batched() { trace.column(view.column) } else { cells.get(block.range()) };
     table(product, &view.runs, Numbers::Small(numbers), log_inferences, u)

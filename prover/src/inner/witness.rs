@@ -2,7 +2,7 @@
 
 use assay_circuits::exec::Trace;
 use assay_circuits::layout::LeafKind;
-use assay_circuits::model::Table;
+use assay_circuits::model::{Table, WeightBlock};
 use assay_circuits::shape::Shape;
 use assay_circuits::system::{ColumnId, Lookup, Owner, RowTable, TableId};
 use rayon::prelude::*;
@@ -87,24 +87,42 @@ fn find_rows(shape: &Shape, tables: &[TableRows], weights: &[i32], trace: &Trace
             (0..key.len).map(|i| row(key.at(i))).collect()
         }
         TableId::Rows(index) => {
-            let (table, matrix) = (shape.system.row_tables[index as usize], block_rows(shape, weights, index as usize));
+            let table = shape.system.row_tables[index as usize];
+            let matrix = Rows::new(shape, weights, &table);
             let cells = lookup.row.map_or(&[][..], |(column, _)| trace.column(column));
             let width = 1 << table.bits;
             let row = |i: usize| {
                 let at = number_of(&table, key.at(i).0)?;
-                let have = cells.get(i * width..(i + 1) * width)?;
-                let is = matrix.get(at * width..(at + 1) * width).map_or_else(|| have.iter().all(|cell| *cell == 0), |row| row == have);
-                is.then_some(Row(at as u32))
+                matrix.is_row(at, cells.get(i * width..(i + 1) * width)?).then_some(Row(at as u32))
             };
             (0..key.len).map(|i| row(i).unwrap_or(Row::MISSING)).collect()
         }
     }
 }
 
-/// The cells of a table's block, row by row.
-fn block_rows<'a>(shape: &Shape, weights: &'a [i32], table: usize) -> &'a [i32] {
-    let block = shape.layout.block(shape.system.row_tables[table].matrix);
-    weights.get(block.range()).unwrap_or_default()
+/// The rows of a table's block of weights.
+struct Rows<'a> {
+    block: &'a WeightBlock,
+    bits: u32,
+    /// The stored cells.
+    cells: &'a [i32],
+    /// What each place in a row adds to a cell's place among the stored ones.
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(shape: &'a Shape, weights: &'a [i32], table: &RowTable) -> Self {
+        let block = &shape.system.matrices[table.matrix.0 as usize];
+        let cells = weights.get(shape.layout.block(table.matrix).range()).unwrap_or_default();
+        Self { block, bits: table.bits.into(), cells, places: (0..1 << table.bits).map(|place| block.place(0, place)).collect() }
+    }
+
+    /// Whether a row has these cells; rows that the block does not have are zeros.
+    fn is_row(&self, row: usize, have: &[i32]) -> bool {
+        let first = if row < 1 << (u32::from(self.block.log_size) - self.bits) { self.block.place(self.bits, row) } else { None };
+        let cell = |place: &Option<usize>| first.zip(*place).and_then(|(first, place)| self.cells.get(first + place)).copied().unwrap_or(0);
+        self.places.iter().map(cell).eq(have.iter().copied())
+    }
 }
 
 /// Which row of a table an index names.
