@@ -48,9 +48,9 @@ proptest! {
     }
 }
 
-/// H4: a prover who computes with a number in a cell that is not stored has no proof: to the verifier that cell is 0.
+/// RQ8: a prover who computes with a number in a cell that is not stored has no proof: to the verifier that cell is 0.
 #[test]
-fn h4_cells_that_are_not_stored_are_zero() {
+fn rq8_cells_that_are_not_stored_are_zero() {
     let mut tried = 0;
     for seed in 0..30 {
         let [whole, cut] = network(1000 + seed);
@@ -77,9 +77,9 @@ fn h4_cells_that_are_not_stored_are_zero() {
     assert!(tried >= 5, "{tried} networks whose output depends on what is cut");
 }
 
-/// H5: every stored cell counts: other weights give another commitment, and a proof with them is none under the model's.
+/// Every stored cell counts: other weights give another commitment, and a proof with them is none under the model's.
 #[test]
-fn h5_other_weights_have_no_proof() {
+fn other_weights_have_no_proof() {
     let [_, cut] = network(3);
     let (mut other, input) = (cut.clone(), sample::random_input(&cut.0, 3));
     let (matrix, _) = cut.0.matrices.iter().enumerate().find(|(_, block)| !block.cuts.is_empty()).unwrap();

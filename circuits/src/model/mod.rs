@@ -11,6 +11,7 @@
 //! **Axes and runs.** A block has no shape of its own. A term cuts the bits of its layer's cell numbers into *axes*, lowest bits first, and adds axes that are
 //! summed over; an operand cuts the bits of its source's cell numbers into *runs*, and says of each run how its number follows from the axes. So dense layers,
 //! convolutions, attention, broadcasting, transposition, slices and padding are all the same term, and a tensor of any rank is a block whose axes are padded to powers of two.
+//! Of large blocks of weights most of the padding is not stored ([`WeightBlock`]).
 
 mod bounds;
 mod function;
