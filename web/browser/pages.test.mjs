@@ -323,7 +323,9 @@ test("an answer is shown as the seller describes it", async (t) => {
   };
   const rows = await shows({ kind: "table", columns, unit: "points" });
   assert.deepEqual((await rows.locator("thead th").allInnerTexts()).slice(0, 2), ["Row", "score a (points)"]);
-  assert.equal(await rows.locator("tbody td").first().innerText(), "-6.9375");
+  // the float model's score is -6.94; how many digits of it an answer has follows from the widths that the compiler chose
+  const first = await rows.locator("tbody td").first().innerText();
+  assert.ok(Math.abs(Number(first) + 6.94) < 0.05, first);
   const image = (await shows({ kind: "image" })).getByRole("img");
   const levels = await image.evaluate((canvas) => [canvas.width, canvas.height, ...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i) => i % 4 === 0)]);
   assert.deepEqual(levels.slice(0, 2), [10, 1]);
