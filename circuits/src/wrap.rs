@@ -82,7 +82,7 @@ pub(crate) fn synthesise<S: Scalar>(
 const MOST_VALUES: usize = 1 << 18;
 
 /// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from anybody. What grows faster than with the logarithm of
-/// the network are tables of `eq` over axes that maps and windows follow, the places that a window's kernel meets, the entries of maps, and output cells that lie apart; and every view of a column takes its coordinates, as does every block of leaves.
+/// the network are tables of `eq` over axes that maps and windows follow, the places that a window's kernel meets, the entries of maps, tiles of weights, and output cells that lie apart; and every view of a column takes its coordinates, as does every block of leaves.
 /// Errors: [`VerifyError::CircuitSize`].
 pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
     let table = |log: u32| 1usize.checked_shl(log).unwrap_or(usize::MAX);
@@ -108,6 +108,10 @@ pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
         };
         for view in std::iter::once(&summand.left).chain(&summand.right) {
             have = view.runs.iter().map(values).fold(have.saturating_add(shape.layout.variables()), usize::saturating_add);
+            if let Some(cut) = shape.system.cut(view.column) {
+                let above = shape.layout.variables().saturating_sub(cut.log_tile() as usize);
+                have = sum(&[have, cut.tiles(), table(above as u32).min(cut.tiles().saturating_mul(above))]);
+            }
         }
     }
     if have > MOST_VALUES { Err(VerifyError::CircuitSize { have, most: MOST_VALUES }) } else { Ok(()) }

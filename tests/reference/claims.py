@@ -115,7 +115,8 @@ class Functional:
         tables = [eq_table(c) for c in coordinates]
 
         def weight(own):
-            value = eq(inferences, own[self.shape.system.logs[view.source] :])
+            rest = own[self.shape.system.logs[view.source] :]
+            value = eq(inferences, rest) if rest else 1
             start = 0
             for run in view.runs:
                 numbers, total = eq_table(own[start : start + run.log]), 0

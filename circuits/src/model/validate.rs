@@ -4,7 +4,7 @@
 //! the block sizes that are allowed.
 
 use super::bounds::Bounds;
-use super::{Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term, WeightBlock, Window};
+use super::{Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term, Window};
 use crate::relation::maximum;
 use crate::relation::rows::MAX_INDEX_BITS;
 use std::fmt;
@@ -287,10 +287,7 @@ impl Architecture {
                 return Err(ModelError::BlockSize { place, log_size });
             }
         }
-        let cut = |(matrix, block): &(usize, &WeightBlock)| !block.is_valid() || (!block.cuts.is_empty() && !self.goes_with(*matrix as u32, block));
-        if let Some((matrix, _)) = self.matrices.iter().enumerate().find(cut) {
-            return Err(ModelError::Cuts { matrix });
-        }
+        self.check_cuts()?;
         let ranges = self.check_tables()?;
         self.check_ports()?;
         self.check_loops()?;
@@ -313,6 +310,30 @@ impl Architecture {
             check_cells(place, log_size, port.cells.iter().copied())?;
         }
         Ok(ranges)
+    }
+
+    /// Cuts of blocks of weights are valid, and go with everybody who reads the blocks.
+    fn check_cuts(&self) -> Result<(), ModelError> {
+        let refused = |matrix: usize| Err(ModelError::Cuts { matrix });
+        if let Some(matrix) = self.matrices.iter().position(|block| !block.is_valid()) {
+            return refused(matrix);
+        }
+        let block = |matrix: u32| self.matrices.get(matrix as usize).filter(|block| !block.cuts.is_empty());
+        for layer in &self.layers {
+            for operand in layer.operands() {
+                if let Source::Weight(matrix) = operand.source
+                    && block(matrix).is_some_and(|block| !block.goes_with(&operand.runs))
+                {
+                    return refused(matrix as usize);
+                }
+            }
+            if let Rule::Rows { matrix, bits, .. } = layer.rule
+                && block(matrix).is_some_and(|block| !block.is_apart_at(bits.into()))
+            {
+                return refused(matrix as usize);
+            }
+        }
+        Ok(())
     }
 
     fn check_ports(&self) -> Result<(), ModelError> {

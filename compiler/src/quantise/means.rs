@@ -186,7 +186,7 @@ fn rebuilt(net: &Net, divisions: &[Division]) -> Net {
     loops.iter_mut().for_each(|l| l.first = new.get(l.first as usize).copied().unwrap_or(l.first));
     let mut outputs = net.outputs.clone();
     outputs.iter_mut().for_each(|output| output.source = moved(output.source));
-    Net { layers, loops, outputs, inputs: net.inputs.clone(), weights: net.weights.clone(), ..*net }
+    Net { layers, loops, outputs, inputs: net.inputs.clone(), weights: net.weights.clone(), lengths: net.lengths.clone(), ..*net }
 }
 
 /// A layer of whole numbers.

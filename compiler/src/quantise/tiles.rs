@@ -38,7 +38,7 @@ fn chosen(lengths: &[usize]) -> WeightBlock {
             Some((std::mem::replace(bit, *bit + log), log, *len as u32))
         })
         .collect();
-    let log_size = axes.iter().map(|(_, log, _)| log).sum();
+    let log_size: u8 = axes.iter().map(|(_, log, _)| *log).sum();
     let whole = WeightBlock::from(log_size);
     if log_size < LEAST_LOG {
         return whole;
