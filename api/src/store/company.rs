@@ -44,7 +44,10 @@ impl Store {
     /// Those that somebody else has taken meanwhile are left as they are. `context`: what the proof is bound to.
     pub async fn keep_together(&self, batch: &Batch, statement: &Statement, context: B256, proof: B256) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        tx.query("INSERT INTO batches (id, jobs, statement, created_ms) VALUES (?, ?, ?, ?)")
+        // the same jobs have had a proof before, if that was lost from the disk
+        let sql = "INSERT INTO batches (id, jobs, statement, created_ms) VALUES (?, ?, ?, ?) \
+                   ON CONFLICT (id) DO UPDATE SET jobs = excluded.jobs, statement = excluded.statement";
+        tx.query(sql)
             .bind(&batch.id)
             .bind(i64::try_from(batch.jobs.len()).unwrap_or(i64::MAX))
             .bind(json!(statement).to_string())

@@ -346,7 +346,9 @@ pub(super) async fn verified(state: &AppState, job: &Job, proof: Vec<u8>) -> Res
     };
     let proof = proof.into();
     let claim = match shared {
-        Some(Statement { input_commitments, output_cells, clamps, .. }) => Claim { context, input_commitments, output_cells, clamps, proof },
+        Some(Statement { input_commitments, output_cells, clamps, .. }) => {
+            Claim { context, input_commitments, output_cells, clamps, proof }
+        }
         None => Claim {
             context,
             input_commitments: job.input_commitments.clone(),

@@ -217,9 +217,8 @@ async fn a_batch_changes_hands_as_a_whole() {
 #[tokio::test]
 async fn jobs_without_an_order_share_a_proof() {
     let Some((_place, store)) = open().await else { return };
-    let make = async |n: u64, company: Option<Company>| {
-        store.create(&NewJob { company, ..new(n, false) }, State::Queued).await.unwrap().job.id
-    };
+    let make =
+        async |n: u64, company: Option<Company>| store.create(&NewJob { company, ..new(n, false) }, State::Queued).await.unwrap().job.id;
     let free = |most| Some(Company { held: false, most });
     let mut ids = Vec::new();
     for n in 1..=4 {
