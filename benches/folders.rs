@@ -104,7 +104,7 @@ fn compiled(folder: &Path, package: &Path) -> Compilation {
     let made = Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs).expect("a package");
     made.write(package).expect("written");
     let chunks = made.model.shape.chunk_counts().iter().sum::<usize>() as u64;
-    let circuit = Circuit::new(&made.model.shape, &srs.id).expect("a circuit");
+    let circuit = Circuit::new(&made.model.shape, &made.model.srs.id).expect("a circuit");
     let Report { parameters, layers, widths, cost, accuracy, accuracy_met, .. } = compiled.report;
     let cost = cost.with_chunks(log_chunk, chunks).with_rows(circuit.log_rows);
     Compilation {

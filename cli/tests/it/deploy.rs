@@ -2,7 +2,6 @@
 
 use crate::tool::{assay, command, fixture, json, s};
 use alloy::primitives::Address;
-use alloy::providers::Provider;
 use assay_api::chain::abi::InferenceMarket;
 use assay_api::chain::dev::{DEV_KEYS, DevChain, DevChainError};
 use serde_json::Value;
@@ -185,8 +184,9 @@ async fn the_shop_opens_once() {
     assert_eq!(chain.rpc().unwrap().block_number().await.unwrap(), block, "the second time it does nothing");
     // a chain that begins anew gets everything again, where it was
     let package = std::fs::read(dir.path().join("models/digits.assay")).unwrap();
-    let _: Value = chain.rpc().unwrap().provider().raw_request("anvil_reset".into(), ()).await.unwrap();
-    open();
+    drop(chain);
+    let chain = DevChain::start(&root).await.unwrap();
+    open_shop(&root, chain.url(), dir.path());
     assert_eq!(std::fs::read_to_string(dir.path().join("market")).unwrap().trim().parse(), Ok(market));
     assert_eq!(chain.rpc().unwrap().call(market, &InferenceMarket::keysCall {}).await.unwrap(), keys);
     assert!(std::fs::read(dir.path().join("models/digits.assay")).unwrap() == package, "the model stays as it is");
