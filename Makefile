@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test postgres scale fuzz mutants mutants-rust build contracts wheel web lint clippy doc book sbom advisories bench bench-growth bench-large clean
+.PHONY: demo test postgres scale fuzz mutants mutants-rust build contracts wheel web lint clippy doc book sbom advisories bench bench-predicted bench-growth bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -15,6 +15,7 @@ demo: $(TOOLCHAIN) ## compile a model, sell it, buy a proven inference, pay on c
 test: $(TOOLCHAIN) postgres lint ## everything; the demo is among the command's tests
 	cargo test --release --locked --workspace
 	$(CONTRACTS)/test.sh
+	api/tests/schemathesis.sh
 	web/test.sh
 	python/test-wheel.sh
 	gpu/cuda/test.sh
@@ -82,6 +83,9 @@ web: ## write the committed verifier and site for browsers
 
 bench: ## docs/benchmarks.md, about ten minutes
 	ASSAY_BENCH_WRITE=1 cargo bench --locked -p assay-benches
+
+bench-predicted: ## how long `assay compile` says that proofs take, and how long they do: docs/benchmarks.md; minutes
+	ASSAY_BENCH_WRITE=1 cargo bench --locked -p assay-benches --bench folders -- predicted
 
 GROWTH_NETWORKS := $(foreach n,8 16 32 64 128,gpt_tokens_$(n)) $(foreach n,32 64 128 256,gpt_width_$(n)) $(foreach n,1 2 4 8,gpt_layers_$(n))
 

@@ -10,6 +10,7 @@
 use assay_benches::{Job, Measured, PARTS, RUNS, bar, chart, child, found, measure, rows, write, yardstick_ns};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
+use assay_circuits::plonk::Circuit;
 use assay_circuits::sample;
 use assay_compiler::chunks::log_chunk_for_gas;
 use assay_compiler::{Calibration, Options, Report, compile, wanted};
@@ -53,6 +54,8 @@ struct Compilation {
     met: bool,
     agreement: f64,
     gas: u64,
+    /// Predicted seconds of the wrapped proof, as `assay compile` reports them.
+    proof_s: f64,
 }
 
 fn main() {
@@ -67,6 +70,7 @@ fn main() {
         // with another chunk size
         ["measure", folder, package, log] => found(&measured(Path::new(folder), Path::new(package), log.parse().ok())),
         ["LeNet-5"] => found(&reference()),
+        ["predicted", ref names @ ..] => predicted(&folders(more, names)),
         ["growth"] => growth(more.as_deref().expect("ASSAY_BENCH_NETWORKS names the folder of the families")),
         ref names => table(&folders(more, names)),
     }
@@ -100,7 +104,9 @@ fn compiled(folder: &Path, package: &Path) -> Compilation {
     let made = Package::new(metadata, compiled.architecture, compiled.weights, log_chunk, &srs).expect("a package");
     made.write(package).expect("written");
     let chunks = made.model.shape.chunk_counts().iter().sum::<usize>() as u64;
+    let circuit = Circuit::new(&made.model.shape, &made.model.srs.id).expect("a circuit");
     let Report { parameters, layers, widths, cost, accuracy, accuracy_met, .. } = compiled.report;
+    let cost = cost.with_chunks(log_chunk, chunks).with_rows(circuit.log_rows);
     Compilation {
         seconds,
         parameters,
@@ -112,7 +118,8 @@ fn compiled(folder: &Path, package: &Path) -> Compilation {
         error: accuracy.worst(),
         met: accuracy_met,
         agreement: accuracy.top1_agreement,
-        gas: cost.with_chunks(log_chunk, chunks).predicted_gas,
+        gas: cost.predicted_gas,
+        proof_s: cost.predicted_seconds,
     }
 }
 
@@ -235,6 +242,34 @@ fn table(folders: &[(String, PathBuf)]) {
     // it is not there if nothing was compiled
     let _ = std::fs::remove_file(&package);
     println!("\n{}", text(&all, ns));
+}
+
+/// Seconds that `assay compile` predicts for whole proofs, and those that they take.
+fn predicted(folders: &[(String, PathBuf)]) {
+    let package = std::env::temp_dir().join(format!("assay-predicted-{}.assay", std::process::id()));
+    let mut lines = vec![
+        format!("{} cores; best of {RUNS}; a multiplication in F takes {:.0} ns in this run", cores(), yardstick_ns()),
+        "\n| network | predicted | measured | predicted / measured |\n|---|---|---|---|".to_owned(),
+    ];
+    println!("{}", lines.join("\n"));
+    let mut worst: f64 = 1.0;
+    for (name, folder) in folders {
+        let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
+        let compilation: Compilation = child(&["compile", &folder, &package]).unwrap_or_else(|| panic!("{name} does not compile"));
+        let found: Measured = child(&["measure", &folder, &package]).unwrap_or_else(|| panic!("{name} is not proven"));
+        let ratio = compilation.proof_s / found.wall_s;
+        worst = worst.max(ratio).max(ratio.recip());
+        let line = format!("| {name} | {:.2} s | {:.2} s | {ratio:.2} |", compilation.proof_s, found.wall_s);
+        println!("{line}");
+        lines.push(line);
+    }
+    // it is there, since all were compiled
+    let _ = std::fs::remove_file(&package);
+    lines.push(format!("\nAll predictions are right within a factor of {worst:.2}."));
+    println!("{}", lines.last().map_or("", String::as_str));
+    if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
+        write("predicted", &lines.join("\n"));
+    }
 }
 
 /// Families of transformers that grow in one respect: what they are named by, and the sizes.

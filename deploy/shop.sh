@@ -1,15 +1,17 @@
 #!/bin/sh
 # Sets up something to sell on a development chain: contracts, and a model with keys for one and for eight inferences. Writes to the folder
-# $1 the packages and keys (models/) and the market's address (market). Does nothing where that is done already.
+# $1 the packages and keys (models/) and the market's address (market). What is there already is not made again, neither in the folder nor on
+# the chain; a chain that began anew gets everything once more, at the same addresses.
 # It reads ASSAY_RPC and ASSAY_PRIVATE_KEY as `assay` does, MODELS, the folder with the networks, and TREASURY, an account.
 set -eu
 out=$1
 models=${MODELS:-/usr/share/assay/models}
-[ ! -s "$out/market" ] || exit 0
-mkdir -p "$out/models"
-assay compile "$models/digits_cnn.onnx" --calibrate "$models/digits_calibration.json" -o "$out/models/digits.assay"
-assay setup "$out/models/digits.assay"
-assay setup --batch 8 --separate "$out/models/digits.assay"
+if [ ! -s "$out/market" ]; then
+  mkdir -p "$out/models"
+  assay compile "$models/digits_cnn.onnx" --calibrate "$models/digits_calibration.json" -o "$out/models/digits.assay"
+  assay setup "$out/models/digits.assay"
+  assay setup --batch 8 --separate "$out/models/digits.assay"
+fi
 # whoever sells must not be the treasury: this is another account of a development chain
 treasury=${TREASURY:-0x90F79bf6EB2c4f870365E785982E1f101E93b906}
 market=$(assay --json deploy --allow-development --treasury "$treasury" | sed -n 's/.*"market": *"\(0x[0-9a-fA-F]*\)".*/\1/p')

@@ -1,8 +1,9 @@
 //! Predictions per second and gas per job of the whole service, for 1, 8 and 64 waiting LeNet-5 orders of as many buyers: proven together,
-//! and one by one. `cargo run --release --locked --workspace --example throughput`; it needs anvil, and takes some minutes.
+//! with locks and without, and one by one; and the same for free predictions, which no chain takes part in. `cargo run --release --locked --workspace --example throughput`; it needs anvil, and takes some minutes.
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use assay_api::chain::{Rpc, abi, account};
 use assay_api::client::Client;
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
 use assay_api::engine::native::NativeEngine;
-use assay_api::engine::{Engine, InputOpening, Inputs, input_digest};
+use assay_api::engine::{Engine, InputOpening, Inputs, ModelInfo, input_digest};
 use assay_api::store::State;
 use assay_api::{PredictionRequest, QuoteRequest};
 use assay_circuits::batch::Batch;
@@ -96,17 +97,12 @@ impl World {
     }
 
     /// Seconds from a server's start to the last of `jobs` paid orders that wait for it, and gas per job: of locks, and of settlements.
-    async fn round(&self, jobs: usize, batch: u32) -> Done<(f64, f64, f64)> {
+    async fn round(&self, jobs: usize, batch: u32, batch_locks: bool) -> Done<(f64, f64, f64)> {
         let (dir, rpc) = (tempfile::tempdir()?, self.anvil.rpc()?);
         let orders = self.orders(dir.path(), &rpc, jobs, batch).await?;
         let began = Instant::now();
-        let server = Server::start(self.config(dir.path()), self.engine.clone()).await?;
-        for id in &orders {
-            let end = server.client.follow(id, |_| ()).await?;
-            if end.state != State::Settled {
-                return Err(format!("{id} ended as {}: {:?}", end.state, end.error_detail).into());
-            }
-        }
+        let server = Server::start(ServeConfig { batch_locks, ..self.config(dir.path()) }, self.engine.clone()).await?;
+        server.all_end(&orders, State::Settled).await?;
         let secs = began.elapsed().as_secs_f64();
         let mut gas = [0u64; 2];
         let mut seen = BTreeSet::new();
@@ -121,6 +117,40 @@ impl World {
         server.stop().await?;
         let [lock, settle] = gas.map(|gas| gas as f64 / jobs as f64);
         Ok((secs, lock, settle))
+    }
+
+    /// Seconds from a server's start to the last of `jobs` free predictions that wait for it, in proofs of up to `batch`.
+    async fn free(&self, jobs: usize, batch: u32) -> Done<f64> {
+        let dir = tempfile::tempdir()?;
+        let config = || {
+            let mut config = ServeConfig::free(dir.path());
+            config.bind = ([127, 0, 0, 1], 0).into();
+            config
+        };
+        let server = Server::start(config(), Arc::new(Idle(self.engine.clone()))).await?;
+        let model = server.client.models().await?.swap_remove(0);
+        let mut ids = Vec::new();
+        for i in 0..jobs {
+            let input = input(&model, i)?;
+            let request = PredictionRequest {
+                max_tokens: None,
+                model: model.id,
+                input: Inputs::List(input.data),
+                blinding: input.blinding,
+                allow_clamping: true,
+                batch: NonZeroU32::new(batch),
+                escrow: None,
+                context: None,
+            };
+            ids.push(server.client.predict(&request, None, None).await?.id);
+        }
+        server.stop().await?;
+        let began = Instant::now();
+        let server = Server::start(config(), self.engine.clone()).await?;
+        server.all_end(&ids, State::Proven).await?;
+        let secs = began.elapsed().as_secs_f64();
+        server.stop().await?;
+        Ok(secs)
     }
 
     fn config(&self, dir: &Path) -> ServeConfig {
@@ -140,8 +170,7 @@ impl World {
         let model = server.client.models().await?.swap_remove(0);
         let (mut ids, mut escrows) = (Vec::new(), Vec::new());
         for (i, buyer) in self.buyers.iter().take(jobs).enumerate() {
-            let data: Vec<f32> = (0..model.input_len().ok_or("no inputs")?).map(|v| ((v + i) as f32 * 0.37).sin()).collect();
-            let input = InputOpening { data, blinding: vec![B256::left_padding_from(&[i as u8 + 1]); model.input_chunks as usize] };
+            let input = input(&model, i)?;
             let commitment = input_digest(&self.engine.commit(model.id, &input)?);
             let ask = QuoteRequest {
                 model: model.id,
@@ -163,6 +192,7 @@ impl World {
                 input: Inputs::List(input.data),
                 blinding: input.blinding,
                 allow_clamping: true,
+                batch: None,
                 escrow: Some(escrow.clone()),
                 context: None,
             };
@@ -177,11 +207,17 @@ impl World {
     }
 }
 
+/// The input of the `i`-th buyer.
+fn input(model: &ModelInfo, i: usize) -> Done<InputOpening> {
+    let data: Vec<f32> = (0..model.input_len().ok_or("no inputs")?).map(|v| ((v + i) as f32 * 0.37).sin()).collect();
+    Ok(InputOpening { data, blinding: vec![B256::left_padding_from(&[i as u8 + 1]); model.input_chunks as usize] })
+}
+
 /// The same models, and no proofs.
 struct Idle(Arc<NativeEngine>);
 
 impl Engine for Idle {
-    fn models(&self) -> Vec<assay_api::engine::ModelInfo> {
+    fn models(&self) -> Vec<ModelInfo> {
         self.0.models()
     }
 
@@ -228,6 +264,17 @@ impl Server {
         Ok(Self { client: Client::new(&format!("http://{}", told.await?))?, end, task })
     }
 
+    /// Waits until all predictions are over, which must be in this state.
+    async fn all_end(&self, ids: &[String], state: State) -> Done<()> {
+        for id in ids {
+            let end = self.client.follow(id, |_| ()).await?;
+            if end.state != state {
+                return Err(format!("{id} ended as {}: {:?}", end.state, end.error_detail).into());
+            }
+        }
+        Ok(())
+    }
+
     async fn stop(self) -> Done<()> {
         drop((self.client, self.end));
         Ok(self.task.await??)
@@ -240,10 +287,15 @@ async fn main() -> Done<()> {
     let world = World::new(dir.path()).await?;
     println!("{} threads, chunks of 2^{LOG_CHUNK}", std::thread::available_parallelism().map_or(0, usize::from));
     println!("| waiting | proof of | seconds | predictions/s | gas of locks, each | gas of settlement, each |");
-    world.round(1, 1).await?; // the first round warms up
-    for (jobs, batch) in [(1, 1), (8, 1), (8, 8), (64, 1), (64, 64)] {
-        let (secs, lock, settle) = world.round(jobs, batch).await?;
+    world.round(1, 1, true).await?; // the first round warms up
+    for (jobs, batch, locks) in [(1, 1, true), (8, 1, true), (8, 8, true), (64, 1, true), (64, 64, true), (64, 64, false)] {
+        let (secs, lock, settle) = world.round(jobs, batch, locks).await?;
         println!("| {jobs} | {batch} | {secs:.2} | {:.2} | {lock:.0} | {settle:.0} |", jobs as f64 / secs);
+    }
+    println!("\nFree:\n\n| waiting | proof of up to | seconds | predictions/s |");
+    for (jobs, batch) in [(1, 64), (8, 1), (8, 64), (64, 1), (64, 64)] {
+        let secs = world.free(jobs, batch).await?;
+        println!("| {jobs} | {batch} | {secs:.2} | {:.2} |", jobs as f64 / secs);
     }
     Ok(())
 }

@@ -66,6 +66,9 @@ pub struct ServeConfig {
     pub batch_max: u32,
     /// How long a job whose order allows company waits for it in the queue.
     pub batch_wait: Duration,
+    /// Whether the jobs of a batch are locked before their proof is made. Without locks a job costs less gas, and the proof is made again
+    /// when a buyer takes the money back in between; then batches are locked for some minutes.
+    pub batch_locks: bool,
     /// Most seconds that `Prefer: wait` holds a request.
     pub wait_secs_max: u64,
     /// Attempts at a job before it fails.
@@ -282,6 +285,7 @@ impl ServeConfig {
             jobs_max: 2,
             batch_max: 64,
             batch_wait: Duration::from_millis(250),
+            batch_locks: true,
             wait_secs_max: 60,
             attempts_max: 3,
             lease: Duration::from_secs(30),

@@ -1,7 +1,7 @@
-//! How many inferences of a model are wanted at the moment, and under which of its keys the next one is best ordered.
+//! How many inferences of a model are wanted at the moment, and under which of its keys the next one is best ordered, or proven.
 //!
 //! An order names its key, and the key says how many inferences a proof has. So a quote decides what an inference can be proven with, and
-//! the worker only whom it gets for company.
+//! the worker only whom it gets for company. Where there is no order, the worker chooses the key as well.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -42,9 +42,26 @@ pub fn suits(keys: &[BatchKey], most: u32, wanted: u32) -> Option<BatchKey> {
     keys.iter().filter(enough).max_by_key(|key| key.inferences).copied()
 }
 
+/// The key of at most `most` inferences to prove `waiting` of them with: the smallest that has room for all, else the largest that they
+/// fill; `None`: each is better proven alone.
+pub fn fits(keys: &[BatchKey], most: u32, waiting: u32) -> Option<BatchKey> {
+    let largest = suits(keys, most, waiting)?;
+    let room = keys.iter().filter(|key| (waiting..=largest.inferences).contains(&key.inferences));
+    room.min_by_key(|key| key.inferences).copied().or(Some(largest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_that_wait_get_the_smallest_proof_with_room_for_them() {
+        let keys = [8, 64].map(|inferences| BatchKey { inferences, key_hash: B256::repeat_byte(inferences as u8) });
+        let size = |most, waiting| fits(&keys, most, waiting).map(|key| key.inferences);
+        assert_eq!([1, 2, 8, 9, 64, 1000].map(|waiting| size(64, waiting)), [None, Some(8), Some(8), Some(64), Some(64), Some(64)]);
+        assert_eq!([7, 8, 63].map(|most| size(most, 1000)), [None, Some(8), Some(8)]);
+        assert_eq!(fits(&keys[1..], 64, 7), None, "it would be empty but for an eighth");
+    }
 
     #[test]
     fn the_next_inference_is_ordered_as_demand_suggests() {

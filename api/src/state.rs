@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use alloy::primitives::B256;
 use tokio::sync::{Semaphore, watch};
@@ -104,6 +105,8 @@ pub struct AppState {
     pub outages: Outages,
     /// Finished proofs, by job, that the disk has not taken yet: none is made twice.
     pub finished: Arc<Mutex<HashMap<String, ProofBundle>>>,
+    /// Until when batches are locked although the operator does not wish it, since one lost a job.
+    pub locks_until: Arc<Mutex<Option<Instant>>>,
     /// Held for as long as the state lives; the system lets go of it when the process dies, however it dies.
     _lock: Option<Arc<File>>,
 }
@@ -181,6 +184,7 @@ impl AppState {
             started_ms: crate::store::now_ms(),
             outages: Outages::default(),
             finished: Arc::default(),
+            locks_until: Arc::default(),
             _lock: lock,
         })
     }

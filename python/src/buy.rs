@@ -136,6 +136,7 @@ async fn settle(service: &str, payment: Payment, key: BuyerKey, input: Committed
         input: Inputs::List(input.data),
         blinding: input.blinding,
         allow_clamping: false,
+        batch: None,
         escrow: Some(escrow.clone()),
         context: None,
     };

@@ -23,7 +23,7 @@ use crate::chain::abi::InferenceMarket::State as ChainState;
 use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
 use crate::routes::schemas::{Account, Amount, Hash, Point};
-use crate::store::{Job, NewJob, Patch, Scope, State as JobState, Statement, StoreError, Text, Unfunded, now_ms};
+use crate::store::{Company, Job, NewJob, NewPayment, Patch, Scope, State as JobState, Statement, StoreError, Text, Unfunded, now_ms};
 use crate::terms::{Escrow, EscrowError, Expected};
 use crate::x402::PaymentError;
 
@@ -48,6 +48,12 @@ pub struct PredictionRequest {
     /// Whether to prove an input outside the published range. The answer says how much of it is, and what was clamped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_clamping: bool,
+    /// The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1: whoever shares the proof
+    /// sees each other's outputs. Without `escrow`, where the quote says it, and without `context`; a payment by x402 must be held
+    /// (`auth-capture`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    pub batch: Option<NonZeroU32>,
     /// What pays for it; left out for a free one.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::error::object_or_null")]
     pub escrow: Option<Escrow>,
@@ -59,12 +65,13 @@ pub struct PredictionRequest {
 
 impl std::fmt::Debug for PredictionRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { model, input: _, max_tokens, blinding: _, allow_clamping, escrow, context } = self;
+        let Self { model, input: _, max_tokens, blinding: _, allow_clamping, batch, escrow, context } = self;
         let mut shown = f.debug_struct("PredictionRequest");
         shown
             .field("model", model)
             .field("max_tokens", max_tokens)
             .field("allow_clamping", allow_clamping)
+            .field("batch", batch)
             .field("escrow", escrow)
             .field("context", context);
         shown.finish_non_exhaustive()
@@ -150,7 +157,7 @@ pub struct Prediction {
     pub clamped: Vec<Clamped>,
     /// The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there is a proof.
     pub clamps: u32,
-    /// Of a proof of several buyers' inferences: all that it states. Shown with the output.
+    /// Of a proof of several clients' inferences: all that it states. Shown with the output.
     #[serde(default)]
     pub batch: Option<BatchReceipt>,
     /// What the proof is bound to.
@@ -293,6 +300,18 @@ pub(super) fn check_input(model: &ModelInfo, input: &InputOpening) -> Result<(),
     Ok(())
 }
 
+/// Whom a prediction without an order may be proven with, if it may be. One that is bound to what its client chose is proven alone; so is
+/// one whose payer may still withdraw the money, since the others' receipts would show the answer that nobody has paid for.
+fn company(state: &AppState, model: &ModelInfo, request: &PredictionRequest, payment: Option<&NewPayment>) -> Option<Company> {
+    let most = request.batch.map_or(1, NonZeroU32::get).min(state.config.batch_max);
+    let held = payment.map(|new| new.payment.hold().is_some());
+    if request.escrow.is_some() || request.context.is_some() || held == Some(false) {
+        return None;
+    }
+    let most = model.batches.iter().map(|key| key.inferences).filter(|inferences| *inferences <= most).max()?;
+    Some(Company { held: held.is_some(), most })
+}
+
 /// Checks an escrow against the request and the chain. Returns the market's job id, and whether the market has the money.
 async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, input: B256) -> Result<(B256, bool), ApiError> {
     let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
@@ -422,6 +441,7 @@ async fn take(
         None => admit_to_queue(state, payment::is_sent(headers)).await?,
     }
     let payment = payment::sent(state, &model, headers).await?;
+    let company = company(state, &model, &request, payment.as_ref());
     let (data, text) = read_input(state, &model, request.input, request.max_tokens).await?;
     let input = InputOpening { data, blinding: request.blinding };
     check_input(&model, &input)?;
@@ -464,6 +484,7 @@ async fn take(
         clamps: executed.clamps,
         text,
         inferences,
+        company,
         context: if escrow.is_some() { None } else { request.context },
         escrow,
         unfunded,

@@ -22,7 +22,7 @@ pub struct Statement {
     pub key_hash: B256,
     /// How many inferences the proof has. Those behind the last job fill it up.
     pub inferences: u32,
-    /// The market's ids of its jobs, in the order of the proof.
+    /// The market's ids of its jobs, in the order of the proof; of predictions without an order, the Keccak-256 of their own ids.
     #[schema(value_type = Vec<Hash>)]
     pub jobs: Vec<B256>,
     /// Commitments to the inputs of all inferences, 64 bytes each.
@@ -46,7 +46,7 @@ pub struct Batch {
 }
 
 /// Jobs that nobody holds and that are due.
-const FREE: &str = "lease_until_ms <= NOW() AND not_before_ms <= NOW()";
+pub(super) const FREE: &str = "lease_until_ms <= NOW() AND not_before_ms <= NOW()";
 /// The lock of those who put batches together. One after the other, processes find the batches whole; at the same time, each would get
 /// some of the jobs.
 const CLAIMS: &str = "claims of batches";

@@ -136,6 +136,29 @@ impl Text {
     }
 }
 
+/// Whom a prediction without an order may be proven with: others of the same model that say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Company {
+    /// Whether a payment is held for each of them. Free ones are not proven together with paid ones.
+    pub held: bool,
+    /// Most inferences of a proof that its owner takes part in.
+    pub most: u32,
+}
+
+impl std::fmt::Display for Company {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", if self.held { "held" } else { "free" }, self.most)
+    }
+}
+
+impl Company {
+    /// What the database has; `None` for the hash that an order has there.
+    fn parse(text: &str) -> Option<Self> {
+        let (kind, most) = text.split_once(' ')?;
+        Some(Self { held: kind == "held", most: most.parse().ok()? })
+    }
+}
+
 /// A prediction that is to be stored. Its preflight is done: the output is known.
 #[derive(Clone, Debug)]
 pub struct NewJob {
@@ -159,6 +182,8 @@ pub struct NewJob {
     pub text: Option<Text>,
     /// How many inferences a proof under the order's key has.
     pub inferences: u32,
+    /// Without an order: whom it may be proven with.
+    pub company: Option<Company>,
     /// The escrow as JSON, and its job id in the market.
     pub escrow: Option<(String, B256)>,
     /// The proof's binding context, where it is known beforehand: free jobs.
@@ -212,7 +237,9 @@ pub struct Job {
     pub tenant: Option<String>,
     /// How many inferences a proof under the order's key has; of more than one the others are other buyers'.
     pub inferences: u32,
-    /// The batch that it is proven in, and its place there.
+    /// Without an order: whom it may be proven with.
+    pub company: Option<Company>,
+    /// The batch that it is proven in, and its place there. Without an order, once there is a proof.
     pub batch: Option<String>,
     /// See [`Self::batch`].
     pub slot: Option<i64>,
@@ -300,6 +327,7 @@ impl Job {
             trace: row.try_get("trace")?,
             payment: payment(row)?,
             tenant: row.try_get("tenant")?,
+            company: row.try_get::<Option<String>, _>("company")?.as_deref().and_then(Company::parse),
             batch: row.try_get("batch")?,
             slot: row.try_get("slot")?,
             escrow: row.try_get("escrow")?,

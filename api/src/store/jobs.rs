@@ -97,9 +97,9 @@ impl Store {
         let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
         let row = tx.query(
             "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
-             outside, clamped, clamps, inferences, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, tenant, \
+             outside, clamped, clamps, inferences, company, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, tenant, \
              payment, payment_id, payer, hold_open, trace, text, created_ms, updated_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING *",
         )
         .bind(&id)
@@ -115,6 +115,7 @@ impl Store {
         .bind(json!(new.clamped).to_string())
         .bind(i64::from(new.clamps))
         .bind(i64::from(new.inferences))
+        .bind(new.company.map(|company| company.to_string()))
         .bind(new.escrow.as_ref().map(|(json, _)| json.clone()))
         .bind(chain_job)
         .bind(state.as_str())

@@ -5,6 +5,7 @@
 //! job's is refused, so a worker that was thought dead cannot undo what its successor did.
 
 mod batches;
+mod company;
 mod dialect;
 mod events;
 mod failed;
@@ -26,7 +27,7 @@ mod workers;
 pub use batches::{Batch, Statement};
 pub use events::Event;
 pub use history::Ended;
-pub use job::{Job, NewJob, State, Text, UnknownState};
+pub use job::{Company, Job, NewJob, State, Text, UnknownState};
 pub use jobs::{Created, Lease, Patch};
 pub use keys::{ApiKey, DayUse, NewKey, Scope, Tenant};
 pub use market::{Checkpoint, Indexed};

@@ -4,6 +4,7 @@
 //! time is over, the batch is dissolved, and the others are claimed again, in a new one, each in the state that it has.
 
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use alloy::primitives::{B256, Bytes, keccak256};
 use alloy::sol_types::SolValue;
@@ -19,12 +20,15 @@ use super::{StepError, look_again, ms, setback};
 use crate::AppState;
 use crate::chain::abi::{BatchJob, Funding, Inference, InferenceMarket, Order, locked_by};
 use crate::chain::{ChainError, context_of_batch};
-use crate::engine::{InputOpening, ProofBundle, output_bytes};
+use crate::engine::{BatchKey, EngineError, InputOpening, ProofBundle, output_bytes};
 use crate::quiet;
 use crate::store::{Batch, Job, Lease, Patch, Purpose, State, Statement, StoreError};
 
 /// How many requests about the jobs of a batch are under way at a time.
-const REQUESTS: usize = 16;
+pub(super) const REQUESTS: usize = 16;
+
+/// How long batches are locked after one has lost a job, perhaps with its proof made already.
+const LOCKS_FOR: Duration = Duration::from_secs(600);
 
 /// Hash of what the orders of a batch must share: all but buyer, maximal price, input and salt, and what the market noted when they were
 /// funded.
@@ -63,7 +67,7 @@ pub(super) async fn settle(state: &AppState, batch: Batch) {
 }
 
 /// A span of a batch's step, in the trace of its first job.
-fn span(batch: &Batch, name: &'static str) -> Span {
+pub(super) fn span(batch: &Batch, name: &'static str) -> Span {
     let span = crate::trace::step!("batch", batch.id, batch.jobs.first().and_then(|job| job.trace.as_deref()));
     span.record("otel.name", name);
     span
@@ -84,8 +88,13 @@ async fn finish(state: &AppState, batch: &Batch, done: Result<Outcome, StepError
             state.outages.over(&batch.id);
             state.store.release_all(&batch.leases, 0).await
         }
-        Ok(Outcome::Broken) | Err(StepError::Store(StoreError::LeaseLost | StoreError::WrongState { .. })) => break_up(state, batch).await,
-        Err(StepError::Engine(crate::engine::EngineError::Cancelled)) => state.store.release_all(&batch.leases, 0).await,
+        Ok(Outcome::Broken) | Err(StepError::Store(StoreError::LeaseLost | StoreError::WrongState { .. })) => {
+            if let Ok(mut until) = state.locks_until.lock() {
+                *until = Some(Instant::now() + LOCKS_FOR);
+            }
+            break_up(state, batch).await
+        }
+        Err(StepError::Engine(EngineError::Cancelled)) => state.store.release_all(&batch.leases, 0).await,
         Err(StepError::Shallow) => state.store.release_all(&batch.leases, ms(look_again(state))).await,
         Err(error) if error.is_outage() => {
             quiet::warn("a batch cannot go on for now", &error);
@@ -194,8 +203,32 @@ async fn all_in_time(state: &AppState, batch: &Batch, records: &[Reconciled]) ->
     Ok(all)
 }
 
-/// Sees to it that all jobs are locked by this server, by one transaction for those that are not. `false` if one dropped out.
+/// Whether batches are locked before they are proven: as the operator wishes, and for a while after one without locks lost a job.
+fn wants_locks(state: &AppState) -> bool {
+    state.config.batch_locks || state.locks_until.lock().is_ok_and(|until| until.is_some_and(|until| Instant::now() < until))
+}
+
+/// Whether this server can settle all jobs as they are: locked by it, or by nobody. `false` if one dropped out.
+async fn unlocked(state: &AppState, batch: &Batch, records: &[Reconciled], fundings: &[Funding]) -> Result<bool, StepError> {
+    let me = market(state)?.config.prover.address();
+    batch.jobs.iter().try_for_each(|job| provable(state, job))?;
+    for ((job, record), funding) in batch.jobs.iter().zip(records).zip(fundings) {
+        match record.record.state {
+            InferenceMarket::State::Funded if funding.provers.contains(&me) => {}
+            InferenceMarket::State::Locked if locked_by(&record.record, &funding.snapshot, me) => {}
+            InferenceMarket::State::Funded | InferenceMarket::State::Locked => return taken(state, batch, job).await,
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Sees to it that all jobs are locked by this server, by one transaction for those that are not; where no locks are wanted, or the market
+/// takes none any more, that they can be settled without. `false` if one dropped out.
 async fn locked(state: &AppState, batch: &Batch, mut records: Vec<Reconciled>, fundings: &[Funding]) -> Result<bool, StepError> {
+    if !wants_locks(state) || records.iter().any(|record| record.now > record.lock_by) {
+        return unlocked(state, batch, &records, fundings).await;
+    }
     let market = market(state)?;
     let _guard = market.lock_guard().await;
     let _alone = state.store.exclusive(&locks(market)).await?;
@@ -252,27 +285,34 @@ fn filler(of: &InputOpening) -> InputOpening {
     InputOpening { data: of.data.clone(), blinding: of.blinding.iter().map(fresh).collect() }
 }
 
-/// Makes the proof, puts it on disk, and only then moves the jobs on.
-async fn prove(state: &AppState, batch: &Batch, context: B256) -> Result<(), StepError> {
+/// A proof of so many inferences, those of a batch first: the one that an earlier attempt made and could not record, or a new one.
+/// `unwanted` resolves when nobody wants it any more. [`StepError::Diverged`] if it is not of what the preflights computed.
+pub(super) async fn proof(
+    state: &AppState,
+    batch: &Batch,
+    inferences: u32,
+    context: B256,
+    unwanted: impl Future<Output = ()>,
+) -> Result<ProofBundle, StepError> {
     let first = batch.jobs.first().ok_or(StepError::Incomplete { what: "jobs" })?;
-    let made = state.finished.lock().ok().and_then(|all| all.get(&batch.id).cloned());
-    let proof = match made {
-        Some(proof) => proof,
-        None => {
-            let inputs = batch.jobs.iter().map(|job| job.input.clone().ok_or(StepError::Incomplete { what: "the input" }));
-            let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-            if let Some(last) = inputs.last().cloned() {
-                inputs.resize_with((first.inferences as usize).max(inputs.len()), || filler(&last));
-            }
-            let making = Making { subject: &batch.id, leases: &batch.leases, model: first.model, inputs, context };
-            let proof = make(state, making, std::future::pending()).await?;
-            if let Ok(mut all) = state.finished.lock() {
-                all.insert(batch.id.clone(), proof.clone());
-            }
-            proof
-        }
-    };
-    keep(state, batch, proof).await
+    if let Some(made) = state.finished.lock().ok().and_then(|all| all.get(&batch.id).cloned()) {
+        return Ok(made);
+    }
+    let inputs = batch.jobs.iter().map(|job| job.input.clone().ok_or(StepError::Incomplete { what: "the input" }));
+    let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+    if let Some(last) = inputs.last().cloned() {
+        inputs.resize_with((inferences as usize).max(inputs.len()), || filler(&last));
+    }
+    let making = Making { subject: &batch.id, leases: &batch.leases, model: first.model, inputs, context };
+    let proof = make(state, making, unwanted).await?;
+    if !is_of(batch, &proof) {
+        let proven: B256 = keccak256(proof.output_cells.iter().flat_map(|c| c.to_be_bytes()).collect::<Vec<u8>>());
+        return Err(StepError::Diverged { proven });
+    }
+    if let Ok(mut all) = state.finished.lock() {
+        all.insert(batch.id.clone(), proof.clone());
+    }
+    Ok(proof)
 }
 
 /// Whether the proof is of what the preflights computed.
@@ -283,21 +323,25 @@ fn is_of(batch: &Batch, proof: &ProofBundle) -> bool {
     starts && proof.input_commitments.iter().take(inputs.clone().count()).eq(inputs)
 }
 
-async fn keep(state: &AppState, batch: &Batch, proof: ProofBundle) -> Result<(), StepError> {
-    let first = batch.jobs.first().ok_or(StepError::Incomplete { what: "jobs" })?;
-    if !is_of(batch, &proof) {
-        let proven: B256 = keccak256(proof.output_cells.iter().flat_map(|c| c.to_be_bytes()).collect::<Vec<u8>>());
-        return Err(StepError::Diverged { proven });
-    }
-    let key = state.model(first.model)?.batches.iter().find(|key| key.inferences == first.inferences).map(|key| key.key_hash);
-    let statement = Statement {
-        key_hash: key.ok_or(crate::engine::EngineError::NoBatchKey { inferences: first.inferences as usize })?,
-        inferences: first.inferences,
-        jobs: ids(batch),
-        input_commitments: proof.input_commitments,
-        output_cells: proof.output_cells,
+/// What a proof of a batch states. `jobs`: their ids, in the order of the proof.
+pub(super) fn statement(key: BatchKey, jobs: Vec<B256>, proof: &ProofBundle) -> Statement {
+    Statement {
+        key_hash: key.key_hash,
+        inferences: key.inferences,
+        jobs,
+        input_commitments: proof.input_commitments.clone(),
+        output_cells: proof.output_cells.clone(),
         clamps: proof.clamps,
-    };
+    }
+}
+
+/// Makes the proof, puts it on disk, and only then moves the jobs on.
+async fn prove(state: &AppState, batch: &Batch, context: B256) -> Result<(), StepError> {
+    let first = batch.jobs.first().ok_or(StepError::Incomplete { what: "jobs" })?;
+    let proof = proof(state, batch, first.inferences, context, std::future::pending()).await?;
+    let key = state.model(first.model)?.batches.iter().find(|key| key.inferences == first.inferences).copied();
+    let key = key.ok_or(EngineError::NoBatchKey { inferences: first.inferences as usize })?;
+    let statement = statement(key, ids(batch), &proof);
     let hash = state.blobs.put(proof.proof).await?;
     state.store.save_statement(&batch.id, &statement).await?;
     let patch = Patch { proof_hash: Some(hash), event: Some(json!({ "proof_hash": hash, "batch": batch.jobs.len() })), ..Patch::default() };
@@ -320,7 +364,7 @@ async fn to_end(state: &AppState, batch: &Batch) -> Result<Outcome, StepError> {
         return Ok(Outcome::Broken); // the proof is of others as well, which are over
     }
     let fundings = fundings(state, batch).await?;
-    // the chain may have taken the locks back
+    // the chain may have taken the locks back, or there were none
     if !locked(state, batch, records, &fundings).await? {
         return Ok(Outcome::Broken);
     }

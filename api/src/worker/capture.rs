@@ -8,7 +8,7 @@ use super::escrow::{LIVE, market};
 use super::prove::verified;
 use super::settle::load;
 use super::transact::{Call, Subject, close_mined, transact};
-use super::{StepError, ms};
+use super::{StepError, ms, together};
 use crate::AppState;
 use crate::chain::authorization::{PAYMENT_GAS_MAX, Standing, balance, permit2_allowance, standing};
 use crate::chain::{ChainError, Market};
@@ -133,6 +133,9 @@ pub(super) async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result
     // it was verified before the payment that the chain may still take back
     if payment.transaction.is_none() && !proof_holds(state, job).await? {
         tracing::warn!(job = job.id, "the proof is gone from the disk, or does not verify; proving again");
+        if job.batch.is_some() {
+            state.store.leave_batch(lease, together::context(job)).await?;
+        }
         return Ok(state.store.transition(&job.id, Some(lease), &[State::SettlementPending], State::Proving, Patch::default()).await?);
     }
     if let Some(over) = ended(state, job, lease).await? {

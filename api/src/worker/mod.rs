@@ -10,6 +10,7 @@ mod prove;
 mod release;
 mod settle;
 mod tidy;
+mod together;
 mod transact;
 mod watch;
 

@@ -14,13 +14,13 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::Instrument;
 
-use super::{IDLE, StepError, batch, capture, escrow, idle, let_go_for, ms, setback, with_lease};
+use super::{IDLE, StepError, batch, capture, escrow, idle, let_go_for, ms, setback, together, with_lease};
 use crate::AppState;
-use crate::engine::{Cancel, Claim, EngineError, InputOpening, Progress, ProofBundle};
+use crate::engine::{BatchKey, Cancel, Claim, EngineError, InputOpening, Progress, ProofBundle};
 use crate::metrics::Metrics;
 use crate::outage::Backoff;
 use crate::quiet;
-use crate::store::{Batch, Job, Lease, Patch, State, StoreError};
+use crate::store::{Batch, Job, Lease, Patch, State, Statement, StoreError};
 
 /// The least time between two looks at the queue.
 const WAIT_MIN: Duration = Duration::from_millis(20);
@@ -42,6 +42,7 @@ async fn lane(state: &AppState) {
         match found {
             Ok(Some(Work::One(job, lease))) => drive(state, *job, &lease).await,
             Ok(Some(Work::Several(jobs))) => batch::drive(state, jobs).await,
+            Ok(Some(Work::Company(jobs, key))) => together::drive(state, jobs, key).await,
             Ok(None) if state.config.batch_max > 1 => {
                 // jobs that wait for company are not announced when their wait is over
                 tokio::select! {
@@ -63,18 +64,27 @@ async fn lane(state: &AppState) {
 enum Work {
     /// A job that is proven alone.
     One(Box<Job>, Lease),
-    /// Jobs that are proven together.
+    /// Orders that are proven and settled together.
     Several(Batch),
+    /// Predictions without an order that share a proof under this key.
+    Company(Batch, BatchKey),
 }
 
-fn one(found: Option<(Job, Lease)>) -> Option<Work> {
-    found.map(|(job, lease)| Work::One(Box::new(job), lease))
+/// A job that was claimed, with those that may share its proof.
+async fn with_company(state: &AppState, found: Option<(Job, Lease)>) -> Option<Work> {
+    let (job, lease) = found?;
+    match together::gather(state, &job, &lease).await {
+        Ok(Some((jobs, key))) => return Some(Work::Company(jobs, key)),
+        Ok(None) => {}
+        Err(error) => quiet::warn("cannot look for company", &error),
+    }
+    Some(Work::One(Box::new(job), lease))
 }
 
 /// What is begun comes first; no new lock while the latest jobs failed. Of what waits, the oldest job is the next, alone or with others.
 async fn claim(state: &AppState) -> Result<Option<Work>, StoreError> {
     let (lease_ms, begun) = (ms(state.config.lease), [State::Locking, State::Proving]);
-    if let Some(found) = one(state.store.claim(&begun, None, lease_ms).await?) {
+    if let Some(found) = with_company(state, state.store.claim(&begun, None, lease_ms).await?).await {
         return Ok(Some(found));
     }
     if let Some(found) = batch::claim(state, &begun, None).await? {
@@ -92,7 +102,16 @@ async fn claim(state: &AppState) -> Result<Option<Work>, StoreError> {
             return Ok(Some(Work::Several(found)));
         }
     }
-    Ok(one(state.store.claim(&[State::Queued], paused.then_some(false), lease_ms).await?))
+    Ok(with_company(state, state.store.claim(&[State::Queued], paused.then_some(false), lease_ms).await?).await)
+}
+
+/// Queued → proving, of a job without an order.
+pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepError> {
+    let patch = Patch { context: Some(job.context.unwrap_or_else(|| together::context(job))), ..Patch::default() };
+    match job.payment {
+        Some(_) => capture::begin(state, job, lease, patch).await,
+        None => Ok(state.store.transition(&job.id, Some(lease), &[State::Queued], State::Proving, patch).await?),
+    }
 }
 
 /// Brings one job as far as it goes.
@@ -102,14 +121,7 @@ async fn drive(state: &AppState, mut job: Job, lease: &Lease) {
         span.record("otel.name", job.state.as_str());
         let step = with_lease(state, lease, async {
             match (job.state, job.chain_job) {
-                (State::Queued, None) => {
-                    let context = job.context.unwrap_or_else(|| keccak256(&job.id));
-                    let patch = Patch { context: Some(context), ..Patch::default() };
-                    match job.payment {
-                        Some(_) => capture::begin(state, &job, lease, patch).await,
-                        None => Ok(state.store.transition(&job.id, Some(lease), &[State::Queued], State::Proving, patch).await?),
-                    }
-                }
+                (State::Queued, None) => begin(state, &job, lease).await,
                 (State::Queued, Some(chain_job)) => escrow::begin(state, &job, lease, chain_job).await,
                 (State::Locking, Some(chain_job)) => escrow::lock(state, &job, lease, chain_job).await,
                 (State::Proving, _) => prove(state, &job, lease).await,
@@ -155,7 +167,7 @@ async fn stopped(state: &AppState, job: &Job, lease: &Lease) {
 }
 
 /// Resolves when the job's owner asks for its end, or when somebody else has ended it.
-async fn unwanted(state: &AppState, job: &Job) {
+pub(super) async fn unwanted(state: &AppState, job: &Job) {
     let mut changes = state.store.changes();
     loop {
         changes.mark_unchanged();
@@ -324,16 +336,26 @@ pub(super) async fn make(state: &AppState, making: Making<'_>, unwanted: impl Fu
     }
 }
 
-/// What the job says, with this proof, if it is a valid one of that.
+/// What the job says, or the batch that it shares its proof with, with this proof, if it is a valid one of that.
 pub(super) async fn verified(state: &AppState, job: &Job, proof: Vec<u8>) -> Result<Option<Claim>, StepError> {
     let Some(context) = job.context else { return Ok(None) };
     let (engine, model) = (state.engine.clone(), job.model);
-    let claim = Claim {
-        context,
-        input_commitments: job.input_commitments.clone(),
-        output_cells: job.output_cells.clone(),
-        clamps: job.clamps,
-        proof: proof.into(),
+    let shared = match &job.batch {
+        Some(batch) => state.store.statement(batch).await?,
+        None => None,
+    };
+    let proof = proof.into();
+    let claim = match shared {
+        Some(Statement { input_commitments, output_cells, clamps, .. }) => {
+            Claim { context, input_commitments, output_cells, clamps, proof }
+        }
+        None => Claim {
+            context,
+            input_commitments: job.input_commitments.clone(),
+            output_cells: job.output_cells.clone(),
+            clamps: job.clamps,
+            proof,
+        },
     };
     let verified = tokio::task::spawn_blocking(move || engine.verify(model, &claim).ok().map(|()| claim));
     verified.await.map_err(|_| StepError::Panicked)

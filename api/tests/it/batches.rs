@@ -8,7 +8,7 @@ use alloy::primitives::{Address, B256, U256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket::State as ChainState;
 use assay_api::chain::{account, context_of_batch, jobs};
-use assay_api::config::Terms;
+use assay_api::config::{ServeConfig, Terms};
 use assay_api::engine::native::{AddModelError, NativeEngine};
 use assay_api::engine::{Claim, Engine, InputOpening, input_digest, output_bytes};
 use assay_api::store::State;
@@ -193,6 +193,58 @@ async fn who_drops_out_of_a_batch_does_not_hold_up_the_others() {
     for (i, id) in ids.iter().enumerate() {
         until(&state, id, if i == 1 { State::Cancelled } else { State::Settled }).await;
     }
+    w.paid_for(2).await;
+    stop(state, workers).await;
+}
+
+/// A server with its workers that settles batches without locks.
+async fn without_locks(w: &World) -> (AppState, tokio::task::JoinHandle<()>) {
+    let config = ServeConfig { batch_locks: false, ..w.config() };
+    let state = AppState::open(config, w.engine.clone()).await.unwrap();
+    let workers = tokio::spawn(run_workers(state.clone()));
+    (state, workers)
+}
+
+/// Where the operator wants no locks, a batch is one transaction, and takes no collateral.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_are_settled_without_locks() {
+    let Some(w) = World::with_batch(2).await else { return };
+    let (state, workers) = without_locks(&w).await;
+    let all = wishes(&state, w.engine.as_ref(), std::slice::from_ref(&w.buyer), (1..=4).map(input).collect()).await;
+    let mut ids = Vec::new();
+    for wish in &all {
+        ids.push(wish.send(&state).await);
+        wish.fund(&state).await;
+    }
+    for id in &ids {
+        until(&state, id, State::Settled).await;
+        let sent = purposes(&get(&state, &format!("/v1/predictions/{id}")).await.json());
+        assert_eq!(sent.iter().map(|(purpose, _)| purpose.as_str()).collect::<Vec<_>>(), ["settle"]);
+    }
+    assert_eq!(w.credit(w.seller.address()).await, U256::from(4_000_000), "no collateral was put up");
+    stop(state, workers).await;
+}
+
+/// A buyer who takes the money back from an unlocked batch costs the others a second proof, before which they are locked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unlocked_batch_that_loses_a_job_is_locked_next_time() {
+    let Some(w) = World::with_batch(2).await else { return };
+    w.engine.step_ms.store(200, SeqCst);
+    let (state, workers) = without_locks(&w).await;
+    let all = wishes(&state, w.engine.as_ref(), std::slice::from_ref(&w.buyer), (1..=3).map(input).collect()).await;
+    let (mut ids, mut jobs) = (Vec::new(), Vec::new());
+    for wish in &all {
+        ids.push(wish.send(&state).await);
+        jobs.push(wish.fund(&state).await);
+    }
+    until(&state, &ids[1], State::Proving).await;
+    account::cancel(&w.rpc, &w.buyer, w.at.market, jobs[1]).await.unwrap();
+    for (i, id) in ids.iter().enumerate() {
+        until(&state, id, if i == 1 { State::Cancelled } else { State::Settled }).await;
+    }
+    let sent = purposes(&get(&state, &format!("/v1/predictions/{}", ids[2])).await.json());
+    assert_eq!(sent.last().unwrap().0, "settle");
+    assert!(sent.iter().any(|(purpose, _)| purpose == "lock"), "{sent:?}");
     w.paid_for(2).await;
     stop(state, workers).await;
 }

@@ -32,6 +32,7 @@ mod slow;
 mod store;
 #[path = "store.rs"]
 mod store_on_postgres;
+mod together;
 mod unfunded;
 mod webhooks;
 mod x402;

@@ -238,6 +238,7 @@ struct Mixed {
     together: Vec<String>,
     /// Paid by x402.
     captured: Vec<String>,
+    /// Free, proven with others where there are.
     free: Vec<String>,
     /// Free, and withdrawn at once: whoever is quicker.
     withdrawn: Vec<String>,
@@ -314,7 +315,7 @@ impl Shop {
                     all.captured.push(answer.json()["id"].as_str().unwrap().to_owned());
                 }
                 _ => {
-                    let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, n % 50] });
+                    let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, n % 50], "batch": 64 });
                     let id = post(server, "/v1/predictions", &[], &body).await.json()["id"].as_str().unwrap().to_owned();
                     if n % 10 == 9 {
                         post(server, &format!("/v1/predictions/{id}/cancel"), &[], &json!({})).await;

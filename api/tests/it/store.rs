@@ -5,7 +5,9 @@ use std::sync::Arc;
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
 use assay_api::engine::{Clamped, InputOpening};
-use assay_api::store::{Checkpoint, Indexed, NewJob, NewPayment, News, Patch, Purpose, SavedTransaction, State, Store, StoreError};
+use assay_api::store::{
+    Batch, Checkpoint, Company, Indexed, NewJob, NewPayment, News, Patch, Purpose, SavedTransaction, State, Statement, Store, StoreError,
+};
 use assay_api::x402::{Hold, Payment, Way};
 use serde_json::json;
 
@@ -24,6 +26,7 @@ pub fn new(n: u64, paid: bool) -> NewJob {
         clamped: vec![Clamped { layer: "conv \"1\"".into(), cells: 5 }],
         clamps: 6,
         inferences: 1,
+        company: None,
         escrow: paid.then(|| ("{}".to_owned(), model_id(1000 + n))),
         context: None,
         unfunded: None,
@@ -208,6 +211,53 @@ async fn a_batch_changes_hands_as_a_whole() {
     assert_eq!((&next.id, next.jobs.len()), (&old.id, 3), "whoever comes next goes on with it");
     store.dissolve(&next.id, &next.leases).await.unwrap();
     assert_ne!(claim(&[State::Locking]).await.unwrap().id, old.id, "its jobs find other company");
+}
+
+/// Jobs without an order are found together where they wait in the same way, and their proof is kept for all of them at once.
+#[tokio::test]
+async fn jobs_without_an_order_share_a_proof() {
+    let Some((_place, store)) = open().await else { return };
+    let make =
+        async |n: u64, company: Option<Company>| store.create(&NewJob { company, ..new(n, false) }, State::Queued).await.unwrap().job.id;
+    let free = |most| Some(Company { held: false, most });
+    let mut ids = Vec::new();
+    for n in 1..=4 {
+        ids.push(make(n, free(8)).await);
+    }
+    // others: of another size, of another kind, alone
+    for (n, company) in [(5, free(64)), (6, Some(Company { held: true, most: 8 })), (7, None)] {
+        make(n, company).await;
+    }
+    let (first, lease) = store.claim(&[State::Queued], None, 60_000).await.unwrap().unwrap();
+    assert_eq!((&first.id, first.company), (&ids[0], free(8)));
+    assert_eq!(store.company_of(&first).await.unwrap(), 3);
+    let others = store.claim_company(&first, 2, 60_000).await.unwrap();
+    assert_eq!(others.iter().map(|(job, _)| &job.id).collect::<Vec<_>>(), [&ids[1], &ids[2]], "the oldest first");
+    assert_eq!(store.company_of(&first).await.unwrap(), 1, "who is taken is not there any more");
+    let (jobs, leases): (Vec<_>, Vec<_>) = std::iter::once((first, lease)).chain(others).unzip();
+    for lease in &leases {
+        store.transition(&lease.job, Some(lease), &[State::Queued], State::Proving, Patch::default()).await.unwrap();
+    }
+    store.request_cancel(&ids[1]).await.unwrap();
+    let (context, proof) = (B256::repeat_byte(1), B256::repeat_byte(2));
+    let statement = Statement {
+        key_hash: B256::ZERO,
+        inferences: 8,
+        jobs: vec![B256::ZERO; 3],
+        input_commitments: Vec::new(),
+        output_cells: vec![1, 2, 3],
+        clamps: 0,
+    };
+    let batch = Batch { id: "a batch".into(), jobs, leases };
+    store.keep_together(&batch, &statement, context, proof).await.unwrap();
+    assert_eq!(store.statement(&batch.id).await.unwrap(), Some(statement));
+    for (slot, (id, end)) in ids.iter().zip([State::Proven, State::Cancelled, State::Proven]).enumerate() {
+        let job = store.job(id).await.unwrap();
+        assert_eq!(job.state, end);
+        let shares = (Some(batch.id.clone()), Some(slot as i64), Some(context), Some(proof));
+        let has = (job.batch, job.slot, job.context, job.proof_hash);
+        assert_eq!(has, if end == State::Proven { shares } else { Default::default() });
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ alloy::sol! {
     function transfer(address to, uint256 value) external returns (bool);
 }
 
-async fn open() -> Option<Shop> {
+pub async fn open() -> Option<Shop> {
     let shop = Shop::open().await?;
     shop.place(HOLD_DOUBLE, Vec::new(), HOLD).await;
     shop.place(COLLECTOR_DOUBLE, HOLD.abi_encode(), COLLECTOR).await;
@@ -48,7 +48,7 @@ macro_rules! open {
     };
 }
 
-async fn offer(shop: &Shop, state: &AppState) -> Requirements {
+pub async fn offer(shop: &Shop, state: &AppState) -> Requirements {
     let offers = shop.required(state).await.accepts;
     offers.into_iter().find(|offer| offer.scheme == "auth-capture").expect("it is offered")
 }
@@ -97,7 +97,7 @@ fn sign(payment: &mut PaymentPayload, by: &PrivateKeySigner) {
 }
 
 /// A payment as asked for, which `change` may spoil before it is signed.
-fn payment(shop: &Shop, offer: &Requirements, salt: u8, change: impl FnOnce(&mut PaymentPayload)) -> PaymentPayload {
+pub fn payment(shop: &Shop, offer: &Requirements, salt: u8, change: impl FnOnce(&mut PaymentPayload)) -> PaymentPayload {
     let authorization = Authorization {
         from: shop.w.buyer.address(),
         to: COLLECTOR,

@@ -293,6 +293,10 @@ pub struct SellingArgs {
     /// How long an order that may have company in its proof waits for it, if there is not enough
     #[arg(long, value_name = "MS", default_value_t = 250)]
     pub batch_wait_ms: u64,
+    /// Settle batches without locking their jobs first: a quarter less gas a job, no collateral, a transaction less. A buyer can
+    /// take the money back until the settlement is in a block: not for chains on which others see transactions before that
+    #[arg(long)]
+    pub batch_unlocked: bool,
     /// How log lines on stderr look; what is logged, $ASSAY_LOG says
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,

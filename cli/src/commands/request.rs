@@ -421,6 +421,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         max_tokens: None,
         blinding: opened.blinding.clone(),
         allow_clamping: args.clamping.allow_clamping,
+        batch: None,
         escrow: None,
         context: buyer.is_none().then_some(free_context),
     };

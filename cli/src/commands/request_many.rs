@@ -78,6 +78,7 @@ async fn orders_of(ui: &Ui, args: &RequestArgs, buyer: &Buyer, ordered: &Ordered
             input: Inputs::List(one.data.clone()),
             blinding: one.blinding.clone(),
             allow_clamping: args.clamping.allow_clamping,
+            batch: None,
             escrow: Some(Escrow { order, ..ordered.escrow.clone() }),
             context: None,
         };

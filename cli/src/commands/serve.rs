@@ -193,9 +193,7 @@ pub async fn add(
     let proving = prove::proving_key(ui, &pk, &key, &srs)?;
     let seller = ui.phase("prepare", |_| Seller::new(package, device::for_serving(srs)))?.with_wrap_key(proving);
     let id = engine.add(id, seller, key).map_err(|e| files::name(path, e.into()))?.id;
-    if listing.is_some() {
-        add_batches(ui, args, engine, path, id)?;
-    }
+    add_batches(ui, args, engine, path, id)?;
     Ok(Added { id, card, terms, recomputed })
 }
 
@@ -277,6 +275,7 @@ async fn offer(ui: &Ui, args: &SellingArgs, may_be_nothing: bool) -> Outcome<Off
     config.jobs_max = args.jobs_max;
     config.batch_max = args.batch_max;
     config.batch_wait = Duration::from_millis(args.batch_wait_ms);
+    config.batch_locks = !args.batch_unlocked;
     let (chain, listing) = chain.unzip();
     config.chain = chain;
     if let Some(chain) = &mut config.chain {

@@ -182,6 +182,14 @@ async fn the_shop_opens_once() {
     let block = chain.rpc().unwrap().block_number().await.unwrap();
     open();
     assert_eq!(chain.rpc().unwrap().block_number().await.unwrap(), block, "the second time it does nothing");
+    // a chain that begins anew gets everything again, where it was
+    let package = std::fs::read(dir.path().join("models/digits.assay")).unwrap();
+    drop(chain);
+    let chain = DevChain::start(&root).await.unwrap();
+    open_shop(&root, chain.url(), dir.path());
+    assert_eq!(std::fs::read_to_string(dir.path().join("market")).unwrap().trim().parse(), Ok(market));
+    assert_eq!(chain.rpc().unwrap().call(market, &InferenceMarket::keysCall {}).await.unwrap(), keys);
+    assert!(std::fs::read(dir.path().join("models/digits.assay")).unwrap() == package, "the model stays as it is");
 }
 
 #[test]

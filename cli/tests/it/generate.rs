@@ -100,6 +100,7 @@ async fn a_service_continues_prompts() {
         input: tokens(value!([1, 7, 3, 12, 4])),
         blinding: Vec::new(),
         allow_clamping: false,
+        batch: None,
         escrow: None,
         context: None,
     };

@@ -42,6 +42,7 @@ async fn a_killed_server_finishes_its_job_once() {
         input: serde_json::from_value(input["input_data"][0].clone()).unwrap(),
         blinding: Vec::new(),
         allow_clamping: false,
+        batch: None,
         escrow: None,
         context: None,
     };

@@ -59,6 +59,7 @@ async fn a_server_takes_what_a_worker_proves() {
         input: serde_json::from_value(input["input_data"][0].clone()).unwrap(),
         blinding: Vec::new(),
         allow_clamping: false,
+        batch: None,
         escrow: None,
         context: None,
     };

@@ -1348,6 +1348,13 @@ export interface components {
         PredictionRequest: {
             /** @description Whether to prove an input outside the published range. The answer says how much of it is, and what was clamped. */
             allow_clamping?: boolean;
+            /**
+             * Format: int32
+             * @description The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1: whoever shares the proof
+             *     sees each other's outputs. Without `escrow`, where the quote says it, and without `context`; a payment by x402 must be held
+             *     (`auth-capture`).
+             */
+            batch?: number | null;
             /** @description Scalars that open the input commitment, one per input chunk; left out for a public input. */
             blinding?: components["schemas"]["Hash"][];
             context?: components["schemas"]["Hash"] | null;
@@ -1579,7 +1586,7 @@ export interface components {
             inferences: number;
             /** @description Commitments to the inputs of all inferences, 64 bytes each. */
             input_commitments: components["schemas"]["Point"][];
-            /** @description The market's ids of its jobs, in the order of the proof. */
+            /** @description The market's ids of its jobs, in the order of the proof; of predictions without an order, the Keccak-256 of their own ids. */
             jobs: components["schemas"]["Hash"][];
             /** @description Hash of the verifying key. */
             key_hash: components["schemas"]["Hash"];

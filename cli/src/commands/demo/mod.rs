@@ -158,6 +158,7 @@ async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<
         input: Inputs::List(opened.data),
         blinding: opened.blinding,
         allow_clamping: false,
+        batch: None,
         escrow: Some(escrow.clone()),
         context: None,
     };

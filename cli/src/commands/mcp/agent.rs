@@ -201,6 +201,7 @@ impl Agent {
             input: Inputs::List(opened.data.clone()),
             blinding: opened.blinding.clone(),
             allow_clamping: quote.allow_clamping,
+            batch: None,
             escrow: None,
             context: None,
         };

@@ -20,7 +20,8 @@ class BatchReceipt:
     input_commitments: list[str]
     """ Commitments to the inputs of all inferences, 64 bytes each. """
     jobs: list[str]
-    """ The market's ids of its jobs, in the order of the proof. """
+    """ The market's ids of its jobs, in the order of the proof; of predictions without an order, the Keccak-256 of
+    their own ids. """
     key_hash: str
     """ 32 bytes. """
     output_cells: list[int]

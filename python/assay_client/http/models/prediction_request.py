@@ -26,6 +26,12 @@ class PredictionRequest:
     allow_clamping: bool | Unset = UNSET
     """ Whether to prove an input outside the published range. The answer says how much of it is, and what was
     clamped. """
+    batch: int | None | Unset = UNSET
+    """ The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1:
+    whoever shares the proof
+    sees each other's outputs. Without `escrow`, where the quote says it, and without `context`; a payment by x402
+    must be held
+    (`auth-capture`). """
     blinding: list[str] | Unset = UNSET
     """ Scalars that open the input commitment, one per input chunk; left out for a public input. """
     context: None | str | Unset = UNSET
@@ -48,6 +54,12 @@ class PredictionRequest:
         model = self.model
 
         allow_clamping = self.allow_clamping
+
+        batch: int | None | Unset
+        if isinstance(self.batch, Unset):
+            batch = UNSET
+        else:
+            batch = self.batch
 
         blinding: list[str] | Unset = UNSET
         if not isinstance(self.blinding, Unset):
@@ -83,6 +95,8 @@ class PredictionRequest:
         )
         if allow_clamping is not UNSET:
             field_dict["allow_clamping"] = allow_clamping
+        if batch is not UNSET:
+            field_dict["batch"] = batch
         if blinding is not UNSET:
             field_dict["blinding"] = blinding
         if context is not UNSET:
@@ -121,6 +135,15 @@ class PredictionRequest:
         model = d.pop("model")
 
         allow_clamping = d.pop("allow_clamping", UNSET)
+
+        def _parse_batch(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        batch = _parse_batch(d.pop("batch", UNSET))
 
         blinding = cast(list[str], d.pop("blinding", UNSET))
 
@@ -163,6 +186,7 @@ class PredictionRequest:
             input_=input_,
             model=model,
             allow_clamping=allow_clamping,
+            batch=batch,
             blinding=blinding,
             context=context,
             escrow=escrow,
