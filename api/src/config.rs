@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -216,6 +217,8 @@ pub struct ChainConfig {
     pub model_terms: ByModel<Terms>,
     /// What payments by x402 are taken in, where they are.
     pub x402: Option<X402Config>,
+    /// Where people look at the chain's transactions, where the operator says so.
+    pub explorer: Option<Explorer>,
     /// First block that can hold events of these contracts.
     pub from_block: u64,
     /// Blocks that must be on top of an event's (counting its own) before it is believed.
@@ -231,6 +234,32 @@ pub struct ChainConfig {
     /// market takes no lock after that. Less than a proof and its transactions take, and a buyer who asks late can have the collateral
     /// slashed.
     pub lock_margin_secs: Option<u32>,
+}
+
+/// The address of a block explorer: a transaction's page is `/tx/` and its hash behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explorer(String);
+
+/// Why a text is no address of an explorer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is the address of a page that begins with https:// or http://, such as https://etherscan.io, without ? and #")]
+pub struct NoExplorer;
+
+impl FromStr for Explorer {
+    type Err = NoExplorer;
+
+    fn from_str(text: &str) -> Result<Self, NoExplorer> {
+        let url: reqwest::Url = text.parse().map_err(|_| NoExplorer)?;
+        // the site makes links of it, which must lead to a page and do nothing else
+        let is_page = matches!(url.scheme(), "https" | "http") && url.query().is_none() && url.fragment().is_none();
+        if is_page { Ok(Self(url.as_str().trim_end_matches('/').to_owned())) } else { Err(NoExplorer) }
+    }
+}
+
+impl std::fmt::Display for Explorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Price and durations of a quote.
@@ -320,6 +349,7 @@ impl ChainConfig {
             seller: account,
             terms,
             x402: None,
+            explorer: None,
             model_terms: ByModel::default(),
             from_block: 0,
             confirmations: 1,
@@ -358,6 +388,28 @@ impl Default for Terms {
             prove_secs: 600,
             expire_secs: 3600,
             quote_secs: 600,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only pages can be linked to: no scripts, and nothing behind which a transaction's address would be lost.
+    #[test]
+    fn an_explorer_is_a_page() {
+        for (text, read) in [
+            ("https://etherscan.io/", "https://etherscan.io"),
+            ("http://localhost:4000", "http://localhost:4000"),
+            ("https://scan.example/rollup/", "https://scan.example/rollup"),
+        ] {
+            assert_eq!(text.parse::<Explorer>().map(|explorer| explorer.to_string()), Ok(read.to_owned()));
+        }
+        for text in
+            ["javascript:alert(1)", "etherscan.io", "https://scan.example/?chain=1", "https://scan.example/#/", "ftp://scan.example", ""]
+        {
+            assert_eq!(text.parse::<Explorer>(), Err(NoExplorer), "{text}");
         }
     }
 }

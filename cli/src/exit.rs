@@ -4,12 +4,15 @@ use crate::batch::BatchError;
 use crate::inputs::BadInput;
 use crate::page::Page;
 use assay_api::ServeError;
+use assay_api::chain::anvil::FetchError;
 use assay_api::chain::dev::DevChainError;
 use assay_api::chain::{ChainError, OrderError};
 use assay_api::client::ClientError;
 use assay_api::engine::EngineError;
 use assay_api::engine::native::AddModelError;
 use assay_api::objects::ObjectError;
+use assay_api::orders::OrdersError;
+use assay_api::receipt::ReceiptError;
 use assay_circuits::exec::ExecError;
 use assay_compiler::{CompileError, GuardError, InputError};
 use assay_prover::ceremony::CeremonyError;
@@ -173,12 +176,27 @@ from! {
         _ => Page::Unreachable,
     });
     DevChainError => |_| Exit::Io, |_| Some(Page::Up);
+    FetchError => |_| Exit::Io, |_| Some(Page::Up);
     ObjectError => |e| if matches!(e, ObjectError::Url { .. }) { Exit::Usage } else { Exit::Io }, |_| Some(Page::Bucket);
     ServeError => |e| match e {
         ServeError::Chain(e) => chain(e),
         ServeError::NothingToServe | ServeError::Origin { .. } => Exit::Usage,
         _ => Exit::Io,
     }, |e| Some(if let ServeError::Chain(_) = e { Page::Market } else { Page::Serving });
+    OrdersError => |e| match e {
+        OrdersError::Write { .. } | OrdersError::Read { .. } | OrdersError::Key(_) => Exit::Io,
+        OrdersError::Several { .. } => Exit::Usage,
+        _ => Exit::Input,
+    }, |_| Some(Page::Market);
+    ReceiptError => |e| match e {
+        ReceiptError::Chain(e) => chain(e),
+        ReceiptError::Invalid(e) if e.is_input() => Exit::Input,
+        _ => Exit::Failed,
+    }, |e| Some(match e {
+        ReceiptError::Chain(_) | ReceiptError::NotSettled { .. } => Page::Market,
+        ReceiptError::Missing { .. } => Page::Predictions,
+        _ => Page::InvalidProof,
+    });
     Invalid => |e| if e.is_input() { Exit::Input } else { Exit::Failed }, |_| Some(Page::InvalidProof);
     BadInput => |_| Exit::Input, |_| Some(Page::Inputs);
     EngineError => |e| if matches!(e, EngineError::OutsideRange { .. }) { Exit::Input } else { Exit::Failed },
@@ -268,7 +286,10 @@ mod tests {
             ("OrderError", OrderError::Chain(ChainError::Url { url: String::new() }).into()),
             ("ClientError", ClientError::Problem(problem()).into()),
             ("DevChainError", DevChainError::NotFound.into()),
+            ("FetchError", FetchError::Tls.into()),
             ("ObjectError", ObjectError::Url { url: String::new() }.into()),
+            ("OrdersError", OrdersError::Several { job: String::new(), count: 2 }.into()),
+            ("ReceiptError", ReceiptError::OtherJobs.into()),
             ("ServeError", ServeError::NothingToServe.into()),
             ("Invalid", Invalid::NoKey.into()),
             ("BadInput", BadInput("x".to_owned()).into()),

@@ -1,13 +1,11 @@
 //! Proof files on the disk, and the contexts that they are bound to. What they are, and what makes them valid: [`assay_verifier::proof_file`].
 
-use crate::exit::{Context, Exit, Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::ui::Ui;
 use alloy::primitives::B256;
-use assay_api::Prediction;
 use assay_prover::output::Readers;
-use assay_prover::package::BuyerKey;
-use assay_verifier::proof_file::{Answer, Invalid, ProofFile, Shared, parse_context};
+use assay_verifier::proof_file::{Invalid, ProofFile, parse_context};
 use std::path::Path;
 
 /// No proof file is as large.
@@ -41,27 +39,6 @@ pub fn read(path: &Path) -> Outcome<ProofFile> {
         Invalid::Json(e) => Failure::message(Exit::Input, format!("{name} is no proof file, or is truncated: {e}")),
         other => files::name(path, other.into()),
     })
-}
-
-/// The file of a prediction, as its service answers it. `key` is for as many inferences as the proof has.
-pub fn of_prediction(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>) -> Outcome<ProofFile> {
-    let missing = |what: &str| Failure::message(Exit::Failed, format!("the prediction is {} and has no {what}", prediction.state));
-    let shared = prediction.batch.as_ref().map(|batch| Shared {
-        index: batch.index as usize,
-        inferences: batch.statement.inferences as usize,
-        input_commitments: batch.statement.input_commitments.clone(),
-        output_cells: batch.statement.output_cells.clone(),
-        clamps: batch.statement.clamps,
-    });
-    let answer = Answer {
-        output_cells: prediction.output_cells.clone().ok_or_else(|| missing("output"))?,
-        output: prediction.output.clone().ok_or_else(|| missing("output"))?,
-        context: prediction.context.ok_or_else(|| missing("context"))?,
-        input_commitments: prediction.input_commitments.clone(),
-        clamps: prediction.clamps,
-        shared,
-    };
-    ProofFile::of_answer(&key.model, &key.wrap, answer, proof).context("the proof does not hold")
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Two agents trade while nobody watches: one sells a model's answers, the other buys as many as its spending limit allows.
 
-The seller is `assay up --example`: a chain of its own, the contracts, a model and the service. The buyer reads the seller's agent card, gets its tools
-from `assay mcp`, and for every picture that it has asks for a quote, pays, waits, and keeps the answer once its proof was verified. The limit is
-kept by the tools and not by the buyer, who tries to buy beyond it.
+The seller is `assay up --example`: a chain of its own, the contracts, a model and the service. The buyer reads the seller's agent card and talks to it as
+agents do (A2A): it asks for one free answer. For more it gets its tools from `assay mcp`, and for every picture that it has asks for a quote, pays, waits, and
+keeps the answer once its proof was verified. The limit is kept by the tools and not by the buyer, who tries to buy beyond it.
 
     python3 examples/agents/two_agents.py [--assay PATH] [--folder DIR] [--answers N]
 
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+import uuid
 from pathlib import Path
 
 # the third of anvil's accounts, whose keys everybody knows: for chains on which no money moves
@@ -92,6 +93,38 @@ class Tools:
         self.process.wait(timeout=60)
 
 
+class Peer:
+    """Another agent, as its card describes it: JSON-RPC of the Agent2Agent protocol, version 0.3."""
+
+    def __init__(self, url: str) -> None:
+        with urllib.request.urlopen(f"{url}/.well-known/agent-card.json") as response:
+            self.card = json.load(response)
+        if self.card["preferredTransport"] != "JSONRPC":
+            raise SystemExit(f"the agent speaks {self.card['preferredTransport']}, and this one JSONRPC")
+        self.said = 0
+
+    def call(self, method: str, params: dict) -> dict:
+        """What a method brings; with `error`, where it is refused."""
+        self.said += 1
+        body = json.dumps({"jsonrpc": "2.0", "id": self.said, "method": method, "params": params}).encode()
+        request = urllib.request.Request(self.card["url"], body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as response:
+            answer = json.load(response)
+        return answer["result"] if "result" in answer else {"error": answer["error"]}
+
+    def send(self, part: dict, blocking: bool = False) -> dict:
+        """A message of one part: the task or the message that it is answered with."""
+        message = {"kind": "message", "role": "user", "messageId": uuid.uuid4().hex, "parts": [part]}
+        return self.call("message/send", {"message": message, "configuration": {"blocking": blocking}})
+
+    def ask(self, request: dict) -> dict:
+        """The task of a prediction, at its end."""
+        task = self.send({"kind": "data", "data": {"prediction": request}}, blocking=True)
+        while "error" not in task and task["status"]["state"] in ("submitted", "working"):
+            task = self.call("tasks/get", {"id": task["id"]})
+        return task
+
+
 def buy(tools: Tools, model: str, picture: list[float]) -> dict:
     """One proven answer, or why there is none."""
     quote = tools.call("quote", model=model, input=picture)
@@ -109,8 +142,8 @@ def buy(tools: Tools, model: str, picture: list[float]) -> dict:
 def trade(assay: str, folder: Path, answers: int) -> dict:
     seller = Seller(assay, folder)
     try:
-        with urllib.request.urlopen(f"{seller.url}/.well-known/agent-card.json") as response:
-            card = json.load(response)
+        peer = Peer(seller.url)
+        card = peer.card
         pictures = json.loads((seller.folder / "models/digits_calibration.json").read_text())["input_data"][: answers + 1]
         # enough for so many answers, and not for one more
         tools = Tools(assay, folder, seller, answers * PRICE + PRICE // 2)
@@ -119,6 +152,10 @@ def trade(assay: str, folder: Path, answers: int) -> dict:
             [model] = tools.call("find_models", query="digits")["models"]
             if model["model"] not in [skill["id"] for skill in card["skills"]]:
                 raise SystemExit("the agent card and the list of models name other models")
+            # an agent understands data, and says so to whoever writes to it
+            hello = peer.send({"kind": "text", "text": "Hello, what is this?"})["parts"][0]["text"]
+            task = peer.ask({"model": model["model"], "input": pictures[0]})
+            free = tools.call("verify", prediction=task["id"])
             bought, refused = [], None
             for picture in pictures:
                 answer = buy(tools, model["model"], picture)
@@ -127,12 +164,17 @@ def trade(assay: str, folder: Path, answers: int) -> dict:
                     break
                 bought.append({"label": answer["label"], "verified": answer["verified"], "paid": answer["paid"], "prediction": answer["prediction"]})
             others = tools.call("verify", prediction=bought[0]["prediction"]) if bought else None
+            # what was bought with the tools is a task of the agent's as well
+            later = peer.call("tasks/get", {"id": bought[0]["prediction"].rsplit("/", 1)[-1]}) if bought else None
             budget = tools.call("budget")
         finally:
             tools.stop()
     finally:
         seller.stop()
-    return {"seller": card["name"], "tools": names, "model": model["name"], "bought": bought, "refused": refused, "verify": others, "budget": budget}
+    talk = {"hello": hello, "free": task["status"]["state"], "free_verified": free["valid"], "bought": later and later["status"]["state"]}
+    return {
+        "seller": card["name"], "talk": talk, "tools": names, "model": model["name"], "bought": bought, "refused": refused, "verify": others, "budget": budget,
+    }  # fmt: skip
 
 
 def main() -> None:

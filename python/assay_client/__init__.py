@@ -31,7 +31,7 @@ from . import assay_client_native as _native
 
 AssayError = _native.AssayError
 
-__all__ = ["AssayError", "Key", "Package", "Problem", "Service", "account_of", "compile", "job_context", "pay", "prove", "verify"]
+__all__ = ["AssayError", "Key", "Package", "Problem", "Service", "account_of", "compile", "job_context", "orders", "pay", "prove", "resume", "verify"]
 
 #: Random bytes that a value of blinding is made of.
 _ENTROPY_BYTES = 64
@@ -225,6 +225,17 @@ def pay(
     return _native.pay(json.dumps(order), model, key.bytes, input_commitment, rpc, market, private_key, max_price, accept_development_key)
 
 
+def orders() -> list[dict]:
+    """The orders that were made on this machine, by `Service.buy` or by the command, oldest first; `done`: the proof was here. `resume(order["job"])` goes on with one."""
+    return json.loads(_native.kept_orders())
+
+
+def resume(job: str, *, private_key: str | None = None, srs: str | os.PathLike | None = None) -> dict:
+    """Goes on with an order that `Service.buy` or the command has kept: sends it again, pays if that was not done (with `private_key`), waits, and returns the
+    proof file, which was verified. `job`: the job's id, or its beginning."""
+    return json.loads(_native.resume(job, private_key, _path(srs)))
+
+
 def job_context(job: str, *, rpc: str, market: str) -> str:
     """What the proof of a settled job is bound to, as the chain says: the `context` to verify it with."""
     return _native.job_context(job, rpc, market)
@@ -284,9 +295,13 @@ class Service:
         accept_development_key: bool = False,
         srs: str | os.PathLike | None = None,
         key: Key | None = None,
+        batch: int = 64,
     ) -> dict:
         """Buys one proven answer, and returns its proof file, which was verified. The input is hidden from everybody but the service, the quote is
-        checked against the chain, and the contract pays for a valid proof only. **The market and the chain are yours to name**, never the service's."""
+        checked against the chain, and the contract pays for a valid proof only. **The market and the chain are yours to name**, never the service's.
+
+        The order is kept on this machine before it is paid: if anything fails, `orders` lists it and `resume` goes on with it. `batch`: the most inferences, those
+        of other buyers included, that the proof may have; 1: a proof of this one alone."""
         key = key or self.key(model)
-        file = _native.buy(self.url, key.bytes, _flat(x), rpc, market, private_key, max_price, accept_development_key, _path(srs))
+        file = _native.buy(self.url, key.bytes, _flat(x), rpc, market, private_key, max_price, accept_development_key, _path(srs), batch)
         return json.loads(file)

@@ -3,23 +3,28 @@
 use crate::refused;
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::signers::local::PrivateKeySigner;
-use assay_api::PredictionRequest;
+use assay_api::chain::abi::InferenceMarket::State as OnChain;
 use assay_api::chain::{Rpc, Wanted, account, check_order, context, jobs};
-use assay_api::client::Client;
+use assay_api::client::{Client, ClientError};
 use assay_api::engine::{Inputs, input_digest};
+use assay_api::orders::{self, Saved};
+use assay_api::receipt;
 use assay_api::terms::Escrow;
+use assay_api::{PredictionRequest, QuoteRequest};
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::quantise_input;
 use assay_compiler::{Calibration, wanted};
-use assay_prover::derived::Nowhere;
 use assay_prover::package::BuyerKey;
 use assay_prover::pcs::encode;
 use assay_prover::seller::InputOpening;
 use assay_prover::srs::{Srs, file};
-use assay_verifier::proof_file::{Answer, ProofFile};
+use assay_prover::wrap::System;
+use assay_verifier::calls::batched;
+use assay_verifier::proof_file::ProofFile;
 use pyo3::prelude::*;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who pays what, and where.
 struct Payment {
@@ -97,16 +102,19 @@ struct Committed {
     commitments: Vec<Bytes>,
 }
 
-fn commit(key: &BuyerKey, input: Vec<f32>, path: Option<&Path>) -> PyResult<Committed> {
+/// The powers of a key's SRS: those in the file that is named, or those of the development SRS.
+fn powers(key: &BuyerKey, path: Option<&Path>) -> PyResult<Srs> {
+    path.map_or_else(|| Ok(Srs::development(key.wrap.srs_log(&key.model.shape))), file::load).map_err(refused)
+}
+
+/// Hides an input, under a key that is computed again before.
+fn commit(key: &BuyerKey, input: Vec<f32>, srs: &Srs) -> PyResult<Committed> {
     let shape = &key.model.shape;
     let samples = Calibration::from_samples(vec![input]).samples(&wanted(&shape.architecture)).map_err(refused)?;
     let [sample] = &samples[..] else { return Err(refused(format!("there are {} inputs, and one is needed", samples.len()))) };
-    let log = key.wrap.srs_log(shape);
-    let srs = path.map_or_else(|| Ok(Srs::development(log)), file::load).map_err(refused)?;
-    let powers = |_| Ok::<_, assay_prover::key::KeyError>(srs.clone());
-    key.model.recompute(Some(&key.wrap), powers, &Nowhere).map_err(refused)?;
+    key.recompute(srs).map_err(refused)?;
     let opening = InputOpening::private(shape, quantise_input(&shape.architecture, sample).map_err(refused)?.cells);
-    let points = opening.commit(shape, &srs).map_err(refused)?.commitments;
+    let points = opening.commit(shape, srs).map_err(refused)?.commitments;
     Ok(Committed {
         data: sample.concat(),
         blinding: opening.blinding.iter().map(|value| encode::fr_word(value).into()).collect(),
@@ -120,19 +128,41 @@ async fn binding(rpc: &Rpc, market: Address, job: B256) -> PyResult<B256> {
     Ok(context(rpc.chain_id().await.map_err(refused)?, market, job, paid.prover))
 }
 
-/// Quotes, pays, waits and verifies. Returns the proof file.
-async fn settle(service: &str, payment: Payment, key: BuyerKey, input: Committed) -> PyResult<ProofFile> {
+/// What a buyer asks a service for.
+struct Wish<'a> {
+    service: &'a str,
+    /// The chain's address, as it is kept with the order.
+    rpc: &'a str,
+    key: &'a BuyerKey,
+    input: Committed,
+    /// Most inferences, those of other buyers included, that the proof may have.
+    batch: u32,
+    /// Powers of the key's SRS, where it is not the development SRS.
+    powers: Option<&'a Srs>,
+}
+
+/// Quotes and checks, and keeps the order. Nothing is paid.
+async fn order(wish: Wish<'_>, payment: &Payment) -> PyResult<Saved> {
+    let Wish { service, rpc, key, input, batch, powers } = wish;
     let client = Client::new(service).map_err(refused)?;
     let (commitment, key_hash) = (B256::from(key.model.commitment()), B256::from(key.wrap.hash(&key.model)));
     let models = client.models().await.map_err(refused)?;
     let model = models.into_iter().find(|model| model.model_commitment == commitment && model.key_hash == key_hash);
-    let model = model.ok_or_else(|| refused("the service does not serve the model of this key"))?.id;
+    let model = model.ok_or_else(|| refused("the service does not serve the model of this key"))?;
     let input_commitment = input_digest(&input.commitments);
-    let escrow = client.quote(model, Some(payment.buyer.address()), Some(input_commitment)).await.map_err(refused)?;
-    payment.check(&escrow, &Goods { model, key: &key, input_commitment }).await?;
+    let batch = if key.wrap.system() == System::Universal { batch } else { 1 };
+    let (buyer, input_of) = (payment.buyer.address(), Some(input_commitment));
+    let wanted = QuoteRequest { model: model.id, buyer: Some(buyer), input_commitment: input_of, batch: Some(batch), jobs: None };
+    let escrow = client.quote_for(&wanted).await.map_err(refused)?;
+    let inferences = model.inferences_of(escrow.order.key_hash).unwrap_or(1);
+    if inferences > batch {
+        return Err(refused(format!("the quote is for a proof of {inferences} inferences")));
+    }
+    let key_of_order = of_order(key, inferences, powers)?;
+    payment.check(&escrow, &Goods { model: model.id, key: &key_of_order, input_commitment }).await?;
     let request = PredictionRequest {
         max_tokens: None,
-        model,
+        model: model.id,
         input: Inputs::List(input.data),
         blinding: input.blinding,
         allow_clamping: false,
@@ -140,29 +170,84 @@ async fn settle(service: &str, payment: Payment, key: BuyerKey, input: Committed
         escrow: Some(escrow.clone()),
         context: None,
     };
-    let posted = client.predict(&request, Some(&format!("{:x}", B256::random())), None).await.map_err(refused)?;
-    let job = payment.pay(&escrow).await?;
-    let done = client.follow(&posted.id, |_| ()).await.map_err(refused)?;
-    if done.output.is_none() {
-        let why = done.error_detail.unwrap_or_default();
-        return Err(refused(format!("the prediction ended as {} {why}; the job {job} is refunded by the market", done.state)));
-    }
-    let bound_to = binding(&payment.rpc, payment.market, job).await?;
-    let proof = client.proof(&done).await.map_err(refused)?;
-    let (Some(output_cells), Some(output)) = (done.output_cells, done.output) else {
-        return Err(refused("the prediction has no output"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let saved = Saved {
+        version: Saved::VERSION,
+        job: escrow.order.job_id(&account::domain(&payment.rpc, payment.market).await.map_err(refused)?),
+        created: now.as_secs(),
+        service: service.to_owned(),
+        rpc: rpc.to_owned(),
+        chain_id: payment.rpc.chain_id().await.map_err(refused)?,
+        market: payment.market,
+        escrow,
+        request: Some(request),
+        idempotency_key: format!("{:x}", B256::random()),
+        prediction: None,
+        commitments: input.commitments,
+        key: orders::keep_key(key).map_err(refused)?,
+        inferences,
+        output: None,
+        from_balance: false,
+        batch: None,
     };
-    // input and context are the buyer's own
-    let answer =
-        Answer { input_commitments: input.commitments, output_cells, output, clamps: done.clamps, context: bound_to, shared: None };
-    let file = ProofFile::of_answer(&key.model, &key.wrap, answer, proof).map_err(refused)?;
-    file.verify(&key.model, Some(&key.wrap)).map_err(refused)?;
+    saved.save().map_err(refused)?;
+    Ok(saved)
+}
+
+/// The key that an order names, derived from the model's key for one inference.
+fn of_order(key: &BuyerKey, inferences: u32, powers: Option<&Srs>) -> PyResult<BuyerKey> {
+    let batch = Batch::of(inferences as usize, true)
+        .ok_or_else(|| refused("the service says that the proof has a number of inferences which no proof has"))?;
+    if batch == key.model.shape.batch { Ok(key.clone()) } else { batched(key, batch, powers).map_err(refused) }
+}
+
+/// Sends an order. The same order is the same prediction, however often it is sent. `false`: the service takes it only once it is paid for.
+async fn post(client: &Client, saved: &mut Saved) -> PyResult<bool> {
+    let Some(request) = &saved.request else { return Err(refused("the order's input is not kept any more: its proof was here already")) };
+    match client.predict(request, Some(&saved.idempotency_key), None).await {
+        Ok(prediction) => saved.prediction = Some(prediction.id),
+        Err(ClientError::Problem(problem)) if problem.code == "too-many-unfunded" => return Ok(false),
+        Err(error) => return Err(refused(error)),
+    }
+    saved.save().map_err(refused)?;
+    Ok(true)
+}
+
+/// Sends a kept order, pays for it where `buyer` is to, waits, verifies. Returns the proof file.
+async fn deliver(saved: &mut Saved, rpc: &Rpc, buyer: Option<&PrivateKeySigner>, key: &BuyerKey) -> PyResult<ProofFile> {
+    let client = Client::new(&saved.service).map_err(refused)?;
+    let posted = saved.request.is_none() || post(&client, saved).await?;
+    if let Some(buyer) = buyer {
+        account::fund_from(rpc, buyer, saved.market, &saved.escrow, saved.pay_from()).await.map_err(refused)?;
+    }
+    if !posted && !post(&client, saved).await? {
+        return Err(refused("the service takes no more orders without money, and has not seen the payment yet"));
+    }
+    let id = saved.prediction.clone().ok_or_else(|| refused("the service does not know the order"))?;
+    let done = client.follow(&id, |_| ()).await.map_err(refused)?;
+    if done.output.is_none() {
+        return Err(refused(format!("the prediction ended as {} {}", done.state, done.error_detail.unwrap_or_default())));
+    }
+    let settled = receipt::settlement(saved, &done).await.map_err(refused)?;
+    let proof = client.proof(&done).await.map_err(refused)?;
+    let file = receipt::verified(key, &done, proof, &saved.commitments, settled.context).map_err(refused)?;
+    settled.check(&file).map_err(refused)?;
+    saved.request = None;
+    saved.save().map_err(refused)?;
     Ok(file)
 }
 
-/// Buys one proven answer, and returns its proof file, which was verified.
+/// Says of whatever failed where the order's money may be.
+fn with_money<T>(saved: &Saved, result: PyResult<T>) -> PyResult<T> {
+    result.map_err(|error| {
+        let why = Python::attach(|py| error.value(py).to_string());
+        refused(format!("{why}; {}", orders::perhaps(saved)))
+    })
+}
+
+/// Buys one proven answer, and returns its proof file, which was verified. The order is kept before it is paid.
 #[pyfunction]
-#[pyo3(signature = (service, key, input, rpc, market, private_key, max_price, accept_development_key=false, srs_file=None))]
+#[pyo3(signature = (service, key, input, rpc, market, private_key, max_price, accept_development_key=false, srs_file=None, batch=64))]
 #[allow(clippy::too_many_arguments, reason = "Python names them")]
 pub fn buy(
     py: Python<'_>,
@@ -175,14 +260,72 @@ pub fn buy(
     max_price: u128,
     accept_development_key: bool,
     srs_file: Option<PathBuf>,
+    batch: u32,
 ) -> PyResult<String> {
     py.detach(|| {
         let key = open(key)?;
-        let input = commit(&key, input, srs_file.as_deref())?;
+        let srs = powers(&key, srs_file.as_deref())?;
+        let input = commit(&key, input, &srs)?;
         let payment = Payment::new(&rpc, &market, &private_key, max_price, accept_development_key)?;
-        let file = wait(settle(&service, payment, key, input))?;
+        let file = wait(async {
+            let wish = Wish { service: &service, rpc: &rpc, key: &key, input, batch: batch.max(1), powers: Some(&srs) };
+            let mut saved = order(wish, &payment).await?;
+            let key = of_order(&key, saved.inferences, Some(&srs))?;
+            let delivered = deliver(&mut saved, &payment.rpc, Some(&payment.buyer), &key).await;
+            with_money(&saved, delivered)
+        })?;
         serde_json::to_string(&json!(file)).map_err(refused)
     })
+}
+
+/// Goes on with a kept order, which is paid for by `private_key` where it is not yet. Returns its proof file, which was verified.
+#[pyfunction]
+#[pyo3(signature = (job, private_key=None, srs_file=None))]
+pub fn resume(py: Python<'_>, job: String, private_key: Option<String>, srs_file: Option<PathBuf>) -> PyResult<String> {
+    py.detach(|| {
+        let (all, _) = orders::all().map_err(refused)?;
+        let saved = orders::beginning(all, &job).map_err(refused)?;
+        let mut saved = saved.ok_or_else(|| refused(format!("no order that was made on this machine begins with {job}")))?;
+        let key = BuyerKey::read(&saved.key).map_err(refused)?;
+        let srs = powers(&key, srs_file.as_deref())?;
+        key.recompute(&srs).map_err(refused)?;
+        let key = of_order(&key, saved.inferences, Some(&srs))?;
+        let file = wait(async {
+            let rpc = Rpc::new(&saved.rpc).map_err(refused)?;
+            let record = account::job(&rpc, saved.market, saved.job).await.map_err(refused)?;
+            let buyer = match record.state {
+                OnChain::None => {
+                    if rpc.now().await.map_err(refused)? > saved.escrow.quote.valid_until {
+                        return Err(refused("the quote has lapsed and nothing was paid: buy anew"));
+                    }
+                    let given = private_key.as_deref().ok_or_else(|| refused("the order is not paid for: pass private_key"))?;
+                    Some(signer(given)?)
+                }
+                OnChain::Funded | OnChain::Locked | OnChain::Settled => None,
+                _ => return Err(refused("the order is over, and nothing is left to go on with")),
+            };
+            let delivered = deliver(&mut saved, &rpc, buyer.as_ref(), &key).await;
+            with_money(&saved, delivered)
+        })?;
+        serde_json::to_string(&json!(file)).map_err(refused)
+    })
+}
+
+/// The orders that were kept on this machine, oldest first, without their inputs: job, service, prediction, price, where their files are.
+#[pyfunction]
+pub fn kept_orders() -> PyResult<String> {
+    let (all, _) = orders::all().map_err(refused)?;
+    let rows: Vec<_> = all
+        .iter()
+        .map(|order| {
+            json!({
+                "job": order.job, "service": order.service, "prediction": order.prediction, "price": order.escrow.quote.price.to_string(),
+                "token": order.escrow.order.token, "created": order.created, "market": order.market, "chain_id": order.chain_id,
+                "done": order.request.is_none(), "file": order.path(),
+            })
+        })
+        .collect();
+    serde_json::to_string(&rows).map_err(refused)
 }
 
 /// Checks an order, given as a service answers it, against the key and the chain, and pays for it. Returns the job.

@@ -37,6 +37,8 @@ fn assay_client_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(seller::run, module)?)?;
     module.add_function(wrap_pyfunction!(seller::prove, module)?)?;
     module.add_function(wrap_pyfunction!(buy::buy, module)?)?;
+    module.add_function(wrap_pyfunction!(buy::resume, module)?)?;
+    module.add_function(wrap_pyfunction!(buy::kept_orders, module)?)?;
     module.add_function(wrap_pyfunction!(buy::pay, module)?)?;
     module.add_function(wrap_pyfunction!(buy::job_context, module)?)?;
     module.add_function(wrap_pyfunction!(buy::account_of, module)?)?;

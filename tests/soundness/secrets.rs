@@ -112,6 +112,7 @@ fn what_the_service_is_told_is_not_shown() {
         terms,
         model_terms: Default::default(),
         x402: None,
+        explorer: None,
         from_block: 0,
         confirmations: 1,
         poll: std::time::Duration::from_secs(1),

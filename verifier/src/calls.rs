@@ -43,6 +43,13 @@ pub enum Call {
         /// Its number.
         key: usize,
     },
+    /// Derives the key of the same model for proofs of several buyers' inferences.
+    Batched {
+        /// The key's number.
+        key: usize,
+        /// How many inferences, a power of two.
+        inferences: usize,
+    },
     /// Verifies a proof.
     Verify(Box<Verify>),
     /// Commits to an input.
@@ -141,6 +148,9 @@ pub enum CallError {
     /// There is nothing to verify, or too much.
     #[error("pass a proof file or a service's answer, one of them")]
     Nothing,
+    /// No proof has so many inferences.
+    #[error("a proof of several buyers' inferences has a power of two of them, from 2 to {}", 1 << assay_circuits::batch::MAX_LOG_BATCH)]
+    Size,
     /// The context that is asked for is none.
     #[error("a context is 0x and 64 hex digits, or a text that does not begin with 0x")]
     Context,
@@ -150,7 +160,7 @@ impl CallError {
     /// A short name for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Call(_) | Self::Nothing | Self::Context => "malformed_call",
+            Self::Call(_) | Self::Nothing | Self::Context | Self::Size => "malformed_call",
             Self::Closed(_) => "closed",
             Self::File(_) => "malformed_key",
             Self::Key(_) => "false_key",
@@ -237,6 +247,13 @@ impl Session {
                     "srs_id": B256::from(model.srs.id), "development_srs": model.srs.development,
                 }))
             }
+            Call::Batched { key, inferences } => {
+                let batch = Batch::of(inferences, true).ok_or(CallError::Size)?;
+                self.recompute(key)?;
+                self.derive_for(key, batch)?;
+                let BuyerKey { model, wrap, .. } = self.opened(key)?.of(Some(batch));
+                Ok(json!({ "inferences": inferences, "key_hash": B256::from(wrap.hash(model)) }))
+            }
             Call::Verify(verify) => self.verify(*verify, bytes),
             Call::Commit(commit) => self.commit(commit),
         }
@@ -299,20 +316,7 @@ impl Session {
         if key.model.shape.batch == batch || batches.iter().any(|(of, _)| *of == batch) {
             return Ok(());
         }
-        if key.wrap.system() != System::Universal {
-            return Err(CallError::Batch(batch));
-        }
-        let model = key.model.batched(batch)?;
-        let derived = match (model.srs.development, self.powers(key)) {
-            (true, _) => model.derive_development(Some(System::Universal))?,
-            (false, Some(srs)) => model.derive::<KeyError>(Some(System::Universal), |_| Ok(srs.clone()), &Nowhere)?,
-            (false, None) => return Err(CallError::NoSrs(model.srs.id.into())),
-        };
-        if derived.tables != model.tables {
-            return Err(KeyError::Mismatch("a table commitment").into());
-        }
-        let wrap = derived.universal.map(WrapVerifyingKey::Universal).ok_or(KeyError::Mismatch("the wrap's key"))?;
-        let key = BuyerKey { metadata: key.metadata.clone(), model, wrap, wrap_development: false };
+        let key = batched(key, batch, self.powers(key))?;
         let place = self.keys.get_mut(at).and_then(Option::as_mut).ok_or(CallError::Closed(at))?;
         place.batches.push((batch, key));
         Ok(())
@@ -412,6 +416,25 @@ impl Session {
             "blinding": words, "input_commitments": points, "input_commitment": B256::from(encode::keccak(&parts)), "outside": outside,
         }))
     }
+}
+
+/// The key of the same model for `batch` inferences in a proof, derived. `powers` are those of its SRS; the development SRS needs none. Errors:
+/// [`CallError::Batch`] for a Groth16 key, [`CallError::NoSrs`], [`CallError::Key`].
+pub fn batched(key: &BuyerKey, batch: Batch, powers: Option<&Srs>) -> Result<BuyerKey, CallError> {
+    if key.wrap.system() != System::Universal {
+        return Err(CallError::Batch(batch));
+    }
+    let model = key.model.batched(batch)?;
+    let derived = match (model.srs.development, powers) {
+        (true, _) => model.derive_development(Some(System::Universal))?,
+        (false, Some(srs)) => model.derive::<KeyError>(Some(System::Universal), |_| Ok(srs.clone()), &Nowhere)?,
+        (false, None) => return Err(CallError::NoSrs(model.srs.id.into())),
+    };
+    if derived.tables != model.tables {
+        return Err(KeyError::Mismatch("a table commitment").into());
+    }
+    let wrap = derived.universal.map(WrapVerifyingKey::Universal).ok_or(KeyError::Mismatch("the wrap's key"))?;
+    Ok(BuyerKey { metadata: key.metadata.clone(), model, wrap, wrap_development: false })
 }
 
 fn refused(reason: &dyn std::fmt::Display) -> Value {

@@ -22,7 +22,7 @@ test("buyers in JavaScript", { skip: !hasChain() && "anvil is not installed" }, 
   t.after(place.stop);
   const client = new Client(place.url, await Verifier.load());
   const provider = withKey(OTHERS[0], place.chain);
-  const terms = { provider, market: place.market, maxPrice: 10n ** 16n, acceptDevelopmentKey: true };
+  const terms = { provider, market: place.market, maxPrice: 10n ** 16n, acceptDevelopmentKey: true, batch: 1 };
   const step = async (name, work) => {
     await work().catch((cause) => assert.fail(`${name}: ${cause.stack}`));
     t.diagnostic(name);
@@ -58,6 +58,58 @@ test("buyers in JavaScript", { skip: !hasChain() && "anvil is not installed" }, 
     assert.equal(answer.prediction.state, "settled");
     assert.equal(answer.weightsProven, true);
     assert.match(answer.job, /^0x[0-9a-f]{64}$/);
+  });
+
+  await step("buyers who come together share a proof, under a key that each derives", async () => {
+    const { batches } = model;
+    assert.deepEqual(batches, [{ inferences: 2, key_hash: (await client.keyOf(model)).batched(2) }]);
+    const together = { ...terms, batch: 2 };
+    const other = new Client(place.url, await Verifier.load());
+    // quotes of the last second are demand: there is some before anybody orders
+    const asking = setInterval(() => client.quote({ model: model.id, batch: 2 }).catch(() => {}), 100);
+    const shared = async (client, key) => {
+      for (;;) {
+        const { order } = await client.order(model, SEVEN, { ...together, provider: withKey(key, place.chain) });
+        if (order.escrow.order.key_hash === batches[0].key_hash) return client.resume(order, { ...together, provider: withKey(key, place.chain) });
+      }
+    };
+    const done = await Promise.all([shared(client, OTHERS[0]), shared(other, OTHERS[1])]).finally(() => clearInterval(asking));
+    assert.deepEqual(done.map(({ report }) => report.inferences), [2, 2]);
+    assert.deepEqual(done.map(({ report }) => report.index).sort(), [0, 1], "each has a place of its own");
+    assert.equal(done[0].prediction.batch.key_hash, batches[0].key_hash);
+    // one that says that it is the model's and is not
+    const lying = { ...model, batches: [{ inferences: 4, key_hash: batches[0].key_hash }] };
+    const { quote } = client;
+    client.quote = async (request) => {
+      const escrow = await quote(request);
+      escrow.order.key_hash = escrow.quote.key_hash = batches[0].key_hash;
+      return escrow;
+    };
+    await assert.rejects(client.order(lying, SEVEN, { ...terms, batch: 64 }), refused("quote"));
+    await assert.rejects(client.order(model, SEVEN, terms), refused("quote"), "more company than was asked for");
+    client.quote = quote;
+  });
+
+  await step("an answer is delivered when its payment is in a block, or, as the buyer wishes, when that is deep", async () => {
+    const later = new Client(place.url, await Verifier.load());
+    const stream = (kinds) => new Response(kinds.map((kind, i) => `id: ${i + 1}\ndata: ${JSON.stringify({ id: i + 1, ...kind })}\n\n`).join(""));
+    const done = await later.buy(model, SEVEN, terms);
+    const pending = { ...done.prediction, state: "settlement_pending", terminal: false };
+    const events = [{ kind: "paid", data: {} }, { kind: "state", data: { state: "settled" } }];
+    let deep = false;
+    later.fetch = async (path) => {
+      if (path.endsWith("/events")) {
+        // who goes on listening hears of the end
+        deep ||= later.heard.length > 0;
+        return stream(deep ? events : events.slice(0, 1));
+      }
+      return Response.json(deep ? done.prediction : pending);
+    };
+    for (const [until, state, kinds] of [["paid", "settlement_pending", ["paid"]], ["settled", "settled", ["paid", "paid", "state"]]]) {
+      [later.heard, deep] = [[], false];
+      const got = await later.wait(done.prediction.id, { until, heard: ({ kind }) => later.heard.push(kind) });
+      assert.deepEqual([got.state, later.heard], [state, kinds], until);
+    }
   });
 
   await step("nothing is paid for what was not asked for, or what the chain does not say", async () => {

@@ -19,7 +19,7 @@ export async function digits(change = {}) {
   const { info } = (await Verifier.load()).openKey(new Uint8Array(KEY()));
   const terms = { price: "1000000000000000", token: account("0"), collateral: "100000000000000", prove_secs: 600, expire_secs: 3600, quote_secs: 600, market: MARKET, chain_id: CHAIN };
   const said = { description: null, labels: [..."0123456789"], licence: null, prepare: null, presentation: { inputs: [], outputs: [] }, terms, free: true, weights: null };
-  return { ...info, id: word("1"), name: "digits", parameters: 1000, ...said, ...change };
+  return { ...info, id: word("1"), name: "digits", batches: [], parameters: 1000, ...said, ...change };
 }
 
 /** An escrow of the digits for a buyer, as the service would quote it. */

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { browser } from "./chromium.mjs";
-import { account, askedOf, CHAIN, digits, fake, giveWallets, MARKET } from "./fake.mjs";
+import { Verifier } from "../verifier/dist/index.js";
+import { account, askedOf, CHAIN, digits, escrow, fake, giveWallets, MARKET } from "./fake.mjs";
 import { checkNames } from "./names.mjs";
 
 const SEVEN = JSON.parse(readFileSync(new URL("../../fixtures/models/digit_7.json", import.meta.url))).input_data[0];
@@ -307,6 +308,13 @@ test("a receipt says who proved, sold and bought, what was paid, and where the t
   const [{ path }] = service.asked.filter((one) => one.path.startsWith("/v1/market/jobs"));
   assert.ok(path.endsWith(`cursor=0x${"6".repeat(63)}5`), "the page of jobs that begins with this one");
   await checkNames(page);
+  // the operator's explorer goes before, if it is a page
+  for (const [explorer, href] of [["https://scan.example/rollup", `https://scan.example/rollup/tx/0x${"5".repeat(64)}`], ["javascript:alert(1)//", `https://basescan.org/tx/0x${"5".repeat(64)}`]]) {
+    service.routes[`GET /v1/models/${model.id}`] = { ...model, terms: { ...model.terms, chain_id: 8453, explorer } };
+    await page.reload();
+    await page.locator("#verdict[data-valid=true]").waitFor(LONG);
+    assert.equal(await link.getAttribute("href"), href);
+  }
   await go("", /Models/);
   await page.getByText(/^By 0xcccc.*, since .*, 2 settled on chain\.$/).waitFor(LONG);
   await checkNames(page);
@@ -397,6 +405,21 @@ test("a seller's card has what the form says, and nothing is listed on another c
   await list();
   await page.waitForFunction(() => document.querySelectorAll("#publish .bad").length === 4);
   assert.deepEqual(posted(service, "/v1/compilations/c1/offer")[1].body.card, { ...common, prepare: { kind: "text", length: 8, alphabet: " ab", unknown: 0, pad: 1 } });
+  await form.getByText("How inputs are shown").click();
+  await form.getByText("How outputs are shown").click();
+  const [input, output] = [form.getByRole("group").filter({ hasText: /^input, / }), form.getByRole("group").filter({ hasText: /, 10\s*It is/ })];
+  await input.getByLabel("It is").selectOption("a picture");
+  await output.getByLabel(/^Names of its 10 columns/).fill("zero, one");
+  await list();
+  await form.getByText("has 10 columns, and 2 names of columns were given").waitFor(LONG);
+  const columns = [..."abcdefghij"];
+  await output.getByLabel(/^Names of its 10 columns/).fill(columns.join(", "));
+  await output.getByLabel("Unit").fill("points");
+  await list();
+  await page.waitForFunction(() => document.querySelectorAll("#publish .bad").length === 6);
+  const { inputs, outputs } = posted(service, "/v1/compilations/c1/offer")[2].body.card;
+  const [{ name }] = (await digits()).outputs;
+  assert.deepEqual([inputs, outputs], [[{ name: "input", kind: "image" }], [{ name, kind: "numbers", columns, unit: "points" }]]);
   await checkNames(page);
 });
 
@@ -486,6 +509,43 @@ test("whoever draws by keyboard sees where, and phases are not read out one by o
   assert.match(await page.locator(".phases").innerText(), /committing to the steps[\s\S]*proving layers/);
   assert.deepEqual(await page.evaluate(() => window.heard), ["hiding the input in your browser", "the proof begins"]);
   assert.equal(await page.locator(".phases").evaluate((list) => list.closest("[aria-live]")), null);
+});
+
+test("an answer is shown as soon as its payment is in a block", async (t) => {
+  const model = await digits();
+  const done = settled({ state: "settlement_pending", terminal: false });
+  // the stream goes on after that, since the block is not deep enough yet
+  const paid = { id: 2, kind: "paid", data: {}, at_ms: 0 };
+  const routes = { ...done, "GET /v1/predictions/p1/events": `id: 2\nevent: paid\ndata: ${JSON.stringify(paid)}\n\n` };
+  const opened = await open(t, [model], { routes });
+  const { input_commitments } = PROOF();
+  const kept = { prediction: "p1", job: JOB, model: model.id, name: "digits", market: MARKET, chain_id: CHAIN, buyer: BUYER, commitments: input_commitments, escrow: { order: { expire_secs: 3600, token: account("0") }, quote: { price: "1", token: account("0"), valid_until: 1 }, signature: "0x" }, block: "0x5", transaction: "0x" + "7".repeat(64), created_ms: Date.now() };
+  await opened.page.addInitScript((orders) => localStorage.setItem("orders", orders), JSON.stringify([kept]));
+  await opened.go("#/order/p1", "Order: digits");
+  await opened.page.getByText("verified in your browser, and about your input").waitFor(LONG);
+  assert.match(await opened.page.locator(".phases").innerText(), /in a block that may still be replaced/);
+});
+
+test("a quote for a proof of several buyers is taken under the key that is derived here, and no other", async (t) => {
+  const model = await digits();
+  const key = (await Verifier.load()).openKey(new Uint8Array(readFileSync(`${process.env.ASSAY_MADE}/universal.key`)));
+  const derived = key.batched(8);
+  for (const [key_hash, says] of [[derived, null], ["0x" + "8".repeat(64), /its key is another. Nothing was paid/]]) {
+    const of = { ...model, batches: [{ inferences: 8, key_hash }] };
+    const quoted = (body) => {
+      const made = escrow(of, body);
+      for (const part of [made.order, made.quote]) part.key_hash = key_hash;
+      return made;
+    };
+    const { page, service, go } = await open(t, [of], { routes: { "POST /v1/quotes": quoted }, wallets: [{ ...COINS, account: BUYER }] });
+    await go(`#/try/${model.id}`, "digits");
+    await give(page, SEVEN);
+    await page.getByRole("button", PAY).click();
+    if (says) await page.getByRole("alert").getByText(says).waitFor(LONG);
+    else assert.match(await page.getByLabel("Quote").innerText(), /In a proof of\s+up to 8 inferences/);
+    assert.equal(posted(service, "/v1/quotes")[0].body.batch, 64);
+    assert.deepEqual(await askedOf(page, "eth_sendTransaction"), []);
+  }
 });
 
 test("a browser that keeps nothing pays nothing", async (t) => {

@@ -93,14 +93,19 @@ fn program(path: PathBuf) -> PathBuf {
 impl DevChain {
     /// Starts anvil on a free port and waits until it answers. `root` is the repository.
     pub async fn start(root: &Path) -> Result<Self, DevChainError> {
-        Self::launch(root, 0, None).await
+        Self::start_program(&find_anvil(root).ok_or(DevChainError::NotFound)?).await
+    }
+
+    /// The same with anvil at this path.
+    pub async fn start_program(anvil: &Path) -> Result<Self, DevChainError> {
+        Self::launch(anvil, 0, None).await
     }
 
     /// Starts anvil on a port, if that is free, else on another one, with the state that it kept in a file, an absolute path; it is kept there again when the chain
     /// ends. Signals from the terminal do not reach it, so that whoever needs it can end first.
-    pub async fn start_kept(root: &Path, port: u16, state: &Path) -> Result<Self, DevChainError> {
+    pub async fn start_kept(anvil: &Path, port: u16, state: &Path) -> Result<Self, DevChainError> {
         let free = std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-        Self::launch(root, if free { port } else { 0 }, Some(state)).await
+        Self::launch(anvil, if free { port } else { 0 }, Some(state)).await
     }
 
     /// A chain that [`Self::start_kept`] started in an earlier process, which was killed before it could end it. `None` if the process is no such
@@ -113,8 +118,8 @@ impl DevChain {
         is_it.then(|| Self { running: Running::Other(pid), url: url.to_owned(), kept: true })
     }
 
-    async fn launch(root: &Path, port: u16, state: Option<&Path>) -> Result<Self, DevChainError> {
-        let path = find_anvil(root).ok_or(DevChainError::NotFound)?;
+    async fn launch(anvil: &Path, port: u16, state: Option<&Path>) -> Result<Self, DevChainError> {
+        let path = anvil.to_owned();
         let start = |source| DevChainError::Start { path: path.clone(), source };
         // the port is free when it is looked for; another program could be faster, and anvil would then not answer
         let port = std::net::TcpListener::bind(("127.0.0.1", port)).and_then(|l| l.local_addr()).map_err(start)?.port();

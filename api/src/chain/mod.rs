@@ -2,6 +2,7 @@
 
 pub mod abi;
 pub mod account;
+pub mod anvil;
 pub mod authorization;
 mod check;
 pub mod create2;

@@ -9,6 +9,8 @@ const BUYER: &str = "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc";
 
 /// Requests: path and body.
 pub(super) fn requests() -> Vec<(&'static str, Value)> {
+    let wanted = json!({ "prediction": { "model": MODEL, "input": [1.0, 2.0, 3.0, -1.5] } });
+    let message = json!({ "kind": "message", "role": "user", "messageId": "7d1e3a", "parts": [{ "kind": "data", "data": wanted }] });
     vec![
         ("/v1/quotes", json!({ "model": MODEL, "buyer": BUYER, "batch": 64 })),
         ("/v1/commitments", json!({ "model": MODEL, "input": [1.0, 2.0, 3.0, -1.5] })),
@@ -18,6 +20,7 @@ pub(super) fn requests() -> Vec<(&'static str, Value)> {
             "/v1/verify",
             json!({ "model": MODEL, "context": MODEL, "input_commitments": [point()], "output_cells": [72, 48], "proof": "0x00ff" }),
         ),
+        ("/v1/a2a", a2a(json!({ "method": "message/send", "params": { "message": message } }))),
         ("/v1/webhooks", json!({ "url": "https://shop.example/assay" })),
     ]
 }
@@ -40,6 +43,13 @@ pub(super) fn problem(status: u16) -> Value {
         _ => "internal",
     };
     json!({ "type": format!("urn:assay:problem:{code}"), "title": code.replace('-', " "), "status": status, "detail": "what happened this time", "code": code })
+}
+
+/// A call of the Agent2Agent protocol, or its answer.
+fn a2a(mut call: Value) -> Value {
+    call["jsonrpc"] = json!("2.0");
+    call["id"] = json!(1);
+    call
 }
 
 fn point() -> String {

@@ -1,5 +1,6 @@
 //! The HTTP interface: `app(state)` is the whole of it, testable without a socket.
 
+mod a2a;
 mod agent;
 mod caller;
 mod client;
@@ -78,6 +79,7 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/predictions/{id}/retry", post(predictions::retry))
         .route("/v1/predictions/{id}/proof", get(predictions::proof))
         .route("/v1/predictions/{id}/events", get(stream::events))
+        .route("/v1/a2a", post(a2a::call))
         .route("/v1/verify", post(verify::verify))
         .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
         .route("/v1/webhooks/{id}", delete(webhooks::remove))

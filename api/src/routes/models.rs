@@ -74,6 +74,9 @@ pub struct ModelTerms {
     /// The chain that the market is on; null as long as this server has not reached it.
     #[serde(default)]
     pub chain_id: Option<u64>,
+    /// Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and its hash behind it.
+    #[serde(default)]
+    pub explorer: Option<String>,
 }
 
 /// A model as it is offered.
@@ -125,6 +128,7 @@ impl Model {
                 quote_secs: terms.quote_secs,
                 market: market.config.market,
                 chain_id,
+                explorer: market.config.explorer.as_ref().map(ToString::to_string),
             }
         });
         let Card { description, labels, licence, prepare, presentation, .. } = card;

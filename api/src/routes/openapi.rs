@@ -18,6 +18,7 @@ use super::examples;
         super::health::readyz,
         super::health::metrics,
         super::agent::card,
+        super::a2a::call,
         super::models::list,
         super::models::get,
         super::models::key,
@@ -65,7 +66,7 @@ const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 const CALLER: [u16; 4] = [400, 401, 403, 429];
 
 /// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 36] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 37] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
@@ -84,6 +85,7 @@ const PROBLEMS: [(&str, &str, &[u16], bool); 36] = [
     ("/v1/predictions/{id}/retry", "post", &[400, 404, 409], false),
     ("/v1/predictions/{id}/proof", "get", &[404, 409], false),
     ("/v1/predictions/{id}/events", "get", &[400, 404], false),
+    ("/v1/a2a", "post", &[502], true),
     ("/v1/verify", "post", &[404], true),
     ("/v1/webhooks", "post", &[409], true),
     ("/v1/webhooks", "get", &[], false),

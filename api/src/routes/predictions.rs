@@ -183,7 +183,7 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    async fn load(state: &AppState, job: Job) -> Result<Self, StoreError> {
+    pub(super) async fn load(state: &AppState, job: Job) -> Result<Self, StoreError> {
         let transactions = if job.is_paid() { state.store.transactions(&job.id).await? } else { Vec::new() };
         let done = state.store.is_paid_for(&job).await?;
         let batch = if done { receipt(state, &job).await? } else { None };
@@ -395,11 +395,16 @@ pub async fn create(
     headers: HeaderMap,
     Body(request): Body<PredictionRequest>,
 ) -> Result<Response, ApiError> {
-    caller.may_predict(&state)?;
-    let model = state.model(request.model)?;
-    match take(&state, &caller, client, &headers, request).await {
+    let wait = wait_secs(&headers)?;
+    let asked = Asked { request, idempotency_key: idempotency_key(&headers)?, cancel_after_ms: cancel_after_ms(&headers)? };
+    let model = asked.request.model;
+    let taken = match take(&state, &caller, client, &headers, asked).await {
+        Ok((job, replayed)) => respond(&state, job, replayed, wait).await,
+        Err(error) => Err(error),
+    };
+    match taken {
         Err(error) if matches!(error.parts().0, StatusCode::PAYMENT_REQUIRED | StatusCode::PRECONDITION_FAILED) => {
-            let why = error.parts().1;
+            let (why, model) = (error.parts().1, state.model(model)?);
             let mut answer = error.into_response();
             payment::require(&state, &headers, &model, why, &mut answer).await;
             Ok(answer)
@@ -408,17 +413,26 @@ pub async fn create(
     }
 }
 
-/// Takes a request, or finds what it stands for already.
-async fn take(
+/// A request, and what is said beside it.
+pub(super) struct Asked {
+    /// What is to be proven.
+    pub request: PredictionRequest,
+    /// Makes the same request of the same caller the same prediction.
+    pub idempotency_key: Option<String>,
+    /// When it is withdrawn, in milliseconds since the epoch.
+    pub cancel_after_ms: Option<i64>,
+}
+
+/// Takes a request, or finds what it stands for already; returns whether it did. `headers` may hold a payment by x402.
+pub(super) async fn take(
     state: &AppState,
     caller: &Caller,
     client: String,
     headers: &HeaderMap,
-    request: PredictionRequest,
-) -> Result<Response, ApiError> {
-    let idempotency_key = idempotency_key(headers)?.map(|key| caller.scoped(key));
-    let cancel_after_ms = cancel_after_ms(headers)?;
-    let wait = wait_secs(headers)?;
+    Asked { request, idempotency_key, cancel_after_ms }: Asked,
+) -> Result<(Job, bool), ApiError> {
+    caller.may_predict(state)?;
+    let idempotency_key = idempotency_key.map(|key| caller.scoped(key));
     let request_hash = keccak256(serde_json::to_vec(&request).map_err(|_| ApiError::Internal)?);
     if let Some(key) = &idempotency_key
         && let Some((hash, job)) = state.store.by_key(key).await?
@@ -426,7 +440,7 @@ async fn take(
         if hash != request_hash {
             return Err(StoreError::KeyReused.into());
         }
-        return respond(state, job, true, wait).await;
+        return Ok((job, true));
     }
     let model = state.model(request.model)?;
     if request.escrow.is_some() && request.max_tokens.is_some() {
@@ -499,7 +513,7 @@ async fn take(
     if let (true, Some((_, chain_job)), Some(_)) = (created.fresh, &new.escrow, &new.unfunded) {
         look_again(state, &created.job.id, *chain_job).await?;
     }
-    respond(state, created.job, !created.fresh, wait).await
+    Ok((created.job, !created.fresh))
 }
 
 /// Whether nothing more is to be waited for: the prediction is over, or its output is shown.
@@ -508,7 +522,7 @@ async fn is_ready(state: &AppState, job: &Job) -> Result<bool, StoreError> {
 }
 
 /// Waits for the output of a prediction or its end, for as long as the client wishes and the server lets. Returns how long that is, too.
-async fn waited(state: &AppState, mut job: Job, wait: Option<u64>) -> Result<(Job, Option<u64>), ApiError> {
+pub(super) async fn waited(state: &AppState, mut job: Job, wait: Option<u64>) -> Result<(Job, Option<u64>), ApiError> {
     let Some(secs) = wait.map(|n| n.min(state.config.wait_secs_max)) else { return Ok((job, None)) };
     let mut changes = state.store.changes();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(secs);

@@ -71,7 +71,12 @@ pub async fn create(
     caller: Caller,
     Body(request): Body<QuoteRequest>,
 ) -> Result<(StatusCode, Json<Escrow>), ApiError> {
-    caller.may_predict(&state)?;
+    Ok((StatusCode::CREATED, Json(quote(&state, &caller, &request).await?)))
+}
+
+/// The same for whoever asks in another way.
+pub(super) async fn quote(state: &AppState, caller: &Caller, request: &QuoteRequest) -> Result<Escrow, ApiError> {
+    caller.may_predict(state)?;
     let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
     let jobs = request.jobs.unwrap_or(1);
     if !(1..=JOBS_MAX).contains(&jobs) {
@@ -87,6 +92,6 @@ pub async fn create(
     if !market.is_solvent(&market.config.terms_of(model.id)).await? {
         return Err(ApiError::ProverUnfunded);
     }
-    let key_hash = key(&state, market, &model, request.batch, jobs).await?;
-    Ok((StatusCode::CREATED, Json(market.quote(&model, key_hash, jobs, request.buyer, request.input_commitment).await?)))
+    let key_hash = key(state, market, &model, request.batch, jobs).await?;
+    Ok(market.quote(&model, key_hash, jobs, request.buyer, request.input_commitment).await?)
 }

@@ -146,6 +146,11 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Milliseconds since the epoch as ISO 8601.
+pub(crate) fn iso_time(ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
 /// How a database is connected to. Statements are not logged, slow ones neither: they are whole pages, and under stress all are slow.
 fn quiet_options(url: &str) -> Result<AnyConnectOptions, sqlx::Error> {
     Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())

@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::{Job, Store, StoreError, Tx};
+use super::{Job, Store, StoreError, Tx, iso_time};
 
 /// Most webhooks of one key.
 const EACH_MAX: i64 = 10;
@@ -128,10 +128,9 @@ fn attempts(row: &AnyRow) -> Result<u32, StoreError> {
 
 /// What a message says. Whoever gets it asks the service for the rest.
 fn message(job: &Job) -> Value {
-    let at = chrono::DateTime::from_timestamp_millis(job.updated_ms).unwrap_or_default();
     json!({
         "type": format!("prediction.{}", job.state),
-        "timestamp": at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        "timestamp": iso_time(job.updated_ms),
         "data": {
             "id": job.id, "model": job.model, "state": job.state, "job_id": job.chain_job, "proof_hash": job.proof_hash,
             "error_code": job.error.as_ref().map(|(code, _)| code), "url": format!("/v1/predictions/{}", job.id),

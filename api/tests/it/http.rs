@@ -56,6 +56,10 @@ async fn an_agent_card_names_the_models() {
         assert_eq!(skill["id"], model.id.to_string());
         assert!(skill["name"].is_string() && skill["description"].is_string() && skill["tags"][0].is_string(), "{skill}");
     }
+    // the transport is at the card's own address, and nothing is claimed that is not there
+    assert!(card["url"].as_str().unwrap().ends_with("/v1/a2a"));
+    assert_eq!((&card["preferredTransport"], &card["additionalInterfaces"][0]["url"]), (&json!("JSONRPC"), &card["url"]));
+    assert_eq!((&card["capabilities"]["streaming"], &card["capabilities"]["pushNotifications"]), (&json!(false), &json!(false)));
     let interface = &card["capabilities"]["extensions"][0];
     assert!(interface["params"]["openapi"].as_str().unwrap().ends_with("/openapi.json"));
     assert_eq!(interface["params"]["free"], state.config.free);
@@ -92,6 +96,7 @@ async fn openapi_names_every_route() {
         ("/v1/compilations/{id}/listing", "post"),
         ("/v1/compilations/{id}/offer", "post"),
         ("/.well-known/agent-card.json", "get"),
+        ("/v1/a2a", "post"),
         ("/livez", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
@@ -158,6 +163,7 @@ async fn openapi_examples_are_true() {
     let said = post(&state, "/v1/completions", &[], &body("/v1/completions")).await.json();
     assert_eq!(said, example("/paths/~1v1~1completions/post/responses/200/content/application~1json/example"));
     assert_eq!(post(&state, "/v1/verify", &[], &body("/v1/verify")).await.json()["valid"], false);
+    assert_eq!(post(&state, "/v1/a2a", &[], &body("/v1/a2a")).await.json()["result"]["kind"], "task");
     post(&state, "/v1/quotes", &[], &body("/v1/quotes")).await.is_problem(409, "no-market");
     post(&state, "/v1/webhooks", &[], &body("/v1/webhooks")).await.is_problem(401, "unauthorized");
     let answer = |path: &str, method: &str, status: u16| {

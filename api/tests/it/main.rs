@@ -1,5 +1,6 @@
 //! The service's tests: routes without a socket, the store through crashes, the workers, the chain.
 
+mod a2a;
 mod batches;
 mod busy;
 mod chain;

@@ -4,6 +4,7 @@ use super::{ClampingArg, ShownArgs, SrsArg, WrapArg};
 use crate::logs::LogFormat;
 use alloy::primitives::{Address, B256};
 use assay_api::chain::create2::PERMIT2;
+use assay_api::config::Explorer;
 use assay_prover::secret::Secret;
 use clap::Args;
 use std::net::SocketAddr;
@@ -202,6 +203,10 @@ pub struct ServeArgs {
     /// Price by x402 of models whose terms are in another token, in that token's smallest unit
     #[arg(long, value_name = "AMOUNT", requires = "x402_token")]
     pub x402_price: Option<u128>,
+    /// The chain's block explorer, as in https://etherscan.io: receipts on the site link to URL/tx/HASH [default: the one that the
+    /// site knows of well-known chains]
+    #[arg(long, value_name = "URL", requires = "market")]
+    pub explorer: Option<Explorer>,
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]

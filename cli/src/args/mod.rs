@@ -518,8 +518,8 @@ pub struct VerifyKeyArgs {
 /// `assay demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs anvil: $ANVIL, or `npm ci` in verifier-contracts, or on the path. Everything is asserted: a step that does not
-hold ends the demo with exit code 1.")]
+The chain's program is anvil: $ANVIL, or the one that `npm ci` installed in verifier-contracts, or the one on the path, or else
+one that is fetched once from npm's registry. Everything is asserted: a step that does not hold ends the demo with exit code 1.")]
 pub struct DemoArgs {
     /// The repository, where npm installed anvil [default: the current folder]
     #[arg(long, value_name = "DIR")]

@@ -32,6 +32,14 @@ pub fn make(package: &Package, srs: &Srs, wrap: System) -> Result<(WrapProvingKe
     Ok((proving, key))
 }
 
+/// Makes the keys of a package, for as many inferences as its model is for, and writes the prover's into `pk` and the buyer's beside it.
+pub fn write(ui: &Ui, package: &Package, wrap: System, srs: Option<&Path>, pk: &Path) -> Outcome<(WrapProvingKey, BuyerKey)> {
+    let srs = self::srs(ui, srs, package, wrap)?;
+    let (proving, key) = ui.phase("setup", |_| make(package, &srs, wrap))?;
+    ui.phase("write", |_| write_proving_key(pk, &proving, &package.model).and_then(|()| key.write(&files::beside(pk, "key"))))?;
+    Ok((proving, key))
+}
+
 /// Makes a proving key and a buyer's key.
 pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     let wrap = args.wrap.wrap;
@@ -61,10 +69,8 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
             "the proving key and the buyer's key would be the same file: choose another name with -o",
         ));
     }
-    let srs = srs(ui, args.srs.srs.as_deref(), &package, wrap)?;
-    let (proving, key) = ui.phase("setup", |_| make(&package, &srs, wrap))?;
+    let (proving, key) = write(ui, &package, wrap, args.srs.srs.as_deref(), &pk)?;
     files::warn_key(ui, &key);
-    ui.phase("write", |_| write_proving_key(&pk, &proving, &package.model).and_then(|()| key.write(&key_file)))?;
     let (pk_bytes, key_bytes) = (files::size(&pk), files::size(&key_file));
     let hash = hex(&key.wrap.hash(&key.model));
     let (size, unit) = (proving.size(), wrap.unit());

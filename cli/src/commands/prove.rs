@@ -18,6 +18,7 @@ use alloy::primitives::Bytes;
 use assay_api::Prediction;
 use assay_api::engine::native::clamped;
 use assay_api::engine::{Clamped, Outputs};
+use assay_api::receipt;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, ExecError, quantise_input};
 use assay_circuits::shape::Shape;
@@ -306,7 +307,7 @@ async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFil
     };
     let inferences = prediction.batch.as_ref().map_or(1, |batch| batch.statement.inferences);
     let sized = key_of_order(ui, key, inferences, args.srs.srs.as_deref())?;
-    proof_file::of_prediction(&sized, &prediction, proof)
+    Ok(receipt::proof_file(&sized, &prediction, proof)?)
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {

@@ -13,13 +13,14 @@ use crate::orders::{self, Saved};
 use crate::proof_file;
 use crate::trust::Checked;
 use crate::ui::{Ui, say};
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::signers::local::PrivateKeySigner;
 use assay_api::chain::abi::InferenceMarket;
-use assay_api::chain::{Rpc, Wanted, account, check_order, context, context_of_batch, jobs};
+use assay_api::chain::{Rpc, Wanted, account, check_order};
 use assay_api::client::{Client, ClientError};
-use assay_api::engine::{Inputs, ModelInfo, Outputs, input_digest, output_bytes};
+use assay_api::engine::{Inputs, ModelInfo, Outputs, input_digest};
 use assay_api::preparation::Preparation;
+use assay_api::receipt;
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_api::{CompletionRequest, Model, Prediction, PredictionRequest, QuoteRequest};
@@ -83,14 +84,6 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, sample: Sample, srs: Option<&Path>, p
         cells: committed.cells,
         srs,
     })
-}
-
-/// Makes a proof file of what the service returned, and verifies it against what the *buyer* knows: key, input, context.
-pub fn check(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>, commitments: &[Bytes], context: B256) -> Outcome<ProofFile> {
-    let prediction = Prediction { input_commitments: commitments.to_vec(), context: Some(context), ..prediction.clone() };
-    let file = proof_file::of_prediction(key, &prediction, proof)?;
-    file.verify(&key.model, Some(&key.wrap)).context("the service's proof does not hold")?;
-    Ok(file)
 }
 
 /// The service's model with the buyer's key.
@@ -229,7 +222,7 @@ pub async fn post(ui: &Ui, client: &Client, saved: &mut Saved) -> Outcome<Predic
     };
     let prediction = ui.phase_async("post", client.predict(request, Some(&saved.idempotency_key), None)).await?;
     saved.prediction = Some(prediction.id.clone());
-    saved.save(ui)?;
+    saved.save()?;
     clamp::report(ui, &prediction.clamped);
     Ok(prediction)
 }
@@ -256,25 +249,10 @@ pub async fn collect(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved
         let why = done.error_detail.clone().unwrap_or_default();
         return Err(Failure::message(Exit::Failed, format!("the prediction ended as {} {why}", done.state)));
     }
-    let rpc = Rpc::new(&saved.rpc)?;
-    let record = account::job(&rpc, saved.market, saved.job).await?;
-    if record.state != InferenceMarket::State::Settled {
-        return Err(Failure::message(Exit::Failed, format!("the market's job is {:?}, not settled", record.state)));
-    }
-    let paid = jobs::paid(&rpc, saved.market, saved.job).await?;
-    let chain_id = rpc.chain_id().await?;
-    let context = match &done.batch {
-        None => context(chain_id, saved.market, saved.job, paid.prover),
-        Some(batch) if batch.statement.jobs.get(batch.index as usize) == Some(&saved.job) => {
-            context_of_batch(chain_id, saved.market, &batch.statement.jobs, paid.prover)
-        }
-        Some(_) => return Err(Failure::message(Exit::Failed, "the service's proof does not hold: it is of other jobs")),
-    };
+    let settled = receipt::settlement(saved, &done).await?;
     let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
-    let file = ui.phase("verify", |_| check(key, &done, proof, &saved.commitments, context))?;
-    if keccak256(output_bytes(file.own_output(), file.clamps)) != paid.output_hash {
-        return Err(Failure::message(Exit::Failed, "the market paid for another output than the service gives"));
-    }
+    let file = ui.phase("verify", |_| receipt::verified(key, &done, proof, &saved.commitments, settled.context))?;
+    settled.check(&file)?;
     Ok((done, file))
 }
 
@@ -435,7 +413,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
             return Err(Failure::message(Exit::Failed, format!("the prediction ended as {} {why}", done.state)));
         }
         let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
-        let file = ui.phase("verify", |_| check(&key, &done, proof, &opened.commitments, free_context))?;
+        let file = ui.phase("verify", |_| receipt::verified(&key, &done, proof, &opened.commitments, free_context))?;
         let more =
             json!({ "job": null, "price": null, "fund_gas": null, "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside });
         let answer = Answer { done: &done, file: &file, labels: &labels, text: text.as_ref() };
@@ -446,7 +424,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     request.escrow = Some(escrow);
     // taken down before anything is paid for it
     let mut saved = buyer.saved(&args, &request, &opened, inferences).await?;
-    saved.save(ui)?;
+    saved.save()?;
     ui.set_aftermath(Some(format!("nothing was paid: {} are in {}", saved.price(), saved.purse())));
     // a service that takes no more orders without money takes this one once it is paid for
     let posted = match post(ui, &client, &mut saved).await {
@@ -476,7 +454,7 @@ fn over(ui: &Ui, key: &BuyerKey, output: Option<&Path>, mut saved: Saved, answer
     finish(ui, key, output, answer, more)?;
     ui.set_aftermath(None);
     saved.request = None;
-    saved.save(ui)
+    Ok(saved.save()?)
 }
 
 /// Goes on with a saved order.

@@ -57,7 +57,7 @@ pub async fn request(ui: &Ui, args: RequestArgs, client: &Client, buyer: Option<
     let first = opened.first().map(|one| input_digest(&one.commitments)).unwrap_or_default();
     let jobs = u32::try_from(n).unwrap_or(u32::MAX);
     let ordered = ui.phase_async("quote", buyer.order(ui, &args, client, key, &model, first, jobs)).await?;
-    let mut all = orders_of(ui, &args, &buyer, &ordered, &opened, &folder).await?;
+    let mut all = orders_of(&args, &buyer, &ordered, &opened, &folder).await?;
     let batch = all.first().and_then(|saved| saved.batch.clone()).unwrap_or_default();
     let purse = all.first().map_or("your account", Saved::purse);
     ui.set_aftermath(Some(format!("nothing was paid: the money is in {purse}; `assay resume {batch}` goes on")));
@@ -68,7 +68,7 @@ pub async fn request(ui: &Ui, args: RequestArgs, client: &Client, buyer: Option<
 }
 
 /// Takes the orders down, before anything is paid for them.
-async fn orders_of(ui: &Ui, args: &RequestArgs, buyer: &Buyer, ordered: &Ordered, opened: &[Opened], folder: &Path) -> Outcome<Vec<Saved>> {
+async fn orders_of(args: &RequestArgs, buyer: &Buyer, ordered: &Ordered, opened: &[Opened], folder: &Path) -> Outcome<Vec<Saved>> {
     let mut all = Vec::with_capacity(opened.len());
     for (n, one) in opened.iter().enumerate() {
         let order = Order { input_commitment: input_digest(&one.commitments), salt: B256::random(), ..ordered.escrow.order.clone() };
@@ -90,7 +90,7 @@ async fn orders_of(ui: &Ui, args: &RequestArgs, buyer: &Buyer, ordered: &Ordered
     let name = format!("batch-{}", alloy::hex::encode(&keccak256(ids)[..6]));
     for saved in &mut all {
         saved.batch = Some(name.clone());
-        saved.save(ui)?;
+        saved.save()?;
     }
     Ok(all)
 }
@@ -155,7 +155,7 @@ async fn receive(ui: &Ui, client: &Client, key: &BuyerKey, saved: &mut Saved, la
         proof_file::write(ui, &file, path)?;
     }
     saved.request = None;
-    saved.save(ui)?;
+    saved.save()?;
     let labels = inputs::winners(file.own_output_data().iter().map(Outputs::elements), labels);
     Ok(json!({
         "job": saved.job, "prediction": done.id, "state": done.state, "output_data": file.own_output_data(), "labels": labels,

@@ -313,6 +313,9 @@ pub async fn serve_until<S: Future<Output = ()> + Send>(ui: &Ui, args: ServeArgs
         chain.x402 = Some(X402Config { token, price: args.x402_price });
         check_x402(chain).await?;
     }
+    if let Some(chain) = &mut config.chain {
+        chain.explorer = args.explorer;
+    }
     let limits = &args.limits;
     config.webhooks.leave.loopback = limits.webhooks_loopback;
     config.queue_max = limits.queue_max;

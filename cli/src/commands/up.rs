@@ -1,8 +1,9 @@
 //! `assay up`: a seller's whole market in one command. What it makes is kept in a folder, and the next time it goes on from there.
 
-use super::demo::market::root;
-use super::{chain, example, serve, weights};
+use super::demo::market::anvil;
+use super::{chain, example, keys, serve, weights};
 use crate::args::{Cli, Command, ServeArgs, UpArgs};
+use crate::batch;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::trust::Checked;
@@ -20,6 +21,7 @@ use assay_compiler::{Calibration, Options, compile as compile_onnx};
 use assay_prover::output::Readers;
 use assay_prover::package::{Metadata, Package};
 use assay_prover::srs::Srs;
+use assay_prover::wrap::System;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,6 +35,9 @@ const DEPLOYER: usize = 0;
 const SELLER: usize = 1;
 const BUYER: usize = 2;
 const TREASURY: usize = 3;
+
+/// Log of how many inferences of several buyers a proof of the built-in network may have.
+const EXAMPLE_LOG_BATCH: u32 = 3;
 
 /// What a folder knows of its chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +111,8 @@ async fn place(ui: &Ui, args: &UpArgs, known: Option<&State>) -> Outcome<Place> 
         Some(chain) => chain,
         None => {
             let port = known.and_then(|known| known.chain.rsplit_once(':')?.1.parse().ok()).unwrap_or(args.chain_port);
-            ui.phase_async("start anvil", DevChain::start_kept(&root(args.root.as_deref()), port, &state)).await?
+            let anvil = anvil(ui, args.root.as_deref()).await?;
+            ui.phase_async("start anvil", DevChain::start_kept(&anvil, port, &state)).await?
         }
     };
     let (rpc, url) = (own.rpc()?, own.url().to_owned());
@@ -180,15 +186,22 @@ fn example(ui: &Ui, dir: &Path, srs: Option<&Path>) -> Outcome<PathBuf> {
     let log = log_chunk_for_gas(&made.architecture).map_err(|e| Failure::new(Exit::Input, e))?;
     let metadata = Metadata { name: "digits".to_owned(), layer_names: made.layer_names };
     let powers = files::srs(ui, srs, log)?;
-    let package = ui.phase("commit", |_| Package::new(metadata, made.architecture, made.weights, log, &powers))?;
+    let mut package = ui.phase("commit", |_| Package::new(metadata, made.architecture, made.weights, log, &powers))?;
     Checked::derive(ui, &package, Batch::ONE, srs)?.key.write(&files::beside(&package_file, "key"))?;
+    // buyers who come at the same time share a proof
+    let several = Batch::separate(EXAMPLE_LOG_BATCH);
+    let of_several = package.model.batched(several)?;
+    let alone = std::mem::replace(&mut package.model, of_several);
+    keys::write(ui, &package, System::Universal, srs, &batch::proving_key(&package_file, several, System::Universal))?;
+    package.model = alone;
     // the package last: where it is, everything is
     package.write(&package_file)?;
     Ok(package_file)
 }
 
-/// Lists a package, if it is not listed yet, and sees to it that its key is beside it.
-async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &Path) -> Outcome {
+/// Lists a package, if it is not listed yet, with the keys of batches that lie beside it, and sees to it that its own key does. `batch_max`: how many
+/// inferences a proof of several buyers may have.
+async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &Path, batch_max: u32) -> Outcome {
     let package = files::package(ui, path)?;
     let checked = chain::key_of(ui, path, None, &package, args.srs.srs.as_deref())?;
     let key_file = files::beside(path, "key");
@@ -201,6 +214,14 @@ async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &
     if done.status != Status::Admitted {
         let why = done.attestation.unwrap_or_else(|| "its timelock is not over: start again after it".to_owned());
         ui.warn(format!("{}: the key is not admitted yet, and nobody can buy: {why}", path.display()));
+    }
+    for log in 1..=batch_max.ilog2() {
+        let key = files::beside(&batch::proving_key(path, Batch::separate(log), System::Universal), "key");
+        if key.exists() {
+            let checked = chain::key_of(ui, path, Some(&key), &package, args.srs.srs.as_deref())?;
+            let listing = chain::publish_model(&place.rpc, &place.seller, &place.deployer, market, &checked, chain::Card::default());
+            ui.phase_async("publish", listing).await.map_err(|e| files::name(&key, e))?;
+        }
     }
     let listing = weights::Listing { rpc: &place.rpc, seller: &place.seller, attestor: &place.deployer, market, id: done.model };
     let weights = weights::prove(ui, listing, package, args.srs.srs.as_deref()).await?;
@@ -279,10 +300,10 @@ async fn prepared(ui: &Ui, args: &UpArgs) -> Outcome<(Place, ServeArgs)> {
         service: format!("http://{}", args.bind),
     };
     state.write(ui, &args.dir)?;
-    for model in &models {
-        publish(ui, args, &place, market, model).await?;
-    }
     let serve = serve_args(args, &place, market, &models)?;
+    for model in &models {
+        publish(ui, args, &place, market, model, serve.selling.batch_max).await?;
+    }
     describe(ui, &place, &state, &models, &args.dir, serve.selling.free);
     Ok((place, serve))
 }

@@ -29,6 +29,10 @@ fn two_agents_trade_within_a_limit() {
     assert!(output.status.success(), "{out}{err}");
     let done: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(done["tools"], json!(["find_models", "quote", "request", "wait", "verify", "budget"]));
+    // by the Agent2Agent protocol: a free answer, and what became of one that was paid for
+    let talk = &done["talk"];
+    assert!(talk["hello"].as_str().unwrap().contains("data part"), "{talk}");
+    assert_eq!((&talk["free"], &talk["free_verified"], &talk["bought"]), (&json!("completed"), &json!(true), &json!("completed")));
     let bought = done["bought"].as_array().unwrap();
     assert_eq!(bought.len(), 2, "{done}");
     assert!(bought.iter().all(|answer| answer["verified"] == true && answer["paid"] == "1000000000000000"), "{done}");

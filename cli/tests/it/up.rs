@@ -98,6 +98,26 @@ fn is_there(pid: &Value) -> bool {
     Command::new("kill").args(["-0", &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
 }
 
+/// The built-in network has a key for several buyers' inferences from the start, which the registry admits: who comes together shares a proof.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buyers_of_the_example_share_proofs() {
+    if find_anvil(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).is_none() {
+        return println!("SKIPPED: anvil is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let up = Up::start(dir.path(), &["--example", "--", "--explorer", "https://scan.example/"]);
+    let client = assay_api::client::Client::new(&up.url).unwrap();
+    let offer = client.offers().await.unwrap().remove(0);
+    assert_eq!(offer.terms.unwrap().explorer.as_deref(), Some("https://scan.example"));
+    let [several] = offer.info.batches[..] else { panic!("{:?}", offer.info.batches) };
+    assert_eq!(several.inferences, 8);
+    let wanted = assay_api::QuoteRequest { model: offer.info.id, buyer: None, input_commitment: None, batch: Some(64), jobs: Some(2) };
+    // two orders at once are demand enough, and only admitted keys are quoted for
+    assert_eq!(client.quote_for(&wanted).await.unwrap().order.key_hash, several.key_hash);
+    let alone = assay_api::QuoteRequest { batch: Some(1), ..wanted };
+    assert_eq!(client.quote_for(&alone).await.unwrap().order.key_hash, offer.info.key_hash);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_market_is_kept_across_restarts() {
     if find_anvil(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).is_none() {

@@ -126,7 +126,12 @@ export declare class Service {
     /** A prediction's proof. */
     proof: (id: string, options?: Common) => Promise<Uint8Array<ArrayBufferLike>>;
     private bytes;
-    /** Hears of everything that happens to a prediction until it is over. A stream that breaks is taken up where it broke. */
-    follow(id: string, heard: (happening: Happening) => void, { signal }?: Common): Promise<void>;
+    /**
+     * Hears of everything that happens to a prediction until it is over, or, with `until: "paid"`, until its output is shown, which is as soon as its
+     * payment is in a block. A stream that breaks is taken up where it broke.
+     */
+    follow(id: string, heard: (happening: Happening) => void, { signal, until }?: Common & {
+        until?: "paid" | "end";
+    }): Promise<void>;
 }
 export {};

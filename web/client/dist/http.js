@@ -62,8 +62,11 @@ export class Service {
     async bytes(path, { signal }) {
         return new Uint8Array(await (await this.fetch(path, { signal: signal ?? null })).arrayBuffer());
     }
-    /** Hears of everything that happens to a prediction until it is over. A stream that breaks is taken up where it broke. */
-    async follow(id, heard, { signal } = {}) {
+    /**
+     * Hears of everything that happens to a prediction until it is over, or, with `until: "paid"`, until its output is shown, which is as soon as its
+     * payment is in a block. A stream that breaks is taken up where it broke.
+     */
+    async follow(id, heard, { signal, until = "end" } = {}) {
         let last = "";
         for (let failed = 0;;) {
             try {
@@ -73,14 +76,18 @@ export class Service {
                     return;
                 for await (const event of events(response.body)) {
                     [last, failed] = [event.id || last, 0];
-                    heard(JSON.parse(event.data));
+                    const happening = JSON.parse(event.data);
+                    heard(happening);
+                    if (happening.kind === "paid" && until === "paid")
+                        return;
                 }
             }
             catch (error) {
                 if (signal?.aborted || (error instanceof Problem && error.status !== 0 && error.status < 500) || ++failed > RETRIES)
                     throw error;
             }
-            if ((await this.prediction(id, { ...(signal && { signal }) })).terminal && last)
+            const now = await this.prediction(id, { ...(signal && { signal }) });
+            if (last && (now.terminal || (until === "paid" && now.output)))
                 return;
             await new Promise((resolve) => setTimeout(resolve, 200 * 2 ** failed));
         }

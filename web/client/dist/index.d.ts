@@ -17,6 +17,11 @@ export interface AskOptions extends Common {
     allowClamping?: boolean;
     /** Hears of everything that happens to the prediction. */
     heard?: (happening: Happening) => void;
+    /**
+     * When a paid answer counts as delivered. `"paid"`: when the payment for its proof is in a block, as `assay request` has it; the default. `"settled"`: when
+     * that block is as deep as the service wants it (`assay serve --confirmations`), so that the chain will not take it back.
+     */
+    until?: "paid" | "settled";
     /** `"fresh"` hides the input from everybody but the service, and is the default; `"none"` makes it public. */
     blinding?: "fresh" | "none";
 }
@@ -31,6 +36,8 @@ export interface BuyOptions extends AskOptions {
     maxPrice: bigint;
     /** The token that is paid in; the chain's coin if left out. */
     token?: string;
+    /** Most inferences, those of other buyers included, that the proof may have; 64 if left out, and 1 for a proof of this one alone. */
+    batch?: number;
     /** Pays for proofs under keys with which proofs can be forged: for tests only. */
     acceptDevelopmentKey?: boolean;
     /** Hears of the order before anything is paid: whoever keeps it can go on with it by {@link Client.resume}. */
@@ -85,12 +92,14 @@ export declare class Client extends Service {
         buyer: string;
         weightsProven: boolean;
     }>;
+    /** The hash that an order's key must have: the model's, or, where the service quotes for a proof of several buyers, that of the key derived for as many. */
+    private keyHash;
     /** Goes on with an order that was kept: asks for it again, pays if that was not done, waits and verifies. */
-    resume(order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal">): Promise<Answer>;
+    resume(order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal" | "until">): Promise<Answer>;
     private delivered;
     /** Refuses a quote that is not what was asked for. What is left the market's contract checks before it takes the money. */
     private agreed;
-    /** Waits for the end of a prediction. */
+    /** Waits until a prediction is delivered, or ends otherwise. */
     private wait;
     /** Verifies a proof against one's own input, and against what it must be bound to. */
     private verified;

@@ -5,6 +5,8 @@ export { Problem, Service } from "./http.js";
 /** The order of the field that proofs compute in: what they are bound to is a number below it. */
 const FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 const COIN = "0x" + "0".repeat(40);
+/** The most inferences of several buyers in a proof, where the buyer does not say it: as `assay request` has it. */
+const BATCH = 64;
 function random() {
     return "0x" + Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -75,13 +77,23 @@ export class Client extends Service {
         const buyer = await market.account();
         await market.ready();
         const commitment = await this.commit(model, input, options);
-        const escrow = await this.quote({ model: model.id, buyer, input_commitment: commitment.input_commitment }, options);
-        await this.agreed(model, escrow, buyer, commitment, options);
+        const batch = model.wrap === "universal" ? (options.batch ?? BATCH) : 1;
+        const escrow = await this.quote({ model: model.id, buyer, input_commitment: commitment.input_commitment, batch }, options);
+        const key_hash = await this.keyHash(model, escrow, batch);
+        await this.agreed(model, escrow, buyer, { ...commitment, key_hash }, options);
         const weightsProven = await market.check(escrow, options.acceptDevelopmentKey ?? false);
         const { input: numbers, blinding } = commitment;
         const request = { model: model.id, input: numbers, blinding, escrow, allow_clamping: options.allowClamping ?? false };
         const job = await market.jobOf(escrow.order);
         return { order: { service: this.url, market: options.market, chainId: chainId, job, escrow, request, commitment, idempotencyKey: random() }, buyer, weightsProven };
+    }
+    /** The hash that an order's key must have: the model's, or, where the service quotes for a proof of several buyers, that of the key derived for as many. */
+    async keyHash(model, { order }, batch) {
+        const key = await this.keyOf(model);
+        const inferences = model.batches?.find((one) => same(one.key_hash, order.key_hash))?.inferences ?? 1;
+        if (inferences > batch)
+            throw new OrderError("quote", `the quote is for a proof of ${inferences} inferences, and ${batch} is the most that you take part in; nothing was paid`);
+        return inferences === 1 ? key.info.key_hash : key.batched(inferences);
     }
     /** Goes on with an order that was kept: asks for it again, pays if that was not done, waits and verifies. */
     async resume(order, options) {
@@ -121,12 +133,12 @@ export class Client extends Service {
         if (wrong)
             throw new OrderError("quote", `the quote is not what was asked for: its ${wrong[0]} is another; nothing was paid`);
     }
-    /** Waits for the end of a prediction. */
-    async wait(id, { heard, signal }) {
+    /** Waits until a prediction is delivered, or ends otherwise. */
+    async wait(id, { heard, signal, until = "paid" }) {
         const options = signal ? { signal } : {};
-        await this.follow(id, heard ?? (() => { }), options);
+        await this.follow(id, heard ?? (() => { }), { ...options, until: until === "paid" ? "paid" : "end" });
         const done = await this.prediction(id, options);
-        if (done.state === "settled" || done.state === "proven")
+        if (done.state === "settled" || done.state === "proven" || (until === "paid" && done.output))
             return done;
         const back = done.job_id ? `; take the money back with \`assay cancel\` or, after its expiry, \`assay refund\`: job ${done.job_id}` : "";
         throw new OrderError("ended", `the prediction ended as ${done.state}${done.error_detail ? `: ${done.error_detail}` : ""}${back}`);

@@ -75,6 +75,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/a2a": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or `tasks/cancel`. A task is a prediction. docs/agents.md */
+        post: operations["post_v1_a2a"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/commitments": {
         parameters: {
             query?: never;
@@ -1161,6 +1178,8 @@ export interface components {
              * @description Seconds from the payment after which the buyer takes the money back.
              */
             expire_secs: number;
+            /** @description Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and its hash behind it. */
+            explorer?: string | null;
             /** @description The market in which it is sold. */
             market: components["schemas"]["Account"];
             /** @description Price of an inference in the token's smallest unit. */
@@ -1733,13 +1752,13 @@ export interface operations {
                      * @example {
                      *       "capabilities": {
                      *         "pushNotifications": false,
-                     *         "streaming": true
+                     *         "streaming": false
                      *       },
                      *       "defaultInputModes": [
                      *         "application/json"
                      *       ],
                      *       "name": "Assay",
-                     *       "preferredTransport": "https://prover.example/openapi.json",
+                     *       "preferredTransport": "JSONRPC",
                      *       "protocolVersion": "0.3.0",
                      *       "skills": [
                      *         {
@@ -1752,7 +1771,7 @@ export interface operations {
                      *           ]
                      *         }
                      *       ],
-                     *       "url": "https://prover.example/v1"
+                     *       "url": "https://prover.example/v1/a2a"
                      *     }
                      */
                     "application/json": Record<string, never>;
@@ -1887,6 +1906,280 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_v1_a2a: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": 1,
+                 *       "jsonrpc": "2.0",
+                 *       "method": "message/send",
+                 *       "params": {
+                 *         "message": {
+                 *           "kind": "message",
+                 *           "messageId": "7d1e3a",
+                 *           "parts": [
+                 *             {
+                 *               "data": {
+                 *                 "prediction": {
+                 *                   "input": [
+                 *                     1,
+                 *                     2,
+                 *                     3,
+                 *                     -1.5
+                 *                   ],
+                 *                   "model": "0x0000000000000000000000000000000000000000000000000000000000000001"
+                 *                 }
+                 *               },
+                 *               "kind": "data"
+                 *             }
+                 *           ],
+                 *           "role": "user"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description its answer, or its error */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 1,
+                     *       "jsonrpc": "2.0",
+                     *       "result": {
+                     *         "contextId": "0x0000000000000000000000000000000000000000000000000000000000000001",
+                     *         "id": "5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6",
+                     *         "kind": "task",
+                     *         "metadata": {
+                     *           "prediction": "https://prover.example/v1/predictions/5b0f6c1c9f2d4e8ab3c0d1e2f3a4b5c6"
+                     *         },
+                     *         "status": {
+                     *           "state": "submitted",
+                     *           "timestamp": "2026-11-21T00:39:29.000Z"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout: `code` says more */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 408,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large: `code` says more */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 413,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type: `code` says more */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 415,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity: `code` says more */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 422,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway: `code` says more */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 502,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -4906,6 +5199,7 @@ export interface operations {
                      *             "chain_id": 8453,
                      *             "collateral": "100000000000000",
                      *             "expire_secs": 3600,
+                     *             "explorer": "https://basescan.org",
                      *             "market": "0x5fbdb2315678afecb367f032d93f642f64180aa3",
                      *             "price": "1000000000000000",
                      *             "prove_secs": 600,
@@ -5114,6 +5408,7 @@ export interface operations {
                      *         "chain_id": 8453,
                      *         "collateral": "100000000000000",
                      *         "expire_secs": 3600,
+                     *         "explorer": "https://basescan.org",
                      *         "market": "0x5fbdb2315678afecb367f032d93f642f64180aa3",
                      *         "price": "1000000000000000",
                      *         "prove_secs": 600,

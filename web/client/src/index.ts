@@ -19,6 +19,11 @@ export interface AskOptions extends Common {
   allowClamping?: boolean;
   /** Hears of everything that happens to the prediction. */
   heard?: (happening: Happening) => void;
+  /**
+   * When a paid answer counts as delivered. `"paid"`: when the payment for its proof is in a block, as `assay request` has it; the default. `"settled"`: when
+   * that block is as deep as the service wants it (`assay serve --confirmations`), so that the chain will not take it back.
+   */
+  until?: "paid" | "settled";
   /** `"fresh"` hides the input from everybody but the service, and is the default; `"none"` makes it public. */
   blinding?: "fresh" | "none";
 }
@@ -34,6 +39,8 @@ export interface BuyOptions extends AskOptions {
   maxPrice: bigint;
   /** The token that is paid in; the chain's coin if left out. */
   token?: string;
+  /** Most inferences, those of other buyers included, that the proof may have; 64 if left out, and 1 for a proof of this one alone. */
+  batch?: number;
   /** Pays for proofs under keys with which proofs can be forged: for tests only. */
   acceptDevelopmentKey?: boolean;
   /** Hears of the order before anything is paid: whoever keeps it can go on with it by {@link Client.resume}. */
@@ -72,6 +79,8 @@ export interface Answer {
 /** The order of the field that proofs compute in: what they are bound to is a number below it. */
 const FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 const COIN = "0x" + "0".repeat(40);
+/** The most inferences of several buyers in a proof, where the buyer does not say it: as `assay request` has it. */
+const BATCH = 64;
 
 function random(): string {
   return "0x" + Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -153,8 +162,10 @@ export class Client extends Service {
     const buyer = await market.account();
     await market.ready();
     const commitment = await this.commit(model, input, options);
-    const escrow = await this.quote({ model: model.id, buyer, input_commitment: commitment.input_commitment }, options);
-    await this.agreed(model, escrow, buyer, commitment, options);
+    const batch = model.wrap === "universal" ? (options.batch ?? BATCH) : 1;
+    const escrow = await this.quote({ model: model.id, buyer, input_commitment: commitment.input_commitment, batch }, options);
+    const key_hash = await this.keyHash(model, escrow, batch);
+    await this.agreed(model, escrow, buyer, { ...commitment, key_hash }, options);
     const weightsProven = await market.check(escrow, options.acceptDevelopmentKey ?? false);
     const { input: numbers, blinding } = commitment;
     const request = { model: model.id, input: numbers, blinding, escrow, allow_clamping: options.allowClamping ?? false };
@@ -162,8 +173,16 @@ export class Client extends Service {
     return { order: { service: this.url, market: options.market, chainId: chainId!, job, escrow, request, commitment, idempotencyKey: random() }, buyer, weightsProven };
   }
 
+  /** The hash that an order's key must have: the model's, or, where the service quotes for a proof of several buyers, that of the key derived for as many. */
+  private async keyHash(model: Model, { order }: Escrow, batch: number): Promise<string> {
+    const key = await this.keyOf(model);
+    const inferences = model.batches?.find((one) => same(one.key_hash, order.key_hash))?.inferences ?? 1;
+    if (inferences > batch) throw new OrderError("quote", `the quote is for a proof of ${inferences} inferences, and ${batch} is the most that you take part in; nothing was paid`);
+    return inferences === 1 ? key.info.key_hash : key.batched(inferences);
+  }
+
   /** Goes on with an order that was kept: asks for it again, pays if that was not done, waits and verifies. */
-  async resume(order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal">): Promise<Answer> {
+  async resume(order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal" | "until">): Promise<Answer> {
     const model = await this.model(order.request.model, options);
     const chain = order.chainId ?? model.terms?.chain_id;
     const market = new Market(options.provider, order.market, chain);
@@ -173,7 +192,7 @@ export class Client extends Service {
     return this.delivered(model, prediction.id, order, options);
   }
 
-  private async delivered(model: Model, id: string, order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal">): Promise<Answer> {
+  private async delivered(model: Model, id: string, order: Order, options: Pick<BuyOptions, "provider" | "heard" | "signal" | "until">): Promise<Answer> {
     const done = await this.wait(id, options);
     const market = new Market(options.provider, order.market, order.chainId ?? model.terms?.chain_id);
     const jobs = done.batch?.jobs ?? [order.job];
@@ -200,12 +219,12 @@ export class Client extends Service {
     if (wrong) throw new OrderError("quote", `the quote is not what was asked for: its ${wrong[0]} is another; nothing was paid`);
   }
 
-  /** Waits for the end of a prediction. */
-  private async wait(id: string, { heard, signal }: Pick<AskOptions, "heard" | "signal">): Promise<Prediction> {
+  /** Waits until a prediction is delivered, or ends otherwise. */
+  private async wait(id: string, { heard, signal, until = "paid" }: Pick<AskOptions, "heard" | "signal" | "until">): Promise<Prediction> {
     const options = signal ? { signal } : {};
-    await this.follow(id, heard ?? (() => {}), options);
+    await this.follow(id, heard ?? (() => {}), { ...options, until: until === "paid" ? "paid" : "end" });
     const done = await this.prediction(id, options);
-    if (done.state === "settled" || done.state === "proven") return done;
+    if (done.state === "settled" || done.state === "proven" || (until === "paid" && done.output)) return done;
     const back = done.job_id ? `; take the money back with \`assay cancel\` or, after its expiry, \`assay refund\`: job ${done.job_id}` : "";
     throw new OrderError("ended", `the prediction ended as ${done.state}${done.error_detail ? `: ${done.error_detail}` : ""}${back}`);
   }

@@ -1,4 +1,5 @@
 /** The form of a model's card: what its seller says of it, and its terms. The same fields as in MODEL.card.json (docs/cli.md). */
+import type { KeyInfo, TensorInfo } from "../../verifier/dist/index.js";
 import { h } from "./dom.js";
 import { wei } from "./money.js";
 
@@ -25,23 +26,26 @@ const number = (field: string, whole = false) => (value: string) => {
 
 const numbers = (field: string) => (value: string) => list(value).map(number(field));
 
-/** The form, and what it says as a card. Errors: which field cannot be understood. */
-export function cardForm(sold: boolean): { element: HTMLElement; card(): object } {
+/** The form, and what it says as a card. `tensors`: what the model takes and gives. Errors: which field cannot be understood. */
+export function cardForm(sold: boolean, tensors: Pick<KeyInfo, "inputs" | "outputs">): { element: HTMLElement; card(): object } {
   const description = h("textarea", { id: "card-description", placeholder: "What it does, what it was trained on. Markdown." });
   const labels = input("card-labels", { placeholder: "cat, dog" });
   const licence = input("card-licence", { placeholder: "what buyers may do with answers" });
   const prepare = preparation();
+  const [inputs, outputs] = [described("inputs", tensors.inputs), described("outputs", tensors.outputs)];
   const terms = sold ? termsForm() : null;
   const card = () => ({
     ...maybe("description", description, text),
     ...maybe("labels", labels, list),
     ...maybe("licence", licence, text),
     ...prepare.said(),
+    ...inputs.said(),
+    ...outputs.said(),
     ...terms?.said(),
   });
   const element = h("div", { class: "fields" },
     labelled("Description", description), labelled("Labels of the output, with commas between them", labels), labelled("Licence, in words", licence),
-    prepare.element, terms?.element,
+    prepare.element, inputs.element, outputs.element, terms?.element,
   ); // prettier-ignore
   return { element, card };
 }
@@ -49,6 +53,37 @@ export function cardForm(sold: boolean): { element: HTMLElement; card(): object 
 interface Part {
   element: HTMLElement;
   said(): object;
+}
+
+const KINDS = [["numbers", "just numbers"], ["image", "a picture"], ["table", "a table"], ["text", "a text"], ["tokens", "numbers of tokens"]]; // prettier-ignore
+
+/** What inputs or outputs are for people: a kind, names of columns and a unit for each. Nothing is computed from it. */
+function described(which: "inputs" | "outputs", tensors: TensorInfo[]): Part {
+  const parts = tensors.map((tensor, i) => tensorForm(`card-${which}-${i}`, tensor));
+  const said = () => {
+    const all = parts.flatMap((part) => part.said());
+    return all.length > 0 ? { [which]: all } : {};
+  };
+  const heading = which === "inputs" ? "How inputs are shown" : "How outputs are shown";
+  const element = h("details", { class: "fields" }, h("summary", {}, heading), ...parts.map((part) => part.element));
+  return { element, said };
+}
+
+/** The fields of one tensor, and what they say: nothing, if nothing was filled in. */
+function tensorForm(id: string, { name, shape }: TensorInfo): { element: HTMLElement; said(): object[] } {
+  const kind = h("select", { id: `${id}-kind` }, ...KINDS.map(([value, words]) => h("option", { value }, words)));
+  const [columns, unit] = [input(`${id}-columns`, { placeholder: "age, weight" }), input(`${id}-unit`, { placeholder: "kg" })];
+  const last = shape.at(-1) ?? 1;
+  const said = () => {
+    const given = { ...maybe("columns", columns, list), ...maybe("unit", unit, text) };
+    const names = given.columns as string[] | undefined;
+    if (names && names.length !== last) throw new Error(`${name} has ${last} columns, and ${names.length} names of columns were given.`);
+    return kind.value === "numbers" && Object.keys(given).length === 0 ? [] : [{ name, kind: kind.value, ...given }];
+  };
+  const element = h("fieldset", { class: "fields" }, h("legend", {}, `${name}, ${shape.join(" × ")}`),
+    labelled("It is", kind), labelled(`Names of its ${last} columns, with commas between them`, columns), labelled("Unit of its numbers", unit),
+  ); // prettier-ignore
+  return { element, said };
 }
 
 /** How pictures or texts become the input. */

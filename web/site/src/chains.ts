@@ -12,9 +12,11 @@ const CHAINS: Record<number, [name: string, explorer?: string]> = {
 
 export const chainName = (id: number) => (CHAINS[id] ? `${id} (${CHAINS[id][0]})` : String(id));
 
-/** A transaction's hash, with a link to the chain's explorer where it has one that is known. */
-export function transaction(id: string, chain: number | null | undefined): HTMLElement {
-  const explorer = chain != null && CHAINS[chain]?.[1];
+/** A transaction's hash, with a link to the chain's explorer: the one that the service names, else one that is known here. */
+export function transaction(id: string, chain: number | null | undefined, named?: string | null): HTMLElement {
+  const known = chain != null ? CHAINS[chain]?.[1] : undefined;
+  // what the service names is a page, and no script
+  const explorer = named && /^https?:\/\//.test(named) ? named : known;
   if (!explorer) return hash(id);
   return h("span", {}, hash(id), " ", h("a", { href: `${explorer}/tx/${id}`, target: "_blank", rel: "noopener noreferrer" }, "in the explorer"));
 }

@@ -2,15 +2,22 @@
 import { facts, h, hash, mark } from "./dom.js";
 import { amount, median, seconds, succeeded } from "./money.js";
 import type { Ended, Escrow, Model } from "./service.js";
+import type { Key } from "../../verifier/dist/index.js";
+
+/** How many inferences the proof of an order may have, those of other buyers included. */
+const inferencesOf = (order: Escrow["order"], { batches }: Model) => batches.find((one) => one.key_hash.toLowerCase() === String(order.key_hash).toLowerCase())?.inferences ?? 1;
 
 /** Refuses an order that is not what this page asked for. The rest the market's contract checks before it takes the money. */
-export function agreed({ order, quote }: Escrow, model: Model, key: { key_hash: string; model_commitment: string }, buyer: string, input: string): void {
+export function agreed({ order, quote }: Escrow, model: Model, key: Key, buyer: string, input: string): void {
   const terms = model.terms!;
   const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+  const inferences = inferencesOf(order, model);
+  // the key for a proof of several buyers is derived of the model's
+  const key_hash = inferences === 1 ? key.info.key_hash : key.batched(inferences);
   const checks: [string, boolean][] = [
     ["model", same(order.model_id, model.id) && same(quote.model_id, model.id)],
-    ["weights", same(order.model_commitment, key.model_commitment)],
-    ["key", same(order.key_hash, key.key_hash) && same(quote.key_hash, key.key_hash)],
+    ["weights", same(order.model_commitment, key.info.model_commitment)],
+    ["key", same(order.key_hash, key_hash) && same(quote.key_hash, key_hash)],
     ["input", same(order.input_commitment, input)],
     ["buyer", same(order.buyer, buyer)],
     ["token", same(order.token, terms.token) && same(quote.token, terms.token)],
@@ -36,6 +43,7 @@ function contents({ order, quote }: Escrow, model: Model, history: Ended[]): HTM
     ["Promised within", seconds(1000 * order.prove_secs)],
     ["Money back", `if there is no proof by ${when(Date.now() + 1000 * order.expire_secs)}`],
     ["The prover's collateral", amount(order.collateral, quote.token)],
+    ["In a proof of", inferencesOf(order, model) > 1 && `up to ${inferencesOf(order, model)} inferences, with those of other buyers, who see each other's outputs`],
     ["Prover", h("span", {}, ...quote.provers.map((account: string) => hash(account)))],
     ["Paid by", hash(order.buyer)],
   ]);

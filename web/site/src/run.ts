@@ -29,12 +29,16 @@ const NAMES: Record<string, string> = {
   groth16: "wrapping in Groth16",
   done: "the proof is ready",
   settlement_pending: "the contract verifies and pays",
+  paid: "paid: verified by the contract, in a block that may still be replaced",
   settled: "settled: verified by the contract and paid",
   proven: "proven",
 };
 
 /** What is said aloud by a screen reader: where a visitor has to do something, and the end. The phases in between are there to be read. */
 const LOUD = new Set(["queued", "proving", "settlement_pending"]);
+
+/** Most inferences, those of other buyers included, of a proof that this page orders: as `assay request` has it. */
+const BATCH = 64;
 
 export class Run {
   private readonly phases = h("ol", { class: "phases" });
@@ -76,8 +80,9 @@ export class Run {
     const terms = this.model.terms!;
     const account = await Account.open(wallet, terms);
     this.step("asking for a quote");
-    const escrow = await service.quote({ model: this.model.id, buyer: account.address, input_commitment });
-    agreed(escrow, this.model, (await keyOf(this.model)).info, account.address, input_commitment);
+    const batch = this.model.wrap === "universal" ? BATCH : 1;
+    const escrow = await service.quote({ model: this.model.id, buyer: account.address, input_commitment, batch });
+    agreed(escrow, this.model, await keyOf(this.model), account.address, input_commitment);
     const history = await service.history().catch(() => []);
     this.step("the quote is here: pay it, or do not");
     if (!(await confirmed(escrow, this.model, history, this.panel))) {
@@ -120,8 +125,8 @@ export class Run {
 
   private async follow(id: string): Promise<void> {
     const seen = new Set<string>();
-    await service.follow(id, ({ data: { phase, state, fraction } }) => {
-      const name = phase ?? state;
+    await service.follow(id, ({ kind, data: { phase, state, fraction } }) => {
+      const name = kind === "paid" ? kind : (phase ?? state);
       if (fraction !== undefined) this.bar.value = fraction;
       if (!name || seen.has(name)) return;
       seen.add(name);

@@ -10,6 +10,8 @@ export interface Terms {
   market: Hex;
   /** Null as long as the service has not reached the chain. */
   chain_id: number | null;
+  /** Where people look at the chain's transactions, if the operator says so. */
+  explorer?: string | null;
 }
 
 /** How a picture or a text becomes a model's input, as its seller says. */
@@ -43,6 +45,8 @@ export interface Model {
   shape_digest: Hex;
   model_commitment: Hex;
   key_hash: Hex;
+  /** Keys for proofs of several buyers' inferences. */
+  batches: { inferences: number; key_hash: Hex }[];
   wrap: string;
   inputs: TensorInfo[];
   outputs: TensorInfo[];
@@ -235,17 +239,17 @@ async function bytes(path: string): Promise<Uint8Array> {
 export const keyFile = (id: string) => bytes(`/v1/models/${encodeURIComponent(id)}/key`);
 export const proof = (id: string) => bytes(`/v1/predictions/${encodeURIComponent(id)}/proof`);
 
-/** Hears of everything that happens to a prediction until it is over; the browser takes the stream up again where it broke. */
+/** Hears of everything that happens to a prediction until its output is shown or it is over; the browser takes the stream up again where it broke. */
 export function follow(id: string, heard: (happening: Happening) => void): Promise<void> {
   return new Promise((resolve) => {
     const source = new EventSource(`/v1/predictions/${encodeURIComponent(id)}/events`);
-    const kinds = ["state", "progress", "transaction", "retry", "cancel_requested"];
+    const kinds = ["state", "progress", "transaction", "paid", "retry", "cancel_requested"];
     const ends = ["settled", "proven", "failed", "cancelled", "refunded", "expired"];
     for (const kind of kinds) {
       source.addEventListener(kind, (event) => {
         const happening: Happening = JSON.parse((event as MessageEvent).data);
         heard(happening);
-        if (kind === "state" && ends.includes(happening.data.state ?? "")) {
+        if (kind === "paid" || (kind === "state" && ends.includes(happening.data.state ?? ""))) {
           source.close();
           resolve();
         }

@@ -173,6 +173,11 @@ export declare class Key {
      */
     verify(proof: string | object, options?: VerifyOptions): Report;
     verify(prediction: Prediction, proof: Uint8Array, options?: VerifyOptions): Report;
+    /**
+     * The hash of the key of the same model for proofs of so many inferences of several buyers, a power of two: orders and quotes name it. It is derived,
+     * and so nobody's word. Errors: `false_key`, `no_batch` for a Groth16 key, `no_srs`, `malformed_call`.
+     */
+    batched(inferences: number): Hex;
     /** Commits to an input, for a quote. Of a batch, the last input stands for all that are missing. Errors: `input`, `no_srs`. */
     commit(inputs: Input | Input[], options?: CommitOptions): Commitment;
     /** Forgets the key. */

@@ -99,6 +99,13 @@ export class Key {
         const lists = inputs.map((input) => this.inOrder(input));
         return this.verifier.call({ call: "verify", key: this.at, ...about, context, model_commitment, inputs: lists }, bytes);
     }
+    /**
+     * The hash of the key of the same model for proofs of so many inferences of several buyers, a power of two: orders and quotes name it. It is derived,
+     * and so nobody's word. Errors: `false_key`, `no_batch` for a Groth16 key, `no_srs`, `malformed_call`.
+     */
+    batched(inferences) {
+        return this.verifier.call({ call: "batched", key: this.at, inferences }).key_hash;
+    }
     /** Commits to an input, for a quote. Of a batch, the last input stands for all that are missing. Errors: `input`, `no_srs`. */
     commit(inputs, options = {}) {
         const many = Array.isArray(inputs) && typeof inputs[0] !== "number" ? inputs : [inputs];

@@ -76,6 +76,15 @@ test("a service's answer verifies with the proof's bytes, and not if it says any
   assert.throws(() => key.verify({ ...prediction, output: null }, bytes), { code: "no_output" });
 });
 
+test("the key for several buyers' inferences follows from the key for one", async () => {
+  const key = await opened("universal.key");
+  assert.equal(key.batched(2), (await opened("digits.x2s.key")).info.key_hash, "what `assay setup --batch 2 --separate` makes");
+  assert.equal(key.batched(1), key.info.key_hash);
+  for (const size of [0, 3, 8192]) assert.throws(() => key.batched(size), { code: "malformed_call" });
+  const groth16 = await opened("groth16.key");
+  assert.throws(() => groth16.batched(2), { code: "no_batch" });
+});
+
 test("a proof that several buyers share verifies with the key for one inference, for the buyer's place only", async () => {
   const key = await opened("universal.key");
   const file = json("shared.json");

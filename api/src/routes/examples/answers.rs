@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BUYER, MODEL, point};
+use super::{BUYER, MODEL, a2a, point};
 
 /// Path, method, status and body.
 type Answer = (&'static str, &'static str, &'static str, Value);
@@ -34,14 +34,19 @@ fn service() -> Vec<Answer> {
         "status": "ok", "models": 1, "queued": 0, "workers": null, "disk_free_bytes": 18_253_611_008_u64, "block": 1042, "block_age_secs": 3,
     });
     let card = json!({
-        "protocolVersion": "0.3.0", "name": "Assay", "url": "https://prover.example/v1", "preferredTransport": "https://prover.example/openapi.json",
-        "capabilities": { "streaming": true, "pushNotifications": false }, "defaultInputModes": ["application/json"],
+        "protocolVersion": "0.3.0", "name": "Assay", "url": "https://prover.example/v1/a2a", "preferredTransport": "JSONRPC",
+        "capabilities": { "streaming": false, "pushNotifications": false }, "defaultInputModes": ["application/json"],
         "skills": [{ "id": MODEL, "name": "digits", "description": "Reads handwritten digits.", "tags": ["machine-learning", "paid"] }],
+    });
+    let task = json!({
+        "kind": "task", "id": PREDICTION, "contextId": MODEL, "status": { "state": "submitted", "timestamp": "2026-11-21T00:39:29.000Z" },
+        "metadata": { "prediction": format!("https://prover.example/v1/predictions/{PREDICTION}") },
     });
     vec![
         ("/livez", "get", "200", json!({ "status": "ok" })),
         ("/readyz", "get", "200", ready),
         ("/.well-known/agent-card.json", "get", "200", card),
+        ("/v1/a2a", "post", "200", a2a(json!({ "result": task }))),
     ]
 }
 
@@ -55,7 +60,7 @@ fn model() -> Value {
         "prepare": { "kind": "image", "width": 8, "height": 8, "channels": 1 },
         "terms": {
             "market": MARKET, "chain_id": 8453, "token": COIN, "price": "1000000000000000", "collateral": "100000000000000", "prove_secs": 600,
-            "expire_secs": 3600, "quote_secs": 600,
+            "expire_secs": 3600, "quote_secs": 600, "explorer": "https://basescan.org",
         },
         "weights": { "proven_secs": CREATED_SECS, "development": false },
     })

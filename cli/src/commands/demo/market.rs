@@ -6,12 +6,13 @@ use crate::args::OwnModelArgs;
 use crate::device;
 use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
-use crate::ui::Ui;
+use crate::kept;
+use crate::ui::{Ui, say};
 use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
-use assay_api::chain::Rpc;
 use assay_api::chain::deploy::{DeployOptions, Deployment, deploy};
-use assay_api::chain::dev::DevChain;
+use assay_api::chain::dev::{DevChain, find_anvil};
+use assay_api::chain::{Rpc, anvil as fetched};
 use assay_api::config::{ChainConfig, ServeConfig, Terms};
 use assay_api::engine::Engine;
 use assay_api::engine::native::NativeEngine;
@@ -137,6 +138,21 @@ pub fn root(given: Option<&Path>) -> PathBuf {
     found.unwrap_or_default()
 }
 
+/// anvil, the program of a chain: the one that is there, or else one that is fetched once and kept.
+pub async fn anvil(ui: &Ui, given: Option<&Path>) -> Outcome<PathBuf> {
+    if let Some(path) = find_anvil(&root(given)) {
+        return Ok(path);
+    }
+    let folder = files::home().join("programs");
+    let path = folder.join(fetched::name());
+    if kept::is_own(&path) {
+        return Ok(path);
+    }
+    kept::create(&folder)?;
+    say("anvil, the chain's program, is not here: fetching it from npm's registry, this once");
+    Ok(ui.phase_async("fetch anvil", fetched::fetch(&folder)).await?)
+}
+
 impl World {
     /// A file of the model.
     pub fn file(&self, name: &str) -> PathBuf {
@@ -150,7 +166,7 @@ impl World {
 
     /// Starts a chain, deploys the contracts, compiles the model and makes its keys.
     pub async fn prepare(ui: &Ui, given: Option<&Path>, goods: &Goods, wrap: System) -> Outcome<Self> {
-        let chain = ui.phase_async("start anvil", DevChain::start(&root(given))).await?;
+        let chain = ui.phase_async("start anvil", DevChain::start_program(&anvil(ui, given).await?)).await?;
         let rpc = chain.rpc()?;
         let accounts = chain.accounts();
         let [deployer, seller, buyer, treasury, ..] = &accounts[..] else {

@@ -18,6 +18,7 @@ use assay_api::chain::abi::KeyRegistry::Status;
 use assay_api::chain::{Wanted, account, check_order, context};
 use assay_api::client::Client;
 use assay_api::engine::{Inputs, input_digest};
+use assay_api::receipt;
 use assay_api::store::State;
 use assay_api::terms::Escrow;
 use assay_verifier::ProofFile;
@@ -191,7 +192,7 @@ async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<
 
     let proof = client.proof(&done).await?;
     let bound = context(world.rpc.chain_id().await?, world.at.market, job, world.seller.address());
-    let file = ui.phase("verify", |_| request::check(&world.key, &done, proof, &opened.commitments, bound))?;
+    let file = ui.phase("verify", |_| receipt::verified(&world.key, &done, proof, &opened.commitments, bound))?;
     let seconds = ui.seconds("verify");
     ui.line(format!("{seconds:6.3} s  the buyer verified the proof too: {} bytes", file.proof.len()));
     Ok(Bought { file, fund_gas: receipt.gas_used, lock_gas, settle_gas, prove_seconds })

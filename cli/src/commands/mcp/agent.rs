@@ -17,6 +17,7 @@ use alloy::primitives::{B256, Bytes, U256};
 use assay_api::chain::abi::InferenceMarket::State as OnChain;
 use assay_api::client::Client;
 use assay_api::engine::{Inputs, Outputs, input_digest, native};
+use assay_api::receipt;
 use assay_api::store::State;
 use assay_api::{Model, Prediction, PredictionRequest};
 use assay_circuits::batch::Batch;
@@ -264,11 +265,7 @@ impl Agent {
 
     /// Keeps a key beside the orders, so that the command line goes on with them too.
     fn keep_key(&self, key: &BuyerKey) -> Outcome<PathBuf> {
-        let folder = orders::home().join("keys");
-        std::fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{:x}.key", B256::from(key.wrap.hash(&key.model))));
-        key.write(&path)?;
-        Ok(path)
+        Ok(orders::keep_key(key)?)
     }
 
     /// What `assay request` would be told.
@@ -345,7 +342,7 @@ impl Agent {
     }
 
     async fn pay(&self, paying: &Paying, saved: &mut Saved) -> Outcome {
-        saved.save(&self.ui)?;
+        saved.save()?;
         let client = Client::new(&saved.service)?;
         // a service that takes no more orders without money takes this one once it is paid for
         match request::post(&self.ui, &client, saved).await {
@@ -386,7 +383,7 @@ impl Agent {
             proof_file::write(&self.ui, &file, output)?;
         }
         saved.request = None;
-        saved.save(&self.ui)?;
+        saved.save()?;
         let labels = card::beside(&saved.key)?.labels;
         Ok(answer(&key, &done, &file, &labels, json!({ "paid": saved.escrow.quote.price.to_string(), "proof_file": saved.output })))
     }
@@ -403,7 +400,7 @@ impl Agent {
             return Err(Failure::message(Exit::Failed, format!("the prediction ended as {} {why}", done.state)));
         }
         let proof = client.proof(&done).await?;
-        let file = request::check(&free.key, &done, proof, &free.commitments, free.context)?;
+        let file = receipt::verified(&free.key, &done, proof, &free.commitments, free.context)?;
         Ok(answer(&free.key, &done, &file, &free.labels, json!({ "paid": "0", "proof": file })))
     }
 
@@ -425,7 +422,7 @@ impl Agent {
                 let (key, _) = self.key(&client, prediction.model).await?;
                 let inferences = prediction.batch.as_ref().map_or(1, |batch| batch.statement.inferences);
                 let key = request::key_of_order(&self.ui, &key, inferences, self.srs())?;
-                let file = proof_file::of_prediction(&key, &prediction, proof)?;
+                let file = receipt::proof_file(&key, &prediction, proof)?;
                 (key, file)
             }
             (None, Some(proof), Some(model)) => {

@@ -56,6 +56,8 @@ from .order import Order
 from .part import Part
 from .part_kind import PartKind
 from .payment_ref import PaymentRef
+from .post_v1a2a_body import PostV1A2ABody
+from .post_v1a2a_response_200 import PostV1A2AResponse200
 from .prediction import Prediction
 from .prediction_page import PredictionPage
 from .prediction_request import PredictionRequest
@@ -140,6 +142,8 @@ __all__ = (
     "Part",
     "PartKind",
     "PaymentRef",
+    "PostV1A2ABody",
+    "PostV1A2AResponse200",
     "Prediction",
     "PredictionPage",
     "PredictionRequest",

@@ -31,6 +31,9 @@ class ModelTerms:
     """ An account or a contract. """
     chain_id: int | None | Unset = UNSET
     """ The chain that the market is on; null as long as this server has not reached it. """
+    explorer: None | str | Unset = UNSET
+    """ Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and
+    its hash behind it. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,6 +57,12 @@ class ModelTerms:
         else:
             chain_id = self.chain_id
 
+        explorer: None | str | Unset
+        if isinstance(self.explorer, Unset):
+            explorer = UNSET
+        else:
+            explorer = self.explorer
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -69,6 +78,8 @@ class ModelTerms:
         )
         if chain_id is not UNSET:
             field_dict["chain_id"] = chain_id
+        if explorer is not UNSET:
+            field_dict["explorer"] = explorer
 
         return field_dict
 
@@ -98,6 +109,15 @@ class ModelTerms:
 
         chain_id = _parse_chain_id(d.pop("chain_id", UNSET))
 
+        def _parse_explorer(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        explorer = _parse_explorer(d.pop("explorer", UNSET))
+
         model_terms = cls(
             collateral=collateral,
             expire_secs=expire_secs,
@@ -107,6 +127,7 @@ class ModelTerms:
             quote_secs=quote_secs,
             token=token,
             chain_id=chain_id,
+            explorer=explorer,
         )
 
         model_terms.additional_properties = d

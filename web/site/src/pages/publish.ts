@@ -1,5 +1,6 @@
 /** From a package to a model on sale: the wallet lists it, the service offers it. */
 import { addressIn, lists, REGISTRIES } from "../../../client/dist/abi.js";
+import type { Key } from "../../../verifier/dist/index.js";
 import { cardForm } from "../card.js";
 import { facts, h, hash, mark } from "../dom.js";
 import { verifier } from "../proofs.js";
@@ -14,7 +15,8 @@ export async function publishing(selling: seller.Selling, one: seller.Compilatio
   const found = selling.market ? await wallets() : [];
   const steps = h("ol", { class: "phases", "aria-live": "polite" });
   const say = (text: string) => steps.append(h("li", {}, h("span", {}, text), h("span")));
-  const { element, card } = cardForm(selling.market !== null);
+  const key = (await verifier()).openKey(await seller.keyFile(one.id));
+  const { element, card } = cardForm(selling.market !== null, key.info);
   const chosen = chooser(found, "seller-wallet");
   const panel = h("section", { class: "panel", id: "publish" }, h("h2", {}, "Put it on sale"));
   const button = h("button", { class: "main", disabled: selling.market !== null && found.length === 0 }, selling.market ? "List it with the wallet" : "Offer it for free");
@@ -23,7 +25,7 @@ export async function publishing(selling: seller.Selling, one: seller.Compilatio
     button.disabled = true;
     try {
       const given = card();
-      await checkKey(one, say);
+      checkKey(one, key, say);
       const waiting = found.length > 0 ? await list(chosen.wallet(), selling, one.id, say) : null;
       say("the service reads the model");
       const done = await seller.offer(one.id, given);
@@ -54,12 +56,10 @@ function offered(one: seller.Compilation, waiting: string | null = null): HTMLEl
 }
 
 /** The key that is listed must be the model's: this browser computes it again, as buyers will. */
-async function checkKey(one: seller.Compilation, say: (text: string) => void): Promise<void> {
-  const key = (await verifier()).openKey(await seller.keyFile(one.id));
+function checkKey(one: seller.Compilation, key: Key, say: (text: string) => void): void {
   const { wrap } = key.recompute();
   if (key.info.model_commitment !== one.result?.model_commitment) throw new Error("The key is not that of the model which was compiled. Nothing was sent.");
   say(wrap ? "the key was recomputed in this browser" : "the key is over an SRS that this browser does not have");
-  key.close();
 }
 
 /** Sends what is missing, one transaction after the other. Returns why nobody can buy yet, if so. */

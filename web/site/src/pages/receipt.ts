@@ -114,7 +114,7 @@ function settlement(model: service.Model, prediction: service.Prediction): HTMLE
       ["Job", hash(prediction.job_id)],
       ["Chain", model.terms?.chain_id != null && chainName(model.terms.chain_id)],
       ["Market", model.terms && hash(model.terms.market)],
-      ["Settled by", settle ? transaction(settle.hash, model.terms?.chain_id) : "no transaction yet"],
+      ["Settled by", settle ? transaction(settle.hash, model.terms?.chain_id, model.terms?.explorer) : "no transaction yet"],
     ]),
     parties(prediction.job_id, model),
     h("p", { class: "lead" }, prediction.batch
