@@ -327,7 +327,8 @@ fn padding_of_weights_is_not_stored() {
         let compiled = graph.compile(&Options { target_error: 5e-3, ..Options::default() }).expect("it compiles");
         let block = &compiled.architecture.matrices[0];
         assert!(block.stored() <= most && !block.cuts.is_empty(), "{block:?}");
-        assert_eq!(compiled.report.cost.weight_cells, compiled.architecture.matrices.iter().map(|block| block.stored() as u64).sum());
+        let stored: u64 = compiled.architecture.matrices.iter().map(|block| block.stored() as u64).sum();
+        assert_eq!(compiled.report.cost.weight_cells, stored);
         let (mut architecture, mut weights) = (compiled.architecture.clone(), compiled.weights.clone());
         weights.matrices[0] = block.unpack(&weights.matrices[0]);
         architecture.matrices[0] = block.log_size.into();
