@@ -72,7 +72,8 @@ fn networks() -> Vec<(String, (Architecture, Weights))> {
         ("embedding".to_owned(), sample::embedding(3, 5, 6)),
         ("every rule in a loop".to_owned(), loops::every_rule_in_a_loop()),
     ];
-    let cut: Vec<_> = networks.iter().zip(0..).filter_map(|((name, network), seed)| Some((name, sample::tiled(network.clone(), seed)?))).collect();
+    let cut: Vec<_> =
+        networks.iter().zip(0..).filter_map(|((name, network), seed)| Some((name, sample::tiled(network.clone(), seed)?))).collect();
     let cut: Vec<_> = cut.into_iter().map(|(name, [_, cut])| (format!("{name}, cut"), cut)).collect();
     networks.extend(cut);
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();

@@ -93,7 +93,8 @@ fn networks() -> Vec<(Architecture, Weights)> {
     let seeds: Vec<u64> = (0..200).filter(with_biases).take(3).collect();
     let mut networks: Vec<_> = seeds.iter().map(|seed| sample::random_network(*seed)).collect();
     networks.extend([15, 16, 17, 20].map(wide));
-    let cut: Vec<_> = networks.iter().zip(0..).filter_map(|(network, seed)| sample::tiled(network.clone(), seed)).map(|[_, cut]| cut).collect();
+    let cut: Vec<_> =
+        networks.iter().zip(0..).filter_map(|(network, seed)| sample::tiled(network.clone(), seed)).map(|[_, cut]| cut).collect();
     assert!(!cut.is_empty());
     networks.extend(cut);
     networks

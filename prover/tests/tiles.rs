@@ -126,9 +126,11 @@ fn cuts_that_do_not_fit_are_refused() {
     assert_eq!(with(vec![Cut { bit: 200, ..first }]), Err(ModelError::Cuts { matrix }));
     // one cut over all bits is across runs, but for a block of one run
     let all = Cut { bit: 0, bits: architecture.matrices[matrix].log_size, len: 3 };
-    let runs = architecture.layers.iter().flat_map(|layer| layer.operands()).find(|operand| {
-        operand.source == assay_circuits::model::Source::Weight(matrix as u32)
-    });
+    let runs = architecture
+        .layers
+        .iter()
+        .flat_map(|layer| layer.operands())
+        .find(|operand| operand.source == assay_circuits::model::Source::Weight(matrix as u32));
     if runs.is_some_and(|operand| operand.runs.iter().filter(|run| run.log_len > 0).count() > 1) {
         assert_eq!(with(vec![all]), Err(ModelError::Cuts { matrix }));
     }

@@ -83,7 +83,9 @@ pub enum ModelError {
     SecretCount { have: usize },
     #[error("{place} has 2^{log_size} cells, and 2^{max} are supported", max = MAX_LOG_BLOCK)]
     BlockSize { place: Place, log_size: u8 },
-    #[error("the cuts of weight block {matrix} overlap, leave no or too many tiles, or are not each within one axis of all who read it: compile the model again")]
+    #[error(
+        "the cuts of weight block {matrix} overlap, leave no or too many tiles, or are not each within one axis of all who read it: compile the model again"
+    )]
     Cuts { matrix: usize },
     #[error("the input has {bits} bits and must have 2 to {max}", max = MAX_INDEX_BITS)]
     InputBits { bits: u8 },

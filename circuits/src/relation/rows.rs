@@ -60,7 +60,8 @@ pub(super) fn execute(cells: &Cells<'_>, bits: u8) -> Vec<Vec<i32>> {
     let Some(RowsRead { block, cells, indices }) = &cells.rows else { return Vec::new() };
     let places: Vec<Option<usize>> = (0..1usize << bits).map(|d| block.place(0, d)).collect();
     let row = |index: &i32| usize::try_from(*index).ok().filter(|k| *k < 1 << (block.log_size - bits));
-    let cell = |first: Option<usize>, d: Option<usize>| first.zip(d).and_then(|(first, d)| cells.get(first + d)).map_or(0, |w| i32::from(*w));
+    let cell =
+        |first: Option<usize>, d: Option<usize>| first.zip(d).and_then(|(first, d)| cells.get(first + d)).map_or(0, |w| i32::from(*w));
     let of_row = |index: &i32| {
         let first = row(index).and_then(|k| block.place(bits.into(), k));
         places.iter().map(move |d| cell(first, *d))

@@ -19,7 +19,8 @@ pub fn without_padding(net: &Net, plan: Plan, mut weights: Weights) -> (Architec
     for (index, (w, ..)) in matrices.iter().enumerate() {
         let lengths = net.lengths.get(*w as usize).map_or(&[][..], Vec::as_slice);
         let block = chosen(lengths);
-        if block.cuts.is_empty() || block.log_size != architecture.matrices[index].log_size || !architecture.goes_with(index as u32, &block) {
+        if block.cuts.is_empty() || block.log_size != architecture.matrices[index].log_size || !architecture.goes_with(index as u32, &block)
+        {
             continue;
         }
         let cells = &mut weights.matrices[index];

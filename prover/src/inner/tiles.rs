@@ -54,7 +54,13 @@ mod tests {
     #[test]
     fn tiles_add_up_to_the_block() {
         let cut = |bit, bits, len| Cut { bit, bits, len };
-        for cuts in [vec![], vec![cut(2, 2, 3)], vec![cut(6, 2, 3)], vec![cut(0, 1, 1), cut(2, 2, 3), cut(4, 3, 5)], vec![cut(0, 2, 3), cut(5, 3, 7)]] {
+        for cuts in [
+            vec![],
+            vec![cut(2, 2, 3)],
+            vec![cut(6, 2, 3)],
+            vec![cut(0, 1, 1), cut(2, 2, 3), cut(4, 3, 5)],
+            vec![cut(0, 2, 3), cut(5, 3, 7)],
+        ] {
             let block = WeightBlock { log_size: 8, cuts };
             assert!(block.is_valid());
             let stored: Vec<i32> = (0..block.stored() as i32).map(|i| 3 * i - 100).collect();
@@ -68,7 +74,11 @@ mod tests {
                 Values::new(factors).dot_rows(cells, &mut out);
                 out
             };
-            assert_eq!(dot_rows(&block, &factors, |at, factors, rows| dots(tile(at), factors, rows)), dots(&cells, &factors, 16), "{block:?}");
+            assert_eq!(
+                dot_rows(&block, &factors, |at, factors, rows| dots(tile(at), factors, rows)),
+                dots(&cells, &factors, 16),
+                "{block:?}"
+            );
         }
     }
 }
