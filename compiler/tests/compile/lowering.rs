@@ -322,11 +322,11 @@ fn padding_of_weights_is_not_stored() {
     tied.node("Transpose", &["table"], "head", vec![ints("perm", &[1, 0])]).node("Tanh", &["e"], "t", vec![]);
     tied.node("MatMul", &["t", "head"], "scores", vec![]);
     tied.node("ReduceMax", &["scores"], "y", vec![ints("axes", &[2]), int("keepdims", 0)]);
-    for (mut graph, most) in [(dense, 370_000), (planes, 256 * 96 * 9), (tied, 9216 * 48)] {
+    for mut graph in [dense, planes, tied] {
         lowers(&mut graph, "y");
         let compiled = graph.compile(&Options { target_error: 5e-3, ..Options::default() }).expect("it compiles");
         let block = &compiled.architecture.matrices[0];
-        assert!(block.stored() <= most && !block.cuts.is_empty(), "{block:?}");
+        assert!(!block.cuts.is_empty() && 4 * block.stored() <= 3 << block.log_size, "{block:?}");
         let stored: u64 = compiled.architecture.matrices.iter().map(|block| block.stored() as u64).sum();
         assert_eq!(compiled.report.cost.weight_cells, stored);
         let (mut architecture, mut weights) = (compiled.architecture.clone(), compiled.weights.clone());
