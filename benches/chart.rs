@@ -56,10 +56,12 @@ pub fn bars(title: &str, kinds: &[String], bars: &[Bar]) -> String {
         let mut x = LEFT;
         for (part, colour) in bar.parts.iter().zip(COLOURS) {
             let width = part / longest * WIDTH;
-            let _ = writeln!(svg, "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" fill=\"{colour}\"/>");
+            let _ =
+                writeln!(svg, "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" fill=\"{colour}\"/>");
             x += width;
         }
-        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{}\">{:.2} s</text>", x + 6.0, y + 15, bar.parts.iter().sum::<f64>());
+        let _ =
+            writeln!(svg, "<text x=\"{:.1}\" y=\"{}\">{:.2} s</text>", x + 6.0, y + 15, bar.parts.iter().sum::<f64>());
     }
     svg + "</svg>\n"
 }
@@ -93,14 +95,31 @@ pub fn lines(title: &str, across: &str, lines: &[Line]) -> String {
     for power in bottom as i32..=top as i32 {
         let y = y_of(f64::from(power));
         let _ = writeln!(svg, "<path d=\"M{LEFT} {y:.1}h{WIDTH}\" stroke=\"{TEXT}\" stroke-opacity=\".3\"/>");
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{} s</text>", LEFT - 8.0, y + 4.0, 10f64.powi(power));
+        let _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{} s</text>",
+            LEFT - 8.0,
+            y + 4.0,
+            10f64.powi(power)
+        );
     }
-    let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{across}</text>", LEFT + WIDTH / 2.0, TOP + HEIGHT + 45.0);
+    let _ = writeln!(
+        svg,
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{across}</text>",
+        LEFT + WIDTH / 2.0,
+        TOP + HEIGHT + 45.0
+    );
     for (line, colour) in lines.iter().zip(COLOURS) {
-        let path: Vec<String> = line.points.iter().map(|(x, y)| format!("{:.1} {:.1}", x_of(x.log10()), y_of(y.log10()))).collect();
+        let path: Vec<String> =
+            line.points.iter().map(|(x, y)| format!("{:.1} {:.1}", x_of(x.log10()), y_of(y.log10()))).collect();
         let _ = writeln!(svg, "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join("L"));
         for (x, y) in &line.points {
-            let _ = writeln!(svg, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{colour}\"/>", x_of(x.log10()), y_of(y.log10()));
+            let _ = writeln!(
+                svg,
+                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{colour}\"/>",
+                x_of(x.log10()),
+                y_of(y.log10())
+            );
         }
     }
     svg + "</svg>\n"

@@ -81,7 +81,9 @@ fn folders(more: Option<PathBuf>, names: &[&str]) -> Vec<(String, PathBuf)> {
     let mut all: Vec<(String, PathBuf)> = Vec::new();
     for place in [Some(PathBuf::from("fixtures/networks")), more].into_iter().flatten() {
         let entries = std::fs::read_dir(&place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
-        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.join("network.onnx").exists());
+        let paths = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.join("network.onnx").exists());
         all.extend(paths.map(|path| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), path)));
     }
     all.sort();
@@ -89,14 +91,17 @@ fn folders(more: Option<PathBuf>, names: &[&str]) -> Vec<(String, PathBuf)> {
     if names.is_empty() {
         return all;
     }
-    let named = |name: &&str| all.iter().find(|(have, _)| have == name).cloned().unwrap_or_else(|| panic!("there is no {name}"));
+    let named = |name: &&str| {
+        all.iter().find(|(have, _)| have == name).cloned().unwrap_or_else(|| panic!("there is no {name}"))
+    };
     names.iter().map(named).collect()
 }
 
 fn compiled(folder: &Path, package: &Path) -> Compilation {
     let calibration = Calibration::read(&folder.join("calibration.json")).expect("calibration");
     let start = Instant::now();
-    let compiled = compile(&folder.join("network.onnx"), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
+    let compiled =
+        compile(&folder.join("network.onnx"), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
     let seconds = start.elapsed().as_secs_f64();
     let log_chunk = log_chunk_for_gas(&compiled.architecture).expect("a shape");
     let metadata = Metadata { layer_names: compiled.layer_names, ..Metadata::default() };
@@ -125,9 +130,12 @@ fn compiled(folder: &Path, package: &Path) -> Compilation {
 
 fn measured(folder: &Path, package: &Path, log_chunk: Option<u32>) -> Measured {
     let Package { model, weights, .. } = Package::read(package).expect("the package that was just written");
-    let (architecture, log_chunk) = (model.shape.architecture.clone(), log_chunk.unwrap_or(model.shape.layout.log_chunk));
+    let (architecture, log_chunk) =
+        (model.shape.architecture.clone(), log_chunk.unwrap_or(model.shape.layout.log_chunk));
     drop(model);
-    let inputs = Calibration::read(&folder.join("inputs.json")).and_then(|inputs| inputs.samples(&wanted(&architecture))).expect("inputs");
+    let inputs = Calibration::read(&folder.join("inputs.json"))
+        .and_then(|inputs| inputs.samples(&wanted(&architecture)))
+        .expect("inputs");
     let cells = quantise_input(&architecture, &inputs[0]).expect("finite").cells;
     measure(Job { architecture, weights, log_chunk, wrap: Some(System::Universal), batch: Batch::joint(0), cells })
 }
@@ -175,7 +183,8 @@ impl Row {
     fn lines(&self) -> [String; 3] {
         let Self { name, compilation: c, found, reference } = self;
         let (least, goal) = (self.least(), self.goal());
-        let phases: Vec<String> = found.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
+        let phases: Vec<String> =
+            found.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
         [
             format!(
                 "{name} | {:.2} s ({:.2}), {} | {:.2} s ({:.2}) | {:.2} | {least:.2} s | {goal} | {} | {:.1} ms | {:.1} kB | {} MiB | {}",
@@ -255,7 +264,8 @@ fn predicted(folders: &[(String, PathBuf)]) {
     let mut worst: f64 = 1.0;
     for (name, folder) in folders {
         let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
-        let compilation: Compilation = child(&["compile", &folder, &package]).unwrap_or_else(|| panic!("{name} does not compile"));
+        let compilation: Compilation =
+            child(&["compile", &folder, &package]).unwrap_or_else(|| panic!("{name} does not compile"));
         let found: Measured = child(&["measure", &folder, &package]).unwrap_or_else(|| panic!("{name} is not proven"));
         let ratio = compilation.proof_s / found.wall_s;
         worst = worst.max(ratio).max(ratio.recip());
@@ -273,7 +283,8 @@ fn predicted(folders: &[(String, PathBuf)]) {
 }
 
 /// Families of transformers that grow in one respect: what they are named by, and the sizes.
-const FAMILIES: [(&str, &[u32]); 3] = [("tokens", &[8, 16, 32, 64, 128]), ("width", &[32, 64, 128, 256]), ("layers", &[1, 2, 4, 8])];
+const FAMILIES: [(&str, &[u32]); 3] =
+    [("tokens", &[8, 16, 32, 64, 128]), ("width", &[32, 64, 128, 256]), ("layers", &[1, 2, 4, 8])];
 
 /// Draws phases of the proofs of all [`FAMILIES`], and seconds per token by the number of tokens.
 fn growth(folder: &Path) {
@@ -283,8 +294,10 @@ fn growth(folder: &Path) {
         for size in sizes {
             let folder = folder.join(format!("gpt_{family}_{size}"));
             let (folder, package) = (folder.to_string_lossy(), package.to_string_lossy());
-            child::<Compilation>(&["compile", &folder, &package]).unwrap_or_else(|| panic!("{folder} does not compile"));
-            let proof: Measured = child(&["measure", &folder, &package]).unwrap_or_else(|| panic!("{folder} is not proven"));
+            child::<Compilation>(&["compile", &folder, &package])
+                .unwrap_or_else(|| panic!("{folder} does not compile"));
+            let proof: Measured =
+                child(&["measure", &folder, &package]).unwrap_or_else(|| panic!("{folder} is not proven"));
             println!("{family} {size}: {:.3} s ({:.3} CPU), {} MiB", proof.wall_s, proof.cpu_s, proof.peak_mib);
             bars.push(bar(&format!("{size} {family}"), &proof));
             if family == "tokens" {
@@ -301,7 +314,8 @@ fn growth(folder: &Path) {
         std::fs::write("docs/benchmarks-transformers.svg", chart::bars(title, &kinds, &bars)).expect("docs");
         let line = chart::Line { label: "seconds per token".to_owned(), points: each };
         let title = "Proof of a text by greedy decoding, for each of its tokens";
-        std::fs::write("docs/benchmarks-tokens.svg", chart::lines(title, "tokens of prompt and answer", &[line])).expect("docs");
+        std::fs::write("docs/benchmarks-tokens.svg", chart::lines(title, "tokens of prompt and answer", &[line]))
+            .expect("docs");
     }
 }
 
@@ -312,8 +326,9 @@ fn cores() -> usize {
 /// The tables.
 fn text(all: &[Row], ns: f64) -> String {
     let cores = cores();
-    let mut parts =
-        vec![format!("{cores} cores; best of {RUNS}; wall (CPU) seconds, wrapped; a multiplication in F takes {ns:.0} ns in this run")];
+    let mut parts = vec![format!(
+        "{cores} cores; best of {RUNS}; wall (CPU) seconds, wrapped; a multiplication in F takes {ns:.0} ns in this run"
+    )];
     for (at, head) in HEADS.iter().enumerate() {
         let head = format!("| {head} |\n|{}", "---|".repeat(head.split('|').count()));
         let lines = all.iter().map(|row| format!("| {} |", row.lines()[at]));

@@ -1,4 +1,5 @@
-//! A CUDA device against the processor beside it: multiplications, transforms, whole proofs. `benches/gpu.sh` runs it, `docs/gpu.md` has its figures.
+//! A CUDA device against the processor beside it: multiplications, transforms, whole proofs. `benches/gpu.sh` runs it,
+//! `docs/gpu.md` has its figures.
 
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{CurveGroup, PrimeGroup};
@@ -46,7 +47,10 @@ fn main() {
     up_to(&[8, 12, 14, 16]).iter().for_each(|log| quotients(&cuda, &backends, *log));
     let start = Instant::now();
     let least = cuda.measured().least();
-    println!("| sizes from which on the device is asked, measured | {:.2} ms | | | |\n\n{least:?}\n", 1e3 * start.elapsed().as_secs_f64());
+    println!(
+        "| sizes from which on the device is asked, measured | {:.2} ms | | | |\n\n{least:?}\n",
+        1e3 * start.elapsed().as_secs_f64()
+    );
     println!("| proof | device | kernels alone | processor | ratio |\n|---|---|---|---|---|");
     let backends: [Arc<dyn Backend>; 2] = [Arc::new(cuda.with_least(least)), Arc::new(Cpu)];
     for (name, network, c, wrap) in [
@@ -109,7 +113,8 @@ fn multiplications(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
     let (points, scalars) = (Arc::new(points(n)), scalars(n));
     let small: Vec<i32> = scalars.iter().map(|s| (s.0.0[0] as i16).into()).collect();
     let bases = backends.each_ref().map(|backend| backend.bases(Arc::clone(&points)));
-    let sums = bases.each_ref().map(|bases| (bases.msm(&scalars).into_affine(), bases.msm_small(&[&small])[0].into_affine()));
+    let sums =
+        bases.each_ref().map(|bases| (bases.msm(&scalars).into_affine(), bases.msm_small(&[&small])[0].into_affine()));
     assert!(sums[0] == sums[1], "the device is wrong");
     // the processor's runs do not touch the device's last call
     let seconds = bases.each_ref().map(|bases| best(|| _ = black_box(bases.msm(&scalars))));
@@ -168,8 +173,12 @@ fn quotients(cuda: &Cuda, backends: &[Arc<dyn Backend>; 2], log: u32) {
     let witness = Witness { advice, public, product, tail: &[Fr::ONE] };
     let challenges = Challenges::new([Fr::from(3u64), Fr::from(5u64)], Fr::from(7u64));
     let quotients = backends.each_ref().map(|backend| backend.quotients(Arc::clone(&key)));
-    assert!(quotients[0].quotient(&witness, &challenges) == quotients[1].quotient(&witness, &challenges), "the device is wrong");
-    let seconds = quotients.each_ref().map(|quotients| best(|| _ = black_box(quotients.quotient(&witness, &challenges))));
+    assert!(
+        quotients[0].quotient(&witness, &challenges) == quotients[1].quotient(&witness, &challenges),
+        "the device is wrong"
+    );
+    let seconds =
+        quotients.each_ref().map(|quotients| best(|| _ = black_box(quotients.quotient(&witness, &challenges))));
     row(&format!("quotient of 2^{log} rows"), seconds, cuda.device().seconds());
 }
 
@@ -198,7 +207,8 @@ fn proofs(
     let cells = sample::random_input(&architecture, 1);
     let runs = backends.each_ref().map(|backend| {
         let srs = Srs::development(c + 1).on(Arc::clone(backend));
-        let package = Package::new(Metadata::default(), architecture.clone(), weights.clone(), c, &srs).expect("the network has a package");
+        let package = Package::new(Metadata::default(), architecture.clone(), weights.clone(), c, &srs)
+            .expect("the network has a package");
         let shape = package.model.shape.clone();
         let key = wrap.map(|system| match system {
             System::Universal => WrapProvingKey::universal(&shape, &srs).expect("the powers are enough"),
@@ -220,7 +230,9 @@ fn proofs(
     });
     row(name, runs.each_ref().map(|(seconds, _)| *seconds), 0.0);
     for phase in Phase::ALL {
-        let seconds = runs.each_ref().map(|(_, timings)| timings.iter().filter(|t| t.phase == phase).map(|t| t.seconds).sum::<f64>());
+        let seconds = runs
+            .each_ref()
+            .map(|(_, timings)| timings.iter().filter(|t| t.phase == phase).map(|t| t.seconds).sum::<f64>());
         if seconds[0] > 0.0 {
             row(&format!("– {phase:?}"), seconds, 0.0);
         }

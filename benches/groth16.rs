@@ -1,11 +1,14 @@
-//! Groth16's prover beside arkworks', of which it has the keys: the same key, circuit, assignment and blinding, so the same proof.
+//! Groth16's prover beside arkworks', of which it has the keys: the same key, circuit, assignment and blinding, so the
+//! same proof.
 //!
 //! `cargo bench --locked -p assay-benches --bench groth16`. Both run in turns; the ratio means more than the seconds.
 
 use ark_bn254::{Bn254, Fr};
 use ark_ff::UniformRand;
 use ark_groth16::Groth16;
-use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL, SynthesisError};
+use ark_relations::gr1cs::{
+    ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL, SynthesisError,
+};
 use assay_benches::RUNS;
 use assay_prover::backend::Cpu;
 use assay_prover::wrap::groth16::{Program, prove};
@@ -56,7 +59,15 @@ fn main() {
         let (mut theirs, mut ours) = (f64::MAX, f64::MAX);
         for _ in 0..RUNS {
             let (took, proof) = seconds(|| {
-                Groth16::<Bn254>::create_proof_with_reduction_and_matrices(&key, r, s, &matrices, public.len(), circuit.1, &assignment)
+                Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
+                    &key,
+                    r,
+                    s,
+                    &matrices,
+                    public.len(),
+                    circuit.1,
+                    &assignment,
+                )
             });
             theirs = theirs.min(took);
             let (took, ours_is) = seconds(|| prove(&Cpu, &key, &program, &assignment, [r, s]));

@@ -26,7 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Runs of each measurement; the best counts.
 pub const RUNS: usize = 3;
 
-/// The parts of the charts' bars, in their order and colours, with the phases that each is made of. The last is what no phase accounts for.
+/// The parts of the charts' bars, in their order and colours, with the phases that each is made of. The last is what no
+/// phase accounts for.
 pub const PARTS: [(&str, &[&str]); 8] = [
     ("Commit", &["Commit"]),
     ("Lookup", &["Lookup"]),
@@ -88,7 +89,9 @@ pub fn rows(measured: &Measured) -> String {
 
 /// The parts of a bar: seconds of [`PARTS`].
 pub fn bar(label: &str, measured: &Measured) -> chart::Bar {
-    let seconds = |of: &[&str]| measured.phases.iter().filter(|(phase, _)| of.contains(&phase.as_str())).map(|(_, s)| s).sum::<f64>();
+    let seconds = |of: &[&str]| {
+        measured.phases.iter().filter(|(phase, _)| of.contains(&phase.as_str())).map(|(_, s)| s).sum::<f64>()
+    };
     let mut parts: Vec<f64> = PARTS.iter().map(|(_, phases)| seconds(phases)).collect();
     let named: f64 = parts.iter().sum();
     if let Some(other) = parts.last_mut() {
@@ -125,7 +128,8 @@ pub fn measure(job: Job) -> Measured {
     let Job { architecture, weights, log_chunk, wrap, batch, cells } = job;
     let parameters = count(&weights);
     let shape = Shape::batched(architecture.clone(), log_chunk, batch).expect("a shape");
-    let srs = Srs::development(wrap.map_or(log_chunk, |wrap| WrapProvingKey::srs_log(wrap, &shape).expect("its powers")));
+    let srs =
+        Srs::development(wrap.map_or(log_chunk, |wrap| WrapProvingKey::srs_log(wrap, &shape).expect("its powers")));
     let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs).expect("a package");
     let mut seller = Seller::new(package, srs).and_then(|seller| Ok(seller.batched(batch)?)).expect("its own SRS");
     let start = Instant::now();
@@ -184,7 +188,8 @@ fn stop(best: &mut Measured, start: Instant, cpu: f64, control: &Control<'_>) {
     if wall < best.wall_s {
         best.wall_s = wall;
         best.cpu_s = cpu_seconds() - cpu;
-        best.phases = control.timings().iter().map(|t| (format!("{:?}", t.phase), (t.seconds * 1e4).round() / 1e4)).collect();
+        best.phases =
+            control.timings().iter().map(|t| (format!("{:?}", t.phase), (t.seconds * 1e4).round() / 1e4)).collect();
     }
 }
 

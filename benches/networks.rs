@@ -1,7 +1,9 @@
-//! Inner and wrapped proofs of four networks: wall and CPU seconds, sizes, peak memory; beside EZKL where its wheel is installed.
+//! Inner and wrapped proofs of four networks: wall and CPU seconds, sizes, peak memory; beside EZKL where its wheel is
+//! installed.
 //!
-//! `cargo bench -p assay-benches` prints the tables; with `ASSAY_BENCH_WRITE=1` (`make bench`) it also rewrites them in docs/benchmarks.md and the charts
-//! beside it. Each measurement is a process of its own, so that peak memory is its own. Figures of one run belong together; no test asserts any of them.
+//! `cargo bench -p assay-benches` prints the tables; with `ASSAY_BENCH_WRITE=1` (`make bench`) it also rewrites them in
+//! docs/benchmarks.md and the charts beside it. Each measurement is a process of its own, so that peak memory is its
+//! own. Figures of one run belong together; no test asserts any of them.
 
 use assay_benches::{Job, Measured, PARTS, RUNS, bar, chart, count, found, measure, rows, run, write, yardstick_ns};
 use assay_circuits::Fr;
@@ -18,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// A network: its ONNX file and calibration samples, if it has any, what stands in for it where they have not been made, and the chunk sizes for
-/// latency and for gas.
+/// A network: its ONNX file and calibration samples, if it has any, what stands in for it where they have not been
+/// made, and the chunk sizes for latency and for gas.
 struct Network {
     name: &'static str,
     files: Option<(&'static str, &'static str)>,
@@ -89,8 +91,10 @@ fn main() {
         return growth();
     }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let yardstick =
-        format!("{cores} cores; best of {RUNS}; wall (CPU) seconds; a multiplication in F takes {:.0} ns in this run", yardstick_ns());
+    let yardstick = format!(
+        "{cores} cores; best of {RUNS}; wall (CPU) seconds; a multiplication in F takes {:.0} ns in this run",
+        yardstick_ns()
+    );
     println!("{yardstick}");
     let mut lines = vec![
         yardstick,
@@ -104,10 +108,15 @@ fn main() {
         "|---|---|---|---|---|---|---|".to_owned(),
     ];
     let mut ratios = Vec::new();
-    let mut phases = vec![String::new(), "| network | proof | seconds per phase | setup |".to_owned(), "|---|---|---|---|".to_owned()];
+    let mut phases = vec![
+        String::new(),
+        "| network | proof | seconds per phase | setup |".to_owned(),
+        "|---|---|---|---|".to_owned(),
+    ];
     let (mut inner_bars, mut whole_bars) = (Vec::new(), Vec::new());
     for (index, network) in NETWORKS.iter().enumerate() {
-        let (inner, whole, groth16) = (child("inner", index, &[]), child("universal", index, &[]), child("groth16", index, &[]));
+        let (inner, whole, groth16) =
+            (child("inner", index, &[]), child("universal", index, &[]), child("groth16", index, &[]));
         lines.push(format!(
             "| {} | {} | {:.3} s ({:.2}), {} | {:.1} ms | {:.1} kB | {} MiB | {:.2} s ({:.2}), {} | {} | {:.1} ms | {:.1} kB | {} MiB |",
             network.name,
@@ -141,7 +150,8 @@ fn main() {
         ));
         println!("{}", groth16s.last().map_or("", String::as_str));
         for (proof, measured) in [("inner", &inner), ("wrapped", &whole), ("Groth16", &groth16)] {
-            let list: Vec<String> = measured.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
+            let list: Vec<String> =
+                measured.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
             phases.push(format!("| {} | {proof} | {} | {:.1} |", network.name, list.join(", "), measured.setup_s));
             println!("    {}", phases.last().map_or("", String::as_str));
         }
@@ -163,8 +173,10 @@ fn main() {
         let kinds: Vec<String> = PARTS.iter().map(|(part, _)| part.to_lowercase()).collect();
         std::fs::write("docs/benchmarks-inner.svg", chart::bars("Inner proof", &kinds, &inner_bars)).expect("docs");
         let title = "Wrapped proof of a batch of LeNet-5 inferences, for each of them";
-        std::fs::write("docs/benchmarks-batch.svg", chart::lines(title, "inferences in a proof", &[per_inference])).expect("docs");
-        std::fs::write("docs/benchmarks-wrapped.svg", chart::bars("Whole proof, wrapped", &kinds, &whole_bars)).expect("docs");
+        std::fs::write("docs/benchmarks-batch.svg", chart::lines(title, "inferences in a proof", &[per_inference]))
+            .expect("docs");
+        std::fs::write("docs/benchmarks-wrapped.svg", chart::bars("Whole proof, wrapped", &kinds, &whole_bars))
+            .expect("docs");
     }
 }
 
@@ -173,7 +185,10 @@ fn batches() -> (Vec<String>, chart::Line) {
     let network = 1;
     let mut lines = vec![
         String::new(),
-        format!("| {} in a proof | wrapped proof (CPU), c | each | rows (log2) | verify | proof | peak |", NETWORKS[network].name),
+        format!(
+            "| {} in a proof | wrapped proof (CPU), c | each | rows (log2) | verify | proof | peak |",
+            NETWORKS[network].name
+        ),
         "|---|---|---|---|---|---|---|".to_owned(),
     ];
     let mut points = Vec::new();
@@ -198,7 +213,8 @@ fn batches() -> (Vec<String>, chart::Line) {
     (lines, chart::Line { label: "seconds per inference".to_owned(), points })
 }
 
-/// Inner proofs of [`GROWTH`], best of [`RUNS`], all with chunks of 2^12: prints them, and with `ASSAY_BENCH_WRITE` draws them.
+/// Inner proofs of [`GROWTH`], best of [`RUNS`], all with chunks of 2^12: prints them, and with `ASSAY_BENCH_WRITE`
+/// draws them.
 fn growth() {
     let srs = || Srs::development(12);
     let point = |(architecture, weights): (Architecture, Weights), size: fn(&Architecture, &Weights) -> usize| {
@@ -222,23 +238,28 @@ fn growth() {
     let lines: Vec<chart::Line> = GROWTH.iter().map(line).collect();
     if std::env::var_os("ASSAY_BENCH_WRITE").is_some() {
         let title = "Inner proof of networks that grow in width, depth or image size";
-        std::fs::write("docs/benchmarks-growth.svg", chart::lines(title, "parameters or activations", &lines)).expect("docs");
+        std::fs::write("docs/benchmarks-growth.svg", chart::lines(title, "parameters or activations", &lines))
+            .expect("docs");
     }
 }
 
 /// Measures in a process of its own.
 fn child(mode: &str, index: usize, options: &[&str]) -> Measured {
-    assay_benches::child(&[&[mode, &index.to_string()], options].concat()).unwrap_or_else(|| panic!("{mode} {index} measures nothing"))
+    assay_benches::child(&[&[mode, &index.to_string()], options].concat())
+        .unwrap_or_else(|| panic!("{mode} {index} measures nothing"))
 }
 
 fn load(network: &Network) -> (Architecture, Weights) {
     let Some((onnx, calibration)) = network.files else { return (network.stand_in)() };
     if !Path::new(onnx).exists() {
-        eprintln!("{onnx} is not there (python fixtures/make_models.py makes it): a network of the same dimensions stands in");
+        eprintln!(
+            "{onnx} is not there (python fixtures/make_models.py makes it): a network of the same dimensions stands in"
+        );
         return (network.stand_in)();
     }
     let calibration = Calibration::read(Path::new(calibration)).expect("calibration");
-    let compiled = assay_compiler::compile(Path::new(onnx), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
+    let compiled =
+        assay_compiler::compile(Path::new(onnx), &calibration, &Options::default(), &mut |_| ()).expect("it compiles");
     (compiled.architecture, compiled.weights)
 }
 

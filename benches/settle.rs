@@ -14,8 +14,7 @@ fn main() {
     let folders: Vec<PathBuf> = arguments.map(|folder| std::path::absolute(folder).expect("a path")).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::set_current_dir(&root).expect("the repository's root");
-    let head =
-        "| network | numbers in the output | fund | lock | settle | proof | proven by the service in |\n|---|---|---|---|---|---|---|";
+    let head = "| network | numbers in the output | fund | lock | settle | proof | proven by the service in |\n|---|---|---|---|---|---|---|";
     let mut table = head.to_owned();
     println!("{head}");
     for folder in &folders {
@@ -35,7 +34,8 @@ fn row(folder: &Path) -> String {
     let mut command = Command::new("target/release/assay");
     command.args(["--json", "demo", "--model"]).arg(folder.join("network.onnx"));
     command.arg("--calibrate").arg(folder.join("calibration.json")).arg("--input").arg(&one);
-    let output = command.output().expect("target/release/assay, which `cargo build --release --locked --workspace` makes");
+    let output =
+        command.output().expect("target/release/assay, which `cargo build --release --locked --workspace` makes");
     std::fs::remove_file(&one).ok();
     assert!(output.status.success(), "{}: {}", folder.display(), String::from_utf8_lossy(&output.stderr));
     let shown: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");

@@ -1,7 +1,9 @@
 //! Every reader of bytes that come from elsewhere, as a function of bytes. Whatever the bytes are, it returns. The test
 //! `decoders` calls them with a committed corpus and with mutations of it, and so does `make fuzz`, for hours.
 
-use assay_api::{CommitmentRequest, Model, ModelPage, Prediction, PredictionPage, PredictionRequest, Problem, QuoteRequest, Ready};
+use assay_api::{
+    CommitmentRequest, Model, ModelPage, Prediction, PredictionPage, PredictionRequest, Problem, QuoteRequest, Ready,
+};
 use assay_api::{VerifyRequest, VerifyResponse};
 use assay_circuits::sample;
 use assay_circuits::shape::Shape;
@@ -40,7 +42,10 @@ pub const DECODERS: &[Decoder] = &[
     Decoder { name: "proof_native", read: native },
     Decoder { name: "points", read: |bytes| points_from_bytes(bytes).is_some() },
     Decoder { name: "srs", read: srs },
-    Decoder { name: "ptau", read: |bytes| with_file("x.ptau", bytes, |path| ptau::import(path, 2, &mut |_, _| ()).is_ok()) },
+    Decoder {
+        name: "ptau",
+        read: |bytes| with_file("x.ptau", bytes, |path| ptau::import(path, 2, &mut |_, _| ()).is_ok()),
+    },
     Decoder { name: "ceremony", read: |bytes| with_file("x.ptau", bytes, ceremony) },
     Decoder { name: "transcript", read: transcript },
     Decoder { name: "http", read: http },
@@ -151,6 +156,14 @@ fn http(bytes: &[u8]) -> bool {
         serde_json::from_slice::<T>(bytes).is_ok()
     }
     let requests = [is::<PredictionRequest>, is::<CommitmentRequest>, is::<QuoteRequest>, is::<VerifyRequest>];
-    let answers = [is::<Prediction>, is::<PredictionPage>, is::<Model>, is::<ModelPage>, is::<Ready>, is::<VerifyResponse>, is::<Problem>];
+    let answers = [
+        is::<Prediction>,
+        is::<PredictionPage>,
+        is::<Model>,
+        is::<ModelPage>,
+        is::<Ready>,
+        is::<VerifyResponse>,
+        is::<Problem>,
+    ];
     requests.iter().chain(&answers).filter(|is| is(bytes)).count() > 0
 }

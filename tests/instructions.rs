@@ -1,15 +1,25 @@
-//! Defends what the prover's speed was won with: the instructions that its kernels and a small whole proof take, counted by valgrind's callgrind, are within a few percent of
-//! those that were written down. Counts do not depend on how busy a machine is, as seconds do.
+//! Defends what the prover's speed was won with: the instructions that its kernels and a small whole proof take,
+//! counted by valgrind's callgrind, are within a few percent of those that were written down. Counts do not depend on
+//! how busy a machine is, as seconds do.
 //!
-//! `ASSAY_BLESS=1 cargo test --release -p assay-tests --test instructions` writes the counts down anew: after a change that is meant to move them, whose message says why.
-//! Valgrind plays a processor with AVX2 and without AVX-512, so it is these kernels that are counted, on every machine that has AVX2.
+//! `ASSAY_BLESS=1 cargo test --release -p assay-tests --test instructions` writes the counts down anew: after a change
+//! that is meant to move them, whose message says why. Valgrind plays a processor with AVX2 and without AVX-512, so it
+//! is these kernels that are counted, on every machine that has AVX2.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const KERNELS: [&str; 8] =
-    ["multiplication", "small multiplications", "transform", "hash", "cells", "product sumcheck", "quotient", "inner proof"];
+const KERNELS: [&str; 8] = [
+    "multiplication",
+    "small multiplications",
+    "transform",
+    "hash",
+    "cells",
+    "product sumcheck",
+    "quotient",
+    "inner proof",
+];
 
 /// Share by which a count may differ. A proof draws randomness, by which its work differs a little.
 const TOLERANCE: f64 = 0.03;
@@ -63,13 +73,15 @@ fn kernels_take_as_many_instructions_as_were_written_down() {
         std::fs::write(&path, text).expect("the tests' folder is writable");
         return;
     }
-    let known: BTreeMap<String, u64> = serde_json::from_slice(&std::fs::read(&path).expect("instructions.json")).expect("its JSON");
+    let known: BTreeMap<String, u64> =
+        serde_json::from_slice(&std::fs::read(&path).expect("instructions.json")).expect("its JSON");
     assert!(known.keys().eq(found.keys()), "instructions.json has other kernels");
     let moved: Vec<String> = found
         .iter()
         .filter_map(|(kernel, count)| {
             let ratio = *count as f64 / known[*kernel] as f64;
-            (!(1.0 - TOLERANCE..=1.0 + TOLERANCE).contains(&ratio)).then(|| format!("{kernel}: {count}, {ratio:.3} of {}", known[*kernel]))
+            (!(1.0 - TOLERANCE..=1.0 + TOLERANCE).contains(&ratio))
+                .then(|| format!("{kernel}: {count}, {ratio:.3} of {}", known[*kernel]))
         })
         .collect();
     assert!(

@@ -24,10 +24,13 @@ pub struct Network {
 impl Network {
     /// All of them, by name. A folder without a network is an error of whoever made it.
     pub fn all() -> Vec<Self> {
-        let folders =
-            std::fs::read_dir(fixture("networks")).expect("fixtures/networks is there").map(|entry| entry.expect("readable").path());
-        let name = |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut all: Vec<Self> = folders.filter(|path| path.is_dir()).map(|folder| Self { name: name(&folder), folder }).collect();
+        let folders = std::fs::read_dir(fixture("networks"))
+            .expect("fixtures/networks is there")
+            .map(|entry| entry.expect("readable").path());
+        let name =
+            |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut all: Vec<Self> =
+            folders.filter(|path| path.is_dir()).map(|folder| Self { name: name(&folder), folder }).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -44,7 +47,8 @@ impl Network {
     /// The network at these settings.
     pub fn compiled(&self, options: &Options) -> Compiled {
         let calibration = self.samples("calibration.json");
-        compile(&self.file("network.onnx"), &calibration, options, &mut |_| ()).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        compile(&self.file("network.onnx"), &calibration, options, &mut |_| ())
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// onnxruntime's answers for `inputs.json`: the outputs of each sample, one after the other.

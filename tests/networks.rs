@@ -53,7 +53,11 @@ fn every_network_meets_its_target() {
     let options = Options::default();
     for (network, compiled) in all() {
         let (name, report) = (&network.name, &compiled.report);
-        println!("{name}: {:.5} of the range in {} trials\n{report}\n", report.accuracy.worst(), report.candidates_tried);
+        println!(
+            "{name}: {:.5} of the range in {} trials\n{report}\n",
+            report.accuracy.worst(),
+            report.candidates_tried
+        );
         assert_eq!(report.accuracy_met, report.accuracy.meets(options.target_error, options.min_agreement), "{name}");
         match looser(name) {
             None => assert!(report.accuracy_met, "{name} misses its target: {:?}", report.accuracy),
@@ -74,10 +78,15 @@ fn every_network_meets_its_target() {
 fn every_network_answers_like_onnxruntime() {
     for (network, compiled) in all() {
         let (name, bound) = (&network.name, looser(&network.name).unwrap_or(Options::default().target_error));
-        let samples = network.samples("inputs.json").samples(&wanted(&compiled.architecture)).expect("the model's inputs");
+        let samples =
+            network.samples("inputs.json").samples(&wanted(&compiled.architecture)).expect("the model's inputs");
         let expected = network.expected();
         let have: Vec<Vec<f32>> = answers(&compiled, &samples).into_iter().map(|outputs| outputs.concat()).collect();
-        assert_eq!(have.iter().map(Vec::len).collect::<Vec<_>>(), expected.iter().map(Vec::len).collect::<Vec<_>>(), "{name}");
+        assert_eq!(
+            have.iter().map(Vec::len).collect::<Vec<_>>(),
+            expected.iter().map(Vec::len).collect::<Vec<_>>(),
+            "{name}"
+        );
         let errors = have.iter().flatten().zip(expected.iter().flatten()).map(|(a, b)| f64::from((a - b).abs()));
         let (count, sum, max) = errors.fold((0usize, 0.0, 0f64), |(n, sum, max), e| (n + 1, sum + e, max.max(e)));
         // the range that the target is a share of: the calibration samples', since a few samples have none of their own
@@ -96,7 +105,9 @@ fn argmax(row: &[f32]) -> usize {
 fn published(name: &str) -> f64 {
     let readme = std::fs::read_to_string(fixture("networks/README.md")).expect("the README is there");
     let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |")) && line.ends_with(" % |"));
-    let cell = row.and_then(|row| row.trim_end_matches(" % |").rsplit(' ').next()).unwrap_or_else(|| panic!("no accuracy of {name}"));
+    let cell = row
+        .and_then(|row| row.trim_end_matches(" % |").rsplit(' ').next())
+        .unwrap_or_else(|| panic!("no accuracy of {name}"));
     cell.parse().expect("a number of percent")
 }
 
@@ -111,9 +122,14 @@ fn the_digits_are_recognised() {
     };
     let mut networks = 0;
     for (network, compiled) in chosen(|name| name.starts_with("digits_")) {
-        let images = Calibration::read(&file).expect("images").samples(&wanted(&compiled.architecture)).expect("64 pixels each");
+        let images =
+            Calibration::read(&file).expect("images").samples(&wanted(&compiled.architecture)).expect("64 pixels each");
         assert_eq!(images.len(), labels.len());
-        let right = answers(&compiled, &images).iter().zip(&labels).filter(|(answer, label)| argmax(&answer[0]) as i64 == **label).count();
+        let right = answers(&compiled, &images)
+            .iter()
+            .zip(&labels)
+            .filter(|(answer, label)| argmax(&answer[0]) as i64 == **label)
+            .count();
         let (have, need) = (100.0 * right as f64 / labels.len() as f64, published(&network.name));
         println!("{}: {have} % of the test digits, {need} % in floats", network.name);
         assert!((have - need).abs() <= 1.0, "{}: {have} %, and {need} % in floats", network.name);
@@ -125,7 +141,8 @@ fn the_digits_are_recognised() {
 /// Compiles a network, proves its first sample with the universal wrap, and verifies the proof with nothing but what a
 /// buyer has: the key's file and the proof's bytes.
 fn proven(name: &str) {
-    let (network, compiled) = chosen(|other| other == name).next().unwrap_or_else(|| panic!("{name} is not in fixtures/networks"));
+    let (network, compiled) =
+        chosen(|other| other == name).next().unwrap_or_else(|| panic!("{name} is not in fixtures/networks"));
     let samples = network.samples("inputs.json").samples(&wanted(&compiled.architecture)).expect("the model's inputs");
     prove(name, &compiled, &samples);
 }
@@ -158,7 +175,10 @@ fn prove(name: &str, compiled: &Compiled, samples: &[Sample]) {
     for at in [0, claim.output.len() - 1] {
         let mut other = claim.clone();
         other.output[at] ^= 1;
-        assert!(wrap::verify(&key.model, &key.wrap, &other, &proof).is_err(), "{name}: output {at} was changed and is accepted");
+        assert!(
+            wrap::verify(&key.model, &key.wrap, &other, &proof).is_err(),
+            "{name}: output {at} was changed and is accepted"
+        );
     }
     println!("{name}: {} bytes of proof", bytes.len());
 }
@@ -193,8 +213,8 @@ fn a_bidirectional_lstm_is_proven() {
     proven("lstm_both_ways");
 }
 
-/// Defends the whole way for pictures that become smaller and larger again: pools, a transposed convolution, resizes, and
-/// what is copied across them.
+/// Defends the whole way for pictures that become smaller and larger again: pools, a transposed convolution, resizes,
+/// and what is copied across them.
 #[test]
 fn a_unet_is_proven() {
     proven("unet");

@@ -1,6 +1,6 @@
-//! The second implementation, `tests/reference` in Python, against this one. Networks and proofs are written to a folder
-//! as JSON, and the scripts say whether they agree. `ASSAY_REFERENCE_NETWORKS` is how many random networks there are;
-//! `ASSAY_REFERENCE_KEEP` names a folder to keep what was written.
+//! The second implementation, `tests/reference` in Python, against this one. Networks and proofs are written to a
+//! folder as JSON, and the scripts say whether they agree. `ASSAY_REFERENCE_NETWORKS` is how many random networks there
+//! are; `ASSAY_REFERENCE_KEEP` names a folder to keep what was written.
 
 #[path = "../circuits/tests/support/loops.rs"]
 mod loops;
@@ -66,7 +66,8 @@ impl Folder {
 /// Networks of whose weights not all cells are stored, from so many random ones and from an embedding.
 fn cut(count: u64) -> impl Iterator<Item = (String, (Architecture, Weights))> {
     let networks = (500..500 + count).map(sample::random_network).chain([sample::embedding(3, 5, 6)]);
-    let tiled = networks.zip(0u64..).filter_map(|(network, seed)| Some((format!("cut-{seed}"), sample::tiled(network, seed)?)));
+    let tiled =
+        networks.zip(0u64..).filter_map(|(network, seed)| Some((format!("cut-{seed}"), sample::tiled(network, seed)?)));
     tiled.map(|(name, [_, cut])| (name, cut))
 }
 
@@ -120,10 +121,13 @@ fn numbers_of(arch: &Architecture, random: &mut Random) -> Value {
             _ => random.within(-half, half - 1) as f32 * unit,
         }
     };
-    let inputs: Vec<Vec<f32>> = arch.input.ports.iter().map(|port| port.cells.iter().map(|_| number(port.scale)).collect()).collect();
+    let inputs: Vec<Vec<f32>> =
+        arch.input.ports.iter().map(|port| port.cells.iter().map(|_| number(port.scale)).collect()).collect();
     let quantised = quantise_input(arch, &inputs).expect("finite numbers");
     let output: Vec<i32> = (0..arch.output_cells()).map(|_| random.within(-1 << 15, (1 << 15) - 1) as i32).collect();
-    let exact = |tensors: Vec<Vec<f32>>| tensors.into_iter().map(|t| t.into_iter().map(f64::from).collect()).collect::<Vec<Vec<f64>>>();
+    let exact = |tensors: Vec<Vec<f32>>| {
+        tensors.into_iter().map(|t| t.into_iter().map(f64::from).collect()).collect::<Vec<Vec<f64>>>()
+    };
     json!({
         "numbers": exact(inputs),
         "cells": quantised.cells,
@@ -150,7 +154,8 @@ fn with_two_inputs(arch: &mut Architecture) {
 
 /// A network on a random input, on the largest and smallest numbers, and on those mixed.
 fn network(arch: &Architecture, weights: &Weights, seed: u64) -> Value {
-    let inputs = [sample::random_input(arch, seed)].into_iter().chain((0..4).map(|kind| sample::extreme_input(arch, kind)));
+    let inputs =
+        [sample::random_input(arch, seed)].into_iter().chain((0..4).map(|kind| sample::extreme_input(arch, kind)));
     json!({
         "architecture": arch,
         "weights": weights,
@@ -171,9 +176,14 @@ fn the_page_of_the_protocol_has_the_executors_equations() {
         ("embedding", sample::embedding(3, 5, 6)),
     ];
     let random = (0..wanted() / 3).map(|seed| (format!("random-{seed}"), sample::random_network(seed)));
-    for (name, (arch, weights)) in named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random).chain(cut(20)) {
+    for (name, (arch, weights)) in
+        named.map(|(name, network)| (name.to_owned(), network)).into_iter().chain(random).chain(cut(20))
+    {
         let inputs = [sample::random_input(&arch, 5), sample::extreme_input(&arch, 3)];
-        let traces: Vec<_> = inputs.iter().map(|input| execute(&arch, &weights, input).expect("every input is executed").columns).collect();
+        let traces: Vec<_> = inputs
+            .iter()
+            .map(|input| execute(&arch, &weights, input).expect("every input is executed").columns)
+            .collect();
         folder.write(&name, &json!({ "architecture": arch, "weights": weights, "traces": traces }));
     }
     folder.agrees("system.py");
@@ -249,10 +259,15 @@ impl Case {
         let (arch, weights) = self.network;
         let package = Package::new(Metadata::default(), arch.clone(), weights, self.log_chunk, srs).expect("a package");
         let seller = Seller::new(package, srs.clone()).expect("its own powers").batched(self.batch).expect("a batch");
-        let inputs = |seed: u64| if seed == 1 { sample::extreme_input(&arch, 3) } else { sample::random_input(&arch, seed) };
+        let inputs =
+            |seed: u64| if seed == 1 { sample::extreme_input(&arch, 3) } else { sample::random_input(&arch, seed) };
         let cells: Vec<i32> = (0..self.batch.inferences() as u64).flat_map(inputs).collect();
         let shape = seller.shape();
-        let input = if self.hiding { InputOpening::private(shape, cells.clone()) } else { InputOpening::public(shape, cells.clone()) };
+        let input = if self.hiding {
+            InputOpening::private(shape, cells.clone())
+        } else {
+            InputOpening::public(shape, cells.clone())
+        };
         let (claim, proof) = prove(&seller, &input, self.hiding);
         let model = &seller.package.model;
         assay_prover::native::verify(model, &claim, &proof).expect("an honest proof verifies");
@@ -325,11 +340,20 @@ fn the_page_of_the_protocol_verifies_proofs() {
     let srs = Srs::development(10);
     let cases = [
         Case { alter: true, ..Case::new("altered", sample::layer_norm(1, 2), 10) },
-        Case { alter: true, hiding: true, batch: Batch::separate(1), ..Case::new("altered-hiding", sample::random_network(1), 10) },
+        Case {
+            alter: true,
+            hiding: true,
+            batch: Batch::separate(1),
+            ..Case::new("altered-hiding", sample::random_network(1), 10)
+        },
         Case::new("attention", sample::attention(2, 4, 2), 8),
         Case { lies: true, ..Case::new("every-rule-in-a-loop", every_rule_in_a_loop(), 9) },
         Case { lies: true, ..Case::new("embedding", sample::embedding(3, 5, 6), 8) },
-        Case { hiding: true, batch: Batch::separate(1), ..Case::new("embedding-hiding", sample::embedding(2, 9, 3), 6) },
+        Case {
+            hiding: true,
+            batch: Batch::separate(1),
+            ..Case::new("embedding-hiding", sample::embedding(2, 9, 3), 6)
+        },
         Case { hiding: true, ..Case::new("layer-norm-hiding", sample::layer_norm(3, 6), 9) },
         Case { batch: Batch::joint(1), ..Case::new("recurrent-joint", sample::recurrent(5, 3), 7) },
         Case { batch: Batch::separate(2), ..Case::new("attention-separate", sample::attention(2, 2, 1), 6) },
@@ -339,15 +363,16 @@ fn the_page_of_the_protocol_verifies_proofs() {
         let case = Case::new(&format!("random-{seed}"), sample::random_network(seed), 5 + (seed as u32 * 7) % 6);
         Case { batch, hiding: seed % 2 == 1, ..case }
     });
-    let cut = cut(8).map(|(name, network)| Case { hiding: true, batch: Batch::joint(1), ..Case::new(&name, network, 6) });
+    let cut =
+        cut(8).map(|(name, network)| Case { hiding: true, batch: Batch::joint(1), ..Case::new(&name, network, 6) });
     for case in cases.into_iter().chain(random).chain(cut) {
         folder.write(&case.name.clone(), &case.export(&srs));
     }
     folder.agrees("verifier.py");
 }
 
-/// Defends what buyers and contracts check: a second verifier, which docs/protocol.md describes, accepts the golden proofs
-/// of both wraps, alone and in batches, under their keys' bytes, and refuses them with a word changed.
+/// Defends what buyers and contracts check: a second verifier, which docs/protocol.md describes, accepts the golden
+/// proofs of both wraps, alone and in batches, under their keys' bytes, and refuses them with a word changed.
 #[test]
 fn the_page_of_the_protocol_verifies_wrapped_proofs() {
     let all = wanted() > NETWORKS;
@@ -386,12 +411,22 @@ fn other(value: &Value, random: &mut Random) -> Value {
     match value {
         Value::Number(number) => {
             let n = number.as_i64().unwrap_or(0);
-            let near =
-                [n + 1, n - 1, n * 2, 0, 1, -n, n + random.within(-20, 20), 1 << random.within(0, 31), (1 << random.within(0, 31)) - 1];
+            let near = [
+                n + 1,
+                n - 1,
+                n * 2,
+                0,
+                1,
+                -n,
+                n + random.within(-20, 20),
+                1 << random.within(0, 31),
+                (1 << random.within(0, 31)) - 1,
+            ];
             json!(near[random.within(0, near.len() as i64 - 1) as usize])
         }
         Value::String(name) => {
-            let kinds = ["Pre", "Post", "Input", "Signed", "Saturating", "Unsigned", "Identity", "Relu", "Exact", "Argument"];
+            let kinds =
+                ["Pre", "Post", "Input", "Signed", "Saturating", "Unsigned", "Identity", "Relu", "Exact", "Argument"];
             let kind = kinds[random.within(0, kinds.len() as i64 - 1) as usize];
             if kind == name { Value::Null } else { json!(kind) }
         }
@@ -404,7 +439,19 @@ fn other(value: &Value, random: &mut Random) -> Value {
         Value::Object(fields) if fields.len() == 1 => {
             // a choice: the same of another kind
             let (kind, what) = fields.iter().next().expect("one field");
-            let kinds = ["Pre", "Post", "Max", "Mark", "Weight", "Bias", "Unary", "Constant", "Requantise", "Divide", "Quotient"];
+            let kinds = [
+                "Pre",
+                "Post",
+                "Max",
+                "Mark",
+                "Weight",
+                "Bias",
+                "Unary",
+                "Constant",
+                "Requantise",
+                "Divide",
+                "Quotient",
+            ];
             let new = kinds[random.within(0, kinds.len() as i64 - 1) as usize];
             if new == kind { Value::Null } else { json!({ new: what }) }
         }

@@ -46,7 +46,13 @@ const CASES: [Case; 15] = [
         limit: 9.0,
         goal: None,
     },
-    Case { name: "softmax", nodes: &[("Softmax", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 4.25, goal: Some(2.0) },
+    Case {
+        name: "softmax",
+        nodes: &[("Softmax", &["h"], "y", Some(("axis", -1)))],
+        before: 1,
+        limit: 4.25,
+        goal: Some(2.0),
+    },
     Case {
         name: "layer norm, with gain and offset",
         nodes: &[("LayerNormalization", &["h", "gain", "offset"], "y", Some(("axis", -1)))],
@@ -57,7 +63,10 @@ const CASES: [Case; 15] = [
     Case {
         // the product's own three lookups are counted too
         name: "layer norm, and a product that reads it",
-        nodes: &[("LayerNormalization", &["h", "gain", "offset"], "n", Some(("axis", -1))), ("MatMul", &["n", "keys"], "y", None)],
+        nodes: &[
+            ("LayerNormalization", &["h", "gain", "offset"], "n", Some(("axis", -1))),
+            ("MatMul", &["n", "keys"], "y", None),
+        ],
         before: 1,
         limit: 6.5,
         goal: Some(5.0),
@@ -114,8 +123,20 @@ const CASES: [Case; 15] = [
         limit: 0.0,
         goal: None,
     },
-    Case { name: "root of a row's squares", nodes: &[("ReduceL2", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 0.5, goal: None },
-    Case { name: "maximum of a row", nodes: &[("ReduceMax", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 1.25, goal: None },
+    Case {
+        name: "root of a row's squares",
+        nodes: &[("ReduceL2", &["h"], "y", Some(("axis", -1)))],
+        before: 1,
+        limit: 0.5,
+        goal: None,
+    },
+    Case {
+        name: "maximum of a row",
+        nodes: &[("ReduceMax", &["h"], "y", Some(("axis", -1)))],
+        before: 1,
+        limit: 1.25,
+        goal: None,
+    },
     Case {
         // one of the products is never made: the difference takes its place
         name: "maximum of two tensors, one product counted",
@@ -124,7 +145,13 @@ const CASES: [Case; 15] = [
         limit: 3.0,
         goal: None,
     },
-    Case { name: "place of a row's maximum", nodes: &[("ArgMax", &["h"], "y", Some(("axis", -1)))], before: 1, limit: 2.25, goal: None },
+    Case {
+        name: "place of a row's maximum",
+        nodes: &[("ArgMax", &["h"], "y", Some(("axis", -1)))],
+        before: 1,
+        limit: 2.25,
+        goal: None,
+    },
 ];
 
 /// Numbers of about the normal distribution, the same on every machine.
@@ -138,7 +165,13 @@ fn numbers(seed: &mut u64, len: i64, deviation: f32) -> Vec<f32> {
 
 fn tensor(name: &str, dims: &[i64], values: &[f32]) -> pb::TensorProto {
     let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    pb::TensorProto { name: name.to_owned(), dims: dims.to_vec(), data_type: DataType::Float as i32, raw_data, ..Default::default() }
+    pb::TensorProto {
+        name: name.to_owned(),
+        dims: dims.to_vec(),
+        data_type: DataType::Float as i32,
+        raw_data,
+        ..Default::default()
+    }
 }
 
 fn value(name: &str, shape: Option<&[i64]>) -> pb::ValueInfoProto {
@@ -156,8 +189,10 @@ fn value(name: &str, shape: Option<&[i64]>) -> pb::ValueInfoProto {
 fn model(case: &Case) -> pb::ModelProto {
     let mut seed = 1;
     let deviation = (LEN as f32).sqrt().recip();
-    let mut initializer: Vec<pb::TensorProto> =
-        ["first", "keys", "values"].iter().map(|name| tensor(name, &[LEN, LEN], &numbers(&mut seed, LEN * LEN, deviation))).collect();
+    let mut initializer: Vec<pb::TensorProto> = ["first", "keys", "values"]
+        .iter()
+        .map(|name| tensor(name, &[LEN, LEN], &numbers(&mut seed, LEN * LEN, deviation)))
+        .collect();
     initializer.push(tensor("narrow", &[LEN, 16], &numbers(&mut seed, LEN * 16, deviation)));
     let gain: Vec<f32> = numbers(&mut seed, LEN, 0.2).iter().map(|v| 1.0 + v).collect();
     let numbers_of_gelu = [("small", 0.044715), ("root", 0.797_884_6), ("one", 1.0), ("half", 0.5)];
@@ -170,8 +205,15 @@ fn model(case: &Case) -> pb::ModelProto {
     let node = |operator: &str, inputs: &[&str], output: &str, attribute: Option<(&str, i64)>| {
         // a reduction takes a list of axes
         let attribute = attribute.map(|(name, i)| match operator.starts_with("Reduce") {
-            true => pb::AttributeProto { name: "axes".to_owned(), r#type: AttributeType::Ints as i32, ints: vec![i], ..Default::default() },
-            false => pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Int as i32, i, ..Default::default() },
+            true => pb::AttributeProto {
+                name: "axes".to_owned(),
+                r#type: AttributeType::Ints as i32,
+                ints: vec![i],
+                ..Default::default()
+            },
+            false => {
+                pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Int as i32, i, ..Default::default() }
+            }
         });
         pb::NodeProto {
             op_type: operator.to_owned(),
@@ -183,7 +225,9 @@ fn model(case: &Case) -> pb::ModelProto {
         }
     };
     let mut nodes = vec![node("MatMul", &["x", "first"], "h", None)];
-    nodes.extend(case.nodes.iter().map(|(operator, inputs, output, attribute)| node(operator, inputs, output, *attribute)));
+    nodes.extend(
+        case.nodes.iter().map(|(operator, inputs, output, attribute)| node(operator, inputs, output, *attribute)),
+    );
     let output = nodes.last().and_then(|node| node.output.first()).cloned().unwrap_or_default();
     let graph = pb::GraphProto {
         name: "case".to_owned(),
@@ -215,9 +259,14 @@ fn cost(case: &Case, compiled: &Compiled) -> (f64, f64, usize) {
     let elements = (ROWS * LEN) as f64;
     let mine = system.layers.get(case.before..).unwrap_or_default();
     let within = |column: u32| mine.iter().any(|layer| (layer.span.0..layer.span.1).contains(&column));
-    let lookups: u64 =
-        system.lookups.iter().filter(|lookup| lookup.keys[0].is_some_and(|key| within(key.0))).map(|lookup| 1 << lookup.log_size).sum();
-    let mut cells: u64 = system.columns.iter().zip(0..).filter(|(_, at)| within(*at)).map(|(column, _)| 1u64 << column.log_size).sum();
+    let lookups: u64 = system
+        .lookups
+        .iter()
+        .filter(|lookup| lookup.keys[0].is_some_and(|key| within(key.0)))
+        .map(|lookup| 1 << lookup.log_size)
+        .sum();
+    let mut cells: u64 =
+        system.columns.iter().zip(0..).filter(|(_, at)| within(*at)).map(|(column, _)| 1u64 << column.log_size).sum();
     if mine.is_empty() {
         // a function in the table of the layer before: its value is one more column
         let last = system.layers.last().expect("there are layers");
@@ -238,7 +287,9 @@ fn lookups_of_an_element() {
         let compiled = compiled(case);
         let (lookups, cells, layers) = cost(case, &compiled);
         let widths = compiled.report.widths;
-        let goal = case.goal.map_or_else(String::new, |goal| format!("{goal}, {}", if lookups <= goal { "met" } else { "not met" }));
+        let goal = case
+            .goal
+            .map_or_else(String::new, |goal| format!("{goal}, {}", if lookups <= goal { "met" } else { "not met" }));
         println!(
             "| {} | {lookups:.2} | {goal} | {cells:.2} | {layers} | {}, {}, {} |",
             case.name, widths.table_bits, widths.shift, widths.weight_bits

@@ -1,6 +1,6 @@
-//! Jobs per second of the whole service with one and with two jobs at a time: `cargo bench -p assay-api --bench jobs`. Eight free
-//! predictions of LeNet-5 over HTTP, from the first request to the last proof; in rounds, so that a busy machine disturbs both
-//! alike; the ratio is the median of the rounds'.
+//! Jobs per second of the whole service with one and with two jobs at a time: `cargo bench -p assay-api --bench jobs`.
+//! Eight free predictions of LeNet-5 over HTTP, from the first request to the last proof; in rounds, so that a busy
+//! machine disturbs both alike; the ratio is the median of the rounds'.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +31,9 @@ fn engine() -> NativeEngine {
     let proving = WrapProvingKey::universal(&package.model.shape, &srs).expect("a key");
     let key = BuyerKey::new(&package, proving.verifying_key(), false);
     let engine = NativeEngine::new();
-    engine.add(None, Seller::new(package, srs).expect("its own SRS").with_wrap_key(proving), key).expect("the first model");
+    engine
+        .add(None, Seller::new(package, srs).expect("its own SRS").with_wrap_key(proving), key)
+        .expect("the first model");
     engine
 }
 
@@ -66,11 +68,18 @@ async fn round(engine: Arc<NativeEngine>, jobs_max: u32) -> f64 {
 #[tokio::main]
 async fn main() {
     let engine = Arc::new(engine());
-    println!("{} parameters, {} threads", engine.models()[0].parameters, std::thread::available_parallelism().map_or(0, usize::from));
+    println!(
+        "{} parameters, {} threads",
+        engine.models()[0].parameters,
+        std::thread::available_parallelism().map_or(0, usize::from)
+    );
     let mut rounds = Vec::new();
     for number in 1..=ROUNDS {
         let (one, two) = (round(engine.clone(), 1).await, round(engine.clone(), 2).await);
-        println!("round {number}: {JOBS} jobs in {one:.2} s one at a time, {two:.2} s two at a time, {:.2} times as many", one / two);
+        println!(
+            "round {number}: {JOBS} jobs in {one:.2} s one at a time, {two:.2} s two at a time, {:.2} times as many",
+            one / two
+        );
         rounds.push([one, two, one / two]);
     }
     let median = |column: usize| {

@@ -1,5 +1,7 @@
-//! Predictions per second and gas per job of the whole service, for 1, 8 and 64 waiting LeNet-5 orders of as many buyers: proven together,
-//! with locks and without, and one by one; and the same for free predictions, which no chain takes part in. `cargo run --release --locked --workspace --example throughput`; it needs anvil, and takes some minutes.
+//! Predictions per second and gas per job of the whole service, for 1, 8 and 64 waiting LeNet-5 orders of as many
+//! buyers: proven together, with locks and without, and one by one; and the same for free predictions, which no chain
+//! takes part in. `cargo run --release --locked --workspace --example throughput`; it needs anvil, and takes some
+//! minutes.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -91,12 +93,14 @@ impl World {
         let buyers: Vec<_> = (0..64).map(|_| PrivateKeySigner::random()).collect();
         for buyer in &buyers {
             let coins = U256::from(10).pow(U256::from(20));
-            let _: serde_json::Value = rpc.provider().raw_request("anvil_setBalance".into(), (buyer.address(), coins)).await?;
+            let _: serde_json::Value =
+                rpc.provider().raw_request("anvil_setBalance".into(), (buyer.address(), coins)).await?;
         }
         Ok(Self { anvil, at, engine: Arc::new(engine), buyers })
     }
 
-    /// Seconds from a server's start to the last of `jobs` paid orders that wait for it, and gas per job: of locks, and of settlements.
+    /// Seconds from a server's start to the last of `jobs` paid orders that wait for it, and gas per job: of locks, and
+    /// of settlements.
     async fn round(&self, jobs: usize, batch: u32, batch_locks: bool) -> Done<(f64, f64, f64)> {
         let (dir, rpc) = (tempfile::tempdir()?, self.anvil.rpc()?);
         let orders = self.orders(dir.path(), &rpc, jobs, batch).await?;
@@ -119,7 +123,8 @@ impl World {
         Ok((secs, lock, settle))
     }
 
-    /// Seconds from a server's start to the last of `jobs` free predictions that wait for it, in proofs of up to `batch`.
+    /// Seconds from a server's start to the last of `jobs` free predictions that wait for it, in proofs of up to
+    /// `batch`.
     async fn free(&self, jobs: usize, batch: u32) -> Done<f64> {
         let dir = tempfile::tempdir()?;
         let config = || {
@@ -166,7 +171,8 @@ impl World {
     /// Orders under the key for `batch` inferences, sent to a server that stops before it has proven any, and paid.
     async fn orders(&self, dir: &Path, rpc: &Rpc, jobs: usize, batch: u32) -> Done<Vec<String>> {
         // it makes no proofs, and nothing is paid while it runs
-        let server = Server::start(ServeConfig { jobs_max: 1, ..self.config(dir) }, Arc::new(Idle(self.engine.clone()))).await?;
+        let server =
+            Server::start(ServeConfig { jobs_max: 1, ..self.config(dir) }, Arc::new(Idle(self.engine.clone()))).await?;
         let model = server.client.models().await?.swap_remove(0);
         let (mut ids, mut escrows) = (Vec::new(), Vec::new());
         for (i, buyer) in self.buyers.iter().take(jobs).enumerate() {
@@ -221,7 +227,11 @@ impl Engine for Idle {
         self.0.models()
     }
 
-    fn execute(&self, model: B256, input: &InputOpening) -> Result<assay_api::engine::Execution, assay_api::engine::EngineError> {
+    fn execute(
+        &self,
+        model: B256,
+        input: &InputOpening,
+    ) -> Result<assay_api::engine::Execution, assay_api::engine::EngineError> {
         self.0.execute(model, input)
     }
 
@@ -288,7 +298,9 @@ async fn main() -> Done<()> {
     println!("{} threads, chunks of 2^{LOG_CHUNK}", std::thread::available_parallelism().map_or(0, usize::from));
     println!("| waiting | proof of | seconds | predictions/s | gas of locks, each | gas of settlement, each |");
     world.round(1, 1, true).await?; // the first round warms up
-    for (jobs, batch, locks) in [(1, 1, true), (8, 1, true), (8, 8, true), (64, 1, true), (64, 64, true), (64, 64, false)] {
+    for (jobs, batch, locks) in
+        [(1, 1, true), (8, 1, true), (8, 8, true), (64, 1, true), (64, 64, true), (64, 64, false)]
+    {
         let (secs, lock, settle) = world.round(jobs, batch, locks).await?;
         println!("| {jobs} | {batch} | {secs:.2} | {:.2} | {lock:.0} | {settle:.0} |", jobs as f64 / secs);
     }

@@ -95,7 +95,8 @@ impl Blobs {
         }
     }
 
-    /// Writes down which blob is a job's proof, for the time until its database says so. A note that is lost costs another proof.
+    /// Writes down which blob is a job's proof, for the time until its database says so. A note that is lost costs
+    /// another proof.
     pub async fn note(&self, job: &str, hash: B256) -> Result<(), BlobError> {
         let job = job.to_owned();
         self.on_disk(move |folder| folder.note(&job, hash)).await

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use crate::engine::{Claim, ModelInfo};
 use crate::error::Problem;
 use crate::routes::{
-    Completion, CompletionRequest, MarketHistory, MarketJob, MarketJobPage, Model, ModelPage, Prediction, PredictionPage,
-    PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse,
+    Completion, CompletionRequest, MarketHistory, MarketJob, MarketJobPage, Model, ModelPage, Prediction,
+    PredictionPage, PredictionRequest, QuoteRequest, VerifyRequest, VerifyResponse,
 };
 use crate::store::{Event, State};
 use crate::terms::Escrow;
@@ -123,7 +123,11 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        Ok(self.send(self.http.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(60))).await?.json().await?)
+        Ok(self
+            .send(self.http.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(60)))
+            .await?
+            .json()
+            .await?)
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
@@ -171,7 +175,12 @@ impl Client {
     }
 
     /// A signed quote with the order that accepts it. Check it before you fund it.
-    pub async fn quote(&self, model: B256, buyer: Option<Address>, input_commitment: Option<B256>) -> Result<Escrow, ClientError> {
+    pub async fn quote(
+        &self,
+        model: B256,
+        buyer: Option<Address>,
+        input_commitment: Option<B256>,
+    ) -> Result<Escrow, ClientError> {
         self.quote_for(&QuoteRequest { model, buyer, input_commitment, batch: None, jobs: None }).await
     }
 
@@ -180,8 +189,14 @@ impl Client {
         self.post("/v1/quotes", request).await
     }
 
-    /// Asks for a prediction. With a key, sending it again is harmless. `wait_secs`: how long the server may hold the request until it is over.
-    pub async fn predict(&self, request: &PredictionRequest, key: Option<&str>, wait_secs: Option<u64>) -> Result<Prediction, ClientError> {
+    /// Asks for a prediction. With a key, sending it again is harmless. `wait_secs`: how long the server may hold the
+    /// request until it is over.
+    pub async fn predict(
+        &self,
+        request: &PredictionRequest,
+        key: Option<&str>,
+        wait_secs: Option<u64>,
+    ) -> Result<Prediction, ClientError> {
         let mut post = self.http.post(format!("{}/v1/predictions", self.base)).json(request);
         if let Some(key) = key {
             post = post.header("idempotency-key", key);
@@ -202,7 +217,8 @@ impl Client {
         self.get("/v1/market").await
     }
 
-    /// The market's jobs at the block of `at`. `None`: the service has read on meanwhile, so that its pages do not belong together.
+    /// The market's jobs at the block of `at`. `None`: the service has read on meanwhile, so that its pages do not
+    /// belong together.
     pub async fn market_jobs(&self, at: &MarketHistory) -> Result<Option<Vec<MarketJob>>, ClientError> {
         let (mut jobs, mut path) = (Vec::new(), "/v1/market/jobs?limit=100".to_owned());
         loop {
@@ -220,11 +236,17 @@ impl Client {
 
     /// All predictions, or those in one state, for the operator.
     pub async fn list(&self, operator_token: &str, state: Option<State>) -> Result<Vec<Prediction>, ClientError> {
-        let first =
-            state.map_or_else(|| "/v1/predictions?limit=100".to_owned(), |state| format!("/v1/predictions?limit=100&state={state}"));
+        let first = state.map_or_else(
+            || "/v1/predictions?limit=100".to_owned(),
+            |state| format!("/v1/predictions?limit=100&state={state}"),
+        );
         let (mut predictions, mut path) = (Vec::new(), first.clone());
         loop {
-            let request = self.http.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(60)).bearer_auth(operator_token);
+            let request = self
+                .http
+                .get(format!("{}{path}", self.base))
+                .timeout(Duration::from_secs(60))
+                .bearer_auth(operator_token);
             let page: PredictionPage = self.send(request).await?.json().await?;
             predictions.extend(page.data);
             match page.next {
@@ -236,7 +258,8 @@ impl Client {
 
     /// Has a prediction that failed run again, for the operator.
     pub async fn retry(&self, operator_token: &str, id: &str) -> Result<Prediction, ClientError> {
-        let request = self.http.post(format!("{}/v1/predictions/{id}/retry", self.base)).timeout(Duration::from_secs(60));
+        let request =
+            self.http.post(format!("{}/v1/predictions/{id}/retry", self.base)).timeout(Duration::from_secs(60));
         Ok(self.send(request.bearer_auth(operator_token)).await?.json().await?)
     }
 
@@ -245,8 +268,8 @@ impl Client {
         self.post(&format!("/v1/predictions/{id}/cancel"), &serde_json::json!({})).await
     }
 
-    /// Follows a prediction's events until its output is there or it is over, taking a broken stream up where it broke, and returns it as
-    /// it is then.
+    /// Follows a prediction's events until its output is there or it is over, taking a broken stream up where it broke,
+    /// and returns it as it is then.
     pub async fn follow(&self, id: &str, mut seen: impl FnMut(&Event)) -> Result<Prediction, ClientError> {
         let (mut last, mut broken) = (0i64, 0);
         loop {
@@ -294,8 +317,12 @@ impl Client {
     }
 }
 
-/// Reads server-sent events until the stream ends or breaks, or `seen` has seen enough. Only `data` lines matter: each event carries its own id.
-async fn read_events<B: AsRef<[u8]>, E>(stream: impl Stream<Item = Result<B, E>>, seen: &mut impl FnMut(Event) -> ControlFlow<()>) {
+/// Reads server-sent events until the stream ends or breaks, or `seen` has seen enough. Only `data` lines matter: each
+/// event carries its own id.
+async fn read_events<B: AsRef<[u8]>, E>(
+    stream: impl Stream<Item = Result<B, E>>,
+    seen: &mut impl FnMut(Event) -> ControlFlow<()>,
+) {
     let mut stream = std::pin::pin!(stream);
     let mut buffer: Vec<u8> = Vec::new();
     while let Some(Ok(chunk)) = stream.next().await {

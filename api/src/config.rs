@@ -60,15 +60,16 @@ pub struct ServeConfig {
     pub webhooks: WebhookConfig,
     /// Connections.
     pub http: HttpLimits,
-    /// How many jobs are driven at a time, at least 1. While one waits for the chain or is wrapped, the next is locked and its inner proof
-    /// made. Memory for proofs does not grow with it: never more than one inner proof and one wrap are made at once.
+    /// How many jobs are driven at a time, at least 1. While one waits for the chain or is wrapped, the next is locked
+    /// and its inner proof made. Memory for proofs does not grow with it: never more than one inner proof and one wrap
+    /// are made at once.
     pub jobs_max: u32,
     /// Most inferences of several buyers in one proof; 1: each is proven alone.
     pub batch_max: u32,
     /// How long a job whose order allows company waits for it in the queue.
     pub batch_wait: Duration,
-    /// Whether the jobs of a batch are locked before their proof is made. Without locks a job costs less gas, and the proof is made again
-    /// when a buyer takes the money back in between; then batches are locked for some minutes.
+    /// Whether the jobs of a batch are locked before their proof is made. Without locks a job costs less gas, and the
+    /// proof is made again when a buyer takes the money back in between; then batches are locked for some minutes.
     pub batch_locks: bool,
     /// Most seconds that `Prefer: wait` holds a request.
     pub wait_secs_max: u64,
@@ -230,9 +231,9 @@ pub struct ChainConfig {
     /// How long a sent transaction may wait before one with the same nonce and higher fees replaces it.
     pub bump_after: Duration,
     /// Seconds that must be left to prove for a job to be locked, beside the time of the jobs that can be ahead of it
-    /// ([`AppState::margin_secs`](crate::AppState::margin_secs)); half of the order's `prove_secs` if left out, and never less, since the
-    /// market takes no lock after that. Less than a proof and its transactions take, and a buyer who asks late can have the collateral
-    /// slashed.
+    /// ([`AppState::margin_secs`](crate::AppState::margin_secs)); half of the order's `prove_secs` if left out, and
+    /// never less, since the market takes no lock after that. Less than a proof and its transactions take, and a buyer
+    /// who asks late can have the collateral slashed.
     pub lock_margin_secs: Option<u32>,
 }
 
@@ -242,7 +243,9 @@ pub struct Explorer(String);
 
 /// Why a text is no address of an explorer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is the address of a page that begins with https:// or http://, such as https://etherscan.io, without ? and #")]
+#[error(
+    "it is the address of a page that begins with https:// or http://, such as https://etherscan.io, without ? and #"
+)]
 pub struct NoExplorer;
 
 impl FromStr for Explorer {
@@ -338,7 +341,13 @@ impl ServeConfig {
 
 impl ChainConfig {
     /// One account as seller and prover, modest durations, confirmations of a development chain.
-    pub fn new(rpc_url: impl Into<String>, market: Address, registry: Address, account: PrivateKeySigner, terms: Terms) -> Self {
+    pub fn new(
+        rpc_url: impl Into<String>,
+        market: Address,
+        registry: Address,
+        account: PrivateKeySigner,
+        terms: Terms,
+    ) -> Self {
         Self {
             rpc_url: rpc_url.into(),
             rpc_fallbacks: Vec::new(),
@@ -379,7 +388,8 @@ impl ChainConfig {
 }
 
 impl Default for Terms {
-    /// 0.001 native coins, a tenth of it as collateral (the least that the market takes), ten minutes to prove, an hour to expiry.
+    /// 0.001 native coins, a tenth of it as collateral (the least that the market takes), ten minutes to prove, an hour
+    /// to expiry.
     fn default() -> Self {
         Self {
             token: Address::ZERO,
@@ -406,9 +416,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Explorer>().map(|explorer| explorer.to_string()), Ok(read.to_owned()));
         }
-        for text in
-            ["javascript:alert(1)", "etherscan.io", "https://scan.example/?chain=1", "https://scan.example/#/", "ftp://scan.example", ""]
-        {
+        for text in [
+            "javascript:alert(1)",
+            "etherscan.io",
+            "https://scan.example/?chain=1",
+            "https://scan.example/#/",
+            "ftp://scan.example",
+            "",
+        ] {
             assert_eq!(text.parse::<Explorer>(), Err(NoExplorer), "{text}");
         }
     }

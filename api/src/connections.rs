@@ -43,7 +43,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 fn places(limits: &HttpLimits) -> u32 {
     let spare = u64::try_from(SPARE).unwrap_or(u64::MAX);
     match open_files_max() {
-        Some(files) => limits.connections_max.min(u32::try_from(files.saturating_sub(DESCRIPTORS_KEPT + spare)).unwrap_or(u32::MAX)).max(4),
+        Some(files) => limits
+            .connections_max
+            .min(u32::try_from(files.saturating_sub(DESCRIPTORS_KEPT + spare)).unwrap_or(u32::MAX))
+            .max(4),
         None => limits.connections_max,
     }
 }
@@ -97,7 +100,14 @@ impl Drop for Place {
 }
 
 /// Serves one connection to its end.
-async fn serve_one(stream: TcpStream, peer: SocketAddr, app: Router, limits: HttpLimits, keep_alive: bool, watcher: Watcher) {
+async fn serve_one(
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    limits: HttpLimits,
+    keep_alive: bool,
+    watcher: Watcher,
+) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
     let app = app.map_request(move |mut request: Request<Incoming>| {

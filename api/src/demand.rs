@@ -1,7 +1,9 @@
-//! How many inferences of a model are wanted at the moment, and under which of its keys the next one is best ordered, or proven.
+//! How many inferences of a model are wanted at the moment, and under which of its keys the next one is best ordered,
+//! or proven.
 //!
-//! An order names its key, and the key says how many inferences a proof has. So a quote decides what an inference can be proven with, and
-//! the worker only whom it gets for company. Where there is no order, the worker chooses the key as well.
+//! An order names its key, and the key says how many inferences a proof has. So a quote decides what an inference can
+//! be proven with, and the worker only whom it gets for company. Where there is no order, the worker chooses the key as
+//! well.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -13,7 +15,8 @@ use crate::engine::BatchKey;
 
 /// For how long a quote counts as somebody who is about to order.
 const RECENT: Duration = Duration::from_secs(1);
-/// A proof of a batch is made for at least this share of its inferences, one in so many. For fewer, single proofs cost less.
+/// A proof of a batch is made for at least this share of its inferences, one in so many. For fewer, single proofs cost
+/// less.
 const FILLED: u32 = 8;
 
 /// Quotes of the last moment.
@@ -33,7 +36,8 @@ impl Demand {
     }
 }
 
-/// The largest key of at most `most` inferences that `wanted` of them fill far enough; `None`: each is better proven alone.
+/// The largest key of at most `most` inferences that `wanted` of them fill far enough; `None`: each is better proven
+/// alone.
 pub fn suits(keys: &[BatchKey], most: u32, wanted: u32) -> Option<BatchKey> {
     if wanted < 2 {
         return None;
@@ -42,8 +46,8 @@ pub fn suits(keys: &[BatchKey], most: u32, wanted: u32) -> Option<BatchKey> {
     keys.iter().filter(enough).max_by_key(|key| key.inferences).copied()
 }
 
-/// The key of at most `most` inferences to prove `waiting` of them with: the smallest that has room for all, else the largest that they
-/// fill; `None`: each is better proven alone.
+/// The key of at most `most` inferences to prove `waiting` of them with: the smallest that has room for all, else the
+/// largest that they fill; `None`: each is better proven alone.
 pub fn fits(keys: &[BatchKey], most: u32, waiting: u32) -> Option<BatchKey> {
     let largest = suits(keys, most, waiting)?;
     let room = keys.iter().filter(|key| (waiting..=largest.inferences).contains(&key.inferences));
@@ -58,7 +62,10 @@ mod tests {
     fn those_that_wait_get_the_smallest_proof_with_room_for_them() {
         let keys = [8, 64].map(|inferences| BatchKey { inferences, key_hash: B256::repeat_byte(inferences as u8) });
         let size = |most, waiting| fits(&keys, most, waiting).map(|key| key.inferences);
-        assert_eq!([1, 2, 8, 9, 64, 1000].map(|waiting| size(64, waiting)), [None, Some(8), Some(8), Some(64), Some(64), Some(64)]);
+        assert_eq!(
+            [1, 2, 8, 9, 64, 1000].map(|waiting| size(64, waiting)),
+            [None, Some(8), Some(8), Some(64), Some(64), Some(64)]
+        );
         assert_eq!([7, 8, 63].map(|most| size(most, 1000)), [None, Some(8), Some(8)]);
         assert_eq!(fits(&keys[1..], 64, 7), None, "it would be empty but for an eighth");
     }

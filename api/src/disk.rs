@@ -10,7 +10,8 @@ use tokio::sync::watch;
 /// How long an answer of the system holds.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Bytes that are free for this process where `path` is; `None` if the system does not say. A disk that hangs hangs the call.
+/// Bytes that are free for this process where `path` is; `None` if the system does not say. A disk that hangs hangs the
+/// call.
 #[cfg(unix)]
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(path).ok()?;

@@ -84,7 +84,9 @@ pub enum ApiError {
     #[error("this server gives no text without a proof: only free ones and those started with --completions do")]
     NoCompletions,
     /// An order names its input beforehand, and what a prompt becomes is not known then.
-    #[error("an order is for an input that is known: ask POST /v1/completions for the text, and order a proof of its `input`")]
+    #[error(
+        "an order is for an input that is known: ask POST /v1/completions for the text, and order a proof of its `input`"
+    )]
     TokensOrdered,
     /// The payment that came with the request is not taken.
     #[error(transparent)]
@@ -147,7 +149,9 @@ pub enum ApiError {
     #[error("there are too many connections: try again later, and close those that you do not need")]
     Crowded,
     /// Other processes prove for this server, and there is none.
-    #[error("no worker gave a sign of life in the last minute, so nothing is proven: start `assay worker` on this database")]
+    #[error(
+        "no worker gave a sign of life in the last minute, so nothing is proven: start `assay worker` on this database"
+    )]
     NoWorkers,
     /// A check of readiness failed.
     #[error(transparent)]
@@ -222,7 +226,9 @@ impl ApiError {
             Self::PaymentRequired => (S::PAYMENT_REQUIRED, "payment-required", None),
             Self::NoCompletions => (S::FORBIDDEN, "no-completions", None),
             Self::TokensOrdered => (S::UNPROCESSABLE_ENTITY, "tokens-ordered", None),
-            Self::Payment(e @ (PaymentError::Malformed { .. } | PaymentError::Twice)) => (S::BAD_REQUEST, e.code(), None),
+            Self::Payment(e @ (PaymentError::Malformed { .. } | PaymentError::Twice)) => {
+                (S::BAD_REQUEST, e.code(), None)
+            }
             Self::Payment(e @ PaymentError::Allowance { .. }) => (S::PRECONDITION_FAILED, e.code(), None),
             Self::Payment(e @ PaymentError::NotOffered) => (S::CONFLICT, e.code(), None),
             Self::Payment(e) => (S::PAYMENT_REQUIRED, e.code(), None),
@@ -272,14 +278,22 @@ impl ApiError {
         let words = code.replace('-', " ");
         let mut letters = words.chars();
         let title = letters.next().map(|c| c.to_uppercase().chain(letters).collect()).unwrap_or_default();
-        Problem { kind: format!("urn:assay:problem:{code}"), title, status: status.as_u16(), detail, code: code.to_owned() }
+        Problem {
+            kind: format!("urn:assay:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail,
+            code: code.to_owned(),
+        }
     }
 }
 
 fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) {
     match error {
         EngineError::UnknownModel { .. } => (StatusCode::NOT_FOUND, "unknown-model", None),
-        EngineError::InputLength { .. } | EngineError::InputElements { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-length", None),
+        EngineError::InputLength { .. } | EngineError::InputElements { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "input-length", None)
+        }
         EngineError::InputNotFinite { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-not-finite", None),
         EngineError::InputMissing { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-missing", None),
         EngineError::InputUnknown { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "input-unknown", None),
@@ -290,9 +304,10 @@ fn engine_parts(error: &EngineError) -> (StatusCode, &'static str, Option<u32>) 
         EngineError::Decode(DecodeError::NotGenerative) => (StatusCode::UNPROCESSABLE_ENTITY, "not-generative", None),
         EngineError::Decode(DecodeError::NotCausal { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "not-causal", None),
         EngineError::Decode(_) => (StatusCode::UNPROCESSABLE_ENTITY, "prompt-length", None),
-        EngineError::Cancelled | EngineError::NoBatchKey { .. } | EngineError::KeyGone { .. } | EngineError::Internal(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "prover-failed", None)
-        }
+        EngineError::Cancelled
+        | EngineError::NoBatchKey { .. }
+        | EngineError::KeyGone { .. }
+        | EngineError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "prover-failed", None),
     }
 }
 
@@ -322,7 +337,9 @@ fn store_parts(error: &StoreError) -> (StatusCode, &'static str, Option<u32>) {
         StoreError::NoSuchJob => (StatusCode::NOT_FOUND, "no-such-prediction", None),
         StoreError::WrongState { .. } | StoreError::LeaseLost => (StatusCode::CONFLICT, "wrong-state", None),
         StoreError::InputForgotten => (StatusCode::CONFLICT, "input-forgotten", None),
-        StoreError::Database(_) | StoreError::Migrate(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage-unavailable", Some(10)),
+        StoreError::Database(_) | StoreError::Migrate(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "storage-unavailable", Some(10))
+        }
         StoreError::Corrupt { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal", None),
     }
 }
@@ -380,7 +397,9 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
         return Err(ApiError::BodyTimeout { secs: limit.as_secs() });
     };
     let body = read.map_err(|e| match e {
-        BytesRejection::FailedToBufferBody(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge { limit: most },
+        BytesRejection::FailedToBufferBody(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::BodyTooLarge { limit: most }
+        }
         e => ApiError::MalformedJson { detail: e.body_text() },
     })?;
     match axum::Json::<T>::from_bytes(&body) {
@@ -427,7 +446,10 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// Bytes are written as hex digits here, so other ways of which a library speaks are left out.
 fn only_hex(text: &str) -> String {
-    let text = text.replace("a variable number of bytes represented as a hex string, an array of u8, or raw bytes", "0x and hex digits");
+    let text = text.replace(
+        "a variable number of bytes represented as a hex string, an array of u8, or raw bytes",
+        "0x and hex digits",
+    );
     // "32 bytes, represented as a hex string of length 64, an array of u8, or raw bytes"
     let (before, rest) = text.split_once(", represented as a hex string of length ").unwrap_or((&text, ""));
     match rest.split_once(", an array of u8, or raw bytes") {
@@ -443,7 +465,9 @@ pub(crate) fn object<'de, D: serde::Deserializer<'de>, T: serde::de::Deserialize
 }
 
 /// [`object`], or null.
-pub(crate) fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(d: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    d: D,
+) -> Result<Option<T>, D::Error> {
     let fields: Option<serde_json::Map<String, serde_json::Value>> = Option::deserialize(d)?;
     fields.map(|fields| T::deserialize(serde_json::Value::Object(fields)).map_err(serde::de::Error::custom)).transpose()
 }
@@ -459,7 +483,10 @@ mod tests {
                 "Failed to deserialize the JSON body into the target type: limit: invalid type: string, expected u32 at line 1",
                 "limit: invalid type: string, expected a whole number from 0 at line 1",
             ),
-            ("invalid type: integer `3`, expected struct PredictionRequest", "invalid type: integer `3`, expected an object"),
+            (
+                "invalid type: integer `3`, expected struct PredictionRequest",
+                "invalid type: integer `3`, expected an object",
+            ),
             ("expected f32, not a sequence", "expected a number not a list"),
             ("invalid type: map, expected a map", "invalid type: map, expected an object"),
             (

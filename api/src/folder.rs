@@ -1,4 +1,5 @@
-//! A folder of files named by their Keccak-256 hash. A file appears whole or not at all: it is written beside, synced, then renamed.
+//! A folder of files named by their Keccak-256 hash. A file appears whole or not at all: it is written beside, synced,
+//! then renamed.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -65,7 +66,8 @@ impl Folder {
         self.dir.join(format!("{job}.of"))
     }
 
-    /// Writes down which blob is a job's proof, for the time until its database says so. A note that is lost costs another proof.
+    /// Writes down which blob is a job's proof, for the time until its database says so. A note that is lost costs
+    /// another proof.
     pub fn note(&self, job: &str, hash: B256) -> Result<(), BlobError> {
         let path = self.note_path(job);
         fs::write(&path, hash.to_string()).map_err(|source| BlobError::Io { path, source })

@@ -1,4 +1,5 @@
-//! The market's history as the service's store has it: the events that were read from the chain, folded once and kept at hand.
+//! The market's history as the service's store has it: the events that were read from the chain, folded once and kept
+//! at hand.
 
 use tokio::sync::{Mutex, MutexGuard};
 

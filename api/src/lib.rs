@@ -1,7 +1,7 @@
 //! Assay's HTTP service: models, quotes, predictions, durable jobs, the chain watcher.
 //!
-//! [`serve`] runs it; [`app`] is its router, testable without a socket. What it needs of the proof system is [`engine::Engine`].
-//! `docs/api.md` describes the interface.
+//! [`serve`] runs it; [`app`] is its router, testable without a socket. What it needs of the proof system is
+//! [`engine::Engine`]. `docs/api.md` describes the interface.
 
 mod backup;
 mod blobs;
@@ -44,9 +44,10 @@ pub use index::Index;
 pub use metrics::{Gauges, Metrics, PredictionTimes};
 pub use outage::Outages;
 pub use routes::{
-    BatchReceipt, Commitment, CommitmentRequest, Completion, CompletionRequest, DeliveryList, History, MarketHistory, MarketJob,
-    MarketJobPage, MarketModel, MarketProver, Model, ModelPage, ModelTerms, NewWebhook, PaymentRef, Prediction, PredictionPage,
-    PredictionRequest, QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse, WebhookList, WebhookRequest, app, description,
+    BatchReceipt, Commitment, CommitmentRequest, Completion, CompletionRequest, DeliveryList, History, MarketHistory,
+    MarketJob, MarketJobPage, MarketModel, MarketProver, Model, ModelPage, ModelTerms, NewWebhook, PaymentRef,
+    Prediction, PredictionPage, PredictionRequest, QuoteRequest, Ready, TransactionRef, VerifyRequest, VerifyResponse,
+    WebhookList, WebhookRequest, app, description,
 };
 pub use service::{serve, signalled, work};
 pub use state::{AppState, ServeError};

@@ -167,11 +167,18 @@ impl Metrics {
         let classes = self.responses.iter().enumerate();
         let rows = classes.map(|(i, n)| (format!("{{class=\"{}xx\"}}", i + 1), n.load(Ordering::Relaxed)));
         page.family("assay_http_responses_total", "counter", "HTTP responses by status class.", rows);
-        page.histogram("assay_http_request_seconds", "Seconds from an HTTP request to the beginning of its answer.", &self.requests.0);
-        let rows = State::ALL.into_iter().map(|state| (of_state(state), jobs.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n)));
+        page.histogram(
+            "assay_http_request_seconds",
+            "Seconds from an HTTP request to the beginning of its answer.",
+            &self.requests.0,
+        );
+        let rows = State::ALL
+            .into_iter()
+            .map(|state| (of_state(state), jobs.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n)));
         page.family("assay_jobs", "gauge", "Predictions in each state.", rows);
-        let rows =
-            WATCHED.into_iter().map(|state| (of_state(state), oldest.iter().find(|(s, _)| *s == state).map_or(0, |(_, secs)| *secs)));
+        let rows = WATCHED
+            .into_iter()
+            .map(|state| (of_state(state), oldest.iter().find(|(s, _)| *s == state).map_or(0, |(_, secs)| *secs)));
         page.family(
             "assay_oldest_job_seconds",
             "gauge",
@@ -182,24 +189,41 @@ impl Metrics {
         page.one("assay_workers", "gauge", "Worker processes that gave a sign of life in the last minute.", sum(|_| 1));
         page.one("assay_worker_cores", "gauge", "Processor cores of these workers.", sum(|worker| worker.cores.into()));
         page.one("assay_worker_memory_bytes", "gauge", "Memory of these workers.", sum(|worker| worker.memory_bytes));
-        let rows = DeliveryState::ALL
-            .into_iter()
-            .map(|state| (of_state(state.as_str()), deliveries.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n)));
+        let rows = DeliveryState::ALL.into_iter().map(|state| {
+            (of_state(state.as_str()), deliveries.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n))
+        });
         page.family("assay_webhook_messages", "gauge", "Webhook messages in each state.", rows);
-        let rows =
-            OUTCOMES.iter().zip(&self.attempts).map(|(outcome, n)| (format!("{{outcome=\"{outcome}\"}}"), n.load(Ordering::Relaxed)));
-        page.family("assay_webhook_attempts_total", "counter", "Attempts to deliver webhook messages, by what came of them.", rows);
+        let rows = OUTCOMES
+            .iter()
+            .zip(&self.attempts)
+            .map(|(outcome, n)| (format!("{{outcome=\"{outcome}\"}}"), n.load(Ordering::Relaxed)));
+        page.family(
+            "assay_webhook_attempts_total",
+            "counter",
+            "Attempts to deliver webhook messages, by what came of them.",
+            rows,
+        );
     }
 
     /// What a server knows of the chain.
     fn watching(&self, page: &mut Page) {
-        page.one("assay_chain_block", "gauge", "Newest block read by the chain watcher.", Some(self.block.load(Ordering::Relaxed)));
+        page.one(
+            "assay_chain_block",
+            "gauge",
+            "Newest block read by the chain watcher.",
+            Some(self.block.load(Ordering::Relaxed)),
+        );
         page.counter("assay_chain_errors_total", "Failed requests of the chain watcher.", &self.chain_errors);
         let seen = self.seen_ms.load(Ordering::Relaxed) as f64 / 1000.0;
         let help = "When the chain was last read without an error; 0 before, or without a chain.";
         page.one("assay_chain_seen_timestamp_seconds", "gauge", help, Some(seen));
         let solvent = Some(self.solvent.0.load(Ordering::Relaxed)).filter(|solvent| *solvent >= 0);
-        page.one("assay_prover_solvent", "gauge", "1 if the prover's account has coins for gas and collateral, else 0.", solvent);
+        page.one(
+            "assay_prover_solvent",
+            "gauge",
+            "1 if the prover's account has coins for gas and collateral, else 0.",
+            solvent,
+        );
     }
 }
 

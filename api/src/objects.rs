@@ -11,7 +11,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{
-    ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+    HttpService,
 };
 use object_store::path::Path as Key;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, RetryConfig};
@@ -73,15 +74,19 @@ impl Bucket {
         text.starts_with("s3://")
     }
 
-    /// The bucket at `s3://BUCKET/PREFIX`, with the settings that AWS's own tools read from the environment: `AWS_ACCESS_KEY_ID`,
-    /// `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, and for other stores `AWS_ENDPOINT`.
+    /// The bucket at `s3://BUCKET/PREFIX`, with the settings that AWS's own tools read from the environment:
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, and for other stores `AWS_ENDPOINT`.
     pub fn from_env(url: &str) -> Result<Self, ObjectError> {
         Self::build(url, AmazonS3Builder::from_env())
     }
 
     /// The same with these settings and no others.
-    pub fn with(url: &str, settings: impl IntoIterator<Item = (AmazonS3ConfigKey, String)>) -> Result<Self, ObjectError> {
-        let builder = settings.into_iter().fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
+    pub fn with(
+        url: &str,
+        settings: impl IntoIterator<Item = (AmazonS3ConfigKey, String)>,
+    ) -> Result<Self, ObjectError> {
+        let builder =
+            settings.into_iter().fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
         Self::build(url, builder)
     }
 
@@ -99,7 +104,11 @@ impl Bucket {
         // not every store that speaks S3 knows the request that deletes several objects
         let store = store.with_disable_bulk_delete(true).build();
         let store = store.map_err(|source| ObjectError::Store { url: url.to_owned(), source })?;
-        Ok(Self { store: Arc::new(store), prefix: Key::parse(prefix.trim_matches('/')).map_err(|_| bad())?, url: url.to_owned() })
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: Key::parse(prefix.trim_matches('/')).map_err(|_| bad())?,
+            url: url.to_owned(),
+        })
     }
 
     fn failed(&self, source: object_store::Error) -> ObjectError {
@@ -133,8 +142,8 @@ impl Bucket {
         }
     }
 
-    /// Copies what belongs to models to a folder: packages, keys and cards that lie directly under the prefix. A file that is there
-    /// in the object's size and was written after it is kept. Returns how many were copied.
+    /// Copies what belongs to models to a folder: packages, keys and cards that lie directly under the prefix. A file
+    /// that is there in the object's size and was written after it is kept. Returns how many were copied.
     pub async fn fetch_models(&self, dir: &Path) -> Result<usize, ObjectError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -183,7 +192,10 @@ struct Connector;
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let build = |builder: reqwest::ClientBuilder| {
-            builder.timeout(REQUEST_TIMEOUT).build().map_err(|e| object_store::Error::Generic { store: "S3", source: Box::new(e) })
+            builder
+                .timeout(REQUEST_TIMEOUT)
+                .build()
+                .map_err(|e| object_store::Error::Generic { store: "S3", source: Box::new(e) })
         };
         let (here, elsewhere) = (build(client_builder().no_proxy())?, build(client_builder())?);
         Ok(HttpClient::new(Http { here, elsewhere }))

@@ -1,5 +1,6 @@
-//! Orders that a buyer made on this machine, kept so that what is paid for is never forgotten: written before anything is paid, one file each. The
-//! command and the Python package keep them in the same place, so either goes on with what the other began.
+//! Orders that a buyer made on this machine, kept so that what is paid for is never forgotten: written before anything
+//! is paid, one file each. The command and the Python package keep them in the same place, so either goes on with what
+//! the other began.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -122,7 +123,11 @@ fn folder() -> PathBuf {
 /// Where a buyer's things are: `$ASSAY_HOME`, else the user's data folder.
 pub fn home() -> PathBuf {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let data = || named("XDG_DATA_HOME").or_else(|| named("HOME").map(|home| home.join(".local/share"))).unwrap_or_else(std::env::temp_dir);
+    let data = || {
+        named("XDG_DATA_HOME")
+            .or_else(|| named("HOME").map(|home| home.join(".local/share")))
+            .unwrap_or_else(std::env::temp_dir)
+    };
     named("ASSAY_HOME").unwrap_or_else(|| data().join("assay"))
 }
 
@@ -141,7 +146,8 @@ impl Saved {
     /// The folder cannot be written to.
     pub fn save(&self) -> Result<(), OrdersError> {
         let path = self.path();
-        let text = serde_json::to_vec_pretty(self).map_err(|source| OrdersError::Damaged { path: path.clone(), source })?;
+        let text =
+            serde_json::to_vec_pretty(self).map_err(|source| OrdersError::Damaged { path: path.clone(), source })?;
         keep(&path, &text)
     }
 
@@ -175,7 +181,8 @@ fn keep(path: &Path, bytes: &[u8]) -> Result<(), OrdersError> {
     write().map_err(|source| OrdersError::Write { path: path.to_owned(), source })
 }
 
-/// Keeps a buyer's key beside the orders, under its hash, for orders that were made with no file of it. Returns where it is.
+/// Keeps a buyer's key beside the orders, under its hash, for orders that were made with no file of it. Returns where
+/// it is.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -193,8 +200,13 @@ pub fn keep_key(key: &BuyerKey) -> Result<PathBuf, OrdersError> {
 /// It cannot be read, or is none of this version.
 pub fn read(path: &Path) -> Result<Saved, OrdersError> {
     let text = std::fs::read(path).map_err(|source| OrdersError::Read { path: path.to_owned(), source })?;
-    let order: Saved = serde_json::from_slice(&text).map_err(|source| OrdersError::Damaged { path: path.to_owned(), source })?;
-    if order.version == VERSION { Ok(order) } else { Err(OrdersError::Version { path: path.to_owned(), have: order.version }) }
+    let order: Saved =
+        serde_json::from_slice(&text).map_err(|source| OrdersError::Damaged { path: path.to_owned(), source })?;
+    if order.version == VERSION {
+        Ok(order)
+    } else {
+        Err(OrdersError::Version { path: path.to_owned(), have: order.version })
+    }
 }
 
 /// All saved orders, oldest first; and why others cannot be read.
@@ -206,7 +218,8 @@ pub fn all() -> Result<(Vec<Saved>, Vec<OrdersError>), OrdersError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
         other => other.map_err(|source| OrdersError::Read { path: folder(), source })?,
     };
-    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
+    let paths =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
     let (mut orders, mut unreadable) = (Vec::new(), Vec::new());
     for path in paths {
         match read(&path) {
@@ -224,7 +237,8 @@ pub fn all() -> Result<(Vec<Saved>, Vec<OrdersError>), OrdersError> {
 /// Several begin so.
 pub fn beginning(orders: Vec<Saved>, job: &str) -> Result<Option<Saved>, OrdersError> {
     let begins = job.trim().trim_start_matches("0x").to_lowercase();
-    let mut found: Vec<Saved> = orders.into_iter().filter(|order| format!("{:x}", order.job).starts_with(&begins)).collect();
+    let mut found: Vec<Saved> =
+        orders.into_iter().filter(|order| format!("{:x}", order.job).starts_with(&begins)).collect();
     match found.len() {
         0 | 1 => Ok(found.pop()),
         count => Err(OrdersError::Several { job: job.to_owned(), count }),
@@ -251,9 +265,13 @@ pub fn whereabouts(order: &Saved, record: &Job, now: u64) -> String {
              `assay resume {job}` goes on"
         ),
         State::Locked => {
-            format!("{price} are in the market's escrow for job {job}, which a prover has locked: `assay resume {job}` goes on, {refund}")
+            format!(
+                "{price} are in the market's escrow for job {job}, which a prover has locked: `assay resume {job}` goes on, {refund}"
+            )
         }
-        State::Settled => format!("{price} were paid to the seller for a valid proof of job {job}: `assay resume {job}` fetches it"),
+        State::Settled => {
+            format!("{price} were paid to the seller for a valid proof of job {job}: `assay resume {job}` fetches it")
+        }
         State::Cancelled | State::Expired | State::Refunded => format!(
             "job {job} is over without a proof that was paid for: if it was paid for, {price} went back to your credit in the market, and \
              `assay withdraw` takes it out"

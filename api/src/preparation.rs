@@ -1,4 +1,5 @@
-//! How a file that people have, a picture or a text, becomes a model's numbers: what the seller says of it in the model's card.
+//! How a file that people have, a picture or a text, becomes a model's numbers: what the seller says of it in the
+//! model's card.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -107,13 +108,19 @@ impl Preparation {
                 hold([1, 3].contains(channels), PreparationError::Channels)?;
                 let fits = |list: &[f32]| list.len() <= 1 || list.len() == *channels as usize;
                 hold(fits(mean) && fits(std), PreparationError::PerChannel)?;
-                hold(mean.iter().chain(std).all(|value| value.is_finite()) && !std.contains(&0.0), PreparationError::Numbers)
+                hold(
+                    mean.iter().chain(std).all(|value| value.is_finite()) && !std.contains(&0.0),
+                    PreparationError::Numbers,
+                )
             }
             Self::Text { length, alphabet, .. } => {
                 hold((1..=MAX_TEXT).contains(length), PreparationError::Length)?;
                 let Some(alphabet) = alphabet else { return Ok(()) };
                 let mut seen = std::collections::HashSet::new();
-                hold(!alphabet.is_empty() && alphabet.chars().all(|character| seen.insert(character)), PreparationError::Alphabet)
+                hold(
+                    !alphabet.is_empty() && alphabet.chars().all(|character| seen.insert(character)),
+                    PreparationError::Alphabet,
+                )
             }
         }
     }
@@ -130,7 +137,8 @@ mod tests {
 
     #[test]
     fn what_a_card_may_say() {
-        let image = parsed(r#"{"kind": "image", "width": 32, "height": 28, "mean": [0.5], "std": [0.1, 0.2, 0.3]}"#).unwrap();
+        let image =
+            parsed(r#"{"kind": "image", "width": 32, "height": 28, "mean": [0.5], "std": [0.1, 0.2, 0.3]}"#).unwrap();
         assert_eq!(image.elements(), 3 * 28 * 32);
         assert!(matches!(&image, Preparation::Image { channels: 3, order: Order::Planes, invert: false, .. }));
         assert_eq!(serde_json::from_value::<Preparation>(serde_json::to_value(&image).unwrap()).unwrap(), image);

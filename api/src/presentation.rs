@@ -1,4 +1,5 @@
-//! How people are shown a model's inputs and outputs: what the seller says of them in the model's card. Nothing is computed from it.
+//! How people are shown a model's inputs and outputs: what the seller says of them in the model's card. Nothing is
+//! computed from it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -121,7 +122,12 @@ mod tests {
 
     #[test]
     fn what_a_card_may_say() {
-        let tensor = |name: &str, shape: &[u32]| TensorInfo { name: name.to_owned(), shape: shape.to_vec(), scale: 0, range: None };
+        let tensor = |name: &str, shape: &[u32]| TensorInfo {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            scale: 0,
+            range: None,
+        };
         let (inputs, outputs) = ([tensor("x", &[2, 3])], [tensor("y", &[2])]);
         let checked = |text: &str| {
             let read: Presentation = serde_json::from_str(text).map_err(|e| e.to_string())?;
@@ -137,7 +143,10 @@ mod tests {
         for (bad, why) in [
             (r#"{"inputs": [{"name": "y"}]}"#, "none of the model's inputs, which are x"),
             (r#"{"outputs": [{"name": "y"}, {"name": "y"}]}"#, "described twice"),
-            (r#"{"inputs": [{"name": "x", "columns": ["a", "b"]}]}"#, "2 names of columns, and its last dimension has 3"),
+            (
+                r#"{"inputs": [{"name": "x", "columns": ["a", "b"]}]}"#,
+                "2 names of columns, and its last dimension has 3",
+            ),
             (r#"{"inputs": [{"name": "x", "kind": "sound"}]}"#, "unknown variant"),
             (r#"{"inputs": [{"name": "x", "colums": []}]}"#, "unknown field"),
         ] {

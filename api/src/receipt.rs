@@ -1,4 +1,5 @@
-//! What comes back for an order, checked against what the buyer knows and what the chain says: the command and the Python package share it.
+//! What comes back for an order, checked against what the buyer knows and what the chain says: the command and the
+//! Python package share it.
 
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_prover::package::BuyerKey;
@@ -79,7 +80,8 @@ pub async fn settlement(saved: &Saved, done: &Prediction) -> Result<Settlement, 
     Ok(Settlement { context, output_hash: paid.output_hash })
 }
 
-/// The proof file of a prediction, as its service answers it; nothing of it is verified. `key` is for as many inferences as the proof has.
+/// The proof file of a prediction, as its service answers it; nothing of it is verified. `key` is for as many
+/// inferences as the proof has.
 pub fn proof_file(key: &BuyerKey, prediction: &Prediction, proof: Vec<u8>) -> Result<ProofFile, ReceiptError> {
     let missing = |what| ReceiptError::Missing { state: prediction.state, what };
     let shared = prediction.batch.as_ref().map(|batch| Shared {
@@ -108,7 +110,8 @@ pub fn verified(
     commitments: &[Bytes],
     context: B256,
 ) -> Result<ProofFile, ReceiptError> {
-    let prediction = Prediction { input_commitments: commitments.to_vec(), context: Some(context), ..prediction.clone() };
+    let prediction =
+        Prediction { input_commitments: commitments.to_vec(), context: Some(context), ..prediction.clone() };
     let file = proof_file(key, &prediction, proof)?;
     file.verify(&key.model, Some(&key.wrap))?;
     Ok(file)

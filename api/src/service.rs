@@ -50,8 +50,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Proves and settles for a service whose database is shared, until `shutdown` resolves; then the proof at hand may finish, within
-/// [`ServeConfig::drain`]. `ready` is called once, with the address of [`ServeConfig::worker_bind`].
+/// Proves and settles for a service whose database is shared, until `shutdown` resolves; then the proof at hand may
+/// finish, within [`ServeConfig::drain`]. `ready` is called once, with the address of [`ServeConfig::worker_bind`].
 pub async fn work(
     config: ServeConfig,
     engine: Arc<dyn Engine>,
@@ -65,7 +65,8 @@ pub async fn work(
         None => None,
     };
     ready(listener.as_ref().map(|(_, address)| *address));
-    let http = listener.map(|(listener, _)| tokio::spawn(connections::serve(listener, worker_app(state.clone()), state.clone())));
+    let http = listener
+        .map(|(listener, _)| tokio::spawn(connections::serve(listener, worker_app(state.clone()), state.clone())));
     let mut workers = tokio::spawn(worker::run(state.clone()));
     tokio::select! {
         () = shutdown => tracing::info!("shutting down"),
@@ -90,7 +91,8 @@ async fn listen(bind: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeErro
     Ok((listener, address))
 }
 
-/// Lets the workers come to an end. One that waits for the chain is cut after the drain: every step can be taken up again.
+/// Lets the workers come to an end. One that waits for the chain is cut after the drain: every step can be taken up
+/// again.
 async fn drain(state: &AppState, workers: &mut JoinHandle<()>) -> Result<(), ServeError> {
     state.stopping.send_replace(true);
     match tokio::time::timeout(state.config.drain.saturating_add(GRACE), &mut *workers).await {
@@ -102,7 +104,8 @@ async fn drain(state: &AppState, workers: &mut JoinHandle<()>) -> Result<(), Ser
     }
 }
 
-/// Resolves on SIGINT or SIGTERM. It listens from the call on, and not only once it is waited for: a signal between the two would be lost. Call it in a runtime.
+/// Resolves on SIGINT or SIGTERM. It listens from the call on, and not only once it is waited for: a signal between the
+/// two would be lost. Call it in a runtime.
 #[cfg(unix)]
 pub fn signalled() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -114,7 +117,8 @@ pub fn signalled() -> impl Future<Output = ()> + Send + 'static {
             None => std::future::pending().await,
         }
     }
-    let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| heard(signal(kind).ok()));
+    let [interrupt, terminate] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| heard(signal(kind).ok()));
     async {
         tokio::select! {
             () = interrupt => {}

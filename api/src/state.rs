@@ -124,7 +124,8 @@ fn alone(dir: &std::path::Path) -> Result<File, ServeError> {
 }
 
 impl AppState {
-    /// Opens the data folder and takes up what an earlier process left. Without a shared database the folder must be nobody else's.
+    /// Opens the data folder and takes up what an earlier process left. Without a shared database the folder must be
+    /// nobody else's.
     pub async fn open(config: ServeConfig, engine: Arc<dyn Engine>) -> Result<Self, ServeError> {
         if !config.free && config.chain.is_none() {
             return Err(ServeError::NothingToServe);
@@ -219,8 +220,9 @@ impl AppState {
         }
     }
 
-    /// Seconds that must be left of an order's `prove_secs` for its job to be locked: the market's margin, and a mean proof's time for
-    /// each job that can be ahead of it by then. Turns go first come first served, so no more than those that are driven beside it can.
+    /// Seconds that must be left of an order's `prove_secs` for its job to be locked: the market's margin, and a mean
+    /// proof's time for each job that can be ahead of it by then. Turns go first come first served, so no more than
+    /// those that are driven beside it can.
     pub fn margin_secs(&self, chain: &ChainConfig, prove_secs: u32) -> u64 {
         let ahead = u64::from(self.config.jobs_max.saturating_sub(1));
         let ahead_ms = self.metrics.mean_proof_ms().saturating_mul(ahead);
@@ -243,7 +245,8 @@ impl AppState {
     /// Bytes that the disk of the data folder has left, where the system says; an error if the disk does not answer.
     pub async fn disk_free(&self) -> Result<Option<u64>, ApiError> {
         let limit = self.config.ready_timeout;
-        let hangs = |_| ApiError::Silent { what: "the data folder's disk", code: "storage-unavailable", secs: limit.as_secs() };
+        let hangs =
+            |_| ApiError::Silent { what: "the data folder's disk", code: "storage-unavailable", secs: limit.as_secs() };
         self.disk.free_bytes(limit).await.map_err(hangs)
     }
 
@@ -257,7 +260,8 @@ impl AppState {
     pub async fn breaker(&self) -> Result<Option<u32>, StoreError> {
         let (failures, latest_ms) = self.store.failures_in_a_row().await?;
         let pause_ms = i64::try_from(self.config.breaker.pause.as_millis()).unwrap_or(i64::MAX);
-        let open = failures >= self.config.breaker.failures && crate::store::now_ms() < latest_ms.saturating_add(pause_ms);
+        let open =
+            failures >= self.config.breaker.failures && crate::store::now_ms() < latest_ms.saturating_add(pause_ms);
         Ok(open.then_some(failures))
     }
 }

@@ -128,7 +128,8 @@ pub struct Order {
     pub prover: Address,
     #[schema(value_type = Hash)]
     pub salt: B256,
-    /// Pay only for a proof which says that no value of the inference had to be clamped. The seller's quote does not depend on it.
+    /// Pay only for a proof which says that no value of the inference had to be clamped. The seller's quote does not
+    /// depend on it.
     #[serde(default)]
     pub unclamped: bool,
 }
@@ -244,7 +245,12 @@ impl Quote {
     }
 }
 
-fn field(field: &'static str, have: impl ToString + PartialEq, need: impl ToString, equal: bool) -> Result<(), EscrowError> {
+fn field(
+    field: &'static str,
+    have: impl ToString + PartialEq,
+    need: impl ToString,
+    equal: bool,
+) -> Result<(), EscrowError> {
     if equal { Ok(()) } else { Err(EscrowError::Field { field, have: have.to_string(), need: need.to_string() }) }
 }
 
@@ -269,7 +275,9 @@ impl Escrow {
         let (o, q, m) = (&self.order, &self.quote, expected.model);
         let seller = expected.seller;
         let signature = Signature::from_raw(&self.signature).map_err(|_| EscrowError::Signature { seller })?;
-        let signer = signature.recover_address_from_prehash(&q.digest(expected.domain)).map_err(|_| EscrowError::Signature { seller })?;
+        let signer = signature
+            .recover_address_from_prehash(&q.digest(expected.domain))
+            .map_err(|_| EscrowError::Signature { seller })?;
         if signer != seller {
             return Err(EscrowError::Signature { seller });
         }

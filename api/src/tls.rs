@@ -1,12 +1,16 @@
-//! What every HTTP client of this program begins with: TLS by rustls over ring, and the certificates that the system trusts.
+//! What every HTTP client of this program begins with: TLS by rustls over ring, and the certificates that the system
+//! trusts.
 //!
 //! The certificates are read once, and a system without any is none the worse for it until an https address is asked.
 
 use reqwest::{Client, ClientBuilder, Url};
 
 /// The addresses that this program can ask, for messages.
-pub(crate) const ADDRESSES: &str =
-    if cfg!(feature = "tls") { "http:// or https://" } else { "http://, since this program was built without TLS (the feature `tls`)" };
+pub(crate) const ADDRESSES: &str = if cfg!(feature = "tls") {
+    "http:// or https://"
+} else {
+    "http://, since this program was built without TLS (the feature `tls`)"
+};
 
 /// Whether this program can ask an address.
 pub(crate) fn is_usable(url: &Url) -> bool {

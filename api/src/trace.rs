@@ -1,7 +1,8 @@
-//! Traces from a request to its settlement, for OpenTelemetry. Spans are made at level `DEBUG`, whether anybody collects them or not; the
-//! program that runs the service adds the collector.
+//! Traces from a request to its settlement, for OpenTelemetry. Spans are made at level `DEBUG`, whether anybody
+//! collects them or not; the program that runs the service adds the collector.
 //!
-//! A job has the context of its request with it (W3C's `traceparent`), so that whichever process goes on with the job continues the trace.
+//! A job has the context of its request with it (W3C's `traceparent`), so that whichever process goes on with the job
+//! continues the trace.
 
 use axum::http::HeaderMap;
 use opentelemetry::Context;
@@ -16,7 +17,9 @@ const TRACEPARENT: &str = "traceparent";
 fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.trim().split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |part: &str, len: usize| part.len() == len && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hex = |part: &str, len: usize| {
+        part.len() == len && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
     if version == "ff"
         || !(hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2))
         || (version == "00" && parts.next().is_some())
@@ -24,7 +27,13 @@ fn parse(text: &str) -> Option<SpanContext> {
         return None;
     }
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
-    let found = SpanContext::new(TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?, flags, true, TraceState::default());
+    let found = SpanContext::new(
+        TraceId::from_hex(trace).ok()?,
+        SpanId::from_hex(span).ok()?,
+        flags,
+        true,
+        TraceState::default(),
+    );
     found.is_valid().then_some(found)
 }
 

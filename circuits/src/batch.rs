@@ -16,7 +16,8 @@ impl Batch {
     /// One inference.
     pub const ONE: Self = Self { log_len: 0, separate: false };
 
-    /// As files and command lines name it. `None` where the number is no power of two, or too large. The input of one inference is never separate.
+    /// As files and command lines name it. `None` where the number is no power of two, or too large. The input of one
+    /// inference is never separate.
     pub fn of(inferences: usize, separate: bool) -> Option<Self> {
         let log = inferences.trailing_zeros();
         let fits = inferences.is_power_of_two() && log <= MAX_LOG_BATCH;

@@ -1,17 +1,20 @@
 //! How many clamps an execution made, which a proof states.
 //!
-//! A saturating table has *rails*, rows `(max, f(max), v)` and `(min, f(min), -v)`: a lookup finds one with `v ≠ 0` exactly where a cell was
-//! clamped ([`crate::relation::requantise`]). Some rails do not *count*: where `f` is flat at a rail, as ReLU is below 0, and no layer
-//! with that table has its `q` read, a clamp changes nothing that anybody reads.
+//! A saturating table has *rails*, rows `(max, f(max), v)` and `(min, f(min), -v)`: a lookup finds one with `v ≠ 0`
+//! exactly where a cell was clamped ([`crate::relation::requantise`]). Some rails do not *count*: where `f` is flat at
+//! a rail, as ReLU is below 0, and no layer with that table has its `q` read, a clamp changes nothing that anybody
+//! reads.
 //!
-//! * *Equation*: `N = Σ m_r` over the rows `r` of rails that count with `v ≠ 0`, `m_r` the multiplicity of the row: one more claim that is linear
-//!   in committed columns, so it costs no sumcheck and no commitment.
-//! * *One solution*: the rows in question are different from all others of all tables, so the lookup argument leaves `m_r` no choice: it is
-//!   the number of lookups that find the row, since there are fewer lookups than the field has elements.
+//! * *Equation*: `N = Σ m_r` over the rows `r` of rails that count with `v ≠ 0`, `m_r` the multiplicity of the row: one
+//!   more claim that is linear in committed columns, so it costs no sumcheck and no commitment.
+//! * *One solution*: the rows in question are different from all others of all tables, so the lookup argument leaves
+//!   `m_r` no choice: it is the number of lookups that find the row, since there are fewer lookups than the field has
+//!   elements.
 //! * *Bounds*: `N` is at most the number of lookups, which is below `2^32` ([`crate::shape`] limits cells).
 //!
-//! `N` counts limbs: a cell that was clamped by more than one limb holds counts once for each limb that is not 0. `N = 0` says that no cell
-//! of any inference in the proof was clamped in a way that matters. Inferences that only fill up a batch count too.
+//! `N` counts limbs: a cell that was clamped by more than one limb holds counts once for each limb that is not 0. `N =
+//! 0` says that no cell of any inference in the proof was clamped in a way that matters. Inferences that only fill up a
+//! batch count too.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -49,7 +52,8 @@ impl Rails {
 /// The rails that count, by table. All of a table's do where some layer with it has its `q` read.
 pub(crate) fn rails(architecture: &Architecture) -> Vec<Rails> {
     let none = Rails { low: false, high: false };
-    let functions = architecture.tables.iter().map(|table| if table.is_saturating() { Rails::of_function(table) } else { none });
+    let functions =
+        architecture.tables.iter().map(|table| if table.is_saturating() { Rails::of_function(table) } else { none });
     let mut rails: Vec<Rails> = functions.collect();
     let layers = architecture.layers.iter();
     let read = layers.flat_map(Layer::sources).chain(architecture.outputs.iter().map(|output| output.source));
@@ -68,13 +72,17 @@ impl Trace {
     /// `N`.
     pub fn clamps(&self, architecture: &Architecture, system: &System) -> u32 {
         let of_layer = |index: usize, rails: Rails| -> u32 {
-            let columns = system.limbs(index).into_iter().map(|limb| self.column(limb).iter().filter(|v| rails.count(**v)).count() as u32);
+            let columns = system
+                .limbs(index)
+                .into_iter()
+                .map(|limb| self.column(limb).iter().filter(|v| rails.count(**v)).count() as u32);
             columns.sum()
         };
         counted(architecture, system).map(|(index, rails)| of_layer(index, rails)).sum()
     }
 
-    /// Layers in which cells were clamped in a way that counts, with the number of cells. Empty exactly where [`Self::clamps`] is 0.
+    /// Layers in which cells were clamped in a way that counts, with the number of cells. Empty exactly where
+    /// [`Self::clamps`] is 0.
     pub fn clamped(&self, architecture: &Architecture, system: &System) -> Vec<(usize, usize)> {
         let of_layer = |(index, rails): (usize, Rails)| {
             let limbs: Vec<&[i32]> = system.limbs(index).into_iter().map(|limb| self.column(limb)).collect();
@@ -89,7 +97,9 @@ impl Trace {
 
 /// Layers with a table that has rails that count, and those.
 fn counted(architecture: &Architecture, system: &System) -> impl Iterator<Item = (usize, Rails)> {
-    let rails = |layer: &Layer| layer.rule.table().and_then(|t| system.rails.get(t as usize)).copied().filter(|rails| rails.any());
+    let rails = |layer: &Layer| {
+        layer.rule.table().and_then(|t| system.rails.get(t as usize)).copied().filter(|rails| rails.any())
+    };
     architecture.layers.iter().enumerate().filter_map(move |(index, layer)| Some((index, rails(layer)?)))
 }
 
@@ -100,7 +110,8 @@ mod tests {
     use crate::model::{Domain, Function, Rule};
     use crate::sample::builder::NetworkBuilder;
 
-    /// `x · 2^factor` through a table of 8 bits, from inputs of 8 bits; the second layer doubles and reads `q` or `f(q)`.
+    /// `x · 2^factor` through a table of 8 bits, from inputs of 8 bits; the second layer doubles and reads `q` or
+    /// `f(q)`.
     fn network(function: Function, read_q: bool) -> (Architecture, crate::model::Weights) {
         let (mut b, x) = NetworkBuilder::new(&[4], 8, 4, 8);
         let table = b.table(8, Domain::Signed, function);
@@ -141,7 +152,8 @@ mod tests {
         assert_eq!(clamps(Function::Relu, false, [100, 100, 100, 100]).1, [(0, 4), (1, 1)]);
     }
 
-    /// Rows of weights that a clamped `q` names are others than those of the number before the clamp, so that clamp counts.
+    /// Rows of weights that a clamped `q` names are others than those of the number before the clamp, so that clamp
+    /// counts.
     #[test]
     fn an_index_is_read() {
         let (mut architecture, _) = network(Function::Relu, false);
@@ -152,7 +164,12 @@ mod tests {
             log_size: architecture.layers[0].log_size + 2,
             terms: Vec::new(),
             constant: 0,
-            rule: Rule::Rows { matrix: architecture.matrices.len() as u32 - 1, bits: 2, index: Source::Pre(0), index_bits: 9 },
+            rule: Rule::Rows {
+                matrix: architecture.matrices.len() as u32 - 1,
+                bits: 2,
+                index: Source::Pre(0),
+                index_bits: 9,
+            },
         };
         assert_eq!(count(&architecture), Rails { low: true, high: true });
     }

@@ -1,14 +1,16 @@
 //! Where every cell lives: aligned blocks of the committed vector `G` and of the lookup tree's leaves.
 //!
-//! `docs/protocol.md` section 2. A claim about a column is a claim about `G` at a point whose high coordinates are the bits of the
-//! block's position. Everything here follows from the architecture and the chunk size; a proof chooses nothing.
+//! `docs/protocol.md` section 2. A claim about a column is a claim about `G` at a point whose high coordinates are the
+//! bits of the block's position. Everything here follows from the architecture and the chunk size; a proof chooses
+//! nothing.
 
 use crate::batch::Batch;
 use crate::system::{ColumnId, Owner, System, TableId};
 use std::cmp::Reverse;
 
-/// A power-of-two number of cells, aligned to the range that they span, or several such tiles of a block of weights, one after the other. A column of a batch holds its inferences one after the other; only those of the
-/// input may lie further apart than they are long.
+/// A power-of-two number of cells, aligned to the range that they span, or several such tiles of a block of weights,
+/// one after the other. A column of a batch holds its inferences one after the other; only those of the input may lie
+/// further apart than they are long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
     /// First cell.
@@ -19,8 +21,8 @@ pub struct Block {
     pub log_item: u32,
     /// The cells of two inferences are `2^(log_item + gap)` apart.
     pub gap: u32,
-    /// Of weights: there are so many tiles more, of the same size, each right after the one before.
-    pub more_tiles: u32,
+    /// Number of tiles of this size, each right after the one before: more than 1 only of weights.
+    pub tiles: usize,
 }
 
 impl Block {
@@ -31,17 +33,12 @@ impl Block {
 
     /// From the first cell to the last, gaps and all tiles included.
     pub fn range(&self) -> std::ops::Range<usize> {
-        self.offset..self.offset + (self.tiles() << self.log_span())
-    }
-
-    /// Number of tiles, 1 where there are none.
-    pub fn tiles(&self) -> usize {
-        1 + self.more_tiles as usize
+        self.offset..self.offset + (self.tiles << self.log_span())
     }
 
     /// One of the tiles.
     pub fn tile(&self, tile: usize) -> Self {
-        Self { offset: self.offset + (tile << self.log_size), more_tiles: 0, ..*self }
+        Self { offset: self.offset + (tile << self.log_size), tiles: 1, ..*self }
     }
 
     /// Log of the number of cells from the first to the last, of one tile.
@@ -51,8 +48,11 @@ impl Block {
 
     /// The ranges of the inferences; one range where there are no gaps.
     pub fn pieces(&self) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
-        let (offset, len, count) =
-            if self.gap == 0 { (self.offset, self.log_size, 0) } else { (self.offset, self.log_item, self.log_batch()) };
+        let (offset, len, count) = if self.gap == 0 {
+            (self.offset, self.log_size, 0)
+        } else {
+            (self.offset, self.log_item, self.log_batch())
+        };
         let distance = len + self.gap;
         (0..1usize << count).map(move |i| offset + (i << distance)..offset + (i << distance) + (1 << len))
     }
@@ -62,8 +62,8 @@ impl Block {
         self.log_size - self.log_item
     }
 
-    /// Of the coordinates of a point of the committed vector (or of the leaves), those that number the block's own cells, and those that are fixed
-    /// within it, with the number that they have there.
+    /// Of the coordinates of a point of the committed vector (or of the leaves), those that number the block's own
+    /// cells, and those that are fixed within it, with the number that they have there.
     pub fn coordinates<S: Clone>(&self, point: &[S]) -> (Vec<S>, Vec<S>, usize) {
         let (inside, above) = point.split_at(self.log_span() as usize);
         let (low, rest) = inside.split_at(self.log_item as usize);
@@ -119,7 +119,7 @@ pub struct Layout {
 
 /// A block that is yet to be placed.
 fn block(log_item: u32, log_batch: u32) -> Block {
-    Block { offset: 0, log_size: log_item + log_batch, log_item, gap: 0, more_tiles: 0 }
+    Block { offset: 0, log_size: log_item + log_batch, log_item, gap: 0, tiles: 1 }
 }
 
 /// Places blocks, largest first; every block is aligned. Returns them in the order given, and the end.
@@ -135,7 +135,8 @@ fn pack(blocks: &[Block], start: usize) -> (Vec<Block>, usize) {
     (blocks, end)
 }
 
-/// Packs the blocks of one region of at least `least` chunks after `start` cells; returns them, the region and the cell after its last chunk.
+/// Packs the blocks of one region of at least `least` chunks after `start` cells; returns them, the region and the cell
+/// after its last chunk.
 fn region(blocks: &[Block], start: usize, log_chunk: u32, least: usize) -> (std::vec::IntoIter<Block>, Region, usize) {
     let largest = blocks.iter().map(Block::log_span).max().unwrap_or(0).max(log_chunk);
     let first = start.next_multiple_of(1 << largest);
@@ -150,9 +151,10 @@ impl Layout {
     /// The layout of a system for chunks of `2^log_chunk` cells.
     pub fn new(system: &System, log_chunk: u32, batch: Batch) -> Self {
         let of = |log_size: u8, batched: bool| block(log_size.into(), if batched { batch.log_len() } else { 0 });
-        let mut blocks: Vec<Block> = system.columns.iter().map(|column| of(column.log_size, column.is_batched())).collect();
+        let mut blocks: Vec<Block> =
+            system.columns.iter().map(|column| of(column.log_size, column.is_batched())).collect();
         for (column, matrix) in system.weights.iter().zip(&system.matrices) {
-            blocks[column.0 as usize] = Block { more_tiles: matrix.tiles() as u32 - 1, ..block(matrix.log_tile(), 0) };
+            blocks[column.0 as usize] = Block { tiles: matrix.tiles(), ..block(matrix.log_tile(), 0) };
         }
         let input = system.input.0 as usize;
         if batch.is_separate() {
@@ -173,13 +175,16 @@ impl Layout {
         let tables = system.table_counts.iter().zip(0..).map(|(column, i)| (TableId::Activation(i), column));
         let ranges = system.range_counts.iter().zip(0..).map(|(column, i)| (TableId::Range(i), column));
         let row_tables = system.row_counts.iter().zip(0..).map(|(column, i)| (TableId::Rows(i), column));
-        let rows =
-            tables.chain(ranges).chain(row_tables).map(|(id, column)| (LeafKind::Rows(id), of(system.column(*column).log_size, false)));
+        let rows = tables
+            .chain(ranges)
+            .chain(row_tables)
+            .map(|(id, column)| (LeafKind::Rows(id), of(system.column(*column).log_size, false)));
         let lookups = system.lookups.iter().enumerate();
         let lookups = lookups.map(|(i, lookup)| (LeafKind::Lookup(i), of(lookup.log_size, system.is_batched(lookup))));
         let (kinds, wanted): (Vec<LeafKind>, Vec<Block>) = rows.chain(lookups).unzip();
         let (placed, leaf_count) = pack(&wanted, 0);
-        // equations are checked at a prefix of the leaves' point: where sums are exact, and so not looked up, unused leaves give it its coordinates
+        // equations are checked at a prefix of the leaves' point: where sums are exact, and so not looked up, unused
+        // leaves give it its coordinates
         let log_equation = system.equations.iter().map(|e| u32::from(e.log_size) + batch.log_len()).max().unwrap_or(0);
         Self {
             log_chunk,

@@ -7,7 +7,8 @@
 //! * [`relation`], [`system`]: what a layer makes of its sum; a network as columns, equations and lookups;
 //! * [`registration`]: the proof that committed weights are what the architecture says;
 //! * [`layout`], [`shape`]: where every cell of a proof lives; [`soundness`]: how sure a proof of a shape is;
-//! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over [`poseidon`];
+//! * [`verifier`]: the inner verifier, generic over the [`scalar`]s it computes with, on a [`transcript`] over
+//!   [`poseidon`];
 //! * [`r1cs`], [`wrap`]: the same verifier as a circuit;
 //! * [`plonk`]: the same circuit as rows of a fixed gate set;
 //! * [`sample`]: networks for tests and benchmarks.

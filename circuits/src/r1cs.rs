@@ -1,11 +1,12 @@
 //! The two kinds of R1CS variable that the verifier runs on.
 //!
-//! [`Symbol`] writes down the constraints of what it is asked to compute, once per shape. [`Value`] computes the same and records the
-//! value of every variable that [`Symbol`] allocates, in the same order, once per proof. They agree because both follow one rule:
-//! a product of two non-constants, an inverse and [`Scalar::seal`] allocate one variable each, nothing else does.
+//! [`Symbol`] writes down the constraints of what it is asked to compute, once per shape. [`Value`] computes the same
+//! and records the value of every variable that [`Symbol`] allocates, in the same order, once per proof. They agree
+//! because both follow one rule: a product of two non-constants, an inverse and [`Scalar::seal`] allocate one variable
+//! each, nothing else does.
 //!
-//! For a machine that has more than products ([`crate::plonk`]) both can keep permutations and sumcheck rounds whole ([`Gate`]): then these
-//! allocate their outputs and nothing else, and sums are arranged for what they cost there.
+//! For a machine that has more than products ([`crate::plonk`]) both can keep permutations and sumcheck rounds whole
+//! ([`Gate`]): then these allocate their outputs and nothing else, and sums are arranged for what they cost there.
 
 use crate::Fr;
 use crate::poseidon::{self, WIDTH};
@@ -71,7 +72,8 @@ impl Constraints {
 
     /// Index of the first constraint that an assignment violates.
     pub fn first_violated(&self, assignment: &[Fr]) -> Option<usize> {
-        let at = |lc: &LinearCombination| lc.iter().map(|(v, c)| assignment[*v as usize] * c).fold(Fr::ZERO, |a, b| a + b);
+        let at =
+            |lc: &LinearCombination| lc.iter().map(|(v, c)| assignment[*v as usize] * c).fold(Fr::ZERO, |a, b| a + b);
         (0..self.a.len()).find(|&i| at(&self.a[i]) * at(&self.b[i]) != at(&self.c[i]))
     }
 }
@@ -193,7 +195,9 @@ impl Symbol {
         match self {
             Self::Constant(value) => Self::Constant(*value * factor),
             Self::Linear(system, lc) if factor == Fr::ZERO => Self::Linear(system.clone(), lc[..0].to_vec()),
-            Self::Linear(system, lc) => Self::Linear(system.clone(), lc.iter().map(|(v, c)| (*v, *c * factor)).collect()),
+            Self::Linear(system, lc) => {
+                Self::Linear(system.clone(), lc.iter().map(|(v, c)| (*v, *c * factor)).collect())
+            }
         }
     }
 
@@ -448,7 +452,8 @@ impl Scalar for Symbol {
     }
 }
 
-/// The product of all; where permutations and rounds are kept whole, from the last factor on. Both kinds of variable must multiply in the same order.
+/// The product of all; where permutations and rounds are kept whole, from the last factor on. Both kinds of variable
+/// must multiply in the same order.
 fn product<S: Scalar>(mut factors: Vec<S>, whole: bool) -> S {
     // neighbouring blocks have the highest coordinates in common: a product of these is one variable for all
     if whole {
@@ -516,6 +521,7 @@ impl Scalar for Value {
         let all = [claim, r, x].into_iter().chain(message);
         let Some(tape) = Self::whole(all) else { return lookup::quartic_round(claim, message, r, x) };
         let values = message.map(Self::value);
-        lookup::quartic_round(&claim.value(), values.each_ref(), &r.value(), &x.value()).map(|value| tape.witness(value))
+        lookup::quartic_round(&claim.value(), values.each_ref(), &r.value(), &x.value())
+            .map(|value| tape.witness(value))
     }
 }

@@ -71,7 +71,12 @@ pub(crate) fn elaborate(of: &Architecture, system: &mut Builder) {
         let low = system.ranged(block.log_size, Owner::Prover, low);
         let high = system.ranged(block.log_size, Owner::Prover, high);
         let bias = system.column_of(Source::Bias(index));
-        system.equation(block.log_size, Vec::new(), vec![(1, bias), (-1, low), (-(1 << DIGIT), high)], 1 << (block.bits - 1));
+        system.equation(
+            block.log_size,
+            Vec::new(),
+            vec![(1, bias), (-1, low), (-(1 << DIGIT), high)],
+            1 << (block.bits - 1),
+        );
     }
 }
 

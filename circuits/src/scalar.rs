@@ -1,7 +1,7 @@
 //! What the verifier computes with.
 //!
-//! The inner verifier is written once, generic over [`Scalar`]: native field elements check a proof, the two kinds of R1CS
-//! variable in [`crate::r1cs`] turn the same text into a circuit and into that circuit's witness.
+//! The inner verifier is written once, generic over [`Scalar`]: native field elements check a proof, the two kinds of
+//! R1CS variable in [`crate::r1cs`] turn the same text into a circuit and into that circuit's witness.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -102,7 +102,8 @@ pub trait Scalar:
         coefficients.iter().zip(values).fold(start, |sum, (c, v)| sum + v.times(*c))
     }
 
-    /// The product of all. A machine that shares equal products may begin with the last factors, which many products have in common.
+    /// The product of all. A machine that shares equal products may begin with the last factors, which many products
+    /// have in common.
     fn product(factors: Vec<Self>) -> Self {
         factors.into_iter().reduce(|a, b| a * b).unwrap_or_else(Self::one)
     }
@@ -117,7 +118,8 @@ pub trait Scalar:
         self
     }
 
-    /// Marks a sum that is used more than once: a machine on which sums cost something gives it a variable, R1CS does not.
+    /// Marks a sum that is used more than once: a machine on which sums cost something gives it a variable, R1CS does
+    /// not.
     fn keep(self) -> Self {
         self
     }
@@ -127,7 +129,8 @@ pub trait Scalar:
         poseidon::permute(state);
     }
 
-    /// One round of a level of the lookup argument's tree: [`lookup::quartic_round`]. Errors: [`VerifyError::ZeroDivisor`].
+    /// One round of a level of the lookup argument's tree: [`lookup::quartic_round`]. Errors:
+    /// [`VerifyError::ZeroDivisor`].
     fn quartic_round(claim: &Self, message: [&Self; 4], r: &Self, x: &Self) -> Result<Self, VerifyError> {
         lookup::quartic_round(claim, message, r, x)
     }
@@ -194,7 +197,8 @@ pub fn powers_sum<S: Scalar>(values: &[S], x: &S) -> S {
     values.iter().rev().fold(S::zero(), |sum, value| (sum + value) * x)
 }
 
-/// The sum of all, in pairs: a sum of many terms that are themselves sums costs each term a few additions and not as many as there are terms.
+/// The sum of all, in pairs: a sum of many terms that are themselves sums costs each term a few additions and not as
+/// many as there are terms.
 pub fn sum<S: Scalar>(mut terms: Vec<S>) -> S {
     while terms.len() > 1 {
         let mut rest = std::mem::take(&mut terms).into_iter();

@@ -66,7 +66,8 @@ pub struct Shape {
     pub system: System,
     /// Where every cell lives.
     pub layout: Layout,
-    /// `keccak256("assay-shape-v2" ‖ postcard(architecture, c))`: the same for every batch. Of a proof of weights see [`Shape::of_weights`].
+    /// `keccak256("assay-shape-v2" ‖ postcard(architecture, c))`: the same for every batch. Of a proof of weights see
+    /// [`Shape::of_weights`].
     pub model_digest: [u8; 32],
     /// The model digest for one inference, else its hash with the batch.
     pub digest: [u8; 32],
@@ -93,8 +94,9 @@ impl Shape {
         Self::laid_out(architecture, system, log_chunk, batch, hash.finalize().into())
     }
 
-    /// The shape of the proof of weights ([`registration`]) of a model with this shape. Its model digest is `keccak256("assay-weights-v1" ‖ model digest)`, so a key says of which
-    /// models it shows the weights. Errors: [`ShapeError`] if there are more weights than fit one proof.
+    /// The shape of the proof of weights ([`registration`]) of a model with this shape. Its model digest is
+    /// `keccak256("assay-weights-v1" ‖ model digest)`, so a key says of which models it shows the weights. Errors:
+    /// [`ShapeError`] if there are more weights than fit one proof.
     pub fn of_weights(&self) -> Result<Self, ShapeError> {
         let architecture = registration::architecture(&self.architecture);
         let system = System::of_weights(&architecture);
@@ -115,15 +117,16 @@ impl Shape {
         if log_cells > MAX_LOG_CELLS {
             return Err(ShapeError::TooLarge { log_cells });
         }
-        let shape = Self { architecture, batch, system, layout, model_digest, digest: batch_digest(model_digest, batch) };
+        let shape =
+            Self { architecture, batch, system, layout, model_digest, digest: batch_digest(model_digest, batch) };
         match shape.soundness_bits() {
             bits if bits < 100 => Err(ShapeError::Soundness { bits }),
             _ => Ok(shape),
         }
     }
 
-    /// `-log2` of the soundness error of one proof in the random-oracle and algebraic-group models, with the largest wrap that there is: [`crate::soundness`] has the sum. No more than
-    /// BN254 itself offers, about 100.
+    /// `-log2` of the soundness error of one proof in the random-oracle and algebraic-group models, with the largest
+    /// wrap that there is: [`crate::soundness`] has the sum. No more than BN254 itself offers, about 100.
     pub fn soundness_bits(&self) -> u32 {
         soundness::bits(&soundness::terms(self, Wrap::Universal { log_rows: MAX_LOG_ROWS }))
     }

@@ -67,7 +67,8 @@ pub fn terms(shape: &Shape, wrap: Wrap) -> Vec<Term> {
         term("public data, χ", "c + k + 5", variables + 5.0),
     ];
     let row = |(at, (_, bits)): (u32, (_, u8))| f64::from(bits) * f64::from(at + shape.batch.log_len()).exp2();
-    let rows: f64 = shape.system.lookups.iter().filter_map(|lookup| Some((lookup.log_size.into(), lookup.row?))).map(row).sum();
+    let rows: f64 =
+        shape.system.lookups.iter().filter_map(|lookup| Some((lookup.log_size.into(), lookup.row?))).map(row).sum();
     if rows > 0.0 {
         terms.push(term("rows of weights, r", "bits·rows", rows));
     }
@@ -116,7 +117,10 @@ mod tests {
                 let mut more = terms.clone();
                 more[i].degree *= 1e30;
                 assert!(bits(&more) < 100 && bits_of_challenges(&more) < bits_of_challenges(&terms), "{term:?}");
-                assert!(page.contains(&format!("| {} | `{}` |", term.name, term.formula)), "docs/security.md has no row for {term:?}");
+                assert!(
+                    page.contains(&format!("| {} | `{}` |", term.name, term.formula)),
+                    "docs/security.md has no row for {term:?}"
+                );
             }
         }
     }

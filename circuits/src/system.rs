@@ -1,6 +1,8 @@
-//! What a network is to the proof system: columns, equations between them, and lookups of them in tables. Nothing else is proven.
+//! What a network is to the proof system: columns, equations between them, and lookups of them in tables. Nothing else
+//! is proven.
 //!
-//! [`System::new`] is the one walk over the layers' rules ([`crate::relation`]); layout, witness, prover, verifier and cost model only see its result.
+//! [`System::new`] is the one walk over the layers' rules ([`crate::relation`]); layout, witness, prover, verifier and
+//! cost model only see its result.
 
 use crate::clamps::{Rails, rails};
 use crate::model::{Architecture, Divisor, Index, Layer, Operand, Run, Source, WeightBlock};
@@ -56,7 +58,8 @@ pub struct View {
 pub struct Summand {
     /// The factor.
     pub coefficient: i128,
-    /// Logs of the lengths of the axes: those that the equation's cells are cut into, lowest bits first, then those that are summed over.
+    /// Logs of the lengths of the axes: those that the equation's cells are cut into, lowest bits first, then those
+    /// that are summed over.
     pub axes: Vec<u8>,
     /// How many axes, the last ones, are summed over.
     pub summed: u8,
@@ -99,8 +102,8 @@ pub struct RowTable {
     pub index_bits: u8,
 }
 
-/// In each of `2^log_size` cells (of each inference), `(keys[0] + offset, keys[1], keys[2])` is a row of the table; a key that is missing is 0. Where there is a row, the second key
-/// is that row of cells, combined by `eq(r, ·)`.
+/// In each of `2^log_size` cells (of each inference), `(keys[0] + offset, keys[1], keys[2])` is a row of the table; a
+/// key that is missing is 0. Where there is a row, the second key is that row of cells, combined by `eq(r, ·)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     /// Log of the number of cells.
@@ -133,7 +136,8 @@ pub struct LayerColumns {
 /// A network, elaborated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
-    /// All columns: weights, biases, tables, input, layers one after the other, multiplicities of tables, of ranges, of tables of rows.
+    /// All columns: weights, biases, tables, input, layers one after the other, multiplicities of tables, of ranges, of
+    /// tables of rows.
     pub columns: Vec<Column>,
     /// All equations, in the order of layers.
     pub equations: Vec<Equation>,
@@ -176,7 +180,8 @@ impl System {
     /// Of a valid architecture.
     pub fn new(architecture: &Architecture) -> Self {
         let mut builder = Builder::new(architecture);
-        // A layer of a loop reads columns of later layers, so all columns are numbered before the first equation is written.
+        // A layer of a loop reads columns of later layers, so all columns are numbered before the first equation is
+        // written.
         builder.pass = Pass::Columns;
         builder.walk(architecture);
         builder.rewind();
@@ -184,7 +189,8 @@ impl System {
         builder.finish(architecture)
     }
 
-    /// Of the proof of weights of a model with this architecture: [`registration`]. `architecture` is the one that it gives.
+    /// Of the proof of weights of a model with this architecture: [`registration`]. `architecture` is the one that it
+    /// gives.
     pub(crate) fn of_weights(architecture: &Architecture) -> Self {
         let mut builder = Builder::new(architecture);
         let first = builder.next;
@@ -225,7 +231,12 @@ impl System {
 
     /// Whether each inference of a batch has lookups of its own: the columns of its keys are all of one kind.
     pub fn is_batched(&self, lookup: &Lookup) -> bool {
-        lookup.keys.iter().flatten().chain(lookup.row.iter().map(|(column, _)| column)).all(|id| self.column(*id).is_batched())
+        lookup
+            .keys
+            .iter()
+            .flatten()
+            .chain(lookup.row.iter().map(|(column, _)| column))
+            .all(|id| self.column(*id).is_batched())
     }
 
     /// The number of a table, from 0: activation tables, then ranges, then tables of rows.
@@ -250,7 +261,8 @@ impl System {
     /// The saturation limbs of a layer: the last keys of its lookups.
     pub fn limbs(&self, layer: usize) -> Vec<ColumnId> {
         let Some(columns) = self.layers.get(layer).filter(|columns| columns.mark.is_none()) else { return Vec::new() };
-        let of = |lookup: &&Lookup| lookup.keys[0] == Some(columns.pre) && matches!(lookup.table, TableId::Activation(_));
+        let of =
+            |lookup: &&Lookup| lookup.keys[0] == Some(columns.pre) && matches!(lookup.table, TableId::Activation(_));
         self.lookups.iter().filter(of).filter_map(|lookup| lookup.keys[2]).collect()
     }
 
@@ -310,12 +322,21 @@ impl Builder {
         };
         let weights = architecture.matrices.iter().map(|block| column(block.log_size, Owner::Seller)).collect();
         let biases = architecture.biases.iter().map(|block| column(block.log_size, Owner::Seller)).collect();
-        let functions = architecture.tables.iter().map(|t| t.is_committed().then(|| column(t.log_rows() as u8, Owner::Public))).collect();
+        let functions = architecture
+            .tables
+            .iter()
+            .map(|t| t.is_committed().then(|| column(t.log_rows() as u8, Owner::Public)))
+            .collect();
         let input = column(architecture.input.log_size, Owner::Buyer);
         (system.weights, system.biases, system.functions, system.input) = (weights, biases, functions, input);
         let next = system.columns.len() as u32;
         let mut builder = Self { system, pass: Pass::Columns, next };
-        builder.range_lookup(architecture.input.log_size, architecture.input.bits, input, 1 << (architecture.input.bits - 1));
+        builder.range_lookup(
+            architecture.input.log_size,
+            architecture.input.bits,
+            input,
+            1 << (architecture.input.bits - 1),
+        );
         builder
     }
 
@@ -390,7 +411,13 @@ impl Builder {
     }
 
     /// A lookup of a row of cells by an index, for each of `2^log_size` indices.
-    pub fn look_up_rows(&mut self, log_size: u8, index: Source, row: (ColumnId, u8), table: impl FnOnce(&Self) -> RowTable) {
+    pub fn look_up_rows(
+        &mut self,
+        log_size: u8,
+        index: Source,
+        row: (ColumnId, u8),
+        table: impl FnOnce(&Self) -> RowTable,
+    ) {
         if self.pass == Pass::Columns {
             return;
         }
@@ -460,7 +487,12 @@ impl Builder {
 
     /// `coefficient · column · factor`, the column having the equation's own size.
     pub fn product(&self, coefficient: i128, column: ColumnId, factor: &Factor) -> Summand {
-        let runs = factor.axes.iter().zip(0..).map(|(log_len, axis)| Run { log_len: *log_len, index: Index::Axis(axis) }).collect();
+        let runs = factor
+            .axes
+            .iter()
+            .zip(0..)
+            .map(|(log_len, axis)| Run { log_len: *log_len, index: Index::Axis(axis) })
+            .collect();
         Summand { right: Some(factor.view.clone()), left: View { column, runs }, ..self.linear(coefficient, factor) }
     }
 

@@ -96,7 +96,8 @@ mod tests {
     /// FS6: length matters, and the empty input is defined.
     #[test]
     fn fs6_padding_is_injective() {
-        let inputs: [&[u64]; 9] = [&[], &[0], &[0, 0], &[1], &[1, 0], &[1, 0, 0], &[1, 0, 0, 0], &[1, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]];
+        let inputs: [&[u64]; 9] =
+            [&[], &[0], &[0, 0], &[1], &[1, 0], &[1, 0, 0], &[1, 0, 0, 0], &[1, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]];
         for (i, a) in inputs.iter().enumerate() {
             for b in &inputs[..i] {
                 assert_ne!(squeeze(a), squeeze(b), "{a:?} {b:?}");

@@ -1,7 +1,8 @@
 //! The wrap circuit: "I verified an inner proof of this shape", with three public inputs.
 //!
-//! `docs/protocol.md` section 8. The circuit holds its own copy of the public data `d`, exposes the transcript's last squeeze `D`, which binds `d`,
-//! and `h = Σ d_i χ^i` for a `χ` that is a hash of the outside's `d` and of `D`. Whoever checks the proof computes `χ` and `h` from its own `d`.
+//! `docs/protocol.md` section 8. The circuit holds its own copy of the public data `d`, exposes the transcript's last
+//! squeeze `D`, which binds `d`, and `h = Σ d_i χ^i` for a `χ` that is a hash of the outside's `d` and of `D`. Whoever
+//! checks the proof computes `χ` and `h` from its own `d`.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -81,9 +82,11 @@ pub(crate) fn synthesise<S: Scalar>(
 /// Most values of the tables that a circuit computes.
 const MOST_VALUES: usize = 1 << 18;
 
-/// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from anybody. What grows faster than with the logarithm of
-/// the network are tables of `eq` over axes that maps and windows follow, the places that a window's kernel meets, the entries of maps, tiles of weights, and output cells that lie apart; and every view of a column takes its coordinates, as does every block of leaves.
-/// Errors: [`VerifyError::CircuitSize`].
+/// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from
+/// anybody. What grows faster than with the logarithm of the network are tables of `eq` over axes that maps and windows
+/// follow, the places that a window's kernel meets, the entries of maps, tiles of weights, and output cells that lie
+/// apart; and every view of a column takes its coordinates, as does every block of leaves. Errors:
+/// [`VerifyError::CircuitSize`].
 pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
     let table = |log: u32| 1usize.checked_shl(log).unwrap_or(usize::MAX);
     let sum = |values: &[usize]| values.iter().fold(0usize, |sum, value| sum.saturating_add(*value));
@@ -107,7 +110,8 @@ pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
             }
         };
         for view in std::iter::once(&summand.left).chain(&summand.right) {
-            have = view.runs.iter().map(values).fold(have.saturating_add(shape.layout.variables()), usize::saturating_add);
+            have =
+                view.runs.iter().map(values).fold(have.saturating_add(shape.layout.variables()), usize::saturating_add);
             if let Some(cut) = shape.system.cut(view.column) {
                 let above = shape.layout.variables().saturating_sub(cut.log_tile() as usize);
                 have = sum(&[have, cut.tiles(), table(above as u32).min(cut.tiles().saturating_mul(above))]);
@@ -128,7 +132,8 @@ pub fn constraints(shape: &Shape, srs_id: &[u8; 32]) -> Result<Constraints, Veri
     Ok(system.into_constraints())
 }
 
-/// The assignment of all variables for one proof: one, public inputs, witness. Errors: [`VerifyError`] if the inner proof does not verify.
+/// The assignment of all variables for one proof: one, public inputs, witness. Errors: [`VerifyError`] if the inner
+/// proof does not verify.
 pub fn assignment(
     shape: &Shape,
     srs_id: &[u8; 32],

@@ -40,9 +40,11 @@ impl Page<'_> {
             let read = |operand: &Operand| self.cells(operand.source);
             let (left, right) = (read(&term.left), term.right.as_ref().map(read));
             let left = Naive { cells: &left, runs: &term.left.runs };
-            let right = right.as_ref().zip(term.right.as_ref()).map(|(cells, operand)| Naive { cells, runs: &operand.runs });
+            let right =
+                right.as_ref().zip(term.right.as_ref()).map(|(cells, operand)| Naive { cells, runs: &operand.runs });
             for (cell, z) in z.iter_mut().enumerate() {
-                *z += i128::from(term.coefficient) * summand(&term.axes, term.summed.into(), cell, &left, right.as_ref());
+                *z +=
+                    i128::from(term.coefficient) * summand(&term.axes, term.summed.into(), cell, &left, right.as_ref());
             }
         }
         z
@@ -54,7 +56,9 @@ impl Page<'_> {
         let column = |source: Source| self.cells(source).into_iter().map(i128::from).collect::<Vec<i128>>();
         let pre = match &layer.rule {
             Rule::Exact => z,
-            Rule::SquareRoot { .. } => z.iter().map(|z| (0..).find(|q: &i128| (q + 1) * (q + 1) > *z).unwrap_or(0)).collect(),
+            Rule::SquareRoot { .. } => {
+                z.iter().map(|z| (0..).find(|q: &i128| (q + 1) * (q + 1) > *z).unwrap_or(0)).collect()
+            }
             Rule::Requantise { shift, .. } => {
                 let half = if *shift == 0 { 0 } else { 1i128 << (shift - 1) };
                 z.iter().map(|z| self.clamp(layer, (z + half).div_euclid(1 << shift))).collect()
@@ -91,7 +95,9 @@ impl Page<'_> {
             }
             Rule::Rows { matrix, bits, index, .. } => {
                 let (rows, width) = (self.block(*matrix), 1usize << bits);
-                let cell = |i: i64, at: usize| usize::try_from(i).ok().and_then(|i| rows.get(i * width + at)).map_or(0, |w| i128::from(*w));
+                let cell = |i: i64, at: usize| {
+                    usize::try_from(i).ok().and_then(|i| rows.get(i * width + at)).map_or(0, |w| i128::from(*w))
+                };
                 self.cells(*index).into_iter().flat_map(|i| (0..width).map(move |at| cell(i, at))).collect()
             }
         };
@@ -109,8 +115,8 @@ impl Page<'_> {
     }
 }
 
-/// RQ7: the executor computes what docs/semantics.md says, in every cell of every column, on random inputs, on the largest and smallest
-/// ones, and on those two mixed.
+/// RQ7: the executor computes what docs/semantics.md says, in every cell of every column, on random inputs, on the
+/// largest and smallest ones, and on those two mixed.
 #[test]
 fn the_executor_follows_the_page() {
     let named = [
@@ -127,7 +133,9 @@ fn the_executor_follows_the_page() {
     assert!(cut.len() > 100, "{} networks with cuts", cut.len());
     for (number, (arch, weights)) in named.into_iter().chain(random).chain(cut).enumerate() {
         let name = format!("network {number}");
-        for input in [sample::random_input(&arch, 3)].into_iter().chain((0..4).map(|kind| sample::extreme_input(&arch, kind))) {
+        for input in
+            [sample::random_input(&arch, 3)].into_iter().chain((0..4).map(|kind| sample::extreme_input(&arch, kind)))
+        {
             let trace = execute(&arch, &weights, &input).expect("every input is executed");
             let page = Page { arch: &arch, weights: &weights, system: System::new(&arch), trace: &trace };
             (0..arch.layers.len()).for_each(|index| page.check(index, &name));
@@ -177,7 +185,8 @@ fn random_networks_reach_everything() {
     assert_eq!(seen.len(), 18, "{seen:?}");
 }
 
-/// Inputs are rounded half up, clamped to their width, counted where they leave the published range; outputs come back by their scale.
+/// Inputs are rounded half up, clamped to their width, counted where they leave the published range; outputs come back
+/// by their scale.
 #[test]
 fn inputs_and_outputs_have_scales() {
     let (mut arch, weights) = sample::layer_norm(1, 4);
@@ -186,7 +195,10 @@ fn inputs_and_outputs_have_scales() {
     let quantised = quantise_input(&arch, &[vec![0.125, -0.125, 2.25, 1e9]]).expect("numbers are finite");
     assert_eq!(quantised.cells, [1, 0, 9, 127]);
     assert_eq!((quantised.outside, quantised.clamped), (2, 1));
-    assert!(quantise_input(&arch, &[vec![f32::NAN, 0.0, 0.0, 0.0]]).is_err() && quantise_input(&arch, &[vec![0.0; 3]]).is_err());
+    assert!(
+        quantise_input(&arch, &[vec![f32::NAN, 0.0, 0.0, 0.0]]).is_err()
+            && quantise_input(&arch, &[vec![0.0; 3]]).is_err()
+    );
     assert!(quantise_input(&arch, &[]).is_err());
     let trace = execute(&arch, &weights, &quantised.cells).expect("it runs");
     let output = trace.output(&arch, &System::new(&arch));

@@ -1,7 +1,8 @@
 //! Shapes and circuits have a size: what a stranger's architecture asks for is known before anything is made.
 
 use assay_circuits::model::{
-    Architecture, BiasBlock, Domain, Function, Index, Input, Layer, ModelError, Output, Place, Port, Rule, Run, Source, Table, Term, Window,
+    Architecture, BiasBlock, Domain, Function, Index, Input, Layer, ModelError, Output, Place, Port, Rule, Run, Source,
+    Table, Term, Window,
 };
 use assay_circuits::plonk::Circuit;
 use assay_circuits::sample::builder::{along, linear, mapped, product};
@@ -9,12 +10,18 @@ use assay_circuits::scalar::VerifyError;
 use assay_circuits::shape::{Shape, ShapeError};
 use assay_circuits::wrap::constraints;
 
-/// A network of requantised layers that follow each other, each with the logs of its axes. Its output are listed cells of the last.
+/// A network of requantised layers that follow each other, each with the logs of its axes. Its output are listed cells
+/// of the last.
 fn network(log_input: u8, layers: Vec<(u8, Vec<Term>)>, cells: Vec<u32>) -> Architecture {
     let port = Port { name: "input".into(), scale: 0, range: (-2, 1), shape: vec![1], cells: vec![0] };
     let source = Source::Post(layers.len() as u32 - 1);
     let output = Output { name: "output".into(), source, scale: 0, shape: vec![cells.len() as u32], cells };
-    let layer = |(log_size, terms)| Layer { log_size, terms, constant: 0, rule: Rule::Requantise { shift: 0, limbs: 0, table: 0 } };
+    let layer = |(log_size, terms)| Layer {
+        log_size,
+        terms,
+        constant: 0,
+        rule: Rule::Requantise { shift: 0, limbs: 0, table: 0 },
+    };
     let mut architecture = Architecture {
         input: Input { log_size: log_input, bits: 2, ports: vec![port] },
         weight_bits: 2,
@@ -40,7 +47,8 @@ fn kernel(log: u8) -> Architecture {
     let run = Run { log_len: 0, index: Index::Window { out: 0, kernel: 1, window } };
     let mut architecture = network(0, vec![wide(0)], vec![0]);
     architecture.matrices.push(log.into());
-    architecture.layers[0].terms = vec![product(vec![0, log], 1, (Source::Weight(0), vec![along(log, 1)]), (Source::Input, vec![run]))];
+    architecture.layers[0].terms =
+        vec![product(vec![0, log], 1, (Source::Weight(0), vec![along(log, 1)]), (Source::Input, vec![run]))];
     architecture.complete().unwrap();
     architecture
 }
@@ -61,7 +69,8 @@ fn repeated(terms: usize) -> Architecture {
 #[test]
 fn circuits_have_a_size() {
     let scattered = |log: u8| network(0, vec![wide(log)], (0..1 << log).step_by(2).collect());
-    let hostile = [("kernel", kernel(19)), ("column", gathered(20)), ("output", scattered(19)), ("terms", repeated(1 << 15))];
+    let hostile =
+        [("kernel", kernel(19)), ("column", gathered(20)), ("output", scattered(19)), ("terms", repeated(1 << 15))];
     for (name, architecture) in hostile {
         let shape = Shape::new(architecture, 16).unwrap();
         let refused = |error: &VerifyError| matches!(error, VerifyError::CircuitSize { .. });
@@ -112,7 +121,8 @@ fn the_largest_block_has_a_shape_and_a_circuit() {
     assert!(matches!(error, ModelError::BlockSize { place: Place::Weight(0), log_size: 28 }), "{error}");
 }
 
-/// A product over axes that are longer than what they read has no table of its own that is larger than all columns may be.
+/// A product over axes that are longer than what they read has no table of its own that is larger than all columns may
+/// be.
 #[test]
 fn products_have_a_size() {
     let architecture = |log: u8| {

@@ -1,5 +1,5 @@
-//! The elaborated system against the executor: an execution fulfils it, and nothing that differs from an execution in one cell does.
-//! Families RQ and LU: this is what makes every rule's columns unique, before any cryptography.
+//! The elaborated system against the executor: an execution fulfils it, and nothing that differs from an execution in
+//! one cell does. Families RQ and LU: this is what makes every rule's columns unique, before any cryptography.
 
 #[path = "support/checked.rs"]
 mod checked;
@@ -19,7 +19,8 @@ fn hold_about(checked: &Checked, id: ColumnId) -> bool {
     let names = |view: &View| view.column == id;
     let lookups = checked.system.lookups.iter().enumerate().filter(|(_, l)| l.keys.contains(&Some(id)));
     let equations = checked.system.equations.iter().enumerate();
-    let mut equations = equations.filter(|(_, e)| e.summands.iter().any(|s| names(&s.left) || s.right.as_ref().is_some_and(names)));
+    let mut equations =
+        equations.filter(|(_, e)| e.summands.iter().any(|s| names(&s.left) || s.right.as_ref().is_some_and(names)));
     lookups.map(|(i, _)| i).all(|i| checked.lookup_holds(i)) && equations.all(|(i, _)| checked.equation_holds(i))
 }
 
@@ -35,7 +36,8 @@ fn networks() -> Vec<(String, (Architecture, Weights))> {
     named.into_iter().map(|(name, network)| (name.to_owned(), network)).chain(random).collect()
 }
 
-/// RQ: what the executor writes fulfils every equation and every lookup, on random and on extreme inputs: every input is provable.
+/// RQ: what the executor writes fulfils every equation and every lookup, on random and on extreme inputs: every input
+/// is provable.
 #[test]
 fn executions_fulfil_the_system() {
     for (name, (arch, weights)) in networks() {
@@ -57,8 +59,8 @@ fn executions_fulfil_the_system() {
     }
 }
 
-/// RQ, LU: changing any one cell of any column of an execution, up or down, breaks an equation or a lookup. (That no other change is possible either is
-/// argued in the headers of the rules.)
+/// RQ, LU: changing any one cell of any column of an execution, up or down, breaks an equation or a lookup. (That no
+/// other change is possible either is argued in the headers of the rules.)
 #[test]
 fn no_cell_of_an_execution_is_free() {
     let mut random = sample::Random::new(5);

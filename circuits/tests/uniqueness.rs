@@ -39,7 +39,10 @@ impl Relation {
     fn new(arch: &Architecture) -> Self {
         let system = System::new(arch);
         let columns = system.layers[arch.layers.len() - 1];
-        let activation = arch.tables.iter().map(|t| t.rows().into_iter().map(|(q, y, v)| [q, y, v].map(|n| int(n.into()))).collect());
+        let activation = arch
+            .tables
+            .iter()
+            .map(|t| t.rows().into_iter().map(|(q, y, v)| [q, y, v].map(|n| int(n.into()))).collect());
         let ranges = system.ranges.iter().map(|bits| (0..1i64 << bits).map(|n| [int(n), Fr::ZERO, Fr::ZERO]).collect());
         let tables = activation.chain(ranges).map(|mut rows: Vec<[Fr; 3]>| {
             let set: HashSet<_> = rows.iter().copied().collect();
@@ -50,8 +53,9 @@ impl Relation {
         let tables = tables.collect();
         let mut relation = Self { cells: Vec::new(), columns, equations: Vec::new(), lookups: Vec::new(), tables };
         let own = columns.span.0..columns.span.1;
-        let views =
-            |e: &Equation| e.summands.iter().flat_map(|s| std::iter::once(&s.left).chain(&s.right)).any(|v| own.contains(&v.column.0));
+        let views = |e: &Equation| {
+            e.summands.iter().flat_map(|s| std::iter::once(&s.left).chain(&s.right)).any(|v| own.contains(&v.column.0))
+        };
         for equation in system.equations.iter().filter(|e| views(e)) {
             for cell in 0..1 << equation.log_size {
                 let mut sum = vec![(integer(equation.constant), Vec::new())];
@@ -169,13 +173,19 @@ impl Relation {
     fn count(&self, name: &str, given: &[(Cell, Fr)]) -> usize {
         let mut start = vec![None; self.cells.len()];
         for (cell, value) in given {
-            let number = self.cells.iter().position(|known| known == cell).unwrap_or_else(|| panic!("{name}: {cell:?} is not read"));
+            let number = self
+                .cells
+                .iter()
+                .position(|known| known == cell)
+                .unwrap_or_else(|| panic!("{name}: {cell:?} is not read"));
             start[number] = Some(*value);
         }
         let own: Vec<bool> = self.cells.iter().map(|(id, _)| self.owns(*id)).collect();
         let mut seen: HashMap<Vec<Option<Fr>>, Vec<Option<Fr>>> = HashMap::new();
         self.solve(start, &mut |known| {
-            let part = |mine: bool| known.iter().zip(&own).filter(|(_, own)| **own == mine).map(|(value, _)| *value).collect::<Vec<_>>();
+            let part = |mine: bool| {
+                known.iter().zip(&own).filter(|(_, own)| **own == mine).map(|(value, _)| *value).collect::<Vec<_>>()
+            };
             let (read, columns) = (part(false), part(true));
             assert!(columns.iter().all(Option::is_some), "{name}: a cell is free: {known:?}");
             if let Some(other) = seen.insert(read.clone(), columns.clone()) {
@@ -205,7 +215,11 @@ fn linear(equation: &[(Fr, Vec<usize>)], known: &[Option<Fr>]) -> Option<(Fr, Op
 }
 
 /// A network whose last layer is the one in question.
-fn network(dims: &[u32], bits: u8, build: impl FnOnce(&mut NetworkBuilder, &Tensor) -> Tensor) -> (Architecture, Relation) {
+fn network(
+    dims: &[u32],
+    bits: u8,
+    build: impl FnOnce(&mut NetworkBuilder, &Tensor) -> Tensor,
+) -> (Architecture, Relation) {
     let (mut builder, x) = NetworkBuilder::new(dims, bits, 0, 4);
     let out = build(&mut builder, &x);
     let (arch, _) = builder.finish(&out, 0).expect("the network is valid");
@@ -268,7 +282,11 @@ fn of_division(arch: &Architecture) -> [Cell; 2] {
 fn eq1_a_division_has_one_solution() {
     for (coefficient, limbs) in [(1, 0), (5, 1), (20, 2)] {
         let (arch, relation) = division(2, coefficient, false);
-        assert!(matches!(arch.layers[1].rule, Rule::Divide { parts: 1, limbs: have, .. } if have == limbs), "{:?}", arch.layers[1].rule);
+        assert!(
+            matches!(arch.layers[1].rule, Rule::Divide { parts: 1, limbs: have, .. } if have == limbs),
+            "{:?}",
+            arch.layers[1].rule
+        );
         let quotients = if limbs == 0 { 16 } else { 14 + 2 * 8usize.pow(limbs.into()) };
         // a remainder and a lack make a divisor
         assert_eq!(relation.count("divide", &[]), quotients * 256);
@@ -296,7 +314,9 @@ fn eq1_no_divisor_of_the_field_is_ambiguous() {
         };
         assert_eq!(parts, 2, "limbs that are put together");
         let [divisor, dividend] = of_division(&arch);
-        for d in [Fr::ZERO, int(-1), int(-64), half(-3), int(129) + int(128), Fr::from(7u64).pow([100]), half(1) / int(2)] {
+        for d in
+            [Fr::ZERO, int(-1), int(-64), half(-3), int(129) + int(128), Fr::from(7u64).pow([100]), half(1) / int(2)]
+        {
             // by one remainder: its last limb follows
             let z = int(100);
             assert_eq!(relation.count("no divisor", &[(divisor, d), (dividend, z)]), 0, "{d}");
@@ -327,9 +347,18 @@ fn eq1_a_square_root_has_one_solution() {
     });
     assert!(matches!(arch.layers[0].rule, Rule::SquareRoot { parts: 2, .. }));
     let z = (System::new(&arch).input, 0);
-    for (under, count) in
-        [(0i64, 1), (1, 1), (2, 1), (99, 1), (100, 1), (127 * 127 + 254, 1), (255 * 255, 0), (-1, 0), (-100, 0), (1 << 40, 0)]
-    {
+    for (under, count) in [
+        (0i64, 1),
+        (1, 1),
+        (2, 1),
+        (99, 1),
+        (100, 1),
+        (127 * 127 + 254, 1),
+        (255 * 255, 0),
+        (-1, 0),
+        (-100, 0),
+        (1 << 40, 0),
+    ] {
         assert_eq!(relation.count("root", &[(z, int(under - (1 << 9)))]), count, "{under}");
     }
     // squares of other field elements are no squares of limbs
@@ -341,7 +370,8 @@ fn eq1_a_square_root_has_one_solution() {
 fn maximum(dims: &[u32], low: u8, bits: u8, len: u32) -> (System, Relation) {
     let (arch, relation) = network(dims, 4, |builder, x| {
         let program = vec![Instruction::Argument, Instruction::Unary(Unary::Cos)];
-        let table = builder.table(4, Domain::Unsigned, Function::Real { program, scale_in: 1, scale_out: 4, least: i16::MIN });
+        let table =
+            builder.table(4, Domain::Unsigned, Function::Real { program, scale_in: 1, scale_out: 4, least: i16::MIN });
         let term = builder.same(x, 1);
         builder.layer(dims, vec![term], 0, Rule::Maximum { low, bits, len, table })
     });
@@ -388,9 +418,11 @@ fn magnitudes(arch: &Architecture, system: &System) -> Vec<Option<f64>> {
     let mut bounds: Vec<Option<f64>> = vec![None; system.columns.len()];
     for lookup in &system.lookups {
         let rows: Vec<[f64; 3]> = match lookup.table {
-            TableId::Activation(index) => {
-                arch.tables[index as usize].rows().into_iter().map(|(q, y, v)| [q, y, v].map(|n| f64::from(n).abs())).collect()
-            }
+            TableId::Activation(index) => arch.tables[index as usize]
+                .rows()
+                .into_iter()
+                .map(|(q, y, v)| [q, y, v].map(|n| f64::from(n).abs()))
+                .collect(),
             TableId::Range(index) => vec![[(1i64 << system.ranges[index as usize]) as f64, 0.0, 0.0]],
             TableId::Rows(_) => unreachable!("no network here reads rows of weights"),
         };
@@ -401,11 +433,13 @@ fn magnitudes(arch: &Architecture, system: &System) -> Vec<Option<f64>> {
     loop {
         let mut progress = false;
         for equation in &system.equations {
-            let (known, open): (Vec<_>, Vec<_>) = equation.summands.iter().partition(|s| magnitude(s, &bounds).is_some());
+            let (known, open): (Vec<_>, Vec<_>) =
+                equation.summands.iter().partition(|s| magnitude(s, &bounds).is_some());
             if let [one] = open[..]
                 && one.right.is_none()
             {
-                let rest: f64 = known.iter().filter_map(|s| magnitude(s, &bounds)).sum::<f64>() + equation.constant.unsigned_abs() as f64;
+                let rest: f64 = known.iter().filter_map(|s| magnitude(s, &bounds)).sum::<f64>()
+                    + equation.constant.unsigned_abs() as f64;
                 let slot = &mut bounds[one.left.column.0 as usize];
                 if slot.is_none() {
                     *slot = Some(rest / one.coefficient.unsigned_abs() as f64);
@@ -465,7 +499,10 @@ fn eq1_nothing_that_a_prover_chooses_wraps() {
         }
         // and every column of a rule with a remainder is bounded: quotient, remainder, divisor
         for (layer, columns) in arch.layers.iter().zip(&system.layers) {
-            if matches!(layer.rule, Rule::Requantise { .. } | Rule::Divide { .. } | Rule::Quotient { .. } | Rule::SquareRoot { .. }) {
+            if matches!(
+                layer.rule,
+                Rule::Requantise { .. } | Rule::Divide { .. } | Rule::Quotient { .. } | Rule::SquareRoot { .. }
+            ) {
                 assert!((columns.span.0..columns.span.1).all(|id| bounds[id as usize].is_some()), "{layer:?}");
             }
             if let Rule::Divide { by, .. } | Rule::Quotient { by, .. } = &layer.rule {
@@ -485,7 +522,8 @@ fn eq1_a_maximum_moves_with_its_row() {
     for far in [Fr::ZERO, -Fr::ONE, Fr::from(7u64).pow([100])] {
         for _ in 0..20 {
             let numbers: Vec<i64> = (0..3).map(|_| random.within(0, 15)).collect();
-            let given: Vec<(Cell, Fr)> = numbers.iter().enumerate().map(|(i, n)| ((system.input, i), far + int(*n))).collect();
+            let given: Vec<(Cell, Fr)> =
+                numbers.iter().enumerate().map(|(i, n)| ((system.input, i), far + int(*n))).collect();
             let mut start = vec![None; relation.cells.len()];
             let number = |cell: Cell| relation.cells.iter().position(|known| *known == cell).expect("it is read");
             given.iter().for_each(|(cell, value)| start[number(*cell)] = Some(*value));

@@ -2,8 +2,8 @@
 
 use assay_circuits::exec::{ExecError, execute};
 use assay_circuits::model::{
-    Architecture, Domain, Entry, Function, Index, Input, Instruction, Layer, ModelError, Operand, Output, Place, Port, Rule, Run, Source,
-    Table, Term, Unary, Weights, Window,
+    Architecture, Domain, Entry, Function, Index, Input, Instruction, Layer, ModelError, Operand, Output, Place, Port,
+    Rule, Run, Source, Table, Term, Unary, Weights, Window,
 };
 use assay_circuits::sample::builder::{NetworkBuilder, Tensor};
 use assay_circuits::sample::{Random, attention, digits_cnn, layer_norm, random_input, random_network, recurrent};
@@ -185,7 +185,9 @@ fn terms() {
         change(&mut entries(term)[0]);
     };
     refuses! { attention(3, 4, 2); |a| map(a, |e| e.coefficient = 0) => ModelError::ZeroCoefficient { layer: 5, term: 0 } }
-    let mixed = |a: &mut Architecture| entries(a.layers.last_mut().map(|l| &mut l.terms[0]).expect("there are layers"))[0].coefficient = 2;
+    let mixed = |a: &mut Architecture| {
+        entries(a.layers.last_mut().map(|l| &mut l.terms[0]).expect("there are layers"))[0].coefficient = 2
+    };
     refuses! { attention(3, 4, 2); mixed => ModelError::Selection { .. } }
 }
 
@@ -194,8 +196,19 @@ fn terms() {
 fn maxima_over_too_many_places() {
     let (bits, table) = (17, 0);
     let axis = Run { log_len: bits, index: Index::Axis(0) };
-    let same = Term { coefficient: 1, axes: vec![bits], summed: 0, left: Operand { source: Source::Input, runs: vec![axis] }, right: None };
-    let layer = |len| Layer { log_size: bits, terms: vec![same.clone()], constant: 0, rule: Rule::Maximum { low: 0, bits, len, table } };
+    let same = Term {
+        coefficient: 1,
+        axes: vec![bits],
+        summed: 0,
+        left: Operand { source: Source::Input, runs: vec![axis] },
+        right: None,
+    };
+    let layer = |len| Layer {
+        log_size: bits,
+        terms: vec![same.clone()],
+        constant: 0,
+        rule: Rule::Maximum { low: 0, bits, len, table },
+    };
     let architecture = |len, layers: usize| Architecture {
         input: Input {
             log_size: bits,
@@ -269,8 +282,9 @@ fn rq3_a_maximum_fits_a_cell() {
 /// A loop's layers read other steps only where these are computed before.
 #[test]
 fn loops() {
-    let state =
-        |a: &mut Architecture, change: fn(&mut Index)| change(&mut a.layers[0].terms[1].right.as_mut().expect("a product").runs[1].index);
+    let state = |a: &mut Architecture, change: fn(&mut Index)| {
+        change(&mut a.layers[0].terms[1].right.as_mut().expect("a product").runs[1].index)
+    };
     let later = |index: &mut Index| {
         if let Index::Map { entries, .. } = index {
             entries[0].from = entries[0].to;
@@ -312,7 +326,8 @@ fn sums_stay_exact() {
 fn limbs_are_the_fewest() {
     let (arch, _) = network();
     let bounds = arch.validate().expect("the network is valid");
-    // Layer 0: z <= 2·2·2 · 2^7 · 2^7 + 2^9 (the largest bias, 300, takes 10 bits): 4112 after the shift, of which 3985 are cut off, 2 limbs of 7.
+    // Layer 0: z <= 2·2·2 · 2^7 · 2^7 + 2^9 (the largest bias, 300, takes 10 bits): 4112 after the shift, of which 3985
+    // are cut off, 2 limbs of 7.
     assert_eq!(bounds.z[0], (-8 * 127 * 128 - (1 << 9), (8 << 14) + (1 << 9) - 1));
     assert_eq!((bounds.cuts[0], bounds.limbs[0]), (3985, 2));
     // Layer 1: the sum of four values in 0..=127, by 4, into 6 bits: 127 - 31 takes 2 limbs of 5.
@@ -325,10 +340,16 @@ fn limbs_are_the_fewest() {
 fn weights_belong_to_the_architecture() {
     type Case = (fn(&mut Weights), fn(&ModelError) -> bool);
     let cases: [Case; 6] = [
-        (|w| w.biases[0][1] = i32::MIN, |e| matches!(e, ModelError::BiasRange { bias: 0, index: 1, value: i32::MIN, .. })),
+        (
+            |w| w.biases[0][1] = i32::MIN,
+            |e| matches!(e, ModelError::BiasRange { bias: 0, index: 1, value: i32::MIN, .. }),
+        ),
         (|w| drop(w.matrices.pop()), |e| matches!(e, ModelError::MatrixCount { have: 1, need: 2 })),
         (|w| w.matrices[1].push(0), |e| matches!(e, ModelError::MatrixLength { matrix: 1, have: 65, need: 64 })),
-        (|w| w.matrices[0][0] = 128, |e| matches!(e, ModelError::WeightRange { matrix: 0, index: 0, value: 128, bits: 8 })),
+        (
+            |w| w.matrices[0][0] = 128,
+            |e| matches!(e, ModelError::WeightRange { matrix: 0, index: 0, value: 128, bits: 8 }),
+        ),
         (|w| drop(w.biases.pop()), |e| matches!(e, ModelError::BiasCount { have: 0, need: 1 })),
         (|w| w.biases[0].push(0), |e| matches!(e, ModelError::BiasLength { bias: 0, have: 5, need: 4 })),
     ];
@@ -339,7 +360,10 @@ fn weights_belong_to_the_architecture() {
         let error = broken.validate(&arch).expect_err("the weights do not fit");
         assert!(expected(&error), "case {case}: {error:?}");
     }
-    assert!(matches!(execute(&arch, &Weights::default(), &random_input(&arch, 0)), Err(ExecError::Model(ModelError::MatrixCount { .. }))));
+    assert!(matches!(
+        execute(&arch, &Weights::default(), &random_input(&arch, 0)),
+        Err(ExecError::Model(ModelError::MatrixCount { .. }))
+    ));
 }
 
 #[test]

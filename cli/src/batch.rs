@@ -32,7 +32,10 @@ impl std::fmt::Display for BatchError {
         match self {
             Self::Size => write!(f, "a batch is a power of two from 2 to {}", 1 << MAX_LOG_BATCH),
             Self::Inputs { have, most: 1 } => {
-                write!(f, "there are {have} inputs and one is needed: `assay setup --batch` makes keys for several in a proof")
+                write!(
+                    f,
+                    "there are {have} inputs and one is needed: `assay setup --batch` makes keys for several in a proof"
+                )
             }
             Self::Inputs { have, most } => {
                 write!(f, "there are {have} inputs and the proof has {most} inferences: prove them in several proofs")
@@ -59,7 +62,8 @@ pub fn parse(argument: &str) -> Result<usize, BatchError> {
     argument.parse().ok().filter(|n| *n > 1 && of(*n, false).is_ok()).ok_or(BatchError::Size)
 }
 
-/// The proving key of a package, by default: `MODEL.pk`, for a batch `MODEL.x64.pk` or `MODEL.x64s.pk`; `MODEL.groth16.pk` and so on for the other wrap.
+/// The proving key of a package, by default: `MODEL.pk`, for a batch `MODEL.x64.pk` or `MODEL.x64s.pk`;
+/// `MODEL.groth16.pk` and so on for the other wrap.
 pub fn proving_key(package: &Path, batch: Batch, wrap: System) -> PathBuf {
     let size = match (batch.inferences(), batch.is_separate()) {
         (1, _) => String::new(),
@@ -108,7 +112,8 @@ mod tests {
     #[test]
     fn keys_of_every_batch_and_wrap_have_names_of_their_own() {
         let package = Path::new("a/model.assay");
-        let names = |wrap| [Batch::ONE, Batch::joint(6), Batch::separate(6)].map(|batch| proving_key(package, batch, wrap));
+        let names =
+            |wrap| [Batch::ONE, Batch::joint(6), Batch::separate(6)].map(|batch| proving_key(package, batch, wrap));
         assert_eq!(names(System::Universal), ["a/model.pk", "a/model.x64.pk", "a/model.x64s.pk"].map(PathBuf::from));
         let groth16 = ["a/model.groth16.pk", "a/model.x64.groth16.pk", "a/model.x64s.groth16.pk"].map(PathBuf::from);
         assert_eq!(names(System::Groth16), groth16);

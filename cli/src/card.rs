@@ -1,5 +1,5 @@
-//! A model's card: what its seller says of it, and on which terms it is sold. `MODEL.card.json`, beside the package; a buyer may have a copy beside
-//! the key.
+//! A model's card: what its seller says of it, and on which terms it is sold. `MODEL.card.json`, beside the package; a
+//! buyer may have a copy beside the key.
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
@@ -34,7 +34,12 @@ struct File {
 }
 
 fn amount(text: Option<&String>, name: &str, otherwise: u128) -> Outcome<u128> {
-    let bad = || Failure::message(Exit::Input, format!("{name} is no amount: write digits, in the token's smallest unit, as a string"));
+    let bad = || {
+        Failure::message(
+            Exit::Input,
+            format!("{name} is no amount: write digits, in the token's smallest unit, as a string"),
+        )
+    };
     text.map_or(Ok(otherwise), |text| text.parse().map_err(|_| bad()))
 }
 
@@ -85,7 +90,8 @@ fn file_beside(model: &Path) -> Outcome<Option<(PathBuf, File)>> {
         fields.retain(|name, _| !name.starts_with(COMMENT));
         File::deserialize(Value::Object(fields))
     });
-    let file = parsed.map_err(|e| Failure::message(Exit::Input, format!("{} is no model card: {e}", path.display())))?;
+    let file =
+        parsed.map_err(|e| Failure::message(Exit::Input, format!("{} is no model card: {e}", path.display())))?;
     if let Some(prepare) = &file.prepare {
         prepare.check().map_err(|e| BadInput::failure(format!("{}: prepare: {e}", path.display())))?;
     }
@@ -102,7 +108,11 @@ pub fn beside(model: &Path) -> Outcome<Card> {
 pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Option<Terms>)> {
     let Some((path, file)) = file_beside(package)? else { return Ok((Card::default(), None)) };
     if !file.labels.is_empty() && file.labels.len() != outputs {
-        let text = format!("{} has {} labels, and the model's outputs have {outputs} elements", path.display(), file.labels.len());
+        let text = format!(
+            "{} has {} labels, and the model's outputs have {outputs} elements",
+            path.display(),
+            file.labels.len()
+        );
         return Err(Failure::message(Exit::Input, text));
     }
     let own = self::terms(package, terms)?;
@@ -135,7 +145,10 @@ mod tests {
         assert_eq!(read(&package, 2, &terms).unwrap().0.licence.as_deref(), Some("none"), "comments are passed over");
         // a tenth of another price is another collateral
         write(r#"{"price": "5", "prove_secs": 60}"#);
-        assert_eq!(read(&package, 2, &terms).unwrap().1, Some(Terms { price: 5, collateral: 1, prove_secs: 60, ..terms }));
+        assert_eq!(
+            read(&package, 2, &terms).unwrap().1,
+            Some(Terms { price: 5, collateral: 1, prove_secs: 60, ..terms })
+        );
         write(r#"{"inputs": [{"name": "x", "kind": "image"}], "outputs": [{"name": "y", "columns": ["a", "b"]}]}"#);
         let shown = beside(&package).unwrap().presentation;
         assert_eq!((shown.inputs[0].name.as_str(), shown.outputs[0].columns.len()), ("x", 2));

@@ -1,4 +1,5 @@
-//! What does not fit: inputs outside the range that a model is made for are refused unless the user allows them, and what was clamped is said.
+//! What does not fit: inputs outside the range that a model is made for are refused unless the user allows them, and
+//! what was clamped is said.
 
 use crate::exit::Outcome;
 use crate::ui::Ui;
@@ -6,7 +7,8 @@ use assay_api::engine::{Clamped, native, outside};
 use assay_circuits::model::Architecture;
 use assay_compiler::Sample;
 
-/// How many input elements are outside the published ranges, in all samples together. Errors: there are some, and they are not allowed.
+/// How many input elements are outside the published ranges, in all samples together. Errors: there are some, and they
+/// are not allowed.
 pub fn check(ui: &Ui, architecture: &Architecture, samples: &[Sample], allow: bool) -> Outcome<usize> {
     let inputs = native::inputs(architecture);
     let mut elements = 0;

@@ -1,5 +1,5 @@
-//! A network whose weights have been committed to: its package on disk, and what stands beside it. `assay compile` ends with it, and `assay recommit`
-//! does nothing else.
+//! A network whose weights have been committed to: its package on disk, and what stands beside it. `assay compile` ends
+//! with it, and `assay recommit` does nothing else.
 
 use crate::args::BesideArgs;
 use crate::exit::{Exit, Failure, Outcome};
@@ -29,7 +29,13 @@ pub struct Committed {
 
 impl Committed {
     /// Commits and writes the package.
-    pub fn write(ui: &Ui, network: (Metadata, Architecture, Weights), log_chunk: u32, srs: &Srs, output: PathBuf) -> Outcome<Self> {
+    pub fn write(
+        ui: &Ui,
+        network: (Metadata, Architecture, Weights),
+        log_chunk: u32,
+        srs: &Srs,
+        output: PathBuf,
+    ) -> Outcome<Self> {
         let (metadata, architecture, weights) = network;
         let package = ui.phase("commit", |_| Package::new(metadata, architecture, weights, log_chunk, srs))?;
         let bytes = ui.phase("write", |_| files::save(ui, &output, |path| Ok(package.write(path)?)))?;
@@ -46,14 +52,16 @@ impl Committed {
     /// What it costs, with the chunks and the rows of its wrap. A shape whose circuit would be too large has no wrap.
     pub fn price(&self, ui: &Ui, cost: Cost) -> Cost {
         let model = &self.package.model;
-        let cost = cost.with_chunks(model.shape.layout.log_chunk, model.shape.chunk_counts().iter().sum::<usize>() as u64);
-        let circuit =
-            ui.phase("count rows", |_| plonk::Circuit::new(&model.shape, &model.srs.id).map_err(|e| Failure::new(Exit::Input, e)));
+        let cost =
+            cost.with_chunks(model.shape.layout.log_chunk, model.shape.chunk_counts().iter().sum::<usize>() as u64);
+        let circuit = ui.phase("count rows", |_| {
+            plonk::Circuit::new(&model.shape, &model.srs.id).map_err(|e| Failure::new(Exit::Input, e))
+        });
         circuit.map_or(cost, |circuit| cost.with_rows(circuit.log_rows))
     }
 
-    /// Writes the report beside the package, and the buyer's key for one inference, which the universal wrap needs no ceremony for. Nothing stands
-    /// beside stdout.
+    /// Writes the report beside the package, and the buyer's key for one inference, which the universal wrap needs no
+    /// ceremony for. Nothing stands beside stdout.
     pub fn add_files(&mut self, ui: &Ui, report: Option<&Value>, wanted: &BesideArgs, srs: Option<&Path>) -> Outcome {
         if files::is_stdout(&self.output) {
             return Ok(());

@@ -13,7 +13,9 @@ pub fn search() -> &'static Search {
         let found = search::find();
         match (&found.backend, found.tried.first()) {
             (Some(cuda), _) => tracing::info!("proving on {}", cuda.name()),
-            (None, Some((path, reason))) => tracing::info!("proving on {}: no device ({}: {reason})", Cpu.name(), path.display()),
+            (None, Some((path, reason))) => {
+                tracing::info!("proving on {}: no device ({}: {reason})", Cpu.name(), path.display())
+            }
             (None, None) => tracing::info!("proving on {}: a device is not wanted", Cpu.name()),
         }
         found
@@ -31,7 +33,8 @@ pub fn for_serving(srs: Srs) -> Srs {
 /// Committed cells from which on a single proof is worth opening a device, which takes some tenths of a second.
 const LEAST_CELLS: u64 = 1 << 26;
 
-/// An SRS where a single proof of a shape is computed with it: on the processor if the proof is small, unless the user named a device's library.
+/// An SRS where a single proof of a shape is computed with it: on the processor if the proof is small, unless the user
+/// named a device's library.
 pub fn for_one_proof(srs: Srs, shape: &Shape) -> Srs {
     let cells = (shape.chunk_counts().iter().sum::<usize>() as u64) << shape.layout.log_chunk;
     if cells < LEAST_CELLS && !search::is_named() {

@@ -219,7 +219,12 @@ impl std::fmt::Display for Unhealthy {
 impl std::error::Error for Unhealthy {}
 
 fn is_cancelled(error: &ProveError) -> bool {
-    matches!(error, ProveError::Cancelled(_) | ProveError::Inner(InnerError::Cancelled(_)) | ProveError::Wrap(WrapError::Cancelled(_)))
+    matches!(
+        error,
+        ProveError::Cancelled(_)
+            | ProveError::Inner(InnerError::Cancelled(_))
+            | ProveError::Wrap(WrapError::Cancelled(_))
+    )
 }
 
 fn file(error: &FileError) -> Exit {

@@ -53,7 +53,9 @@ pub fn size(path: &Path) -> u64 {
 /// Where files are kept between runs: `$ASSAY_HOME`, else the user's cache folder.
 pub fn home() -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = || folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|h| h.join(".cache"))).unwrap_or_else(std::env::temp_dir);
+    let cache = || {
+        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|h| h.join(".cache"))).unwrap_or_else(std::env::temp_dir)
+    };
     folder("ASSAY_HOME").unwrap_or_else(|| cache().join("assay"))
 }
 
@@ -87,8 +89,8 @@ pub fn srs(ui: &Ui, file: Option<&Path>, log: u32) -> Outcome<Srs> {
     Ok(srs)
 }
 
-/// Where `assay srs import` keeps the powers of an SRS. What lies there is the user's own: it is found by the id that a model names, and all of it is checked wherever
-/// keys are recomputed from it.
+/// Where `assay srs import` keeps the powers of an SRS. What lies there is the user's own: it is found by the id that a
+/// model names, and all of it is checked wherever keys are recomputed from it.
 pub fn imported_srs(id: &[u8; 32]) -> PathBuf {
     home().join("srs").join(format!("{}.srs", hex(id).trim_start_matches("0x")))
 }
@@ -99,7 +101,8 @@ fn named_or_imported(file: Option<&Path>, model: &SrsVerifier) -> Option<PathBuf
     file.map(Path::to_owned).or_else(imported)
 }
 
-/// Checks that the SRS that the user named, or the development SRS, is the one that a model was made over. It reads no powers.
+/// Checks that the SRS that the user named, or the development SRS, is the one that a model was made over. It reads no
+/// powers.
 pub fn is_srs_of(file: Option<&Path>, model: &SrsVerifier) -> Outcome {
     let need = hex(&model.id);
     let have = match named_or_imported(file, model) {
@@ -119,13 +122,21 @@ pub fn is_srs_of(file: Option<&Path>, model: &SrsVerifier) -> Outcome {
 pub fn srs_of(ui: &Ui, file: Option<&Path>, model: &SrsVerifier, log: u32) -> Outcome<Srs> {
     is_srs_of(file, model)?;
     let srs = srs(ui, named_or_imported(file, model).as_deref(), log)?;
-    if srs.id() == model.id { Ok(srs) } else { Err(FileError::Srs { have: hex(&srs.id()), need: hex(&model.id) }.into()) }
+    if srs.id() == model.id {
+        Ok(srs)
+    } else {
+        Err(FileError::Srs { have: hex(&srs.id()), need: hex(&model.id) }.into())
+    }
 }
 
-/// The development SRS from the cache, or made and cached. A cache that is damaged or cannot be written is no reason to fail.
+/// The development SRS from the cache, or made and cached. A cache that is damaged or cannot be written is no reason to
+/// fail.
 fn development(ui: &Ui, log: u32) -> Outcome<Srs> {
     if log > MAX_DEV_LOG {
-        return Err(Failure::message(Exit::Usage, format!("a development SRS has at most 2^{MAX_DEV_LOG} powers; 2^{log} are needed")));
+        return Err(Failure::message(
+            Exit::Usage,
+            format!("a development SRS has at most 2^{MAX_DEV_LOG} powers; 2^{log} are needed"),
+        ));
     }
     let path = home().join(format!("srs-dev-{log}.bin"));
     if let Ok(srs) = srs::file::load(&path)
@@ -177,7 +188,8 @@ pub fn model(ui: &Ui, path: &Path) -> Outcome<ModelFile> {
     let Some(package) = package else {
         return match BuyerKey::read(path) {
             Err(FileError::Kind { .. }) => {
-                Err(FileError::Kind { path: path.to_owned(), expected: "a package (MODEL.assay) or a key (MODEL.key)" }.into())
+                Err(FileError::Kind { path: path.to_owned(), expected: "a package (MODEL.assay) or a key (MODEL.key)" }
+                    .into())
             }
             other => Ok(ModelFile::Key(Box::new(other.map_err(|e| name(path, e.into()))?))),
         };

@@ -51,7 +51,8 @@ pub fn beside(proof: &Path) -> PathBuf {
 /// The tokens in a file: a list of numbers, or the first sample of a file of inputs.
 pub fn prompt(path: &Path) -> Outcome<Vec<f32>> {
     let bad = |why: String| Failure::message(Exit::Input, format!("{} is no prompt: {why}", path.display()));
-    let text = std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let text =
+        std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
     let mut value: Value = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
     if let Some(samples) = value.get_mut("input_data") {
         value = samples.take();
@@ -59,7 +60,8 @@ pub fn prompt(path: &Path) -> Outcome<Vec<f32>> {
     while let Some(first) = value.get_mut(0).filter(|first| first.is_array()) {
         value = first.take();
     }
-    let tokens: Vec<f32> = serde_json::from_value(value).map_err(|e| bad(format!("a list of token numbers is wanted; {e}")))?;
+    let tokens: Vec<f32> =
+        serde_json::from_value(value).map_err(|e| bad(format!("a list of token numbers is wanted; {e}")))?;
     if tokens.is_empty() { Err(bad("it has no tokens".to_owned())) } else { Ok(tokens) }
 }
 

@@ -1,5 +1,5 @@
-//! Inputs from files as people have them: JSON and NumPy's formats for every model, CSV too; pictures and texts where the model's card says how
-//! they become numbers. A folder stands for the files in it.
+//! Inputs from files as people have them: JSON and NumPy's formats for every model, CSV too; pictures and texts where
+//! the model's card says how they become numbers. A folder stands for the files in it.
 
 use crate::exit::{Exit, Failure, Outcome};
 use assay_api::preparation::{Order, Preparation};
@@ -43,7 +43,9 @@ enum Form {
 
 impl Form {
     fn of(path: &Path, bytes: &[u8]) -> Self {
-        let named = |name: &str| path.extension().and_then(OsStr::to_str).is_some_and(|extension| extension.eq_ignore_ascii_case(name));
+        let named = |name: &str| {
+            path.extension().and_then(OsStr::to_str).is_some_and(|extension| extension.eq_ignore_ascii_case(name))
+        };
         match bytes {
             _ if bytes.starts_with(b"\x89PNG") || bytes.starts_with(b"\xff\xd8\xff") => Self::Picture,
             _ if named("csv") => Self::Csv,
@@ -65,7 +67,11 @@ pub fn calibration(path: &Path, prepare: Option<&Preparation>) -> Outcome<Calibr
         Form::Csv => table(path, &bytes)?,
         Form::Text => lines(path, bytes, prepare)?,
     };
-    if rows.is_empty() { Err(InputError::Empty { path: path.to_owned() }.into()) } else { Ok(Calibration::of(path, rows)) }
+    if rows.is_empty() {
+        Err(InputError::Empty { path: path.to_owned() }.into())
+    } else {
+        Ok(Calibration::of(path, rows))
+    }
 }
 
 /// The pictures of a folder, by name: calibration samples are seldom one file.
@@ -82,13 +88,19 @@ fn folder(path: &Path, prepare: Option<&Preparation>) -> Outcome<Calibration> {
             Form::Text => rows.extend(lines(&file, bytes, prepare)?),
             Form::Csv => rows.extend(table(&file, &bytes)?),
             Form::Numbers => {
-                let text =
-                    format!("{} is no picture, table or text, and only those are read from a folder: name the file itself", file.display());
+                let text = format!(
+                    "{} is no picture, table or text, and only those are read from a folder: name the file itself",
+                    file.display()
+                );
                 return Err(BadInput::failure(text));
             }
         }
     }
-    if rows.is_empty() { Err(InputError::Empty { path: path.to_owned() }.into()) } else { Ok(Calibration::of(path, rows)) }
+    if rows.is_empty() {
+        Err(InputError::Empty { path: path.to_owned() }.into())
+    } else {
+        Ok(Calibration::of(path, rows))
+    }
 }
 
 /// Whether a file becomes numbers only as a model's card says. What cannot be read is somebody else's error.
@@ -120,9 +132,16 @@ pub fn one(path: &Path, architecture: &Architecture, prepare: Option<&Preparatio
 /// The label of each sample's largest element, where the card has labels for all elements.
 pub fn winners<'a>(outputs: impl Iterator<Item = Vec<f32>>, labels: &'a [String]) -> Vec<&'a str> {
     let largest = |scores: &[f32]| {
-        scores.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, score)| if *score > best.1 { (i, *score) } else { best }).0
+        scores
+            .iter()
+            .enumerate()
+            .fold((0, f32::NEG_INFINITY), |best, (i, score)| if *score > best.1 { (i, *score) } else { best })
+            .0
     };
-    outputs.filter(|scores| scores.len() == labels.len()).filter_map(|scores| labels.get(largest(&scores)).map(String::as_str)).collect()
+    outputs
+        .filter(|scores| scores.len() == labels.len())
+        .filter_map(|scores| labels.get(largest(&scores)).map(String::as_str))
+        .collect()
 }
 
 fn contents(path: &Path) -> Outcome<Vec<u8>> {
@@ -146,9 +165,15 @@ fn unsaid(path: &Path, what: &str, example: &str) -> Failure {
 /// A picture's numbers.
 fn picture(path: &Path, bytes: Vec<u8>, prepare: Option<&Preparation>) -> Outcome<Vec<f32>> {
     let Some(Preparation::Image { width, height, channels, order, mean, std, invert }) = prepare else {
-        return Err(unsaid(path, "a picture", r#""prepare": {"kind": "image", "width": 28, "height": 28, "channels": 1}"#));
+        return Err(unsaid(
+            path,
+            "a picture",
+            r#""prepare": {"kind": "image", "width": 28, "height": 28, "channels": 1}"#,
+        ));
     };
-    let bad = |e: &dyn std::fmt::Display| BadInput::failure(format!("{} is no whole PNG or JPEG picture: {e}", path.display()));
+    let bad = |e: &dyn std::fmt::Display| {
+        BadInput::failure(format!("{} is no whole PNG or JPEG picture: {e}", path.display()))
+    };
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| bad(&e))?;
     let decoded = reader.decode().map_err(|e| bad(&e))?;
     let levels = levels(&decoded, (*width, *height), *channels);
@@ -166,7 +191,9 @@ fn picture(path: &Path, bytes: Vec<u8>, prepare: Option<&Preparation>) -> Outcom
     let pixels: Vec<f32> = levels.iter().enumerate().map(number).collect();
     Ok(match order {
         Order::Pixels => pixels,
-        Order::Planes => (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect(),
+        Order::Planes => {
+            (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect()
+        }
     })
 }
 
@@ -182,7 +209,8 @@ fn levels(picture: &DynamicImage, (width, height): (u32, u32), channels: u32) ->
 
 /// A sample in each line. A first line without numbers is a heading.
 fn table(path: &Path, bytes: &[u8]) -> Outcome<Vec<Vec<f32>>> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).flexible(true).from_reader(bytes);
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).flexible(true).from_reader(bytes);
     let mut rows = Vec::new();
     for (line, record) in reader.records().enumerate() {
         let bad = |e| BadInput::failure(format!("{} is no table of comma-separated values: {e}", path.display()));
@@ -205,15 +233,20 @@ fn lines(path: &Path, bytes: Vec<u8>, prepare: Option<&Preparation>) -> Outcome<
     let Some(Preparation::Text { length, alphabet, unknown, pad }) = prepare else {
         return Err(unsaid(path, "a text", r#""prepare": {"kind": "text", "length": 64}"#));
     };
-    let text = String::from_utf8(bytes).map_err(|_| BadInput::failure(format!("{} is no UTF-8 text", path.display())))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| BadInput::failure(format!("{} is no UTF-8 text", path.display())))?;
     let length = *length as usize;
     let numbers = |(sample, line): (usize, &str)| {
         let wrong = |what: String| BadInput::failure(format!("{}, line {}: {what}", path.display(), sample + 1));
         let mut numbers: Vec<u32> = match alphabet {
             None => line.bytes().map(u32::from).collect(),
             Some(alphabet) => {
-                let place = |character| alphabet.chars().position(|one| one == character).map(|place| place as u32).or(*unknown);
-                let of = |character| place(character).ok_or_else(|| wrong(format!("{character:?} is not in the model's alphabet")));
+                let place = |character| {
+                    alphabet.chars().position(|one| one == character).map(|place| place as u32).or(*unknown)
+                };
+                let of = |character| {
+                    place(character).ok_or_else(|| wrong(format!("{character:?} is not in the model's alphabet")))
+                };
                 line.chars().map(of).collect::<Outcome<_>>()?
             }
         };
@@ -247,11 +280,15 @@ mod tests {
         GrayImage::from_fn(2, 2, |x, y| Luma([(51 * (x + 2 * y)) as u8])).save(&grey).unwrap();
         let plain = prepare(r#"{"kind": "image", "width": 2, "height": 2, "channels": 1}"#);
         assert_eq!(rows(&grey, Some(&plain), 4), [[0.0, 0.2, 0.4, 0.6]]);
-        let inverted = prepare(r#"{"kind": "image", "width": 2, "height": 2, "channels": 1, "invert": true, "mean": [0.5], "std": [0.5]}"#);
+        let inverted = prepare(
+            r#"{"kind": "image", "width": 2, "height": 2, "channels": 1, "invert": true, "mean": [0.5], "std": [0.5]}"#,
+        );
         let near = |have: &[f32], want: &[f32]| have.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6);
         assert!(near(&rows(&grey, Some(&inverted), 4)[0], &[1.0, 0.6, 0.2, -0.2]));
         let colours = dir.path().join("colours.png");
-        RgbImage::from_fn(2, 1, |x, _| if x == 0 { Rgb([255, 0, 51]) } else { Rgb([0, 255, 102]) }).save(&colours).unwrap();
+        RgbImage::from_fn(2, 1, |x, _| if x == 0 { Rgb([255, 0, 51]) } else { Rgb([0, 255, 102]) })
+            .save(&colours)
+            .unwrap();
         let planes = prepare(r#"{"kind": "image", "width": 2, "height": 1, "mean": [0, 0, 0.2], "std": [1, 2, 1]}"#);
         assert_eq!(rows(&colours, Some(&planes), 6), [[1.0, 0.0, 0.0, 0.5, 0.0, 0.2]]);
         let pixels = prepare(r#"{"kind": "image", "width": 2, "height": 1, "order": "pixels"}"#);
@@ -259,7 +296,8 @@ mod tests {
         // a photograph, scaled: one colour stays that colour
         let photograph = dir.path().join("photograph.jpg");
         RgbImage::from_pixel(40, 30, Rgb([204, 204, 204])).save(&photograph).unwrap();
-        let scaled = rows(&photograph, Some(&prepare(r#"{"kind": "image", "width": 4, "height": 4, "channels": 1}"#)), 16);
+        let scaled =
+            rows(&photograph, Some(&prepare(r#"{"kind": "image", "width": 4, "height": 4, "channels": 1}"#)), 16);
         assert!(scaled[0].iter().all(|level| (level - 0.8).abs() < 0.02), "{scaled:?}");
         // a folder is all of its pictures
         let all = calibration(dir.path(), Some(&plain)).unwrap();
@@ -281,16 +319,22 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert_eq!(rows(&path, None, 2), [[1.0, 2.0], [-3.5, 0.4]], "{text}");
         }
-        for (text, why) in
-            [("1,x\n", "sample 0, element 1"), ("1,2\n3,\n", "sample 1, element 1"), ("a,b\n", "no samples"), ("", "no samples")]
-        {
+        for (text, why) in [
+            ("1,x\n", "sample 0, element 1"),
+            ("1,2\n3,\n", "sample 1, element 1"),
+            ("a,b\n", "no samples"),
+            ("", "no samples"),
+        ] {
             std::fs::write(&path, text).unwrap();
             let error = calibration(&path, None).unwrap_err();
             assert!(error.exit == Exit::Input && error.text().contains(why), "{text}: {}", error.text());
         }
         std::fs::write(&path, "1,2,3\n").unwrap();
         let one = [assay_compiler::Wanted { name: "x".to_owned(), elements: 2 }];
-        assert!(matches!(calibration(&path, None).unwrap().samples(&one), Err(InputError::Length { have: 3, need: 2, .. })));
+        assert!(matches!(
+            calibration(&path, None).unwrap().samples(&one),
+            Err(InputError::Length { have: 3, need: 2, .. })
+        ));
     }
 
     #[test]
@@ -298,7 +342,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("input.txt");
         std::fs::write(&path, "bad\nca\n").unwrap();
-        assert_eq!(rows(&path, Some(&prepare(r#"{"kind": "text", "length": 4}"#)), 4), [[98.0, 97.0, 100.0, 0.0], [99.0, 97.0, 0.0, 0.0]]);
+        assert_eq!(
+            rows(&path, Some(&prepare(r#"{"kind": "text", "length": 4}"#)), 4),
+            [[98.0, 97.0, 100.0, 0.0], [99.0, 97.0, 0.0, 0.0]]
+        );
         let letters = r#"{"kind": "text", "length": 3, "alphabet": "_abc", "unknown": 9, "pad": 0}"#;
         assert_eq!(rows(&path, Some(&prepare(letters)), 3), [[2.0, 1.0, 9.0], [3.0, 1.0, 0.0]]);
         for (card, why) in [

@@ -149,7 +149,9 @@ mod tests {
         let (dir, folder) = kept();
         let allow = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         let file = folder.file(&NAME);
-        for (path, open, closed) in [(&file, 0o620, 0o600), (&file, 0o602, 0o600), (&folder.0, 0o770, 0o700), (&folder.0, 0o707, 0o700)] {
+        for (path, open, closed) in
+            [(&file, 0o620, 0o600), (&file, 0o602, 0o600), (&folder.0, 0o770, 0o700), (&folder.0, 0o707, 0o700)]
+        {
             allow(path, open);
             assert_eq!(folder.get(&NAME), None, "{open:o}");
             allow(path, closed);

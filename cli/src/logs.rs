@@ -45,14 +45,15 @@ impl Drop for Logs {
     }
 }
 
-/// Starts logging what `$ASSAY_LOG` says, else the default of the command; and, for commands that serve, sending traces to where
-/// `$OTEL_EXPORTER_OTLP_ENDPOINT` says, if it does.
+/// Starts logging what `$ASSAY_LOG` says, else the default of the command; and, for commands that serve, sending traces
+/// to where `$OTEL_EXPORTER_OTLP_ENDPOINT` says, if it does.
 pub fn start(format: LogFormat, default: &str, serves: bool) -> Outcome<Logs> {
     let filter = std::env::var("ASSAY_LOG").unwrap_or_else(|_| default.to_owned());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(default));
     // colours are for people: a file would be full of escapes
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
     let lines = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.with_ansi(false).event_format(JsonLines).boxed(),
@@ -73,12 +74,16 @@ fn collector() -> Outcome<Option<SdkTracerProvider>> {
         return Ok(None);
     }
     let fault = |error: &dyn fmt::Display| {
-        Failure::message(Exit::Usage, format!("traces cannot be sent to where OTEL_EXPORTER_OTLP_ENDPOINT says: {error}"))
+        Failure::message(
+            Exit::Usage,
+            format!("traces cannot be sent to where OTEL_EXPORTER_OTLP_ENDPOINT says: {error}"),
+        )
     };
     let client = assay_api::tls::client_builder().timeout(Duration::from_secs(10)).build().map_err(|e| fault(&e))?;
     let client = OnRuntime { client, runtime: tokio::runtime::Handle::current() };
     let exporter = SpanExporter::builder().with_http().with_http_client(client).build().map_err(|e| fault(&e))?;
-    let named = std::env::var_os("OTEL_SERVICE_NAME").is_some() || std::env::var_os("OTEL_RESOURCE_ATTRIBUTES").is_some();
+    let named =
+        std::env::var_os("OTEL_SERVICE_NAME").is_some() || std::env::var_os("OTEL_RESOURCE_ATTRIBUTES").is_some();
     let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("assay") };
     Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build()))
 }
@@ -105,7 +110,8 @@ impl HttpClient for OnRuntime {
     }
 }
 
-/// Log lines as JSON objects. (The library's own would put a JSON library beneath the proof system, which depends on the same library.)
+/// Log lines as JSON objects. (The library's own would put a JSON library beneath the proof system, which depends on
+/// the same library.)
 struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines

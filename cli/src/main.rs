@@ -28,7 +28,8 @@ use ui::Ui;
 /// Where the documentation is on the web.
 const PAGES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
 
-/// Proofs take and give back vectors of megabytes all the time; this allocator keeps their pages, where the system's hands them out anew, cleared, each time.
+/// Proofs take and give back vectors of megabytes all the time; this allocator keeps their pages, where the system's
+/// hands them out anew, cleared, each time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -66,7 +67,8 @@ fn run(ui: &Ui, command: Command) -> Outcome {
     }
     // these end at a signal by themselves, and say what happens meanwhile
     let serves = matches!(command, Command::Serve(_) | Command::Up(_) | Command::Worker(_));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::new(Exit::Io, e))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::new(Exit::Io, e))?;
     let inside = runtime.enter();
     // spans that wait are sent before the runtime ends
     let _logs = logs::start(command.log_format(), if serves { "info" } else { "error" }, serves)?;

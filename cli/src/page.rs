@@ -84,7 +84,10 @@ mod tests {
     /// A heading as GitHub and others make an anchor of it.
     fn anchor(heading: &str) -> String {
         let kept = heading.trim_start_matches('#').trim().to_lowercase();
-        kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).map(|c| if c == ' ' { '-' } else { c }).collect()
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
     }
 
     #[test]
@@ -93,7 +96,10 @@ mod tests {
             assert_eq!(page as usize, place, "{page:?}: all are listed, in order");
             let (file, heading) = page.address().split_once('#').unwrap_or((page.address(), ""));
             let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
-            assert!(heading.is_empty() || text.lines().any(|line| line.starts_with('#') && anchor(line) == heading), "{page:?}");
+            assert!(
+                heading.is_empty() || text.lines().any(|line| line.starts_with('#') && anchor(line) == heading),
+                "{page:?}"
+            );
         }
     }
 }

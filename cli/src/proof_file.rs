@@ -1,4 +1,5 @@
-//! Proof files on the disk, and the contexts that they are bound to. What they are, and what makes them valid: [`assay_verifier::proof_file`].
+//! Proof files on the disk, and the contexts that they are bound to. What they are, and what makes them valid:
+//! [`assay_verifier::proof_file`].
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
@@ -15,8 +16,12 @@ const MAX_BYTES: u64 = 64 << 20;
 pub fn context(text: Option<&str>) -> Outcome<B256> {
     match text {
         None => Ok(B256::ZERO),
-        Some(text) => parse_context(text)
-            .ok_or_else(|| Failure::message(Exit::Usage, "--context: after 0x there must be 64 hex digits; a text must not begin with 0x")),
+        Some(text) => parse_context(text).ok_or_else(|| {
+            Failure::message(
+                Exit::Usage,
+                "--context: after 0x there must be 64 hex digits; a text must not begin with 0x",
+            )
+        }),
     }
 }
 

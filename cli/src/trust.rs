@@ -30,7 +30,8 @@ impl Checked {
     pub fn new(ui: &Ui, key: BuyerKey, srs: Option<&Path>) -> Outcome<Self> {
         files::is_srs_of(srs, &key.model.srs)?;
         let powers = |log| files::srs_of(ui, srs, &key.model.srs, log);
-        let recomputed = ui.phase("recompute key", |_| key.model.recompute(Some(&key.wrap), powers, &Folder::of_user()))?;
+        let recomputed =
+            ui.phase("recompute key", |_| key.model.recompute(Some(&key.wrap), powers, &Folder::of_user()))?;
         Ok(Self { key, recomputed, shown: false })
     }
 
@@ -42,7 +43,8 @@ impl Checked {
     /// The universal key of a model for proofs of `batch`, where its key for another number of inferences is known.
     pub fn batched(ui: &Ui, key: &BuyerKey, batch: Batch, srs: Option<&Path>) -> Outcome<Self> {
         if key.wrap.system() != System::Universal {
-            let text = "the key of a batch can be derived from a universal key only: with Groth16, order with --batch-max 1";
+            let text =
+                "the key of a batch can be derived from a universal key only: with Groth16, order with --batch-max 1";
             return Err(Failure::message(Exit::Input, text));
         }
         Self::derived(ui, key.metadata.clone(), &key.model, batch, srs)
@@ -67,12 +69,16 @@ impl Checked {
         }
     }
 
-    /// With what shows that a Groth16 key is a ceremony's: powers of tau and transcript, from which everything in the key is computed once more. Nothing changes where
-    /// they are not named. Errors: what is named does not verify, or the key needs none.
+    /// With what shows that a Groth16 key is a ceremony's: powers of tau and transcript, from which everything in the
+    /// key is computed once more. Nothing changes where they are not named. Errors: what is named does not verify, or
+    /// the key needs none.
     pub fn with_transcript(self, ui: &Ui, shown: &ShownArgs) -> Outcome<Self> {
         let (Some(path), Some(powers)) = (&shown.transcript, &shown.powers) else { return Ok(self) };
         let WrapVerifyingKey::Groth16(wrap) = &self.key.wrap else {
-            return Err(Failure::message(Exit::Usage, "a universal key has no ceremony of its own: leave --transcript and --powers out"));
+            return Err(Failure::message(
+                Exit::Usage,
+                "a universal key has no ceremony of its own: leave --transcript and --powers out",
+            ));
         };
         let model = &self.key.model;
         let powers = phase2::powers(ui, powers, model)?;
@@ -107,7 +113,9 @@ impl Checked {
     pub fn text(&self) -> String {
         let srs = hex(&self.key.model.srs.id);
         if self.shown {
-            return format!("recomputed from the model's description, the SRS {srs}, and the transcript of the key's ceremony");
+            return format!(
+                "recomputed from the model's description, the SRS {srs}, and the transcript of the key's ceremony"
+            );
         }
         if self.has_recomputed_wrap() {
             return format!("recomputed from the model's description and the SRS {srs}");

@@ -54,7 +54,8 @@ impl Ui {
         }
     }
 
-    /// Writes a line to stdout, or to stderr where stdout got a file. A reader that has gone away, as in `assay inspect | head`, is no error.
+    /// Writes a line to stdout, or to stderr where stdout got a file. A reader that has gone away, as in `assay inspect
+    /// | head`, is no error.
     pub fn print(&self, text: impl Display) {
         if self.taken.load(Ordering::Relaxed) {
             return say(text);
@@ -126,7 +127,11 @@ impl Ui {
     }
 
     /// Times a phase of the work and shows a spinner meanwhile. Ends early if Ctrl-C was pressed before it.
-    pub fn phase<T, E: Into<Failure>>(&self, name: &str, work: impl FnOnce(&ProgressBar) -> Result<T, E>) -> Outcome<T> {
+    pub fn phase<T, E: Into<Failure>>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&ProgressBar) -> Result<T, E>,
+    ) -> Outcome<T> {
         self.check_cancelled()?;
         self.step(name, "");
         let bar = spinner(name);
@@ -138,7 +143,11 @@ impl Ui {
     }
 
     /// [`Ui::phase`] for a future.
-    pub async fn phase_async<T, E: Into<Failure>>(&self, name: &str, work: impl Future<Output = Result<T, E>>) -> Outcome<T> {
+    pub async fn phase_async<T, E: Into<Failure>>(
+        &self,
+        name: &str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Outcome<T> {
         self.check_cancelled()?;
         self.step(name, "");
         let bar = spinner(name);
@@ -150,7 +159,11 @@ impl Ui {
     }
 
     /// Proves under a progress bar, with the seconds of each of the proof's phases recorded.
-    pub fn proof<T, E: Into<Failure>>(&self, phases: usize, work: impl FnOnce(&Control<'_>) -> Result<T, E>) -> Outcome<T> {
+    pub fn proof<T, E: Into<Failure>>(
+        &self,
+        phases: usize,
+        work: impl FnOnce(&Control<'_>) -> Result<T, E>,
+    ) -> Outcome<T> {
         let bar = ProgressBar::new(phases as u64).with_style(style("{spinner} prove [{bar:30}] {msg} {elapsed}"));
         bar.enable_steady_tick(Duration::from_millis(100));
         let report = |phase: Phase| {
@@ -195,7 +208,8 @@ impl Ui {
         }
     }
 
-    /// Whether the command's result was printed: with `--json` there is one object, also where the command fails after it.
+    /// Whether the command's result was printed: with `--json` there is one object, also where the command fails after
+    /// it.
     pub fn has_finished(&self) -> bool {
         self.finished.load(Ordering::Relaxed)
     }
@@ -236,7 +250,8 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 fn spinner(name: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_style(style("{spinner} {prefix} {msg} {elapsed}")).with_prefix(name.to_owned());
+    let bar =
+        ProgressBar::new_spinner().with_style(style("{spinner} {prefix} {msg} {elapsed}")).with_prefix(name.to_owned());
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }

@@ -1,6 +1,7 @@
 //! Compiles models and says how far the integer network is from the float model, as a share of each output's range:
-//! `cargo run --release -p assay-compiler --example accuracy FOLDER…`. A folder holds `network.onnx` or `model.onnx`, `calibration.json`
-//! and, for samples that were not calibrated on, `inputs.json`. With `REPORT=1` the whole report is printed.
+//! `cargo run --release -p assay-compiler --example accuracy FOLDER…`. A folder holds `network.onnx` or `model.onnx`,
+//! `calibration.json` and, for samples that were not calibrated on, `inputs.json`. With `REPORT=1` the whole report is
+//! printed.
 
 use assay_compiler::{Accuracy, Calibration, Options, check, compile};
 use std::path::Path;
@@ -15,7 +16,11 @@ fn errors(accuracy: &Accuracy) -> String {
 }
 
 fn one(folder: &Path) -> Result<String, Box<dyn std::error::Error>> {
-    let model = ["network.onnx", "model.onnx"].iter().map(|name| folder.join(name)).find(|path| path.exists()).ok_or("no model")?;
+    let model = ["network.onnx", "model.onnx"]
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.exists())
+        .ok_or("no model")?;
     let options = Options::default();
     let started = std::time::Instant::now();
     let compiled = compile(&model, &Calibration::read(&folder.join("calibration.json"))?, &options, &mut |_| ())?;

@@ -1,6 +1,6 @@
 //! What a compiled model answers, in integers, as a line of JSON for each folder, which has `network.onnx`,
-//! `calibration.json` and `inputs.json`: `cargo run --release -p assay-compiler --example answers
-//! [--target-error SHARE] FOLDER…`. For each sample of `inputs.json` all outputs by name; or, where there are none, what was wrong.
+//! `calibration.json` and `inputs.json`: `cargo run --release -p assay-compiler --example answers [--target-error
+//! SHARE] FOLDER…`. For each sample of `inputs.json` all outputs by name; or, where there are none, what was wrong.
 
 use assay_circuits::exec::{TableValues, dequantise_output, quantise_input, run_with};
 use assay_circuits::system::System;
@@ -18,7 +18,8 @@ fn answers(folder: &Path, options: &Options) -> Result<Value, Box<dyn std::error
         let cells = quantise_input(architecture, &sample)?.cells;
         let trace = run_with(architecture, &system, &tables, &compiled.weights, &cells)?;
         let outputs = dequantise_output(architecture, &trace.output(architecture, &system));
-        let named = architecture.outputs.iter().zip(outputs).map(|(output, numbers)| (output.name.clone(), json!(numbers)));
+        let named =
+            architecture.outputs.iter().zip(outputs).map(|(output, numbers)| (output.name.clone(), json!(numbers)));
         rows.push(Value::Object(named.collect()));
     }
     Ok(json!({ "met": compiled.report.accuracy_met, "layers": compiled.report.layers, "answers": rows }))
@@ -32,7 +33,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             options.target_error = arguments.next().ok_or("--target-error takes a number")?.parse()?;
             continue;
         }
-        println!("{}", answers(Path::new(&argument), &options).unwrap_or_else(|error| json!({ "error": error.to_string() })));
+        println!(
+            "{}",
+            answers(Path::new(&argument), &options).unwrap_or_else(|error| json!({ "error": error.to_string() }))
+        );
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Runs the cases that fixtures/backend_tests.py writes, and says of each whether it passes, is unsupported, or fails:
 //! `cargo run --release --locked --workspace --example backend FOLDER [--page FILE] [--every N] [--only NAME…]`.
 //!
-//! A case passes if the network in real numbers is within 1e-4 of ONNX's answer, and the integer network within 1e-2, as
-//! shares of each output's largest element and range. Outputs of integers and truth values must be the same, in both. It is unsupported if the compiler refuses it, which it does with a
-//! reason, or says in its report that its accuracy is not reached. Everything else is a failure. With `--page` the table for docs/operators-onnx.md is written; with `--every 5`
-//! only every fifth case is compiled to integers, with `--every 0` none, which is quicker.
+//! A case passes if the network in real numbers is within 1e-4 of ONNX's answer, and the integer network within 1e-2,
+//! as shares of each output's largest element and range. Outputs of integers and truth values must be the same, in
+//! both. It is unsupported if the compiler refuses it, which it does with a reason, or says in its report that its
+//! accuracy is not reached. Everything else is a failure. With `--page` the table for docs/operators-onnx.md is
+//! written; with `--every 5` only every fifth case is compiled to integers, with `--every 0` none, which is quicker.
 
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
 use assay_circuits::system::System;
@@ -71,8 +72,8 @@ struct Port {
     whole: bool,
 }
 
-/// The largest difference of an element, as a share of its output's size: the range, or the largest element. Infinite where
-/// an integer is another one.
+/// The largest difference of an element, as a share of its output's size: the range, or the largest element. Infinite
+/// where an integer is another one.
 fn error(have: &Sample, ports: &[Port], need: &BTreeMap<String, Vec<f32>>, steps: u8, range: bool) -> f64 {
     let of = |(have, port): (&Vec<f32>, &Port)| {
         let Some(need) = need.get(&port.name).filter(|need| need.len() == have.len()) else { return f64::INFINITY };
@@ -85,7 +86,9 @@ fn error(have: &Sample, ports: &[Port], need: &BTreeMap<String, Vec<f32>>, steps
         let spread = fold(f32::max, f32::NEG_INFINITY) - fold(f32::min, f32::INFINITY);
         // an output of equal numbers has no range
         let size = f64::from(if range && spread > 0.1 * largest { spread } else { largest }).max(1e-9);
-        have.iter().zip(need).fold(0f64, |m, (a, b)| m.max((f64::from((a - b).abs()) - f64::from(steps)).max(0.0) / size))
+        have.iter()
+            .zip(need)
+            .fold(0f64, |m, (a, b)| m.max((f64::from((a - b).abs()) - f64::from(steps)).max(0.0) / size))
     };
     have.iter().zip(ports).map(of).fold(0.0, f64::max)
 }
@@ -109,7 +112,9 @@ fn outputs(folder: &Path) -> Result<Vec<Port>, AnyError> {
 fn outcome(error: &CompileError) -> Outcome {
     let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match error {
-        CompileError::Lowering { .. } | CompileError::OutputLength { .. } | CompileError::Exec(_) => Outcome::Fail(text),
+        CompileError::Lowering { .. } | CompileError::OutputLength { .. } | CompileError::Exec(_) => {
+            Outcome::Fail(text)
+        }
         _ => Outcome::Unsupported(text),
     }
 }
@@ -143,12 +148,17 @@ fn run(folder: &Path, case: &Case, integers: bool) -> Result<Outcome, AnyError> 
     let sample = inputs.samples(&wanted(&compiled.architecture))?.into_iter().next().ok_or("no sample")?;
     let cells = quantise_input(&compiled.architecture, &sample)?.cells;
     let trace = execute(&compiled.architecture, &compiled.weights, &cells)?;
-    let have = dequantise_output(&compiled.architecture, &trace.output(&compiled.architecture, &System::new(&compiled.architecture)));
+    let have = dequantise_output(
+        &compiled.architecture,
+        &trace.output(&compiled.architecture, &System::new(&compiled.architecture)),
+    );
     let met = compiled.report.accuracy_met;
     let compiled = error(&have, &ports, &need, case.steps, true);
     let far = compiled.is_nan() || compiled > COMPILED;
     if far && !met {
-        return Ok(Outcome::Unsupported("its numbers are too far apart: the report says that its accuracy is not reached".to_owned()));
+        return Ok(Outcome::Unsupported(
+            "its numbers are too far apart: the report says that its accuracy is not reached".to_owned(),
+        ));
     }
     if far {
         return Ok(Outcome::Fail(format!("the network in integers is {compiled:.1e} of the range from ONNX's answer")));
@@ -180,7 +190,9 @@ fn reason(text: &str) -> String {
         let counted = words.last().is_some_and(|before| before == "element");
         match word {
             word if word.starts_with('/') => {}
-            word if counted || word.starts_with('#') => words.push(if word.ends_with(',') { "…,".to_owned() } else { "…".to_owned() }),
+            word if counted || word.starts_with('#') => {
+                words.push(if word.ends_with(',') { "…,".to_owned() } else { "…".to_owned() })
+            }
             word => words.push(word.to_owned()),
         }
     }
@@ -207,9 +219,17 @@ fn page(results: &[(&Case, Outcome)], every: usize) -> String {
     }
     let mut out = include_str!("backend_page.md").to_owned();
     if every > 1 {
-        let _ = writeln!(out, "Here every {every}th case was compiled to integers; all were compared in real numbers.\n");
+        let _ =
+            writeln!(out, "Here every {every}th case was compiled to integers; all were compared in real numbers.\n");
     }
-    let _ = writeln!(out, "Of {} cases {} pass, {} are unsupported and {} fail.\n", results.len(), totals[0], totals[1], totals[2]);
+    let _ = writeln!(
+        out,
+        "Of {} cases {} pass, {} are unsupported and {} fail.\n",
+        results.len(),
+        totals[0],
+        totals[1],
+        totals[2]
+    );
     out += "| operator | pass | unsupported | fail | why |\n|---|---|---|---|---|\n";
     for (operator, ([pass, unsupported, fail], reasons)) in rows {
         let why: Vec<String> = reasons.iter().map(|(text, count)| format!("{text} ({count})")).collect();
@@ -231,15 +251,19 @@ fn main() -> Result<(), AnyError> {
         }
     }
     let cases: Vec<Case> = serde_json::from_slice(&std::fs::read(root.join("cases.json"))?)?;
-    let chosen: Vec<&Case> =
-        cases.iter().filter(|case| only.is_empty() || only.iter().any(|o| *o == case.operator || *o == case.folder)).collect();
+    let chosen: Vec<&Case> = cases
+        .iter()
+        .filter(|case| only.is_empty() || only.iter().any(|o| *o == case.operator || *o == case.folder))
+        .collect();
     let results: Vec<(&Case, Outcome)> = chosen
         .par_iter()
         .enumerate()
         .map(|(at, case)| {
             let found = one(&root, case, every > 0 && at % every == 0);
             let text = match &found {
-                Outcome::Pass { layers, lowered, compiled } => format!("pass\t{layers} layers, {lowered:.1e}, {compiled:.1e}"),
+                Outcome::Pass { layers, lowered, compiled } => {
+                    format!("pass\t{layers} layers, {lowered:.1e}, {compiled:.1e}")
+                }
                 Outcome::Unsupported(reason) => format!("unsupported\t{reason}"),
                 Outcome::Fail(reason) => format!("FAIL\t{reason}"),
             };

@@ -1,5 +1,5 @@
-//! Lowers models and says how far the network in real numbers is from tract and, where there is an `expected.json`, from that:
-//! `cargo run --release -p assay-compiler --example import FOLDER…`.
+//! Lowers models and says how far the network in real numbers is from tract and, where there is an `expected.json`,
+//! from that: `cargo run --release -p assay-compiler --example import FOLDER…`.
 
 use assay_compiler::{Calibration, CompileError, lowering};
 use std::collections::BTreeMap;

@@ -6,7 +6,8 @@ use assay_circuits::shape::{Shape, ShapeError};
 
 /// The chunk size that opens quickly: each commitment is small, and there are many.
 pub const LATENCY_LOG: u32 = 13;
-/// The most commitments to weights that `ModelRegistry` stores: 64 bytes each, in the code of one contract of at most 24,576 bytes.
+/// The most commitments to weights that `ModelRegistry` stores: 64 bytes each, in the code of one contract of at most
+/// 24,576 bytes.
 pub const MAX_WEIGHT_CHUNKS: usize = 383;
 
 /// Smallest and largest log that are chosen for small models.
@@ -18,9 +19,9 @@ const MANY_CHUNKS: usize = 12;
 /// The gas that each second of an opening beyond that has to save.
 const GAS_PER_SECOND: f64 = 1e6;
 
-/// The log of the chunk size with which settling is cheap. It costs gas per commitment to weights and witness, and a little per doubling of the
-/// chunk: so the smallest chunk that leaves two of each, if there is one; and for large models doubling as long as that saves much, or the
-/// registry could not store the commitments.
+/// The log of the chunk size with which settling is cheap. It costs gas per commitment to weights and witness, and a
+/// little per doubling of the chunk: so the smallest chunk that leaves two of each, if there is one; and for large
+/// models doubling as long as that saves much, or the registry could not store the commitments.
 ///
 /// # Errors
 /// If the architecture has no shape.
@@ -65,7 +66,8 @@ mod tests {
         log
     }
 
-    /// LeNet-5 gets the chunks of its golden proof; models with millions of cells larger ones, and the largest such that a registry can store their commitments.
+    /// LeNet-5 gets the chunks of its golden proof; models with millions of cells larger ones, and the largest such
+    /// that a registry can store their commitments.
     #[test]
     fn chunks_grow_with_the_model() {
         assert_eq!(chosen(1 << 13, 1 << 14), 14, "two of each are not too many");

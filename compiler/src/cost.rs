@@ -1,4 +1,5 @@
-//! The cost model: what an architecture costs to prove and to settle, *predicted* from sizes alone. It chooses the widths, and the report shows it.
+//! The cost model: what an architecture costs to prove and to settle, *predicted* from sizes alone. It chooses the
+//! widths, and the report shows it.
 //!
 //! The constants were fitted by hand to two-core runs of transformers, recurrences and convolutions, and are not a
 //! promise; `docs/benchmarks.md` has measurements.
@@ -72,7 +73,8 @@ impl Cost {
     pub fn of(architecture: &Architecture) -> Self {
         let system = System::new(architecture);
         let cells = |owners: &[Owner]| -> u64 {
-            let mine = system.columns.iter().zip((0..).map(ColumnId)).filter(|(column, _)| owners.contains(&column.owner));
+            let mine =
+                system.columns.iter().zip((0..).map(ColumnId)).filter(|(column, _)| owners.contains(&column.owner));
             mine.map(|(_, id)| system.stored(id) as u64).sum()
         };
         let (weights, committed, input) = (cells(&[Owner::Seller]), cells(&[Owner::Public]), cells(&[Owner::Buyer]));
@@ -165,8 +167,8 @@ impl LayerCost {
                 _ => None,
             });
             let weight_cells: u64 = secret.filter(|column| seen.insert(**column)).map(|column| size(*column)).sum();
-            let products =
-                layer.terms.iter().filter(|term| term.right.is_some() && term.summed == 0).count() as u64 * (1 << layer.log_size);
+            let products = layer.terms.iter().filter(|term| term.right.is_some() && term.summed == 0).count() as u64
+                * (1 << layer.log_size);
             let predicted_seconds = SECONDS_PER_LEAF * lookups as f64
                 + SECONDS_PER_CELL * witness_cells as f64
                 + SECONDS_PER_WEIGHT * weight_cells as f64
@@ -182,12 +184,17 @@ mod tests {
     use super::*;
     use assay_circuits::{sample, shape::Shape};
 
-    /// Whole proofs as docs/benchmarks.md measured them on two idle cores: digits_gru, digits_vit, encoder_bool, llama, resnet18_quarter.
+    /// Whole proofs as docs/benchmarks.md measured them on two idle cores: digits_gru, digits_vit, encoder_bool, llama,
+    /// resnet18_quarter.
     #[test]
     fn seconds_are_right_within_a_factor_of_one_and_a_half() {
-        for (inner, log_rows, log_chunk, measured) in
-            [(0.013, 12, 14, 0.20), (0.032, 13, 17, 0.43), (0.15, 13, 18, 0.79), (0.18, 13, 18, 0.77), (0.07, 12, 18, 0.53)]
-        {
+        for (inner, log_rows, log_chunk, measured) in [
+            (0.013, 12, 14, 0.20),
+            (0.032, 13, 17, 0.43),
+            (0.15, 13, 18, 0.79),
+            (0.18, 13, 18, 0.77),
+            (0.07, 12, 18, 0.53),
+        ] {
             let predicted = inner + seconds_wrap(log_rows, log_chunk);
             assert!(predicted / measured < 1.5 && measured / predicted < 1.5, "{predicted} s, and not {measured} s");
         }
@@ -207,7 +214,9 @@ mod tests {
             // random networks have blocks that nothing reads
             assert!(sum(|layer| layer.weight_cells) <= whole.weight_cells);
             let input = 1 << architecture.input.log_size;
-            assert!(sum(|layer| layer.lookups) <= whole.lookups && whole.lookups <= sum(|layer| layer.lookups) + 2 * input);
+            assert!(
+                sum(|layer| layer.lookups) <= whole.lookups && whole.lookups <= sum(|layer| layer.lookups) + 2 * input
+            );
             assert!(layers.iter().map(|layer| layer.predicted_seconds).sum::<f64>() < whole.predicted_inner_seconds);
         }
     }
@@ -218,7 +227,8 @@ mod tests {
         let (architecture, _) = sample::lenet5();
         let cost = Cost::of(&architecture);
         let at = |log_chunk| {
-            let chunks = Shape::new(architecture.clone(), log_chunk).unwrap().chunk_counts().iter().sum::<usize>() as u64;
+            let chunks =
+                Shape::new(architecture.clone(), log_chunk).unwrap().chunk_counts().iter().sum::<usize>() as u64;
             cost.with_chunks(log_chunk, chunks)
         };
         assert!(at(16).predicted_gas.abs_diff(448_346) < 5_000, "{:?}", at(16));

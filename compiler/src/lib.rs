@@ -1,7 +1,7 @@
 //! ONNX to the quantised model that Assay proves.
 //!
-//! `read` (guard) → `ops` (tract's typed graph, a network in real numbers) → float reference by tract → calibration → search over widths → report.
-//! Operators, passes and scales: `docs/compiler.md`.
+//! `read` (guard) → `ops` (tract's typed graph, a network in real numbers) → float reference by tract → calibration →
+//! search over widths → report. Operators, passes and scales: `docs/compiler.md`.
 
 pub mod chunks;
 mod cost;
@@ -15,7 +15,9 @@ mod search;
 
 pub use cost::{Cost, LayerCost};
 pub use onnx::{Declared, DeclaredTensor, GuardError, declared};
-pub use ops::{ImportError, OPERATORS, Operator, ReferenceError, Refusal, UnsupportedNode, UnsupportedNodes, operators_page};
+pub use ops::{
+    ImportError, OPERATORS, Operator, ReferenceError, Refusal, UnsupportedNode, UnsupportedNodes, operators_page,
+};
 pub use quantise::Widths;
 pub use report::{Accuracy, Loss, OutputError, Report, Step};
 pub use samples::{Calibration, InputError, Wanted, read_input, wanted};
@@ -124,9 +126,13 @@ pub enum CompileError {
     Integer { input: String, sample: usize, value: f32, least: f32, most: f32 },
     #[error("the option {option} is {value} and must be in {min}..={max}")]
     Option { option: &'static str, value: f64, min: f64, max: f64 },
-    #[error("sample {sample}: the lowered network gives {have} outputs and tract gives {need}: please report this model")]
+    #[error(
+        "sample {sample}: the lowered network gives {have} outputs and tract gives {need}: please report this model"
+    )]
     OutputLength { sample: usize, have: usize, need: usize },
-    #[error("sample {sample}, output {index}: the lowered network gives {have} and tract gives {need}: please report this model")]
+    #[error(
+        "sample {sample}, output {index}: the lowered network gives {have} and tract gives {need}: please report this model"
+    )]
     Lowering { sample: usize, index: usize, have: f32, need: f32 },
 }
 
@@ -147,7 +153,8 @@ pub fn compile(
     let (net, reference) = ops::import(&model, &options.dims)?;
     let operators = onnx::Operators::of(&model);
     drop(model);
-    let wanted: Vec<Wanted> = net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
+    let wanted: Vec<Wanted> =
+        net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
     let mut samples = calibration.samples(&wanted)?;
     samples.truncate(options.max_samples);
     check_integers(&net.inputs, &samples)?;
@@ -191,8 +198,9 @@ impl Lowering {
     pub fn error(&self) -> f64 {
         let outputs = self.float.first().map_or(0, Vec::len);
         let of = |output: usize| {
-            let elements =
-                |samples: &[Sample]| samples.iter().filter_map(|s| s.get(output)).flatten().copied().map(f64::from).collect::<Vec<_>>();
+            let elements = |samples: &[Sample]| {
+                samples.iter().filter_map(|s| s.get(output)).flatten().copied().map(f64::from).collect::<Vec<_>>()
+            };
             let (have, need) = (elements(&self.lowered), elements(&self.float));
             if have.len() != need.len() {
                 return f64::INFINITY;
@@ -204,13 +212,15 @@ impl Lowering {
     }
 }
 
-/// Lowers a model and runs it in real numbers, without quantising it: whether the operators mean what tract says they mean.
+/// Lowers a model and runs it in real numbers, without quantising it: whether the operators mean what tract says they
+/// mean.
 ///
 /// # Errors
 /// Those of reading, lowering and running in [`CompileError`].
 pub fn lowering(onnx: &Path, samples: &Calibration, dims: &BTreeMap<String, u64>) -> Result<Lowering, CompileError> {
     let (net, reference) = ops::import(&onnx::read(onnx, dims)?, dims)?;
-    let wanted: Vec<Wanted> = net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
+    let wanted: Vec<Wanted> =
+        net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
     let samples = samples.samples(&wanted)?;
     let float = reference.run(&samples)?;
     let lowered = samples.iter().map(|sample| net::Run::of(&net, sample).outputs(&net)).collect();
@@ -221,11 +231,22 @@ pub fn lowering(onnx: &Path, samples: &Calibration, dims: &BTreeMap<String, u64>
 ///
 /// # Errors
 /// Everything in [`CompileError`].
-pub fn check(onnx: &Path, compiled: &Compiled, held_back: &Calibration, options: &Options) -> Result<Accuracy, CompileError> {
+pub fn check(
+    onnx: &Path,
+    compiled: &Compiled,
+    held_back: &Calibration,
+    options: &Options,
+) -> Result<Accuracy, CompileError> {
     let (net, reference) = ops::import(&onnx::read(onnx, &options.dims)?, &options.dims)?;
     let samples = held_back.samples(&wanted(&compiled.architecture))?;
     let float = reference.run(&samples)?;
-    Ok(search::measure(&compiled.architecture, &compiled.weights, &samples, &float, &search::Comparison::of(&net, &float))?)
+    Ok(search::measure(
+        &compiled.architecture,
+        &compiled.weights,
+        &samples,
+        &float,
+        &search::Comparison::of(&net, &float),
+    )?)
 }
 
 fn check_options(options: &Options) -> Result<(), CompileError> {

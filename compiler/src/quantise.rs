@@ -1,4 +1,5 @@
-//! From real numbers to integers: scales, shifts, tables, limbs, weights. `docs/compiler.md`, "Scales", says what is chosen and why.
+//! From real numbers to integers: scales, shifts, tables, limbs, weights. `docs/compiler.md`, "Scales", says what is
+//! chosen and why.
 
 mod equalise;
 mod factors;
@@ -26,7 +27,8 @@ use crate::Sample;
 use crate::net::{Net, Ranges, Run};
 use rayon::prelude::*;
 
-/// The network as it is best quantised, with its ranges: the same function, in layers and weights that lose less. `None` if it is that already.
+/// The network as it is best quantised, with its ranges: the same function, in layers and weights that lose less.
+/// `None` if it is that already.
 pub fn prepared(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<(Net, Ranges)> {
     let moderate = masks::moderate(net, ranges, samples);
     let divided = means::divided(moderate.as_ref().unwrap_or(net), ranges);
@@ -34,7 +36,10 @@ pub fn prepared(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<(Net, 
     let equalised = equalise::equalised(changed.as_ref().unwrap_or(net), samples);
     let changed = equalised.or(changed);
     let measured = |net: Net| {
-        let ranges = samples.par_iter().map(|sample| Run::of(&net, sample).ranges(&net)).reduce(Ranges::default, |a, b| a.merge(&b));
+        let ranges = samples
+            .par_iter()
+            .map(|sample| Run::of(&net, sample).ranges(&net))
+            .reduce(Ranges::default, |a, b| a.merge(&b));
         (net, ranges)
     };
     let changed = changed.map(measured);

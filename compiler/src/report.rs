@@ -37,7 +37,8 @@ pub struct Accuracy {
     pub outputs: Vec<OutputError>,
     /// Share of samples whose largest element of the first output is the same.
     pub top1_agreement: f64,
-    /// Where the first output is a list of scores: the share of other inputs whose largest score is expected to be another one.
+    /// Where the first output is a list of scores: the share of other inputs whose largest score is expected to be
+    /// another one.
     pub other_labels: Option<f64>,
     /// Cells that were clamped, over all samples.
     pub clamped: usize,
@@ -81,8 +82,9 @@ impl Accuracy {
         }
     }
 
-    /// Whether of every output errors are at most `target` of its range in the mean and five times that at worst, and at least `agreement`
-    /// of the samples agree. Integers and truth values are right or wrong: of these, the share `agreement` must be right.
+    /// Whether of every output errors are at most `target` of its range in the mean and five times that at worst, and
+    /// at least `agreement` of the samples agree. Integers and truth values are right or wrong: of these, the share
+    /// `agreement` must be right.
     pub fn meets(&self, target: f64, agreement: f64) -> bool {
         let good = |o: &OutputError| match o.exact {
             Some(share) => share >= agreement,
@@ -91,7 +93,8 @@ impl Accuracy {
         self.outputs.iter().all(good) && self.top1_agreement >= agreement
     }
 
-    /// The worst of the outputs: mean error, or a fifth of the largest, as a share of the range; or the share of integers that are wrong.
+    /// The worst of the outputs: mean error, or a fifth of the largest, as a share of the range; or the share of
+    /// integers that are wrong.
     pub fn worst(&self) -> f64 {
         let share = |o: &OutputError| match o.exact {
             Some(exact) => 1.0 - exact,
@@ -101,12 +104,16 @@ impl Accuracy {
     }
 }
 
-/// Whether the float output's largest element is a largest element of the integer one. Coarse integers tie; a tie is resolved by the first index,
-/// as any argmax does.
+/// Whether the float output's largest element is a largest element of the integer one. Coarse integers tie; a tie is
+/// resolved by the first index, as any argmax does.
 fn top1_agrees(exact: &[f32], float: &[f32]) -> bool {
-    let argmax = |v: &[f32]| v.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0;
+    let argmax = |v: &[f32]| {
+        v.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0
+    };
     let (a, b) = (argmax(exact), argmax(float));
-    a == b || (exact.get(b).zip(exact.get(a)).is_some_and(|(x, y)| x == y)) || (float.get(a).zip(float.get(b)).is_some_and(|(x, y)| x == y))
+    a == b
+        || (exact.get(b).zip(exact.get(a)).is_some_and(|(x, y)| x == y))
+        || (float.get(a).zip(float.get(b)).is_some_and(|(x, y)| x == y))
 }
 
 /// What a proof would cost.
@@ -170,10 +177,19 @@ pub struct Report {
 impl fmt::Display for Accuracy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for o in &self.outputs {
-            let name = if self.outputs.len() == 1 { "error vs. float".to_owned() } else { format!("error of output {}", o.name) };
+            let name = if self.outputs.len() == 1 {
+                "error vs. float".to_owned()
+            } else {
+                format!("error of output {}", o.name)
+            };
             let share = |v: f64| 100.0 * v / o.range;
             if let Some(exact) = o.exact {
-                writeln!(f, "{name:<21} {:.2} % of its integers are the model's, largest difference {}", 100.0 * exact, o.max_error)?;
+                writeln!(
+                    f,
+                    "{name:<21} {:.2} % of its integers are the model's, largest difference {}",
+                    100.0 * exact,
+                    o.max_error
+                )?;
                 continue;
             }
             writeln!(
@@ -191,7 +207,11 @@ impl fmt::Display for Accuracy {
             write!(f, ", of other inputs {:.2} % expected", 100.0 * (1.0 - share))?;
         }
         if self.clamped + self.outside > 0 {
-            write!(f, "\nclamped cells         {}, input elements outside the published range {}", self.clamped, self.outside)?;
+            write!(
+                f,
+                "\nclamped cells         {}, input elements outside the published range {}",
+                self.clamped, self.outside
+            )?;
         }
         Ok(())
     }
@@ -203,7 +223,11 @@ impl fmt::Display for Report {
         writeln!(f, "parameters            {}", self.parameters)?;
         writeln!(f, "MACs                  {}", self.macs)?;
         writeln!(f, "layers                {}", self.layers)?;
-        writeln!(f, "widths                tables {} bits, shift {} bits, weights {} bits", w.table_bits, w.shift, w.weight_bits)?;
+        writeln!(
+            f,
+            "widths                tables {} bits, shift {} bits, weights {} bits",
+            w.table_bits, w.shift, w.weight_bits
+        )?;
         writeln!(f, "witness cells         {}", c.witness_cells)?;
         writeln!(f, "weight cells          {}", c.weight_cells)?;
         writeln!(f, "lookups               {} in {} tables of {} rows", c.lookups, c.tables, c.table_rows)?;
@@ -212,7 +236,10 @@ impl fmt::Display for Report {
         writeln!(f, "predicted gas         {} (cost model, not measured)", c.predicted_gas)?;
         if let Some(step) = &self.ten_times_coarser {
             let (seconds, gas) = (c.predicted_inner_seconds - step.seconds, c.predicted_gas.saturating_sub(step.gas));
-            writeln!(f, "last factor of ten    of accuracy costs {seconds:.2} s and {gas} gas of these (see --target-error)")?;
+            writeln!(
+                f,
+                "last factor of ten    of accuracy costs {seconds:.2} s and {gas} gas of these (see --target-error)"
+            )?;
         }
         for loss in self.losses.iter().take(WORST_LAYERS).filter(|loss| loss.added > 0.0) {
             writeln!(f, "loses most            {}: adds {:.2e} of its largest value", loss.layer, loss.added)?;

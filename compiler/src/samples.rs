@@ -1,8 +1,8 @@
 //! Inputs from files: calibration samples and single inputs, in EZKL's JSON or NumPy's formats.
 //!
-//! Accepted: `{"input_data": [[…]]}` with one row per sample, rows flat or nested (EZKL writes one row per input tensor, and a file with
-//! one sample has one row); a row that holds several samples back to back is split; `.npy` arrays and the first float array of an
-//! `.npz` whose first axis counts samples, or which is one sample.
+//! Accepted: `{"input_data": [[…]]}` with one row per sample, rows flat or nested (EZKL writes one row per input
+//! tensor, and a file with one sample has one row); a row that holds several samples back to back is split; `.npy`
+//! arrays and the first float array of an `.npz` whose first axis counts samples, or which is one sample.
 
 use crate::Sample;
 use assay_circuits::model::Architecture;
@@ -110,7 +110,12 @@ impl Calibration {
         for (sample, lists) in samples.iter().enumerate() {
             for (list, input) in lists.iter().zip(wanted) {
                 if list.len() != input.elements {
-                    return Err(InputError::Length { path: self.path.clone(), sample, have: list.len(), need: input.elements });
+                    return Err(InputError::Length {
+                        path: self.path.clone(),
+                        sample,
+                        have: list.len(),
+                        need: input.elements,
+                    });
                 }
                 if let Some(index) = list.iter().position(|v| !v.is_finite()) {
                     return Err(InputError::NotFinite { path: self.path.clone(), sample, index });
@@ -138,11 +143,13 @@ impl Calibration {
         samples.iter().enumerate().map(one).collect()
     }
 
-    /// With one input every row holds one or more samples; with several, a sample is a row for each input, or all of them in one row.
+    /// With one input every row holds one or more samples; with several, a sample is a row for each input, or all of
+    /// them in one row.
     fn plain(&self, rows: &[Vec<f32>], wanted: &[Wanted]) -> Result<Vec<Sample>, InputError> {
         let need: usize = wanted.iter().map(|input| input.elements).sum();
-        let fits =
-            |rows: &[Vec<f32>]| rows.len() == wanted.len() && rows.iter().zip(wanted).all(|(row, input)| row.len() == input.elements);
+        let fits = |rows: &[Vec<f32>]| {
+            rows.len() == wanted.len() && rows.iter().zip(wanted).all(|(row, input)| row.len() == input.elements)
+        };
         if wanted.len() > 1 && rows.len().is_multiple_of(wanted.len()) && rows.chunks(wanted.len()).all(fits) {
             return Ok(rows.chunks(wanted.len()).map(<[Vec<f32>]>::to_vec).collect());
         }
@@ -178,7 +185,8 @@ pub fn wanted(architecture: &Architecture) -> Vec<Wanted> {
     architecture.input.ports.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect()
 }
 
-/// Reads one input of an architecture, in the formats of [`Calibration::read`]: a list of values for each of its tensors.
+/// Reads one input of an architecture, in the formats of [`Calibration::read`]: a list of values for each of its
+/// tensors.
 ///
 /// # Errors
 /// Everything in [`InputError`]; [`InputError::NotOne`] where the file holds several samples.
@@ -206,12 +214,18 @@ fn read_rows(path: &Path) -> Result<Rows, InputError> {
     if bytes.starts_with(b"PK") {
         return npz(bytes).map(Rows::Plain).ok_or_else(numpy);
     }
-    let value: Value =
-        serde_json::from_slice(&bytes).map_err(|e| InputError::Json { path: path.to_owned(), line: e.line(), column: e.column() })?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| InputError::Json {
+        path: path.to_owned(),
+        line: e.line(),
+        column: e.column(),
+    })?;
     if let Some(named) = value.get("inputs") {
         return named_rows(path, named).map(Rows::Named);
     }
-    let rows = value.get("input_data").and_then(Value::as_array).ok_or_else(|| InputError::NoInputData { path: path.to_owned() })?;
+    let rows = value
+        .get("input_data")
+        .and_then(Value::as_array)
+        .ok_or_else(|| InputError::NoInputData { path: path.to_owned() })?;
     if rows.iter().all(|v| v.is_number() || v.is_boolean()) {
         // A single flat list is one sample.
         return Ok(Rows::Plain(vec![row(path, 0, &Value::Array(rows.clone()))?]));
@@ -278,7 +292,11 @@ fn npz(bytes: Vec<u8>) -> Option<Vec<Vec<f32>>> {
     let mut archive = npyz::npz::NpzArchive::new(Cursor::new(bytes)).ok()?;
     let names: Vec<String> = archive.array_names().map(str::to_owned).collect();
     let usual = ["input_data", "inputs", "input", "images", "x", "X"];
-    let name = usual.iter().find(|n| names.iter().any(|have| have == *n)).map(|n| (*n).to_owned()).or_else(|| names.first().cloned())?;
+    let name = usual
+        .iter()
+        .find(|n| names.iter().any(|have| have == *n))
+        .map(|n| (*n).to_owned())
+        .or_else(|| names.first().cloned())?;
     let mut data = Vec::new();
     let entry = archive.zip_archive().by_name(&format!("{name}.npy")).ok()?;
     // A small archive may unpack to anything.

@@ -25,9 +25,9 @@ const FIRST_SAMPLES: usize = 2;
 const MOST_TRIALS: usize = 160;
 /// Then so many of the widest are tried, so that nothing is called impossible that 16 bits can do.
 const WIDEST_TRIALS: usize = 8;
-/// How much more accurate than asked for the numbers shall be that a label beside them is chosen by, and those of decision
-/// trees, where widths allow it. A label is another one wherever two classes are as near to each other as the error, and what
-/// a test on the other side of its threshold does to a tree's answer is not seen on a few samples.
+/// How much more accurate than asked for the numbers shall be that a label beside them is chosen by, and those of
+/// decision trees, where widths allow it. A label is another one wherever two classes are as near to each other as the
+/// error, and what a test on the other side of its threshold does to a tree's answer is not seen on a few samples.
 const OF_LABELS: f64 = 4.0;
 /// How much more accurate still numbers are that a label is chosen by, if that takes few more trials.
 const OF_CLOSE_CLASSES: f64 = 4.0;
@@ -41,7 +41,8 @@ pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Rang
     let outputs = net.output_tensors().count();
     let size = |output: usize| float.iter().filter_map(|s| s.get(output)).flatten().fold(0f32, |m, v| m.max(v.abs()));
     let sizes: Vec<f32> = (0..outputs).map(size).collect();
-    // Where a comparison inside the network is a tie, float sums in another order answer the other way, and either is right.
+    // Where a comparison inside the network is a tie, float sums in another order answer the other way, and either is
+    // right.
     let ties = net.compares();
     // A rounding by a scale that the input decides sends a whole step on where it goes the other way.
     let share = if net.rounds_by_input() { 2e-2 } else { 2e-3 };
@@ -52,7 +53,8 @@ pub fn calibrate(net: &Net, samples: &[Sample], float: &[Sample]) -> Result<Rang
             if have.len() != need.len() {
                 return Err(CompileError::OutputLength { sample, have: have.len(), need: need.len() });
             }
-            // Float sums in another order differ, and more in deep networks, and where large summands cancel; a wrong lowering differs by far more.
+            // Float sums in another order differ, and more in deep networks, and where large summands cancel; a wrong
+            // lowering differs by far more.
             let limit = share * sizes[output] + 1e-5 * summand(net, &run, &weights).min(1.0);
             let wrong = have.iter().zip(need).filter(|(a, b)| (*a - *b).abs() > limit).count();
             let allowed = if ties { have.len() / 50 } else { 0 };
@@ -71,14 +73,16 @@ fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0f32, |m, v| m.max(v.abs()))
 }
 
-/// About the largest number that is added to another in a run: what is tiny beside it may be nothing but the rounding of floats.
+/// About the largest number that is added to another in a run: what is tiny beside it may be nothing but the rounding
+/// of floats.
 fn summand(net: &Net, run: &Run, weights: &[f32]) -> f32 {
     let size = |source: Source| match source {
         Source::Weight(w) => weights.get(w as usize).copied().unwrap_or(0.0),
         source => largest(run.column(net, source)),
     };
-    let of_term =
-        |term: &NetTerm| term.coefficient.abs() as f32 * size(term.left.source) * term.right.as_ref().map_or(1.0, |r| size(r.source));
+    let of_term = |term: &NetTerm| {
+        term.coefficient.abs() as f32 * size(term.left.source) * term.right.as_ref().map_or(1.0, |r| size(r.source))
+    };
     let of_layer = |(index, layer): (usize, &NetLayer)| {
         let post = size(Source::Post(index as u32));
         layer.terms.iter().map(of_term).fold(post.max(layer.constant.abs() as f32), f32::max)
@@ -109,7 +113,9 @@ impl<'a> Runner<'a> {
 
     /// Outputs in real units.
     fn outputs(&self, samples: &[Sample]) -> Result<Vec<Sample>, ExecError> {
-        let one = |x: &Sample| Ok(dequantise_output(self.architecture, &self.trace(x)?.output(self.architecture, &self.system)));
+        let one = |x: &Sample| {
+            Ok(dequantise_output(self.architecture, &self.trace(x)?.output(self.architecture, &self.system)))
+        };
         samples.par_iter().map(one).collect()
     }
 }
@@ -133,7 +139,11 @@ pub fn measure(
                 let quantised = quantise_input(architecture, &by_port(architecture, x))?;
                 let trace = runner.trace_of(&quantised.cells)?;
                 let clamped = trace.clamped(architecture, &runner.system).iter().map(|(_, n)| n).sum();
-                Ok((dequantise_output(architecture, &trace.output(architecture, &runner.system)), clamped, quantised.outside))
+                Ok((
+                    dequantise_output(architecture, &trace.output(architecture, &runner.system)),
+                    clamped,
+                    quantised.outside,
+                ))
             })
             .collect::<Result<_, ExecError>>()?;
         for (output, cells, inputs) in results {
@@ -143,7 +153,11 @@ pub fn measure(
         }
     }
     let mut accuracy = Accuracy { clamped, outside, ..comparison.accuracy(&outputs, float) };
-    accuracy.outputs.iter_mut().zip(architecture.output_tensors()).for_each(|(error, tensor)| error.name.clone_from(&tensor[0].name));
+    accuracy
+        .outputs
+        .iter_mut()
+        .zip(architecture.output_tensors())
+        .for_each(|(error, tensor)| error.name.clone_from(&tensor[0].name));
     Ok(accuracy)
 }
 
@@ -153,7 +167,9 @@ fn candidates(options: &Options) -> Vec<Widths> {
     let mut list = Vec::new();
     for table_bits in bits {
         for shift in table_bits.saturating_sub(2).max(6)..=(table_bits + 3).min(16) {
-            for weight_bits in [8, 10, 12, 14, 16].into_iter().filter(|b| *b < options.weight_bits).chain([options.weight_bits]) {
+            for weight_bits in
+                [8, 10, 12, 14, 16].into_iter().filter(|b| *b < options.weight_bits).chain([options.weight_bits])
+            {
                 list.push(Widths { table_bits, shift, weight_bits });
             }
         }
@@ -173,7 +189,8 @@ struct Search<'a> {
     best: Option<(Accuracy, Widths)>,
     /// Those whose trials ended early, with what they are at best.
     ended: Vec<(Accuracy, Widths)>,
-    /// The most accurate of those that are enough, where more accurate ones are looked for, and when the first was tried.
+    /// The most accurate of those that are enough, where more accurate ones are looked for, and when the first was
+    /// tried.
     enough: Option<(Measured, usize)>,
     /// What the cheapest costs that would do for ten times the error.
     coarse: Option<Step>,
@@ -188,7 +205,8 @@ struct Measured {
     accuracy: Accuracy,
 }
 
-/// Tries widths, the cheapest by the cost model first, until one is accurate enough; or else the best of those that were tried.
+/// Tries widths, the cheapest by the cost model first, until one is accurate enough; or else the best of those that
+/// were tried.
 pub fn search(
     net: &Net,
     ranges: &Ranges,
@@ -197,7 +215,12 @@ pub fn search(
     options: &Options,
     progress: &mut dyn FnMut(Phase),
 ) -> Result<Compiled, CompileError> {
-    let constant = net.inputs.iter().zip(&ranges.inputs).filter(|(_, range)| range.0 == range.1).map(|(input, _)| input.name.clone());
+    let constant = net
+        .inputs
+        .iter()
+        .zip(&ranges.inputs)
+        .filter(|(_, range)| range.0 == range.1)
+        .map(|(input, _)| input.name.clone());
     let constant: Vec<String> = constant.collect();
     let prepared = quantise::prepared(net, ranges, samples);
     let (net, ranges) = prepared.as_ref().map_or((net, ranges), |(net, ranges)| (net, ranges));
@@ -259,7 +282,8 @@ impl Search<'_> {
             let plan = quantise::plan(self.net, &self.ranges, widths);
             (widths, plan.map(|plan| Cost::of(&plan.architecture).predicted_inner_seconds))
         };
-        let planned: Vec<(Widths, Result<f64, ModelError>)> = candidates(self.options).into_par_iter().map(one).collect();
+        let planned: Vec<(Widths, Result<f64, ModelError>)> =
+            candidates(self.options).into_par_iter().map(one).collect();
         let mut problem = None;
         let mut plans = Vec::new();
         for (widths, cost) in planned {
@@ -268,8 +292,8 @@ impl Search<'_> {
                 Err(error) => problem = Some(error),
             }
         }
-        // where real numbers are compared or rounded, the widest inputs that work: a sample does not show who is how near
-        // to a threshold
+        // where real numbers are compared or rounded, the widest inputs that work: a sample does not show who is how
+        // near to a threshold
         if self.net.decides() || self.net.rounds() {
             let widest = plans.iter().map(|(_, widths)| widths.shift).max();
             plans.retain(|(_, widths)| Some(widths.shift) == widest);
@@ -299,7 +323,8 @@ impl Search<'_> {
 
     /// Whether no wider integers are looked for.
     fn is_good(&self, accuracy: &Accuracy) -> bool {
-        self.is_enough(accuracy) && if self.comparison.has_labels() { self.is_fine(accuracy) } else { self.keeps_labels(accuracy) }
+        self.is_enough(accuracy)
+            && if self.comparison.has_labels() { self.is_fine(accuracy) } else { self.keeps_labels(accuracy) }
     }
 
     /// Whether it is as accurate as numbers beside a label shall be.
@@ -313,7 +338,8 @@ impl Search<'_> {
         self.is_enough(accuracy) && self.enough.as_ref().is_none_or(|(best, _)| more(&best.accuracy))
     }
 
-    /// Whether nothing else is looked for among the cheapest: beside a label that takes some trials, without one there is `wider`.
+    /// Whether nothing else is looked for among the cheapest: beside a label that takes some trials, without one there
+    /// is `wider`.
     fn is_settled(&self) -> bool {
         let enough = |first: usize| !self.comparison.has_labels() || self.tried >= first + FINER_TRIALS;
         self.enough.as_ref().is_some_and(|(_, first)| enough(*first))
@@ -362,9 +388,14 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// How accurate a plan is on a few samples, and whether all of them were run. After the first ones `goes_on` is asked, with what the
-    /// plan is if it is exact on the others.
-    fn trial(&self, plan: &Plan, weights: &Weights, goes_on: impl FnOnce(&Self, &Accuracy) -> bool) -> Result<(Accuracy, bool), ExecError> {
+    /// How accurate a plan is on a few samples, and whether all of them were run. After the first ones `goes_on` is
+    /// asked, with what the plan is if it is exact on the others.
+    fn trial(
+        &self,
+        plan: &Plan,
+        weights: &Weights,
+        goes_on: impl FnOnce(&Self, &Accuracy) -> bool,
+    ) -> Result<(Accuracy, bool), ExecError> {
         let samples = &self.samples[..self.samples.len().min(TRIAL_SAMPLES)];
         let float = &self.float[..samples.len()];
         let first = samples.len().min(FIRST_SAMPLES);
@@ -408,7 +439,12 @@ impl Search<'_> {
         Ok(Measured { plan, weights, widths, accuracy })
     }
 
-    fn compiled(self, found: Measured, accuracy_met: bool, constant_inputs: Vec<String>) -> Result<Compiled, CompileError> {
+    fn compiled(
+        self,
+        found: Measured,
+        accuracy_met: bool,
+        constant_inputs: Vec<String>,
+    ) -> Result<Compiled, CompileError> {
         let Measured { plan, weights, widths, accuracy } = found;
         let net = self.net;
         let losses = losses::losses(net, &plan, &weights, self.samples)?;
@@ -468,8 +504,8 @@ mod tests {
         assert!(usual.cost.witness_cells < fine.cost.witness_cells, "{usual}\n{fine}");
     }
 
-    /// Where the output is a list of scores, the largest one stays the largest on other inputs too. Where the scores are so near to each
-    /// other that no widths help, nothing is paid for it.
+    /// Where the output is a list of scores, the largest one stays the largest on other inputs too. Where the scores
+    /// are so near to each other that no widths help, nothing is paid for it.
     #[test]
     fn labels_are_kept_on_other_inputs() {
         let (net, samples, float) = network(1.0, 100);
@@ -485,11 +521,14 @@ mod tests {
         assert_eq!(hopeless.widths.table_bits, report(0.005, 0.0).widths.table_bits);
     }
 
-    /// Where nothing is accurate enough, the report says so, and the result is as good as the widest: the search does not end among the cheap ones.
+    /// Where nothing is accurate enough, the report says so, and the result is as good as the widest: the search does
+    /// not end among the cheap ones.
     #[test]
     fn what_cannot_be_reached_is_said_and_the_best_is_given() {
         let (net, samples, float) = network(1.0, 24);
-        let report = found(&net, &samples, &float, &Options { target_error: 1e-9, min_agreement: 0.0, ..Options::default() }).report;
+        let report =
+            found(&net, &samples, &float, &Options { target_error: 1e-9, min_agreement: 0.0, ..Options::default() })
+                .report;
         assert!(!report.accuracy_met && report.to_string().contains("is not reached"));
         assert!(report.accuracy.worst() < 2e-5, "{report}");
     }
@@ -510,7 +549,8 @@ mod tests {
         assert!(report.to_string().contains("one value in all calibration samples"), "{report}");
     }
 
-    /// The layer that loses most is named first. One that is 0 throughout has no size to lose a share of, and is not named for it.
+    /// The layer that loses most is named first. One that is 0 throughout has no size to lose a share of, and is not
+    /// named for it.
     #[test]
     fn the_layer_that_loses_most_is_named() {
         let (mut net, samples, _) = network(1.0, 24);

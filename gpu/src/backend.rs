@@ -95,8 +95,14 @@ impl Cuda {
 /// Fewest scalars of a part of a multiplication.
 const PART: usize = 1 << 10;
 
-/// The whole, or two parts that `split` makes where the device has too little memory; `None` if the processor is to do it.
-fn in_parts<T>(len: usize, worth: bool, whole: impl FnOnce() -> Result<T, DeviceError>, split: impl FnOnce(usize) -> T) -> Option<T> {
+/// The whole, or two parts that `split` makes where the device has too little memory; `None` if the processor is to do
+/// it.
+fn in_parts<T>(
+    len: usize,
+    worth: bool,
+    whole: impl FnOnce() -> Result<T, DeviceError>,
+    split: impl FnOnce(usize) -> T,
+) -> Option<T> {
     if !worth {
         return None;
     }
@@ -209,8 +215,9 @@ impl Quotients {
 
 impl backend::Quotients for Quotients {
     fn quotient(&self, witness: &Witness<'_>, challenges: &Challenges) -> Vec<Fr> {
-        self.on_device(witness, challenges)
-            .unwrap_or_else(|_| self.other.get_or_init(|| Cpu.quotients(Arc::clone(&self.key))).quotient(witness, challenges))
+        self.on_device(witness, challenges).unwrap_or_else(|_| {
+            self.other.get_or_init(|| Cpu.quotients(Arc::clone(&self.key))).quotient(witness, challenges)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The device library: loading it, and calls that are safe.
 //!
-//! A device is used by one thread at a time, whatever was made on it; [`Device`] has the lock. Lengths are checked here, so that the library never reads beyond a slice.
+//! A device is used by one thread at a time, whatever was made on it; [`Device`] has the lock. Lengths are checked
+//! here, so that the library never reads beyond a slice.
 
 #![allow(unsafe_code, reason = "a shared library's functions are called")]
 
@@ -235,10 +236,12 @@ impl Library {
     }
 
     fn describe(&self, device: u32) -> Result<Description, Unavailable> {
-        let mut raw = RawDescription { name: [0; 256], memory_bytes: 0, multiprocessors: 0, architecture: 0, emulated: 0 };
+        let mut raw =
+            RawDescription { name: [0; 256], memory_bytes: 0, multiprocessors: 0, architecture: 0, emulated: 0 };
         // SAFETY: the pointer is valid for a write of the header's structure
         self.check(unsafe { (self.0.describe)(device, &mut raw) })?;
-        let name = CStr::from_bytes_until_nul(&raw.name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            CStr::from_bytes_until_nul(&raw.name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let RawDescription { memory_bytes, multiprocessors, architecture, emulated, .. } = raw;
         Ok(Description { name, memory_bytes, multiprocessors, architecture, emulated: emulated != 0 })
     }
@@ -255,7 +258,13 @@ impl Library {
         self.check(unsafe { (self.0.open)(number, &mut context) })?;
         let context = NonNull::new(context).ok_or_else(|| Unavailable::Device(nothing_made()))?;
         let (library, context) = (Arc::clone(self), Mutex::new(Handle(context)));
-        Ok(Arc::new(Device { library, description, context, failed: AtomicBool::new(false), calls: Default::default() }))
+        Ok(Arc::new(Device {
+            library,
+            description,
+            context,
+            failed: AtomicBool::new(false),
+            calls: Default::default(),
+        }))
     }
 }
 
@@ -348,7 +357,8 @@ impl Device {
             return Ok(());
         }
         // SAFETY: the context is live, and what comes back is a string that lives until the next call
-        let words = unsafe { CStr::from_ptr((self.library.0.error)(context.0.as_ptr())) }.to_string_lossy().into_owned();
+        let words =
+            unsafe { CStr::from_ptr((self.library.0.error)(context.0.as_ptr())) }.to_string_lossy().into_owned();
         drop(context);
         let (device, error) = (&self.description.name, error_of(status, words));
         match &error {
@@ -372,7 +382,8 @@ impl Device {
         Ok(Object { device: Arc::clone(self), handle, free })
     }
 
-    /// Values to coefficients of one vector of `2^log` elements, as the header says. Errors: [`DeviceError`]; the vector is then spoilt.
+    /// Values to coefficients of one vector of `2^log` elements, as the header says. Errors: [`DeviceError`]; the
+    /// vector is then spoilt.
     pub fn to_coefficients(&self, log: u32, values: &mut [Fr], factor: Option<&Fr>) -> Result<(), DeviceError> {
         check(1usize.checked_shl(log) == Some(values.len()))?;
         let factor = factor.map_or(null(), |factor| raw(std::slice::from_ref(factor)));
@@ -434,7 +445,9 @@ impl Bases {
     pub fn new(device: &Arc<Device>, points: &[G1Affine], multiples: u32) -> Result<Self, DeviceError> {
         let words = words::points(points);
         // SAFETY: there are 8 words for each point
-        let new = |api: &Api, context, out: &mut Raw| unsafe { (api.bases_new)(context, words.as_ptr(), points.len(), multiples, out) };
+        let new = |api: &Api, context, out: &mut Raw| unsafe {
+            (api.bases_new)(context, words.as_ptr(), points.len(), multiples, out)
+        };
         Ok(Self { object: device.make(|api| api.bases_free, new)?, len: points.len() })
     }
 
@@ -443,7 +456,8 @@ impl Bases {
         check(from.checked_add(scalars.len()).is_some_and(|end| end <= self.len))?;
         let mut out = [0; 12];
         // SAFETY: there are 4 words for each scalar, and room for the result
-        self.object.call(|api, bases| unsafe { (api.msm)(bases, from, raw(scalars), scalars.len(), out.as_mut_ptr()) })?;
+        self.object
+            .call(|api, bases| unsafe { (api.msm)(bases, from, raw(scalars), scalars.len(), out.as_mut_ptr()) })?;
         Ok(words::to_point(&out))
     }
 
@@ -466,7 +480,8 @@ pub fn msm_g2(device: &Arc<Device>, points: &[G2Affine], scalars: &[Fr]) -> Resu
     check(points.len() == scalars.len())?;
     let (words, mut out) = (words::points_g2(points), [0; 24]);
     // SAFETY: there are 16 words for each point
-    let new = |api: &Api, context, out: &mut Raw| unsafe { (api.bases_g2_new)(context, words.as_ptr(), points.len(), out) };
+    let new =
+        |api: &Api, context, out: &mut Raw| unsafe { (api.bases_g2_new)(context, words.as_ptr(), points.len(), out) };
     let bases = device.make(|api| api.bases_g2_free, new)?;
     // SAFETY: there are 4 words for each scalar, and room for the result
     bases.call(|api, bases| unsafe { (api.msm_g2)(bases, raw(scalars), scalars.len(), out.as_mut_ptr()) })?;
@@ -481,7 +496,8 @@ impl Cells {
     /// Uploads them. Errors: [`DeviceError`].
     pub fn new(device: &Arc<Device>, cells: &[i32]) -> Result<Self, DeviceError> {
         // SAFETY: the slice is as long as it says
-        let new = |api: &Api, context, out: &mut Raw| unsafe { (api.cells_new)(context, cells.as_ptr(), cells.len(), out) };
+        let new =
+            |api: &Api, context, out: &mut Raw| unsafe { (api.cells_new)(context, cells.as_ptr(), cells.len(), out) };
         Ok(Self(device.make(|api| api.cells_free, new)?))
     }
 
@@ -489,7 +505,9 @@ impl Cells {
     pub fn fold_rows(&self, from: usize, factors: &[Fr], width: usize) -> Result<Vec<Fr>, DeviceError> {
         let mut out = vec![Fr::default(); width];
         // SAFETY: a factor for each row, and room for `width` elements
-        self.0.call(|api, cells| unsafe { (api.fold_rows)(cells, from, factors.len(), width, raw(factors), raw_mut(&mut out)) })?;
+        self.0.call(|api, cells| unsafe {
+            (api.fold_rows)(cells, from, factors.len(), width, raw(factors), raw_mut(&mut out))
+        })?;
         Ok(out)
     }
 
@@ -497,7 +515,9 @@ impl Cells {
     pub fn dot_rows(&self, from: usize, factors: &[Fr], rows: usize) -> Result<Vec<Fr>, DeviceError> {
         let mut out = vec![Fr::default(); rows];
         // SAFETY: a factor for each cell of a row, and room for `rows` elements
-        self.0.call(|api, cells| unsafe { (api.dot_rows)(cells, from, rows, factors.len(), raw(factors), raw_mut(&mut out)) })?;
+        self.0.call(|api, cells| unsafe {
+            (api.dot_rows)(cells, from, rows, factors.len(), raw(factors), raw_mut(&mut out))
+        })?;
         Ok(out)
     }
 }
@@ -510,7 +530,8 @@ impl Product {
     pub fn new(device: &Arc<Device>, a: &[Fr], b: &[Fr]) -> Result<Self, DeviceError> {
         check(a.len() == b.len())?;
         // SAFETY: both have as many elements as `a`
-        let new = |api: &Api, context, out: &mut Raw| unsafe { (api.product_new)(context, raw(a), raw(b), a.len(), out) };
+        let new =
+            |api: &Api, context, out: &mut Raw| unsafe { (api.product_new)(context, raw(a), raw(b), a.len(), out) };
         Ok(Self(device.make(|api| api.product_free, new)?))
     }
 
@@ -569,7 +590,8 @@ impl Tree {
 
     /// Begins a level's rounds. Errors: [`DeviceError`].
     pub fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> Result<[Fr; 5], DeviceError> {
-        let arity = *self.arities.get(level).ok_or_else(|| DeviceError::Argument("there is no such level".to_owned()))?;
+        let arity =
+            *self.arities.get(level).ok_or_else(|| DeviceError::Argument("there is no such level".to_owned()))?;
         let mut out = [Fr::default(); 5];
         let (level, variables) = (level as u32, r.len() as u32);
         // SAFETY: `r` has as many elements as it says, and there is room for five
@@ -584,7 +606,8 @@ impl Tree {
     pub fn bind(&mut self, x: &Fr) -> Result<[Fr; 5], DeviceError> {
         let mut out = [Fr::default(); 5];
         // SAFETY: an element has four words, and there is room for five
-        self.object.call(|api, tree| unsafe { (api.level_bind)(tree, raw(std::slice::from_ref(x)), raw_mut(&mut out)) })?;
+        self.object
+            .call(|api, tree| unsafe { (api.level_bind)(tree, raw(std::slice::from_ref(x)), raw_mut(&mut out)) })?;
         Ok(out)
     }
 
@@ -635,7 +658,11 @@ fn raw_instructions(program: &Program) -> (Vec<RawInstruction>, Vec<RawTerm>) {
             Work::Mul(a, b) => (2, [raw_operand(a), raw_operand(b)]),
             Work::Dot(terms) => {
                 let range = [all.len() as u32, terms.len() as u32];
-                all.extend(terms.iter().map(|(constant, operand)| RawTerm { constant: *constant, operand: raw_operand(operand) }));
+                all.extend(
+                    terms
+                        .iter()
+                        .map(|(constant, operand)| RawTerm { constant: *constant, operand: raw_operand(operand) }),
+                );
                 (3, range)
             }
         };
@@ -653,14 +680,29 @@ impl Quotients {
         let generator = Fr::GENERATOR;
         // SAFETY: each column has 2^log elements, the generator is one
         let new = |api: &Api, context, out: &mut Raw| unsafe {
-            (api.quotients_new)(context, log, blowup, raw(std::slice::from_ref(&generator)), columns.as_ptr(), columns.len(), out)
+            (api.quotients_new)(
+                context,
+                log,
+                blowup,
+                raw(std::slice::from_ref(&generator)),
+                columns.as_ptr(),
+                columns.len(),
+                out,
+            )
         };
         Ok(Self { object: device.make(|api| api.quotients_free, new)?, log })
     }
 
-    /// The program's results at the points of the coset, times `scales` of their places among `DEGREE` neighbours, as coefficients. `witness` are the other columns, the last with the
-    /// coefficients `more` besides, as the header says. Errors: [`DeviceError`].
-    pub fn quotient(&self, witness: &[&[Fr]], more: &[Fr], program: &Program, scales: &[Fr; DEGREE]) -> Result<Vec<Fr>, DeviceError> {
+    /// The program's results at the points of the coset, times `scales` of their places among `DEGREE` neighbours, as
+    /// coefficients. `witness` are the other columns, the last with the coefficients `more` besides, as the header
+    /// says. Errors: [`DeviceError`].
+    pub fn quotient(
+        &self,
+        witness: &[&[Fr]],
+        more: &[Fr],
+        program: &Program,
+        scales: &[Fr; DEGREE],
+    ) -> Result<Vec<Fr>, DeviceError> {
         let columns = columns(witness.iter().copied(), self.log)?;
         let (instructions, terms) = raw_instructions(program);
         let program = RawProgram {
@@ -673,10 +715,20 @@ impl Quotients {
             registers: program.registers,
         };
         let mut out = vec![Fr::default(); DEGREE << self.log];
-        // SAFETY: each column has 2^log elements, all slices are as long as they say, and there is room for the coefficients at all points
+        // SAFETY: each column has 2^log elements, all slices are as long as they say, and there is room for the
+        // coefficients at all points
         self.object.call(|api, quotients| unsafe {
             let (more, count) = (raw(more), more.len());
-            (api.quotient)(quotients, columns.as_ptr(), columns.len(), more, count, &raw const program, raw(scales), raw_mut(&mut out))
+            (api.quotient)(
+                quotients,
+                columns.as_ptr(),
+                columns.len(),
+                more,
+                count,
+                &raw const program,
+                raw(scales),
+                raw_mut(&mut out),
+            )
         })?;
         Ok(out)
     }

@@ -1,5 +1,5 @@
-//! From what sizes on a device is faster than the processor beside it. That depends on both, and on what connects them, so it is measured: a process that serves does so
-//! once, in some tenths of a second.
+//! From what sizes on a device is faster than the processor beside it. That depends on both, and on what connects them,
+//! so it is measured: a process that serves does so once, in some tenths of a second.
 
 use crate::backend::{Cuda, Least};
 use ark_bn254::{Fr, G1Projective};

@@ -45,8 +45,13 @@ pub fn find() -> Search {
 
 /// Searches; `named` is what the user says of the library, if anything.
 pub fn search(named: Option<&OsStr>, program: Option<&Path>, number: u32) -> Search {
-    let mut found =
-        Search { tried: Vec::new(), unwanted: named == Some(OsStr::new("none")), library: None, devices: Vec::new(), backend: None };
+    let mut found = Search {
+        tried: Vec::new(),
+        unwanted: named == Some(OsStr::new("none")),
+        library: None,
+        devices: Vec::new(),
+        backend: None,
+    };
     if found.unwanted {
         return found;
     }

@@ -1,5 +1,5 @@
-//! Sumchecks whose vectors stay on the device. What a session began with is kept here, with the challenges since: should the device fail, the processor begins anew and
-//! catches up.
+//! Sumchecks whose vectors stay on the device. What a session began with is kept here, with the challenges since:
+//! should the device fail, the processor begins anew and catches up.
 
 use crate::library::{self, DeviceError};
 use assay_circuits::Fr;

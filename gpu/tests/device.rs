@@ -7,7 +7,8 @@ use assay_prover::backend::{Cpu, Reference, conformance};
 fn a_device_is_the_reference_and_the_processor() {
     let found = search::find();
     let Some(cuda) = found.backend.map(|cuda| cuda.with_least(Least::EVERYTHING)) else {
-        let reasons: Vec<String> = found.tried.iter().map(|(path, reason)| format!("{}: {reason}", path.display())).collect();
+        let reasons: Vec<String> =
+            found.tried.iter().map(|(path, reason)| format!("{}: {reason}", path.display())).collect();
         println!("skipped: there is no CUDA device ({})", reasons.join("; "));
         return;
     };
@@ -18,5 +19,8 @@ fn a_device_is_the_reference_and_the_processor() {
         conformance::large(&cuda, &Cpu, 21).unwrap();
     }
     let [done, refused] = cuda.device().calls();
-    assert!(!cuda.device().has_failed() && done > 500 && refused == 0, "nothing was left to the processor: {done} {refused}");
+    assert!(
+        !cuda.device().has_failed() && done > 500 && refused == 0,
+        "nothing was left to the processor: {done} {refused}"
+    );
 }

@@ -1,4 +1,5 @@
-//! The whole way to the device and back, on a library in which the processor plays the device: the kernels' own sources, compiled by `gpu/cuda/build.sh --emulated`.
+//! The whole way to the device and back, on a library in which the processor plays the device: the kernels' own
+//! sources, compiled by `gpu/cuda/build.sh --emulated`.
 
 use assay_circuits::{Fr, sample};
 use assay_gpu::library::{DeviceError, Library};
@@ -53,7 +54,10 @@ fn the_device_is_the_processor() {
     let Some(cuda) = emulated() else { return };
     conformance::all(&cuda, &Cpu, 11).unwrap();
     let [done, refused] = cuda.device().calls();
-    assert!(!cuda.device().has_failed() && done > 500 && refused == 0, "nothing was left to the processor: {done} {refused}");
+    assert!(
+        !cuda.device().has_failed() && done > 500 && refused == 0,
+        "nothing was left to the processor: {done} {refused}"
+    );
 }
 
 /// With little memory sums are made in parts, with none by the processor; all are right.

@@ -1,5 +1,6 @@
-//! Our multi-scalar multiplications beside `ark-ec`'s: `cargo bench -p assay-prover --bench msm`. Milliseconds of CPU time of all threads (mean
-//! of 10 runs), where the system tells it (Linux), which a busy machine disturbs less; and of wall clock (best of 10).
+//! Our multi-scalar multiplications beside `ark-ec`'s: `cargo bench -p assay-prover --bench msm`. Milliseconds of CPU
+//! time of all threads (mean of 10 runs), where the system tells it (Linux), which a busy machine disturbs less; and of
+//! wall clock (best of 10).
 
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::{PrimeGroup, VariableBaseMSM, scalar_mul::BatchMulPreprocessing};
@@ -42,7 +43,9 @@ fn main() {
         let lifted: Vec<Fr> = small.iter().map(|s| Fr::from(*s)).collect();
         let bases: Vec<G1Affine> = BatchMulPreprocessing::new(G1Projective::generator(), n).batch_mul(&scalars);
         let bases_g2: Vec<G2Affine> = BatchMulPreprocessing::new(G2Projective::generator(), n).batch_mul(&scalars);
-        let row = |name: &str, times: [&str; 3]| println!("{log:>5} {name:>12} {:>15} {:>15} {:>15}", times[0], times[1], times[2]);
+        let row = |name: &str, times: [&str; 3]| {
+            println!("{log:>5} {name:>12} {:>15} {:>15} {:>15}", times[0], times[1], times[2])
+        };
         let full = measure(|| G1Projective::msm_unchecked(&bases, &scalars));
         let short = measure(|| G1Projective::msm_unchecked(&bases, &lifted));
         let g2 = measure(|| G2Projective::msm_unchecked(&bases_g2, &scalars));

@@ -1,4 +1,5 @@
-//! Writes the constants of the contract's gates and rows to test them with: `cargo run --release -p assay-prover --example golden_gates`.
+//! Writes the constants of the contract's gates and rows to test them with: `cargo run --release -p assay-prover
+//! --example golden_gates`.
 
 #[path = "../tests/support/gates.rs"]
 mod gates;

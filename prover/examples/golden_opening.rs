@@ -1,4 +1,5 @@
-//! Writes `fixtures/golden/opening.json`, the test vectors of the opening: `cargo run --release -p assay-prover --example golden_opening`.
+//! Writes `fixtures/golden/opening.json`, the test vectors of the opening: `cargo run --release -p assay-prover
+//! --example golden_opening`.
 
 #[path = "../tests/support/golden.rs"]
 mod golden;

@@ -1,5 +1,5 @@
-//! Writes the known answers, fixtures/golden/transcript-*.json and known-*.json: `cargo run --release -p assay-prover --example golden_transcript`.
-//! They change when the protocol does, and never otherwise.
+//! Writes the known answers, fixtures/golden/transcript-*.json and known-*.json: `cargo run --release -p assay-prover
+//! --example golden_transcript`. They change when the protocol does, and never otherwise.
 
 #[path = "../tests/support/transcript.rs"]
 mod transcript;

@@ -1,10 +1,11 @@
-//! Writes fixtures/golden/{wrapped,batch_joint,batch_separate}.json and the same with `universal` for the wrap with a universal setup: wrapped proofs of a
-//! LeNet-5 with random weights, of one inference, of 64 of one buyer and of 64 of as many buyers, for the contracts' tests. And
-//! fixtures/golden/universal_small.json, of a network with less regular counts.
+//! Writes fixtures/golden/{wrapped,batch_joint,batch_separate}.json and the same with `universal` for the wrap with a
+//! universal setup: wrapped proofs of a LeNet-5 with random weights, of one inference, of 64 of one buyer and of 64 of
+//! as many buyers, for the contracts' tests. And fixtures/golden/universal_small.json, of a network with less regular
+//! counts.
 //!
-//! `cargo run --release -p assay-prover --example golden_wrapped [NAME [LOG_CHUNK]]`, from the repository's root. The binding context comes from the
-//! contracts' test orders (`verifier-contracts/test/vectors/order.mjs`, run with Node). Proofs and Groth16 keys are randomised, so every run writes
-//! other files.
+//! `cargo run --release -p assay-prover --example golden_wrapped [NAME [LOG_CHUNK]]`, from the repository's root. The
+//! binding context comes from the contracts' test orders (`verifier-contracts/test/vectors/order.mjs`, run with Node).
+//! Proofs and Groth16 keys are randomised, so every run writes other files.
 
 use ark_ff::PrimeField;
 use assay_circuits::batch::Batch;
@@ -64,11 +65,16 @@ fn make(name: &str, system: System, batch: Batch, log_chunk: u32) -> Result<(), 
     let commitments = points_bytes(&seller.commit_input(&input)?);
 
     let path = format!("fixtures/golden/{name}.json");
-    let fixed = [("key", hex(&key)), ("weights", hex(&seller.package.model.weights_bytes())), ("inputCommitments", hex(&commitments))];
+    let fixed = [
+        ("key", hex(&key)),
+        ("weights", hex(&seller.package.model.weights_bytes())),
+        ("inputCommitments", hex(&commitments)),
+    ];
     write(&path, &fixed)?;
     let derived = Command::new("node").args(["verifier-contracts/test/vectors/order.mjs", &path]).output()?;
     let derived = String::from_utf8(derived.stdout)?;
-    let context = derived.split("\"context\": \"0x").nth(1).and_then(|rest| rest.get(..64)).ok_or("no context from order.mjs")?;
+    let context =
+        derived.split("\"context\": \"0x").nth(1).and_then(|rest| rest.get(..64)).ok_or("no context from order.mjs")?;
     let bytes: Vec<u8> = (0..32).filter_map(|i| u8::from_str_radix(context.get(2 * i..2 * i + 2)?, 16).ok()).collect();
 
     let control = Control::new();
@@ -79,7 +85,11 @@ fn make(name: &str, system: System, batch: Batch, log_chunk: u32) -> Result<(), 
         println!("{:?} {:.3} s", timing.phase, timing.seconds);
     }
     println!("proof {seconds:.2} s, {:.3} s an inference", seconds / batch.inferences() as f64);
-    let proof = [("context", hex(&bytes)), ("output", hex(&output_bytes(&claim.output, claim.clamps))), ("proof", hex(&proof.to_bytes()))];
+    let proof = [
+        ("context", hex(&bytes)),
+        ("output", hex(&output_bytes(&claim.output, claim.clamps))),
+        ("proof", hex(&proof.to_bytes())),
+    ];
     write(&path, &fixed.iter().cloned().chain(proof).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! One of the prover's kernels, or a small whole proof, so many times: `kernels NAME TIMES`. `tests/instructions.rs` counts what that takes.
+//! One of the prover's kernels, or a small whole proof, so many times: `kernels NAME TIMES`. `tests/instructions.rs`
+//! counts what that takes.
 //!
 //! Everything is the same in every run: seeds, inputs, one thread (RAYON_NUM_THREADS=1).
 

@@ -1,5 +1,5 @@
-//! Whether bytes are the only ones that a value has. Postcard's numbers have longer forms, which it reads too; a file in
-//! such a form says the same as another file with another hash.
+//! Whether bytes are the only ones that a value has. Postcard's numbers have longer forms, which it reads too; a file
+//! in such a form says the same as another file with another hash.
 
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
@@ -18,7 +18,8 @@ impl Flavor for Compared<'_> {
 
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
         let (head, rest) = self.rest.split_at_checked(data.len()).ok_or(postcard::Error::SerializeBufferFull)?;
-        // a package has hundreds of millions of numbers of a byte or two: for these a call to compare memory is most of the work
+        // a package has hundreds of millions of numbers of a byte or two: for these a call to compare memory is most of
+        // the work
         let same = if data.len() <= 4 { head.iter().zip(data).all(|(a, b)| a == b) } else { head == data };
         self.rest = rest;
         if same { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }

@@ -75,7 +75,8 @@ impl PublicModel {
         Recipe::new(self, system)?.derived(srs, kept)
     }
 
-    /// [`Self::derive`] for the universal key of the model's proof of weights ([`crate::registration`]). Errors: as there.
+    /// [`Self::derive`] for the universal key of the model's proof of weights ([`crate::registration`]). Errors: as
+    /// there.
     pub fn derive_of_weights<E: From<KeyError>>(
         &self,
         srs: impl FnOnce(u32) -> Result<Srs, E>,
@@ -108,7 +109,8 @@ impl PublicModel {
         self.compare(wrap, &derived)
     }
 
-    /// [`Self::derive`] over the development SRS, whose τ is public: it takes no powers. Errors: also [`KeyError::Mismatch`] for another SRS.
+    /// [`Self::derive`] over the development SRS, whose τ is public: it takes no powers. Errors: also
+    /// [`KeyError::Mismatch`] for another SRS.
     pub fn derive_development(&self, system: Option<System>) -> Result<Derived, KeyError> {
         let recipe = Recipe::new(self, system)?;
         recipe.derive_at(self.srs.public_tau().ok_or(KeyError::Mismatch("the SRS"))?)
@@ -149,7 +151,10 @@ impl Recipe {
         let Shape { architecture, layout, batch, .. } = &model.shape;
         // a digest is not believed either
         let shape = Shape::batched(architecture.clone(), layout.log_chunk, *batch)?;
-        equal(shape.digest == model.shape.digest && shape.model_digest == model.shape.model_digest, "the shape digest")?;
+        equal(
+            shape.digest == model.shape.digest && shape.model_digest == model.shape.model_digest,
+            "the shape digest",
+        )?;
         model.srs.check()?;
         model.check()?;
         let universal = system == Some(System::Universal);
@@ -158,7 +163,11 @@ impl Recipe {
     }
 
     /// See [`PublicModel::derive`].
-    fn derived<E: From<KeyError>>(self, srs: impl FnOnce(u32) -> Result<Srs, E>, kept: &dyn Kept) -> Result<Derived, E> {
+    fn derived<E: From<KeyError>>(
+        self,
+        srs: impl FnOnce(u32) -> Result<Srs, E>,
+        kept: &dyn Kept,
+    ) -> Result<Derived, E> {
         let name = self.name();
         if let Some(derived) = kept.get(&name).and_then(|bytes| self.decode(&bytes)) {
             return Ok(derived);
@@ -200,7 +209,9 @@ impl Recipe {
         let universal = match &self.circuit {
             None if key.is_empty() => None,
             None => return None,
-            Some(circuit) => Some(plonk::VerifyingKey { log_rows: circuit.log_rows, commitments: key.try_into().ok()? }),
+            Some(circuit) => {
+                Some(plonk::VerifyingKey { log_rows: circuit.log_rows, commitments: key.try_into().ok()? })
+            }
         };
         rest.is_empty().then(|| Derived { tables: tables.to_vec(), universal })
     }
@@ -214,10 +225,14 @@ impl Recipe {
         // keys and tables are computed from all powers: those of somebody's file are not trusted
         srs.check()?;
         let tables = commit_tables(&self.shape, srs).commitments;
-        let universal = self.circuit.map(|circuit| plonk::ProvingKey::new(circuit, srs)).transpose().map_err(|error| match error {
-            PcsError::SrsTooSmall { need, .. } => KeyError::SrsTooSmall { have: srs.max_log(), need: need.next_power_of_two().ilog2() },
-            _ => KeyError::Mismatch("the wrap's key"),
-        })?;
+        let universal = self.circuit.map(|circuit| plonk::ProvingKey::new(circuit, srs)).transpose().map_err(
+            |error| match error {
+                PcsError::SrsTooSmall { need, .. } => {
+                    KeyError::SrsTooSmall { have: srs.max_log(), need: need.next_power_of_two().ilog2() }
+                }
+                _ => KeyError::Mismatch("the wrap's key"),
+            },
+        )?;
         Ok(Derived { tables, universal: universal.map(|key| key.verifying) })
     }
 
@@ -225,7 +240,9 @@ impl Recipe {
     fn derive_at(self, tau: Fr) -> Result<Derived, KeyError> {
         let chunk = 1 << self.shape.layout.log_chunk;
         let tables = table_cells(&self.shape).chunks(chunk).map(|cells| public::commit_cells(cells, tau)).collect();
-        let universal = self.circuit.map(|circuit| public::universal_key(&circuit, tau).ok_or(KeyError::Mismatch("the wrap's key")));
+        let universal = self
+            .circuit
+            .map(|circuit| public::universal_key(&circuit, tau).ok_or(KeyError::Mismatch("the wrap's key")));
         Ok(Derived { tables, universal: universal.transpose()? })
     }
 }
@@ -280,9 +297,17 @@ mod tests {
             let first = derive(Some(System::Universal));
             assert_eq!(first.tables, key.model.tables);
             assert_eq!(first.universal.map(WrapVerifyingKey::Universal), Some(key.wrap.clone()));
-            assert_eq!((derive(Some(System::Universal)), asked.get()), (first.clone(), 1), "the second time it is kept");
+            assert_eq!(
+                (derive(Some(System::Universal)), asked.get()),
+                (first.clone(), 1),
+                "the second time it is kept"
+            );
             let tables = derive(Some(System::Groth16));
-            assert_eq!((&tables.tables, tables.universal, asked.get()), (&first.tables, None, 2), "without the wrap's key it is another");
+            assert_eq!(
+                (&tables.tables, tables.universal, asked.get()),
+                (&first.tables, None, 2),
+                "without the wrap's key it is another"
+            );
             assert_eq!((derive(None), asked.get()), (tables, 2));
 
             let names: Vec<_> = memory.0.borrow().keys().copied().collect();
@@ -306,7 +331,8 @@ mod tests {
         }
     }
 
-    /// Over the development SRS, commitments that are values at τ are those that the powers give: of keys, tables and inputs.
+    /// Over the development SRS, commitments that are values at τ are those that the powers give: of keys, tables and
+    /// inputs.
     #[test]
     fn a_public_tau_gives_what_the_powers_give() {
         for seed in [3, 5, 8] {
@@ -316,7 +342,10 @@ mod tests {
             assert_eq!(recipe().derive_at(crate::srs::development_tau()).unwrap(), recipe().derive(&srs).unwrap());
             let cells: Vec<i32> = (0..1 << shape.architecture.input.log_size).map(|i| i * 7 % 31 - 15).collect();
             for opening in [InputOpening::public(shape, cells.clone()), InputOpening::private(shape, cells.clone())] {
-                assert_eq!(opening.commit_development(shape).unwrap(), opening.commit(shape, &srs).unwrap().commitments);
+                assert_eq!(
+                    opening.commit_development(shape).unwrap(),
+                    opening.commit(shape, &srs).unwrap().commitments
+                );
             }
         }
         let (mut key, _) = key(3);

@@ -73,8 +73,8 @@ impl SrsVerifier {
         srs::is_development(&self.tau_h).then(srs::development_tau)
     }
 
-    /// Ties id and development mark to `[τ]_2`, and refuses τ = 0 and ±1, under which anything opens. Errors: [`KeyError::Degenerate`],
-    /// [`KeyError::Mismatch`].
+    /// Ties id and development mark to `[τ]_2`, and refuses τ = 0 and ±1, under which anything opens. Errors:
+    /// [`KeyError::Degenerate`], [`KeyError::Mismatch`].
     pub fn check(&self) -> Result<(), KeyError> {
         if self.tau_h.is_zero() || self.tau_h == self.h || self.tau_h == -self.h {
             return Err(KeyError::Degenerate("τ is 0 or ±1"));

@@ -2,7 +2,8 @@
 //!
 //! * [`inner`]: commit to everything, one lookup argument, one product sumcheck, one batch opening;
 //! * [`native`]: the inner proof as it is, verified natively (not zero-knowledge);
-//! * [`wrap`]: the inner proof inside a SNARK (zero-knowledge, for contracts): PLONK over the same powers of tau, or Groth16;
+//! * [`wrap`]: the inner proof inside a SNARK (zero-knowledge, for contracts): PLONK over the same powers of tau, or
+//!   Groth16;
 //! * [`plonk`], [`ntt`]: the universal wrap's proof system; transforms;
 //! * [`msm`], [`srs`], [`pcs`]: multi-scalar multiplication, powers of tau, the polynomial commitment scheme;
 //! * `poly`: multilinear kernels;

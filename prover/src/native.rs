@@ -1,5 +1,5 @@
-//! The native proof: what the buyer's machine could verify in milliseconds. **Not zero-knowledge**: it reveals evaluations of the weights, so it never leaves a seller with
-//! hidden weights; the wrapped proof does.
+//! The native proof: what the buyer's machine could verify in milliseconds. **Not zero-knowledge**: it reveals
+//! evaluations of the weights, so it never leaves a seller with hidden weights; the wrapped proof does.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -102,7 +102,16 @@ pub(crate) fn statement<'a>(
     mask: Option<&'a G1Affine>,
 ) -> Statement<'a> {
     let PublicModel { weights, tables, .. } = model;
-    Statement { context: claim.context, weights, tables, input: &claim.input, output: &claim.output, clamps: claim.clamps, witness, mask }
+    Statement {
+        context: claim.context,
+        weights,
+        tables,
+        input: &claim.input,
+        output: &claim.output,
+        clamps: claim.clamps,
+        witness,
+        mask,
+    }
 }
 
 /// The commitment to what is opened, as scalars and points: `Σ_j eq(r_hi, j)·C_j + ρ·C_M`.
@@ -123,7 +132,9 @@ pub(crate) fn opened_terms(
     ];
     let mut terms = Vec::new();
     for (region, points) in owners {
-        terms.extend(points.iter().enumerate().map(|(j, point)| (verifier::eq::eq_index(high, region.first_chunk + j), *point)));
+        terms.extend(
+            points.iter().enumerate().map(|(j, point)| (verifier::eq::eq_index(high, region.first_chunk + j), *point)),
+        );
     }
     terms.extend(reduced.rho.iter().zip(mask).map(|(rho, point)| (*rho, *point)));
     terms
@@ -189,7 +200,8 @@ impl NativeProof {
         bytes
     }
 
-    /// Decodes strictly: exact length, canonical numbers, points on the curve. Errors: [`ProofError::Length`], [`ProofError::Malformed`].
+    /// Decodes strictly: exact length, canonical numbers, points on the curve. Errors: [`ProofError::Length`],
+    /// [`ProofError::Malformed`].
     pub fn from_bytes(model: &PublicModel, bytes: &[u8]) -> Result<Self, ProofError> {
         let mut reader = Reader::new(bytes);
         let flag = reader.fr()?;

@@ -1,7 +1,8 @@
 //! Number-theoretic transforms over the scalar field's subgroups of order `2^k`, in lanes where the processor has them.
 //!
-//! Transforms from values to coefficients decimate in frequency and leave the coefficients in bit-reversed order, those back decimate in time and take that
-//! order: nothing is ever permuted. Both work depth first, so that most levels stay within a cache.
+//! Transforms from values to coefficients decimate in frequency and leave the coefficients in bit-reversed order, those
+//! back decimate in time and take that order: nothing is ever permuted. Both work depth first, so that most levels stay
+//! within a cache.
 
 use crate::simd::{self, BLOCK, Isa};
 use ark_bn254::Fr;
@@ -66,7 +67,8 @@ impl Domain {
         if self.log == 0 { 0 } else { i.reverse_bits() >> (usize::BITS - self.log) }
     }
 
-    /// Values to coefficients, in bit-reversed order and `2^log` times as large; then to a coset's, if there is one. `values` has the domain's length.
+    /// Values to coefficients, in bit-reversed order and `2^log` times as large; then to a coset's, if there is one.
+    /// `values` has the domain's length.
     pub fn to_coefficients(&self, values: &mut [Fr], coset: Option<&Coset>) {
         self.in_frequency(values);
         coset.iter().for_each(|coset| multiply(values, &coset.powers));
@@ -220,7 +222,8 @@ mod tests {
         let mut rng = ark_std::test_rng();
         let edges = [Fr::ZERO, Fr::ONE, -Fr::ONE];
         for log in [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 15] {
-            let values: Vec<Fr> = (0..1 << log).map(|i| if i % 5 < 3 { edges[i % 5] } else { Fr::rand(&mut rng) }).collect();
+            let values: Vec<Fr> =
+                (0..1 << log).map(|i| if i % 5 < 3 { edges[i % 5] } else { Fr::rand(&mut rng) }).collect();
             let arkworks = GeneralEvaluationDomain::<Fr>::new(1 << log).unwrap();
             let (coefficients, factor) = (arkworks.ifft(&values), Fr::from(7u64));
             for isa in Isa::available().iter().map(|isa| Some(*isa)).chain([None]) {

@@ -1,4 +1,5 @@
-//! Writing a file: whole or not at all where it is a regular file, and through to it where it is a device, a pipe or a socket.
+//! Writing a file: whole or not at all where it is a regular file, and through to it where it is a device, a pipe or a
+//! socket.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -36,8 +37,9 @@ impl Target {
     }
 }
 
-/// Writes a file through `write`. A regular file is written beside, synced and renamed, so that a full disk or a crash leaves no half file under
-/// the name; a symbolic link keeps leading where it does. A device, a pipe or a socket is opened and written to: renaming would replace it.
+/// Writes a file through `write`. A regular file is written beside, synced and renamed, so that a full disk or a crash
+/// leaves no half file under the name; a symbolic link keeps leading where it does. A device, a pipe or a socket is
+/// opened and written to: renaming would replace it.
 ///
 /// # Errors
 /// Those of the system, and of `write`.

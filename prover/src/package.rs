@@ -1,7 +1,8 @@
 //! Files: the seller's package (`MODEL.assay`), the buyer's key (`MODEL.key`), the proving key (`MODEL.pk`).
 //!
-//! Each starts with a magic line and ends with the Keccak-256 of what is before, so that a truncated or damaged file is an error and nothing else.
-//! A package holds the weights and their blinding: it is the seller's secret. A key holds only what is public.
+//! Each starts with a magic line and ends with the Keccak-256 of what is before, so that a truncated or damaged file is
+//! an error and nothing else. A package holds the weights and their blinding: it is the seller's secret. A key holds
+//! only what is public.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -168,19 +169,30 @@ pub struct BuyerKey {
 
 impl Package {
     /// Commits a compiled model with fresh blinding. Errors: [`FileError`].
-    pub fn new(metadata: Metadata, architecture: Architecture, weights: Weights, log_chunk: u32, srs: &Srs) -> Result<Self, FileError> {
+    pub fn new(
+        metadata: Metadata,
+        architecture: Architecture,
+        weights: Weights,
+        log_chunk: u32,
+        srs: &Srs,
+    ) -> Result<Self, FileError> {
         let shape = Shape::new(architecture, log_chunk)?;
         weights.validate(&shape.architecture)?;
         check_srs_size(srs, log_chunk)?;
         let blinding = random_scalars(&mut fresh_rng(), shape.layout.weights.chunks);
         let committed = Committed::new(srs, log_chunk, weight_cells(&shape, &weights), blinding);
         let tables = commit_tables(&shape, srs);
-        let model =
-            PublicModel { shape, weights: committed.commitments.clone(), tables: tables.commitments.clone(), srs: SrsVerifier::new(srs) };
+        let model = PublicModel {
+            shape,
+            weights: committed.commitments.clone(),
+            tables: tables.commitments.clone(),
+            srs: SrsVerifier::new(srs),
+        };
         Ok(Self { metadata, model, weights, committed, tables })
     }
 
-    /// Writes the package; the file appears whole or not at all. It is the same for every batch. Errors: [`FileError::Write`].
+    /// Writes the package; the file appears whole or not at all. It is the same for every batch. Errors:
+    /// [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let mut body = PackageBody {
             metadata: self.metadata.clone(),
@@ -201,7 +213,8 @@ impl Package {
         let model = body.public.model(path, Shape::new(body.architecture, body.log_chunk)?)?;
         body.weights.validate(&model.shape.architecture)?;
         let damaged = || FileError::Damaged { path: path.to_owned() };
-        let blinding: Result<Vec<Fr>, _> = body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
+        let blinding: Result<Vec<Fr>, _> =
+            body.blinding.iter().map(|b| Reader::new(b).fr().map_err(|_| damaged())).collect();
         body.blinding.zeroize();
         let committed = Committed {
             cells: weight_cells(&model.shape, &body.weights).into(),
@@ -234,8 +247,9 @@ impl BuyerKey {
         Self { metadata: package.metadata.clone(), model: package.model.clone(), wrap, wrap_development }
     }
 
-    /// Whether its maker could forge proofs under the wrap's key, as far as the key shows. Every Groth16 key is of this kind, whatever it says of itself: that it is a ceremony's
-    /// only the transcript shows ([`crate::ceremony::circuit::Transcript::check`]).
+    /// Whether its maker could forge proofs under the wrap's key, as far as the key shows. Every Groth16 key is of this
+    /// kind, whatever it says of itself: that it is a ceremony's only the transcript shows
+    /// ([`crate::ceremony::circuit::Transcript::check`]).
     pub fn has_development_wrap(&self) -> bool {
         self.wrap_development || self.wrap.system() == System::Groth16
     }
@@ -286,13 +300,15 @@ impl BuyerKey {
             return Err(FileError::Damaged { path: path.to_owned() });
         }
         let model = body.public.model(path, Shape::batched(body.architecture, body.log_chunk, batch)?)?;
-        let wrap = WrapVerifyingKey::from_bytes(&body.wrap).ok_or_else(|| FileError::Damaged { path: path.to_owned() })?;
+        let wrap =
+            WrapVerifyingKey::from_bytes(&body.wrap).ok_or_else(|| FileError::Damaged { path: path.to_owned() })?;
         wrap.check()?;
         Ok(Self { metadata: body.metadata, model, wrap, wrap_development: body.wrap_development })
     }
 
-    /// Recomputes from the public description what can be recomputed without the seller: shape, table commitments, SRS points, and a universal wrap's key. Of a Groth16 key the
-    /// sanity: that it is *this circuit's* only its ceremony's transcript can show. Errors: [`KeyError`].
+    /// Recomputes from the public description what can be recomputed without the seller: shape, table commitments, SRS
+    /// points, and a universal wrap's key. Of a Groth16 key the sanity: that it is *this circuit's* only its ceremony's
+    /// transcript can show. Errors: [`KeyError`].
     pub fn recompute(&self, srs: &Srs) -> Result<Recomputed, KeyError> {
         self.model.recompute(Some(&self.wrap), |_| Ok(srs.clone()), &Nowhere)
     }
@@ -312,7 +328,12 @@ impl PublicBody {
     fn model(&self, path: &Path, shape: Shape) -> Result<PublicModel, FileError> {
         let damaged = || FileError::Damaged { path: path.to_owned() };
         let [tau_h] = read_points(&self.tau_h).ok_or_else(damaged)?[..] else { return Err(damaged()) };
-        let srs = SrsVerifier { h: ark_bn254::G2Affine::generator(), tau_h, id: self.srs_id, development: self.srs_development };
+        let srs = SrsVerifier {
+            h: ark_bn254::G2Affine::generator(),
+            tau_h,
+            id: self.srs_id,
+            development: self.srs_development,
+        };
         let model = PublicModel {
             shape,
             weights: read_points(&self.weights).ok_or_else(damaged)?,
@@ -383,7 +404,11 @@ pub fn commit_tables(shape: &Shape, srs: &Srs) -> Committed {
 }
 
 fn check_srs_size(srs: &Srs, log_chunk: u32) -> Result<(), FileError> {
-    if srs.holds_chunks(log_chunk) { Ok(()) } else { Err(FileError::SrsTooSmall { have: srs.max_log(), need: log_chunk }) }
+    if srs.holds_chunks(log_chunk) {
+        Ok(())
+    } else {
+        Err(FileError::SrsTooSmall { have: srs.max_log(), need: log_chunk })
+    }
 }
 
 /// Reads [`points`]. `None` if malformed, or if more bytes follow.
@@ -428,7 +453,11 @@ pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError>
     written.map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
-fn read_body<T: Serialize + for<'de> Deserialize<'de>>(path: &Path, magic: &[u8], expected: &'static str) -> Result<T, FileError> {
+fn read_body<T: Serialize + for<'de> Deserialize<'de>>(
+    path: &Path,
+    magic: &[u8],
+    expected: &'static str,
+) -> Result<T, FileError> {
     parse_body(read(path)?, path, magic, expected)
 }
 
@@ -452,7 +481,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 }
 
 /// Checks magic and hash of a file's bytes, and returns them without the hash.
-pub(crate) fn checked_parts(mut bytes: Vec<u8>, path: &Path, magic: &[u8], expected: &'static str) -> Result<Vec<u8>, FileError> {
+pub(crate) fn checked_parts(
+    mut bytes: Vec<u8>,
+    path: &Path,
+    magic: &[u8],
+    expected: &'static str,
+) -> Result<Vec<u8>, FileError> {
     if !bytes.starts_with(magic) {
         return Err(FileError::Kind { path: path.to_owned(), expected });
     }
@@ -476,7 +510,13 @@ mod tests {
         let (g, h) = (G1Affine::generator(), G2Affine::generator());
         let (beta_g2, delta_g2) = ((h + h).into(), (h + h + h).into());
         let gamma_abc_g1 = vec![g; assay_circuits::wrap::PUBLIC_INPUTS + 1];
-        WrapVerifyingKey::Groth16(Box::new(ark_groth16::VerifyingKey { alpha_g1: g, beta_g2, gamma_g2: h, delta_g2, gamma_abc_g1 }))
+        WrapVerifyingKey::Groth16(Box::new(ark_groth16::VerifyingKey {
+            alpha_g1: g,
+            beta_g2,
+            gamma_g2: h,
+            delta_g2,
+            gamma_abc_g1,
+        }))
     }
 
     fn package() -> (Package, Srs) {
@@ -543,14 +583,25 @@ mod tests {
             let bytes = key.wrap.to_bytes().unwrap();
             let (metadata, architecture) = (Metadata::default(), package.model.shape.architecture.clone());
             let (public, wrap_development) = (PublicBody::new(&package.model), true);
-            let body = KeyBody { metadata, architecture, log_chunk: 9, log_batch, separate, public, wrap: bytes, wrap_development };
+            let body = KeyBody {
+                metadata,
+                architecture,
+                log_chunk: 9,
+                log_batch,
+                separate,
+                public,
+                wrap: bytes,
+                wrap_development,
+            };
             write_body(&path, KEY_MAGIC, &body).unwrap();
             BuyerKey::read(&path)
         };
         assert_eq!(read(2, true).unwrap().model.shape.batch, Batch::separate(2));
         assert!(matches!(read(0, true), Err(FileError::Damaged { .. })));
         for log_len in [13, 64, 256, u32::MAX] {
-            assert!(matches!(read(log_len, false), Err(FileError::Shape(ShapeError::Batch { log_len: have })) if have == log_len));
+            assert!(
+                matches!(read(log_len, false), Err(FileError::Shape(ShapeError::Batch { log_len: have })) if have == log_len)
+            );
         }
     }
 }

@@ -34,7 +34,8 @@ pub fn scaled_eq_table(factor: Fr, point: &[Fr]) -> Vec<Fr> {
     table_prefix(factor, point, 1 << point.len())
 }
 
-/// For each `i`, and for `i = point.len()`: the first `len / 2^i` values, rounded up, of `eq(point[i..], ·)`. They cost as much as the first alone.
+/// For each `i`, and for `i = point.len()`: the first `len / 2^i` values, rounded up, of `eq(point[i..], ·)`. They cost
+/// as much as the first alone.
 pub fn eq_tables(point: &[Fr], len: usize) -> Vec<Vec<Fr>> {
     let mut tables = vec![vec![Fr::ONE]];
     for (i, x) in point.iter().enumerate().rev() {
@@ -118,13 +119,16 @@ pub fn product_message(a: &[Fr], b: &[Fr]) -> [Fr; 2] {
     })
 }
 
-/// `Σ_i weights[i]·a·b` of the pairs' first elements, of their second elements, and of their differences: as many weights as pairs.
+/// `Σ_i weights[i]·a·b` of the pairs' first elements, of their second elements, and of their differences: as many
+/// weights as pairs.
 pub fn weighted_sums(weights: &[Fr], a: &[Fr], b: &[Fr]) -> [Fr; 3] {
     sum_of_parts(weights.len(), |range| {
         let pairs = 2 * range.start..2 * range.end;
         let (weights, a, b) = (&weights[range], &a[pairs.clone()], &b[pairs]);
         let (sums, done) = Isa::best().map_or(([Fr::ZERO; 3], 0), |isa| simd::weighted_sums(isa, weights, a, b));
         let rest = weights.iter().zip(a.chunks(2).zip(b.chunks(2))).skip(done);
-        rest.fold(sums, |sums, (w, (a, b))| add(sums, [a[0] * b[0], a[1] * b[1], (a[1] - a[0]) * (b[1] - b[0])].map(|v| v * w)))
+        rest.fold(sums, |sums, (w, (a, b))| {
+            add(sums, [a[0] * b[0], a[1] * b[1], (a[1] - a[0]) * (b[1] - b[0])].map(|v| v * w))
+        })
     })
 }

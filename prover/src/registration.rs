@@ -15,8 +15,8 @@ use assay_circuits::Fr;
 use assay_circuits::exec::Trace;
 use assay_circuits::registration::{INPUT, trace};
 
-/// Most leaves of the lookup tree that a proof is made of: one for each weight, each digit of a bias and each row of a range. It needs about 150 bytes of memory for
-/// each.
+/// Most leaves of the lookup tree that a proof is made of: one for each weight, each digit of a bias and each row of a
+/// range. It needs about 150 bytes of memory for each.
 pub const MAX_CELLS: usize = 1 << 26;
 
 impl PublicModel {
@@ -31,9 +31,14 @@ pub fn claim(context: Fr) -> Claim {
     Claim { input: vec![G1Affine::generator()], output: vec![INPUT as i16], clamps: 0, context }
 }
 
-/// Proves that the seller's weights are what their architecture says, under the key of the shape of [`PublicModel::of_weights`]. The proof verifies.
-/// Errors: [`ProveError`].
-pub fn prove(seller: &Seller, key: &WrapProvingKey, context: Fr, control: &Control<'_>) -> Result<WrappedProof, ProveError> {
+/// Proves that the seller's weights are what their architecture says, under the key of the shape of
+/// [`PublicModel::of_weights`]. The proof verifies. Errors: [`ProveError`].
+pub fn prove(
+    seller: &Seller,
+    key: &WrapProvingKey,
+    context: Fr,
+    control: &Control<'_>,
+) -> Result<WrappedProof, ProveError> {
     let model = seller.package.model.of_weights().map_err(WrapError::from)?;
     let cells = model.shape.layout.leaf_count;
     if cells > MAX_CELLS {

@@ -1,9 +1,10 @@
-//! Values that hide something: no debug output shows them, and their memory is overwritten when they are no longer used.
+//! Values that hide something: no debug output shows them, and their memory is overwritten when they are no longer
+//! used.
 //!
 //! What is kept like this are blindings, masks, salts, inputs, what of a hiding proof must not be seen before it is
-//! wrapped, and the keys of accounts as they were given. Weights are not: they are read by every proof, and whoever reads a prover's memory finds them while it runs.
-//! Nor are values on their way through registers and the stack, the executor's trace, and the state of the generator of
-//! random numbers, whose crate cannot wipe it.
+//! wrapped, and the keys of accounts as they were given. Weights are not: they are read by every proof, and whoever
+//! reads a prover's memory finds them while it runs. Nor are values on their way through registers and the stack, the
+//! executor's trace, and the state of the generator of random numbers, whose crate cannot wipe it.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 

@@ -86,7 +86,8 @@ impl InputOpening {
         Self { cells: cells.into(), blinding: blinding.into() }
     }
 
-    /// [`Self::commit`] over the development SRS, whose τ is public: it takes no powers. Errors: [`ProveError::Blinding`].
+    /// [`Self::commit`] over the development SRS, whose τ is public: it takes no powers. Errors:
+    /// [`ProveError::Blinding`].
     pub fn commit_development(&self, shape: &Shape) -> Result<Vec<G1Affine>, ProveError> {
         let need = shape.layout.input_region.chunks;
         if self.blinding.len() != need {
@@ -162,7 +163,8 @@ impl Seller {
         &self.package.model.shape
     }
 
-    /// The same model with several inferences in a proof, without a proving key: that depends on the batch. Errors: [`KeyError::Shape`].
+    /// The same model with several inferences in a proof, without a proving key: that depends on the batch. Errors:
+    /// [`KeyError::Shape`].
     pub fn batched(mut self, batch: Batch) -> Result<Self, KeyError> {
         self.package.model = self.package.model.batched(batch)?;
         self.wrap = None;
@@ -186,29 +188,51 @@ impl Seller {
     }
 
     /// The native proof, not zero-knowledge; it verifies. Errors: [`ProveError`].
-    pub fn prove_native(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, NativeProof), ProveError> {
+    pub fn prove_native(
+        &self,
+        input: &InputOpening,
+        context: Fr,
+        control: &Control<'_>,
+    ) -> Result<(Claim, NativeProof), ProveError> {
         among_workers(|| {
             let (claim, proved) = self.inner(input, context, false, control)?;
             let model = &self.package.model;
             // the whole of `native::verify`, most of it while the opening is made
             let (opening, unopened) = rayon::join(
                 || proved.open(&model.shape, &self.srs, control),
-                || native::verify_messages(model, &claim, &proved.witness, proved.mask.as_ref(), &proved.proof).map(Unopened::summed),
+                || {
+                    native::verify_messages(model, &claim, &proved.witness, proved.mask.as_ref(), &proved.proof)
+                        .map(Unopened::summed)
+                },
             );
-            let proof =
-                NativeProof { witness: proved.witness, mask: proved.mask, inner: InnerProof::clone(&proved.proof), opening: opening? };
+            let proof = NativeProof {
+                witness: proved.witness,
+                mask: proved.mask,
+                inner: InnerProof::clone(&proved.proof),
+                opening: opening?,
+            };
             unopened?.verify(model, &proof.opening)?;
             Ok((claim, proof))
         })
     }
 
     /// The wrapped, zero-knowledge proof; it verifies. Errors: [`ProveError`].
-    pub fn prove_wrapped(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<(Claim, WrappedProof), ProveError> {
+    pub fn prove_wrapped(
+        &self,
+        input: &InputOpening,
+        context: Fr,
+        control: &Control<'_>,
+    ) -> Result<(Claim, WrappedProof), ProveError> {
         among_workers(|| self.wrap(self.prove_unwrapped(input, context, control)?, control))
     }
 
     /// The first half of [`Self::prove_wrapped`]. It is for [`Self::wrap`] only. Errors: [`ProveError`].
-    pub fn prove_unwrapped(&self, input: &InputOpening, context: Fr, control: &Control<'_>) -> Result<Unwrapped, ProveError> {
+    pub fn prove_unwrapped(
+        &self,
+        input: &InputOpening,
+        context: Fr,
+        control: &Control<'_>,
+    ) -> Result<Unwrapped, ProveError> {
         if self.wrap.is_none() {
             return Err(ProveError::NoWrapKey);
         }
@@ -225,7 +249,13 @@ impl Seller {
         Ok((claim, proof))
     }
 
-    fn inner(&self, input: &InputOpening, context: Fr, hiding: bool, control: &Control<'_>) -> Result<(Claim, Proved), ProveError> {
+    fn inner(
+        &self,
+        input: &InputOpening,
+        context: Fr,
+        hiding: bool,
+        control: &Control<'_>,
+    ) -> Result<(Claim, Proved), ProveError> {
         let both = || rayon::join(|| self.execute(input), || input.commit(self.shape(), &self.srs));
         let (trace, committed) = control.phase(Phase::Execute, both)?;
         let (trace, committed) = (trace?, committed?);
@@ -260,7 +290,13 @@ impl Seller {
     }
 
     fn prover(&self) -> InnerProver<'_> {
-        InnerProver { shape: self.shape(), srs: &self.srs, weights: &self.weights, tables: &self.tables, rows: &self.rows }
+        InnerProver {
+            shape: self.shape(),
+            srs: &self.srs,
+            weights: &self.weights,
+            tables: &self.tables,
+            rows: &self.rows,
+        }
     }
 
     /// Commitments to an input.
@@ -269,7 +305,8 @@ impl Seller {
     }
 }
 
-/// Runs `work` on one of the threads that share the work: each loop that they run then costs a push and a pop, and no thread is put to sleep.
+/// Runs `work` on one of the threads that share the work: each loop that they run then costs a push and a pop, and no
+/// thread is put to sleep.
 fn among_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::scope(|_| work())
 }

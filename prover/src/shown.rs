@@ -1,6 +1,6 @@
 //! A public input as contracts take it: its cells, and one opening that shows that the commitments are theirs
-//! (`PublicInput.sol`; KZG, ASIACRYPT 2010). A contract that committed to the cells itself would pay a multiplication for
-//! each; this way it pays for one pairing, however many there are.
+//! (`PublicInput.sol`; KZG, ASIACRYPT 2010). A contract that committed to the cells itself would pay a multiplication
+//! for each; this way it pays for one pairing, however many there are.
 
 use crate::pcs::{self, PcsError, encode};
 use crate::srs::Srs;
@@ -35,8 +35,8 @@ pub struct Shown {
     pub opening: [u8; 64],
 }
 
-/// Shows the cells of an input that was committed to without blinding, in chunks of `2^log_chunk`; the commitments as their
-/// bytes, one after the other.
+/// Shows the cells of an input that was committed to without blinding, in chunks of `2^log_chunk`; the commitments as
+/// their bytes, one after the other.
 ///
 /// # Errors
 /// [`ShownError`].
@@ -104,7 +104,8 @@ mod tests {
             left += (*commitment - G1Affine::generator() * evaluate(chunk, z)) * power;
             power *= nu;
         }
-        ark_bn254::Bn254::pairing(left.into_affine(), ark_bn254::G2Affine::generator()) == ark_bn254::Bn254::pairing(opening, srs.tau_h)
+        ark_bn254::Bn254::pairing(left.into_affine(), ark_bn254::G2Affine::generator())
+            == ark_bn254::Bn254::pairing(opening, srs.tau_h)
     }
 
     #[test]

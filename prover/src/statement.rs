@@ -1,5 +1,5 @@
-//! What a proof is about. Its hash is what the proof's transcript begins with: nobody, inside a circuit or out, has to look at a commitment's
-//! coordinates. `docs/protocol.md` section 4.
+//! What a proof is about. Its hash is what the proof's transcript begins with: nobody, inside a circuit or out, has to
+//! look at a commitment's coordinates. `docs/protocol.md` section 4.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -36,7 +36,9 @@ impl Statement<'_> {
     /// Checks all lengths against the shape. Errors: [`VerifyError::Length`].
     pub fn check_lengths(&self, shape: &Shape) -> Result<(), VerifyError> {
         let [weights, tables, input, witness] = shape.chunk_counts();
-        let length = |part, have: usize, need: usize| if have == need { Ok(()) } else { Err(VerifyError::Length { part, have, need }) };
+        let length = |part, have: usize, need: usize| {
+            if have == need { Ok(()) } else { Err(VerifyError::Length { part, have, need }) }
+        };
         length("weight commitments", self.weights.len(), weights)?;
         length("table commitments", self.tables.len(), tables)?;
         length("input commitments", self.input.len(), input)?;
@@ -44,12 +46,13 @@ impl Statement<'_> {
         length("witness commitments", self.witness.len(), witness)
     }
 
-    /// `keccak256("assay-statement-v2" ‖ context ‖ weights ‖ tables ‖ input ‖ output ‖ clamps ‖ witness ‖ mask) mod r`: points as 64 bytes, output
-    /// cells as big-endian 16-bit integers, the number of clamps as one of 32 bits.
+    /// `keccak256("assay-statement-v2" ‖ context ‖ weights ‖ tables ‖ input ‖ output ‖ clamps ‖ witness ‖ mask) mod r`:
+    /// points as 64 bytes, output cells as big-endian 16-bit integers, the number of clamps as one of 32 bits.
     pub fn hash(&self) -> Fr {
         let mut hash = Keccak256::new_with_prefix(b"assay-statement-v2");
         hash.update(encode::fr_word(&self.context));
-        let points = |points: &[G1Affine], hash: &mut Keccak256| points.iter().for_each(|p| hash.update(encode::g1_bytes(p)));
+        let points =
+            |points: &[G1Affine], hash: &mut Keccak256| points.iter().for_each(|p| hash.update(encode::g1_bytes(p)));
         [self.weights, self.tables, self.input].into_iter().for_each(|list| points(list, &mut hash));
         hash.update(output_bytes(self.output, self.clamps));
         points(self.witness, &mut hash);
@@ -58,12 +61,14 @@ impl Statement<'_> {
     }
 }
 
-/// An output as the contracts take it: cells as big-endian 16-bit integers, and behind them the number of clamps as one of 32 bits.
+/// An output as the contracts take it: cells as big-endian 16-bit integers, and behind them the number of clamps as one
+/// of 32 bits.
 pub fn output_bytes(output: &[i16], clamps: u32) -> Vec<u8> {
     output.iter().flat_map(|y| y.to_be_bytes()).chain(clamps.to_be_bytes()).collect()
 }
 
-/// `Σ_i δ^i (y_i + 2^15) + δ^n N`: what a proof claims of the `n` output cells and of the number of clamps once `δ` is drawn.
+/// `Σ_i δ^i (y_i + 2^15) + δ^n N`: what a proof claims of the `n` output cells and of the number of clamps once `δ` is
+/// drawn.
 pub fn output_sum(output: &[i16], clamps: u32, delta: &Fr) -> Fr {
     output.iter().rev().fold(Fr::from(clamps), |sum, y| sum * delta + Fr::from(i32::from(*y) + (1 << 15)))
 }

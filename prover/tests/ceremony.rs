@@ -93,7 +93,8 @@ fn a_ceremony_of_several_contributions_makes_a_string() {
     assert_ne!(again.contributions[0].hash(), OPEN.contributions[0].hash());
 }
 
-/// Made with snarkjs 0.7: `powersoftau new bn128 4`, two times `contribute`, `beacon … 10`. It verified the ceremonies that this program makes, too (docs/testing.md).
+/// Made with snarkjs 0.7: `powersoftau new bn128 4`, two times `contribute`, `beacon … 10`. It verified the ceremonies
+/// that this program makes, too (docs/testing.md).
 #[test]
 fn a_ceremony_of_another_program_verifies() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/ceremony/snarkjs_4.ptau");
@@ -103,7 +104,11 @@ fn a_ceremony_of_another_program_verifies() {
     assert_eq!(names, ["Ada", "Grace", "beacon"]);
     // what snarkjs printed
     let last = ceremony.contributions.last().unwrap();
-    assert!(hex(&last.hash()).starts_with("0x6c9fd51a29e756427fb140765f71a6242e83ebd949ba49f9"), "{}", hex(&last.hash()));
+    assert!(
+        hex(&last.hash()).starts_with("0x6c9fd51a29e756427fb140765f71a6242e83ebd949ba49f9"),
+        "{}",
+        hex(&last.hash())
+    );
     assert!(hex(&last.next).starts_with("0x3c8f0c65364375ededc31e4081d2481d0cf4de3f79280954"), "{}", hex(&last.next));
     assert!(hex(&powers::first_hash(4).unwrap()).ends_with("17bad62ad5ba013c34e7dd2fbb4f143b"));
     let imported = ptau::import(&path, 4, &mut |_, _| ()).unwrap();
@@ -181,10 +186,16 @@ fn ce2_factors_are_known_and_not_one() {
 fn ce3_every_point_is_the_power_that_it_should_be() {
     let two = |p: G1Affine| (p + p).into_affine();
     for i in 0..15 {
-        assert_err!(changed(|c| c.tau_g1[i] = two(c.tau_g1[i])), CeremonyError::Srs(SrsError::Powers) | CeremonyError::LastPowers);
+        assert_err!(
+            changed(|c| c.tau_g1[i] = two(c.tau_g1[i])),
+            CeremonyError::Srs(SrsError::Powers) | CeremonyError::LastPowers
+        );
     }
     for i in 0..8 {
-        assert_err!(changed(|c| c.tau_g2[i] = -c.tau_g2[i]), CeremonyError::Srs(SrsError::Powers) | CeremonyError::LastPowers);
+        assert_err!(
+            changed(|c| c.tau_g2[i] = -c.tau_g2[i]),
+            CeremonyError::Srs(SrsError::Powers) | CeremonyError::LastPowers
+        );
         let sections: [fn(&mut Ceremony) -> &mut Vec<G1Affine>; 2] = [|c| &mut c.alpha_g1, |c| &mut c.beta_g1];
         for section in sections {
             let result = changed(|c| section(c)[i] = two(section(c)[i]));
@@ -219,7 +230,10 @@ fn ce3_every_point_is_the_power_that_it_should_be() {
     assert!(matches!(with(&|c| c.beta_g2 = stray), CeremonyError::Srs(SrsError::G2Point { index: 0 })));
     assert!(matches!(with(&|c| c.contributions[1].secrets.alpha_g1 = off), CeremonyError::Malformed { number: 2 }));
     assert!(matches!(with(&|c| c.contributions[2].knowledge[1].px = stray), CeremonyError::Malformed { number: 3 }));
-    assert!(matches!(with(&|c| c.contributions[2].knowledge[1].s = G1Affine::zero()), CeremonyError::Malformed { number: 3 }));
+    assert!(matches!(
+        with(&|c| c.contributions[2].knowledge[1].s = G1Affine::zero()),
+        CeremonyError::Malformed { number: 3 }
+    ));
     let mut g1 = Vec::new();
     write_g1(&mut g1, &HELD.tau_g1[1]);
     let mut g2 = Vec::new();
@@ -229,7 +243,10 @@ fn ce3_every_point_is_the_power_that_it_should_be() {
         let at = bytes.windows(point.len()).position(|window| window == point).unwrap();
         bytes[at + 31] |= 0xc0;
         let (_folder, path) = written(&bytes);
-        assert_err!(Ceremony::read(&path), CeremonyError::Srs(SrsError::G1Point { index: 1 } | SrsError::G2Point { index: 1 }));
+        assert_err!(
+            Ceremony::read(&path),
+            CeremonyError::Srs(SrsError::G1Point { index: 1 } | SrsError::G2Point { index: 1 })
+        );
     }
 }
 

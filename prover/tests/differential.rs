@@ -72,14 +72,18 @@ fn networks() -> Vec<(String, (Architecture, Weights))> {
         ("embedding".to_owned(), sample::embedding(3, 5, 6)),
         ("every rule in a loop".to_owned(), loops::every_rule_in_a_loop()),
     ];
-    let cut: Vec<_> =
-        networks.iter().zip(0..).filter_map(|((name, network), seed)| Some((name, sample::tiled(network.clone(), seed)?))).collect();
+    let cut: Vec<_> = networks
+        .iter()
+        .zip(0..)
+        .filter_map(|((name, network), seed)| Some((name, sample::tiled(network.clone(), seed)?)))
+        .collect();
     let cut: Vec<_> = cut.into_iter().map(|(name, [_, cut])| (format!("{name}, cut"), cut)).collect();
     networks.extend(cut);
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..200 {
         let network = sample::random_network(seed);
-        let new: Vec<&str> = kinds(&network.0).into_iter().filter(|kind| seen.get(kind).is_none_or(|count| *count < 3)).collect();
+        let new: Vec<&str> =
+            kinds(&network.0).into_iter().filter(|kind| seen.get(kind).is_none_or(|count| *count < 3)).collect();
         if !new.is_empty() {
             new.into_iter().for_each(|kind| *seen.entry(kind).or_default() += 1);
             networks.push((format!("seed {seed}"), network));

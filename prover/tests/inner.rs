@@ -51,7 +51,9 @@ proptest! {
 #[test]
 fn h1_every_element_of_the_proof_counts() {
     // the last has rounds of degree 3
-    for (seed, network) in [sample::random_network(1), sample::random_network(4), sample::attention(2, 2, 1)].into_iter().enumerate() {
+    for (seed, network) in
+        [sample::random_network(1), sample::random_network(4), sample::attention(2, 2, 1)].into_iter().enumerate()
+    {
         let cells = sample::random_input(&network.0, 3);
         let seller = seller(network, LOG_CHUNK);
         let model = &seller.package.model;
@@ -76,7 +78,8 @@ fn h1_every_element_of_the_proof_counts() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Batches of random networks, with joint and separate inputs, prove; each inference has the output that it has alone.
+    /// Batches of random networks, with joint and separate inputs, prove; each inference has the output that it has
+    /// alone.
     #[test]
     fn batches_are_provable(seed in 0u64..10_000, log_len in 1u32..4, separate: bool, log_chunk in 5u32..11) {
         let network = sample::random_network(seed);
@@ -99,9 +102,11 @@ proptest! {
 #[test]
 fn h4_a_false_cell_of_a_batch_is_refused() {
     let mut tried = 0;
-    for (seed, batch) in [(2, Batch::joint(2)), (3, Batch::separate(1)), (5, Batch::separate(2)), (7, Batch::joint(1))] {
+    for (seed, batch) in [(2, Batch::joint(2)), (3, Batch::separate(1)), (5, Batch::separate(2)), (7, Batch::joint(1))]
+    {
         let network = sample::random_network(seed);
-        let inputs: Vec<Vec<i32>> = (0..batch.inferences() as u64).map(|i| sample::random_input(&network.0, seed + 7 * i)).collect();
+        let inputs: Vec<Vec<i32>> =
+            (0..batch.inferences() as u64).map(|i| sample::random_input(&network.0, seed + 7 * i)).collect();
         let trace = Trace::join(inputs.iter().map(|cells| exec::execute(&network.0, &network.1, cells).unwrap()));
         let cells = inputs.concat();
         let seller = seller(network, LOG_CHUNK).batched(batch).unwrap();
@@ -181,7 +186,12 @@ fn accepted(seller: &Seller, cells: &[i32], trace: &Trace) -> bool {
     let context = Fr::from(1u64);
     let proved = seller.prove_trace(&input, trace, context, false, &Control::new()).unwrap();
     let claim = Claim::of(&proved, input.commitments, context);
-    native::verify(&seller.package.model, &claim, &NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap()).is_ok()
+    native::verify(
+        &seller.package.model,
+        &claim,
+        &NativeProof::new(proved, seller.shape(), &seller.srs, &Control::new()).unwrap(),
+    )
+    .is_ok()
 }
 
 /// H4: one cell of any column of any layer, padding included, is changed; the prover proves it as well as it can.
@@ -195,7 +205,11 @@ fn h4_a_false_cell_is_refused() {
             14 => sample::recurrent(5, 3),
             _ => sample::random_network(seed),
         };
-        let cells = if seed % 2 == 0 { sample::random_input(&network.0, seed) } else { sample::extreme_input(&network.0, seed) };
+        let cells = if seed % 2 == 0 {
+            sample::random_input(&network.0, seed)
+        } else {
+            sample::extreme_input(&network.0, seed)
+        };
         let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
         let seller = seller(network, LOG_CHUNK);
         assert!(accepted(&seller, &cells, &trace));
@@ -217,9 +231,11 @@ fn h4_a_false_cell_is_refused() {
 #[test]
 fn h4_every_cell_counts() {
     let mut tried = 0;
-    for (name, network) in
-        [("attention", sample::attention(2, 2, 1)), ("norm", sample::layer_norm(2, 2)), ("recurrent", sample::recurrent(2, 2))]
-    {
+    for (name, network) in [
+        ("attention", sample::attention(2, 2, 1)),
+        ("norm", sample::layer_norm(2, 2)),
+        ("recurrent", sample::recurrent(2, 2)),
+    ] {
         let cells = sample::random_input(&network.0, 5);
         let trace = exec::execute(&network.0, &network.1, &cells).unwrap();
         let seller = seller(network, 6);
@@ -236,7 +252,8 @@ fn h4_every_cell_counts() {
     assert!(tried > 150, "{tried}");
 }
 
-/// RQ1, RQ3: the quotient one off with the remainder made up for it, and a clamp where nothing overflows: the sums are right, the ranges are not.
+/// RQ1, RQ3: the quotient one off with the remainder made up for it, and a clamp where nothing overflows: the sums are
+/// right, the ranges are not.
 #[test]
 fn rq1_wrong_quotients_with_matching_remainders_are_refused() {
     let (mut shifted, mut carried, mut clamped) = (0, 0, 0);
@@ -312,7 +329,8 @@ fn another_models_execution_is_refused() {
     assert!(!accepted(&seller, &cells, &elsewhere));
 }
 
-/// One equation, three readers: the circuit accepts what the native verifier accepts, and G8: no variable of its witness is free.
+/// One equation, three readers: the circuit accepts what the native verifier accepts, and G8: no variable of its
+/// witness is free.
 #[test]
 fn g8_the_circuit_agrees_and_determines_its_witness() {
     determines_its_witness(Batch::ONE);
@@ -326,7 +344,8 @@ fn g8_the_circuit_of_a_batch_agrees_and_determines_its_witness() {
 
 fn determines_its_witness(batch: Batch) {
     let network = sample::random_network(3);
-    let cells: Vec<i32> = (0..batch.inferences() as u64).flat_map(|i| sample::random_input(&network.0, 3 + i)).collect();
+    let cells: Vec<i32> =
+        (0..batch.inferences() as u64).flat_map(|i| sample::random_input(&network.0, 3 + i)).collect();
     let seller = seller(network, LOG_CHUNK).batched(batch).unwrap();
     let shape = seller.shape();
     assert_eq!(shape.layout.input.gap > 0, batch.is_separate());
@@ -380,7 +399,8 @@ fn shipped_configurations_have_100_bits_of_soundness() {
     }
 }
 
-/// A sum that is read exactly is not looked up: such a layer may have more cells than all lookups together, and is checked in all of them.
+/// A sum that is read exactly is not looked up: such a layer may have more cells than all lookups together, and is
+/// checked in all of them.
 #[test]
 fn exact_layers_may_be_larger_than_all_lookups() {
     let (mut builder, input) = NetworkBuilder::new(&[2], 4, 0, 4);

@@ -13,7 +13,9 @@ mod loops;
 mod support;
 
 use assay_circuits::exec::{self, Trace};
-use assay_circuits::model::{Architecture, Domain, Function, Index, Instruction, Output, Rule, Run, Source, Table, Unary, Weights};
+use assay_circuits::model::{
+    Architecture, Domain, Function, Index, Instruction, Output, Rule, Run, Source, Table, Unary, Weights,
+};
 use assay_circuits::sample::builder::{NetworkBuilder, Tensor, along, cells, linear, mapped, product};
 use assay_circuits::scalar::{Check, VerifyError};
 use assay_circuits::shape::Shape;
@@ -76,7 +78,8 @@ impl Target {
 
     /// What the verifier says of a trace's proof. The claim is about the output that the trace has.
     fn verdict(&self, trace: &Trace) -> Result<(), ProofError> {
-        let input = InputOpening::public(self.shape(), self.cells.clone()).commit(self.shape(), &self.seller.srs).unwrap();
+        let input =
+            InputOpening::public(self.shape(), self.cells.clone()).commit(self.shape(), &self.seller.srs).unwrap();
         let proved = self.seller.prove_trace(&input, trace, Fr::from(1u64), false, &Control::new()).unwrap();
         self.verdict_on(proved, input)
     }
@@ -96,10 +99,17 @@ impl Target {
     fn refuses(&self, lie: &Trace, by: By, what: &str) {
         assert_ne!(lie, &self.truth, "{what} is no lie");
         let [equations, lookups] = self.broken(lie);
-        assert_eq!([equations > 0, lookups > 0], [by == By::Equations, by == By::Lookups], "{what}: {equations} and {lookups} are broken");
+        assert_eq!(
+            [equations > 0, lookups > 0],
+            [by == By::Equations, by == By::Lookups],
+            "{what}: {equations} and {lookups} are broken"
+        );
         let check = if by == By::Lookups { Check::LookupRoot } else { Check::Opening };
         let verdict = self.verdict(lie);
-        assert!(matches!(verdict, Err(ProofError::Inner(VerifyError::Unequal(at))) if at == check), "{what}: {verdict:?}");
+        assert!(
+            matches!(verdict, Err(ProofError::Inner(VerifyError::Unequal(at))) if at == check),
+            "{what}: {verdict:?}"
+        );
     }
 
     /// The truth with a change.
@@ -116,9 +126,11 @@ impl Target {
         let of = |lookup: &&assay_circuits::system::Lookup| {
             lookup.keys[0] == Some(columns.pre) && matches!(lookup.table, TableId::Activation(_))
         };
-        let limbs: Vec<ColumnId> = self.shape().system.lookups.iter().filter(of).filter_map(|lookup| lookup.keys[2]).collect();
-        let rest =
-            (columns.span.0..columns.span.1).map(ColumnId).filter(|id| ![columns.pre, columns.post].contains(id) && !limbs.contains(id));
+        let limbs: Vec<ColumnId> =
+            self.shape().system.lookups.iter().filter(of).filter_map(|lookup| lookup.keys[2]).collect();
+        let rest = (columns.span.0..columns.span.1)
+            .map(ColumnId)
+            .filter(|id| ![columns.pre, columns.post].contains(id) && !limbs.contains(id));
         let rest: Vec<ColumnId> = rest.collect();
         (rest.chunks(parts.into()).map(<[ColumnId]>::to_vec).collect(), limbs)
     }
@@ -200,7 +212,9 @@ fn divided(function: Function) -> (Target, u8) {
     let term = builder.same(&x, 20);
     let out = builder.divide(&[8], vec![term], 7, &by, 4, table);
     let target = Target::new(builder.finish(&out, 0).unwrap(), DIVIDED.to_vec());
-    let Rule::Divide { parts, limbs, .. } = target.shape().architecture.layers[1].rule else { unreachable!("it is one") };
+    let Rule::Divide { parts, limbs, .. } = target.shape().architecture.layers[1].rule else {
+        unreachable!("it is one")
+    };
     assert!(parts > 1 && limbs > 1);
     (target, parts)
 }
@@ -435,8 +449,13 @@ impl Maxima {
         let table = builder.table(7, Domain::Unsigned, cosine(4, 6));
         let term = builder.same(&x, 1);
         let y = builder.layer(&[2, 3], vec![term], 0, Rule::Maximum { low: 0, bits: 2, len: 3, table });
-        let output =
-            |source: Source, dims: &[u32]| Output { name: "output".into(), source, scale: 0, shape: dims.to_vec(), cells: cells(dims) };
+        let output = |source: Source, dims: &[u32]| Output {
+            name: "output".into(),
+            source,
+            scale: 0,
+            shape: dims.to_vec(),
+            cells: cells(dims),
+        };
         let outputs = vec![output(y.source, &[2, 3]), output(Source::Max(0), &[2]), output(Source::Mark(0), &[2, 3])];
         let mut input = vec![0; 8];
         rows.iter().enumerate().for_each(|(row, numbers)| input[4 * row..4 * row + 3].copy_from_slice(numbers));
@@ -583,7 +602,8 @@ fn arg_max(rows: [[i32; 3]; 2]) -> Target {
     let term = builder.same(&x, 1);
     let rule = |table| Rule::Maximum { low: 0, bits: 2, len: 3, table };
     builder.layer(&[2, 3], vec![term], 0, rule(wide));
-    let keys = linear(1, vec![2, 1], Source::Mark(0), vec![mapped(2, 0, (0..3).map(|k| (k, k, 3 - k as i32))), along(1, 1)]);
+    let keys =
+        linear(1, vec![2, 1], Source::Mark(0), vec![mapped(2, 0, (0..3).map(|k| (k, k, 3 - k as i32))), along(1, 1)]);
     builder.layer(&[2, 3], vec![keys], 0, rule(narrow));
     let mut input = vec![0; 8];
     rows.iter().enumerate().for_each(|(row, numbers)| input[4 * row..4 * row + 3].copy_from_slice(numbers));
@@ -655,7 +675,8 @@ fn softmax() -> (Target, usize) {
     let network = sample::attention(3, 4, 2);
     let cells = sample::random_input(&network.0, 5);
     let target = Target::new(network, cells);
-    let at = target.shape().architecture.layers.iter().position(|layer| matches!(layer.rule, Rule::Maximum { .. })).unwrap();
+    let at =
+        target.shape().architecture.layers.iter().position(|layer| matches!(layer.rule, Rule::Maximum { .. })).unwrap();
     (target, at)
 }
 
@@ -664,11 +685,14 @@ fn softmax() -> (Target, usize) {
 #[test]
 fn rq5_another_normaliser() {
     let (target, at) = softmax();
-    let entries =
-        |a: &mut Architecture, change: fn(&mut Vec<assay_circuits::model::Entry>)| match &mut a.layers[at + 1].terms[0].left.runs[0] {
-            Run { index: Index::Map { entries, .. }, .. } => change(entries),
-            other => unreachable!("{other:?}"),
-        };
+    let entries = |a: &mut Architecture, change: fn(&mut Vec<assay_circuits::model::Entry>)| match &mut a.layers[at + 1]
+        .terms[0]
+        .left
+        .runs[0]
+    {
+        Run { index: Index::Map { entries, .. }, .. } => change(entries),
+        other => unreachable!("{other:?}"),
+    };
     type Change<'a> = Box<dyn Fn(&mut Architecture) + 'a>;
     let lies: [(&str, Change<'_>); 7] = [
         ("one more", Box::new(|a| a.layers[at + 1].constant += 1)),
@@ -717,7 +741,8 @@ fn rq5_another_exponential() {
 /// equations alone.
 #[test]
 fn h4_executions_of_other_networks_are_refused() {
-    let named = [sample::attention(3, 4, 2), sample::layer_norm(3, 6), sample::recurrent(5, 3), loops::every_rule_in_a_loop()];
+    let named =
+        [sample::attention(3, 4, 2), sample::layer_norm(3, 6), sample::recurrent(5, 3), loops::every_rule_in_a_loop()];
     let mut tried: BTreeMap<&str, usize> = BTreeMap::new();
     for (seed, network) in named.into_iter().chain((0..24).map(sample::random_network)).enumerate() {
         let cells = sample::random_input(&network.0, seed as u64);
@@ -784,8 +809,16 @@ fn lu1_a_table_of_the_provers_own() {
         }
         for (which, tables) in columns.into_iter().enumerate() {
             let tables = Held::new(&target.seller.srs, tables);
-            let prover = InnerProver { shape: target.shape(), srs: &target.seller.srs, weights: &weights, tables: &tables, rows: &rows };
-            let input = InputOpening::public(target.shape(), target.cells.clone()).commit(target.shape(), &target.seller.srs).unwrap();
+            let prover = InnerProver {
+                shape: target.shape(),
+                srs: &target.seller.srs,
+                weights: &weights,
+                tables: &tables,
+                rows: &rows,
+            };
+            let input = InputOpening::public(target.shape(), target.cells.clone())
+                .commit(target.shape(), &target.seller.srs)
+                .unwrap();
             let proved = inner::prove(&prover, &input, &lie, Fr::from(1u64), false, &Control::new()).unwrap();
             assert_eq!(proved.proof.root[0], Fr::from(0u64), "the sum is 0");
             let verdict = target.verdict_on(proved, input);
@@ -812,7 +845,8 @@ fn outside(weight: i32, x: [i32; 2]) -> (Target, u8) {
     cells[at] = weight;
     let (committed, srs) = (target.seller.package.committed.blinding.clone(), srs());
     let mut package =
-        Package::new(Metadata::default(), target.shape().architecture.clone(), target.weights.clone(), LOG_CHUNK, &srs).unwrap();
+        Package::new(Metadata::default(), target.shape().architecture.clone(), target.weights.clone(), LOG_CHUNK, &srs)
+            .unwrap();
     package.committed = Committed::new(&srs, LOG_CHUNK, cells, committed);
     package.model.weights = package.committed.commitments.clone();
     target.seller = Seller::new(package, srs).unwrap();
@@ -825,9 +859,17 @@ fn outside(weight: i32, x: [i32; 2]) -> (Target, u8) {
 #[test]
 fn eq1_weights_outside_their_range_leave_one_output_or_none() {
     let mut answers = [0; 2];
-    for (weight, x) in
-        [(7, [1, 7]), (20, [7, 7]), (20, [3, -8]), (-65, [1, 3]), (-100, [1, 3]), (-9, [7, 5]), (-64, [1, 1]), (400, [7, 7]), (900, [7, 7])]
-    {
+    for (weight, x) in [
+        (7, [1, 7]),
+        (20, [7, 7]),
+        (20, [3, -8]),
+        (-65, [1, 3]),
+        (-100, [1, 3]),
+        (-9, [7, 5]),
+        (-64, [1, 1]),
+        (400, [7, 7]),
+        (900, [7, 7]),
+    ] {
         let (target, parts) = outside(weight, x);
         let (numbers, limbs) = target.numbers(1, parts);
         let [rem, rest] = &numbers[..] else { unreachable!("a remainder and its lack") };

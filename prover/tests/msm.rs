@@ -57,8 +57,11 @@ fn all_instruction_sets_agree() {
         let (p, s) = (points(&mut rng, n), scalars(&mut rng, n));
         let q: Vec<G2Affine> = BatchMulPreprocessing::new(G2Projective::generator(), n).batch_mul(&s);
         let small: Vec<i32> = (0..n).map(|_| i32::from(rng.random::<i16>())).collect();
-        let want =
-            (G1Projective::msm_unchecked(&p, &s), G1Projective::msm_unchecked(&p, &lift(&small)), G2Projective::msm_unchecked(&q, &s));
+        let want = (
+            G1Projective::msm_unchecked(&p, &s),
+            G1Projective::msm_unchecked(&p, &lift(&small)),
+            G2Projective::msm_unchecked(&q, &s),
+        );
         for isa in isas() {
             let have = (with::msm(isa, &p, &s), with::msm_small(isa, &p, &[&small[..]])[0], with::msm_g2(isa, &q, &s));
             assert_eq!(have, want, "{isa:?}, {n}");
@@ -68,8 +71,8 @@ fn all_instruction_sets_agree() {
 
 #[test]
 fn pieces_are_cut_correctly() {
-    // more terms in one bucket than a piece holds, and buckets across the borders of pieces; the definition is too slow here,
-    // so the bases are known multiples of one point
+    // more terms in one bucket than a piece holds, and buckets across the borders of pieces; the definition is too slow
+    // here, so the bases are known multiples of one point
     let mut rng = StdRng::seed_from_u64(2);
     let n = 20_011;
     let logs = scalars(&mut rng, n);
@@ -89,13 +92,31 @@ fn pieces_are_cut_correctly() {
 #[test]
 fn edge_scalars_agree() {
     let mut rng = StdRng::seed_from_u64(3);
-    let small = [i32::MIN, i32::MIN + 1, -65536, -32769, -32768, -32767, -129, -128, -1, 0, 1, 127, 128, 32767, 32768, i32::MAX];
+    let small = [
+        i32::MIN,
+        i32::MIN + 1,
+        -65536,
+        -32769,
+        -32768,
+        -32767,
+        -129,
+        -128,
+        -1,
+        0,
+        1,
+        127,
+        128,
+        32767,
+        32768,
+        i32::MAX,
+    ];
     let p = points(&mut rng, small.len());
     assert_eq!(msm_small(&p, &small), reference(&p, &lift(&small)));
     for (point, s) in p.iter().zip(small) {
         assert_eq!(msm_small(&[*point], &[s]), reference(&[*point], &[Fr::from(s)]));
     }
-    let full = [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(2).pow([253]), -Fr::from(2).pow([253]), Fr::from(2).inverse().unwrap()];
+    let full =
+        [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(2).pow([253]), -Fr::from(2).pow([253]), Fr::from(2).inverse().unwrap()];
     let p = &p[..full.len()];
     assert_eq!(msm(p, &full), reference(p, &full));
     assert!(msm(p, &[Fr::ZERO; 6]).is_zero() && msm_small(p, &[0; 6]).is_zero());
@@ -117,7 +138,8 @@ fn repeated_cancelling_and_identity_bases_agree() {
         })
         .collect();
     for case in 0..4 {
-        let small: Vec<i32> = (0..p.len()).map(|_| if case == 0 { 3 } else { rng.random_range(-case..=case) }).collect();
+        let small: Vec<i32> =
+            (0..p.len()).map(|_| if case == 0 { 3 } else { rng.random_range(-case..=case) }).collect();
         assert_eq!(msm_small(&p, &small), reference(&p, &lift(&small)));
         assert_eq!(msm(&p, &lift(&small)), reference(&p, &lift(&small)));
     }

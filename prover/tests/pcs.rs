@@ -19,7 +19,9 @@ fn random(rng: &mut StdRng, n: usize) -> Vec<Fr> {
 
 /// The definition of the claimed value; the blinding coefficient is no part of it.
 fn evaluate(t: &[Fr], point: &[Fr]) -> Fr {
-    let eq = |i: usize| point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::ONE - u }).product::<Fr>();
+    let eq = |i: usize| {
+        point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::ONE - u }).product::<Fr>()
+    };
     (0..1 << point.len()).map(|i| eq(i) * t[i]).sum()
 }
 
@@ -124,7 +126,9 @@ fn every_field_of_the_opening_counts() {
         let bytes = case.opening.to_bytes();
         let g = G1Affine::generator();
         for i in 0..7 {
-            for replacement in [(case.opening.points()[i] + g).into_affine(), -case.opening.points()[i], G1Affine::zero(), g] {
+            for replacement in
+                [(case.opening.points()[i] + g).into_affine(), -case.opening.points()[i], G1Affine::zero(), g]
+            {
                 let mut bad = bytes;
                 bad[64 * i..64 * i + 64].copy_from_slice(&pcs::encode::g1_bytes(&replacement));
                 let bad = Opening::from_bytes(&bad).unwrap();
@@ -151,8 +155,9 @@ fn every_field_of_the_opening_counts() {
 fn every_part_of_the_claim_counts() {
     for c in [2, 3, 5] {
         let case = Case::random(c);
-        let check =
-            |terms: &[(Fr, G1Affine)], point: &[Fr], value, seed| pcs::verify(SRS.h, SRS.tau_h, terms, point, value, seed, &case.opening);
+        let check = |terms: &[(Fr, G1Affine)], point: &[Fr], value, seed| {
+            pcs::verify(SRS.h, SRS.tau_h, terms, point, value, seed, &case.opening)
+        };
         assert_eq!(check(&case.terms, &case.point, case.value, SEED), Ok(()));
         assert_eq!(check(&case.terms, &case.point, case.value + Fr::ONE, SEED), Err(PcsError::Rejected));
         assert_eq!(check(&case.terms, &case.point, case.value, [8; 32]), Err(PcsError::Rejected));
@@ -169,7 +174,10 @@ fn every_part_of_the_claim_counts() {
         assert_eq!(check(&other, &case.point, case.value, SEED), Err(PcsError::Rejected));
         // an infinity commitment with a nonzero evaluation (PC3)
         assert_eq!(check(&[(Fr::ONE, G1Affine::zero())], &case.point, case.value, SEED), Err(PcsError::Rejected));
-        assert_eq!(pcs::verify(SRS.h, SRS.h, &case.terms, &case.point, case.value, SEED, &case.opening), Err(PcsError::Rejected));
+        assert_eq!(
+            pcs::verify(SRS.h, SRS.h, &case.terms, &case.point, case.value, SEED, &case.opening),
+            Err(PcsError::Rejected)
+        );
     }
 }
 
@@ -180,15 +188,17 @@ fn an_opening_of_zeros_opens_only_zero() {
     assert_eq!(case.opening.to_bytes(), [0; OPENING_BYTES]);
     assert!(case.value.is_zero());
     assert_eq!(case.verify(), Ok(()));
-    let check = |value| pcs::verify(SRS.h, SRS.tau_h, &[(Fr::ONE, G1Affine::zero())], &case.point, value, SEED, &case.opening);
+    let check =
+        |value| pcs::verify(SRS.h, SRS.tau_h, &[(Fr::ONE, G1Affine::zero())], &case.point, value, SEED, &case.opening);
     assert_eq!(check(Fr::ONE), Err(PcsError::Rejected));
     assert_eq!(check(-Fr::ONE), Err(PcsError::Rejected));
 }
 
 #[test]
 fn coefficients_above_the_chunk_do_not_move_the_value() {
-    // PC2: the SRS is longer than a chunk, so a prover can commit to more. The natural attack opens the chunk to the value that the long
-    // vector has if all of it counted (or to anything else): the honest value is the only one that goes through, whatever stands above.
+    // PC2: the SRS is longer than a chunk, so a prover can commit to more. The natural attack opens the chunk to the
+    // value that the long vector has if all of it counted (or to anything else): the honest value is the only one that
+    // goes through, whatever stands above.
     let (mut rng, c) = (StdRng::seed_from_u64(10), 4);
     let n = 1usize << c;
     let long = random(&mut rng, 2 * n);
@@ -218,7 +228,10 @@ fn coefficients_above_the_chunk_do_not_move_the_value() {
 fn malformed_bytes_are_typed_errors() {
     let good = Case::random(4).opening.to_bytes();
     for len in [0, 1, 32, 639] {
-        assert_eq!(Opening::from_bytes(&good[..len]), Err(EncodeError::Length { have: len, need: OPENING_BYTES }.into()));
+        assert_eq!(
+            Opening::from_bytes(&good[..len]),
+            Err(EncodeError::Length { have: len, need: OPENING_BYTES }.into())
+        );
     }
     let longer = [&good[..], &[0]].concat();
     assert_eq!(Opening::from_bytes(&longer), Err(EncodeError::Length { have: 641, need: OPENING_BYTES }.into()));
@@ -250,11 +263,17 @@ fn malformed_bytes_are_typed_errors() {
 fn sizes_out_of_range_are_typed_errors() {
     let case = Case::random(3);
     let t = vec![Fr::ZERO; 1025];
-    assert_eq!(pcs::open(&SRS, &t, &[Fr::ZERO; 10], Fr::ZERO, SEED).unwrap_err(), PcsError::SrsTooSmall { have: 513, need: 993 });
+    assert_eq!(
+        pcs::open(&SRS, &t, &[Fr::ZERO; 10], Fr::ZERO, SEED).unwrap_err(),
+        PcsError::SrsTooSmall { have: 513, need: 993 }
+    );
     assert_eq!(pcs::open(&SRS, &t[..2], &[], Fr::ZERO, SEED), Err(PcsError::ChunkLog { log: 0 }));
     for log in [0, 29, 100, 1000] {
         let point = vec![Fr::ZERO; log];
-        assert_eq!(pcs::verify(SRS.h, SRS.tau_h, &case.terms, &point, case.value, SEED, &case.opening), Err(PcsError::ChunkLog { log }));
+        assert_eq!(
+            pcs::verify(SRS.h, SRS.tau_h, &case.terms, &point, case.value, SEED, &case.opening),
+            Err(PcsError::ChunkLog { log })
+        );
     }
 }
 

@@ -123,10 +123,13 @@ fn a_key_of_several_contributions_proves() {
     circuit.contribute_with(&mut own, "", Fr::from(7u64)).unwrap();
     assert_eq!(own.key.vk.delta_g2, (G2Affine::generator() * Fr::from(35u64)).into_affine());
     assert_eq!(own.key.a_query, first.key.a_query);
-    assert!(own.key.l_query.iter().zip(&first.key.l_query).all(|(own, first)| *own * Fr::from(35u64) == first.into_group()));
+    assert!(
+        own.key.l_query.iter().zip(&first.key.l_query).all(|(own, first)| *own * Fr::from(35u64) == first.into_group())
+    );
 }
 
-/// CE6: a contribution to the second phase that does not multiply what was there, or by a factor that is 1 or that nobody knows; a beacon changed.
+/// CE6: a contribution to the second phase that does not multiply what was there, or by a factor that is 1 or that
+/// nobody knows; a beacon changed.
 #[test]
 fn ce6_each_factor_of_delta_is_known_and_builds_on_the_last() {
     for i in 0..3 {
@@ -195,7 +198,9 @@ fn ce7_every_point_of_a_key_is_what_circuit_and_powers_give() {
     assert!(matches!(vk(&|k| k.delta_g2 = two(k.delta_g2)), CeremonyError::Key("delta")));
     for i in 0..2 {
         let what = "the points of the public inputs";
-        assert!(matches!(vk(&|k| k.gamma_abc_g1[i] = two(k.gamma_abc_g1[i])), CeremonyError::Key(found) if found == what));
+        assert!(
+            matches!(vk(&|k| k.gamma_abc_g1[i] = two(k.gamma_abc_g1[i])), CeremonyError::Key(found) if found == what)
+        );
     }
     assert!(matches!(vk(&|k| k.gamma_abc_g1.swap(0, 1)), CeremonyError::Key(_)));
     assert!(matches!(vk(&|k| k.gamma_abc_g1.truncate(1)), CeremonyError::Key(_)));

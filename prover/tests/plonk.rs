@@ -1,4 +1,5 @@
-//! The three readers of the verifier, on inner proofs of executed networks: native values, R1CS, and rows of a fixed gate set.
+//! The three readers of the verifier, on inner proofs of executed networks: native values, R1CS, and rows of a fixed
+//! gate set.
 
 use assay_circuits::batch::Batch;
 use assay_circuits::plonk::Circuit;
@@ -12,9 +13,12 @@ use assay_prover::srs::Srs;
 #[test]
 fn the_three_machines_agree() {
     let srs = Srs::development(11);
-    for (seed, log_chunk, batch) in [(1, 8, Batch::ONE), (4, 6, Batch::ONE), (6, 9, Batch::joint(2)), (3, 8, Batch::separate(1))] {
+    for (seed, log_chunk, batch) in
+        [(1, 8, Batch::ONE), (4, 6, Batch::ONE), (6, 9, Batch::joint(2)), (3, 8, Batch::separate(1))]
+    {
         let (architecture, weights) = sample::random_network(seed);
-        let cells: Vec<i32> = (0..batch.inferences() as u64).flat_map(|i| sample::random_input(&architecture, seed + i)).collect();
+        let cells: Vec<i32> =
+            (0..batch.inferences() as u64).flat_map(|i| sample::random_input(&architecture, seed + i)).collect();
         let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs).unwrap();
         let seller = Seller::new(package, srs.clone()).unwrap().batched(batch).unwrap();
         let (shape, id) = (seller.shape(), seller.srs.id());

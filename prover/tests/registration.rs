@@ -88,13 +88,18 @@ fn wide(bits: u8) -> (Architecture, Weights) {
 }
 
 fn networks() -> Vec<(Architecture, Weights)> {
-    let with_biases =
-        |seed: &u64| !sample::random_network(*seed).1.biases.is_empty() && !sample::random_network(*seed).1.matrices.is_empty();
+    let with_biases = |seed: &u64| {
+        !sample::random_network(*seed).1.biases.is_empty() && !sample::random_network(*seed).1.matrices.is_empty()
+    };
     let seeds: Vec<u64> = (0..200).filter(with_biases).take(3).collect();
     let mut networks: Vec<_> = seeds.iter().map(|seed| sample::random_network(*seed)).collect();
     networks.extend([15, 16, 17, 20].map(wide));
-    let cut: Vec<_> =
-        networks.iter().zip(0..).filter_map(|(network, seed)| sample::tiled(network.clone(), seed)).map(|[_, cut]| cut).collect();
+    let cut: Vec<_> = networks
+        .iter()
+        .zip(0..)
+        .filter_map(|(network, seed)| sample::tiled(network.clone(), seed))
+        .map(|[_, cut]| cut)
+        .collect();
     assert!(!cut.is_empty());
     networks.extend(cut);
     networks
@@ -109,12 +114,15 @@ fn honest_weights_prove_in_their_own_context() {
         let honest = claim(Fr::from(CONTEXT));
         assert!(target.accepts(&target.cells, &target.truth, &honest), "{i}");
         let held = target.seller.held_weights();
-        let proved = prove_trace(&srs(), &target.model, held, &target.truth, honest.context, false, &Control::new()).unwrap();
+        let proved =
+            prove_trace(&srs(), &target.model, held, &target.truth, honest.context, false, &Control::new()).unwrap();
         let proof = NativeProof::new(proved, &target.model.shape, &srs(), &Control::new()).unwrap();
         assert!(native::verify(&target.model, &honest, &proof).is_ok(), "of the package's own commitments");
         let refused = |claim: &Claim| native::verify(&target.model, claim, &proof).is_err();
         assert!(refused(&claim(Fr::from(CONTEXT + 1))), "another context");
-        assert!(refused(&Claim { output: vec![0], ..honest.clone() }) && refused(&Claim { clamps: 1, ..honest.clone() }));
+        assert!(
+            refused(&Claim { output: vec![0], ..honest.clone() }) && refused(&Claim { clamps: 1, ..honest.clone() })
+        );
         let mut other = target.model.clone();
         other.weights[0] = (other.weights[0] + srs().g1[0]).into();
         assert!(native::verify(&other, &honest, &proof).is_err(), "other weights");
@@ -147,9 +155,15 @@ fn rq6_weights_and_biases_outside_their_width_have_no_proof() {
                     let (cells, mut lie) = target.with(column, at, number);
                     assert!(!target.accepts(&cells, &lie, &honest), "network {i}: {number} in {bits} bits");
                     digits(&target, &mut lie, column, at, number);
-                    assert!(!target.accepts(&cells, &lie, &honest), "network {i}: {number} in {bits} bits, with digits");
+                    assert!(
+                        !target.accepts(&cells, &lie, &honest),
+                        "network {i}: {number} in {bits} bits, with digits"
+                    );
                     // committed to one number, looked up as another
-                    assert!(!target.accepts(&cells, &target.truth, &honest), "network {i}: {number} in {bits} bits, hidden");
+                    assert!(
+                        !target.accepts(&cells, &target.truth, &honest),
+                        "network {i}: {number} in {bits} bits, hidden"
+                    );
                     tried[1] += 3;
                 }
             }
@@ -192,14 +206,21 @@ fn the_wrapped_proof_verifies_under_the_derived_key() {
     let target = Target::new(networks().swap_remove(3));
     let shape = &target.model.shape;
     let srs = Srs::development(WrapProvingKey::srs_log(wrap::System::Universal, shape).unwrap());
-    let package =
-        Package::new(Metadata::default(), target.seller.shape().architecture.clone(), target.weights.clone(), LOG_CHUNK, &srs).unwrap();
+    let package = Package::new(
+        Metadata::default(),
+        target.seller.shape().architecture.clone(),
+        target.weights.clone(),
+        LOG_CHUNK,
+        &srs,
+    )
+    .unwrap();
     let seller = Seller::new(package, srs.clone()).unwrap();
     let model = seller.package.model.of_weights().unwrap();
     let key = WrapProvingKey::universal(shape, &srs).unwrap();
     let context = Fr::from(CONTEXT);
     let proof = prove(&seller, &key, context, &Control::new()).unwrap();
-    let (derived, verifying) = seller.package.model.derive_of_weights(|_| Ok::<_, KeyError>(srs.clone()), &Nowhere).unwrap();
+    let (derived, verifying) =
+        seller.package.model.derive_of_weights(|_| Ok::<_, KeyError>(srs.clone()), &Nowhere).unwrap();
     assert_eq!((derived.shape.digest, &verifying), (model.shape.digest, &key.verifying_key()));
     wrap::verify(&model, &verifying, &claim(context), &proof).unwrap();
     assert!(wrap::verify(&model, &verifying, &claim(Fr::from(CONTEXT + 1)), &proof).is_err(), "another context");

@@ -1,4 +1,5 @@
-//! Rows of weights that an index names: every honest execution proves, alone and in batches, and every other row is refused (families LU and RQ).
+//! Rows of weights that an index names: every honest execution proves, alone and in batches, and every other row is
+//! refused (families LU and RQ).
 //!
 //! The network gives the rows as they are, so that a lie has nothing else to make up for.
 
@@ -68,7 +69,8 @@ impl Target {
     }
 
     fn accepts(&self, ids: [i32; 4], trace: &Trace) -> bool {
-        let input = InputOpening::public(self.seller.shape(), ids.to_vec()).commit(self.seller.shape(), &srs()).unwrap();
+        let input =
+            InputOpening::public(self.seller.shape(), ids.to_vec()).commit(self.seller.shape(), &srs()).unwrap();
         let proved = self.seller.prove_trace(&input, trace, Fr::from(1u64), false, &Control::new()).unwrap();
         let claim = Claim::of(&proved, input.commitments, Fr::from(1u64));
         let proof = NativeProof::new(proved, self.seller.shape(), &srs(), &Control::new()).unwrap();
@@ -91,11 +93,15 @@ fn rows_are_those_of_the_block_and_zeros_elsewhere() {
     let target = Target::new();
     let rows = target.truth.column(target.rows);
     assert_eq!(rows, [[35, 40, 45, 0], [80, 85, 90, 0], [0; 4], [0; 4]].as_flattened());
-    assert_eq!(target.truth.output(&target.seller.shape().architecture, &target.seller.shape().system)[..6], [35, 40, 45, 80, 85, 90]);
+    assert_eq!(
+        target.truth.output(&target.seller.shape().architecture, &target.seller.shape().system)[..6],
+        [35, 40, 45, 80, 85, 90]
+    );
     assert!(target.accepts(IDS, &target.truth));
 }
 
-/// LU5: the row of another index, a row with one cell off, cells that change places or cancel each other, a row where there is none.
+/// LU5: the row of another index, a row with one cell off, cells that change places or cancel each other, a row where
+/// there is none.
 #[test]
 fn lu5_no_other_row_than_the_one_that_is_named() {
     let target = Target::new();
@@ -122,7 +128,9 @@ fn lu5_no_other_row_than_the_one_that_is_named() {
 #[test]
 fn every_index_is_provable() {
     for (seed, network) in
-        [network(), sample::embedding(3, 5, 6), sample::embedding(1, 9, 1), sample::embedding(5, 1, 4)].into_iter().enumerate()
+        [network(), sample::embedding(3, 5, 6), sample::embedding(1, 9, 1), sample::embedding(5, 1, 4)]
+            .into_iter()
+            .enumerate()
     {
         let inputs: Vec<Vec<i32>> = (0..4).map(|kind| sample::extreme_input(&network.0, kind)).collect();
         let random = (0..4).map(|i| sample::random_input(&network.0, 10 * seed as u64 + i));
@@ -148,7 +156,9 @@ fn rows_that_do_not_fit_are_refused() {
     };
     let with = |change: fn(&mut u32, &mut u8, &mut Source, &mut u8)| {
         refused(&|a| {
-            let Rule::Rows { matrix, bits, index, index_bits } = &mut a.layers[0].rule else { unreachable!("it is one") };
+            let Rule::Rows { matrix, bits, index, index_bits } = &mut a.layers[0].rule else {
+                unreachable!("it is one")
+            };
             change(matrix, bits, index, index_bits);
         })
     };
@@ -157,8 +167,14 @@ fn rows_that_do_not_fit_are_refused() {
     assert!(matches!(with(|_, _, _, index_bits| *index_bits = 0), ModelError::IndexBits { bits: 0, .. }));
     assert!(matches!(with(|_, bits, _, _| *bits = 1), ModelError::Rows { layer: 0 }));
     assert!(matches!(with(|_, bits, _, _| *bits = 200), ModelError::Rows { layer: 0 }));
-    assert!(matches!(with(|matrix, _, _, _| *matrix = 1), ModelError::UnknownSource { missing: Source::Weight(1), .. }));
-    assert!(matches!(with(|_, _, index, _| *index = Source::Post(0)), ModelError::UnknownSource { missing: Source::Post(0), .. }));
+    assert!(matches!(
+        with(|matrix, _, _, _| *matrix = 1),
+        ModelError::UnknownSource { missing: Source::Weight(1), .. }
+    ));
+    assert!(matches!(
+        with(|_, _, index, _| *index = Source::Post(0)),
+        ModelError::UnknownSource { missing: Source::Post(0), .. }
+    ));
     assert!(matches!(with(|_, _, index, _| *index = Source::Weight(0)), ModelError::UnknownSource { .. }));
     assert!(matches!(refused(&|a| a.layers[0].constant = 1), ModelError::Rows { layer: 0 }));
     assert!(matches!(refused(&|a| a.layers[0].log_size += 1), ModelError::Rows { layer: 0 }));

@@ -28,7 +28,14 @@ impl Ptau {
         let mut ceremony = Ceremony::start(power).unwrap();
         ceremony.contribute_with("who knows", [tau, Fr::from(2u64), Fr::from(3u64)]).unwrap();
         let transcript = contribution::write(&ceremony.contributions);
-        Ptau { power, prime: Fq::MODULUS, g1: ceremony.tau_g1, g2: ceremony.tau_g2, transcript, sections: vec![1, 2, 3, 4, 7] }
+        Ptau {
+            power,
+            prime: Fq::MODULUS,
+            g1: ceremony.tau_g1,
+            g2: ceremony.tau_g2,
+            transcript,
+            sections: vec![1, 2, 3, 4, 7],
+        }
     }
 
     fn section(&self, section: u32) -> Vec<u8> {
@@ -37,7 +44,8 @@ impl Ptau {
         let fq = |v: &Fq| limbs(&v.0);
         let fq2 = |v: &Fq2| [fq(&v.c0), fq(&v.c1)].concat();
         match section {
-            1 => [&32u32.to_le_bytes()[..], &limbs(&self.prime), &self.power.to_le_bytes(), &self.power.to_le_bytes()].concat(),
+            1 => [&32u32.to_le_bytes()[..], &limbs(&self.prime), &self.power.to_le_bytes(), &self.power.to_le_bytes()]
+                .concat(),
             2 => self.g1.iter().flat_map(|p| [fq(&p.x), fq(&p.y)].concat()).collect(),
             3 => self.g2.iter().flat_map(|p| [fq2(&p.x), fq2(&p.y)].concat()).collect(),
             7 => self.transcript.clone(),
@@ -109,7 +117,10 @@ fn a_good_ceremony_file_is_imported() {
     fs::write(&path, Ptau { sections: vec![7, 4, 3, 2, 1], ..ptau }.bytes()).unwrap();
     ptau::import(&path, POWER, &mut |done, total| reports.push((done, total))).unwrap();
     assert_eq!(reports.last(), Some(&(17, 17)));
-    assert_err!(ptau::import(&folder.path().join("absent"), 2, &mut |_, _| ()).err().unwrap(), CeremonyError::Srs(SrsError::Io(_)));
+    assert_err!(
+        ptau::import(&folder.path().join("absent"), 2, &mut |_, _| ()).err().unwrap(),
+        CeremonyError::Srs(SrsError::Io(_))
+    );
 }
 
 #[test]
@@ -133,7 +144,10 @@ fn a_ceremony_file_with_a_wrong_frame_is_refused() {
     assert_err!(broken(|p| p.sections = vec![]), SrsError::Section { section: 1 });
     // section lengths: "negative", overflowing, one too small, one too large (section 1's is at byte 16)
     for length in [u64::MAX, u64::MAX - 27, i64::MIN as u64, 1 << 40] {
-        assert_err!(broken_bytes(|b| b[16..24].copy_from_slice(&length.to_le_bytes())), SrsError::SectionLength { section: 1, .. });
+        assert_err!(
+            broken_bytes(|b| b[16..24].copy_from_slice(&length.to_le_bytes())),
+            SrsError::SectionLength { section: 1, .. }
+        );
     }
     assert_err!(broken(|p| p.g1.truncate(30)), SrsError::SectionLength { section: 2, have: 1920, need: 1984 });
     assert_err!(broken(|p| p.g2.push(p.g2[0])), SrsError::SectionLength { section: 3, have: 2176, need: 2048 });
@@ -186,7 +200,9 @@ fn a_ceremony_file_with_wrong_points_is_refused() {
 fn a_ceremony_file_with_a_known_tau_is_refused() {
     assert_err!(import(&Ptau::new(POWER, Fr::ONE).bytes(), POWER).unwrap_err(), SrsError::TrivialTau);
     assert_err!(import(&Ptau::new(POWER, Fr::ZERO).bytes(), POWER).unwrap_err(), SrsError::G2Point { index: 1 });
-    let public = Fr::from_be_bytes_mod_order(&keccak(&[b"assay-development-srs-v1: this tau is public, nothing proven with it is sound"]));
+    let public = Fr::from_be_bytes_mod_order(&keccak(&[
+        b"assay-development-srs-v1: this tau is public, nothing proven with it is sound",
+    ]));
     let ptau = Ptau::new(POWER, public);
     assert!(is_development(&ptau.g2[1]));
     assert_err!(import(&ptau.bytes(), POWER).unwrap_err(), SrsError::DevelopmentTau);
@@ -265,7 +281,10 @@ fn a_damaged_file_of_ours_is_refused() {
             8..12 => assert!(matches!(error, SrsError::Version { .. }), "{i}: {error:?}"),
             12..16 => assert!(matches!(error, SrsError::Header { field: HeaderField::Mark, .. }), "{i}: {error:?}"),
             16..24 => {
-                assert!(matches!(error, SrsError::Length { .. } | SrsError::Header { field: HeaderField::Count, .. }), "{i}: {error:?}")
+                assert!(
+                    matches!(error, SrsError::Length { .. } | SrsError::Header { field: HeaderField::Count, .. }),
+                    "{i}: {error:?}"
+                )
             }
             _ => assert!(matches!(error, SrsError::Hash), "{i}: {error:?}"),
         }

@@ -4,7 +4,8 @@ use assay_circuits::Fr;
 use assay_circuits::batch::Batch;
 use assay_circuits::exec::{self, Trace};
 use assay_circuits::model::{
-    Architecture, Entry, Index, Input, Layer, ModelError, Operand, Output, Port, Rule, Run, Source, Term, Weights, Window,
+    Architecture, Entry, Index, Input, Layer, ModelError, Operand, Output, Port, Rule, Run, Source, Term, Weights,
+    Window,
 };
 use assay_circuits::sample::{self, Random};
 use assay_prover::control::Control;
@@ -33,9 +34,11 @@ fn along(random: &mut Random, axis: u8, log: u8, product: bool) -> Run {
         match product {
             true if to == 0 || from != 1 => entries.push(Entry { to, from, coefficient: 1 }),
             true => {}
-            false => {
-                entries.extend((0..=from).step_by(2).map(|from| Entry { to, from, coefficient: [-2, 1, 3][(to + from) as usize % 3] }))
-            }
+            false => entries.extend((0..=from).step_by(2).map(|from| Entry {
+                to,
+                from,
+                coefficient: [-2, 1, 3][(to + from) as usize % 3],
+            })),
         }
     }
     Run { log_len, index: Index::Map { axis: Some(axis), entries } }
@@ -90,12 +93,17 @@ fn network(seed: u64) -> Result<(Architecture, Weights), ModelError> {
     };
     let (left, right) = (operand(), operand());
     let (log_input, log_other) = (size(&left), size(&right));
-    let entries = (0..1 << log_other).map(|to| Entry { to, from: random.within(0, (1 << log_input) - 1) as u32, coefficient: 1 }).collect();
+    let entries = (0..1 << log_other)
+        .map(|to| Entry { to, from: random.within(0, (1 << log_input) - 1) as u32, coefficient: 1 })
+        .collect();
     let other = Term {
         coefficient: 1,
         axes: vec![log_other],
         summed: 0,
-        left: Operand { source: Source::Input, runs: vec![Run { log_len: log_input, index: Index::Map { axis: Some(0), entries } }] },
+        left: Operand {
+            source: Source::Input,
+            runs: vec![Run { log_len: log_input, index: Index::Map { axis: Some(0), entries } }],
+        },
         right: None,
     };
     let other = Layer { log_size: log_other, terms: vec![other], constant: 1, rule: Rule::Exact };
@@ -107,8 +115,15 @@ fn network(seed: u64) -> Result<(Architecture, Weights), ModelError> {
     let term = Term { coefficient: random.within(1, 3) as i32, axes, summed, left, right: product.then_some(right) };
     let layer = Layer { log_size, terms: vec![term], constant: 0, rule: Rule::Exact };
     let cells = |log: u8| (0..1u32 << log).collect::<Vec<_>>();
-    let port = Port { name: "input".into(), scale: 0, range: (-2, 1), shape: vec![1 << log_input], cells: cells(log_input) };
-    let output = Output { name: "output".into(), source: Source::Post(1), scale: 0, shape: vec![1 << log_size], cells: cells(log_size) };
+    let port =
+        Port { name: "input".into(), scale: 0, range: (-2, 1), shape: vec![1 << log_input], cells: cells(log_input) };
+    let output = Output {
+        name: "output".into(),
+        source: Source::Post(1),
+        scale: 0,
+        shape: vec![1 << log_size],
+        cells: cells(log_size),
+    };
     let architecture = Architecture {
         input: Input { log_size: log_input, bits: 2, ports: vec![port] },
         weight_bits: 2,

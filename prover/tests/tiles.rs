@@ -1,4 +1,5 @@
-//! Blocks of weights of which not all cells are stored: they are the same function, they prove, and what is not stored is 0.
+//! Blocks of weights of which not all cells are stored: they are the same function, they prove, and what is not stored
+//! is 0.
 
 use assay_circuits::batch::Batch;
 use assay_circuits::exec;
@@ -23,7 +24,8 @@ fn seller((architecture, weights): (Architecture, Weights), log_chunk: u32) -> S
     Seller::new(Package::new(Metadata::default(), architecture, weights, log_chunk, &srs()).unwrap(), srs()).unwrap()
 }
 
-/// The first random network from `seed` on that can be cut, whole and cut; every fifth an embedding, whose rows are looked up.
+/// The first random network from `seed` on that can be cut, whole and cut; every fifth an embedding, whose rows are
+/// looked up.
 fn network(seed: u64) -> [(Architecture, Weights); 2] {
     let of = |seed: u64| if seed.is_multiple_of(5) { sample::embedding(3, 5, 6) } else { sample::random_network(seed) };
     (seed..).find_map(|seed| tiled(of(seed), seed)).expect("most networks can be cut")
@@ -56,7 +58,8 @@ fn rq8_cells_that_are_not_stored_are_zero() {
         let [whole, cut] = network(1000 + seed);
         let input = sample::random_input(&whole.0, seed);
         let (truth, mut other) = (exec::execute(&whole.0, &whole.1, &input).unwrap(), whole.1.clone());
-        for (block, cells) in cut.0.matrices.iter().zip(&mut other.matrices).filter(|(block, _)| !block.cuts.is_empty()) {
+        for (block, cells) in cut.0.matrices.iter().zip(&mut other.matrices).filter(|(block, _)| !block.cuts.is_empty())
+        {
             (0..cells.len()).filter(|cell| block.place(0, *cell).is_none()).for_each(|cell| cells[cell] = 3);
         }
         let lie = exec::execute(&whole.0, &other, &input).unwrap();

@@ -107,17 +107,22 @@ fn honest(case: &Case) -> Record {
     record
 }
 
-/// FS1: transcripts, keys and proofs are those that are checked in, byte for byte: a change of the protocol is seen, and nobody makes one by accident.
+/// FS1: transcripts, keys and proofs are those that are checked in, byte for byte: a change of the protocol is seen,
+/// and nobody makes one by accident.
 #[test]
 fn fs1_known_answers() {
     for (path, text) in support::files() {
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == text, "{}: run cargo run --release -p assay-prover --example golden_transcript", path.display());
+        assert!(
+            kept == text,
+            "{}: run cargo run --release -p assay-prover --example golden_transcript",
+            path.display()
+        );
     }
 }
 
-/// FS1: the sponge absorbs what section 4 says, in its order, and nothing else; the challenges are the verifier's and the prover's. An absorption that
-/// prover and verifier both lack fails here.
+/// FS1: the sponge absorbs what section 4 says, in its order, and nothing else; the challenges are the verifier's and
+/// the prover's. An absorption that prover and verifier both lack fails here.
 #[test]
 fn fs1_the_transcript_is_the_specifications() {
     for known in &KNOWN {
@@ -131,8 +136,9 @@ fn fs1_the_transcript_is_the_specifications() {
         }
         assert_eq!(recorded.permutations.len(), sponge.log.len());
 
-        let all =
-            |prefix: &str| challenges.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| *value).collect::<Vec<_>>();
+        let all = |prefix: &str| {
+            challenges.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| *value).collect::<Vec<_>>()
+        };
         let reduced = verifier::verify(shape, &id, &proved.statement, &proved.proof).unwrap();
         assert_eq!(reduced, proved.reduced);
         assert_eq!(vec![reduced.delta], all("delta"));
@@ -142,7 +148,8 @@ fn fs1_the_transcript_is_the_specifications() {
     }
 }
 
-/// Compares a changed verification with the honest one: nothing before the permutation `first` moves, all of its outputs and of those after it do.
+/// Compares a changed verification with the honest one: nothing before the permutation `first` moves, all of its
+/// outputs and of those after it do.
 fn moves(before: &Record, after: &Record, first: usize, what: &str) {
     let [before, after] = [&before.permutations, &after.permutations];
     assert_eq!(before[..first], after[..first], "{what}");
@@ -152,12 +159,14 @@ fn moves(before: &Record, after: &Record, first: usize, what: &str) {
     }
 }
 
-/// FS1, FS2: each message, and each thing that the transcript begins with, moves every challenge after it and none before it, and goes in at its place.
+/// FS1, FS2: each message, and each thing that the transcript begins with, moves every challenge after it and none
+/// before it, and goes in at its place.
 #[test]
 fn fs2_each_message_moves_every_later_challenge() {
     for known in &KNOWN {
         let case = known.case();
-        let (shape, id, statement, proof) = (case.seller.shape(), case.seller.srs.id(), case.proved.statement, &case.proved.proof);
+        let (shape, id, statement, proof) =
+            (case.seller.shape(), case.seller.srs.id(), case.proved.statement, &case.proved.proof);
         let before = honest(&case);
 
         let changed = record(shape, &id, statement + Fr::ONE, proof);
@@ -200,7 +209,11 @@ fn fs2_each_message_moves_every_later_challenge() {
             let what = format!("{}: element {i}", known.name);
             let Some((first, cell)) = places.get(i) else {
                 // s is what a, m and ρ make it
-                assert_eq!((before.permutations == after.permutations, after.failed()), (true, vec![Check::Mask]), "{what}");
+                assert_eq!(
+                    (before.permutations == after.permutations, after.failed()),
+                    (true, vec![Check::Mask]),
+                    "{what}"
+                );
                 continue;
             };
             moves(&before, &after, *first, &what);
@@ -211,13 +224,15 @@ fn fs2_each_message_moves_every_later_challenge() {
     }
 }
 
-/// FS1: `K`, which the wrap and all later transcripts begin with, is the hash of the public data and of `D`, and of each of them.
+/// FS1: `K`, which the wrap and all later transcripts begin with, is the hash of the public data and of `D`, and of
+/// each of them.
 #[test]
 fn fs1_the_public_hash_binds_every_datum() {
     let case = KNOWN[1].case();
     let data = public_data(&case.proved.statement, &case.proved.reduced);
     let digest = case.proved.reduced.digest;
-    let hash = |data: &[Fr], digest: &Fr| keccak(&[&data.iter().chain([digest]).flat_map(fr_word).collect::<Vec<u8>>()]);
+    let hash =
+        |data: &[Fr], digest: &Fr| keccak(&[&data.iter().chain([digest]).flat_map(fr_word).collect::<Vec<u8>>()]);
     assert_eq!(case.proved.public.hash, hash(&data, &digest));
     assert_eq!(data.len(), 5 + case.seller.shape().layout.variables());
     for i in 0..data.len() {
@@ -234,13 +249,15 @@ fn fs1_the_public_hash_binds_every_datum() {
     assert_eq!(data[0], case.proved.statement);
 }
 
-/// FS3: the forger for a transcript that forgets `m`. It claims another output, sends whatever rounds it likes, computes the `a` that they ask for, and then, since
-/// `ρ` is known by now, the `m` with which `a + ρm` is the value that its polynomial really has. Where `m` is absorbed before `ρ`, it fails.
+/// FS3: the forger for a transcript that forgets `m`. It claims another output, sends whatever rounds it likes,
+/// computes the `a` that they ask for, and then, since `ρ` is known by now, the `m` with which `a + ρm` is the value
+/// that its polynomial really has. Where `m` is absorbed before `ρ`, it fails.
 #[test]
 fn fs3_the_mask_must_be_absorbed_before_rho() {
     for known in &KNOWN[1..] {
         let case = known.case();
-        let (shape, id, statement, honest) = (case.seller.shape(), case.seller.srs.id(), case.proved.statement, &case.proved.proof);
+        let (shape, id, statement, honest) =
+            (case.seller.shape(), case.seller.srs.id(), case.proved.statement, &case.proved.proof);
         // the verifier that forgets m, from the specification's script: its ρ, and whether it accepts
         let forgetful_rho = |proof: &InnerProof<Fr>| {
             let mut script = support::script(shape, &id, statement, proof);
@@ -286,18 +303,22 @@ fn opening_challenges(mut chain: Chain, bytes: &[u8]) -> [Fr; 5] {
     [words(0, 2), words(2, 6), words(6, 10), words(14, 20), words(10, 12)].map(|data| chain.next(data))
 }
 
-/// FS4: each word of an opening moves every challenge after it and none before it; the challenges are section 7's. The last point comes after all of them.
+/// FS4: each word of an opening moves every challenge after it and none before it; the challenges are section 7's. The
+/// last point comes after all of them.
 #[test]
 fn fs4_each_word_of_an_opening_moves_every_later_challenge() {
     let srs = Srs::development(6);
     let t: Vec<Fr> = (0..65).map(|i| Fr::from(3u64 + i).pow([1001])).collect();
     let point: Vec<Fr> = (0..6).map(|i| Fr::from(5u64 + i).pow([77])).collect();
-    let eq = |i: usize| point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::ONE - u }).product::<Fr>();
+    let eq = |i: usize| {
+        point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::ONE - u }).product::<Fr>()
+    };
     let value = (0..64).map(|i| eq(i) * t[i]).sum();
     let seed = [7; 32];
     let opening = pcs::open(&srs, &t, &point, value, seed).unwrap();
     let challenges = |seed: &[u8; 32], opening: &Opening| {
-        let Challenges { alpha, gamma, z, eta, x, .. } = Challenges::replay(pcs::Transcript::new(seed), opening).unwrap();
+        let Challenges { alpha, gamma, z, eta, x, .. } =
+            Challenges::replay(pcs::Transcript::new(seed), opening).unwrap();
         let all = [alpha, gamma, z, eta, x];
         assert_eq!(all, opening_challenges(Chain(keccak(&[b"assay-opening-v2", seed])), &opening.to_bytes()));
         all
@@ -314,13 +335,15 @@ fn fs4_each_word_of_an_opening_moves_every_later_challenge() {
             10..12 => 4,
             _ => 5,
         };
-        let after = challenges(&seed, &change(bytes.to_vec(), word, word < 14, |bytes| Opening::from_bytes(bytes).ok()));
+        let after =
+            challenges(&seed, &change(bytes.to_vec(), word, word < 14, |bytes| Opening::from_bytes(bytes).ok()));
         assert_eq!(before[..first], after[..first], "word {word}");
         assert!(before[first..].iter().zip(&after[first..]).all(|(a, b)| a != b), "word {word}");
     }
 }
 
-/// Changes one word alone. A point stays on the curve: `-P` has another `y`, and a cube root of unity gives another `x`.
+/// Changes one word alone. A point stays on the curve: `-P` has another `y`, and a cube root of unity gives another
+/// `x`.
 fn change<T>(mut bytes: Vec<u8>, word: usize, of_point: bool, read: impl Fn(&[u8]) -> Option<T>) -> T {
     if !of_point {
         bytes[32 * word + 31] ^= 1;
@@ -339,13 +362,16 @@ fn change<T>(mut bytes: Vec<u8>, word: usize, of_point: bool, read: impl Fn(&[u8
     read(&bytes).unwrap()
 }
 
-/// FS1, FS4: the same for the universal wrap. `y` is seen in the claims on the key, the end of the transcript by what it gives next; both are section 9's.
+/// FS1, FS4: the same for the universal wrap. `y` is seen in the claims on the key, the end of the transcript by what
+/// it gives next; both are section 9's.
 #[test]
 fn fs4_each_word_of_a_universal_proof_moves_every_later_challenge() {
     let case = KNOWN[1].case();
     let shape = case.seller.shape();
     let circuit = Circuit::new(shape, &case.seller.srs.id()).unwrap();
-    let srs = Srs::development(assay_prover::wrap::WrapProvingKey::srs_log(assay_prover::wrap::System::Universal, shape).unwrap());
+    let srs = Srs::development(
+        assay_prover::wrap::WrapProvingKey::srs_log(assay_prover::wrap::System::Universal, shape).unwrap(),
+    );
     let key = ProvingKey::new(circuit, &srs).unwrap();
     let advice = key.circuit.advice(case.proved.statement, &case.proved.proof, case.proved.public).unwrap();
     let proof = plonk::prove(&srs, &key, advice, &case.proved.public, &mut fresh_rng(), &Control::new()).unwrap().proof;
@@ -369,8 +395,11 @@ fn fs4_each_word_of_a_universal_proof_moves_every_later_challenge() {
     let before = challenges(&verifying, &public, &proof);
     let bytes = proof.to_bytes();
     for word in 0..bytes.len() / 32 {
-        let after =
-            challenges(&verifying, &public, &change(bytes.clone(), word, word < 6, |bytes| Proof::read(&mut Reader::new(bytes)).ok()));
+        let after = challenges(
+            &verifying,
+            &public,
+            &change(bytes.clone(), word, word < 6, |bytes| Proof::read(&mut Reader::new(bytes)).ok()),
+        );
         assert_eq!([before[0] != after[0], before[1] != after[1]], [word < 6, true], "word {word}");
     }
     for i in 0..verifying.commitments.len() {

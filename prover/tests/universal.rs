@@ -44,9 +44,12 @@ impl Case {
 
     fn prove(&self, advice: [Vec<Fr>; ADVICE]) -> (Proof, Opening) {
         let srs = &self.seller.srs;
-        let committed = plonk::prove(srs, &self.key, advice, &self.proved.public, &mut fresh_rng(), &Control::new()).unwrap();
+        let committed =
+            plonk::prove(srs, &self.key, advice, &self.proved.public, &mut fresh_rng(), &Control::new()).unwrap();
         let (t, point, value) = self.proved.claim(self.seller.shape());
-        let opening = pcs::open_with(srs, t, point, value, committed.transcript.clone(), &committed.companions(&self.key)).unwrap();
+        let opening =
+            pcs::open_with(srs, t, point, value, committed.transcript.clone(), &committed.companions(&self.key))
+                .unwrap();
         (committed.proof, opening)
     }
 
@@ -56,7 +59,9 @@ impl Case {
         let commitment = pcs::commit(srs, t).unwrap();
         let Ok(plonk::Statement { companions, transcript }) = plonk::verify(key, public, proof) else { return false };
         let terms = [(Fr::from(1u64), commitment)];
-        let Ok((left, right)) = pcs::pairing_inputs_with(&terms, point, value, transcript, opening, &companions) else { return false };
+        let Ok((left, right)) = pcs::pairing_inputs_with(&terms, point, value, transcript, opening, &companions) else {
+            return false;
+        };
         Bn254::multi_pairing([left.into_affine(), -right], [srs.h, srs.tau_h]).is_zero()
     }
 }

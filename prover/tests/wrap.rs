@@ -66,7 +66,10 @@ fn binds_everything(system: System) {
     // a final point of another length, which no bytes lead to
     for point in [proof.point[1..].to_vec(), [&proof.point[..], &[Fr::from(1u64)]].concat()] {
         let refused = wrap::verify(model, &key, &claim, &WrappedProof { point, ..proof.clone() });
-        assert!(matches!(refused, Err(ProofError::Inner(VerifyError::Length { part: "final point", .. }))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ProofError::Inner(VerifyError::Length { part: "final point", .. }))),
+            "{refused:?}"
+        );
     }
 
     let mut other = claim.clone();
@@ -108,7 +111,8 @@ fn shares_no_randomness(system: System) {
     }
 }
 
-/// Files: what is written is read back; truncated or damaged at any place, it is refused; an SRS that is not what it says is refused.
+/// Files: what is written is read back; truncated or damaged at any place, it is refused; an SRS that is not what it
+/// says is refused.
 #[test]
 fn files_round_trip_and_damage_is_found() {
     System::ALL.into_iter().for_each(files_round_trip);

@@ -57,7 +57,13 @@ fn place(rpc: &str, market: &str) -> PyResult<(Rpc, Address)> {
 }
 
 impl Payment {
-    fn new(rpc: &str, market: &str, private_key: &str, price_max: u128, accept_development_key: bool) -> PyResult<Self> {
+    fn new(
+        rpc: &str,
+        market: &str,
+        private_key: &str,
+        price_max: u128,
+        accept_development_key: bool,
+    ) -> PyResult<Self> {
         let (rpc, market) = place(rpc, market)?;
         Ok(Self { rpc, market, buyer: signer(private_key)?, price_max, accept_development_key })
     }
@@ -111,7 +117,9 @@ fn powers(key: &BuyerKey, path: Option<&Path>) -> PyResult<Srs> {
 fn commit(key: &BuyerKey, input: Vec<f32>, srs: &Srs) -> PyResult<Committed> {
     let shape = &key.model.shape;
     let samples = Calibration::from_samples(vec![input]).samples(&wanted(&shape.architecture)).map_err(refused)?;
-    let [sample] = &samples[..] else { return Err(refused(format!("there are {} inputs, and one is needed", samples.len()))) };
+    let [sample] = &samples[..] else {
+        return Err(refused(format!("there are {} inputs, and one is needed", samples.len())));
+    };
     key.recompute(srs).map_err(refused)?;
     let opening = InputOpening::private(shape, quantise_input(&shape.architecture, sample).map_err(refused)?.cells);
     let points = opening.commit(shape, srs).map_err(refused)?.commitments;
@@ -152,7 +160,13 @@ async fn order(wish: Wish<'_>, payment: &Payment) -> PyResult<Saved> {
     let input_commitment = input_digest(&input.commitments);
     let batch = if key.wrap.system() == System::Universal { batch } else { 1 };
     let (buyer, input_of) = (payment.buyer.address(), Some(input_commitment));
-    let wanted = QuoteRequest { model: model.id, buyer: Some(buyer), input_commitment: input_of, batch: Some(batch), jobs: None };
+    let wanted = QuoteRequest {
+        model: model.id,
+        buyer: Some(buyer),
+        input_commitment: input_of,
+        batch: Some(batch),
+        jobs: None,
+    };
     let escrow = client.quote_for(&wanted).await.map_err(refused)?;
     let inferences = model.inferences_of(escrow.order.key_hash).unwrap_or(1);
     if inferences > batch {
@@ -201,9 +215,12 @@ fn of_order(key: &BuyerKey, inferences: u32, powers: Option<&Srs>) -> PyResult<B
     if batch == key.model.shape.batch { Ok(key.clone()) } else { batched(key, batch, powers).map_err(refused) }
 }
 
-/// Sends an order. The same order is the same prediction, however often it is sent. `false`: the service takes it only once it is paid for.
+/// Sends an order. The same order is the same prediction, however often it is sent. `false`: the service takes it only
+/// once it is paid for.
 async fn post(client: &Client, saved: &mut Saved) -> PyResult<bool> {
-    let Some(request) = &saved.request else { return Err(refused("the order's input is not kept any more: its proof was here already")) };
+    let Some(request) = &saved.request else {
+        return Err(refused("the order's input is not kept any more: its proof was here already"));
+    };
     match client.predict(request, Some(&saved.idempotency_key), None).await {
         Ok(prediction) => saved.prediction = Some(prediction.id),
         Err(ClientError::Problem(problem)) if problem.code == "too-many-unfunded" => return Ok(false),
@@ -214,7 +231,12 @@ async fn post(client: &Client, saved: &mut Saved) -> PyResult<bool> {
 }
 
 /// Sends a kept order, pays for it where `buyer` is to, waits, verifies. Returns the proof file.
-async fn deliver(saved: &mut Saved, rpc: &Rpc, buyer: Option<&PrivateKeySigner>, key: &BuyerKey) -> PyResult<ProofFile> {
+async fn deliver(
+    saved: &mut Saved,
+    rpc: &Rpc,
+    buyer: Option<&PrivateKeySigner>,
+    key: &BuyerKey,
+) -> PyResult<ProofFile> {
     let client = Client::new(&saved.service).map_err(refused)?;
     let posted = saved.request.is_none() || post(&client, saved).await?;
     if let Some(buyer) = buyer {
@@ -226,7 +248,11 @@ async fn deliver(saved: &mut Saved, rpc: &Rpc, buyer: Option<&PrivateKeySigner>,
     let id = saved.prediction.clone().ok_or_else(|| refused("the service does not know the order"))?;
     let done = client.follow(&id, |_| ()).await.map_err(refused)?;
     if done.output.is_none() {
-        return Err(refused(format!("the prediction ended as {} {}", done.state, done.error_detail.unwrap_or_default())));
+        return Err(refused(format!(
+            "the prediction ended as {} {}",
+            done.state,
+            done.error_detail.unwrap_or_default()
+        )));
     }
     let settled = receipt::settlement(saved, &done).await.map_err(refused)?;
     let proof = client.proof(&done).await.map_err(refused)?;
@@ -278,14 +304,16 @@ pub fn buy(
     })
 }
 
-/// Goes on with a kept order, which is paid for by `private_key` where it is not yet. Returns its proof file, which was verified.
+/// Goes on with a kept order, which is paid for by `private_key` where it is not yet. Returns its proof file, which was
+/// verified.
 #[pyfunction]
 #[pyo3(signature = (job, private_key=None, srs_file=None))]
 pub fn resume(py: Python<'_>, job: String, private_key: Option<String>, srs_file: Option<PathBuf>) -> PyResult<String> {
     py.detach(|| {
         let (all, _) = orders::all().map_err(refused)?;
         let saved = orders::beginning(all, &job).map_err(refused)?;
-        let mut saved = saved.ok_or_else(|| refused(format!("no order that was made on this machine begins with {job}")))?;
+        let mut saved =
+            saved.ok_or_else(|| refused(format!("no order that was made on this machine begins with {job}")))?;
         let key = BuyerKey::read(&saved.key).map_err(refused)?;
         let srs = powers(&key, srs_file.as_deref())?;
         key.recompute(&srs).map_err(refused)?;
@@ -298,7 +326,8 @@ pub fn resume(py: Python<'_>, job: String, private_key: Option<String>, srs_file
                     if rpc.now().await.map_err(refused)? > saved.escrow.quote.valid_until {
                         return Err(refused("the quote has lapsed and nothing was paid: buy anew"));
                     }
-                    let given = private_key.as_deref().ok_or_else(|| refused("the order is not paid for: pass private_key"))?;
+                    let given =
+                        private_key.as_deref().ok_or_else(|| refused("the order is not paid for: pass private_key"))?;
                     Some(signer(given)?)
                 }
                 OnChain::Funded | OnChain::Locked | OnChain::Settled => None,
@@ -311,7 +340,8 @@ pub fn resume(py: Python<'_>, job: String, private_key: Option<String>, srs_file
     })
 }
 
-/// The orders that were kept on this machine, oldest first, without their inputs: job, service, prediction, price, where their files are.
+/// The orders that were kept on this machine, oldest first, without their inputs: job, service, prediction, price,
+/// where their files are.
 #[pyfunction]
 pub fn kept_orders() -> PyResult<String> {
     let (all, _) = orders::all().map_err(refused)?;
@@ -344,8 +374,10 @@ pub fn pay(
     accept_development_key: bool,
 ) -> PyResult<String> {
     py.detach(|| {
-        let escrow: Escrow = serde_json::from_str(&escrow).map_err(|e| refused(format!("the order is not one: {e}")))?;
-        let (model, input_commitment) = (hash(&model, "the model's id")?, hash(&input_commitment, "the input's commitment")?);
+        let escrow: Escrow =
+            serde_json::from_str(&escrow).map_err(|e| refused(format!("the order is not one: {e}")))?;
+        let (model, input_commitment) =
+            (hash(&model, "the model's id")?, hash(&input_commitment, "the input's commitment")?);
         let key = open(key)?;
         let payment = Payment::new(&rpc, &market, &private_key, max_price, accept_development_key)?;
         wait(async {

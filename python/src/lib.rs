@@ -1,4 +1,5 @@
-//! The native half of the Python package `assay_client`: everything that needs the proof system or a chain. What Python sees is `python/assay_client`.
+//! The native half of the Python package `assay_client`: everything that needs the proof system or a chain. What Python
+//! sees is `python/assay_client`.
 //!
 //! Results are JSON, as the command prints it; the package makes Python's values of it.
 

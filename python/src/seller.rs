@@ -52,7 +52,8 @@ pub fn compile(
         let made = compile_onnx(&onnx, &Calibration::from_samples(samples), &options, &mut |_| ()).map_err(refused)?;
         let log = log_chunk_for_gas(&made.architecture).map_err(refused)?;
         let metadata = Metadata { name, layer_names: made.layer_names };
-        let package = Package::new(metadata, made.architecture, made.weights, log, &srs(srs_file.as_deref(), log)?).map_err(refused)?;
+        let package = Package::new(metadata, made.architecture, made.weights, log, &srs(srs_file.as_deref(), log)?)
+            .map_err(refused)?;
         package.write(&output).map_err(refused)?;
         serde_json::to_string(&made.report).map_err(refused)
     })
@@ -105,14 +106,18 @@ pub fn prove(
 ) -> PyResult<String> {
     py.detach(|| {
         let context = context.map_or(Some(Default::default()), |text| parse_context(&text));
-        let context = context.ok_or_else(|| refused("a context is 0x and 64 hex digits, or a text that does not begin with 0x"))?;
+        let context = context
+            .ok_or_else(|| refused("a context is 0x and 64 hex digits, or a text that does not begin with 0x"))?;
         let package = Package::read(&package).map_err(refused)?;
         let cells = cells(&package, input)?;
         let (proving, key, srs) = keys(&package, srs_file.as_deref())?;
-        let seller = Seller::new(package, srs).map_err(refused)?.batched(Batch::ONE).map_err(refused)?.with_wrap_key(proving);
+        let seller =
+            Seller::new(package, srs).map_err(refused)?.batched(Batch::ONE).map_err(refused)?.with_wrap_key(proving);
         let shape = seller.shape();
-        let opening = if public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
-        let (claim, proof) = seller.prove_wrapped(&opening, context_scalar(context), &Control::new()).map_err(refused)?;
+        let opening =
+            if public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
+        let (claim, proof) =
+            seller.prove_wrapped(&opening, context_scalar(context), &Control::new()).map_err(refused)?;
         let file = ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes());
         serde_json::to_string(&json!(file)).map_err(refused)
     })

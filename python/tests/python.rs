@@ -9,7 +9,11 @@ fn the_package_and_its_example() {
     let built = here.parent().unwrap();
     let (library, program) = (built.join("libassay_client_native.so"), built.join("../assay"));
     for file in [&library, &program] {
-        assert!(file.exists(), "{} is not there: run `cargo test --release --workspace`, which builds it", file.display());
+        assert!(
+            file.exists(),
+            "{} is not there: run `cargo test --release --workspace`, which builds it",
+            file.display()
+        );
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("test.sh");
     if Command::new("python3").arg("--version").output().is_err() {

@@ -93,13 +93,15 @@ fn halo2_accepts_honest_rows_and_refuses_each_cell_changed_alone() {
         assert_eq!(!accepts(&changed), *seen, "{kind:?} row {row} column {column}");
     });
     // all kinds' wires and states count; only where a kind has no use for a column is a cell free
-    let free: Vec<(Kind, usize)> = changes.iter().filter(|change| !change.3).map(|change| (change.0, change.1)).collect();
+    let free: Vec<(Kind, usize)> =
+        changes.iter().filter(|change| !change.3).map(|change| (change.0, change.1)).collect();
     let unused = |kind: &Kind| if *kind == Kind::Pair { vec![6, 7] } else { vec![7] };
     assert!(free.iter().all(|(kind, column)| unused(kind).contains(column)), "{free:?}");
     assert_eq!(free.len(), 5, "{free:?}");
 }
 
-/// Rows alone, without copies: each cell of many rows of each kind, and of the row after, is changed. halo2's verdict is production's.
+/// Rows alone, without copies: each cell of many rows of each kind, and of the row after, is changed. halo2's verdict
+/// is production's.
 #[test]
 fn gates_of_the_page_are_the_gates_of_the_circuit() {
     let Case { circuit, advice, public } = case();
@@ -157,7 +159,15 @@ fn halo2_proves_the_same_rows() {
     let pk = keygen_pk(&params, vk, &table.without_advice()).expect("enough rows");
     let prove = |table: &Table| {
         let mut transcript = Blake2bWrite::<_, _, Challenge255<_>>::init(vec![]);
-        create_proof(&params, &pk, std::slice::from_ref(table), &[&[&table.public]], ark_std::test_rng(), &mut transcript).expect("made");
+        create_proof(
+            &params,
+            &pk,
+            std::slice::from_ref(table),
+            &[&[&table.public]],
+            ark_std::test_rng(),
+            &mut transcript,
+        )
+        .expect("made");
         transcript.finalize()
     };
     let verifies = |proof: &[u8], public: &[F]| {

@@ -1,5 +1,5 @@
-//! Every reader of bytes from elsewhere with its corpus, and with mutations of it: none panics. In hundreds here, and for as
-//! long as one likes with `make fuzz`.
+//! Every reader of bytes from elsewhere with its corpus, and with mutations of it: none panics. In hundreds here, and
+//! for as long as one likes with `make fuzz`.
 //!
 //! `fuzz/corpus/NAME` has a few files for each reader. `UPDATE=1` writes those that this program makes; proofs and
 //! commitments are random, so that they differ each time.
@@ -98,8 +98,8 @@ fn every_corpus_is_read() {
     }
 }
 
-/// Hundreds of mutations of each corpus; with `ASSAY_FUZZ_SECONDS`, as many as there is time for, from a seed of the clock.
-/// `ASSAY_FUZZ_SEED` begins at a seed that was printed.
+/// Hundreds of mutations of each corpus; with `ASSAY_FUZZ_SECONDS`, as many as there is time for, from a seed of the
+/// clock. `ASSAY_FUZZ_SEED` begins at a seed that was printed.
 #[test]
 fn mutations_of_every_corpus_are_read_or_refused() {
     let seconds = std::env::var("ASSAY_FUZZ_SECONDS").ok().map(|text| text.parse().expect("a number of seconds"));
@@ -172,9 +172,16 @@ fn update() {
     put("transcript", "small", &transcript());
     file::save(&Srs::development(2), &path).expect("written");
     put("srs", "development", &unhashed());
-    let log = [System::Universal, System::Groth16].map(|system| WrapProvingKey::srs_log(system, shape()).expect("powers"));
+    let log =
+        [System::Universal, System::Groth16].map(|system| WrapProvingKey::srs_log(system, shape()).expect("powers"));
     let large = Srs::development(log[0].max(log[1]).max(LOG_CHUNK));
-    let whole = Package::new(package.metadata.clone(), shape().architecture.clone(), package.weights.clone(), LOG_CHUNK, &large);
+    let whole = Package::new(
+        package.metadata.clone(),
+        shape().architecture.clone(),
+        package.weights.clone(),
+        LOG_CHUNK,
+        &large,
+    );
     let whole: Package = whole.expect("a package");
     let keys = WrapProvingKey::universal(&whole.model.shape, &large).expect("a key");
     put("verifying_key", "universal", &keys.verifying_key().to_bytes().expect("bytes"));
@@ -192,7 +199,8 @@ fn update() {
     let (_, proof) = seller.prove_wrapped(&input, Fr::from(1u64), &Control::new()).expect("a proof");
     put("proof_universal", "small", &proof.to_bytes());
     put("proof_groth16", "bad_system", &proof.to_bytes());
-    let small = Seller::new(Package::read(&path_of(package, &path)).expect("a package"), srs.clone()).expect("its powers");
+    let small =
+        Seller::new(Package::read(&path_of(package, &path)).expect("a package"), srs.clone()).expect("its powers");
     let input = InputOpening::private(small.shape(), vec![1; 1 << shape().architecture.input.log_size]);
     let (_, proof) = small.prove_native(&input, Fr::from(1u64), &Control::new()).expect("a proof");
     put("proof_native", "small", &proof.to_bytes());

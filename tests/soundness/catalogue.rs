@@ -107,7 +107,9 @@ fn id_of(test: &str) -> Option<String> {
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of the project").map(|entry| entry.expect("readable").path()) {
+    for entry in
+        std::fs::read_dir(folder).expect("a folder of the project").map(|entry| entry.expect("readable").path())
+    {
         let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if entry.is_dir() && !["target", "node_modules", "out", "cache"].contains(&name) {
             sources(&entry, found);
@@ -122,12 +124,14 @@ fn every_attack_has_a_row_with_tests_that_exist_or_a_reason() {
     let page = page();
     let attacks = attacks(&page);
     let have: Vec<&str> = attacks.iter().map(|attack| attack.id.as_str()).collect();
-    let need: Vec<String> = FAMILIES.iter().flat_map(|(family, numbers)| numbers.iter().map(move |n| format!("{family}{n}"))).collect();
+    let need: Vec<String> =
+        FAMILIES.iter().flat_map(|(family, numbers)| numbers.iter().map(move |n| format!("{family}{n}"))).collect();
     assert_eq!(have, need, "the page lists each attack once, in this order");
     for Attack { id, sentence, tests } in &attacks {
         assert!(sentence.len() > 20 && sentence.ends_with('.'), "{id}: {sentence}");
         let files = named(tests);
-        let reason = ["Not done: ", "Does not apply: "].iter().any(|start| tests.contains(start) && tests.ends_with('.'));
+        let reason =
+            ["Not done: ", "Does not apply: "].iter().any(|start| tests.contains(start) && tests.ends_with('.'));
         assert!(!files.is_empty() || reason, "{id} has neither a test nor a reason");
         for (file, names) in files {
             let path = root().join(file);

@@ -52,7 +52,8 @@ impl Honest {
     }
 }
 
-/// FS5: rounds that change places, that are sent twice, of a higher or a lower degree, one too many or too few, of another argument.
+/// FS5: rounds that change places, that are sent twice, of a higher or a lower degree, one too many or too few, of
+/// another argument.
 #[test]
 fn fs5_rounds_have_their_place_their_degree_and_their_number() {
     // the last has rounds of degree 3
@@ -69,7 +70,9 @@ fn fs5_rounds_have_their_place_their_degree_and_their_number() {
         };
         (0..inner.product_rounds.len() - 1).for_each(|i| swap("product round", i, |proof| &mut proof.product_rounds));
         let last = inner.levels.last().expect("a tree has levels").rounds.len();
-        (0..last - 1).for_each(|i| swap("round of the last level", i, |proof| &mut proof.levels.last_mut().expect("as before").rounds));
+        (0..last - 1).for_each(|i| {
+            swap("round of the last level", i, |proof| &mut proof.levels.last_mut().expect("as before").rounds)
+        });
         for i in 0..inner.opening_rounds.len() - 1 {
             honest.refuses("opening rounds swapped", |proof| proof.opening_rounds.swap(i, i + 1));
             honest.refuses("an opening round twice", |proof| proof.opening_rounds[i + 1] = proof.opening_rounds[i]);
@@ -90,7 +93,9 @@ fn fs5_rounds_have_their_place_their_degree_and_their_number() {
                 let level = proof.levels.iter_mut().find(|level| !level.rounds.is_empty());
                 level.expect("a level with rounds").rounds[0].push(value);
             });
-            honest.has_another_length("a round more", |proof| proof.product_rounds.push(vec![value; proof.product_rounds[0].len()]));
+            honest.has_another_length("a round more", |proof| {
+                proof.product_rounds.push(vec![value; proof.product_rounds[0].len()])
+            });
             honest.has_another_length("an opening round more", |proof| proof.opening_rounds.push([value; 2]));
             honest.has_another_length("a product more", |proof| proof.product_evaluations.push([value; 2]));
             honest.has_another_length("a child more", |proof| proof.levels[0].children.push(value));
@@ -150,11 +155,15 @@ fn pc1_folds_of_another_polynomial_are_refused() {
     let seed = [7; 32];
     let polynomial = |seed: u64| (0..17).map(|i| Fr::from(seed + 3 * i).pow([1001])).collect::<Vec<Fr>>();
     let point: Vec<Fr> = (0..4).map(|i| Fr::from(5u64 + i).pow([77])).collect();
-    let eq = |i: usize| point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::ONE - u }).product::<Fr>();
+    let eq = |i: usize| {
+        point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::ONE - u }).product::<Fr>()
+    };
     let value = |t: &[Fr]| (0..16).map(|i| eq(i) * t[i]).sum::<Fr>();
     let truth = polynomial(3);
     let commitment = pcs::commit(&srs, &truth).expect("enough powers");
-    let verdict = |value, opening: &Opening| pcs::verify(srs.h, srs.tau_h, &[(Fr::ONE, commitment)], &point, value, seed, opening);
+    let verdict = |value, opening: &Opening| {
+        pcs::verify(srs.h, srs.tau_h, &[(Fr::ONE, commitment)], &point, value, seed, opening)
+    };
     let honest = pcs::open(&srs, &truth, &point, value(&truth), seed).expect("its value");
     assert_eq!(verdict(value(&truth), &honest), Ok(()));
 
@@ -179,14 +188,19 @@ fn pc1_folds_of_another_polynomial_are_refused() {
             let mixed = Opening::from_bytes(&mixed).expect("points of the curve");
             assert_eq!(verdict(false_value, &mixed), Err(PcsError::Rejected), "coefficient {at}, mixture {mixture}");
             if mixed != honest {
-                assert_eq!(verdict(value(&truth), &mixed), Err(PcsError::Rejected), "coefficient {at}, mixture {mixture}");
+                assert_eq!(
+                    verdict(value(&truth), &mixed),
+                    Err(PcsError::Rejected),
+                    "coefficient {at}, mixture {mixture}"
+                );
             }
         }
     }
 }
 
-/// RQ6: a number just outside the input's width, with everything after it as it follows. All equations hold, so the lookup must see it. An input has
-/// no second form either: cells are 32-bit integers, and what is committed to is what is looked up.
+/// RQ6: a number just outside the input's width, with everything after it as it follows. All equations hold, so the
+/// lookup must see it. An input has no second form either: cells are 32-bit integers, and what is committed to is what
+/// is looked up.
 #[test]
 fn rq6_inputs_outside_their_width_are_refused() {
     let (mut builder, x) = NetworkBuilder::new(&[2], 4, 0, 4);
@@ -203,24 +217,31 @@ fn rq6_inputs_outside_their_width_are_refused() {
             column[..2].copy_from_slice(&cells);
         }
         let committed = input.commit(case.shape(), &seller.srs).expect("any cells can be committed to");
-        let proved = seller.prove_trace(&committed, &trace, Fr::from(7u64), false, &control).expect("a lie can be proven");
+        let proved =
+            seller.prove_trace(&committed, &trace, Fr::from(7u64), false, &control).expect("a lie can be proven");
         let claim = Claim::of(&proved, committed.commitments, Fr::from(7u64));
         let proof = NativeProof::new(proved, case.shape(), &seller.srs, &control).expect("and opened");
         let verdict = native::verify(&seller.package.model, &claim, &proof);
         match verdict {
             Ok(()) => assert!(valid, "{cells:?}"),
-            Err(error) => assert!(!valid && matches!(error, ProofError::Inner(VerifyError::Unequal(Check::LookupRoot))), "{error}"),
+            Err(error) => assert!(
+                !valid && matches!(error, ProofError::Inner(VerifyError::Unequal(Check::LookupRoot))),
+                "{error}"
+            ),
         }
     }
 }
 
-/// LU2: a count that is a multiple of the field's order cancels a lookup of a value that is not in the table. A prover has no way to get there: it
-/// commits to what it likes, but the lookups that there are it cannot make more, and shapes of more than 2^30 do not exist.
+/// LU2: a count that is a multiple of the field's order cancels a lookup of a value that is not in the table. A prover
+/// has no way to get there: it commits to what it likes, but the lookups that there are it cannot make more, and shapes
+/// of more than 2^30 do not exist.
 #[test]
 fn lu2_no_number_of_lookups_wraps_around_the_field() {
     const { assert!((MAX_LOG_CELLS as u32) < 31 && Fr::MODULUS_BIT_SIZE > 31) };
     let network = assay_circuits::sample::vgg16().0;
-    let lookups = |log_len| Shape::batched(network.clone(), 20, Batch::joint(log_len)).map(|shape| shape.layout.log_leaves as usize);
+    let lookups = |log_len| {
+        Shape::batched(network.clone(), 20, Batch::joint(log_len)).map(|shape| shape.layout.log_leaves as usize)
+    };
     let (mut shapes, mut refused) = (0, 0);
     for log_len in 0..=12 {
         match lookups(log_len) {

@@ -1,9 +1,10 @@
 //! Forgers for transcripts that forget one message.
 //!
 //! The verifier is the one in use, over numbers that have two halves: one is what the protocol computes with, the other
-//! is what the sponge sees. Of a message that is forgotten the sponge sees what the real prover would have sent, whatever the forger
-//! sends, so that all challenges are known before it is chosen. The forger proves a false execution with the real
-//! prover, and then chooses the forgotten message so that every check holds. With the message absorbed it is refused.
+//! is what the sponge sees. Of a message that is forgotten the sponge sees what the real prover would have sent,
+//! whatever the forger sends, so that all challenges are known before it is chosen. The forger proves a false execution
+//! with the real prover, and then chooses the forgotten message so that every check holds. With the message absorbed it
+//! is refused.
 //!
 //! Not every absorption can be missed so: a message that the checks leave no choice of binds itself (docs/testing.md).
 
@@ -93,13 +94,15 @@ impl Lie {
         verifier::verify(self.case.shape(), &self.case.seller.srs.id(), &statement, proof)
     }
 
-    /// What is left for the opening by the verifier that forgets, which sees the real prover's messages whatever it is sent, and its checks.
+    /// What is left for the opening by the verifier that forgets, which sees the real prover's messages whatever it is
+    /// sent, and its checks.
     fn forgetful(&self, statement: Fr, sent: &InnerProof<Fr>) -> (Reduced<Fr>, Vec<(Check, Fr)>) {
         CHECKS.take();
         let mut seen = self.proved.proof.elements().into_iter();
         let halves = sent.map(|value| Halves { value: *value, seen: seen.next().expect("as many elements") });
         let statement = Halves { value: statement, seen: self.proved.statement };
-        let reduced = verifier::verify(self.case.shape(), &self.case.seller.srs.id(), &statement, &halves).expect("no zeros");
+        let reduced =
+            verifier::verify(self.case.shape(), &self.case.seller.srs.id(), &statement, &halves).expect("no zeros");
         let Reduced { delta, output_sum, point, value, rho, digest } = reduced;
         let reduced = Reduced {
             delta: delta.value,
@@ -115,7 +118,8 @@ impl Lie {
     fn with(&self, changes: &[(usize, Fr)]) -> InnerProof<Fr> {
         let mut elements = self.proved.proof.elements();
         changes.iter().for_each(|(at, value)| elements[*at] = *value);
-        InnerProof::from_elements(self.case.shape(), self.proved.proof.mask.is_some(), &elements).expect("as many elements")
+        InnerProof::from_elements(self.case.shape(), self.proved.proof.mask.is_some(), &elements)
+            .expect("as many elements")
     }
 
     /// By how much the checks with these numbers fail. (Numbers, since levels have a check each.)
@@ -149,12 +153,15 @@ impl Lie {
             let mut steps = zeros.clone();
             steps[i] = Fr::ONE;
             let moved = self.differences(&at(&steps), checks);
-            rows.iter_mut().zip(moved.iter().zip(&start)).for_each(|(row, (moved, start))| row.insert(0, *moved - start));
+            rows.iter_mut()
+                .zip(moved.iter().zip(&start))
+                .for_each(|(row, (moved, start))| row.insert(0, *moved - start));
         }
         at(&gauss(rows))
     }
 
-    /// The forgery passes where the message is forgotten, with the opening that the real prover makes; and is refused in use.
+    /// The forgery passes where the message is forgotten, with the opening that the real prover makes; and is refused
+    /// in use.
     fn succeeds_only_where_forgotten(&self, what: &str, changes: &[(usize, Fr)]) {
         let forged = self.with(changes);
         assert_ne!(forged, *self.proved.proof, "{what}: nothing was changed");
@@ -275,7 +282,8 @@ fn h2_each_opening_round_must_be_absorbed() {
     }
 }
 
-/// Two errors in one message cancel under a challenge that was known before: in rounds of both other sumchecks, and in the children of a level.
+/// Two errors in one message cancel under a challenge that was known before: in rounds of both other sumchecks, and in
+/// the children of a level.
 #[test]
 fn h2_errors_cancel_in_messages_that_are_not_absorbed() {
     let honest = Lie::none(5, true);
@@ -293,7 +301,12 @@ fn h2_errors_cancel_in_messages_that_are_not_absorbed() {
         }
         // four numerators, of which the sums with λ and that with the next challenges are claims
         if level.children.len() == 8 && k + 1 < honest.places.levels.len() {
-            cancel(&format!("children of level {k}"), &level.children, &level.children[1..3], &[first + k, first + k + 1]);
+            cancel(
+                &format!("children of level {k}"),
+                &level.children,
+                &level.children[1..3],
+                &[first + k, first + k + 1],
+            );
             tried[1] += 1;
         }
     }

@@ -1,9 +1,9 @@
 //! H1: a manifest of every field of proofs, keys and files, and what becomes of each when it is altered.
 //!
 //! Defends: that nothing in them is ignored. The manifest (`manifest/fields.rs`) names each field once; it is complete,
-//! since its fields put together are the bytes that the encoders write, for several shapes and both wraps. Each field is
-//! then altered, left out, doubled and taken from another honest proof, and the verifier in use refuses it. Of files the
-//! hash at the end is made anew, as whoever alters a file would do.
+//! since its fields put together are the bytes that the encoders write, for several shapes and both wraps. Each field
+//! is then altered, left out, doubled and taken from another honest proof, and the verifier in use refuses it. Of files
+//! the hash at the end is made anew, as whoever alters a file would do.
 
 #[path = "manifest/fields.rs"]
 mod fields;
@@ -88,7 +88,8 @@ fn alterations(kind: Kind, bytes: &[u8], other: &[u8]) -> Vec<(&'static str, Vec
         Kind::Point => {
             if let Ok(point) = Reader::new(bytes).g1() {
                 let g = G1Affine::generator();
-                let points = [("plus a generator", (point + g).into_affine()), ("negative", -point), ("a generator", g)];
+                let points =
+                    [("plus a generator", (point + g).into_affine()), ("negative", -point), ("a generator", g)];
                 all.extend(points.map(|(name, point)| (name, g1_bytes(&point).to_vec())));
             }
             all.extend(word_plus(&bytes[..32], &Fq::MODULUS).map(|x| ("x plus q", [&x, &bytes[32..]].concat())));
@@ -159,7 +160,8 @@ fn h1_the_manifest_is_complete() {
             is_complete(&Manifest::contract_key(&key, model), &key.contract_bytes(model), "contract key");
         }
     }
-    let mut short = Manifest::contract_key(&wrapped(System::Universal, Batch::ONE).key, &Case::random(3, 9).seller.package.model);
+    let mut short =
+        Manifest::contract_key(&wrapped(System::Universal, Batch::ONE).key, &Case::random(3, 9).seller.package.model);
     let encoded = short.bytes();
     short.0.remove(3);
     assert_ne!(short.bytes(), encoded, "a field that is left out is missed");
@@ -174,7 +176,9 @@ fn h1_every_field_of_an_inner_proof_counts() {
         let model = &case.seller.package.model;
         let prove = || case.seller.prove_native(&case.input, Fr::from(7u64), &Control::new()).expect("provable");
         let ((claim, proof), (_, other)) = (prove(), prove());
-        let accepts = |bytes: &[u8]| NativeProof::from_bytes(model, bytes).is_ok_and(|proof| native::verify(model, &claim, &proof).is_ok());
+        let accepts = |bytes: &[u8]| {
+            NativeProof::from_bytes(model, bytes).is_ok_and(|proof| native::verify(model, &claim, &proof).is_ok())
+        };
         let tried = every_field_counts(&Manifest::native(&proof), &Manifest::native(&other), accepts);
         assert!(tried > 500, "{tried}");
     }
@@ -186,7 +190,8 @@ fn h1_every_field_of_a_wrapped_proof_counts() {
         let Wrapped { seller, key, claim, proofs: [proof, other] } = wrapped(system, Batch::ONE);
         let model = &seller.package.model;
         let accepts = |bytes: &[u8]| {
-            WrappedProof::from_bytes(&model.shape, system, bytes).is_ok_and(|proof| wrap::verify(model, &key, &claim, &proof).is_ok())
+            WrappedProof::from_bytes(&model.shape, system, bytes)
+                .is_ok_and(|proof| wrap::verify(model, &key, &claim, &proof).is_ok())
         };
         let tried = every_field_counts(&Manifest::wrapped(&proof), &Manifest::wrapped(&other), accepts);
         assert!(tried > 200, "{system}: {tried}");
@@ -203,7 +208,9 @@ fn h1_every_field_of_a_statement_counts() {
     let model = &seller.package.model;
     let native = {
         let cells = (0..2).flat_map(|i| sample::random_input(&seller.shape().architecture, 9 + i)).collect();
-        seller.prove_native(&InputOpening::private(seller.shape(), cells), Fr::from(77u64), &Control::new()).expect("provable")
+        seller
+            .prove_native(&InputOpening::private(seller.shape(), cells), Fr::from(77u64), &Control::new())
+            .expect("provable")
     };
     let accepted = |model: &PublicModel, change: &dyn Fn(&mut Claim)| {
         let (mut one, mut other) = (claim.clone(), native.0.clone());
@@ -245,8 +252,10 @@ fn h1_every_field_of_a_statement_counts() {
     let PublicModel { shape: _, weights, tables, srs: _ } = model;
     assert!(!weights.is_empty() && !tables.is_empty());
     for way in 0..4 {
-        (0..weights.len()).for_each(|i| refused_under("weights", &|model| model.weights[i] = altered(&model.weights[i])[way]));
-        (0..tables.len()).for_each(|i| refused_under("tables", &|model| model.tables[i] = altered(&model.tables[i])[way]));
+        (0..weights.len())
+            .for_each(|i| refused_under("weights", &|model| model.weights[i] = altered(&model.weights[i])[way]));
+        (0..tables.len())
+            .for_each(|i| refused_under("tables", &|model| model.tables[i] = altered(&model.tables[i])[way]));
     }
     refused_under("weights more", &|model| model.weights.push(g));
     refused_under("weights less", &|model| _ = model.weights.pop());

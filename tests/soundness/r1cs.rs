@@ -109,22 +109,28 @@ fn determines(constraints: &Constraints, row: usize, values: &[Fr], unknown: u32
     a[1] * b[1] == Fr::ZERO && a[0] * b[1] + a[1] * b[0] != c[1]
 }
 
-/// The variables that do not follow from known ones, and the constraints that are left over when all others have given a
-/// variable. Equations without a product are taken last: most of them are checks of what has been computed.
-fn not_determined(constraints: &Constraints, values: &[Fr], known: impl Iterator<Item = usize>) -> (Vec<usize>, Vec<usize>) {
+/// The variables that do not follow from known ones, and the constraints that are left over when all others have given
+/// a variable. Equations without a product are taken last: most of them are checks of what has been computed.
+fn not_determined(
+    constraints: &Constraints,
+    values: &[Fr],
+    known: impl Iterator<Item = usize>,
+) -> (Vec<usize>, Vec<usize>) {
     let mentions = mentions(constraints);
     let mut is_known = vec![false; constraints.variables];
     known.for_each(|variable| is_known[variable] = true);
     let unknown = |row: usize, is_known: &[bool]| {
         let all = constraints.a[row].iter().chain(&constraints.b[row]).chain(&constraints.c[row]);
-        let mut unknown: Vec<u32> = all.map(|(variable, _)| *variable).filter(|variable| !is_known[*variable as usize]).collect();
+        let mut unknown: Vec<u32> =
+            all.map(|(variable, _)| *variable).filter(|variable| !is_known[*variable as usize]).collect();
         unknown.sort_unstable();
         unknown.dedup();
         unknown
     };
     let mut spent = vec![false; constraints.a.len()];
     let is_product = |row: usize| !constraints.c[row].is_empty();
-    let (mut waiting, mut equalities): (Vec<usize>, Vec<usize>) = (0..constraints.a.len()).rev().partition(|row| is_product(*row));
+    let (mut waiting, mut equalities): (Vec<usize>, Vec<usize>) =
+        (0..constraints.a.len()).rev().partition(|row| is_product(*row));
     while let Some(row) = waiting.pop().or_else(|| equalities.pop()) {
         let [variable] = unknown(row, &is_known)[..] else { continue };
         if determines(constraints, row, values, variable) {
@@ -137,7 +143,8 @@ fn not_determined(constraints: &Constraints, values: &[Fr], known: impl Iterator
     (open, (0..spent.len()).filter(|row| !spent[*row]).collect())
 }
 
-/// G8: for the statement and proof that are given no variable has a second value, for a smallest shape of each relation.
+/// G8: for the statement and proof that are given no variable has a second value, for a smallest shape of each
+/// relation.
 #[test]
 fn g8_no_variable_has_a_second_value() {
     relations().par_iter().for_each(|case| {
@@ -153,11 +160,13 @@ fn g8_no_variable_has_a_second_value() {
         let all = (0..constraints.c.len()).filter(|row| constraints.c[*row].is_empty()).count();
         assert_eq!(checks.len(), all - 2, "{name}: D and h each take one");
 
-        // the test can fail: without one constraint that gives a variable, or with one that is spoilt, something is open
+        // the test can fail: without one constraint that gives a variable, or with one that is spoilt, something is
+        // open
         let mut rng = StdRng::seed_from_u64(2);
         for _ in 0..3 {
             let mut broken = constraints.clone();
-            let row = std::iter::repeat_with(|| rng.random_range(0..broken.c.len())).find(|row| !broken.c[*row].is_empty());
+            let row =
+                std::iter::repeat_with(|| rng.random_range(0..broken.c.len())).find(|row| !broken.c[*row].is_empty());
             let row = row.expect("some are products");
             (broken.a[row], broken.b[row], broken.c[row]) = Default::default();
             assert_ne!(not_determined(&broken, &values, known()).0, [], "{name}: without constraint {row}");

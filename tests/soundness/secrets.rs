@@ -1,7 +1,7 @@
 //! What must not be seen is not seen.
 //!
-//! Defends: that no debug output and no error text shows weights, inputs, blindings, masks, salts or keys of accounts, and
-//! that blindings, masks, salts and inputs are kept where they are wiped when they are dropped
+//! Defends: that no debug output and no error text shows weights, inputs, blindings, masks, salts or keys of accounts,
+//! and that blindings, masks, salts and inputs are kept where they are wiped when they are dropped
 //! (`prover/src/secret.rs` tests that they are).
 
 #[path = "../support/mod.rs"]
@@ -23,7 +23,11 @@ use zeroize::Zeroize;
 
 /// How a scalar could be written down.
 fn spellings(value: &Fr) -> Vec<String> {
-    vec![value.to_string(), hex(&fr_word(value))[2..].trim_start_matches('0').to_owned(), format!("{:?}", fr_word(value))]
+    vec![
+        value.to_string(),
+        hex(&fr_word(value))[2..].trim_start_matches('0').to_owned(),
+        format!("{:?}", fr_word(value)),
+    ]
 }
 
 fn shows_none(text: &str, secrets: &[String], what: &str) {
@@ -45,7 +49,8 @@ fn case() -> Case {
 fn debug_output_shows_no_secret_of_a_prover() {
     let case = case();
     let package = &case.seller.package;
-    let secrets: Vec<String> = package.committed.blinding.iter().chain(case.input.blinding.iter()).flat_map(spellings).collect();
+    let secrets: Vec<String> =
+        package.committed.blinding.iter().chain(case.input.blinding.iter()).flat_map(spellings).collect();
     assert!(!secrets.is_empty());
     for (what, text) in [
         ("a package", format!("{package:?} {package:#?}")),
@@ -59,7 +64,10 @@ fn debug_output_shows_no_secret_of_a_prover() {
         }
     }
     // the check can fail
-    assert!(format!("{:?}", package.weights.matrices).contains("-12345") && format!("{:?}", &**case.input.cells).contains("487, 487"));
+    assert!(
+        format!("{:?}", package.weights.matrices).contains("-12345")
+            && format!("{:?}", &**case.input.cells).contains("487, 487")
+    );
     let open = format!("{:?} {}", &**package.committed.blinding, package.committed.blinding[0]);
     assert!(std::panic::catch_unwind(|| shows_none(&open, &secrets, "what is shown")).is_err());
 }
@@ -80,7 +88,10 @@ fn error_texts_show_no_secret_of_a_prover() {
         let text = format!("{error} {error:?}");
         shows_none(&text, &secrets, what);
         assert!(!text.contains("7654321"), "{text}");
-        assert!(matches!(error, ProveError::Execute(_) | ProveError::Blinding { .. } | ProveError::Inputs { .. }), "{text}");
+        assert!(
+            matches!(error, ProveError::Execute(_) | ProveError::Blinding { .. } | ProveError::Inputs { .. }),
+            "{text}"
+        );
     }
     // a package whose weights are not the committed ones makes a proof that does not verify, and says no more
     let other = Case::random(3, 6);
@@ -100,7 +111,8 @@ fn what_the_service_is_told_is_not_shown() {
     let mut config = ServeConfig::free("data");
     config.operator_token = Some("a-long-operator-token".into());
     config.database_url = Some("postgres://assay:a-database-password@localhost/assay".into());
-    let terms = Terms { token: Address::ZERO, price: 1, collateral: 0, prove_secs: 60, expire_secs: 120, quote_secs: 60 };
+    let terms =
+        Terms { token: Address::ZERO, price: 1, collateral: 0, prove_secs: 60, expire_secs: 120, quote_secs: 60 };
     config.chain = Some(ChainConfig {
         rpc_url: "http://127.0.0.1:1".into(),
         rpc_fallbacks: Vec::new(),
@@ -121,7 +133,10 @@ fn what_the_service_is_told_is_not_shown() {
         lock_margin_secs: None,
     });
     let text = format!("{config:?} {config:#?}");
-    let bytes = format!("{:?}", B256::from(<[u8; 32]>::try_from(&config.chain.as_ref().expect("set").prover.to_bytes()[..]).expect("32")));
+    let bytes = format!(
+        "{:?}",
+        B256::from(<[u8; 32]>::try_from(&config.chain.as_ref().expect("set").prover.to_bytes()[..]).expect("32"))
+    );
     let secrets = [key[2..].to_owned(), bytes, "a-long-operator-token".to_owned(), "a-database-password".to_owned()];
     shows_none(&text, &secrets, "the service's settings");
 
@@ -139,7 +154,8 @@ fn secrets_are_kept_where_they_are_wiped() {
     let InputOpening { cells, blinding } = &case.input;
     let Committed { blinding: of_weights, .. } = &case.seller.package.committed;
     let proved = case.proved();
-    let shown = [is_wiped(cells), is_wiped(blinding), is_wiped(of_weights), is_wiped(&proved.folded), is_wiped(&proved.proof)];
+    let shown =
+        [is_wiped(cells), is_wiped(blinding), is_wiped(of_weights), is_wiped(&proved.folded), is_wiped(&proved.proof)];
     assert_eq!(shown, ["(secret)".len(); 5]);
     let mut messages = assay_circuits::verifier::InnerProof::clone(&proved.proof);
     assert_ne!(messages.salt, Fr::from(0u64));

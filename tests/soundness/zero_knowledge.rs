@@ -32,8 +32,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Proofs of each of the two provers.
 const PROOFS: u64 = 1500;
-/// Two samples of `n` differ by more than this times `√(2/n)` once in about 30,000 cases where they are alike; `n` numbers
-/// from what they are numbers of by more than this times `√(1/n)` as seldom. (Kolmogorov's distribution: `2·exp(-2·x²)`.)
+/// Two samples of `n` differ by more than this times `√(2/n)` once in about 30,000 cases where they are alike; `n`
+/// numbers from what they are numbers of by more than this times `√(1/n)` as seldom. (Kolmogorov's distribution:
+/// `2·exp(-2·x²)`.)
 const THRESHOLD: f64 = 2.35;
 const LOG_CHUNK: u32 = 4;
 const LOG_ROWS: u32 = 3;
@@ -63,7 +64,8 @@ impl Prover {
         let sum = builder.layer(&[1], vec![term], 0, Rule::Exact);
         let (architecture, weights) = builder.finish(&sum, 0).expect("a valid network");
         let srs = Srs::development(6);
-        let mut package = Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a valid network");
+        let mut package =
+            Package::new(Metadata::default(), architecture, weights, LOG_CHUNK, &srs).expect("a valid network");
         // blinding that is the same every time, and so all challenges
         let blinding = vec![Fr::from(secret + 2); package.committed.blinding.len()];
         package.committed = Committed::new(&srs, LOG_CHUNK, package.committed.cells.to_vec(), blinding);
@@ -90,7 +92,8 @@ impl Prover {
     fn inner(&self, context: Fr, hiding: bool, rng: &mut StdRng) -> (Claim, Proved) {
         let committed = self.input.commit(self.seller.shape(), &self.seller.srs).expect("its own blinding");
         let trace = self.seller.execute(&self.input).expect("a valid input");
-        let proved = self.seller.prove_trace_with(&committed, &trace, context, hiding, rng, &Control::new()).expect("provable");
+        let proved =
+            self.seller.prove_trace_with(&committed, &trace, context, hiding, rng, &Control::new()).expect("provable");
         (Claim::of(&proved, committed.commitments, context), proved)
     }
 
@@ -100,10 +103,12 @@ impl Prover {
         let mut advice = self.secrets.clone();
         advice[4][..3].copy_from_slice(&proved.public.to_array());
         let srs = &self.seller.srs;
-        let committed = plonk::prove(srs, &self.key, advice, &proved.public, &mut rng, &Control::new()).expect("enough powers");
+        let committed =
+            plonk::prove(srs, &self.key, advice, &proved.public, &mut rng, &Control::new()).expect("enough powers");
         let (polynomial, point, value) = proved.claim(self.seller.shape());
         let companions = committed.companions(&self.key);
-        let opening = pcs::open_with(srs, polynomial, point, value, committed.transcript.clone(), &companions).expect("its value");
+        let opening = pcs::open_with(srs, polynomial, point, value, committed.transcript.clone(), &companions)
+            .expect("its value");
         let proof = WrappedProof {
             snark: Snark::Universal(Box::new(committed.proof)),
             digest: proved.reduced.digest,
@@ -130,12 +135,15 @@ fn is_point(word: usize, witness: usize, points: usize) -> bool {
     word < 6 || (first..first + 2 * (witness + 1) + 14).contains(&word)
 }
 
-/// Every word of a proof as a share of its field's order, by its place. Left out are the key's values at `y`, which everybody computes from `y`. As one
-/// more word the difference of `s` and what it hides: what somebody sees who knows everything but the mask.
+/// Every word of a proof as a share of its field's order, by its place. Left out are the key's values at `y`, which
+/// everybody computes from `y`. As one more word the difference of `s` and what it hides: what somebody sees who knows
+/// everything but the mask.
 fn revealed(made: &Made) -> BTreeMap<usize, f64> {
     let bytes = made.proof.to_bytes();
     let words = bytes.chunks(32).enumerate().filter(|(word, _)| !(6..6 + PREPROCESSED).contains(word));
-    let share = |word: &[u8], order: f64| word.iter().rev().fold(0.0, |sum, byte| sum / 256.0 + f64::from(*byte)) / 256.0 / order;
+    let share = |word: &[u8], order: f64| {
+        word.iter().rev().fold(0.0, |sum, byte| sum / 256.0 + f64::from(*byte)) / 256.0 / order
+    };
     // the orders of both fields as shares of 2^256
     let order = |limbs: [u64; 4]| limbs[3] as f64 / 2f64.powi(64);
     let [of_points, of_scalars] = [order(Fq::MODULUS.0), order(Fr::MODULUS.0)];
@@ -166,7 +174,10 @@ fn two_samples(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
 fn from_uniform(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len() as f64;
-    let steps = values.iter().enumerate().map(|(i, value)| (value - i as f64 / n).abs().max((value - (i + 1) as f64 / n).abs()));
+    let steps = values
+        .iter()
+        .enumerate()
+        .map(|(i, value)| (value - i as f64 / n).abs().max((value - (i + 1) as f64 / n).abs()));
     steps.fold(0.0, f64::max) * n.sqrt()
 }
 
@@ -189,9 +200,9 @@ fn pc7_revealed_values_do_not_depend_on_what_is_hidden() {
     assert_eq!(a[0].claim.output, b[0].claim.output, "the same is stated");
     for (prover, made) in provers.iter().zip([a, b]) {
         let key = WrapVerifyingKey::Universal(prover.key.verifying);
-        made.iter()
-            .step_by(100)
-            .for_each(|made| wrap::verify(&prover.seller.package.model, &key, &made.claim, &made.proof).expect("honest"));
+        made.iter().step_by(100).for_each(|made| {
+            wrap::verify(&prover.seller.package.model, &key, &made.claim, &made.proof).expect("honest")
+        });
     }
 
     let rebuilt = self::provers();
@@ -262,7 +273,8 @@ fn zk3_randomness_that_is_used_twice_is_found() {
     for _ in 0..4 {
         let committed = prover.input.commit(prover.seller.shape(), &prover.seller.srs).expect("its own blinding");
         let trace = prover.seller.execute(&prover.input).expect("a valid input");
-        let proved = prover.seller.prove_trace(&committed, &trace, Fr::from(1u64), true, &Control::new()).expect("provable");
+        let proved =
+            prover.seller.prove_trace(&committed, &trace, Fr::from(1u64), true, &Control::new()).expect("provable");
         let new = [proved.proof.salt.to_string(), proved.mask.expect("hiding").to_string()];
         assert!(new.into_iter().chain(proved.witness.iter().map(ToString::to_string)).all(|value| salts.insert(value)));
     }
@@ -281,7 +293,10 @@ fn zk2_chunks_of_zeros_are_blinded() {
         assert!(hiding.witness.iter().chain([&hiding.mask]).all(|point| !point.is_zero()));
         assert!(empty.iter().all(|i| seen.insert(hiding.witness[*i].to_string())), "the same blinding twice");
     }
-    assert!(zeros.seller.package.model.weights.iter().all(|point| *point != G1Affine::zero()), "weights of zeros as well");
+    assert!(
+        zeros.seller.package.model.weights.iter().all(|point| *point != G1Affine::zero()),
+        "weights of zeros as well"
+    );
 }
 
 /// The measure finds what is not hidden: a proof without blinding and mask, small numbers, numbers of half the field.
@@ -290,14 +305,17 @@ fn the_measure_finds_what_is_not_hidden() {
     let [prover, other] = provers();
     let witness = |prover: &Prover| -> Vec<f64> {
         let proofs = (0..50).map(|seed| prover.inner(Fr::from(seed), false, &mut StdRng::seed_from_u64(seed)).1);
-        let x = |proved: Proved| proved.witness[0].x().map_or(0.0, |x| (x.into_bigint().0[3] as f64) / Fq::MODULUS.0[3] as f64);
+        let x = |proved: Proved| {
+            proved.witness[0].x().map_or(0.0, |x| (x.into_bigint().0[3] as f64) / Fq::MODULUS.0[3] as f64)
+        };
         proofs.map(x).collect()
     };
     assert!(two_samples(witness(&prover), witness(&other)) > THRESHOLD, "commitments without blinding");
     assert!(from_uniform(witness(&prover)) > THRESHOLD);
 
     let mut random = Random::new(1);
-    let mut uniform = |scale: f64| (0..PROOFS).map(|_| random.bits() as f64 / u64::MAX as f64 * scale).collect::<Vec<f64>>();
+    let mut uniform =
+        |scale: f64| (0..PROOFS).map(|_| random.bits() as f64 / u64::MAX as f64 * scale).collect::<Vec<f64>>();
     assert!(two_samples(uniform(1.0), uniform(1.0)) < THRESHOLD && from_uniform(uniform(1.0)) < THRESHOLD);
     for scale in [0.9, 0.5, 1e-9, 0.0] {
         assert!(two_samples(uniform(1.0), uniform(scale)) > THRESHOLD, "{scale}");

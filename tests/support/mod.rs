@@ -23,9 +23,15 @@ pub struct Case {
 
 impl Case {
     /// Over the development SRS.
-    pub fn new(name: &'static str, (architecture, weights): (Architecture, Weights), log_chunk: u32, cells: Vec<i32>) -> Self {
+    pub fn new(
+        name: &'static str,
+        (architecture, weights): (Architecture, Weights),
+        log_chunk: u32,
+        cells: Vec<i32>,
+    ) -> Self {
         let srs = Srs::development(log_chunk + 1);
-        let package = Package::new(Metadata::default(), architecture, weights, log_chunk, &srs).expect("a valid network");
+        let package =
+            Package::new(Metadata::default(), architecture, weights, log_chunk, &srs).expect("a valid network");
         let seller = Seller::new(package, srs).expect("its own powers");
         let input = InputOpening::private(seller.shape(), cells);
         Self { name, seller, input }

@@ -1,4 +1,5 @@
-//! The verifier for callers that speak JSON, such as a browser: a [`Session`] that holds keys, and calls with their answers.
+//! The verifier for callers that speak JSON, such as a browser: a [`Session`] that holds keys, and calls with their
+//! answers.
 //!
 //! Files come as bytes beside a call. Randomness comes from the caller.
 
@@ -290,7 +291,8 @@ impl Session {
         self.srs.as_ref().filter(|srs| srs.id() == key.model.srs.id)
     }
 
-    /// Computes a key again, once. `None` where that takes powers that were not given. Errors: [`CallError::Key`] for a false key, which is closed.
+    /// Computes a key again, once. `None` where that takes powers that were not given. Errors: [`CallError::Key`] for a
+    /// false key, which is closed.
     fn recompute(&mut self, at: usize) -> Result<Option<Recomputed>, CallError> {
         let Opened { key, recomputed, .. } = self.opened(at)?;
         if recomputed.is_some() {
@@ -298,7 +300,9 @@ impl Session {
         }
         let done = match (key.model.srs.development, self.powers(key)) {
             (true, _) => key.model.recompute_development(Some(&key.wrap)).map(Some),
-            (false, Some(srs)) => key.model.recompute::<KeyError>(Some(&key.wrap), |_| Ok(srs.clone()), &Nowhere).map(Some),
+            (false, Some(srs)) => {
+                key.model.recompute::<KeyError>(Some(&key.wrap), |_| Ok(srs.clone()), &Nowhere).map(Some)
+            }
             (false, None) => Ok(None),
         };
         // a false key is not there to be used all the same
@@ -371,8 +375,8 @@ impl Session {
         }))
     }
 
-    /// Whether public inputs are the proof's: all of them; or the first ones, or those from the buyer's place on, where each has commitments of
-    /// its own.
+    /// Whether public inputs are the proof's: all of them; or the first ones, or those from the buyer's place on, where
+    /// each has commitments of its own.
     fn is_about(&self, key: &BuyerKey, file: &ProofFile, samples: &[Vec<f32>]) -> Result<bool, CallError> {
         let model = key.model.batched(Batch::of(file.inferences, file.separate_inputs).unwrap_or(Batch::ONE))?;
         let (cells, _) = cells(&model.shape, samples)?;
@@ -418,8 +422,8 @@ impl Session {
     }
 }
 
-/// The key of the same model for `batch` inferences in a proof, derived. `powers` are those of its SRS; the development SRS needs none. Errors:
-/// [`CallError::Batch`] for a Groth16 key, [`CallError::NoSrs`], [`CallError::Key`].
+/// The key of the same model for `batch` inferences in a proof, derived. `powers` are those of its SRS; the development
+/// SRS needs none. Errors: [`CallError::Batch`] for a Groth16 key, [`CallError::NoSrs`], [`CallError::Key`].
 pub fn batched(key: &BuyerKey, batch: Batch, powers: Option<&Srs>) -> Result<BuyerKey, CallError> {
     if key.wrap.system() != System::Universal {
         return Err(CallError::Batch(batch));
@@ -441,7 +445,8 @@ fn refused(reason: &dyn std::fmt::Display) -> Value {
     json!({ "valid": false, "reason": reason.to_string() })
 }
 
-/// The cells of a batch's inputs, and how many elements are outside the published ranges. The last input fills the batch up.
+/// The cells of a batch's inputs, and how many elements are outside the published ranges. The last input fills the
+/// batch up.
 fn cells(shape: &Shape, samples: &[Vec<f32>]) -> Result<(Vec<i32>, usize), CallError> {
     let (have, most) = (samples.len(), shape.batch.inferences());
     let Some(last) = samples.last().filter(|_| have <= most) else { return Err(CallError::Inputs { have, most }) };
@@ -459,9 +464,12 @@ fn tensors(architecture: &Architecture, sample: &[f32]) -> Result<Vec<Vec<f32>>,
     let ports = &architecture.input.ports;
     let need = ports.iter().map(|port| port.cells.len()).sum();
     match (sample.len() == need, ports.first()) {
-        (false, Some(port)) => {
-            Err(ExecError::InputElements { name: port.name.clone(), have: sample.len(), need, shape: port.shape.clone() })
-        }
+        (false, Some(port)) => Err(ExecError::InputElements {
+            name: port.name.clone(),
+            have: sample.len(),
+            need,
+            shape: port.shape.clone(),
+        }),
         _ => {
             let mut rest = sample.iter().copied();
             Ok(ports.iter().map(|port| rest.by_ref().take(port.cells.len()).collect()).collect())

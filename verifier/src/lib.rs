@@ -1,7 +1,8 @@
-//! What everybody checks of a proof and its key: proof files, tensors in real units, keys computed again, commitments to inputs.
+//! What everybody checks of a proof and its key: proof files, tensors in real units, keys computed again, commitments
+//! to inputs.
 //!
-//! The `assay` command and the service build on it, and so does `@assay/verifier` (web/verifier), which is this crate as WebAssembly: nothing here
-//! needs threads, files, randomness or a network.
+//! The `assay` command and the service build on it, and so does `@assay/verifier` (web/verifier), which is this crate
+//! as WebAssembly: nothing here needs threads, files, randomness or a network.
 //!
 //! * [`proof_file`]: a claim and its proof, as files have it and as services answer it;
 //! * [`tensors`]: what a model takes and gives, in real units;

@@ -1,4 +1,5 @@
-//! Proof files: a claim and its proof, as JSON. Nothing in a file is believed: [`ProofFile::verify`] recomputes what can be recomputed.
+//! Proof files: a claim and its proof, as JSON. Nothing in a file is believed: [`ProofFile::verify`] recomputes what
+//! can be recomputed.
 
 use crate::tensors::{Outputs, real_outputs};
 use alloy_primitives::{B256, Bytes};
@@ -47,7 +48,8 @@ pub struct ProofFile {
     pub input_commitments: Vec<Bytes>,
     /// Output cells of all inferences, one after the other.
     pub output: Vec<i16>,
-    /// How many clamps the proof states, in all inferences: 0 exactly where no value had to be clamped to fit its width.
+    /// How many clamps the proof states, in all inferences: 0 exactly where no value had to be clamped to fit its
+    /// width.
     pub clamps: u32,
     /// The outputs in real units, for each inference a list, or one for each output where the model has several.
     pub output_data: Vec<Outputs>,
@@ -171,7 +173,8 @@ pub fn parse_context(text: &str) -> Option<B256> {
 }
 
 impl Answer {
-    /// What the key has to be for: one inference, or as many as several buyers' share a proof. `None`: there is no such proof.
+    /// What the key has to be for: one inference, or as many as several buyers' share a proof. `None`: there is no such
+    /// proof.
     pub fn batch(&self) -> Option<Batch> {
         Batch::of(self.shared.as_ref().map_or(1, |shared| shared.inferences), true)
     }
@@ -179,7 +182,13 @@ impl Answer {
 
 impl ProofFile {
     /// A file for a claim.
-    pub fn new(model: &PublicModel, key: Option<&WrapVerifyingKey>, context: B256, claim: &Claim, proof: Vec<u8>) -> Self {
+    pub fn new(
+        model: &PublicModel,
+        key: Option<&WrapVerifyingKey>,
+        context: B256,
+        claim: &Claim,
+        proof: Vec<u8>,
+    ) -> Self {
         let commitments = claim.input.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect();
         Self::of_bytes(model, key, context, commitments, (claim.output.clone(), claim.clamps), proof)
     }
@@ -210,9 +219,14 @@ impl ProofFile {
         }
     }
 
-    /// What a service answered, as a file. Model and key are the user's, and for as many inferences as [`Answer::batch`] says. Errors:
-    /// [`Invalid::AnswerOutput`], [`Invalid::OtherInference`].
-    pub fn of_answer(model: &PublicModel, key: &WrapVerifyingKey, answer: Answer, proof: Vec<u8>) -> Result<Self, Invalid> {
+    /// What a service answered, as a file. Model and key are the user's, and for as many inferences as
+    /// [`Answer::batch`] says. Errors: [`Invalid::AnswerOutput`], [`Invalid::OtherInference`].
+    pub fn of_answer(
+        model: &PublicModel,
+        key: &WrapVerifyingKey,
+        answer: Answer,
+        proof: Vec<u8>,
+    ) -> Result<Self, Invalid> {
         let Answer { input_commitments, output_cells, output, clamps, context, shared } = answer;
         let file = match shared {
             None => Self::of_bytes(model, Some(key), context, input_commitments, (output_cells, clamps), proof),
@@ -224,7 +238,14 @@ impl ProofFile {
                 if all.input_commitments.get(part(input_commitments.len())) != Some(&input_commitments) {
                     return Err(Invalid::OtherInference("input"));
                 }
-                let file = Self::of_bytes(model, Some(key), context, all.input_commitments, (all.output_cells, all.clamps), proof);
+                let file = Self::of_bytes(
+                    model,
+                    Some(key),
+                    context,
+                    all.input_commitments,
+                    (all.output_cells, all.clamps),
+                    proof,
+                );
                 Self { index: Some(all.index), ..file }
             }
         };
@@ -244,20 +265,23 @@ impl ProofFile {
         self.output_data.get(index..index.saturating_add(1)).unwrap_or_default()
     }
 
-    /// Of a proof that was bought together with others', what its key has to be for: it is derived from the buyer's key for one inference.
+    /// Of a proof that was bought together with others', what its key has to be for: it is derived from the buyer's key
+    /// for one inference.
     pub fn shared_batch(&self) -> Option<Batch> {
         self.index.and_then(|_| Batch::of(self.inferences, self.separate_inputs))
     }
 
-    /// Which of the proof's input commitments are those of `inputs` samples: the buyer's place, or the first ones. All of them where a batch's
-    /// inputs are committed to together.
+    /// Which of the proof's input commitments are those of `inputs` samples: the buyer's place, or the first ones. All
+    /// of them where a batch's inputs are committed to together.
     pub fn commitments_of(&self, samples: usize) -> std::ops::Range<usize> {
         let all = self.input_commitments.len();
         let one = all / self.inferences.max(1);
         match self.index {
             _ if !self.separate_inputs => 0..all,
             None => 0..one.saturating_mul(samples).min(all),
-            Some(index) => index.saturating_mul(one).min(all)..index.saturating_add(samples).saturating_mul(one).min(all),
+            Some(index) => {
+                index.saturating_mul(one).min(all)..index.saturating_add(samples).saturating_mul(one).min(all)
+            }
         }
     }
 
@@ -276,8 +300,8 @@ impl ProofFile {
         Ok(Claim { input, output: self.output.clone(), clamps: self.clamps, context: context_scalar(self.context) })
     }
 
-    /// Verifies everything that the file says; `model` is the key's where there is one. **What the key says of itself is not looked at**: see
-    /// [`PublicModel::recompute`]. Errors: [`Invalid`].
+    /// Verifies everything that the file says; `model` is the key's where there is one. **What the key says of itself
+    /// is not looked at**: see [`PublicModel::recompute`]. Errors: [`Invalid`].
     pub fn verify(&self, model: &PublicModel, key: Option<&WrapVerifyingKey>) -> Result<(), Invalid> {
         if self.model_commitment != B256::from(model.commitment()) {
             return Err(Invalid::OtherModel);

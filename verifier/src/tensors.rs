@@ -15,7 +15,8 @@ pub struct TensorInfo {
     pub shape: Vec<u32>,
     /// `real = cell · 2^-scale`.
     pub scale: i32,
-    /// Of inputs: the smallest and the largest number that the model is made for. What lies outside is refused unless the request allows it.
+    /// Of inputs: the smallest and the largest number that the model is made for. What lies outside is refused unless
+    /// the request allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<Vec<f32>>))]
     pub range: Option<[f32; 2]>,
@@ -35,7 +36,9 @@ impl TensorInfo {
     /// Whether a number is outside the range, once it is rounded to a cell.
     pub fn is_outside(&self, value: f32) -> bool {
         let half = 0.5 * f64::from(-self.scale).exp2();
-        self.range.is_some_and(|[low, high]| f64::from(value) < f64::from(low) - half || f64::from(value) >= f64::from(high) + half)
+        self.range.is_some_and(|[low, high]| {
+            f64::from(value) < f64::from(low) - half || f64::from(value) >= f64::from(high) + half
+        })
     }
 }
 
@@ -81,8 +84,8 @@ impl Outputs {
     }
 }
 
-/// The tensors that a network takes, with the ranges that it was calibrated for. Of a tensor whose elements have several scales,
-/// its parts: `x[0..3]`, `x[3..4]`.
+/// The tensors that a network takes, with the ranges that it was calibrated for. Of a tensor whose elements have
+/// several scales, its parts: `x[0..3]`, `x[3..4]`.
 pub fn inputs(architecture: &Architecture) -> Vec<TensorInfo> {
     let real = |cell: i32, scale: i8| cell as f32 * (-f32::from(scale)).exp2();
     let mut tensors = Vec::new();
@@ -102,8 +105,12 @@ pub fn inputs(architecture: &Architecture) -> Vec<TensorInfo> {
 /// The tensors that a network gives.
 pub fn outputs(architecture: &Architecture) -> Vec<TensorInfo> {
     // the first digit of several is the lowest
-    let tensor =
-        |output: &Output| TensorInfo { name: output.name.clone(), shape: output.shape.clone(), scale: output.scale.into(), range: None };
+    let tensor = |output: &Output| TensorInfo {
+        name: output.name.clone(),
+        shape: output.shape.clone(),
+        scale: output.scale.into(),
+        range: None,
+    };
     architecture.output_tensors().filter_map(|digits| digits.first()).map(tensor).collect()
 }
 
@@ -133,7 +140,13 @@ mod tests {
         assert_eq!(inputs(&architecture)[0].name, whole.name);
         architecture.input.ports = vec![part(3, 0..1), part(9, 1..len)];
         let [first, second] = &inputs(&architecture)[..] else { panic!("two parts") };
-        assert_eq!((first.name.as_str(), first.len(), first.scale), (format!("{}[0..1]", whole.name).as_str(), Some(1), 3));
-        assert_eq!((second.name.as_str(), second.len(), second.scale), (format!("{}[1..{len}]", whole.name).as_str(), Some(len - 1), 9));
+        assert_eq!(
+            (first.name.as_str(), first.len(), first.scale),
+            (format!("{}[0..1]", whole.name).as_str(), Some(1), 3)
+        );
+        assert_eq!(
+            (second.name.as_str(), second.len(), second.scale),
+            (format!("{}[1..{len}]", whole.name).as_str(), Some(len - 1), 9)
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! The functions that WebAssembly exports: `reserve` gives room for a call (0) or the bytes beside it (1) and says where, `answer` answers it and
-//! says where, `answer_length` how long the answer is. The rest is [`crate::calls`].
+//! The functions that WebAssembly exports: `reserve` gives room for a call (0) or the bytes beside it (1) and says
+//! where, `answer` answers it and says where, `answer_length` how long the answer is. The rest is [`crate::calls`].
 //!
-//! The caller writes and reads this module's memory, so nothing here needs a pointer. The names are the only unsafe code.
+//! The caller writes and reads this module's memory, so nothing here needs a pointer. The names are the only unsafe
+//! code.
 
 #![allow(unsafe_code, reason = "functions under fixed names")]
 

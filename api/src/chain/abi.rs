@@ -508,7 +508,10 @@ mod tests {
             clamps: 0,
         };
         let settled_by = |event: &InferenceMarket::BatchSettled| settled(&log(event));
-        assert_eq!(settled_by(&batch(vec![one, two], &[1, 2, 3, 4])), [(one, vec![1, 2].into()), (two, vec![3, 4].into())]);
+        assert_eq!(
+            settled_by(&batch(vec![one, two], &[1, 2, 3, 4])),
+            [(one, vec![1, 2].into()), (two, vec![3, 4].into())]
+        );
         assert_eq!(settled_by(&batch(vec![], &[1])), []);
         let single = InferenceMarket::JobSettled {
             jobId: one,

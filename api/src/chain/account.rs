@@ -18,7 +18,13 @@ const COMMIT_POLL: Duration = Duration::from_secs(1);
 const COMMIT_SLACK: Duration = Duration::from_secs(2);
 
 /// Pays `amount` of `token` (zero: the native coin) into the account's credit in the market.
-pub async fn deposit(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<(), ChainError> {
+pub async fn deposit(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    market: Address,
+    token: Address,
+    amount: U256,
+) -> Result<(), ChainError> {
     let call = InferenceMarket::depositCall { token, amount };
     let value = if token.is_zero() {
         amount
@@ -30,7 +36,13 @@ pub async fn deposit(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token:
 }
 
 /// Lets the market take `amount` of an ERC-20, if it may not already.
-async fn approve(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Address, amount: U256) -> Result<(), ChainError> {
+async fn approve(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    market: Address,
+    token: Address,
+    amount: U256,
+) -> Result<(), ChainError> {
     let account = from.address();
     let have = rpc.call(token, &Erc20::balanceOfCall { account }).await?;
     if have < amount {
@@ -39,7 +51,9 @@ async fn approve(rpc: &Rpc, from: &PrivateKeySigner, market: Address, token: Add
     if rpc.call(token, &Erc20::allowanceCall { owner: account, spender: market }).await? >= amount {
         return Ok(());
     }
-    rpc.execute(from, Some(token), Erc20::approveCall { spender: market, amount }.abi_encode().into(), U256::ZERO).await.map(drop)
+    rpc.execute(from, Some(token), Erc20::approveCall { spender: market, amount }.abi_encode().into(), U256::ZERO)
+        .await
+        .map(drop)
 }
 
 /// Credit of an account in the market.
@@ -85,7 +99,13 @@ pub enum PayFrom {
 }
 
 /// Refuses what an account's credit in the market does not cover.
-pub async fn check_credit(rpc: &Rpc, market: Address, token: Address, account: Address, need: U256) -> Result<(), ChainError> {
+pub async fn check_credit(
+    rpc: &Rpc,
+    market: Address,
+    token: Address,
+    account: Address,
+    need: U256,
+) -> Result<(), ChainError> {
     let have = credit(rpc, market, token, account).await?;
     if have < need { Err(ChainError::InsufficientCredit { account, have, missing: need - have }) } else { Ok(()) }
 }
@@ -107,7 +127,12 @@ async fn charge(
 }
 
 /// The buyer pays for the escrow's order, at the quoted price. Returns the market's job id and the receipt.
-pub async fn fund(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, escrow: &Escrow) -> Result<(B256, TransactionReceipt), ChainError> {
+pub async fn fund(
+    rpc: &Rpc,
+    buyer: &PrivateKeySigner,
+    market: Address,
+    escrow: &Escrow,
+) -> Result<(B256, TransactionReceipt), ChainError> {
     fund_from(rpc, buyer, market, escrow, PayFrom::Account).await
 }
 
@@ -148,7 +173,10 @@ pub async fn fund_batch(
         template: (&first.order).into(),
         quote: (&first.quote).into(),
         sellerSignature: first.signature.clone(),
-        orders: escrows.iter().map(|e| abi::BatchOrder { inputCommitment: e.order.input_commitment, salt: e.order.salt }).collect(),
+        orders: escrows
+            .iter()
+            .map(|e| abi::BatchOrder { inputCommitment: e.order.input_commitment, salt: e.order.salt })
+            .collect(),
         fromBalance: from == PayFrom::Credit,
     };
     rpc.execute(buyer, Some(market), call.abi_encode().into(), value).await
@@ -171,27 +199,47 @@ pub(super) fn share(price: u128, bps: U256) -> U256 {
 }
 
 /// The buyer makes sure that an order which is not funded yet never will be. Returns its job id and the receipt.
-pub async fn revoke(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, order: &Order) -> Result<(B256, TransactionReceipt), ChainError> {
+pub async fn revoke(
+    rpc: &Rpc,
+    buyer: &PrivateKeySigner,
+    market: Address,
+    order: &Order,
+) -> Result<(B256, TransactionReceipt), ChainError> {
     let job = order.job_id(&domain(rpc, market).await?);
     let call = InferenceMarket::revokeCall { order: order.into() };
     Ok((job, rpc.execute(buyer, Some(market), call.abi_encode().into(), U256::ZERO).await?))
 }
 
 /// The holder of a model's token ends all quotes that were signed for it so far.
-pub async fn revoke_quotes(rpc: &Rpc, holder: &PrivateKeySigner, registry: Address, id: B256) -> Result<TransactionReceipt, ChainError> {
+pub async fn revoke_quotes(
+    rpc: &Rpc,
+    holder: &PrivateKeySigner,
+    registry: Address,
+    id: B256,
+) -> Result<TransactionReceipt, ChainError> {
     let call = ModelRegistry::revokeQuotesCall { modelId: model_id(id) };
     rpc.execute(holder, Some(registry), call.abi_encode().into(), U256::ZERO).await
 }
 
 /// The buyer takes back a job that nobody has locked.
-pub async fn cancel(rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, job: B256) -> Result<TransactionReceipt, ChainError> {
+pub async fn cancel(
+    rpc: &Rpc,
+    buyer: &PrivateKeySigner,
+    market: Address,
+    job: B256,
+) -> Result<TransactionReceipt, ChainError> {
     let Funding { order, snapshot, .. } = funding(rpc, market, job).await?;
     let call = InferenceMarket::cancelCall { order, snapshot };
     rpc.execute(buyer, Some(market), call.abi_encode().into(), U256::ZERO).await
 }
 
 /// Anyone returns an expired job's escrow to its buyer's credit.
-pub async fn claim_refund(rpc: &Rpc, from: &PrivateKeySigner, market: Address, job: B256) -> Result<TransactionReceipt, ChainError> {
+pub async fn claim_refund(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    market: Address,
+    job: B256,
+) -> Result<TransactionReceipt, ChainError> {
     let Funding { order, snapshot, .. } = funding(rpc, market, job).await?;
     let locker = match self::job(rpc, market, job).await?.state {
         InferenceMarket::State::Locked => jobs::locker(rpc, market, job, 0).await?,
@@ -235,7 +283,12 @@ pub async fn attest_key(
 }
 
 /// Admits a proposed key whose timelock is over. Returns the key's status afterwards.
-pub async fn admit_key(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, hash: B256) -> Result<KeyRegistry::Status, ChainError> {
+pub async fn admit_key(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    keys: Address,
+    hash: B256,
+) -> Result<KeyRegistry::Status, ChainError> {
     let key = KeyRegistry::keyCall { keyHash: hash };
     let found = rpc.call(keys, &key).await?;
     let ready = !found.readyAt.is_zero() && U256::from(found.readyAt) <= U256::from(rpc.now().await?);
@@ -245,8 +298,8 @@ pub async fn admit_key(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, hash: 
     Ok(rpc.call(keys, &key).await?.status)
 }
 
-/// Lists a model in two steps, a commitment and, once it is old enough, the registration itself; the account gets the model's token. A
-/// commitment that is there already (from a run that was interrupted) is used. Returns the model's id.
+/// Lists a model in two steps, a commitment and, once it is old enough, the registration itself; the account gets the
+/// model's token. A commitment that is there already (from a run that was interrupted) is used. Returns the model's id.
 pub async fn register_model(
     rpc: &Rpc,
     seller: &PrivateKeySigner,
@@ -294,7 +347,8 @@ async fn commit_registration(
     }
     let secs = rpc.call(registry, &ModelRegistry::commitSecsCall {}).await?;
     let ready = rpc.call(registry, &since).await?.saturating_add(secs);
-    // a chain without traffic makes no blocks, and its newest one stays old: then the next one's time is as good as this machine's
+    // a chain without traffic makes no blocks, and its newest one stays old: then the next one's time is as good as
+    // this machine's
     let patience = Duration::from_secs(secs.saturating_to()).saturating_add(COMMIT_SLACK);
     let began = Instant::now();
     while U256::from(rpc.now().await?) < ready && began.elapsed() < patience {

@@ -1,8 +1,9 @@
 //! anvil from npm's registry, for whoever has none: one program of one version, whose package's hash is built in.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use assay_prover::output::{self, Readers};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
@@ -12,12 +13,33 @@ use crate::tls::{client_builder, is_usable};
 
 /// The version, that of the contracts' tests (`verifier-contracts/package.json`).
 const VERSION: &str = "1.7.1";
-/// The packages: the system and the processor that Rust names, npm's name of the two, and SHA-512 of the package as npm writes it.
+/// The packages: the system and the processor that Rust names, npm's name of the two, and SHA-512 of the package as npm
+/// writes it.
 const PACKAGES: [(&str, &str, &str, &str); 4] = [
-    ("linux", "x86_64", "linux-amd64", "+XmShybEaxfCrr0OUUZwYEy2OnYZt5pHH9TzBtLv3+VrK0O/ANuNSVEahqNhKHlgX7GRJ59383ofNhxkRWIYTg=="),
-    ("linux", "aarch64", "linux-arm64", "ykHJmFOGdBR8+9smOKBm9ZZDCCCkLQctiHOAddLvmYx9mPeBDMfq6jP51hKYsO5MG8ClPLSlWe+JpiXPjoXgBQ=="),
-    ("macos", "aarch64", "darwin-arm64", "JNeu3+A3f/npXLn8SR8EahVcqE7BpO9VQZMcPvSIy27/RNc1GsoEBvSLR99aSvt8sGKWAgNg/EzrtjAPq6mxcA=="),
-    ("macos", "x86_64", "darwin-amd64", "OgwzwY+FsGrsPyDv4mmbhOwARO8s37YHrm2qaNzgSH4VlKnXgJCrnoT7bpgOhLyBPtxXjBT8L2E3b79deesXRg=="),
+    (
+        "linux",
+        "x86_64",
+        "linux-amd64",
+        "+XmShybEaxfCrr0OUUZwYEy2OnYZt5pHH9TzBtLv3+VrK0O/ANuNSVEahqNhKHlgX7GRJ59383ofNhxkRWIYTg==",
+    ),
+    (
+        "linux",
+        "aarch64",
+        "linux-arm64",
+        "ykHJmFOGdBR8+9smOKBm9ZZDCCCkLQctiHOAddLvmYx9mPeBDMfq6jP51hKYsO5MG8ClPLSlWe+JpiXPjoXgBQ==",
+    ),
+    (
+        "macos",
+        "aarch64",
+        "darwin-arm64",
+        "JNeu3+A3f/npXLn8SR8EahVcqE7BpO9VQZMcPvSIy27/RNc1GsoEBvSLR99aSvt8sGKWAgNg/EzrtjAPq6mxcA==",
+    ),
+    (
+        "macos",
+        "x86_64",
+        "darwin-amd64",
+        "OgwzwY+FsGrsPyDv4mmbhOwARO8s37YHrm2qaNzgSH4VlKnXgJCrnoT7bpgOhLyBPtxXjBT8L2E3b79deesXRg==",
+    ),
 ];
 /// Where the program is in a package.
 const INSIDE: &str = "package/bin/anvil";
@@ -29,7 +51,9 @@ const BYTES_MAX: u64 = 256 << 20;
 #[non_exhaustive]
 pub enum FetchError {
     /// There is none for this machine.
-    #[error("there is no anvil for {os} on {processor} that could be fetched: install Foundry, or set ANVIL to its path")]
+    #[error(
+        "there is no anvil for {os} on {processor} that could be fetched: install Foundry, or set ANVIL to its path"
+    )]
     Machine {
         /// The system.
         os: &'static str,
@@ -42,7 +66,9 @@ pub enum FetchError {
     )]
     Tls,
     /// The registry does not answer.
-    #[error("anvil cannot be fetched from {url}: `npm install -g @foundry-rs/anvil` installs it, or set ANVIL to its path")]
+    #[error(
+        "anvil cannot be fetched from {url}: `npm install -g @foundry-rs/anvil` installs it, or set ANVIL to its path"
+    )]
     Http {
         /// The address.
         url: String,
@@ -118,18 +144,12 @@ fn program(package: &[u8]) -> std::io::Result<Vec<u8>> {
 
 /// Writes a program, which is there whole and can be started, or not at all.
 fn keep(path: &Path, program: &[u8]) -> std::io::Result<()> {
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let written = (|| {
-        std::fs::write(&part, program)?;
+    output::whole(path, Readers::Owner, |file| {
+        file.write_all(program)?;
         #[cfg(unix)]
-        std::fs::set_permissions(&part, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        std::fs::rename(&part, path)
-    })();
-    if written.is_err() {
-        // the first error is the one to report
-        let _ = std::fs::remove_file(&part);
-    }
-    written
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use super::payments::{COLLECTOR, EXACT_PROXY, Erc1271, ExactProxy, HOLD, Hold, M
 use super::{ChainError, Rpc};
 use crate::x402::{Domains, Payment, Way};
 
-/// Most gas that a call may take in which a contract of the payer's choice has a part: it checks a signature and moves a token.
+/// Most gas that a call may take in which a contract of the payer's choice has a part: it checks a signature and moves
+/// a token.
 pub const PAYMENT_GAS_MAX: u64 = 500_000;
 /// What ERC-1271 says of a signature that is good.
 const GOOD: [u8; 4] = [0x16, 0x26, 0xba, 0x7e];
@@ -60,11 +61,16 @@ pub async fn ways(rpc: &Rpc, token: Address) -> Result<Ways, ChainError> {
     balance(rpc, token, token).await?;
     let permit2 = is_there(PERMIT2).await? && is_there(EXACT_PROXY).await?;
     let domain = match token_domain(rpc, token).await {
-        Err(ChainError::Reverted { .. } | ChainError::Unexpected { .. } | ChainError::Refused { .. }) if permit2 => None,
+        Err(ChainError::Reverted { .. } | ChainError::Unexpected { .. } | ChainError::Refused { .. }) if permit2 => {
+            None
+        }
         other => Some(other?),
     };
     let hold = domain.is_some() && is_there(HOLD).await? && is_there(COLLECTOR).await?;
-    let domains = Domains { token: domain.as_ref().map(|token| token.domain.clone()), permit2: permit2_domain(rpc.chain_id().await?) };
+    let domains = Domains {
+        token: domain.as_ref().map(|token| token.domain.clone()),
+        permit2: permit2_domain(rpc.chain_id().await?),
+    };
     Ok(Ways { token: domain, permit2, hold, domains })
 }
 
@@ -90,13 +96,16 @@ pub async fn signer(rpc: &Rpc, account: Address, hash: B256, signature: &[u8]) -
     }
     let call = Erc1271::isValidSignatureCall { hash, signature: signature.to_vec().into() };
     match rpc.attempt(Address::ZERO, account, call.abi_encode().into(), PAYMENT_GAS_MAX).await {
-        Ok(answer) => Ok(if answer.len() == 32 && answer.starts_with(&GOOD) { Signer::Contract } else { Signer::Stranger }),
+        Ok(answer) => {
+            Ok(if answer.len() == 32 && answer.starts_with(&GOOD) { Signer::Contract } else { Signer::Stranger })
+        }
         Err(error) if error.is_transient() => Err(error),
         Err(_) => Ok(Signer::Stranger),
     }
 }
 
-/// A token's domain, checked against what its contract computes. [`ChainError::Unexpected`] if the token does not know EIP-3009.
+/// A token's domain, checked against what its contract computes. [`ChainError::Unexpected`] if the token does not know
+/// EIP-3009.
 pub async fn token_domain(rpc: &Rpc, token: Address) -> Result<TokenDomain, ChainError> {
     let unexpected = |what| ChainError::Unexpected { what, address: token };
     let name = rpc.call(token, &Eip3009::nameCall {}).await?;
@@ -105,17 +114,28 @@ pub async fn token_domain(rpc: &Rpc, token: Address) -> Result<TokenDomain, Chai
         other => other?,
     };
     let chain_id = U256::from(rpc.chain_id().await?);
-    let domain = Eip712Domain::new(Some(name.clone().into()), Some(version.clone().into()), Some(chain_id), Some(token), None);
+    let domain =
+        Eip712Domain::new(Some(name.clone().into()), Some(version.clone().into()), Some(chain_id), Some(token), None);
     let computed = rpc.call(token, &Eip3009::DOMAIN_SEPARATORCall {}).await.map_err(|error| match error {
-        ChainError::Reverted { .. } | ChainError::Refused { .. } => unexpected("DOMAIN_SEPARATOR, of which EIP-3009 makes use,"),
+        ChainError::Reverted { .. } | ChainError::Refused { .. } => {
+            unexpected("DOMAIN_SEPARATOR, of which EIP-3009 makes use,")
+        }
         other => other,
     })?;
     // a token with authorisations answers this for any account
-    rpc.call(token, &Eip3009::authorizationStateCall { authorizer: token, nonce: B256::ZERO }).await.map_err(|error| match error {
-        ChainError::Reverted { .. } | ChainError::Refused { .. } => unexpected("authorizationState, which EIP-3009 defines,"),
-        other => other,
-    })?;
-    if computed == domain.separator() { Ok(TokenDomain { name, version, domain }) } else { Err(unexpected("DOMAIN_SEPARATOR")) }
+    rpc.call(token, &Eip3009::authorizationStateCall { authorizer: token, nonce: B256::ZERO }).await.map_err(
+        |error| match error {
+            ChainError::Reverted { .. } | ChainError::Refused { .. } => {
+                unexpected("authorizationState, which EIP-3009 defines,")
+            }
+            other => other,
+        },
+    )?;
+    if computed == domain.separator() {
+        Ok(TokenDomain { name, version, domain })
+    } else {
+        Err(unexpected("DOMAIN_SEPARATOR"))
+    }
 }
 
 /// What an account has of a token.
@@ -155,8 +175,8 @@ async fn by_transfer(rpc: &Rpc, payment: &Payment) -> Result<Standing, ChainErro
     Ok(moved.map_or(Standing::Cancelled, Standing::Captured))
 }
 
-/// Permit2's proxy says in no event which permission it used, so the transaction's own words count: a transfer of the same amount may
-/// belong to another permission.
+/// Permit2's proxy says in no event which permission it used, so the transaction's own words count: a transfer of the
+/// same amount may belong to another permission.
 async fn by_permit2(rpc: &Rpc, payment: &Payment) -> Result<Standing, ChainError> {
     let nonce: U256 = payment.nonce.into();
     let spent = rpc.call(PERMIT2, &Permit2::nonceBitmapCall { owner: payment.payer, word: nonce >> 8 }).await?;
@@ -182,7 +202,8 @@ async fn by_permit2(rpc: &Rpc, payment: &Payment) -> Result<Standing, ChainError
 /// Whether a call of the proxy, which went through, used the payment's permission.
 fn pays_by_permit2(input: &[u8], payment: &Payment) -> bool {
     let settled = ExactProxy::settleCall::abi_decode(input).map(|call| (call.permit, call.owner, call.witness));
-    let with_permit = || ExactProxy::settleWithPermitCall::abi_decode(input).map(|call| (call.permit, call.owner, call.witness));
+    let with_permit =
+        || ExactProxy::settleWithPermitCall::abi_decode(input).map(|call| (call.permit, call.owner, call.witness));
     let Ok((permit, owner, witness)) = settled.or_else(|_| with_permit()) else { return false };
     (owner, permit.nonce, witness.to) == (payment.payer, payment.nonce.into(), payment.pay_to)
         && (permit.permitted.token, permit.permitted.amount) == (payment.asset, payment.value())
@@ -197,7 +218,11 @@ async fn by_hold(rpc: &Rpc, payment: &Payment) -> Result<Standing, ChainError> {
     if state.capturableAmount.to::<U256>() >= payment.value() {
         return Ok(Standing::Held);
     }
-    let filter = Filter::new().address(HOLD).from_block(payment.block).event_signature(Hold::PaymentCaptured::SIGNATURE_HASH).topic1(hash);
+    let filter = Filter::new()
+        .address(HOLD)
+        .from_block(payment.block)
+        .event_signature(Hold::PaymentCaptured::SIGNATURE_HASH)
+        .topic1(hash);
     let moved = rpc.logs(&filter).await?.into_iter().find_map(|log| log.transaction_hash);
     Ok(moved.map_or(Standing::Cancelled, Standing::Captured))
 }

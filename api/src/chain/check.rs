@@ -27,7 +27,8 @@ pub struct Wanted {
 /// What the registry says of the model besides what was checked: its word, and so that of those who admit its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Whether somebody has proven to know the model's weights, and that they are of the width that its architecture names.
+    /// Whether somebody has proven to know the model's weights, and that they are of the width that its architecture
+    /// names.
     pub weights_proven: bool,
 }
 
@@ -72,8 +73,8 @@ pub enum OrderError {
     Deprecated,
 }
 
-/// Checks an escrow that a server proposes. `accept_development`: pay for proofs under keys that can be forged, as in a demo.
-/// Owners that are contracts (ERC-1271) are not recognised here; the market itself recognises them.
+/// Checks an escrow that a server proposes. `accept_development`: pay for proofs under keys that can be forged, as in a
+/// demo. Owners that are contracts (ERC-1271) are not recognised here; the market itself recognises them.
 pub async fn check_order(
     rpc: &Rpc,
     market: Address,
@@ -115,7 +116,8 @@ pub async fn check_order(
         return Err(OrderError::DevelopmentKey);
     }
     let owner = rpc.call(registry, &ModelRegistry::ownerOfCall { tokenId: model_id(wanted.model) }).await?;
-    let signer = Signature::from_raw(&escrow.signature).and_then(|s| s.recover_address_from_prehash(&q.digest(&domain)));
+    let signer =
+        Signature::from_raw(&escrow.signature).and_then(|s| s.recover_address_from_prehash(&q.digest(&domain)));
     if signer.ok() != Some(owner) {
         return Err(OrderError::Signature { owner });
     }
@@ -123,18 +125,21 @@ pub async fn check_order(
     Ok(Listed { weights_proven })
 }
 
-/// The binding context of a job's proof before reduction by the field's order: `keccak256(abi.encode(chainId, market, jobId, prover))`.
+/// The binding context of a job's proof before reduction by the field's order: `keccak256(abi.encode(chainId, market,
+/// jobId, prover))`.
 pub fn context(chain_id: u64, market: Address, job: B256, prover: Address) -> B256 {
     keccak256((U256::from(chain_id), market, job, prover).abi_encode())
 }
 
-/// [`context`] for the proof of a batch: `keccak256(abi.encode(chainId, market, keccak256(jobIds), prover, number of jobs))`.
+/// [`context`] for the proof of a batch: `keccak256(abi.encode(chainId, market, keccak256(jobIds), prover, number of
+/// jobs))`.
 pub fn context_of_batch(chain_id: u64, market: Address, jobs: &[B256], prover: Address) -> B256 {
     let all = keccak256(jobs.concat());
     keccak256((U256::from(chain_id), market, all, prover, U256::from(jobs.len())).abi_encode())
 }
 
-/// The context of the proof of a model's weights for the holder of its token: `keccak256(abi.encode(chainId, registry, "weights", modelId, owner))`.
+/// The context of the proof of a model's weights for the holder of its token: `keccak256(abi.encode(chainId, registry,
+/// "weights", modelId, owner))`.
 pub fn context_of_weights(chain_id: u64, registry: Address, model: B256, owner: Address) -> B256 {
     keccak256((U256::from(chain_id), registry, "weights", model, owner).abi_encode_params())
 }

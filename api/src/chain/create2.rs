@@ -1,5 +1,5 @@
-//! Deployment by CREATE2: an address follows from code, arguments and salt, so it is the same on every chain, a second run
-//! finds what the first one did, and nobody else can put other code there.
+//! Deployment by CREATE2: an address follows from code, arguments and salt, so it is the same on every chain, a second
+//! run finds what the first one did, and nobody else can put other code there.
 
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::deploy::{self, Artifact, DeployOptions};
 use super::{ChainError, Rpc};
 
-/// The deployer of contracts that chains share (`github.com/Arachnid/deterministic-deployment-proxy`): it takes a salt and
-/// creation code.
+/// The deployer of contracts that chains share (`github.com/Arachnid/deterministic-deployment-proxy`): it takes a salt
+/// and creation code.
 pub const FACTORY: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
 /// Permit2, at the same address on every chain that has it.
 pub const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
@@ -72,13 +72,20 @@ impl<'a> Deployer<'a> {
         options.check(self.from.address())?;
         let verifier = self.place(&deploy::ASSAY_VERIFIER, Vec::new()).await?;
         let keys = self.place(&deploy::KEY_REGISTRY, options.keys_arguments(verifier)).await?;
-        let models = self.place(&deploy::MODEL_REGISTRY, (keys, U256::from(options.commit_secs)).abi_encode_params()).await?;
-        let market = self.place(&deploy::INFERENCE_MARKET, (verifier, keys, models, options.treasury).abi_encode_params()).await?;
+        let models =
+            self.place(&deploy::MODEL_REGISTRY, (keys, U256::from(options.commit_secs)).abi_encode_params()).await?;
+        let market = self
+            .place(&deploy::INFERENCE_MARKET, (verifier, keys, models, options.treasury).abi_encode_params())
+            .await?;
         Ok([verifier, keys, models, market])
     }
 
     /// The contracts around a market that belong to nobody.
-    pub async fn around(&mut self, [_, keys, models, market]: [Address; 4], permit2: Address) -> Result<(), ChainError> {
+    pub async fn around(
+        &mut self,
+        [_, keys, models, market]: [Address; 4],
+        permit2: Address,
+    ) -> Result<(), ChainError> {
         self.place(&deploy::INFERENCE_CALLBACKS, (market, keys).abi_encode_params()).await?;
         self.place(&deploy::GASLESS_FUNDING, (market, permit2).abi_encode_params()).await?;
         for alone in [deploy::SPLITTER_FACTORY, deploy::RISING_OFFERS, deploy::REPUTATION] {
@@ -90,9 +97,14 @@ impl<'a> Deployer<'a> {
         Ok(())
     }
 
-    /// A council: the votes that there are, or else a seat for each member; then governor and timelock. The address of its setup, which
-    /// names them.
-    pub async fn council(&mut self, votes: Option<Address>, members: Vec<Address>, terms: CouncilTerms) -> Result<Address, ChainError> {
+    /// A council: the votes that there are, or else a seat for each member; then governor and timelock. The address of
+    /// its setup, which names them.
+    pub async fn council(
+        &mut self,
+        votes: Option<Address>,
+        members: Vec<Address>,
+        terms: CouncilTerms,
+    ) -> Result<Address, ChainError> {
         let votes = match votes {
             Some(there) => there,
             None => self.place(&deploy::COUNCIL_VOTES, (members,).abi_encode_params()).await?,
@@ -126,11 +138,12 @@ impl<'a> Deployer<'a> {
         Ok(address)
     }
 
-    /// Whether the creation code gives the code that is there: it is run on the chain without a transaction. In that run the contract has another
-    /// address, which code may hold, as it may hold the EIP-712 domain of that address.
+    /// Whether the creation code gives the code that is there: it is run on the chain without a transaction. In that
+    /// run the contract has another address, which code may hold, as it may hold the EIP-712 domain of that address.
     async fn gives(&self, code: &Bytes, address: Address, there: &Bytes) -> Result<bool, ChainError> {
         let account = self.from.address();
-        let request = TransactionRequest::default().with_from(account).with_input(code.clone()).with_kind(TxKind::Create);
+        let request =
+            TransactionRequest::default().with_from(account).with_input(code.clone()).with_kind(TxKind::Create);
         let made = self.rpc.provider().call(request).await?;
         let (nonce, chain) = (self.rpc.mined_nonce(account).await?, self.rpc.chain_id().await?);
         // nodes differ in whether the account's nonce counts the call
@@ -138,7 +151,8 @@ impl<'a> Deployer<'a> {
     }
 }
 
-/// Code with one address in the place of the other, and what contracts here derive of it: addresses of contracts that they make, and domains.
+/// Code with one address in the place of the other, and what contracts here derive of it: addresses of contracts that
+/// they make, and domains.
 fn moved(code: &[u8], from: Address, to: Address, chain: u64) -> Vec<u8> {
     let separator = |name: &'static str, at| {
         Eip712Domain::new(Some(name.into()), Some("1".into()), Some(U256::from(chain)), Some(at), None).separator()
@@ -175,7 +189,9 @@ mod tests {
     #[test]
     fn code_is_compared_as_if_it_were_elsewhere() {
         let (here, there) = (Address::repeat_byte(1), Address::repeat_byte(2));
-        let domain = |at| Eip712Domain::new(Some("Assay".into()), Some("1".into()), Some(U256::from(7)), Some(at), None).separator();
+        let domain = |at| {
+            Eip712Domain::new(Some("Assay".into()), Some("1".into()), Some(U256::from(7)), Some(at), None).separator()
+        };
         let code = |at: Address| [&[0x60, 9][..], at.as_slice(), &[0x5b], domain(at).as_slice(), &[1; 19]].concat();
         assert_eq!(moved(&code(here), here, there, 7), code(there));
         assert_ne!(moved(&code(here), here, there, 8), code(there), "the domain of another chain is other code");

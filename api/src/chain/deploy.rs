@@ -1,4 +1,5 @@
-//! Deploys the contracts from their committed artifacts (`verifier-contracts/artifacts`), for the demo, for tests, for a new chain.
+//! Deploys the contracts from their committed artifacts (`verifier-contracts/artifacts`), for the demo, for tests, for
+//! a new chain.
 
 use alloy::primitives::{Address, B256, Bytes, U256, address};
 use alloy::signers::local::PrivateKeySigner;
@@ -80,13 +81,23 @@ impl Artifact {
     }
 
     /// Deploys the contract with ABI-encoded constructor arguments. Returns its address and the gas used.
-    pub async fn deploy(&self, rpc: &Rpc, from: &PrivateKeySigner, arguments: Vec<u8>) -> Result<(Address, u64), ChainError> {
+    pub async fn deploy(
+        &self,
+        rpc: &Rpc,
+        from: &PrivateKeySigner,
+        arguments: Vec<u8>,
+    ) -> Result<(Address, u64), ChainError> {
         deploy_code(rpc, from, [self.bytecode()?.to_vec(), arguments].concat().into(), self.name).await
     }
 }
 
 /// Deploys creation code. Returns the contract's address and the gas used.
-pub async fn deploy_code(rpc: &Rpc, from: &PrivateKeySigner, code: Bytes, contract: &'static str) -> Result<(Address, u64), ChainError> {
+pub async fn deploy_code(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    code: Bytes,
+    contract: &'static str,
+) -> Result<(Address, u64), ChainError> {
     let receipt = rpc.execute(from, None, code, U256::ZERO).await?;
     Ok((receipt.contract_address.ok_or(ChainError::Artifact { contract })?, receipt.gas_used))
 }
@@ -145,7 +156,8 @@ impl DeployOptions {
     /// Constructor arguments of the key registry.
     pub(super) fn keys_arguments(&self, verifier: Address) -> Vec<u8> {
         let (threshold, timelock) = (U256::from(self.threshold), U256::from(self.timelock_secs));
-        (verifier, self.attestors.clone(), threshold, timelock, self.allow_development, self.development_srs.clone()).abi_encode_params()
+        (verifier, self.attestors.clone(), threshold, timelock, self.allow_development, self.development_srs.clone())
+            .abi_encode_params()
     }
 
     /// What the contracts refuse too, in words, and what no contract can know: that the deployer is not the treasury.
@@ -176,7 +188,8 @@ pub async fn deploy(rpc: &Rpc, from: &PrivateKeySigner, options: &DeployOptions)
         None => ASSAY_VERIFIER.deploy(rpc, from, Vec::new()).await?,
     };
     let (keys, gas_keys) = KEY_REGISTRY.deploy(rpc, from, options.keys_arguments(verifier)).await?;
-    let (models, gas_models) = MODEL_REGISTRY.deploy(rpc, from, (keys, U256::from(options.commit_secs)).abi_encode_params()).await?;
+    let (models, gas_models) =
+        MODEL_REGISTRY.deploy(rpc, from, (keys, U256::from(options.commit_secs)).abi_encode_params()).await?;
     let arguments = (verifier, keys, models, options.treasury).abi_encode_params();
     let (market, gas_market) = INFERENCE_MARKET.deploy(rpc, from, arguments).await?;
     Ok(Deployment { verifier, keys, models, market, gas: gas_verifier + gas_keys + gas_models + gas_market })
@@ -214,7 +227,10 @@ mod tests {
             let mut options = sound();
             change(&mut options);
             let refused = options.check(DEPLOYER).unwrap_err();
-            assert!(matches!(refused, ChainError::WeakGovernance { what } if what.contains(option)), "{option}: {refused}");
+            assert!(
+                matches!(refused, ChainError::WeakGovernance { what } if what.contains(option)),
+                "{option}: {refused}"
+            );
             options.allow_development = true;
             options.check(DEPLOYER).unwrap();
         }

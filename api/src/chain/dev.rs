@@ -1,4 +1,5 @@
-//! A development chain on this machine: anvil, found and started, ended when dropped. One that keeps a file goes on from there the next time.
+//! A development chain on this machine: anvil, found and started, ended when dropped. One that keeps a file goes on
+//! from there the next time.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -66,13 +67,19 @@ enum Running {
 
 /// anvil: `$ANVIL`, else the one that npm installed under `root/verifier-contracts`, else the one on the path.
 ///
-/// npm's `node_modules/.bin/anvil` is a script that starts the real program: ending the script would leave the program running.
+/// npm's `node_modules/.bin/anvil` is a script that starts the real program: ending the script would leave the program
+/// running.
 pub fn find_anvil(root: &Path) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("ANVIL") {
         return Some(path.into());
     }
     let installed = packaged(&root.join("verifier-contracts/node_modules/@foundry-rs"));
-    installed.or_else(|| std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join("anvil")).find(|p| p.is_file()).map(program))
+    installed.or_else(|| {
+        std::env::split_paths(&std::env::var_os("PATH")?)
+            .map(|dir| dir.join("anvil"))
+            .find(|p| p.is_file())
+            .map(program)
+    })
 }
 
 /// The program among npm's packages of one publisher.
@@ -86,7 +93,8 @@ fn packaged(publisher: &Path) -> Option<PathBuf> {
 fn program(path: PathBuf) -> PathBuf {
     let script = std::fs::canonicalize(&path).ok().filter(|script| script.ends_with("anvil/bin.mjs"));
     let package = script.as_deref().and_then(Path::parent);
-    let publishers = package.into_iter().flat_map(|package| [package.join("node_modules/@foundry-rs"), package.join("..")]);
+    let publishers =
+        package.into_iter().flat_map(|package| [package.join("node_modules/@foundry-rs"), package.join("..")]);
     publishers.into_iter().find_map(|publisher| packaged(&publisher)).unwrap_or(path)
 }
 
@@ -101,20 +109,23 @@ impl DevChain {
         Self::launch(anvil, 0, None).await
     }
 
-    /// Starts anvil on a port, if that is free, else on another one, with the state that it kept in a file, an absolute path; it is kept there again when the chain
-    /// ends. Signals from the terminal do not reach it, so that whoever needs it can end first.
+    /// Starts anvil on a port, if that is free, else on another one, with the state that it kept in a file, an absolute
+    /// path; it is kept there again when the chain ends. Signals from the terminal do not reach it, so that whoever
+    /// needs it can end first.
     pub async fn start_kept(anvil: &Path, port: u16, state: &Path) -> Result<Self, DevChainError> {
         let free = std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
         Self::launch(anvil, if free { port } else { 0 }, Some(state)).await
     }
 
-    /// A chain that [`Self::start_kept`] started in an earlier process, which was killed before it could end it. `None` if the process is no such
-    /// chain of this file: its number may be another program's by now, and what answers at the address another chain.
+    /// A chain that [`Self::start_kept`] started in an earlier process, which was killed before it could end it. `None`
+    /// if the process is no such chain of this file: its number may be another program's by now, and what answers at
+    /// the address another chain.
     pub fn adopt(url: &str, pid: u32, state: &Path) -> Option<Self> {
         let listed = Command::new("ps").args(["-ww", "-o", "args=", "-p", &pid.to_string()]).output().ok()?;
         let port = url.rsplit_once(':')?.1;
         let command = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let is_it = command.contains(&format!("--port {port} ")) && command.contains(&format!("--state {} ", state.display()));
+        let is_it =
+            command.contains(&format!("--port {port} ")) && command.contains(&format!("--state {} ", state.display()));
         is_it.then(|| Self { running: Running::Other(pid), url: url.to_owned(), kept: true })
     }
 
@@ -124,7 +135,11 @@ impl DevChain {
         // the port is free when it is looked for; another program could be faster, and anvil would then not answer
         let port = std::net::TcpListener::bind(("127.0.0.1", port)).and_then(|l| l.local_addr()).map_err(start)?.port();
         let mut command = Command::new(&path);
-        command.args(["--port", &port.to_string(), "--silent"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["--port", &port.to_string(), "--silent"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         if let Some(state) = state {
             command.arg("--state").arg(state).args(["--state-interval", STATE_INTERVAL_SECS]);
             #[cfg(unix)]

@@ -11,7 +11,8 @@ use alloy::signers::local::PrivateKeySigner;
 use super::{ChainError, Rpc};
 use crate::store::SavedTransaction;
 
-/// How many times the fees of the moment a transaction pays at most: what waits although it pays so much waits for something else.
+/// How many times the fees of the moment a transaction pays at most: what waits although it pays so much waits for
+/// something else.
 const CAP: u128 = 4;
 
 /// Whether a node means with these words that a transaction pays too little. Nodes have no code for it.
@@ -30,15 +31,20 @@ fn more(fee: u128) -> u128 {
 /// Fees for the same transaction once more; `None` if it pays so much already that more would not help.
 fn raised(old: &TxEip1559, now: &Eip1559Estimation) -> Option<Eip1559Estimation> {
     let max_fee_per_gas = more(old.max_fee_per_gas).max(now.max_fee_per_gas);
-    let max_priority_fee_per_gas = more(old.max_priority_fee_per_gas).max(now.max_priority_fee_per_gas).min(max_fee_per_gas);
+    let max_priority_fee_per_gas =
+        more(old.max_priority_fee_per_gas).max(now.max_priority_fee_per_gas).min(max_fee_per_gas);
     let most = now.max_fee_per_gas.saturating_mul(CAP);
     (max_fee_per_gas <= most).then_some(Eip1559Estimation { max_fee_per_gas, max_priority_fee_per_gas })
 }
 
 impl Rpc {
-    /// The same transaction with higher fees, signed and not sent. `None`: it pays several times the fees of the moment already, or the
-    /// account has no more.
-    pub async fn dearer(&self, from: &PrivateKeySigner, old: &SavedTransaction) -> Result<Option<SavedTransaction>, ChainError> {
+    /// The same transaction with higher fees, signed and not sent. `None`: it pays several times the fees of the moment
+    /// already, or the account has no more.
+    pub async fn dearer(
+        &self,
+        from: &PrivateKeySigner,
+        old: &SavedTransaction,
+    ) -> Result<Option<SavedTransaction>, ChainError> {
         let envelope = TxEnvelope::decode_2718(&mut old.raw.as_ref()).map_err(|e| ChainError::Sign(Box::new(e)))?;
         let Some(signed) = envelope.as_eip1559() else { return Ok(None) };
         let mut tx = signed.tx().clone();

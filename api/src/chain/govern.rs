@@ -46,7 +46,12 @@ pub async fn attestors(rpc: &Rpc, keys: Address) -> Result<Attestors, ChainError
 }
 
 /// An attestor makes a proposed key need one attestation more.
-pub async fn veto(rpc: &Rpc, attestor: &PrivateKeySigner, keys: Address, hash: B256) -> Result<TransactionReceipt, ChainError> {
+pub async fn veto(
+    rpc: &Rpc,
+    attestor: &PrivateKeySigner,
+    keys: Address,
+    hash: B256,
+) -> Result<TransactionReceipt, ChainError> {
     send(rpc, attestor, keys, &KeyRegistry::vetoCall { keyHash: hash }).await
 }
 
@@ -57,12 +62,23 @@ pub async fn restore(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, hash: B2
 }
 
 /// Brings the replacement of an attestor as far as this account can.
-pub async fn replace(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, out: Address, into: Address) -> Result<Decision, ChainError> {
+pub async fn replace(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    keys: Address,
+    out: Address,
+    into: Address,
+) -> Result<Decision, ChainError> {
     let approve = KeyRegistry::approveReplacementCall { out, into };
     decide(rpc, from, keys, &approve, &KeyRegistry::replaceAttestorCall { out, into }).await
 }
 
-async fn send<C: SolCall>(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, call: &C) -> Result<TransactionReceipt, ChainError> {
+async fn send<C: SolCall>(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    keys: Address,
+    call: &C,
+) -> Result<TransactionReceipt, ChainError> {
     rpc.execute(from, Some(keys), call.abi_encode().into(), U256::ZERO).await
 }
 
@@ -86,7 +102,12 @@ async fn decide<A: SolCall, D: SolCall>(
 }
 
 /// A call that is too early is refused before anything is sent.
-async fn attempt<D: SolCall>(rpc: &Rpc, from: &PrivateKeySigner, keys: Address, act: &D) -> Result<Decision, ChainError> {
+async fn attempt<D: SolCall>(
+    rpc: &Rpc,
+    from: &PrivateKeySigner,
+    keys: Address,
+    act: &D,
+) -> Result<Decision, ChainError> {
     match send(rpc, from, keys, act).await {
         Ok(_) => Ok(Decision::Done),
         Err(error) => match refusal(&error) {

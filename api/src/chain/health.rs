@@ -13,7 +13,8 @@ pub struct Head {
 }
 
 impl Market {
-    /// The newest block, if the market is still there as it was. Nothing is remembered: a market can vanish with its chain.
+    /// The newest block, if the market is still there as it was. Nothing is remembered: a market can vanish with its
+    /// chain.
     pub async fn head(&self) -> Result<Head, ChainError> {
         let address = self.config.market;
         let verifier = self.rpc.call(address, &InferenceMarket::verifierCall {}).await?;

@@ -385,7 +385,10 @@ mod tests {
     use crate::chain::abi::Snapshot;
 
     fn log(event: &impl SolEvent) -> Log {
-        Log { inner: alloy::primitives::Log { address: Address::ZERO, data: event.encode_log_data() }, ..Log::default() }
+        Log {
+            inner: alloy::primitives::Log { address: Address::ZERO, data: event.encode_log_data() },
+            ..Log::default()
+        }
     }
 
     fn order(buyer: u8) -> Order {
@@ -423,7 +426,8 @@ mod tests {
         }
     }
 
-    /// One alone and late, two in a batch of which one is refunded, one that is missed, one that is cancelled, one revoked.
+    /// One alone and late, two in a batch of which one is refunded, one that is missed, one that is cancelled, one
+    /// revoked.
     #[test]
     fn events_say_what_has_happened() {
         let mut history = History::default();
@@ -431,8 +435,14 @@ mod tests {
         let prover = Address::repeat_byte(9);
         let fund = |history: &mut History, i, buyer| {
             let order = order(buyer);
-            let e =
-                M::JobFunded { jobId: job(i), modelId: order.modelId, buyer: order.buyer, order, snapshot: snapshot(10), provers: vec![] };
+            let e = M::JobFunded {
+                jobId: job(i),
+                modelId: order.modelId,
+                buyer: order.buyer,
+                order,
+                snapshot: snapshot(10),
+                provers: vec![],
+            };
             history.take(&log(&e));
         };
         fund(&mut history, 1, 1);
@@ -470,7 +480,13 @@ mod tests {
         fund(&mut history, 4, 1);
         history.take(&log(&M::JobLocked { jobId: job(4), prover, proveBy: U256::ZERO }));
         history.take(&log(&M::JobExpired { jobId: job(4), refunded: U256::from(10) }));
-        history.take(&log(&M::Slashed { jobId: job(4), prover, toTreasury: U256::ZERO, toProver: U256::ZERO, toBuyer: U256::ZERO }));
+        history.take(&log(&M::Slashed {
+            jobId: job(4),
+            prover,
+            toTreasury: U256::ZERO,
+            toProver: U256::ZERO,
+            toBuyer: U256::ZERO,
+        }));
         fund(&mut history, 5, 1);
         history.take(&log(&M::JobCancelled { jobId: job(5) }));
         history.take(&log(&M::JobCancelled { jobId: job(6) }));

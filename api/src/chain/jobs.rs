@@ -20,7 +20,11 @@ pub struct Blocks {
 pub async fn funding(rpc: &Rpc, market: Address, job: B256, blocks: Blocks) -> Result<Funding, ChainError> {
     let single = logs(rpc, market, InferenceMarket::JobFunded::SIGNATURE_HASH, job, blocks).await?;
     if let Some(event) = single.iter().find_map(|log| InferenceMarket::JobFunded::decode_log(&log.inner).ok()) {
-        return Ok(Funding { order: event.order.clone(), snapshot: event.snapshot.clone(), provers: event.provers.clone() });
+        return Ok(Funding {
+            order: event.order.clone(),
+            snapshot: event.snapshot.clone(),
+            provers: event.provers.clone(),
+        });
     }
     let batched = logs(rpc, market, InferenceMarket::JobFundedInBatch::SIGNATURE_HASH, job, blocks).await?;
     for log in &batched {
@@ -87,7 +91,11 @@ pub async fn payee(rpc: &Rpc, market: Address, job: B256) -> Result<Address, Cha
 }
 
 /// The event of a job that was settled by itself.
-async fn settled_alone(rpc: &Rpc, market: Address, job: B256) -> Result<Option<InferenceMarket::JobSettled>, ChainError> {
+async fn settled_alone(
+    rpc: &Rpc,
+    market: Address,
+    job: B256,
+) -> Result<Option<InferenceMarket::JobSettled>, ChainError> {
     let settled = logs(rpc, market, InferenceMarket::JobSettled::SIGNATURE_HASH, job, Blocks::default()).await?;
     Ok(settled.iter().find_map(|log| InferenceMarket::JobSettled::decode_log(&log.inner).ok()).map(|event| event.data))
 }

@@ -47,8 +47,8 @@ pub struct Part {
     pub share: f64,
     /// The number of the splitter among these parts that it comes through; null in the model's own split.
     pub within: Option<usize>,
-    /// For a splitter: the other models that name it in their own splits. Where it comes through a splitter of this model's, those are what this model says that
-    /// it was made from.
+    /// For a splitter: the other models that name it in their own splits. Where it comes through a splitter of this
+    /// model's, those are what this model says that it was made from.
     #[schema(value_type = Vec<Hash>)]
     pub models: Vec<B256>,
 }
@@ -97,7 +97,11 @@ impl Market {
                 },
             };
             let sum: f64 = shares.iter().map(|part| part.weight.to::<u128>() as f64).sum();
-            waiting.extend(shares.iter().map(|part| (part.account, share * part.weight.to::<u128>() as f64 / sum, Some(parts.len()))));
+            waiting.extend(
+                shares
+                    .iter()
+                    .map(|part| (part.account, share * part.weight.to::<u128>() as f64 / sum, Some(parts.len()))),
+            );
             let others = named.get(&account).filter(|_| kind == PartKind::Splitter).into_iter().flatten();
             let models = others.copied().filter(|other| *other != row.model).collect();
             parts.push(Part { account, kind, share, within, models });
@@ -105,7 +109,8 @@ impl Market {
         Ok(parts)
     }
 
-    /// The shares of a splitter. `None` for every other account: what a contract says of itself is not asked, its code must be the splitter's.
+    /// The shares of a splitter. `None` for every other account: what a contract says of itself is not asked, its code
+    /// must be the splitter's.
     async fn shares(&self, account: Address) -> Result<Option<Vec<Share>>, ChainError> {
         let code = self.rpc.code(account).await?;
         let Some((implementation, encoded)) = clone_of(&code) else { return Ok(None) };

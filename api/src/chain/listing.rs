@@ -1,4 +1,5 @@
-//! Listing a model with somebody else's wallet: which transaction comes next. Nothing is kept, so a page can ask again whenever it likes.
+//! Listing a model with somebody else's wallet: which transaction comes next. Nothing is kept, so a page can ask again
+//! whenever it likes.
 
 use alloy::primitives::{Address, B256, Bytes, U256, Uint, keccak256};
 use alloy::sol_types::{SolCall, SolValue};
@@ -64,7 +65,8 @@ fn send(what: &str, to: Address, call: &impl SolCall) -> Next {
 }
 
 impl Listing {
-    /// The registration. The holder of the token is paid where that is the account itself, else the account is, whoever holds the token.
+    /// The registration. The holder of the token is paid where that is the account itself, else the account is, whoever
+    /// holds the token.
     fn registration(&self) -> Registration {
         let payee = if self.account == self.holder { OWNER } else { self.account };
         Registration {
@@ -85,7 +87,8 @@ impl Listing {
             Ok(next) => return Ok(next),
             Err(waiting) => waiting,
         };
-        let taken = rpc.call(registry, &ModelRegistry::modelOfWeightsCall { weightsHash: keccak256(&self.weights) }).await?;
+        let taken =
+            rpc.call(registry, &ModelRegistry::modelOfWeightsCall { weightsHash: keccak256(&self.weights) }).await?;
         if taken.is_zero() {
             return self.next_of_registration(rpc, registry).await;
         }
@@ -110,17 +113,24 @@ impl Listing {
         let ready = !key.readyAt.is_zero() && U256::from(key.readyAt) <= U256::from(rpc.now().await?);
         Ok(match key.status {
             KeyRegistry::Status::Admitted => Err(None),
-            KeyRegistry::Status::Frozen => Err(Some("two proofs under the key contradict each other, and it is frozen".to_owned())),
-            KeyRegistry::Status::Unknown => Ok(send("propose the model's key", keys, &KeyRegistry::proposeCall { key: self.key.clone() })),
+            KeyRegistry::Status::Frozen => {
+                Err(Some("two proofs under the key contradict each other, and it is frozen".to_owned()))
+            }
+            KeyRegistry::Status::Unknown => {
+                Ok(send("propose the model's key", keys, &KeyRegistry::proposeCall { key: self.key.clone() }))
+            }
             _ if ready => Ok(send("have the key admitted", keys, &KeyRegistry::admitCall { keyHash: key_hash })),
             _ => {
                 let account = self.account;
-                let attested = rpc.call(keys, &KeyRegistry::attestedCall { keyHash: key_hash, attestor: account }).await?;
+                let attested =
+                    rpc.call(keys, &KeyRegistry::attestedCall { keyHash: key_hash, attestor: account }).await?;
                 if !attested && rpc.call(keys, &KeyRegistry::isAttestorCall { account }).await? {
                     let call = KeyRegistry::attestCall { keyHash: key_hash, development: self.development };
                     return Ok(Ok(send("attest the key, which your browser recomputed", keys, &call)));
                 }
-                let text = format!("the key {key_hash} waits for the registry's attestors, or for its timelock: `assay attest`");
+                let text = format!(
+                    "the key {key_hash} waits for the registry's attestors, or for its timelock: `assay attest`"
+                );
                 Err(Some(text))
             }
         })
@@ -138,7 +148,10 @@ impl Listing {
         let now = U256::from(rpc.now().await?);
         if now < ready {
             let secs = ready.saturating_sub(now).saturating_to();
-            return Ok(Next::Wait { what: "the registry takes no registration that was committed to just now".to_owned(), secs });
+            return Ok(Next::Wait {
+                what: "the registry takes no registration that was committed to just now".to_owned(),
+                secs,
+            });
         }
         Ok(send("register the model", registry, &ModelRegistry::registerCall { registration }))
     }

@@ -39,7 +39,8 @@ pub struct Facts {
     pub collateral_bps: U256,
 }
 
-/// Whether the registry was shown that somebody knows a model's weights, and that they have the width that its architecture names.
+/// Whether the registry was shown that somebody knows a model's weights, and that they have the width that its
+/// architecture names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WeightsProof {
     /// When, in the chain's unix seconds; null if it was not.
@@ -135,7 +136,8 @@ impl Market {
         self.sending.lock().await
     }
 
-    /// While held, nobody else in this process brings a lock onto the chain: a lock takes credit that the next one must not count on.
+    /// While held, nobody else in this process brings a lock onto the chain: a lock takes credit that the next one must
+    /// not count on.
     pub async fn lock_guard(&self) -> MutexGuard<'_, ()> {
         self.locking.lock().await
     }
@@ -209,7 +211,9 @@ impl Market {
     /// Credit of the prover in a token, less what its transactions on their way take.
     pub async fn credit(&self, token: Address) -> Result<U256, ChainError> {
         let account = self.config.prover.address();
-        self.rpc.call_at(BlockId::pending(), self.config.market, &InferenceMarket::balanceOfCall { token, account }).await
+        self.rpc
+            .call_at(BlockId::pending(), self.config.market, &InferenceMarket::balanceOfCall { token, account })
+            .await
     }
 
     /// Deposits what the prover's credit lacks of `need`. Harmless to repeat: the credit stays the prover's.
@@ -228,12 +232,17 @@ impl Market {
             return Ok(false);
         }
         let credit = self.credit(terms.token).await?;
-        let own = if terms.token.is_zero() { coins } else { self.rpc.call(terms.token, &abi::Erc20::balanceOfCall { account }).await? };
+        let own = if terms.token.is_zero() {
+            coins
+        } else {
+            self.rpc.call(terms.token, &abi::Erc20::balanceOfCall { account }).await?
+        };
         Ok(credit.saturating_add(own) >= U256::from(terms.collateral))
     }
 
-    /// A quote for so many jobs, of an inference each, under one of the model's keys on this server's terms, signed, with the order that accepts it. Where `buyer`
-    /// or `input` is not known, the order holds zeros for the buyer to fill in.
+    /// A quote for so many jobs, of an inference each, under one of the model's keys on this server's terms, signed,
+    /// with the order that accepts it. Where `buyer` or `input` is not known, the order holds zeros for the buyer to
+    /// fill in.
     pub async fn quote(
         &self,
         model: &ModelInfo,
@@ -245,11 +254,18 @@ impl Market {
         let (terms, facts) = (self.config.terms_of(model.id), self.facts().await?);
         // a quote for a model that cannot be funded, or not be proven, helps nobody
         let not_listed = || ChainError::NotListed { model: model.id };
-        let listed = match self.rpc.call(self.config.registry, &ModelRegistry::modelCall { modelId: model_id(model.id) }).await {
+        let listed = match self
+            .rpc
+            .call(self.config.registry, &ModelRegistry::modelCall { modelId: model_id(model.id) })
+            .await
+        {
             Err(ChainError::Reverted { .. } | ChainError::Market(_)) => return Err(not_listed()),
             other => other?,
         };
-        if listed.deprecated || listed.modelCommitment != model.model_commitment || listed.shapeDigest != model.shape_digest {
+        if listed.deprecated
+            || listed.modelCommitment != model.model_commitment
+            || listed.shapeDigest != model.shape_digest
+        {
             return Err(not_listed());
         }
         self.check_terms(&terms).await?;
@@ -271,7 +287,11 @@ impl Market {
             epoch: listed.quoteEpoch,
             nonce: self.next_nonce(),
         };
-        let signature = self.config.seller.sign_hash_sync(&quote.digest(&facts.domain)).map_err(|e| ChainError::Sign(Box::new(e)))?;
+        let signature = self
+            .config
+            .seller
+            .sign_hash_sync(&quote.digest(&facts.domain))
+            .map_err(|e| ChainError::Sign(Box::new(e)))?;
         let order = Order {
             buyer: buyer.unwrap_or_default(),
             model_id: model.id,
@@ -334,7 +354,8 @@ impl Market {
         Ok(())
     }
 
-    /// A nonce that no other quote of this seller has. Neighbours share a word of the market's storage, which makes all but the first cheap.
+    /// A nonce that no other quote of this seller has. Neighbours share a word of the market's storage, which makes all
+    /// but the first cheap.
     fn next_nonce(&self) -> B256 {
         let (start, count) = &self.nonces;
         let mut nonce = *start;
@@ -351,26 +372,44 @@ impl Market {
     /// Calldata of `lockBatch`. `of`: what the orders share; `inputs`: the input commitment of each.
     pub fn lock_batch_call(&self, of: &Funding, jobs: Vec<abi::BatchJob>, inputs: Vec<B256>) -> Bytes {
         let Funding { order: template, snapshot, provers } = of.clone();
-        InferenceMarket::lockBatchCall { template, snapshot, jobs, inputCommitments: inputs, provers }.abi_encode().into()
+        InferenceMarket::lockBatchCall { template, snapshot, jobs, inputCommitments: inputs, provers }
+            .abi_encode()
+            .into()
     }
 
     /// Calldata of `settleBatch`. `of`: what the orders share.
-    pub async fn settle_batch_call(&self, of: &Funding, jobs: Vec<abi::BatchJob>, inference: abi::Inference) -> Result<Bytes, ChainError> {
+    pub async fn settle_batch_call(
+        &self,
+        of: &Funding,
+        jobs: Vec<abi::BatchJob>,
+        inference: abi::Inference,
+    ) -> Result<Bytes, ChainError> {
         let split = self.split(B256::from(of.order.modelId)).await?.as_ref().clone();
         let Funding { order: template, snapshot, provers } = of.clone();
         let prover = self.config.prover.address();
-        Ok(InferenceMarket::settleBatchCall { template, snapshot, jobs, split, inference, prover, provers }.abi_encode().into())
+        Ok(InferenceMarket::settleBatchCall { template, snapshot, jobs, split, inference, prover, provers }
+            .abi_encode()
+            .into())
     }
 
     /// Calldata of `settle`, or of `settleOpen`.
-    pub async fn settle_call(&self, funding: &Funding, inference: abi::Inference, how: Settlement) -> Result<Bytes, ChainError> {
+    pub async fn settle_call(
+        &self,
+        funding: &Funding,
+        inference: abi::Inference,
+        how: Settlement,
+    ) -> Result<Bytes, ChainError> {
         let split = self.split(B256::from(funding.order.modelId)).await?.as_ref().clone();
         let Funding { order, snapshot, provers } = funding.clone();
         let prover = self.config.prover.address();
         Ok(match how {
-            Settlement::Locked => InferenceMarket::settleCall { order, snapshot, split, inference, prover }.abi_encode().into(),
+            Settlement::Locked => {
+                InferenceMarket::settleCall { order, snapshot, split, inference, prover }.abi_encode().into()
+            }
             Settlement::Open { locker } => {
-                InferenceMarket::settleOpenCall { order, snapshot, split, inference, prover, provers, locker }.abi_encode().into()
+                InferenceMarket::settleOpenCall { order, snapshot, split, inference, prover, provers, locker }
+                    .abi_encode()
+                    .into()
             }
         })
     }

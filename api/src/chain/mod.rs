@@ -1,4 +1,5 @@
-//! The chain: a thin JSON-RPC client that signs before it sends, the market as the service sees it, and the calls of sellers and buyers.
+//! The chain: a thin JSON-RPC client that signs before it sends, the market as the service sees it, and the calls of
+//! sellers and buyers.
 
 pub mod abi;
 pub mod account;
@@ -111,7 +112,9 @@ pub enum ChainError {
         need: U256,
     },
     /// The account has not enough credit in the market.
-    #[error("the credit of {account} in the market is {have}, which is {missing} too little: `assay deposit {missing}` adds that")]
+    #[error(
+        "the credit of {account} in the market is {have}, which is {missing} too little: `assay deposit {missing}` adds that"
+    )]
     InsufficientCredit {
         /// The account.
         account: Address,
@@ -145,7 +148,9 @@ pub enum ChainError {
         id: B256,
     },
     /// The registry does not list the model as this server has it.
-    #[error("the registry does not list model {model} with the weights that this server has, or lists it as deprecated")]
+    #[error(
+        "the registry does not list model {model} with the weights that this server has, or lists it as deprecated"
+    )]
     NotListed {
         /// The model.
         model: B256,
@@ -227,7 +232,9 @@ impl From<RpcError<TransportErrorKind>> for ChainError {
                 Ok(decoded) => Self::Market(Box::new(decoded)),
                 Err(_) => Self::Reverted { data },
             },
-            None if fees::is_underpriced(&response.message) => Self::Underpriced { message: response.message.to_string() },
+            None if fees::is_underpriced(&response.message) => {
+                Self::Underpriced { message: response.message.to_string() }
+            }
             None => Self::Refused { code: response.code, message: response.message.to_string() },
         }
     }
@@ -247,10 +254,13 @@ impl Rpc {
         Self::with_fallbacks(url, &[], REQUEST_TIMEOUT)
     }
 
-    /// A client that asks other nodes of the same chain when the one at `url` does not answer within `timeout`, says that it was asked
-    /// too often, or is behind them.
+    /// A client that asks other nodes of the same chain when the one at `url` does not answer within `timeout`, says
+    /// that it was asked too often, or is behind them.
     pub fn with_fallbacks(url: &str, others: &[String], timeout: Duration) -> Result<Self, ChainError> {
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_client(nodes::client(url, others, timeout)?).erased();
+        let provider = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .connect_client(nodes::client(url, others, timeout)?)
+            .erased();
         Ok(Self { provider, chain: Arc::default() })
     }
 
@@ -325,21 +335,24 @@ impl Rpc {
         self.call_at(BlockId::latest(), to, call).await
     }
 
-    /// A view call on any block. The pending one shows what transactions that are only on their way would do: not what has happened.
+    /// A view call on any block. The pending one shows what transactions that are only on their way would do: not what
+    /// has happened.
     pub async fn call_at<C: SolCall>(&self, block: BlockId, to: Address, call: &C) -> Result<C::Return, ChainError> {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
         let data = self.provider.call(request).block(block).await?;
         C::abi_decode_returns(&data).map_err(|_| ChainError::Unexpected { what: C::SIGNATURE, address: to })
     }
 
-    /// Has the node try a call from an account, with so much gas, and keep nothing of it. Returns what the contract answers.
+    /// Has the node try a call from an account, with so much gas, and keep nothing of it. Returns what the contract
+    /// answers.
     pub async fn attempt(&self, from: Address, to: Address, input: Bytes, gas: u64) -> Result<Bytes, ChainError> {
         let request = TransactionRequest::default().with_from(from).with_to(to).with_input(input).with_gas_limit(gas);
         Ok(self.provider.call(request).await?)
     }
 
-    /// Signs a transaction with the account's next nonce, gas estimated (so a call that would revert is refused here, with its
-    /// reason) and fees of the moment. Nothing is sent. The caller sees to it that one account signs one transaction at a time.
+    /// Signs a transaction with the account's next nonce, gas estimated (so a call that would revert is refused here,
+    /// with its reason) and fees of the moment. Nothing is sent. The caller sees to it that one account signs one
+    /// transaction at a time.
     pub async fn sign(
         &self,
         from: &PrivateKeySigner,
@@ -422,7 +435,8 @@ impl Rpc {
         Ok(None)
     }
 
-    /// Waits until one of several transactions with the same nonce is mined, whether it succeeded or not; `None` after the timeout.
+    /// Waits until one of several transactions with the same nonce is mined, whether it succeeded or not; `None` after
+    /// the timeout.
     pub async fn mined(&self, versions: &[B256], timeout: Duration) -> Result<Option<TransactionReceipt>, ChainError> {
         let start = Instant::now();
         loop {

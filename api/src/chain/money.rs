@@ -10,7 +10,12 @@ use super::jobs::{self, Paid};
 use super::{ChainError, Rpc, account};
 
 /// The seller returns the payment of a settled job to its buyer's credit, out of the seller's own.
-pub async fn refund(rpc: &Rpc, seller: &PrivateKeySigner, market: Address, job: B256) -> Result<TransactionReceipt, ChainError> {
+pub async fn refund(
+    rpc: &Rpc,
+    seller: &PrivateKeySigner,
+    market: Address,
+    job: B256,
+) -> Result<TransactionReceipt, ChainError> {
     let Funding { order, snapshot, .. } = account::funding(rpc, market, job).await?;
     let Paid { prover, output_hash } = jobs::paid(rpc, market, job).await?;
     let call = InferenceMarket::refundCall { order, snapshot, prover, outputHash: output_hash };

@@ -23,8 +23,8 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const COMPARED: Duration = Duration::from_secs(5);
 /// How many blocks a node may be behind another one and be asked all the same.
 const BEHIND_MAX: u64 = 2;
-/// Everything that is asked. Nodes are asked one after the other and not at the same time: answers of two that have seen different blocks
-/// would be mixed, and a transaction's second copy would be refused as known.
+/// Everything that is asked. Nodes are asked one after the other and not at the same time: answers of two that have
+/// seen different blocks would be mixed, and a transaction's second copy would be refused as known.
 const METHODS: [&str; 14] = [
     "eth_blockNumber",
     "eth_call",
@@ -79,11 +79,12 @@ impl Heads {
     }
 }
 
-/// Whether a node means with this error that another one should be asked, or this one later: it has had too many requests, or does not
-/// have the block that is asked about. Nodes have no common code for that.
+/// Whether a node means with this error that another one should be asked, or this one later: it has had too many
+/// requests, or does not have the block that is asked about. Nodes have no common code for that.
 fn is_for_another(error: &ErrorPayload) -> bool {
     let message = error.message.to_lowercase();
-    let no_block = ["header not found", "block not found", "unknown block", "blockoutofrange", "block number out of range"];
+    let no_block =
+        ["header not found", "block not found", "unknown block", "blockoutofrange", "block number out of range"];
     error.is_retry_err() || no_block.iter().any(|said| message.contains(said))
 }
 
@@ -114,7 +115,8 @@ impl Service<RequestPacket> for Node {
         let answer = self.http.call(request);
         Box::pin(async move {
             let answer = answer.await?;
-            let refusal = answer.iter_errors().find(|error| is_for_another(error)).map(|error| error.message.to_string());
+            let refusal =
+                answer.iter_errors().find(|error| is_for_another(error)).map(|error| error.message.to_string());
             refusal.map_or(Ok(answer), |message| Err(TransportErrorKind::custom_str(&message)))
         })
     }
@@ -130,8 +132,8 @@ fn http(url: &str, timeout: Duration) -> Result<Http<reqwest::Client>, ChainErro
     Ok(Http::with_client(client, parsed))
 }
 
-/// A client of the node at `url`. Where there are others, whichever answered most reliably is asked first, and the next one when it does
-/// not answer within `timeout`, or is behind.
+/// A client of the node at `url`. Where there are others, whichever answered most reliably is asked first, and the next
+/// one when it does not answer within `timeout`, or is behind.
 pub(super) fn client(url: &str, others: &[String], timeout: Duration) -> Result<RpcClient, ChainError> {
     let first = http(url, timeout)?;
     let local = first.guess_local();
@@ -143,7 +145,8 @@ pub(super) fn client(url: &str, others: &[String], timeout: Duration) -> Result<
         all.push(http(other, timeout)?);
     }
     let heads = Arc::new(Heads::new(all.iter().map(|http| RpcClient::new(http.clone(), local)).collect()));
-    let all: Vec<Node> = all.into_iter().enumerate().map(|(place, http)| Node { http, among: Some((place, heads.clone())) }).collect();
+    let all: Vec<Node> =
+        all.into_iter().enumerate().map(|(place, http)| Node { http, among: Some((place, heads.clone())) }).collect();
     let layer = FallbackLayer::default()
         .with_active_transport_count(NonZeroUsize::new(all.len()).unwrap_or(NonZeroUsize::MIN))
         .with_sequential_methods(METHODS.iter().map(|method| (*method).to_owned()).collect::<HashSet<_>>());
@@ -155,14 +158,16 @@ mod tests {
     use super::*;
 
     fn heads(newest: &[u64]) -> Heads {
-        let heads = Heads::new(newest.iter().map(|_| client("http://127.0.0.1:1", &[], REQUEST_TIMEOUT).unwrap()).collect());
+        let heads =
+            Heads::new(newest.iter().map(|_| client("http://127.0.0.1:1", &[], REQUEST_TIMEOUT).unwrap()).collect());
         heads.newest.iter().zip(newest).for_each(|(known, newest)| known.store(*newest, Ordering::Relaxed));
         heads
     }
 
     #[test]
     fn a_node_is_behind_if_another_one_has_three_blocks_more() {
-        let behind = |newest: &[u64]| (0..newest.len()).filter(|place| heads(newest).is_behind(*place)).collect::<Vec<_>>();
+        let behind =
+            |newest: &[u64]| (0..newest.len()).filter(|place| heads(newest).is_behind(*place)).collect::<Vec<_>>();
         assert!(behind(&[0, 0, 0]).is_empty(), "nothing is known yet");
         assert!(behind(&[98, 100]).is_empty());
         assert_eq!(behind(&[97, 100, 0]), [0, 2]);

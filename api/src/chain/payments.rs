@@ -1,5 +1,6 @@
-//! The contracts that payments by x402 go through, beside tokens with EIP-3009: Permit2 with x402's proxy, and the contract that
-//! the scheme `auth-capture` holds money in. Interfaces and addresses are those that x402's specifications name.
+//! The contracts that payments by x402 go through, beside tokens with EIP-3009: Permit2 with x402's proxy, and the
+//! contract that the scheme `auth-capture` holds money in. Interfaces and addresses are those that x402's
+//! specifications name.
 
 use alloy::primitives::{Address, U256, address};
 use alloy::sol;

@@ -1,7 +1,8 @@
 //! The seam between the service and the proof system: what the service needs of a prover, and nothing else.
 //!
-//! The service never looks inside a proof. It gives an [`Engine`] real-valued inputs and gets outputs, commitments and proof bytes
-//! (`docs/protocol.md`, section 8). Every method is blocking and CPU-bound: the service calls them off the async runtime.
+//! The service never looks inside a proof. It gives an [`Engine`] real-valued inputs and gets outputs, commitments and
+//! proof bytes (`docs/protocol.md`, section 8). Every method is blocking and CPU-bound: the service calls them off the
+//! async runtime.
 
 pub mod native;
 mod tensors;
@@ -47,12 +48,14 @@ pub struct ModelInfo {
     pub outputs: Vec<TensorInfo>,
     /// How many 32-byte blinding scalars a private input has: one per committed input chunk.
     pub input_chunks: u32,
-    /// How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest next one for each.
+    /// How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest next
+    /// one for each.
     #[serde(default)]
     pub text_length: Option<u32>,
     /// Weights and biases.
     pub parameters: u64,
-    /// Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development SRS.
+    /// Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development
+    /// SRS.
     pub development: bool,
 }
 
@@ -79,7 +82,8 @@ impl ModelInfo {
     }
 }
 
-/// Cells of a layer that were clamped: what was computed there did not fit, and the nearest number that does stands for it.
+/// Cells of a layer that were clamped: what was computed there did not fit, and the nearest number that does stands for
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Clamped {
     /// The layer's name.
@@ -168,8 +172,8 @@ pub struct Progress {
 /// Is told how far a proof is, with growing fractions.
 pub type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// The second half of a proof: blocking and CPU-bound like the first, it makes what that left into a proof that may leave this machine.
-/// It checks the [`Cancel`] now and then.
+/// The second half of a proof: blocking and CPU-bound like the first, it makes what that left into a proof that may
+/// leave this machine. It checks the [`Cancel`] now and then.
 pub type Wrap = Box<dyn FnOnce(&Cancel, Report<'_>) -> Result<ProofBundle, EngineError> + Send>;
 
 /// Asks a proof to stop, whether it is being made or waits for its turn. Clones share one flag.
@@ -334,16 +338,22 @@ pub trait Engine: Send + Sync + 'static {
         Ok(self.execute(model, input)?.input_commitments)
     }
 
-    /// The prompt, `answer` more tokens, each the likeliest behind those before it, and token 0 up to the model's length: the input whose
-    /// output shows all of the answer. Checks `cancel` before each token. Errors: an unknown model, [`EngineError::Decode`].
+    /// The prompt, `answer` more tokens, each the likeliest behind those before it, and token 0 up to the model's
+    /// length: the input whose output shows all of the answer. Checks `cancel` before each token. Errors: an unknown
+    /// model, [`EngineError::Decode`].
     fn decode(&self, model: B256, _prompt: &[f32], _answer: usize, _cancel: &Cancel) -> Result<Vec<f32>, EngineError> {
         let known = self.models().iter().any(|info| info.id == model);
-        Err(if known { EngineError::Decode(DecodeError::NotGenerative) } else { EngineError::UnknownModel { id: model } })
+        Err(if known {
+            EngineError::Decode(DecodeError::NotGenerative)
+        } else {
+            EngineError::UnknownModel { id: model }
+        })
     }
 
-    /// The first half of a proof of one inference, or of as many as one of the model's [`BatchKey`]s has, bound to `context`: everything up
-    /// to the inner proof. The bundle is of all of them, one after the other. Checks `cancel` now and then. What it returns makes the rest, and holds little memory until then. The service makes one first half and one second half at a
-    /// time, so an engine needs memory for one of each.
+    /// The first half of a proof of one inference, or of as many as one of the model's [`BatchKey`]s has, bound to
+    /// `context`: everything up to the inner proof. The bundle is of all of them, one after the other. Checks `cancel`
+    /// now and then. What it returns makes the rest, and holds little memory until then. The service makes one first
+    /// half and one second half at a time, so an engine needs memory for one of each.
     fn prove_inner(
         &self,
         model: B256,
@@ -368,6 +378,7 @@ pub trait Engine: Send + Sync + 'static {
     /// The bytes of a model's KEY file: what a buyer recomputes and verifies with. Errors: an unknown model.
     fn key(&self, model: B256) -> Result<Vec<u8>, EngineError>;
 
-    /// Verifies a claim natively, under the key for as many inferences as it has input commitments. [`EngineError::Rejected`] if it is false or malformed.
+    /// Verifies a claim natively, under the key for as many inferences as it has input commitments.
+    /// [`EngineError::Rejected`] if it is false or malformed.
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError>;
 }

@@ -17,7 +17,8 @@ use assay_prover::seller::{self, ProveError, Seller};
 use assay_prover::wrap::{self, WrappedProof};
 
 use super::{
-    BatchKey, Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report, Wrap,
+    BatchKey, Cancel, Claim, Clamped, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle,
+    Report, Wrap,
 };
 
 pub use assay_verifier::proof_file::context_scalar;
@@ -55,7 +56,9 @@ pub struct NativeEngine {
 /// Whether the key that proofs are verified with is the prover's, and not just one that somebody says is the model's.
 fn belong_together(seller: &Seller, key: &BuyerKey) -> bool {
     let model = &seller.package.model;
-    let same = key.model.shape.digest == model.shape.digest && key.model.weights == model.weights && key.model.srs == model.srs;
+    let same = key.model.shape.digest == model.shape.digest
+        && key.model.weights == model.weights
+        && key.model.srs == model.srs;
     same && key.model.tables == model.tables && seller.verifying_key() == Some(&key.wrap)
 }
 
@@ -73,7 +76,9 @@ pub enum AddModelError {
         id: B256,
     },
     /// A batch's key that is no use for several buyers, or a size that is there already.
-    #[error("a batch needs a key of its own for several inferences with separate inputs: `assay setup --batch N --separate`")]
+    #[error(
+        "a batch needs a key of its own for several inferences with separate inputs: `assay setup --batch N --separate`"
+    )]
     WrongBatch,
 }
 
@@ -141,7 +146,8 @@ impl NativeEngine {
     /// Adds a key for several inferences with separate inputs to a model that is there. `seller` has its proving key.
     pub fn add_batch(&self, id: B256, seller: Seller, key: BuyerKey) -> Result<BatchKey, AddModelError> {
         let mut models = self.write();
-        let served = models.iter_mut().find(|m| m.info.id == id).and_then(Arc::get_mut).ok_or(AddModelError::WrongKey)?;
+        let served =
+            models.iter_mut().find(|m| m.info.id == id).and_then(Arc::get_mut).ok_or(AddModelError::WrongKey)?;
         let commitment = B256::from(seller.package.model.commitment());
         if !belong_together(&seller, &key) || commitment != served.info.model_commitment {
             return Err(AddModelError::WrongKey);
@@ -211,7 +217,8 @@ fn rejected(error: ProofError) -> EngineError {
 /// The input's cells and its blinding as field elements.
 fn open(seller: &Seller, input: &InputOpening) -> Result<seller::InputOpening, EngineError> {
     let shape = seller.shape();
-    let cells = quantise_input(&shape.architecture, &split_inputs(&shape.architecture, &input.data)?).map_err(from_exec)?.cells;
+    let cells =
+        quantise_input(&shape.architecture, &split_inputs(&shape.architecture, &input.data)?).map_err(from_exec)?.cells;
     let need = shape.layout.input_region.chunks;
     if input.blinding.is_empty() {
         return Ok(seller::InputOpening { cells: cells.into(), blinding: vec![Fr::ZERO; need].into() });
@@ -219,8 +226,9 @@ fn open(seller: &Seller, input: &InputOpening) -> Result<seller::InputOpening, E
     if input.blinding.len() != need {
         return Err(EngineError::BlindingLength { have: input.blinding.len(), need });
     }
-    let scalar =
-        |(index, word): (usize, &B256)| encode::Reader::new(word.as_slice()).fr().map_err(|_| EngineError::BlindingNotCanonical { index });
+    let scalar = |(index, word): (usize, &B256)| {
+        encode::Reader::new(word.as_slice()).fr().map_err(|_| EngineError::BlindingNotCanonical { index })
+    };
     let blinding = input.blinding.iter().enumerate().map(scalar).collect::<Result<Vec<_>, _>>()?;
     Ok(seller::InputOpening { cells: cells.into(), blinding: blinding.into() })
 }
@@ -306,7 +314,11 @@ impl Engine for NativeEngine {
         let opening = open_all(&served.single.seller, inputs)?;
         let report = |p: Phase| progress(phase(p));
         let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
-        let first = served.keyed(inferences)?.seller.prove_unwrapped(&opening, context_scalar(context), &control).map_err(from_prove)?;
+        let first = served
+            .keyed(inferences)?
+            .seller
+            .prove_unwrapped(&opening, context_scalar(context), &control)
+            .map_err(from_prove)?;
         Ok(Box::new(move |cancel, progress| {
             let report = |p: Phase| progress(phase(p));
             let control = Control::new().cancelled_by(cancel.flag()).reporting_to(&report);
@@ -335,8 +347,12 @@ impl Engine for NativeEngine {
             let malformed = || EngineError::Rejected("an input commitment is not a point of the curve".into());
             input.extend(points_from_bytes(bytes).filter(|p| p.len() == 1).ok_or_else(malformed)?);
         }
-        let claim =
-            native::Claim { input, output: claim.output_cells.clone(), clamps: claim.clamps, context: context_scalar(claim.context) };
+        let claim = native::Claim {
+            input,
+            output: claim.output_cells.clone(),
+            clamps: claim.clamps,
+            context: context_scalar(claim.context),
+        };
         wrap::verify(&key.model, &key.wrap, &claim, &proof).map_err(rejected)
     }
 }

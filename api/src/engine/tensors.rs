@@ -1,4 +1,5 @@
-//! Tensors as requests hold them: inputs by name or one after the other, and what of them lies outside the published range.
+//! Tensors as requests hold them: inputs by name or one after the other, and what of them lies outside the published
+//! range.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,10 @@ pub use assay_verifier::tensors::{Outputs, TensorInfo};
 
 /// The inputs of a request, in real units, each row-major in its shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "`input` must be a list of numbers, or an object with a list of numbers for each input's name")]
+#[serde(
+    untagged,
+    expecting = "`input` must be a list of numbers, or an object with a list of numbers for each input's name"
+)]
 pub enum Inputs {
     /// All inputs one after the other.
     List(Vec<f32>),
@@ -37,7 +41,8 @@ impl Inputs {
     /// All inputs one after the other, in the model's order.
     ///
     /// # Errors
-    /// A named input is missing, is none of the model's, or has the wrong number of values. The length of a list is not checked.
+    /// A named input is missing, is none of the model's, or has the wrong number of values. The length of a list is not
+    /// checked.
     pub fn in_order(self, inputs: &[TensorInfo]) -> Result<Vec<f32>, EngineError> {
         let mut named = match self {
             Self::List(list) => return Ok(list),
@@ -45,7 +50,8 @@ impl Inputs {
         };
         let mut all = Vec::new();
         for input in inputs {
-            let list = named.remove(&input.name).ok_or_else(|| EngineError::InputMissing { name: input.name.clone() })?;
+            let list =
+                named.remove(&input.name).ok_or_else(|| EngineError::InputMissing { name: input.name.clone() })?;
             let (have, need) = (list.len(), input.len().unwrap_or(usize::MAX));
             if have != need {
                 return Err(EngineError::InputElements { name: input.name.clone(), have, need });
@@ -77,7 +83,13 @@ pub fn outside(inputs: &[TensorInfo], data: &[f32]) -> Outside {
         let Some([low, high]) = input.range else { continue };
         for (index, &value) in mine.iter().enumerate().filter(|(_, value)| input.is_outside(**value)) {
             found.elements += 1;
-            found.first.get_or_insert_with(|| EngineError::OutsideRange { name: input.name.clone(), index, value, low, high });
+            found.first.get_or_insert_with(|| EngineError::OutsideRange {
+                name: input.name.clone(),
+                index,
+                value,
+                low,
+                high,
+            });
         }
     }
     found
@@ -99,9 +111,14 @@ mod tests {
         assert_eq!(outside(&inputs, &[-1.125, 1.1249, 0.0, 1e9, 2.0, -0.1]).elements, 0);
         let found = outside(&inputs, &[-1.126, 1.125, 0.0, 1e9, 2.0, 2.2]);
         assert_eq!(found.elements, 3);
-        assert!(matches!(found.first, Some(EngineError::OutsideRange { ref name, index: 0, .. }) if name == "a"), "{found:?}");
+        assert!(
+            matches!(found.first, Some(EngineError::OutsideRange { ref name, index: 0, .. }) if name == "a"),
+            "{found:?}"
+        );
         let last = outside(&inputs, &[0.0, 0.0, 0.0, 0.0, 0.0, -7.0]).first;
-        assert!(matches!(last, Some(EngineError::OutsideRange { ref name, index: 1, value: -7.0, low: 0.0, high: 2.0 }) if name == "c"));
+        assert!(
+            matches!(last, Some(EngineError::OutsideRange { ref name, index: 1, value: -7.0, low: 0.0, high: 2.0 }) if name == "c")
+        );
     }
 
     /// Names decide the order, and every name must be there once.
@@ -112,7 +129,9 @@ mod tests {
         assert_eq!(parse(r#"{"a": [3], "b": [1, 2]}"#).unwrap(), [1.0, 2.0, 3.0]);
         assert_eq!(parse("[1, 2, 3]").unwrap(), [1.0, 2.0, 3.0]);
         assert!(matches!(parse(r#"{"b": [1, 2]}"#), Err(EngineError::InputMissing { name }) if name == "a"));
-        assert!(matches!(parse(r#"{"a": [3], "b": [1, 2], "c": []}"#), Err(EngineError::InputUnknown { name }) if name == "c"));
+        assert!(
+            matches!(parse(r#"{"a": [3], "b": [1, 2], "c": []}"#), Err(EngineError::InputUnknown { name }) if name == "c")
+        );
         assert!(matches!(parse(r#"{"a": [3], "b": [1]}"#), Err(EngineError::InputElements { have: 1, need: 2, .. })));
     }
 

@@ -23,7 +23,12 @@ impl<const N: usize> Histogram<N> {
 
     /// Counts a duration.
     pub fn observe(&self, ms: u64) {
-        let bucket = self.bounds.iter().zip(&self.counts).find(|(bound, _)| ms <= **bound).map_or(&self.longer, |(_, count)| count);
+        let bucket = self
+            .bounds
+            .iter()
+            .zip(&self.counts)
+            .find(|(bound, _)| ms <= **bound)
+            .map_or(&self.longer, |(_, count)| count);
         bucket.fetch_add(1, Ordering::Relaxed);
         self.sum_ms.fetch_add(ms, Ordering::Relaxed);
     }

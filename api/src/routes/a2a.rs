@@ -1,8 +1,9 @@
 //! `/v1/a2a`: the service as an agent of the Agent2Agent protocol (version 0.3), over JSON-RPC.
 //!
-//! It knows the three methods that the protocol asks of every agent: `message/send`, `tasks/get` and `tasks/cancel`. A task is a prediction and has its
-//! id; the context that messages and tasks are in is the model. The service understands data and no prose: a message holds what `POST /v1/quotes` or
-//! `POST /v1/predictions` takes, and it answers prose with how to ask.
+//! It knows the three methods that the protocol asks of every agent: `message/send`, `tasks/get` and `tasks/cancel`. A
+//! task is a prediction and has its id; the context that messages and tasks are in is the model. The service
+//! understands data and no prose: a message holds what `POST /v1/quotes` or `POST /v1/predictions` takes, and it
+//! answers prose with how to ask.
 
 use alloy::primitives::B256;
 use axum::Json;
@@ -174,17 +175,22 @@ impl Call {
             method if method.starts_with("tasks/pushNotificationConfig/") => {
                 Err(Fault::new(code::NO_PUSH, "this agent sends no notifications: ask with tasks/get"))
             }
-            "message/stream" | "tasks/resubscribe" => {
-                Err(Fault::new(code::UNSUPPORTED, "this agent streams nothing: ask with tasks/get, or with blocking: true"))
-            }
+            "message/stream" | "tasks/resubscribe" => Err(Fault::new(
+                code::UNSUPPORTED,
+                "this agent streams nothing: ask with tasks/get, or with blocking: true",
+            )),
             _ => Err(Fault::new(code::NO_METHOD, "the methods are message/send, tasks/get and tasks/cancel")),
         }
     }
 
     async fn send(&self, SendParams { message, configuration }: SendParams) -> Result<Value, Fault> {
-        let Configuration { accepted_output_modes, blocking, push_notification_config } = configuration.unwrap_or_default();
+        let Configuration { accepted_output_modes, blocking, push_notification_config } =
+            configuration.unwrap_or_default();
         if push_notification_config.is_some() {
-            return Err(Fault::new(code::NO_PUSH, "this agent sends no notifications: leave pushNotificationConfig out"));
+            return Err(Fault::new(
+                code::NO_PUSH,
+                "this agent sends no notifications: leave pushNotificationConfig out",
+            ));
         }
         let takes = |mode: &String| matches!(mode.as_str(), MODE | "application/*" | "*/*");
         if accepted_output_modes.is_some_and(|modes| !modes.is_empty() && !modes.iter().any(takes)) {
@@ -195,8 +201,7 @@ impl Call {
         }
         if let Some(id) = message.task_id {
             self.caller.prediction(&self.state, &id, Scope::Read).await?;
-            let text =
-                "a task takes no further messages: an order is paid for on the chain, and what is asked anew is a message without taskId";
+            let text = "a task takes no further messages: an order is paid for on the chain, and what is asked anew is a message without taskId";
             return Err(Fault::new(code::UNSUPPORTED, text));
         }
         let mut data = Vec::new();
@@ -205,18 +210,26 @@ impl Call {
                 Part::Data { data: given } => data.push(given),
                 Part::Text {} => {}
                 Part::File {} => {
-                    return Err(Fault::new(code::CONTENT_TYPE, "files are not taken: an input is a list of numbers in a data part"));
+                    return Err(Fault::new(
+                        code::CONTENT_TYPE,
+                        "files are not taken: an input is a list of numbers in a data part",
+                    ));
                 }
             }
         }
         let wanted: Wanted = match <[Value; 1]>::try_from(data) {
             Ok([one]) => params(one)?,
             Err(none) if none.is_empty() => return Ok(help()),
-            Err(_) => return Err(Fault::new(code::INVALID_PARAMS, "a message has one data part, which asks for one thing")),
+            Err(_) => {
+                return Err(Fault::new(code::INVALID_PARAMS, "a message has one data part, which asks for one thing"));
+            }
         };
         let context = wanted.model().to_string();
         if message.context_id.is_some_and(|given| given != context) {
-            return Err(Fault::new(code::INVALID_PARAMS, format!("the context of what is asked of this model is {context}")));
+            return Err(Fault::new(
+                code::INVALID_PARAMS,
+                format!("the context of what is asked of this model is {context}"),
+            ));
         }
         match wanted {
             Wanted::Quote(request) => {
@@ -228,7 +241,8 @@ impl Call {
                 // clients that count their messages from 1 do not meet
                 let key = format!("a2a {} {}", self.client, message.message_id);
                 let asked = Asked { request: *request, idempotency_key: Some(key), cancel_after_ms: None };
-                let (job, _) = predictions::take(&self.state, &self.caller, self.client.clone(), &HeaderMap::new(), asked).await?;
+                let (job, _) =
+                    predictions::take(&self.state, &self.caller, self.client.clone(), &HeaderMap::new(), asked).await?;
                 // an order that is not paid for waits for its client
                 let waits = blocking == Some(true) && job.state != JobState::AwaitingPayment;
                 let (job, _) = predictions::waited(&self.state, job, waits.then_some(u64::MAX)).await?;
@@ -259,8 +273,7 @@ impl Call {
                 file("proof.bin", proof),
                 file("model.key", &format!("/v1/models/{context}/key")),
             ]);
-            task["artifacts"] =
-                json!([{ "artifactId": "answer", "name": "the answer, its proof, and the key to verify it with", "parts": parts }]);
+            task["artifacts"] = json!([{ "artifactId": "answer", "name": "the answer, its proof, and the key to verify it with", "parts": parts }]);
         }
         Ok(task)
     }
@@ -298,9 +311,9 @@ fn task_state(state: JobState) -> &'static str {
 /// What the state of a task alone does not say.
 fn says(prediction: &Prediction) -> Option<String> {
     match prediction.state {
-        JobState::AwaitingPayment => {
-            Some("pay the order into the market (InferenceMarket.fund): it is begun when the payment is on chain".to_owned())
-        }
+        JobState::AwaitingPayment => Some(
+            "pay the order into the market (InferenceMarket.fund): it is begun when the payment is on chain".to_owned(),
+        ),
         JobState::Failed | JobState::Refunded | JobState::Expired => {
             let why = prediction.error_detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             Some(format!("the prediction is {}{why}", prediction.state))
@@ -325,9 +338,16 @@ fn read(call: Value) -> Result<(Value, String, Value), (Value, Fault)> {
     Ok((id, method, fields.remove("params").unwrap_or_else(|| json!({}))))
 }
 
-/// A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or `tasks/cancel`. A task is a prediction. docs/agents.md
+/// A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or `tasks/cancel`. A task
+/// is a prediction. docs/agents.md
 #[utoipa::path(post, path = "/v1/a2a", request_body = Object, responses((status = 200, body = Object, description = "its answer, or its error")))]
-pub async fn call(State(state): State<AppState>, caller: Caller, Client(client): Client, headers: HeaderMap, request: Request) -> Response {
+pub async fn call(
+    State(state): State<AppState>,
+    caller: Caller,
+    Client(client): Client,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
     let base = agent::base(&state, &headers);
     let (limit, most) = (state.config.http.body_timeout, state.config.body_bytes_max);
     let answered = match read_json::<Value>(request, &state, limit, most).await {
@@ -341,7 +361,9 @@ pub async fn call(State(state): State<AppState>, caller: Caller, Client(client):
                     Ok(()) => Call { state, caller, client, base }.answer(&method, params).await,
                     Err(fault) => Err(fault),
                 };
-                answer.map(|result| json!({ "jsonrpc": "2.0", "id": id, "result": result })).map_err(|fault| (id, fault))
+                answer
+                    .map(|result| json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+                    .map_err(|fault| (id, fault))
             }
         },
     };
@@ -351,7 +373,8 @@ pub async fn call(State(state): State<AppState>, caller: Caller, Client(client):
         Err((id, Fault::Rpc(code, message, problem))) => {
             // what is said of an error beside its number is a list
             let data = problem.map(|problem| json!([problem]));
-            Json(json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message, "data": data } })).into_response()
+            Json(json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message, "data": data } }))
+                .into_response()
         }
     }
 }

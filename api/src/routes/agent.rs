@@ -1,6 +1,8 @@
-//! `/.well-known/agent-card.json`: the service as other agents find it, in the form of the Agent2Agent protocol (version 0.3).
+//! `/.well-known/agent-card.json`: the service as other agents find it, in the form of the Agent2Agent protocol
+//! (version 0.3).
 //!
-//! The card names the transport that `/v1/a2a` speaks, a skill for each model, and, as an extension, the interface of docs/api.md, which does more.
+//! The card names the transport that `/v1/a2a` speaks, a skill for each model, and, as an extension, the interface of
+//! docs/api.md, which does more.
 
 use axum::Json;
 use axum::extract::State;
@@ -31,7 +33,11 @@ pub(super) fn base(state: &AppState, headers: &HeaderMap) -> String {
 /// A model as something that an agent can ask for.
 fn skill(model: &Model) -> Value {
     let cost = model.terms.as_ref().map(|terms| {
-        let unit = if terms.token.is_zero() { "of the chain's smallest unit".to_owned() } else { format!("of the token {}", terms.token) };
+        let unit = if terms.token.is_zero() {
+            "of the chain's smallest unit".to_owned()
+        } else {
+            format!("of the token {}", terms.token)
+        };
         format!("{} {unit}", terms.price)
     });
     let price = match (cost, model.free) {
@@ -41,8 +47,12 @@ fn skill(model: &Model) -> Value {
     };
     let said = model.description.clone().unwrap_or_else(|| format!("The model {}.", model.info.name));
     let numbers = model.info.input_len().unwrap_or_default();
-    let example = format!("a data part: {{\"prediction\": {{\"model\": \"{}\", \"input\": [{numbers} numbers]}}}}", model.info.id);
-    let tags = ["machine-learning", "verifiable-inference", if model.free || model.terms.is_none() { "free" } else { "paid" }];
+    let example = format!(
+        "a data part: {{\"prediction\": {{\"model\": \"{}\", \"input\": [{numbers} numbers]}}}}",
+        model.info.id
+    );
+    let tags =
+        ["machine-learning", "verifiable-inference", if model.free || model.terms.is_none() { "free" } else { "paid" }];
     json!({
         "id": model.info.id, "name": model.info.name, "description": format!("{said} {price} Each comes with a zero-knowledge proof that this model gave it."),
         "tags": tags, "examples": [example], "inputModes": [a2a::MODE], "outputModes": [a2a::MODE],
@@ -54,8 +64,10 @@ fn skill(model: &Model) -> Value {
     (status = 200, description = "An A2A agent card", body = Object), (status = 500, body = Problem, content_type = "application/problem+json")))]
 pub async fn card(State(state): State<AppState>, headers: HeaderMap) -> Json<Value> {
     let (base, all) = (base(&state, &headers), models::all(&state).await);
-    let market =
-        all.iter().find_map(|model| model.terms.as_ref()).map(|terms| json!({ "address": terms.market, "chain_id": terms.chain_id }));
+    let market = all
+        .iter()
+        .find_map(|model| model.terms.as_ref())
+        .map(|terms| json!({ "address": terms.market, "chain_id": terms.chain_id }));
     let interface = json!({
         "uri": INTERFACE, "required": false, "description": "Quotes, escrow and proven predictions over HTTP",
         "params": { "openapi": format!("{base}/openapi.json"), "models": format!("{base}/v1/models"), "market": market, "free": state.config.free },
@@ -70,7 +82,8 @@ pub async fn card(State(state): State<AppState>, headers: HeaderMap) -> Json<Val
         "defaultInputModes": [a2a::MODE], "defaultOutputModes": [a2a::MODE], "skills": all.iter().map(skill).collect::<Vec<_>>(),
     });
     if !state.config.anonymous {
-        let key = json!({ "type": "http", "scheme": "bearer", "description": "a key that the operator gives: assay_…" });
+        let key =
+            json!({ "type": "http", "scheme": "bearer", "description": "a key that the operator gives: assay_…" });
         card["securitySchemes"] = json!({ "key": key });
         card["security"] = json!([{ "key": [] }]);
     }

@@ -43,7 +43,10 @@ impl FromRequestParts<AppState> for Caller {
 impl Caller {
     async fn of(state: &AppState, headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(given) = header(headers, "authorization")? else { return Ok(Self::Anonymous) };
-        let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let token = given
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
         let token = token.ok_or(ApiError::Unauthorized)?;
         // hashes are compared, so that the time it takes says nothing about the token
         if state.config.operator_token.as_ref().is_some_and(|known| keccak256(known.as_bytes()) == keccak256(token)) {
@@ -92,8 +95,8 @@ impl Caller {
         }
     }
 
-    /// The prediction with this id, if the caller may do this with it. One that a key asked for is there for that key and the operator
-    /// only; any other for whoever knows its id.
+    /// The prediction with this id, if the caller may do this with it. One that a key asked for is there for that key
+    /// and the operator only; any other for whoever knows its id.
     pub async fn prediction(&self, state: &AppState, id: &str, scope: Scope) -> Result<Job, ApiError> {
         let job = state.store.job(id).await?;
         match (&job.tenant, self) {
@@ -119,7 +122,8 @@ impl Caller {
         }
     }
 
-    /// An idempotency key as it is stored: clients do not see each other's. What parts it from the key's id cannot be in a header.
+    /// An idempotency key as it is stored: clients do not see each other's. What parts it from the key's id cannot be
+    /// in a header.
     pub fn scoped(&self, idempotency_key: String) -> String {
         match self {
             Self::Key(key) => format!("{}\n{idempotency_key}", key.id),
@@ -177,10 +181,13 @@ pub(super) async fn identify(State(state): State<AppState>, request: Request, ne
         Err(error) => return error.into_response(),
     };
     let (mut parts, body) = request.into_parts();
-    let taken = counted(&state, &caller, &mut parts).await.map(|(client, limit)| (limit, state.rates.take(&client, limit)));
+    let taken =
+        counted(&state, &caller, &mut parts).await.map(|(client, limit)| (limit, state.rates.take(&client, limit)));
     parts.extensions.insert(caller.clone());
     let mut response = match taken {
-        Some((limit, left)) if !left.admitted => ApiError::RateLimited { limit, secs: left.resets_secs }.into_response(),
+        Some((limit, left)) if !left.admitted => {
+            ApiError::RateLimited { limit, secs: left.resets_secs }.into_response()
+        }
         _ => next.run(Request::from_parts(parts, body)).await,
     };
     announce(&state, &caller, taken, &mut response).await;

@@ -59,5 +59,9 @@ pub async fn create(
         return Err(first.into());
     }
     let input_commitments = off_runtime(&state, move |s| s.engine.commit(model.id, &input)).await??;
-    Ok(Json(Commitment { input_commitment: input_digest(&input_commitments), input_commitments, outside: outside.elements }))
+    Ok(Json(Commitment {
+        input_commitment: input_digest(&input_commitments),
+        input_commitments,
+        outside: outside.elements,
+    }))
 }

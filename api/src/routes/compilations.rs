@@ -68,7 +68,8 @@ pub async fn create(State(state): State<AppState>, caller: Caller, request: Requ
     let limit = state.config.http.body_timeout.saturating_mul(UPLOAD_PATIENCE);
     let task: Task = read_json(request, &state, limit, workshop.config().upload_bytes_max).await?;
     let taken = workshop.take(task)?;
-    Ok((StatusCode::ACCEPTED, [(names::LOCATION, format!("/v1/compilations/{}", taken.id))], Json(taken)).into_response())
+    Ok((StatusCode::ACCEPTED, [(names::LOCATION, format!("/v1/compilations/{}", taken.id))], Json(taken))
+        .into_response())
 }
 
 /// What was compiled here; for the operator.
@@ -136,7 +137,11 @@ impl Cursor {
     (status = 204, description = "it is over, and the client has seen everything"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn events(State(state): State<AppState>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub async fn events(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let after = match header(&headers, "last-event-id")? {
         None => 0,
         Some(text) => text.trim().parse().map_err(|_| ApiError::InvalidHeader { name: "last-event-id" })?,
@@ -148,7 +153,8 @@ pub async fn events(State(state): State<AppState>, Path(id): Path<String>, heade
     }
     let changes = workshop.changes();
     let cursor = Cursor { state, workshop, id, after, changes, ready: ready.into(), over };
-    let events = Sse::new(stream::unfold(cursor, Cursor::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    let events =
+        Sse::new(stream::unfold(cursor, Cursor::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
     Ok(events.into_response())
 }
 
@@ -177,9 +183,14 @@ pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Resul
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub async fn package(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn package(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
     let package = operators(&state, &caller)?.package(&id)?;
-    Ok(([(names::CONTENT_TYPE, "application/octet-stream"), (names::CACHE_CONTROL, "no-store")], package).into_response())
+    Ok(([(names::CONTENT_TYPE, "application/octet-stream"), (names::CACHE_CONTROL, "no-store")], package)
+        .into_response())
 }
 
 /// Who lists a model.
@@ -191,7 +202,8 @@ pub struct Lister {
     pub account: Address,
 }
 
-/// The next transaction with which an account lists a model in the market's registries; for the operator. Ask again after each.
+/// The next transaction with which an account lists a model in the market's registries; for the operator. Ask again
+/// after each.
 #[utoipa::path(post, path = "/v1/compilations/{id}/listing", request_body = Lister, params(("id" = String, Path)), security(("operator" = [])),
     responses((status = 200, body = Next), (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -229,7 +241,8 @@ fn listing_of(key: Vec<u8>, account: Address, holder: Address) -> Result<Listing
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
-    /// The model's card: description, labels, preparation of inputs, price and times, as in `MODEL.card.json` (docs/cli.md). All may be left out.
+    /// The model's card: description, labels, preparation of inputs, price and times, as in `MODEL.card.json`
+    /// (docs/cli.md). All may be left out.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub card: serde_json::Map<String, Value>,

@@ -67,8 +67,9 @@ pub(super) async fn read_input(
     Ok((decoding.await.map_err(|_| ApiError::Internal)??, Some(text)))
 }
 
-/// Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what is to be proven has to be known
-/// before it is paid for: this says it. A prediction whose input is `input` then proves all of the answer's tokens at once.
+/// Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what is to be proven
+/// has to be known before it is paid for: this says it. A prediction whose input is `input` then proves all of the
+/// answer's tokens at once.
 #[utoipa::path(post, path = "/v1/completions", request_body = CompletionRequest, responses((status = 200, body = Completion),
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json")))]

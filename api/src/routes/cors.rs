@@ -9,8 +9,15 @@ use crate::state::ServeError;
 const ALL: &str = "*";
 
 /// What pages may send beside what they always may.
-const SENT: [&str; 7] =
-    ["authorization", "content-type", "cancel-after", "idempotency-key", "last-event-id", "payment-signature", "prefer"];
+const SENT: [&str; 7] = [
+    "authorization",
+    "content-type",
+    "cancel-after",
+    "idempotency-key",
+    "last-event-id",
+    "payment-signature",
+    "prefer",
+];
 
 /// What pages may read beside what they always may.
 const READ: [&str; 9] = [
@@ -66,7 +73,9 @@ mod tests {
     fn origins_are_what_browsers_send() {
         let check_one = |text: &str| check(&[text.to_owned()]).is_ok();
         assert!(check_one("*") && check_one("https://shop.example") && check_one("http://localhost:3000"));
-        for wrong in ["shop.example", "https://shop.example/", "https://shop.example:443", "ftp://shop.example", "null", ""] {
+        for wrong in
+            ["shop.example", "https://shop.example/", "https://shop.example:443", "ftp://shop.example", "null", ""]
+        {
             assert!(!check_one(wrong), "{wrong}");
         }
     }

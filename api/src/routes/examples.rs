@@ -1,4 +1,5 @@
-//! Examples of bodies for `/openapi.json`. A test sends the requests to a server and reads the answers as what they are examples of.
+//! Examples of bodies for `/openapi.json`. A test sends the requests to a server and reads the answers as what they are
+//! examples of.
 
 mod answers;
 

@@ -57,8 +57,8 @@ pub async fn livez() -> Json<Live> {
 }
 
 /// The server can take work: the store takes a write, the disk and the queue have room, the market is there and
-/// answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, somebody proves, and
-/// nobody is shutting the server down. It answers within a few seconds, whatever hangs.
+/// answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, somebody proves,
+/// and nobody is shutting the server down. It answers within a few seconds, whatever hangs.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Ready), (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub async fn readyz(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
     check(&state).await.map(Json).map_err(|error| match error {
@@ -85,9 +85,12 @@ async fn check(state: &AppState) -> Result<Ready, ApiError> {
         return Err(ApiError::Draining);
     }
     state.check_disk().await?;
-    let (queued, workers) = within(state.config.ready_timeout, "the store", "storage-unavailable", store(state)).await?;
+    let (queued, workers) =
+        within(state.config.ready_timeout, "the store", "storage-unavailable", store(state)).await?;
     let head = match &state.market {
-        Some(market) => Some(within(state.config.ready_timeout, "the chain", "chain-unreachable", chain(state, market)).await?),
+        Some(market) => {
+            Some(within(state.config.ready_timeout, "the chain", "chain-unreachable", chain(state, market)).await?)
+        }
         None => None,
     };
     Ok(Ready {
@@ -101,8 +104,8 @@ async fn check(state: &AppState) -> Result<Ready, ApiError> {
     })
 }
 
-/// What the store says: that it takes a write, that the latest jobs did not all fail, and that somebody proves. The queue's length, and
-/// how many other processes prove.
+/// What the store says: that it takes a write, that the latest jobs did not all fail, and that somebody proves. The
+/// queue's length, and how many other processes prove.
 async fn store(state: &AppState) -> Result<(i64, Option<usize>), ApiError> {
     state.store.probe().await?;
     if let Some(failures) = state.breaker().await? {
@@ -125,7 +128,8 @@ async fn chain(state: &AppState, market: &Market) -> Result<Head, ApiError> {
     if !solvent {
         return Err(ApiError::ProverUnfunded);
     }
-    let seen_ms = i64::try_from(state.metrics.seen_ms.load(Ordering::Relaxed)).unwrap_or(i64::MAX).max(state.started_ms);
+    let seen_ms =
+        i64::try_from(state.metrics.seen_ms.load(Ordering::Relaxed)).unwrap_or(i64::MAX).max(state.started_ms);
     let secs = u64::try_from(now_ms().saturating_sub(seen_ms) / 1000).unwrap_or_default();
     if secs > state.config.watch_age_max.as_secs() {
         return Err(ApiError::Stale { what: "what this server has read of the chain", secs });

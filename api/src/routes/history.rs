@@ -19,7 +19,8 @@ pub struct History {
     pub data: Vec<Ended>,
 }
 
-/// How the latest predictions ended: model, price, how long they took. It names neither buyers nor inputs, and no id with which a prediction could be read.
+/// How the latest predictions ended: model, price, how long they took. It names neither buyers nor inputs, and no id
+/// with which a prediction could be read.
 #[utoipa::path(get, path = "/v1/history", responses((status = 200, body = History)))]
 pub async fn list(State(state): State<AppState>) -> Result<Json<History>, ApiError> {
     Ok(Json(History { data: state.store.ended(LATEST).await? }))

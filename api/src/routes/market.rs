@@ -1,5 +1,5 @@
-//! `/v1/market`: what the chain says has happened in the market, as this server's store has it. Whoever does not believe it reads the
-//! chain: `assay market --service URL` compares.
+//! `/v1/market`: what the chain says has happened in the market, as this server's store has it. Whoever does not
+//! believe it reads the chain: `assay market --service URL` compares.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -228,8 +228,8 @@ fn market(state: &AppState) -> Result<&Market, ApiError> {
     state.market.as_deref().ok_or(ApiError::NoMarket)
 }
 
-/// What has happened in the market, by the chain's events up to a block that the answer names. A block that the chain takes back takes
-/// what was in it back here too.
+/// What has happened in the market, by the chain's events up to a block that the answer names. A block that the chain
+/// takes back takes what was in it back here too.
 #[utoipa::path(get, path = "/v1/market", responses(
     (status = 200, body = MarketHistory), (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub async fn history(State(state): State<AppState>) -> Result<Json<MarketHistory>, ApiError> {
@@ -245,7 +245,8 @@ pub async fn jobs(State(state): State<AppState>, params: PageParams) -> Result<J
     let market = market(&state)?;
     let query = page_query(params)?;
     let limit = query.limit()? as usize;
-    let after: Option<B256> = query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
+    let after: Option<B256> =
+        query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
     let page = |at: Option<Checkpoint>, history: &History| {
         let mut rows = history.jobs.range((after.map_or(Unbounded, Excluded), Unbounded)).map(|(_, row)| row);
         let data: Vec<MarketJob> = rows.by_ref().take(limit).map(MarketJob::from).collect();

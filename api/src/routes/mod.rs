@@ -111,9 +111,13 @@ pub(crate) fn worker_app(state: AppState) -> Router {
 
 /// The routes of models that are uploaded, whose bodies may be larger than others.
 fn compiling(state: &AppState) -> Router<AppState> {
-    let most = state.workshop.as_ref().map_or(state.config.body_bytes_max, |workshop| workshop.config().upload_bytes_max);
+    let most =
+        state.workshop.as_ref().map_or(state.config.body_bytes_max, |workshop| workshop.config().upload_bytes_max);
     Router::new()
-        .route("/v1/compilations", post(compilations::create).get(compilations::list).layer(DefaultBodyLimit::max(most)))
+        .route(
+            "/v1/compilations",
+            post(compilations::create).get(compilations::list).layer(DefaultBodyLimit::max(most)),
+        )
         .route("/v1/compilations/{id}", get(compilations::get))
         .route("/v1/compilations/{id}/cancel", post(compilations::cancel))
         .route("/v1/compilations/{id}/events", get(compilations::events))
@@ -145,7 +149,10 @@ fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a s
 }
 
 /// Runs CPU-bound work off the async runtime, a bounded number at a time.
-async fn off_runtime<T: Send + 'static>(state: &AppState, work: impl FnOnce(&AppState) -> T + Send + 'static) -> Result<T, ApiError> {
+async fn off_runtime<T: Send + 'static>(
+    state: &AppState,
+    work: impl FnOnce(&AppState) -> T + Send + 'static,
+) -> Result<T, ApiError> {
     let permit = state.light_work.clone().acquire_owned().await.map_err(|_| ApiError::Draining)?;
     let owned = state.clone();
     let done = tokio::task::spawn_blocking(move || {

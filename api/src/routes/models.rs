@@ -74,7 +74,8 @@ pub struct ModelTerms {
     /// The chain that the market is on; null as long as this server has not reached it.
     #[serde(default)]
     pub chain_id: Option<u64>,
-    /// Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and its hash behind it.
+    /// Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and its
+    /// hash behind it.
     #[serde(default)]
     pub explorer: Option<String>,
 }
@@ -106,7 +107,8 @@ pub struct Model {
     /// Whether it is proven for free.
     #[serde(default)]
     pub free: bool,
-    /// What the market's registry says of the weights; null where the model is not listed, or the chain does not answer.
+    /// What the market's registry says of the weights; null where the model is not listed, or the chain does not
+    /// answer.
     #[serde(default)]
     pub weights: Option<WeightsProof>,
 }
@@ -115,7 +117,8 @@ impl Model {
     async fn load(state: &AppState, info: &ModelInfo, chain_id: Option<u64>) -> Self {
         let asked = async { state.market.as_ref()?.weights(info.id).await.ok() };
         // without a chain id the chain did not answer just now
-        let weights = if chain_id.is_some() { tokio::time::timeout(PATIENCE, asked).await.ok().flatten() } else { None };
+        let weights =
+            if chain_id.is_some() { tokio::time::timeout(PATIENCE, asked).await.ok().flatten() } else { None };
         let card = state.config.cards.get(info.id).unwrap_or_default();
         let terms = state.market.as_ref().map(|market| {
             let terms = market.config.terms_of(info.id);
@@ -132,7 +135,17 @@ impl Model {
             }
         });
         let Card { description, labels, licence, prepare, presentation, .. } = card;
-        Self { info: info.clone(), description, labels, licence, prepare, presentation, terms, free: state.config.free, weights }
+        Self {
+            info: info.clone(),
+            description,
+            labels,
+            licence,
+            prepare,
+            presentation,
+            terms,
+            free: state.config.free,
+            weights,
+        }
     }
 }
 
@@ -182,7 +195,8 @@ pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<J
     Ok(Json(ModelPage { data, next }))
 }
 
-/// A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-key` computes it again, and so does the page.
+/// A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-key` computes it
+/// again, and so does the page.
 #[utoipa::path(get, path = "/v1/models/{id}/key", params(("id" = Hash, Path, description = "Model id")), responses(
     (status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
@@ -190,7 +204,8 @@ pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Resul
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], state.engine.key(id)?))
 }
 
-/// Where a model comes from, by the chain: who listed it, who shares its revenue, and which other models' splitters are among them.
+/// Where a model comes from, by the chain: who listed it, who shares its revenue, and which other models' splitters are
+/// among them.
 #[utoipa::path(get, path = "/v1/models/{id}/lineage", params(("id" = Hash, Path, description = "Model id")), responses(
     (status = 200, body = Lineage), (status = 404, body = Problem, content_type = "application/problem+json"),
     (status = 409, body = Problem, content_type = "application/problem+json")))]

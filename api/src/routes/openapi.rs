@@ -65,7 +65,8 @@ const BODY: [u16; 5] = [400, 408, 413, 415, 422];
 /// What every route under `/v1` can say of its caller.
 const CALLER: [u16; 4] = [400, 401, 403, 429];
 
-/// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no room or no answer.
+/// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no
+/// room or no answer.
 const PROBLEMS: [(&str, &str, &[u16], bool); 37] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
@@ -122,7 +123,8 @@ fn problem(status: u16) -> Value {
     if matches!(status, 429 | 503)
         && let Some(fields) = answer.as_object_mut()
     {
-        let seconds = json!({ "schema": { "type": "integer" }, "description": "seconds after which trying again makes sense" });
+        let seconds =
+            json!({ "schema": { "type": "integer" }, "description": "seconds after which trying again makes sense" });
         fields.insert("headers".into(), json!({ "Retry-After": seconds }));
     }
     answer
@@ -162,7 +164,9 @@ fn insert_examples(whole: &mut Value) {
         for part in route {
             at = at.and_then(|value| value.get_mut(*part));
         }
-        if let Some(fields) = at.and_then(|value| value.get_mut("content")?.get_mut("application/json")?.as_object_mut()) {
+        if let Some(fields) =
+            at.and_then(|value| value.get_mut("content")?.get_mut("application/json")?.as_object_mut())
+        {
             fields.insert("example".into(), example);
         }
     };
@@ -174,12 +178,13 @@ fn insert_examples(whole: &mut Value) {
     }
 }
 
-/// Gives each operation a name that no other has, `get_v1_models_id` for instance, and the group of those that are about the same: programs
-/// that write clients make functions and modules of them.
+/// Gives each operation a name that no other has, `get_v1_models_id` for instance, and the group of those that are
+/// about the same: programs that write clients make functions and modules of them.
 fn name_operations(whole: &mut Value) {
     let Some(paths) = whole.get_mut("paths").and_then(Value::as_object_mut) else { return };
     for (path, methods) in paths {
-        let words: Vec<&str> = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> =
+            path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let group = if let ["v1", group, ..] = words[..] { group } else { "service" };
         for (method, operation) in methods.as_object_mut().into_iter().flatten() {
             if let Some(fields) = operation.as_object_mut() {
@@ -196,7 +201,10 @@ fn describe_answers(whole: &mut Value) {
     let methods = routes.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut());
     for (status, answer) in methods.filter_map(|method| method.get_mut("responses")?.as_object_mut()).flatten() {
         let status: Option<StatusCode> = status.parse().ok();
-        let Some((fields, reason)) = answer.as_object_mut().zip(status.and_then(|status| status.canonical_reason())) else { continue };
+        let Some((fields, reason)) = answer.as_object_mut().zip(status.and_then(|status| status.canonical_reason()))
+        else {
+            continue;
+        };
         fields.entry("description").or_insert_with(|| reason.into());
     }
 }

@@ -23,7 +23,8 @@ fn escape(text: &str) -> String {
         .collect()
 }
 
-/// Models and recent predictions. Only the beginning of a prediction's id is shown: the whole id is the right to read it.
+/// Models and recent predictions. Only the beginning of a prediction's id is shown: the whole id is the right to read
+/// it.
 pub async fn index(State(state): State<AppState>) -> Result<Html<String>, ApiError> {
     let mut html = String::from(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -51,7 +52,12 @@ pub async fn index(State(state): State<AppState>) -> Result<Html<String>, ApiErr
     for job in state.store.list(None, None, None, RECENT).await?.into_iter().filter(|job| job.tenant.is_none()) {
         let paid = if job.chain_job.is_some() { "yes" } else { "no" };
         let age = now.saturating_sub(job.created_ms) / 1000;
-        let _ = write!(html, "<tr><td><code>{}…</code><td>{}<td>{paid}<td>{age} s</tr>", job.id.get(..6).unwrap_or(""), job.state);
+        let _ = write!(
+            html,
+            "<tr><td><code>{}…</code><td>{}<td>{paid}<td>{age} s</tr>",
+            job.id.get(..6).unwrap_or(""),
+            job.state
+        );
     }
     html.push_str("</table></html>");
     Ok(Html(html))

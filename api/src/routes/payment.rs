@@ -14,15 +14,19 @@ use crate::engine::ModelInfo;
 use crate::error::ApiError;
 use crate::store::{Job, NewPayment, State as JobState, now_ms};
 use crate::x402::{
-    AUTH_CAPTURE, Checked, EXACT, Extra, HoldTerms, Moment, Payment, PaymentError, PaymentPayload, PaymentRequired, REQUIRED, RESPONSE,
-    Requirements, Resource, SIGNATURE, SettleResponse, VERSION, Way, decode, encode,
+    AUTH_CAPTURE, Checked, EXACT, Extra, HoldTerms, Moment, Payment, PaymentError, PaymentPayload, PaymentRequired,
+    REQUIRED, RESPONSE, Requirements, Resource, SIGNATURE, SettleResponse, VERSION, Way, decode, encode,
 };
 
-/// How long a payment can be held, in seconds, beyond the time to prove: a chain that is away for a while costs nobody the payment.
+/// How long a payment can be held, in seconds, beyond the time to prove: a chain that is away for a while costs nobody
+/// the payment.
 const HOLD_SECS: u64 = 6 * 3600;
 
 /// The market, and the ways to pay for a model's inference by x402; `None` where that is not offered.
-async fn offers<'a>(state: &'a AppState, model: &ModelInfo) -> Result<Option<(&'a Market, Vec<Requirements>)>, ApiError> {
+async fn offers<'a>(
+    state: &'a AppState,
+    model: &ModelInfo,
+) -> Result<Option<(&'a Market, Vec<Requirements>)>, ApiError> {
     let Some(market) = state.market.as_deref() else { return Ok(None) };
     let (Some(config), Some(price)) = (market.config.x402, market.config.x402_price(model.id)) else { return Ok(None) };
     let ways = market.payment_ways().await?;
@@ -37,7 +41,8 @@ async fn offers<'a>(state: &'a AppState, model: &ModelInfo) -> Result<Option<(&'
         max_timeout_seconds: prove_secs,
         extra,
     };
-    let (name, version) = ways.token.as_ref().map(|token| (token.name.clone(), token.version.clone())).unwrap_or_default();
+    let (name, version) =
+        ways.token.as_ref().map(|token| (token.name.clone(), token.version.clone())).unwrap_or_default();
     let extra = Extra { name, version, asset_transfer_method: None, hold: None };
     let mut offers = Vec::new();
     if ways.token.is_some() {
@@ -57,7 +62,10 @@ async fn offers<'a>(state: &'a AppState, model: &ModelInfo) -> Result<Option<(&'
             max_fee_bps: 0,
             auto_capture: false,
         };
-        offers.push(way(AUTH_CAPTURE, Extra { asset_transfer_method: Some("eip3009".to_owned()), hold: Some(hold), ..extra }));
+        offers.push(way(
+            AUTH_CAPTURE,
+            Extra { asset_transfer_method: Some("eip3009".to_owned()), hold: Some(hold), ..extra },
+        ));
     }
     Ok(Some((market, offers)))
 }
@@ -73,7 +81,11 @@ pub(super) fn is_sent(headers: &HeaderMap) -> bool {
 }
 
 /// The payment that a request carries, if it carries one and everything about it is right.
-pub(super) async fn sent(state: &AppState, model: &ModelInfo, headers: &HeaderMap) -> Result<Option<NewPayment>, ApiError> {
+pub(super) async fn sent(
+    state: &AppState,
+    model: &ModelInfo,
+    headers: &HeaderMap,
+) -> Result<Option<NewPayment>, ApiError> {
     let Some(text) = header(headers, SIGNATURE)? else { return Ok(None) };
     let payload: PaymentPayload = decode(text)?;
     let Some((market, offers)) = offers(state, model).await? else { return Err(PaymentError::NotOffered.into()) };
@@ -82,7 +94,8 @@ pub(super) async fn sent(state: &AppState, model: &ModelInfo, headers: &HeaderMa
         margin_secs: state.margin_secs(&market.config, market.config.terms_of(model.id).prove_secs),
         block: market.rpc.block_number().await?,
     };
-    let Checked { payment, hash } = payload.check(payload.choose(&offers)?, &market.payment_ways().await?.domains, at)?;
+    let Checked { payment, hash } =
+        payload.check(payload.choose(&offers)?, &market.payment_ways().await?.domains, at)?;
     let by_contract = match signer(&market.rpc, payment.payer, hash, &payment.signature).await? {
         Signer::Key => false,
         Signer::Contract => true,
@@ -118,20 +131,29 @@ async fn funds(rpc: &Rpc, payment: &Payment) -> Result<U256, ApiError> {
 async fn simulate(market: &Market, payment: &Payment) -> Result<(), ApiError> {
     let call = payment.take().ok_or(PaymentError::Signature { payer: payment.payer })?;
     match market.rpc.attempt(market.config.prover.address(), call.to, call.input, PAYMENT_GAS_MAX).await {
-        Err(ChainError::Reverted { .. } | ChainError::Market(_) | ChainError::Refused { .. }) => Err(PaymentError::Refused.into()),
+        Err(ChainError::Reverted { .. } | ChainError::Market(_) | ChainError::Refused { .. }) => {
+            Err(PaymentError::Refused.into())
+        }
         other => Ok(other.map(drop)?),
     }
 }
 
 /// Where the client sees this service.
 fn base(state: &AppState, headers: &HeaderMap) -> String {
-    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|_| state.config.behind_proxy);
+    let said =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|_| state.config.behind_proxy);
     let host = headers.get(names::HOST).and_then(|value| value.to_str().ok()).unwrap_or("localhost");
     format!("{}://{}", said("x-forwarded-proto").unwrap_or("http"), said("x-forwarded-host").unwrap_or(host))
 }
 
 /// Adds what is to be paid to an answer with status 402.
-pub(super) async fn require(state: &AppState, headers: &HeaderMap, model: &ModelInfo, why: &str, answer: &mut Response) {
+pub(super) async fn require(
+    state: &AppState,
+    headers: &HeaderMap,
+    model: &ModelInfo,
+    why: &str,
+    answer: &mut Response,
+) {
     let Ok(Some((_, accepts))) = offers(state, model).await else { return };
     let required = PaymentRequired {
         x402_version: VERSION,
@@ -148,12 +170,14 @@ pub(super) async fn require(state: &AppState, headers: &HeaderMap, model: &Model
 
 /// Says what became of a prediction's payment, once it was captured or the prediction is over.
 pub(super) fn report(job: &Job) -> Option<String> {
-    let captured = job.state == JobState::SettlementPending && job.payment.as_ref().is_some_and(|payment| payment.transaction.is_some());
+    let captured = job.state == JobState::SettlementPending
+        && job.payment.as_ref().is_some_and(|payment| payment.transaction.is_some());
     let payment = job.payment.as_ref().filter(|_| captured || job.state.is_terminal())?;
     let success = captured || job.state == JobState::Settled;
     encode(&SettleResponse {
         success,
-        error_reason: (!success).then(|| job.error.as_ref().map_or_else(|| job.state.to_string(), |(code, _)| code.clone())),
+        error_reason: (!success)
+            .then(|| job.error.as_ref().map_or_else(|| job.state.to_string(), |(code, _)| code.clone())),
         payer: payment.payer,
         transaction: payment.transaction.map(|hash| hash.to_string()).unwrap_or_default(),
         network: payment.network.clone(),

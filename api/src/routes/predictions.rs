@@ -23,7 +23,9 @@ use crate::chain::abi::InferenceMarket::State as ChainState;
 use crate::engine::{Clamped, EngineError, InputOpening, Inputs, ModelInfo, Outputs, input_digest, outside};
 use crate::error::{ApiError, Body, Problem};
 use crate::routes::schemas::{Account, Amount, Hash, Point};
-use crate::store::{Company, Job, NewJob, NewPayment, Patch, Scope, State as JobState, Statement, StoreError, Text, Unfunded, now_ms};
+use crate::store::{
+    Company, Job, NewJob, NewPayment, Patch, Scope, State as JobState, Statement, StoreError, Text, Unfunded, now_ms,
+};
 use crate::terms::{Escrow, EscrowError, Expected};
 use crate::x402::PaymentError;
 
@@ -34,10 +36,12 @@ pub struct PredictionRequest {
     /// The model.
     #[schema(value_type = Hash)]
     pub model: B256,
-    /// The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name. With `max_tokens` a prompt: as many tokens as it has.
+    /// The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an
+    /// object with a list for each name. With `max_tokens` a prompt: as many tokens as it has.
     pub input: Inputs,
-    /// Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one inference. For models
-    /// with a `text_length`; not with `escrow`, which names its input beforehand (`POST /v1/completions`).
+    /// Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one
+    /// inference. For models with a `text_length`; not with `escrow`, which names its input beforehand (`POST
+    /// /v1/completions`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>, minimum = 1)]
     pub max_tokens: Option<NonZeroU32>,
@@ -48,9 +52,9 @@ pub struct PredictionRequest {
     /// Whether to prove an input outside the published range. The answer says how much of it is, and what was clamped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_clamping: bool,
-    /// The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1: whoever shares the proof
-    /// sees each other's outputs. Without `escrow`, where the quote says it, and without `context`; a payment by x402 must be held
-    /// (`auth-capture`).
+    /// The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1:
+    /// whoever shares the proof sees each other's outputs. Without `escrow`, where the quote says it, and without
+    /// `context`; a payment by x402 must be held (`auth-capture`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>, minimum = 1)]
     pub batch: Option<NonZeroU32>,
@@ -86,8 +90,8 @@ pub struct TransactionRef {
     /// Its hash.
     #[schema(value_type = Hash)]
     pub hash: B256,
-    /// `pending`, `mined`, `reverted`, `bumped` (one that pays higher fees was sent in its place, and one of them will be mined) or
-    /// `replaced`.
+    /// `pending`, `mined`, `reverted`, `bumped` (one that pays higher fees was sent in its place, and one of them will
+    /// be mined) or `replaced`.
     pub state: String,
 }
 
@@ -151,11 +155,13 @@ pub struct Prediction {
     pub prompt_tokens: Option<u32>,
     /// The output as the proof states it.
     pub output_cells: Option<Vec<i16>>,
-    /// How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an answer without meaning.
+    /// How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an
+    /// answer without meaning.
     pub outside: usize,
     /// Layers in which cells were clamped, by this server's word. Shown from the start.
     pub clamped: Vec<Clamped>,
-    /// The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there is a proof.
+    /// The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there
+    /// is a proof.
     pub clamps: u32,
     /// Of a proof of several clients' inferences: all that it states. Shown with the output.
     #[serde(default)]
@@ -205,7 +211,9 @@ impl Prediction {
                 transaction: paid.transaction,
             }),
             input_commitments: job.input_commitments,
-            output: done.then(|| Outputs::cut(job.output_real, &state.model(job.model).map(|model| model.outputs).unwrap_or_default())),
+            output: done.then(|| {
+                Outputs::cut(job.output_real, &state.model(job.model).map(|model| model.outputs).unwrap_or_default())
+            }),
             tokens,
             prompt_tokens: job.text.map(|text| text.prompt),
             outside: job.outside,
@@ -215,7 +223,10 @@ impl Prediction {
             batch,
             context: job.context,
             proof_hash: job.proof_hash.filter(|_| done),
-            transactions: transactions.into_iter().map(|(purpose, hash, state)| TransactionRef { purpose, hash, state }).collect(),
+            transactions: transactions
+                .into_iter()
+                .map(|(purpose, hash, state)| TransactionRef { purpose, hash, state })
+                .collect(),
             attempts: job.attempts,
             error_code,
             error_detail,
@@ -241,7 +252,8 @@ pub struct PredictionPage {
     pub next: Option<String>,
 }
 
-/// Seconds of `Prefer: wait=n`; without a number, as long as the server lets. Other preferences are ignored, as RFC 7240 asks.
+/// Seconds of `Prefer: wait=n`; without a number, as long as the server lets. Other preferences are ignored, as RFC
+/// 7240 asks.
 fn wait_secs(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(text) = header(headers, "prefer")? else { return Ok(None) };
     let mut preferences = text.split([',', ';']).map(|part| part.trim().split_once('=').unwrap_or((part.trim(), "")));
@@ -300,9 +312,15 @@ pub(super) fn check_input(model: &ModelInfo, input: &InputOpening) -> Result<(),
     Ok(())
 }
 
-/// Whom a prediction without an order may be proven with, if it may be. One that is bound to what its client chose is proven alone; so is
-/// one whose payer may still withdraw the money, since the others' receipts would show the answer that nobody has paid for.
-fn company(state: &AppState, model: &ModelInfo, request: &PredictionRequest, payment: Option<&NewPayment>) -> Option<Company> {
+/// Whom a prediction without an order may be proven with, if it may be. One that is bound to what its client chose is
+/// proven alone; so is one whose payer may still withdraw the money, since the others' receipts would show the answer
+/// that nobody has paid for.
+fn company(
+    state: &AppState,
+    model: &ModelInfo,
+    request: &PredictionRequest,
+    payment: Option<&NewPayment>,
+) -> Option<Company> {
     let most = request.batch.map_or(1, NonZeroU32::get).min(state.config.batch_max);
     let held = payment.map(|new| new.payment.hold().is_some());
     if request.escrow.is_some() || request.context.is_some() || held == Some(false) {
@@ -312,8 +330,14 @@ fn company(state: &AppState, model: &ModelInfo, request: &PredictionRequest, pay
     Some(Company { held: held.is_some(), most })
 }
 
-/// Checks an escrow against the request and the chain. Returns the market's job id, and whether the market has the money.
-async fn check_escrow(state: &AppState, escrow: &Escrow, model: &ModelInfo, input: B256) -> Result<(B256, bool), ApiError> {
+/// Checks an escrow against the request and the chain. Returns the market's job id, and whether the market has the
+/// money.
+async fn check_escrow(
+    state: &AppState,
+    escrow: &Escrow,
+    model: &ModelInfo,
+    input: B256,
+) -> Result<(B256, bool), ApiError> {
     let market = state.market.as_ref().ok_or(ApiError::NoMarket)?;
     let facts = market.facts().await?;
     let (seller, prover) = (market.config.seller.address(), market.config.prover.address());
@@ -349,7 +373,8 @@ async fn admit(state: &AppState, paid: bool) -> Result<(), ApiError> {
     state.check_disk().await
 }
 
-/// Refuses an order of a client that has spent its budget, before any work is done for it, unless the market has the money.
+/// Refuses an order of a client that has spent its budget, before any work is done for it, unless the market has the
+/// money.
 async fn admit_unfunded(state: &AppState, client: &str, escrow: &Escrow) -> Result<(), ApiError> {
     let (market, budget) = (state.market.as_ref().ok_or(ApiError::NoMarket)?, state.budget());
     if !state.store.has_spent(client, budget).await? {
@@ -359,10 +384,12 @@ async fn admit_unfunded(state: &AppState, client: &str, escrow: &Escrow) -> Resu
     if market.job(job).await?.state == ChainState::Funded {
         return Ok(());
     }
-    Err(StoreError::TooManyUnfunded { waiting: budget.per_client.into(), of: "of this client, or of all together," }.into())
+    Err(StoreError::TooManyUnfunded { waiting: budget.per_client.into(), of: "of this client, or of all together," }
+        .into())
 }
 
-/// Refuses what finds no place in the queue. Orders that wait for their money take none, and free predictions none of the paid ones'.
+/// Refuses what finds no place in the queue. Orders that wait for their money take none, and free predictions none of
+/// the paid ones'.
 async fn admit_to_queue(state: &AppState, paid: bool) -> Result<(), ApiError> {
     let queued = state.store.queued(paid).await?;
     if queued >= i64::from(state.config.queue_max) { Err(ApiError::QueueFull { queued }) } else { Ok(()) }
@@ -378,7 +405,8 @@ async fn look_again(state: &AppState, id: &str, chain_job: B256) -> Result<(), A
     Ok(())
 }
 
-/// Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it is sent.
+/// Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it
+/// is sent.
 #[utoipa::path(post, path = "/v1/predictions", request_body = PredictionRequest,
     params(("Idempotency-Key" = Option<String>, Header), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait"),
         ("Cancel-After" = Option<String>, Header, description = "90s, 5m, 1h")),
@@ -396,7 +424,8 @@ pub async fn create(
     Body(request): Body<PredictionRequest>,
 ) -> Result<Response, ApiError> {
     let wait = wait_secs(&headers)?;
-    let asked = Asked { request, idempotency_key: idempotency_key(&headers)?, cancel_after_ms: cancel_after_ms(&headers)? };
+    let asked =
+        Asked { request, idempotency_key: idempotency_key(&headers)?, cancel_after_ms: cancel_after_ms(&headers)? };
     let model = asked.request.model;
     let taken = match take(&state, &caller, client, &headers, asked).await {
         Ok((job, replayed)) => respond(&state, job, replayed, wait).await,
@@ -476,7 +505,8 @@ pub(super) async fn take(
             if escrow.order.unclamped && executed.clamps > 0 {
                 return Err(EscrowError::Clamped { clamps: executed.clamps }.into());
             }
-            let (job, has_money) = check_escrow(state, escrow, &model, input_digest(&executed.input_commitments)).await?;
+            let (job, has_money) =
+                check_escrow(state, escrow, &model, input_digest(&executed.input_commitments)).await?;
             if has_money {
                 admit_to_queue(state, true).await?;
             } else {
@@ -521,7 +551,8 @@ async fn is_ready(state: &AppState, job: &Job) -> Result<bool, StoreError> {
     Ok(job.state.is_terminal() || state.store.is_paid_for(job).await?)
 }
 
-/// Waits for the output of a prediction or its end, for as long as the client wishes and the server lets. Returns how long that is, too.
+/// Waits for the output of a prediction or its end, for as long as the client wishes and the server lets. Returns how
+/// long that is, too.
 pub(super) async fn waited(state: &AppState, mut job: Job, wait: Option<u64>) -> Result<(Job, Option<u64>), ApiError> {
     let Some(secs) = wait.map(|n| n.min(state.config.wait_secs_max)) else { return Ok((job, None)) };
     let mut changes = state.store.changes();
@@ -548,8 +579,14 @@ fn set_applied(answer: &mut Response, applied: Option<u64>) {
     }
 }
 
-/// A prediction as an answer, after waiting for its output or its end as long as the client wishes. `status` says which status a state has.
-async fn answer(state: &AppState, job: Job, wait: Option<u64>, status: fn(JobState) -> StatusCode) -> Result<Response, ApiError> {
+/// A prediction as an answer, after waiting for its output or its end as long as the client wishes. `status` says which
+/// status a state has.
+async fn answer(
+    state: &AppState,
+    job: Job,
+    wait: Option<u64>,
+    status: fn(JobState) -> StatusCode,
+) -> Result<Response, ApiError> {
     let (job, applied) = waited(state, job, wait).await?;
     let (status, report) = (status(job.state), payment::report(&job));
     let mut answer = (status, Json(Prediction::load(state, job).await?)).into_response();
@@ -593,7 +630,8 @@ pub async fn list(
     let query = page_query(params)?;
     let Query(which) = which.map_err(|_| ApiError::InvalidParameter { name: "state" })?;
     let limit = query.limit()?;
-    let before = query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
+    let before =
+        query.cursor.map(|c| c.parse().map_err(|_| ApiError::InvalidParameter { name: "cursor" })).transpose()?;
     let mut jobs = state.store.list(which.state, tenant, before, limit + 1).await?;
     let more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
@@ -608,13 +646,19 @@ pub async fn list(
 /// One prediction; with `Prefer: wait`, as it is at its end.
 #[utoipa::path(get, path = "/v1/predictions/{id}", params(("id" = String, Path), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait")), responses(
     (status = 200, body = Prediction), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn get(State(state): State<AppState>, caller: Caller, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
     let wait = wait_secs(&headers)?;
     let job = caller.prediction(&state, &id, Scope::Read).await?;
     answer(&state, job, wait, |_| StatusCode::OK).await
 }
 
-/// Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes back by the market's `cancel`.
+/// Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes back by the
+/// market's `cancel`.
 #[utoipa::path(post, path = "/v1/predictions/{id}/cancel", params(("id" = String, Path), ("Prefer" = Option<String>, Header, description = "wait=seconds, or wait")), responses(
     (status = 200, body = Prediction, description = "cancelled"), (status = 202, body = Prediction, description = "will be cancelled"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -651,7 +695,11 @@ pub async fn retry(
 /// Cancels a job that nobody works on; asks the worker to stop on a free one that is being proven.
 pub(crate) async fn withdraw(state: &AppState, id: &str, why: &'static str) -> Result<Job, ApiError> {
     let patch = Patch { event: Some(serde_json::json!({ "reason": why })), ..Patch::default() };
-    match state.store.transition(id, None, &[JobState::AwaitingPayment, JobState::Queued], JobState::Cancelled, patch).await {
+    match state
+        .store
+        .transition(id, None, &[JobState::AwaitingPayment, JobState::Queued], JobState::Cancelled, patch)
+        .await
+    {
         Err(StoreError::WrongState { state: JobState::Cancelled }) => Ok(state.store.job(id).await?),
         Err(StoreError::WrongState { state: now }) => {
             let job = state.store.job(id).await?;

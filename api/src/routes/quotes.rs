@@ -29,8 +29,8 @@ pub struct QuoteRequest {
     /// Keccak-256 of the input commitments, where they are known already.
     #[schema(value_type = Option<Hash>)]
     pub input_commitment: Option<B256>,
-    /// The most inferences, those of other buyers included, that the proof may have; 1 if left out. The quote is for one of the model's
-    /// keys with at most as many: the larger, the more ask at the moment.
+    /// The most inferences, those of other buyers included, that the proof may have; 1 if left out. The quote is for
+    /// one of the model's keys with at most as many: the larger, the more ask at the moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
     /// How many orders one payment is to fund with the quote (`fundBatch`), 1 to 256; 1 if left out.
@@ -43,7 +43,13 @@ pub struct QuoteRequest {
 const JOBS_MAX: u32 = 256;
 
 /// The key under which an inference is best ordered now.
-async fn key(state: &AppState, market: &Market, model: &ModelInfo, batch: Option<u32>, jobs: u32) -> Result<B256, ApiError> {
+async fn key(
+    state: &AppState,
+    market: &Market,
+    model: &ModelInfo,
+    batch: Option<u32>,
+    jobs: u32,
+) -> Result<B256, ApiError> {
     let asked = state.demand.asked(model.id);
     let most = batch.unwrap_or(1).min(state.config.batch_max);
     if most < 2 || model.batches.is_empty() {
@@ -59,7 +65,8 @@ async fn key(state: &AppState, market: &Market, model: &ModelInfo, batch: Option
     Ok(suits(&admitted, most, asked.max(waiting.saturating_add(jobs))).map_or(model.key_hash, |batch| batch.key_hash))
 }
 
-/// A signed quote and the order that accepts it. Check it against the chain before you sign or fund it: `docs/api.md` says how.
+/// A signed quote and the order that accepts it. Check it against the chain before you sign or fund it: `docs/api.md`
+/// says how.
 #[utoipa::path(post, path = "/v1/quotes", request_body = QuoteRequest, responses(
     (status = 201, body = Escrow),
     (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -1,5 +1,5 @@
-//! `/`: the site for people, from files that are a part of this program (`web/site`). It shows what the other routes answer, and verifies in the
-//! visitor's browser.
+//! `/`: the site for people, from files that are a part of this program (`web/site`). It shows what the other routes
+//! answer, and verifies in the visitor's browser.
 
 use std::sync::LazyLock;
 
@@ -35,10 +35,16 @@ macro_rules! file {
     };
 }
 
-static INDEX: Asset = Asset { name: "index.html", kind: "text/html; charset=utf-8", plain: file!("index.html"), gzip: None };
+static INDEX: Asset =
+    Asset { name: "index.html", kind: "text/html; charset=utf-8", plain: file!("index.html"), gzip: None };
 
 static FILES: [Asset; 4] = [
-    Asset { name: "site.js", kind: "text/javascript; charset=utf-8", plain: file!("site.js"), gzip: file!("site.js.gz") },
+    Asset {
+        name: "site.js",
+        kind: "text/javascript; charset=utf-8",
+        plain: file!("site.js"),
+        gzip: file!("site.js.gz"),
+    },
     Asset { name: "site.css", kind: "text/css; charset=utf-8", plain: file!("site.css"), gzip: file!("site.css.gz") },
     Asset { name: "badge.svg", kind: "image/svg+xml", plain: file!("badge.svg"), gzip: None },
     // every browser that runs it reads gzip, and it is three times as large without
@@ -55,7 +61,8 @@ static TAG: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Asset {
-    /// The file, or 304 where the client has it. Browsers ask each time, so that nobody uses the script of one version with the page of another.
+    /// The file, or 304 where the client has it. Browsers ask each time, so that nobody uses the script of one version
+    /// with the page of another.
     fn response(&self, asked: &HeaderMap) -> Response {
         let compressed = self.gzip.filter(|_| self.plain.is_none() || takes_gzip(asked));
         let tag = format!("\"{}{}\"", *TAG, if compressed.is_some() { "-gzip" } else { "" });
@@ -96,7 +103,11 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
         let refused = weight.trim().strip_prefix("q=").is_some_and(|weight| weight.trim().parse() == Ok(0.0));
         name.trim().eq_ignore_ascii_case("gzip") && !refused
     };
-    asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| value.split(',').any(coding))
+    asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(coding))
 }
 
 /// Whether a header `If-None-Match` names a tag. Proxies may have made it a weak one.

@@ -35,7 +35,8 @@ fn ends(event: &Event) -> bool {
 }
 
 impl Cursor {
-    /// The next event; `None` after the terminal one, at shutdown, or if the database fails (the client comes back with its last id).
+    /// The next event; `None` after the terminal one, at shutdown, or if the database fails (the client comes back with
+    /// its last id).
     async fn next(mut self) -> Option<(Result<SseEvent, Infallible>, Self)> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -89,6 +90,7 @@ pub async fn events(
     }
     let changes = state.store.changes();
     let cursor = Cursor { state, job: job.id, after, changes, ready: VecDeque::new(), over: false };
-    let events = Sse::new(stream::unfold(cursor, Cursor::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    let events =
+        Sse::new(stream::unfold(cursor, Cursor::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
     Ok(events.into_response())
 }

@@ -47,7 +47,9 @@ pub async fn verify(
     let development = state.model(request.model)?.development;
     match off_runtime(&state, move |s| s.engine.verify(request.model, &request.claim)).await? {
         Ok(()) => Ok(Json(VerifyResponse { valid: true, reason: None, development })),
-        Err(EngineError::Rejected(why)) => Ok(Json(VerifyResponse { valid: false, reason: Some(why.to_string()), development })),
+        Err(EngineError::Rejected(why)) => {
+            Ok(Json(VerifyResponse { valid: false, reason: Some(why.to_string()), development }))
+        }
         Err(e) => Err(e.into()),
     }
 }

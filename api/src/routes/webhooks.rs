@@ -72,7 +72,11 @@ pub async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<
 /// The latest messages of a webhook, and what became of them.
 #[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", params(("id" = String, Path)), security(("key" = [])), responses(
     (status = 200, body = DeliveryList), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn deliveries(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Json<DeliveryList>, ApiError> {
+pub async fn deliveries(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DeliveryList>, ApiError> {
     let key = caller.key(Scope::Webhooks)?;
     Ok(Json(DeliveryList { data: state.store.deliveries(&key.id, &id, LATEST).await? }))
 }
@@ -80,7 +84,11 @@ pub async fn deliveries(State(state): State<AppState>, caller: Caller, Path(id):
 /// Removes a webhook, with the messages that were not delivered yet.
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", params(("id" = String, Path)), security(("key" = [])), responses(
     (status = 204, description = "removed"), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn remove(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub async fn remove(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     let key = caller.key(Scope::Webhooks)?;
     state.store.remove_webhook(&key.id, &id).await?;
     Ok(StatusCode::NO_CONTENT)

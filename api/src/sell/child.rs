@@ -31,7 +31,8 @@ pub struct Limits {
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
-    /// `refused`: the command says what is wrong with what it was given. `memory`, `time`: a limit of the operator's. `cancelled`; `failed`: anything else.
+    /// `refused`: the command says what is wrong with what it was given. `memory`, `time`: a limit of the operator's.
+    /// `cancelled`; `failed`: anything else.
     pub code: String,
     /// What happened, and what to do.
     pub detail: String,
@@ -124,12 +125,14 @@ impl Run {
     }
 }
 
-/// Starts a program under limits. They have to be there before it begins: its allocator takes room for later at once, as much as it may.
+/// Starts a program under limits. They have to be there before it begins: its allocator takes room for later at once,
+/// as much as it may.
 const CONFINED: &str = r#"ulimit -c 0; ulimit -d "$1"; ulimit -f "$2"; ulimit -t "$3"; shift 3; exec nice -n 10 "$@""#;
 
 /// The limits as `ulimit` takes them: memory in KiB, files in blocks of 512 bytes, the processor's time in seconds.
 fn ulimits(limits: &Limits) -> [String; 3] {
-    let count = |most: u64, unit: u64| if most == u64::MAX { "unlimited".to_owned() } else { (most / unit).to_string() };
+    let count =
+        |most: u64, unit: u64| if most == u64::MAX { "unlimited".to_owned() } else { (most / unit).to_string() };
     // several cores can use the processor for longer than the clock says: this bounds what outlives the service
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let cpu = limits.time.as_secs().max(1).saturating_mul(cores);
@@ -183,7 +186,10 @@ fn wait(
             return Err(Fault::new("cancelled", "it was cancelled"));
         }
         if start.elapsed() > time {
-            let text = format!("it took longer than the {} s that this service gives a model: compile it with the command", time.as_secs());
+            let text = format!(
+                "it took longer than the {} s that this service gives a model: compile it with the command",
+                time.as_secs()
+            );
             return Err(Fault::new("time", text));
         }
         if let Ok(Some(status)) = child.try_wait() {
@@ -208,7 +214,8 @@ const REFUSED: [u8; 2] = [2, 3];
 
 fn result(status: ExitStatus, output: &[u8], last: &[String], limits: &Limits) -> Result<Value, Fault> {
     if status.success() {
-        return serde_json::from_slice(output).map_err(|e| Fault::new("failed", format!("the compiler's answer cannot be read: {e}")));
+        return serde_json::from_slice(output)
+            .map_err(|e| Fault::new("failed", format!("the compiler's answer cannot be read: {e}")));
     }
     if let Ok(Failure { error, exit_code, page }) = serde_json::from_slice(output) {
         let code = if REFUSED.contains(&exit_code) { "refused" } else { "failed" };
@@ -216,12 +223,20 @@ fn result(status: ExitStatus, output: &[u8], last: &[String], limits: &Limits) -
     }
     let said = |text: &str| last.iter().any(|line| line.contains(text));
     // a thread needs memory for its stack
-    if ["memory allocation", "out of memory", "os error 12", "failed to spawn thread", "Resource temporarily unavailable"]
-        .into_iter()
-        .any(said)
+    if [
+        "memory allocation",
+        "out of memory",
+        "os error 12",
+        "failed to spawn thread",
+        "Resource temporarily unavailable",
+    ]
+    .into_iter()
+    .any(said)
     {
         let mib = limits.memory_bytes >> 20;
-        let text = format!("it needs more than the {mib} MiB of memory that this service gives a model: compile it with the command");
+        let text = format!(
+            "it needs more than the {mib} MiB of memory that this service gives a model: compile it with the command"
+        );
         return Err(Fault::new("memory", text));
     }
     Err(Fault::new("failed", format!("the compiler ended with {status}: {}", last.join(" "))))
@@ -249,17 +264,24 @@ mod tests {
 
     #[test]
     fn results_steps_and_refusals() {
-        let (done, heard) =
-            run(r#"echo '{"step":"compile","detail":"reading"}' >&2; echo '{"warning":"w"}' >&2; echo "{\"args\":\"$*\"}""#, WIDE);
+        let (done, heard) = run(
+            r#"echo '{"step":"compile","detail":"reading"}' >&2; echo '{"warning":"w"}' >&2; echo "{\"args\":\"$*\"}""#,
+            WIDE,
+        );
         assert_eq!(done.unwrap()["args"], "--json compile");
         let step = Said::Step { step: "compile".into(), detail: "reading".into() };
         assert_eq!(heard, [step, Said::Warning { warning: "w".into() }]);
-        let (refused, _) = run(r#"echo '{"error":"no model","exit_code":3,"money":null,"page":"docs/x.md"}'; exit 3"#, WIDE);
-        assert_eq!(refused, Err(Fault { code: "refused".into(), detail: "no model".into(), page: Some("docs/x.md".into()) }));
+        let (refused, _) =
+            run(r#"echo '{"error":"no model","exit_code":3,"money":null,"page":"docs/x.md"}'; exit 3"#, WIDE);
+        assert_eq!(
+            refused,
+            Err(Fault { code: "refused".into(), detail: "no model".into(), page: Some("docs/x.md".into()) })
+        );
         let (failed, _) = run("echo broken >&2; exit 7", WIDE);
         let failed = failed.unwrap_err();
         assert!(failed.code == "failed" && failed.detail.contains("broken"), "{failed:?}");
-        let (memory, _) = run("echo 'memory allocation of 9 bytes failed' >&2; echo 'note: run' >&2; kill -ABRT $$", WIDE);
+        let (memory, _) =
+            run("echo 'memory allocation of 9 bytes failed' >&2; echo 'note: run' >&2; kill -ABRT $$", WIDE);
         assert_eq!(memory.unwrap_err().code, "memory");
     }
 
@@ -274,7 +296,13 @@ mod tests {
         let (late, _) = run("sleep 60", Limits { time: Duration::from_millis(200), ..WIDE });
         assert_eq!(late.unwrap_err().code, "time");
         let folder = tempfile::tempdir().unwrap();
-        let run = Run { program: "sleep".into(), folder: folder.path().into(), args: Vec::new(), env: Vec::new(), limits: WIDE };
+        let run = Run {
+            program: "sleep".into(),
+            folder: folder.path().into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            limits: WIDE,
+        };
         // `sleep --json` ends with an error, unless it is cancelled before it is looked at
         assert_eq!(run.wait(&|| true, |_| ()).unwrap_err().code, "cancelled");
         let none = Run { program: folder.path().join("none"), ..run };

@@ -87,7 +87,11 @@ impl Task {
             return Err("onnx and samples: the files must not be empty");
         }
         let share = |value: Option<f64>| value.is_none_or(|value| value.is_finite() && value >= 0.0);
-        if share(self.target_error) && share(self.headroom) { Ok(()) } else { Err("target_error and headroom: numbers from 0") }
+        if share(self.target_error) && share(self.headroom) {
+            Ok(())
+        } else {
+            Err("target_error and headroom: numbers from 0")
+        }
     }
 
     /// The command's arguments.
@@ -190,7 +194,10 @@ mod tests {
     fn what_is_uploaded_names_no_file_and_no_option() {
         let whole = json!({ "name": "--help ../../x", "onnx": "AAEC", "samples": "e30=", "format": "csv", "target_error": 0.01 });
         let task: Task = serde_json::from_value(whole.clone()).unwrap();
-        assert_eq!((task.onnx.as_slice(), task.samples.as_slice(), task.check()), (&[0, 1, 2][..], b"{}".as_slice(), Ok(())));
+        assert_eq!(
+            (task.onnx.as_slice(), task.samples.as_slice(), task.check()),
+            (&[0, 1, 2][..], b"{}".as_slice(), Ok(()))
+        );
         let args = task.args(Some(Path::new("/srs")));
         assert_eq!(args[..6], ["compile", "model.onnx", "--calibrate", "samples.csv", "-o", "model.assay"]);
         assert_eq!(args[6..], ["--name=--help ../../x", "--target-error=0.01", "--srs=/srs"]);

@@ -1,7 +1,8 @@
 //! What a service does for its seller: compiles a model that is uploaded, and offers it once it is listed on chain.
 //!
-//! Only the operator may ask for it, since it takes the machine's time, memory and disk. The compiler runs as a process of its own, under limits, one at
-//! a time ([`child`]). Each compilation has a folder, which is named by its id, and its files have fixed names: nothing that is uploaded names a file.
+//! Only the operator may ask for it, since it takes the machine's time, memory and disk. The compiler runs as a process
+//! of its own, under limits, one at a time ([`child`]). Each compilation has a folder, which is named by its id, and
+//! its files have fixed names: nothing that is uploaded names a file.
 
 mod child;
 mod compilation;
@@ -50,6 +51,7 @@ pub trait Shelf: Send + Sync + Debug {
     /// Reads the package, with its key and its card beside it, and offers it. Errors say what is wrong, for the seller.
     async fn offer(&self, package: &Path) -> Result<ModelInfo, String>;
 
-    /// Proves that the weights of a model that is offered are in range, and brings the proof to the registry. Returns what came of it, in words.
+    /// Proves that the weights of a model that is offered are in range, and brings the proof to the registry. Returns
+    /// what came of it, in words.
     async fn prove_weights(&self, package: &Path) -> String;
 }

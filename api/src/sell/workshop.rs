@@ -115,14 +115,20 @@ fn folders(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 
 impl Workshop {
     /// Opens the folders. What was not over when the service ended is gone; what was is there again.
-    pub fn open(config: SellConfig, shelf: Arc<dyn Shelf>, data_dir: &Path, stopping: watch::Receiver<bool>) -> io::Result<Self> {
+    pub fn open(
+        config: SellConfig,
+        shelf: Arc<dyn Shelf>,
+        data_dir: &Path,
+        stopping: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
         let (folder, offered) = (data_dir.join("compilations"), data_dir.join("offered"));
         fs::create_dir_all(&folder)?;
         fs::create_dir_all(&offered)?;
         let mut all = BTreeMap::new();
         for dir in folders(&folder).chain(folders(&offered)) {
             let files = Files(dir.clone());
-            let known = fs::read(files.record()).ok().and_then(|text| serde_json::from_slice::<Compilation>(&text).ok());
+            let known =
+                fs::read(files.record()).ok().and_then(|text| serde_json::from_slice::<Compilation>(&text).ok());
             match known {
                 Some(shown) => {
                     let mut entry = Entry { shown, events: Vec::new(), cancel: Arc::default(), files };
@@ -335,7 +341,8 @@ impl Workshop {
         Ok(fs::read(self.done(id)?.1.drawing())?)
     }
 
-    /// Notes that its listing begins. What is on its way to the chain is never forgotten here: without its package nobody could prove it.
+    /// Notes that its listing begins. What is on its way to the chain is never forgotten here: without its package
+    /// nobody could prove it.
     pub fn begin_listing(&self, id: &str) -> Result<Compilation, Refused> {
         self.done(id)?;
         self.with(id, |entry| {
@@ -345,7 +352,8 @@ impl Workshop {
         .map_err(Refused::from)
     }
 
-    /// Offers a model that is listed, with what its seller says of it. Its files move to where the service looks for them when it starts.
+    /// Offers a model that is listed, with what its seller says of it. Its files move to where the service looks for
+    /// them when it starts.
     pub async fn offer(self: &Arc<Self>, id: &str, card: &Value) -> Result<Compilation, Refused> {
         let (shown, from) = self.done(id)?;
         if let Some(model) = shown.model {

@@ -1,16 +1,16 @@
 //! Jobs that are proven together and settled in one transaction.
 //!
-//! A batch is held as a whole: whoever claims it has a lease on each of its jobs, and they change state in one transaction. Its proof
-//! is bound to exactly these jobs, so a batch that has lost one is dissolved, and what is left of it is put together anew.
+//! A batch is held as a whole: whoever claims it has a lease on each of its jobs, and they change state in one
+//! transaction. Its proof is bound to exactly these jobs, so a batch that has lost one is dissolved, and what is left
+//! of it is put together anew.
 
 use alloy::primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::Row;
 use utoipa::ToSchema;
 
 use super::events::append;
-use super::jobs::{new_id, transition_in};
+use super::jobs::{claimed, new_id, transition_in};
 use super::{Job, Lease, Patch, State, Store, StoreError, Tx, now_ms};
 use crate::routes::schemas::{Hash, Point};
 
@@ -22,7 +22,8 @@ pub struct Statement {
     pub key_hash: B256,
     /// How many inferences the proof has. Those behind the last job fill it up.
     pub inferences: u32,
-    /// The market's ids of its jobs, in the order of the proof; of predictions without an order, the Keccak-256 of their own ids.
+    /// The market's ids of its jobs, in the order of the proof; of predictions without an order, the Keccak-256 of
+    /// their own ids.
     #[schema(value_type = Vec<Hash>)]
     pub jobs: Vec<B256>,
     /// Commitments to the inputs of all inferences, 64 bytes each.
@@ -47,14 +48,14 @@ pub struct Batch {
 
 /// Jobs that nobody holds and that are due.
 pub(super) const FREE: &str = "lease_until_ms <= NOW() AND not_before_ms <= NOW()";
-/// The lock of those who put batches together. One after the other, processes find the batches whole; at the same time, each would get
-/// some of the jobs.
+/// The lock of those who put batches together. One after the other, processes find the batches whole; at the same time,
+/// each would get some of the jobs.
 const CLAIMS: &str = "claims of batches";
 
 impl Store {
-    /// Takes the oldest batch that is due and has its jobs in one of `states`; where there is none, makes one of waiting jobs. `before`:
-    /// only one whose oldest job is older than this (a `seq`). `wait_ms`: how long a job waits in the queue for others, unless there are
-    /// enough. A job that failed before comes alone.
+    /// Takes the oldest batch that is due and has its jobs in one of `states`; where there is none, makes one of
+    /// waiting jobs. `before`: only one whose oldest job is older than this (a `seq`). `wait_ms`: how long a job waits
+    /// in the queue for others, unless there are enough. A job that failed before comes alone.
     pub async fn claim_batch(
         &self,
         states: &[State],
@@ -85,7 +86,11 @@ impl Store {
     }
 
     async fn has_batches(&self, states: &[State]) -> Result<bool, StoreError> {
-        let sql = format!("SELECT 1 FROM jobs WHERE inferences > 1 AND state IN ({}) AND {FREE} {} LIMIT 1", marks(states), self.ours());
+        let sql = format!(
+            "SELECT 1 FROM jobs WHERE inferences > 1 AND state IN ({}) AND {FREE} {} LIMIT 1",
+            marks(states),
+            self.ours()
+        );
         let mut query = self.query(&sql);
         for state in states {
             query = query.bind(state.as_str());
@@ -98,8 +103,7 @@ impl Store {
 
     /// The oldest job that a batch can begin with.
     async fn oldest(&self, tx: &mut Tx, states: &[State], wait_ms: i64) -> Result<Option<Job>, StoreError> {
-        let enough =
-            "(SELECT COUNT(*) FROM jobs other WHERE other.company = jobs.company AND other.state = 'queued' AND other.batch IS NULL)";
+        let enough = "(SELECT COUNT(*) FROM jobs other WHERE other.company = jobs.company AND other.state = 'queued' AND other.batch IS NULL)";
         let sql = format!(
             "SELECT * FROM jobs WHERE inferences > 1 AND company IS NOT NULL AND state IN ({}) AND {FREE} {} \
              AND (batch IS NOT NULL OR state <> 'queued' OR updated_ms <= NOW() - ? OR {enough} >= inferences) ORDER BY seq LIMIT 1",
@@ -152,7 +156,13 @@ impl Store {
     }
 
     /// Moves the jobs of a batch that are in one of `from` to `next`, all or none, each with its event.
-    pub async fn transition_all(&self, batch: &Batch, from: &[State], next: State, patch: Patch) -> Result<Vec<Job>, StoreError> {
+    pub async fn transition_all(
+        &self,
+        batch: &Batch,
+        from: &[State],
+        next: State,
+        patch: Patch,
+    ) -> Result<Vec<Job>, StoreError> {
         let mut tx = self.begin().await?;
         let mut moved = Vec::with_capacity(batch.jobs.len());
         for (job, lease) in batch.jobs.iter().zip(&batch.leases) {
@@ -194,14 +204,16 @@ impl Store {
         text.flatten().map(|text| serde_json::from_str(&text).map_err(corrupt)).transpose()
     }
 
-    /// Lets the jobs of a batch that are not over find other company. Their proof, if there is one, is of no use any more. `leases`: those
-    /// of the caller; if somebody else holds the batch by now, it is left as it is.
+    /// Lets the jobs of a batch that are not over find other company. Their proof, if there is one, is of no use any
+    /// more. `leases`: those of the caller; if somebody else holds the batch by now, it is left as it is.
     pub async fn dissolve(&self, batch: &str, leases: &[Lease]) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for job in live(&mut tx, batch).await? {
             let mine = leases.iter().find(|lease| lease.job == job.id).map_or(0, |lease| lease.token);
-            let others =
-                tx.query("SELECT 1 FROM jobs WHERE id = ? AND lease_token <> ? AND lease_until_ms > NOW()").bind(&job.id).bind(mine);
+            let others = tx
+                .query("SELECT 1 FROM jobs WHERE id = ? AND lease_token <> ? AND lease_until_ms > NOW()")
+                .bind(&job.id)
+                .bind(mine);
             if others.fetch_optional(tx.on()).await?.is_some() {
                 return Ok(());
             }
@@ -212,7 +224,8 @@ impl Store {
     async fn dissolve_in(&self, mut tx: Tx, batch: &str) -> Result<(), StoreError> {
         for job in live(&mut tx, batch).await? {
             if job.state == State::SettlementPending {
-                transition_in(&mut tx, &job.id, None, &[State::SettlementPending], State::Proving, Patch::default()).await?;
+                transition_in(&mut tx, &job.id, None, &[State::SettlementPending], State::Proving, Patch::default())
+                    .await?;
             }
             tx.query("UPDATE jobs SET batch = NULL, slot = NULL WHERE id = ?").bind(&job.id).execute(tx.on()).await?;
         }
@@ -229,22 +242,28 @@ fn marks(states: &[State]) -> String {
 
 /// The jobs of a batch that are not over, by their places.
 async fn live(tx: &mut Tx, batch: &str) -> Result<Vec<Job>, StoreError> {
-    let rows = tx.query("SELECT * FROM jobs WHERE batch = ? ORDER BY slot FOR_UPDATE").bind(batch).fetch_all(tx.on()).await?;
+    let rows =
+        tx.query("SELECT * FROM jobs WHERE batch = ? ORDER BY slot FOR_UPDATE").bind(batch).fetch_all(tx.on()).await?;
     let jobs = rows.iter().map(Job::from_row).collect::<Result<Vec<_>, _>>()?;
     Ok(jobs.into_iter().filter(|job| !job.state.is_terminal()).collect())
 }
 
-/// The jobs of a batch, if none of them is over, or those that are left of one that is paid for: all of it is then, but the chain is
-/// asked about one job after the other.
+/// The jobs of a batch, if none of them is over, or those that are left of one that is paid for: all of it is then, but
+/// the chain is asked about one job after the other.
 async fn whole(tx: &mut Tx, batch: &str) -> Result<Option<Vec<Job>>, StoreError> {
     let count: i64 = tx.scalar("SELECT jobs FROM batches WHERE id = ?").bind(batch).fetch_one(tx.on()).await?;
     let jobs = live(tx, batch).await?;
-    let paid = tx.query("SELECT 1 FROM jobs WHERE batch = ? AND state = 'settled' LIMIT 1").bind(batch).fetch_optional(tx.on()).await?;
+    let paid = tx
+        .query("SELECT 1 FROM jobs WHERE batch = ? AND state = 'settled' LIMIT 1")
+        .bind(batch)
+        .fetch_optional(tx.on())
+        .await?;
     let left = paid.is_some() && jobs.iter().all(|job| job.state == State::SettlementPending);
     Ok((left || i64::try_from(jobs.len()) == Ok(count)).then_some(jobs))
 }
 
-/// A new batch of a job and those that may be proven with it. A job that failed before comes alone. `None`: others took them meanwhile.
+/// A new batch of a job and those that may be proven with it. A job that failed before comes alone. `None`: others took
+/// them meanwhile.
 async fn gather(tx: &mut Tx, first: &Job, states: &[State]) -> Result<Option<(String, Vec<Job>)>, StoreError> {
     let (which, most) = match first.attempts {
         0 => ("company = (SELECT company FROM jobs WHERE seq = ?) AND attempts = 0", first.inferences),
@@ -287,8 +306,9 @@ async fn take(tx: &mut Tx, id: String, jobs: Vec<Job>, lease_ms: i64) -> Result<
             .bind(job.seq)
             .fetch_one(tx.on())
             .await?;
-        batch.leases.push(Lease { job: job.id.clone(), token: row.try_get("lease_token")? });
-        batch.jobs.push(Job::from_row(&row)?);
+        let (job, lease) = claimed(&row)?;
+        batch.leases.push(lease);
+        batch.jobs.push(job);
     }
     Ok(batch)
 }

@@ -1,12 +1,11 @@
-//! Predictions that no order pays for and that are proven together. Each is claimed, begun and ended by itself: they share no more than a
-//! proof, and are a batch only once that is there.
+//! Predictions that no order pays for and that are proven together. Each is claimed, begun and ended by itself: they
+//! share no more than a proof, and are a batch only once that is there.
 
 use alloy::primitives::B256;
 use serde_json::json;
-use sqlx::Row;
 
 use super::batches::FREE;
-use super::jobs::transition_in;
+use super::jobs::{claimed, transition_in};
 use super::{Batch, Job, Lease, Patch, State, Statement, Store, StoreError, now_ms};
 
 /// Of jobs in one state that wait as this one does, and were not tried before.
@@ -17,7 +16,8 @@ impl Store {
     pub async fn company_of(&self, job: &Job) -> Result<u32, StoreError> {
         let Some(company) = job.company else { return Ok(0) };
         let sql = format!("SELECT COUNT(*) FROM jobs WHERE {COMPANY} AND {FREE} AND seq <> ?");
-        let query = self.scalar::<i64>(&sql).bind(job.state.as_str()).bind(job.model.to_string()).bind(company.to_string());
+        let query =
+            self.scalar::<i64>(&sql).bind(job.state.as_str()).bind(job.model.to_string()).bind(company.to_string());
         Ok(u32::try_from(query.bind(job.seq).fetch_one(&self.pool).await?).unwrap_or(u32::MAX))
     }
 
@@ -28,21 +28,28 @@ impl Store {
             "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq IN (SELECT seq FROM jobs WHERE {COMPANY} \
              AND {FREE} AND seq <> ? ORDER BY seq LIMIT ? SKIP_LOCKED) RETURNING *"
         );
-        let query = self.query(&sql).bind(lease_ms).bind(job.state.as_str()).bind(job.model.to_string()).bind(company.to_string());
+        let query = self
+            .query(&sql)
+            .bind(lease_ms)
+            .bind(job.state.as_str())
+            .bind(job.model.to_string())
+            .bind(company.to_string());
         let rows = query.bind(job.seq).bind(i64::from(most)).fetch_all(&self.pool).await?;
-        let mut taken = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let job = Job::from_row(row)?;
-            let lease = Lease { job: job.id.clone(), token: row.try_get("lease_token")? };
-            taken.push((job, lease));
-        }
+        let mut taken = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
         taken.sort_by_key(|(job, _)| job.seq);
         Ok(taken)
     }
 
-    /// Keeps the proof of several jobs: free ones are proven, those with a payment are to be captured, and who asked for its end has it.
-    /// Those that somebody else has taken meanwhile are left as they are. `context`: what the proof is bound to.
-    pub async fn keep_together(&self, batch: &Batch, statement: &Statement, context: B256, proof: B256) -> Result<(), StoreError> {
+    /// Keeps the proof of several jobs: free ones are proven, those with a payment are to be captured, and who asked
+    /// for its end has it. Those that somebody else has taken meanwhile are left as they are. `context`: what the proof
+    /// is bound to.
+    pub async fn keep_together(
+        &self,
+        batch: &Batch,
+        statement: &Statement,
+        context: B256,
+        proof: B256,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         // the same jobs have had a proof before, if that was lost from the disk
         let sql = "INSERT INTO batches (id, jobs, statement, created_ms) VALUES (?, ?, ?, ?) \
@@ -55,7 +62,8 @@ impl Store {
             .execute(tx.on())
             .await?;
         for (slot, (job, lease)) in batch.jobs.iter().zip(&batch.leases).enumerate() {
-            let row = tx.query("SELECT * FROM jobs WHERE id = ? FOR_UPDATE").bind(&job.id).fetch_optional(tx.on()).await?;
+            let row =
+                tx.query("SELECT * FROM jobs WHERE id = ? FOR_UPDATE").bind(&job.id).fetch_optional(tx.on()).await?;
             let Some(now) = row.as_ref().map(Job::from_row).transpose()? else { continue };
             let (next, patch) = match (now.payment.is_some(), now.cancel_requested) {
                 (false, true) => (State::Cancelled, Patch::default()),
@@ -82,7 +90,8 @@ impl Store {
     /// Takes a job out of the batch whose proof is gone: from then on its proof is bound to `context` again.
     pub async fn leave_batch(&self, lease: &Lease, context: B256) -> Result<(), StoreError> {
         let sql = "UPDATE jobs SET batch = NULL, slot = NULL, context = ? WHERE id = ? AND lease_token = ?";
-        let done = self.query(sql).bind(context.to_string()).bind(&lease.job).bind(lease.token).execute(&self.pool).await?;
+        let done =
+            self.query(sql).bind(context.to_string()).bind(&lease.job).bind(lease.token).execute(&self.pool).await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
     }
 }

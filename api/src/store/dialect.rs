@@ -1,7 +1,9 @@
 //! What SQLite and PostgreSQL write differently. Statements are written once, with `?` for parameters and these words:
 //!
-//! * `NOW()`: the database's time in milliseconds since the epoch, so that leases do not depend on the clocks of several machines;
-//! * `FOR_UPDATE`: rows that are read are locked until the transaction ends. In SQLite a transaction has the whole database;
+//! * `NOW()`: the database's time in milliseconds since the epoch, so that leases do not depend on the clocks of
+//!   several machines;
+//! * `FOR_UPDATE`: rows that are read are locked until the transaction ends. In SQLite a transaction has the whole
+//!   database;
 //! * `SKIP_LOCKED`: the same, without rows that somebody else has;
 //! * `QUOTED_PRICE`: the price in the columns `escrow` or `payment`, which are JSON.
 
@@ -35,7 +37,10 @@ impl Dialect {
                 ("NOW()", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"),
                 ("FOR_UPDATE", "FOR UPDATE"),
                 ("SKIP_LOCKED", "FOR UPDATE SKIP LOCKED"),
-                ("QUOTED_PRICE", "COALESCE(CAST(escrow AS JSON) #>> '{quote,price}', CAST(payment AS JSON) #>> '{amount}')"),
+                (
+                    "QUOTED_PRICE",
+                    "COALESCE(CAST(escrow AS JSON) #>> '{quote,price}', CAST(payment AS JSON) #>> '{amount}')",
+                ),
             ],
         }
     }

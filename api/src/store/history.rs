@@ -1,5 +1,5 @@
-//! What everybody may know of the predictions that are over: how they ended, how long they took and what was paid. No ids: who knows one may read the
-//! prediction.
+//! What everybody may know of the predictions that are over: how they ended, how long they took and what was paid. No
+//! ids: who knows one may read the prediction.
 
 use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,8 @@ pub struct Ended {
 impl Store {
     /// The latest predictions that are over, the newest first.
     pub async fn ended(&self, limit: u32) -> Result<Vec<Ended>, StoreError> {
-        let over: Vec<String> = State::ALL.iter().filter(|state| state.is_terminal()).map(|state| format!("'{state}'")).collect();
+        let over: Vec<String> =
+            State::ALL.iter().filter(|state| state.is_terminal()).map(|state| format!("'{state}'")).collect();
         let sql = format!(
             "SELECT model, state, QUOTED_PRICE AS price, created_ms, updated_ms FROM jobs WHERE state IN ({}) \
              ORDER BY updated_ms DESC LIMIT ?",

@@ -30,7 +30,8 @@ pub enum State {
     Settled,
     /// Over: a free prediction's proof is ready.
     Proven,
-    /// Over: this server gave up, unless its operator has it run again. A paid buyer gets the escrow back after its expiry.
+    /// Over: this server gave up, unless its operator has it run again. A paid buyer gets the escrow back after its
+    /// expiry.
     Failed,
     /// Over: withdrawn before it was locked.
     Cancelled,
@@ -80,10 +81,14 @@ impl State {
 
     /// Whether nothing comes after.
     pub const fn is_terminal(self) -> bool {
-        matches!(self, State::Settled | State::Proven | State::Failed | State::Cancelled | State::Refunded | State::Expired)
+        matches!(
+            self,
+            State::Settled | State::Proven | State::Failed | State::Cancelled | State::Refunded | State::Expired
+        )
     }
 
-    /// Whether a job may go from `self` to `next`. Whatever the chain says of a live job is final, so every live state may end.
+    /// Whether a job may go from `self` to `next`. Whatever the chain says of a live job is final, so every live state
+    /// may end.
     pub const fn may_become(self, next: State) -> bool {
         match next {
             State::AwaitingPayment => false,
@@ -213,7 +218,8 @@ pub struct Job {
     pub id: String,
     /// The model.
     pub model: B256,
-    /// The input; `None` once the job is over. Of one that failed it is kept for some days, so that it can be run again.
+    /// The input; `None` once the job is over. Of one that failed it is kept for some days, so that it can be run
+    /// again.
     pub input: Option<InputOpening>,
     /// Commitments to it, 64 bytes each.
     pub input_commitments: Vec<Bytes>,
@@ -319,10 +325,14 @@ impl Job {
             input_commitments: chunks::<64>(&commitments).map(|c| Bytes::copy_from_slice(&c)).collect(),
             output_cells: chunks(&row.try_get::<Vec<u8>, _>("output_cells")?).map(i16::from_le_bytes).collect(),
             output_real: chunks(&row.try_get::<Vec<u8>, _>("output_real")?).map(f32::from_le_bytes).collect(),
-            outside: usize::try_from(row.try_get::<i64, _>("outside")?).map_err(|_| StoreError::Corrupt { column: "outside" })?,
-            clamps: u32::try_from(row.try_get::<i64, _>("clamps")?).map_err(|_| StoreError::Corrupt { column: "clamps" })?,
-            clamped: serde_json::from_str(row.try_get("clamped")?).map_err(|_| StoreError::Corrupt { column: "clamped" })?,
-            inferences: u32::try_from(row.try_get::<i64, _>("inferences")?).map_err(|_| StoreError::Corrupt { column: "inferences" })?,
+            outside: usize::try_from(row.try_get::<i64, _>("outside")?)
+                .map_err(|_| StoreError::Corrupt { column: "outside" })?,
+            clamps: u32::try_from(row.try_get::<i64, _>("clamps")?)
+                .map_err(|_| StoreError::Corrupt { column: "clamps" })?,
+            clamped: serde_json::from_str(row.try_get("clamped")?)
+                .map_err(|_| StoreError::Corrupt { column: "clamped" })?,
+            inferences: u32::try_from(row.try_get::<i64, _>("inferences")?)
+                .map_err(|_| StoreError::Corrupt { column: "inferences" })?,
             text: text(row)?,
             trace: row.try_get("trace")?,
             payment: payment(row)?,
@@ -334,7 +344,8 @@ impl Job {
             chain_job: hash(row.try_get("chain_job")?, "chain_job")?,
             funding: row.try_get("funding")?,
             state: state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?,
-            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).map_err(|_| StoreError::Corrupt { column: "attempts" })?,
+            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?)
+                .map_err(|_| StoreError::Corrupt { column: "attempts" })?,
             cancel_after_ms: row.try_get("cancel_after_ms")?,
             cancel_requested: row.try_get::<i64, _>("cancel_requested")? != 0,
             context: hash(row.try_get("context")?, "context")?,

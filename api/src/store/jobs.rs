@@ -3,6 +3,7 @@
 use alloy::primitives::B256;
 use serde_json::{Value, json};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::events::append;
 use super::job::{f32_bytes, i16_bytes};
@@ -24,6 +25,13 @@ pub struct Lease {
     pub job: String,
     /// The fencing token: greater than that of any earlier lease on the job.
     pub token: i64,
+}
+
+/// The job of a row that a claim has just changed, and the hold on it.
+pub(super) fn claimed(row: &AnyRow) -> Result<(Job, Lease), StoreError> {
+    let job = Job::from_row(row)?;
+    let lease = Lease { job: job.id.clone(), token: row.try_get("lease_token")? };
+    Ok((job, lease))
 }
 
 /// What a change of state also writes. Fields that are `None` stay as they are.
@@ -61,7 +69,9 @@ impl Store {
     pub async fn create(&self, new: &NewJob, state: State) -> Result<Created, StoreError> {
         match self.insert(new, state).await {
             // another process was quicker with the same key or escrow, and now it can be seen
-            Err(StoreError::Database(sqlx::Error::Database(e))) if e.is_unique_violation() => self.insert(new, state).await,
+            Err(StoreError::Database(sqlx::Error::Database(e))) if e.is_unique_violation() => {
+                self.insert(new, state).await
+            }
             other => other,
         }
     }
@@ -69,7 +79,8 @@ impl Store {
     async fn insert(&self, new: &NewJob, state: State) -> Result<Created, StoreError> {
         let mut tx = self.begin().await?;
         if let Some(key) = &new.idempotency_key
-            && let Some(row) = tx.query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(tx.on()).await?
+            && let Some(row) =
+                tx.query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(tx.on()).await?
         {
             let hash: String = row.try_get("request_hash")?;
             if hash != new.request_hash.to_string() {
@@ -79,7 +90,12 @@ impl Store {
         }
         let chain_job = new.escrow.as_ref().map(|(_, id)| id.to_string());
         if let Some(chain_job) = &chain_job
-            && tx.query("SELECT 1 FROM jobs WHERE chain_job = ?").bind(chain_job).fetch_optional(tx.on()).await?.is_some()
+            && tx
+                .query("SELECT 1 FROM jobs WHERE chain_job = ?")
+                .bind(chain_job)
+                .fetch_optional(tx.on())
+                .await?
+                .is_some()
         {
             return Err(StoreError::EscrowReused);
         }
@@ -150,7 +166,8 @@ impl Store {
 
     /// What an idempotency key already stands for: the request's hash and the job.
     pub async fn by_key(&self, key: &str) -> Result<Option<(B256, Job)>, StoreError> {
-        let row = self.query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(&self.pool).await?;
+        let row =
+            self.query("SELECT * FROM jobs WHERE idempotency_key = ?").bind(key).fetch_optional(&self.pool).await?;
         row.map(|row| {
             let hash: String = row.try_get("request_hash")?;
             Ok((hash.parse().map_err(|_| StoreError::Corrupt { column: "request_hash" })?, Job::from_row(&row)?))
@@ -160,12 +177,22 @@ impl Store {
 
     /// The job that uses this escrow.
     pub async fn by_chain_job(&self, chain_job: B256) -> Result<Option<Job>, StoreError> {
-        let row = self.query("SELECT * FROM jobs WHERE chain_job = ?").bind(chain_job.to_string()).fetch_optional(&self.pool).await?;
+        let row = self
+            .query("SELECT * FROM jobs WHERE chain_job = ?")
+            .bind(chain_job.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
         row.as_ref().map(Job::from_row).transpose()
     }
 
     /// Up to `limit` jobs older than `before` (a `seq`), newest first: all, or those in one state, or those of one key.
-    pub async fn list(&self, state: Option<State>, tenant: Option<&str>, before: Option<i64>, limit: u32) -> Result<Vec<Job>, StoreError> {
+    pub async fn list(
+        &self,
+        state: Option<State>,
+        tenant: Option<&str>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Job>, StoreError> {
         let rows = self
             .query("SELECT * FROM jobs WHERE seq < ? AND (state = ? OR ? = 1) AND (tenant = ? OR ? = 1) ORDER BY seq DESC LIMIT ?")
             .bind(before.unwrap_or(i64::MAX))
@@ -202,7 +229,8 @@ impl Store {
             .collect()
     }
 
-    /// For how many seconds the oldest job of each state has been in it, of those that wait for the prover or for their settlement.
+    /// For how many seconds the oldest job of each state has been in it, of those that wait for the prover or for their
+    /// settlement.
     pub async fn oldest_in_state(&self) -> Result<Vec<(State, i64)>, StoreError> {
         let sql = "SELECT state, (NOW() - MIN(updated_ms)) / 1000 AS secs FROM jobs WHERE state IN ('queued', 'settlement_pending') GROUP BY state";
         let rows = self.query(sql).fetch_all(&self.pool).await?;
@@ -232,8 +260,14 @@ impl Store {
         Ok((failures, latest))
     }
 
-    /// Takes the oldest job that is in one of `states`, due, held by nobody, and proven alone. `paid`: only paid (or only free) jobs.
-    pub async fn claim(&self, states: &[State], paid: Option<bool>, lease_ms: i64) -> Result<Option<(Job, Lease)>, StoreError> {
+    /// Takes the oldest job that is in one of `states`, due, held by nobody, and proven alone. `paid`: only paid (or
+    /// only free) jobs.
+    pub async fn claim(
+        &self,
+        states: &[State],
+        paid: Option<bool>,
+        lease_ms: i64,
+    ) -> Result<Option<(Job, Lease)>, StoreError> {
         let marks = vec!["?"; states.len()].join(", ");
         let paid = match paid {
             None => "",
@@ -252,10 +286,7 @@ impl Store {
         for model in self.provable() {
             query = query.bind(model);
         }
-        let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
-        let job = Job::from_row(&row)?;
-        let lease = Lease { job: job.id.clone(), token: row.try_get("lease_token")? };
-        Ok(Some((job, lease)))
+        query.fetch_optional(&self.pool).await?.as_ref().map(claimed).transpose()
     }
 
     /// The oldest job (its `seq`) in a state that is due, held by nobody, and proven alone.
@@ -305,9 +336,16 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a job to `next`, in one transaction with its event. With a lease, only as its holder; without one (the owner's
-    /// cancellation, the chain's word), whoever holds the job loses it.
-    pub async fn transition(&self, id: &str, lease: Option<&Lease>, from: &[State], next: State, patch: Patch) -> Result<Job, StoreError> {
+    /// Moves a job to `next`, in one transaction with its event. With a lease, only as its holder; without one (the
+    /// owner's cancellation, the chain's word), whoever holds the job loses it.
+    pub async fn transition(
+        &self,
+        id: &str,
+        lease: Option<&Lease>,
+        from: &[State],
+        next: State,
+        patch: Patch,
+    ) -> Result<Job, StoreError> {
         let mut tx = self.begin().await?;
         let job = transition_in(&mut tx, id, lease, from, next, patch).await?;
         tx.commit().await?;
@@ -318,7 +356,11 @@ impl Store {
     /// Asks whoever works on the job to stop; the worker ends it. [`StoreError::WrongState`] if it is over.
     pub async fn request_cancel(&self, id: &str) -> Result<Job, StoreError> {
         let mut tx = self.begin().await?;
-        let row = tx.query("UPDATE jobs SET cancel_requested = 1 WHERE id = ? RETURNING *").bind(id).fetch_optional(tx.on()).await?;
+        let row = tx
+            .query("UPDATE jobs SET cancel_requested = 1 WHERE id = ? RETURNING *")
+            .bind(id)
+            .fetch_optional(tx.on())
+            .await?;
         let job = Job::from_row(&row.ok_or(StoreError::NoSuchJob)?)?;
         if job.state.is_terminal() {
             return Err(StoreError::WrongState { state: job.state });
@@ -352,7 +394,11 @@ pub(super) async fn transition_in(
     next: State,
     patch: Patch,
 ) -> Result<Job, StoreError> {
-    let row = tx.query("SELECT state, lease_token FROM jobs WHERE id = ? FOR_UPDATE").bind(id).fetch_optional(tx.on()).await?;
+    let row = tx
+        .query("SELECT state, lease_token FROM jobs WHERE id = ? FOR_UPDATE")
+        .bind(id)
+        .fetch_optional(tx.on())
+        .await?;
     let row = row.ok_or(StoreError::NoSuchJob)?;
     if lease.is_some_and(|l| row.try_get::<i64, _>("lease_token").is_ok_and(|token| token != l.token)) {
         return Err(StoreError::LeaseLost);

@@ -16,12 +16,18 @@ impl Store {
     /// many there were, and the proofs that no other job has.
     pub async fn purge(&self, before_ms: i64, limit: u32) -> Result<(usize, Vec<B256>), StoreError> {
         let mut tx = self.begin().await?;
-        let sql = format!("SELECT id, proof_hash, batch FROM jobs WHERE {OVER} AND updated_ms < ? ORDER BY updated_ms LIMIT ?");
+        let sql = format!(
+            "SELECT id, proof_hash, batch FROM jobs WHERE {OVER} AND updated_ms < ? ORDER BY updated_ms LIMIT ?"
+        );
         let rows = tx.query(&sql).bind(before_ms).bind(i64::from(limit)).fetch_all(tx.on()).await?;
         let mut proofs = Vec::new();
         for row in &rows {
             let id: String = row.try_get("id")?;
-            for sql in ["DELETE FROM events WHERE job = ?", "DELETE FROM transactions WHERE job = ?", "DELETE FROM jobs WHERE id = ?"] {
+            for sql in [
+                "DELETE FROM events WHERE job = ?",
+                "DELETE FROM transactions WHERE job = ?",
+                "DELETE FROM jobs WHERE id = ?",
+            ] {
                 tx.query(sql).bind(&id).execute(tx.on()).await?;
             }
             let batch: Option<String> = row.try_get("batch")?;
@@ -45,7 +51,8 @@ impl Store {
     /// Copies the database at `from`, which a server may be working on, to a new file: as it is at one moment.
     pub async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
         let mut connection = SqliteConnectOptions::new().filename(from).create_if_missing(false).connect().await?;
-        let copied = sqlx::query("VACUUM INTO ?").bind(to.to_string_lossy().into_owned()).execute(&mut connection).await;
+        let copied =
+            sqlx::query("VACUUM INTO ?").bind(to.to_string_lossy().into_owned()).execute(&mut connection).await;
         connection.close().await?;
         copied?;
         Ok(())

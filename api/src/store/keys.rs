@@ -1,6 +1,7 @@
 //! Keys of clients who are known: what each may do, how often, and how much of that is used.
 //!
-//! A key is `assay_`, its id, `_` and 256 random bits. The database has its hash, so that a copy of the database opens nothing.
+//! A key is `assay_`, its id, `_` and 256 random bits. The database has its hash, so that a copy of the database opens
+//! nothing.
 
 use alloy::primitives::{B256, keccak256};
 use assay_prover::secret::Secret;
@@ -151,8 +152,7 @@ impl Store {
     pub async fn make_key(&self, new: &NewKey) -> Result<(ApiKey, Secret<String>), StoreError> {
         let id = alloy::hex::encode(&B256::random()[..8]);
         let whole: Secret<String> = format!("{PREFIX}{id}_{}", alloy::hex::encode(B256::random())).into();
-        let sql =
-            "INSERT INTO api_keys (id, hash, name, scopes, per_minute, per_day, created_ms) VALUES (?, ?, ?, ?, ?, ?, NOW()) RETURNING *";
+        let sql = "INSERT INTO api_keys (id, hash, name, scopes, per_minute, per_day, created_ms) VALUES (?, ?, ?, ?, ?, ?, NOW()) RETURNING *";
         let row = self
             .query(sql)
             .bind(&id)
@@ -191,7 +191,8 @@ impl Store {
     pub async fn used_today(&self, key: &str) -> Result<DayUse, StoreError> {
         let now_ms: i64 = self.scalar("SELECT NOW()").fetch_one(&self.pool).await?;
         let sql = "SELECT predictions FROM key_usage WHERE key_id = ? AND day = ?";
-        let used: Option<i64> = self.scalar(sql).bind(key).bind(now_ms.div_euclid(DAY_MS)).fetch_optional(&self.pool).await?;
+        let used: Option<i64> =
+            self.scalar(sql).bind(key).bind(now_ms.div_euclid(DAY_MS)).fetch_optional(&self.pool).await?;
         Ok(DayUse { used: u32::try_from(used.unwrap_or(0)).unwrap_or(u32::MAX), resets_secs: resets_secs(now_ms) })
     }
 }

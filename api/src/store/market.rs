@@ -66,9 +66,15 @@ impl Store {
         self.query(sql).bind(market).fetch_all(&self.pool).await?.iter().map(Checkpoint::from_row).collect()
     }
 
-    /// Adds what was read between two checkpoints. `false`, and nothing is added, if `base` is not the latest any more: another process
-    /// was faster.
-    pub async fn index(&self, market: &str, base: Option<Checkpoint>, logs: &[Log], upto: Checkpoint) -> Result<bool, StoreError> {
+    /// Adds what was read between two checkpoints. `false`, and nothing is added, if `base` is not the latest any more:
+    /// another process was faster.
+    pub async fn index(
+        &self,
+        market: &str,
+        base: Option<Checkpoint>,
+        logs: &[Log],
+        upto: Checkpoint,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         if latest(&mut tx, market).await? != base {
             return Ok(false);
@@ -102,7 +108,10 @@ impl Store {
         let mut tx = self.begin().await?;
         tx.alone(&format!("index {market}")).await?;
         let last = to.map_or(-1, Checkpoint::number);
-        for sql in ["DELETE FROM market_logs WHERE market = ? AND block > ?", "DELETE FROM market_blocks WHERE market = ? AND block > ?"] {
+        for sql in [
+            "DELETE FROM market_logs WHERE market = ? AND block > ?",
+            "DELETE FROM market_blocks WHERE market = ? AND block > ?",
+        ] {
             tx.query(sql).bind(market).bind(last).execute(tx.on()).await?;
         }
         tx.commit().await
@@ -124,9 +133,11 @@ impl Store {
                 .map(|_| known),
         };
         let sql = "SELECT log FROM market_logs WHERE market = ? AND block > ? ORDER BY block, position";
-        let texts: Vec<String> = tx.scalar(sql).bind(market).bind(still.map_or(-1, Checkpoint::number)).fetch_all(tx.on()).await?;
+        let texts: Vec<String> =
+            tx.scalar(sql).bind(market).bind(still.map_or(-1, Checkpoint::number)).fetch_all(tx.on()).await?;
         tx.commit().await?;
-        let logs = texts.iter().map(|text| serde_json::from_str(text).map_err(|_| StoreError::Corrupt { column: "log" }));
+        let logs =
+            texts.iter().map(|text| serde_json::from_str(text).map_err(|_| StoreError::Corrupt { column: "log" }));
         Ok(Some(Indexed { at, anew: still.is_none(), logs: logs.collect::<Result<_, _>>()? }))
     }
 }

@@ -1,8 +1,8 @@
 //! Durable jobs, in SQLite or PostgreSQL.
 //!
-//! Every change of a job's state is one transaction that also appends an event, so that the event stream, the audit trail and the
-//! state can never disagree. A worker holds a job by a lease with a fencing token: a write that carries an older token than the
-//! job's is refused, so a worker that was thought dead cannot undo what its successor did.
+//! Every change of a job's state is one transaction that also appends an event, so that the event stream, the audit
+//! trail and the state can never disagree. A worker holds a job by a lease with a fencing token: a write that carries
+//! an older token than the job's is refused, so a worker that was thought dead cannot undo what its successor did.
 
 mod batches;
 mod company;
@@ -151,7 +151,8 @@ pub(crate) fn iso_time(ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-/// How a database is connected to. Statements are not logged, slow ones neither: they are whole pages, and under stress all are slow.
+/// How a database is connected to. Statements are not logged, slow ones neither: they are whole pages, and under stress
+/// all are slow.
 fn quiet_options(url: &str) -> Result<AnyConnectOptions, sqlx::Error> {
     Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
 }
@@ -199,8 +200,8 @@ impl Tx {
         &mut self.inner
     }
 
-    /// Waits until no other transaction has the lock of this name, and has it until its own end. SQLite's transactions have the whole
-    /// database.
+    /// Waits until no other transaction has the lock of this name, and has it until its own end. SQLite's transactions
+    /// have the whole database.
     async fn alone(&mut self, name: &str) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
             let hash = alloy::primitives::keccak256(name);
@@ -211,7 +212,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Waits until no other transaction writes to this job: events of one job are committed in the order of their numbers.
+    /// Waits until no other transaction writes to this job: events of one job are committed in the order of their
+    /// numbers.
     async fn hold(&mut self, job: &str) -> Result<(), StoreError> {
         if self.dialect == Dialect::Postgres {
             self.query("SELECT 1 FROM jobs WHERE id = ? FOR_UPDATE").bind(job).execute(self.on()).await?;
@@ -250,7 +252,14 @@ impl Store {
         sqlx::migrate!("./migrations/postgres").run(&pool).await?;
         let changed = watch::Sender::new(0);
         postgres::listen(url, news, &pool, changed.clone()).await?;
-        Ok(Self { pool, dialect: Dialect::Postgres, pages_max: Arc::default(), models: Arc::default(), changed, times: Arc::default() })
+        Ok(Self {
+            pool,
+            dialect: Dialect::Postgres,
+            pages_max: Arc::default(),
+            models: Arc::default(),
+            changed,
+            times: Arc::default(),
+        })
     }
 
     /// Claims no jobs of other models than these from now on: processes that share a database may have different ones.
@@ -324,7 +333,8 @@ impl Store {
         }
     }
 
-    /// Bounds the database's size, in pages of 4096 bytes: what does not fit is refused as a full disk refuses it. 0 takes the bound away.
+    /// Bounds the database's size, in pages of 4096 bytes: what does not fit is refused as a full disk refuses it. 0
+    /// takes the bound away.
     pub fn limit_pages(&self, pages: u32) {
         self.pages_max.store(pages, Ordering::Relaxed);
     }
@@ -352,7 +362,8 @@ impl Store {
         Ok(Tx { inner, dialect: self.dialect, ended_ms: Vec::new(), times: self.times.clone() })
     }
 
-    /// While it is held, no other process that shares the database holds the same one. Within one process callers see to that.
+    /// While it is held, no other process that shares the database holds the same one. Within one process callers see
+    /// to that.
     pub(crate) async fn exclusive(&self, name: &str) -> Result<Option<Exclusive>, StoreError> {
         if self.dialect == Dialect::Sqlite {
             return Ok(None); // the database is this process's alone
@@ -364,17 +375,20 @@ impl Store {
 
     /// The block up to which (inclusive) `name` was read.
     pub async fn cursor(&self, name: &str) -> Result<Option<u64>, StoreError> {
-        let block: Option<i64> = self.scalar("SELECT block FROM cursors WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
+        let block: Option<i64> =
+            self.scalar("SELECT block FROM cursors WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
         Ok(block.and_then(|b| u64::try_from(b).ok()))
     }
 
     /// Records that `name` was read up to `block`, inclusive.
     pub async fn set_cursor(&self, name: &str, block: u64) -> Result<(), StoreError> {
-        self.query("INSERT INTO cursors (name, block) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET block = excluded.block")
-            .bind(name)
-            .bind(i64::try_from(block).unwrap_or(i64::MAX))
-            .execute(&self.pool)
-            .await?;
+        self.query(
+            "INSERT INTO cursors (name, block) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET block = excluded.block",
+        )
+        .bind(name)
+        .bind(i64::try_from(block).unwrap_or(i64::MAX))
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Payments that are authorised and not captured yet: each authorisation pays for one prediction, and nobody authorises more than they have.
+//! Payments that are authorised and not captured yet: each authorisation pays for one prediction, and nobody authorises
+//! more than they have.
 
 use alloy::primitives::U256;
 use serde_json::json;
@@ -21,7 +22,13 @@ impl NewPayment {
     pub(super) async fn check(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let payment = &self.payment;
         tx.alone(&format!("payments of {}", payment.payer)).await?;
-        if tx.query("SELECT 1 FROM jobs WHERE payment_id = ?").bind(payment.id()).fetch_optional(tx.on()).await?.is_some() {
+        if tx
+            .query("SELECT 1 FROM jobs WHERE payment_id = ?")
+            .bind(payment.id())
+            .fetch_optional(tx.on())
+            .await?
+            .is_some()
+        {
             return Err(StoreError::PaymentReused);
         }
         let sql = "SELECT payment FROM jobs WHERE payer = ? AND state IN ('queued', 'proving', 'settlement_pending')";
@@ -30,7 +37,9 @@ impl NewPayment {
         for text in others {
             let other: Payment = serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { column: "payment" })?;
             // what is held has left the payer's account
-            if (&other.network, other.asset, other.transaction, other.held) == (&payment.network, payment.asset, None, false) {
+            if (&other.network, other.asset, other.transaction, other.held)
+                == (&payment.network, payment.asset, None, false)
+            {
                 need = need.saturating_add(other.value());
             }
         }
@@ -47,12 +56,17 @@ impl Store {
         Ok(self.query("SELECT 1 FROM jobs WHERE payment_id = ?").bind(id).fetch_optional(&self.pool).await?.is_some())
     }
 
-    /// Notes of held jobs that they are paid for, in a block that the chain may still take back: their output is shown from now on.
+    /// Notes of held jobs that they are paid for, in a block that the chain may still take back: their output is shown
+    /// from now on.
     pub async fn note_paid(&self, leases: &[Lease]) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for lease in leases {
             tx.hold(&lease.job).await?;
-            let noted = tx.query("SELECT 1 FROM events WHERE job = ? AND kind = 'paid'").bind(&lease.job).fetch_optional(tx.on()).await?;
+            let noted = tx
+                .query("SELECT 1 FROM events WHERE job = ? AND kind = 'paid'")
+                .bind(&lease.job)
+                .fetch_optional(tx.on())
+                .await?;
             if noted.is_none() {
                 append(&mut tx, &lease.job, "paid", &json!({ "reason": "its block is not deep enough yet" })).await?;
             }
@@ -62,7 +76,8 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a prediction is paid for, or free and proven, so that its output is shown. The chain may still take the payment back.
+    /// Whether a prediction is paid for, or free and proven, so that its output is shown. The chain may still take the
+    /// payment back.
     pub async fn is_paid_for(&self, job: &Job) -> Result<bool, StoreError> {
         match job.state {
             State::Settled | State::Proven => Ok(true),
@@ -77,7 +92,13 @@ impl Store {
     /// Writes down what became of the payment of a held job.
     pub async fn save_payment(&self, lease: &Lease, payment: &Payment) -> Result<(), StoreError> {
         let sql = "UPDATE jobs SET payment = ? WHERE id = ? AND lease_token = ?";
-        let done = self.query(sql).bind(json!(payment).to_string()).bind(&lease.job).bind(lease.token).execute(&self.pool).await?;
+        let done = self
+            .query(sql)
+            .bind(json!(payment).to_string())
+            .bind(&lease.job)
+            .bind(lease.token)
+            .execute(&self.pool)
+            .await?;
         if done.rows_affected() != 1 {
             return Err(StoreError::LeaseLost);
         }

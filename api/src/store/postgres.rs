@@ -36,7 +36,12 @@ pub(super) async fn pool(url: &str) -> Result<AnyPool, sqlx::Error> {
 }
 
 /// Ticks `changed` whenever any process has news, until the connections are closed.
-pub(super) async fn listen(url: &str, news: News, pool: &AnyPool, changed: watch::Sender<u64>) -> Result<(), sqlx::Error> {
+pub(super) async fn listen(
+    url: &str,
+    news: News,
+    pool: &AnyPool,
+    changed: watch::Sender<u64>,
+) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect(url).await?;
     listener.listen(news.channel()).await?;
     let mut closed = pool.close_event();
@@ -44,7 +49,8 @@ pub(super) async fn listen(url: &str, news: News, pool: &AnyPool, changed: watch
         loop {
             tokio::select! {
                 () = &mut closed => return,
-                // nothing is heard, too, when the connection is lost: it connects again by itself, and news may have been missed
+                // nothing is heard, too, when the connection is lost: it connects again by itself, and news may have
+                // been missed
                 heard = listener.try_recv() => {
                     if let Err(error) = heard {
                         tracing::debug!(%error, "the database's notices are interrupted");

@@ -58,9 +58,11 @@ pub(super) async fn pool(path: &Path, pages_max: &Arc<AtomicU32>) -> Result<AnyP
             let pages = idle.load(Ordering::Relaxed);
             Box::pin(async move { limit(connection, pages).await.map(|()| true) })
         })
-        // where the disk is full, SQLite rolls back by itself, and the connection still counts itself into a transaction: every
-        // later use of it would fail. The ping waits for a rollback that is on its way
-        .after_release(|connection, _| Box::pin(async move { Ok(connection.ping().await.is_ok() && !connection.is_in_transaction()) }))
+        // where the disk is full, SQLite rolls back by itself, and the connection still counts itself into a
+        // transaction: every later use of it would fail. The ping waits for a rollback that is on its way
+        .after_release(|connection, _| {
+            Box::pin(async move { Ok(connection.ping().await.is_ok() && !connection.is_in_transaction()) })
+        })
         .connect_with(super::quiet_options(&url(path)?)?)
         .await
 }

@@ -49,7 +49,9 @@ impl Store {
             let state: State = state.parse().map_err(|_| StoreError::Corrupt { column: "state" })?;
             let jobs = u64::try_from(row.try_get::<i64, _>("jobs")?).unwrap_or_default();
             let price: Option<String> = row.try_get("price")?;
-            let price: U256 = price.map_or(Ok(U256::ZERO), |text| text.parse()).map_err(|_| StoreError::Corrupt { column: "escrow" })?;
+            let price: U256 = price
+                .map_or(Ok(U256::ZERO), |text| text.parse())
+                .map_err(|_| StoreError::Corrupt { column: "escrow" })?;
             // a database adds decimals that are longer than its numbers wrongly, so they are added here
             let paid = price.saturating_mul(U256::from(jobs));
             match tallies.last_mut().filter(|last| last.model == model && last.state == state) {
@@ -62,8 +64,7 @@ impl Store {
 
     /// The latest jobs that failed, the newest first.
     pub async fn failures(&self, limit: u32) -> Result<Vec<FailedJob>, StoreError> {
-        let sql =
-            "SELECT id, model, error_code, error_detail, updated_ms FROM jobs WHERE state = 'failed' ORDER BY updated_ms DESC LIMIT ?";
+        let sql = "SELECT id, model, error_code, error_detail, updated_ms FROM jobs WHERE state = 'failed' ORDER BY updated_ms DESC LIMIT ?";
         let rows = self.query(sql).bind(i64::from(limit)).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {

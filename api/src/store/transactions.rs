@@ -44,8 +44,9 @@ pub struct SavedTransaction {
 }
 
 impl Store {
-    /// Stores a signed transaction of held jobs, before it is sent. `subject`: the job's id, or that of the batch of these jobs. One that
-    /// was mined in a block which the chain took back may be signed once more, bit by bit the same.
+    /// Stores a signed transaction of held jobs, before it is sent. `subject`: the job's id, or that of the batch of
+    /// these jobs. One that was mined in a block which the chain took back may be signed once more, bit by bit the
+    /// same.
     pub async fn save_transaction(
         &self,
         subject: &str,
@@ -67,8 +68,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         for lease in leases {
-            let token: Option<i64> =
-                tx.scalar("SELECT lease_token FROM jobs WHERE id = ? FOR_UPDATE").bind(&lease.job).fetch_optional(tx.on()).await?;
+            let token: Option<i64> = tx
+                .scalar("SELECT lease_token FROM jobs WHERE id = ? FOR_UPDATE")
+                .bind(&lease.job)
+                .fetch_optional(tx.on())
+                .await?;
             if token != Some(lease.token) {
                 return Err(StoreError::LeaseLost);
             }
@@ -91,7 +95,8 @@ impl Store {
             .execute(tx.on())
             .await?;
         for lease in leases {
-            append(&mut tx, &lease.job, "transaction", &json!({ "purpose": purpose.as_str(), "hash": signed.hash })).await?;
+            append(&mut tx, &lease.job, "transaction", &json!({ "purpose": purpose.as_str(), "hash": signed.hash }))
+                .await?;
         }
         tx.commit().await?;
         self.notify();
@@ -108,22 +113,32 @@ impl Store {
         Ok(age.unwrap_or(0))
     }
 
-    /// The hashes of a transaction and of those with the same nonce that it took the place of, the newest first: at most one of them
-    /// will be mined.
+    /// The hashes of a transaction and of those with the same nonce that it took the place of, the newest first: at
+    /// most one of them will be mined.
     pub async fn versions(&self, subject: &str, purpose: Purpose, nonce: u64) -> Result<Vec<B256>, StoreError> {
         let sql = "SELECT hash FROM transactions WHERE subject = ? AND purpose = ? AND nonce = ? AND state IN ('pending', 'bumped') \
                    ORDER BY created_ms DESC";
         let nonce = i64::try_from(nonce).unwrap_or(i64::MAX);
-        let hashes: Vec<String> = self.scalar(sql).bind(subject).bind(purpose.as_str()).bind(nonce).fetch_all(&self.pool).await?;
+        let hashes: Vec<String> =
+            self.scalar(sql).bind(subject).bind(purpose.as_str()).bind(nonce).fetch_all(&self.pool).await?;
         hashes.iter().map(|hash| hash.parse().map_err(|_| StoreError::Corrupt { column: "hash" })).collect()
     }
 
     /// The pending transaction of a job, or of a batch, for `purpose`.
-    pub async fn pending_transaction(&self, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
+    pub async fn pending_transaction(
+        &self,
+        subject: &str,
+        purpose: Purpose,
+    ) -> Result<Option<SavedTransaction>, StoreError> {
         self.transaction_in("pending", subject, purpose).await
     }
 
-    async fn transaction_in(&self, state: &str, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
+    async fn transaction_in(
+        &self,
+        state: &str,
+        subject: &str,
+        purpose: Purpose,
+    ) -> Result<Option<SavedTransaction>, StoreError> {
         let sql = "SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = ? ORDER BY nonce DESC LIMIT 1";
         let row = self.query(sql).bind(subject).bind(purpose.as_str()).bind(state).fetch_optional(&self.pool).await?;
         row.map(|row| {
@@ -138,8 +153,13 @@ impl Store {
         .transpose()
     }
 
-    /// The latest transaction of a job, or of a batch, for `purpose` that was seen in a block. The chain may have taken the block back.
-    pub async fn mined_transaction(&self, subject: &str, purpose: Purpose) -> Result<Option<SavedTransaction>, StoreError> {
+    /// The latest transaction of a job, or of a batch, for `purpose` that was seen in a block. The chain may have taken
+    /// the block back.
+    pub async fn mined_transaction(
+        &self,
+        subject: &str,
+        purpose: Purpose,
+    ) -> Result<Option<SavedTransaction>, StoreError> {
         self.transaction_in("mined", subject, purpose).await
     }
 
@@ -150,8 +170,8 @@ impl Store {
         Ok(())
     }
 
-    /// Records what became of a transaction: `mined`, `reverted`, or `replaced` if its nonce went to another. The other versions of it
-    /// are replaced then.
+    /// Records what became of a transaction: `mined`, `reverted`, or `replaced` if its nonce went to another. The other
+    /// versions of it are replaced then.
     pub async fn close_transaction(&self, hash: B256, outcome: &'static str) -> Result<(), StoreError> {
         let hash = hash.to_string();
         let mut tx = self.begin().await?;
@@ -171,7 +191,11 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let hash: String = row.try_get("hash")?;
-                Ok((row.try_get("purpose")?, hash.parse().map_err(|_| StoreError::Corrupt { column: "hash" })?, row.try_get("state")?))
+                Ok((
+                    row.try_get("purpose")?,
+                    hash.parse().map_err(|_| StoreError::Corrupt { column: "hash" })?,
+                    row.try_get("state")?,
+                ))
             })
             .collect()
     }

@@ -138,14 +138,16 @@ fn message(job: &Job) -> Value {
     })
 }
 
-/// Writes the messages that a prediction is over, one for each webhook of its key. A key that was revoked is told nothing.
+/// Writes the messages that a prediction is over, one for each webhook of its key. A key that was revoked is told
+/// nothing.
 pub(super) async fn enqueue(tx: &mut Tx, job: &Job) -> Result<(), StoreError> {
     let Some(tenant) = &job.tenant else { return Ok(()) };
     let sql = "SELECT webhooks.id FROM webhooks JOIN api_keys ON api_keys.id = webhooks.tenant \
                WHERE webhooks.tenant = ? AND webhooks.disabled_ms IS NULL AND api_keys.revoked_ms IS NULL";
     let hooks: Vec<String> = tx.scalar(sql).bind(tenant).fetch_all(tx.on()).await?;
     for hook in hooks {
-        let sql = "INSERT INTO deliveries (id, webhook, job, body, state, created_ms) VALUES (?, ?, ?, ?, 'pending', NOW())";
+        let sql =
+            "INSERT INTO deliveries (id, webhook, job, body, state, created_ms) VALUES (?, ?, ?, ?, 'pending', NOW())";
         tx.query(sql)
             .bind(format!("msg_{}", alloy::hex::encode(&B256::random()[..16])))
             .bind(hook)
@@ -162,7 +164,8 @@ impl Store {
     pub async fn make_webhook(&self, tenant: &str, url: &str, secret: &str) -> Result<Webhook, StoreError> {
         let mut tx = self.begin().await?;
         tx.alone("webhooks").await?;
-        let have: i64 = tx.scalar("SELECT COUNT(*) FROM webhooks WHERE tenant = ?").bind(tenant).fetch_one(tx.on()).await?;
+        let have: i64 =
+            tx.scalar("SELECT COUNT(*) FROM webhooks WHERE tenant = ?").bind(tenant).fetch_one(tx.on()).await?;
         if have >= EACH_MAX {
             return Err(StoreError::TooManyWebhooks { have });
         }
@@ -217,11 +220,16 @@ impl Store {
             .collect()
     }
 
-    /// Takes the message that has been due for the longest. A webhook has one on its way at a time, so that a receiver who takes its time
-    /// holds up nobody else.
+    /// Takes the message that has been due for the longest. A webhook has one on its way at a time, so that a receiver
+    /// who takes its time holds up nobody else.
     pub async fn claim_delivery(&self, lease_ms: i64) -> Result<Option<Due>, StoreError> {
         // lanes look all the time, and most of the time nothing is due: that must not be a write
-        if self.query(&format!("SELECT 1 FROM deliveries WHERE {DUE} LIMIT 1")).fetch_optional(&self.pool).await?.is_none() {
+        if self
+            .query(&format!("SELECT 1 FROM deliveries WHERE {DUE} LIMIT 1"))
+            .fetch_optional(&self.pool)
+            .await?
+            .is_none()
+        {
             return Ok(None);
         }
         let sql = format!(
@@ -230,7 +238,11 @@ impl Store {
         );
         let Some(row) = self.query(&sql).bind(lease_ms).fetch_optional(&self.pool).await? else { return Ok(None) };
         let webhook: String = row.try_get("webhook")?;
-        let hook = self.query("SELECT url, secret FROM webhooks WHERE id = ?").bind(&webhook).fetch_optional(&self.pool).await?;
+        let hook = self
+            .query("SELECT url, secret FROM webhooks WHERE id = ?")
+            .bind(&webhook)
+            .fetch_optional(&self.pool)
+            .await?;
         let Some(hook) = hook else { return Ok(None) }; // it was removed just now, and its messages with it
         Ok(Some(Due {
             id: row.try_get("id")?,
@@ -266,7 +278,8 @@ impl Store {
 
     /// How many messages are in each state.
     pub async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, i64)>, StoreError> {
-        let rows = self.query("SELECT state, COUNT(*) AS n FROM deliveries GROUP BY state").fetch_all(&self.pool).await?;
+        let rows =
+            self.query("SELECT state, COUNT(*) AS n FROM deliveries GROUP BY state").fetch_all(&self.pool).await?;
         let mut counts = Vec::new();
         for row in &rows {
             let (name, n): (String, i64) = (row.try_get("state")?, row.try_get("n")?);

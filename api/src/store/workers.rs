@@ -46,7 +46,11 @@ impl Store {
 
     /// The workers that gave a sign of life in the last `within_ms`.
     pub async fn workers(&self, within_ms: i64) -> Result<Vec<WorkerInfo>, StoreError> {
-        let rows = self.query("SELECT * FROM workers WHERE seen_ms >= NOW() - ? ORDER BY id").bind(within_ms).fetch_all(&self.pool).await?;
+        let rows = self
+            .query("SELECT * FROM workers WHERE seen_ms >= NOW() - ? ORDER BY id")
+            .bind(within_ms)
+            .fetch_all(&self.pool)
+            .await?;
         let number = |row: &sqlx::any::AnyRow, column: &'static str| -> Result<u64, StoreError> {
             u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| StoreError::Corrupt { column })
         };
@@ -57,7 +61,8 @@ impl Store {
                     cores: u32::try_from(number(row, "cores")?).map_err(|_| StoreError::Corrupt { column: "cores" })?,
                     memory_bytes: number(row, "memory_bytes")?,
                     device: row.try_get("device")?,
-                    models: serde_json::from_str(row.try_get("models")?).map_err(|_| StoreError::Corrupt { column: "models" })?,
+                    models: serde_json::from_str(row.try_get("models")?)
+                        .map_err(|_| StoreError::Corrupt { column: "models" })?,
                 })
             })
             .collect()

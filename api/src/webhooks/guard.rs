@@ -1,5 +1,5 @@
-//! Where messages may go: to public addresses only. A client names the address, so without this it could have the service ask what only
-//! the service can reach: its own network, its cloud's metadata, itself.
+//! Where messages may go: to public addresses only. A client names the address, so without this it could have the
+//! service ask what only the service can reach: its own network, its cloud's metadata, itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -19,7 +19,9 @@ pub enum Refused {
     #[error("messages go to https addresses only")]
     Scheme,
     /// This program has no TLS.
-    #[error("this server was built without TLS, and messages go to https addresses only: its operator can build it with `--features tls`")]
+    #[error(
+        "this server was built without TLS, and messages go to https addresses only: its operator can build it with `--features tls`"
+    )]
     NoTls,
     /// A name and a password are in the address.
     #[error("the address must not hold a name or a password")]
@@ -53,7 +55,8 @@ pub fn check(text: &str, leave: Leave) -> Result<Url, Refused> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Refused::Credentials);
     }
-    let local = leave.loopback && (host == "localhost" || literal(host).is_some_and(|address| canonical(address).is_loopback()));
+    let local = leave.loopback
+        && (host == "localhost" || literal(host).is_some_and(|address| canonical(address).is_loopback()));
     match url.scheme() {
         "http" if local => {}
         "https" if cfg!(feature = "tls") => {}
@@ -66,8 +69,8 @@ pub fn check(text: &str, leave: Leave) -> Result<Url, Refused> {
     }
 }
 
-/// The addresses of a URL's host, all of which may get messages. The connection is made to one of these and no other: a second look-up
-/// could answer something else.
+/// The addresses of a URL's host, all of which may get messages. The connection is made to one of these and no other: a
+/// second look-up could answer something else.
 pub async fn resolve(url: &Url, leave: Leave) -> Result<Vec<SocketAddr>, Refused> {
     let host = url.host_str().ok_or_else(|| Refused::Url { url: url.to_string() })?;
     let port = url.port_or_known_default().unwrap_or(443);
@@ -138,7 +141,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     // only 2000::/3 is given out, and of that not what tunnels, identifies or documents
     let given_out = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || a == 0x3ffe || (a == 0x3fff && b < 0x1000);
+    let special = (a == 0x2001 && b < 0x0200)
+        || (a == 0x2001 && b == 0x0db8)
+        || a == 0x2002
+        || a == 0x3ffe
+        || (a == 0x3fff && b < 0x1000);
     given_out && !special
 }
 
@@ -151,9 +158,16 @@ mod tests {
 
     #[test]
     fn only_public_addresses_get_messages() {
-        for text in
-            ["1.1.1.1", "93.184.216.34", "172.15.0.1", "172.32.0.1", "100.63.0.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"]
-        {
+        for text in [
+            "1.1.1.1",
+            "93.184.216.34",
+            "172.15.0.1",
+            "172.32.0.1",
+            "100.63.0.1",
+            "2606:4700::1111",
+            "2a00:1450::1",
+            "::ffff:8.8.8.8",
+        ] {
             assert!(may_get(text.parse().unwrap(), NONE), "{text}");
         }
         for text in [
@@ -218,7 +232,13 @@ mod tests {
             assert!(format!("{refused:?}").starts_with(why), "{url}: {refused:?}");
         }
         // numbers that browsers take for addresses are addresses here too
-        for url in ["http://127.0.0.1:8080/x", "http://localhost/x", "http://[::1]/x", "http://0x7f000001/x", "http://2130706433/x"] {
+        for url in [
+            "http://127.0.0.1:8080/x",
+            "http://localhost/x",
+            "http://[::1]/x",
+            "http://0x7f000001/x",
+            "http://2130706433/x",
+        ] {
             assert!(check(url, LOCAL).is_ok(), "{url}");
         }
     }

@@ -1,7 +1,7 @@
 //! Webhooks: clients who are known are told when their predictions are over, in messages as Standard Webhooks has them.
 //!
-//! Messages are in the database before the prediction's end can be seen by anybody, and stay there until the receiver has said that it took
-//! them, or has not for days.
+//! Messages are in the database before the prediction's end can be seen by anybody, and stay there until the receiver
+//! has said that it took them, or has not for days.
 
 mod guard;
 mod sign;
@@ -42,7 +42,11 @@ impl Default for WebhookConfig {
     /// What the standard recommends: attempts over about three days.
     fn default() -> Self {
         let secs = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
-        Self { leave: Leave::default(), timeout: Duration::from_secs(15), delays: secs.map(Duration::from_secs).to_vec() }
+        Self {
+            leave: Leave::default(),
+            timeout: Duration::from_secs(15),
+            delays: secs.map(Duration::from_secs).to_vec(),
+        }
     }
 }
 
@@ -122,7 +126,9 @@ async fn post(config: &WebhookConfig, due: &Due) -> Result<StatusCode, String> {
         .body(due.body.clone());
     match request.send().await {
         Ok(response) => Ok(response.status()),
-        Err(error) if error.is_timeout() => Err(format!("the receiver did not answer within {} s", config.timeout.as_secs())),
+        Err(error) if error.is_timeout() => {
+            Err(format!("the receiver did not answer within {} s", config.timeout.as_secs()))
+        }
         // what the library says would name the address that was looked up
         Err(_) => Err("the receiver cannot be reached".to_owned()),
     }

@@ -1,4 +1,5 @@
-//! Signatures of Standard Webhooks (standardwebhooks.com, version 1): `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+//! Signatures of Standard Webhooks (standardwebhooks.com, version 1): `webhook-id`, `webhook-timestamp`,
+//! `webhook-signature`.
 
 use alloy::primitives::B256;
 use assay_prover::secret::Secret;

@@ -1,7 +1,9 @@
-//! Jobs of several buyers, proven together: queued → locking → proving → settlement pending → settled, all of them at once.
+//! Jobs of several buyers, proven together: queued → locking → proving → settlement pending → settled, all of them at
+//! once.
 //!
-//! A proof is bound to the jobs of its batch and to their order. Where one of them drops out, because its owner or the chain ended it or its
-//! time is over, the batch is dissolved, and the others are claimed again, in a new one, each in the state that it has.
+//! A proof is bound to the jobs of its batch and to their order. Where one of them drops out, because its owner or the
+//! chain ended it or its time is over, the batch is dissolved, and the others are claimed again, in a new one, each in
+//! the state that it has.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -30,8 +32,8 @@ pub(super) const REQUESTS: usize = 16;
 /// How long batches are locked after one has lost a job, perhaps with its proof made already.
 const LOCKS_FOR: Duration = Duration::from_secs(600);
 
-/// Hash of what the orders of a batch must share: all but buyer, maximal price, input and salt, and what the market noted when they were
-/// funded.
+/// Hash of what the orders of a batch must share: all but buyer, maximal price, input and salt, and what the market
+/// noted when they were funded.
 pub(super) fn company(funding: &Funding) -> String {
     keccak256((template(&funding.order), funding.snapshot.clone(), funding.provers.clone()).abi_encode()).to_string()
 }
@@ -46,8 +48,13 @@ fn own(order: &Order) -> BatchJob {
     BatchJob { buyer: order.buyer, maxPrice: order.maxPrice, salt: order.salt }
 }
 
-/// Jobs in one of `states` that are proven together. `before`: only if the oldest of them is older than this one (a `seq`).
-pub(super) async fn claim(state: &AppState, states: &[State], before: Option<i64>) -> Result<Option<Batch>, StoreError> {
+/// Jobs in one of `states` that are proven together. `before`: only if the oldest of them is older than this one (a
+/// `seq`).
+pub(super) async fn claim(
+    state: &AppState,
+    states: &[State],
+    before: Option<i64>,
+) -> Result<Option<Batch>, StoreError> {
     if state.market.is_none() {
         return Ok(None);
     }
@@ -56,13 +63,15 @@ pub(super) async fn claim(state: &AppState, states: &[State], before: Option<i64
 
 /// Brings a batch to its proof, as far as it goes.
 pub(super) async fn drive(state: &AppState, batch: Batch) {
-    let done = with_leases(state, &batch.leases, to_proof(state, &batch)).instrument(span(&batch, "prove a batch")).await;
+    let done =
+        with_leases(state, &batch.leases, to_proof(state, &batch)).instrument(span(&batch, "prove a batch")).await;
     finish(state, &batch, done).await;
 }
 
 /// Settles a batch that is proven.
 pub(super) async fn settle(state: &AppState, batch: Batch) {
-    let done = with_leases(state, &batch.leases, to_end(state, &batch)).instrument(span(&batch, "settle a batch")).await;
+    let done =
+        with_leases(state, &batch.leases, to_end(state, &batch)).instrument(span(&batch, "settle a batch")).await;
     finish(state, &batch, done).await;
 }
 
@@ -113,7 +122,8 @@ async fn break_up(state: &AppState, batch: &Batch) -> Result<(), StoreError> {
     state.store.release_all(&batch.leases, 0).await
 }
 
-/// A batch failed, and whose fault that is nobody knows: an attempt is counted for each job, and next time each is tried alone.
+/// A batch failed, and whose fault that is nobody knows: an attempt is counted for each job, and next time each is
+/// tried alone.
 async fn fail(state: &AppState, batch: &Batch, error: StepError) -> Result<(), StoreError> {
     state.forget_proof(&batch.id);
     state.store.dissolve(&batch.id, &batch.leases).await?;
@@ -125,12 +135,16 @@ async fn fail(state: &AppState, batch: &Batch, error: StepError) -> Result<(), S
 }
 
 /// Keeps all leases alive while `work` runs; gives `work` up if one is lost.
-async fn with_leases<T>(state: &AppState, leases: &[Lease], work: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+async fn with_leases<T>(
+    state: &AppState,
+    leases: &[Lease],
+    work: impl Future<Output = Result<T, StepError>>,
+) -> Result<T, StepError> {
     super::beating(state, || state.store.extend_all(leases, ms(state.config.lease)), work).await
 }
 
-/// The market's records of all jobs, as of one block. What the chain has ended is ended here. [`StepError::Shallow`]: they are paid for,
-/// in a block that the chain may still take back.
+/// The market's records of all jobs, as of one block. What the chain has ended is ended here. [`StepError::Shallow`]:
+/// they are paid for, in a block that the chain may still take back.
 async fn records(state: &AppState, batch: &Batch) -> Result<Vec<Reconciled>, StepError> {
     let head = market(state)?.rpc.newest().await?;
     let mut asked = Vec::with_capacity(batch.jobs.len());
@@ -183,8 +197,8 @@ async fn to_proof(state: &AppState, batch: &Batch) -> Result<Outcome, StepError>
     Ok(Outcome::Whole)
 }
 
-/// Whether all jobs are alive and can be locked, or are. Those that came too late end here; those whose funding the chain took back wait
-/// for it by themselves.
+/// Whether all jobs are alive and can be locked, or are. Those that came too late end here; those whose funding the
+/// chain took back wait for it by themselves.
 async fn all_in_time(state: &AppState, batch: &Batch, records: &[Reconciled]) -> Result<bool, StepError> {
     let (market, mut all) = (market(state)?, true);
     for ((job, lease), record) in batch.jobs.iter().zip(&batch.leases).zip(records) {
@@ -203,13 +217,20 @@ async fn all_in_time(state: &AppState, batch: &Batch, records: &[Reconciled]) ->
     Ok(all)
 }
 
-/// Whether batches are locked before they are proven: as the operator wishes, and for a while after one without locks lost a job.
+/// Whether batches are locked before they are proven: as the operator wishes, and for a while after one without locks
+/// lost a job.
 fn wants_locks(state: &AppState) -> bool {
-    state.config.batch_locks || state.locks_until.lock().is_ok_and(|until| until.is_some_and(|until| Instant::now() < until))
+    state.config.batch_locks
+        || state.locks_until.lock().is_ok_and(|until| until.is_some_and(|until| Instant::now() < until))
 }
 
 /// Whether this server can settle all jobs as they are: locked by it, or by nobody. `false` if one dropped out.
-async fn unlocked(state: &AppState, batch: &Batch, records: &[Reconciled], fundings: &[Funding]) -> Result<bool, StepError> {
+async fn unlocked(
+    state: &AppState,
+    batch: &Batch,
+    records: &[Reconciled],
+    fundings: &[Funding],
+) -> Result<bool, StepError> {
     let me = market(state)?.config.prover.address();
     batch.jobs.iter().try_for_each(|job| provable(state, job))?;
     for ((job, record), funding) in batch.jobs.iter().zip(records).zip(fundings) {
@@ -223,9 +244,14 @@ async fn unlocked(state: &AppState, batch: &Batch, records: &[Reconciled], fundi
     Ok(true)
 }
 
-/// Sees to it that all jobs are locked by this server, by one transaction for those that are not; where no locks are wanted, or the market
-/// takes none any more, that they can be settled without. `false` if one dropped out.
-async fn locked(state: &AppState, batch: &Batch, mut records: Vec<Reconciled>, fundings: &[Funding]) -> Result<bool, StepError> {
+/// Sees to it that all jobs are locked by this server, by one transaction for those that are not; where no locks are
+/// wanted, or the market takes none any more, that they can be settled without. `false` if one dropped out.
+async fn locked(
+    state: &AppState,
+    batch: &Batch,
+    mut records: Vec<Reconciled>,
+    fundings: &[Funding],
+) -> Result<bool, StepError> {
     if !wants_locks(state) || records.iter().any(|record| record.now > record.lock_by) {
         return unlocked(state, batch, &records, fundings).await;
     }
@@ -238,7 +264,8 @@ async fn locked(state: &AppState, batch: &Batch, mut records: Vec<Reconciled>, f
         for ((job, record), funding) in batch.jobs.iter().zip(&records).zip(fundings) {
             match record.record.state {
                 InferenceMarket::State::Funded => open.push(funding.clone()),
-                InferenceMarket::State::Locked if locked_by(&record.record, &funding.snapshot, market.config.prover.address()) => {}
+                InferenceMarket::State::Locked
+                    if locked_by(&record.record, &funding.snapshot, market.config.prover.address()) => {}
                 InferenceMarket::State::Locked => return taken(state, batch, job).await,
                 _ => return Ok(false),
             }
@@ -285,8 +312,9 @@ fn filler(of: &InputOpening) -> InputOpening {
     InputOpening { data: of.data.clone(), blinding: of.blinding.iter().map(fresh).collect() }
 }
 
-/// A proof of so many inferences, those of a batch first: the one that an earlier attempt made and could not record, or a new one.
-/// `unwanted` resolves when nobody wants it any more. [`StepError::Diverged`] if it is not of what the preflights computed.
+/// A proof of so many inferences, those of a batch first: the one that an earlier attempt made and could not record, or
+/// a new one. `unwanted` resolves when nobody wants it any more. [`StepError::Diverged`] if it is not of what the
+/// preflights computed.
 pub(super) async fn proof(
     state: &AppState,
     batch: &Batch,
@@ -344,7 +372,11 @@ async fn prove(state: &AppState, batch: &Batch, context: B256) -> Result<(), Ste
     let statement = statement(key, ids(batch), &proof);
     let hash = state.blobs.put(proof.proof).await?;
     state.store.save_statement(&batch.id, &statement).await?;
-    let patch = Patch { proof_hash: Some(hash), event: Some(json!({ "proof_hash": hash, "batch": batch.jobs.len() })), ..Patch::default() };
+    let patch = Patch {
+        proof_hash: Some(hash),
+        event: Some(json!({ "proof_hash": hash, "batch": batch.jobs.len() })),
+        ..Patch::default()
+    };
     state.store.transition_all(batch, &[State::Proving], State::SettlementPending, patch).await?;
     state.forget_proof(&batch.id);
     Ok(())
@@ -393,7 +425,11 @@ async fn to_end(state: &AppState, batch: &Batch) -> Result<Outcome, StepError> {
         return Err(StepError::Shallow);
     }
     let event = Some(json!({ "reason": "the market paid", "prover": market.config.prover.address() }));
-    match state.store.transition_all(batch, &[State::SettlementPending], State::Settled, Patch { event, ..Patch::default() }).await {
+    match state
+        .store
+        .transition_all(batch, &[State::SettlementPending], State::Settled, Patch { event, ..Patch::default() })
+        .await
+    {
         // the watcher was quicker
         Err(StoreError::LeaseLost | StoreError::WrongState { .. }) => self::records(state, batch).await.map(drop)?,
         other => drop(other?),

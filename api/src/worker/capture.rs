@@ -1,5 +1,5 @@
-//! Payments by x402: looked at before the proof is begun, or held from then on, and captured when it is made and verified. What the
-//! contracts say is final.
+//! Payments by x402: looked at before the proof is begun, or held from then on, and captured when it is made and
+//! verified. What the contracts say is final.
 
 use alloy::primitives::{B256, U256};
 use serde_json::json;
@@ -39,7 +39,9 @@ async fn hindrance(state: &AppState, payment: &Payment, now: u64) -> Result<Hind
     if balance(&market.rpc, payment.asset, payment.payer).await? < payment.value() {
         return Ok(Some(("payment-funds", "the payer does not have the price any more; nothing was paid")));
     }
-    if payment.way == Way::Permit2 && permit2_allowance(&market.rpc, payment.asset, payment.payer).await? < payment.value() {
+    if payment.way == Way::Permit2
+        && permit2_allowance(&market.rpc, payment.asset, payment.payer).await? < payment.value()
+    {
         return Ok(Some(("payment-allowance", "Permit2 may not take the price any more; nothing was paid")));
     }
     Ok(None)
@@ -48,7 +50,10 @@ async fn hindrance(state: &AppState, payment: &Payment, now: u64) -> Result<Hind
 /// What hinders a payment from being captured whose money is held.
 fn held_hindrance(payment: &Payment, now: u64) -> Hindrance {
     let over = payment.hold().is_some_and(|hold| now.saturating_add(LAST_SECS) >= hold.capture_deadline);
-    over.then_some(("payment-expired", "the time to capture what was held is over; the payer has it back, or can take it back"))
+    over.then_some((
+        "payment-expired",
+        "the time to capture what was held is over; the payer has it back, or can take it back",
+    ))
 }
 
 /// A call of the payment's, with the gas that it may take: contracts of the payer's choice have a part in it.
@@ -105,10 +110,11 @@ async fn hold(state: &AppState, job: &Job, lease: &Lease) -> Result<Option<Job>,
     }
 }
 
-/// What becomes of a job whose payment was not taken or captured: over, where that can be named, or where it was tried often enough. It
-/// then ends as unpaid and not as failed, since no payer should make it look as if the prover failed.
+/// What becomes of a job whose payment was not taken or captured: over, where that can be named, or where it was tried
+/// often enough. It then ends as unpaid and not as failed, since no payer should make it look as if the prover failed.
 async fn refused(state: &AppState, job: &Job, lease: &Lease, error: StepError) -> Result<Job, StepError> {
-    const REFUSED: (&str, &str) = ("payment-refused", "the contracts that should move the payment refuse it; nothing was paid");
+    const REFUSED: (&str, &str) =
+        ("payment-refused", "the contracts that should move the payment refuse it; nothing was paid");
     let (code, why) = match error {
         StepError::Unpaid { code, why } => (code, why),
         StepError::Chain(ChainError::Gas { .. }) => REFUSED,
@@ -123,8 +129,14 @@ async fn refused(state: &AppState, job: &Job, lease: &Lease, error: StepError) -
 }
 
 async fn cancelled(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepError> {
-    unpaid(state, job, lease, "payment-cancelled", "the payer cancelled the authorisation, or used it for something else; nothing was paid")
-        .await
+    unpaid(
+        state,
+        job,
+        lease,
+        "payment-cancelled",
+        "the payer cancelled the authorisation, or used it for something else; nothing was paid",
+    )
+    .await
 }
 
 /// Settlement pending → settled: verifies the proof once more as it is on disk, and only then has the money moved.
@@ -136,7 +148,10 @@ pub(super) async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result
         if job.batch.is_some() {
             state.store.leave_batch(lease, together::context(job)).await?;
         }
-        return Ok(state.store.transition(&job.id, Some(lease), &[State::SettlementPending], State::Proving, Patch::default()).await?);
+        return Ok(state
+            .store
+            .transition(&job.id, Some(lease), &[State::SettlementPending], State::Proving, Patch::default())
+            .await?);
     }
     if let Some(over) = ended(state, job, lease).await? {
         return Ok(over);
@@ -186,8 +201,8 @@ async fn is_deep(market: &Market, hash: B256) -> Result<bool, StepError> {
     Ok(block.is_some_and(|block| market.believed(head).is_some_and(|believed| block <= believed)))
 }
 
-/// The job at its end, if the chain says that the money moved, or never will. [`StepError::Shallow`]: it moved, in a block that the chain
-/// may still take back.
+/// The job at its end, if the chain says that the money moved, or never will. [`StepError::Shallow`]: it moved, in a
+/// block that the chain may still take back.
 async fn ended(state: &AppState, job: &Job, lease: &Lease) -> Result<Option<Job>, StepError> {
     let (market, payment) = (market(state)?, payment(job)?);
     match standing(&market.rpc, payment).await? {
@@ -213,9 +228,12 @@ async fn ended(state: &AppState, job: &Job, lease: &Lease) -> Result<Option<Job>
                 event: Some(json!({ "reason": "the payment was captured", "transaction": hash })),
                 ..Patch::default()
             };
-            let moved = state.store.transition(&job.id, Some(lease), &[State::SettlementPending], State::Settled, patch).await;
+            let moved =
+                state.store.transition(&job.id, Some(lease), &[State::SettlementPending], State::Settled, patch).await;
             match moved {
-                Err(StoreError::WrongState { state: now }) if now.is_terminal() => Ok(Some(state.store.job(&job.id).await?)),
+                Err(StoreError::WrongState { state: now }) if now.is_terminal() => {
+                    Ok(Some(state.store.job(&job.id).await?))
+                }
                 other => Ok(Some(other?)),
             }
         }
@@ -227,6 +245,11 @@ async fn proof_holds(state: &AppState, job: &Job) -> Result<bool, StepError> {
     let Some(proof) = load(state, job).await? else { return Ok(false) };
     let began = std::time::Instant::now();
     let verified = verified(state, job, proof).await?.is_some();
-    tracing::debug!(job = job.id, verified, ms = ms(began.elapsed()), "a proof is verified before its payment is captured");
+    tracing::debug!(
+        job = job.id,
+        verified,
+        ms = ms(began.elapsed()),
+        "a proof is verified before its payment is captured"
+    );
     Ok(verified)
 }

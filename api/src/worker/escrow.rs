@@ -24,13 +24,19 @@ pub(super) fn locks(market: &Market) -> String {
 }
 
 /// Deposits what the prover's credit lacks of `need`, while no other process signs for the same account.
-pub(super) async fn ensure_credit(state: &AppState, market: &Market, token: Address, need: u128) -> Result<(), StepError> {
+pub(super) async fn ensure_credit(
+    state: &AppState,
+    market: &Market,
+    token: Address,
+    need: u128,
+) -> Result<(), StepError> {
     let _alone = state.store.exclusive(&nonces(market)).await?;
     Ok(market.ensure_credit(token, need).await?)
 }
 
 /// All states in which a job is not over.
-pub(super) const LIVE: [State; 5] = [State::AwaitingPayment, State::Queued, State::Locking, State::Proving, State::SettlementPending];
+pub(super) const LIVE: [State; 5] =
+    [State::AwaitingPayment, State::Queued, State::Locking, State::Proving, State::SettlementPending];
 
 /// Why an order ends that has no money, and can get none any more.
 const UNFUNDED: &str = "nobody funded the quote in time";
@@ -59,7 +65,8 @@ pub(super) fn escrow(job: &Job) -> Result<Escrow, StepError> {
 }
 
 impl Reconciled {
-    /// Why nobody can go on with the job, if nobody can although it is not over: what the chain may still take back, or has taken back.
+    /// Why nobody can go on with the job, if nobody can although it is not over: what the chain may still take back, or
+    /// has taken back.
     pub fn hindrance(&self) -> Option<StepError> {
         match self.record.state {
             _ if self.over.is_some() => None,
@@ -70,7 +77,8 @@ impl Reconciled {
     }
 }
 
-/// Reads the market's record of a job and, if the job is over there, ends it here. The chain's word is final, whoever holds the job.
+/// Reads the market's record of a job and, if the job is over there, ends it here. The chain's word is final, whoever
+/// holds the job.
 pub(super) async fn reconcile(state: &AppState, job: &Job, chain_job: B256) -> Result<Reconciled, StepError> {
     let head = market(state)?.rpc.newest().await?;
     reconcile_at(state, job, chain_job, head).await
@@ -83,7 +91,12 @@ pub(super) async fn ready(state: &AppState, job: &Job, chain_job: B256) -> Resul
 }
 
 /// [`reconcile`] as of a block: record and time are of the same one, whichever node is asked for them.
-pub(super) async fn reconcile_at(state: &AppState, job: &Job, chain_job: B256, head: Head) -> Result<Reconciled, StepError> {
+pub(super) async fn reconcile_at(
+    state: &AppState,
+    job: &Job,
+    chain_job: B256,
+    head: Head,
+) -> Result<Reconciled, StepError> {
     let market = market(state)?;
     let (record, now) = (market.job_at(chain_job, head.number).await?, head.time);
     let Escrow { order, quote, .. } = escrow(job)?;
@@ -95,8 +108,12 @@ pub(super) async fn reconcile_at(state: &AppState, job: &Job, chain_job: B256, h
             Some((State::Settled, "the market paid"))
         }
         InferenceMarket::State::Cancelled => Some((State::Cancelled, "the buyer took the escrow back")),
-        InferenceMarket::State::Expired | InferenceMarket::State::Refunded => Some((State::Refunded, "the market refunded the buyer")),
-        InferenceMarket::State::Funded if now > prove_by => Some((State::Expired, "the time to lock ran out; the buyer can cancel")),
+        InferenceMarket::State::Expired | InferenceMarket::State::Refunded => {
+            Some((State::Refunded, "the market refunded the buyer"))
+        }
+        InferenceMarket::State::Funded if now > prove_by => {
+            Some((State::Expired, "the time to lock ran out; the buyer can cancel"))
+        }
         // a proof of several inferences settles no job that is late
         InferenceMarket::State::Locked if now > if job.inferences > 1 { prove_by } else { expire_by } => {
             Some((State::Expired, "the time to prove ran out; the buyer can claim the refund"))
@@ -158,7 +175,13 @@ pub(super) async fn begin(state: &AppState, job: &Job, lease: &Lease, chain_job:
 }
 
 /// Why a job must not be locked any more, if the time left is too short: the collateral would be lost.
-pub(super) fn too_late(state: &AppState, market: &Market, job: &Job, now: u64, prove_by: u64) -> Result<Option<EscrowError>, StepError> {
+pub(super) fn too_late(
+    state: &AppState,
+    market: &Market,
+    job: &Job,
+    now: u64,
+    prove_by: u64,
+) -> Result<Option<EscrowError>, StepError> {
     let mut margin_secs = state.margin_secs(&market.config, escrow(job)?.order.prove_secs);
     if job.state == State::SettlementPending {
         // the proof is there, and two transactions are all that is left to do
@@ -167,8 +190,8 @@ pub(super) fn too_late(state: &AppState, market: &Market, job: &Job, now: u64, p
     Ok((now.saturating_add(margin_secs) > prove_by).then_some(EscrowError::TooLate { prove_by, margin_secs }))
 }
 
-/// Refuses a job whose key this process does not have, before any collateral is locked for it: a model or a batch's key may have been
-/// taken away while orders under it were open.
+/// Refuses a job whose key this process does not have, before any collateral is locked for it: a model or a batch's key
+/// may have been taken away while orders under it were open.
 pub(super) fn provable(state: &AppState, job: &Job) -> Result<(), StepError> {
     let key_hash = escrow(job)?.order.key_hash;
     match state.model(job.model)?.inferences_of(key_hash) {
@@ -192,7 +215,12 @@ pub(super) async fn lock(state: &AppState, job: &Job, lease: &Lease, chain_job: 
 }
 
 /// Sees to it that the market's record says "locked by this server". `Some` if the job is over instead.
-pub(super) async fn ensure_locked(state: &AppState, job: &Job, lease: &Lease, chain_job: B256) -> Result<Option<Job>, StepError> {
+pub(super) async fn ensure_locked(
+    state: &AppState,
+    job: &Job,
+    lease: &Lease,
+    chain_job: B256,
+) -> Result<Option<Job>, StepError> {
     let market = market(state)?;
     let me = market.config.prover.address();
     let mut guard = None;

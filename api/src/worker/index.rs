@@ -69,7 +69,11 @@ async fn checked(state: &AppState, market: &Market, name: &str) -> Result<Option
     for at in known {
         if has(market, at).await? {
             if at != newest {
-                tracing::info!(from = newest.block, to = at.block, "the chain took blocks back, and so do we their events");
+                tracing::info!(
+                    from = newest.block,
+                    to = at.block,
+                    "the chain took blocks back, and so do we their events"
+                );
                 state.store.unindex(name, Some(at)).await?;
             }
             return Ok(Some(at));

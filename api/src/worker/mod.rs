@@ -1,5 +1,5 @@
-//! The workers: one proves, one settles, one watches the chain. Each claims jobs by lease and may die at any point; whoever claims the
-//! job next goes on from its state.
+//! The workers: one proves, one settles, one watches the chain. Each claims jobs by lease and may die at any point;
+//! whoever claims the job next goes on from its state.
 
 mod announce;
 mod batch;
@@ -106,7 +106,13 @@ pub async fn run(state: AppState) {
     };
     let watch = async {
         if role != Role::Worker {
-            tokio::join!(watch::run(&state), index::run(&state), sweep(&state), tidy::run(&state), crate::webhooks::run(&state));
+            tokio::join!(
+                watch::run(&state),
+                index::run(&state),
+                sweep(&state),
+                tidy::run(&state),
+                crate::webhooks::run(&state)
+            );
         }
     };
     tokio::join!(proofs, watch);
@@ -148,7 +154,11 @@ fn ms(duration: Duration) -> i64 {
 }
 
 /// Keeps the lease alive while `work` runs; gives `work` up if the lease is lost.
-async fn with_lease<T>(state: &AppState, lease: &Lease, work: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+async fn with_lease<T>(
+    state: &AppState,
+    lease: &Lease,
+    work: impl Future<Output = Result<T, StepError>>,
+) -> Result<T, StepError> {
     beating(state, || state.store.extend(lease, ms(state.config.lease)), work).await
 }
 
@@ -234,7 +244,11 @@ async fn record(state: &AppState, job: &Job, lease: &Lease, error: &StepError, d
     let attempts = job.attempts.saturating_add(1);
     if !outage && (final_now || attempts >= state.config.attempts_max) {
         let from = [State::Queued, State::Locking, State::Proving, State::SettlementPending];
-        return state.store.transition(&job.id, Some(lease), &from, State::Failed, Patch::error(error.code(), detail)).await.map(drop);
+        return state
+            .store
+            .transition(&job.id, Some(lease), &from, State::Failed, Patch::error(error.code(), detail))
+            .await
+            .map(drop);
     }
     let delay = if outage { state.outages.next(&job.id) } else { BACKOFF.saturating_mul(1 << job.attempts.min(8)) };
     let note = serde_json::json!({ "code": error.code(), "detail": detail, "retry_ms": ms(delay) });

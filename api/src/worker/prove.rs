@@ -1,7 +1,8 @@
 //! Queued → locking → proving → settlement pending (or proven, if free).
 //!
-//! A few jobs are driven at a time, so that the chain's delays and the wrap's serial steps of one fall together with the work of another.
-//! Only one of them has the turn to make an inner proof and one the turn to wrap, whatever their number: that bounds the memory.
+//! A few jobs are driven at a time, so that the chain's delays and the wrap's serial steps of one fall together with
+//! the work of another. Only one of them has the turn to make an inner proof and one the turn to wrap, whatever their
+//! number: that bounds the memory.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -81,7 +82,8 @@ async fn with_company(state: &AppState, found: Option<(Job, Lease)>) -> Option<W
     Some(Work::One(Box::new(job), lease))
 }
 
-/// What is begun comes first; no new lock while the latest jobs failed. Of what waits, the oldest job is the next, alone or with others.
+/// What is begun comes first; no new lock while the latest jobs failed. Of what waits, the oldest job is the next,
+/// alone or with others.
 async fn claim(state: &AppState) -> Result<Option<Work>, StoreError> {
     let (lease_ms, begun) = (ms(state.config.lease), [State::Locking, State::Proving]);
     if let Some(found) = with_company(state, state.store.claim(&begun, None, lease_ms).await?).await {
@@ -158,7 +160,11 @@ pub(super) async fn let_go(state: &AppState, lease: &Lease) {
 async fn stopped(state: &AppState, job: &Job, lease: &Lease) {
     match state.store.job(&job.id).await {
         Ok(now) if now.cancel_requested => {
-            if let Err(error) = state.store.transition(&job.id, Some(lease), &[State::Proving], State::Cancelled, Patch::default()).await {
+            if let Err(error) = state
+                .store
+                .transition(&job.id, Some(lease), &[State::Proving], State::Cancelled, Patch::default())
+                .await
+            {
                 tracing::warn!(job = job.id, %error, "cannot record a cancellation");
             }
         }
@@ -245,9 +251,9 @@ async fn half<T: Send + 'static>(
     Ok((done, start.elapsed()))
 }
 
-/// Makes both halves of a proof, each in its turn. A turn is held by the thread that does the half, until that has ended: a proof that
-/// nobody waits for any more still takes its memory. The inner turn is kept until the proof has the wrap's, so that finished inner
-/// proofs do not pile up either.
+/// Makes both halves of a proof, each in its turn. A turn is held by the thread that does the half, until that has
+/// ended: a proof that nobody waits for any more still takes its memory. The inner turn is kept until the proof has the
+/// wrap's, so that finished inner proofs do not pile up either.
 async fn halves(
     state: &AppState,
     making: Making<'_>,
@@ -262,8 +268,10 @@ async fn halves(
         turn = turn(state, &state.inner_turn, cancel) => turn?,
     };
     let (flag, told) = (cancel.clone(), report.clone());
-    let ((wrap, inner_turn), inner) =
-        half("inner proof", move || Ok((engine.prove_inner(model, &inputs, context, &flag, told.as_ref())?, inner_turn))).await?;
+    let ((wrap, inner_turn), inner) = half("inner proof", move || {
+        Ok((engine.prove_inner(model, &inputs, context, &flag, told.as_ref())?, inner_turn))
+    })
+    .await?;
     let wrap_turn = turn(state, &state.wrap_turn, cancel).await?;
     drop(inner_turn);
     let flag = cancel.clone();
@@ -294,7 +302,13 @@ async fn prove(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepEr
     }
     let input = job.input.clone().ok_or(StepError::Incomplete { what: "the input" })?;
     let context = job.context.ok_or(StepError::Incomplete { what: "the context" })?;
-    let making = Making { subject: &job.id, leases: std::slice::from_ref(lease), model: job.model, inputs: vec![input], context };
+    let making = Making {
+        subject: &job.id,
+        leases: std::slice::from_ref(lease),
+        model: job.model,
+        inputs: vec![input],
+        context,
+    };
     let proof = make(state, making, unwanted(state, job)).await?;
     if let Ok(mut all) = state.finished.lock() {
         all.insert(job.id.clone(), proof.clone());
@@ -317,7 +331,11 @@ pub(super) struct Making<'a> {
 }
 
 /// Makes a proof, and writes down how far it is. `unwanted` resolves when nobody wants it any more.
-pub(super) async fn make(state: &AppState, making: Making<'_>, unwanted: impl Future<Output = ()>) -> Result<ProofBundle, StepError> {
+pub(super) async fn make(
+    state: &AppState,
+    making: Making<'_>,
+    unwanted: impl Future<Output = ()>,
+) -> Result<ProofBundle, StepError> {
     let (sender, mut progress) = mpsc::unbounded_channel::<Progress>();
     let (cancel, leases) = (Cancel::new(), making.leases);
     // if this future is dropped (the lease is lost), the thread is told to stop
@@ -325,7 +343,9 @@ pub(super) async fn make(state: &AppState, making: Making<'_>, unwanted: impl Fu
     let notes = async {
         // ends when the sender is dropped, with the last half
         while let Some(p) = progress.recv().await {
-            if let Err(error) = state.store.note_all(leases, "progress", &json!({ "phase": p.phase, "fraction": p.fraction })).await {
+            if let Err(error) =
+                state.store.note_all(leases, "progress", &json!({ "phase": p.phase, "fraction": p.fraction })).await
+            {
                 tracing::debug!(%error, "progress not recorded");
             }
         }
@@ -386,7 +406,10 @@ impl Drop for StopOnDrop {
 }
 
 async fn keep(state: &AppState, job: &Job, lease: &Lease, proof: ProofBundle) -> Result<Job, StepError> {
-    if proof.output_cells != job.output_cells || proof.clamps != job.clamps || proof.input_commitments != job.input_commitments {
+    if proof.output_cells != job.output_cells
+        || proof.clamps != job.clamps
+        || proof.input_commitments != job.input_commitments
+    {
         let proven: B256 = keccak256(proof.output_cells.iter().flat_map(|c| c.to_be_bytes()).collect::<Vec<u8>>());
         state.forget_proof(&job.id); // the next attempt makes another one
         return Err(StepError::Diverged { proven });

@@ -1,5 +1,5 @@
-//! Gives back what is held for predictions that are over without being paid for. What this server does not give back, the payer can take
-//! back after the capture deadline.
+//! Gives back what is held for predictions that are over without being paid for. What this server does not give back,
+//! the payer can take back after the capture deadline.
 
 use std::time::Duration;
 

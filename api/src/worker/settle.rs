@@ -75,7 +75,10 @@ async fn settle(state: &AppState, job: &Job, lease: &Lease) -> Result<Job, StepE
     }
     let Some(proof) = load(state, job).await? else {
         tracing::warn!(job = job.id, "the proof is gone from the disk; proving again");
-        return Ok(state.store.transition(&job.id, Some(lease), &[State::SettlementPending], State::Proving, Patch::default()).await?);
+        return Ok(state
+            .store
+            .transition(&job.id, Some(lease), &[State::SettlementPending], State::Proving, Patch::default())
+            .await?);
     };
     let funding = funding(state, job, chain_job).await?;
     let inference = Inference {

@@ -1,5 +1,5 @@
-//! Predictions that no order pays for, proven together: free ones, and those whose payment is held. Each begins and ends by itself; only
-//! the proof is shared.
+//! Predictions that no order pays for, proven together: free ones, and those whose payment is held. Each begins and
+//! ends by itself; only the proof is shared.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,19 +18,26 @@ use crate::engine::{BatchKey, EngineError};
 use crate::quiet;
 use crate::store::{Batch, Job, Lease, State, StoreError};
 
-/// What the proof of a prediction is bound to that is proven alone, where its client did not say: with others, these are bound.
+/// What the proof of a prediction is bound to that is proven alone, where its client did not say: with others, these
+/// are bound.
 pub(super) fn context(job: &Job) -> B256 {
     keccak256(&job.id)
 }
 
-/// A batch of these jobs. The same ones have the same id again, by which a proof of them is found that could not be recorded.
+/// A batch of these jobs. The same ones have the same id again, by which a proof of them is found that could not be
+/// recorded.
 fn batch(jobs: Vec<Job>, leases: Vec<Lease>) -> Batch {
     let contexts: Vec<B256> = jobs.iter().map(context).collect();
     Batch { id: alloy::hex::encode(&keccak256(contexts.abi_encode_packed())[..16]), jobs, leases }
 }
 
-/// Those that wait and may be proven with a job that is held already, with the key to prove them with. `None`: it is better proven alone.
-pub(super) async fn gather(state: &AppState, job: &Job, lease: &Lease) -> Result<Option<(Batch, BatchKey)>, StoreError> {
+/// Those that wait and may be proven with a job that is held already, with the key to prove them with. `None`: it is
+/// better proven alone.
+pub(super) async fn gather(
+    state: &AppState,
+    job: &Job,
+    lease: &Lease,
+) -> Result<Option<(Batch, BatchKey)>, StoreError> {
     let Some(company) = job.company.filter(|_| job.attempts == 0 && !job.cancel_requested) else { return Ok(None) };
     let Ok(model) = state.model(job.model) else { return Ok(None) };
     let waiting = state.store.company_of(job).await?.saturating_add(1);
@@ -65,9 +72,10 @@ pub(super) async fn drive(state: &AppState, all: Batch, key: BatchKey) {
             state.store.release_all(&all.leases, 0).await
         }
         // one was withdrawn, nobody wants any, or the server ends: who is left is claimed anew
-        Err(StepError::Store(StoreError::LeaseLost | StoreError::WrongState { .. }) | StepError::Engine(EngineError::Cancelled)) => {
-            state.store.release_all(&all.leases, 0).await
-        }
+        Err(
+            StepError::Store(StoreError::LeaseLost | StoreError::WrongState { .. })
+            | StepError::Engine(EngineError::Cancelled),
+        ) => state.store.release_all(&all.leases, 0).await,
         Err(error) if error.is_outage() => {
             quiet::warn("predictions cannot go on for now", &error);
             state.store.release_all(&all.leases, ms(state.outages.next(&all.id))).await

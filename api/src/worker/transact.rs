@@ -53,24 +53,36 @@ fn outcome(receipt: &TransactionReceipt) -> &'static str {
 }
 
 /// Notes the outcome of a pending transaction that is mined.
-pub(super) async fn close_mined(state: &AppState, market: &Market, subject: &str, purpose: Purpose) -> Result<(), StepError> {
+pub(super) async fn close_mined(
+    state: &AppState,
+    market: &Market,
+    subject: &str,
+    purpose: Purpose,
+) -> Result<(), StepError> {
     if let Some(saved) = state.store.pending_transaction(subject, purpose).await?
-        && let Some(receipt) = market.rpc.receipt_of(&state.store.versions(subject, purpose, saved.nonce).await?).await?
+        && let Some(receipt) =
+            market.rpc.receipt_of(&state.store.versions(subject, purpose, saved.nonce).await?).await?
     {
         state.store.close_transaction(receipt.transaction_hash, outcome(&receipt)).await?;
     }
     Ok(())
 }
 
-/// Brings one transaction onto the chain, exactly once: what was signed before a crash is sent again, never signed anew,
-/// unless its nonce went to another transaction. While it waits for too long its fees are raised, under the same nonce.
+/// Brings one transaction onto the chain, exactly once: what was signed before a crash is sent again, never signed
+/// anew, unless its nonce went to another transaction. While it waits for too long its fees are raised, under the same
+/// nonce.
 pub(super) async fn transact(
     state: &AppState,
     subject: Subject<'_>,
     purpose: Purpose,
     call: impl Future<Output = Result<Call, StepError>>,
 ) -> Result<(), StepError> {
-    let span = tracing::debug_span!("transaction", otel.name = purpose.as_str(), job = subject.id, hash = tracing::field::Empty);
+    let span = tracing::debug_span!(
+        "transaction",
+        otel.name = purpose.as_str(),
+        job = subject.id,
+        hash = tracing::field::Empty
+    );
     carry(state, subject, purpose, call).instrument(span).await
 }
 
@@ -126,7 +138,8 @@ impl Sending<'_> {
         }
     }
 
-    /// What was signed before and is not known to have come to nothing: also what was mined in a block that the chain took back.
+    /// What was signed before and is not known to have come to nothing: also what was mined in a block that the chain
+    /// took back.
     async fn signed(&self) -> Result<Option<SavedTransaction>, StepError> {
         let Self { state: AppState { store, .. }, subject, purpose, .. } = self;
         if let Some(pending) = store.pending_transaction(subject.id, *purpose).await? {
@@ -143,7 +156,8 @@ impl Sending<'_> {
         Ok(None)
     }
 
-    /// What was signed before, sent again if it is not mined. `None`: nothing, or its nonce went to another transaction.
+    /// What was signed before, sent again if it is not mined. `None`: nothing, or its nonce went to another
+    /// transaction.
     async fn pending(&self) -> Result<Option<Sent>, StepError> {
         let Some(old) = self.signed().await? else { return Ok(None) };
         let mined = self.market.rpc.mined_nonce(self.market.config.prover.address()).await?;
@@ -162,7 +176,8 @@ impl Sending<'_> {
         // held until the node knows the transaction, so that the next one gets the next nonce
         let _nonce = market.nonce_guard().await;
         let _alone = state.store.exclusive(&nonces(market)).await?;
-        let signed = market.rpc.sign_within(&market.config.prover, Some(call.to), call.input, U256::ZERO, call.gas_max).await?;
+        let signed =
+            market.rpc.sign_within(&market.config.prover, Some(call.to), call.input, U256::ZERO, call.gas_max).await?;
         state.store.save_transaction(subject.id, subject.leases, *purpose, &signed).await?;
         Metrics::count(&state.metrics.transactions);
         self.send(signed).await
@@ -189,7 +204,8 @@ impl Sending<'_> {
         }
     }
 
-    /// Sends the transaction with higher fees, if that may help; else once more as it is, since the node may have lost it.
+    /// Sends the transaction with higher fees, if that may help; else once more as it is, since the node may have lost
+    /// it.
     async fn bump(&self, old: SavedTransaction) -> Result<SavedTransaction, StepError> {
         let Self { state, market, subject, purpose } = self;
         let Some(dearer) = market.rpc.dearer(&market.config.prover, &old).await? else {

@@ -114,7 +114,12 @@ async fn handle(state: &AppState, log: &Log) -> Result<(), StepError> {
         Some(&InferenceMarket::JobFunded::SIGNATURE_HASH) => {
             let Ok(event) = InferenceMarket::JobFunded::decode_log(&log.inner) else { return Ok(()) };
             let data = event.data;
-            funded(state, &job, crate::chain::abi::Funding { order: data.order, snapshot: data.snapshot, provers: data.provers }).await
+            funded(
+                state,
+                &job,
+                crate::chain::abi::Funding { order: data.order, snapshot: data.snapshot, provers: data.provers },
+            )
+            .await
         }
         // the rest of its order is in the batch's event
         Some(&InferenceMarket::JobFundedInBatch::SIGNATURE_HASH) => {

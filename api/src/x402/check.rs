@@ -8,7 +8,9 @@ use alloy::sol_types::{Eip712Domain, SolStruct};
 use super::payload::{Authorization, HoldTerms, PaymentPayload, Permit2Authorization, Requirements};
 use super::{EXACT, Hold, Payment, PaymentError, VERSION, Way};
 use crate::chain::abi::TransferWithAuthorization;
-use crate::chain::payments::{COLLECTOR, EXACT_PROXY, PermitWitnessTransferFrom, ReceiveWithAuthorization, TokenPermissions, Witness};
+use crate::chain::payments::{
+    COLLECTOR, EXACT_PROXY, PermitWitnessTransferFrom, ReceiveWithAuthorization, TokenPermissions, Witness,
+};
 
 /// When a payment is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -73,12 +75,17 @@ impl PaymentPayload {
         let by_shape = if self.payload.permit2_authorization.is_some() { "permit2" } else { "eip3009" };
         let method = accepted.extra.asset_transfer_method.as_deref().unwrap_or(by_shape);
         let offered = |offer: &&Requirements| {
-            offer.scheme == accepted.scheme && offer.extra.asset_transfer_method.as_deref().unwrap_or("eip3009") == method
+            offer.scheme == accepted.scheme
+                && offer.extra.asset_transfer_method.as_deref().unwrap_or("eip3009") == method
         };
-        offers.iter().find(offered).ok_or_else(|| PaymentError::Scheme { scheme: format!("{} with {method}", accepted.scheme) })
+        offers
+            .iter()
+            .find(offered)
+            .ok_or_else(|| PaymentError::Scheme { scheme: format!("{} with {method}", accepted.scheme) })
     }
 
-    /// Checks that the payment is what was asked for and valid for long enough. Who signed it, and what the chain says of it, comes after.
+    /// Checks that the payment is what was asked for and valid for long enough. Who signed it, and what the chain says
+    /// of it, comes after.
     pub fn check(&self, offer: &Requirements, domains: &Domains, at: Moment) -> Result<Checked, PaymentError> {
         let accepted = &self.accepted;
         if accepted.network != offer.network {
@@ -89,7 +96,9 @@ impl PaymentPayload {
         }
         let missing = |field: &str| PaymentError::Malformed { detail: format!("it has no {field}") };
         match (&self.payload.authorization, &self.payload.permit2_authorization) {
-            (_, Some(signed)) if offer.scheme == EXACT && offer.extra.asset_transfer_method.as_deref() == Some("permit2") => {
+            (_, Some(signed))
+                if offer.scheme == EXACT && offer.extra.asset_transfer_method.as_deref() == Some("permit2") =>
+            {
                 self.by_permit2(signed, offer, domains, at)
             }
             (Some(signed), _) if offer.extra.asset_transfer_method.as_deref() != Some("permit2") => {
@@ -114,7 +123,8 @@ impl PaymentPayload {
     ) -> Result<Checked, PaymentError> {
         recipient(signed.to, offer.pay_to)?;
         let value = exactly(&signed.value, offer)?;
-        let (after, before): (U256, U256) = (number(&signed.valid_after, "validAfter")?, number(&signed.valid_before, "validBefore")?);
+        let (after, before): (U256, U256) =
+            (number(&signed.valid_after, "validAfter")?, number(&signed.valid_before, "validBefore")?);
         Window { first: after.saturating_add(U256::from(1)), end: before }.check(at)?;
         let message = TransferWithAuthorization {
             from: signed.from,
@@ -153,7 +163,11 @@ impl PaymentPayload {
             deadline,
             witness: Witness { to: offer.pay_to, validAfter: after },
         };
-        let payment = Payment { valid_after: after, way: Way::Permit2, ..self.payment(offer, signed.from, deadline, nonce.into(), at) };
+        let payment = Payment {
+            valid_after: after,
+            way: Way::Permit2,
+            ..self.payment(offer, signed.from, deadline, nonce.into(), at)
+        };
         Ok(Checked { payment, hash: message.eip712_signing_hash(&domains.permit2) })
     }
 
@@ -165,11 +179,13 @@ impl PaymentPayload {
         at: Moment,
     ) -> Result<Checked, PaymentError> {
         let missing = |field: &str| PaymentError::Malformed { detail: format!("it has no {field}") };
-        let terms = self.accepted.extra.hold.as_ref().ok_or_else(|| missing("captureAuthorizer, captureDeadline and so on"))?;
+        let terms =
+            self.accepted.extra.hold.as_ref().ok_or_else(|| missing("captureAuthorizer, captureDeadline and so on"))?;
         let salt = self.payload.salt.ok_or_else(|| missing("salt"))?;
         recipient(signed.to, COLLECTOR)?;
         let value = exactly(&signed.value, offer)?;
-        let (after, before): (U256, U256) = (number(&signed.valid_after, "validAfter")?, number(&signed.valid_before, "validBefore")?);
+        let (after, before): (U256, U256) =
+            (number(&signed.valid_after, "validAfter")?, number(&signed.valid_before, "validBefore")?);
         if after != U256::ZERO {
             return Err(PaymentError::Terms { what: "validAfter, which is 0," });
         }
@@ -181,7 +197,8 @@ impl PaymentPayload {
             refund_deadline: terms.refund_deadline,
             salt,
         };
-        let payment = Payment { way: Way::AuthCapture(hold), ..self.payment(offer, signed.from, before, signed.nonce, at) };
+        let payment =
+            Payment { way: Way::AuthCapture(hold), ..self.payment(offer, signed.from, before, signed.nonce, at) };
         let need = payment.hold_hash(true).ok_or(PaymentError::NotOffered)?;
         if signed.nonce != need {
             return Err(PaymentError::Nonce { have: signed.nonce, need });
@@ -232,14 +249,16 @@ fn exactly(amount: &str, offer: &Requirements) -> Result<U256, PaymentError> {
 }
 
 impl HoldTerms {
-    /// Refuses terms that are not those of an offer. The deadlines are those of the moment when it was made: earlier ones leave time for
-    /// the proof all the same.
+    /// Refuses terms that are not those of an offer. The deadlines are those of the moment when it was made: earlier
+    /// ones leave time for the proof all the same.
     fn check(&self, ours: &Self, valid_before: U256, at: Moment) -> Result<(), PaymentError> {
         let refuse = |what| Err(PaymentError::Terms { what });
         if self.capture_authorizer != ours.capture_authorizer {
             return refuse("captureAuthorizer");
         }
-        if (self.fee_recipient, self.min_fee_bps, self.max_fee_bps) != (ours.fee_recipient, ours.min_fee_bps, ours.max_fee_bps) {
+        if (self.fee_recipient, self.min_fee_bps, self.max_fee_bps)
+            != (ours.fee_recipient, ours.min_fee_bps, ours.max_fee_bps)
+        {
             return refuse("the fee");
         }
         if self.auto_capture {

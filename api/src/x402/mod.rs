@@ -1,6 +1,7 @@
-//! Payments by x402, version 2: the buyer signs that the price may be moved to the seller and sends that along with the request, and the
-//! service has it moved when the proof is made and verified. In the scheme `exact` the money stays with the buyer until then, and moves
-//! by the token's own means (EIP-3009) or by Permit2; in `auth-capture` a contract holds it from before the proof is begun.
+//! Payments by x402, version 2: the buyer signs that the price may be moved to the seller and sends that along with the
+//! request, and the service has it moved when the proof is made and verified. In the scheme `exact` the money stays
+//! with the buyer until then, and moves by the token's own means (EIP-3009) or by Permit2; in `auth-capture` a contract
+//! holds it from before the proof is begun.
 //!
 //! Headers and JSON are those of the packages `@x402/core` and `@x402/evm`.
 
@@ -11,8 +12,8 @@ mod refusal;
 pub use check::Domains;
 pub(crate) use check::{Checked, Moment};
 pub use payload::{
-    Authorization, Exact, Extra, HoldTerms, PaidTo, PaymentPayload, PaymentRequired, Permit2Authorization, Permitted, Requirements,
-    Resource, SettleResponse,
+    Authorization, Exact, Extra, HoldTerms, PaidTo, PaymentPayload, PaymentRequired, Permit2Authorization, Permitted,
+    Requirements, Resource, SettleResponse,
 };
 pub(crate) use payload::{decode, encode};
 pub use refusal::PaymentError;
@@ -24,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::abi::Eip3009;
 use crate::chain::payments::{
-    COLLECTOR, EXACT_PROXY, Eip3009Bytes, ExactProxy, HOLD, Hold as HoldContract, PaymentInfo, PermitTransferFrom, TokenPermissions,
-    Witness,
+    COLLECTOR, EXACT_PROXY, Eip3009Bytes, ExactProxy, HOLD, Hold as HoldContract, PaymentInfo, PermitTransferFrom,
+    TokenPermissions, Witness,
 };
 
 /// The version of the protocol.
@@ -133,7 +134,9 @@ impl Payment {
     pub fn id(&self) -> String {
         match self.way {
             Way::Permit2 => format!("{} permit2 {} {}", self.network, self.payer, self.nonce),
-            Way::Eip3009 | Way::AuthCapture(_) => format!("{} {} {} {}", self.network, self.asset, self.payer, self.nonce),
+            Way::Eip3009 | Way::AuthCapture(_) => {
+                format!("{} {} {} {}", self.network, self.asset, self.payer, self.nonce)
+            }
         }
     }
 
@@ -150,7 +153,8 @@ impl Payment {
         }
     }
 
-    /// The call that takes the money from the payer: to the payee, or to where it is held. `None` if the signature is none.
+    /// The call that takes the money from the payer: to the payee, or to where it is held. `None` if the signature is
+    /// none.
     pub fn take(&self) -> Option<PaymentCall> {
         match self.way {
             Way::Eip3009 if self.by_contract => Some(PaymentCall::new(
@@ -210,7 +214,12 @@ impl Payment {
         if self.hold().is_none() {
             return self.take();
         }
-        let call = HoldContract::captureCall { paymentInfo: self.info()?, amount: self.value(), feeBps: 0, feeReceiver: Address::ZERO };
+        let call = HoldContract::captureCall {
+            paymentInfo: self.info()?,
+            amount: self.value(),
+            feeBps: 0,
+            feeReceiver: Address::ZERO,
+        };
         Some(PaymentCall::new(HOLD, &call))
     }
 
@@ -219,7 +228,8 @@ impl Payment {
         Some(PaymentCall::new(HOLD, &HoldContract::voidCall { paymentInfo: self.info()? }))
     }
 
-    /// The payment as the contract that holds it knows it. `None` in other schemes, and for numbers that it has no room for.
+    /// The payment as the contract that holds it knows it. `None` in other schemes, and for numbers that it has no room
+    /// for.
     fn info(&self) -> Option<PaymentInfo> {
         let hold = self.hold()?;
         Some(PaymentInfo {

@@ -107,7 +107,9 @@ pub enum PaymentError {
         need: B256,
     },
     /// It ends before a proof can be there.
-    #[error("the authorisation ends at {valid_before} (unix seconds), and a proof may take until {need}: authorise for longer")]
+    #[error(
+        "the authorisation ends at {valid_before} (unix seconds), and a proof may take until {need}: authorise for longer"
+    )]
     Expired {
         /// When it ends.
         valid_before: u64,
@@ -130,7 +132,9 @@ pub enum PaymentError {
     #[error("this authorisation was used before, or cancelled: sign another one, with a nonce of its own")]
     Replayed,
     /// The token's contract would not move the money.
-    #[error("the token's contract refuses the transfer: it may be paused, or refuse one of the accounts, or the signature's form")]
+    #[error(
+        "the token's contract refuses the transfer: it may be paused, or refuse one of the accounts, or the signature's form"
+    )]
     Refused,
     /// The payer has less.
     #[error("{payer} has {have} of the token, and its payments that are under way need {need}")]

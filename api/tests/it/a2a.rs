@@ -1,4 +1,5 @@
-//! The Agent2Agent protocol: what its specification asks of every agent (0.3, section 11.1), as a client of it sees this service.
+//! The Agent2Agent protocol: what its specification asks of every agent (0.3, section 11.1), as a client of it sees
+//! this service.
 
 use assay_api::store::Scope;
 use assay_api::terms::Escrow;
@@ -49,7 +50,10 @@ async fn a_task_is_a_prediction() {
     assert_eq!(again["result"]["id"], id);
     let other = json!({ "prediction": { "model": model_id(1), "input": [0.0, 0.0, 0.0, 0.0] } });
     let reused = ask(&state, call("message/send", message("m1", other))).await;
-    assert_eq!((&reused["error"]["code"], &reused["error"]["data"][0]["code"]), (&json!(-32602), &json!("idempotency-key-reused")));
+    assert_eq!(
+        (&reused["error"]["code"], &reused["error"]["data"][0]["code"]),
+        (&json!(-32602), &json!("idempotency-key-reused"))
+    );
 
     let workers = tokio::spawn(assay_api::run_workers(state.clone()));
     let mut waiting = message("m2", prediction());
@@ -57,7 +61,11 @@ async fn a_task_is_a_prediction() {
     let done = ask(&state, call("message/send", waiting)).await["result"].clone();
     assert_eq!(done["status"]["state"], "completed", "{done}");
     let parts = &done["artifacts"][0]["parts"];
-    assert_eq!((&parts[0]["kind"], &parts[0]["data"]["prediction"]["output"]), (&json!("data"), &json!([4.5, 3.0])), "{parts}");
+    assert_eq!(
+        (&parts[0]["kind"], &parts[0]["data"]["prediction"]["output"]),
+        (&json!("data"), &json!([4.5, 3.0])),
+        "{parts}"
+    );
     for part in [&parts[1], &parts[2]] {
         let uri = part["file"]["uri"].as_str().unwrap();
         let path = &uri[uri.find("/v1").unwrap()..];
@@ -122,7 +130,9 @@ async fn errors_have_their_numbers() {
         assert!(answer["error"]["message"].as_str().is_some_and(|text| !text.is_empty()));
     }
     // what is no call has no id
-    for (body, code) in [("{", -32700), ("[]", -32600), ("{}", -32600), (r#"{"jsonrpc": "2.0", "method": "tasks/get"}"#, -32600)] {
+    for (body, code) in
+        [("{", -32700), ("[]", -32600), ("{}", -32600), (r#"{"jsonrpc": "2.0", "method": "tasks/get"}"#, -32600)]
+    {
         let answer = send(&state, "POST", "/v1/a2a", &[("content-type", "application/json")], Body::from(body)).await;
         assert_eq!((&answer.json()["error"]["code"], &answer.json()["id"]), (&json!(code), &Value::Null), "{body}");
     }
@@ -143,8 +153,7 @@ async fn post_of_version(state: &assay_api::AppState, version: &str) -> Value {
 async fn prose_is_answered_with_how_to_ask() {
     let dir = tempfile::tempdir().unwrap();
     let state = free(dir.path(), Fake::new()).await;
-    let hello =
-        json!({ "message": { "kind": "message", "role": "user", "messageId": "m", "parts": [{ "kind": "text", "text": "Hello" }] } });
+    let hello = json!({ "message": { "kind": "message", "role": "user", "messageId": "m", "parts": [{ "kind": "text", "text": "Hello" }] } });
     let answer = ask(&state, call("message/send", hello)).await["result"].clone();
     assert_eq!((&answer["kind"], &answer["role"]), (&json!("message"), &json!("agent")));
     let text = answer["parts"][0]["text"].as_str().unwrap();
@@ -160,19 +169,30 @@ async fn keys_hold_here_too() {
     config.anonymous = false;
     state.config = std::sync::Arc::new(config);
     let card = get(&state, "/.well-known/agent-card.json").await.json();
-    assert_eq!((&card["securitySchemes"]["key"]["scheme"], &card["security"][0]["key"]), (&json!("bearer"), &json!([])));
+    assert_eq!(
+        (&card["securitySchemes"]["key"]["scheme"], &card["security"][0]["key"]),
+        (&json!("bearer"), &json!([]))
+    );
     let sent = call("message/send", message("m", prediction()));
     post(&state, "/v1/a2a", &[], &sent).await.is_problem(401, "unauthorized");
-    let new =
-        assay_api::store::NewKey { name: "an agent".into(), scopes: vec![Scope::Predict, Scope::Read], per_minute: None, per_day: None };
+    let new = assay_api::store::NewKey {
+        name: "an agent".into(),
+        scopes: vec![Scope::Predict, Scope::Read],
+        per_minute: None,
+        per_day: None,
+    };
     let key = format!("Bearer {}", *state.store.make_key(&new).await.unwrap().1);
     let task = post(&state, "/v1/a2a", &[("authorization", &key)], &sent).await.json();
     let look = call("tasks/get", json!({ "id": task["result"]["id"] }));
-    assert_eq!(post(&state, "/v1/a2a", &[("authorization", &key)], &look).await.json()["result"]["id"], task["result"]["id"]);
+    assert_eq!(
+        post(&state, "/v1/a2a", &[("authorization", &key)], &look).await.json()["result"]["id"],
+        task["result"]["id"]
+    );
     assert_eq!(ask(&state, look).await["error"]["code"], -32001);
 }
 
-/// A paid answer: the quote is a message, the order a task that waits for its money, and is worked on once the market has it.
+/// A paid answer: the quote is a message, the order a task that waits for its money, and is worked on once the market
+/// has it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_bought() {
     let world = world!(false);

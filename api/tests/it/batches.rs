@@ -30,10 +30,17 @@ pub struct Wish {
 
 impl Wish {
     /// A quote for proofs of at most `batch` inferences, accepted.
-    pub async fn new(state: &AppState, engine: &dyn Engine, buyer: &PrivateKeySigner, input: InputOpening, batch: u32) -> Self {
+    pub async fn new(
+        state: &AppState,
+        engine: &dyn Engine,
+        buyer: &PrivateKeySigner,
+        input: InputOpening,
+        batch: u32,
+    ) -> Self {
         let model = &state.models()[0];
         let commitment = input_digest(&engine.execute(model.id, &input).unwrap().input_commitments);
-        let request = json!({ "model": model.id, "buyer": buyer.address(), "input_commitment": commitment, "batch": batch });
+        let request =
+            json!({ "model": model.id, "buyer": buyer.address(), "input_commitment": commitment, "batch": batch });
         let answer = post(state, "/v1/quotes", &[], &request).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         Self { buyer: buyer.clone(), input, escrow: serde_json::from_value(answer.json()).unwrap() }
@@ -55,7 +62,12 @@ impl Wish {
 }
 
 /// Wishes under the batch's key: quotes are asked for until there is enough demand for it.
-pub async fn wishes(state: &AppState, engine: &dyn Engine, buyers: &[PrivateKeySigner], inputs: Vec<InputOpening>) -> Vec<Wish> {
+pub async fn wishes(
+    state: &AppState,
+    engine: &dyn Engine,
+    buyers: &[PrivateKeySigner],
+    inputs: Vec<InputOpening>,
+) -> Vec<Wish> {
     let key = state.models()[0].batches[0];
     let mut found = Vec::new();
     for (i, input) in inputs.into_iter().enumerate() {
@@ -225,7 +237,8 @@ async fn batches_are_settled_without_locks() {
     stop(state, workers).await;
 }
 
-/// A buyer who takes the money back from an unlocked batch costs the others a second proof, before which they are locked.
+/// A buyer who takes the money back from an unlocked batch costs the others a second proof, before which they are
+/// locked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unlocked_batch_that_loses_a_job_is_locked_next_time() {
     let Some(w) = World::with_batch(2).await else { return };
@@ -300,7 +313,10 @@ async fn a_failed_batch_is_tried_one_by_one() {
     let failed = companies.iter().filter(|(attempts, _)| *attempts == 1).count();
     assert!(failed >= 1, "{companies:?}");
     let alone: Vec<_> = companies.iter().filter(|(attempts, _)| *attempts == 1).map(|(_, batch)| batch).collect();
-    assert!(alone.iter().enumerate().all(|(i, batch)| !alone[..i].contains(batch)), "those that failed have no company: {companies:?}");
+    assert!(
+        alone.iter().enumerate().all(|(i, batch)| !alone[..i].contains(batch)),
+        "those that failed have no company: {companies:?}"
+    );
     stop(state, workers).await;
 }
 
@@ -353,7 +369,10 @@ async fn a_real_batch_releases_real_escrows() {
         assert_eq!(post(&state, "/v1/verify", &[], &other).await.json()["valid"], json!(false));
     }
     let credit = account::credit(&rpc, at.market, Address::ZERO, prover.address()).await.unwrap();
-    assert!((U256::from(3_100_000)..=U256::from(3_300_000)).contains(&credit), "three prices, and the collateral: {credit}");
+    assert!(
+        (U256::from(3_100_000)..=U256::from(3_300_000)).contains(&credit),
+        "three prices, and the collateral: {credit}"
+    );
     stop(state, workers).await;
 }
 
@@ -377,7 +396,8 @@ async fn jobs_wait_for_company_only_until_a_proof_is_full() {
     stop(state, workers).await;
 }
 
-/// Whoever takes a batch's key away while orders under it are open locks none of them: the buyers take their money back.
+/// Whoever takes a batch's key away while orders under it are open locks none of them: the buyers take their money
+/// back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_whose_key_is_gone_are_not_locked() {
     let Some(w) = World::with_batch(2).await else { return };

@@ -48,7 +48,8 @@ async fn statements_that_wait_are_not_logged() {
     let store = Store::open(&path).await.unwrap();
     let log = Log::default();
     let inside = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || inside.clone()).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || inside.clone()).finish();
     // for all threads: SQLite has one of its own
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let mut busy = writing(&path).await;
@@ -58,7 +59,8 @@ async fn statements_that_wait_are_not_logged() {
     };
     // the library's own way says so of a statement that takes longer than a second
     let loud = async {
-        let mut other = SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::from_secs(10)).connect().await.unwrap();
+        let mut other =
+            SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::from_secs(10)).connect().await.unwrap();
         other.execute("DELETE FROM probe WHERE room = x'010203'").await.unwrap();
     };
     let (probed, (), ()) = tokio::join!(store.probe(), loud, over);

@@ -7,7 +7,9 @@ use alloy::sol_types::{SolCall, SolValue};
 use assay_api::chain::abi::InferenceMarket::{self, State as ChainState};
 use assay_api::chain::abi::{BatchJob, BatchOrder, Erc20, Inference, KeyRegistry, ModelRegistry, Payee, Registration};
 use assay_api::chain::deploy::{MODEL_REGISTRY, TEST_TOKEN};
-use assay_api::chain::{ChainError, Market, OrderError, Settlement, Wanted, account, check_order, context_of_batch, jobs};
+use assay_api::chain::{
+    ChainError, Market, OrderError, Settlement, Wanted, account, check_order, context_of_batch, jobs,
+};
 use assay_api::config::{Card, Terms};
 use assay_api::engine::{Engine, InputOpening, input_digest, output_bytes};
 use assay_api::presentation::{DescribedTensor, Presentation, TensorKind};
@@ -48,15 +50,21 @@ async fn a_paid_prediction_is_locked_proven_and_settled() {
     assert_eq!(w.credit(w.seller.address()).await, U256::from(1_000_000 + 100_000));
     let done = get(&state, &path).await.json();
     assert_eq!(done["output"], json!([4.5, 3.0]));
-    let purposes: Vec<_> = done["transactions"].as_array().unwrap().iter().map(|t| (&t["purpose"], &t["state"])).collect();
+    let purposes: Vec<_> =
+        done["transactions"].as_array().unwrap().iter().map(|t| (&t["purpose"], &t["state"])).collect();
     assert_eq!(purposes, [(&json!("lock"), &json!("mined")), (&json!("settle"), &json!("mined"))]);
-    let states: Vec<_> = state.store.events(&id, 0, 100).await.unwrap().into_iter().filter(|e| e.kind == "state").collect();
+    let states: Vec<_> =
+        state.store.events(&id, 0, 100).await.unwrap().into_iter().filter(|e| e.kind == "state").collect();
     let states: Vec<_> = states.iter().map(|e| e.data["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["awaiting_payment", "queued", "locking", "proving", "settlement_pending", "settled"]);
 
     // the context is the contract's, before reduction
     let context: B256 = done["context"].as_str().unwrap().parse().unwrap();
-    let on_chain = w.rpc.call(w.at.market, &InferenceMarket::contextOfCall { jobId: job, prover: w.seller.address() }).await.unwrap();
+    let on_chain = w
+        .rpc
+        .call(w.at.market, &InferenceMarket::contextOfCall { jobId: job, prover: w.seller.address() })
+        .await
+        .unwrap();
     assert_eq!(U256::from_be_bytes(context.0) % order(), U256::from_be_bytes(on_chain.0));
 
     // the same escrow buys nothing more
@@ -69,7 +77,8 @@ async fn a_paid_prediction_is_locked_proven_and_settled() {
     stop(state, workers).await;
 }
 
-/// Who pays only for what was not clamped is told before paying that this inference is not; the market holds the service to it.
+/// Who pays only for what was not clamped is told before paying that this inference is not; the market holds the
+/// service to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_may_ask_that_nothing_is_clamped() {
     let w = world!(false);
@@ -150,7 +159,8 @@ async fn a_public_input_of_zeros_is_bought_like_any_other() {
     let input = InputOpening { data: vec![0.0; 4], blinding: vec![] };
     let commitments = w.engine.execute(w.model.id, &input).unwrap().input_commitments;
     assert_eq!(commitments[0], vec![0; 64]);
-    let request = json!({ "model": w.model.id, "buyer": w.buyer.address(), "input_commitment": input_digest(&commitments) });
+    let request =
+        json!({ "model": w.model.id, "buyer": w.buyer.address(), "input_commitment": input_digest(&commitments) });
     let escrow: Escrow = serde_json::from_value(post(&state, "/v1/quotes", &[], &request).await.json()).unwrap();
     let request = json!({ "model": w.model.id, "input": input.data, "escrow": escrow });
     let answer = post(&state, "/v1/predictions", &[], &request).await;
@@ -263,8 +273,12 @@ async fn a_model_has_terms_of_its_own() {
     let columns = vec!["sum".to_owned(), "maximum".to_owned()];
     let outputs = vec![DescribedTensor { name: "y".to_owned(), kind: TensorKind::Table, columns, unit: None }];
     let presentation = Presentation { inputs: Vec::new(), outputs };
-    let card =
-        Card { description: Some("two numbers".into()), labels: vec!["sum".into(), "maximum".into()], presentation, ..Card::default() };
+    let card = Card {
+        description: Some("two numbers".into()),
+        labels: vec!["sum".into(), "maximum".into()],
+        presentation,
+        ..Card::default()
+    };
     config.cards.insert(w.model.id, card);
     let state = assay_api::AppState::open(config, w.engine.clone()).await.unwrap();
     let listed = get(&state, "/v1/models").await.json()["data"][0].clone();
@@ -301,7 +315,8 @@ async fn tokens_pay_as_well_as_coins() {
     stop(state, workers).await;
 }
 
-/// Sent by another process of the same prover: the market tells this server in one event that names no job in its topics.
+/// Sent by another process of the same prover: the market tells this server in one event that names no job in its
+/// topics.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
     let golden = include_str!("../../../fixtures/golden/batch_separate.json");
@@ -328,7 +343,10 @@ async fn jobs_that_are_settled_in_a_batch_elsewhere_end_here() {
     let call = InferenceMarket::settleBatchCall {
         template: fundings[0].order.clone(),
         snapshot: fundings[0].snapshot.clone(),
-        jobs: fundings.iter().map(|f| BatchJob { buyer: f.order.buyer, maxPrice: f.order.maxPrice, salt: f.order.salt }).collect(),
+        jobs: fundings
+            .iter()
+            .map(|f| BatchJob { buyer: f.order.buyer, maxPrice: f.order.maxPrice, salt: f.order.salt })
+            .collect(),
         split: market.split(w.model.id).await.unwrap().to_vec(),
         inference: Inference {
             inputCommitments: done.input_commitments.concat().repeat(64).into(),
@@ -388,8 +406,11 @@ async fn a_job_is_locked_and_settled_in_one_call() {
     let funding = market.funding(job, None).await.unwrap();
     let done = w.engine.execute(w.model.id, &w.input()).unwrap();
     let output = output_bytes(&done.output_cells, 0);
-    let inference =
-        Inference { inputCommitments: done.input_commitments.concat().into(), output: output.clone().into(), proof: vec![1].into() };
+    let inference = Inference {
+        inputCommitments: done.input_commitments.concat().into(),
+        output: output.clone().into(),
+        proof: vec![1].into(),
+    };
     assert_eq!(market.locker(job).await.unwrap(), Address::ZERO);
     let call = market.settle_call(&funding, inference, Settlement::Open { locker: Address::ZERO }).await.unwrap();
     w.rpc.execute(&w.seller, Some(w.at.market), call, U256::ZERO).await.unwrap();
@@ -438,7 +459,10 @@ async fn what_the_contracts_refuse_is_said_before() {
     config.terms.collateral += 1;
     Market::new(config.clone()).unwrap().check_terms(&config.terms).await.unwrap();
     config.prover = w.anvil.accounts().remove(0); // the deployer, who is the treasury here
-    assert!(matches!(Market::new(config.clone()).unwrap().check_terms(&config.terms).await, Err(ChainError::TreasuryProves { .. })));
+    assert!(matches!(
+        Market::new(config.clone()).unwrap().check_terms(&config.terms).await,
+        Err(ChainError::TreasuryProves { .. })
+    ));
 
     let golden: Value = serde_json::from_str(include_str!("../../../fixtures/golden/wrapped.json")).unwrap();
     let registration = Registration {
@@ -457,7 +481,8 @@ async fn what_the_contracts_refuse_is_said_before() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registration_waits_for_its_commitment() {
     let w = world!(false);
-    let (registry, _) = MODEL_REGISTRY.deploy(&w.rpc, &w.seller, (w.at.keys, U256::from(2)).abi_encode_params()).await.unwrap();
+    let (registry, _) =
+        MODEL_REGISTRY.deploy(&w.rpc, &w.seller, (w.at.keys, U256::from(2)).abi_encode_params()).await.unwrap();
     let registration = || Registration {
         shapeDigest: w.model.shape_digest,
         weightCommitments: [[0; 31].as_slice(), &[1], &[0; 31], &[2]].concat().into(), // the generator
@@ -505,7 +530,10 @@ async fn a_buyer_notices_an_order_that_is_not_theirs() {
     let check = async |escrow: &Escrow, wanted: &Wanted| check_order(&w.rpc, w.at.market, escrow, wanted, true).await;
     check(&good, &wanted).await.unwrap();
     assert!(matches!(check_order(&w.rpc, w.at.market, &good, &wanted, false).await, Err(OrderError::DevelopmentKey)));
-    assert!(matches!(check(&good, &Wanted { price_max: 999_999, ..wanted }).await, Err(OrderError::Price { price: 1_000_000, .. })));
+    assert!(matches!(
+        check(&good, &Wanted { price_max: 999_999, ..wanted }).await,
+        Err(OrderError::Price { price: 1_000_000, .. })
+    ));
     let other = B256::repeat_byte(9);
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Escrow));
     let changes: [Change<'_>; 11] = [
@@ -529,7 +557,9 @@ async fn a_buyer_notices_an_order_that_is_not_theirs() {
     }
     let mut forged = good.clone();
     forged.quote.nonce = other;
-    assert!(matches!(check(&forged, &wanted).await, Err(OrderError::Signature { owner }) if owner == w.seller.address()));
+    assert!(
+        matches!(check(&forged, &wanted).await, Err(OrderError::Signature { owner }) if owner == w.seller.address())
+    );
     let unknown = Wanted { key_hash: other, ..wanted };
     let mut escrow = good.clone();
     (escrow.order.key_hash, escrow.quote.key_hash) = (other, other);

@@ -1,4 +1,5 @@
-//! What does not fit: inputs outside the published range are refused unless allowed, and what was clamped is said. Several inputs and outputs.
+//! What does not fit: inputs outside the published range are refused unless allowed, and what was clamped is said.
+//! Several inputs and outputs.
 
 use assay_api::engine::TensorInfo;
 use assay_api::{AppState, run_workers};
@@ -16,7 +17,9 @@ async fn inputs_outside_the_published_range_are_refused() {
     let state = free(dir.path(), Fake::new()).await;
     assert_eq!(get(&state, "/v1/models").await.json()["data"][0]["inputs"][0]["range"], json!([-100.0, 100.0]));
     let request = |input: Value| json!({ "model": model_id(1), "input": input });
-    for (input, index, value) in [(json!([1, 2, 100.1, -500]), 2, "100.1"), (json!({ "x": [1, -3000.5, 2, 3] }), 1, "-3000.5")] {
+    for (input, index, value) in
+        [(json!([1, 2, 100.1, -500]), 2, "100.1"), (json!({ "x": [1, -3000.5, 2, 3] }), 1, "-3000.5")]
+    {
         let answer = post(&state, URL, &[], &request(input)).await;
         answer.is_problem(422, "input-outside-range");
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
@@ -56,7 +59,8 @@ async fn two_by_two(dir: &std::path::Path) -> AppState {
     free(dir, Fake::with_model(model)).await
 }
 
-/// Inputs go by name or one after the other, and are the same prediction either way; several outputs come as a list each.
+/// Inputs go by name or one after the other, and are the same prediction either way; several outputs come as a list
+/// each.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_inputs_and_outputs() {
     let dir = tempfile::tempdir().unwrap();

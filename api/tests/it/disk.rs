@@ -1,4 +1,5 @@
-//! A disk that is full for a while: nothing is wedged, nothing is proven twice, and what was refused happens when there is room.
+//! A disk that is full for a while: nothing is wedged, nothing is proven twice, and what was refused happens when there
+//! is room.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

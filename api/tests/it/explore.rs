@@ -51,7 +51,9 @@ async fn register(w: &World, weights: [B256; 2], split: &[(Address, u16)]) -> B2
 /// A clone of another contract, which says of itself what a splitter says.
 async fn impostor(w: &World, of: Address) -> Address {
     let shares = vec![Part { account: w.buyer.address(), weight: Uint::from(1) }].abi_encode();
-    let runtime = [hex!("363d3d373d3d3d363d73").as_slice(), of.as_slice(), &hex!("5af43d82803e903d91602b57fd5bf3"), &shares].concat();
+    let runtime =
+        [hex!("363d3d373d3d3d363d73").as_slice(), of.as_slice(), &hex!("5af43d82803e903d91602b57fd5bf3"), &shares]
+            .concat();
     // creation code that returns what follows it
     let head = [&[0x61][..], &(runtime.len() as u16).to_be_bytes()[..], &hex!("3d81600a3d39f3")[..]].concat();
     deploy_code(&w.rpc, &w.seller, Bytes::from([head, runtime].concat()), "impostor").await.unwrap().0
@@ -79,7 +81,8 @@ async fn lineage_follows_splitters() {
     assert_eq!((&lineage["registrant"], &lineage["uri"]), (&json!(w.seller.address()), &json!("ipfs://card")));
     assert!(lineage["registered_secs"].as_u64().unwrap() > 1_500_000_000, "{lineage}");
     let parts = lineage["parts"].as_array().unwrap();
-    let seen: Vec<_> = parts.iter().map(|part| (&part["account"], part["kind"].as_str().unwrap(), part["within"].as_u64())).collect();
+    let seen: Vec<_> =
+        parts.iter().map(|part| (&part["account"], part["kind"].as_str().unwrap(), part["within"].as_u64())).collect();
     let expected = [
         (json!(OWNER), "owner", None),
         (json!(own), "splitter", None),
@@ -92,7 +95,8 @@ async fn lineage_follows_splitters() {
         let found = parts.iter().find(|part| part["account"] == json!(account) && part["within"] == json!(within));
         found.unwrap_or_else(|| panic!("{account} within {within}: {lineage}"))
     };
-    let is = |part: &Value, share: f64| assert!((part["share"].as_f64().unwrap() - share).abs() < 1e-12, "{share}: {part}");
+    let is =
+        |part: &Value, share: f64| assert!((part["share"].as_f64().unwrap() - share).abs() < 1e-12, "{share}: {part}");
     is(of(alice, 1), 0.3);
     is(of(parents, 1), 0.1);
     assert_eq!(of(parents, 1)["models"], json!([parent]));
@@ -126,16 +130,25 @@ async fn the_market_is_what_its_events_say() {
     let market = get(&state, "/v1/market").await.json();
     assert_eq!((&market["market"], &market["from_block"]), (&json!(w.at.market), &json!(0)));
     let row = &market["models"][0];
-    assert_eq!((&row["model"], &row["funded"], &row["settled"], &row["returned"]), (&json!(w.model.id), &json!(2), &json!(1), &json!(0)));
+    assert_eq!(
+        (&row["model"], &row["funded"], &row["settled"], &row["returned"]),
+        (&json!(w.model.id), &json!(2), &json!(1), &json!(0))
+    );
     assert_eq!(row["earned"], json!({ Address::ZERO.to_string(): "1000000" }));
     assert!(row["registered_secs"].as_u64().unwrap() > 1_500_000_000, "{row}");
     let of = |job: B256| market["latest"].as_array().unwrap().iter().find(|row| row["job"] == json!(job)).unwrap();
     assert_eq!((&of(open)["state"], &of(open)["ended_secs"]), (&json!("funded"), &Value::Null));
     let settled = of(job);
-    assert_eq!((&settled["state"], &settled["price"], &settled["paid"]), (&json!("settled"), &json!("1000000"), &json!("1000000")));
+    assert_eq!(
+        (&settled["state"], &settled["price"], &settled["paid"]),
+        (&json!("settled"), &json!("1000000"), &json!("1000000"))
+    );
     assert!(settled["ended_secs"].as_u64() >= settled["funded_secs"].as_u64(), "{settled}");
     let prover = &market["provers"][0];
-    assert_eq!((&prover["prover"], &prover["settled"], &prover["buyers"]), (&json!(w.seller.address()), &json!(1), &json!(1)));
+    assert_eq!(
+        (&prover["prover"], &prover["settled"], &prover["buyers"]),
+        (&json!(w.seller.address()), &json!(1), &json!(1))
+    );
 
     let model = get(&state, &format!("/v1/models/{}", w.model.id)).await.json();
     assert_eq!(model["licence"], "for research");

@@ -31,7 +31,9 @@ async fn what_failed_is_listed_and_run_again() {
     let listed = list["data"].as_array().unwrap();
     assert_eq!((listed.len(), &listed[0]["id"]), (1, &failed.as_str().into()));
     assert_eq!(listed[0]["error_code"], "prover-failed");
-    send(&state, "GET", "/v1/predictions?state=lost", &OPERATOR, Body::empty()).await.is_problem(400, "invalid-parameter");
+    send(&state, "GET", "/v1/predictions?state=lost", &OPERATOR, Body::empty())
+        .await
+        .is_problem(400, "invalid-parameter");
 
     retry(&state, &failed, &[]).await.is_problem(401, "unauthorized");
     retry(&state, &fine, &OPERATOR).await.is_problem(409, "wrong-state");
@@ -39,7 +41,11 @@ async fn what_failed_is_listed_and_run_again() {
     assert_eq!(retry(&state, &failed, &OPERATOR).await.status, 202);
     until(&state, &failed, State::Proven).await;
     let now = get(&state, &format!("/v1/predictions/{failed}")).await.json();
-    assert_eq!((&now["attempts"], &now["error_code"]), (&0.into(), &serde_json::Value::Null), "as if it had never been tried");
+    assert_eq!(
+        (&now["attempts"], &now["error_code"]),
+        (&0.into(), &serde_json::Value::Null),
+        "as if it had never been tried"
+    );
 
     engine.fail.store(3, SeqCst);
     let forgotten = submit(&state, &[]).await;

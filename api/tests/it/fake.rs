@@ -9,8 +9,8 @@ use std::time::Duration;
 use alloy::primitives::{B256, Bytes, keccak256};
 use assay_api::config::ServeConfig;
 use assay_api::engine::{
-    Cancel, Claim, Clamped, DecodeError, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress, ProofBundle, Report,
-    TensorInfo, Wrap,
+    Cancel, Claim, Clamped, DecodeError, Engine, EngineError, Execution, InputOpening, ModelInfo, Progress,
+    ProofBundle, Report, TensorInfo, Wrap,
 };
 use assay_api::{AppState, app};
 use axum::body::{Body, to_bytes};
@@ -83,7 +83,10 @@ fn steps(steps: Range<u8>, step_ms: &AtomicU64, cancel: &Cancel, progress: Repor
         if cancel.is_cancelled() {
             return Err(EngineError::Cancelled);
         }
-        progress(Progress { phase: if step < 5 { "commit" } else { "wrap_quotient" }, fraction: f32::from(step) / 10.0 });
+        progress(Progress {
+            phase: if step < 5 { "commit" } else { "wrap_quotient" },
+            fraction: f32::from(step) / 10.0,
+        });
         std::thread::sleep(Duration::from_millis(step_ms.load(Ordering::SeqCst)));
     }
     Ok(())
@@ -99,15 +102,23 @@ impl Engine for Fake {
         let sum: f32 = input.data.iter().sum();
         let max = input.data.iter().copied().fold(f32::MIN, f32::max);
         let output_cells: Vec<i16> = [sum, max].iter().map(|v| (v * 16.0) as i16).collect();
-        let opening: Vec<u8> = input.data.iter().flat_map(|v| v.to_le_bytes()).chain(input.blinding.iter().flat_map(|b| b.0)).collect();
+        let opening: Vec<u8> =
+            input.data.iter().flat_map(|v| v.to_le_bytes()).chain(input.blinding.iter().flat_map(|b| b.0)).collect();
         // like the real one's: nothing, not blinded, is the point at infinity
         let infinity = opening.iter().all(|b| *b == 0);
-        let point = if infinity { vec![0; 64] } else { [keccak256(&opening).0, keccak256(keccak256(&opening)).0].concat() };
+        let point =
+            if infinity { vec![0; 64] } else { [keccak256(&opening).0, keccak256(keccak256(&opening)).0].concat() };
         let output_real = output_cells.iter().map(|c| f32::from(*c) / 16.0).collect();
         // a sum beyond 16 bits is cut off
         let cells = usize::from((sum * 16.0).abs() > f32::from(i16::MAX));
         let clamped = (cells > 0).then(|| Clamped { layer: "sum".into(), cells }).into_iter().collect();
-        Ok(Execution { output_cells, output_real, input_commitments: vec![point.into()], clamped, clamps: cells as u32 })
+        Ok(Execution {
+            output_cells,
+            output_real,
+            input_commitments: vec![point.into()],
+            clamped,
+            clamps: cells as u32,
+        })
     }
 
     /// Counts on from the prompt's last token.
@@ -178,7 +189,8 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&self.bytes)))
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&self.bytes)))
     }
 
     pub fn text(&self) -> String {
@@ -207,14 +219,24 @@ fn assert_described(method: &str, path: &str, status: u16) {
         have.len() == want.len() && have.iter().zip(&want).all(|(a, b)| a == b || b.starts_with('{'))
     };
     let paths = assay_api::description()["paths"].as_object().unwrap();
-    let route = paths.iter().find(|(template, _)| fits(template)).and_then(|(_, methods)| methods.get(method.to_lowercase()));
+    let route =
+        paths.iter().find(|(template, _)| fits(template)).and_then(|(_, methods)| methods.get(method.to_lowercase()));
     if let Some(route) = route {
-        assert!(route["responses"][status.to_string()].is_object(), "{method} {path} answers {status}, which is not described");
+        assert!(
+            route["responses"][status.to_string()].is_object(),
+            "{method} {path} answers {status}, which is not described"
+        );
     }
 }
 
 /// Sends a request to the router.
-pub async fn send(state: &AppState, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+pub async fn send(
+    state: &AppState,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -60,7 +60,8 @@ async fn pass(State(gateway): State<Arc<Gateway>>, body: Bytes) -> Response {
     let stands_at = gateway.stands_at.load(SeqCst);
     if stands_at > 0 && body.windows(15).any(|part| part == b"eth_blockNumber") {
         let request: Value = serde_json::from_slice(&body).unwrap();
-        return Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": format!("{stands_at:#x}") })).into_response();
+        return Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": format!("{stands_at:#x}") }))
+            .into_response();
     }
     let body = match stands_at {
         0 => body,
@@ -68,10 +69,13 @@ async fn pass(State(gateway): State<Arc<Gateway>>, body: Bytes) -> Response {
     };
     gateway.passed.fetch_add(1, SeqCst);
     let sends = String::from_utf8_lossy(&body).contains("eth_sendRawTransaction");
-    let answer = gateway.client.post(&gateway.node).header(header::CONTENT_TYPE, "application/json").body(body).send().await;
+    let answer =
+        gateway.client.post(&gateway.node).header(header::CONTENT_TYPE, "application/json").body(body).send().await;
     let answer = async { answer?.bytes().await }.await;
     match answer {
-        Ok(bytes) if !(sends && take(&gateway.lose)) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Ok(bytes) if !(sends && take(&gateway.lose)) => {
+            ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
+        }
         _ => StatusCode::BAD_GATEWAY.into_response(),
     }
 }

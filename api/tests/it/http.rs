@@ -26,7 +26,10 @@ async fn health_and_metrics() {
     server!(state);
     assert_eq!(get(&state, "/livez").await.json(), json!({ "status": "ok" }));
     let ready = get(&state, "/readyz").await.json();
-    assert_eq!((&ready["status"], &ready["models"], &ready["queued"], &ready["block"]), (&json!("ok"), &json!(3), &json!(0), &Value::Null));
+    assert_eq!(
+        (&ready["status"], &ready["models"], &ready["queued"], &ready["block"]),
+        (&json!("ok"), &json!(3), &json!(0), &Value::Null)
+    );
     post(&state, "/v1/predictions", &[], &request()).await;
     get(&state, "/nowhere").await;
     let metrics = get(&state, "/metrics").await.text();
@@ -54,12 +57,21 @@ async fn an_agent_card_names_the_models() {
     assert_eq!(skills.len(), state.models().len());
     for (skill, model) in skills.iter().zip(state.models().iter()) {
         assert_eq!(skill["id"], model.id.to_string());
-        assert!(skill["name"].is_string() && skill["description"].is_string() && skill["tags"][0].is_string(), "{skill}");
+        assert!(
+            skill["name"].is_string() && skill["description"].is_string() && skill["tags"][0].is_string(),
+            "{skill}"
+        );
     }
     // the transport is at the card's own address, and nothing is claimed that is not there
     assert!(card["url"].as_str().unwrap().ends_with("/v1/a2a"));
-    assert_eq!((&card["preferredTransport"], &card["additionalInterfaces"][0]["url"]), (&json!("JSONRPC"), &card["url"]));
-    assert_eq!((&card["capabilities"]["streaming"], &card["capabilities"]["pushNotifications"]), (&json!(false), &json!(false)));
+    assert_eq!(
+        (&card["preferredTransport"], &card["additionalInterfaces"][0]["url"]),
+        (&json!("JSONRPC"), &card["url"])
+    );
+    assert_eq!(
+        (&card["capabilities"]["streaming"], &card["capabilities"]["pushNotifications"]),
+        (&json!(false), &json!(false))
+    );
     let interface = &card["capabilities"]["extensions"][0];
     assert!(interface["params"]["openapi"].as_str().unwrap().ends_with("/openapi.json"));
     assert_eq!(interface["params"]["free"], state.config.free);
@@ -103,12 +115,16 @@ async fn openapi_names_every_route() {
     ] {
         assert!(description["paths"][path][method].is_object(), "{method} {path} is not described");
     }
-    let operations = description["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values());
+    let operations =
+        description["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values());
     let operations: Vec<&Value> = operations.collect();
     for operation in &operations {
         assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{operation}");
         let answers = operation["responses"].as_object().unwrap();
-        assert!(answers.values().all(|answer| answer["description"].as_str().is_some_and(|words| !words.is_empty())), "{operation}");
+        assert!(
+            answers.values().all(|answer| answer["description"].as_str().is_some_and(|words| !words.is_empty())),
+            "{operation}"
+        );
     }
     assert_eq!(description["paths"]["/v1/models/{id}"]["get"]["tags"], json!(["models"]));
     let mut names: Vec<&str> = operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
@@ -123,14 +139,19 @@ async fn openapi_names_every_route() {
     assert!(description["paths"]["/v1/predictions"]["get"]["security"][1]["operator"].is_array());
     assert!(description["paths"]["/v1/predictions"]["post"]["responses"]["429"]["headers"]["Retry-After"].is_object());
     let schemas = &description["components"]["schemas"];
-    for (name, pattern) in [("Hash", "{64}"), ("Account", "{40}"), ("Amount", "[0-9]"), ("Hex", "{2}"), ("Point", "{128}")] {
+    for (name, pattern) in
+        [("Hash", "{64}"), ("Account", "{40}"), ("Amount", "[0-9]"), ("Hex", "{2}"), ("Point", "{128}")]
+    {
         assert!(schemas[name]["pattern"].as_str().unwrap().contains(pattern), "{name}: {}", schemas[name]);
     }
     for parameter in description["paths"]["/v1/predictions"]["get"]["parameters"].as_array().unwrap() {
         assert_eq!((&parameter["in"], &parameter["required"]), (&json!("query"), &json!(false)), "{parameter}");
     }
     let headers = description["paths"]["/v1/predictions"]["post"]["parameters"].as_array().unwrap();
-    assert!(headers.iter().all(|header| header["in"] == "header" && header["schema"]["type"] == "string"), "{headers:?}");
+    assert!(
+        headers.iter().all(|header| header["in"] == "header" && header["schema"]["type"] == "string"),
+        "{headers:?}"
+    );
     assert_eq!(schemas["Order"]["properties"]["buyer"]["$ref"], "#/components/schemas/Account");
     // every reference resolves
     fn refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -156,8 +177,11 @@ async fn openapi_names_every_route() {
 async fn openapi_examples_are_true() {
     server!(state);
     let description = get(&state, "/openapi.json").await.json();
-    let example = |pointer: &str| description.pointer(pointer).unwrap_or_else(|| panic!("no example at {pointer}")).clone();
-    let body = |path: &str| example(&format!("/paths/{}/post/requestBody/content/application~1json/example", path.replace('/', "~1")));
+    let example =
+        |pointer: &str| description.pointer(pointer).unwrap_or_else(|| panic!("no example at {pointer}")).clone();
+    let body = |path: &str| {
+        example(&format!("/paths/{}/post/requestBody/content/application~1json/example", path.replace('/', "~1")))
+    };
     assert_eq!(post(&state, "/v1/predictions", &[], &body("/v1/predictions")).await.status, StatusCode::ACCEPTED);
     assert_eq!(post(&state, "/v1/commitments", &[], &body("/v1/commitments")).await.status, StatusCode::OK);
     let said = post(&state, "/v1/completions", &[], &body("/v1/completions")).await.json();
@@ -167,7 +191,10 @@ async fn openapi_examples_are_true() {
     post(&state, "/v1/quotes", &[], &body("/v1/quotes")).await.is_problem(409, "no-market");
     post(&state, "/v1/webhooks", &[], &body("/v1/webhooks")).await.is_problem(401, "unauthorized");
     let answer = |path: &str, method: &str, status: u16| {
-        example(&format!("/paths/{}/{method}/responses/{status}/content/application~1json/example", path.replace('/', "~1")))
+        example(&format!(
+            "/paths/{}/{method}/responses/{status}/content/application~1json/example",
+            path.replace('/', "~1")
+        ))
     };
     for (path, method, status) in [("/v1/predictions", "post", 202), ("/v1/predictions/{id}", "get", 200)] {
         serde_json::from_value::<assay_api::Prediction>(answer(path, method, status)).unwrap();
@@ -213,7 +240,8 @@ fn fault(whole: &Value, schema: &Value, value: &Value, at: &str) -> Option<Strin
         return items.iter().find_map(|item| fault(whole, &schema["items"], item, at));
     }
     let fields = value.as_object()?;
-    let missing = schema["required"].as_array().into_iter().flatten().find(|name| !fields.contains_key(name.as_str().unwrap()));
+    let missing =
+        schema["required"].as_array().into_iter().flatten().find(|name| !fields.contains_key(name.as_str().unwrap()));
     if let Some(name) = missing {
         return Some(format!("{at} lacks {name}"));
     }
@@ -229,7 +257,9 @@ async fn every_answer_has_an_example() {
     let mut answers = 0;
     for (path, methods) in description["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            for (status, answer) in operation["responses"].as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2')) {
+            for (status, answer) in
+                operation["responses"].as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2'))
+            {
                 let Some(json) = answer.pointer("/content/application~1json") else { continue };
                 let name = format!("{method} {path} {status}");
                 let example = json.get("example").unwrap_or_else(|| panic!("{name} has no example"));
@@ -240,8 +270,10 @@ async fn every_answer_has_an_example() {
     }
     assert!(answers >= 30, "{answers}");
     let model = "/paths/~1v1~1models~1{id}/get/responses/200/content/application~1json";
-    let (schema, mut example) =
-        (description.pointer(&format!("{model}/schema")).unwrap(), description.pointer(model).unwrap()["example"].clone());
+    let (schema, mut example) = (
+        description.pointer(&format!("{model}/schema")).unwrap(),
+        description.pointer(model).unwrap()["example"].clone(),
+    );
     example["terms"]["prove_secs"] = json!("600");
     assert!(fault(&description, schema, &example, "a model").is_some(), "the check finds what is wrong");
     serde_json::from_value::<assay_api::Model>(description.pointer(model).unwrap()["example"].clone()).unwrap();
@@ -319,7 +351,8 @@ async fn a_prediction_is_accepted_read_and_cancelled() {
 async fn bad_requests_are_problems() {
     server!(state);
     let url = "/v1/predictions";
-    let raw = async |body: &str| send(&state, "POST", url, &[("content-type", "application/json")], body.to_owned()).await;
+    let raw =
+        async |body: &str| send(&state, "POST", url, &[("content-type", "application/json")], body.to_owned()).await;
     raw("{").await.is_problem(400, "malformed-json");
     raw("").await.is_problem(400, "malformed-json");
     raw(&format!(r#"{{"model":"{}","input":[NaN,1,2,3]}}"#, model_id(1))).await.is_problem(400, "malformed-json");
@@ -379,7 +412,10 @@ async fn lists_are_no_objects() {
     }
     // what a browser's form or another program calls JSON
     let typed = [("content-type", "application/vnd.assay+json; charset=utf-8")];
-    assert_eq!(send(&state, "POST", "/v1/predictions", &typed, request().to_string()).await.status, StatusCode::ACCEPTED);
+    assert_eq!(
+        send(&state, "POST", "/v1/predictions", &typed, request().to_string()).await.status,
+        StatusCode::ACCEPTED
+    );
 }
 
 #[tokio::test]
@@ -394,10 +430,13 @@ async fn a_public_input_is_committed_to() {
     assert_eq!(made["input_commitments"], answer["input_commitments"]);
     let named = json!({ "model": model_id(1), "input": { "x": [1000.0, 2.0, 3.0, -1.5] } });
     post(&state, "/v1/commitments", &[], &named).await.is_problem(422, "input-outside-range");
-    post(&state, "/v1/commitments", &[], &json!({ "model": model_id(9), "input": [] })).await.is_problem(404, "unknown-model");
+    post(&state, "/v1/commitments", &[], &json!({ "model": model_id(9), "input": [] }))
+        .await
+        .is_problem(404, "unknown-model");
 }
 
-/// A prompt is continued without a proof where proofs are free, or where the operator says so; as a prediction it has no order.
+/// A prompt is continued without a proof where proofs are free, or where the operator says so; as a prediction it has
+/// no order.
 #[tokio::test]
 async fn prompts_are_continued() {
     server!(state);
@@ -462,7 +501,9 @@ async fn racing_requests_with_one_key_make_one_prediction() {
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let state = state.clone();
-            tokio::spawn(async move { post(&state, "/v1/predictions", &[("idempotency-key", "race")], &request()).await })
+            tokio::spawn(
+                async move { post(&state, "/v1/predictions", &[("idempotency-key", "race")], &request()).await },
+            )
         })
         .collect();
     let mut ids = std::collections::HashSet::new();
@@ -518,7 +559,8 @@ async fn the_list_is_the_operators() {
     let path = format!("/v1/predictions?limit=2&cursor={}", first["next"].as_str().unwrap());
     let second = send(&state, "GET", &path, &right, Body::empty()).await.json();
     assert_eq!(second["next"], Value::Null);
-    let ids: Vec<_> = [&first, &second].iter().flat_map(|p| p["data"].as_array().unwrap()).map(|p| p["id"].clone()).collect();
+    let ids: Vec<_> =
+        [&first, &second].iter().flat_map(|p| p["data"].as_array().unwrap()).map(|p| p["id"].clone()).collect();
     assert_eq!(ids.len(), 3);
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
     send(&state, "GET", "/v1/predictions?cursor=x", &right, Body::empty()).await.is_problem(400, "invalid-parameter");
@@ -550,7 +592,10 @@ async fn the_page_shows_models_but_no_whole_ids() {
     let page = get(&state, "/status").await;
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
     let html = page.text();
-    assert!(html.contains("color-scheme:light dark") && html.contains("<a href=\"/\">"), "dark and light, with a way to the site");
+    assert!(
+        html.contains("color-scheme:light dark") && html.contains("<a href=\"/\">"),
+        "dark and light, with a way to the site"
+    );
     assert!(html.contains("&lt;fake 1&gt;") && !html.contains("<fake 1>"), "names are escaped");
     assert!(html.contains(&id[..6]) && !html.contains(&id));
 }
@@ -581,7 +626,9 @@ async fn the_site_comes_with_everything_that_it_loads() {
 #[tokio::test]
 async fn the_site_is_loaded_once() {
     server!(state);
-    let ask = async |path: &'static str, headers: &[(&str, &str)]| send(&state, "GET", path, headers, axum::body::Body::empty()).await;
+    let ask = async |path: &'static str, headers: &[(&str, &str)]| {
+        send(&state, "GET", path, headers, axum::body::Body::empty()).await
+    };
     for path in ["/", "/app/site.js", "/app/site.css", "/app/assay_verifier.wasm"] {
         let first = ask(path, &[("accept-encoding", "br, gzip")]).await;
         let tag = first.headers["etag"].to_str().unwrap();
@@ -605,7 +652,10 @@ async fn nothing_is_a_page_for_people() {
     server!(state);
     let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     let page = send(&state, "GET", "/nothing", &[html], axum::body::Body::empty()).await;
-    assert_eq!((page.status, &page.headers["content-type"]), (StatusCode::NOT_FOUND, &"text/html; charset=utf-8".parse().unwrap()));
+    assert_eq!(
+        (page.status, &page.headers["content-type"]),
+        (StatusCode::NOT_FOUND, &"text/html; charset=utf-8".parse().unwrap())
+    );
     assert!(page.text().contains("There is no such page") && page.text().contains("href=\"/\""));
     assert!(page.headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
     get(&state, "/nothing").await.is_problem(404, "no-such-resource");

@@ -61,7 +61,10 @@ async fn a_prediction_is_proven_and_its_proof_verifies() {
     assert_eq!(done.status, StatusCode::CREATED);
     assert_eq!(done.headers["preference-applied"], "wait=20");
     let waited = post(&state, "/v1/predictions", &[("prefer", "wait")], &request()).await;
-    assert_eq!((waited.status, &waited.headers["preference-applied"]), (StatusCode::CREATED, &"wait=60".parse().unwrap()));
+    assert_eq!(
+        (waited.status, &waited.headers["preference-applied"]),
+        (StatusCode::CREATED, &"wait=60".parse().unwrap())
+    );
     let done = done.json();
     assert_eq!((&done["state"], &done["terminal"]), (&json!("proven"), &json!(true)));
     assert_eq!(done["output"], json!([4.5, 3.0]));
@@ -74,7 +77,10 @@ async fn a_prediction_is_proven_and_its_proof_verifies() {
     assert_eq!(post(&state, "/v1/verify", &[], &claim).await.json()["valid"], true);
     post(&state, &format!("/v1/predictions/{id}/cancel"), &[], &json!({})).await.is_problem(409, "not-cancellable");
     let metrics = get(&state, "/metrics").await.text();
-    assert!(metrics.contains("assay_proofs_total 2\n") && metrics.contains("assay_jobs{state=\"proven\"} 2\n"), "{metrics}");
+    assert!(
+        metrics.contains("assay_proofs_total 2\n") && metrics.contains("assay_jobs{state=\"proven\"} 2\n"),
+        "{metrics}"
+    );
     stop(state, workers).await;
 }
 
@@ -85,9 +91,11 @@ async fn the_stream_tells_everything_once_and_resumes() {
     state.store.ping().await.unwrap();
     let id = submit(&state, &[]).await;
     let live = events(&state, &id, None).await; // ends with the job
-    let states: Vec<_> = live.iter().filter(|e| e.1 == "state").map(|e| e.2["data"]["state"].as_str().unwrap()).collect();
+    let states: Vec<_> =
+        live.iter().filter(|e| e.1 == "state").map(|e| e.2["data"]["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["queued", "proving", "proven"]);
-    let phases: Vec<_> = live.iter().filter(|e| e.1 == "progress").map(|e| e.2["data"]["phase"].as_str().unwrap()).collect();
+    let phases: Vec<_> =
+        live.iter().filter(|e| e.1 == "progress").map(|e| e.2["data"]["phase"].as_str().unwrap()).collect();
     assert!(phases.contains(&"commit") && phases.contains(&"wrap_quotient"), "{phases:?}");
     assert_eq!(events(&state, &id, None).await, live, "a later reader sees the same");
     let resumed = events(&state, &id, Some(&live[1].0)).await;
@@ -97,7 +105,8 @@ async fn the_stream_tells_everything_once_and_resumes() {
     let seen = [("last-event-id", live.last().unwrap().0.as_str())];
     let answer = send(&state, "GET", &format!("/v1/predictions/{id}/events"), &seen, Body::empty()).await;
     assert_eq!((answer.status, answer.bytes.len()), (StatusCode::NO_CONTENT, 0), "a browser is told not to come back");
-    let answer = send(&state, "GET", &format!("/v1/predictions/{id}/events"), &[("last-event-id", "x")], Body::empty()).await;
+    let answer =
+        send(&state, "GET", &format!("/v1/predictions/{id}/events"), &[("last-event-id", "x")], Body::empty()).await;
     answer.is_problem(400, "invalid-header");
     stop(state, workers).await;
 }
@@ -123,7 +132,8 @@ async fn time_runs_out() {
     let engine = Fake::new();
     engine.step_ms.store(1000, SeqCst);
     let (state, workers) = start(dir.path(), engine).await;
-    let (running, waiting) = (submit(&state, &[("cancel-after", "1s")]).await, submit(&state, &[("cancel-after", "1")]).await);
+    let (running, waiting) =
+        (submit(&state, &[("cancel-after", "1s")]).await, submit(&state, &[("cancel-after", "1")]).await);
     until(&state, &waiting, State::Cancelled).await;
     until(&state, &running, State::Cancelled).await;
     let answer = post(&state, "/v1/predictions", &[("prefer", "wait=1")], &request()).await;
@@ -230,7 +240,8 @@ async fn a_proof_waits_for_a_disk_that_can_take_it() {
     let (state, workers) = start(dir.path(), engine.clone()).await;
     std::fs::remove_dir(dir.path().join("proofs")).unwrap(); // stands for a full disk: every write fails
     let id = submit(&state, &[]).await;
-    eventually("a retry", async || state.store.events(&id, 0, 100).await.unwrap().iter().any(|e| e.kind == "retry")).await;
+    eventually("a retry", async || state.store.events(&id, 0, 100).await.unwrap().iter().any(|e| e.kind == "retry"))
+        .await;
     assert_eq!(state.store.job(&id).await.unwrap().attempts, 0, "an outage is not the job's fault");
     std::fs::create_dir(dir.path().join("proofs")).unwrap();
     until(&state, &id, State::Proven).await;

@@ -44,26 +44,44 @@ async fn with(change: impl FnOnce(&mut ServeConfig)) -> (tempfile::TempDir, AppS
 #[tokio::test]
 async fn a_key_reads_what_it_asked_for_and_nothing_else() {
     let (_dir, state) = with(|_| {}).await;
-    let [one, two] =
-        [header(&state, &new(&[Scope::Predict, Scope::Read])).await, header(&state, &new(&[Scope::Predict, Scope::Read])).await];
+    let [one, two] = [
+        header(&state, &new(&[Scope::Predict, Scope::Read])).await,
+        header(&state, &new(&[Scope::Predict, Scope::Read])).await,
+    ];
     let mine = ask(&state, &one).await.json()["id"].as_str().unwrap().to_owned();
     let theirs = ask(&state, &two).await.json()["id"].as_str().unwrap().to_owned();
     let open = post(&state, "/v1/predictions", &[], &request()).await.json()["id"].as_str().unwrap().to_owned();
-    let ids = |page: Value| page["data"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let ids = |page: Value| {
+        page["data"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     assert_eq!(ids(read(&state, &one, "/v1/predictions").await.json()), [mine.clone()]);
     assert_eq!(ids(read(&state, &two, "/v1/predictions").await.json()), [theirs.clone()]);
-    assert_eq!(ids(read(&state, "Bearer secret", "/v1/predictions").await.json()), [open.clone(), theirs.clone(), mine.clone()]);
+    assert_eq!(
+        ids(read(&state, "Bearer secret", "/v1/predictions").await.json()),
+        [open.clone(), theirs.clone(), mine.clone()]
+    );
     // not by its id either, whoever knows it
-    for path in [format!("/v1/predictions/{theirs}"), format!("/v1/predictions/{theirs}/proof"), format!("/v1/predictions/{theirs}/events")]
-    {
+    for path in [
+        format!("/v1/predictions/{theirs}"),
+        format!("/v1/predictions/{theirs}/proof"),
+        format!("/v1/predictions/{theirs}/events"),
+    ] {
         read(&state, &one, &path).await.is_problem(404, "no-such-prediction");
         get(&state, &path).await.is_problem(404, "no-such-prediction");
     }
     let cancel = format!("/v1/predictions/{theirs}/cancel");
     post(&state, &cancel, &[("authorization", &one)], &json!({})).await.is_problem(404, "no-such-prediction");
     assert_eq!(read(&state, &two, &format!("/v1/predictions/{theirs}")).await.status, 200);
-    assert_eq!(read(&state, "Bearer secret", &format!("/v1/predictions/{theirs}")).await.status, 200, "the operator reads all");
-    assert_eq!(get(&state, &format!("/v1/predictions/{open}")).await.status, 200, "without a key, who knows the id reads it");
+    assert_eq!(
+        read(&state, "Bearer secret", &format!("/v1/predictions/{theirs}")).await.status,
+        200,
+        "the operator reads all"
+    );
+    assert_eq!(
+        get(&state, &format!("/v1/predictions/{open}")).await.status,
+        200,
+        "without a key, who knows the id reads it"
+    );
     let page = get(&state, "/status").await.text();
     assert!(page.contains(&open[..6]) && !page.contains(&mine[..6]));
     assert_eq!(post(&state, &cancel, &[("authorization", &two)], &json!({})).await.status, 200);
@@ -75,7 +93,8 @@ async fn idempotency_keys_of_two_clients_do_not_meet() {
     let [one, two] = [header(&state, &new(&[Scope::Predict])).await, header(&state, &new(&[Scope::Predict])).await];
     let mut ids = Vec::new();
     for key in [&one, &two, &one] {
-        let answer = post(&state, "/v1/predictions", &[("authorization", key), ("idempotency-key", "same")], &request()).await;
+        let answer =
+            post(&state, "/v1/predictions", &[("authorization", key), ("idempotency-key", "same")], &request()).await;
         ids.push(answer.json()["id"].clone());
     }
     assert!(ids[0] != ids[1] && ids[0] == ids[2], "{ids:?}");
@@ -88,7 +107,9 @@ async fn a_key_does_what_its_scopes_say() {
     let (_dir, state) = with(|_| {}).await;
     let reader = header(&state, &new(&[Scope::Read])).await;
     ask(&state, &reader).await.is_problem(403, "scope-missing");
-    post(&state, "/v1/quotes", &[("authorization", &reader)], &json!({ "model": model_id(1) })).await.is_problem(403, "scope-missing");
+    post(&state, "/v1/quotes", &[("authorization", &reader)], &json!({ "model": model_id(1) }))
+        .await
+        .is_problem(403, "scope-missing");
     assert_eq!(read(&state, &reader, "/v1/predictions").await.status, 200);
     let asker = header(&state, &new(&[Scope::Predict])).await;
     let id = ask(&state, &asker).await.json()["id"].as_str().unwrap().to_owned();
@@ -133,7 +154,11 @@ async fn requests_and_predictions_are_counted() {
     let spent = ask(&state, &one).await;
     spent.is_problem(429, "quota-spent");
     assert!(spent.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
-    assert_eq!(read(&state, &one, "/v1/predictions").await.json()["data"].as_array().unwrap().len(), 2, "what is refused is not counted");
+    assert_eq!(
+        read(&state, &one, "/v1/predictions").await.json()["data"].as_array().unwrap().len(),
+        2,
+        "what is refused is not counted"
+    );
     let fifth = read(&state, &one, "/v1/predictions").await;
     fifth.is_problem(429, "rate-limited");
     assert!(fifth.headers["ratelimit"].to_str().unwrap().starts_with("\"requests\";r=0;t="));
@@ -170,9 +195,10 @@ async fn a_server_may_want_a_key() {
     let (_dir, state) = with(|config| config.anonymous = false).await;
     post(&state, "/v1/predictions", &[], &request()).await.is_problem(401, "unauthorized");
     for path in ["/v1/quotes", "/v1/commitments"] {
-        post(&state, path, &[], &request())
-            .await
-            .is_problem(if path == "/v1/quotes" { 422 } else { 401 }, if path == "/v1/quotes" { "invalid-body" } else { "unauthorized" });
+        post(&state, path, &[], &request()).await.is_problem(
+            if path == "/v1/quotes" { 422 } else { 401 },
+            if path == "/v1/quotes" { "invalid-body" } else { "unauthorized" },
+        );
     }
     assert_eq!(get(&state, "/v1/models").await.status, 200, "what is offered, everybody may see");
     let key = header(&state, &new(&[Scope::Predict])).await;
@@ -203,9 +229,13 @@ async fn pages_of_named_origins_may_call() {
 
 /// The same on both databases.
 async fn keys_are_stored(store: &Store) {
-    let wanted = NewKey { name: "Ann's \"shop\"".into(), scopes: Scope::ALL.to_vec(), per_minute: Some(7), per_day: None };
+    let wanted =
+        NewKey { name: "Ann's \"shop\"".into(), scopes: Scope::ALL.to_vec(), per_minute: Some(7), per_day: None };
     let (key, secret) = store.make_key(&wanted).await.unwrap();
-    assert_eq!((&key.name, &key.scopes, key.per_minute, key.per_day, key.revoked_ms), (&wanted.name, &wanted.scopes, Some(7), None, None));
+    assert_eq!(
+        (&key.name, &key.scopes, key.per_minute, key.per_day, key.revoked_ms),
+        (&wanted.name, &wanted.scopes, Some(7), None, None)
+    );
     assert!(secret.starts_with(&format!("assay_{}_", key.id)) && secret.len() > 64);
     assert_eq!(store.key(&secret).await.unwrap(), Some(key.clone()));
     assert_eq!(store.key(&secret[..secret.len() - 1]).await.unwrap(), None);

@@ -93,7 +93,10 @@ async fn killed_nine_times() {
     server.kill();
     // each job is paid once; the collateral is free again (a kill while it was deposited may have deposited it twice)
     let free = w.credit(w.seller.address()).await - U256::from(4_000_000);
-    assert!(free >= U256::from(100_000) && free <= U256::from(1_000_000) && free % U256::from(100_000) == U256::ZERO, "{free}");
+    assert!(
+        free >= U256::from(100_000) && free <= U256::from(1_000_000) && free % U256::from(100_000) == U256::ZERO,
+        "{free}"
+    );
     let store = Store::open(&w.dir.path().join("jobs.sqlite")).await.unwrap();
     for (id, _) in &ids {
         let events = store.events(id, 0, 1000).await.unwrap();

@@ -52,7 +52,11 @@ async fn a_job_that_waited_too_long_is_not_locked() {
     for (id, job) in ids.iter().zip(jobs) {
         until(&state, id, State::Expired).await;
         assert_eq!(state.store.job(id).await.unwrap().error.unwrap().0, "escrow-too-late");
-        assert_eq!(account::job(&w.rpc, w.at.market, job).await.unwrap().state, ChainState::Funded, "the buyer can cancel");
+        assert_eq!(
+            account::job(&w.rpc, w.at.market, job).await.unwrap().state,
+            ChainState::Funded,
+            "the buyer can cancel"
+        );
         assert_eq!(state.store.transactions(id).await.unwrap(), []);
     }
     assert_eq!(w.credit(w.seller.address()).await, U256::ZERO, "no collateral was put up");

@@ -80,7 +80,11 @@ pub async fn list(anvil: &DevChain, at: &Deployment, key: &[u8], weights: Bytes)
     let rpc = anvil.rpc().unwrap();
     let [deployer, seller, ..] = &anvil.accounts()[..] else { panic!("anvil has accounts") };
     let key_hash = account::propose_key(&rpc, seller, at.keys, key).await.unwrap();
-    assert_eq!(account::propose_key(&rpc, seller, at.keys, key).await.unwrap(), key_hash, "proposing twice is harmless");
+    assert_eq!(
+        account::propose_key(&rpc, seller, at.keys, key).await.unwrap(),
+        key_hash,
+        "proposing twice is harmless"
+    );
     let status = account::attest_key(&rpc, deployer, at.keys, key_hash, true).await.unwrap();
     assert_eq!(status, abi::KeyRegistry::Status::Admitted);
     let registration = abi::Registration {
@@ -171,7 +175,8 @@ impl World {
 
     /// A quote from the server, accepted for the input.
     pub async fn escrow(&self, state: &AppState) -> Escrow {
-        let request = json!({ "model": self.model.id, "buyer": self.buyer.address(), "input_commitment": self.commitment() });
+        let request =
+            json!({ "model": self.model.id, "buyer": self.buyer.address(), "input_commitment": self.commitment() });
         let answer = post(state, "/v1/quotes", &[], &request).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         serde_json::from_value(answer.json()).unwrap()
@@ -193,12 +198,15 @@ impl World {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// The prover was paid for so many jobs, once each, and has all its collateral back. How much of that it put up depends on how many
-    /// jobs were locked at the same time.
+    /// The prover was paid for so many jobs, once each, and has all its collateral back. How much of that it put up
+    /// depends on how many jobs were locked at the same time.
     pub async fn paid_for(&self, jobs: u64) {
         let credit = self.credit(self.seller.address()).await.to::<u64>();
         let collateral = credit.checked_sub(jobs * 1_000_000).unwrap();
-        assert!(collateral.is_multiple_of(100_000) && (100_000..=jobs * 100_000).contains(&collateral), "{credit} for {jobs} jobs");
+        assert!(
+            collateral.is_multiple_of(100_000) && (100_000..=jobs * 100_000).contains(&collateral),
+            "{credit} for {jobs} jobs"
+        );
     }
 
     pub async fn credit(&self, of: Address) -> U256 {
@@ -212,7 +220,10 @@ impl World {
 
     /// Waits until the node knows a transaction, mined or not.
     pub async fn in_mempool(&self, hash: B256) {
-        eventually("the transaction is sent", async || self.rpc.provider().get_transaction_by_hash(hash).await.unwrap().is_some()).await;
+        eventually("the transaction is sent", async || {
+            self.rpc.provider().get_transaction_by_hash(hash).await.unwrap().is_some()
+        })
+        .await;
     }
 
     /// The chain as it is now, for [`Self::take_back`].

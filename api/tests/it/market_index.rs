@@ -134,13 +134,15 @@ async fn a_quote_for_several_jobs_funds_them_together() {
     }
     let quoted: Escrow = serde_json::from_value(ask(3).await.json()).unwrap();
     assert_eq!(quoted.quote.uses, 3);
-    let order = |salt: u8| Escrow { order: Order { salt: B256::repeat_byte(salt), ..quoted.order.clone() }, ..quoted.clone() };
+    let order =
+        |salt: u8| Escrow { order: Order { salt: B256::repeat_byte(salt), ..quoted.order.clone() }, ..quoted.clone() };
     let orders = [order(1), order(2), order(3)];
     let mut ids = Vec::new();
     for order in &orders {
         ids.push(w.submit(&state, order).await);
     }
-    let receipt = account::fund_batch(&w.rpc, &w.buyer, w.at.market, &orders.each_ref(), PayFrom::Account).await.unwrap();
+    let receipt =
+        account::fund_batch(&w.rpc, &w.buyer, w.at.market, &orders.each_ref(), PayFrom::Account).await.unwrap();
     assert!(receipt.status());
     for id in &ids {
         until(&state, id, State::Settled).await;

@@ -29,7 +29,9 @@ pub fn seller(wrap: System) -> (Seller, BuyerKey) {
     let (architecture, weights) = sample::random_network(3);
     let shape = Shape::new(architecture.clone(), LOG_CHUNK).unwrap();
     let srs = Srs::development(WrapProvingKey::srs_log(wrap, &shape).unwrap());
-    let package = Package::new(Metadata { name: "small".into(), ..Metadata::default() }, architecture, weights, LOG_CHUNK, &srs).unwrap();
+    let package =
+        Package::new(Metadata { name: "small".into(), ..Metadata::default() }, architecture, weights, LOG_CHUNK, &srs)
+            .unwrap();
     let proving = match wrap {
         System::Universal => WrapProvingKey::universal(&package.model.shape, &srs).unwrap(),
         System::Groth16 => WrapProvingKey::development(&package.model.shape, &package.model.srs.id).unwrap(),
@@ -65,7 +67,10 @@ fn a_key_that_is_not_the_provers_is_refused() {
         let package = other.package;
         let key = BuyerKey::new(&package, false_key.wrap, false);
         let keyless = Seller::new(package, other.srs).unwrap();
-        assert!(matches!(engine.add(None, keyless, key), Err(AddModelError::WrongKey)), "{wrap}, without a proving key");
+        assert!(
+            matches!(engine.add(None, keyless, key), Err(AddModelError::WrongKey)),
+            "{wrap}, without a proving key"
+        );
         assert!(engine.models().is_empty());
     }
 }
@@ -146,7 +151,10 @@ async fn over_http(wrap: System) {
     let too_many = vec![B256::ZERO; blinding.len() + 1];
     assert!(matches!(engine.execute(model.id, &with(&data, &too_many)), Err(EngineError::BlindingLength { .. })));
     let too_large = vec![B256::repeat_byte(0xff); blinding.len()];
-    assert!(matches!(engine.execute(model.id, &with(&data, &too_large)), Err(EngineError::BlindingNotCanonical { index: 0 })));
+    assert!(matches!(
+        engine.execute(model.id, &with(&data, &too_large)),
+        Err(EngineError::BlindingNotCanonical { index: 0 })
+    ));
     let cancel = Cancel::new();
     cancel.cancel();
     assert!(matches!(engine.prove(model.id, &input, B256::ZERO, &cancel, &|_| {}), Err(EngineError::Cancelled)));
@@ -154,7 +162,8 @@ async fn over_http(wrap: System) {
     let wrap = engine.prove_inner(model.id, std::slice::from_ref(&input), B256::ZERO, &cancel, &|_| {}).unwrap();
     cancel.cancel();
     assert!(matches!(wrap(&cancel, &|_| {}), Err(EngineError::Cancelled)), "between the halves");
-    let (public, private) = (engine.execute(model.id, &input).unwrap(), engine.execute(model.id, &with(&data, &blinding)).unwrap());
+    let (public, private) =
+        (engine.execute(model.id, &input).unwrap(), engine.execute(model.id, &with(&data, &blinding)).unwrap());
     assert_eq!(public.output_cells, private.output_cells);
     assert_ne!(public.input_commitments, private.input_commitments);
 
@@ -170,8 +179,13 @@ async fn over_http(wrap: System) {
     assert_eq!(done["input_commitments"], json!(private.input_commitments));
     let proof = get(&state, done["proof_url"].as_str().unwrap()).await.bytes;
 
-    let good =
-        Claim { context, input_commitments: private.input_commitments, output_cells: private.output_cells, clamps: 0, proof: proof.into() };
+    let good = Claim {
+        context,
+        input_commitments: private.input_commitments,
+        output_cells: private.output_cells,
+        clamps: 0,
+        proof: proof.into(),
+    };
     engine.verify(model.id, &good).unwrap();
     let changes: [&dyn Fn(&mut Claim); 7] = [
         &|c| c.context = B256::ZERO,

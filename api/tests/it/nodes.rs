@@ -55,7 +55,8 @@ async fn a_second_node_is_asked_when_the_first_does_not_answer() {
     stop(state, workers).await;
 }
 
-/// Ways in which a node is of no use, each begun while a job is proven: the other one is asked, and the job costs nobody an attempt.
+/// Ways in which a node is of no use, each begun while a job is proven: the other one is asked, and the job costs
+/// nobody an attempt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_node_is_asked_when_the_first_hangs_refuses_or_is_behind() {
     let w = world!(false);
@@ -95,7 +96,8 @@ async fn a_second_node_is_asked_when_the_first_hangs_refuses_or_is_behind() {
     stop(state, workers).await;
 }
 
-/// The lock is on its way when the last node goes away, for longer than a receipt is waited for, and is mined meanwhile.
+/// The lock is on its way when the last node goes away, for longer than a receipt is waited for, and is mined
+/// meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_longer_than_a_receipt_is_waited_for_costs_nothing() {
     let w = world!(false);
@@ -225,7 +227,8 @@ async fn a_settlement_that_waits_is_replaced_by_one_that_pays_more() {
     stop(state, workers).await;
 }
 
-/// While no block is made by itself, a transaction that is signed becomes too cheap, and one that pays more takes its place.
+/// While no block is made by itself, a transaction that is signed becomes too cheap, and one that pays more takes its
+/// place.
 async fn outbid(w: &World, state: &AppState, id: &str, purpose: &str) {
     let signed = async || {
         let all = state.store.transactions(id).await.unwrap();

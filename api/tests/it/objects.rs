@@ -57,7 +57,9 @@ impl Store {
     fn list(&self, bucket: &str, prefix: &str) -> String {
         let mut xml = "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated>".to_owned();
         for (path, content) in self.objects.lock().unwrap().iter() {
-            let Some(key) = path.strip_prefix(&format!("/{bucket}/")).filter(|key| key.starts_with(prefix)) else { continue };
+            let Some(key) = path.strip_prefix(&format!("/{bucket}/")).filter(|key| key.starts_with(prefix)) else {
+                continue;
+            };
             let size = content.len();
             write!(xml, "<Contents><Key>{key}</Key><Size>{size}</Size><LastModified>2020-01-01T00:00:00.000Z</LastModified></Contents>")
                 .unwrap();
@@ -73,7 +75,8 @@ async fn answer(State(store): State<Arc<Store>>, method: Method, uri: Uri, body:
     let path = uri.path().trim_end_matches('/').to_owned();
     let query = uri.query().unwrap_or_default();
     if query.contains("list-type=2") {
-        let prefix = query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default().replace("%2F", "/");
+        let prefix =
+            query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default().replace("%2F", "/");
         return store.list(path.trim_start_matches('/'), &prefix).into_response();
     }
     let mut objects = store.objects.lock().unwrap();
@@ -87,7 +90,9 @@ async fn answer(State(store): State<Arc<Store>>, method: Method, uri: Uri, body:
             StatusCode::NO_CONTENT.into_response()
         }
         _ => match objects.get(&path) {
-            Some(content) => ([(header::ETAG, "\"1\""), (header::LAST_MODIFIED, MODIFIED)], content.clone()).into_response(),
+            Some(content) => {
+                ([(header::ETAG, "\"1\""), (header::LAST_MODIFIED, MODIFIED)], content.clone()).into_response()
+            }
             None => StatusCode::NOT_FOUND.into_response(),
         },
     }
@@ -118,7 +123,10 @@ async fn proofs_are_kept_in_a_bucket() {
     store.down.store(true, SeqCst);
     let made = crate::fake::post(&state, "/v1/predictions", &[], &request()).await.json();
     let id = made["id"].as_str().unwrap();
-    crate::fake::eventually("it is being proven", async || state.store.job(id).await.unwrap().state == JobState::Proving).await;
+    crate::fake::eventually("it is being proven", async || {
+        state.store.job(id).await.unwrap().state == JobState::Proving
+    })
+    .await;
     store.down.store(false, SeqCst);
     until(&state, id, JobState::Proven).await;
     assert_eq!(state.store.job(id).await.unwrap().attempts, 0, "a store that is away is nobody's fault");
@@ -158,7 +166,9 @@ async fn packages_are_copied_from_a_bucket() {
 
 #[test]
 fn addresses_of_buckets() {
-    assert!(Bucket::is_address("s3://assay/models") && !Bucket::is_address("models/s3") && !Bucket::is_address("/s3://"));
+    assert!(
+        Bucket::is_address("s3://assay/models") && !Bucket::is_address("models/s3") && !Bucket::is_address("/s3://")
+    );
     for wrong in ["s3://", "s3:///models", "https://example.org", "models"] {
         assert!(matches!(Bucket::with(wrong, []), Err(ObjectError::Url { .. })), "{wrong}");
     }

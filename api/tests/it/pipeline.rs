@@ -7,7 +7,9 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256};
 use assay_api::chain::Market;
 use assay_api::config::ServeConfig;
-use assay_api::engine::{Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, ProofBundle, Report, Wrap};
+use assay_api::engine::{
+    Cancel, Claim, Engine, EngineError, Execution, InputOpening, ModelInfo, ProofBundle, Report, Wrap,
+};
 use assay_api::store::{Purpose, State};
 use assay_api::{AppState, run_workers};
 use serde_json::json;
@@ -309,9 +311,11 @@ async fn a_proof_is_made_while_a_lock_is_in_flight() {
     let request = json!({ "model": w.model.id, "input": input.data });
     w.anvil_call("evm_setAutomine", json!([false])).await;
     let workers = tokio::spawn(run_workers(state.clone()));
-    // both jobs that are driven come to their locks, and locks are made one after the other: which one is first is not said
+    // both jobs that are driven come to their locks, and locks are made one after the other: which one is first is not
+    // said
     let pending = async |id: &str| state.store.pending_transaction(id, Purpose::Lock).await.unwrap();
-    eventually("a lock is signed", async || pending(&paid[0]).await.is_some() || pending(&paid[1]).await.is_some()).await;
+    eventually("a lock is signed", async || pending(&paid[0]).await.is_some() || pending(&paid[1]).await.is_some())
+        .await;
     if pending(&paid[0]).await.is_none() {
         paid.swap(0, 1);
     }

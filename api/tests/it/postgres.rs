@@ -59,12 +59,26 @@ impl Postgres {
             assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
         }
         let data = dir.path().join("data");
-        let made = command(&initdb).arg("-D").arg(&data).args(["-U", "assay", "-A", "trust", "-E", "UTF8", "--no-sync"]).output().unwrap();
+        let made = command(&initdb)
+            .arg("-D")
+            .arg(&data)
+            .args(["-U", "assay", "-A", "trust", "-E", "UTF8", "--no-sync"])
+            .output()
+            .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = command(&postgres);
         server.arg("-D").arg(&data).arg("-k").arg(dir.path());
-        server.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=300"]);
+        server.args([
+            "-p",
+            &port.to_string(),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "fsync=off",
+            "-c",
+            "max_connections=300",
+        ]);
         let keeper = Command::new("sh")
             .args(["-c", KEEP, "sh"])
             .arg(server.get_program())

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// A process. It is killed when this is dropped. One that plays a part of the service also ends by itself when this process is gone.
+/// A process. It is killed when this is dropped. One that plays a part of the service also ends by itself when this
+/// process is gone.
 pub struct Process(Child);
 
 impl Process {
@@ -12,7 +13,8 @@ impl Process {
         Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// This test binary once more: it runs an ignored test, which plays a part of the service and finds in `variable` what it is told.
+    /// This test binary once more: it runs an ignored test, which plays a part of the service and finds in `variable`
+    /// what it is told.
     pub fn of_test(test: &str, variable: &str, told: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         Self::start(command.args(["--exact", test, "--ignored", "--test-threads=1"]).env(variable, told))

@@ -80,7 +80,11 @@ async fn a_disk_that_hangs_does_not_hang_the_check() {
             assert!(answer.json()["detail"].as_str().unwrap().contains("disk did not answer"), "{}", answer.text());
             post(&state, "/v1/predictions", &[], &request()).await.is_problem(503, "storage-unavailable");
             let metrics = get(&state, "/metrics").await;
-            assert!(metrics.status == 200 && !metrics.text().contains("\nassay_disk_free_bytes "), "{}", metrics.text());
+            assert!(
+                metrics.status == 200 && !metrics.text().contains("\nassay_disk_free_bytes "),
+                "{}",
+                metrics.text()
+            );
         }
     };
     tokio::time::timeout(Duration::from_secs(30), answers).await.expect("nothing hangs");
@@ -101,12 +105,19 @@ async fn a_node_that_hangs_does_not_hang_the_check() {
         }
     });
     let dir = tempfile::tempdir().unwrap();
-    let chain = ChainConfig::new(url, Address::repeat_byte(1), Address::repeat_byte(2), PrivateKeySigner::random(), Terms::default());
+    let chain = ChainConfig::new(
+        url,
+        Address::repeat_byte(1),
+        Address::repeat_byte(2),
+        PrivateKeySigner::random(),
+        Terms::default(),
+    );
     let mut config = ServeConfig::paid(dir.path(), chain);
     config.ready_timeout = Duration::from_millis(200);
     let state = AppState::open(config, Fake::new()).await.unwrap();
     // a request to the node itself ends after 20 s
-    let answer = tokio::time::timeout(Duration::from_secs(15), get(&state, "/readyz")).await.expect("the check is bounded");
+    let answer =
+        tokio::time::timeout(Duration::from_secs(15), get(&state, "/readyz")).await.expect("the check is bounded");
     answer.is_problem(503, "chain-unreachable");
     assert!(answer.json()["detail"].as_str().unwrap().contains("did not answer"), "{}", answer.text());
     silence.abort();

@@ -29,7 +29,10 @@ async fn a_crash_at_any_step_ends_in_one_settlement() {
     let job = w.fund(&escrow).await;
     w.anvil_call("evm_setAutomine", json!([false])).await;
     let (state, workers) = w.start().await;
-    eventually("the lock is signed", async || state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().is_some()).await;
+    eventually("the lock is signed", async || {
+        state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().is_some()
+    })
+    .await;
     let lock = state.store.pending_transaction(&id, Purpose::Lock).await.unwrap().unwrap();
     w.in_mempool(lock.hash).await; // it is saved before it is sent
     crash(state, workers).await; // in locking
@@ -40,7 +43,10 @@ async fn a_crash_at_any_step_ends_in_one_settlement() {
     crash(state, workers).await; // in proving
     w.engine.step_ms.store(0, SeqCst);
     let (state, workers) = w.start().await;
-    eventually("the settlement is signed", async || state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().is_some()).await;
+    eventually("the settlement is signed", async || {
+        state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().is_some()
+    })
+    .await;
     let settle = state.store.pending_transaction(&id, Purpose::Settle).await.unwrap().unwrap();
     w.in_mempool(settle.hash).await;
     // the pending block has the settlement in it, and only blocks count
@@ -52,10 +58,13 @@ async fn a_crash_at_any_step_ends_in_one_settlement() {
     let (state, workers) = w.start().await;
     until(&state, &id, State::Settled).await;
     let transactions = state.store.transactions(&id).await.unwrap();
-    let expected = [("lock".to_owned(), lock.hash, "mined".to_owned()), ("settle".to_owned(), settle.hash, "mined".to_owned())];
+    let expected =
+        [("lock".to_owned(), lock.hash, "mined".to_owned()), ("settle".to_owned(), settle.hash, "mined".to_owned())];
     assert_eq!(transactions, expected, "nothing was signed twice");
     let events = state.store.events(&id, 0, 100).await.unwrap();
-    let ends = events.iter().filter(|e| e.kind == "state" && e.data["state"].as_str().unwrap().parse::<State>().unwrap().is_terminal());
+    let ends = events
+        .iter()
+        .filter(|e| e.kind == "state" && e.data["state"].as_str().unwrap().parse::<State>().unwrap().is_terminal());
     assert_eq!(ends.count(), 1, "exactly one terminal state");
     assert_eq!(w.credit(w.seller.address()).await, U256::from(2_000_000 + 100_000));
     stop(state, workers).await;
@@ -132,8 +141,10 @@ async fn a_chain_that_is_away_is_waited_for() {
     let World { anvil, dir, engine, model, at, seller, terms, .. } = w;
     let url = anvil.url().to_owned();
     drop(anvil);
-    let mut config =
-        assay_api::config::ServeConfig::paid(dir.path(), assay_api::config::ChainConfig::new(&url, at.market, at.models, seller, terms));
+    let mut config = assay_api::config::ServeConfig::paid(
+        dir.path(),
+        assay_api::config::ChainConfig::new(&url, at.market, at.models, seller, terms),
+    );
     config.drain = std::time::Duration::from_millis(100);
     let state = assay_api::AppState::open(config, engine).await.unwrap();
     let workers = tokio::spawn(assay_api::run_workers(state.clone()));

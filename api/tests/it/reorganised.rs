@@ -1,4 +1,5 @@
-//! Blocks that the chain takes back: a funding, a settlement, that of a batch, a capture. Nothing is forgotten, and nothing is paid twice.
+//! Blocks that the chain takes back: a funding, a settlement, that of a batch, a capture. Nothing is forgotten, and
+//! nothing is paid twice.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -34,7 +35,10 @@ async fn shown(state: &AppState, id: &str) -> Value {
 async fn ends(state: &AppState, id: &str) -> Vec<State> {
     let events = state.store.events(id, 0, 1000).await.unwrap();
     let states = events.iter().filter(|event| event.kind == "state");
-    states.map(|event| event.data["state"].as_str().unwrap().parse::<State>().unwrap()).filter(|state| state.is_terminal()).collect()
+    states
+        .map(|event| event.data["state"].as_str().unwrap().parse::<State>().unwrap())
+        .filter(|state| state.is_terminal())
+        .collect()
 }
 
 async fn on_chain(w: &World, job: B256) -> ChainState {
@@ -69,7 +73,11 @@ async fn fundings_that_the_chain_took_back_are_waited_for() {
     // one was about to be locked
     let domain = account::domain(&w.rpc, w.at.market).await.unwrap();
     let context = Some(market.context(escrows[0].order.job_id(&domain)).await.unwrap());
-    state.store.transition(&ids[0], None, &[State::Queued], State::Locking, Patch { context, ..Patch::default() }).await.unwrap();
+    state
+        .store
+        .transition(&ids[0], None, &[State::Queued], State::Locking, Patch { context, ..Patch::default() })
+        .await
+        .unwrap();
     w.take_back(before).await;
     let workers = tokio::spawn(run_workers(state.clone()));
     for id in &ids {
@@ -110,7 +118,10 @@ async fn a_settlement_that_the_chain_took_back_is_sent_again() {
     let before = w.snapshot().await;
     // the answer is there as soon as it is paid for, and it is not over
     let ready = get_waiting(&state, &id).await;
-    assert_eq!((&ready["state"], &ready["terminal"], &ready["output"]), (&json!("settlement_pending"), &json!(false), &json!([4.5, 3.0])));
+    assert_eq!(
+        (&ready["state"], &ready["terminal"], &ready["output"]),
+        (&json!("settlement_pending"), &json!(false), &json!([4.5, 3.0]))
+    );
     assert_eq!(on_chain(&w, job).await, ChainState::Settled);
     assert_eq!(get(&state, ready["proof_url"].as_str().unwrap()).await.status, 200);
     w.take_back(before).await;
@@ -130,7 +141,14 @@ async fn a_settlement_that_the_chain_took_back_is_sent_again() {
 
 /// A prediction, once it is paid for.
 async fn get_waiting(state: &AppState, id: &str) -> Value {
-    let answer = crate::fake::send(state, "GET", &format!("/v1/predictions/{id}"), &[("prefer", "wait")], axum::body::Body::empty()).await;
+    let answer = crate::fake::send(
+        state,
+        "GET",
+        &format!("/v1/predictions/{id}"),
+        &[("prefer", "wait")],
+        axum::body::Body::empty(),
+    )
+    .await;
     answer.json()
 }
 
@@ -139,7 +157,8 @@ async fn a_batch_that_the_chain_took_back_is_settled_again() {
     let Some(w) = World::with_batch(1).await else { return };
     let collateral = U256::from(2 * w.terms.collateral);
     account::deposit(&w.rpc, &w.seller, w.at.market, w.terms.token, collateral).await.unwrap();
-    let (state, workers) = careful(ServeConfig { batch_wait: std::time::Duration::from_secs(60), ..w.config() }, &w).await;
+    let (state, workers) =
+        careful(ServeConfig { batch_wait: std::time::Duration::from_secs(60), ..w.config() }, &w).await;
     w.engine.step_ms.store(200, SeqCst);
     let both = wishes(&state, w.engine.as_ref(), &w.anvil.accounts()[2..4], vec![input(1), input(2)]).await;
     let (mut ids, mut jobs) = (Vec::new(), Vec::new());
@@ -177,9 +196,19 @@ async fn a_capture_that_the_chain_took_back_is_sent_again() {
     shop.w.engine.step_ms.store(100, SeqCst);
     let before = shop.w.snapshot().await;
     let id = shop.send(&state, &shop.payment(&offer, 1)).await.json()["id"].as_str().unwrap().to_owned();
-    let answer = crate::fake::send(&state, "GET", &format!("/v1/predictions/{id}"), &[("prefer", "wait")], axum::body::Body::empty()).await;
+    let answer = crate::fake::send(
+        &state,
+        "GET",
+        &format!("/v1/predictions/{id}"),
+        &[("prefer", "wait")],
+        axum::body::Body::empty(),
+    )
+    .await;
     let (ready, receipt) = (answer.json(), read::<SettleResponse>(&answer, "payment-response"));
-    assert_eq!((&ready["state"], &ready["output"], receipt.success), (&json!("settlement_pending"), &json!([4.5, 3.0]), true));
+    assert_eq!(
+        (&ready["state"], &ready["output"], receipt.success),
+        (&json!("settlement_pending"), &json!([4.5, 3.0]), true)
+    );
     assert_eq!(shop.balance(shop.w.seller.address()).await, PRICE);
     shop.w.take_back(before).await;
     assert_eq!(shop.balance(shop.w.seller.address()).await, 0);

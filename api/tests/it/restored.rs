@@ -1,4 +1,5 @@
-//! Yesterday's copy in the place of what was lost: jobs that the original has ended meanwhile are neither locked nor settled again.
+//! Yesterday's copy in the place of what was lost: jobs that the original has ended meanwhile are neither locked nor
+//! settled again.
 
 use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
@@ -20,8 +21,8 @@ async fn done_on_chain(w: &World) -> (u64, U256) {
     (w.rpc.mined_nonce(me).await.unwrap(), w.credit(me).await)
 }
 
-/// Two paid jobs: of the first the settlement is signed and in no block yet, the second is locked and being proven. No block is made by
-/// itself then.
+/// Two paid jobs: of the first the settlement is signed and in no block yet, the second is locked and being proven. No
+/// block is made by itself then.
 async fn two_jobs(w: &World, state: &AppState) -> [String; 2] {
     w.engine.step_ms.store(400, SeqCst);
     let (one, two) = (w.escrow(state).await, w.escrow(state).await);
@@ -110,7 +111,8 @@ async fn a_dump_of_postgresql_is_a_service_again() {
     let Some((server, url)) = Postgres::database() else { return };
     let w = world!(false);
     account::deposit(&w.rpc, &w.seller, w.at.market, w.terms.token, U256::from(2 * w.terms.collateral)).await.unwrap();
-    let (api, worker) = (shared(&w, w.dir.path(), &url, Role::Api).await, shared(&w, w.dir.path(), &url, Role::Worker).await);
+    let (api, worker) =
+        (shared(&w, w.dir.path(), &url, Role::Api).await, shared(&w, w.dir.path(), &url, Role::Worker).await);
     let running = [tokio::spawn(run_workers(api.clone())), tokio::spawn(run_workers(worker.clone()))];
     let ids = two_jobs(&w, &api).await;
     let (_server, other) = server.make();
@@ -120,7 +122,8 @@ async fn a_dump_of_postgresql_is_a_service_again() {
     for (state, task) in [api, worker].into_iter().zip(running) {
         stop(state, task).await;
     }
-    let (api, worker) = (shared(&w, w.dir.path(), &other, Role::Api).await, shared(&w, w.dir.path(), &other, Role::Worker).await);
+    let (api, worker) =
+        (shared(&w, w.dir.path(), &other, Role::Api).await, shared(&w, w.dir.path(), &other, Role::Worker).await);
     assert_eq!(copied(&api.store, &ids).await, [State::SettlementPending, State::Proving], "the dump is from before");
     let running = [tokio::spawn(run_workers(api.clone())), tokio::spawn(run_workers(worker.clone()))];
     same_end(&w, &api, &ids, before).await;

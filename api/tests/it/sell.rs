@@ -1,4 +1,5 @@
-//! Models that the operator uploads: who may, what it may cost, and what becomes of the files. A script stands for the compiler.
+//! Models that the operator uploads: who may, what it may cost, and what becomes of the files. A script stands for the
+//! compiler.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -95,7 +96,9 @@ async fn only_the_operator_and_only_if_the_service_sells() {
     let state = shop(dir.path()).await;
     assert_eq!(get(&state, "/v1/selling").await.json()["upload_bytes_max"], 4096);
     post(&state, "/v1/compilations", &[], &task("x")).await.is_problem(401, "unauthorized");
-    post(&state, "/v1/compilations", &[("authorization", "Bearer other")], &task("x")).await.is_problem(401, "unauthorized");
+    post(&state, "/v1/compilations", &[("authorization", "Bearer other")], &task("x"))
+        .await
+        .is_problem(401, "unauthorized");
     get(&state, "/v1/compilations").await.is_problem(401, "unauthorized");
     get(&state, "/v1/seller").await.is_problem(401, "unauthorized");
     let id = upload(&state, "x").await;
@@ -119,7 +122,12 @@ async fn uploads_are_bounded_and_name_nothing() {
         other[field] = value;
         other
     };
-    for bad in [with("onnx", json!("no base 64!")), with("format", json!("../x")), with("name", json!("")), with("path", json!("/tmp/x"))] {
+    for bad in [
+        with("onnx", json!("no base 64!")),
+        with("format", json!("../x")),
+        with("name", json!("")),
+        with("path", json!("/tmp/x")),
+    ] {
         post(&state, "/v1/compilations", &OPERATOR, &bad).await.is_problem(422, "invalid-body");
     }
     assert_eq!(files(&dir.path().join("data/compilations")), Vec::<PathBuf>::new());
@@ -127,7 +135,10 @@ async fn uploads_are_bounded_and_name_nothing() {
     let id = upload(&state, "../../etc/passwd --json").await;
     let done = until(&state, &id, "done").await;
     let said = &done["result"];
-    assert_eq!(said["args"], "--json compile model.onnx --calibrate samples.json -o model.assay --name=../../etc/passwd --json");
+    assert_eq!(
+        said["args"],
+        "--json compile model.onnx --calibrate samples.json -o model.assay --name=../../etc/passwd --json"
+    );
     assert_eq!(said["names"], "model.assay model.key model.onnx samples.json ");
     assert!(said["file"].is_null(), "where it lies is nobody's business: {said}");
     assert_eq!(done["warnings"], json!(["few samples"]));
@@ -154,7 +165,8 @@ async fn a_refusal_says_what_the_compiler_says() {
     let events = get(&state, &format!("/v1/compilations/{id}/events")).await.text();
     let kinds: Vec<&str> = events.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
     assert_eq!(kinds, ["state", "state", "step", "warning", "state"]);
-    let last = send(&state, "GET", &format!("/v1/compilations/{id}/events"), &[("last-event-id", "5")], Body::empty()).await;
+    let last =
+        send(&state, "GET", &format!("/v1/compilations/{id}/events"), &[("last-event-id", "5")], Body::empty()).await;
     assert_eq!(last.status, 204, "a browser does not come back");
 }
 

@@ -1,4 +1,5 @@
-//! Several processes of one service, which share a PostgreSQL database: servers that take requests and watch the chain, workers that prove.
+//! Several processes of one service, which share a PostgreSQL database: servers that take requests and watch the chain,
+//! workers that prove.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -91,7 +92,10 @@ async fn two_servers_and_two_workers_share_the_work() {
     }
     eventually("both workers are known", async || one.store.workers(60_000).await.unwrap().len() == 2).await;
     let known = one.store.workers(60_000).await.unwrap();
-    assert!(known.iter().all(|w| w.cores > 0 && w.models == [shop.world.model.id] && w.device == "processor"), "{known:?}");
+    assert!(
+        known.iter().all(|w| w.cores > 0 && w.models == [shop.world.model.id] && w.device == "processor"),
+        "{known:?}"
+    );
     let ids = shop.order(&[&one, &two], 8).await;
     shop.settled(&two, &ids).await;
     // what one server was asked, the other one answers, and each knows a repeated request
@@ -245,10 +249,11 @@ struct Mixed {
 }
 
 impl Shop {
-    /// A server, and `jobs` jobs of all kinds on `workers` workers, of which one is killed and replaced every `every`. Returns how long it
-    /// took.
+    /// A server, and `jobs` jobs of all kinds on `workers` workers, of which one is killed and replaced every `every`.
+    /// Returns how long it took.
     async fn mixed(&self, jobs: usize, workers: usize, every: Duration) -> Duration {
-        let mut config = ServeConfig { free: true, unfunded_per_client: 1000, queue_max: 100_000, ..self.config(Role::Api) };
+        let mut config =
+            ServeConfig { free: true, unfunded_per_client: 1000, queue_max: 100_000, ..self.config(Role::Api) };
         let token = self.token(jobs).await;
         config.chain.as_mut().unwrap().x402 = Some(X402Config { token, price: Some(PRICE) });
         let offer = self.offer(&config).await;
@@ -288,7 +293,8 @@ impl Shop {
 
     /// What is asked for where nothing is free.
     async fn offer(&self, config: &ServeConfig) -> Requirements {
-        let strict = AppState::open(ServeConfig { free: false, ..config.clone() }, self.world.engine.clone()).await.unwrap();
+        let strict =
+            AppState::open(ServeConfig { free: false, ..config.clone() }, self.world.engine.clone()).await.unwrap();
         let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, 4] });
         let answer = post(&strict, "/v1/predictions", &[], &body).await;
         read::<PaymentRequired>(&answer, "payment-required").accepts.remove(0)
@@ -304,19 +310,22 @@ impl Shop {
                     wish.fund(server).await;
                 }
                 1 | 2 => {
-                    let wish = wishes(server, self.world.engine.as_ref(), &buyers[2..4], vec![input(2)]).await.remove(0);
+                    let wish =
+                        wishes(server, self.world.engine.as_ref(), &buyers[2..4], vec![input(2)]).await.remove(0);
                     all.together.push(wish.send(server).await);
                     wish.fund(server).await;
                 }
                 3 => {
-                    let header = header(&authorised(&self.world.buyer, offer, B256::left_padding_from(&n.to_be_bytes())));
+                    let header =
+                        header(&authorised(&self.world.buyer, offer, B256::left_padding_from(&n.to_be_bytes())));
                     let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, 3] });
                     let answer = post(server, "/v1/predictions", &[("payment-signature", &header)], &body).await;
                     all.captured.push(answer.json()["id"].as_str().unwrap().to_owned());
                 }
                 _ => {
                     let body = json!({ "model": self.world.model.id, "input": [1, 2, 3, n % 50], "batch": 64 });
-                    let id = post(server, "/v1/predictions", &[], &body).await.json()["id"].as_str().unwrap().to_owned();
+                    let id =
+                        post(server, "/v1/predictions", &[], &body).await.json()["id"].as_str().unwrap().to_owned();
                     if n % 10 == 9 {
                         post(server, &format!("/v1/predictions/{id}/cancel"), &[], &json!({})).await;
                         all.withdrawn.push(id);
@@ -362,7 +371,10 @@ impl Shop {
     async fn ends(&self, server: &AppState, id: &str) -> Vec<State> {
         let events = server.store.events(id, 0, 10_000).await.unwrap();
         let states = events.iter().filter(|event| event.kind == "state");
-        states.map(|event| event.data["state"].as_str().unwrap().parse::<State>().unwrap()).filter(|state| state.is_terminal()).collect()
+        states
+            .map(|event| event.data["state"].as_str().unwrap().parse::<State>().unwrap())
+            .filter(|state| state.is_terminal())
+            .collect()
     }
 }
 
@@ -384,7 +396,8 @@ async fn a_thousand_jobs() {
     println!("{jobs} mixed jobs, 4 workers, one killed every 3 s: {took:.1} s, {:.1} jobs/s", jobs as f64 / took);
 }
 
-/// `make scale`: jobs per second with proofs that only sleep, for 250 ms each, so that what is measured is what is around them.
+/// `make scale`: jobs per second with proofs that only sleep, for 250 ms each, so that what is measured is what is
+/// around them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it measures"]
 async fn jobs_per_second() {
@@ -392,7 +405,8 @@ async fn jobs_per_second() {
         let Some(database) = Postgres::alone() else { return };
         let Some(world) = World::new(false).await else { return };
         let shop = Shop::at(database, world);
-        let config = ServeConfig { free: true, queue_max: 100_000, unfunded_per_client: 1000, ..shop.config(Role::Api) };
+        let config =
+            ServeConfig { free: true, queue_max: 100_000, unfunded_per_client: 1000, ..shop.config(Role::Api) };
         let server = AppState::open(config, shop.world.engine.clone()).await.unwrap();
         let watching = tokio::spawn(run_workers(server.clone()));
         let body = json!({ "model": shop.world.model.id, "input": [1, 2, 3, 4] });

@@ -111,7 +111,10 @@ async fn slow_heads_slow_bodies_and_silence_end() {
     let mut greedy = connect().await;
     let asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
     let cut = async { while greedy.write_all(&asked).await.is_ok() {} };
-    assert!(tokio::time::timeout(Duration::from_secs(60), cut).await.is_ok(), "a client that reads nothing keeps its connection");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(60), cut).await.is_ok(),
+        "a client that reads nothing keeps its connection"
+    );
 
     // a connection that has not said anything does not hold the server up
     let _silent = connect().await;

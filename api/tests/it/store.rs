@@ -6,7 +6,8 @@ use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::Log;
 use assay_api::engine::{Clamped, InputOpening};
 use assay_api::store::{
-    Batch, Checkpoint, Company, Indexed, NewJob, NewPayment, News, Patch, Purpose, SavedTransaction, State, Statement, Store, StoreError,
+    Batch, Checkpoint, Company, Indexed, NewJob, NewPayment, News, Patch, Purpose, SavedTransaction, State, Statement,
+    Store, StoreError,
 };
 use assay_api::x402::{Hold, Payment, Way};
 use serde_json::json;
@@ -77,7 +78,10 @@ async fn a_job_comes_back_as_it_went_in_and_forgets_its_input_when_over() {
     assert_eq!(job.input_commitments, vec![Bytes::from(vec![7; 64])]);
     assert_eq!(job.chain_job, Some(model_id(1001)));
     assert!(matches!(store.create(&new(1, true), State::AwaitingPayment).await, Err(StoreError::EscrowReused)));
-    let over = store.transition(&made.job.id, None, &[State::AwaitingPayment], State::Cancelled, Patch::default()).await.unwrap();
+    let over = store
+        .transition(&made.job.id, None, &[State::AwaitingPayment], State::Cancelled, Patch::default())
+        .await
+        .unwrap();
     assert_eq!(over.input, None);
     let (a, b) = (made.job.id, store.create(&new(2, false), State::Queued).await.unwrap().job.id);
     assert_ne!(a, b);
@@ -95,13 +99,17 @@ async fn only_allowed_moves_happen_and_each_leaves_one_event() {
     let id = store.create(&new(1, false), State::Queued).await.unwrap().job.id;
     let go = async |from: State, to: State| store.transition(&id, None, &[from], to, Patch::default()).await;
     assert!(matches!(go(State::Proving, State::Proven).await, Err(StoreError::WrongState { state: State::Queued })));
-    assert!(matches!(go(State::Queued, State::Proven).await, Err(StoreError::WrongState { .. })), "not allowed from queued");
+    assert!(
+        matches!(go(State::Queued, State::Proven).await, Err(StoreError::WrongState { .. })),
+        "not allowed from queued"
+    );
     go(State::Queued, State::Proving).await.unwrap();
     go(State::Proving, State::Proven).await.unwrap();
     for state in State::ALL {
         assert!(matches!(go(State::Proven, state).await, Err(StoreError::WrongState { state: State::Proven })));
     }
-    let states: Vec<_> = store.events(&id, 0, 100).await.unwrap().into_iter().map(|e| e.data["state"].clone()).collect();
+    let states: Vec<_> =
+        store.events(&id, 0, 100).await.unwrap().into_iter().map(|e| e.data["state"].clone()).collect();
     assert_eq!(states, [json!("queued"), json!("proving"), json!("proven")]);
     let first = store.events(&id, 0, 1).await.unwrap()[0].id;
     assert_eq!(store.events(&id, first, 100).await.unwrap().len(), 2, "events resume after an id");
@@ -118,7 +126,9 @@ async fn racing_moves_have_one_winner() {
         .take(20)
         .map(|end| {
             let (store, id) = (store.clone(), id.clone());
-            tokio::spawn(async move { store.transition(&id, None, &[State::SettlementPending], end, Patch::default()).await.is_ok() })
+            tokio::spawn(async move {
+                store.transition(&id, None, &[State::SettlementPending], end, Patch::default()).await.is_ok()
+            })
         })
         .collect();
     let mut winners = 0;
@@ -139,7 +149,9 @@ async fn a_claimed_job_is_nobody_elses() {
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.claim(&[State::Queued], None, 60_000).await.unwrap().map(|(job, _)| job.id) })
+            tokio::spawn(
+                async move { store.claim(&[State::Queued], None, 60_000).await.unwrap().map(|(job, _)| job.id) },
+            )
         })
         .collect();
     let mut claimed = Vec::new();
@@ -213,12 +225,14 @@ async fn a_batch_changes_hands_as_a_whole() {
     assert_ne!(claim(&[State::Locking]).await.unwrap().id, old.id, "its jobs find other company");
 }
 
-/// Jobs without an order are found together where they wait in the same way, and their proof is kept for all of them at once.
+/// Jobs without an order are found together where they wait in the same way, and their proof is kept for all of them at
+/// once.
 #[tokio::test]
 async fn jobs_without_an_order_share_a_proof() {
     let Some((_place, store)) = open().await else { return };
-    let make =
-        async |n: u64, company: Option<Company>| store.create(&NewJob { company, ..new(n, false) }, State::Queued).await.unwrap().job.id;
+    let make = async |n: u64, company: Option<Company>| {
+        store.create(&NewJob { company, ..new(n, false) }, State::Queued).await.unwrap().job.id
+    };
     let free = |most| Some(Company { held: false, most });
     let mut ids = Vec::new();
     for n in 1..=4 {
@@ -288,7 +302,9 @@ async fn an_old_lease_writes_nothing() {
     assert!(fresh.token > old.token);
     let lost = |r: Result<(), StoreError>| matches!(r, Err(StoreError::LeaseLost));
     assert!(lost(store.extend(&old, 1000).await));
-    assert!(lost(store.transition(&id, Some(&old), &[State::Queued], State::Proving, Patch::default()).await.map(drop)));
+    assert!(lost(
+        store.transition(&id, Some(&old), &[State::Queued], State::Proving, Patch::default()).await.map(drop)
+    ));
     let tx = SavedTransaction { hash: B256::repeat_byte(1), nonce: 0, raw: Bytes::from_static(b"raw") };
     assert!(lost(store.save_transaction(&old.job, std::slice::from_ref(&old), Purpose::Lock, &tx).await));
     assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), None);
@@ -299,7 +315,9 @@ async fn an_old_lease_writes_nothing() {
     store.transition(&id, Some(&fresh), &[State::Queued], State::Locking, Patch::default()).await.unwrap();
     // the chain's word needs no lease, and takes the job from whoever holds it
     store.transition(&id, None, &[State::Locking], State::Refunded, Patch::default()).await.unwrap();
-    assert!(lost(store.transition(&id, Some(&fresh), &[State::Refunded], State::Failed, Patch::default()).await.map(drop)));
+    assert!(lost(
+        store.transition(&id, Some(&fresh), &[State::Refunded], State::Failed, Patch::default()).await.map(drop)
+    ));
 }
 
 #[tokio::test]
@@ -319,7 +337,8 @@ async fn a_transaction_is_there_after_a_crash_and_pending_once() {
     let Some((place, store)) = open().await else { return };
     let id = store.create(&new(1, true), State::Locking).await.unwrap().job.id;
     let (_, lease) = store.claim(&[State::Locking], None, 60_000).await.unwrap().unwrap();
-    let tx = |n: u8| SavedTransaction { hash: B256::repeat_byte(n), nonce: u64::from(n), raw: Bytes::from(vec![n; 100]) };
+    let tx =
+        |n: u8| SavedTransaction { hash: B256::repeat_byte(n), nonce: u64::from(n), raw: Bytes::from(vec![n; 100]) };
     store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Lock, &tx(1)).await.unwrap();
     assert!(
         store.save_transaction(&lease.job, std::slice::from_ref(&lease), Purpose::Lock, &tx(2)).await.is_err(),
@@ -351,8 +370,13 @@ async fn of_the_versions_of_a_transaction_one_is_mined() {
     assert_eq!(store.pending_transaction(&id, Purpose::Lock).await.unwrap(), Some(tx(3)));
     let versions = store.versions(&id, Purpose::Lock, 7).await.unwrap();
     assert_eq!(versions, [tx(3).hash, tx(2).hash, tx(1).hash]);
-    assert!(store.transaction_age_ms(tx(1).hash).await.unwrap() > 0 && store.transaction_age_ms(B256::ZERO).await.unwrap() == 0);
-    let states = async || -> Vec<String> { store.transactions(&id).await.unwrap().into_iter().map(|(.., state)| state).collect() };
+    assert!(
+        store.transaction_age_ms(tx(1).hash).await.unwrap() > 0
+            && store.transaction_age_ms(B256::ZERO).await.unwrap() == 0
+    );
+    let states = async || -> Vec<String> {
+        store.transactions(&id).await.unwrap().into_iter().map(|(.., state)| state).collect()
+    };
     assert_eq!(states().await, ["bumped", "bumped", "pending"]);
     store.close_transaction(tx(2).hash, "mined").await.unwrap();
     assert_eq!(states().await, ["replaced", "mined", "replaced"]);
@@ -392,16 +416,24 @@ async fn every_state_survives_a_crash() {
 #[tokio::test]
 async fn what_is_over_is_history() {
     let Some((_place, store)) = open().await else { return };
-    let paid = NewJob { escrow: Some((json!({ "quote": { "price": "1000" } }).to_string(), model_id(1))), ..new(1, true) };
+    let paid =
+        NewJob { escrow: Some((json!({ "quote": { "price": "1000" } }).to_string(), model_id(1))), ..new(1, true) };
     let live = store.create(&new(2, false), State::Queued).await.unwrap();
-    for (job, state, end) in [(paid, State::SettlementPending, State::Settled), (new(3, false), State::Proving, State::Proven)] {
+    for (job, state, end) in
+        [(paid, State::SettlementPending, State::Settled), (new(3, false), State::Proving, State::Proven)]
+    {
         let id = store.create(&job, state).await.unwrap().job.id;
         store.transition(&id, None, &[state], end, Patch::default()).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(2)).await; // distinct times
     }
     let ended = store.ended(10).await.unwrap();
     let seen: Vec<_> = ended.iter().map(|one| (one.state, one.price.as_deref())).collect();
-    assert_eq!(seen, [(State::Proven, None), (State::Settled, Some("1000"))], "the newest first, and {} is not over", live.job.id);
+    assert_eq!(
+        seen,
+        [(State::Proven, None), (State::Settled, Some("1000"))],
+        "the newest first, and {} is not over",
+        live.job.id
+    );
     assert!(ended.iter().all(|one| one.model == model_id(1) && one.ended_ms >= one.created_ms - 1000), "{ended:?}");
     assert_eq!(store.ended(1).await.unwrap().len(), 1);
 }
@@ -410,7 +442,9 @@ async fn what_is_over_is_history() {
 async fn failures_in_a_row_are_counted_from_the_newest() {
     let Some((_place, store)) = open().await else { return };
     assert_eq!(store.failures_in_a_row().await.unwrap(), (0, 0));
-    for (n, end) in [State::Failed, State::Settled, State::Failed, State::Cancelled, State::Failed].into_iter().enumerate() {
+    for (n, end) in
+        [State::Failed, State::Settled, State::Failed, State::Cancelled, State::Failed].into_iter().enumerate()
+    {
         let id = store.create(&new(n as u64, true), State::SettlementPending).await.unwrap().job.id;
         store.transition(&id, None, &[State::SettlementPending], end, Patch::default()).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(2)).await; // distinct times
@@ -456,30 +490,40 @@ fn payment(nonce: u8, amount: u32) -> Payment {
     }
 }
 
-/// An authorisation pays for one prediction, and those of one payer that are under way never need more than the payer has.
+/// An authorisation pays for one prediction, and those of one payer that are under way never need more than the payer
+/// has.
 #[tokio::test]
 async fn payments_pay_once_and_never_more_than_there_is() {
     let Some((_place, store)) = open().await else { return };
     let balance = U256::from(100);
-    let job =
-        |n: u64, nonce: u8, amount: u32| NewJob { payment: Some(NewPayment { payment: payment(nonce, amount), balance }), ..new(n, false) };
+    let job = |n: u64, nonce: u8, amount: u32| NewJob {
+        payment: Some(NewPayment { payment: payment(nonce, amount), balance }),
+        ..new(n, false)
+    };
     let first = store.create(&job(1, 1, 60), State::Queued).await.unwrap().job;
     assert_eq!((first.payment.clone(), first.is_paid()), (Some(payment(1, 60)), true));
     assert!(store.has_payment(&payment(1, 60).id()).await.unwrap());
     assert!(matches!(store.create(&job(2, 1, 10), State::Queued).await, Err(StoreError::PaymentReused)));
     let spent = store.create(&job(3, 2, 41), State::Queued).await.unwrap_err();
-    assert!(matches!(spent, StoreError::Overdrawn { have, need, .. } if (have, need) == (balance, U256::from(101))), "{spent}");
+    assert!(
+        matches!(spent, StoreError::Overdrawn { have, need, .. } if (have, need) == (balance, U256::from(101))),
+        "{spent}"
+    );
     store.create(&job(4, 3, 40), State::Queued).await.unwrap();
     assert_eq!(store.queued(true).await.unwrap(), 2, "they wait among those that are paid for");
     // it is claimed as a free one is, and settled as a paid one
     let (claimed, lease) = store.claim(&[State::Queued], Some(true), 1000).await.unwrap().unwrap();
     assert_eq!(claimed.id, first.id);
     for next in [State::Proving, State::SettlementPending] {
-        store.transition(&first.id, Some(&lease), &[State::Queued, State::Proving], next, Patch::default()).await.unwrap();
+        store
+            .transition(&first.id, Some(&lease), &[State::Queued, State::Proving], next, Patch::default())
+            .await
+            .unwrap();
     }
     let paid = Payment { transaction: Some(B256::repeat_byte(9)), ..payment(1, 60) };
     let patch = Patch { payment: Some(json!(paid).to_string()), ..Patch::default() };
-    let over = store.transition(&first.id, Some(&lease), &[State::SettlementPending], State::Settled, patch).await.unwrap();
+    let over =
+        store.transition(&first.id, Some(&lease), &[State::SettlementPending], State::Settled, patch).await.unwrap();
     assert_eq!(over.payment, Some(paid));
     assert_eq!(store.ended(1).await.unwrap()[0].price.as_deref(), Some("60"));
     // what was captured is not under way any more
@@ -492,7 +536,10 @@ async fn what_is_held_is_looked_after_until_it_is_over() {
     let Some((_place, store)) = open().await else { return };
     let hold = Hold { operator: Address::ZERO, capture_deadline: 9, refund_deadline: 9, salt: B256::ZERO };
     let held = |nonce: u8| Payment { way: Way::AuthCapture(hold), ..payment(nonce, 60) };
-    let job = |n: u64, payment: Payment| NewJob { payment: Some(NewPayment { payment, balance: U256::from(100) }), ..new(n, false) };
+    let job = |n: u64, payment: Payment| NewJob {
+        payment: Some(NewPayment { payment, balance: U256::from(100) }),
+        ..new(n, false)
+    };
     let first = store.create(&job(1, held(1)), State::Queued).await.unwrap().job.id;
     assert!(matches!(store.create(&job(2, payment(2, 60)), State::Queued).await, Err(StoreError::Overdrawn { .. })));
     let patch = Patch { payment: Some(json!(Payment { held: true, ..held(1) }).to_string()), ..Patch::default() };
@@ -537,7 +584,11 @@ async fn events_are_indexed_once_and_undone() {
     // the chain takes back what came after the first checkpoint
     store.unindex("m", Some(first)).await.unwrap();
     let back = store.indexed_since("m", Some(third)).await.unwrap().unwrap();
-    assert_eq!((back.at, back.anew, blocks(&back)), (first, true, vec![2, 4]), "what was folded since then does not hold");
+    assert_eq!(
+        (back.at, back.anew, blocks(&back)),
+        (first, true, vec![2, 4]),
+        "what was folded since then does not hold"
+    );
     assert_eq!(store.checkpoints("m").await.unwrap(), [first]);
     store.unindex("m", None).await.unwrap();
     assert!(store.indexed_since("m", Some(first)).await.unwrap().is_none());

@@ -22,7 +22,10 @@ use crate::x402_held;
 
 /// A model with keys for one inference and for four.
 fn with_batch(model: ModelInfo) -> Arc<Fake> {
-    Fake::with_model(ModelInfo { batches: vec![BatchKey { inferences: 4, key_hash: keccak256("key of four") }], ..model })
+    Fake::with_model(ModelInfo {
+        batches: vec![BatchKey { inferences: 4, key_hash: keccak256("key of four") }],
+        ..model
+    })
 }
 
 /// A server that drives one thing after the other, without its workers.
@@ -86,7 +89,8 @@ async fn verifies(state: &AppState, engine: &Fake, id: &str, n: u8, with: &[&Str
     assert_eq!(post(state, "/v1/verify", &[], &claim).await.json()["valid"], true);
 }
 
-/// What waits shares a proof; who wants no company, or has said what the proof is bound to, gets none, and nobody waits for anybody.
+/// What waits shares a proof; who wants no company, or has said what the proof is bound to, gets none, and nobody waits
+/// for anybody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn free_predictions_that_wait_are_proven_together() {
     let dir = tempfile::tempdir().unwrap();
@@ -139,7 +143,10 @@ async fn who_withdraws_does_not_hold_up_the_others() {
         verifies(&state, &engine, id, n, &ids.iter().collect::<Vec<_>>()).await;
     }
     let cancelled = prediction(&state, &ids[1]).await;
-    assert_eq!((&cancelled["output"], &cancelled["batch"], &cancelled["proof_hash"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&cancelled["output"], &cancelled["batch"], &cancelled["proof_hash"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
     // one that nobody wants any more is not made to its end
     engine.step_ms.store(500, SeqCst);
     let ids = ask_all(&state, &engine.models[0], 4..=5).await;
@@ -201,7 +208,9 @@ async fn free_predictions_share_a_real_proof() {
     for n in 0..3u8 {
         let mut input = native::input(&model);
         input.data.iter_mut().for_each(|v| *v *= 1.0 - 0.1 * f32::from(n));
-        ids.push(ask(&state, &json!({ "model": id, "input": input.data, "blinding": input.blinding, "batch": 4 })).await);
+        ids.push(
+            ask(&state, &json!({ "model": id, "input": input.data, "blinding": input.blinding, "batch": 4 })).await,
+        );
     }
     let workers = work(&state);
     for (n, id) in ids.iter().enumerate() {
@@ -214,13 +223,17 @@ async fn free_predictions_share_a_real_proof() {
             "proof": alloy::primitives::Bytes::from(get(&state, &format!("/v1/predictions/{id}/proof")).await.bytes) });
         assert_eq!(post(&state, "/v1/verify", &[], &claim).await.json()["valid"], json!(true));
         claim["context"] = json!(keccak256(id));
-        assert_eq!(post(&state, "/v1/verify", &[], &claim).await.json()["valid"], json!(false), "all of them are bound");
+        assert_eq!(
+            post(&state, "/v1/verify", &[], &claim).await.json()["valid"],
+            json!(false),
+            "all of them are bound"
+        );
     }
     stop(state, workers).await;
 }
 
-/// Payments that are held share a proof, and each is captured by itself. One that only is authorised could be withdrawn while the others'
-/// receipts show its answer: it is proven alone.
+/// Payments that are held share a proof, and each is captured by itself. One that only is authorised could be withdrawn
+/// while the others' receipts show its answer: it is proven alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn held_payments_share_a_proof_and_are_captured_one_by_one() {
     let Some(mut shop) = x402_held::open().await else { return };
@@ -249,7 +262,8 @@ async fn held_payments_share_a_proof_and_are_captured_one_by_one() {
     for (n, id) in [1, 3, 4].into_iter().zip(with) {
         verifies(&state, &engine, id, n, &with).await;
         let answer = prediction(&state, id).await;
-        let purposes: Vec<_> = answer["transactions"].as_array().unwrap().iter().map(|t| t["purpose"].clone()).collect();
+        let purposes: Vec<_> =
+            answer["transactions"].as_array().unwrap().iter().map(|t| t["purpose"].clone()).collect();
         assert_eq!(purposes, ["authorize", "capture"]);
     }
     assert_eq!(prediction(&state, &exact).await["batch"], Value::Null);
@@ -291,7 +305,10 @@ async fn a_shared_proof_that_is_lost_is_made_again() {
         until(&state, id, State::Settled).await;
         let answer = prediction(&state, id).await;
         let shared = answer["batch"].is_object();
-        assert!(answer["proof_hash"] != json!(hash) && (shared || answer["context"] == json!(keccak256(id))), "{n}: {answer}");
+        assert!(
+            answer["proof_hash"] != json!(hash) && (shared || answer["context"] == json!(keccak256(id))),
+            "{n}: {answer}"
+        );
         assert!(!get(&state, &format!("/v1/predictions/{id}/proof")).await.bytes.is_empty());
     }
     assert_eq!(shop.balance(shop.w.seller.address()).await, 2 * PRICE);

@@ -137,13 +137,19 @@ async fn the_end_of_a_prediction_is_told_to_its_own_key_and_signed() {
     assert_eq!(answer.status, 201);
     let workers = tokio::spawn(run_workers(shop.state.clone()));
     let id = shop.ask().await;
-    eventually("the message is delivered", async || shop.deliveries(&hook).await.iter().any(|d| d["state"] == "delivered")).await;
+    eventually("the message is delivered", async || {
+        shop.deliveries(&hook).await.iter().any(|d| d["state"] == "delivered")
+    })
+    .await;
     let messages = mine.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
     messages[0].is_signed_with(secret);
     assert_eq!(messages[0].header("content-type"), "application/json");
     let body: Value = serde_json::from_str(&messages[0].body).unwrap();
-    assert_eq!((&body["type"], &body["data"]["id"], &body["data"]["state"]), (&json!("prediction.proven"), &json!(id), &json!("proven")));
+    assert_eq!(
+        (&body["type"], &body["data"]["id"], &body["data"]["state"]),
+        (&json!("prediction.proven"), &json!(id), &json!("proven"))
+    );
     assert!(body["timestamp"].as_str().unwrap().ends_with('Z'));
     assert!(!messages[0].body.contains("output"), "what the answer is, the service itself says");
     assert_eq!(theirs.messages().len(), 0, "another key is told nothing");
@@ -155,7 +161,8 @@ async fn the_end_of_a_prediction_is_told_to_its_own_key_and_signed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_taken_is_sent_again_with_the_same_id_until_it_is_given_up() {
-    let (slow, never, gone) = (Receiver::start(&[500, 302, 200]).await, Receiver::start(&[503]).await, Receiver::start(&[410]).await);
+    let (slow, never, gone) =
+        (Receiver::start(&[500, 302, 200]).await, Receiver::start(&[503]).await, Receiver::start(&[410]).await);
     let shop = Shop::open().await;
     let hooks = [shop.hook(&slow.url).await, shop.hook(&never.url).await, shop.hook(&gone.url).await];
     let workers = tokio::spawn(run_workers(shop.state.clone()));
@@ -168,7 +175,10 @@ async fn what_is_not_taken_is_sent_again_with_the_same_id_until_it_is_given_up()
     assert_eq!(messages.len(), 3, "a redirect is not followed: it is another attempt");
     for message in &messages {
         message.is_signed_with(hooks[0]["secret"].as_str().unwrap());
-        assert_eq!((message.header("webhook-id"), &message.body), (messages[0].header("webhook-id"), &messages[0].body));
+        assert_eq!(
+            (message.header("webhook-id"), &message.body),
+            (messages[0].header("webhook-id"), &messages[0].body)
+        );
     }
     assert_eq!(never.messages().len(), 4, "one attempt and three more");
     let failed = &shop.deliveries(&hooks[1]).await[0];
@@ -217,9 +227,14 @@ async fn private_addresses_are_not_asked() {
     let dir = tempfile::tempdir().unwrap();
     let state = AppState::open(ServeConfig::free(dir.path()), Fake::new()).await.unwrap();
     let key = key(&state).await;
-    for url in
-        ["http://127.0.0.1/", "http://169.254.169.254/latest/meta-data", "http://[::1]/", "ftp://shop.example", "x", "http://shop.example"]
-    {
+    for url in [
+        "http://127.0.0.1/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::1]/",
+        "ftp://shop.example",
+        "x",
+        "http://shop.example",
+    ] {
         let answer = post(&state, "/v1/webhooks", &[("authorization", &key)], &json!({ "url": url })).await;
         answer.is_problem(422, "webhook-url");
     }
@@ -245,16 +260,24 @@ async fn webhooks_belong_to_keys() {
     let shop = Shop::open().await;
     let hook = shop.hook("http://127.0.0.1:1/").await;
     let path = format!("/v1/webhooks/{}", hook["id"].as_str().unwrap());
-    post(&shop.state, "/v1/webhooks", &[], &json!({ "url": "http://127.0.0.1:1/" })).await.is_problem(401, "unauthorized");
+    post(&shop.state, "/v1/webhooks", &[], &json!({ "url": "http://127.0.0.1:1/" }))
+        .await
+        .is_problem(401, "unauthorized");
     let other = key(&shop.state).await;
-    send(&shop.state, "DELETE", &path, &[("authorization", &other)], Body::empty()).await.is_problem(404, "no-such-webhook");
+    send(&shop.state, "DELETE", &path, &[("authorization", &other)], Body::empty())
+        .await
+        .is_problem(404, "no-such-webhook");
     let deliveries = format!("{path}/deliveries");
-    send(&shop.state, "GET", &deliveries, &[("authorization", &other)], Body::empty()).await.is_problem(404, "no-such-webhook");
+    send(&shop.state, "GET", &deliveries, &[("authorization", &other)], Body::empty())
+        .await
+        .is_problem(404, "no-such-webhook");
     assert_eq!(send(&shop.state, "DELETE", &path, &[("authorization", &shop.key)], Body::empty()).await.status, 204);
     for _ in 0..10 {
         shop.hook("http://127.0.0.1:1/").await;
     }
-    let more = post(&shop.state, "/v1/webhooks", &[("authorization", &shop.key)], &json!({ "url": "http://127.0.0.1:1/" })).await;
+    let more =
+        post(&shop.state, "/v1/webhooks", &[("authorization", &shop.key)], &json!({ "url": "http://127.0.0.1:1/" }))
+            .await;
     more.is_problem(409, "too-many-webhooks");
 }
 

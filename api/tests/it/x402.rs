@@ -1,4 +1,5 @@
-//! Payments by x402: authorised with the request, captured when the proof is there, and every wrong one refused by name.
+//! Payments by x402: authorised with the request, captured when the proof is there, and every wrong one refused by
+//! name.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -10,7 +11,9 @@ use assay_api::chain::abi::{Eip3009, Erc20, TransferWithAuthorization};
 use assay_api::chain::deploy::{AUTHORIZED_TOKEN, Artifact};
 use assay_api::config::ServeConfig;
 use assay_api::store::State;
-use assay_api::x402::{Authorization, Exact, PaymentPayload, PaymentRequired, Requirements, SettleResponse, X402Config};
+use assay_api::x402::{
+    Authorization, Exact, PaymentPayload, PaymentRequired, Requirements, SettleResponse, X402Config,
+};
 use assay_api::{AppState, run_workers};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -84,7 +87,9 @@ impl Shop {
         for _ in 0..200 {
             match AppState::open(self.config(), self.w.engine.clone()).await {
                 Ok(state) => return state,
-                Err(assay_api::ServeError::Locked { .. }) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                Err(assay_api::ServeError::Locked { .. }) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await
+                }
                 Err(e) => panic!("{e}"),
             }
         }
@@ -183,8 +188,14 @@ async fn a_request_is_paid_for_when_its_proof_is_there() {
     let (state, workers) = shop.start().await;
     let required = shop.required(&state).await;
     let offer = required.accepts[0].clone();
-    assert_eq!((required.x402_version, required.error, required.resource.url.as_str()), (2, None, "http://shop.example/v1/predictions"));
-    assert_eq!((offer.scheme.as_str(), offer.network.as_str(), offer.amount.as_str()), ("exact", "eip155:31337", "250000"));
+    assert_eq!(
+        (required.x402_version, required.error, required.resource.url.as_str()),
+        (2, None, "http://shop.example/v1/predictions")
+    );
+    assert_eq!(
+        (offer.scheme.as_str(), offer.network.as_str(), offer.amount.as_str()),
+        ("exact", "eip155:31337", "250000")
+    );
     assert_eq!((offer.asset, offer.pay_to), (shop.token, shop.w.seller.address()));
     assert_eq!((offer.extra.name.as_str(), offer.extra.version.as_str()), ("Assay Test Dollar", "2"));
     shop.w.engine.step_ms.store(50, SeqCst);
@@ -200,7 +211,10 @@ async fn a_request_is_paid_for_when_its_proof_is_there() {
     let settled: SettleResponse = read(&done, "payment-response");
     assert!(settled.success && settled.payer == shop.w.buyer.address() && settled.amount == "250000");
     let sent = done.json()["transactions"][0].clone();
-    assert_eq!((&sent["purpose"], &sent["hash"], &sent["state"]), (&json!("capture"), &json!(settled.transaction), &json!("mined")));
+    assert_eq!(
+        (&sent["purpose"], &sent["hash"], &sent["state"]),
+        (&json!("capture"), &json!(settled.transaction), &json!("mined"))
+    );
     assert_eq!(done.json()["output"], json!([4.5, 3.0]));
     assert_eq!(done.json()["payment"]["amount"], "250000");
     assert_eq!(get(&state, &format!("/v1/predictions/{id}/proof")).await.status, 200);
@@ -236,7 +250,9 @@ async fn wrong_payments_are_refused_by_name() {
         // before a proof could be there
         ("payment-expired", &|p| signed(p).valid_before = (now + 30).to_string()),
         ("payment-not-yet-valid", &|p| signed(p).valid_after = (now + 3600).to_string()),
-        ("payment-funds", &|p| signed(p).from = assay_api::chain::dev::DEV_KEYS[4].parse::<PrivateKeySigner>().unwrap().address()),
+        ("payment-funds", &|p| {
+            signed(p).from = assay_api::chain::dev::DEV_KEYS[4].parse::<PrivateKeySigner>().unwrap().address()
+        }),
     ];
     for (code, change) in changes {
         let mut payment = shop.payment(&offer, 1);
@@ -262,7 +278,9 @@ async fn wrong_payments_are_refused_by_name() {
     let mut twice = shop.request();
     twice["escrow"] = json!(shop.w.escrow(&state).await);
     let header = STANDARD.encode(serde_json::to_vec(&shop.payment(&offer, 1)).unwrap());
-    post(&state, "/v1/predictions", &[("payment-signature", &header)], &twice).await.is_problem(400, "payment-malformed");
+    post(&state, "/v1/predictions", &[("payment-signature", &header)], &twice)
+        .await
+        .is_problem(400, "payment-malformed");
     assert_eq!(state.store.counts().await.unwrap(), [], "no wrong payment left a job");
     // and the right one is taken, once
     let payment = shop.payment(&offer, 1);
@@ -317,7 +335,10 @@ async fn nobody_pays_for_nothing_and_nothing_is_given_for_no_payment() {
     until(&state, &id, State::Failed).await;
     assert_eq!(shop.balance(shop.w.buyer.address()).await, 3 * PRICE);
     let failed: SettleResponse = read(&get(&state, &format!("/v1/predictions/{id}")).await, "payment-response");
-    assert_eq!((failed.success, failed.error_reason.as_deref(), failed.transaction.as_str()), (false, Some("prover-failed"), ""));
+    assert_eq!(
+        (failed.success, failed.error_reason.as_deref(), failed.transaction.as_str()),
+        (false, Some("prover-failed"), "")
+    );
     // the buyer withdraws it while it is proven
     shop.w.engine.step_ms.store(300, SeqCst);
     let id = shop.send(&state, &shop.payment(&offer, 2)).await.json()["id"].as_str().unwrap().to_owned();
@@ -352,7 +373,9 @@ pub async fn cancel(shop: &Shop, nonce: B256) {
     alloy::sol! { function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external; }
     let buyer = &shop.w.buyer;
     let separator = shop.w.rpc.call(shop.token, &Eip3009::DOMAIN_SEPARATORCall {}).await.unwrap();
-    let message = keccak256((keccak256("CancelAuthorization(address authorizer,bytes32 nonce)"), buyer.address(), nonce).abi_encode());
+    let message = keccak256(
+        (keccak256("CancelAuthorization(address authorizer,bytes32 nonce)"), buyer.address(), nonce).abi_encode(),
+    );
     let hash = keccak256([&[0x19, 0x01], separator.as_slice(), message.as_slice()].concat());
     let signature = buyer.sign_hash_sync(&hash).unwrap();
     let call = cancelAuthorizationCall {
@@ -365,7 +388,8 @@ pub async fn cancel(shop: &Shop, nonce: B256) {
     shop.w.rpc.execute(buyer, Some(shop.token), call.abi_encode().into(), U256::ZERO).await.unwrap();
 }
 
-/// Whoever has the authorisation used, it paid: a server that dies around the capture charges once and shows the answer.
+/// Whoever has the authorisation used, it paid: a server that dies around the capture charges once and shows the
+/// answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_capture_survives_a_crash_and_somebody_who_was_faster() {
     let shop = shop!();
@@ -387,7 +411,8 @@ async fn a_capture_survives_a_crash_and_somebody_who_was_faster() {
     let payment = shop.payment(&offer, 2);
     let id = shop.send(&state, &payment).await.json()["id"].as_str().unwrap().to_owned();
     let stored = state.store.job(&id).await.unwrap().payment.unwrap();
-    let receipt = shop.w.rpc.execute(&shop.w.buyer, Some(shop.token), stored.take().unwrap().input, U256::ZERO).await.unwrap();
+    let receipt =
+        shop.w.rpc.execute(&shop.w.buyer, Some(shop.token), stored.take().unwrap().input, U256::ZERO).await.unwrap();
     until(&state, &id, State::Settled).await;
     let settled: SettleResponse = read(&get(&state, &format!("/v1/predictions/{id}")).await, "payment-response");
     assert_eq!(settled.transaction, receipt.transaction_hash.to_string());

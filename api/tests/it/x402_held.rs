@@ -1,4 +1,5 @@
-//! Payments by x402's scheme `auth-capture`: held from before the proof is begun, captured for a valid one, given back otherwise.
+//! Payments by x402's scheme `auth-capture`: held from before the proof is begun, captured for a valid one, given back
+//! otherwise.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -97,7 +98,12 @@ fn sign(payment: &mut PaymentPayload, by: &PrivateKeySigner) {
 }
 
 /// A payment as asked for, which `change` may spoil before it is signed.
-pub fn payment(shop: &Shop, offer: &Requirements, salt: u8, change: impl FnOnce(&mut PaymentPayload)) -> PaymentPayload {
+pub fn payment(
+    shop: &Shop,
+    offer: &Requirements,
+    salt: u8,
+    change: impl FnOnce(&mut PaymentPayload),
+) -> PaymentPayload {
     let authorization = Authorization {
         from: shop.w.buyer.address(),
         to: COLLECTOR,
@@ -131,7 +137,11 @@ async fn money_is_held_before_the_proof_and_captured_for_it() {
     shop.w.engine.step_ms.store(300, SeqCst);
     let id = sent(&shop, &state, &payment(&shop, &offer, 1, |_| ())).await;
     until(&state, &id, State::Proving).await;
-    assert_eq!((shop.balance(shop.w.buyer.address()).await, shop.balance(HOLD).await), (2 * PRICE, PRICE), "held, and nobody's yet");
+    assert_eq!(
+        (shop.balance(shop.w.buyer.address()).await, shop.balance(HOLD).await),
+        (2 * PRICE, PRICE),
+        "held, and nobody's yet"
+    );
     // an account that is emptied now does not matter any more, and there is no way back but by the prover's failure
     let away = transferCall { to: Address::repeat_byte(9), value: U256::from(2 * PRICE) };
     shop.buyer_calls(shop.token, &away).await;
@@ -140,7 +150,8 @@ async fn money_is_held_before_the_proof_and_captured_for_it() {
     assert_eq!((shop.balance(HOLD).await, shop.balance(shop.w.seller.address()).await), (0, PRICE));
     let done = get(&state, &format!("/v1/predictions/{id}")).await;
     let settled: SettleResponse = read(&done, "payment-response");
-    let purposes: Vec<_> = done.json()["transactions"].as_array().unwrap().iter().map(|t| t["purpose"].clone()).collect();
+    let purposes: Vec<_> =
+        done.json()["transactions"].as_array().unwrap().iter().map(|t| t["purpose"].clone()).collect();
     assert_eq!(purposes, ["authorize", "capture"]);
     assert_eq!(json!(settled.transaction), done.json()["transactions"][1]["hash"]);
     assert_eq!(done.json()["output"], json!([4.5, 3.0]));
@@ -161,7 +172,8 @@ async fn what_is_held_for_nothing_is_given_back() {
     assert_eq!(shop.balance(HOLD).await, 0);
     let failed: SettleResponse = read(&get(&state, &format!("/v1/predictions/{id}")).await, "payment-response");
     assert_eq!((failed.success, failed.error_reason.as_deref()), (false, Some("prover-failed")));
-    eventually("nothing is looked after any more", async || state.store.held_for_nothing(10).await.unwrap().is_empty()).await;
+    eventually("nothing is looked after any more", async || state.store.held_for_nothing(10).await.unwrap().is_empty())
+        .await;
     // the buyer's authorisation is cancelled before it is used
     shop.w.engine.step_ms.store(300, SeqCst);
     stop(state, workers).await;
@@ -241,7 +253,8 @@ async fn wrong_holds_are_refused_by_name() {
     shop.send(&state, &payment(&shop, &offer, 4, |_| ())).await.is_problem(402, "payment-funds");
 }
 
-/// A server that dies around either transaction holds once and captures once; a block that is taken back is made up for.
+/// A server that dies around either transaction holds once and captures once; a block that is taken back is made up
+/// for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_survives_crashes_and_a_reorganised_chain() {
     let shop = open!();

@@ -13,7 +13,8 @@ use assay_api::chain::dev::DEV_KEYS;
 use assay_api::chain::payments::{EXACT_PROXY, PermitWitnessTransferFrom, TokenPermissions, Witness, permit2_domain};
 use assay_api::store::State;
 use assay_api::x402::{
-    Exact, PaidTo, PaymentPayload, PaymentRequired, Permit2Authorization, Permitted, Requirements, SettleResponse, X402Config,
+    Exact, PaidTo, PaymentPayload, PaymentRequired, Permit2Authorization, Permitted, Requirements, SettleResponse,
+    X402Config,
 };
 use assay_api::{AppState, run_workers};
 use serde_json::{Value, json};
@@ -91,7 +92,8 @@ fn permit(payment: &mut PaymentPayload, by: &PrivateKeySigner) {
         deadline: number(&signed.deadline),
         witness: Witness { to: signed.witness.to, validAfter: number(&signed.witness.valid_after) },
     };
-    payment.payload.signature = by.sign_hash_sync(&message.eip712_signing_hash(&permit2_domain(31337))).unwrap().as_bytes().into();
+    payment.payload.signature =
+        by.sign_hash_sync(&message.eip712_signing_hash(&permit2_domain(31337))).unwrap().as_bytes().into();
 }
 
 /// The buyer's payment.

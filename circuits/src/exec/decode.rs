@@ -1,8 +1,8 @@
 //! Greedy decoding: text of several tokens that one inference shows.
 //!
-//! A causal model that gives the likeliest next token at every position says, in one pass over prompt and answer, which token
-//! follows each of them. So the answer is decoded with the executor, token by token, and then proven as one inference of the
-//! whole text: each of its tokens is the output at the position before it.
+//! A causal model that gives the likeliest next token at every position says, in one pass over prompt and answer, which
+//! token follows each of them. So the answer is decoded with the executor, token by token, and then proven as one
+//! inference of the whole text: each of its tokens is the output at the position before it.
 
 use super::{ExecError, TableValues, quantise_input, run_with};
 use crate::model::{Architecture, Weights};
@@ -22,7 +22,9 @@ pub enum DecodeError {
     NoPrompt,
     #[error("{prompt} tokens and {answer} more are {}, and the model takes {length}", prompt.saturating_add(*answer))]
     TooLong { prompt: usize, answer: usize, length: usize },
-    #[error("the model's outputs depend on later tokens: of {answer} only {shown} are shown by one inference, so it is not causal")]
+    #[error(
+        "the model's outputs depend on later tokens: of {answer} only {shown} are shown by one inference, so it is not causal"
+    )]
     NotCausal { answer: usize, shown: usize },
     #[error("decoding was cancelled")]
     Cancelled,
@@ -38,11 +40,12 @@ pub fn text_length(architecture: &Architecture) -> Option<usize> {
     (port.scale == 0 && output.scale == 0 && port.cells.len() == output.cells.len()).then_some(port.cells.len())
 }
 
-/// The prompt, `answer` more tokens, each the likeliest behind those before it, and token 0 up to [`text_length`]. `weights` are of a
-/// validated architecture. Looks at `cancelled` before each token.
+/// The prompt, `answer` more tokens, each the likeliest behind those before it, and token 0 up to [`text_length`].
+/// `weights` are of a validated architecture. Looks at `cancelled` before each token.
 ///
 /// # Errors
-/// [`DecodeError`]: also where a later token changes an earlier output, so that one inference would not show the answer.
+/// [`DecodeError`]: also where a later token changes an earlier output, so that one inference would not show the
+/// answer.
 pub fn decode(
     (architecture, system): (&Architecture, &System),
     weights: &Weights,
@@ -92,7 +95,11 @@ mod tests {
     fn what_follows_a_prompt() {
         let tokens = [5.0, 3.0, 4.0, 7.0, 0.0, 0.0];
         assert_eq!(followed(&tokens, &[9.0, 4.0, 7.0, 2.0, 0.0, 1.0], 2), 2);
-        assert_eq!(followed(&tokens, &[3.0, 4.0, 7.0, 0.0, 0.0, 1.0], 1), 5, "tokens that fill up may be the model's own");
+        assert_eq!(
+            followed(&tokens, &[3.0, 4.0, 7.0, 0.0, 0.0, 1.0], 1),
+            5,
+            "tokens that fill up may be the model's own"
+        );
         assert_eq!(followed(&tokens, &[9.0, 5.0, 7.0, 0.0, 0.0, 1.0], 2), 0);
         assert_eq!(followed(&tokens, &[3.0; 6], 0), 0, "there is no output before the first token");
         assert_eq!(followed(&tokens, &[], 9), 0);

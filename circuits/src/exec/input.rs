@@ -16,7 +16,8 @@ pub struct Quantised {
 
 /// Quantises the input tensors, each given in the order of its shape, to the input block.
 ///
-/// Each element becomes `clamp(floor(x · 2^scale + 1/2))`, the clamp to the input's bits; cells that no tensor names are 0. `arch` is a valid architecture.
+/// Each element becomes `clamp(floor(x · 2^scale + 1/2))`, the clamp to the input's bits; cells that no tensor names
+/// are 0. `arch` is a valid architecture.
 ///
 /// # Errors
 /// The number of tensors or of elements is wrong, or an element is NaN or infinite.
@@ -30,13 +31,19 @@ pub fn quantise_input(arch: &Architecture, inputs: &[Vec<f32>]) -> Result<Quanti
     for (port, input) in ports.iter().zip(inputs) {
         let name = || port.name.clone();
         if input.len() != port.cells.len() {
-            return Err(ExecError::InputElements { name: name(), have: input.len(), need: port.cells.len(), shape: port.shape.clone() });
+            return Err(ExecError::InputElements {
+                name: name(),
+                have: input.len(),
+                need: port.cells.len(),
+                shape: port.shape.clone(),
+            });
         }
         for (index, (&x, &cell)) in input.iter().zip(&port.cells).enumerate() {
             if !x.is_finite() {
                 return Err(ExecError::InputNotFinite { name: name(), index });
             }
-            // Doubles are exact here: a float's 24 bits, a power of two, and a half whose rounding cannot cross an integer.
+            // Doubles are exact here: a float's 24 bits, a power of two, and a half whose rounding cannot cross an
+            // integer.
             let rounded = libm::floor(libm::ldexp(f64::from(x), port.scale.into()) + 0.5);
             quantised.clamped += usize::from(rounded < -half || rounded > half - 1.0);
             quantised.outside += usize::from(rounded < f64::from(port.range.0) || rounded > f64::from(port.range.1));

@@ -61,7 +61,8 @@ impl<'a> Reader<'a> {
         Self { values, runs: runs.collect(), cut: None }
     }
 
-    /// What a number of a run, whose lowest bit is `start`, adds to the place of a cell. `None` where no cells are stored, which are 0.
+    /// What a number of a run, whose lowest bit is `start`, adds to the place of a cell. `None` where no cells are
+    /// stored, which are 0.
     pub fn place(&self, start: u32, number: usize) -> Option<usize> {
         self.cut.map_or(Some(number << start), |block| block.place(start, number))
     }
@@ -87,7 +88,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Adds `coefficient · left` to the cells of a layer, or to those of one step: then the highest axis has that place only.
+/// Adds `coefficient · left` to the cells of a layer, or to those of one step: then the highest axis has that place
+/// only.
 pub(super) fn accumulate(term: &Term, reader: &Reader<'_>, step: Option<u32>, z: &mut [i64]) {
     let outputs = term.outputs();
     let walk = Walk::new(term, reader);
@@ -104,7 +106,8 @@ pub(super) fn accumulate(term: &Term, reader: &Reader<'_>, step: Option<u32>, z:
         return;
     }
     // threads share the places of the highest axis that has some
-    let (axis, len) = (0..outputs).rev().map(|a| (a, 1usize << term.axes[a])).find(|(_, len)| *len > 1).unwrap_or((top, 1));
+    let (axis, len) =
+        (0..outputs).rev().map(|a| (a, 1usize << term.axes[a])).find(|(_, len)| *len > 1).unwrap_or((top, 1));
     let mut outer = start;
     let mut places = vec![0; outputs];
     (axis + 1..outputs).rev().for_each(|a| walk.enter(a, 0, &mut outer, &mut places));
@@ -116,7 +119,8 @@ pub(super) fn accumulate(term: &Term, reader: &Reader<'_>, step: Option<u32>, z:
     });
 }
 
-/// A walk over a layer's cells, axis by axis from the highest, that carries what has been read so far: partial cell numbers, each with a factor.
+/// A walk over a layer's cells, axis by axis from the highest, that carries what has been read so far: partial cell
+/// numbers, each with a factor.
 struct Walk<'a> {
     term: &'a Term,
     reader: &'a Reader<'a>,
@@ -227,7 +231,9 @@ impl<'a> Walk<'a> {
         {
             // no list is made for a single cell
             for (z, steps) in z.iter_mut().zip(steps) {
-                let of = |(at, f): &Step| steps.iter().map(|(step, g)| f * g * self.reader.values.get(at + step)).sum::<i64>();
+                let of = |(at, f): &Step| {
+                    steps.iter().map(|(step, g)| f * g * self.reader.values.get(at + step)).sum::<i64>()
+                };
                 *z += coefficient * partial.iter().map(of).sum::<i64>();
             }
             return;

@@ -1,4 +1,5 @@
-//! The exact integer semantics of a network: the function that a proof attests. `docs/semantics.md` is the specification.
+//! The exact integer semantics of a network: the function that a proof attests. `docs/semantics.md` is the
+//! specification.
 //!
 //! The executor returns every cell of every column, padding included, because that is what gets committed.
 
@@ -35,8 +36,8 @@ pub enum ExecError {
     InputRange { cell: usize, value: i32, bits: u8 },
 }
 
-/// All columns of one execution: the input, then those of each layer, as [`System::executed`] lists them. Every column is a whole block. Debug output shows
-/// how many there are, and none of their cells.
+/// All columns of one execution: the input, then those of each layer, as [`System::executed`] lists them. Every column
+/// is a whole block. Debug output shows how many there are, and none of their cells.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Trace {
     /// Number of the input's column.
@@ -78,7 +79,8 @@ impl Trace {
         joined
     }
 
-    /// [`Self::output`] as proofs state it, in 16 bits: a column that can be an output is no wider. Of a trace that no execution gives, the low 16 bits.
+    /// [`Self::output`] as proofs state it, in 16 bits: a column that can be an output is no wider. Of a trace that no
+    /// execution gives, the low 16 bits.
     pub fn output_cells(&self, arch: &Architecture, system: &System) -> Vec<i16> {
         self.output(arch, system).iter().map(|y| *y as i16).collect()
     }
@@ -96,11 +98,14 @@ impl Trace {
             .map(|output| (self.column(system.source(output.source)), 1 << arch.log_size(output.source).unwrap_or(0)))
             .collect();
         let inferences = columns.first().map_or(0, |(column, len)| column.len() / len);
-        let cell =
-            |inference: usize, (column, len): (&[i32], usize), cell: u32| column.get(inference * len + cell as usize).copied().unwrap_or(0);
+        let cell = |inference: usize, (column, len): (&[i32], usize), cell: u32| {
+            column.get(inference * len + cell as usize).copied().unwrap_or(0)
+        };
         let of = |inference: usize| {
             let outputs = arch.outputs.iter().zip(&columns);
-            outputs.flat_map(move |(output, column)| output.cells.iter().map(move |c| cell(inference, *column, *c))).collect::<Vec<i32>>()
+            outputs
+                .flat_map(move |(output, column)| output.cells.iter().map(move |c| cell(inference, *column, *c)))
+                .collect::<Vec<i32>>()
         };
         (0..inferences).flat_map(of).collect()
     }
@@ -125,8 +130,8 @@ pub fn run(arch: &Architecture, system: &System, weights: &Weights, input_cells:
     run_with(arch, system, &TableValues::of(arch), weights, input_cells)
 }
 
-/// [`run`] with the values of the architecture's tables, which take longer than a small network's layers: for those who run
-/// one many times.
+/// [`run`] with the values of the architecture's tables, which take longer than a small network's layers: for those who
+/// run one many times.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -138,8 +143,13 @@ pub fn run_with(
     input_cells: &[i32],
 ) -> Result<Trace, ExecError> {
     input::check(arch, input_cells)?;
-    let mut execution =
-        Execution { arch, system, weights, tables, trace: Trace { first: system.input.0, columns: vec![input_cells.to_vec()] } };
+    let mut execution = Execution {
+        arch,
+        system,
+        weights,
+        tables,
+        trace: Trace { first: system.input.0, columns: vec![input_cells.to_vec()] },
+    };
     let mut index = 0;
     while index < arch.layers.len() {
         match arch.loops.iter().find(|of| of.first as usize == index) {
@@ -163,7 +173,9 @@ pub struct TableValues(Vec<Vec<i32>>);
 impl TableValues {
     /// Those of an architecture.
     pub fn of(arch: &Architecture) -> Self {
-        Self(arch.tables.par_iter().map(|table| if table.is_identity() { Vec::new() } else { table.values() }).collect())
+        Self(
+            arch.tables.par_iter().map(|table| if table.is_identity() { Vec::new() } else { table.values() }).collect(),
+        )
     }
 }
 
@@ -190,7 +202,10 @@ impl Execution<'_> {
             }
         }
         let divisors = self.divisors(layer, step, len);
-        let table = layer.rule.table().and_then(|t| Some((self.arch.tables.get(t as usize)?, self.tables.0.get(t as usize)?.as_slice())));
+        let table = layer
+            .rule
+            .table()
+            .and_then(|t| Some((self.arch.tables.get(t as usize)?, self.tables.0.get(t as usize)?.as_slice())));
         relation::execute(&relation::Cells { layer, z: &z, table, divisors: &divisors, rows: self.rows(layer) })
     }
 
@@ -205,7 +220,13 @@ impl Execution<'_> {
     fn divisors(&self, layer: &Layer, step: Option<u32>, len: usize) -> Vec<i64> {
         let (Rule::Divide { by, .. } | Rule::Quotient { by, .. }) = &layer.rule else { return Vec::new() };
         let mut divisors = vec![0; len];
-        let term = crate::model::Term { coefficient: 1, axes: by.axes.clone(), summed: 0, left: by.operand.clone(), right: None };
+        let term = crate::model::Term {
+            coefficient: 1,
+            axes: by.axes.clone(),
+            summed: 0,
+            left: by.operand.clone(),
+            right: None,
+        };
         linear::accumulate(&term, &self.reader(&by.operand), step, &mut divisors);
         divisors
     }

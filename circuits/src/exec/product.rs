@@ -1,16 +1,20 @@
 //! Terms of two operands: sums of products.
 //!
-//! Axes fall into four kinds: summed ones (K), outputs that both operands read (batch), outputs that only one reads, and outputs that neither reads. For each place of
-//! the batch axes a term is a product of two matrices, with a row for each place of the axes that one operand has to itself and a column for each place of K. Rows that lie in
-//! a block as they are needed are read where they are; others, such as the patches of a convolution, are written out, a strip at a time.
+//! Axes fall into four kinds: summed ones (K), outputs that both operands read (batch), outputs that only one reads,
+//! and outputs that neither reads. For each place of the batch axes a term is a product of two matrices, with a row for
+//! each place of the axes that one operand has to itself and a column for each place of K. Rows that lie in a block as
+//! they are needed are read where they are; others, such as the patches of a convolution, are written out, a strip at a
+//! time.
 //!
-//! Products of 16-bit numbers are summed in `i32` over blocks short enough not to overflow (compilers turn that loop into multiply-and-add-pairs instructions), and blocks in `i64`.
+//! Products of 16-bit numbers are summed in `i32` over blocks short enough not to overflow (compilers turn that loop
+//! into multiply-and-add-pairs instructions), and blocks in `i64`.
 
 use super::linear::{Reader, Values};
 use crate::model::{Index, Term, Window};
 use rayon::prelude::*;
 
-/// Bytes of written-out rows per strip: they stay in the second-level cache while every row of the other operand passes over them.
+/// Bytes of written-out rows per strip: they stay in the second-level cache while every row of the other operand passes
+/// over them.
 const STRIP_BYTES: usize = 1 << 17;
 /// Batch places that a thread works on at a time, where each is a single sum.
 const SUMS: usize = 1 << 10;
@@ -19,7 +23,9 @@ const SUMS: usize = 1 << 10;
 pub(super) fn accumulate(term: &Term, left: &Reader<'_>, right: &Reader<'_>, step: Option<u32>, z: &mut [i64]) {
     let outputs = term.outputs();
     let plan = Plan::new(term, left, right, step);
-    let kinds = |l: bool, r: bool| (0..outputs).filter(|a| (left.names(*a as u8), right.names(*a as u8)) == (l, r)).collect::<Vec<_>>();
+    let kinds = |l: bool, r: bool| {
+        (0..outputs).filter(|a| (left.names(*a as u8), right.names(*a as u8)) == (l, r)).collect::<Vec<_>>()
+    };
     let batch = plan.places(&kinds(true, true));
     let copies: Vec<usize> = plan.places(&kinds(false, false)).iter().map(|p| p.cell).collect();
     let rows = [plan.places(&kinds(true, false)), plan.places(&kinds(false, true))];
@@ -28,7 +34,8 @@ pub(super) fn accumulate(term: &Term, left: &Reader<'_>, right: &Reader<'_>, ste
     let mut add = |cell: usize, sum: i64| copies.iter().for_each(|copy| z[cell + copy] += coefficient * sum);
     if rows.iter().all(|rows| rows.len() == 1) {
         // elementwise, or short sums: nothing is gained by matrices
-        let sums: Vec<i64> = batch.par_iter().with_min_len(SUMS).map(|b| plan.sum(b, [&rows[0][0], &rows[1][0]], &columns)).collect();
+        let sums: Vec<i64> =
+            batch.par_iter().with_min_len(SUMS).map(|b| plan.sum(b, [&rows[0][0], &rows[1][0]], &columns)).collect();
         // the only place of a row that reads anything need not be the first
         let own = rows[0][0].cell + rows[1][0].cell;
         batch.iter().zip(sums).for_each(|(b, sum)| add(b.cell + own, sum));
@@ -46,7 +53,8 @@ pub(super) fn accumulate(term: &Term, left: &Reader<'_>, right: &Reader<'_>, ste
         [Some(l), Some(r)] => {
             let block = block(l, r);
             let of_place = |b: &Place| {
-                let matrix = |of: usize, rows: &[Place]| plan.matrix(of, if of == 0 { l } else { r }, b, rows, &columns);
+                let matrix =
+                    |of: usize, rows: &[Place]| plan.matrix(of, if of == 0 { l } else { r }, b, rows, &columns);
                 let fixed = matrix(short, &rows[short]);
                 rows[long].par_chunks(strip).map(|strip| products(&fixed, &matrix(long, strip), block)).collect()
             };
@@ -73,12 +81,14 @@ pub(super) fn accumulate(term: &Term, left: &Reader<'_>, right: &Reader<'_>, ste
     }
 }
 
-/// A place on some axes: what it adds to the layer's cell number and to the operands', and its place on the windows' axes.
+/// A place on some axes: what it adds to the layer's cell number and to the operands', and its place on the windows'
+/// axes.
 #[derive(Clone)]
 struct Place {
     cell: usize,
     at: [i64; 2],
-    /// By operand and window: the places on the window's output axis and on its kernel axis, if they are among these axes.
+    /// By operand and window: the places on the window's output axis and on its kernel axis, if they are among these
+    /// axes.
     windows: [Vec<[u32; 2]>; 2],
 }
 
@@ -120,12 +130,15 @@ impl<'a> Plan<'a> {
                 let places = |axis: &u8| 0..1usize << term.axes[usize::from(*axis)];
                 match &run.index {
                     Index::Axis(axis) => {
-                        steps[of][usize::from(*axis)] = places(axis).map(|i| reader.place(*shift, i).map(|at| at as i64)).collect();
+                        steps[of][usize::from(*axis)] =
+                            places(axis).map(|i| reader.place(*shift, i).map(|at| at as i64)).collect();
                     }
                     Index::Map { axis, entries } => {
                         // a product selects: one cell at most for each place
                         let mut read = vec![None; axis.as_ref().map_or(1, |a| places(a).len())];
-                        entries.iter().for_each(|e| read[e.to as usize] = reader.place(*shift, e.from as usize).map(|at| at as i64));
+                        entries.iter().for_each(|e| {
+                            read[e.to as usize] = reader.place(*shift, e.from as usize).map(|at| at as i64)
+                        });
                         match axis {
                             Some(axis) => steps[of][usize::from(*axis)] = read,
                             None => fixed[of] = fixed[of].and_then(|sum| Some(sum + read[0]?)),
@@ -149,9 +162,14 @@ impl<'a> Plan<'a> {
 
     /// All places of some output axes at which both operands may read something.
     fn places(&self, axes: &[usize]) -> Vec<Place> {
-        let nothing = Place { cell: 0, at: [0; 2], windows: [0, 1].map(|of: usize| vec![[0; 2]; self.operands[of].windows.len()]) };
+        let nothing = Place {
+            cell: 0,
+            at: [0; 2],
+            windows: [0, 1].map(|of: usize| vec![[0; 2]; self.operands[of].windows.len()]),
+        };
         let mut all = vec![nothing];
-        let starts: Vec<u32> = self.term.axes.iter().scan(0, |at, log| Some(std::mem::replace(at, *at + u32::from(*log)))).collect();
+        let starts: Vec<u32> =
+            self.term.axes.iter().scan(0, |at, log| Some(std::mem::replace(at, *at + u32::from(*log)))).collect();
         let outputs = self.term.outputs();
         // low axes vary fastest
         for &axis in axes.iter().rev() {
@@ -160,7 +178,9 @@ impl<'a> Plan<'a> {
             let mut next = Vec::with_capacity(all.len() * range.len());
             for place in &all {
                 for i in range.clone() {
-                    let [Some(left), Some(right)] = [0, 1].map(|of: usize| self.steps[of][axis][i as usize]) else { continue };
+                    let [Some(left), Some(right)] = [0, 1].map(|of: usize| self.steps[of][axis][i as usize]) else {
+                        continue;
+                    };
                     let mut place = place.clone();
                     // cells of a single step are numbered from 0
                     place.cell += if axis < outputs && only.is_none() { (i as usize) << starts[axis] } else { 0 };
@@ -227,15 +247,28 @@ impl<'a> Plan<'a> {
     }
 
     /// The rows of an operand, a slice for each.
-    fn matrix<'b>(&self, of: usize, cells: &'b Narrow<'_>, batch: &Place, rows: &[Place], columns: &Columns) -> Matrix<'b> {
+    fn matrix<'b>(
+        &self,
+        of: usize,
+        cells: &'b Narrow<'_>,
+        batch: &Place,
+        rows: &[Place],
+        columns: &Columns,
+    ) -> Matrix<'b> {
         let length = columns.places.len();
         let offsets = &columns.at[of];
         let first = offsets.first().copied().unwrap_or(0);
-        let plain = self.operands[of].windows.is_empty() && offsets.iter().zip(first..).all(|(offset, at)| *offset == at);
+        let plain =
+            self.operands[of].windows.is_empty() && offsets.iter().zip(first..).all(|(offset, at)| *offset == at);
         if plain {
-            let starts: Vec<Option<usize>> = rows.iter().map(|row| usize::try_from(self.start(of, batch, row)? + first).ok()).collect();
+            let starts: Vec<Option<usize>> =
+                rows.iter().map(|row| usize::try_from(self.start(of, batch, row)? + first).ok()).collect();
             if starts.iter().all(Option::is_some) {
-                return Matrix::Borrowed { cells: cells.cells(), starts: starts.into_iter().flatten().collect(), length };
+                return Matrix::Borrowed {
+                    cells: cells.cells(),
+                    starts: starts.into_iter().flatten().collect(),
+                    length,
+                };
             }
         }
         let x = cells.cells();
@@ -323,8 +356,8 @@ impl Matrix<'_> {
     }
 }
 
-/// The dot products of every row of `a` with every one of `b`, all of the same length: by the rows of `a`, then by those of `b`. Four of `b` are taken
-/// at a time, so that a load of `a` serves them all.
+/// The dot products of every row of `a` with every one of `b`, all of the same length: by the rows of `a`, then by
+/// those of `b`. Four of `b` are taken at a time, so that a load of `a` serves them all.
 fn products(a: &Matrix<'_>, b: &Matrix<'_>, block: usize) -> Vec<i64> {
     let (a, b) = (a.rows(), b.rows());
     let mut out = Vec::with_capacity(a.len() * b.len());
@@ -353,6 +386,7 @@ fn products(a: &Matrix<'_>, b: &Matrix<'_>, block: usize) -> Vec<i64> {
 
 /// Dot product, exact if `block` products fit an `i32`. The shorter vector's length counts.
 fn dot(a: &[i16], b: &[i16], block: usize) -> i64 {
-    let sum = |(a, b): (&[i16], &[i16])| i64::from(a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>());
+    let sum =
+        |(a, b): (&[i16], &[i16])| i64::from(a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>());
     a.chunks(block).zip(b.chunks(block)).map(sum).sum()
 }

@@ -1,7 +1,7 @@
 //! Static bounds of sums and columns, by interval arithmetic on the architecture alone (never on weights).
 //!
-//! The bounds are what makes the exact semantics provable: with `|z| < 2^61` every sum is exact in an `i64`, and each rule
-//! ([`crate::relation`]) derives from them that its equations have exactly one solution.
+//! The bounds are what makes the exact semantics provable: with `|z| < 2^61` every sum is exact in an `i64`, and each
+//! rule ([`crate::relation`]) derives from them that its equations have exactly one solution.
 
 use super::validate::{MAX_ACCUMULATOR, ModelError};
 use super::{Architecture, Entry, Index, Operand, Rule, Source, Term};
@@ -61,9 +61,12 @@ impl RuleBounds {
 }
 
 impl Bounds {
-    /// The interval of a block's cells, padding included. `None` if there is no such block, or its layer has no bounds yet.
+    /// The interval of a block's cells, padding included. `None` if there is no such block, or its layer has no bounds
+    /// yet.
     pub fn range(&self, source: Source) -> Option<Interval> {
-        let columns = |layer: u32| self.columns.get(layer as usize).copied().or_else(|| self.tables.get(layer as usize).copied().flatten());
+        let columns = |layer: u32| {
+            self.columns.get(layer as usize).copied().or_else(|| self.tables.get(layer as usize).copied().flatten())
+        };
         match source {
             Source::Input => Some(self.input),
             Source::Pre(layer) => columns(layer).map(|c| c.pre),
@@ -140,7 +143,9 @@ impl Bounds {
     }
 
     fn term(&self, layer: usize, term: &Term) -> Result<(i128, i128), ModelError> {
-        let operand = |operand: &Operand| self.operand(operand).ok_or(ModelError::UnknownSource { layer, missing: operand.source });
+        let operand = |operand: &Operand| {
+            self.operand(operand).ok_or(ModelError::UnknownSource { layer, missing: operand.source })
+        };
         let left = operand(&term.left)?;
         let value = match &term.right {
             None => left,
@@ -165,7 +170,8 @@ fn scale((low, high): (i128, i128), factor: i128) -> (i128, i128) {
     (a.min(b), a.max(b))
 }
 
-/// Over the places of a map: the largest sum of positive coefficients, and the largest sum of the negative ones' absolute values.
+/// Over the places of a map: the largest sum of positive coefficients, and the largest sum of the negative ones'
+/// absolute values.
 fn largest_sums(entries: &[Entry]) -> (i128, i128) {
     let mut sums: BTreeMap<u32, (i128, i128)> = BTreeMap::new();
     for entry in entries {

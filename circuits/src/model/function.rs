@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// An elementwise function of a table, from an integer to a 16-bit one.
 ///
-/// The closed forms need no commitment. The others are evaluated in IEEE double precision by a pure-Rust `libm`, which gives the
-/// same bits on every machine, and rounded half up; anyone re-derives the table from this description.
+/// The closed forms need no commitment. The others are evaluated in IEEE double precision by a pure-Rust `libm`, which
+/// gives the same bits on every machine, and rounded half up; anyone re-derives the table from this description.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Function {
     /// `y = q`.
@@ -144,8 +144,8 @@ impl Instruction {
 pub enum Domain {
     /// `(q, f(q), 0)` for every `bits`-bit signed `q`.
     Signed,
-    /// The same and the *rails*, `(max, f(max), v)` and `(min, f(min), -v)` for `0 <= v < 2^limb_bits`: `v` is what a clamp cut off.
-    /// Wide rails take rows, narrow ones more limbs in every cell. `limb_bits` is `bits - 1` to 16.
+    /// The same and the *rails*, `(max, f(max), v)` and `(min, f(min), -v)` for `0 <= v < 2^limb_bits`: `v` is what a
+    /// clamp cut off. Wide rails take rows, narrow ones more limbs in every cell. `limb_bits` is `bits - 1` to 16.
     Saturating {
         /// Bits of a saturation limb.
         limb_bits: u8,
@@ -264,8 +264,8 @@ impl Table {
         (0..1usize << self.log_rows()).map(row).collect()
     }
 
-    /// `q` and `v` of a row. The lower half of a saturating table, and all of another, runs through `q` from the minimum, again and again where it
-    /// is longer than that; the upper half holds the rails, `max` first.
+    /// `q` and `v` of a row. The lower half of a saturating table, and all of another, runs through `q` from the
+    /// minimum, again and again where it is longer than that; the upper half holds the rails, `max` first.
     fn place(&self, index: usize) -> (i32, i32) {
         let q = self.min() + (index % (1 << self.bits)) as i32;
         match self.domain {

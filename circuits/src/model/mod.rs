@@ -1,17 +1,19 @@
 //! The quantised network as plain data.
 //!
-//! A network is a list of [`Layer`]s over *blocks*: columns of `2^n` integer cells. Every layer, whatever ONNX operators it came from, does two
-//! things (`docs/semantics.md` is the specification):
+//! A network is a list of [`Layer`]s over *blocks*: columns of `2^n` integer cells. Every layer, whatever ONNX
+//! operators it came from, does two things (`docs/semantics.md` is the specification):
 //!
-//! 1. an exact sum of products: `z = Σ terms + constant`, each [`Term`] a coefficient times one or two [`Operand`]s, summed over shared axes;
+//! 1. an exact sum of products: `z = Σ terms + constant`, each [`Term`] a coefficient times one or two [`Operand`]s,
+//!    summed over shared axes;
 //! 2. a [`Rule`] that turns `z` into columns: requantisation and a table, a division, a square root, a maximum.
 //!
 //! [`Architecture`] is public and fixes the proof's shape. [`Weights`] are the seller's secret.
 //!
-//! **Axes and runs.** A block has no shape of its own. A term cuts the bits of its layer's cell numbers into *axes*, lowest bits first, and adds axes that are
-//! summed over; an operand cuts the bits of its source's cell numbers into *runs*, and says of each run how its number follows from the axes. So dense layers,
-//! convolutions, attention, broadcasting, transposition, slices and padding are all the same term, and a tensor of any rank is a block whose axes are padded to powers of two.
-//! Of large blocks of weights most of the padding is not stored ([`WeightBlock`]).
+//! **Axes and runs.** A block has no shape of its own. A term cuts the bits of its layer's cell numbers into *axes*,
+//! lowest bits first, and adds axes that are summed over; an operand cuts the bits of its source's cell numbers into
+//! *runs*, and says of each run how its number follows from the axes. So dense layers, convolutions, attention,
+//! broadcasting, transposition, slices and padding are all the same term, and a tensor of any rank is a block whose
+//! axes are padded to powers of two. Of large blocks of weights most of the padding is not stored ([`WeightBlock`]).
 
 mod bounds;
 mod function;
@@ -23,7 +25,8 @@ pub use bounds::{Bounds, Columns, Interval, RuleBounds};
 pub use function::{Binary, Domain, Function, Instruction, Table, Unary};
 pub use tiles::{Cut, MAX_TILES, WeightBlock};
 pub use validate::{
-    MAX_ACCUMULATOR, MAX_AXES, MAX_LAYERS, MAX_LIMB_BITS, MAX_LOG_BLOCK, MAX_RAIL_BITS, MAX_SHIFT, MAX_TABLES, ModelError, Place,
+    MAX_ACCUMULATOR, MAX_AXES, MAX_LAYERS, MAX_LIMB_BITS, MAX_LOG_BLOCK, MAX_RAIL_BITS, MAX_SHIFT, MAX_TABLES,
+    ModelError, Place,
 };
 
 use serde::{Deserialize, Serialize};
@@ -45,12 +48,14 @@ impl BiasBlock {
     }
 }
 
-/// Everything about a network that is public: operators, fixed-point parameters, tables. Its digest is what keys belong to.
+/// Everything about a network that is public: operators, fixed-point parameters, tables. Its digest is what keys belong
+/// to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Architecture {
     /// The input block.
     pub input: Input,
-    /// Bits of a signed weight (2 to 16): weights lie in `[-2^(b-1), 2^(b-1))`. Bounds follow from this, never from the weights.
+    /// Bits of a signed weight (2 to 16): weights lie in `[-2^(b-1), 2^(b-1))`. Bounds follow from this, never from the
+    /// weights.
     pub weight_bits: u8,
     /// The blocks of secret weights.
     pub matrices: Vec<WeightBlock>,
@@ -58,7 +63,8 @@ pub struct Architecture {
     pub biases: Vec<BiasBlock>,
     /// Tables, referred to by index.
     pub tables: Vec<Table>,
-    /// Layers in an order of evaluation: a layer reads the input and earlier layers only, but for [`Architecture::loops`].
+    /// Layers in an order of evaluation: a layer reads the input and earlier layers only, but for
+    /// [`Architecture::loops`].
     pub layers: Vec<Layer>,
     /// Stretches of layers that are evaluated step by step. In order, apart from each other.
     pub loops: Vec<Loop>,
@@ -84,7 +90,8 @@ pub struct Port {
     pub name: String,
     /// `real ≈ int · 2^-scale`; 0 for integers and booleans.
     pub scale: i8,
-    /// The smallest and the largest integer that the model was calibrated for: what lies outside is provable, and not meant.
+    /// The smallest and the largest integer that the model was calibrated for: what lies outside is provable, and not
+    /// meant.
     pub range: (i32, i32),
     /// The shape that the model's user sees, in ONNX's order, without the batch dimension.
     pub shape: Vec<u32>,
@@ -95,7 +102,8 @@ pub struct Port {
 /// A tensor that the network gives: chosen cells of one column, in the user's order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// The model's name for it. Outputs of one name and shape that follow each other are the digits of one tensor: their sum is what the user sees.
+    /// The model's name for it. Outputs of one name and shape that follow each other are the digits of one tensor:
+    /// their sum is what the user sees.
     pub name: String,
     /// The column that holds it; its values fit 16 bits.
     pub source: Source,
@@ -114,7 +122,8 @@ pub enum Source {
     Input,
     /// `q` of a layer, before its table's function.
     Pre(u32),
-    /// `y = f(q)` of a layer. With [`Function::Identity`], or without a table, it is the same column as [`Source::Pre`].
+    /// `y = f(q)` of a layer. With [`Function::Identity`], or without a table, it is the same column as
+    /// [`Source::Pre`].
     Post(u32),
     /// The maxima of a layer with [`Rule::Maximum`]: one cell a row.
     Max(u32),
@@ -139,7 +148,8 @@ pub struct Layer {
     pub rule: Rule,
 }
 
-/// What a layer makes of `z`. Each has a module in [`crate::relation`], with its equations and the argument why they have one solution.
+/// What a layer makes of `z`. Each has a module in [`crate::relation`], with its equations and the argument why they
+/// have one solution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rule {
     /// `q = z`, of up to 32 bits, for sums that are read exactly. No lookup. See [`crate::relation::exact`].
@@ -148,12 +158,14 @@ pub enum Rule {
     Requantise {
         /// Bits that are rounded away, 0 to 48. Each 16 of them cost a lookup.
         shift: u8,
-        /// Saturation limbs, of [`Table::limb_bits`] each: 0 where the clamp can never act. [`Bounds::limbs`] says how many.
+        /// Saturation limbs, of [`Table::limb_bits`] each: 0 where the clamp can never act. [`Bounds::limbs`] says how
+        /// many.
         limbs: u8,
         /// Index of the table, signed or saturating, whose width is also the width of `q`.
         table: u32,
     },
-    /// `q = clamp(floor((2z + D) / 2D))`, `y = f(q)`: `z / D`, rounded, `D >= 1` read from a column. See [`crate::relation::divide`].
+    /// `q = clamp(floor((2z + D) / 2D))`, `y = f(q)`: `z / D`, rounded, `D >= 1` read from a column. See
+    /// [`crate::relation::divide`].
     Divide {
         /// `D`, as an operand over the axes [`Divisor::axes`].
         by: Divisor,
@@ -172,7 +184,8 @@ pub enum Rule {
         by: Divisor,
         /// Bits of a limb.
         limb_bits: u8,
-        /// Limbs of the quotient, of the remainder, and of what that falls short of `2D - 1`. [`Bounds::parts`] says how many.
+        /// Limbs of the quotient, of the remainder, and of what that falls short of `2D - 1`. [`Bounds::parts`] says
+        /// how many.
         parts: u8,
     },
     /// `q = floor(sqrt(z))` for `z >= 0`, of up to 31 bits. See [`crate::relation::root`].
@@ -182,7 +195,8 @@ pub enum Rule {
         /// Limbs of the root, of the remainder, and of what that falls short of `2q`. [`Bounds::parts`] says how many.
         parts: u8,
     },
-    /// `m = max z` over the first `len` places of an axis, `q = m - z` there and 0 on the others, `y = f(q)`, and a mark where `q = 0`. See [`crate::relation::maximum`].
+    /// `m = max z` over the first `len` places of an axis, `q = m - z` there and 0 on the others, `y = f(q)`, and a
+    /// mark where `q = 0`. See [`crate::relation::maximum`].
     Maximum {
         /// Bits of a cell's number below the axis.
         low: u8,
@@ -193,7 +207,8 @@ pub enum Rule {
         /// Index of the table, which is [`Domain::Unsigned`].
         table: u32,
     },
-    /// `q` is the row of a block of weights that an index names, zeros where there is no such row: embeddings. No terms. See [`crate::relation::rows`].
+    /// `q` is the row of a block of weights that an index names, zeros where there is no such row: embeddings. No
+    /// terms. See [`crate::relation::rows`].
     Rows {
         /// The block of weights: rows of `2^bits` cells.
         matrix: u32,
@@ -215,12 +230,14 @@ pub struct Divisor {
     pub operand: Operand,
 }
 
-/// One summand: `z[o] += coefficient · Σ left(o, k) · right(o, k)`, `k` over the summed axes; without `right`, `z[o] += coefficient · left(o)`.
+/// One summand: `z[o] += coefficient · Σ left(o, k) · right(o, k)`, `k` over the summed axes; without `right`, `z[o] +=
+/// coefficient · left(o)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {
     /// The factor, not 0.
     pub coefficient: i32,
-    /// Logs of the lengths of the axes: first those that the layer's cells are cut into, lowest bits first, then those that are summed over.
+    /// Logs of the lengths of the axes: first those that the layer's cells are cut into, lowest bits first, then those
+    /// that are summed over.
     pub axes: Vec<u8>,
     /// How many axes, the last ones, are summed over. Both operands read each of them. 0 without `right`.
     pub summed: u8,
@@ -235,7 +252,8 @@ pub struct Term {
 pub struct Operand {
     /// The block.
     pub source: Source,
-    /// Its cell numbers' bits, lowest first. An axis is named by at most one run; one that none names is broadcast over.
+    /// Its cell numbers' bits, lowest first. An axis is named by at most one run; one that none names is broadcast
+    /// over.
     pub runs: Vec<Run>,
 }
 
@@ -253,7 +271,8 @@ pub struct Run {
 pub enum Index {
     /// The place on this axis, which is as long as the run. Padding included.
     Axis(u8),
-    /// Place `to` of the axis reads `coefficient` times number `from`; places without an entry read nothing. Without an axis, `to` is 0: one place, some places, or a sum.
+    /// Place `to` of the axis reads `coefficient` times number `from`; places without an entry read nothing. Without an
+    /// axis, `to` is 0: one place, some places, or a sum.
     Map {
         /// The axis.
         axis: Option<u8>,
@@ -282,7 +301,8 @@ pub struct Entry {
     pub coefficient: i32,
 }
 
-/// Geometry of a convolution along one axis. Only outputs `o < outputs` and places `k < kernel` read anything, and only numbers below `inputs`.
+/// Geometry of a convolution along one axis. Only outputs `o < outputs` and places `k < kernel` read anything, and only
+/// numbers below `inputs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Number of outputs.
@@ -299,8 +319,9 @@ pub struct Window {
     pub padding: u32,
 }
 
-/// Layers that are evaluated step by step: recurrence. The highest `log_steps` bits of all their cells number the steps. In step `t` each layer in turn is evaluated
-/// on its cells of step `t`, from cells of any layer before the loop, of layers before it in the loop at steps up to `t`, and of all layers of the loop at steps before `t`.
+/// Layers that are evaluated step by step: recurrence. The highest `log_steps` bits of all their cells number the
+/// steps. In step `t` each layer in turn is evaluated on its cells of step `t`, from cells of any layer before the
+/// loop, of layers before it in the loop at steps up to `t`, and of all layers of the loop at steps before `t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loop {
     /// Index of the first layer.
@@ -394,8 +415,9 @@ impl Window {
     /// All `(out, kernel, in)` triples with `in = out·stride + kernel·dilation - padding` inside `0..inputs`.
     pub fn taps(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
         let window = *self;
-        (0..window.outputs)
-            .flat_map(move |out| (0..window.kernel).filter_map(move |k| window.at(out, k).map(|at| (out as usize, k as usize, at))))
+        (0..window.outputs).flat_map(move |out| {
+            (0..window.kernel).filter_map(move |k| window.at(out, k).map(|at| (out as usize, k as usize, at)))
+        })
     }
 
     /// What an output reads at a place of the kernel.
@@ -423,6 +445,22 @@ impl Layer {
         };
         self.operands().map(|operand| operand.source).chain(index)
     }
+
+    /// A block of weights that it reads in a way that the block's cuts do not allow, `block` giving those that have
+    /// cuts.
+    pub fn cannot_read<'a>(&self, block: impl Fn(u32) -> Option<&'a WeightBlock>) -> Option<u32> {
+        let rows = match self.rule {
+            Rule::Rows { matrix, bits, .. } => {
+                Some(matrix).filter(|matrix| block(*matrix).is_some_and(|cut| !cut.is_apart_at(bits.into())))
+            }
+            _ => None,
+        };
+        let refused = |operand: &Operand| match operand.source {
+            Source::Weight(matrix) => block(matrix).is_some_and(|cut| !cut.goes_with(&operand.runs)).then_some(matrix),
+            _ => None,
+        };
+        rows.or_else(|| self.operands().find_map(refused))
+    }
 }
 
 impl Architecture {
@@ -444,11 +482,7 @@ impl Architecture {
 
     /// Whether all readers of a block of weights can read it with the cuts of this one.
     pub fn goes_with(&self, matrix: u32, block: &WeightBlock) -> bool {
-        let goes = |operand: &Operand| operand.source != Source::Weight(matrix) || block.goes_with(&operand.runs);
-        self.layers.iter().all(|layer| match layer.rule {
-            Rule::Rows { matrix: read, bits, .. } if read == matrix => block.is_apart_at(bits.into()),
-            _ => layer.operands().all(goes),
-        })
+        self.layers.iter().all(|layer| layer.cannot_read(|read| (read == matrix).then_some(block)).is_none())
     }
 
     /// The table of a layer, if its rule has one and it exists.

@@ -1,11 +1,13 @@
 //! Blocks of secret weights, stored without most of the cells that only pad them.
 //!
-//! An axis of a block is padded to a power of two, so a matrix of 50,257 rows and 768 columns has 65,536 rows of 1,024 cells. A [`Cut`] says that the number
-//! which some bits of a cell's number make is below a length; cells where it is not are 0, and are neither stored nor committed. The other bits number
-//! the cells of a *tile*. What is stored are the tiles, one after the other, those of the lowest cut next to each other. Cells of tiles that are there may still be padding.
+//! An axis of a block is padded to a power of two, so a matrix of 50,257 rows and 768 columns has 65,536 rows of 1,024
+//! cells. A [`Cut`] says that the number which some bits of a cell's number make is below a length; cells where it is
+//! not are 0, and are neither stored nor committed. The other bits number the cells of a *tile*. What is stored are the
+//! tiles, one after the other, those of the lowest cut next to each other. Cells of tiles that are there may still be
+//! padding.
 //!
-//! A cell's place among the stored ones is a sum of what each bit of its number adds, whether it is one of a cut or not: so runs add to it one by one, as they
-//! add to the number of a cell of a whole block.
+//! A cell's place among the stored ones is a sum of what each bit of its number adds, whether it is one of a cut or
+//! not: so runs add to it one by one, as they add to the number of a cell of a whole block.
 
 use super::{Index, MAX_LOG_BLOCK, Run};
 use serde::de::{Error as _, SeqAccess, Visitor};
@@ -86,7 +88,8 @@ impl WeightBlock {
         1 << (bit - below)
     }
 
-    /// What a number of the bits from `start` on adds to a cell's place among the stored cells. `None` if such cells are not stored.
+    /// What a number of the bits from `start` on adds to a cell's place among the stored cells. `None` if such cells
+    /// are not stored.
     pub fn place(&self, start: u32, number: usize) -> Option<usize> {
         if self.cuts.is_empty() {
             return Some(number << start);
@@ -107,7 +110,8 @@ impl WeightBlock {
         self.cuts.iter().all(|cut| u32::from(cut.bit) >= bit || u32::from(cut.bit) + u32::from(cut.bits) <= bit)
     }
 
-    /// Whether the block can be read through these runs: each cut is of bits of one of them, which follows an axis. So what a tile is weighted with is a product over runs.
+    /// Whether the block can be read through these runs: each cut is of bits of one of them, which follows an axis. So
+    /// what a tile is weighted with is a product over runs.
     pub fn goes_with(&self, runs: &[Run]) -> bool {
         let mut start = 0;
         runs.iter().all(|run| {
@@ -133,7 +137,8 @@ impl WeightBlock {
         let log = self.log_tile();
         let free: Vec<u32> = (0..u32::from(self.log_size)).filter(|bit| !self.is_cut(*bit)).collect();
         let stretch = free.iter().zip(0..).take_while(|(bit, at)| **bit == *at).count() as u32;
-        let spread = move |place: usize| free.iter().enumerate().map(|(at, bit)| (place >> at & 1) << bit).sum::<usize>();
+        let spread =
+            move |place: usize| free.iter().enumerate().map(|(at, bit)| (place >> at & 1) << bit).sum::<usize>();
         (0..self.tiles()).flat_map(move |tile| {
             let first = self.first_cell(tile);
             let spread = spread.clone();
@@ -189,7 +194,8 @@ impl Cut {
     }
 }
 
-/// Added to the first byte of a block that has cuts. Blocks without cuts are one byte, as they were before there were cuts, so that digests of models that have none stay what they were.
+/// Added to the first byte of a block that has cuts. Blocks without cuts are one byte, as they were before there were
+/// cuts, so that digests of models that have none stay what they were.
 const WITH_CUTS: u8 = 64;
 
 impl Serialize for WeightBlock {
@@ -233,7 +239,11 @@ impl<'de> Deserialize<'de> for WeightBlock {
         }
 
         // text says by itself whether a number or a list follows
-        if deserializer.is_human_readable() { deserializer.deserialize_any(Parts) } else { deserializer.deserialize_tuple(2, Parts) }
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(Parts)
+        } else {
+            deserializer.deserialize_tuple(2, Parts)
+        }
     }
 }
 
@@ -270,7 +280,11 @@ mod tests {
                     let (low, high) = (block.place(0, cell & ((1 << cut) - 1)), block.place(cut, cell >> cut));
                     let place = low.zip(high).map(|(low, high)| low + high);
                     seen += usize::from(place.is_some());
-                    assert_eq!(place, cells.iter().position(|have| *have == cell), "{block:?}, cell {cell}, cut at {cut}");
+                    assert_eq!(
+                        place,
+                        cells.iter().position(|have| *have == cell),
+                        "{block:?}, cell {cell}, cut at {cut}"
+                    );
                 }
                 assert_eq!(seen, block.stored());
             }
@@ -292,7 +306,14 @@ mod tests {
 
     #[test]
     fn cuts_that_make_no_sense_are_not_valid() {
-        for cuts in [&[(4, 3, 3)][..], &[(0, 2, 4)], &[(0, 2, 0)], &[(0, 0, 1)], &[(0, 2, 3), (1, 2, 3)], &[(3, 1, 1), (0, 1, 1)]] {
+        for cuts in [
+            &[(4, 3, 3)][..],
+            &[(0, 2, 4)],
+            &[(0, 2, 0)],
+            &[(0, 0, 1)],
+            &[(0, 2, 3), (1, 2, 3)],
+            &[(3, 1, 1), (0, 1, 1)],
+        ] {
             assert!(!block(6, cuts).is_valid(), "{cuts:?}");
         }
         assert!(!block(20, &[(0, 6, 33), (6, 6, 33)]).is_valid(), "too many tiles");

@@ -1,17 +1,21 @@
 //! Checks that an architecture is well-formed: everything that the executor and the proof system rely on.
 //!
-//! It may come from a stranger's file. Nothing here overflows, panics, or works longer than in proportion to the file's size and
-//! the block sizes that are allowed.
+//! It may come from a stranger's file. Nothing here overflows, panics, or works longer than in proportion to the file's
+//! size and the block sizes that are allowed.
 
 use super::bounds::Bounds;
-use super::{Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term, Window};
+use super::{
+    Architecture, Divisor, Domain, Entry, Function, Index, Instruction, Layer, Loop, Operand, Rule, Source, Term,
+    Window,
+};
 use crate::relation::maximum;
 use crate::relation::rows::MAX_INDEX_BITS;
 use std::fmt;
 
-/// Largest log-size of a block: activations, weights, biases. The dense layers of VGG-19 have as many. What a proof commits to
-/// and looks up is bounded for the whole network ([`crate::shape::MAX_LOG_CELLS`]), and so are its sumchecks and the soundness
-/// error that follows from them; this bounds what one block takes in memory, and keeps its cells' numbers far below 32 bits.
+/// Largest log-size of a block: activations, weights, biases. The dense layers of VGG-19 have as many. What a proof
+/// commits to and looks up is bounded for the whole network ([`crate::shape::MAX_LOG_CELLS`]), and so are its sumchecks
+/// and the soundness error that follows from them; this bounds what one block takes in memory, and keeps its cells'
+/// numbers far below 32 bits.
 pub const MAX_LOG_BLOCK: u8 = 27;
 /// Largest log of the numbers of a window, and of its outputs times its kernel.
 const MAX_LOG_WINDOW: u8 = 26;
@@ -31,7 +35,8 @@ pub const MAX_PROGRAM: usize = 64;
 pub const MAX_SHIFT: u8 = 48;
 /// Most bits of the axis of a maximum: the vocabularies of today's language models.
 pub const MAX_MAXIMUM_BITS: u8 = 17;
-/// Most places of maxima that do not count up to a power of two, over all layers and their terms: the system writes each of them out.
+/// Most places of maxima that do not count up to a power of two, over all layers and their terms: the system writes
+/// each of them out.
 pub const MAX_MAXIMUM_PLACES: u64 = 1 << 22;
 /// Most bits of a saturation limb.
 pub const MAX_RAIL_BITS: u8 = 16;
@@ -95,7 +100,9 @@ pub enum ModelError {
     TableBits { table: usize, bits: u8 },
     #[error("table {table}: its function has a program that is empty, longer than {max} steps, or leaves no single number", max = MAX_PROGRAM)]
     Program { table: usize },
-    #[error("table {table}: values reach from {min} to {max} and must fit 16 bits, or the function does not go with the domain")]
+    #[error(
+        "table {table}: values reach from {min} to {max} and must fit 16 bits, or the function does not go with the domain"
+    )]
     TableRange { table: usize, min: i32, max: i32 },
     #[error("the network has {have} inputs and {outputs} outputs: it needs at least one of each", have = .inputs)]
     PortCount { inputs: usize, outputs: usize },
@@ -125,15 +132,21 @@ pub enum ModelError {
         "layer {layer}, term {term}: its runs do not cut the cells of {of:?}, or name an axis that does not fit or that another run names"
     )]
     Runs { layer: usize, term: usize, of: Source },
-    #[error("layer {layer}, term {term}: an axis that is summed over must be read by both operands, and only products sum")]
+    #[error(
+        "layer {layer}, term {term}: an axis that is summed over must be read by both operands, and only products sum"
+    )]
     Summed { layer: usize, term: usize },
     #[error("layer {layer}, term {term}: entry {to} <- {from} is outside the axis or the run, or occurs twice")]
     Entry { layer: usize, term: usize, to: u32, from: u32 },
-    #[error("layer {layer}, term {term}: in a product every place reads one cell at most, times 1; entry {to} does not")]
+    #[error(
+        "layer {layer}, term {term}: in a product every place reads one cell at most, times 1; entry {to} does not"
+    )]
     Selection { layer: usize, term: usize, to: u32 },
     #[error("layer {layer}, term {term}: a coefficient is 0: leave it out")]
     ZeroCoefficient { layer: usize, term: usize },
-    #[error("layer {layer}, term {term}: a window's outputs, kernel, stride and dilation must be at least 1 and fit their axes")]
+    #[error(
+        "layer {layer}, term {term}: a window's outputs, kernel, stride and dilation must be at least 1 and fit their axes"
+    )]
     Window { layer: usize, term: usize },
     #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_WORK)]
     TermWork { layer: usize, term: usize },
@@ -144,13 +157,19 @@ pub enum ModelError {
         max = MAX_MAXIMUM_PLACES
     )]
     MaximumPlaces { layer: usize },
-    #[error("layer {layer}: the values of which the maximum is taken differ by up to {distance}, more than {bits} bits: use a wider table")]
+    #[error(
+        "layer {layer}: the values of which the maximum is taken differ by up to {distance}, more than {bits} bits: use a wider table"
+    )]
     MaximumRange { layer: usize, distance: i64, bits: u8 },
-    #[error("layer {layer}: it reads rows, so it has no terms, its rows are as long as the block's, and there is one for each index")]
+    #[error(
+        "layer {layer}: it reads rows, so it has no terms, its rows are as long as the block's, and there is one for each index"
+    )]
     Rows { layer: usize },
     #[error("layer {layer}: indices of {bits} bits are not supported, or the column of indices can hold wider ones: 2 to {max} are", max = MAX_INDEX_BITS)]
     IndexBits { layer: usize, bits: u8 },
-    #[error("layer {layer}: the divisor can be as small as {least} and must be between 1 and 2^31: add a constant to it")]
+    #[error(
+        "layer {layer}: the divisor can be as small as {least} and must be between 1 and 2^31: add a constant to it"
+    )]
     DivisorRange { layer: usize, least: i64 },
     #[error("layer {layer}: the number under the root can be {least} and must not be negative")]
     RootRange { layer: usize, least: i64 },
@@ -162,7 +181,9 @@ pub enum ModelError {
     AccumulatorTooWide { layer: usize, bits: u32 },
     #[error("layer {layer}: an exact sum can reach {bits} bits and must fit 32: use smaller scales")]
     ExactTooWide { layer: usize, bits: u32 },
-    #[error("layer {layer} needs {limbs} limbs of {limb_bits} bits and may have {max_bits} bits: use a larger shift or a wider table")]
+    #[error(
+        "layer {layer} needs {limbs} limbs of {limb_bits} bits and may have {max_bits} bits: use a larger shift or a wider table"
+    )]
     TooManyLimbs { layer: usize, limbs: u8, limb_bits: u32, max_bits: u32 },
     #[error(
         "layer {layer} has {have} saturation limbs and {have_parts} limbs of remainders, and needs {need} and {need_parts}: compile the model again"
@@ -172,9 +193,13 @@ pub enum ModelError {
     RailBits { table: usize, limb_bits: u8, least: u8 },
     #[error("layer {layer} saturates and its table {table} has no rails: mark the table as saturating")]
     TableNotSaturating { layer: usize, table: u32 },
-    #[error("there are {have} weight matrices and the architecture has {need}: these weights belong to another architecture")]
+    #[error(
+        "there are {have} weight matrices and the architecture has {need}: these weights belong to another architecture"
+    )]
     MatrixCount { have: usize, need: usize },
-    #[error("weight matrix {matrix} has {have} cells and must have {need}: these weights belong to another architecture")]
+    #[error(
+        "weight matrix {matrix} has {have} cells and must have {need}: these weights belong to another architecture"
+    )]
     MatrixLength { matrix: usize, have: usize, need: usize },
     #[error("bias {bias} has {bits} bits; it may have 2 to 32")]
     BiasBits { bias: usize, bits: u8 },
@@ -182,7 +207,9 @@ pub enum ModelError {
     BiasRange { bias: usize, index: usize, value: i32, bits: u8 },
     #[error("weight matrix {matrix}: {value} at {index} does not fit {bits} bits")]
     WeightRange { matrix: usize, index: usize, value: i16, bits: u8 },
-    #[error("there are {have} bias blocks and the architecture has {need}: these weights belong to another architecture")]
+    #[error(
+        "there are {have} bias blocks and the architecture has {need}: these weights belong to another architecture"
+    )]
     BiasCount { have: usize, need: usize },
     #[error("bias block {bias} has {have} cells and must have {need}: these weights belong to another architecture")]
     BiasLength { bias: usize, have: usize, need: usize },
@@ -192,7 +219,8 @@ impl Architecture {
     /// Checks every rule that the proof system relies on and returns the static bounds.
     ///
     /// # Errors
-    /// The first rule that is broken. An architecture that passes is executable and provable for every input of its shape.
+    /// The first rule that is broken. An architecture that passes is executable and provable for every input of its
+    /// shape.
     pub fn validate(&self) -> Result<Bounds, ModelError> {
         let bounds = self.analyse()?;
         self.check_bounds(&bounds)?;
@@ -228,8 +256,8 @@ impl Architecture {
         Ok(())
     }
 
-    /// As [`Architecture::validate`], but leaves out the rules on limbs, parts, rails and the widths of outputs, so that a compiler can
-    /// set these from [`Bounds`].
+    /// As [`Architecture::validate`], but leaves out the rules on limbs, parts, rails and the widths of outputs, so
+    /// that a compiler can set these from [`Bounds`].
     ///
     /// # Errors
     /// As [`Architecture::validate`].
@@ -321,21 +349,7 @@ impl Architecture {
             return refused(matrix);
         }
         let block = |matrix: u32| self.matrices.get(matrix as usize).filter(|block| !block.cuts.is_empty());
-        for layer in &self.layers {
-            for operand in layer.operands() {
-                if let Source::Weight(matrix) = operand.source
-                    && block(matrix).is_some_and(|block| !block.goes_with(&operand.runs))
-                {
-                    return refused(matrix as usize);
-                }
-            }
-            if let Rule::Rows { matrix, bits, .. } = layer.rule
-                && block(matrix).is_some_and(|block| !block.is_apart_at(bits.into()))
-            {
-                return refused(matrix as usize);
-            }
-        }
-        Ok(())
+        self.layers.iter().find_map(|layer| layer.cannot_read(block)).map_or(Ok(()), |matrix| refused(matrix as usize))
     }
 
     fn check_ports(&self) -> Result<(), ModelError> {
@@ -350,7 +364,11 @@ impl Architecture {
                 return Err(ModelError::PortRange { place, low, high });
             }
         }
-        check_cells(Place::Input, self.input.log_size, self.input.ports.iter().flat_map(|port| port.cells.iter().copied()))
+        check_cells(
+            Place::Input,
+            self.input.log_size,
+            self.input.ports.iter().flat_map(|port| port.cells.iter().copied()),
+        )
     }
 
     /// The ranges of their functions.
@@ -419,16 +437,20 @@ impl Architecture {
             return Err(ModelError::UnknownTable { layer: index, table });
         }
         match &layer.rule {
-            Rule::Requantise { shift, .. } if *shift > MAX_SHIFT => Err(ModelError::Shift { layer: index, shift: *shift }),
+            Rule::Requantise { shift, .. } if *shift > MAX_SHIFT => {
+                Err(ModelError::Shift { layer: index, shift: *shift })
+            }
             Rule::Divide { limb_bits, .. } | Rule::Quotient { limb_bits, .. } | Rule::SquareRoot { limb_bits, .. }
                 if !(4..=16).contains(limb_bits) =>
             {
                 Err(ModelError::LimbBits { layer: index, bits: *limb_bits })
             }
-            Rule::Divide { by: Divisor { axes, operand }, .. } | Rule::Quotient { by: Divisor { axes, operand }, .. } => {
+            Rule::Divide { by: Divisor { axes, operand }, .. }
+            | Rule::Quotient { by: Divisor { axes, operand }, .. } => {
                 // a divisor is checked as a term that reads it, whose runs are whole axes
                 let term = Term { coefficient: 1, axes: axes.clone(), summed: 0, left: operand.clone(), right: None };
-                LayerCheck { arch: self, layer: index, term: layer.terms.len(), log_size: layer.log_size }.term(&term)?;
+                LayerCheck { arch: self, layer: index, term: layer.terms.len(), log_size: layer.log_size }
+                    .term(&term)?;
                 let plain = operand.runs.iter().all(|run| matches!(run.index, Index::Axis(_)));
                 if plain && !operand.source.is_secret() {
                     Ok(())
@@ -456,7 +478,11 @@ impl Architecture {
                 let indices = self.log_size(*of).filter(|_| earlier).ok_or(missing(*of))?;
                 let cells = self.log_size(Source::Weight(*matrix)).ok_or(missing(Source::Weight(*matrix)))?;
                 let rows = cells.checked_sub(*bits).filter(|rows| rows < index_bits);
-                if rows.is_some() && layer.log_size.checked_sub(*bits) == Some(indices) && layer.terms.is_empty() && layer.constant == 0 {
+                if rows.is_some()
+                    && layer.log_size.checked_sub(*bits) == Some(indices)
+                    && layer.terms.is_empty()
+                    && layer.constant == 0
+                {
                     Ok(())
                 } else {
                     Err(ModelError::Rows { layer: index })
@@ -480,7 +506,10 @@ impl LayerCheck<'_> {
         let (layer, at) = (self.layer, self.term);
         let sum = |axes: &[u8]| axes.iter().map(|log| u32::from(*log)).sum::<u32>();
         let outputs = term.axes.get(..term.outputs()).unwrap_or_default();
-        if term.axes.len() > MAX_AXES || usize::from(term.summed) > term.axes.len() || sum(outputs) != self.log_size.into() {
+        if term.axes.len() > MAX_AXES
+            || usize::from(term.summed) > term.axes.len()
+            || sum(outputs) != self.log_size.into()
+        {
             return Err(ModelError::Axes { layer, term: at });
         }
         if sum(&term.axes) > 40 || (term.right.is_none() && term.summed > 0) {
@@ -491,7 +520,8 @@ impl LayerCheck<'_> {
         }
         for operand in term.operands() {
             self.operand(term, operand)?;
-            let named = |axis: usize| operand.runs.iter().flat_map(|run| run.index.axes()).any(|a| usize::from(a) == axis);
+            let named =
+                |axis: usize| operand.runs.iter().flat_map(|run| run.index.axes()).any(|a| usize::from(a) == axis);
             if !(outputs.len()..term.axes.len()).all(named) {
                 return Err(ModelError::Summed { layer, term: at });
             }
@@ -524,7 +554,9 @@ impl LayerCheck<'_> {
                         work = work.saturating_mul(most_entries(entries));
                     }
                 }
-                Index::Window { out, kernel, window } => self.window(window, [axis(*out), axis(*kernel), 1 << run.log_len])?,
+                Index::Window { out, kernel, window } => {
+                    self.window(window, [axis(*out), axis(*kernel), 1 << run.log_len])?
+                }
             }
         }
         // what a linear term reads, over all of its cells
@@ -556,10 +588,12 @@ impl LayerCheck<'_> {
 
     fn window(&self, window: &Window, [outputs, kernel, numbers]: [u64; 3]) -> Result<(), ModelError> {
         let Window { outputs: o, kernel: k, inputs, stride, dilation, padding } = *window;
-        let fit = (1..=outputs).contains(&o.into()) && (1..=kernel).contains(&k.into()) && (1..=numbers).contains(&inputs.into());
+        let fit = (1..=outputs).contains(&o.into())
+            && (1..=kernel).contains(&k.into())
+            && (1..=numbers).contains(&inputs.into());
         // 2^26 bounds the work on an axis, and keeps places from overflowing
-        let small =
-            [stride, dilation, padding].iter().all(|v| *v <= 1 << MAX_LOG_WINDOW) && u64::from(o) * u64::from(k) <= 1 << MAX_LOG_WINDOW;
+        let small = [stride, dilation, padding].iter().all(|v| *v <= 1 << MAX_LOG_WINDOW)
+            && u64::from(o) * u64::from(k) <= 1 << MAX_LOG_WINDOW;
         if fit && small && stride > 0 && dilation > 0 {
             return Ok(());
         }

@@ -19,7 +19,8 @@ impl Weights {
         let half = 1i32 << (bits - 1);
         let fits = |v: &i16| (-half..half).contains(&i32::from(*v));
         for (matrix, block) in self.matrices.iter().enumerate() {
-            // Minimum and maximum of a chunk are vector instructions; the search for the culprit runs only if there is one.
+            // Minimum and maximum of a chunk are vector instructions; the search for the culprit runs only if there is
+            // one.
             let extremes = |c: &[i16]| c.iter().fold((0, 0), |(low, high): (i16, i16), &v| (low.min(v), high.max(v)));
             let good = block.par_chunks(1 << 14).map(extremes).all(|(low, high)| fits(&low) && fits(&high));
             let culprit = if good { None } else { block.iter().enumerate().find(|(_, v)| !fits(v)) };
@@ -29,7 +30,9 @@ impl Weights {
         }
         for (bias, (block, of)) in self.biases.iter().zip(&arch.biases).enumerate() {
             let half = 1i64 << (of.bits.clamp(1, 32) - 1);
-            if let Some((index, &value)) = block.iter().enumerate().find(|(_, v)| !(-half..half).contains(&i64::from(**v))) {
+            if let Some((index, &value)) =
+                block.iter().enumerate().find(|(_, v)| !(-half..half).contains(&i64::from(**v)))
+            {
                 return Err(ModelError::BiasRange { bias, index, value, bits: of.bits });
             }
         }

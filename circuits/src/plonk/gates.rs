@@ -1,30 +1,35 @@
 //! The gate set, written once: what every row must satisfy, generic over the scalars that it is computed with.
 //!
-//! `w_i` is advice column `i` in the row and `n_i` in the next row; `q_i` is fixed column `i`, and `s` and `t` are the fixed columns 8 and
-//! 9, which choose the kind of row. Columns 0 to 5 take part in the copy constraints. Capitals are constants of Poseidon
-//! ([`hash::Constants`]).
+//! `w_i` is advice column `i` in the row and `n_i` in the next row; `q_i` is fixed column `i`, and `s` and `t` are the
+//! fixed columns 8 and 9, which choose the kind of row. Columns 0 to 5 take part in the copy constraints. Capitals are
+//! constants of Poseidon ([`hash::Constants`]).
 //!
-//! A row's kind, with its `(s, t)`, its selector (a multiple of the indicator of these two values among the eight) and its equations,
-//! numbered by slot:
+//! A row's kind, with its `(s, t)`, its selector (a multiple of the indicator of these two values among the eight) and
+//! its equations, numbered by slot:
 //!
 //! * [`Kind::Sum`], (0, 0), `(s-1)(s-2)(s-3+3t) - 3t(t-1)`: slot 0:
 //!   `q0·w0·w1 + q1·w2·w3 + q2·w4·w5 + q3·w0·w1·w2·w3 + q4·w4 + q5·w5 + q6·w6 + q7·n6 - PI`.
-//! * [`Kind::Full`], (1, 0), `s(s-2)(s-3+2t)`; with `v = (w6, w0, w1, w2, w3)`, and `v'` the same of the next row: slot `i`, 0 to 4:
-//!   `Σ_j M_ij v_j^5 + q_i - v'_i`.
-//! * [`Kind::Absorb`], (2, 0), `s(s-1)(s-3+t)`: the same with `v = (w6 + q5, w0 + w4 + F_1, w1 + w5 + F_2, w2 + n4 + F_3, w3 + n5 + F_4)`.
-//! * [`Kind::Pair`], (3, 0), `s(s-1)(s-2)`: slot 0: `q0·w0·w1 + q1·w0 + q2·w1 + q3 - w2`; slot 1: `q4·w3·w4 + q5·w3 + q6·w4 + q7 - w5`.
-//! * [`Kind::Enter`], (0, 1), `t((s-1)(s-2) + 2-2t)`; with `x` the row's inputs and the next row's, each in the order of columns 0, 1, 2,
-//!   3, 6, 4, 5, 7: slot `k`, 0 to 3: `Σ_(i=0..3) E_ki w_i + Σ_(j=0..k) R_(k-j) x_(4+j)^5 - x_(5+k)`.
+//! * [`Kind::Full`], (1, 0), `s(s-2)(s-3+2t)`; with `v = (w6, w0, w1, w2, w3)`, and `v'` the same of the next row: slot
+//!   `i`, 0 to 4: `Σ_j M_ij v_j^5 + q_i - v'_i`.
+//! * [`Kind::Absorb`], (2, 0), `s(s-1)(s-3+t)`: the same with `v = (w6 + q5, w0 + w4 + F_1, w1 + w5 + F_2, w2 + n4 +
+//!   F_3, w3 + n5 + F_4)`.
+//! * [`Kind::Pair`], (3, 0), `s(s-1)(s-2)`: slot 0: `q0·w0·w1 + q1·w0 + q2·w1 + q3 - w2`; slot 1: `q4·w3·w4 + q5·w3 +
+//!   q6·w4 + q7 - w5`.
+//! * [`Kind::Enter`], (0, 1), `t((s-1)(s-2) + 2-2t)`; with `x` the row's inputs and the next row's, each in the order
+//!   of columns 0, 1, 2, 3, 6, 4, 5, 7: slot `k`, 0 to 3: `Σ_(i=0..3) E_ki w_i + Σ_(j=0..k) R_(k-j) x_(4+j)^5 -
+//!   x_(5+k)`.
 //! * [`Kind::Partial`], (1, 1), `t·s(2-s)`: slot 0: `Σ_(i=1..4) A_i x_(3+i) + Σ_(i=0..4) B_i x_(3+i)^5 + q0 - x_8`.
 //! * `Enter` and `Partial` together, `t(4-s-2t)`: slot `3 + j`, `j` from 1 to 7:
 //!   `Σ_(i=1..4) A_i x_(3+j+i) + Σ_(i=0..4) B_i x_(3+j+i)^5 + q_j - x_(8+j)`.
-//! * [`Kind::Leave`], (2, 1), `t·s(s-1)`: slot `i`, 0 to 4: `Σ_(j=1..4) L_ij x_(3+j) + Σ_(j=0..4) P_ij x_(3+j)^5 + q_i - v'_i`.
-//! * [`Kind::Round`], (0, 2), `t(t-1)`: slot 0: `w1·w7 - 1`; slot 1: `g(w5) - n6`, where `g` has degree 4, leading coefficient `w4`,
-//!   `g(0) = w0`, `g(-1) = w2`, `g(2) = w3` and `g(1) = (w6 - (1-w1)·w0)·w7`: `w6` is the claim, `w1` the coordinate `r`, `w7` its inverse,
-//!   `w5` the challenge.
+//! * [`Kind::Leave`], (2, 1), `t·s(s-1)`: slot `i`, 0 to 4: `Σ_(j=1..4) L_ij x_(3+j) + Σ_(j=0..4) P_ij x_(3+j)^5 + q_i
+//!   - v'_i`.
+//! * [`Kind::Round`], (0, 2), `t(t-1)`: slot 0: `w1·w7 - 1`; slot 1: `g(w5) - n6`, where `g` has degree 4, leading
+//!   coefficient `w4`, `g(0) = w0`, `g(-1) = w2`, `g(2) = w3` and `g(1) = (w6 - (1-w1)·w0)·w7`: `w6` is the claim, `w1`
+//!   the coordinate `r`, `w7` its inverse, `w5` the challenge.
 //!
-//! One kind is on in a row, so equations of different kinds share a slot: a slot is the sum over kinds of selector times equation, and has
-//! degree at most [`DEGREE`] in the columns. Where all fixed columns are 0 the row is a `Sum` that says nothing.
+//! One kind is on in a row, so equations of different kinds share a slot: a slot is the sum over kinds of selector
+//! times equation, and has degree at most [`DEGREE`] in the columns. Where all fixed columns are 0 the row is a `Sum`
+//! that says nothing.
 
 use super::hash::{self, INPUTS, STATE};
 use crate::Fr;
@@ -68,7 +73,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [Self::Sum, Self::Full, Self::Absorb, Self::Pair, Self::Enter, Self::Partial, Self::Leave, Self::Round];
+    pub const ALL: [Self; 8] =
+        [Self::Sum, Self::Full, Self::Absorb, Self::Pair, Self::Enter, Self::Partial, Self::Leave, Self::Round];
 
     /// `s` and `t`.
     pub fn code(self) -> [Fr; 2] {
@@ -86,8 +92,8 @@ impl Kind {
     }
 }
 
-/// Multiples of the kinds' indicators, each nonzero at its own code and zero at all others; the last is that of both kinds with a
-/// recurrence. Degree 2 for that one and `Round`, 3 for all others.
+/// Multiples of the kinds' indicators, each nonzero at its own code and zero at all others; the last is that of both
+/// kinds with a recurrence. Degree 2 for that one and `Round`, 3 for all others.
 struct Selectors<S> {
     sum: S,
     full: S,
@@ -132,7 +138,8 @@ fn dot<'a, S: Scalar + 'a>(constants: &[Fr], values: impl IntoIterator<Item = &'
     S::dot(constants, &values.into_iter().collect::<Vec<_>>())
 }
 
-/// The slots of a row, all zero where it is valid: from its advice values, those of the next row, its fixed values and its value of `PI`.
+/// The slots of a row, all zero where it is valid: from its advice values, those of the next row, its fixed values and
+/// its value of `PI`.
 pub fn constraints<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], fixed: &[S; FIXED], public: &S) -> [S; CONSTRAINTS] {
     let [q @ .., s, t] = fixed;
     let selectors = Selectors::new(s, t);
@@ -174,8 +181,8 @@ pub fn constraints<S: Scalar>(w: &[S; ADVICE], n: &[S; ADVICE], fixed: &[S; FIXE
     slots
 }
 
-/// The slots' sum with weights, for whoever computes it at many points: what is linear in a row of Poseidon is one sum of products for all of its slots, with
-/// coefficients that are made once.
+/// The slots' sum with weights, for whoever computes it at many points: what is linear in a row of Poseidon is one sum
+/// of products for all of its slots, with coefficients that are made once.
 pub struct Weighted {
     weights: [Fr; CONSTRAINTS],
     /// Of `v_j^5`: `Σ_i weight_i M_ij`.
@@ -189,7 +196,8 @@ pub struct Weighted {
     leave: Inputs,
 }
 
-/// Coefficients of the S-boxes' inputs in a row and the next: of the fifth powers from `x_first` on, of the inputs themselves from the one after on.
+/// Coefficients of the S-boxes' inputs in a row and the next: of the fifth powers from `x_first` on, of the inputs
+/// themselves from the one after on.
 struct Inputs {
     first: usize,
     linear: Vec<Fr>,
@@ -240,7 +248,8 @@ impl Weighted {
             inputs.add_powers(weight, 3 + j, &constants.powers);
             inputs.add_linear(-weight, 8 + j, &one);
         };
-        let (mut partial, mut recurrence, mut leave) = (Inputs::new(3, 8), Inputs::new(4, 2 * ADVICE - 1), Inputs::new(3, 8));
+        let (mut partial, mut recurrence, mut leave) =
+            (Inputs::new(3, 8), Inputs::new(4, 2 * ADVICE - 1), Inputs::new(3, 8));
         step(&mut partial, weights[0], 0);
         (1..CONSTANTS).for_each(|j| step(&mut recurrence, weights[3 + j], j));
         for (i, weight) in weights.iter().take(WIDTH).enumerate() {
@@ -401,7 +410,8 @@ mod tests {
                 n[6] += missing(&w, &n, &q)[1];
             }
             _ => {
-                let (message, state, capacity): ([Fr; WIDTH], [Fr; WIDTH], Fr) = (random(rng), random(rng), random::<1>(rng)[0]);
+                let (message, state, capacity): ([Fr; WIDTH], [Fr; WIDTH], Fr) =
+                    (random(rng), random(rng), random::<1>(rng)[0]);
                 let sum = std::array::from_fn(|i| state[i] + if i == 0 { capacity } else { message[i] });
                 let (cells, result) = hash::cells(&sum);
                 let at = hash::constants().rows(capacity).iter().rposition(|(k, _)| *k == kind).unwrap();
@@ -489,8 +499,8 @@ mod tests {
         assert!(!valid(&w, &n, &input));
     }
 
-    /// On a random line the slots are polynomials: differences one order above the degree vanish, those of its own order do not for all
-    /// slots.
+    /// On a random line the slots are polynomials: differences one order above the degree vanish, those of its own
+    /// order do not for all slots.
     #[test]
     fn slots_have_the_degree_that_the_quotient_is_made_for() {
         let mut rng = Random::new(3);

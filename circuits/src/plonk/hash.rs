@@ -1,12 +1,14 @@
 //! Poseidon's rounds as rows: the constants of the gates, and the cells of a permutation.
 //!
-//! A permutation is 16 rows: one that absorbs a message and is the first full round, three full rounds, one that enters the partial rounds,
-//! six of eight partial rounds each, one that leaves them, four full rounds. The row after holds the result, and may be the next
-//! permutation's first. In a row of a full round, column 6 is the first element of the state and columns 0 to 3 are the others; they are
-//! the S-boxes' inputs, round constants included (but for the absorbing row, which adds them).
+//! A permutation is 16 rows: one that absorbs a message and is the first full round, three full rounds, one that enters
+//! the partial rounds, six of eight partial rounds each, one that leaves them, four full rounds. The row after holds
+//! the result, and may be the next permutation's first. In a row of a full round, column 6 is the first element of the
+//! state and columns 0 to 3 are the others; they are the S-boxes' inputs, round constants included (but for the
+//! absorbing row, which adds them).
 //!
-//! Of a partial round only the S-box's input is a cell: they follow a recurrence (`poseidon::recurrence`), and eight of them fit in a row. Four
-//! of the first five are in the row of the state that the partial rounds are entered with. The last five give the state that leaves.
+//! Of a partial round only the S-box's input is a cell: they follow a recurrence (`poseidon::recurrence`), and eight of
+//! them fit in a row. Four of the first five are in the row of the state that the partial rounds are entered with. The
+//! last five give the state that leaves.
 
 use super::gates::{ADVICE, Kind};
 use crate::Fr;
@@ -104,7 +106,8 @@ pub fn constants() -> &'static Constants {
 pub fn cells(state: &[Fr; WIDTH]) -> ([[Fr; ADVICE]; ROWS - 1], [Fr; WIDTH]) {
     let mut cells = [[Fr::ZERO; ADVICE]; ROWS - 1];
     let rounds = poseidon::rounds(state);
-    let states = rounds.full[1..HALF].iter().chain([&rounds.entered]).zip(0..).chain(rounds.full[HALF..].iter().zip(11..));
+    let states =
+        rounds.full[1..HALF].iter().chain([&rounds.entered]).zip(0..).chain(rounds.full[HALF..].iter().zip(11..));
     for (state, row) in states {
         STATE.iter().zip(state).for_each(|(column, value)| cells[row][*column] = *value);
     }

@@ -1,17 +1,18 @@
 //! From constraints to rows.
 //!
-//! What comes in is what [`crate::r1cs::Symbol`] writes where gates are kept whole: products of linear combinations, equalities,
-//! permutations and rounds. A permutation and a round have rows of their own. The rest is lowered so:
+//! What comes in is what [`crate::r1cs::Symbol`] writes where gates are kept whole: products of linear combinations,
+//! equalities, permutations and rounds. A permutation and a round have rows of their own. The rest is lowered so:
 //!
 //! * equal products, up to constants, are one variable (`replaced`), and what nothing depends on is left out (`count`);
-//! * a product that is used once, as a factor, joins that product; used once, as a summand, that sum (`flatten`, `expand`);
-//! * a combination that is a factor becomes a variable, once for all that have it, and begins with its longest prefix that already is one
-//!   (`wire`); but where that takes less, it is multiplied out (`distribute`);
+//! * a product that is used once, as a factor, joins that product; used once, as a summand, that sum (`flatten`,
+//!   `expand`);
+//! * a combination that is a factor becomes a variable, once for all that have it, and begins with its longest prefix
+//!   that already is one (`wire`); but where that takes less, it is multiplied out (`distribute`);
 //! * common factors of longer products are taken out (`hoist`);
 //! * bilinear functions of two variables go two to a row ([`Kind::Pair`]), all other sums in [`Kind::Sum`] ([`Terms`]).
 //!
-//! Whatever is done to an expression, a variable that is in a wire is an input, a gate's output, or what rows say that it is. Only the
-//! order of variables decides what happens, so the result is the same for everyone.
+//! Whatever is done to an expression, a variable that is in a wire is an input, a gate's output, or what rows say that
+//! it is. Only the order of variables decides what happens, so the result is the same for everyone.
 
 use super::gates::{Kind, WIRES};
 use super::hash;
@@ -176,7 +177,8 @@ impl Lowering {
         sum.into_iter().filter(|(_, c)| *c != Fr::ZERO).collect()
     }
 
-    /// Definitions of all variables. Returns which gate has a variable as (first) output, what must be zero, and the gates.
+    /// Definitions of all variables. Returns which gate has a variable as (first) output, what must be zero, and the
+    /// gates.
     fn read(&mut self, constraints: &Constraints) -> (BTreeMap<u32, usize>, Vec<LinearCombination>, Vec<Gate>) {
         let mut products: HashMap<[LinearCombination; 2], (u32, Fr)> = HashMap::new();
         let mut roots = Vec::new();
@@ -216,7 +218,9 @@ impl Lowering {
                 Gate::Permutation { input, output } => {
                     Gate::Permutation { input: input.each_ref().map(|lc| self.rewrite(lc)), output: *output }
                 }
-                Gate::Round { input, output } => Gate::Round { input: input.each_ref().map(|lc| self.rewrite(lc)), output: *output },
+                Gate::Round { input, output } => {
+                    Gate::Round { input: input.each_ref().map(|lc| self.rewrite(lc)), output: *output }
+                }
             })
             .collect();
         let output = |gate: &Gate| match gate {
@@ -320,7 +324,8 @@ impl Lowering {
                     self.place(sum, Goal::Variable(variable));
                 }
                 Definition::Product(factor, factors) => {
-                    if self.joined(variable, Place::Factor).is_none() && self.joined(variable, Place::Summand).is_none() {
+                    if self.joined(variable, Place::Factor).is_none() && self.joined(variable, Place::Summand).is_none()
+                    {
                         let (factor, factors) = self.flatten(factor, &factors);
                         self.product(factor, factors, variable);
                     }
@@ -361,7 +366,8 @@ impl Lowering {
         variable
     }
 
-    /// A combination as `(constant, coefficient, variable)`, of a variable that is made for it if it has none or several.
+    /// A combination as `(constant, coefficient, variable)`, of a variable that is made for it if it has none or
+    /// several.
     fn affine(&mut self, lc: &LinearCombination) -> (Fr, Fr, u32) {
         let has_wire = |v: u32| v != 0 && self.joined(v, Place::Summand).is_none() && !self.tails.contains_key(&v);
         match lc.as_slice() {
@@ -409,8 +415,8 @@ impl Lowering {
         sum
     }
 
-    /// A product as a sum of products, if one of its factors is a combination that nothing else needs and that takes less as a part of the
-    /// products: one of a few variables, or one that consists of products.
+    /// A product as a sum of products, if one of its factors is a combination that nothing else needs and that takes
+    /// less as a part of the products: one of a few variables, or one that consists of products.
     fn distribute(&self, factor: Fr, mut factors: Vec<LinearCombination>) -> Vec<(Fr, Vec<LinearCombination>)> {
         let joined = |v: u32| v != 0 && self.joined(v, Place::Summand).is_some();
         let worth = |lc: &LinearCombination| {
@@ -594,7 +600,8 @@ impl Lowering {
                 (block, state, [zero; WIDTH], input[0].clone())
             }
         };
-        let added: Fr = if chained.is_some() { input[0].iter().filter(|(v, _)| *v == 0).map(|(_, c)| *c).sum() } else { Fr::ZERO };
+        let added: Fr =
+            if chained.is_some() { input[0].iter().filter(|(v, _)| *v == 0).map(|(_, c)| *c).sum() } else { Fr::ZERO };
         let row = self.blocks[block].len();
         for (i, (kind, constants)) in hash::constants().rows(added).into_iter().enumerate() {
             let mut wires = [None; WIRES];
@@ -609,8 +616,8 @@ impl Lowering {
         self.sponge = Some((block, output));
     }
 
-    /// Whether a permutation's input is this state with something added, so that the rows can go on. The first element has no wire, so it
-    /// must have no other use.
+    /// Whether a permutation's input is this state with something added, so that the rows can go on. The first element
+    /// has no wire, so it must have no other use.
     fn continues(&self, state: &[u32; WIDTH], input: &[LinearCombination; WIDTH]) -> bool {
         let holds = |(lc, v): (&LinearCombination, &u32)| lc.contains(&(*v, Fr::ONE));
         let plain = input[0].iter().all(|(v, _)| *v == 0 || *v == state[0]);
@@ -649,8 +656,11 @@ impl Lowering {
             rows.extend(block);
         }
         rows.extend(pairs);
-        let permutations =
-            self.permutations.into_iter().map(|(block, place)| Permutation { row: starts[block] + place.row, ..place }).collect();
+        let permutations = self
+            .permutations
+            .into_iter()
+            .map(|(block, place)| Permutation { row: starts[block] + place.row, ..place })
+            .collect();
         Rows { rows, variables: self.variables, added: self.added, permutations }
     }
 }

@@ -1,14 +1,16 @@
-//! The wrap circuit as rows of one fixed gate set, for a proof system with a universal setup (PLONK: Gabizon, Williamson and Ciobotaru,
-//! ePrint 2019/953).
+//! The wrap circuit as rows of one fixed gate set, for a proof system with a universal setup (PLONK: Gabizon,
+//! Williamson and Ciobotaru, ePrint 2019/953).
 //!
-//! A table of `n = 2^k` rows. Its [`FIXED`] fixed columns and the permutation of its wires are the circuit; its [`ADVICE`] advice columns
-//! are the witness. [`constraints`] is what every row and the next one must satisfy, the last row's next being the first. The [`WIRES`]
-//! first advice columns are wires: their cells are equal where the permutation says so. The public inputs `D, χ, h` are the values of `PI`
-//! in rows 0 to 2, and 0 is its value in all others. The last [`BLINDING_ROWS`] rows, and all others from [`Circuit::used_rows`] on, say
-//! nothing: a prover may fill their cells as it likes.
+//! A table of `n = 2^k` rows. Its [`FIXED`] fixed columns and the permutation of its wires are the circuit; its
+//! [`ADVICE`] advice columns are the witness. [`constraints`] is what every row and the next one must satisfy, the last
+//! row's next being the first. The [`WIRES`] first advice columns are wires: their cells are equal where the
+//! permutation says so. The public inputs `D, χ, h` are the values of `PI` in rows 0 to 2, and 0 is its value in all
+//! others. The last [`BLINDING_ROWS`] rows, and all others from [`Circuit::used_rows`] on, say nothing: a prover may
+//! fill their cells as it likes.
 //!
-//! The circuit says the same as [`crate::wrap::constraints`]: both are what [`crate::verifier::verify`] does to [`crate::r1cs::Symbol`],
-//! but here permutations and sumcheck rounds are kept whole, and what remains is lowered to rows of sums and products.
+//! The circuit says the same as [`crate::wrap::constraints`]: both are what [`crate::verifier::verify`] does to
+//! [`crate::r1cs::Symbol`], but here permutations and sumcheck rounds are kept whole, and what remains is lowered to
+//! rows of sums and products.
 
 pub mod gates;
 pub mod hash;
@@ -102,9 +104,14 @@ impl Circuit {
         self.rows.rows.iter().filter(|row| row.kind == kind).count()
     }
 
-    /// The advice columns for an inner proof, `2^k` values each; cells that nothing is said about are 0. Errors: [`VerifyError`] if the
-    /// inner proof does not verify, or not with these public inputs.
-    pub fn advice(&self, statement: Fr, proof: &InnerProof<Fr>, public: PublicInputs) -> Result<[Vec<Fr>; ADVICE], VerifyError> {
+    /// The advice columns for an inner proof, `2^k` values each; cells that nothing is said about are 0. Errors:
+    /// [`VerifyError`] if the inner proof does not verify, or not with these public inputs.
+    pub fn advice(
+        &self,
+        statement: Fr,
+        proof: &InnerProof<Fr>,
+        public: PublicInputs,
+    ) -> Result<[Vec<Fr>; ADVICE], VerifyError> {
         let (tape, inputs) = Tape::whole(&public.to_array());
         let statement = tape.witness(statement);
         let proof = proof.map(|v| tape.witness(*v));
@@ -151,8 +158,13 @@ impl Circuit {
                 Kind::Sum if q[7] != Fr::ZERO => {
                     let (low, high) = (w[0] * w[1], w[2] * w[3]);
                     // the last constant is -1 wherever a sum goes on
-                    advice[6][at + 1] =
-                        q[0] * low + q[1] * high + q[2] * w[4] * w[5] + q[3] * low * high + q[4] * w[4] + q[5] * w[5] + q[6] * w[6];
+                    advice[6][at + 1] = q[0] * low
+                        + q[1] * high
+                        + q[2] * w[4] * w[5]
+                        + q[3] * low * high
+                        + q[4] * w[4]
+                        + q[5] * w[5]
+                        + q[6] * w[6];
                 }
                 Kind::Round => {
                     advice[7][at] = Field::inverse(&w[1]).unwrap_or_default();

@@ -82,13 +82,16 @@ impl Polynomial {
         let coefficient = |v: Option<&u32>| v.and_then(|v| self.linear.get(v)).copied().unwrap_or_default();
         let (a, b) = (variables.first(), variables.get(1));
         let right = if a == b { Fr::ZERO } else { coefficient(b) };
-        let half = Bilinear { variables: [a.copied(), b.copied()], coefficients: [quadratic, coefficient(a), right, self.constant] };
+        let half = Bilinear {
+            variables: [a.copied(), b.copied()],
+            coefficients: [quadratic, coefficient(a), right, self.constant],
+        };
         (variables.len() <= 2).then_some(half)
     }
 }
 
-/// What is to be packed into `Sum` rows. A row has room for a product of up to four variables, or two terms, in wires 0 to 3, and for a
-/// product with what is linear in its factors, or two linear terms, in wires 4 and 5.
+/// What is to be packed into `Sum` rows. A row has room for a product of up to four variables, or two terms, in wires 0
+/// to 3, and for a product with what is linear in its factors, or two linear terms, in wires 4 and 5.
 pub(super) struct Terms {
     pub constant: Fr,
     /// Products of three or four variables.
@@ -117,7 +120,8 @@ impl From<Polynomial> for Terms {
     }
 }
 
-/// Rows for so many long products, short ones and linear terms, without regard to linear terms that share a variable with a product.
+/// Rows for so many long products, short ones and linear terms, without regard to linear terms that share a variable
+/// with a product.
 fn rows_for(mut long: usize, mut short: usize, mut linear: usize) -> usize {
     let mut rows = 0;
     while rows == 0 || long + short + linear > 0 {

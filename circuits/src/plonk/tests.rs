@@ -1,5 +1,5 @@
-//! The circuit against the two other readers of the verifier, on transcripts that nobody executed a network for: random messages, in which
-//! whatever a check determines is solved for.
+//! The circuit against the two other readers of the verifier, on transcripts that nobody executed a network for: random
+//! messages, in which whatever a check determines is solved for.
 
 use super::*;
 use crate::batch::Batch;
@@ -70,7 +70,14 @@ fn lenient(shape: &Shape, statement: Fr, proof: &InnerProof<Fr>) -> (Reduced<Fr>
     let reduced = verifier::verify(shape, &SRS_ID, &Lenient(statement), &proof.map(|v| Lenient(*v))).unwrap();
     let Reduced { delta, output_sum, point, value, rho, digest } = reduced;
     let point = point.into_iter().map(|v| v.0).collect();
-    let reduced = Reduced { delta: delta.0, output_sum: output_sum.0, point, value: value.0, rho: rho.map(|v| v.0), digest: digest.0 };
+    let reduced = Reduced {
+        delta: delta.0,
+        output_sum: output_sum.0,
+        point,
+        value: value.0,
+        rho: rho.map(|v| v.0),
+        digest: digest.0,
+    };
     (reduced, RESIDUALS.take())
 }
 
@@ -81,7 +88,8 @@ fn public_inputs(statement: Fr, reduced: &Reduced<Fr>) -> PublicInputs {
 /// A transcript that the verifier accepts. Every equation is linear in a message that is absorbed after it.
 fn accepted(shape: &Shape, seed: u64) -> (Fr, InnerProof<Fr>) {
     let mut random = Random::new(seed);
-    let mut value = || Fr::from(random.bits()) * Fr::from(random.bits()) * Fr::from(random.bits()) * Fr::from(random.bits());
+    let mut value =
+        || Fr::from(random.bits()) * Fr::from(random.bits()) * Fr::from(random.bits()) * Fr::from(random.bits());
     let statement = value();
     let mut proof = InnerProof::zero(shape, true).map(|_| value());
     proof.root[0] = Fr::ZERO;
@@ -136,7 +144,8 @@ fn assign(constraints: &Constraints, given: &[Fr]) -> Vec<Fr> {
                     let all: Option<Vec<Fr>> = input.iter().map(|lc| at(&values, lc)).collect();
                     let Some(all) = all else { continue };
                     let [claim, g0, g1, g2, g4, r, x] = all.try_into().unwrap();
-                    values[*output as usize] = Some(lookup::quartic_round(&claim, [&g0, &g1, &g2, &g4], &r, &x).unwrap());
+                    values[*output as usize] =
+                        Some(lookup::quartic_round(&claim, [&g0, &g1, &g2, &g4], &r, &x).unwrap());
                 }
             }
         }
@@ -160,7 +169,9 @@ fn given(public: PublicInputs, statement: Fr, proof: &InnerProof<Fr>) -> Vec<Fr>
 fn shapes() -> Vec<Shape> {
     let shape = |seed: u64, log_chunk, batch| Shape::batched(sample::random_network(seed).0, log_chunk, batch).unwrap();
     let small = (0..12).map(|seed| shape(seed, 5 + seed as u32 % 5, Batch::ONE));
-    small.chain([shape(2, 8, Batch::joint(2)), shape(3, 7, Batch::separate(1)), shape(5, 8, Batch::separate(2))]).collect()
+    small
+        .chain([shape(2, 8, Batch::joint(2)), shape(3, 7, Batch::separate(1)), shape(5, 8, Batch::separate(2))])
+        .collect()
 }
 
 /// Native values, R1CS and rows accept the same transcript.
@@ -186,8 +197,8 @@ fn rows_hold_for_what_the_verifier_accepts() {
     }
 }
 
-/// Every field of a transcript counts: where it is changed all three refuse, and the rows do so even with the changed transcript's own
-/// public inputs.
+/// Every field of a transcript counts: where it is changed all three refuse, and the rows do so even with the changed
+/// transcript's own public inputs.
 #[test]
 fn rows_fail_for_what_the_verifier_refuses() {
     let shape = &shapes()[3];
@@ -208,8 +219,8 @@ fn rows_fail_for_what_the_verifier_refuses() {
     });
 }
 
-/// No cell is free that anything depends on: if a wire's variable, or a cell of the other columns, is changed, a row that looks at it
-/// fails.
+/// No cell is free that anything depends on: if a wire's variable, or a cell of the other columns, is changed, a row
+/// that looks at it fails.
 #[test]
 fn every_variable_of_the_rows_is_determined() {
     for shape in [&shapes()[3], &shapes()[13]] {
@@ -243,8 +254,11 @@ fn every_variable_of_the_rows_is_determined() {
                 continue;
             }
             cycle.iter().for_each(|c| advice[c / n][c % n] += Fr::from(3u64));
-            let fails =
-                |c: &usize| [c % n, (c % n + n - 1) % n].iter().any(|row| circuit.violated_in(*row, &advice, public.to_array()).is_some());
+            let fails = |c: &usize| {
+                [c % n, (c % n + n - 1) % n]
+                    .iter()
+                    .any(|row| circuit.violated_in(*row, &advice, public.to_array()).is_some())
+            };
             assert!(cycle.iter().any(fails), "column {} row {} is free", cell / n, cell % n);
             cycle.iter().for_each(|c| advice[c / n][c % n] -= Fr::from(3u64));
         }
@@ -265,8 +279,8 @@ fn classes(circuit: &Circuit) -> Vec<usize> {
     classes
 }
 
-/// Nothing is left out: from the statement and the proof every value in the rows follows, equation by equation, and as many equations are
-/// then left over as the verifier checks, and the three that say what the public inputs are.
+/// Nothing is left out: from the statement and the proof every value in the rows follows, equation by equation, and as
+/// many equations are then left over as the verifier checks, and the three that say what the public inputs are.
 #[test]
 fn what_is_not_a_definition_is_a_check() {
     for shape in shapes().iter().chain([&Shape::new(sample::lenet5().0, 16).unwrap()]) {
@@ -341,7 +355,11 @@ fn sizes() {
         let start = std::time::Instant::now();
         let advice = circuit.advice(statement, &proof, public).unwrap();
         let elapsed = start.elapsed();
-        println!("{name}: {} rows, {:?}, advice in {elapsed:?}", circuit.used_rows, Kind::ALL.map(|kind| (kind, circuit.count(kind))));
+        println!(
+            "{name}: {} rows, {:?}, advice in {elapsed:?}",
+            circuit.used_rows,
+            Kind::ALL.map(|kind| (kind, circuit.count(kind)))
+        );
         assert_eq!(circuit.first_violated(&advice, public.to_array()), None, "{name}");
         assert_eq!(circuit.log_rows, log_rows, "{name}");
     }

@@ -24,7 +24,8 @@ fn subtract_where_possible(value: [u64; 4], other: &[u64; 4]) -> [u64; 4] {
     if borrow { value } else { difference }
 }
 
-/// `constant + Σ a_i·b_i`: `reference` (in the tests) with one Montgomery reduction for up to ten products, whose sum over `2^256` plus `p` is below `3p`.
+/// `constant + Σ a_i·b_i`: `reference` (in the tests) with one Montgomery reduction for up to ten products, whose sum
+/// over `2^256` plus `p` is below `3p`.
 #[inline(always)]
 pub(super) fn dot<const N: usize>(constant: &Fr, a: &[Fr; N], b: &[Fr; N]) -> Fr {
     const { assert!(N <= 10) }

@@ -1,7 +1,8 @@
-//! The permutation Poseidon (Grassi et al., USENIX Security 2021) with `x^5`, width 5, 8 full and 60 partial rounds; round constants and
-//! matrix by the paper's Grain LFSR.
+//! The permutation Poseidon (Grassi et al., USENIX Security 2021) with `x^5`, width 5, 8 full and 60 partial rounds;
+//! round constants and matrix by the paper's Grain LFSR.
 //!
-//! [`permute`] is the definition and what circuits are made of; [`permute_native`] is the same function with a third of the work, for native values.
+//! [`permute`] is the definition and what circuits are made of; [`permute_native`] is the same function with a third of
+//! the work, for native values.
 
 mod dot;
 mod native;
@@ -33,9 +34,13 @@ pub(crate) struct Parameters {
 pub(crate) fn parameters() -> &'static Parameters {
     static PARAMETERS: OnceLock<Parameters> = OnceLock::new();
     PARAMETERS.get_or_init(|| {
-        let (constants, matrix) = find_poseidon_ark_and_mds::<Fr>(254, WIDTH - 1, FULL_ROUNDS as u64, PARTIAL_ROUNDS as u64, 0);
+        let (constants, matrix) =
+            find_poseidon_ark_and_mds::<Fr>(254, WIDTH - 1, FULL_ROUNDS as u64, PARTIAL_ROUNDS as u64, 0);
         let row = |values: &Vec<Fr>| std::array::from_fn(|i| values[i]);
-        Parameters { round_constants: constants.iter().map(row).collect(), matrix: std::array::from_fn(|i| row(&matrix[i])) }
+        Parameters {
+            round_constants: constants.iter().map(row).collect(),
+            matrix: std::array::from_fn(|i| row(&matrix[i])),
+        }
     })
 }
 

@@ -1,15 +1,17 @@
 //! The partial rounds as a recurrence of the inputs of their S-boxes.
 //!
-//! Let `x_t` be such an input, `y_t = x_t^5`, `M` the round's matrix and `N` the same with its first column 0. A partial round takes the state
-//! `s` to `N·s + y·M e_0`, plus constants, and `x` is its first element. So, by Cayley and Hamilton on `N`, whose characteristic polynomial is
-//! `λ^5 - Σ a_i λ^i`, `i` from 1 to 4,
+//! Let `x_t` be such an input, `y_t = x_t^5`, `M` the round's matrix and `N` the same with its first column 0. A
+//! partial round takes the state `s` to `N·s + y·M e_0`, plus constants, and `x` is its first element. So, by Cayley
+//! and Hamilton on `N`, whose characteristic polynomial is `λ^5 - Σ a_i λ^i`, `i` from 1 to 4,
 //!
 //! `x_(t+5) = Σ_(i=1..4) a_i x_(t+i) + Σ_(i=0..4) b_i y_(t+i) + k_t`,
 //!
-//! in which only `k_t` depends on the round. The state that the partial rounds are entered with is moved by a constant, so that its five first
-//! inputs need none; the last five inputs give the state that leaves.
+//! in which only `k_t` depends on the round. The state that the partial rounds are entered with is moved by a constant,
+//! so that its five first inputs need none; the last five inputs give the state that leaves.
 
-use super::{FULL_ROUNDS, PARTIAL, PARTIAL_ROUNDS, Row, Square, WIDTH, apply, identity, invert, multiply, parameters, power};
+use super::{
+    FULL_ROUNDS, PARTIAL, PARTIAL_ROUNDS, Row, Square, WIDTH, apply, identity, invert, multiply, parameters, power,
+};
 use crate::Fr;
 use ark_ff::AdditiveGroup;
 use std::sync::OnceLock;
@@ -29,7 +31,8 @@ pub(crate) struct Recurrence {
     pub(crate) full: [Row; FULL_ROUNDS - 2],
     /// Added after the matrix of the last full round before the partial ones; it gives the moved state.
     pub(crate) entering: Row,
-    /// Of the moved state `s`: `x_0 = s_0`, `x_k = Σ_(i=1..4) enter[k-1][i-1] s_i + Σ_(j<k) response[k-j-1] y_j`, `k` from 1 to 4.
+    /// Of the moved state `s`: `x_0 = s_0`, `x_k = Σ_(i=1..4) enter[k-1][i-1] s_i + Σ_(j<k) response[k-j-1] y_j`, `k`
+    /// from 1 to 4.
     pub(crate) enter: [[Fr; WIDTH - 1]; WIDTH - 1],
     /// See `enter`.
     pub(crate) response: [Fr; WIDTH - 1],
@@ -37,7 +40,8 @@ pub(crate) struct Recurrence {
     pub(crate) step: [Fr; WINDOW],
     /// `k_t`.
     pub(crate) steps: [Fr; STEPS],
-    /// Of the state after the partial rounds, the factors of the last five inputs' powers and the last four inputs, in the order of `step`.
+    /// Of the state after the partial rounds, the factors of the last five inputs' powers and the last four inputs, in
+    /// the order of `step`.
     pub(crate) leave: [[Fr; WINDOW]; WIDTH],
     /// Of the same, the constants.
     pub(crate) leaving: Row,
@@ -72,7 +76,9 @@ pub(crate) fn recurrence() -> &'static Recurrence {
         let unit = identity()[0];
         let transposed = |m: &Square| -> Square { std::array::from_fn(|i| std::array::from_fn(|j| m[j][i])) };
         // rows e_0ᵀ·N^k and columns N^k·M·e_0
-        let follow = |first: Row, by: &Square| std::iter::successors(Some(first), |v| Some(apply(by, v))).take(6).collect::<Vec<_>>();
+        let follow = |first: Row, by: &Square| {
+            std::iter::successors(Some(first), |v| Some(apply(by, v))).take(6).collect::<Vec<_>>()
+        };
         let observed = follow(unit, &transposed(&without));
         let driven = follow(apply(&matrix, &unit), &without);
         let response: Row = std::array::from_fn(|k| driven[k][0]);
@@ -81,14 +87,19 @@ pub(crate) fn recurrence() -> &'static Recurrence {
         let observe: Square = std::array::from_fn(|k| observed[k]);
         let state_of = invert(&observe);
         let a = apply(&transposed(&state_of), &observed[5]);
-        let b: Row = std::array::from_fn(|j| response[4 - j] - (j + 1..WIDTH).map(|i| a[i] * response[i - j - 1]).sum::<Fr>());
+        let b: Row =
+            std::array::from_fn(|j| response[4 - j] - (j + 1..WIDTH).map(|i| a[i] * response[i - j - 1]).sum::<Fr>());
 
         // five inputs, without what their predecessors' powers have added, determine the state at the first of them
-        let unforced = |x: &[Fr]| -> Row { std::array::from_fn(|k| x[k] - (0..k).map(|j| response[k - j - 1] * power(x[j])).sum::<Fr>()) };
+        let unforced = |x: &[Fr]| -> Row {
+            std::array::from_fn(|k| x[k] - (0..k).map(|j| response[k - j - 1] * power(x[j])).sum::<Fr>())
+        };
         let fifth = (0..WIDTH).fold(identity(), |product, _| multiply(&product, &without));
         let leave = multiply(&fifth, &state_of);
         let leave_powers: Square = std::array::from_fn(|i| {
-            std::array::from_fn(|j| driven[4 - j][i] - (j + 1..WIDTH).map(|k| leave[i][k] * response[k - j - 1]).sum::<Fr>())
+            std::array::from_fn(|j| {
+                driven[4 - j][i] - (j + 1..WIDTH).map(|k| leave[i][k] * response[k - j - 1]).sum::<Fr>()
+            })
         });
         let left = |x: &[Fr]| -> Row {
             let powers = std::array::from_fn(|j| power(x[j]));
@@ -105,7 +116,9 @@ pub(crate) fn recurrence() -> &'static Recurrence {
             partial[t + WIDTH] - linear - powers
         };
         // the first input's factor is 0
-        let window = |linear: &Row, powers: &Row| std::array::from_fn(|i| if i % 2 == 0 { powers[i / 2] } else { linear[i / 2 + 1] });
+        let window = |linear: &Row, powers: &Row| {
+            std::array::from_fn(|i| if i % 2 == 0 { powers[i / 2] } else { linear[i / 2 + 1] })
+        };
         Recurrence {
             full: std::array::from_fn(|i| {
                 let round = if i < HALF - 1 { i } else { i + 1 };

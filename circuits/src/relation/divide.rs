@@ -5,17 +5,19 @@
 //! * *Equations*, in every cell: `2z + D = 2D·(q + over) + rem` and `rem + rest = 2D - 1`.
 //! * *Lookups*: `(q, y, v_j)` in the table as in [`super::requantise`]; the limbs of `rem` and `rest` in their range.
 //!
-//! *One solution.* `rem` and `rest` are not negative, so the second equation says `0 <= rem < 2D` (both sides are small integers; nothing wraps). The first is then the division of
-//! `2z + D` by `2D >= 2` with remainder, whose quotient `q + over = floor((2z + D) / 2D)` is `z / D` rounded, halves upwards: `|q + over| · 2D < 2^126` is far below the field's order, so the equation
-//! holds between integers. The table makes `q` the clamp, as in [`super::requantise`].
+//! *One solution.* `rem` and `rest` are not negative, so the second equation says `0 <= rem < 2D` (both sides are small
+//! integers; nothing wraps). The first is then the division of `2z + D` by `2D >= 2` with remainder, whose quotient `q
+//! + over = floor((2z + D) / 2D)` is `z / D` rounded, halves upwards: `|q + over| · 2D < 2^126` is far below the
+//! field's order, so the equation holds between integers. The table makes `q` the clamp, as in [`super::requantise`].
 //!
-//! *Whatever the weights.* Committed weights outside their range can make `D` and `z` any elements of the field.
-//! `N = 2D` is still `rem + rest + 1`, a positive integer below `2^63`, though `D` may be half of an odd one; and twice
-//! the first equation is `4z + N = 2(N·(q + over) + rem)` with `0 <= rem < N`. The right side, below `2^128`, is another
+//! *Whatever the weights.* Committed weights outside their range can make `D` and `z` any elements of the field. `N =
+//! 2D` is still `rem + rest + 1`, a positive integer below `2^63`, though `D` may be half of an odd one; and twice the
+//! first equation is `4z + N = 2(N·(q + over) + rem)` with `0 <= rem < N`. The right side, below `2^128`, is another
 //! number for each `(q + over, rem)`. So there is one solution or none: `D = 0` and negative ones have none.
 //! `tests/uniqueness.rs` tries everything for small tables.
 //!
-//! *Bounds.* `D` is at least 1 in every cell, `2D - 1` fits the limbs, and the quotient by the least `D` fits clamp and limbs.
+//! *Bounds.* `D` is at least 1 in every cell, `2D - 1` fits the limbs, and the quotient by the least `D` fits clamp and
+//! limbs.
 
 use super::limbs::Limbs;
 use super::requantise::{self, Saturated};
@@ -41,7 +43,8 @@ pub(super) fn bounds(
 
 /// The interval of a divisor. Errors: it is not within `1..2^31`.
 pub(super) fn divisor_range(index: usize, by: &Divisor, known: &Bounds) -> Result<Interval, ModelError> {
-    let (least, most) = known.operand(&by.operand).ok_or(ModelError::UnknownSource { layer: index, missing: by.operand.source })?;
+    let (least, most) =
+        known.operand(&by.operand).ok_or(ModelError::UnknownSource { layer: index, missing: by.operand.source })?;
     let narrow = |v: i128| i64::try_from(v).unwrap_or(i64::MIN);
     let range = (narrow(least), narrow(most));
     if range.0 < 1 || range.1 < 1 || range.1 > i64::from(i32::MAX) {
@@ -78,7 +81,8 @@ pub(super) fn execute(cells: &Cells<'_>, limbs: Limbs, saturation: u8) -> Vec<Ve
     let divisor = |i: usize| i128::from(cells.divisors.get(i).copied().unwrap_or(1).max(1));
     let doubled = |i: usize, z: i64| 2 * i128::from(z) + divisor(i);
     let mut columns = requantise::saturate(cells, &|i, z| doubled(i, z).div_euclid(2 * divisor(i)) as i64, saturation);
-    let rem: Vec<u64> = cells.z.iter().enumerate().map(|(i, z)| doubled(i, *z).rem_euclid(2 * divisor(i)) as u64).collect();
+    let rem: Vec<u64> =
+        cells.z.iter().enumerate().map(|(i, z)| doubled(i, *z).rem_euclid(2 * divisor(i)) as u64).collect();
     let rest: Vec<u64> = rem.iter().enumerate().map(|(i, rem)| (2 * divisor(i) - 1) as u64 - rem).collect();
     let tail = columns.split_off(columns.len() - usize::from(saturation));
     columns.extend(limbs.cut(&rem).into_iter().chain(limbs.cut(&rest)).chain(tail));

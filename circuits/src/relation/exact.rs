@@ -12,7 +12,10 @@ const MAX: i64 = i32::MAX as i64;
 
 pub(super) fn bounds(index: usize, z: Interval) -> Result<RuleBounds, ModelError> {
     if z.0 < -MAX || z.1 > MAX {
-        return Err(ModelError::ExactTooWide { layer: index, bits: 64 - z.0.unsigned_abs().max(z.1.unsigned_abs()).leading_zeros() });
+        return Err(ModelError::ExactTooWide {
+            layer: index,
+            bits: 64 - z.0.unsigned_abs().max(z.1.unsigned_abs()).leading_zeros(),
+        });
     }
     Ok(RuleBounds::of(Columns { pre: z, post: z, max: (0, 0) }))
 }

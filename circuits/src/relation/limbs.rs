@@ -4,7 +4,8 @@ use crate::system::{Builder, ColumnId, Owner};
 
 /// How a non-negative number is cut: `n = Σ_j 2^(bits·j) · limb_j`, each limb in `[0, 2^bits)`, lowest first.
 ///
-/// *One solution*: a number below `2^(bits·count)` has one such sum, and no other number of the field has any, since `bits · count <= 62`.
+/// *One solution*: a number below `2^(bits·count)` has one such sum, and no other number of the field has any, since
+/// `bits · count <= 62`.
 #[derive(Clone, Copy)]
 pub(super) struct Limbs {
     /// Bits of a limb.
@@ -33,7 +34,8 @@ impl Limbs {
     /// The limbs of numbers that fit.
     pub fn cut(self, numbers: &[u64]) -> Vec<Vec<i32>> {
         let mask = (1u64 << self.bits) - 1;
-        let limb = |j: u8| numbers.iter().map(|n| ((n >> (u32::from(self.bits) * u32::from(j))) & mask) as i32).collect();
+        let limb =
+            |j: u8| numbers.iter().map(|n| ((n >> (u32::from(self.bits) * u32::from(j))) & mask) as i32).collect();
         (0..self.count).map(limb).collect()
     }
 }

@@ -1,14 +1,19 @@
 //! [`Rule::Maximum`](crate::model::Rule::Maximum): the maximum over an axis, with a function of the distance from it.
 //!
-//! Cells are rows of `2^bits` places of which the first `len` count; `m` and `c` have one cell a row, `d`, `y`, `e` one an element.
+//! Cells are rows of `2^bits` places of which the first `len` count; `m` and `c` have one cell a row, `d`, `y`, `e` one
+//! an element.
 //!
-//! * *Equations*: `d + z - m = 0` at places that count, `d = 0` at the others; in every row `Σ_{k < len} e_k - 1 - c = 0`.
-//! * *Lookups*: `(d, y, e)` is a row of the unsigned table, whose rows are `(d, f(d), [d = 0])` for `0 <= d < 2^bits(table)`; `c` is in `[0, 2^bits)`.
+//! * *Equations*: `d + z - m = 0` at places that count, `d = 0` at the others; in every row `Σ_{k < len} e_k - 1 - c =
+//!   0`.
+//! * *Lookups*: `(d, y, e)` is a row of the unsigned table, whose rows are `(d, f(d), [d = 0])` for `0 <= d <
+//!   2^bits(table)`; `c` is in `[0, 2^bits)`.
 //!
-//! *One solution.* By the table `e` is 1 exactly where `d = 0`, and `d = m - z >= 0` is small. By the count at least one place that counts has `d = 0`, so `m` is one of the row's `z`, and it is not less than any: it is
-//! their maximum. `d`, `y`, `e` and `c` follow.
+//! *One solution.* By the table `e` is 1 exactly where `d = 0`, and `d = m - z >= 0` is small. By the count at least
+//! one place that counts has `d = 0`, so `m` is one of the row's `z`, and it is not less than any: it is their maximum.
+//! `d`, `y`, `e` and `c` follow.
 //!
-//! *Bounds.* The largest `z` less the smallest fits the table. The maximum lies in the interval of `z`, and `|z| < 2^31`, so that a cell holds it.
+//! *Bounds.* The largest `z` less the smallest fits the table. The maximum lies in the interval of `z`, and `|z| <
+//! 2^31`, so that a cell holds it.
 //!
 //! Softmax reads `y = exp(-d)`: maximum and exponential cost one lookup an element. ArgMax reads `e`.
 
@@ -49,7 +54,8 @@ impl AxisOf {
     }
 }
 
-/// The terms, reading nothing at places that do not count. `axis` bits that no single axis of a term makes are refused by validation.
+/// The terms, reading nothing at places that do not count. `axis` bits that no single axis of a term makes are refused
+/// by validation.
 pub(crate) fn restricted(terms: &[Term], low: u8, bits: u8, len: u32) -> Cow<'_, [Term]> {
     if u64::from(len) == 1 << bits {
         return Cow::Borrowed(terms);
@@ -57,10 +63,13 @@ pub(crate) fn restricted(terms: &[Term], low: u8, bits: u8, len: u32) -> Cow<'_,
     Cow::Owned(terms.iter().map(|term| restrict(term, low, bits, len)).collect())
 }
 
-/// How many places of a layer's terms and equations are written out one by one: those of an axis that does not count as a whole.
+/// How many places of a layer's terms and equations are written out one by one: those of an axis that does not count as
+/// a whole.
 pub(crate) fn written_out(layer: &Layer) -> u64 {
     match layer.rule {
-        Rule::Maximum { bits, len, .. } if u64::from(len) < 1 << bits => (layer.terms.len() as u64 + 2) * u64::from(len),
+        Rule::Maximum { bits, len, .. } if u64::from(len) < 1 << bits => {
+            (layer.terms.len() as u64 + 2) * u64::from(len)
+        }
         _ => 0,
     }
 }
@@ -103,7 +112,11 @@ fn restrict(term: &Term, low: u8, bits: u8, len: u32) -> Term {
     term
 }
 
-pub(super) fn bounds(index: usize, z: Interval, (table, range): (&Table, (i32, i32))) -> Result<RuleBounds, ModelError> {
+pub(super) fn bounds(
+    index: usize,
+    z: Interval,
+    (table, range): (&Table, (i32, i32)),
+) -> Result<RuleBounds, ModelError> {
     if table.domain != Domain::Unsigned {
         return Err(ModelError::TableDomain { layer: index });
     }
@@ -129,13 +142,15 @@ pub(super) fn elaborate(layer: &Layer, axis: AxisOf, (id, table): (u32, &Table),
 
     let axes = axis.axes(log_size);
     let run = |log_len: u8, axis: u8| Run { log_len, index: Index::Axis(axis) };
-    let entries =
-        |from: fn(u32) -> u32, to: fn(u32) -> u32| (0..axis.len).map(|k| Entry { to: to(k), from: from(k), coefficient: 1 }).collect();
+    let entries = |from: fn(u32) -> u32, to: fn(u32) -> u32| {
+        (0..axis.len).map(|k| Entry { to: to(k), from: from(k), coefficient: 1 }).collect()
+    };
     let mut rows = vec![run(axes[0], 0), run(axes[2], 2)];
     if u64::from(axis.len) < 1 << axis.bits {
         rows.push(Run { log_len: 0, index: Index::Map { axis: Some(1), entries: entries(|_| 0, |k| k) } });
     }
-    let maxima = Summand { coefficient: -1, axes: axes.clone(), summed: 0, left: View { column: m, runs: rows }, right: None };
+    let maxima =
+        Summand { coefficient: -1, axes: axes.clone(), summed: 0, left: View { column: m, runs: rows }, right: None };
     system.equate_products(layer, 1, vec![maxima], vec![(1, d)], 0);
 
     let counted = Run { log_len: axes[1], index: Index::Map { axis: None, entries: entries(|k| k, |_| 0) } };

@@ -1,4 +1,5 @@
-//! The rules by which a layer makes columns of its sum `z`, one module each: equations, why they have one solution, bounds, execution.
+//! The rules by which a layer makes columns of its sum `z`, one module each: equations, why they have one solution,
+//! bounds, execution.
 //!
 //! This file is the only place that says which module a [`Rule`] belongs to. A rule has four faces:
 //!
@@ -7,7 +8,8 @@
 //! * `execute`: what an execution writes into the columns;
 //! * the header of its module: the argument that the equations leave no choice to a prover.
 //!
-//! The linear map `z = Σ terms + constant` itself has no advice: its equations are linear or bilinear in columns that are fixed before.
+//! The linear map `z = Σ terms + constant` itself has no advice: its equations are linear or bilinear in columns that
+//! are fixed before.
 
 pub mod divide;
 pub mod exact;
@@ -30,7 +32,8 @@ pub fn terms(layer: &Layer) -> Cow<'_, [Term]> {
     }
 }
 
-/// A rule's bounds. `table` is the rule's table with the range of its function. Errors: the rule cannot be proven for every input.
+/// A rule's bounds. `table` is the rule's table with the range of its function. Errors: the rule cannot be proven for
+/// every input.
 pub(crate) fn bounds(
     index: usize,
     layer: &Layer,
@@ -42,13 +45,17 @@ pub(crate) fn bounds(
     match &layer.rule {
         Rule::Exact => exact::bounds(index, z),
         Rule::Requantise { shift, table: t, .. } => requantise::bounds(index, z, *shift, table.ok_or(missing(*t))?),
-        Rule::Divide { by, limb_bits, table: t, .. } => divide::bounds(index, z, by, *limb_bits, table.ok_or(missing(*t))?, known),
+        Rule::Divide { by, limb_bits, table: t, .. } => {
+            divide::bounds(index, z, by, *limb_bits, table.ok_or(missing(*t))?, known)
+        }
         Rule::Quotient { by, limb_bits, .. } => quotient::bounds(index, z, by, *limb_bits, known),
         Rule::SquareRoot { limb_bits, .. } => root::bounds(index, z, *limb_bits),
         Rule::Maximum { table: t, .. } => maximum::bounds(index, z, table.ok_or(missing(*t))?),
-        Rule::Rows { matrix, bits, index: of, index_bits } => {
-            rows::bounds(index, rows::RowsOf { matrix: *matrix, bits: *bits, index: *of, index_bits: *index_bits }, known)
-        }
+        Rule::Rows { matrix, bits, index: of, index_bits } => rows::bounds(
+            index,
+            rows::RowsOf { matrix: *matrix, bits: *bits, index: *of, index_bits: *index_bits },
+            known,
+        ),
     }
 }
 
@@ -63,8 +70,12 @@ pub(crate) fn elaborate(layer: &Layer, architecture: &Architecture, system: &mut
             let table = (*table, &architecture.tables[*table as usize]);
             divide::elaborate(layer, by, limbs::Limbs { bits: *limb_bits, count: *parts }, *limbs, table, system)
         }
-        Rule::Quotient { by, limb_bits, parts } => quotient::elaborate(layer, by, limbs::Limbs { bits: *limb_bits, count: *parts }, system),
-        Rule::SquareRoot { limb_bits, parts } => root::elaborate(layer, limbs::Limbs { bits: *limb_bits, count: *parts }, system),
+        Rule::Quotient { by, limb_bits, parts } => {
+            quotient::elaborate(layer, by, limbs::Limbs { bits: *limb_bits, count: *parts }, system)
+        }
+        Rule::SquareRoot { limb_bits, parts } => {
+            root::elaborate(layer, limbs::Limbs { bits: *limb_bits, count: *parts }, system)
+        }
         Rule::Maximum { low, bits, len, table } => {
             let axis = maximum::AxisOf { low: *low, bits: *bits, len: *len };
             maximum::elaborate(layer, axis, (*table, &architecture.tables[*table as usize]), system)
@@ -105,10 +116,16 @@ pub(crate) fn execute(cells: &Cells<'_>) -> Vec<Vec<i32>> {
     match &cells.layer.rule {
         Rule::Exact => exact::execute(cells),
         Rule::Requantise { shift, limbs, .. } => requantise::execute(cells, *shift, *limbs),
-        Rule::Divide { limb_bits, parts, limbs, .. } => divide::execute(cells, limbs::Limbs { bits: *limb_bits, count: *parts }, *limbs),
-        Rule::Quotient { limb_bits, parts, .. } => quotient::execute(cells, limbs::Limbs { bits: *limb_bits, count: *parts }),
+        Rule::Divide { limb_bits, parts, limbs, .. } => {
+            divide::execute(cells, limbs::Limbs { bits: *limb_bits, count: *parts }, *limbs)
+        }
+        Rule::Quotient { limb_bits, parts, .. } => {
+            quotient::execute(cells, limbs::Limbs { bits: *limb_bits, count: *parts })
+        }
         Rule::SquareRoot { limb_bits, parts } => root::execute(cells, limbs::Limbs { bits: *limb_bits, count: *parts }),
-        Rule::Maximum { low, bits, len, .. } => maximum::execute(cells, maximum::AxisOf { low: *low, bits: *bits, len: *len }),
+        Rule::Maximum { low, bits, len, .. } => {
+            maximum::execute(cells, maximum::AxisOf { low: *low, bits: *bits, len: *len })
+        }
         Rule::Rows { bits, .. } => rows::execute(cells, *bits),
     }
 }

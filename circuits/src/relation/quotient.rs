@@ -5,8 +5,9 @@
 //! * *Equations*, in every cell: `q = Σ limbs`, `2z + D = 2D·q + rem`, `rem + rest = 2D - 1`.
 //! * *Lookups*: every limb in its range.
 //!
-//! *One solution.* As in [`super::divide`], `0 <= rem < 2D` and the second equation is the division of `2z + D` by `2D` with remainder, between integers: `q < 2^62` and `D < 2^31`. No clamp is needed, since the limbs hold the
-//! quotient of the largest `z` by the least `D`.
+//! *One solution.* As in [`super::divide`], `0 <= rem < 2D` and the second equation is the division of `2z + D` by `2D`
+//! with remainder, between integers: `q < 2^62` and `D < 2^31`. No clamp is needed, since the limbs hold the quotient
+//! of the largest `z` by the least `D`.
 //!
 //! *Bounds.* `z >= 0`, `D >= 1`; the quotient is below `2^31`.
 
@@ -15,7 +16,13 @@ use super::{Cells, RuleBounds};
 use crate::model::{Bounds, Columns, Divisor, Interval, Layer, ModelError};
 use crate::system::{Builder, LayerColumns, Owner};
 
-pub(super) fn bounds(index: usize, z: Interval, by: &Divisor, limb_bits: u8, known: &Bounds) -> Result<RuleBounds, ModelError> {
+pub(super) fn bounds(
+    index: usize,
+    z: Interval,
+    by: &Divisor,
+    limb_bits: u8,
+    known: &Bounds,
+) -> Result<RuleBounds, ModelError> {
     let (least, most) = super::divide::divisor_range(index, by, known)?;
     if z.0 < 0 {
         return Err(ModelError::RootRange { layer: index, least: z.0 });
@@ -38,7 +45,12 @@ pub(super) fn elaborate(layer: &Layer, by: &Divisor, limbs: Limbs, system: &mut 
     system.equation(log_size, Vec::new(), [vec![(1, q)], limbs.sum(&digits, -1)].concat(), 0);
     let products = vec![system.product(-2, q, &divisor), system.linear(1, &divisor)];
     system.equate_products(layer, 2, products, limbs.sum(&rem, -1), 0);
-    system.equation(log_size, vec![system.linear(2, &divisor)], [limbs.sum(&rem, -1), limbs.sum(&rest, -1)].concat(), -1);
+    system.equation(
+        log_size,
+        vec![system.linear(2, &divisor)],
+        [limbs.sum(&rem, -1), limbs.sum(&rest, -1)].concat(),
+        -1,
+    );
     LayerColumns::plain(q)
 }
 

@@ -3,13 +3,16 @@
 //! With `half = 2^(shift-1)` (0 for `shift = 0`), `s` the bits of the table's limbs, and limbs `v_1 … v_J`:
 //!
 //! * *Equation*, in every cell: `z + half = 2^shift · (q + Σ_j 2^(s(j-1)) v_j) + rem`.
-//! * *Lookups*: `(q, y, v_j)` is a row of the table, for every limb (one lookup with `v = 0` if there are none). `rem` is
-//!   a sum of limbs, `Σ_i 2^(r_i) · rem_i` ([`remainder`]): one up to a shift of 16, two up to 32, three up to 48. Each is
-//!   in its range, and the ranges' bits add up to `shift`, so `rem` is in `[0, 2^shift)` and its limbs are its digits.
+//! * *Lookups*: `(q, y, v_j)` is a row of the table, for every limb (one lookup with `v = 0` if there are none). `rem`
+//!   is a sum of limbs, `Σ_i 2^(r_i) · rem_i` ([`remainder`]): one up to a shift of 16, two up to 32, three up to 48.
+//!   Each is in its range, and the ranges' bits add up to `shift`, so `rem` is in `[0, 2^shift)` and its limbs are its
+//!   digits.
 //!
-//! *One solution.* The rows of a saturating table are all `(q, f(q), 0)` and the rails `(max, f(max), v)` and `(min, f(min), -v)`: a limb can be other than 0 only where `q` is at the
-//! matching rail, so `q` is the clamp of `q + over`, `over` the limbs' sum, and limbs have the sign of `over`. `rem` is the remainder and `q + over` the quotient of `z + half` by `2^shift`,
-//! since `(2^bits + 2·2^(sJ)) · 2^shift`, less than `2^112`, and `|z|` are far below the field's order. Then `y = f(q)` by the row.
+//! *One solution.* The rows of a saturating table are all `(q, f(q), 0)` and the rails `(max, f(max), v)` and `(min,
+//! f(min), -v)`: a limb can be other than 0 only where `q` is at the matching rail, so `q` is the clamp of `q + over`,
+//! `over` the limbs' sum, and limbs have the sign of `over`. `rem` is the remainder and `q + over` the quotient of `z +
+//! half` by `2^shift`, since `(2^bits + 2·2^(sJ)) · 2^shift`, less than `2^112`, and `|z|` are far below the field's
+//! order. Then `y = f(q)` by the row.
 //!
 //! *Bounds.* The cut-off of both ends of `z` fits the limbs; if nothing can be cut off there are none.
 
@@ -26,7 +29,12 @@ const MAX_REMAINDER_BITS: u8 = 16;
 /// Cells below which a job is not split further.
 const GRAIN: usize = 4096;
 
-pub(super) fn bounds(index: usize, z: Interval, shift: u8, table: (&Table, (i32, i32))) -> Result<RuleBounds, ModelError> {
+pub(super) fn bounds(
+    index: usize,
+    z: Interval,
+    shift: u8,
+    table: (&Table, (i32, i32)),
+) -> Result<RuleBounds, ModelError> {
     let half = half(shift);
     saturated(index, ((z.0 + half) >> shift, (z.1 + half) >> shift), table)
 }
@@ -36,8 +44,8 @@ fn half(shift: u8) -> i64 {
     if shift == 0 { 0 } else { 1 << (shift - 1) }
 }
 
-/// The limbs of a remainder of `shift` bits, lowest first: how many bits of it stand below, and how many the limb has. As
-/// few as 16 bits allow, and about equally long, since their range tables have `2^bits` rows.
+/// The limbs of a remainder of `shift` bits, lowest first: how many bits of it stand below, and how many the limb has.
+/// As few as 16 bits allow, and about equally long, since their range tables have `2^bits` rows.
 fn remainder(shift: u8) -> impl Iterator<Item = (u8, u8)> {
     let count = shift.div_ceil(MAX_REMAINDER_BITS);
     let bits = shift.div_ceil(count.max(1));
@@ -45,7 +53,11 @@ fn remainder(shift: u8) -> impl Iterator<Item = (u8, u8)> {
 }
 
 /// Bounds of what follows from a quotient in `u`: its clamp, the table's value, the limbs.
-pub(super) fn saturated(index: usize, u: Interval, (table, range): (&Table, (i32, i32))) -> Result<RuleBounds, ModelError> {
+pub(super) fn saturated(
+    index: usize,
+    u: Interval,
+    (table, range): (&Table, (i32, i32)),
+) -> Result<RuleBounds, ModelError> {
     if table.domain == Domain::Unsigned {
         return Err(ModelError::TableDomain { layer: index });
     }
@@ -60,7 +72,12 @@ pub(super) fn saturated(index: usize, u: Interval, (table, range): (&Table, (i32
     let cut = (u.1 - max).max(min - u.0);
     let limbs = table.limbs(cut);
     if limbs * table.limb_bits() > MAX_LIMB_BITS {
-        return Err(ModelError::TooManyLimbs { layer: index, limbs: limbs as u8, limb_bits: table.limb_bits(), max_bits: MAX_LIMB_BITS });
+        return Err(ModelError::TooManyLimbs {
+            layer: index,
+            limbs: limbs as u8,
+            limb_bits: table.limb_bits(),
+            max_bits: MAX_LIMB_BITS,
+        });
     }
     Ok(RuleBounds { columns: Columns { pre, post, max: (0, 0) }, cut: cut.max(0), limbs: limbs as u8, parts: 0 })
 }
@@ -102,10 +119,17 @@ impl Saturated {
     }
 }
 
-pub(super) fn elaborate(layer: &Layer, shift: u8, limbs: u8, (id, table): (u32, &Table), system: &mut Builder) -> LayerColumns {
+pub(super) fn elaborate(
+    layer: &Layer,
+    shift: u8,
+    limbs: u8,
+    (id, table): (u32, &Table),
+    system: &mut Builder,
+) -> LayerColumns {
     let columns = Saturated::new(layer.log_size, table, system);
-    let rem: Vec<_> =
-        remainder(shift).map(|(below, bits)| (-(1i128 << below), system.ranged(layer.log_size, Owner::Prover, bits))).collect();
+    let rem: Vec<_> = remainder(shift)
+        .map(|(below, bits)| (-(1i128 << below), system.ranged(layer.log_size, Owner::Prover, bits)))
+        .collect();
     let columns = columns.with_limbs(layer.log_size, limbs, id, system);
     let mut rest = columns.quotient(-(1i128 << shift));
     rest.extend(rem);
@@ -156,8 +180,8 @@ mod tests {
     use super::*;
     use crate::model::MAX_SHIFT;
 
-    /// RQ1: for every shift the limbs of a remainder lie side by side and fill its bits, so that they are its digits; and
-    /// each has at least one bit and at most those of a range table.
+    /// RQ1: for every shift the limbs of a remainder lie side by side and fill its bits, so that they are its digits;
+    /// and each has at least one bit and at most those of a range table.
     #[test]
     fn rq1_the_limbs_of_a_remainder_are_its_digits() {
         for shift in 0..=MAX_SHIFT {

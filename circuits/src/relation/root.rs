@@ -5,7 +5,8 @@
 //! * *Equations*, in every cell: `q = Σ limbs`, `z = q² + rem`, `rem + rest = 2q`.
 //! * *Lookups*: every limb in its range.
 //!
-//! *One solution.* `q`, `rem` and `rest` are not negative and below `2^62`, so all equations hold between integers, and the last says `rem <= 2q`. So `q² <= z < (q + 1)²`, which one `q >= 0` fulfils.
+//! *One solution.* `q`, `rem` and `rest` are not negative and below `2^62`, so all equations hold between integers, and
+//! the last says `rem <= 2q`. So `q² <= z < (q + 1)²`, which one `q >= 0` fulfils.
 //!
 //! *Bounds.* `z >= 0`; the root of its largest value, and twice that, fit the limbs.
 

@@ -1,8 +1,8 @@
 //! Builds architectures with their weights, layer by layer, from tensors with dimensions.
 
 use crate::model::{
-    Architecture, BiasBlock, Bounds, Divisor, Domain, Entry, Function, Index, Input, Instruction, Layer, Loop, ModelError, Operand, Output,
-    Port, Rule, Run, Source, Table, Term, Unary, Weights, Window, log2_ceil,
+    Architecture, BiasBlock, Bounds, Divisor, Domain, Entry, Function, Index, Input, Instruction, Layer, Loop,
+    ModelError, Operand, Output, Port, Rule, Run, Source, Table, Term, Unary, Weights, Window, log2_ceil,
 };
 
 /// A column as a tensor: each dimension padded to a power of two, the last one's places in the lowest bits.
@@ -21,7 +21,9 @@ pub fn logs(dims: &[u32]) -> Vec<u8> {
 
 /// The cells of all elements, row-major.
 pub fn cells(dims: &[u32]) -> Vec<u32> {
-    dims.iter().fold(vec![0], |cells, d| cells.into_iter().flat_map(|cell| (0..*d).map(move |i| (cell << log2_ceil(*d)) | i)).collect())
+    dims.iter().fold(vec![0], |cells, d| {
+        cells.into_iter().flat_map(|cell| (0..*d).map(move |i| (cell << log2_ceil(*d)) | i)).collect()
+    })
 }
 
 impl Tensor {
@@ -117,7 +119,8 @@ impl NetworkBuilder {
     /// A network without layers, and its input.
     pub fn new(dims: &[u32], bits: u8, scale: i8, weight_bits: u8) -> (Self, Tensor) {
         let half = 1i32 << (bits.clamp(1, 16) - 1);
-        let port = Port { name: "input".into(), scale, range: (-half, half - 1), shape: dims.to_vec(), cells: cells(dims) };
+        let port =
+            Port { name: "input".into(), scale, range: (-half, half - 1), shape: dims.to_vec(), cells: cells(dims) };
         let arch = Architecture {
             input: Input { log_size: logs(dims).iter().sum(), bits, ports: vec![port] },
             weight_bits,
@@ -176,8 +179,15 @@ impl NetworkBuilder {
         product(vec![o, k], 1, (weight, vec![along(k, 1), along(o, 0)]), (from.source, vec![along(k, 1)]))
     }
 
-    /// A convolution of a `[channels, height, width]` tensor: kernel, stride and padding of both axes. Returns the term and the output's dimensions.
-    pub fn conv(&mut self, from: &Tensor, channels: u32, shape: [u32; 3], value: impl FnMut() -> i16) -> (Term, Vec<u32>) {
+    /// A convolution of a `[channels, height, width]` tensor: kernel, stride and padding of both axes. Returns the term
+    /// and the output's dimensions.
+    pub fn conv(
+        &mut self,
+        from: &Tensor,
+        channels: u32,
+        shape: [u32; 3],
+        value: impl FnMut() -> i16,
+    ) -> (Term, Vec<u32>) {
         let [kernel, stride, padding] = shape;
         let length = |n: u32| (n + 2 * padding - kernel) / stride + 1;
         let dims = vec![channels, length(from.dims[1]), length(from.dims[2])];
@@ -197,11 +207,23 @@ impl NetworkBuilder {
         let weight = self.weight(&[from.dims[0], kernel, kernel], value);
         let (f, k) = (from.logs(), log2_ceil(kernel));
         let window = |of: usize, out: u8| {
-            let window = Window { outputs: from.dims[of], kernel, inputs: from.dims[of], stride: 1, dilation: 1, padding: kernel / 2 };
+            let window = Window {
+                outputs: from.dims[of],
+                kernel,
+                inputs: from.dims[of],
+                stride: 1,
+                dilation: 1,
+                padding: kernel / 2,
+            };
             Run { log_len: log2_ceil(from.dims[of]), index: Index::Window { out, kernel: out + 3, window } }
         };
         let left = vec![along(k, 3), along(k, 4), along(f[2], 2)];
-        product([f.clone(), vec![k, k]].concat(), 2, (weight, left), (from.source, vec![window(2, 0), window(1, 1), along(f[2], 2)]))
+        product(
+            [f.clone(), vec![k, k]].concat(),
+            2,
+            (weight, left),
+            (from.source, vec![window(2, 0), window(1, 1), along(f[2], 2)]),
+        )
     }
 
     /// A residual connection: a column, cell by cell.
@@ -230,7 +252,15 @@ impl NetworkBuilder {
     }
 
     /// The layer divided by a tensor over its highest axes: rows that share a divisor.
-    pub fn divide(&mut self, dims: &[u32], terms: Vec<Term>, constant: i64, by: &Tensor, limb_bits: u8, table: u32) -> Tensor {
+    pub fn divide(
+        &mut self,
+        dims: &[u32],
+        terms: Vec<Term>,
+        constant: i64,
+        by: &Tensor,
+        limb_bits: u8,
+        table: u32,
+    ) -> Tensor {
         let (log, rows): (u8, u8) = (logs(dims).iter().sum(), by.log_size());
         let operand = Operand { source: by.source, runs: vec![along(rows, 1)] };
         let by = Divisor { axes: vec![log - rows, rows], operand };
@@ -250,10 +280,12 @@ impl NetworkBuilder {
         self.arch.loops.push(Loop { first: self.arch.layers.len() as u32 - layers, layers, log_steps });
     }
 
-    /// A maximum over windows without padding of a `[channels, height, width]` tensor, by a tournament along the width and then along the height.
+    /// A maximum over windows without padding of a `[channels, height, width]` tensor, by a tournament along the width
+    /// and then along the height.
     ///
-    /// With `m_0 = x_0` (the first tap), `m_t = x_t + ReLU(m_(t-1) - x_t)`: one layer per further tap, which reads three shifted views of the source
-    /// or of earlier layers; since `m_t` is a sum of two columns it need not be a column itself, but for the last, which the returned layer holds.
+    /// With `m_0 = x_0` (the first tap), `m_t = x_t + ReLU(m_(t-1) - x_t)`: one layer per further tap, which reads
+    /// three shifted views of the source or of earlier layers; since `m_t` is a sum of two columns it need not be a
+    /// column itself, but for the last, which the returned layer holds.
     ///
     /// The result is the exact maximum if differences of the source's values fit `bits` bits.
     pub fn max_pool(&mut self, from: &Tensor, bits: u8, kernel: [u32; 2], stride: [u32; 2], out: [u32; 2]) -> Tensor {
@@ -294,8 +326,13 @@ impl NetworkBuilder {
     /// # Errors
     /// As [`Architecture::analyse`].
     pub fn check(&mut self, output: &Tensor) -> Result<Bounds, ModelError> {
-        self.arch.outputs =
-            vec![Output { name: "output".into(), source: output.source, scale: 0, shape: output.dims.clone(), cells: cells(&output.dims) }];
+        self.arch.outputs = vec![Output {
+            name: "output".into(),
+            source: output.source,
+            scale: 0,
+            shape: output.dims.clone(),
+            cells: cells(&output.dims),
+        }];
         self.arch.clone().complete()
     }
 
@@ -305,7 +342,13 @@ impl NetworkBuilder {
     /// As [`NetworkBuilder::finish_with`].
     pub fn finish(self, output: &Tensor, scale: i8) -> Result<(Architecture, Weights), ModelError> {
         let cells = cells(&output.dims);
-        self.finish_with(vec![Output { name: "output".into(), source: output.source, scale, shape: output.dims.clone(), cells }])
+        self.finish_with(vec![Output {
+            name: "output".into(),
+            source: output.source,
+            scale,
+            shape: output.dims.clone(),
+            cells,
+        }])
     }
 
     /// Ends the network: sets limbs and rails from the static bounds, and validates.

@@ -1,7 +1,8 @@
 //! Networks with made-up weights, and inputs for them: the same on every machine, for tests and benchmarks.
 //!
-//! The named ones have the shapes of the benchmark networks and weights of a realistic spread (that of He's initialisation).
-//! [`random_network`] makes small networks that together reach every term, table and rule of the semantics.
+//! The named ones have the shapes of the benchmark networks and weights of a realistic spread (that of He's
+//! initialisation). [`random_network`] makes small networks that together reach every term, table and rule of the
+//! semantics.
 
 #![allow(clippy::expect_used, reason = "networks for tests, which are valid as they are written")]
 
@@ -170,8 +171,8 @@ pub fn mlp(width: u32, depth: u32) -> (Architecture, Weights) {
     net.finish()
 }
 
-/// Convolutions of 8 channels on `size × size` images, halved down to 4 × 4, then a dense layer: activations grow with `size`, parameters hardly do.
-/// `size` is a power of two, at least 4.
+/// Convolutions of 8 channels on `size × size` images, halved down to 4 × 4, then a dense layer: activations grow with
+/// `size`, parameters hardly do. `size` is a power of two, at least 4.
 pub fn convolutions(size: u32) -> (Architecture, Weights) {
     let mut net = Sample::new(&[1, size, size], 5);
     net.conv(8, 3, 1);
@@ -211,7 +212,8 @@ pub fn random_input(arch: &Architecture, seed: u64) -> Vec<i32> {
     fill(arch, |_, min, max| random.within(min, max))
 }
 
-/// An input block of the largest and smallest values only: all largest, all smallest, alternating, or at random, by `seed % 4`.
+/// An input block of the largest and smallest values only: all largest, all smallest, alternating, or at random, by
+/// `seed % 4`.
 pub fn extreme_input(arch: &Architecture, seed: u64) -> Vec<i32> {
     let mut random = Random::new(seed);
     fill(arch, |index, min, max| match seed % 4 {

@@ -3,14 +3,15 @@
 use super::Random;
 use super::builder::{NetworkBuilder, Tensor, along, cells, linear, logs, mapped, product};
 use crate::model::{
-    Architecture, Binary, Domain, Function, Index, Instruction, MAX_RAIL_BITS, Output, Rule, Run, Source, Term, Unary, Weights, Window,
-    log2_ceil,
+    Architecture, Binary, Domain, Function, Index, Instruction, MAX_RAIL_BITS, Output, Rule, Run, Source, Term, Unary,
+    Weights, Window, log2_ceil,
 };
 
 /// A valid random network of up to some ten layers, with at most a few thousand cells per column.
 ///
-/// Over many seeds: every rule and every kind of term and run, alone and summed, odd and unit dimensions, shifts from 0, layers that saturate and layers that cannot,
-/// every function, all weight widths, biases up to the ends of their range, several outputs that are permuted parts of any columns.
+/// Over many seeds: every rule and every kind of term and run, alone and summed, odd and unit dimensions, shifts from
+/// 0, layers that saturate and layers that cannot, every function, all weight widths, biases up to the ends of their
+/// range, several outputs that are permuted parts of any columns.
 pub fn random_network(seed: u64) -> (Architecture, Weights) {
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
     let dims = random.tensor();
@@ -37,7 +38,11 @@ impl Random {
 
     /// Three dimensions.
     fn tensor(&mut self) -> Vec<u32> {
-        if self.percent(20) { vec![self.length(20), 1, 1] } else { vec![self.length(4), self.length(7), self.length(7)] }
+        if self.percent(20) {
+            vec![self.length(20), 1, 1]
+        } else {
+            vec![self.length(4), self.length(7), self.length(7)]
+        }
     }
 
     fn shuffle<T>(&mut self, items: &mut [T]) {
@@ -86,7 +91,9 @@ impl Net {
     fn weight(&mut self, dims: &[u32]) -> Source {
         let half = 1i64 << (self.weight_bits - 1);
         let (random, extreme) = (&mut self.random, self.weight_bits > 8);
-        self.builder.weight(dims, || if extreme && random.percent(2) { -half as i16 } else { random.within(-half, half - 1) as i16 })
+        self.builder.weight(dims, || {
+            if extreme && random.percent(2) { -half as i16 } else { random.within(-half, half - 1) as i16 }
+        })
     }
 
     /// Adds a layer of some kind, if what comes out is valid.
@@ -137,7 +144,8 @@ impl Net {
         let x = self.tensor();
         let (axes, (kept, summed)) = (x.logs(), (x.dims[..2].to_vec(), x.dims[2]));
         // squares summed over the last axis
-        let read = (x.source, vec![mapped(axes[0], 2, (0..summed).map(|k| (k, k, 1))), along(axes[1], 0), along(axes[2], 1)]);
+        let read =
+            (x.source, vec![mapped(axes[0], 2, (0..summed).map(|k| (k, k, 1))), along(axes[1], 0), along(axes[2], 1)]);
         let term = product(vec![axes[1], axes[2], axes[0]], 1, read.clone(), read);
         let dims = [kept, vec![1]].concat();
         let limb_bits = self.random.within(4, 9) as u8;
@@ -241,7 +249,9 @@ impl Net {
             }
             1 if !same.is_empty() => {
                 let [a, b] = [(); 2].map(|()| self.random.pick(&same));
-                let read = |tensor: &Tensor| (tensor.source, axes.iter().zip(0..).map(|(log, axis)| along(*log, axis)).collect());
+                let read = |tensor: &Tensor| {
+                    (tensor.source, axes.iter().zip(0..).map(|(log, axis)| along(*log, axis)).collect())
+                };
                 product(axes.clone(), 0, read(&a), read(&b))
             }
             2 => {
@@ -265,7 +275,8 @@ impl Net {
         let outputs = self.random.length(20);
         let dims: Vec<u32> = std::iter::once(outputs).chain(x.dims.iter().copied()).collect();
         let (weight, o, k) = (self.weight(&dims), log2_ceil(outputs), x.log_size());
-        let term = product(vec![0, 0, o, k], 1, (weight, vec![along(k, 3), along(o, 2)]), (x.source, vec![along(k, 3)]));
+        let term =
+            product(vec![0, 0, o, k], 1, (weight, vec![along(k, 3), along(o, 2)]), (x.source, vec![along(k, 3)]));
         (term, vec![outputs, 1, 1])
     }
 
@@ -285,7 +296,10 @@ impl Net {
         let dims = vec![channels, windows[1].outputs, windows[0].outputs];
         let kernel = [windows[1].kernel, windows[0].kernel];
         let (f, to, k) = (x.logs(), logs(&dims), windows.iter().map(|w| log2_ceil(w.kernel)).collect::<Vec<_>>());
-        let run = |of: usize| Run { log_len: f[of], index: Index::Window { out: of as u8, kernel: of as u8 + 3, window: windows[of] } };
+        let run = |of: usize| Run {
+            log_len: f[of],
+            index: Index::Window { out: of as u8, kernel: of as u8 + 3, window: windows[of] },
+        };
         if depthwise {
             let weight = self.weight(&[channels, kernel[0], kernel[1]]);
             let left = (weight, vec![along(k[0], 3), along(k[1], 4), along(to[2], 2)]);
@@ -307,7 +321,8 @@ impl Net {
         (product(vec![f[1], f[1], f[2], f[0]], 1, left, right), vec![x.dims[0], x.dims[1], x.dims[1]])
     }
 
-    /// A linear term over `dims`: each axis of the source follows some axis, sums, or is one place; or cells are listed.
+    /// A linear term over `dims`: each axis of the source follows some axis, sums, or is one place; or cells are
+    /// listed.
     fn map(&mut self, x: &Tensor, dims: &[u32]) -> Term {
         let (from, axes) = (x.logs(), logs(dims));
         let coefficient = if self.random.percent(20) { -3 } else { self.random.length(3) as i32 };
@@ -335,7 +350,11 @@ impl Net {
                     let axis = free.pop().unwrap_or(0);
                     let (stride, shift) = (self.random.within(-1, 2), self.random.within(-2, 2));
                     let entry = |to: i64| {
-                        Some((to as u32, u32::try_from(to * stride + shift).ok().filter(|at| *at < lengths.0)?, 2 - (to as i32 % 2)))
+                        Some((
+                            to as u32,
+                            u32::try_from(to * stride + shift).ok().filter(|at| *at < lengths.0)?,
+                            2 - (to as i32 % 2),
+                        ))
                     };
                     runs.push(mapped(*log, axis, (0..i64::from(lengths.1)).filter_map(entry)));
                 }
@@ -346,7 +365,9 @@ impl Net {
 
     fn output(&mut self) -> Output {
         let narrow = |tensor: &&Tensor| match tensor.source.layer() {
-            Some(layer) => matches!(self.builder.arch.layers[layer as usize].rule, Rule::Requantise { .. } | Rule::Divide { .. }),
+            Some(layer) => {
+                matches!(self.builder.arch.layers[layer as usize].rule, Rule::Requantise { .. } | Rule::Divide { .. })
+            }
             None => true,
         };
         let all: Vec<Tensor> = self.tensors.iter().filter(narrow).cloned().collect();

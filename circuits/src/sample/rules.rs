@@ -27,7 +27,12 @@ fn softmax(builder: &mut NetworkBuilder, scores: &Tensor) -> Tensor {
     let table = builder.table(BITS, Domain::Unsigned, function);
     let same = builder.same(scores, 1);
     let exp = builder.layer(&scores.dims, vec![same], 0, Rule::Maximum { low: 0, bits: logs[0], len: length, table });
-    let summed = linear(1, logs[1..].to_vec(), exp.source, vec![mapped(logs[0], None, all(length)), along(logs[1], 0), along(logs[2], 1)]);
+    let summed = linear(
+        1,
+        logs[1..].to_vec(),
+        exp.source,
+        vec![mapped(logs[0], None, all(length)), along(logs[1], 0), along(logs[2], 1)],
+    );
     let sum = builder.layer(&[heads, rows], vec![summed], 1, Rule::Exact);
     let inverse = builder.quotient(&[heads, rows], Vec::new(), 1 << 26, &sum, 8);
     let left = (exp.source, vec![along(logs[0], 0), along(logs[1], 1), along(logs[2], 2)]);
@@ -53,7 +58,8 @@ pub fn attention(tokens: u32, width: u32, heads: u32) -> (Architecture, Weights)
     let left = (query.source, vec![along(e, 3), along(t, 1), along(h, 2)]);
     let right = (key.source, vec![mapped(e, 3, each(size)), along(t, 0), along(h, 2)]);
     let table = identity(&mut builder, BITS);
-    let scores = builder.requantise(&[heads, tokens, tokens], vec![product(vec![t, t, h, e], 1, left, right)], 10, table);
+    let scores =
+        builder.requantise(&[heads, tokens, tokens], vec![product(vec![t, t, h, e], 1, left, right)], 10, table);
     let weights = softmax(&mut builder, &scores);
     let left = (weights.source, vec![mapped(t, 3, each(tokens)), along(t, 1), along(h, 2)]);
     let right = (value.source, vec![along(e, 0), along(t, 3), along(h, 2)]);
@@ -79,15 +85,17 @@ pub fn layer_norm(rows: u32, width: u32) -> (Architecture, Weights) {
     builder.finish(&normal, SCALE).expect("sample networks are valid by construction")
 }
 
-/// A gated recurrent layer of `width` numbers over `steps` steps: `g_t = sigmoid(A x_t + B s_(t-1))`, `s_t = g_t · tanh(C x_t + D s_(t-1))`.
+/// A gated recurrent layer of `width` numbers over `steps` steps: `g_t = sigmoid(A x_t + B s_(t-1))`, `s_t = g_t ·
+/// tanh(C x_t + D s_(t-1))`.
 pub fn recurrent(steps: u32, width: u32) -> (Architecture, Weights) {
     let (mut builder, x) = NetworkBuilder::new(&[steps, width], BITS, SCALE, BITS);
     let mut random = Random::new(9);
     let (s, w) = (log2_ceil(steps), log2_ceil(width));
     let state = crate::model::Source::Post(2);
     let mut gate = |builder: &mut NetworkBuilder, function: Unary| {
-        let [a, b] =
-            [(); 2].map(|()| (builder.weight(&[width, width], Sample::weights(&mut random, width)), vec![along(w, 2), along(w, 0)]));
+        let [a, b] = [(); 2].map(|()| {
+            (builder.weight(&[width, width], Sample::weights(&mut random, width)), vec![along(w, 2), along(w, 0)])
+        });
         let now = product(vec![w, s, w], 1, a, (x.source, vec![along(w, 2), along(s, 1)]));
         let before = mapped(s, 1, (1..1 << s).map(|t| (t, t - 1, 1)));
         let then = product(vec![w, s, w], 1, b, (state, vec![along(w, 2), before]));
@@ -103,13 +111,15 @@ pub fn recurrent(steps: u32, width: u32) -> (Architecture, Weights) {
     builder.finish(&state, SCALE).expect("sample networks are valid by construction")
 }
 
-/// Rows of `width` weights for `tokens` ids, of a table of `rows` rows, each added to the one before it and through a dense layer. Ids have a bit more than the
-/// table needs, so some name no row.
+/// Rows of `width` weights for `tokens` ids, of a table of `rows` rows, each added to the one before it and through a
+/// dense layer. Ids have a bit more than the table needs, so some name no row.
 pub fn embedding(tokens: u32, rows: u32, width: u32) -> (Architecture, Weights) {
     let (r, n, t) = (log2_ceil(rows), log2_ceil(width), log2_ceil(tokens));
     let (mut builder, ids) = NetworkBuilder::new(&[tokens], r + 2, 0, BITS);
     let mut random = Random::new(13);
-    let Source::Weight(matrix) = builder.weight(&[rows, width], Sample::weights(&mut random, 1)) else { unreachable!("it is one") };
+    let Source::Weight(matrix) = builder.weight(&[rows, width], Sample::weights(&mut random, 1)) else {
+        unreachable!("it is one")
+    };
     let rule = Rule::Rows { matrix, bits: n, index: ids.source, index_bits: r + 2 };
     let embedded = builder.layer(&[tokens, width], Vec::new(), 0, rule);
     let before = mapped(t, 1, (1..tokens).map(|at| (at, at - 1, 1)));

@@ -3,8 +3,8 @@
 use super::Random;
 use crate::model::{Architecture, Cut, Index, Rule, Run, Source, WeightBlock, Weights, log2_ceil};
 
-/// A network with zeros where chosen cuts leave cells out, and the same network with these cuts. `seed` chooses them. `None` where
-/// no block can be cut.
+/// A network with zeros where chosen cuts leave cells out, and the same network with these cuts. `seed` chooses them.
+/// `None` where no block can be cut.
 pub fn tiled(network: (Architecture, Weights), seed: u64) -> Option<[(Architecture, Weights); 2]> {
     let (mut whole, mut tiled) = (network.clone(), network);
     let mut random = Random::new(seed);
@@ -25,11 +25,17 @@ pub fn tiled(network: (Architecture, Weights), seed: u64) -> Option<[(Architectu
 fn cut(architecture: &Architecture, matrix: u32, random: &mut Random) -> WeightBlock {
     let mut block = architecture.matrices[matrix as usize].clone();
     let by_rows = architecture.layers.iter().find_map(|layer| match layer.rule {
-        Rule::Rows { matrix: read, bits, .. } if read == matrix => Some(vec![(bits, true), (block.log_size - bits, true)]),
+        Rule::Rows { matrix: read, bits, .. } if read == matrix => {
+            Some(vec![(bits, true), (block.log_size - bits, true)])
+        }
         _ => None,
     });
     let of_runs = |runs: &[Run]| runs.iter().map(|run| (run.log_len, matches!(run.index, Index::Axis(_)))).collect();
-    let operand = architecture.layers.iter().flat_map(|layer| layer.operands()).find(|operand| operand.source == Source::Weight(matrix));
+    let operand = architecture
+        .layers
+        .iter()
+        .flat_map(|layer| layer.operands())
+        .find(|operand| operand.source == Source::Weight(matrix));
     let axes: Vec<(u8, bool)> = by_rows.or_else(|| operand.map(|operand| of_runs(&operand.runs))).unwrap_or_default();
     let mut bit = 0;
     for (log, whole) in axes {

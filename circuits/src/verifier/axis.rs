@@ -1,10 +1,15 @@
-//! One axis of a public linear map between columns, seen from its source: `t(from) = Σ_to eq(u, to) · m(to, from)`, and `t`'s extension at a point.
+//! One axis of a public linear map between columns, seen from its source: `t(from) = Σ_to eq(u, to) · m(to, from)`, and
+//! `t`'s extension at a point.
 //!
-//! Where the map is made of whole shifts, as convolutions with "same" padding and pooling are, the extension takes a number of multiplications that grows with
-//! the number of coordinates and not of places: addition of a constant is a walk over bits with a carry. So it does where it is the identity on the first places, or a sum
-//! of these, as for axes whose lengths are no powers of two.
+//! Where the map is made of whole shifts, as convolutions with "same" padding and pooling are, the extension takes a
+//! number of multiplications that grows with the number of coordinates and not of places: addition of a constant is a
+//! walk over bits with a carry. So it does where it is the identity on the first places, or a sum of these, as for axes
+//! whose lengths are no powers of two.
 
-#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "places follow from the shape, and lengths of proofs were checked against it"
+)]
 
 use super::eq::{eq_index, eq_table};
 use super::first::{Beginning, First, Form, below};
@@ -71,7 +76,9 @@ impl<S: Scalar> Axis<S> {
         if let Some(Beginning { count, factor, form }) = Beginning::of(entries) {
             match form {
                 Form::Each => return Self::First(First { u: Some(coordinates.to_vec()), count, factor, log_len }),
-                Form::ToZero if coordinates.is_empty() => return Self::First(First { u: None, count, factor, log_len }),
+                Form::ToZero if coordinates.is_empty() => {
+                    return Self::First(First { u: None, count, factor, log_len });
+                }
                 Form::FromZero if log_len == 0 => return Self::Table(vec![below(coordinates, count, &factor)]),
                 Form::ToZero | Form::FromZero => {}
             }
@@ -133,7 +140,8 @@ impl Sides {
         count(d, log_stride, [1 << self.log_to, 1 << self.log_from])
     }
 
-    /// Whether shifts take fewer multiplications than a table, which takes `taps`, and tables of `eq` on both sides and the product with one of them.
+    /// Whether shifts take fewer multiplications than a table, which takes `taps`, and tables of `eq` on both sides and
+    /// the product with one of them.
     fn are_cheap(self, shifts: impl Iterator<Item = i64>, log_stride: u32, taps: usize) -> bool {
         let table = taps + (1 << self.log_to) + (2 << self.log_from);
         let mut weights = 0;
@@ -153,7 +161,8 @@ fn count(d: i64, log_stride: u32, [outputs, places]: [i64; 2]) -> i64 {
     (first_at(places - d).min(outputs) - first_at(-d).max(0)).max(0)
 }
 
-/// A convolution's axis as shifts of all places, by places of its kernel, if it is that: log of the stride, and the shifts.
+/// A convolution's axis as shifts of all places, by places of its kernel, if it is that: log of the stride, and the
+/// shifts.
 fn shifts_of_window(window: &Window, sides: Sides) -> Option<(u32, Vec<(i64, usize)>)> {
     let stride = window.stride;
     let log_stride = stride.trailing_zeros();
@@ -184,7 +193,9 @@ fn shifts_of_map(entries: &[Entry], sides: Sides) -> Option<(u32, Vec<(i64, i32)
         // (a map names no pair of places twice)
         let mut shifts: BTreeMap<(i64, i32), i64> = BTreeMap::new();
         for entry in entries {
-            *shifts.entry((i64::from(entry.from) - (i64::from(entry.to) << log_stride), entry.coefficient)).or_default() += 1;
+            *shifts
+                .entry((i64::from(entry.from) - (i64::from(entry.to) << log_stride), entry.coefficient))
+                .or_default() += 1;
             if 2 * shifts.len() > entries.len() {
                 return None;
             }
@@ -219,13 +230,16 @@ impl<'a, S: Scalar> CarryWalk<'a, S> {
             let weight = w.clone() * &low[d.rem_euclid(1 << axis.log_stride) as usize];
             weights.entry(d >> axis.log_stride).or_default().push(weight);
         }
-        let terms = weights.into_iter().filter_map(|(d, weights)| Some(self.sum(axis.to.clone(), middle..end, d)? * sum(weights)));
+        let terms = weights
+            .into_iter()
+            .filter_map(|(d, weights)| Some(self.sum(axis.to.clone(), middle..end, d)? * sum(weights)));
         sum(terms.collect())
     }
 
     /// `None` if no term is there.
     fn sum(&mut self, u: Range<usize>, p: Range<usize>, d: i64) -> Option<S> {
-        let at = |point: &[S], index: i64| (0..1 << point.len()).contains(&index).then(|| eq_index(point, index as usize));
+        let at =
+            |point: &[S], index: i64| (0..1 << point.len()).contains(&index).then(|| eq_index(point, index as usize));
         if u.is_empty() {
             return at(&self.p[p], d);
         }
@@ -325,7 +339,8 @@ mod tests {
         let partial = pooling[1..].to_vec();
         for (entries, whole) in [(pooling, true), (partial, false), (Vec::new(), true)] {
             let u = point(5, 4);
-            let list: Vec<Entry> = entries.iter().map(|&(to, from, coefficient)| Entry { to, from, coefficient }).collect();
+            let list: Vec<Entry> =
+                entries.iter().map(|&(to, from, coefficient)| Entry { to, from, coefficient }).collect();
             let axis = Axis::map(&list, Some(&Place::Output(0..4)), &u, &[], 5);
             assert_eq!(matches!(axis, Axis::Shifts(_)), whole);
             let e = eq_table(&u);

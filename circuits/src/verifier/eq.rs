@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn index_extends_the_index() {
         let p = point(6);
-        let expected: Fr = eq_table(&p).iter().enumerate().map(|(i, v)| Fr::from(i as u64) * v).fold(Fr::ZERO, |a, b| a + b);
+        let expected: Fr =
+            eq_table(&p).iter().enumerate().map(|(i, v)| Fr::from(i as u64) * v).fold(Fr::ZERO, |a, b| a + b);
         assert_eq!(index(&p), expected);
     }
 }

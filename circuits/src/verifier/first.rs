@@ -1,6 +1,10 @@
-//! The first places of an axis, each by itself or all together: what is left of an axis whose length is no power of two. The extension takes a few multiplications a coordinate.
+//! The first places of an axis, each by itself or all together: what is left of an axis whose length is no power of
+//! two. The extension takes a few multiplications a coordinate.
 
-#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "places follow from the shape, and lengths of proofs were checked against it"
+)]
 
 use super::eq::eq_table;
 use crate::model::Entry;
@@ -19,7 +23,8 @@ pub struct First<S> {
     pub log_len: u32,
 }
 
-/// A factor of a place by its number: `base + Σ_b bits[b] · (bit b of the number)`. So are a constant, the number itself, and its low or its high digits.
+/// A factor of a place by its number: `base + Σ_b bits[b] · (bit b of the number)`. So are a constant, the number
+/// itself, and its low or its high digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Factor {
     base: i32,
@@ -32,7 +37,9 @@ impl Factor {
     fn of(values: &[i64]) -> Option<Self> {
         let base = *values.first()?;
         let bits: Vec<i64> = (0..usize::BITS).map_while(|b| Some(values.get(1usize.checked_shl(b)?)? - base)).collect();
-        let at = |number: usize| base + bits.iter().enumerate().map(|(b, bit)| ((number >> b) & 1) as i64 * bit).sum::<i64>();
+        let at = |number: usize| {
+            base + bits.iter().enumerate().map(|(b, bit)| ((number >> b) & 1) as i64 * bit).sum::<i64>()
+        };
         if values.iter().enumerate().any(|(number, value)| at(number) != *value) {
             return None;
         }
@@ -75,7 +82,8 @@ const MANY: usize = 32;
 const MOST: usize = 1 << 20;
 
 impl Beginning {
-    /// `None` if the entries are anything else. In ascending order, as compilers list them; a place without an entry has the factor 0.
+    /// `None` if the entries are anything else. In ascending order, as compilers list them; a place without an entry
+    /// has the factor 0.
     pub fn of(entries: &[Entry]) -> Option<Self> {
         let last = entries.last()?;
         let form = match (last.to, last.from) {
@@ -113,7 +121,8 @@ pub(crate) fn is_cheap(axis: Option<u8>, entries: &[Entry], log_len: u8) -> bool
     })
 }
 
-/// `Σ_{k < count} Π_i (bit i of k is 0: low_i, 1: high_i)` from the pairs `(low_i, high_i)`; `count` is at most two to the power of their number. `normal` where all `low_i + high_i` are 1.
+/// `Σ_{k < count} Π_i (bit i of k is 0: low_i, 1: high_i)` from the pairs `(low_i, high_i)`; `count` is at most two to
+/// the power of their number. `normal` where all `low_i + high_i` are 1.
 fn sum_of_first<S: Scalar>(factors: &[(S, S)], count: usize, normal: bool) -> S {
     // over the numbers of the bits so far: all of them, and those below `count`'s low bits
     let (mut all, mut some) = (S::one(), None::<S>);
@@ -207,7 +216,8 @@ impl<S: Scalar> First<S> {
         let mut table = vec![S::zero(); 1 << self.log_len];
         let factors = self.u.as_deref().map(eq_table);
         for (from, value) in table.iter_mut().enumerate().take(self.count) {
-            *value = factors.as_ref().map_or_else(S::one, |factors| factors[from].clone()).times(int(self.factor.at(from)));
+            *value =
+                factors.as_ref().map_or_else(S::one, |factors| factors[from].clone()).times(int(self.factor.at(from)));
         }
         table
     }
@@ -232,10 +242,11 @@ mod tests {
     }
 
     /// The factors that a map may have by number.
-    const FACTORS: [fn(u32) -> i32; 6] = [|_| -3, |k| 7 - k as i32, |k| k as i32, |k| k as i32 % 8, |k| k as i32 >> 3, |k| k as i32 ^ 5];
+    const FACTORS: [fn(u32) -> i32; 6] =
+        [|_| -3, |k| 7 - k as i32, |k| k as i32, |k| k as i32 % 8, |k| k as i32 >> 3, |k| k as i32 ^ 5];
 
-    /// Maps of the first places, of every count, onto longer, equal and shorter axes, to one place and from one, with a constant factor and with some that depend on
-    /// the number's bits: the extension is that of the table.
+    /// Maps of the first places, of every count, onto longer, equal and shorter axes, to one place and from one, with a
+    /// constant factor and with some that depend on the number's bits: the extension is that of the table.
     #[test]
     fn the_first_places() {
         let mut by_bits = 0;
@@ -244,17 +255,31 @@ mod tests {
             let least = if log_to.max(log_from) > 4 { MANY as u32 - 2 } else { 1 };
             for count in least..=1u32 << log_to.max(log_from) {
                 let forms: [fn(u32) -> (u32, u32); 3] = [|k| (k, k), |k| (0, k), |k| (k, 0)];
-                for ((form, of), factor) in forms.into_iter().enumerate().flat_map(|form| FACTORS.map(|factor| (form, factor))) {
-                    let all = (0..count).map(|k| (of(k), factor(k))).map(|((to, from), coefficient)| Entry { to, from, coefficient });
+                for ((form, of), factor) in
+                    forms.into_iter().enumerate().flat_map(|form| FACTORS.map(|factor| (form, factor)))
+                {
+                    let all = (0..count).map(|k| (of(k), factor(k))).map(|((to, from), coefficient)| Entry {
+                        to,
+                        from,
+                        coefficient,
+                    });
                     // a factor of 0 is no entry
                     let entries: Vec<Entry> = all.filter(|entry| entry.coefficient != 0).collect();
                     if entries.is_empty() || entries.iter().any(|e| e.to >> log_to != 0 || e.from >> log_from != 0) {
                         continue;
                     }
-                    let axis = Axis::map(&entries, (log_to > 0).then_some(&Place::Variables(0..log_to)), &[], &u, log_from as u32);
+                    let axis = Axis::map(
+                        &entries,
+                        (log_to > 0).then_some(&Place::Variables(0..log_to)),
+                        &[],
+                        &u,
+                        log_from as u32,
+                    );
                     let mut expected = vec![Fr::ZERO; 1 << log_from];
                     let e = eq_table(&u);
-                    entries.iter().for_each(|entry| expected[entry.from as usize] += e[entry.to as usize] * int(entry.coefficient.into()));
+                    entries.iter().for_each(|entry| {
+                        expected[entry.from as usize] += e[entry.to as usize] * int(entry.coefficient.into())
+                    });
                     assert_eq!(axis.values(&[]), expected, "{log_to} {log_from} {count} {form}");
                     if let Axis::First(first) = axis {
                         by_bits += usize::from(!first.factor.bits.is_empty());

@@ -1,9 +1,12 @@
 //! The batch opening's functional: all claims on `G` joined into `Σ_x G(x)·L(x) = v`.
 //!
-//! [`build`] is the one place where the protocol's linear claims are written down; the verifier and the circuit evaluate the result at a
-//! point, the prover lays it out over the hypercube. `docs/protocol.md` sections 3, 5, 6, 7.
+//! [`build`] is the one place where the protocol's linear claims are written down; the verifier and the circuit
+//! evaluate the result at a point, the prover lays it out over the hypercube. `docs/protocol.md` sections 3, 5, 6, 7.
 
-#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "places follow from the shape, and lengths of proofs were checked against it"
+)]
 
 use super::axis::{Axis, CarryWalk};
 use super::eq::{eq, eq_index, eq_table};
@@ -18,6 +21,7 @@ use crate::scalar::{Scalar, int, integer, power_of_two, sum};
 use crate::shape::Shape;
 use crate::system::{ColumnId, Equation, Lookup, Summand, TableId, View};
 use std::collections::BTreeMap;
+use std::slice;
 
 /// A summand of `L`, nonzero on one block only.
 #[derive(Clone, Debug)]
@@ -33,8 +37,8 @@ pub enum FunctionalTerm<S> {
     Eq {
         /// Where.
         block: Block,
-        /// The factor.
-        coefficient: S,
+        /// The factor, of each tile.
+        coefficients: Vec<S>,
         /// As many coordinates as the block has.
         point: Vec<S>,
     },
@@ -42,8 +46,8 @@ pub enum FunctionalTerm<S> {
     Tensor {
         /// Where.
         block: Block,
-        /// The factor.
-        coefficient: S,
+        /// The factor, of each tile.
+        coefficients: Vec<S>,
         /// By run of the cells' bits, the lowest first.
         axes: Vec<Axis<S>>,
         /// As many coordinates as number inferences.
@@ -59,13 +63,6 @@ pub enum FunctionalTerm<S> {
         cells: Powers<S>,
         /// By inferences.
         inferences: Powers<S>,
-    },
-    /// The same term on each tile of a block of weights, but for a factor.
-    Tiles {
-        /// On the first tile.
-        term: Box<FunctionalTerm<S>>,
-        /// By tile.
-        factors: Vec<S>,
     },
     /// `coefficient` at the rows of a saturating table's rails that count and whose limb is not 0.
     Rails {
@@ -151,7 +148,8 @@ impl<S: Scalar> Builder<'_, S> {
         let numerator = numerator.keep();
         let denominator = denominator - &numerator;
         let leaves = &challenges.leaves;
-        self.target = self.target.clone() + &leaves.numerator - numerator + (leaves.denominator.clone() - denominator) * delta;
+        self.target =
+            self.target.clone() + &leaves.numerator - numerator + (leaves.denominator.clone() - denominator) * delta;
     }
 
     /// Adds the columns of one block of lookups to `L` and returns the public part of its denominators.
@@ -233,15 +231,21 @@ impl<S: Scalar> Builder<'_, S> {
         }
     }
 
-    /// Adds the claim on a column that is read through runs. `s` is the product sumcheck's point, from the product's first variable on.
+    /// Adds the claim on a column that is read through runs. `s` is the product sumcheck's point, from the product's
+    /// first variable on.
     fn view(&mut self, view: &View, coefficient: S, places: &[Place], s: &[S], log_size: u8) {
         let (shape, u) = (self.shape, &self.challenges.leaves.point);
         let inferences = match places.last() {
-            Some(Place::Inferences(range)) if shape.system.column(view.column).is_batched() => s[range.clone()].to_vec(),
-            _ if shape.system.column(view.column).is_batched() => u[usize::from(log_size)..][..shape.batch.log_len() as usize].to_vec(),
+            Some(Place::Inferences(range)) if shape.system.column(view.column).is_batched() => {
+                s[range.clone()].to_vec()
+            }
+            _ if shape.system.column(view.column).is_batched() => {
+                u[usize::from(log_size)..][..shape.batch.log_len() as usize].to_vec()
+            }
             _ => Vec::new(),
         };
-        let axes: Vec<Axis<S>> = view.runs.iter().map(|run| run_axis(&run.index, run.log_len.into(), places, u, s)).collect();
+        let axes: Vec<Axis<S>> =
+            view.runs.iter().map(|run| run_axis(&run.index, run.log_len.into(), places, u, s)).collect();
         self.push(view.column, coefficient, axes, inferences);
     }
 
@@ -249,11 +253,12 @@ impl<S: Scalar> Builder<'_, S> {
     fn push(&mut self, column: ColumnId, coefficient: S, axes: Vec<Axis<S>>, inferences: Vec<S>) {
         let block = self.shape.layout.block(column);
         let Some(cut) = self.shape.system.cut(column) else {
-            self.terms.push(FunctionalTerm::on_runs(block, coefficient, axes, inferences));
+            self.terms.push(FunctionalTerm::on_runs(block, vec![coefficient], axes, inferences));
             return;
         };
-        // what a run is weighted with is the product of that at the bits of its cuts, which a tile has in common, and that at the others
-        let (mut factors, mut start) = (vec![coefficient], 0);
+        // what a run is weighted with is the product of that at the bits of its cuts, which a tile has in common, and
+        // that at the others
+        let (mut coefficients, mut start) = (vec![coefficient], 0);
         let mut within = |axis: Axis<S>| {
             let first = start;
             start += axis.log_len();
@@ -261,14 +266,14 @@ impl<S: Scalar> Builder<'_, S> {
             for of in cut.cuts_within(first, point.len() as u32) {
                 let numbers = eq_table(&point[(u32::from(of.bit) - first) as usize..][..of.bits.into()]);
                 let numbers = &numbers[..of.len as usize];
-                factors = numbers.iter().flat_map(|number| factors.iter().map(move |factor| factor.clone() * number)).collect();
+                coefficients =
+                    numbers.iter().flat_map(|number| coefficients.iter().map(move |of| of.clone() * number)).collect();
             }
             let free = point.into_iter().zip(first..).filter(|(_, bit)| !cut.is_cut(*bit));
             Axis::Point(free.map(|(coordinate, _)| coordinate).collect())
         };
         let axes: Vec<Axis<S>> = axes.into_iter().map(&mut within).collect();
-        let term = Box::new(FunctionalTerm::on_runs(block.tile(0), S::one(), axes, inferences));
-        self.terms.push(FunctionalTerm::Tiles { term, factors });
+        self.terms.push(FunctionalTerm::on_runs(block, coefficients, axes, inferences));
     }
 
     /// The output cells of all inferences and the number of clamps, joined by powers of `δ`, times `first`.
@@ -278,7 +283,8 @@ impl<S: Scalar> Builder<'_, S> {
         let cells: Vec<Powers<S>> =
             outputs.iter().map(|output| Powers::new(output.cells.iter().map(|cell| *cell as usize), delta)).collect();
         // an inference's outputs follow each other
-        let firsts: Vec<S> = cells.iter().scan(S::one(), |at, cells| Some(std::mem::replace(at, at.clone() * cells.next()))).collect();
+        let firsts: Vec<S> =
+            cells.iter().scan(S::one(), |at, cells| Some(std::mem::replace(at, at.clone() * cells.next()))).collect();
         let all = cells.iter().fold(S::one(), |at, cells| at * cells.next());
         let inferences = Powers::new(0..shape.batch.inferences(), &all);
         let total = sum(cells.iter().zip(&firsts).map(|(cells, first)| cells.total() * first).collect());
@@ -290,7 +296,9 @@ impl<S: Scalar> Builder<'_, S> {
             self.terms.push(FunctionalTerm::Powers { block, coefficient, cells, inferences: inferences.clone() });
         }
         let coefficient = first.clone() * inferences.next();
-        for (counts, rails) in shape.system.table_counts.iter().zip(&shape.system.rails).filter(|(_, rails)| rails.any()) {
+        for (counts, rails) in
+            shape.system.table_counts.iter().zip(&shape.system.rails).filter(|(_, rails)| rails.any())
+        {
             let block = shape.layout.block(*counts);
             self.terms.push(FunctionalTerm::Rails { block, coefficient: coefficient.clone(), rails: *rails });
         }
@@ -299,7 +307,9 @@ impl<S: Scalar> Builder<'_, S> {
     /// The product sumcheck's evaluations of both operands of each product.
     fn product_claims(&mut self, delta: &[S], evaluations: &[[S; 2]]) {
         let challenges = self.challenges;
-        for ((product, values), delta) in products(&self.shape.system, self.shape.batch).all.iter().zip(evaluations).zip(delta.chunks(2)) {
+        for ((product, values), delta) in
+            products(&self.shape.system, self.shape.batch).all.iter().zip(evaluations).zip(delta.chunks(2))
+        {
             let s = &challenges.product_point[challenges.product_point.len() - product.variables..];
             let Product { log_size, places, left, right, .. } = product;
             for ((view, value), delta) in [left, right].into_iter().zip(values).zip(delta) {
@@ -358,21 +368,30 @@ impl<S: Scalar> Leaf<'_, S> {
 }
 
 impl<S> FunctionalTerm<S> {
-    /// `coefficient · Π_r axes_r[number of the run r] · eq(inferences, ·)`.
-    fn on_runs(block: Block, coefficient: S, axes: Vec<Axis<S>>, inferences: Vec<S>) -> Self {
+    /// `coefficient · Π_r axes_r[number of the run r] · eq(inferences, ·)`, with a coefficient for each tile.
+    fn on_runs(block: Block, coefficients: Vec<S>, axes: Vec<Axis<S>>, inferences: Vec<S>) -> Self {
         if !axes.iter().all(|axis| matches!(axis, Axis::Point(_))) {
-            return Self::Tensor { block, coefficient, axes, inferences };
+            return Self::Tensor { block, coefficients, axes, inferences };
         }
         let points = axes.into_iter().filter_map(|axis| if let Axis::Point(point) = axis { Some(point) } else { None });
-        Self::Eq { block, coefficient, point: points.flatten().chain(inferences).collect() }
+        Self::Eq { block, coefficients, point: points.flatten().chain(inferences).collect() }
     }
 
-    /// The block outside which the term is zero; of tiles the first.
+    /// The block outside which the term is zero.
     pub fn block(&self) -> Block {
         match self {
-            Self::Tiles { term, .. } => term.block(),
             Self::Leaf { block, .. } | Self::Eq { block, .. } | Self::Tensor { block, .. } => *block,
             Self::Powers { block, .. } | Self::Rails { block, .. } => *block,
+        }
+    }
+
+    /// The factor of each tile of the block.
+    pub fn coefficients(&self) -> &[S] {
+        match self {
+            Self::Eq { coefficients, .. } | Self::Tensor { coefficients, .. } => coefficients,
+            Self::Leaf { coefficient, .. } | Self::Powers { coefficient, .. } | Self::Rails { coefficient, .. } => {
+                slice::from_ref(coefficient)
+            }
         }
     }
 }
@@ -390,17 +409,15 @@ impl<S: Scalar> Functional<S> {
         for term in &self.terms {
             let block = term.block();
             let (own, fixed, number) = block.coordinates(point);
-            let (term, place) = match term {
-                FunctionalTerm::Tiles { term, factors } => (&**term, tables.tiles(factors, own.len(), number)),
-                term => (term, eq_index(&fixed, number)),
+            let (coefficient, place) = match term.coefficients() {
+                [coefficient] => (coefficient.clone(), eq_index(&fixed, number)),
+                by_tile => (S::one(), tables.tiles(by_tile, own.len(), number)),
             };
             let value = match term {
-                // tiles are of terms on runs
-                FunctionalTerm::Tiles { .. } => S::zero(),
-                FunctionalTerm::Leaf { coefficient, .. } if block.gap == 0 => prefixes[own.len()].clone() * coefficient,
-                FunctionalTerm::Leaf { coefficient, .. } => eq(&own, u) * coefficient,
-                FunctionalTerm::Eq { coefficient, point, .. } => eq(point, &own) * coefficient,
-                FunctionalTerm::Tensor { coefficient, axes, inferences, .. } => {
+                FunctionalTerm::Leaf { .. } if block.gap == 0 => prefixes[own.len()].clone() * coefficient,
+                FunctionalTerm::Leaf { .. } => eq(&own, u) * coefficient,
+                FunctionalTerm::Eq { point, .. } => eq(point, &own) * coefficient,
+                FunctionalTerm::Tensor { axes, inferences, .. } => {
                     let mut start = 0;
                     let mut value = eq(inferences, &own[block.log_item as usize..]) * coefficient;
                     for axis in axes {
@@ -409,11 +426,11 @@ impl<S: Scalar> Functional<S> {
                     }
                     value
                 }
-                FunctionalTerm::Powers { coefficient, cells, inferences, .. } => {
+                FunctionalTerm::Powers { cells, inferences, .. } => {
                     let (item, batch) = own.split_at(block.log_item as usize);
                     cells.evaluate(item) * inferences.evaluate(batch) * coefficient
                 }
-                FunctionalTerm::Rails { coefficient, rails, .. } => table::rails(*rails, &own) * coefficient,
+                FunctionalTerm::Rails { rails, .. } => table::rails(*rails, &own) * coefficient,
             };
             terms.push(value * place);
         }
@@ -434,14 +451,18 @@ impl<S: Scalar> Tables<'_, S> {
         self.made.entry((start, len)).or_insert_with(|| eq_table(&self.point[start..start + len]))
     }
 
-    /// `Σ_i factors[i] · eq(·, first + i)` at the coordinates from `start` on.
-    fn tiles(&mut self, factors: &[S], start: usize, first: usize) -> S {
+    /// `Σ_i coefficients[i] · eq(·, first + i)` at the coordinates from `start` on.
+    fn tiles(&mut self, coefficients: &[S], start: usize, first: usize) -> S {
         let above = &self.point[start..];
-        if factors.len() * above.len() < 1 << above.len() {
-            return sum(factors.iter().zip(first..).map(|(factor, tile)| eq_index(above, tile) * factor).collect());
+        if coefficients.len() * above.len() < 1 << above.len() {
+            return sum(coefficients
+                .iter()
+                .zip(first..)
+                .map(|(coefficient, tile)| eq_index(above, tile) * coefficient)
+                .collect());
         }
         let len = above.len();
-        dot(factors, &self.get(start, len)[first..])
+        dot(coefficients, &self.get(start, len)[first..])
     }
 
     /// An axis whose coordinates are those from `start` on.

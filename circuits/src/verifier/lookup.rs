@@ -1,7 +1,9 @@
-//! The lookup argument, verifier's side: one fractional sum over all lookups of all layers, by GKR over a tree of fractions.
+//! The lookup argument, verifier's side: one fractional sum over all lookups of all layers, by GKR over a tree of
+//! fractions.
 //!
-//! Claim: `Σ_i p_i / d_i = 0` over the leaves, all `d_i ≠ 0` (LogUp, Haböck, ePrint 2022/1530; GKR for fractions, Papini and Haböck,
-//! ePrint 2023/1284). A node of arity 4 is `P/D = Σ p_j/d_j` over its children, `D = Π d_j`. See `docs/protocol.md` section 5.
+//! Claim: `Σ_i p_i / d_i = 0` over the leaves, all `d_i ≠ 0` (LogUp, Haböck, ePrint 2022/1530; GKR for fractions,
+//! Papini and Haböck, ePrint 2023/1284). A node of arity 4 is `P/D = Σ p_j/d_j` over its children, `D = Π d_j`. See
+//! `docs/protocol.md` section 5.
 
 use super::eq::eq_bit;
 use super::proof::{InnerProof, LevelProof, level_arities};
@@ -51,7 +53,11 @@ pub fn select<S: Scalar>(values: &[S], point: &[S]) -> S {
 }
 
 /// Verifies the tree from the root down. Expects checked lengths. Errors: [`VerifyError`] of the failing check.
-pub fn verify<S: Scalar>(log_leaves: u32, proof: &InnerProof<S>, transcript: &mut Transcript<S>) -> Result<LeafClaims<S>, VerifyError> {
+pub fn verify<S: Scalar>(
+    log_leaves: u32,
+    proof: &InnerProof<S>,
+    transcript: &mut Transcript<S>,
+) -> Result<LeafClaims<S>, VerifyError> {
     let [numerator, denominator] = &proof.root;
     numerator.require_equal(&S::zero(), Check::LookupRoot)?;
     denominator.inverse()?;
@@ -87,8 +93,8 @@ fn verify_level<S: Scalar>(
     Ok(LeafClaims { point: child.into_iter().chain(point).collect(), numerator, denominator })
 }
 
-/// One round of `Σ_x eq(r, x)·g(x)`: the factor `eq` of the round's own variable is known, so only `g` is sent (Gruen, ePrint 2024/108),
-/// and `g(1) = (claim - (1 - r)·g(0)) / r`. Returns `g(x)`.
+/// One round of `Σ_x eq(r, x)·g(x)`: the factor `eq` of the round's own variable is known, so only `g` is sent (Gruen,
+/// ePrint 2024/108), and `g(1) = (claim - (1 - r)·g(0)) / r`. Returns `g(x)`.
 fn round<S: Scalar>(claim: &S, message: &[S], r: &S, x: &S) -> Result<S, VerifyError> {
     match message {
         [at_zero, leading] => Ok(quadratic_at(at_zero, &at_one(claim, at_zero, r)?, leading, x)),

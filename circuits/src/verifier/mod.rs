@@ -1,7 +1,8 @@
 //! The inner verifier: field arithmetic and hashing only, generic over [`Scalar`].
 //!
-//! It reduces "the output is what the executor computes" to one claim on an opening of a folded commitment ([`Reduced`]), which the
-//! caller must discharge with a pairing. `docs/protocol.md` sections 4 to 7; the order of this file is the order of the protocol.
+//! It reduces "the output is what the executor computes" to one claim on an opening of a folded commitment
+//! ([`Reduced`]), which the caller must discharge with a pairing. `docs/protocol.md` sections 4 to 7; the order of this
+//! file is the order of the protocol.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -27,12 +28,14 @@ use crate::transcript::Transcript;
 use ark_ff::{Field, PrimeField};
 use lookup::LeafClaims;
 
-/// `2^-(rounds before)`: what a shorter summand is scaled by, since it is repeated over the rounds that it does not take part in.
+/// `2^-(rounds before)`: what a shorter summand is scaled by, since it is repeated over the rounds that it does not
+/// take part in.
 pub fn repetition(rounds: usize, variables: usize) -> Fr {
     Field::inverse(&power_of_two((rounds - variables) as u32)).unwrap_or_default()
 }
 
-/// Starts the transcript: protocol, shape, SRS, and the statement's hash, which binds everything that is fixed before the first challenge.
+/// Starts the transcript: protocol, shape, SRS, and the statement's hash, which binds everything that is fixed before
+/// the first challenge.
 pub fn begin<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], hiding: bool, statement: &S, salt: &S) -> Transcript<S> {
     let mut transcript = Transcript::new();
     let tag = Fr::from_be_bytes_mod_order(b"assay-inner-v3");
@@ -43,9 +46,14 @@ pub fn begin<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], hiding: bool, statemen
     transcript
 }
 
-/// Verifies an inner proof about what `statement` is the hash of, up to what is left to check outside: [`Reduced`]. Errors: [`VerifyError`]. Total: no input
-/// makes it panic.
-pub fn verify<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], statement: &S, proof: &InnerProof<S>) -> Result<Reduced<S>, VerifyError> {
+/// Verifies an inner proof about what `statement` is the hash of, up to what is left to check outside: [`Reduced`].
+/// Errors: [`VerifyError`]. Total: no input makes it panic.
+pub fn verify<S: Scalar>(
+    shape: &Shape,
+    srs_id: &[u8; 32],
+    statement: &S,
+    proof: &InnerProof<S>,
+) -> Result<Reduced<S>, VerifyError> {
     proof.check_lengths(shape)?;
 
     let mut transcript = begin(shape, srs_id, proof.mask.is_some(), statement, &proof.salt);
@@ -66,7 +74,14 @@ pub fn verify<S: Scalar>(shape: &Shape, srs_id: &[u8; 32], statement: &S, proof:
     transcript.absorb(&proof.evaluation);
 
     let (value, rho) = verify_mask(proof, &mut transcript)?;
-    Ok(Reduced { delta: challenges.delta, output_sum: output_sum.clone(), point, value, rho, digest: transcript.challenge() })
+    Ok(Reduced {
+        delta: challenges.delta,
+        output_sum: output_sum.clone(),
+        point,
+        value,
+        rho,
+        digest: transcript.challenge(),
+    })
 }
 
 /// Everything drawn before the batch opening, and the claims that it joins.
@@ -87,8 +102,12 @@ pub struct Challenges<S> {
     pub delta: S,
 }
 
-/// `Σ_e λ^e Σ_products coefficient · Σ_y eq(u_b, y_b)·P(y)·Q(y) = V`, one sumcheck for all. Returns its point; the evaluations are absorbed.
-#[allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+/// `Σ_e λ^e Σ_products coefficient · Σ_y eq(u_b, y_b)·P(y)·Q(y) = V`, one sumcheck for all. Returns its point; the
+/// evaluations are absorbed.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "places follow from the shape, and lengths of proofs were checked against it"
+)]
 fn verify_products<S: Scalar>(
     shape: &Shape,
     proof: &InnerProof<S>,
@@ -115,7 +134,10 @@ fn verify_products<S: Scalar>(
 }
 
 /// The mask, whose commitment the statement binds. `a` and `m` come before `ρ`, so that neither can depend on it.
-fn verify_mask<S: Scalar>(proof: &InnerProof<S>, transcript: &mut Transcript<S>) -> Result<(S, Option<S>), VerifyError> {
+fn verify_mask<S: Scalar>(
+    proof: &InnerProof<S>,
+    transcript: &mut Transcript<S>,
+) -> Result<(S, Option<S>), VerifyError> {
     let Some([m, s]) = &proof.mask else { return Ok((proof.evaluation.clone(), None)) };
     transcript.absorb(m);
     let rho = transcript.challenge().seal();

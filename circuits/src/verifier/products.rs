@@ -1,11 +1,17 @@
 //! The summands of the product sumcheck: every summand of an equation with two operands.
 //!
-//! An equation is checked at a random point `u` of its cells, so a product `Σ_k left(o, k) · right(o, k)` becomes `Σ_o eq(u, o) Σ_k left(o, k) · right(o, k)`. Axes that only one
-//! operand names are folded into that operand: `P(b, k) = Σ eq(u_o, o) · left`, `Q` likewise. What both name stays a variable of the sumcheck: the summed axes `k`, and the output axes `b`, the *batch axes*, which keep
-//! their factor: `Σ_{b,k} eq(u_b, b) · P(b, k) · Q(b, k)`, of degree 3 in the variables of `b`. Networks without batch axes (dense layers and convolutions) have rounds of degree 2. Inferences of a proof's
-//! batch are one more batch axis where both columns have their own, and otherwise are folded into the one that has.
+//! An equation is checked at a random point `u` of its cells, so a product `Σ_k left(o, k) · right(o, k)` becomes `Σ_o
+//! eq(u, o) Σ_k left(o, k) · right(o, k)`. Axes that only one operand names are folded into that operand: `P(b, k) = Σ
+//! eq(u_o, o) · left`, `Q` likewise. What both name stays a variable of the sumcheck: the summed axes `k`, and the
+//! output axes `b`, the *batch axes*, which keep their factor: `Σ_{b,k} eq(u_b, b) · P(b, k) · Q(b, k)`, of degree 3 in
+//! the variables of `b`. Networks without batch axes (dense layers and convolutions) have rounds of degree 2.
+//! Inferences of a proof's batch are one more batch axis where both columns have their own, and otherwise are folded
+//! into the one that has.
 
-#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "places follow from the shape, and lengths of proofs were checked against it"
+)]
 
 use crate::batch::Batch;
 use crate::system::{ColumnId, Summand, System, View};
@@ -35,7 +41,8 @@ pub struct Product {
     pub axes: Vec<u8>,
     /// Where each axis is, and behind the axes the inferences, if these are variables.
     pub places: Vec<Place>,
-    /// Of the axes that are variables, and of the inferences: coordinates of the lookup argument's point and variables, of those that are batch axes.
+    /// Of the axes that are variables, and of the inferences: coordinates of the lookup argument's point and variables,
+    /// of those that are batch axes.
     batch: Vec<(Range<usize>, Range<usize>)>,
     /// Number of variables.
     pub variables: usize,
@@ -113,7 +120,14 @@ pub fn products(system: &System, batch: Batch) -> Products {
     Products { all, degree }
 }
 
-fn product(system: &System, log_batch: usize, equation: usize, log_size: u8, summand: &Summand, right: &View) -> Product {
+fn product(
+    system: &System,
+    log_batch: usize,
+    equation: usize,
+    log_size: u8,
+    summand: &Summand,
+    right: &View,
+) -> Product {
     let outputs = summand.axes.len() - usize::from(summand.summed);
     let of_outputs = ranges(&summand.axes[..outputs], log_size);
     let mut places: Vec<Place> = of_outputs.iter().cloned().map(Place::Output).collect();
@@ -142,5 +156,15 @@ fn product(system: &System, log_batch: usize, equation: usize, log_size: u8, sum
         batch.push((from..from + log_batch, range));
     }
     let (left, axes) = (summand.left.clone(), summand.axes.clone());
-    Product { equation, log_size, coefficient: summand.coefficient, axes, places, batch, variables, left, right: right.clone() }
+    Product {
+        equation,
+        log_size,
+        coefficient: summand.coefficient,
+        axes,
+        places,
+        batch,
+        variables,
+        left,
+        right: right.clone(),
+    }
 }

@@ -9,7 +9,8 @@ use zeroize::Zeroize;
 /// One level of the fraction tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LevelProof<S> {
-    /// One message per round: `g(0), g(-1), g(2)` and the leading coefficient (arity 4), `g(0)` and the leading coefficient (arity 2).
+    /// One message per round: `g(0), g(-1), g(2)` and the leading coefficient (arity 4), `g(0)` and the leading
+    /// coefficient (arity 2).
     pub rounds: Vec<Vec<S>>,
     /// Numerators, then denominators, of the children.
     pub children: Vec<S>,
@@ -26,7 +27,8 @@ pub struct InnerProof<S> {
     pub levels: Vec<LevelProof<S>>,
     /// `V`, the joined sum of all products.
     pub product_sum: S,
-    /// Rounds of the product sumcheck: value at 0, coefficient of the square and, where there are batch axes, of the cube.
+    /// Rounds of the product sumcheck: value at 0, coefficient of the square and, where there are batch axes, of the
+    /// cube.
     pub product_rounds: Vec<Vec<S>>,
     /// For each product: its left and its right operand at the final point.
     pub product_evaluations: Vec<[S; 2]>,
@@ -40,7 +42,8 @@ pub struct InnerProof<S> {
     pub mask: Option<[S; 2]>,
 }
 
-/// What remains to be checked outside: that `output_sum` is the output's, and the opening of the folded (and masked) chunk.
+/// What remains to be checked outside: that `output_sum` is the output's, and the opening of the folded (and masked)
+/// chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduced<S> {
     /// `δ`.
@@ -76,7 +79,9 @@ impl<S> InnerProof<S> {
     /// The same proof over other scalars, visited in the order of the transcript.
     pub fn map<T>(&self, mut f: impl FnMut(&S) -> T) -> InnerProof<T> {
         let f = &mut f;
-        let pairs = |pairs: &[[S; 2]], f: &mut dyn FnMut(&S) -> T| -> Vec<[T; 2]> { pairs.iter().map(|[a, b]| [f(a), f(b)]).collect() };
+        let pairs = |pairs: &[[S; 2]], f: &mut dyn FnMut(&S) -> T| -> Vec<[T; 2]> {
+            pairs.iter().map(|[a, b]| [f(a), f(b)]).collect()
+        };
         InnerProof {
             salt: f(&self.salt),
             root: [f(&self.root[0]), f(&self.root[1])],
@@ -143,8 +148,18 @@ impl ProofCounts {
 /// The messages of a hiding proof that is to be wrapped tell what it hides.
 impl Zeroize for InnerProof<Fr> {
     fn zeroize(&mut self) {
-        let Self { salt, root, levels, product_sum, product_rounds, product_evaluations, output_sum, opening_rounds, evaluation, mask } =
-            self;
+        let Self {
+            salt,
+            root,
+            levels,
+            product_sum,
+            product_rounds,
+            product_evaluations,
+            output_sum,
+            opening_rounds,
+            evaluation,
+            mask,
+        } = self;
         [salt, product_sum, output_sum, evaluation].into_iter().for_each(Zeroize::zeroize);
         root.zeroize();
         for level in levels.iter_mut() {
@@ -167,7 +182,8 @@ impl InnerProof<Fr> {
         let mut levels = Vec::new();
         for &arity in &counts.arities {
             let (message, children) = level_lengths(arity);
-            levels.push(LevelProof { rounds: vec![vec![Fr::ZERO; message]; rounds], children: vec![Fr::ZERO; children] });
+            levels
+                .push(LevelProof { rounds: vec![vec![Fr::ZERO; message]; rounds], children: vec![Fr::ZERO; children] });
             rounds += arity;
         }
         Self {
@@ -191,7 +207,8 @@ impl InnerProof<Fr> {
         all
     }
 
-    /// The proof whose elements these are. Errors: [`VerifyError::Length`] if there are more or fewer than the shape needs.
+    /// The proof whose elements these are. Errors: [`VerifyError::Length`] if there are more or fewer than the shape
+    /// needs.
     pub fn from_elements(shape: &Shape, hiding: bool, elements: &[Fr]) -> Result<Self, VerifyError> {
         let template = Self::zero(shape, hiding);
         length("proof elements", elements.len(), template.elements().len())?;

@@ -1,6 +1,10 @@
-//! Powers of a challenge at listed cells, and the extension of that at a point: where cells lie one after the other, `Σ_j x^j · eq(p, j) = Π_k (1 - p_k + x^(2^k) p_k)`.
+//! Powers of a challenge at listed cells, and the extension of that at a point: where cells lie one after the other,
+//! `Σ_j x^j · eq(p, j) = Π_k (1 - p_k + x^(2^k) p_k)`.
 
-#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "places follow from the shape, and lengths of proofs were checked against it"
+)]
 
 use super::eq::{eq_index, eq_table};
 use crate::scalar::{Scalar, sum};
@@ -28,7 +32,8 @@ impl<S: Scalar> Powers<S> {
     pub fn new(cells: impl IntoIterator<Item = usize>, x: &S) -> Self {
         let places = aligned(cells);
         let longest = places.iter().map(|(_, log)| *log).max().unwrap_or_default();
-        let squares: Vec<S> = std::iter::successors(Some(x.clone()), |x| Some(x.square())).take(1 + longest as usize).collect();
+        let squares: Vec<S> =
+            std::iter::successors(Some(x.clone()), |x| Some(x.square())).take(1 + longest as usize).collect();
         let mut next = S::one();
         let runs = places.into_iter().map(|(cell, log)| {
             let first = next.clone();
@@ -52,7 +57,8 @@ impl<S: Scalar> Powers<S> {
     /// The extension at a point of the cells' coordinates.
     pub fn evaluate(&self, point: &[S]) -> S {
         let mut coordinates = point.iter();
-        let within = self.products(|square| coordinates.next().map_or_else(S::one, |p| (square.clone() - S::one()) * p + S::one()));
+        let within = self
+            .products(|square| coordinates.next().map_or_else(S::one, |p| (square.clone() - S::one()) * p + S::one()));
         let mut by_log: BTreeMap<u32, Vec<&Run<S>>> = BTreeMap::new();
         self.runs.iter().for_each(|run| by_log.entry(run.log).or_default().push(run));
         let mut terms = Vec::new();
@@ -60,7 +66,8 @@ impl<S: Scalar> Powers<S> {
             let high = point.get(log as usize..).unwrap_or_default();
             let few = runs.len() * high.len() < 1 << high.len();
             let table = if few { Vec::new() } else { eq_table(high) };
-            let place = |run: &Run<S>| table.get(run.cell >> log).cloned().unwrap_or_else(|| eq_index(high, run.cell >> log));
+            let place =
+                |run: &Run<S>| table.get(run.cell >> log).cloned().unwrap_or_else(|| eq_index(high, run.cell >> log));
             let firsts = sum(runs.iter().map(|run| place(run) * &run.first).collect());
             terms.push(firsts * &within[log as usize]);
         }
@@ -78,7 +85,9 @@ impl<S: Scalar> Powers<S> {
 
     /// Each cell with its value.
     pub fn cells(&self) -> impl Iterator<Item = (usize, S)> + '_ {
-        let powers = |run: &Run<S>| std::iter::successors(Some(run.first.clone()), |power| Some(power.clone() * &self.squares[0]));
+        let powers = |run: &Run<S>| {
+            std::iter::successors(Some(run.first.clone()), |power| Some(power.clone() * &self.squares[0]))
+        };
         self.runs.iter().flat_map(move |run| (run.cell..run.cell + (1 << run.log)).zip(powers(run)))
     }
 }
@@ -120,14 +129,21 @@ mod tests {
         let p: Vec<Fr> = (0..6).map(|i| Fr::from(99 + 7 * i)).collect();
         let image: Vec<usize> = (0..7).flat_map(|row| 8 * row..8 * row + 7).collect();
         let scattered: Vec<usize> = (0..20).map(|i| (i * 37 + 5) % 64).collect();
-        for cells in [(0..64).collect(), (0..10).collect(), image, scattered, vec![63], vec![0], Vec::new(), vec![5, 6, 4, 3, 2]] {
+        for cells in
+            [(0..64).collect(), (0..10).collect(), image, scattered, vec![63], vec![0], Vec::new(), vec![5, 6, 4, 3, 2]]
+        {
             let powers = Powers::new(cells.iter().copied(), &x);
-            let values: Vec<(usize, Fr)> = cells.iter().enumerate().map(|(i, cell)| (*cell, Field::pow(&x, [i as u64]))).collect();
+            let values: Vec<(usize, Fr)> =
+                cells.iter().enumerate().map(|(i, cell)| (*cell, Field::pow(&x, [i as u64]))).collect();
             assert_eq!(powers.cells().collect::<Vec<_>>(), values, "{cells:?}");
             assert_eq!(*powers.next(), Field::pow(&x, [cells.len() as u64]));
             assert_eq!(powers.total(), values.iter().map(|(_, value)| value).sum::<Fr>());
             let e = eq_table(&p);
-            assert_eq!(powers.evaluate(&p), values.iter().map(|(cell, value)| e[*cell] * value).fold(Fr::ZERO, |a, b| a + b), "{cells:?}");
+            assert_eq!(
+                powers.evaluate(&p),
+                values.iter().map(|(cell, value)| e[*cell] * value).fold(Fr::ZERO, |a, b| a + b),
+                "{cells:?}"
+            );
         }
     }
 }

@@ -9,8 +9,9 @@ use ark_ff::MontFp;
 const HALF: Fr = MontFp!("10944121435919637611123202872628637544274182200208017171849102093287904247809");
 const SIXTH: Fr = MontFp!("18240202393199396018538671454381062573790303667013361953081836822146507079681");
 
-/// Runs the rounds of a sumcheck of degree 2 whose messages are the value at 0 and the leading coefficient (the value at 1 follows
-/// from the claim). Returns the challenges and the claim on the summand at that point, which the caller must discharge.
+/// Runs the rounds of a sumcheck of degree 2 whose messages are the value at 0 and the leading coefficient (the value
+/// at 1 follows from the claim). Returns the challenges and the claim on the summand at that point, which the caller
+/// must discharge.
 pub fn quadratic_rounds<S: Scalar>(claim: S, rounds: &[[S; 2]], transcript: &mut Transcript<S>) -> (Vec<S>, S) {
     let mut claim = claim;
     let mut point = Vec::with_capacity(rounds.len());
@@ -24,8 +25,9 @@ pub fn quadratic_rounds<S: Scalar>(claim: S, rounds: &[[S; 2]], transcript: &mut
     (point, claim)
 }
 
-/// Runs the rounds of a sumcheck whose messages are the value at 0 and the coefficients from that of the square on: of degree 2 or 3, as the messages are
-/// long. Returns the challenges and the claim on the summand at that point, which the caller must discharge.
+/// Runs the rounds of a sumcheck whose messages are the value at 0 and the coefficients from that of the square on: of
+/// degree 2 or 3, as the messages are long. Returns the challenges and the claim on the summand at that point, which
+/// the caller must discharge.
 pub fn rounds<S: Scalar>(claim: S, rounds: &[Vec<S>], transcript: &mut Transcript<S>) -> (Vec<S>, S) {
     let mut claim = claim;
     let mut point = Vec::with_capacity(rounds.len());
@@ -82,7 +84,8 @@ mod tests {
         assert_eq!(quadratic_at(&q(int(0)), &q(int(1)), &int(9), &x), q(x));
     }
 
-    /// The coefficient that is not sent follows from the claim, whatever the degree; both ways to run rounds of degree 2 are one.
+    /// The coefficient that is not sent follows from the claim, whatever the degree; both ways to run rounds of degree
+    /// 2 are one.
     #[test]
     fn rounds_of_both_degrees() {
         for high in [vec![int(9)], vec![int(9), int(-4)]] {

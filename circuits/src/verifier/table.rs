@@ -1,6 +1,9 @@
 //! Extensions of table columns that have a closed form. Row order: [`crate::model::Table::row`].
 
-#![allow(clippy::indexing_slicing, reason = "places follow from the shape, and lengths of proofs were checked against it")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "places follow from the shape, and lengths of proofs were checked against it"
+)]
 
 use super::eq::index;
 use crate::clamps::Rails;
@@ -50,7 +53,8 @@ pub fn evaluate<S: Scalar>(table: &Table, point: &[S]) -> TableRow<S> {
     TableRow { y: closed(&q, relu), q, v }
 }
 
-/// The extension of 1 at the rows of a saturating table's rails that count and whose limb is not 0, and 0 at all others.
+/// The extension of 1 at the rows of a saturating table's rails that count and whose limb is not 0, and 0 at all
+/// others.
 pub fn rails<S: Scalar>(rails: Rails, point: &[S]) -> S {
     let [low @ .., lower, rail] = point else {
         return S::zero();

@@ -16,7 +16,8 @@ pub struct Checked {
 impl Checked {
     pub fn new(arch: &Architecture, weights: &Weights, trace: &Trace) -> Self {
         let system = System::new(arch);
-        let mut secrets = weights.matrices.iter().map(|m| m.iter().map(|v| i64::from(*v)).collect::<Vec<i64>>()).collect::<Vec<_>>();
+        let mut secrets =
+            weights.matrices.iter().map(|m| m.iter().map(|v| i64::from(*v)).collect::<Vec<i64>>()).collect::<Vec<_>>();
         secrets.extend(weights.biases.iter().map(|b| b.iter().map(|v| i64::from(*v)).collect::<Vec<i64>>()));
         let of = |id: u32| {
             let id = ColumnId(id);
@@ -49,7 +50,16 @@ impl Checked {
             let sum: i128 = equation
                 .summands
                 .iter()
-                .map(|s| s.coefficient * summand(&s.axes, s.summed.into(), cell, &naive(&s.left), s.right.as_ref().map(&naive).as_ref()))
+                .map(|s| {
+                    s.coefficient
+                        * summand(
+                            &s.axes,
+                            s.summed.into(),
+                            cell,
+                            &naive(&s.left),
+                            s.right.as_ref().map(&naive).as_ref(),
+                        )
+                })
                 .sum();
             sum + equation.constant == 0
         })
@@ -64,7 +74,9 @@ impl Checked {
             match lookup.table {
                 TableId::Activation(table) => self.rows[table as usize].contains(&row),
                 TableId::Rows(table) => self.row_holds(lookup, table as usize, cell),
-                TableId::Range(range) => row.1 == 0 && row.2 == 0 && (0..1i64 << self.system.ranges[range as usize]).contains(&row.0),
+                TableId::Range(range) => {
+                    row.1 == 0 && row.2 == 0 && (0..1i64 << self.system.ranges[range as usize]).contains(&row.0)
+                }
             }
         })
     }

@@ -26,8 +26,8 @@ impl Naive<'_> {
                     }
                     Index::Window { out, kernel, window } => {
                         let (o, k) = (places[*out as usize], places[*kernel as usize]);
-                        let at =
-                            i64::from(o) * i64::from(window.stride) + i64::from(k) * i64::from(window.dilation) - i64::from(window.padding);
+                        let at = i64::from(o) * i64::from(window.stride) + i64::from(k) * i64::from(window.dilation)
+                            - i64::from(window.padding);
                         let inside = o < window.outputs && k < window.kernel && number < window.inputs;
                         i128::from(inside && at == i64::from(number))
                     }

@@ -29,7 +29,8 @@ pub enum SrsCommand {
         output: Option<PathBuf>,
         #[command(flatten)]
         size: SrsSize,
-        /// BLAKE2b-512 of the file, in hex, as its publisher says; of the files that `assay srs where` names it is known
+        /// BLAKE2b-512 of the file, in hex, as its publisher says; of the files that `assay srs where` names it is
+        /// known
         #[arg(long, value_name = "HEX")]
         blake2b: Option<String>,
     },

@@ -43,8 +43,8 @@ pub struct DeployArgs {
     /// Seconds between the last attestation and a key's admission [default: 172800; with --allow-development 0]
     #[arg(long, value_name = "SECS")]
     pub timelock: Option<u64>,
-    /// Seconds between the commitment of a model's registration and the registration [default: 60; with --allow-development
-    /// 0]
+    /// Seconds between the commitment of a model's registration and the registration [default: 60; with
+    /// --allow-development 0]
     #[arg(long, value_name = "SECS")]
     pub commit_secs: Option<u64>,
     /// For development chains only: admit development keys, at the word of one account and at once
@@ -146,7 +146,8 @@ fn payee(argument: &str) -> Result<(Address, u16), String> {
     let parsed = argument.split_once('=').and_then(|(account, bps)| Some((account.parse().ok()?, bps.parse().ok()?)));
     let parsed = parsed.filter(|(account, bps): &(Address, u16)| !account.is_zero() && (1..=10_000).contains(bps));
     parsed.ok_or_else(|| {
-        "write ADDRESS=BPS with BPS from 1 to 10000, as in --payee 0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc=500".to_owned()
+        "write ADDRESS=BPS with BPS from 1 to 10000, as in --payee 0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc=500"
+            .to_owned()
     })
 }
 
@@ -203,16 +204,16 @@ pub struct ServeArgs {
     /// Price by x402 of models whose terms are in another token, in that token's smallest unit
     #[arg(long, value_name = "AMOUNT", requires = "x402_token")]
     pub x402_price: Option<u128>,
-    /// The chain's block explorer, as in https://etherscan.io: receipts on the site link to URL/tx/HASH [default: the one that the
-    /// site knows of well-known chains]
+    /// The chain's block explorer, as in https://etherscan.io: receipts on the site link to URL/tx/HASH [default: the
+    /// one that the site knows of well-known chains]
     #[arg(long, value_name = "URL", requires = "market")]
     pub explorer: Option<Explorer>,
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
     pub workshop: WorkshopArgs,
-    /// A PostgreSQL database that several processes share: this one then takes requests and watches the chain, and `assay
-    /// worker` proves [default: an embedded database in the data folder]
+    /// A PostgreSQL database that several processes share: this one then takes requests and watches the chain, and
+    /// `assay worker` proves [default: an embedded database in the data folder]
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret<String>>,
 }
@@ -243,15 +244,15 @@ pub struct SellingArgs {
     /// Folder for jobs and proofs
     #[arg(long, value_name = "DIR", default_value = "assay-data")]
     pub data: PathBuf,
-    /// s3://BUCKET/PREFIX to keep proofs in, with the account and the store that AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-    /// AWS_REGION and AWS_ENDPOINT name [default: in the data folder]
+    /// s3://BUCKET/PREFIX to keep proofs in, with the account and the store that AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT name [default: in the data folder]
     #[arg(long, value_name = "URL")]
     pub proofs: Option<String>,
     /// Prove without payment
     #[arg(long)]
     pub free: bool,
-    /// Say how a model continues a prompt, without a proof and before anything is paid, so that buyers can order a proof of
-    /// the text; with --free always
+    /// Say how a model continues a prompt, without a proof and before anything is paid, so that buyers can order a
+    /// proof of the text; with --free always
     #[arg(long)]
     pub completions: bool,
     /// The chain's JSON-RPC address
@@ -284,22 +285,24 @@ pub struct SellingArgs {
     /// Seconds from funding after which the buyer takes the money back
     #[arg(long, value_name = "SECS", default_value_t = 3600)]
     pub expire_secs: u32,
-    /// Seconds that must be left to prove for a job to be locked: more than a proof and its transactions take, and at least
-    /// half of --prove-secs, which the market wants [default: half of --prove-secs]
+    /// Seconds that must be left to prove for a job to be locked: more than a proof and its transactions take, and at
+    /// least half of --prove-secs, which the market wants [default: half of --prove-secs]
     #[arg(long, value_name = "SECS")]
     pub lock_margin_secs: Option<u32>,
-    /// Jobs that are worked on at a time: while one waits for the chain or is wrapped, the next one's inner proof is made
+    /// Jobs that are worked on at a time: while one waits for the chain or is wrapped, the next one's inner proof is
+    /// made
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub jobs_max: u32,
-    /// Most inferences of several buyers in one proof; 1 proves each alone. Sizes are those whose keys lie beside the package
-    /// (MODEL.x8s.pk, MODEL.x64s.pk, as `assay setup --batch N --separate` makes them)
+    /// Most inferences of several buyers in one proof; 1 proves each alone. Sizes are those whose keys lie beside the
+    /// package (MODEL.x8s.pk, MODEL.x64s.pk, as `assay setup --batch N --separate` makes them)
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub batch_max: u32,
     /// How long an order that may have company in its proof waits for it, if there is not enough
     #[arg(long, value_name = "MS", default_value_t = 250)]
     pub batch_wait_ms: u64,
-    /// Settle batches without locking their jobs first: a quarter less gas a job, no collateral, a transaction less. A buyer can
-    /// take the money back until the settlement is in a block: not for chains on which others see transactions before that
+    /// Settle batches without locking their jobs first: a quarter less gas a job, no collateral, a transaction less. A
+    /// buyer can take the money back until the settlement is in a block: not for chains on which others see
+    /// transactions before that
     #[arg(long)]
     pub batch_unlocked: bool,
     /// How log lines on stderr look; what is logged, $ASSAY_LOG says
@@ -426,7 +429,8 @@ pub struct McpArgs {
     /// ERC-20 to pay in [default: the native coin]
     #[arg(long, value_name = "ADDRESS")]
     pub token: Option<Address>,
-    /// Pay with the account's credit in the market (`assay deposit`): the agent then has no hold on the account's coins, but for gas
+    /// Pay with the account's credit in the market (`assay deposit`): the agent then has no hold on the account's
+    /// coins, but for gas
     #[arg(long)]
     pub from_balance: bool,
     /// Most inferences, those of other buyers included, that a proof may have
@@ -479,13 +483,15 @@ pub struct LimitArgs {
     /// All requests come through a proxy, which names the client at the end of X-Forwarded-For
     #[arg(long)]
     pub behind_proxy: bool,
-    /// Serve only those who show a key (`assay api-keys`): others see what is offered, and get no quotes and predictions
+    /// Serve only those who show a key (`assay api-keys`): others see what is offered, and get no quotes and
+    /// predictions
     #[arg(long)]
     pub require_key: bool,
     /// Most requests in a minute of one address that shows no key [default: any number]
     #[arg(long, value_name = "N")]
     pub anonymous_per_minute: Option<u32>,
-    /// Origin whose pages may call the service from a browser, as in https://shop.example; may be given several times; `*`: all
+    /// Origin whose pages may call the service from a browser, as in https://shop.example; may be given several times;
+    /// `*`: all
     #[arg(long, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,
     /// For development: webhooks may go to this machine, over http
@@ -572,7 +578,8 @@ pub struct CommitArgs {
     /// Commit to the input without blinding
     #[arg(long)]
     pub public_input: bool,
-    /// Also make what a contract that buys takes: the input's cells, and an opening which shows that the commitment is theirs
+    /// Also make what a contract that buys takes: the input's cells, and an opening which shows that the commitment is
+    /// theirs
     #[arg(long, requires = "public_input")]
     pub for_contract: bool,
     #[command(flatten)]
@@ -600,11 +607,12 @@ pub struct RequestArgs {
     /// The buyer's key of the model
     #[arg(long, value_name = "KEY")]
     pub key: PathBuf,
-    /// The inputs, as for `assay compile --calibrate`. Several, in one file or in more, are paid for with one transaction
+    /// The inputs, as for `assay compile --calibrate`. Several, in one file or in more, are paid for with one
+    /// transaction
     #[arg(long, value_name = "INPUT", required = true, num_args = 1..)]
     pub input: Vec<PathBuf>,
-    /// The input is a prompt (a list of token numbers): have the service continue it by so many tokens, and buy a proof of the
-    /// text. That the tokens are the model's is the service's word until the proof is there
+    /// The input is a prompt (a list of token numbers): have the service continue it by so many tokens, and buy a proof
+    /// of the text. That the tokens are the model's is the service's word until the proof is there
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub generate: Option<u32>,
     /// Where to keep the proof file; `-` is stdout. For several inputs a folder: a proof file for each, in their order
@@ -623,7 +631,13 @@ pub struct RequestArgs {
     #[arg(long, value_name = "ADDRESS", env = "ASSAY_MARKET", required_unless_present = "free")]
     pub market: Option<Address>,
     /// Key of the account that pays
-    #[arg(long, value_name = "KEY", env = "ASSAY_PRIVATE_KEY", hide_env_values = true, required_unless_present = "free")]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "ASSAY_PRIVATE_KEY",
+        hide_env_values = true,
+        required_unless_present = "free"
+    )]
     pub private_key: Option<Secret<String>>,
     /// The most to pay, in the token's smallest unit [default: 0.01 coins]
     #[arg(long, value_name = "AMOUNT", default_value_t = 10_000_000_000_000_000)]
@@ -634,8 +648,8 @@ pub struct RequestArgs {
     /// Pay with the account's credit in the market (`assay deposit`, and what came back of earlier jobs)
     #[arg(long, conflicts_with = "free")]
     pub from_balance: bool,
-    /// Most inferences, those of other buyers included, that the proof may have; the service takes fewer where few ask. 1: a
-    /// proof of this one alone. The key for so many is derived here
+    /// Most inferences, those of other buyers included, that the proof may have; the service takes fewer where few ask.
+    /// 1: a proof of this one alone. The key for so many is derived here
     #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "free", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub batch_max: u32,
     /// Pay for proofs under a development key, whose maker can forge them

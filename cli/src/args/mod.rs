@@ -9,8 +9,8 @@ mod operate;
 pub use ceremony::{BeaconArgs, CeremonyCommand, CircuitArgs, ContributeArgs, ShownArgs, SrsCommand, SrsSize};
 pub use govern::{AttestorsCommand, CouncilArgs, RegistryArgs, ReplaceArgs, RestoreArgs, VetoArgs};
 pub use market::{
-    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, InitArgs, MarketArgs, McpArgs, PublishArgs, RequestArgs, RevokeArgs,
-    SellingArgs, ServeArgs, UpArgs, WorkerArgs, WorkshopArgs,
+    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, InitArgs, MarketArgs, McpArgs, PublishArgs, RequestArgs,
+    RevokeArgs, SellingArgs, ServeArgs, UpArgs, WorkerArgs, WorkshopArgs,
 };
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, DoctorArgs, RevokeKeyArgs};
@@ -233,15 +233,20 @@ pub struct BatchArgs {
 /// What happens to inputs that the model is not made for.
 #[derive(Debug, Args)]
 pub struct ClampingArg {
-    /// Take inputs outside the range that the model is made for, where what it answers means little; else they are bad input
+    /// Take inputs outside the range that the model is made for, where what it answers means little; else they are bad
+    /// input
     #[arg(long)]
     pub allow_clamping: bool,
 }
 
 /// `--dim`.
 fn dim(argument: &str) -> Result<(String, u64), String> {
-    let parsed = argument.split_once('=').and_then(|(name, size)| Some((name.to_owned(), size.parse().ok().filter(|n| *n > 0)?)));
-    parsed.filter(|(name, _)| !name.is_empty()).ok_or_else(|| "write NAME=N with N at least 1, as in --dim sequence=64".to_owned())
+    let parsed = argument
+        .split_once('=')
+        .and_then(|(name, size)| Some((name.to_owned(), size.parse().ok().filter(|n| *n > 0)?)));
+    parsed
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| "write NAME=N with N at least 1, as in --dim sequence=64".to_owned())
 }
 
 /// `assay compile`.
@@ -435,8 +440,8 @@ pub struct ProveArgs {
     /// Make the inner proof only: no key, quicker, but not zero-knowledge
     #[arg(long)]
     pub inner: bool,
-    /// The proving key; its buyer's key, which says how many inferences a proof has, is beside it [default: MODEL.pk, with
-    /// --batch and --wrap those of that batch and wrap]
+    /// The proving key; its buyer's key, which says how many inferences a proof has, is beside it [default: MODEL.pk,
+    /// with --batch and --wrap those of that batch and wrap]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["inferences", "separate", "wrap"])]
     pub pk: Option<PathBuf>,
     #[command(flatten)]
@@ -449,8 +454,8 @@ pub struct ProveArgs {
     /// Commit to the input without blinding
     #[arg(long)]
     pub public_input: bool,
-    /// Continue the prompt in the input by so many tokens, each the likeliest, and prove all of them at once; the model gives the next token at every
-    /// position. The text goes to PROOF.tokens.json
+    /// Continue the prompt in the input by so many tokens, each the likeliest, and prove all of them at once; the model
+    /// gives the next token at every position. The text goes to PROOF.tokens.json
     #[arg(long, value_name = "N", conflicts_with_all = ["inferences", "separate"], value_parser = clap::value_parser!(u32).range(1..))]
     pub generate: Option<u32>,
     #[command(flatten)]
@@ -475,7 +480,8 @@ pub struct VerifyArgs {
     /// The proof file; with --prediction FILE the proof's bytes
     #[arg(value_name = "PROOF", required_unless_present = "prediction")]
     pub proof: Option<PathBuf>,
-    /// Verify what a service answered: a prediction's address, with its proof fetched from there, or a file with the answer
+    /// Verify what a service answered: a prediction's address, with its proof fetched from there, or a file with the
+    /// answer
     #[arg(long, value_name = "URL|FILE")]
     pub prediction: Option<String>,
     /// The buyer's key, or the package
@@ -491,8 +497,8 @@ pub struct VerifyArgs {
     /// where inputs are separate, those of the first inferences will do
     #[arg(long, value_name = "INPUT")]
     pub input: Vec<PathBuf>,
-    /// Demand that the input is a text whose tokens behind the first N are the model's own, each the output at the position before it;
-    /// says how many
+    /// Demand that the input is a text whose tokens behind the first N are the model's own, each the output at the
+    /// position before it; says how many
     #[arg(long, value_name = "N", requires = "input", value_parser = clap::value_parser!(u32).range(1..))]
     pub prompt: Option<u32>,
     #[command(flatten)]

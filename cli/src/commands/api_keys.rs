@@ -14,8 +14,10 @@ pub async fn database(args: &DatabaseArgs) -> Outcome<Store> {
     }
     let path = args.data.join("jobs.sqlite");
     if !path.is_file() {
-        let text =
-            format!("{} is not there: --data DIR is the folder that `assay serve --data DIR` made, or set DATABASE_URL", path.display());
+        let text = format!(
+            "{} is not there: --data DIR is the folder that `assay serve --data DIR` made, or set DATABASE_URL",
+            path.display()
+        );
         return Err(Failure::message(Exit::Io, text));
     }
     Ok(Store::open(&path).await.map_err(ServeError::from)?)

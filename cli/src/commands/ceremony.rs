@@ -30,7 +30,8 @@ fn write(ui: &Ui, ceremony: &Ceremony, path: &Path) -> Outcome {
 pub fn start(ui: &Ui, log: u32, output: &Path) -> Outcome {
     let ceremony = Ceremony::start(log)?;
     write(ui, &ceremony, output)?;
-    let text = format!("{}: 2^{log} powers, without a contribution yet: `assay srs contribute` adds one", output.display());
+    let text =
+        format!("{}: 2^{log} powers, without a contribution yet: `assay srs contribute` adds one", output.display());
     ui.finish(json!({ "file": output, "log": log, "bytes": files::size(output) }), text);
     Ok(())
 }
@@ -65,7 +66,8 @@ pub fn beacon(ui: &Ui, args: &BeaconArgs) -> Outcome {
 fn added(ui: &Ui, ceremony: &Ceremony, output: &Path, then: &str) -> Outcome {
     write(ui, ceremony, output)?;
     let (number, hash) = (ceremony.contributions.len(), ceremony.contributions.last().map(|last| hex(&last.hash())));
-    let text = format!("{}: contribution {number}\nhash {}\n{then}", output.display(), hash.as_deref().unwrap_or_default());
+    let text =
+        format!("{}: contribution {number}\nhash {}\n{then}", output.display(), hash.as_deref().unwrap_or_default());
     ui.finish(json!({ "file": output, "contribution": number, "hash": hash, "bytes": files::size(output) }), text);
     Ok(())
 }
@@ -73,7 +75,10 @@ fn added(ui: &Ui, ceremony: &Ceremony, output: &Path, then: &str) -> Outcome {
 /// A contribution, as JSON and as text.
 pub fn shown((number, contribution): (usize, &Contribution)) -> (Value, String) {
     let (name, hash) = (contribution.name(), hex(&contribution.hash()));
-    let beacon = contribution.beacon.as_ref().map(|beacon| json!({ "value": hex(&beacon.value), "log_iterations": beacon.log_iterations }));
+    let beacon = contribution
+        .beacon
+        .as_ref()
+        .map(|beacon| json!({ "value": hex(&beacon.value), "log_iterations": beacon.log_iterations }));
     let what = match &contribution.beacon {
         Some(beacon) => format!(", beacon {} hashed 2^{} times", hex(&beacon.value), beacon.log_iterations),
         None => String::new(),

@@ -23,14 +23,24 @@ use std::path::Path;
 
 /// An account's signer.
 pub fn signer(key: &str) -> Outcome<PrivateKeySigner> {
-    let bad = |_| Failure::message(Exit::Usage, "the private key is not 32 bytes of hex (--private-key, or ASSAY_PRIVATE_KEY)");
+    let bad = |_| {
+        Failure::message(Exit::Usage, "the private key is not 32 bytes of hex (--private-key, or ASSAY_PRIVATE_KEY)")
+    };
     key.trim().parse().map_err(bad)
 }
 
 /// A model's registration that takes jobs, owned by `owner`: its id.
-pub async fn find_model(rpc: &Rpc, registry: Address, commitment: B256, owner: Address) -> Result<Option<B256>, ChainError> {
-    let filter =
-        Filter::new().address(registry).from_block(0).event_signature(ModelRegistry::ModelRegistered::SIGNATURE_HASH).topic2(commitment);
+pub async fn find_model(
+    rpc: &Rpc,
+    registry: Address,
+    commitment: B256,
+    owner: Address,
+) -> Result<Option<B256>, ChainError> {
+    let filter = Filter::new()
+        .address(registry)
+        .from_block(0)
+        .event_signature(ModelRegistry::ModelRegistered::SIGNATURE_HASH)
+        .topic2(commitment);
     for log in rpc.logs(&filter).await?.iter().rev() {
         let Ok(event) = ModelRegistry::ModelRegistered::decode_log(&log.inner) else { continue };
         let id = B256::from(event.modelId);
@@ -76,8 +86,9 @@ const PAYEES_MAX: usize = 8;
 fn split(card: &Card) -> Outcome<Vec<Payee>> {
     let others = card.payees.iter().fold(u32::from(card.prover_bps), |sum, (_, bps)| sum + u32::from(*bps));
     let rest = 10_000u32.checked_sub(others).and_then(|rest| u16::try_from(rest).ok());
-    let rest = rest
-        .ok_or_else(|| Failure::message(Exit::Usage, format!("--prover-bps and --payee give away {others} of 10000 parts of revenue")))?;
+    let rest = rest.ok_or_else(|| {
+        Failure::message(Exit::Usage, format!("--prover-bps and --payee give away {others} of 10000 parts of revenue"))
+    })?;
     let shares = [(OWNER, rest), (PROVER, card.prover_bps)].into_iter().chain(card.payees.iter().copied());
     let split: Vec<Payee> = shares.filter(|(_, bps)| *bps > 0).map(|(account, bps)| Payee { account, bps }).collect();
     if split.len() > PAYEES_MAX {
@@ -174,7 +185,8 @@ fn check_outputs(outputs: usize) -> Outcome {
     Err(Failure::message(Exit::Input, text))
 }
 
-/// The key of a package that is to be listed: the one that is named, or the one beside it, or else the universal one, derived.
+/// The key of a package that is to be listed: the one that is named, or the one beside it, or else the universal one,
+/// derived.
 pub fn key_of(ui: &Ui, model: &Path, named: Option<&Path>, package: &Package, srs: Option<&Path>) -> Outcome<Checked> {
     let path = named.map_or_else(|| files::beside(model, "key"), Path::to_owned);
     if named.is_none() && !path.exists() {
@@ -198,7 +210,8 @@ async fn refuse_development(rpc: &Rpc, market: Address, development: bool) -> Ou
 pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let (rpc, seller) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
     let package = files::package(ui, &args.model)?;
-    let checked = key_of(ui, &args.model, args.key.as_deref(), &package, args.srs.srs.as_deref())?.with_transcript(ui, &args.shown)?;
+    let checked = key_of(ui, &args.model, args.key.as_deref(), &package, args.srs.srs.as_deref())?
+        .with_transcript(ui, &args.shown)?;
     checked.warn(ui);
     ui.phase_async("registry", refuse_development(&rpc, args.market, checked.is_development())).await?;
     let key = &checked.key;
@@ -210,7 +223,8 @@ pub async fn publish(ui: &Ui, args: PublishArgs) -> Outcome {
     let weights = if args.no_weights_proof {
         None
     } else {
-        let listing = weights::Listing { rpc: &rpc, seller: &seller, attestor: &seller, market: args.market, id: done.model };
+        let listing =
+            weights::Listing { rpc: &rpc, seller: &seller, attestor: &seller, market: args.market, id: done.model };
         Some(weights::prove(ui, listing, package, args.srs.srs.as_deref()).await?)
     };
     let batch = key.model.shape.batch;
@@ -249,12 +263,14 @@ struct Attestable {
     text: String,
 }
 
-/// The key with this hash that a model's description gives: that of its inferences, or that of the proof of its weights.
+/// The key with this hash that a model's description gives: that of its inferences, or that of the proof of its
+/// weights.
 fn derived(ui: &Ui, args: &AttestArgs) -> Outcome<Attestable> {
     let model = files::model(ui, &args.model)?;
     let srs = args.srs.srs.as_deref();
-    let checked =
-        Checked::of_model(ui, model, Batch::ONE, srs).map_err(|e| files::name(&args.model, e))?.with_transcript(ui, &args.shown)?;
+    let checked = Checked::of_model(ui, model, Batch::ONE, srs)
+        .map_err(|e| files::name(&args.model, e))?
+        .with_transcript(ui, &args.shown)?;
     checked.warn(ui);
     let key = &checked.key;
     let of_model = B256::from(key.wrap.hash(&key.model));
@@ -279,7 +295,10 @@ fn derived(ui: &Ui, args: &AttestArgs) -> Outcome<Attestable> {
         );
         return Err(Failure::message(Exit::Failed, text));
     }
-    let text = format!("for the proof of the model's weights; recomputed from its description and the SRS {}", hex(&model.srs.id));
+    let text = format!(
+        "for the proof of the model's weights; recomputed from its description and the SRS {}",
+        hex(&model.srs.id)
+    );
     let development = model.srs.development;
     Ok(Attestable { hash, of: "weights", model, wrap: wrap.system(), recomputed: true, development, text })
 }
@@ -288,7 +307,8 @@ fn derived(ui: &Ui, args: &AttestArgs) -> Outcome<Attestable> {
 pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
     let (rpc, attestor) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
     let Attestable { hash, of, model, wrap, recomputed, development, text } = derived(ui, &args)?;
-    let (status, attested) = ui.phase_async("attest", attest_proposed(&rpc, &attestor, args.market, hash, development)).await?;
+    let (status, attested) =
+        ui.phase_async("attest", attest_proposed(&rpc, &attestor, args.market, hash, development)).await?;
     let status = format!("{status:?}").to_lowercase();
     let done = if attested { "attested" } else { "not attested, and no longer needed:" };
     let batch = model.shape.batch;
@@ -303,7 +323,8 @@ pub async fn attest(ui: &Ui, args: AttestArgs) -> Outcome {
     Ok(())
 }
 
-/// Sends the attestation of a key that is proposed; doing it again does nothing. Returns the key's status, and whether this account has attested it.
+/// Sends the attestation of a key that is proposed; doing it again does nothing. Returns the key's status, and whether
+/// this account has attested it.
 async fn attest_proposed(
     rpc: &Rpc,
     attestor: &PrivateKeySigner,
@@ -327,7 +348,8 @@ async fn attest_proposed(
 
 /// Reads an order, or the quote's answer that holds one.
 fn order(path: &Path) -> Outcome<Order> {
-    let text = std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let text =
+        std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
     let bad = |e| Failure::message(Exit::Input, format!("{} is no order: {e}", path.display()));
     let mut value: serde_json::Value = serde_json::from_slice(&text).map_err(bad)?;
     let order = value.get_mut("order").map(serde_json::Value::take).unwrap_or(value);
@@ -340,13 +362,19 @@ pub async fn revoke(ui: &Ui, args: RevokeArgs) -> Outcome {
     match (&args.order, args.quotes) {
         (Some(path), _) => revoke_order(ui, &rpc, &account, args.market, &order(path)?).await,
         (None, Some(model)) => revoke_quotes(ui, &rpc, &account, args.market, model).await,
-        (None, None) => Err(Failure::message(Exit::Usage, "what is to be revoked? name an order, or a model with --quotes")),
+        (None, None) => {
+            Err(Failure::message(Exit::Usage, "what is to be revoked? name an order, or a model with --quotes"))
+        }
     }
 }
 
 async fn revoke_order(ui: &Ui, rpc: &Rpc, buyer: &PrivateKeySigner, market: Address, order: &Order) -> Outcome {
     if order.buyer != buyer.address() {
-        let text = format!("the order is of {}, and only its buyer revokes it; this account is {}", order.buyer, buyer.address());
+        let text = format!(
+            "the order is of {}, and only its buyer revokes it; this account is {}",
+            order.buyer,
+            buyer.address()
+        );
         return Err(Failure::message(Exit::Failed, text));
     }
     let (job, receipt) = ui.phase_async("revoke", account::revoke(rpc, buyer, market, order)).await?;
@@ -366,7 +394,10 @@ async fn revoke_quotes(ui: &Ui, rpc: &Rpc, holder: &PrivateKeySigner, market: Ad
         owner => owner?,
     };
     if owner != holder.address() {
-        let text = format!("the model is {owner}'s, and only its holder ends its quotes; this account is {}", holder.address());
+        let text = format!(
+            "the model is {owner}'s, and only its holder ends its quotes; this account is {}",
+            holder.address()
+        );
         return Err(Failure::message(Exit::Failed, text));
     }
     let receipt = ui.phase_async("revoke", account::revoke_quotes(rpc, holder, registry, model)).await?;
@@ -385,7 +416,8 @@ mod tests {
     /// The contract's limit, which `KeyFormat.sol` names as well.
     #[test]
     fn keys_hold_so_many_outputs() {
-        let contract = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../verifier-contracts/src/lib/KeyFormat.sol"));
+        let contract =
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../verifier-contracts/src/lib/KeyFormat.sol"));
         assert!(contract.contains(&format!("outputs <= {MAX_OUTPUTS}")));
         assert!(check_outputs(MAX_OUTPUTS).is_ok());
         let refused = check_outputs(MAX_OUTPUTS + 1).unwrap_err();

@@ -70,7 +70,8 @@ pub fn compile(ui: &Ui, args: CompileArgs) -> Outcome {
         .transpose()?;
     let log_chunk = args.chunks.log(&compiled.architecture).map_err(|e| Failure::new(Exit::Input, e))?;
     let srs = files::srs(ui, args.srs.srs.as_deref(), log_chunk)?;
-    let metadata = Metadata { name: args.name.clone().unwrap_or_else(|| stem(&args.model)), layer_names: compiled.layer_names };
+    let metadata =
+        Metadata { name: args.name.clone().unwrap_or_else(|| stem(&args.model)), layer_names: compiled.layer_names };
     let mut report = compiled.report;
     let network = (metadata, compiled.architecture, compiled.weights);
     let mut committed = Committed::write(ui, network, log_chunk, &srs, output)?;

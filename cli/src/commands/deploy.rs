@@ -120,12 +120,20 @@ fn options(args: DeployArgs, me: Address) -> DeployOptions {
 }
 
 /// Writes the chain's file; what it said of other contracts stays in it. Where real money may move, says what to check.
-fn keep(ui: &Ui, file: &Path, mut deployment: Deployment, options: &DeployOptions) -> Outcome<(Deployment, Vec<String>)> {
+fn keep(
+    ui: &Ui,
+    file: &Path,
+    mut deployment: Deployment,
+    options: &DeployOptions,
+) -> Outcome<(Deployment, Vec<String>)> {
     if let Some(mut before) = read(file)? {
         deployment.previous.append(&mut before.previous);
         // development chains are thrown away
         if !before.allow_development && !deployment.has_all_of(&before) {
-            ui.warn(format_args!("{} named other contracts for this chain; they stay in it under \"previous\"", file.display()));
+            ui.warn(format_args!(
+                "{} named other contracts for this chain; they stay in it under \"previous\"",
+                file.display()
+            ));
             deployment.previous.insert(0, before);
         }
     }
@@ -146,7 +154,12 @@ fn read(file: &Path) -> Outcome<Option<Deployment>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    let bad = |e| Failure::message(Exit::Input, format!("{} is no file of deployments, so it is left as it is: {e}", file.display()));
+    let bad = |e| {
+        Failure::message(
+            Exit::Input,
+            format!("{} is no file of deployments, so it is left as it is: {e}", file.display()),
+        )
+    };
     serde_json::from_slice(&text).map(Some).map_err(bad)
 }
 
@@ -155,8 +168,14 @@ fn checklist(options: &DeployOptions, file: &Path) -> Vec<String> {
     let attestors: Vec<String> = options.attestors.iter().map(ToString::to_string).collect();
     vec![
         format!("the attestors have different owners, who do not sell: {}", attestors.join(", ")),
-        format!("each of them knows `assay attest` and has {} s for a veto before a key is admitted", options.timelock_secs),
-        format!("the treasury {} proves for nobody and sells nothing, and somebody who is named can take out of it", options.treasury),
+        format!(
+            "each of them knows `assay attest` and has {} s for a veto before a key is admitted",
+            options.timelock_secs
+        ),
+        format!(
+            "the treasury {} proves for nobody and sells nothing, and somebody who is named can take out of it",
+            options.treasury
+        ),
         "the SRS is that of a ceremony (`assay srs import`), and its file is published with its id".to_owned(),
         "the sources are verified at the chain's explorer, with the constructor arguments in the file".to_owned(),
         "`verifier-contracts/build.sh --check` gives this bytecode at the commit that is announced".to_owned(),

@@ -61,9 +61,11 @@ fn known(ui: &Ui, args: &ExplainArgs, commitment: &str) -> Outcome<Known> {
     if args.report.is_none() && !path.exists() {
         return Ok(Known::default());
     }
-    let text = std::fs::read(&path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
-    let file: ReportFile = serde_json::from_slice(&text)
-        .map_err(|e| Failure::message(Exit::Input, format!("{} is no report that `assay compile` wrote: {e}", path.display())))?;
+    let text =
+        std::fs::read(&path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let file: ReportFile = serde_json::from_slice(&text).map_err(|e| {
+        Failure::message(Exit::Input, format!("{} is no report that `assay compile` wrote: {e}", path.display()))
+    })?;
     if file.model_commitment == commitment {
         let losses = file.report.losses.into_iter().map(|loss| (loss.index, loss)).collect();
         return Ok(Known { losses, operators: file.report.operators });
@@ -93,8 +95,12 @@ pub fn explain(ui: &Ui, args: ExplainArgs) -> Outcome {
         .map(|i| json!({ "name": name(metadata, i), "cost": costs[i], "operator": known.operators.get(i), "added_error": known.losses.get(&i).map(|loss| loss.added) }))
         .collect();
     if !files::is_stdout(&output) {
-        let text =
-            format!("{} layers{}\nwrote {}", layers.len(), if known.losses.is_empty() { ", without errors" } else { "" }, output.display());
+        let text = format!(
+            "{} layers{}\nwrote {}",
+            layers.len(),
+            if known.losses.is_empty() { ", without errors" } else { "" },
+            output.display()
+        );
         ui.finish(json!({ "file": output, "layers": layers }), text);
     }
     Ok(())
@@ -183,7 +189,11 @@ fn escaped(text: &str) -> String {
 /// The end of a name, which says more than its beginning.
 fn short(text: &str, most: usize) -> String {
     let length = text.chars().count();
-    if length <= most { text.to_owned() } else { format!("…{}", text.chars().skip(length + 1 - most).collect::<String>()) }
+    if length <= most {
+        text.to_owned()
+    } else {
+        format!("…{}", text.chars().skip(length + 1 - most).collect::<String>())
+    }
 }
 
 /// A number with its thousands apart.
@@ -227,12 +237,15 @@ impl Drawing<'_> {
     fn svg(&self) -> String {
         let rows = self.rows();
         let widest = rows.iter().map(Vec::len).max().unwrap_or(1);
-        let (width, height) = (2 * MARGIN + widest * (WIDTH + GAP) - GAP, HEAD + MARGIN + rows.len() * (HEIGHT + GAP) - GAP);
+        let (width, height) =
+            (2 * MARGIN + widest * (WIDTH + GAP) - GAP, HEAD + MARGIN + rows.len() * (HEIGHT + GAP) - GAP);
         let width = width.max(620);
         let mut places = Vec::new();
         for (y, row) in rows.iter().enumerate() {
             let left = (width - (row.len() * (WIDTH + GAP)).saturating_sub(GAP)) / 2;
-            places.extend(row.iter().enumerate().map(|(x, node)| (*node, (left + x * (WIDTH + GAP), HEAD + y * (HEIGHT + GAP)))));
+            places.extend(
+                row.iter().enumerate().map(|(x, node)| (*node, (left + x * (WIDTH + GAP), HEAD + y * (HEIGHT + GAP)))),
+            );
         }
         let edges = self.edges(&places);
         // lines that pass boxes at the side may need room there
@@ -272,9 +285,13 @@ impl Drawing<'_> {
             let from = match node {
                 Node::Input => Vec::new(),
                 Node::Layer(layer) => self.architecture.layers.get(*layer).map(reads).unwrap_or_default(),
-                Node::Output(output) => {
-                    self.architecture.outputs.get(*output).and_then(|output| origin(output.source)).into_iter().collect()
-                }
+                Node::Output(output) => self
+                    .architecture
+                    .outputs
+                    .get(*output)
+                    .and_then(|output| origin(output.source))
+                    .into_iter()
+                    .collect(),
             };
             for (_, from) in places.iter().filter(|(node, _)| from.contains(node)) {
                 edges.draw(*from, *to, places);
@@ -285,12 +302,17 @@ impl Drawing<'_> {
 
     fn node(&self, svg: &mut String, node: Node, (x, y): (usize, usize)) {
         let (class, lines, share) = match node {
-            Node::Input => {
-                ("port", self.tensors("input", self.architecture.input.ports.iter().map(|port| (&port.name, &port.shape))), None)
-            }
+            Node::Input => (
+                "port",
+                self.tensors("input", self.architecture.input.ports.iter().map(|port| (&port.name, &port.shape))),
+                None,
+            ),
             Node::Output(output) => (
                 "port",
-                self.tensors("output", self.architecture.outputs.get(output).iter().map(|output| (&output.name, &output.shape))),
+                self.tensors(
+                    "output",
+                    self.architecture.outputs.get(output).iter().map(|output| (&output.name, &output.shape)),
+                ),
                 None,
             ),
             Node::Layer(layer) => self.layer(layer),
@@ -299,10 +321,20 @@ impl Drawing<'_> {
         let _ = writeln!(svg, "<rect class=\"box {class}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"6\"/>");
         for (i, line) in lines.iter().enumerate() {
             let (class, most) = if i == 0 { ("name", 34) } else { ("small", 50) };
-            let _ = writeln!(svg, "<text class=\"{class}\" x=\"10\" y=\"{}\">{}</text>", 19 + 17 * i, escaped(&short(line, most)));
+            let _ = writeln!(
+                svg,
+                "<text class=\"{class}\" x=\"10\" y=\"{}\">{}</text>",
+                19 + 17 * i,
+                escaped(&short(line, most))
+            );
         }
         if let Some(share) = share {
-            let _ = writeln!(svg, "<rect class=\"bar\" y=\"{}\" width=\"{:.1}\" height=\"5\" rx=\"2\"/>", HEIGHT - 5, share * WIDTH as f64);
+            let _ = writeln!(
+                svg,
+                "<rect class=\"bar\" y=\"{}\" width=\"{:.1}\" height=\"5\" rx=\"2\"/>",
+                HEIGHT - 5,
+                share * WIDTH as f64
+            );
         }
         svg.push_str("</g>\n");
     }
@@ -315,18 +347,29 @@ impl Drawing<'_> {
 
     /// A layer's lines, whether it loses much, and its share of the predicted time.
     fn layer(&self, index: usize) -> (&'static str, Vec<String>, Option<f64>) {
-        let (Some(layer), Some(cost)) = (self.architecture.layers.get(index), self.costs.get(index)) else { return ("", Vec::new(), None) };
+        let (Some(layer), Some(cost)) = (self.architecture.layers.get(index), self.costs.get(index)) else {
+            return ("", Vec::new(), None);
+        };
         let all: f64 = self.costs.iter().map(|cost| cost.predicted_seconds).sum();
         let share = if all > 0.0 { cost.predicted_seconds / all } else { 0.0 };
-        let table = self.architecture.table(layer).map(|table| format!(", {} of {} bits", table_text(&table.function), table.bits));
+        let table = self
+            .architecture
+            .table(layer)
+            .map(|table| format!(", {} of {} bits", table_text(&table.function), table.bits));
         let loss = self.known.losses.get(&index);
         let error = loss.map_or(String::new(), |loss| match loss.added {
             0.0 => format!("error {:.1e}, none of it added here", loss.error),
             added => format!("error {:.1e}, of which it adds {added:.1e}", loss.error),
         });
-        let weights = if cost.weight_cells > 0 { format!(", {} weights", grouped(cost.weight_cells)) } else { String::new() };
+        let weights =
+            if cost.weight_cells > 0 { format!(", {} weights", grouped(cost.weight_cells)) } else { String::new() };
         let worst = self.known.losses.values().map(|loss| loss.added).fold(0.0, f64::max);
-        let operator = self.known.operators.get(index).and_then(Option::as_ref).map_or(String::new(), |operator| format!("{operator}: "));
+        let operator = self
+            .known
+            .operators
+            .get(index)
+            .and_then(Option::as_ref)
+            .map_or(String::new(), |operator| format!("{operator}: "));
         let lines = vec![
             name(self.metadata, index),
             format!("{operator}{}{}{weights}", rule_text(layer), table.unwrap_or_default()),
@@ -352,7 +395,8 @@ struct Edges {
 impl Edges {
     /// A line from the bottom of one box to the top of another one. Writing to a string does not fail.
     fn draw(&mut self, from: (usize, usize), to: (usize, usize), places: &[Place]) {
-        let [(a, b), (x, y)] = [(from.0 + WIDTH / 2, from.1 + HEIGHT), (to.0 + WIDTH / 2, to.1)].map(|(x, y)| (x as i64, y as i64));
+        let [(a, b), (x, y)] =
+            [(from.0 + WIDTH / 2, from.1 + HEIGHT), (to.0 + WIDTH / 2, to.1)].map(|(x, y)| (x as i64, y as i64));
         let gap = GAP as i64;
         if y - b == gap {
             let _ = writeln!(self.paths, "<path class=\"edge\" d=\"M{a} {b}C{a} {y} {x} {b} {x} {y}\"/>");
@@ -378,7 +422,8 @@ impl Edges {
         let lefts = passed.map(|(_, (left, _))| *left as i64);
         let (left, right) = lefts.fold((x, x), |(least, most), left| (least.min(left), most.max(left + WIDTH as i64)));
         let (start, step) = if x - left < right - x { (left - LANE, -LANE) } else { (right + LANE, LANE) };
-        let is_free = |lane: i64| !self.lanes.iter().any(|(taken, from, to)| *taken == lane && *from <= last && first <= *to);
+        let is_free =
+            |lane: i64| !self.lanes.iter().any(|(taken, from, to)| *taken == lane && *from <= last && first <= *to);
         let lane = (0..).map(|n| start + n * step).find(|lane| is_free(*lane)).unwrap_or(start);
         self.lanes.push((lane, first, last));
         self.left = Some(self.left.unwrap_or(lane).min(lane - LANE));
@@ -401,7 +446,8 @@ mod tests {
     fn every_layer_is_drawn_below_what_it_reads() {
         for (architecture, _) in [sample::lenet5(), sample::random_network(3), sample::random_network(5)] {
             let metadata = Metadata { name: "a <model> & \"more\"".to_owned(), layer_names: Vec::new() };
-            let (costs, losses) = (LayerCost::of(&architecture), HashMap::from([(0, Loss { index: 0, error: 0.5, added: 0.25 })]));
+            let (costs, losses) =
+                (LayerCost::of(&architecture), HashMap::from([(0, Loss { index: 0, error: 0.5, added: 0.25 })]));
             let known = Known { losses, operators: vec![Some("Conv".to_owned())] };
             let drawing = Drawing { architecture: &architecture, metadata: &metadata, costs: &costs, known: &known };
             let rows = drawing.rows();
@@ -424,7 +470,8 @@ mod tests {
 
     /// Points of a line as drawings have them: `M`, then `C` and `L`.
     fn points(path: &str) -> Vec<(f64, f64)> {
-        let numbers = |text: &str| text.split([' ', 'M']).filter_map(|number| number.parse().ok()).collect::<Vec<f64>>();
+        let numbers =
+            |text: &str| text.split([' ', 'M']).filter_map(|number| number.parse().ok()).collect::<Vec<f64>>();
         let mut points: Vec<(f64, f64)> = Vec::new();
         for part in path.split_inclusive(['C', 'L']).map(|part| part.trim_end_matches(['C', 'L'])) {
             let all: Vec<(f64, f64)> = numbers(part).chunks(2).map(|pair| (pair[0], pair[1])).collect();
@@ -451,7 +498,9 @@ mod tests {
         for architecture in [sample::lenet5().0].into_iter().chain((0..12).map(|seed| sample::random_network(seed).0)) {
             let metadata = Metadata { name: "a model".to_owned(), layer_names: Vec::new() };
             let costs = LayerCost::of(&architecture);
-            let svg = Drawing { architecture: &architecture, metadata: &metadata, costs: &costs, known: &Known::default() }.svg();
+            let svg =
+                Drawing { architecture: &architecture, metadata: &metadata, costs: &costs, known: &Known::default() }
+                    .svg();
             let between = |text: &str, before: &str, after: &str| -> Vec<String> {
                 text.split(before).skip(1).map(|rest| rest.split(after).next().unwrap().to_owned()).collect()
             };
@@ -461,10 +510,14 @@ mod tests {
             for path in between(&svg, " d=\"", "\"") {
                 long += usize::from(path.contains('L'));
                 for (x, y) in points(&path) {
-                    let inside =
-                        |at: &&Vec<f64>| x > at[0] && x < at[0] + WIDTH as f64 && y > at[1] + 0.01 && y < at[1] + HEIGHT as f64 - 0.01;
+                    let inside = |at: &&Vec<f64>| {
+                        x > at[0] && x < at[0] + WIDTH as f64 && y > at[1] + 0.01 && y < at[1] + HEIGHT as f64 - 0.01
+                    };
                     assert!(!boxes.iter().any(|at| inside(&at)), "{path} is in a box at {x} {y}");
-                    assert!(x >= page[0] && x <= page[0] + page[2] && y >= 0.0 && y <= page[3], "{path} leaves the page at {x} {y}");
+                    assert!(
+                        x >= page[0] && x <= page[0] + page[2] && y >= 0.0 && y <= page[3],
+                        "{path} leaves the page at {x} {y}"
+                    );
                 }
             }
         }

@@ -35,12 +35,21 @@ fn explain(error: ChainError) -> Failure {
             format!("{} is no attestor of this registry: `assay attestors show` lists them", e.account)
         }
         Some(KeyRegistryErrors::NotProposed(e)) => {
-            format!("the key {} is not proposed, or admitted already: only what waits for admission is vetoed", e.keyHash)
+            format!(
+                "the key {} is not proposed, or admitted already: only what waits for admission is vetoed",
+                e.keyHash
+            )
         }
-        Some(KeyRegistryErrors::AlreadyVetoed(e)) => format!("{} has vetoed this key before, and an attestor does so once", e.attestor),
-        Some(KeyRegistryErrors::NotFrozen(e)) => format!("the key {} is not frozen, so there is nothing to restore", e.keyHash),
+        Some(KeyRegistryErrors::AlreadyVetoed(e)) => {
+            format!("{} has vetoed this key before, and an attestor does so once", e.attestor)
+        }
+        Some(KeyRegistryErrors::NotFrozen(e)) => {
+            format!("the key {} is not frozen, so there is nothing to restore", e.keyHash)
+        }
         Some(KeyRegistryErrors::SlotTaken(e)) => format!("the key {} has taken the frozen one's place", e.keyHash),
-        Some(KeyRegistryErrors::InvalidAttestors(_)) => "the account that comes is an attestor already, or zero".to_owned(),
+        Some(KeyRegistryErrors::InvalidAttestors(_)) => {
+            "the account that comes is an attestor already, or zero".to_owned()
+        }
         _ => return error.into(),
     };
     Failure::message(Exit::Failed, text)
@@ -85,9 +94,17 @@ async fn show(ui: &Ui, rpc: &Rpc, market: Address) -> Outcome {
     let keys = rpc.call(market, &InferenceMarket::keysCall {}).await?;
     let found = govern::attestors(rpc, keys).await?;
     let list: Vec<String> = found.attestors.iter().map(ToString::to_string).collect();
-    let text = format!("attestors {}\nthreshold {}\ntimelock  {} s", list.join("\n          "), found.threshold, found.timelock_secs);
+    let text = format!(
+        "attestors {}\nthreshold {}\ntimelock  {} s",
+        list.join("\n          "),
+        found.threshold,
+        found.timelock_secs
+    );
     let (threshold, timelock) = (found.threshold.to_string(), found.timelock_secs.to_string());
-    ui.finish(json!({ "keys": keys, "attestors": found.attestors, "threshold": threshold, "timelock_secs": timelock }), text);
+    ui.finish(
+        json!({ "keys": keys, "attestors": found.attestors, "threshold": threshold, "timelock_secs": timelock }),
+        text,
+    );
     Ok(())
 }
 
@@ -106,8 +123,12 @@ async fn replace(ui: &Ui, args: ReplaceArgs) -> Outcome {
 /// Deploys a council, or finds it.
 async fn council(ui: &Ui, args: CouncilArgs) -> Outcome {
     let (rpc, account) = (Rpc::new(&args.chain.rpc)?, signer(&args.chain.private_key)?);
-    let terms =
-        CouncilTerms { timelock_secs: args.timelock, delay_secs: args.delay, period_secs: args.period, quorum_percent: args.quorum };
+    let terms = CouncilTerms {
+        timelock_secs: args.timelock,
+        delay_secs: args.delay,
+        period_secs: args.period,
+        quorum_percent: args.quorum,
+    };
     let mut deployer = Deployer::new(&rpc, &account, keccak256(args.salt.as_bytes())).await?;
     let setup = ui.phase_async("deploy", deployer.council(args.votes, args.member, terms)).await?;
     let timelock = rpc.call(setup, &CouncilSetup::timelockCall {}).await?;

@@ -56,16 +56,24 @@ fn prepare(shape: &[u64]) -> Option<Preparation> {
         _ => return None,
     };
     let [width, height, channels] = [width, height, channels].map(|n| u32::try_from(n).ok());
-    let image =
-        Preparation::Image { width: width?, height: height?, channels: channels?, order, mean: Vec::new(), std: Vec::new(), invert: false };
+    let image = Preparation::Image {
+        width: width?,
+        height: height?,
+        channels: channels?,
+        order,
+        mean: Vec::new(),
+        std: Vec::new(),
+        invert: false,
+    };
     image.check().is_ok().then_some(image)
 }
 
 /// A model by the shapes of its tensors.
 fn shaped(name: String, inputs: &[Option<Vec<u64>>], outputs: &[Option<Vec<u64>>], commands: Vec<String>) -> Model {
     let said = |shapes: &[Option<Vec<u64>>]| {
-        let each =
-            shapes.iter().map(|shape| shape.as_ref().map_or("a shape that the file leaves open".to_owned(), |shape| format!("{shape:?}")));
+        let each = shapes.iter().map(|shape| {
+            shape.as_ref().map_or("a shape that the file leaves open".to_owned(), |shape| format!("{shape:?}"))
+        });
         each.collect::<Vec<_>>().join(" and ")
     };
     let description = format!("{name}: takes {}, gives {}.", said(inputs), said(outputs));
@@ -96,7 +104,10 @@ fn model(ui: &Ui, path: &Path, dir: &Path) -> Outcome<Model> {
         let package_file = files::package(ui, path)?;
         let architecture = &package_file.model.shape.architecture;
         let shapes = |tensors: Vec<TensorInfo>| {
-            tensors.into_iter().map(|tensor| Some(tensor.shape.into_iter().map(u64::from).collect())).collect::<Vec<_>>()
+            tensors
+                .into_iter()
+                .map(|tensor| Some(tensor.shape.into_iter().map(u64::from).collect()))
+                .collect::<Vec<_>>()
         };
         let commands = if is_in(path, dir) { Vec::new() } else { vec![format!("cp {whole} {package}")] };
         return Ok(shaped(name, &shapes(inputs(architecture)), &shapes(outputs(architecture)), commands));
@@ -136,14 +147,26 @@ fn card(model: &Model) -> String {
             "What each number of the output stands for, in their order; leave it out if they are no classes.",
             (!model.labels.is_empty()).then(|| json!(model.labels)),
         ),
-        ("licence", "In words: what a buyer may do with answers, such as \"any use\"; left out, the card says nothing.", None),
+        (
+            "licence",
+            "In words: what a buyer may do with answers, such as \"any use\"; left out, the card says nothing.",
+            None,
+        ),
         (
             "prepare",
             "How a picture or a text becomes the model's numbers: docs/cli.md, \"Inputs\".",
             model.prepare.as_ref().map(|prepare| json!(prepare)),
         ),
-        ("price", "Of one answer, in the token's smallest unit: this is 0.001 of a chain's coin.", Some(json!("1000000000000000"))),
-        ("collateral", "What you lose if you take a job and do not prove it in time; left out, the least that the market takes.", None),
+        (
+            "price",
+            "Of one answer, in the token's smallest unit: this is 0.001 of a chain's coin.",
+            Some(json!("1000000000000000")),
+        ),
+        (
+            "collateral",
+            "What you lose if you take a job and do not prove it in time; left out, the least that the market takes.",
+            None,
+        ),
         ("prove_secs", "Seconds from payment in which you promise the proof.", Some(json!(600))),
         ("expire_secs", "Seconds from payment after which the buyer takes the money back.", Some(json!(3600))),
     ];

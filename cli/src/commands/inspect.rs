@@ -56,8 +56,12 @@ fn tensor_text(kind: &str, tensor: &TensorInfo) -> String {
 fn describe(metadata: &Metadata, model: &PublicModel, wrap: System) -> Value {
     let (shape, architecture) = (&model.shape, &model.shape.architecture);
     let [weights, tables, input, witness] = shape.chunk_counts();
-    let layers: Vec<Value> =
-        architecture.layers.iter().enumerate().map(|(i, layer)| describe_layer(architecture, metadata.layer_names.get(i), layer)).collect();
+    let layers: Vec<Value> = architecture
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, layer)| describe_layer(architecture, metadata.layer_names.get(i), layer))
+        .collect();
     json!({
         "name": metadata.name, "model_commitment": hex(&model.commitment()), "shape_digest": hex(&shape.model_digest), "srs_id": hex(&model.srs.id),
         "development_srs": model.srs.development, "inputs": native::inputs(architecture), "outputs": native::outputs(architecture),
@@ -72,7 +76,8 @@ fn key_fields(key: &BuyerKey) -> Value {
     json!({ "hash": hex(&key.wrap.hash(&key.model)), "recomputed": false, "contract_bytes": key.wrap.contract_bytes(&key.model).len(), "development": key.is_development() })
 }
 
-/// Rows or constraints of the wrap's circuit, and what they mean for the soundness error. Errors: a shape whose circuit would be too large.
+/// Rows or constraints of the wrap's circuit, and what they mean for the soundness error. Errors: a shape whose circuit
+/// would be too large.
 fn wrap_size(model: &PublicModel, wrap: System) -> Result<(usize, Wrap), VerifyError> {
     let (shape, srs_id) = (&model.shape, &model.srs.id);
     Ok(match wrap {
@@ -86,8 +91,10 @@ fn wrap_size(model: &PublicModel, wrap: System) -> Result<(usize, Wrap), VerifyE
 
 /// The soundness error's terms.
 fn soundness_fields(terms: &[Term]) -> Value {
-    let terms: Vec<Value> =
-        terms.iter().map(|term| json!({ "name": term.name, "degree": term.formula, "log2": rounded(term.degree.log2()) })).collect();
+    let terms: Vec<Value> = terms
+        .iter()
+        .map(|term| json!({ "name": term.name, "degree": term.formula, "log2": rounded(term.degree.log2()) }))
+        .collect();
     json!(terms)
 }
 
@@ -107,7 +114,8 @@ fn table(object: &Value, indent: &str) -> String {
         let value = match value {
             Value::Array(items) if items.iter().any(Value::is_object) => continue,
             Value::Object(_) => {
-                let parts: Vec<String> = value.as_object().into_iter().flatten().map(|(k, v)| format!("{k} {}", plain(v))).collect();
+                let parts: Vec<String> =
+                    value.as_object().into_iter().flatten().map(|(k, v)| format!("{k} {}", plain(v))).collect();
                 parts.join(", ")
             }
             other => plain(other),
@@ -152,7 +160,8 @@ pub fn inspect(ui: &Ui, args: InspectArgs) -> Outcome {
             let _ = writeln!(text, "{}", tensor_text(kind, &tensor));
         }
     }
-    let _ = writeln!(text, "soundness: values of a challenge that let a false statement pass, as log2; docs/security.md");
+    let _ =
+        writeln!(text, "soundness: values of a challenge that let a false statement pass, as log2; docs/security.md");
     for term in object.get("soundness").and_then(Value::as_array).into_iter().flatten() {
         let field = |name: &str| term.get(name).map(plain).unwrap_or_default();
         let _ = writeln!(text, "  {:<24} {:<22} {:>5}", field("name"), field("degree"), field("log2"));

@@ -32,11 +32,20 @@ pub fn make(package: &Package, srs: &Srs, wrap: System) -> Result<(WrapProvingKe
     Ok((proving, key))
 }
 
-/// Makes the keys of a package, for as many inferences as its model is for, and writes the prover's into `pk` and the buyer's beside it.
-pub fn write(ui: &Ui, package: &Package, wrap: System, srs: Option<&Path>, pk: &Path) -> Outcome<(WrapProvingKey, BuyerKey)> {
+/// Makes the keys of a package, for as many inferences as its model is for, and writes the prover's into `pk` and the
+/// buyer's beside it.
+pub fn write(
+    ui: &Ui,
+    package: &Package,
+    wrap: System,
+    srs: Option<&Path>,
+    pk: &Path,
+) -> Outcome<(WrapProvingKey, BuyerKey)> {
     let srs = self::srs(ui, srs, package, wrap)?;
     let (proving, key) = ui.phase("setup", |_| make(package, &srs, wrap))?;
-    ui.phase("write", |_| write_proving_key(pk, &proving, &package.model).and_then(|()| key.write(&files::beside(pk, "key"))))?;
+    ui.phase("write", |_| {
+        write_proving_key(pk, &proving, &package.model).and_then(|()| key.write(&files::beside(pk, "key")))
+    })?;
     Ok((proving, key))
 }
 
@@ -56,11 +65,16 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
         ui.warn(format!("{outputs} output cells in a proof: contracts take at most {MAX_OUTPUTS}, so these keys are for use off chain"));
     }
     if package.model.shape.layout.log_chunks > MAX_LOG_CHUNKS {
-        ui.warn(format!("more than 2^{MAX_LOG_CHUNKS} chunks: contracts take no such keys, so these are for use off chain"));
+        ui.warn(format!(
+            "more than 2^{MAX_LOG_CHUNKS} chunks: contracts take no such keys, so these are for use off chain"
+        ));
     }
     let pk = args.output.unwrap_or_else(|| batch::proving_key(&args.model, batch, wrap));
     if files::is_stdout(&pk) {
-        return Err(Failure::message(Exit::Usage, "two files are written, and stdout is one: name the proving key's with -o"));
+        return Err(Failure::message(
+            Exit::Usage,
+            "two files are written, and stdout is one: name the proving key's with -o",
+        ));
     }
     let key_file = files::beside(&pk, "key");
     if pk == key_file {

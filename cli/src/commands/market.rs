@@ -85,7 +85,10 @@ async fn compare(ui: &Ui, rpc: &Rpc, args: &MarketArgs, client: &Client) -> Outc
     let from = args.from_block.max(said.from_block);
     let history = ui.phase_async("read", History::read_to(rpc, args.market, from, block)).await?;
     if rpc.block_hash(block).await? != Some(hash) {
-        return Err(Failure::message(Exit::Failed, format!("the node has another block {block} than the service: ask again")));
+        return Err(Failure::message(
+            Exit::Failed,
+            format!("the node has another block {block} than the service: ask again"),
+        ));
     }
     let at = Checkpoint { block, hash };
     let read = MarketHistory::new(args.market, said.registry, said.from_block, Some(at), &history);
@@ -99,7 +102,10 @@ async fn compare(ui: &Ui, rpc: &Rpc, args: &MarketArgs, client: &Client) -> Outc
         return Err(Failure::message(Exit::Failed, text));
     }
     let (models, provers) = (read.models.len(), read.provers.len());
-    let text = format!("the service has what the chain has up to block {block}: {models} models, {provers} provers, {} jobs", own.len());
+    let text = format!(
+        "the service has what the chain has up to block {block}: {models} models, {provers} provers, {} jobs",
+        own.len()
+    );
     ui.finish(json!({ "market": args.market, "agrees": true, "block": block, "block_hash": hash, "models": read.models, "provers": read.provers, "jobs": own }), text);
     Ok(())
 }
@@ -130,7 +136,11 @@ fn differences<T: PartialEq>(into: &mut Vec<String>, what: &str, said: &[T], rea
 
 /// Amounts as decimal strings: JSON's numbers are too small.
 fn decimal(amounts: &Amounts) -> serde_json::Value {
-    amounts.iter().map(|(token, sum)| (token.to_string(), json!(sum.to_string()))).collect::<serde_json::Map<_, _>>().into()
+    amounts
+        .iter()
+        .map(|(token, sum)| (token.to_string(), json!(sum.to_string())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn sum(amounts: &Amounts) -> String {
@@ -166,7 +176,13 @@ fn of_prover(prover: Address, row: &ProverRow) -> String {
 
 fn of_job(job: &JobRow) -> String {
     let stage = job.stage.to_string();
-    format!("job {}  {stage:<9} model {}, {}, of {}", job.job, short(job.model), amount(job.price, job.token), job.buyer)
+    format!(
+        "job {}  {stage:<9} model {}, {}, of {}",
+        job.job,
+        short(job.model),
+        amount(job.price, job.token),
+        job.buyer
+    )
 }
 
 /// A model's id is a small number.

@@ -86,7 +86,10 @@ impl Found {
         let job = match &order {
             Some(order) => order.job,
             None => args.job.parse().map_err(|_| {
-                let text = format!("no order that was made here begins with {}: write the whole job id, 0x and 64 digits", args.job);
+                let text = format!(
+                    "no order that was made here begins with {}: write the whole job id, 0x and 64 digits",
+                    args.job
+                );
                 Failure::message(Exit::Usage, text)
             })?,
         };
@@ -108,7 +111,8 @@ impl Found {
 
     /// Says why nothing can be done, and where the money is.
     fn refuse(&self, record: &Job, now: u64, why: &str) -> Failure {
-        let place = self.order.as_ref().map(|order| format!(": {}", whereabouts(order, record, now))).unwrap_or_default();
+        let place =
+            self.order.as_ref().map(|order| format!(": {}", whereabouts(order, record, now))).unwrap_or_default();
         Failure::message(Exit::Failed, format!("{why}: the market's job is {}{place}", state_name(record.state)))
     }
 }
@@ -120,9 +124,11 @@ pub async fn cancel(ui: &Ui, args: JobArgs) -> Outcome {
     if record.state != State::Funded {
         return Err(found.refuse(&record, now, "only a job that is paid for and not locked is cancelled"));
     }
-    let receipt = ui.phase_async("cancel", account::cancel(&found.rpc, &found.account, found.market, found.job)).await?;
+    let receipt =
+        ui.phase_async("cancel", account::cancel(&found.rpc, &found.account, found.market, found.job)).await?;
     // the service hears of it from the chain; this saves it a proof
-    if let Some((service, prediction)) = found.order.as_ref().and_then(|order| Some((&order.service, order.prediction.as_ref()?)))
+    if let Some((service, prediction)) =
+        found.order.as_ref().and_then(|order| Some((&order.service, order.prediction.as_ref()?)))
         && let Ok(client) = Client::new(service)
         && let Err(error) = client.cancel(prediction).await
     {
@@ -140,8 +146,10 @@ pub async fn refund(ui: &Ui, args: JobArgs) -> Outcome {
         if seller != found.account.address() {
             return Err(found.refuse(&record, now, "the job was served, and only its seller can return the payment"));
         }
-        let receipt = ui.phase_async("refund", money::refund(&found.rpc, &found.account, found.market, found.job)).await?;
-        let text = format!("the payment of job {} went back to its buyer's credit ({} gas)", found.job, receipt.gas_used);
+        let receipt =
+            ui.phase_async("refund", money::refund(&found.rpc, &found.account, found.market, found.job)).await?;
+        let text =
+            format!("the payment of job {} went back to its buyer's credit ({} gas)", found.job, receipt.gas_used);
         ui.finish(json!({ "job": found.job, "state": "refunded", "gas": receipt.gas_used }), text);
         return Ok(());
     }
@@ -151,9 +159,14 @@ pub async fn refund(ui: &Ui, args: JobArgs) -> Outcome {
     let order = account::funding(&found.rpc, found.market, found.job).await?.order;
     let expire_by = record.time.to::<u64>() + u64::from(order.expireSecs);
     if now <= expire_by {
-        return Err(found.refuse(&record, now, &format!("the job expires in {} s, and is refunded after that", expire_by - now + 1)));
+        return Err(found.refuse(
+            &record,
+            now,
+            &format!("the job expires in {} s, and is refunded after that", expire_by - now + 1),
+        ));
     }
-    let receipt = ui.phase_async("refund", account::claim_refund(&found.rpc, &found.account, found.market, found.job)).await?;
+    let receipt =
+        ui.phase_async("refund", account::claim_refund(&found.rpc, &found.account, found.market, found.job)).await?;
     back(ui, &args, &found, "expired", receipt.gas_used).await
 }
 
@@ -161,10 +174,16 @@ pub async fn refund(ui: &Ui, args: JobArgs) -> Outcome {
 async fn back(ui: &Ui, args: &JobArgs, found: &Found, state: &str, gas: u64) -> Outcome {
     let order = account::funding(&found.rpc, found.market, found.job).await?;
     let (price, token, buyer) = (U256::from(order.snapshot.price), order.order.token, order.order.buyer);
-    let mut text = format!("{state}: {} of job {} are in the credit of {buyer} in the market ({gas} gas)", amount(price, token), found.job);
+    let mut text = format!(
+        "{state}: {} of job {} are in the credit of {buyer} in the market ({gas} gas)",
+        amount(price, token),
+        found.job
+    );
     let mut withdrawn = Value::Null;
     if args.withdraw && buyer == found.account.address() {
-        let paid = ui.phase_async("withdraw", account::withdraw(&found.rpc, &found.account, found.market, token, price)).await?;
+        let paid = ui
+            .phase_async("withdraw", account::withdraw(&found.rpc, &found.account, found.market, token, price))
+            .await?;
         text = format!("{text}\nwithdrawn to {buyer} ({} gas)", paid.gas_used);
         withdrawn = json!(price.to_string());
     } else {
@@ -182,7 +201,12 @@ pub async fn balance(ui: &Ui, args: BalanceArgs) -> Outcome {
     let account = match (args.account, &args.private_key) {
         (Some(account), _) => account,
         (None, Some(key)) => chain::signer(key)?.address(),
-        (None, None) => return Err(Failure::message(Exit::Usage, "whose balance? pass --account, or --private-key (ASSAY_PRIVATE_KEY)")),
+        (None, None) => {
+            return Err(Failure::message(
+                Exit::Usage,
+                "whose balance? pass --account, or --private-key (ASSAY_PRIVATE_KEY)",
+            ));
+        }
     };
     let (rpc, token) = (Rpc::new(&args.rpc)?, args.token.unwrap_or_default());
     let coins = rpc.balance(account).await?;
@@ -245,8 +269,16 @@ pub async fn withdraw(ui: &Ui, args: WithdrawArgs) -> Outcome {
     }
     let receipt = ui.phase_async("withdraw", account::withdraw(&rpc, &from, market, token, value)).await?;
     let left = account::credit(&rpc, market, token, from.address()).await?;
-    let text =
-        format!("withdrawn {} to {} ({} gas); credit {}", amount(value, token), from.address(), receipt.gas_used, amount(left, token));
-    ui.finish(json!({ "withdrawn": value.to_string(), "credit": left.to_string(), "token": token, "gas": receipt.gas_used }), text);
+    let text = format!(
+        "withdrawn {} to {} ({} gas); credit {}",
+        amount(value, token),
+        from.address(),
+        receipt.gas_used,
+        amount(left, token)
+    );
+    ui.finish(
+        json!({ "withdrawn": value.to_string(), "credit": left.to_string(), "token": token, "gas": receipt.gas_used }),
+        text,
+    );
     Ok(())
 }

@@ -15,7 +15,8 @@ use assay_prover::wrap::{System, WrapProvingKey};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Powers of tau that were verified, and are the ones that a model is committed with. Errors: also [`CeremonyError::OtherPowers`].
+/// Powers of tau that were verified, and are the ones that a model is committed with. Errors: also
+/// [`CeremonyError::OtherPowers`].
 pub fn powers(ui: &Ui, path: &Path, model: &PublicModel) -> Outcome<Ceremony> {
     let powers = ui.phase("read powers", |_| Ceremony::read(path)).map_err(|e| files::name(path, e))?;
     ui.phase("verify powers", |_| powers.verify()).map_err(|e| files::name(path, e))?;
@@ -56,7 +57,8 @@ impl Place {
     }
 
     fn write(&self, ui: &Ui, path: &Path, key: &Key) -> Outcome {
-        ui.phase("write", |_| ceremony::files::write_key(path, &self.package.model, key)).map_err(|e| files::name(path, e))
+        ui.phase("write", |_| ceremony::files::write_key(path, &self.package.model, key))
+            .map_err(|e| files::name(path, e))
     }
 
     fn hashes(&self, key: &Key) -> Vec<String> {
@@ -133,12 +135,26 @@ fn verify(ui: &Ui, args: &CircuitArgs, path: &Path, (announced, demanded): (Opti
     if let Some(demanded) = demanded
         && !hashes.iter().any(|hash| hash.eq_ignore_ascii_case(demanded))
     {
-        return Err(Failure::message(Exit::Failed, format!("{}: no contribution has the hash {demanded}", path.display())));
+        return Err(Failure::message(
+            Exit::Failed,
+            format!("{}: no contribution has the hash {demanded}", path.display()),
+        ));
     }
-    let lines: Vec<_> = (1..).zip(steps.iter().zip(&hashes)).map(|(i, (step, hash))| format!("{i} {}\n  {hash}", step.name())).collect();
-    let shown: Vec<_> = steps.iter().zip(&hashes).map(|(step, hash)| json!({ "name": step.name(), "hash": hash })).collect();
-    let text = format!("{}: the key is the circuit's, and all contributions are in order\n{}", path.display(), lines.join("\n"));
-    ui.finish(json!({ "ok": true, "file": path, "contributions": shown, "beacon": key.transcript.beacon().is_some() }), text);
+    let lines: Vec<_> = (1..)
+        .zip(steps.iter().zip(&hashes))
+        .map(|(i, (step, hash))| format!("{i} {}\n  {hash}", step.name()))
+        .collect();
+    let shown: Vec<_> =
+        steps.iter().zip(&hashes).map(|(step, hash)| json!({ "name": step.name(), "hash": hash })).collect();
+    let text = format!(
+        "{}: the key is the circuit's, and all contributions are in order\n{}",
+        path.display(),
+        lines.join("\n")
+    );
+    ui.finish(
+        json!({ "ok": true, "file": path, "contributions": shown, "beacon": key.transcript.beacon().is_some() }),
+        text,
+    );
     Ok(())
 }
 

@@ -46,7 +46,8 @@ pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
     ui.phase("execute", |_| {
         for sample in &samples {
             // architecture and weights were validated when the package was read
-            let trace = exec::run(architecture, system, &package.weights, &quantise_input(architecture, sample)?.cells)?;
+            let trace =
+                exec::run(architecture, system, &package.weights, &quantise_input(architecture, sample)?.cells)?;
             outputs.push(Outputs::new(trace.outputs(architecture, system)));
             clamp::add(&mut all_clamped, clamped(&package.model.shape, &package.metadata.layer_names, &trace));
         }
@@ -54,13 +55,17 @@ pub fn run(ui: &Ui, args: RunArgs) -> Outcome {
     })?;
     clamp::report(ui, &all_clamped);
     let labels = inputs::winners(outputs.iter().map(Outputs::elements), &card.labels);
-    let text = if labels.is_empty() { json!({ "output_data": outputs }) } else { json!({ "labels": labels, "output_data": outputs }) };
+    let text = if labels.is_empty() {
+        json!({ "output_data": outputs })
+    } else {
+        json!({ "labels": labels, "output_data": outputs })
+    };
     ui.finish(json!({ "output_data": outputs, "labels": labels, "outside": outside, "clamped": all_clamped }), text);
     Ok(())
 }
 
-/// The buyer's key beside a package's proving key: it says for which batch and wrap they are. A universal proving key need not be there, since
-/// it is derived.
+/// The buyer's key beside a package's proving key: it says for which batch and wrap they are. A universal proving key
+/// need not be there, since it is derived.
 pub fn buyer_key(ui: &Ui, path: &Path, pk: &Path, package: &Package) -> Outcome<BuyerKey> {
     let missing = |file: &Path| {
         let (file, package) = (file.display(), path.display());
@@ -112,7 +117,8 @@ pub fn proving_key(ui: &Ui, pk: &Path, key: &BuyerKey, srs: &Srs) -> Outcome<Wra
     });
     let proving = proving.map_err(|e| files::name(pk, e))?;
     if proving.verifying_key() != key.wrap {
-        let text = format!("{} and its buyer's key do not belong together: make both again with `assay setup`", pk.display());
+        let text =
+            format!("{} and its buyer's key do not belong together: make both again with `assay setup`", pk.display());
         return Err(Failure::message(Exit::Input, text));
     }
     Ok(proving)
@@ -162,7 +168,8 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let srs = device::for_one_proof(srs, &package.model.shape);
     let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, srs)?.batched(batch)?))?;
     let shape = seller.shape();
-    let opening = if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
+    let opening =
+        if args.public_input { InputOpening::public(shape, cells) } else { InputOpening::private(shape, cells) };
     let model = |s: &Seller| s.package.model.clone();
     let scalar = context_scalar(context);
     let (file, seller) = match keys {
@@ -174,11 +181,13 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
         Some((proving, key)) => {
             files::warn_key(ui, &key);
             let seller = seller.with_wrap_key(proving);
-            let (claim, proof) = ui.proof(Phase::ALL.len(), |control| seller.prove_wrapped(&opening, scalar, control))?;
+            let (claim, proof) =
+                ui.proof(Phase::ALL.len(), |control| seller.prove_wrapped(&opening, scalar, control))?;
             (ProofFile::new(&key.model, Some(&key.wrap), context, &claim, proof.to_bytes()), seller)
         }
     };
-    let clamped = if file.clamps > 0 { ui.phase("find clamps", |_| clamped_layers(&seller, &opening))? } else { Vec::new() };
+    let clamped =
+        if file.clamps > 0 { ui.phase("find clamps", |_| clamped_layers(&seller, &opening))? } else { Vec::new() };
     clamp::report(ui, &clamped);
     let bytes = proof_file::write(ui, &file, &args.output)?;
     let text_of_proof = text.as_ref().map(generate::Text::to_json);
@@ -208,8 +217,8 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     Ok(())
 }
 
-/// In which layers something was clamped: the proof says how often, and running the network once more says where. The fillers of a batch
-/// count like the others.
+/// In which layers something was clamped: the proof says how often, and running the network once more says where. The
+/// fillers of a batch count like the others.
 fn clamped_layers(seller: &Seller, input: &InputOpening) -> Outcome<Vec<Clamped>> {
     let trace = seller.execute(input)?;
     Ok(clamped(seller.shape(), &seller.package.metadata.layer_names, &trace))
@@ -224,7 +233,8 @@ fn outputs(title: &str, file: &ProofFile) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether public inputs are the proof's: all of them; or the first ones, or those from the buyer's place on, where each has commitments of its own.
+/// Whether public inputs are the proof's: all of them; or the first ones, or those from the buyer's place on, where
+/// each has commitments of its own.
 fn check_input(ui: &Ui, args: &VerifyArgs, model: &PublicModel, file: &ProofFile) -> Outcome {
     let batch = batch::of(file.inferences, file.separate_inputs)?;
     let model = model.batched(batch)?;
@@ -281,7 +291,10 @@ impl Verifier {
 /// What a service answered, as a proof file. Nothing of it is believed: model and key are the user's.
 async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFile) -> Outcome<ProofFile> {
     let (ModelFile::Key(key) | ModelFile::Package(_, Some(key))) = model else {
-        return Err(Failure::message(Exit::Input, "a service's prediction is verified with the buyer's key: pass MODEL.key"));
+        return Err(Failure::message(
+            Exit::Input,
+            "a service's prediction is verified with the buyer's key: pass MODEL.key",
+        ));
     };
     let (prediction, proof) = if prediction.starts_with("http://") || prediction.starts_with("https://") {
         let (base, id) = prediction
@@ -297,10 +310,14 @@ async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFil
         (prediction, proof)
     } else {
         let text = read(Path::new(prediction))?;
-        let parsed: Prediction = serde_json::from_slice(&text)
-            .map_err(|e| Failure::message(Exit::Input, format!("{prediction} is no prediction as a service answers it: {e}")))?;
+        let parsed: Prediction = serde_json::from_slice(&text).map_err(|e| {
+            Failure::message(Exit::Input, format!("{prediction} is no prediction as a service answers it: {e}"))
+        })?;
         let path = args.proof.as_ref().ok_or_else(|| {
-            let text = format!("pass the proof's bytes too: GET {}", parsed.proof_url.as_deref().unwrap_or("/v1/predictions/ID/proof"));
+            let text = format!(
+                "pass the proof's bytes too: GET {}",
+                parsed.proof_url.as_deref().unwrap_or("/v1/predictions/ID/proof")
+            );
             Failure::message(Exit::Usage, text)
         })?;
         (parsed, read(path)?)
@@ -319,7 +336,10 @@ fn shown(args: &VerifyArgs, file: &ProofFile, prompt: usize) -> Outcome<usize> {
     let tokens = args.input.first().map_or(Ok(Vec::new()), |path| generate::prompt(path))?;
     let outputs = file.output_data.first().map(Outputs::elements).unwrap_or_default();
     match assay_circuits::exec::followed(&tokens, &outputs, prompt) {
-        0 => Err(Failure::message(Exit::Failed, "the proof is valid, and the token behind the prompt is not the model's")),
+        0 => Err(Failure::message(
+            Exit::Failed,
+            "the proof is valid, and the token behind the prompt is not the model's",
+        )),
         shown => Ok(shown),
     }
 }
@@ -331,7 +351,9 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let file = match (&args.prediction, &args.proof) {
         (Some(prediction), _) => answered(ui, &args, prediction, &model).await?,
         (None, Some(proof)) => proof_file::read(proof)?,
-        (None, None) => return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction")),
+        (None, None) => {
+            return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction"));
+        }
     };
     let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));
     let batch = batch.context("the proof does not hold")?;
@@ -339,10 +361,16 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
     let verifier = verifier.map_err(|e| files::name(&args.model, e))?;
     ui.phase("verify", |_| file.verify(&verifier.model, verifier.wrap())).context("the proof does not hold")?;
     if wanted.is_some_and(|context| context != file.context) {
-        return Err(Failure::message(Exit::Failed, format!("the proof is valid and bound to another context, {}", file.context)));
+        return Err(Failure::message(
+            Exit::Failed,
+            format!("the proof is valid and bound to another context, {}", file.context),
+        ));
     }
     if args.model_commitment.is_some_and(|commitment| commitment != file.model_commitment) {
-        return Err(Failure::message(Exit::Failed, format!("the proof is valid and of another model, {}", file.model_commitment)));
+        return Err(Failure::message(
+            Exit::Failed,
+            format!("the proof is valid and of another model, {}", file.model_commitment),
+        ));
     }
     if !args.input.is_empty() {
         check_input(ui, &args, &verifier.model, &file)?;

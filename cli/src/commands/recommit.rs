@@ -1,4 +1,5 @@
-//! `assay recommit`: commits to a package's weights anew, over another SRS or in chunks of another size, without compiling again.
+//! `assay recommit`: commits to a package's weights anew, over another SRS or in chunks of another size, without
+//! compiling again.
 
 use crate::args::RecommitArgs;
 use crate::committed::Committed;
@@ -13,8 +14,7 @@ use std::path::Path;
 /// Commits anew. The blinding is fresh, so that nobody sees from the two commitments that they are of the same weights.
 pub fn recommit(ui: &Ui, args: RecommitArgs) -> Outcome {
     if args.model == args.output {
-        let text =
-            "the new package would take the place of the old one, whose keys and listings are of its commitments: choose another name";
+        let text = "the new package would take the place of the old one, whose keys and listings are of its commitments: choose another name";
         return Err(Failure::message(Exit::Usage, text));
     }
     let package = files::package(ui, &args.model)?;

@@ -64,7 +64,14 @@ pub struct Opened {
 }
 
 /// Commits to an input. One outside the published range is refused, before anything is paid, unless that is allowed.
-pub fn open_input(ui: &Ui, key: &BuyerKey, sample: Sample, srs: Option<&Path>, public: bool, allow_clamping: bool) -> Outcome<Opened> {
+pub fn open_input(
+    ui: &Ui,
+    key: &BuyerKey,
+    sample: Sample,
+    srs: Option<&Path>,
+    public: bool,
+    allow_clamping: bool,
+) -> Outcome<Opened> {
     let shape = &key.model.shape;
     if shape.batch != Batch::ONE {
         return Err(BatchError::NotSingle { inferences: shape.batch.inferences() }.into());
@@ -79,7 +86,11 @@ pub fn open_input(ui: &Ui, key: &BuyerKey, sample: Sample, srs: Option<&Path>, p
         data: sample.concat(),
         outside,
         wrap_recomputed,
-        blinding: if public { Vec::new() } else { opening.blinding.iter().map(|b| encode::fr_word(b).into()).collect() },
+        blinding: if public {
+            Vec::new()
+        } else {
+            opening.blinding.iter().map(|b| encode::fr_word(b).into()).collect()
+        },
         commitments: committed.commitments.iter().map(|p| Bytes::copy_from_slice(&encode::g1_bytes(p))).collect(),
         cells: committed.cells,
         srs,
@@ -127,7 +138,9 @@ impl Buyer {
     }
 
     fn new(args: &RequestArgs) -> Outcome<Option<Self>> {
-        let (Some(url), Some(market), Some(key), false) = (&args.rpc, args.market, &args.private_key, args.free) else { return Ok(None) };
+        let (Some(url), Some(market), Some(key), false) = (&args.rpc, args.market, &args.private_key, args.free) else {
+            return Ok(None);
+        };
         Self::open(url, market, key, args.token.unwrap_or_default()).map(Some)
     }
 
@@ -145,10 +158,14 @@ impl Buyer {
         let buyer = self.account.address();
         let batch = (key.wrap.system() == System::Universal).then_some(args.batch_max);
         let several = (jobs > 1).then_some(jobs);
-        let request = QuoteRequest { model: model.id, buyer: Some(buyer), input_commitment: Some(input), batch, jobs: several };
+        let request =
+            QuoteRequest { model: model.id, buyer: Some(buyer), input_commitment: Some(input), batch, jobs: several };
         let mut escrow = client.quote_for(&request).await?;
         if escrow.quote.uses != 0 && escrow.quote.uses < jobs {
-            return Err(Failure::message(Exit::Failed, format!("the quote is for {} jobs, and {jobs} were asked for", escrow.quote.uses)));
+            return Err(Failure::message(
+                Exit::Failed,
+                format!("the quote is for {} jobs, and {jobs} were asked for", escrow.quote.uses),
+            ));
         }
         let inferences = model.inferences_of(escrow.order.key_hash).unwrap_or(1);
         if inferences > args.batch_max {
@@ -180,7 +197,13 @@ impl Buyer {
     }
 
     /// What is kept of an order.
-    pub async fn saved(&self, args: &RequestArgs, request: &PredictionRequest, opened: &Opened, inferences: u32) -> Outcome<Saved> {
+    pub async fn saved(
+        &self,
+        args: &RequestArgs,
+        request: &PredictionRequest,
+        opened: &Opened,
+        inferences: u32,
+    ) -> Outcome<Saved> {
         let escrow = request.escrow.clone().ok_or_else(|| Failure::message(Exit::Failed, "there is no order"))?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(Saved {
@@ -218,7 +241,10 @@ pub struct Ordered {
 /// Sends a saved order to its service. The same key makes it the same prediction, however often it is sent.
 pub async fn post(ui: &Ui, client: &Client, saved: &mut Saved) -> Outcome<Prediction> {
     let Some(request) = &saved.request else {
-        return Err(Failure::message(Exit::Failed, "the order's input is not kept any more: its proof was here already"));
+        return Err(Failure::message(
+            Exit::Failed,
+            "the order's input is not kept any more: its proof was here already",
+        ));
     };
     let prediction = ui.phase_async("post", client.predict(request, Some(&saved.idempotency_key), None)).await?;
     saved.prediction = Some(prediction.id.clone());
@@ -235,7 +261,8 @@ pub fn must_pay_first(failure: &Failure) -> bool {
 /// Pays for a saved order. From here on every failure says where the money is.
 pub async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, saved: &Saved) -> Outcome<u64> {
     ui.set_aftermath(Some(orders::perhaps(saved)));
-    let (_, receipt) = ui.phase_async("fund", account::fund_from(rpc, account, saved.market, &saved.escrow, saved.pay_from())).await?;
+    let (_, receipt) =
+        ui.phase_async("fund", account::fund_from(rpc, account, saved.market, &saved.escrow, saved.pay_from())).await?;
     Ok(receipt.gas_used)
 }
 
@@ -298,7 +325,14 @@ fn finish(ui: &Ui, key: &BuyerKey, output: Option<&Path>, answer: &Answer<'_>, m
         return Ok(());
     }
     let data = file.own_output_data();
-    ui.finish(object, if labels.is_empty() { json!({ "output_data": data }) } else { json!({ "labels": labels, "output_data": data }) });
+    ui.finish(
+        object,
+        if labels.is_empty() {
+            json!({ "output_data": data })
+        } else {
+            json!({ "labels": labels, "output_data": data })
+        },
+    );
     Ok(())
 }
 
@@ -316,7 +350,9 @@ async fn follow(ui: &Ui, client: &Client, id: &str) -> Outcome<Prediction> {
 fn show(key: &BuyerKey, opened: &Opened) -> Outcome<serde_json::Value> {
     let commitments: Bytes = opened.commitments.concat().into();
     let shown = shown::show(&opened.srs, key.model.shape.layout.log_chunk, &opened.cells, &commitments)?;
-    Ok(json!({ "commitments": commitments, "cells": Bytes::from(shown.cells), "opening": Bytes::copy_from_slice(&shown.opening) }))
+    Ok(
+        json!({ "commitments": commitments, "cells": Bytes::from(shown.cells), "opening": Bytes::copy_from_slice(&shown.opening) }),
+    )
 }
 
 /// Commits to an input for somebody who asks a service on their own.
@@ -324,7 +360,8 @@ pub fn commit(ui: &Ui, args: CommitArgs) -> Outcome {
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
     let sample = inputs::one(&args.input, &key.model.shape.architecture, card::beside(&args.key)?.prepare.as_ref())?;
-    let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
+    let opened =
+        open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     let digest = input_digest(&opened.commitments);
     let shown = if args.for_contract { Some(show(&key, &opened)?) } else { None };
     let object = json!({
@@ -346,14 +383,18 @@ async fn preparation(client: &Client, key: &BuyerKey, args: &RequestArgs) -> Out
     }
     let said = find_model(client, key, args.model).await?.prepare;
     if let Some(said) = &said {
-        said.check().map_err(|e| Failure::message(Exit::Failed, format!("what the service says of inputs cannot be used: {e}")))?;
+        said.check().map_err(|e| {
+            Failure::message(Exit::Failed, format!("what the service says of inputs cannot be used: {e}"))
+        })?;
     }
     Ok(said)
 }
 
 /// The prompt in a file with the answer that the service gives.
 async fn continued(client: &Client, model: &ModelInfo, inputs: &[PathBuf], count: u32) -> Outcome<Text> {
-    let [path] = inputs else { return Err(Failure::message(Exit::Usage, "--generate continues one prompt: pass one --input")) };
+    let [path] = inputs else {
+        return Err(Failure::message(Exit::Usage, "--generate continues one prompt: pass one --input"));
+    };
     let prompt = generate::prompt(path)?;
     let max_tokens = count.try_into().map_err(|_| Failure::message(Exit::Usage, "--generate takes 1 or more"))?;
     let wanted = CompletionRequest { model: model.id, input: Inputs::List(prompt.clone()), max_tokens };
@@ -380,13 +421,18 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     };
     let mut samples = match &text {
         Some(text) => vec![vec![text.tokens.clone()]],
-        None => inputs::samples(&args.input, &key.model.shape.architecture, preparation(&client, &key, &args).await?.as_ref())?,
+        None => inputs::samples(
+            &args.input,
+            &key.model.shape.architecture,
+            preparation(&client, &key, &args).await?.as_ref(),
+        )?,
     };
     if samples.len() > 1 {
         return request_many::request(ui, args, &client, buyer, &key, samples).await;
     }
     let sample = samples.pop().ok_or_else(|| Failure::message(Exit::Input, "there is no input"))?;
-    let opened = open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
+    let opened =
+        open_input(ui, &key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?;
     let Model { info: model, labels, .. } = match found {
         Some(model) => model,
         None => find_model(&client, &key, args.model).await?,
@@ -414,8 +460,7 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
         }
         let proof = ui.phase_async("fetch proof", client.proof(&done)).await?;
         let file = ui.phase("verify", |_| receipt::verified(&key, &done, proof, &opened.commitments, free_context))?;
-        let more =
-            json!({ "job": null, "price": null, "fund_gas": null, "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside });
+        let more = json!({ "job": null, "price": null, "fund_gas": null, "wrap_recomputed": opened.wrap_recomputed, "outside": opened.outside });
         let answer = Answer { done: &done, file: &file, labels: &labels, text: text.as_ref() };
         return finish(ui, &key, args.output.as_deref(), &answer, more);
     };
@@ -450,7 +495,14 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
 }
 
 /// The end of a paid order: the proof is written, and the input need not be kept any longer.
-fn over(ui: &Ui, key: &BuyerKey, output: Option<&Path>, mut saved: Saved, answer: &Answer<'_>, more: serde_json::Value) -> Outcome {
+fn over(
+    ui: &Ui,
+    key: &BuyerKey,
+    output: Option<&Path>,
+    mut saved: Saved,
+    answer: &Answer<'_>,
+    more: serde_json::Value,
+) -> Outcome {
     finish(ui, key, output, answer, more)?;
     ui.set_aftermath(None);
     saved.request = None;
@@ -464,7 +516,9 @@ pub async fn resume(ui: &Ui, args: ResumeArgs) -> Outcome {
         return request_many::resume(ui, args, together).await;
     }
     let saved = orders::find(ui, &args.job)?;
-    let mut saved = saved.ok_or_else(|| Failure::message(Exit::Input, format!("no order that was made here begins with {}", args.job)))?;
+    let mut saved = saved.ok_or_else(|| {
+        Failure::message(Exit::Input, format!("no order that was made here begins with {}", args.job))
+    })?;
     if let Some(service) = args.service {
         saved.service = service;
     }
@@ -472,10 +526,10 @@ pub async fn resume(ui: &Ui, args: ResumeArgs) -> Outcome {
         saved.key = std::path::absolute(path)?;
     }
     let output = args.output.or_else(|| saved.output.clone());
-    let resumed = resume_order(ui, args.srs.srs.as_deref(), args.private_key.as_deref().map(String::as_str), &mut saved).await;
+    let resumed =
+        resume_order(ui, args.srs.srs.as_deref(), args.private_key.as_deref().map(String::as_str), &mut saved).await;
     let (key, done, file, gas) = with_money(ui, &saved, resumed).await?;
-    let more =
-        json!({ "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas, "wrap_recomputed": true });
+    let more = json!({ "job": saved.job, "price": U256::from(saved.escrow.quote.price).to_string(), "fund_gas": gas, "wrap_recomputed": true });
     let labels = card::beside(&saved.key)?.labels;
     over(ui, &key, output.as_deref(), saved, &Answer { done: &done, file: &file, labels: &labels, text: None }, more)
 }
@@ -508,8 +562,9 @@ async fn resume_order(
     }
     let mut gas = None;
     if unpaid {
-        let account = private_key
-            .ok_or_else(|| Failure::message(Exit::Usage, "the order is not paid for: pass --private-key, or set ASSAY_PRIVATE_KEY"))?;
+        let account = private_key.ok_or_else(|| {
+            Failure::message(Exit::Usage, "the order is not paid for: pass --private-key, or set ASSAY_PRIVATE_KEY")
+        })?;
         gas = Some(pay(ui, &Rpc::new(&saved.rpc)?, &chain::signer(account)?, saved).await?);
     }
     let (done, file) = collect(ui, &client, &key, saved).await?;

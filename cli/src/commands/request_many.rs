@@ -1,7 +1,9 @@
-//! `assay request` for several inputs: one quote, one transaction that pays for all of them, a proof of each. Each is an order of its own
-//! from then on, so whatever fails costs one and not the others.
+//! `assay request` for several inputs: one quote, one transaction that pays for all of them, a proof of each. Each is
+//! an order of its own from then on, so whatever fails costs one and not the others.
 
-use super::request::{Buyer, Opened, Ordered, collect, find_model, key_of_order, must_pay_first, open_input, post, service};
+use super::request::{
+    Buyer, Opened, Ordered, collect, find_model, key_of_order, must_pay_first, open_input, post, service,
+};
 use super::{chain, money};
 use crate::args::{RequestArgs, ResumeArgs};
 use crate::card;
@@ -31,13 +33,25 @@ const MOST: usize = 256;
 /// The folder of the proof files, which is made.
 fn folder(args: &RequestArgs) -> Outcome<PathBuf> {
     let wanted = "several inputs are bought: name a folder with --output, where a proof file of each is kept";
-    let path = args.output.as_ref().filter(|path| !files::is_stdout(path)).ok_or_else(|| Failure::message(Exit::Usage, wanted))?;
-    std::fs::create_dir_all(path).map_err(|e| Failure::message(Exit::Io, format!("cannot make the folder {}: {e}", path.display())))?;
+    let path = args
+        .output
+        .as_ref()
+        .filter(|path| !files::is_stdout(path))
+        .ok_or_else(|| Failure::message(Exit::Usage, wanted))?;
+    std::fs::create_dir_all(path)
+        .map_err(|e| Failure::message(Exit::Io, format!("cannot make the folder {}: {e}", path.display())))?;
     Ok(std::path::absolute(path)?)
 }
 
 /// Buys a proven inference of each input.
-pub async fn request(ui: &Ui, args: RequestArgs, client: &Client, buyer: Option<Buyer>, key: &BuyerKey, samples: Vec<Sample>) -> Outcome {
+pub async fn request(
+    ui: &Ui,
+    args: RequestArgs,
+    client: &Client,
+    buyer: Option<Buyer>,
+    key: &BuyerKey,
+    samples: Vec<Sample>,
+) -> Outcome {
     let n = samples.len();
     let Some(buyer) = buyer else {
         return Err(Failure::message(
@@ -46,12 +60,22 @@ pub async fn request(ui: &Ui, args: RequestArgs, client: &Client, buyer: Option<
         ));
     };
     if n > MOST {
-        return Err(Failure::message(Exit::Input, format!("there are {n} inputs, and one payment is for {MOST} at most")));
+        return Err(Failure::message(
+            Exit::Input,
+            format!("there are {n} inputs, and one payment is for {MOST} at most"),
+        ));
     }
     let folder = folder(&args)?;
     let mut opened = Vec::with_capacity(n);
     for sample in samples {
-        opened.push(open_input(ui, key, sample, args.srs.srs.as_deref(), args.public_input, args.clamping.allow_clamping)?);
+        opened.push(open_input(
+            ui,
+            key,
+            sample,
+            args.srs.srs.as_deref(),
+            args.public_input,
+            args.clamping.allow_clamping,
+        )?);
     }
     let Model { info: model, labels, .. } = find_model(client, key, args.model).await?;
     let first = opened.first().map(|one| input_digest(&one.commitments)).unwrap_or_default();
@@ -68,10 +92,20 @@ pub async fn request(ui: &Ui, args: RequestArgs, client: &Client, buyer: Option<
 }
 
 /// Takes the orders down, before anything is paid for them.
-async fn orders_of(args: &RequestArgs, buyer: &Buyer, ordered: &Ordered, opened: &[Opened], folder: &Path) -> Outcome<Vec<Saved>> {
+async fn orders_of(
+    args: &RequestArgs,
+    buyer: &Buyer,
+    ordered: &Ordered,
+    opened: &[Opened],
+    folder: &Path,
+) -> Outcome<Vec<Saved>> {
     let mut all = Vec::with_capacity(opened.len());
     for (n, one) in opened.iter().enumerate() {
-        let order = Order { input_commitment: input_digest(&one.commitments), salt: B256::random(), ..ordered.escrow.order.clone() };
+        let order = Order {
+            input_commitment: input_digest(&one.commitments),
+            salt: B256::random(),
+            ..ordered.escrow.order.clone()
+        };
         let request = PredictionRequest {
             max_tokens: None,
             model: order.model_id,
@@ -95,7 +129,8 @@ async fn orders_of(args: &RequestArgs, buyer: &Buyer, ordered: &Ordered, opened:
     Ok(all)
 }
 
-/// Sends the orders that the service does not know yet, as far as it takes orders without money. Returns how many it knows.
+/// Sends the orders that the service does not know yet, as far as it takes orders without money. Returns how many it
+/// knows.
 async fn send(ui: &Ui, client: &Client, all: &mut [Saved]) -> Outcome<usize> {
     for saved in all.iter_mut().filter(|saved| saved.prediction.is_none()) {
         match post(ui, client, saved).await {
@@ -116,12 +151,20 @@ async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, all: &[Saved], batc
         all.len()
     )));
     let escrows: Vec<&Escrow> = all.iter().map(|saved| &saved.escrow).collect();
-    let receipt = ui.phase_async("fund", account::fund_batch(rpc, account, first.market, &escrows, first.pay_from())).await?;
+    let receipt =
+        ui.phase_async("fund", account::fund_batch(rpc, account, first.market, &escrows, first.pay_from())).await?;
     Ok(receipt.gas_used)
 }
 
 /// Fetches and verifies the proof of each, and says what became of them. One that fails holds up no other.
-async fn finish(ui: &Ui, client: &Client, key: &BuyerKey, all: Vec<Saved>, labels: &[String], gas: Option<u64>) -> Outcome {
+async fn finish(
+    ui: &Ui,
+    client: &Client,
+    key: &BuyerKey,
+    all: Vec<Saved>,
+    labels: &[String],
+    gas: Option<u64>,
+) -> Outcome {
     let (mut rows, mut lines, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
     for mut saved in all {
         match receive(ui, client, key, &mut saved, labels).await {

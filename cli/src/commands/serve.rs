@@ -45,7 +45,11 @@ async fn local(ui: &Ui, args: &SellingArgs) -> Outcome<Vec<PathBuf>> {
 /// The packages among files and folders, sorted. There must be some.
 pub fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
     let found = all_packages(paths)?;
-    if found.is_empty() { Err(Failure::message(Exit::Input, "there is no package (MODEL.assay) in the folders given")) } else { Ok(found) }
+    if found.is_empty() {
+        Err(Failure::message(Exit::Input, "there is no package (MODEL.assay) in the folders given"))
+    } else {
+        Ok(found)
+    }
 }
 
 /// The packages among files and folders, sorted.
@@ -92,7 +96,10 @@ async fn same_chain(ui: &Ui, rpc: &Rpc, others: &[String]) -> Outcome {
         match Rpc::new(other)?.chain_id().await {
             Ok(id) if id == rpc.chain_id().await? => {}
             Ok(id) => {
-                let text = format!("--rpc-fallback {other} is a node of chain {id}, and --rpc is one of chain {}", rpc.chain_id().await?);
+                let text = format!(
+                    "--rpc-fallback {other} is a node of chain {id}, and --rpc is one of chain {}",
+                    rpc.chain_id().await?
+                );
                 return Err(Failure::message(Exit::Usage, text));
             }
             Err(error) => ui.warn(format!("--rpc-fallback {other}: {error}")),
@@ -113,8 +120,10 @@ async fn chain_config(ui: &Ui, args: &SellingArgs) -> Outcome<Option<(ChainConfi
     if let Some(margin) = args.lock_margin_secs
         && margin >= args.prove_secs
     {
-        let text =
-            format!("--lock-margin-secs {margin} leaves no time to lock anything: it must be less than --prove-secs {}", args.prove_secs);
+        let text = format!(
+            "--lock-margin-secs {margin} leaves no time to lock anything: it must be less than --prove-secs {}",
+            args.prove_secs
+        );
         return Err(Failure::message(Exit::Usage, text));
     }
     let account = chain::signer(key)?;
@@ -165,7 +174,9 @@ pub async fn add(
     let (inputs, outputs) = (inputs(&package.model.shape.architecture), outputs(&package.model.shape.architecture));
     let elements = outputs.iter().filter_map(|output| output.len()).sum();
     let (mut card, terms) = card::read(path, elements, &of_service)?;
-    card.presentation.check(&inputs, &outputs).map_err(|e| files::name(path, BadInput::failure(format!("the model's card: {e}"))))?;
+    card.presentation
+        .check(&inputs, &outputs)
+        .map_err(|e| files::name(path, BadInput::failure(format!("the model's card: {e}"))))?;
     card.drawing = Some(explain::drawing(&package.metadata, &package.model.shape.architecture));
     check_margin(args, terms.as_ref()).map_err(|e| files::name(path, e))?;
     let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
@@ -173,7 +184,8 @@ pub async fn add(
     if key.model.shape.batch != Batch::ONE {
         return Err(files::name(path, BatchError::NotSingle { inferences: key.model.shape.batch.inferences() }.into()));
     }
-    let checked = Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&files::beside(&pk, "key"), e))?;
+    let checked =
+        Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&files::beside(&pk, "key"), e))?;
     let recomputed = checked.has_recomputed_wrap();
     let key = checked.key;
     let commitment = B256::from(package.model.commitment());
@@ -221,10 +233,12 @@ fn add_batches(ui: &Ui, args: &SellingArgs, engine: &NativeEngine, path: &Path, 
         }
         let package = files::package(ui, path)?;
         let key = prove::buyer_key(ui, path, &pk, &package)?;
-        let key = Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&files::beside(&pk, "key"), e))?.key;
+        let key =
+            Checked::new(ui, key, args.srs.srs.as_deref()).map_err(|e| files::name(&files::beside(&pk, "key"), e))?.key;
         let srs = files::srs_of(ui, args.srs.srs.as_deref(), &package.model.srs, key.wrap.srs_log(&key.model.shape))?;
         let proving = prove::proving_key(ui, &pk, &key, &srs)?;
-        let seller = ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::for_serving(srs))?.batched(batch)?))?;
+        let seller =
+            ui.phase("prepare", |_| Ok::<_, Failure>(Seller::new(package, device::for_serving(srs))?.batched(batch)?))?;
         let added = engine.add_batch(id, seller.with_wrap_key(proving), key).map_err(|e| files::name(&pk, e.into()))?;
         ui.line(format!("{}: {}", pk.display(), batch));
         tracing::debug!(key = %added.key_hash, "a batch's key");
@@ -292,7 +306,10 @@ async fn check_x402(chain: &ChainConfig) -> Outcome {
     let terms = std::iter::once(chain.terms).chain(chain.model_terms.values());
     let unpriced = terms.into_iter().any(|terms| Some(terms.token) != chain.x402.map(|x402| x402.token));
     if unpriced && chain.x402.is_some_and(|x402| x402.price.is_none()) {
-        return Err(Failure::message(Exit::Usage, "models are priced in another token than --x402-token: pass --x402-price as well"));
+        return Err(Failure::message(
+            Exit::Usage,
+            "models are priced in another token than --x402-token: pass --x402-price as well",
+        ));
     }
     Ok(())
 }
@@ -339,7 +356,8 @@ pub async fn serve_until<S: Future<Output = ()> + Send>(ui: &Ui, args: ServeArgs
     }
     let served = engine.models();
     let models = served.iter().zip(derived);
-    let models: Vec<_> = models.map(|(m, recomputed)| json!({ "id": m.id, "name": m.name, "wrap_recomputed": recomputed })).collect();
+    let models: Vec<_> =
+        models.map(|(m, recomputed)| json!({ "id": m.id, "name": m.name, "wrap_recomputed": recomputed })).collect();
     let ready = |address: std::net::SocketAddr| {
         if ui.json {
             // a server's one object comes when it is ready, since scripts wait for that

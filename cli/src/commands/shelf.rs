@@ -1,4 +1,5 @@
-//! Models that come to a service while it runs: the page *Sell* has them compiled and listed, and they are offered here.
+//! Models that come to a service while it runs: the page *Sell* has them compiled and listed, and they are offered
+//! here.
 
 use super::serve::{self, Added, Listing};
 use crate::args::{SellingArgs, WorkshopArgs};
@@ -59,12 +60,21 @@ impl SiteShelf {
         listing: Option<Listing>,
         program: PathBuf,
     ) -> Self {
-        Self { args: Arc::new(args), engine, cards: config.cards.clone(), chain: config.chain.clone(), terms, listing, program }
+        Self {
+            args: Arc::new(args),
+            engine,
+            cards: config.cards.clone(),
+            chain: config.chain.clone(),
+            terms,
+            listing,
+            program,
+        }
     }
 
     async fn add(&self, package: &Path) -> Outcome<B256> {
         let ui = Ui::new(true);
-        let Added { id, card, terms, .. } = serve::add(&ui, &self.args, &self.engine, package, self.terms, self.listing.as_ref()).await?;
+        let Added { id, card, terms, .. } =
+            serve::add(&ui, &self.args, &self.engine, package, self.terms, self.listing.as_ref()).await?;
         self.cards.insert(id, card);
         if let (Some(terms), Some(chain)) = (terms, &self.chain) {
             chain.model_terms.insert(id, terms);
@@ -94,7 +104,11 @@ impl Shelf for SiteShelf {
             })
         });
         let id = work.await.map_err(|_| "the model cannot be read".to_owned())?.map_err(|failure| failure.text())?;
-        self.engine.models().into_iter().find(|info| info.id == id).ok_or_else(|| "the engine lost its model".to_owned())
+        self.engine
+            .models()
+            .into_iter()
+            .find(|info| info.id == id)
+            .ok_or_else(|| "the engine lost its model".to_owned())
     }
 
     async fn prove_weights(&self, package: &Path) -> String {
@@ -104,7 +118,12 @@ impl Shelf for SiteShelf {
         let mut args: Vec<String> = ["publish", "model.assay"].map(str::to_owned).to_vec();
         args.push(format!("--market={}", chain.market));
         args.extend(
-            self.args.srs.srs.as_deref().and_then(|path| std::path::absolute(path).ok()).map(|path| format!("--srs={}", path.display())),
+            self.args
+                .srs
+                .srs
+                .as_deref()
+                .and_then(|path| std::path::absolute(path).ok())
+                .map(|path| format!("--srs={}", path.display())),
         );
         let mut env: Vec<(String, String)> = ["ASSAY_HOME", "HOME", "PATH", "TMPDIR"]
             .iter()
@@ -119,7 +138,9 @@ impl Shelf for SiteShelf {
         let again = format!("`assay publish {}` tries again", package.display());
         match done {
             Ok(Ok(said)) if said["weights"]["proven"] == true => "proven".to_owned(),
-            Ok(Ok(said)) => format!("not proven: {}; {again}", said["weights"]["why"].as_str().unwrap_or("it is not said why")),
+            Ok(Ok(said)) => {
+                format!("not proven: {}; {again}", said["weights"]["why"].as_str().unwrap_or("it is not said why"))
+            }
             Ok(Err(fault)) => format!("not proven: {}; {again}", fault.detail),
             Err(_) => format!("not proven; {again}"),
         }

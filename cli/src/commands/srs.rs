@@ -57,7 +57,8 @@ impl SrsSize {
 
 /// Says which file of the large ceremony has enough powers.
 fn named(ui: &Ui, log: u32) -> Outcome {
-    let known = known::of_size(log).ok_or_else(|| Failure::message(Exit::Input, format!("no ceremony has 2^{log} powers")))?;
+    let known =
+        known::of_size(log).ok_or_else(|| Failure::message(Exit::Input, format!("no ceremony has 2^{log} powers")))?;
     let (name, url, bytes) = (known.name(), known.url(), known.approximate_bytes());
     let text = format!(
         "2^{log} powers of tau: the perpetual ceremony, as Hermez ended it in 2020 with 54 contributions and a beacon, cut down to 2^{}\n\
@@ -70,7 +71,8 @@ fn named(ui: &Ui, log: u32) -> Outcome {
     Ok(())
 }
 
-/// Compares a file's hash with the one that is demanded, and with the one that is published for a file of this name. Returns which known file it is.
+/// Compares a file's hash with the one that is demanded, and with the one that is published for a file of this name.
+/// Returns which known file it is.
 fn identify(path: &Path, hash: &str, demanded: Option<&str>) -> Outcome<Option<&'static Known>> {
     let refused = |text: String| Err(Failure::message(Exit::Failed, format!("{}: {text}", path.display())));
     if let Some(demanded) = demanded

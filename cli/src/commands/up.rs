@@ -1,4 +1,5 @@
-//! `assay up`: a seller's whole market in one command. What it makes is kept in a folder, and the next time it goes on from there.
+//! `assay up`: a seller's whole market in one command. What it makes is kept in a folder, and the next time it goes on
+//! from there.
 
 use super::demo::market::anvil;
 use super::{chain, example, keys, serve, weights};
@@ -96,7 +97,8 @@ async fn place(ui: &Ui, args: &UpArgs, known: Option<&State>) -> Outcome<Place> 
         let rpc = Rpc::new(url)?;
         let chain_id = rpc.chain_id().await?;
         let own_key = args.private_key.as_ref().map(|key| (**key).clone());
-        let Some(seller_key) = own_key.or_else(|| (chain_id == DEVELOPMENT).then(|| DEV_KEYS[SELLER].to_owned())) else {
+        let Some(seller_key) = own_key.or_else(|| (chain_id == DEVELOPMENT).then(|| DEV_KEYS[SELLER].to_owned()))
+        else {
             let text = format!(
                 "the chain {chain_id} is no development chain: pass the seller's account with --private-key, or set ASSAY_PRIVATE_KEY"
             );
@@ -117,7 +119,15 @@ async fn place(ui: &Ui, args: &UpArgs, known: Option<&State>) -> Outcome<Place> 
     };
     let (rpc, url) = (own.rpc()?, own.url().to_owned());
     let seller_key = DEV_KEYS[SELLER].to_owned();
-    Ok(Place { rpc, url, chain_id: DEVELOPMENT, own: Some(own), deployer: account(DEPLOYER)?, seller: account(SELLER)?, seller_key })
+    Ok(Place {
+        rpc,
+        url,
+        chain_id: DEVELOPMENT,
+        own: Some(own),
+        deployer: account(DEPLOYER)?,
+        seller: account(SELLER)?,
+        seller_key,
+    })
 }
 
 /// The folder's chain, where an earlier process was killed and could not end it.
@@ -141,8 +151,10 @@ async fn market(ui: &Ui, args: &UpArgs, place: &Place, known: Option<&State>) ->
         });
     }
     if place.chain_id != DEVELOPMENT {
-        let text =
-            format!("there is no market on the chain {} that this folder knows: pass --market; `assay deploy` makes one", place.chain_id);
+        let text = format!(
+            "there is no market on the chain {} that this folder knows: pass --market; `assay deploy` makes one",
+            place.chain_id
+        );
         return Err(Failure::message(Exit::Usage, text));
     }
     let options = DeployOptions {
@@ -182,7 +194,8 @@ fn example(ui: &Ui, dir: &Path, srs: Option<&Path>) -> Outcome<PathBuf> {
     example::write(dir)?;
     std::fs::write(file("digits.card.json"), format!("{card:#}\n"))?;
     let calibration = Calibration::read(&file(example::SAMPLES))?;
-    let made = ui.phase("compile", |_| compile_onnx(&file("digits.onnx"), &calibration, &Options::default(), &mut |_| ()))?;
+    let made =
+        ui.phase("compile", |_| compile_onnx(&file("digits.onnx"), &calibration, &Options::default(), &mut |_| ()))?;
     let log = log_chunk_for_gas(&made.architecture).map_err(|e| Failure::new(Exit::Input, e))?;
     let metadata = Metadata { name: "digits".to_owned(), layer_names: made.layer_names };
     let powers = files::srs(ui, srs, log)?;
@@ -199,8 +212,8 @@ fn example(ui: &Ui, dir: &Path, srs: Option<&Path>) -> Outcome<PathBuf> {
     Ok(package_file)
 }
 
-/// Lists a package, if it is not listed yet, with the keys of batches that lie beside it, and sees to it that its own key does. `batch_max`: how many
-/// inferences a proof of several buyers may have.
+/// Lists a package, if it is not listed yet, with the keys of batches that lie beside it, and sees to it that its own
+/// key does. `batch_max`: how many inferences a proof of several buyers may have.
 async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &Path, batch_max: u32) -> Outcome {
     let package = files::package(ui, path)?;
     let checked = chain::key_of(ui, path, None, &package, args.srs.srs.as_deref())?;
@@ -209,7 +222,8 @@ async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &
         checked.key.write(&key_file)?;
     }
     files::warn_key(ui, &checked.key);
-    let listing = chain::publish_model(&place.rpc, &place.seller, &place.deployer, market, &checked, chain::Card::default());
+    let listing =
+        chain::publish_model(&place.rpc, &place.seller, &place.deployer, market, &checked, chain::Card::default());
     let done = ui.phase_async("publish", listing).await.map_err(|e| files::name(path, e))?;
     if done.status != Status::Admitted {
         let why = done.attestation.unwrap_or_else(|| "its timelock is not over: start again after it".to_owned());
@@ -219,11 +233,19 @@ async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &
         let key = files::beside(&batch::proving_key(path, Batch::separate(log), System::Universal), "key");
         if key.exists() {
             let checked = chain::key_of(ui, path, Some(&key), &package, args.srs.srs.as_deref())?;
-            let listing = chain::publish_model(&place.rpc, &place.seller, &place.deployer, market, &checked, chain::Card::default());
+            let listing = chain::publish_model(
+                &place.rpc,
+                &place.seller,
+                &place.deployer,
+                market,
+                &checked,
+                chain::Card::default(),
+            );
             ui.phase_async("publish", listing).await.map_err(|e| files::name(&key, e))?;
         }
     }
-    let listing = weights::Listing { rpc: &place.rpc, seller: &place.seller, attestor: &place.deployer, market, id: done.model };
+    let listing =
+        weights::Listing { rpc: &place.rpc, seller: &place.seller, attestor: &place.deployer, market, id: done.model };
     let weights = weights::prove(ui, listing, package, args.srs.srs.as_deref()).await?;
     if !weights.are_proven() {
         ui.warn(format!("{}: the weights are {weights}", path.display()));
@@ -231,8 +253,9 @@ async fn publish(ui: &Ui, args: &UpArgs, place: &Place, market: Address, path: &
     Ok(())
 }
 
-/// Whether answers are given for free as well: on a chain of its own, where money is worth nothing, so that visitors without a wallet can try
-/// the models. Not where x402 is to be seen: whoever asks without paying is told there what it costs.
+/// Whether answers are given for free as well: on a chain of its own, where money is worth nothing, so that visitors
+/// without a wallet can try the models. Not where x402 is to be seen: whoever asks without paying is told there what it
+/// costs.
 fn is_free(args: &UpArgs, place: &Place) -> bool {
     let x402 = args.serve.iter().any(|word| word.starts_with("--x402"));
     args.free || (place.own.is_some() && !args.paid_only && !x402)
@@ -256,13 +279,20 @@ fn serve_args(args: &UpArgs, place: &Place, market: Address, models: &[PathBuf])
     match Cli::try_parse_from(words) {
         Ok(Cli { command: Command::Serve(args), .. }) => Ok(args),
         Ok(_) => Err(Failure::message(Exit::Usage, "what follows -- are options of `assay serve`")),
-        Err(error) => Err(Failure::message(Exit::Usage, format!("what follows -- are options of `assay serve`: {error}"))),
+        Err(error) => {
+            Err(Failure::message(Exit::Usage, format!("what follows -- are options of `assay serve`: {error}")))
+        }
     }
 }
 
 /// Says where everything is, and how it is bought from.
 fn describe(ui: &Ui, place: &Place, state: &State, models: &[PathBuf], dir: &Path, free: bool) {
-    ui.line(format!("chain    {} (id {}){}", state.chain, state.chain_id, if place.own.is_some() { ", started here" } else { "" }));
+    ui.line(format!(
+        "chain    {} (id {}){}",
+        state.chain,
+        state.chain_id,
+        if place.own.is_some() { ", started here" } else { "" }
+    ));
     ui.line(format!("market   {}\nseller   {}", state.market, place.seller.address()));
     if let (true, Some(model)) = (place.chain_id == DEVELOPMENT, models.first()) {
         let (key, picture) = (files::beside(model, "key"), model.with_file_name(example::INPUT));
@@ -275,7 +305,11 @@ fn describe(ui: &Ui, place: &Place, state: &State, models: &[PathBuf], dir: &Pat
     if free {
         ui.line("free     answers cost nothing here, with a wallet or without; --paid-only ends that");
     }
-    ui.line(format!("site     {}\nCtrl-C stops everything; the same command goes on from {}", state.service, dir.display()));
+    ui.line(format!(
+        "site     {}\nCtrl-C stops everything; the same command goes on from {}",
+        state.service,
+        dir.display()
+    ));
 }
 
 /// What has to be there before anything is sold.
@@ -286,8 +320,10 @@ async fn prepared(ui: &Ui, args: &UpArgs) -> Outcome<(Place, ServeArgs)> {
     if let (Some(known), Some(url)) = (&known, &args.chain)
         && known.pid.is_some()
     {
-        let text =
-            format!("the folder {} has a chain of its own, and {url} is another: name another folder with --dir", args.dir.display());
+        let text = format!(
+            "the folder {} has a chain of its own, and {url} is another: name another folder with --dir",
+            args.dir.display()
+        );
         return Err(Failure::message(Exit::Usage, text));
     }
     let place = place(ui, args, known.as_ref()).await?;
@@ -314,7 +350,9 @@ fn hold(dir: &Path) -> Outcome<File> {
     let lock = File::create(dir.join("lock"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Failure::message(Exit::Io, format!("another `assay up` is running in {}", dir.display()))),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::message(Exit::Io, format!("another `assay up` is running in {}", dir.display())))
+        }
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }

@@ -56,10 +56,17 @@ impl fmt::Display for Weights {
             Self::Proven(key, gas) => write!(f, "proven to be in range and known, under the key {key} ({gas} gas)"),
             Self::Before => f.write_str("proven before"),
             Self::Waiting(key, why) => {
-                write!(f, "not proven yet: the key {key} of their proof is not admitted ({why}); publish again when it is")
+                write!(
+                    f,
+                    "not proven yet: the key {key} of their proof is not admitted ({why}); publish again when it is"
+                )
             }
-            Self::Failed(why) => write!(f, "not proven: {why}; `assay publish` tries again, and --no-weights-proof leaves it out"),
-            Self::TooMany(cells) => write!(f, "not proven: that takes {cells} lookups, and a proof has at most {MAX_CELLS}"),
+            Self::Failed(why) => {
+                write!(f, "not proven: {why}; `assay publish` tries again, and --no-weights-proof leaves it out")
+            }
+            Self::TooMany(cells) => {
+                write!(f, "not proven: that takes {cells} lookups, and a proof has at most {MAX_CELLS}")
+            }
         }
     }
 }
@@ -119,7 +126,8 @@ async fn try_to_prove(ui: &Ui, listing: Listing<'_>, package: Package, srs: Opti
     let prover = ui.phase("prepare", |_| Seller::new(package, srs))?;
     // by this account's own word, and not by the node's: a proof in another context could be brought elsewhere
     let context = context_of_weights(rpc.chain_id().await?, registry, id, seller.address());
-    let proof = ui.proof(Phase::ALL.len(), |control| registration::prove(&prover, &proving, context_scalar(context), control))?;
+    let proof =
+        ui.proof(Phase::ALL.len(), |control| registration::prove(&prover, &proving, context_scalar(context), control))?;
     let bring = account::prove_weights(rpc, seller, registry, id, hash, proof.to_bytes().into());
     let receipt = ui.phase_async("prove weights", bring).await?;
     Ok(Weights::Proven(hash, receipt.gas_used))

@@ -32,7 +32,10 @@ fn two_agents_trade_within_a_limit() {
     // by the Agent2Agent protocol: a free answer, and what became of one that was paid for
     let talk = &done["talk"];
     assert!(talk["hello"].as_str().unwrap().contains("data part"), "{talk}");
-    assert_eq!((&talk["free"], &talk["free_verified"], &talk["bought"]), (&json!("completed"), &json!(true), &json!("completed")));
+    assert_eq!(
+        (&talk["free"], &talk["free_verified"], &talk["bought"]),
+        (&json!("completed"), &json!(true), &json!("completed"))
+    );
     let bought = done["bought"].as_array().unwrap();
     assert_eq!(bought.len(), 2, "{done}");
     assert!(bought.iter().all(|answer| answer["verified"] == true && answer["paid"] == "1000000000000000"), "{done}");
@@ -78,7 +81,13 @@ impl Tools {
         if let Some(session) = &self.session {
             request = request.header("mcp-session-id", session);
         }
-        request.header("accept", "application/json, text/event-stream").bearer_auth(token).json(&message).send().await.unwrap()
+        request
+            .header("accept", "application/json, text/event-stream")
+            .bearer_auth(token)
+            .json(&message)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// The result of a call: an event of the answer's stream.
@@ -89,12 +98,17 @@ impl Tools {
             self.session = Some(session.to_str().unwrap().to_owned());
         }
         let text = answer.text().await.unwrap();
-        let parts = text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:").unwrap_or(line)).ok());
-        parts.into_iter().find(|message| message.get("result").is_some()).unwrap_or_else(|| panic!("{method}: {text}"))["result"].clone()
+        let parts = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:").unwrap_or(line)).ok());
+        parts.into_iter().find(|message| message.get("result").is_some()).unwrap_or_else(|| panic!("{method}: {text}"))
+            ["result"]
+            .clone()
     }
 
     async fn call(&mut self, token: &str, name: &str, arguments: Value) -> Value {
-        self.ask(token, "tools/call", json!({ "name": name, "arguments": arguments })).await["structuredContent"].clone()
+        self.ask(token, "tools/call", json!({ "name": name, "arguments": arguments })).await["structuredContent"]
+            .clone()
     }
 }
 
@@ -108,7 +122,8 @@ async fn tools_over_http() {
     let up = Up::start(dir.path(), &[s(model()), "--free"]);
     let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
     let mut tools = Tools::start(&["--service", &up.url], "secret");
-    let stranger = tools.post("guess", json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello })).await;
+    let stranger =
+        tools.post("guess", json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello })).await;
     assert_eq!(stranger.status(), 401);
     let info = tools.ask("secret", "initialize", hello).await;
     assert_eq!(info["serverInfo"]["name"], "assay");
@@ -145,7 +160,15 @@ async fn tools_over_http() {
 fn an_account_needs_a_budget() {
     let text = crate::tool::fails(
         2,
-        ["mcp", "--rpc", "http://127.0.0.1:1", "--market", "0x0000000000000000000000000000000000000001", "--private-key", DEV_KEYS[2]],
+        [
+            "mcp",
+            "--rpc",
+            "http://127.0.0.1:1",
+            "--market",
+            "0x0000000000000000000000000000000000000001",
+            "--private-key",
+            DEV_KEYS[2],
+        ],
     );
     assert!(text.contains("--budget"), "{text}");
 }

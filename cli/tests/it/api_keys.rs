@@ -10,7 +10,18 @@ fn keys_are_made_and_revoked_while_the_service_runs() {
     let missing = fails(4, ["api-keys", "list", "--data", s(&data)]);
     assert!(missing.contains("jobs.sqlite is not there"), "{missing}");
     let mut server = command();
-    server.args(["--json", "serve", "--models", s(model()), "--free", "--require-key", "--bind", "127.0.0.1:0", "--data", s(&data)]);
+    server.args([
+        "--json",
+        "serve",
+        "--models",
+        s(model()),
+        "--free",
+        "--require-key",
+        "--bind",
+        "127.0.0.1:0",
+        "--data",
+        s(&data),
+    ]);
     let (_server, ready) = Running::start(server.stderr(Stdio::null()));
     let url = ready["url"].as_str().unwrap();
     let (key_file, input) = (model().with_extension("key"), fixture("digit_7.json"));
@@ -43,6 +54,7 @@ fn keys_are_made_and_revoked_while_the_service_runs() {
 #[test]
 fn origins_are_checked_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
-    let arguments = ["serve", "--models", s(model()), "--free", "--cors-origin", "shop.example", "--data", s(dir.path())];
+    let arguments =
+        ["serve", "--models", s(model()), "--free", "--cors-origin", "shop.example", "--data", s(dir.path())];
     assert!(fails(2, arguments).contains("is no origin"));
 }

@@ -14,7 +14,13 @@ fn truncated_and_damaged_files() {
         let bytes = fs::read(&file).unwrap();
         let mut damaged = bytes.clone();
         damaged[bytes.len() / 2] ^= 0x10;
-        for broken in [Vec::new(), bytes[..10].to_vec(), bytes[..bytes.len() / 2].to_vec(), bytes[..bytes.len() - 1].to_vec(), damaged] {
+        for broken in [
+            Vec::new(),
+            bytes[..10].to_vec(),
+            bytes[..bytes.len() / 2].to_vec(),
+            bytes[..bytes.len() - 1].to_vec(),
+            damaged,
+        ] {
             fs::write(&file, &broken).unwrap();
             let text = fails(3, ["prove", s(&package), "--input", s(&input), "-o", s(&proof)]);
             assert!(text.contains(s(&file)), "the message names the file: {text}");
@@ -37,7 +43,8 @@ fn truncated_and_damaged_files() {
 #[test]
 fn bad_models_and_calibration() {
     let dir = tempfile::tempdir().unwrap();
-    let (onnx, calibration, output) = (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), dir.path().join("out.assay"));
+    let (onnx, calibration, output) =
+        (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), dir.path().join("out.assay"));
     let bytes = fs::read(&onnx).unwrap();
     let bad = dir.path().join("bad.onnx");
     for broken in [Vec::new(), b"not a model".to_vec(), bytes[..bytes.len() / 2].to_vec(), vec![0xff; 1000]] {
@@ -60,7 +67,10 @@ fn bad_models_and_calibration() {
         fails(3, ["run", s(model()), "--input", s(&inputs)]);
     }
     fails(2, ["compile", s(&onnx), "--calibrate", s(&calibration), "-o", s(&output), "--weight-bits", "40"]);
-    fails(4, ["compile", s(&onnx), "--calibrate", s(&calibration), "-o", s(&dir.path().join("no/such/folder/out.assay"))]);
+    fails(
+        4,
+        ["compile", s(&onnx), "--calibrate", s(&calibration), "-o", s(&dir.path().join("no/such/folder/out.assay"))],
+    );
     assert!(!output.exists(), "nothing is written where something failed");
     let several = fails(3, ["prove", s(model()), "--input", s(&calibration), "-o", s(&output), "--inner"]);
     assert!(several.contains("one is needed"), "{several}");
@@ -77,8 +87,9 @@ fn unreachable_services_and_chains() {
     fails(2, ["request", "--service", "not a url", "--key", s(&key), "--input", s(&input), "--free"]);
     let market = "0x0000000000000000000000000000000000000001";
     let secret = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
-    let publish =
-        |private_key: &str, code| fails(code, ["publish", s(model()), "--rpc", &url, "--market", market, "--private-key", private_key]);
+    let publish = |private_key: &str, code| {
+        fails(code, ["publish", s(model()), "--rpc", &url, "--market", market, "--private-key", private_key])
+    };
     publish(secret, 4);
     let text = publish("0x1234", 2);
     assert!(!text.contains("1234"), "keys are never printed: {text}");
@@ -95,8 +106,9 @@ fn governance_by_default() {
         "0x0000000000000000000000000000000000000002",
         "0x0000000000000000000000000000000000000003",
     ];
-    let deploy =
-        |code, more: &[&str]| fails(code, [&["deploy", "--rpc", "http://127.0.0.1:1", "--private-key", secret][..], more].concat());
+    let deploy = |code, more: &[&str]| {
+        fails(code, [&["deploy", "--rpc", "http://127.0.0.1:1", "--private-key", secret][..], more].concat())
+    };
     assert!(deploy(2, &[]).contains("--attestor"));
     assert!(deploy(2, &["--attestor", one]).contains("--attestor"));
     assert!(deploy(2, &["--attestor", one, "--attestor", one]).contains("--attestor"));

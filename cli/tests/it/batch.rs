@@ -55,7 +55,10 @@ fn a_joint_batch_round_trip() {
 
     let output = assay(["prove", s(&package), "--input", s(&three), "-o", s(&proof), "--batch", "4", "--public-input"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("3 inputs for 4 inferences") && said.contains("the last one"), "{said}");
+    assert!(
+        output.status.success() && said.contains("3 inputs for 4 inferences") && said.contains("the last one"),
+        "{said}"
+    );
     let run = json(0, ["run", s(&package), "--input", s(&three)]);
     let checked = json(0, ["verify", s(&proof), "--model", s(&key), "--input", s(&three)]);
     assert_eq!((&checked["valid"], &checked["inferences"]), (&value!(true), &value!(4)));
@@ -66,7 +69,21 @@ fn a_joint_batch_round_trip() {
     assert!(text.contains("4 inferences of one buyer") && text.contains("output  3 ["), "{text}");
     // the same inputs one by one, and others
     let ones: Vec<PathBuf> = (0..3).map(|i| inputs(dir.path(), i, i + 1)).collect();
-    json(0, ["verify", s(&proof), "--model", s(&key), "--input", s(&ones[0]), "--input", s(&ones[1]), "--input", s(&ones[2])]);
+    json(
+        0,
+        [
+            "verify",
+            s(&proof),
+            "--model",
+            s(&key),
+            "--input",
+            s(&ones[0]),
+            "--input",
+            s(&ones[1]),
+            "--input",
+            s(&ones[2]),
+        ],
+    );
     json(1, ["verify", s(&proof), "--model", s(&key), "--input", s(&ones[0])]);
     json(3, ["verify", s(&proof), "--model", s(&key), "--input", s(&five)]);
 
@@ -88,7 +105,8 @@ fn a_joint_batch_round_trip() {
     for batch in [value!(1), value!(2), value!(3), value!(0), value!(1u64 << 40)] {
         refused(&proof, &key, "the number of inferences", |f| f["inferences"] = batch);
     }
-    let single = refused(&proof, &package.with_extension("key"), "said to be of one inference", |f| f["inferences"] = value!(1));
+    let single =
+        refused(&proof, &package.with_extension("key"), "said to be of one inference", |f| f["inferences"] = value!(1));
     assert!(single.contains("another key"), "{single}");
 
     let shown = json(0, ["inspect", s(&key)]);
@@ -100,7 +118,8 @@ fn a_joint_batch_round_trip() {
 
     // inferences are sold one at a time
     let input = fixture("digit_7.json");
-    let bought = fails(3, ["request", "--service", "http://127.0.0.1:1", "--key", s(&key), "--input", s(&input), "--free"]);
+    let bought =
+        fails(3, ["request", "--service", "http://127.0.0.1:1", "--key", s(&key), "--input", s(&input), "--free"]);
     assert!(bought.contains("one at a time"), "{bought}");
     std::fs::rename(&pk, package.with_extension("pk")).unwrap();
     std::fs::rename(&key, package.with_extension("key")).unwrap();
@@ -116,7 +135,19 @@ fn a_separate_batch_round_trip() {
     assert_eq!((&made["key"], &made["separate_inputs"]), (&value!(key), &value!(true)));
     let (one, two, both) = (inputs(dir.path(), 0, 1), inputs(dir.path(), 1, 2), inputs(dir.path(), 0, 2));
     let proof = dir.path().join("proof.json");
-    let arguments = ["prove", s(&package), "--input", s(&one), "--input", s(&two), "-o", s(&proof), "--pk", s(&pk), "--public-input"];
+    let arguments = [
+        "prove",
+        s(&package),
+        "--input",
+        s(&one),
+        "--input",
+        s(&two),
+        "-o",
+        s(&proof),
+        "--pk",
+        s(&pk),
+        "--public-input",
+    ];
     let proven = json(0, arguments);
     assert_eq!((&proven["inferences"], &proven["inputs"]), (&value!(2), &value!(2)));
     assert_eq!(proven["output_data"], json(0, ["run", s(&package), "--input", s(&both)])["output_data"]);
@@ -149,7 +180,10 @@ fn inner_proofs_of_batches_need_no_keys() {
         let proven = json(0, [&arguments, more].concat());
         for by in [model(), &model().with_extension("key")] {
             let checked = json(0, ["verify", s(&proof), "--model", s(by), "--input", s(&both)]);
-            assert_eq!((&checked["inferences"], &checked["separate_inputs"]), (&proven["inferences"], &proven["separate_inputs"]));
+            assert_eq!(
+                (&checked["inferences"], &checked["separate_inputs"]),
+                (&proven["inferences"], &proven["separate_inputs"])
+            );
         }
         refused(&proof, model(), "the number of inferences", |f| f["inferences"] = value!(4));
         refused(&proof, model(), "whether inputs are separate", |f| {
@@ -169,7 +203,8 @@ fn batches_that_are_none() {
     fails(2, ["prove", "model.assay", "--input", "x", "-o", "y", "--wrap", "groth16", "--pk", "model.pk"]);
 }
 
-/// Keys of several batches and of both wraps for one model on chain, which is listed once; and an order that is revoked.
+/// Keys of several batches and of both wraps for one model on chain, which is listed once; and an order that is
+/// revoked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_of_batches_are_proposed_on_chain() {
     let anvil = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
@@ -187,7 +222,10 @@ async fn keys_of_batches_are_proposed_on_chain() {
     let batch = json(0, [&publish[..], &["--key", s(&key)]].concat());
     assert_eq!((&single["wrap"], &batch["wrap"]), (&value!("universal"), &value!("groth16")), "keys of both wraps");
     assert_eq!((&batch["key_hash"], &batch["key_status"]), (&made["key_hash"], &value!("admitted")));
-    assert_eq!((&batch["inferences"], &batch["separate_inputs"], &batch["gas"]), (&value!(2), &value!(true), &Value::Null));
+    assert_eq!(
+        (&batch["inferences"], &batch["separate_inputs"], &batch["gas"]),
+        (&value!(2), &value!(true), &Value::Null)
+    );
     assert_eq!(batch["model"], single["model"], "one model, whatever the batch");
     let registered = KeyRegistry::keyCall { keyHash: made["key_hash"].as_str().unwrap().parse().unwrap() };
     let record = anvil.rpc().unwrap().call(at["keys"].as_str().unwrap().parse().unwrap(), &registered).await.unwrap();
@@ -209,7 +247,8 @@ async fn keys_of_batches_are_proposed_on_chain() {
     });
     let file = dir.path().join("order.json");
     std::fs::write(&file, value!({ "order": order }).to_string()).unwrap();
-    let revoke = |key| [&["revoke", s(&file), "--market", market, "--rpc", anvil.url(), "--private-key"], &[key][..]].concat();
+    let revoke =
+        |key| [&["revoke", s(&file), "--market", market, "--rpc", anvil.url(), "--private-key"], &[key][..]].concat();
     let other = fails(1, revoke(DEV_KEYS[1]));
     assert!(other.contains("only its buyer"), "{other}");
     let done = json(0, revoke(DEV_KEYS[0]));

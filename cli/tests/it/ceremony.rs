@@ -1,4 +1,5 @@
-//! Ceremonies, and a market on which nothing is for development: powers of tau that several people made, a registry that refuses development keys, a sale.
+//! Ceremonies, and a market on which nothing is for development: powers of tau that several people made, a registry
+//! that refuses development keys, a sale.
 
 use crate::tool::{Running, command, fixture, s};
 use alloy::signers::local::PrivateKeySigner;
@@ -53,8 +54,12 @@ impl Place {
         self.run(0, &["srs", "beacon", s(&files[2]), "--value", BEACON, "--name", "block 1", "-o", s(&last)]);
         let hash = first["hash"].as_str().unwrap();
         let shown = self.run(0, &["srs", "verify-ceremony", s(&last), "--beacon", BEACON, "--contribution", hash]);
-        let names: Vec<&str> = shown["contributions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
-        assert_eq!((names, &shown["beacon"], &shown["development"]), (vec!["Ada", "Grace", "block 1"], &value!(true), &value!(false)));
+        let names: Vec<&str> =
+            shown["contributions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+        assert_eq!(
+            (names, &shown["beacon"], &shown["development"]),
+            (vec!["Ada", "Grace", "block 1"], &value!(true), &value!(false))
+        );
         // what was announced, or kept by somebody, and is not there
         self.run(1, &["srs", "verify-ceremony", s(&last), "--beacon", "ab"]);
         self.run(1, &["srs", "verify-ceremony", s(&last), "--contribution", "0x00"]);
@@ -121,40 +126,84 @@ fn a_sale_over_the_powers_of_a_ceremony() {
     let address = |account: usize| DEV_KEYS[account].parse::<PrivateKeySigner>().unwrap().address().to_string();
     let (first, second) = (address(FIRST), address(SECOND));
     let by = |account: usize| ["--rpc", chain.url(), "--private-key", DEV_KEYS[account]];
-    let deploy = ["deploy", "--attestor", &first, "--attestor", &second, "--treasury", TREASURY, "--timelock", "1", "--commit-secs", "1"];
+    let deploy = [
+        "deploy",
+        "--attestor",
+        &first,
+        "--attestor",
+        &second,
+        "--treasury",
+        TREASURY,
+        "--timelock",
+        "1",
+        "--commit-secs",
+        "1",
+    ];
     let market = place.run(0, &[&deploy[..], &by(DEPLOYER)].concat())["market"].as_str().unwrap().to_owned();
     let at = |account: usize| [&by(account)[..], &["--market", &market]].concat();
 
     // a development key is not even proposed
     let development = place.at("development.assay");
-    let (onnx, inputs, input) = (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), fixture("digit_7.json"));
+    let (onnx, inputs, input) =
+        (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), fixture("digit_7.json"));
     place.run(0, &["compile", s(&onnx), "--calibrate", s(&inputs), "-o", s(&development)]);
     let refused = place.run(1, &[&["publish", s(&development)][..], &at(SELLER)].concat());
     assert!(refused["error"].as_str().unwrap().contains("admits no development keys"), "{refused}");
 
     let published = place.run(0, &[&["publish", s(&package)][..], &at(SELLER)].concat());
-    assert_eq!((&published["key_status"], &published["development"]), (&value!("proposed"), &value!(false)), "{published}");
+    assert_eq!(
+        (&published["key_status"], &published["development"]),
+        (&value!("proposed"), &value!(false)),
+        "{published}"
+    );
     for hash in [&published["key_hash"], &published["weights"]["key_hash"]] {
         for attestor in [FIRST, SECOND] {
-            let attested = place.run(0, &[&["attest", hash.as_str().unwrap(), "--model", s(&key)][..], &at(attestor)].concat());
-            assert_eq!((&attested["attested"], &attested["wrap_recomputed"]), (&value!(true), &value!(true)), "{attested}");
+            let attested =
+                place.run(0, &[&["attest", hash.as_str().unwrap(), "--model", s(&key)][..], &at(attestor)].concat());
+            assert_eq!(
+                (&attested["attested"], &attested["wrap_recomputed"]),
+                (&value!(true), &value!(true)),
+                "{attested}"
+            );
         }
     }
     runtime.block_on(chain.pass_secs(2)).unwrap();
     // after the timelock anybody admits them
     for hash in [&published["key_hash"], &published["weights"]["key_hash"]] {
-        let admitted = place.run(0, &[&["attest", hash.as_str().unwrap(), "--model", s(&key)][..], &at(FIRST)].concat());
+        let admitted =
+            place.run(0, &[&["attest", hash.as_str().unwrap(), "--model", s(&key)][..], &at(FIRST)].concat());
         assert_eq!(admitted["key_status"], "admitted", "{admitted}");
     }
     let again = place.run(0, &[&["publish", s(&package)][..], &at(SELLER)].concat());
     assert_eq!((&again["key_status"], &again["weights"]["proven"]), (&value!("admitted"), &value!(true)), "{again}");
 
     let mut serve = place.command();
-    serve.args(["--json", "serve", "--models", s(&package), "--data", s(&place.at("data")), "--bind", "127.0.0.1:0", "--price", "1000"]);
+    serve.args([
+        "--json",
+        "serve",
+        "--models",
+        s(&package),
+        "--data",
+        s(&place.at("data")),
+        "--bind",
+        "127.0.0.1:0",
+        "--price",
+        "1000",
+    ]);
     serve.args(at(SELLER));
     let (_server, ready) = Running::start(&mut serve);
     let proof = place.at("proof.json");
-    let request = ["request", "--service", ready["url"].as_str().unwrap(), "--key", s(&key), "--input", s(&input), "-o", s(&proof)];
+    let request = [
+        "request",
+        "--service",
+        ready["url"].as_str().unwrap(),
+        "--key",
+        s(&key),
+        "--input",
+        s(&input),
+        "-o",
+        s(&proof),
+    ];
     let bought = place.run(0, &[&request[..], &at(BUYER)].concat());
     assert_eq!((&bought["verified"], &bought["development"]), (&value!(true), &value!(false)), "{bought}");
     let settled = place.run(0, &["verify", s(&proof), "--model", s(&key)]);

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// A picture with all pixels multiplied by `factor`.
 fn picture(dir: &Path, factor: f64) -> PathBuf {
     let file: Value = serde_json::from_slice(&std::fs::read(fixture("digit_7.json")).unwrap()).unwrap();
-    let pixels: Vec<f64> = file["input_data"][0].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() * factor).collect();
+    let pixels: Vec<f64> =
+        file["input_data"][0].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() * factor).collect();
     let path = dir.join(format!("times_{factor}.json"));
     std::fs::write(&path, value!({ "input_data": [pixels] }).to_string()).unwrap();
     path
@@ -41,17 +42,23 @@ fn clamping_is_proven_where_it_is_allowed_and_said() {
     let run = json(0, ["run", s(model()), "--input", s(&large), "--allow-clamping"]);
     let outside = run["outside"].as_u64().unwrap();
     assert!(outside > 0 && outside < 64, "the dark pixels stay inside: {outside}");
-    let arguments = ["prove", s(model()), "--input", s(&large), "-o", s(&proof), "--inner", "--public-input", "--allow-clamping"];
+    let arguments =
+        ["prove", s(model()), "--input", s(&large), "-o", s(&proof), "--inner", "--public-input", "--allow-clamping"];
     let proven = json(0, arguments);
     for field in ["outside", "clamped", "output_data"] {
         assert_eq!(run[field], proven[field], "{field}");
     }
     let verified = json(0, ["verify", s(&proof), "--model", s(model()), "--input", s(&large)]);
     assert_eq!(verified["clamps"], proven["clamps"]);
-    assert_eq!(verified["clamps"] == value!(0), run["clamped"] == value!([]), "the proof's number is what the execution says");
+    assert_eq!(
+        verified["clamps"] == value!(0),
+        run["clamped"] == value!([]),
+        "the proof's number is what the execution says"
+    );
     let text = std::fs::read_to_string(&proof).unwrap();
     let count = proven["clamps"].as_u64().unwrap();
-    std::fs::write(&proof, text.replace(&format!("\"clamps\": {count}"), &format!("\"clamps\": {}", count + 1))).unwrap();
+    std::fs::write(&proof, text.replace(&format!("\"clamps\": {count}"), &format!("\"clamps\": {}", count + 1)))
+        .unwrap();
     fails(1, ["verify", s(&proof), "--model", s(model())]);
     let output = assay(["run", s(model()), "--input", s(&large), "--allow-clamping"]);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -73,7 +80,12 @@ fn outputs_that_are_cut_off_are_counted() {
     assert!(cut_off > 1, "two outputs at the smallest number: {outputs:?}");
     let shown = json(0, ["inspect", s(model())]);
     let last = &shown["layers"].as_array().unwrap().last().unwrap()["name"];
-    let counted = run["clamped"].as_array().unwrap().iter().find(|of| of["layer"] == *last).map(|of| of["cells"].as_u64().unwrap());
+    let counted = run["clamped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|of| of["layer"] == *last)
+        .map(|of| of["cells"].as_u64().unwrap());
     assert!(counted >= Some(cut_off as u64), "{run}");
 }
 
@@ -83,7 +95,8 @@ fn ranges_are_published_with_headroom() {
     let dir = tempfile::tempdir().unwrap();
     let wide = dir.path().join("wide.assay");
     let (onnx, inputs) = (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"));
-    let arguments = ["compile", s(&onnx), "--calibrate", s(&inputs), "-o", s(&wide), "--headroom", "1", "--check", s(&inputs)];
+    let arguments =
+        ["compile", s(&onnx), "--calibrate", s(&inputs), "-o", s(&wide), "--headroom", "1", "--check", s(&inputs)];
     let made = json(0, arguments);
     assert_eq!(made["check"]["outside"], 0, "held-back samples are reported on: {made}");
     let width = |package: &Path| {

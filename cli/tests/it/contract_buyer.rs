@@ -58,14 +58,17 @@ impl World {
         let deploy = ["deploy", "--allow-development", "--around", "--attestor", &seller.address().to_string()];
         let at = json(&chain, None, 0, &deploy);
         let market: Address = text(&at["market"]);
-        let callbacks = at["contracts"].as_array().unwrap().iter().find(|one| one["name"] == "InferenceCallbacks").unwrap();
+        let callbacks =
+            at["contracts"].as_array().unwrap().iter().find(|one| one["name"] == "InferenceCallbacks").unwrap();
         let callbacks: Address = text(&callbacks["address"]);
         let listed = json(&chain, Some(market), 1, &["publish", s(model()), "--no-weights-proof"]);
         let (model, key_hash): (B256, B256) = (text(&listed["model"]), text(&listed["key_hash"]));
         let rpc = chain.rpc().unwrap();
         let arguments = (callbacks, U256::from_be_bytes(model.0), key_hash, U256::from(DIGIT)).abi_encode_params();
         let (prize, _) = DIGIT_PRIZE.deploy(&rpc, &deployer, arguments).await.unwrap();
-        rpc.execute(&deployer, Some(prize), DigitPrize::donateCall {}.abi_encode().into(), U256::from(PRIZE)).await.unwrap();
+        rpc.execute(&deployer, Some(prize), DigitPrize::donateCall {}.abi_encode().into(), U256::from(PRIZE))
+            .await
+            .unwrap();
         Some(Self { rpc, chain, market, callbacks, prize, seller, player, model, key_hash })
     }
 
@@ -110,7 +113,8 @@ impl World {
             epoch: listed.quoteEpoch,
             nonce: U256::ZERO,
         };
-        let digest = self.rpc.call(self.market, &InferenceMarket::hashQuoteCall { quote: quote.clone() }).await.unwrap();
+        let digest =
+            self.rpc.call(self.market, &InferenceMarket::hashQuoteCall { quote: quote.clone() }).await.unwrap();
         (order, quote, self.seller.sign_hash_sync(&digest).unwrap().as_bytes().into())
     }
 }
@@ -122,7 +126,8 @@ fn inference(file: &Value) -> Inference {
         output.extend(i16::try_from(cell.as_i64().unwrap()).unwrap().to_be_bytes());
     }
     output.extend(u32::try_from(file["clamps"].as_u64().unwrap_or_default()).unwrap().to_be_bytes());
-    let commitments: Vec<u8> = file["input_commitments"].as_array().unwrap().iter().flat_map(|c| text::<Bytes>(c).to_vec()).collect();
+    let commitments: Vec<u8> =
+        file["input_commitments"].as_array().unwrap().iter().flat_map(|c| text::<Bytes>(c).to_vec()).collect();
     Inference { inputCommitments: commitments.into(), output: output.into(), proof: text(&file["proof"]) }
 }
 
@@ -130,14 +135,24 @@ fn inference(file: &Value) -> Inference {
 async fn a_contract_acts_on_a_proven_answer() {
     let Some(w) = World::new().await else { return };
     let (key, input) = (model().with_extension("key"), fixture("digit_7.json"));
-    let committed = json(&w.chain, None, 2, &["commit", "--key", s(&key), "--input", s(&input), "--public-input", "--for-contract"]);
+    let committed = json(
+        &w.chain,
+        None,
+        2,
+        &["commit", "--key", s(&key), "--input", s(&input), "--public-input", "--for-contract"],
+    );
     let part = |name: &str| text::<Bytes>(&committed["shown"][name]);
     let shown = Shown { commitments: part("commitments"), cells: part("cells"), opening: part("opening") };
     let (order, quote, signature) = w.offer(text(&committed["input_commitment"])).await;
 
     // another picture under this commitment is refused
     let play = |picture: Shown| {
-        let call = DigitPrize::playCall { order: order.clone(), quote: quote.clone(), sellerSignature: signature.clone(), picture };
+        let call = DigitPrize::playCall {
+            order: order.clone(),
+            quote: quote.clone(),
+            sellerSignature: signature.clone(),
+            picture,
+        };
         w.rpc.execute(&w.player, Some(w.prize), call.abi_encode().into(), U256::from(PRICE))
     };
     let mut cells = shown.cells.to_vec();
@@ -150,10 +165,21 @@ async fn a_contract_acts_on_a_proven_answer() {
 
     // anyone proves what the contract paid for, bound to its job
     let job = w.rpc.call(w.market, &InferenceMarket::hashOrderCall { order: order.clone() }).await.unwrap();
-    let context = w.rpc.call(w.market, &InferenceMarket::contextOfCall { jobId: job, prover: w.seller.address() }).await.unwrap();
+    let context =
+        w.rpc.call(w.market, &InferenceMarket::contextOfCall { jobId: job, prover: w.seller.address() }).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let proof = dir.path().join("proof.json");
-    let prove = ["prove", s(model()), "--input", s(&input), "--public-input", "--context", &hex::encode_prefixed(context), "-o", s(&proof)];
+    let prove = [
+        "prove",
+        s(model()),
+        "--input",
+        s(&input),
+        "--public-input",
+        "--context",
+        &hex::encode_prefixed(context),
+        "-o",
+        s(&proof),
+    ];
     json(&w.chain, None, 1, &prove);
     let file: Value = serde_json::from_slice(&std::fs::read(&proof).unwrap()).unwrap();
     let funding = account::funding(&w.rpc, w.market, job).await.unwrap();
@@ -170,7 +196,11 @@ async fn a_contract_acts_on_a_proven_answer() {
     println!("settling it and calling back took {} gas", receipt.gas_used);
     assert_eq!(account::job(&w.rpc, w.market, job).await.unwrap().state, InferenceMarket::State::Settled);
     let won = DigitPrize::wonCall { player: w.player.address() };
-    assert_eq!(w.rpc.call(w.prize, &won).await.unwrap(), U256::from(PRIZE), "the model reads a {DIGIT}, and the player has won");
+    assert_eq!(
+        w.rpc.call(w.prize, &won).await.unwrap(),
+        U256::from(PRIZE),
+        "the model reads a {DIGIT}, and the player has won"
+    );
     w.rpc.execute(&w.player, Some(w.prize), DigitPrize::withdrawCall {}.abi_encode().into(), U256::ZERO).await.unwrap();
     assert_eq!(w.rpc.balance(w.prize).await.unwrap(), U256::ZERO, "and is paid");
     let credit = account::credit(&w.rpc, w.market, Address::ZERO, w.seller.address()).await.unwrap();
@@ -180,7 +210,11 @@ async fn a_contract_acts_on_a_proven_answer() {
     let seen = json(&w.chain, Some(w.market), 2, &["market", "--jobs"]);
     assert_eq!((&seen["models"][0]["settled"], &seen["provers"][0]["settled"]), (&1.into(), &1.into()), "{seen}");
     assert_eq!(seen["models"][0]["earned"][Address::ZERO.to_string()], PRICE.to_string(), "{seen}");
-    assert_eq!((&seen["jobs"][0]["state"], &seen["jobs"][0]["buyer"]), (&"settled".into(), &serde_json::json!(w.prize)), "{seen}");
+    assert_eq!(
+        (&seen["jobs"][0]["state"], &seen["jobs"][0]["buyer"]),
+        (&"settled".into(), &serde_json::json!(w.prize)),
+        "{seen}"
+    );
     let known: B256 = text(&seen["jobs"][0]["job"]);
     assert_eq!(known, job);
 }

@@ -39,10 +39,18 @@ fn demo(wrap: &str, more: &[&str]) {
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(shown["wrap"], wrap);
     assert!(shown["settle_gas"].as_u64().unwrap() <= 450_000, "{shown}");
-    let calls: Vec<(&str, bool)> =
-        shown["transactions"].as_array().unwrap().iter().map(|t| (t["call"].as_str().unwrap(), t["ok"].as_bool().unwrap())).collect();
+    let calls: Vec<(&str, bool)> = shown["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| (t["call"].as_str().unwrap(), t["ok"].as_bool().unwrap()))
+        .collect();
     assert_eq!(calls.iter().filter(|c| **c == ("settle", true)).count(), 2);
-    assert_eq!(calls.iter().filter(|c| !c.1).collect::<Vec<_>>(), [&("settle", false)], "the tampered proof, and nothing else, reverts");
+    assert_eq!(
+        calls.iter().filter(|c| !c.1).collect::<Vec<_>>(),
+        [&("settle", false)],
+        "the tampered proof, and nothing else, reverts"
+    );
     assert!(calls.contains(&("claimRefund", true)));
     assert_eq!(shown["end"]["escrow"], "0x0", "everything is paid out");
 }

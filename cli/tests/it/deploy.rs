@@ -59,7 +59,9 @@ fn compose_starts_what_there_is() {
 /// A shell with the tests' settings, where `assay` is this build's.
 fn shell() -> Command {
     let tools = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap();
-    let path = std::env::join_paths(std::iter::once(tools.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
+    let path = std::env::join_paths(
+        std::iter::once(tools.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
     let mut shell = Command::new("sh");
     for (name, value) in command().get_envs() {
         match value {
@@ -100,7 +102,11 @@ impl Places<'_> {
     /// Starts a service by its own command line. In a container it has a machine of its own; here its port is `port`.
     fn start(&self, compose: &Value, name: &str, port: u16) -> Service {
         let service = &compose["services"][name];
-        let script = service["command"][0].as_str().unwrap().replace("$$", "$").replace("/shared", self.shared.to_str().unwrap());
+        let script = service["command"][0]
+            .as_str()
+            .unwrap()
+            .replace("$$", "$")
+            .replace("/shared", self.shared.to_str().unwrap());
         let (before, after) = script.split_once("--bind 0.0.0.0:").unwrap();
         let rest = after.split_once(' ').unwrap().1;
         let mut process = shell();
@@ -126,7 +132,8 @@ async fn until_it_answers(url: &str) {
     panic!("{url} does not answer");
 }
 
-/// The command lines of `compose.yaml` as processes of this machine: paid answers, also after one of the workers was killed.
+/// The command lines of `compose.yaml` as processes of this machine: paid answers, also after one of the workers was
+/// killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_compose_starts_sells() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -139,7 +146,8 @@ async fn what_compose_starts_sells() {
     let compose: Value = serde_saphyr::from_str(&read("compose.yaml")).unwrap();
     let dir = tempfile::tempdir().unwrap();
     open_shop(&root, chain.url(), dir.path());
-    let [api, one, two] = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let [api, one, two] =
+        [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
     let places = Places { shared: dir.path(), rpc: chain.url(), database: &database };
     let _server = places.start(&compose, "api", api);
     let mut workers = [one, two].map(|port| places.start(&compose, "worker", port));
@@ -148,7 +156,8 @@ async fn what_compose_starts_sells() {
     }
     until_it_answers(&format!("http://127.0.0.1:{api}/readyz")).await;
     let market = std::fs::read_to_string(dir.path().join("market")).unwrap();
-    let (service, key, input) = (format!("http://127.0.0.1:{api}"), dir.path().join("models/digits.key"), fixture("digit_7.json"));
+    let (service, key, input) =
+        (format!("http://127.0.0.1:{api}"), dir.path().join("models/digits.key"), fixture("digit_7.json"));
     let place = ["--service", &service, "--rpc", chain.url(), "--market", market.trim(), "--private-key", DEV_KEYS[2]];
     let buy = [&["request", "--key", s(&key), "--input", s(&input), "--accept-development-key"], &place[..]].concat();
     let bought = || json(0, &buy);
@@ -205,8 +214,12 @@ fn kubernetes_starts_what_there_is() {
     for deployment in &documents[2..4] {
         let pod = &deployment["spec"]["template"];
         assert_eq!(deployment["spec"]["selector"]["matchLabels"], pod["metadata"]["labels"]);
-        let arguments: Vec<&str> =
-            pod["spec"]["containers"][0]["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()).collect();
+        let arguments: Vec<&str> = pod["spec"]["containers"][0]["args"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|argument| argument.as_str().unwrap())
+            .collect();
         options_are_known(arguments[0], &arguments[1..]);
     }
     assert_eq!(documents[1]["spec"]["selector"], documents[2]["spec"]["template"]["metadata"]["labels"]);
@@ -219,10 +232,17 @@ fn kubernetes_starts_what_there_is() {
         assert_eq!(container["ports"][0]["containerPort"].to_string(), port);
         for probe in ["livenessProbe", "startupProbe"] {
             let asked = &container[probe]["httpGet"];
-            assert_eq!((&asked["path"], &asked["port"]), (&Value::from("/livez"), &container["ports"][0]["name"]), "{probe}");
+            assert_eq!(
+                (&asked["path"], &asked["port"]),
+                (&Value::from("/livez"), &container["ports"][0]["name"]),
+                "{probe}"
+            );
         }
         let annotations = &pod["metadata"]["annotations"];
-        assert_eq!((&annotations["prometheus.io/scrape"], &annotations["prometheus.io/port"]), (&Value::from("true"), &Value::from(port)));
+        assert_eq!(
+            (&annotations["prometheus.io/scrape"], &annotations["prometheus.io/port"]),
+            (&Value::from("true"), &Value::from(port))
+        );
     }
     let scaled = &documents[4]["spec"];
     assert_eq!(scaled["scaleTargetRef"]["name"], documents[3]["metadata"]["name"]);

@@ -38,7 +38,8 @@ async fn addresses_follow_from_what_is_deployed() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("deployments");
     let (first, second, treasury) = (address(2), address(3), address(4));
-    let strict = ["deploy", "--attestor", &first, "--attestor", &second, "--treasury", &treasury, "--deployments", s(&folder)];
+    let strict =
+        ["deploy", "--attestor", &first, "--attestor", &second, "--treasury", &treasury, "--deployments", s(&folder)];
     let (made, said) = run(&one, 0, 0, &strict);
     assert!(made["gas"].as_u64().unwrap() > 1_000_000 && made["checklist"].as_array().unwrap().len() > 5, "{made}");
     assert!(said.contains("check: the attestors have different owners"), "{said}");
@@ -62,7 +63,8 @@ async fn addresses_follow_from_what_is_deployed() {
     // the file of the chain keeps what it said before
     let file: Value = serde_json::from_slice(&std::fs::read(folder.join("31337.json")).unwrap()).unwrap();
     assert_eq!((&file["chain_id"], &file["timelock_secs"]), (&json!(31337), &json!(5)));
-    let before: Vec<&Value> = file["previous"].as_array().unwrap().iter().flat_map(|d| d["contracts"].as_array().unwrap()).collect();
+    let before: Vec<&Value> =
+        file["previous"].as_array().unwrap().iter().flat_map(|d| d["contracts"].as_array().unwrap()).collect();
     assert!(before.iter().any(|contract| contract["address"] == made["market"]), "{file}");
     std::fs::write(folder.join("31337.json"), "mine").unwrap();
     let (refused, _) = run(&two, 3, 1, &strict);
@@ -96,8 +98,12 @@ async fn a_council_can_be_an_attestor() {
 
     let folder = tempfile::tempdir().unwrap();
     let (other, treasury) = (address(4), "0x0000000000000000000000000000000000000099");
-    let deploy = ["deploy", "--attestor", seat, "--attestor", &other, "--treasury", treasury, "--deployments", s(folder.path())];
+    let deploy =
+        ["deploy", "--attestor", seat, "--attestor", &other, "--treasury", treasury, "--deployments", s(folder.path())];
     let (at, _) = run(&chain, 0, 0, &deploy);
     let (shown, _) = run(&chain, 0, 0, &["attestors", "show", "--market", at["market"].as_str().unwrap()]);
-    assert_eq!((&shown["attestors"], &shown["threshold"]), (&json!([seat.to_lowercase(), other.to_lowercase()]), &json!("2")));
+    assert_eq!(
+        (&shown["attestors"], &shown["threshold"]),
+        (&json!([seat.to_lowercase(), other.to_lowercase()]), &json!("2"))
+    );
 }

@@ -41,7 +41,8 @@ fn faults_end_with_one() {
 /// What `doctor` says of a chain, whatever it thinks of the rest.
 fn of_chain(chain: &DevChain, market: &str, data: &Path) -> Value {
     let rpc = chain.url();
-    let output = command().args(["--json", "doctor", "--data", s(data), "--rpc", rpc, "--market", market]).output().unwrap();
+    let output =
+        command().args(["--json", "doctor", "--data", s(data), "--rpc", rpc, "--market", market]).output().unwrap();
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -71,7 +72,10 @@ async fn the_chains_clock_and_the_market_are_looked_at() {
     for other in ["0x00000000000000000000000000000000000000a1", at["keys"].as_str().unwrap()] {
         let report = of_chain(&chain, other, &data);
         assert!(verdicts(&report, "chain").contains(&"fault"), "{report}");
-        assert!(said(&report, "chain").contains(&other[2..10]) || said(&report, "chain").contains("revert"), "{report}");
+        assert!(
+            said(&report, "chain").contains(&other[2..10]) || said(&report, "chain").contains("revert"),
+            "{report}"
+        );
     }
     // the chain's time is two hours ahead
     chain.pass_secs(7200).await.unwrap();

@@ -37,8 +37,8 @@ fn empty_circuit(package: &Package) -> Circuit {
     circuit
 }
 
-/// A proof under the key of the empty circuit that the model's output for an input is another one: inner proof and opening are honest, the
-/// statement that they are wrapped for is not.
+/// A proof under the key of the empty circuit that the model's output for an input is another one: inner proof and
+/// opening are honest, the statement that they are wrapped for is not.
 fn forge(package: Package, srs: Srs, key: &ProvingKey, cells: Vec<i32>, context: Fr) -> (Claim, WrappedProof) {
     let seller = Seller::new(package, srs).unwrap();
     let (shape, model) = (seller.shape(), &seller.package.model);
@@ -69,7 +69,8 @@ fn forge(package: Package, srs: Srs, key: &ProvingKey, cells: Vec<i32>, context:
     let wrapped = plonk::prove(&seller.srs, key, advice, &public, &mut fresh_rng(), &Control::new()).unwrap();
     let (polynomial, point, opened) = proved.claim(shape);
     let companions = wrapped.companions(key);
-    let opening = pcs::open_with(&seller.srs, polynomial, point, opened, wrapped.transcript.clone(), &companions).unwrap();
+    let opening =
+        pcs::open_with(&seller.srs, polynomial, point, opened, wrapped.transcript.clone(), &companions).unwrap();
     let proof = WrappedProof {
         snark: Snark::Universal(Box::new(wrapped.proof)),
         digest: reduced.digest,
@@ -84,8 +85,8 @@ fn forge(package: Package, srs: Srs, key: &ProvingKey, cells: Vec<i32>, context:
     (claim, proof)
 }
 
-/// Puts a false key beside the package `digits.assay`, and a false proof under it into `forged.json`. Both have all fields right that can
-/// be compared with the model.
+/// Puts a false key beside the package `digits.assay`, and a false proof under it into `forged.json`. Both have all
+/// fields right that can be compared with the model.
 fn attack(package_file: &Path, forged: &Path) {
     let package = Package::read(package_file).unwrap();
     let model = package.model.clone();
@@ -166,7 +167,8 @@ fn the_key_does_not_choose_the_srs() {
     let (file, other, package) = (dir.path().join("own.srs"), dir.path().join("other.srs"), dir.path().join("m.assay"));
     srs::file::save(&own, &file).unwrap();
     json(0, ["srs", "dev", "--log", "14", "-o", s(&other)]);
-    let (onnx, inputs, input) = (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), fixture("digit_7.json"));
+    let (onnx, inputs, input) =
+        (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), fixture("digit_7.json"));
     json(0, ["compile", s(&onnx), "--calibrate", s(&inputs), "-o", s(&package), "--srs", s(&file)]);
     json(0, ["setup", s(&package), "--srs", s(&file)]);
     for (proof, kind) in [("wrapped.json", &[][..]), ("inner.json", &["--inner"])] {
@@ -183,8 +185,8 @@ fn the_key_does_not_choose_the_srs() {
     }
 }
 
-/// PC9: with powers of the verifier's choice an input could have another one's commitment. A file of them has the right head, which is all that a
-/// key needs that was derived before; but inputs are committed to with the rest.
+/// PC9: with powers of the verifier's choice an input could have another one's commitment. A file of them has the right
+/// head, which is all that a key needs that was derived before; but inputs are committed to with the rest.
 #[test]
 fn inputs_are_not_compared_over_false_powers() {
     let dir = tempfile::tempdir().unwrap();
@@ -208,16 +210,22 @@ fn damaged_entries_of_the_cache_are_derived_anew() {
     let (home, proof) = (dir.path().join("home"), dir.path().join("proof.json"));
     json(0, ["prove", s(model()), "--input", s(&fixture("digit_7.json")), "-o", s(&proof)]);
     let verify = || {
-        let output = command().env("ASSAY_HOME", &home).args(["--json", "verify", s(&proof), "--model", s(model())]).output().unwrap();
+        let output = command()
+            .env("ASSAY_HOME", &home)
+            .args(["--json", "verify", s(&proof), "--model", s(model())])
+            .output()
+            .unwrap();
         let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&shown["valid"], &shown["wrap_recomputed"]), (&value!(true), &value!(true)), "{shown}");
         // it is made and kept, or damaged files of powers would have been read
         shown["seconds"].get("make development SRS").is_some()
     };
-    let entries = || -> Vec<_> { std::fs::read_dir(home.join("derived")).unwrap().map(|entry| entry.unwrap().path()).collect() };
+    let entries =
+        || -> Vec<_> { std::fs::read_dir(home.join("derived")).unwrap().map(|entry| entry.unwrap().path()).collect() };
     assert!(verify(), "nothing is there: powers are needed");
     let [entry] = &entries()[..] else { panic!("one entry: {:?}", entries()) };
-    let powers: Vec<_> = std::fs::read_dir(&home).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file()).collect();
+    let powers: Vec<_> =
+        std::fs::read_dir(&home).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file()).collect();
     powers.iter().for_each(|file| std::fs::remove_file(file).unwrap());
     assert!(!verify(), "what is kept needs no powers");
     let whole = std::fs::read(entry).unwrap();
@@ -248,7 +256,8 @@ fn attestors_derive_what_they_sign() {
     let rpc = ["--rpc", chain.url()];
     let address = attestor.address().to_string();
     let account = |key| ["--private-key", key];
-    let deployed = json(0, [&["deploy", "--allow-development", "--attestor", &address][..], &rpc, &account(KEYS[0])].concat());
+    let deployed =
+        json(0, [&["deploy", "--allow-development", "--attestor", &address][..], &rpc, &account(KEYS[0])].concat());
     let market = deployed["market"].as_str().unwrap().to_owned();
     let at = |key| [rpc, account(key), ["--market", &market]].concat();
 
@@ -260,20 +269,29 @@ fn attestors_derive_what_they_sign() {
     let false_package = copy(&false_dir);
     attack(&false_package, &forged);
     let false_key = BuyerKey::read(&false_package.with_extension("key")).unwrap();
-    let attest = |code, hash: &str, model: &Path, key| json(code, [&["attest", hash, "--model", s(model)], &at(key)[..]].concat());
+    let attest = |code, hash: &str, model: &Path, key| {
+        json(code, [&["attest", hash, "--model", s(model)], &at(key)[..]].concat())
+    };
     let says = |answer: &Value, text: &str| assert!(answer["error"].as_str().unwrap().contains(text), "{answer}");
 
     let hash = json(0, ["inspect", s(&honest)])["key"]["hash"].as_str().unwrap().to_owned();
     says(&attest(1, &hash, &honest, KEYS[2]), "is not proposed");
     let published = json(0, [&["publish", s(&package)], &at(KEYS[1])[..]].concat());
-    assert_eq!((&published["key_status"], &published["wrap_recomputed"]), (&value!("proposed"), &value!(true)), "{published}");
+    assert_eq!(
+        (&published["key_status"], &published["wrap_recomputed"]),
+        (&value!("proposed"), &value!(true)),
+        "{published}"
+    );
     // the false key, which anybody can propose
     let proposed = runtime.block_on(async {
         let rpc = chain.rpc().unwrap();
         let keys = rpc.call(market.parse().unwrap(), &InferenceMarket::keysCall {}).await.unwrap();
         account::propose_key(&rpc, &attestor, keys, &false_key.wrap.contract_bytes(&false_key.model)).await.unwrap()
     });
-    says(&attest(1, &proposed.to_string(), &false_package.with_extension("key"), KEYS[2]), "the wrap's key is not what");
+    says(
+        &attest(1, &proposed.to_string(), &false_package.with_extension("key"), KEYS[2]),
+        "the wrap's key is not what",
+    );
     says(&attest(1, &proposed.to_string(), &honest, KEYS[2]), "do not attest");
     attest(1, &hash, &honest, KEYS[1]); // no attestor
     let done = attest(0, &hash, &honest, KEYS[2]);
@@ -292,11 +310,19 @@ fn attestors_derive_what_they_sign() {
     );
     assert_ne!(done["shape_digest"], json(0, ["inspect", s(&honest)])["shape_digest"]);
     let again = json(0, [&["publish", s(&package)], &at(KEYS[1])[..]].concat());
-    assert_eq!((&again["weights"]["proven"], &again["weights"]["key_hash"]), (&value!(true), &value!(of_weights)), "{again}");
+    assert_eq!(
+        (&again["weights"]["proven"], &again["weights"]["key_hash"]),
+        (&value!(true), &value!(of_weights)),
+        "{again}"
+    );
     let gas = again["weights"]["gas"].as_u64().unwrap();
     assert!((300_000..1_000_000).contains(&gas), "{gas}");
     let last = json(0, [&["publish", s(&package)], &at(KEYS[1])[..]].concat());
-    assert_eq!((&last["weights"]["proven"], &last["weights"]["gas"]), (&value!(true), &Value::Null), "done already: {last}");
+    assert_eq!(
+        (&last["weights"]["proven"], &last["weights"]["gas"]),
+        (&value!(true), &Value::Null),
+        "done already: {last}"
+    );
     // the package alone will do, and doing it again does nothing
     std::fs::remove_file(&honest).unwrap();
     assert_eq!(attest(0, &hash, &package, KEYS[2])["key_status"], "admitted");
@@ -311,7 +337,8 @@ fn universal_keys_need_no_files() {
         std::fs::remove_file(package.with_extension(extension)).unwrap();
     }
     let (proof, input) = (dir.path().join("proof.json"), fixture("digit_7.json"));
-    let prove = |more: &[&str]| json(0, [&["prove", s(&package), "--input", s(&input), "-o", s(&proof)], more].concat());
+    let prove =
+        |more: &[&str]| json(0, [&["prove", s(&package), "--input", s(&input), "-o", s(&proof)], more].concat());
     let made = prove(&[]);
     let expected = json(0, ["inspect", s(&model().with_extension("key"))])["key"]["hash"].clone();
     assert_eq!((&made["kind"], &made["key_hash"]), (&value!("wrapped"), &expected));
@@ -320,12 +347,14 @@ fn universal_keys_need_no_files() {
     }
     let commitment = made["model_commitment"].as_str().unwrap();
     json(0, ["verify", s(&proof), "--model", s(&package), "--model-commitment", commitment]);
-    let text = fails(1, ["verify", s(&proof), "--model", s(&package), "--model-commitment", expected.as_str().unwrap()]);
+    let text =
+        fails(1, ["verify", s(&proof), "--model", s(&package), "--model-commitment", expected.as_str().unwrap()]);
     assert!(text.contains("of another model"), "{text}");
     let batch = prove(&["--batch", "2"]);
     assert_eq!(batch["inferences"], 2);
     assert_eq!(json(0, ["verify", s(&proof), "--model", s(&package)])["inferences"], 2);
-    // the proving key beside a buyer's key is derived; without the buyer's key it is a mistake, and Groth16 has no keys that anybody derives
+    // the proving key beside a buyer's key is derived; without the buyer's key it is a mistake, and Groth16 has no keys
+    // that anybody derives
     std::fs::copy(model().with_extension("key"), package.with_extension("key")).unwrap();
     assert_eq!(prove(&[])["key_hash"], expected);
     std::fs::rename(package.with_extension("key"), package.with_extension("pk")).unwrap();

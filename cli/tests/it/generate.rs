@@ -10,13 +10,17 @@ fn network(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/networks/gpt_greedy").join(name)
 }
 
-/// A prompt of five tokens is continued by seven, which one proof shows; a changed token, another prompt and a text that is too long are refused.
+/// A prompt of five tokens is continued by seven, which one proof shows; a changed token, another prompt and a text
+/// that is too long are refused.
 #[test]
 fn one_proof_shows_all_tokens_of_an_answer() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name);
     let (package, key, prompt, proof) = (file("gpt.assay"), file("gpt.key"), file("prompt.json"), file("proof.json"));
-    json(0, ["compile", s(&network("network.onnx")), "--calibrate", s(&network("calibration.json")), "-o", s(&package)]);
+    json(
+        0,
+        ["compile", s(&network("network.onnx")), "--calibrate", s(&network("calibration.json")), "-o", s(&package)],
+    );
     std::fs::write(&prompt, "[1, 7, 3, 12, 4]").unwrap();
     let prove = ["prove", s(&package), "--input", s(&prompt), "--public-input", "-o", s(&proof), "--generate"];
     let made = json(0, [&prove[..], &["7"]].concat());
@@ -36,8 +40,9 @@ fn one_proof_shows_all_tokens_of_an_answer() {
     }
 
     json(0, ["setup", s(&package)]);
-    let verify =
-        |input: &Path, prompt: &str, code| json(code, ["verify", s(&proof), "--model", s(&key), "--input", s(input), "--prompt", prompt]);
+    let verify = |input: &Path, prompt: &str, code| {
+        json(code, ["verify", s(&proof), "--model", s(&key), "--input", s(input), "--prompt", prompt])
+    };
     assert!(verify(&text, "5", 0)["tokens_shown"].as_u64().unwrap() >= 7);
     let mut changed = tokens.clone();
     changed[6] = value!((changed[6].as_f64().unwrap() + 1.0) % 24.0);
@@ -62,18 +67,31 @@ fn only_models_that_give_tokens_generate() {
     assert!(refused.contains("argmax"), "{refused}");
 }
 
-/// A service continues prompts: without a proof, and as a prediction that proves all tokens at once; `assay request --generate` buys
-/// the second by the first, and shows what the service said to be the model's.
+/// A service continues prompts: without a proof, and as a prediction that proves all tokens at once; `assay request
+/// --generate` buys the second by the first, and shows what the service said to be the model's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_continues_prompts() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name);
     let (package, key, prompt, proof) = (file("gpt.assay"), file("gpt.key"), file("prompt.json"), file("bought.json"));
-    json(0, ["compile", s(&network("network.onnx")), "--calibrate", s(&network("calibration.json")), "-o", s(&package)]);
+    json(
+        0,
+        ["compile", s(&network("network.onnx")), "--calibrate", s(&network("calibration.json")), "-o", s(&package)],
+    );
     json(0, ["setup", s(&package)]);
     std::fs::write(&prompt, "[1, 7, 3, 12, 4]").unwrap();
     let mut server = command();
-    server.args(["--json", "serve", "--free", "--models", s(&package), "--data", s(&file("data")), "--bind", "127.0.0.1:0"]);
+    server.args([
+        "--json",
+        "serve",
+        "--free",
+        "--models",
+        s(&package),
+        "--data",
+        s(&file("data")),
+        "--bind",
+        "127.0.0.1:0",
+    ]);
     let (_server, ready) = Running::start(&mut server);
     let service = ready["url"].as_str().unwrap();
     let client = Client::new(service).unwrap();
@@ -81,15 +99,21 @@ async fn a_service_continues_prompts() {
     assert_eq!(model.text_length, Some(16));
 
     let tokens = |value: Value| serde_json::from_value(value).unwrap();
-    let completion =
-        |input: Value, count: u32| CompletionRequest { model: model.id, input: tokens(input), max_tokens: count.try_into().unwrap() };
+    let completion = |input: Value, count: u32| CompletionRequest {
+        model: model.id,
+        input: tokens(input),
+        max_tokens: count.try_into().unwrap(),
+    };
     let said = client.complete(&completion(value!([1, 7, 3, 12, 4]), 7)).await.unwrap();
     assert_eq!((said.tokens.len(), said.input.len()), (7, 16));
-    let named = client.complete(&completion(value!({ model.inputs[0].name.clone(): [1, 7, 3, 12, 4] }), 7)).await.unwrap();
+    let named =
+        client.complete(&completion(value!({ model.inputs[0].name.clone(): [1, 7, 3, 12, 4] }), 7)).await.unwrap();
     assert_eq!(named, said);
-    for (input, count, code) in
-        [(value!([1, 7]), 15, "prompt-length"), (value!([]), 1, "prompt-length"), (value!({ "x": [1] }), 1, "input-missing")]
-    {
+    for (input, count, code) in [
+        (value!([1, 7]), 15, "prompt-length"),
+        (value!([]), 1, "prompt-length"),
+        (value!({ "x": [1] }), 1, "input-missing"),
+    ] {
         let refused = client.complete(&completion(input, count)).await;
         assert!(matches!(&refused, Err(ClientError::Problem(problem)) if problem.code == code), "{refused:?}");
     }

@@ -20,7 +20,8 @@ struct Chain {
 }
 
 impl Chain {
-    /// With three attestors, accounts 2 to 4, two of whom decide; the model of account 1 is listed and its key proposed.
+    /// With three attestors, accounts 2 to 4, two of whom decide; the model of account 1 is listed and its key
+    /// proposed.
     async fn new() -> Option<(Self, B256, String)> {
         let chain = match DevChain::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).await {
             Err(e @ DevChainError::NotFound) => {
@@ -68,8 +69,11 @@ impl Chain {
             // a record begins with the pointer, then the status
             if (word << 96_usize) >> 96_usize == U256::from_be_slice(pointer.as_slice()) && !word.is_zero() {
                 let frozen = (word & !(U256::from(255) << 160_usize)) | (U256::from(FROZEN) << 160_usize);
-                let _: Value =
-                    rpc.provider().raw_request("anvil_setStorageAt".into(), (keys, B256::from(slot), B256::from(frozen))).await.unwrap();
+                let _: Value = rpc
+                    .provider()
+                    .raw_request("anvil_setStorageAt".into(), (keys, B256::from(slot), B256::from(frozen)))
+                    .await
+                    .unwrap();
                 return;
             }
         }
@@ -113,7 +117,11 @@ async fn attestors_decide_together() {
     let now = m.json(0, 1, &["attestors", "show"]);
     assert_eq!((&now["threshold"], &now["timelock_secs"]), (&json!("2"), &json!(TIMELOCK_SECS.to_string())));
     let list: Vec<&str> = now["attestors"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
-    assert!(list.iter().any(|one| one.eq_ignore_ascii_case(&into)) && !list.iter().any(|one| one.eq_ignore_ascii_case(&out)), "{now}");
+    assert!(
+        list.iter().any(|one| one.eq_ignore_ascii_case(&into))
+            && !list.iter().any(|one| one.eq_ignore_ascii_case(&out)),
+        "{now}"
+    );
 
     // the veto is outvoted, by the new attestor among others
     let description = model().with_extension("key");

@@ -122,8 +122,12 @@ fn operators_are_as_documented() {
         "if the change is meant: assay operators --markdown > docs/operators.md"
     );
     let listed = json(0, ["operators"]);
-    let names: Vec<&str> = listed["operators"].as_array().unwrap().iter().map(|of| of["onnx"].as_str().unwrap()).collect();
-    assert!(names.iter().any(|name| name.contains("Softmax")) && names.iter().all(|name| committed.contains(name)), "{names:?}");
+    let names: Vec<&str> =
+        listed["operators"].as_array().unwrap().iter().map(|of| of["onnx"].as_str().unwrap()).collect();
+    assert!(
+        names.iter().any(|name| name.contains("Softmax")) && names.iter().all(|name| committed.contains(name)),
+        "{names:?}"
+    );
     let text = String::from_utf8(assay(["operators"]).stdout).unwrap();
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
 }

@@ -12,7 +12,9 @@ fn next(object: &Value) -> Vec<String> {
 /// Runs lines in a shell, in a folder, with the command's own settings.
 fn shell(lines: &[String], dir: &Path) {
     let tools = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap().to_owned();
-    let path = std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    let path =
+        std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())))
+            .unwrap();
     let mut sh = Command::new("sh");
     for (name, value) in command().get_envs() {
         match value {
@@ -27,7 +29,17 @@ fn shell(lines: &[String], dir: &Path) {
 /// A free service of the packages in a folder, as its models say what they are.
 fn model_of_service(dir: &Path) -> Value {
     let mut server = command();
-    server.args(["--json", "serve", "--free", "--models", s(dir), "--bind", "127.0.0.1:0", "--data", s(&dir.join("assay-data"))]);
+    server.args([
+        "--json",
+        "serve",
+        "--free",
+        "--models",
+        s(dir),
+        "--bind",
+        "127.0.0.1:0",
+        "--data",
+        s(&dir.join("assay-data")),
+    ]);
     let (_server, ready) = crate::tool::Running::start(server.stderr(std::process::Stdio::null()));
     let url = format!("{}/v1/models", ready["url"].as_str().unwrap());
     let answer = tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -52,7 +64,11 @@ fn what_comes_next_works() {
         assert!(ignored.lines().any(|line| line == secret), "{secret}");
     }
     let model = model_of_service(&shop);
-    assert_eq!((model["labels"].as_array().unwrap().len(), &model["prepare"]["width"]), (10, &Value::from(8)), "{model}");
+    assert_eq!(
+        (model["labels"].as_array().unwrap().len(), &model["prepare"]["width"]),
+        (10, &Value::from(8)),
+        "{model}"
+    );
     assert!(model["description"].as_str().unwrap().contains("handwritten digits"));
 
     // what is there stays
@@ -73,7 +89,11 @@ fn a_card_has_the_models_shape() {
     let card: Value = serde_json::from_slice(&std::fs::read(dir.path().join("digits_cnn.card.json")).unwrap()).unwrap();
     assert!(card["// price"].as_str().unwrap().contains("smallest unit"), "{card}");
     let model = model_of_service(dir.path());
-    assert_eq!((&model["labels"][9], &model["prepare"]["kind"]), (&Value::from("class 9"), &Value::from("image")), "{model}");
+    assert_eq!(
+        (&model["labels"][9], &model["prepare"]["kind"]),
+        (&Value::from("class 9"), &Value::from("image")),
+        "{model}"
+    );
 
     // the same of the package
     let copy = tempfile::tempdir().unwrap();
@@ -83,7 +103,8 @@ fn a_card_has_the_models_shape() {
     assert!(copy.path().join("digits_cnn.assay").is_file());
     let here = next(&json(0, ["init", s(dir.path()), "--model", s(&package)]));
     assert!(!here.iter().any(|line| line.starts_with("cp ")), "it is there already: {here:?}");
-    let other: Value = serde_json::from_slice(&std::fs::read(copy.path().join("digits_cnn.card.json")).unwrap()).unwrap();
+    let other: Value =
+        serde_json::from_slice(&std::fs::read(copy.path().join("digits_cnn.card.json")).unwrap()).unwrap();
     assert_eq!((&other["labels"], &other["prepare"]), (&card["labels"], &card["prepare"]));
 }
 

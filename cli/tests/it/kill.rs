@@ -73,7 +73,8 @@ async fn a_killed_server_finishes_its_job_once() {
     assert_eq!(ends, 1, "exactly one end");
 }
 
-/// What a service answers is verified as it is, by address or from files, and a commitment can be made for somebody who speaks HTTP alone.
+/// What a service answers is verified as it is, by address or from files, and a commitment can be made for somebody who
+/// speaks HTTP alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_buyer_who_speaks_http_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -81,14 +82,23 @@ async fn a_buyer_who_speaks_http_alone() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (mut server, url) = start(&dir.path().join("data"), port);
     let http = assay_api::tls::client_builder().no_proxy().build().unwrap();
-    let committed = json(0, ["commit", "--key", s(&key), "--input", s(&input), "-o", s(&dir.path().join("commitment.json"))]);
+    let committed =
+        json(0, ["commit", "--key", s(&key), "--input", s(&input), "-o", s(&dir.path().join("commitment.json"))]);
     let listed: Value = http.get(format!("{url}/v1/models")).send().await.unwrap().json().await.unwrap();
     let listed = &listed["data"][0];
-    assert_eq!((&listed["key_hash"], &listed["model_commitment"]), (&committed["key_hash"], &committed["model_commitment"]));
-    let body = serde_json::json!({ "model": listed["id"], "input": committed["input"], "blinding": committed["blinding"] });
+    assert_eq!(
+        (&listed["key_hash"], &listed["model_commitment"]),
+        (&committed["key_hash"], &committed["model_commitment"])
+    );
+    let body =
+        serde_json::json!({ "model": listed["id"], "input": committed["input"], "blinding": committed["blinding"] });
     let post = http.post(format!("{url}/v1/predictions")).header("prefer", "wait").json(&body);
     let answer: Value = post.send().await.unwrap().json().await.unwrap();
-    assert_eq!((&answer["state"], &answer["input_commitments"]), (&"proven".into(), &committed["input_commitments"]), "{answer}");
+    assert_eq!(
+        (&answer["state"], &answer["input_commitments"]),
+        (&"proven".into(), &committed["input_commitments"]),
+        "{answer}"
+    );
     let at = format!("{url}/v1/predictions/{}", answer["id"].as_str().unwrap());
     let checked = json(0, ["verify", "--prediction", &at, "--model", s(&key)]);
     assert_eq!((&checked["valid"], &checked["output"]), (&true.into(), &answer["output_cells"]));
@@ -98,8 +108,8 @@ async fn a_buyer_who_speaks_http_alone() {
     let by_files = ["verify", s(&proof), "--prediction", s(&prediction), "--model", s(&key)];
     json(0, by_files);
     json(2, ["verify", "--prediction", s(&prediction), "--model", s(&key)]);
-    for change in
-        [&|a: &mut Value| a["output_cells"][0] = 1.into(), &|a: &mut Value| a["output"][0] = 1.5.into()] as [&dyn Fn(&mut Value); 2]
+    for change in [&|a: &mut Value| a["output_cells"][0] = 1.into(), &|a: &mut Value| a["output"][0] = 1.5.into()]
+        as [&dyn Fn(&mut Value); 2]
     {
         let mut changed = answer.clone();
         change(&mut changed);
@@ -107,15 +117,20 @@ async fn a_buyer_who_speaks_http_alone() {
         json(1, by_files);
     }
     // a public input is committed to by the service, and everybody gets the same
-    let public = json(0, ["commit", "--key", s(&key), "--input", s(&input), "--public-input", "-o", s(&dir.path().join("public.json"))]);
+    let public = json(
+        0,
+        ["commit", "--key", s(&key), "--input", s(&input), "--public-input", "-o", s(&dir.path().join("public.json"))],
+    );
     let body = serde_json::json!({ "model": listed["id"], "input": committed["input"] });
-    let theirs: Value = http.post(format!("{url}/v1/commitments")).json(&body).send().await.unwrap().json().await.unwrap();
+    let theirs: Value =
+        http.post(format!("{url}/v1/commitments")).json(&body).send().await.unwrap().json().await.unwrap();
     assert_eq!(theirs["input_commitment"], public["input_commitment"]);
     let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
     assert_eq!(json(0, ["backup", "--data", s(&data), "-o", s(&copy)])["proofs"], 1, "while the server runs");
     json(4, ["backup", "--data", s(&data), "-o", s(&copy)]);
     let log = std::fs::read_to_string(dir.path().join("data.log")).unwrap();
-    for said in [answer["id"].as_str().unwrap(), "a new prediction", "state=proving", "a proof is made", "state=proven"] {
+    for said in [answer["id"].as_str().unwrap(), "a new prediction", "state=proving", "a proof is made", "state=proven"]
+    {
         assert!(log.contains(said), "{said} is not in the log: {log}");
     }
     assert!(!log.contains('\x1b'), "a file has no colours: {log:?}");

@@ -51,7 +51,8 @@ impl Market {
         };
         let seller: PrivateKeySigner = DEV_KEYS[1].parse().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut made = Self { rpc: chain.rpc().unwrap(), chain, market: Address::ZERO, dir: tempfile::tempdir().unwrap(), port };
+        let mut made =
+            Self { rpc: chain.rpc().unwrap(), chain, market: Address::ZERO, dir: tempfile::tempdir().unwrap(), port };
         let at = made.json(0, 0, &["deploy", "--allow-development", "--attestor", &seller.address().to_string()]);
         made.market = at["market"].as_str().unwrap().parse().unwrap();
         made.json(0, 1, &["publish", s(model())]);
@@ -141,7 +142,8 @@ impl Market {
     /// The coins that went along with the transaction which paid for a job.
     async fn coins_with(&self, job: B256) -> U256 {
         let logs = self.rpc.logs(&Filter::new().address(self.market).from_block(0).topic1(job)).await.unwrap();
-        let paid = self.rpc.provider().get_transaction_by_hash(logs[0].transaction_hash.unwrap()).await.unwrap().unwrap();
+        let paid =
+            self.rpc.provider().get_transaction_by_hash(logs[0].transaction_hash.unwrap()).await.unwrap().unwrap();
         paid.value()
     }
 
@@ -176,14 +178,28 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     let server = m.serve(&[]);
     let (key, input, proof) = (model().with_extension("key"), fixture("digit_7.json"), m.dir.path().join("proof.json"));
     let url = m.url();
-    let buy = ["request", "--service", &url, "--key", s(&key), "--input", s(&input), "--accept-development-key", "-o", s(&proof)];
+    let buy = [
+        "request",
+        "--service",
+        &url,
+        "--key",
+        s(&key),
+        "--input",
+        s(&input),
+        "--accept-development-key",
+        "-o",
+        s(&proof),
+    ];
     let mut child = m.command(2).args(buy).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let job = m.paid_for(&mut child).await;
     drop(server); // SIGKILL, with the money in escrow
     let failed = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&failed.stderr);
     assert!(!failed.status.success(), "{said}");
-    let money = said.lines().find(|line| line.starts_with("money: ")).unwrap_or_else(|| panic!("not a word of the money: {said}"));
+    let money = said
+        .lines()
+        .find(|line| line.starts_with("money: "))
+        .unwrap_or_else(|| panic!("not a word of the money: {said}"));
     assert!(money.contains(&job.to_string()) && money.contains(&format!("assay resume {job}")), "{money}");
     let template: Value = serde_json::from_slice(&std::fs::read(&m.orders()[0]).unwrap()).unwrap();
     let listed = m.json(0, 2, &["jobs"]);
@@ -193,12 +209,18 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     // the service comes back, and the order goes on where it was
     let server = m.serve(&["--unfunded-per-client", "0"]);
     let resumed = m.json(0, 2, &["resume", &job.to_string()[..10]]);
-    assert_eq!((&resumed["verified"], &resumed["job"], &resumed["fund_gas"]), (&json!(true), &json!(job), &Value::Null));
+    assert_eq!(
+        (&resumed["verified"], &resumed["job"], &resumed["fund_gas"]),
+        (&json!(true), &json!(job), &Value::Null)
+    );
     m.run(0, 2, &["verify", s(&proof), "--model", s(&key)]);
     assert_eq!(m.state(job).await, State::Settled);
     assert_eq!(m.json(0, 2, &["resume", &job.to_string()])["output"], resumed["output"], "the proof is fetched again");
     let served = m.json(0, 1, &["jobs", "--service", &url, "--operator-token", "secret"]);
-    assert_eq!((&served["predictions"][0]["state"], &served["predictions"][0]["job_id"]), (&json!("settled"), &json!(job)));
+    assert_eq!(
+        (&served["predictions"][0]["state"], &served["predictions"][0]["job_id"]),
+        (&json!("settled"), &json!(job))
+    );
     m.run(1, 2, &["refund", &job.to_string()]); // only its seller returns a payment
     assert_eq!(m.json(0, 1, &["refund", &job.to_string()])["state"], "refunded");
     assert_eq!(m.json(0, 2, &["balance"])["credit"], PRICE.to_string());
@@ -209,7 +231,12 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     // orders that nobody serves any more
     let quoted: Escrow = serde_json::from_value(template["escrow"].clone()).unwrap();
     let client = Client::new(&url).unwrap();
-    let again = async || client.quote(quoted.order.model_id, Some(quoted.order.buyer), Some(quoted.order.input_commitment)).await.unwrap();
+    let again = async || {
+        client
+            .quote(quoted.order.model_id, Some(quoted.order.buyer), Some(quoted.order.input_commitment))
+            .await
+            .unwrap()
+    };
     let (first, second) = (again().await, again().await);
     drop(server);
     let [first, second] = [m.order_like(&template, first).await, m.order_like(&template, second).await];
@@ -220,7 +247,8 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     assert!(early["error"].as_str().unwrap().contains("expires in"), "{early}");
     m.chain.pass_secs(u64::from(quoted.order.expire_secs) + 10).await.unwrap();
     assert_eq!(m.json(0, 2, &["refund", &second.to_string()])["state"], "expired");
-    let states: Vec<Value> = m.json(0, 2, &["jobs"])["jobs"].as_array().unwrap().iter().map(|row| row["state"].clone()).collect();
+    let states: Vec<Value> =
+        m.json(0, 2, &["jobs"])["jobs"].as_array().unwrap().iter().map(|row| row["state"].clone()).collect();
     for state in ["refunded", "cancelled", "expired"] {
         assert!(states.contains(&json!(state)), "{states:?}");
     }
@@ -232,7 +260,8 @@ async fn nothing_that_is_paid_for_is_forgotten() {
     assert_eq!(m.json(0, 2, &["withdraw", "5"])["credit"], "0");
 }
 
-/// Where others ask at the same time, an inference is bought in a proof with theirs, under a key that the buyer derives.
+/// Where others ask at the same time, an inference is bought in a proof with theirs, under a key that the buyer
+/// derives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purchase_may_have_company() {
     let Some(m) = Market::new().await else { return };
@@ -282,8 +311,20 @@ async fn a_purchase_may_have_company() {
 async fn credit_in_the_market_pays_for_orders() {
     let Some(m) = Market::new().await else { return };
     let _server = m.serve(&[]);
-    let (url, key, input, proofs) = (m.url(), model().with_extension("key"), fixture("digit_7.json"), m.dir.path().join("proofs"));
-    let buy = ["request", "--service", &url, "--key", s(&key), "--accept-development-key", "--from-balance", "--batch-max", "1", "--input"];
+    let (url, key, input, proofs) =
+        (m.url(), model().with_extension("key"), fixture("digit_7.json"), m.dir.path().join("proofs"));
+    let buy = [
+        "request",
+        "--service",
+        &url,
+        "--key",
+        s(&key),
+        "--accept-development-key",
+        "--from-balance",
+        "--batch-max",
+        "1",
+        "--input",
+    ];
     let one = [&buy[..], &[s(&input)]].concat();
     let refused = m.json(1, 2, &one);
     let missing = format!("is 0, which is {PRICE} too little: `assay deposit {PRICE}`");
@@ -310,13 +351,16 @@ async fn credit_in_the_market_pays_for_orders() {
 async fn several_inputs_are_paid_for_with_one_transaction() {
     let Some(m) = Market::new().await else { return };
     let server = m.serve(&["--unfunded-per-client", "2"]);
-    let (key, inputs, proofs) = (model().with_extension("key"), m.dir.path().join("inputs.json"), m.dir.path().join("proofs"));
-    let calibration: Value = serde_json::from_slice(&std::fs::read(fixture("digits_calibration.json")).unwrap()).unwrap();
+    let (key, inputs, proofs) =
+        (model().with_extension("key"), m.dir.path().join("inputs.json"), m.dir.path().join("proofs"));
+    let calibration: Value =
+        serde_json::from_slice(&std::fs::read(fixture("digits_calibration.json")).unwrap()).unwrap();
     let three: Vec<Value> = calibration["input_data"].as_array().unwrap().iter().take(3).cloned().collect();
     std::fs::write(&inputs, json!({ "input_data": three }).to_string()).unwrap();
     let url = m.url();
     let one = fixture("digit_7.json");
-    let buy = ["request", "--service", &url, "--key", s(&key), "--accept-development-key", "--input", s(&inputs), s(&one)];
+    let buy =
+        ["request", "--service", &url, "--key", s(&key), "--accept-development-key", "--input", s(&inputs), s(&one)];
     let into = [&buy[..], &["-o", s(&proofs)]].concat();
     let refused = m.json(2, 2, &buy);
     assert!(refused["error"].as_str().unwrap().contains("--output"), "{refused}");
@@ -341,7 +385,8 @@ async fn several_inputs_are_paid_for_with_one_transaction() {
     // the command dies once its orders are kept
     let kept: Vec<PathBuf> = m.orders();
     let other = m.dir.path().join("others");
-    let mut child = m.command(2).args(&buy).args(["-o", s(&other)]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        m.command(2).args(&buy).args(["-o", s(&other)]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while m.orders().len() < kept.len() + 4 {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it kept its orders");
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -349,7 +394,10 @@ async fn several_inputs_are_paid_for_with_one_transaction() {
     child.kill().unwrap();
     child.wait().unwrap();
     let new: Vec<PathBuf> = m.orders().into_iter().filter(|path| !kept.contains(path)).collect();
-    let batch = serde_json::from_slice::<Value>(&std::fs::read(&new[0]).unwrap()).unwrap()["batch"].as_str().unwrap().to_owned();
+    let batch = serde_json::from_slice::<Value>(&std::fs::read(&new[0]).unwrap()).unwrap()["batch"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     // also where the service is away for now: nothing is lost, and the failure names the way on
     drop(server);
     let failed = m.command(2).args(["resume", &batch]).output().unwrap();

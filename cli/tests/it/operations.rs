@@ -1,5 +1,6 @@
-//! The files of those who run a service: alerts and dashboards name metrics that there are, each alert has its section in the runbook, the units
-//! call what there is, a backup is a service again, and logs and traces say which job they are about.
+//! The files of those who run a service: alerts and dashboards name metrics that there are, each alert has its section
+//! in the runbook, the units call what there is, a backup is a service again, and logs and traces say which job they
+//! are about.
 
 use crate::money::Market;
 use crate::otlp::Collector;
@@ -17,7 +18,8 @@ fn read(name: &str) -> String {
 
 /// The names of all metrics of a service.
 fn metrics() -> BTreeSet<String> {
-    let worker = WorkerInfo { id: "one".into(), cores: 1, memory_bytes: 1, device: "processor".into(), models: Vec::new() };
+    let worker =
+        WorkerInfo { id: "one".into(), cores: 1, memory_bytes: 1, device: "processor".into(), models: Vec::new() };
     let metrics = Metrics::default();
     metrics.solvent(true);
     let gauges = Gauges {
@@ -28,7 +30,10 @@ fn metrics() -> BTreeSet<String> {
         disk_free_bytes: Some(1),
     };
     let text = metrics.render(&gauges, &PredictionTimes::default());
-    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(['{', ' ']).next().unwrap().to_owned())
+        .collect()
 }
 
 /// The metrics of the service that an expression names.
@@ -79,7 +84,11 @@ fn units_call_what_there_is() {
     let dir = tempfile::tempdir().unwrap();
     let units = ["assay.service", "assay-backup.service", "assay-backup.timer"].map(|name| {
         let path = dir.path().join(name);
-        std::fs::write(&path, read(&format!("deploy/{name}")).replace("/usr/local/bin/assay", env!("CARGO_BIN_EXE_assay"))).unwrap();
+        std::fs::write(
+            &path,
+            read(&format!("deploy/{name}")).replace("/usr/local/bin/assay", env!("CARGO_BIN_EXE_assay")),
+        )
+        .unwrap();
         path
     });
     match std::process::Command::new("systemd-analyze").arg("verify").args(&units).output() {
@@ -101,11 +110,13 @@ fn serve(data: &Path, change: impl FnOnce(&mut std::process::Command)) -> (Runni
 /// A prediction of a service, proven.
 fn buy(url: &str) -> String {
     let key = model().with_extension("key");
-    let bought = json(0, ["request", "--service", url, "--key", s(&key), "--input", s(&fixture("digit_7.json")), "--free"]);
+    let bought =
+        json(0, ["request", "--service", url, "--key", s(&key), "--input", s(&fixture("digit_7.json")), "--free"]);
     bought["prediction"].as_str().unwrap().to_owned()
 }
 
-/// What docs/runbook.md says of a backup: a copy that is made while the service runs is the service as it was, with its keys, and its proofs verify.
+/// What docs/runbook.md says of a backup: a copy that is made while the service runs is the service as it was, with its
+/// keys, and its proofs verify.
 #[test]
 fn a_backup_is_a_service_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -146,8 +157,10 @@ async fn logs_and_traces_follow_a_job() {
     let id = tokio::task::block_in_place(|| buy(&url));
     collector.has(&["request", "queued", "proving", "inner proof", "wrap"], &id).await;
     drop(server);
-    let lines: Vec<Value> = std::fs::read_to_string(&log).unwrap().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let moves: Vec<&Value> = lines.iter().filter(|line| line["message"] == "a prediction moves" && line["job"] == id.as_str()).collect();
+    let lines: Vec<Value> =
+        std::fs::read_to_string(&log).unwrap().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let moves: Vec<&Value> =
+        lines.iter().filter(|line| line["message"] == "a prediction moves" && line["job"] == id.as_str()).collect();
     assert!(moves.iter().any(|line| line["state"] == "proven"), "{lines:?}");
     assert!(moves.iter().all(|line| line["level"] == "INFO" && line["timestamp"].as_str().unwrap().ends_with('Z')));
 }
@@ -168,9 +181,16 @@ async fn one_trace_leads_from_a_paid_request_to_its_settlement() {
     let trace = collector.has(&way, id).await;
     let requests: Vec<_> = trace.iter().filter(|span| span.name == "request").collect();
     assert_eq!(requests.len(), 1, "the trace is that of the request which asked for the prediction");
-    assert_eq!((requests[0].attribute("method"), requests[0].attribute("path")), (Some("POST"), Some("/v1/predictions")));
+    assert_eq!(
+        (requests[0].attribute("method"), requests[0].attribute("path")),
+        (Some("POST"), Some("/v1/predictions"))
+    );
     let began = |name: &str| trace.iter().find(|span| span.name == name).unwrap().began_ns;
     let times: Vec<u64> = ["request", "locking", "proving", "settle"].map(began).to_vec();
     assert!(times.is_sorted(), "one step follows the other: {times:?}");
-    assert_eq!(trace.iter().filter(|span| span.name == "settle" && span.attribute("hash").is_some()).count(), 1, "one transaction settles");
+    assert_eq!(
+        trace.iter().filter(|span| span.name == "settle" && span.attribute("hash").is_some()).count(),
+        1,
+        "one transaction settles"
+    );
 }

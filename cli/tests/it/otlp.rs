@@ -29,7 +29,8 @@ impl Span {
 /// The spans in a message as OTLP has it.
 fn spans(message: &[u8]) -> Vec<Span> {
     let message = ExportTraceServiceRequest::decode(message).unwrap();
-    let all = message.resource_spans.into_iter().flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans);
+    let all =
+        message.resource_spans.into_iter().flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans);
     all.map(|span| {
         let texts = span.attributes.into_iter().filter_map(|pair| match pair.value?.value? {
             Value::StringValue(text) => Some((pair.key, text)),
@@ -61,7 +62,11 @@ impl Collector {
     /// What tells a service to send its spans here, soon.
     pub fn variables(&self) -> [(&'static str, String); 3] {
         let fixed = |name, value: &str| (name, value.to_owned());
-        [fixed("OTEL_EXPORTER_OTLP_ENDPOINT", &self.url), fixed("OTEL_BSP_SCHEDULE_DELAY", "100"), fixed("NO_PROXY", "127.0.0.1")]
+        [
+            fixed("OTEL_EXPORTER_OTLP_ENDPOINT", &self.url),
+            fixed("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            fixed("NO_PROXY", "127.0.0.1"),
+        ]
     }
 
     /// Waits until the trace in which a job is proven has all of these spans. Returns it.

@@ -1,4 +1,5 @@
-//! What saves people work: no `setup`, inputs as they have them, labels, a drawing of the network, pages that errors point to.
+//! What saves people work: no `setup`, inputs as they have them, labels, a drawing of the network, pages that errors
+//! point to.
 
 use crate::tool::{assay, compile, fails, fixture, json, s};
 use image::{GrayImage, Luma};
@@ -49,7 +50,9 @@ fn pictures_and_tables_are_inputs() {
     let (package, _) = digits(dir.path());
     let (picture, table, input) = (dir.path().join("seven.png"), dir.path().join("seven.csv"), fixture("digit_7.json"));
     let pixels = seven();
-    GrayImage::from_fn(8, 8, |x, y| Luma([(255.0 * pixels[(x + 8 * y) as usize]).round() as u8])).save(&picture).unwrap();
+    GrayImage::from_fn(8, 8, |x, y| Luma([(255.0 * pixels[(x + 8 * y) as usize]).round() as u8]))
+        .save(&picture)
+        .unwrap();
     std::fs::write(&table, pixels.iter().map(f64::to_string).collect::<Vec<_>>().join(",")).unwrap();
     let run = |input: &Path| json(0, ["run", s(&package), "--input", s(input)]);
     let expected = run(&input);
@@ -90,9 +93,20 @@ fn a_network_is_drawn_with_costs_and_errors() {
     let layers = made["report"]["layers"].as_u64().unwrap() as usize;
     let drawn = json(0, ["explain", s(&package)]);
     assert_eq!(drawn["layers"].as_array().unwrap().len(), layers);
-    assert!(drawn["layers"].as_array().unwrap().iter().any(|layer| layer["added_error"].as_f64().is_some_and(|error| error > 0.0)));
+    assert!(
+        drawn["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|layer| layer["added_error"].as_f64().is_some_and(|error| error > 0.0))
+    );
     let svg = std::fs::read_to_string(package.with_extension("svg")).unwrap();
-    assert!(svg.starts_with("<svg ") && svg.matches("class=\"box").count() == layers + 2 && svg.contains("of which it adds"), "{svg}");
+    assert!(
+        svg.starts_with("<svg ")
+            && svg.matches("class=\"box").count() == layers + 2
+            && svg.contains("of which it adds"),
+        "{svg}"
+    );
     assert!(svg.contains(">Conv: ") || svg.contains(">Gemm: "), "operators are named: {svg}");
     // a buyer has no report, and sees the same network
     let key = dir.path().join("buyer.key");

@@ -82,7 +82,9 @@ fn hold_and_bind(wrap: &str, key: &Path, by: &[&Path]) {
     let package = key.with_file_name("digits.assay");
     let made = prove(&package, &proof, &["--wrap", wrap, "--context", "an order"]);
     assert_eq!(made["kind"], "wrapped");
-    assert!(made["seconds"]["prove.opening"].as_f64().unwrap() > 0.0 && made["seconds"]["total"].as_f64().unwrap() > 0.0);
+    assert!(
+        made["seconds"]["prove.opening"].as_f64().unwrap() > 0.0 && made["seconds"]["total"].as_f64().unwrap() > 0.0
+    );
     assert_eq!(winner(&made["output_data"][0]), 7);
     let run = json(0, ["run", s(&package), "--input", s(&fixture("digit_7.json"))]);
     assert_eq!(run["output_data"], made["output_data"], "the proof attests the executor's output");
@@ -93,8 +95,11 @@ fn hold_and_bind(wrap: &str, key: &Path, by: &[&Path]) {
         assert_eq!(checked["development"], true);
         assert_eq!(checked["wrap_recomputed"], wrap == "universal");
         let text = String::from_utf8(assay(["verify", s(&proof), "--model", s(by)]).stdout).unwrap();
-        let whose =
-            if wrap == "universal" { "key     recomputed from the model's description" } else { "the groth16 key is its maker's word" };
+        let whose = if wrap == "universal" {
+            "key     recomputed from the model's description"
+        } else {
+            "the groth16 key is its maker's word"
+        };
         assert!(text.contains(whose), "{text}");
         assert_eq!(checked["output_data"], made["output_data"]);
     }
@@ -107,7 +112,9 @@ fn hold_and_bind(wrap: &str, key: &Path, by: &[&Path]) {
     for at in [31, 287, 319, bytes / 2, bytes - 1] {
         refused(&proof, key, &format!("byte {at} of the proof"), |f| flip(&mut f["proof"], at));
     }
-    refused(&proof, key, "a truncated proof", |f| f["proof"] = value!(f["proof"].as_str().unwrap()[..2 * bytes - 62].to_owned()));
+    refused(&proof, key, "a truncated proof", |f| {
+        f["proof"] = value!(f["proof"].as_str().unwrap()[..2 * bytes - 62].to_owned())
+    });
     refused(&proof, key, "an empty proof", |f| f["proof"] = value!("0x"));
     refused(&proof, key, "the context", |f| flip(&mut f["context"], 31));
     refused(&proof, key, "the input", |f| flip(&mut f["input_commitments"][0], 63));
@@ -131,7 +138,10 @@ fn inner_proofs_need_no_keys_and_say_what_they_are() {
     assert!(missing.contains("assay setup"), "{missing}");
     let output = assay(["prove", s(&package), "--input", s(&input), "-o", s(&proof), "--inner", "--public-input"]);
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("not zero-knowledge") && text.contains("development SRS"), "{text}");
+    assert!(
+        output.status.success() && text.contains("not zero-knowledge") && text.contains("development SRS"),
+        "{text}"
+    );
     let checked = json(0, ["verify", s(&proof), "--model", s(&package), "--input", s(&input)]);
     assert_eq!(checked["wrap_recomputed"], Value::Null, "an inner proof has no wrap");
     let context = fails(1, ["verify", s(&proof), "--model", s(&package), "--context", "other"]);
@@ -165,7 +175,8 @@ fn keys_are_recomputed_and_belong_to_one_model() {
     assert_eq!(shown["key"]["recomputed"], false, "what a file says is only shown");
     assert_eq!(shown["soundness_bits"], 100);
     assert!(shown["soundness_bits_of_challenges"].as_f64().unwrap() > 140.0, "{shown}");
-    let names: Vec<&str> = shown["soundness"].as_array().unwrap().iter().map(|term| term["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        shown["soundness"].as_array().unwrap().iter().map(|term| term["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"public data, χ") && names.contains(&"gates' quotient, y"), "{names:?}");
     let text = String::from_utf8(assay(["inspect", s(model())]).stdout).unwrap();
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
@@ -211,7 +222,8 @@ fn recommitting_keeps_the_network_and_changes_the_commitment() {
     let made = json(0, ["recommit", s(&package), "--log-chunk", "15", "-o", s(&new)]);
     assert_eq!((&made["log_chunk"], &made["chunks"]["weights"]), (&value!(15), &value!(1)), "{made}");
     assert_ne!(made["model_commitment"], before["model_commitment"]);
-    let again = json(0, ["recommit", s(&package), "--log-chunk", "15", "--no-key", "-o", s(&dir.path().join("again.assay"))]);
+    let again =
+        json(0, ["recommit", s(&package), "--log-chunk", "15", "--no-key", "-o", s(&dir.path().join("again.assay"))]);
     assert_ne!(again["model_commitment"], made["model_commitment"], "the blinding is fresh");
     assert_eq!(again["key"], Value::Null);
 

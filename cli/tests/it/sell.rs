@@ -1,4 +1,5 @@
-//! `assay serve --sell`: a model that is uploaded is compiled by the command itself, refused in its words, offered, and there again after a restart.
+//! `assay serve --sell`: a model that is uploaded is compiled by the command itself, refused in its words, offered, and
+//! there again after a restart.
 
 use crate::tool::{Running, command, fails, fixture, json, s};
 use base64::Engine as _;
@@ -11,7 +12,16 @@ use std::time::Duration;
 fn serve(dir: &Path) -> (Running, String) {
     std::fs::create_dir_all(dir.join("models")).unwrap();
     let mut serve = command();
-    serve.args(["--json", "serve", "--models", s(&dir.join("models")), "--data", s(&dir.join("data")), "--free", "--sell"]);
+    serve.args([
+        "--json",
+        "serve",
+        "--models",
+        s(&dir.join("models")),
+        "--data",
+        s(&dir.join("data")),
+        "--free",
+        "--sell",
+    ]);
     serve.args(["--operator-token", "secret", "--bind", "127.0.0.1:0"]);
     let (running, ready) = Running::start(&mut serve);
     (running, ready["url"].as_str().unwrap().to_owned())
@@ -61,17 +71,23 @@ async fn an_uploaded_model_is_compiled_and_offered() {
     let done = site.compile("digits from the page", &std::fs::read(fixture("digits_mlp.onnx")).unwrap()).await;
     assert_eq!(done["state"], "done", "{done}");
     let report = &done["result"]["report"];
-    assert!(report["layers"].as_u64() > Some(1) && report["cost"]["predicted_gas"].as_u64() > Some(100_000), "{report}");
+    assert!(
+        report["layers"].as_u64() > Some(1) && report["cost"]["predicted_gas"].as_u64() > Some(100_000),
+        "{report}"
+    );
     let id = done["id"].as_str().unwrap();
-    let drawing = site.http.get(format!("{}/v1/compilations/{id}/drawing", site.url)).send().await.unwrap().text().await.unwrap();
+    let drawing =
+        site.http.get(format!("{}/v1/compilations/{id}/drawing", site.url)).send().await.unwrap().text().await.unwrap();
     assert!(drawing.starts_with("<svg") && drawing.contains("digits from the page"), "{drawing}");
-    let events = site.http.get(format!("{}/v1/compilations/{id}/events", site.url)).send().await.unwrap().text().await.unwrap();
+    let events =
+        site.http.get(format!("{}/v1/compilations/{id}/events", site.url)).send().await.unwrap().text().await.unwrap();
     assert!(events.contains("calibrating") && events.contains("commit"), "the compiler's steps: {events}");
 
     let bad = site.post(&format!("/v1/compilations/{id}/offer"), &value!({ "card": { "labels": ["one"] } })).await;
     assert_eq!(bad["code"], "offer-refused");
     assert!(bad["detail"].as_str().unwrap().contains("1 labels"), "{bad}");
-    let offered = site.post(&format!("/v1/compilations/{id}/offer"), &value!({ "card": { "description": "from a page" } })).await;
+    let offered =
+        site.post(&format!("/v1/compilations/{id}/offer"), &value!({ "card": { "description": "from a page" } })).await;
     let model = offered["model"].as_str().unwrap_or_else(|| panic!("{offered}")).to_owned();
     let listed = site.get("/v1/models").await;
     assert_eq!((&listed["data"][0]["id"], &listed["data"][0]["description"]), (&value!(model), &value!("from a page")));
@@ -106,11 +122,16 @@ fn selling_needs_a_token() {
 #[test]
 fn steps_are_lines_of_json() {
     let dir = tempfile::tempdir().unwrap();
-    let (onnx, samples, package) = (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), dir.path().join("m.assay"));
+    let (onnx, samples, package) =
+        (fixture("digits_mlp.onnx"), fixture("digits_calibration.json"), dir.path().join("m.assay"));
     let mut compile: Command = command();
     compile.args(["compile", s(&onnx), "--calibrate", s(&samples), "-o", s(&package)]).env("ASSAY_PROGRESS", "json");
     let said = String::from_utf8(compile.output().unwrap().stderr).unwrap();
-    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let lines: Vec<Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
     assert!(lines.iter().any(|line| line["step"] == "compile" && line["detail"] == "measuring"), "{said}");
-    assert!(lines.iter().any(|line| line["warning"].as_str().is_some_and(|text| text.contains("development SRS"))), "{said}");
+    assert!(
+        lines.iter().any(|line| line["warning"].as_str().is_some_and(|text| text.contains("development SRS"))),
+        "{said}"
+    );
 }

@@ -1,4 +1,5 @@
-//! https, against a server with a certificate that only its maker trusts: who is told to trust it buys, and everybody else is told why not.
+//! https, against a server with a certificate that only its maker trusts: who is told to trust it buys, and everybody
+//! else is told why not.
 
 use crate::tool::{Running, assay, command, fixture, model, s};
 use std::path::{Path, PathBuf};
@@ -6,7 +7,8 @@ use std::process::Output;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Takes TLS off what comes for `localhost`, and passes it on. Returns its port and the file of the certificate that vouches for it.
+/// Takes TLS off what comes for `localhost`, and passes it on. Returns its port and the file of the certificate that
+/// vouches for it.
 async fn terminate(to: String, dir: &Path) -> (u16, PathBuf) {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
@@ -62,7 +64,8 @@ async fn a_service_behind_tls_is_bought_from() {
     let (port, trusted) = terminate(inside, dir.path()).await;
     let service = format!("https://localhost:{port}");
     let (key, input, proof) = (model().with_extension("key"), fixture("digit_7.json"), dir.path().join("proof.json"));
-    let buy = ["request", "--service", &service, "--key", s(&key), "--input", s(&input), "--free", "-o", s(&proof)].map(str::to_owned);
+    let buy = ["request", "--service", &service, "--key", s(&key), "--input", s(&input), "--free", "-o", s(&proof)]
+        .map(str::to_owned);
 
     let refused = run(buy.to_vec(), None).await;
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -75,8 +78,10 @@ async fn a_service_behind_tls_is_bought_from() {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 
     // a node of a chain is asked over the same TLS: this is none, but it is heard
-    let balance = ["balance", "--rpc", &service, "--market", "0x0000000000000000000000000000000000000001", "--private-key"];
-    let balance: Vec<String> = balance.into_iter().chain([assay_api::chain::dev::DEV_KEYS[2]]).map(str::to_owned).collect();
+    let balance =
+        ["balance", "--rpc", &service, "--market", "0x0000000000000000000000000000000000000001", "--private-key"];
+    let balance: Vec<String> =
+        balance.into_iter().chain([assay_api::chain::dev::DEV_KEYS[2]]).map(str::to_owned).collect();
     let text = String::from_utf8_lossy(&run(balance.clone(), Some(trusted)).await.stderr).into_owned();
     assert!(!text.contains("certificate") && text.contains("error"), "{text}");
     let text = String::from_utf8_lossy(&run(balance, None).await.stderr).into_owned();

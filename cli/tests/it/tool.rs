@@ -100,7 +100,14 @@ pub fn model() -> &'static Path {
 
 pub fn compile(onnx: &str, package: &Path) -> Value {
     let (onnx, inputs) = (fixture(onnx), fixture("digits_calibration.json"));
-    let arguments = ["compile".as_ref(), onnx.as_os_str(), "--calibrate".as_ref(), inputs.as_os_str(), "-o".as_ref(), package.as_os_str()];
+    let arguments = [
+        "compile".as_ref(),
+        onnx.as_os_str(),
+        "--calibrate".as_ref(),
+        inputs.as_os_str(),
+        "-o".as_ref(),
+        package.as_os_str(),
+    ];
     json(0, arguments)
 }
 

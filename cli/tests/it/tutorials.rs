@@ -1,5 +1,6 @@
-//! The commands of the tutorials, run as a reader runs them: every `sh` block of a page, in order, in one shell and one folder. A block `sh server` is the
-//! second terminal, and a block `sh worker` the third one: it ends what ran there before, and is waited for until it serves.
+//! The commands of the tutorials, run as a reader runs them: every `sh` block of a page, in order, in one shell and one
+//! folder. A block `sh server` is the second terminal, and a block `sh worker` the third one: it ends what ran there
+//! before, and is waited for until it serves.
 
 use crate::postgres::Postgres;
 use crate::tool::{command, s};
@@ -86,7 +87,10 @@ fn run_with(page: &str, settings_of_page: &[(&str, &str)]) {
         // the ports of the page may be taken on this machine
         let ports = [("127.0.0.1:8080", port), ("127.0.0.1:8545", chain_port), ("127.0.0.1:9090", worker_port)];
         let block = ports.iter().fold(block, |block, (there, here)| block.replace(there, &format!("127.0.0.1:{here}")));
-        let block = block.replace("assay up", &format!("assay up --bind 127.0.0.1:{port} --chain-port {chain_port} --root \"$ROOT\""));
+        let block = block.replace(
+            "assay up",
+            &format!("assay up --bind 127.0.0.1:{port} --chain-port {chain_port} --root \"$ROOT\""),
+        );
         let block = block.trim_end();
         match terminal {
             Terminal::First => writeln!(script, "{block}").unwrap(),
@@ -99,7 +103,10 @@ fn run_with(page: &str, settings_of_page: &[(&str, &str)]) {
     std::fs::write(dir.path().join("script"), script).unwrap();
     std::os::unix::fs::symlink(root().join("fixtures").canonicalize().unwrap(), dir.path().join("fixtures")).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_assay")).parent().unwrap().to_owned();
-    let path = std::env::join_paths([program, tools].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    let path = std::env::join_paths(
+        [program, tools].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
     // the settings of the command's tests
     let settings = command();
     let mut bash = std::process::Command::new("bash");
@@ -110,7 +117,12 @@ fn run_with(page: &str, settings_of_page: &[(&str, &str)]) {
         };
     }
     let orders = dir.path().join("home");
-    let done = bash.arg("script").current_dir(dir.path()).env("PATH", path).env("ROOT", s(&root())).envs(settings_of_page.iter().copied());
+    let done = bash
+        .arg("script")
+        .current_dir(dir.path())
+        .env("PATH", path)
+        .env("ROOT", s(&root()))
+        .envs(settings_of_page.iter().copied());
     let done = done.env("ASSAY_HOME", orders).output().unwrap();
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(done.status.success(), "{page}: {}\n{}", said(&done.stdout), said(&done.stderr));

@@ -29,7 +29,16 @@ impl Up {
         let dir = dir.join("up");
         let log = std::fs::File::options().create(true).append(true).open(dir.with_extension("log")).unwrap();
         let mut child = command()
-            .args(["--json", "up", "--dir", s(&dir), "--bind", &format!("127.0.0.1:{}", free_port()), "--chain-port", port])
+            .args([
+                "--json",
+                "up",
+                "--dir",
+                s(&dir),
+                "--bind",
+                &format!("127.0.0.1:{}", free_port()),
+                "--chain-port",
+                port,
+            ])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -58,7 +67,10 @@ impl Up {
         let input = fixture("digit_7.json");
         let (rpc, market) = (text("chain"), text("market"));
         let place = ["--service", &self.url, "--rpc", &rpc, "--market", &market, "--private-key", DEV_KEYS[2]];
-        let bought = json(0, [&["request", "--key", s(key), "--input", s(&input), "--accept-development-key"], &place[..]].concat());
+        let bought = json(
+            0,
+            [&["request", "--key", s(key), "--input", s(&input), "--accept-development-key"], &place[..]].concat(),
+        );
         assert_eq!((&bought["state"], &bought["verified"]), (&Value::from("settled"), &Value::from(true)));
         bought["prediction"].as_str().unwrap().to_owned()
     }
@@ -98,7 +110,8 @@ fn is_there(pid: &Value) -> bool {
     Command::new("kill").args(["-0", &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
 }
 
-/// The built-in network has a key for several buyers' inferences from the start, which the registry admits: who comes together shares a proof.
+/// The built-in network has a key for several buyers' inferences from the start, which the registry admits: who comes
+/// together shares a proof.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn buyers_of_the_example_share_proofs() {
     if find_anvil(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).is_none() {
@@ -111,7 +124,13 @@ async fn buyers_of_the_example_share_proofs() {
     assert_eq!(offer.terms.unwrap().explorer.as_deref(), Some("https://scan.example"));
     let [several] = offer.info.batches[..] else { panic!("{:?}", offer.info.batches) };
     assert_eq!(several.inferences, 8);
-    let wanted = assay_api::QuoteRequest { model: offer.info.id, buyer: None, input_commitment: None, batch: Some(64), jobs: Some(2) };
+    let wanted = assay_api::QuoteRequest {
+        model: offer.info.id,
+        buyer: None,
+        input_commitment: None,
+        batch: Some(64),
+        jobs: Some(2),
+    };
     // two orders at once are demand enough, and only admitted keys are quoted for
     assert_eq!(client.quote_for(&wanted).await.unwrap().order.key_hash, several.key_hash);
     let alone = assay_api::QuoteRequest { batch: Some(1), ..wanted };
@@ -140,7 +159,11 @@ async fn a_market_is_kept_across_restarts() {
 
     let mut up = Up::start(dir.path(), &[s(&package)]);
     let again = up.state();
-    assert_eq!((&again["market"], &again["chain"]), (&first["market"], &first["chain"]), "the same contracts, at the same address");
+    assert_eq!(
+        (&again["market"], &again["chain"]),
+        (&first["market"], &first["chain"]),
+        "the same contracts, at the same address"
+    );
     let client = assay_api::client::Client::new(&up.url).unwrap();
     assert!(client.offers().await.unwrap()[0].free, "whoever has no wallet can try it");
     assert_eq!(client.prediction(&bought).await.unwrap().state, assay_api::store::State::Settled);

@@ -1,7 +1,7 @@
 //! The network between ONNX and the quantised model: the same layers on the same padded blocks, in real numbers.
 //!
-//! The operators ([`crate::ops`]) build it, calibration runs it to see the range of every column, quantisation turns it into integers. Running it must
-//! give what tract gives on the ONNX file: that check is made on every compilation.
+//! The operators ([`crate::ops`]) build it, calibration runs it to see the range of every column, quantisation turns it
+//! into integers. Running it must give what tract gives on the ONNX file: that check is made on every compilation.
 
 mod product;
 pub mod rounding;
@@ -19,9 +19,11 @@ pub struct Net {
     pub input_log_size: u8,
     /// The input tensors.
     pub inputs: Vec<NetInput>,
-    /// Blocks of constants that multiply activations or are added to them. What becomes a weight or a bias of the architecture is quantisation's choice.
+    /// Blocks of constants that multiply activations or are added to them. What becomes a weight or a bias of the
+    /// architecture is quantisation's choice.
     pub weights: Vec<Vec<f32>>,
-    /// By block of weights, as far as they are known: the lengths of its axes, lowest bits first. Cells beyond them are 0.
+    /// By block of weights, as far as they are known: the lengths of its axes, lowest bits first. Cells beyond them are
+    /// 0.
     pub lengths: Vec<Vec<usize>>,
     /// Layers in order of evaluation.
     pub layers: Vec<NetLayer>,
@@ -61,8 +63,8 @@ pub struct NetInput {
     pub places: Option<u32>,
     /// Whether rows of weights are read by it, so that no index counts from the end.
     pub names_rows: bool,
-    /// The block holds each number times `2^unit`. A tensor whose features differ in size is several inputs of one name, each
-    /// with the unit that makes its features as large as the others'.
+    /// The block holds each number times `2^unit`. A tensor whose features differ in size is several inputs of one
+    /// name, each with the unit that makes its features as large as the others'.
     pub unit: i8,
 }
 
@@ -79,7 +81,8 @@ pub struct NetOutput {
     pub shape: Vec<u32>,
     /// The cell of each element.
     pub cells: Vec<u32>,
-    /// A cell counts `2^log_unit`. Outputs of one name and shape are the digits of one tensor: their sum is what the user sees.
+    /// A cell counts `2^log_unit`. Outputs of one name and shape are the digits of one tensor: their sum is what the
+    /// user sees.
     pub log_unit: u8,
 }
 
@@ -97,7 +100,8 @@ pub struct Axis {
 pub struct NetLayer {
     /// Name of the ONNX node it comes from.
     pub name: String,
-    /// The axes of its block, lowest bits first. A cell means something if its place on every axis does; ranges and errors are taken over those.
+    /// The axes of its block, lowest bits first. A cell means something if its place on every axis does; ranges and
+    /// errors are taken over those.
     pub axes: Vec<Axis>,
     /// `z` is the sum of these, and of the constant.
     pub terms: Vec<NetTerm>,
@@ -132,7 +136,8 @@ pub enum NetRule {
     },
     /// `pre = sqrt(z)`. `z` must be the sum of a positive constant and of things that cannot be negative.
     SquareRoot,
-    /// `max = max z` along an axis, `pre = max - z` on its first `len` places (0 elsewhere), `post = f(pre)`, `mark = [pre = 0]`.
+    /// `max = max z` along an axis, `pre = max - z` on its first `len` places (0 elsewhere), `post = f(pre)`, `mark =
+    /// [pre = 0]`.
     Maximum {
         /// Bits below the axis.
         low: u8,
@@ -159,7 +164,8 @@ pub enum NetRule {
 pub struct NetTerm {
     /// The factor, not 0. Public.
     pub coefficient: f64,
-    /// Logs of the axes: the layer's (they may be cut otherwise than [`NetLayer::axes`], their sum is the same), then those summed over.
+    /// Logs of the axes: the layer's (they may be cut otherwise than [`NetLayer::axes`], their sum is the same), then
+    /// those summed over.
     pub axes: Vec<u8>,
     /// How many of them, the last ones, are summed over.
     pub summed: u8,
@@ -196,7 +202,8 @@ pub enum NetIndex {
     Map {
         /// The axis.
         axis: Option<u8>,
-        /// Entries; where the coefficients of all are the same they are 1 and the factor stands in [`NetTerm::coefficient`], which is rounded once.
+        /// Entries; where the coefficients of all are the same they are 1 and the factor stands in
+        /// [`NetTerm::coefficient`], which is rounded once.
         entries: Vec<(u32, u32, f64)>,
     },
     /// `out·stride + kernel·dilation - padding`.
@@ -221,7 +228,9 @@ impl NetLayer {
     /// The function of its table.
     pub fn function(&self) -> Option<&[Instruction]> {
         match &self.rule {
-            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => function.as_deref(),
+            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => {
+                function.as_deref()
+            }
             NetRule::Exact | NetRule::SquareRoot | NetRule::Rows { .. } => None,
         }
     }
@@ -249,11 +258,13 @@ impl NetLayer {
 }
 
 impl NetLayer {
-    /// Of a layer that rounds its sum, or a quotient, to an integer and clamps it: the ends of the clamp. Its sum is planned
-    /// as exactly as a layer can, so that the integers are the model's own.
+    /// Of a layer that rounds its sum, or a quotient, to an integer and clamps it: the ends of the clamp. Its sum is
+    /// planned as exactly as a layer can, so that the integers are the model's own.
     pub fn rounds(&self) -> Option<(f64, f64)> {
         match &self.rule {
-            NetRule::Requantise { function: Some(program) } | NetRule::Divide { function: Some(program), .. } => rounding::ends(program),
+            NetRule::Requantise { function: Some(program) } | NetRule::Divide { function: Some(program), .. } => {
+                rounding::ends(program)
+            }
             _ => None,
         }
     }
@@ -263,7 +274,8 @@ impl Net {
     /// Whether some layer, or an output, reads a column.
     pub fn reads(&self, source: Source) -> bool {
         let beside = |layer: &NetLayer| layer.beside().is_some_and(|operand| operand.source == source);
-        self.outputs.iter().any(|o| o.source == source) || self.layers.iter().any(|l| beside(l) || l.terms.iter().any(|t| t.reads(source)))
+        self.outputs.iter().any(|o| o.source == source)
+            || self.layers.iter().any(|l| beside(l) || l.terms.iter().any(|t| t.reads(source)))
     }
 
     /// The outputs by tensor: the digits of each.
@@ -276,14 +288,17 @@ impl Net {
         self.output_tensors().filter_map(|digits| Some(digits.first()?.kind)).collect()
     }
 
-    /// Whether it compares real numbers, as decision trees do: then a sample shows next to nothing of what a rounded input can change.
+    /// Whether it compares real numbers, as decision trees do: then a sample shows next to nothing of what a rounded
+    /// input can change.
     pub fn decides(&self) -> bool {
         let decision = |step: &Instruction| match step {
             Instruction::Unary(f) => matches!(f, Unary::Sign),
             Instruction::Binary(f) => matches!(f, Binary::Less | Binary::LessEqual | Binary::Equal),
             Instruction::Argument | Instruction::Constant(_) => false,
         };
-        self.layers.iter().any(|layer| layer.kind == Kind::Real && layer.function().is_some_and(|program| program.iter().any(decision)))
+        self.layers.iter().any(|layer| {
+            layer.kind == Kind::Real && layer.function().is_some_and(|program| program.iter().any(decision))
+        })
     }
 
     /// Whether it computes with integers that it rounds to, as quantised networks do.
@@ -294,7 +309,9 @@ impl Net {
     /// Whether it rounds real numbers otherwise than between two fixed scales, as DynamicQuantizeLinear does.
     pub fn rounds_by_input(&self) -> bool {
         let rounds = |step: &Instruction| matches!(step, Instruction::Unary(Unary::Round));
-        let free = |layer: &NetLayer| layer.rounds().is_none() && layer.function().is_some_and(|program| program.iter().any(rounds));
+        let free = |layer: &NetLayer| {
+            layer.rounds().is_none() && layer.function().is_some_and(|program| program.iter().any(rounds))
+        };
         self.rounds_quotients() || self.layers.iter().any(free)
     }
 
@@ -313,6 +330,9 @@ impl Net {
             Instruction::Argument | Instruction::Constant(_) => false,
         };
         let marks = |layer: usize| self.reads(Source::Mark(layer as u32));
-        self.layers.iter().enumerate().any(|(i, layer)| layer.function().is_some_and(|program| program.iter().any(jumps)) || marks(i))
+        self.layers
+            .iter()
+            .enumerate()
+            .any(|(i, layer)| layer.function().is_some_and(|program| program.iter().any(jumps)) || marks(i))
     }
 }

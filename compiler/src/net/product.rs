@@ -1,5 +1,5 @@
-//! A term with two operands, in floats: nearly all the time of a run. `Run::term` says what it means cell by cell; here the same sums
-//! are taken along stretches of cells that lie one after the other.
+//! A term with two operands, in floats: nearly all the time of a run. `Run::term` says what it means cell by cell; here
+//! the same sums are taken along stretches of cells that lie one after the other.
 
 use super::run::Reader;
 use rayon::prelude::*;
@@ -116,7 +116,8 @@ fn stretches(pairs: impl Iterator<Item = (usize, usize)>, only_next: bool) -> Ve
     all
 }
 
-/// What is added to an accumulator for one number of the other operand: its cell, where this operand begins, and the stretches.
+/// What is added to an accumulator for one number of the other operand: its cell, where this operand begins, and the
+/// stretches.
 struct Kernel {
     few: usize,
     many: Vec<Stretch>,
@@ -141,18 +142,23 @@ impl<'a> Spread<'a> {
         if !few.windows.is_empty() {
             return None;
         }
-        let (own, others): (Vec<usize>, Vec<usize>) = (0..axes.outputs).partition(|axis| many.named[*axis] && !few.named[*axis]);
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            (0..axes.outputs).partition(|axis| many.named[*axis] && !few.named[*axis]);
         if own.is_empty() || many.windows.iter().any(|(out, ..)| !own.contains(out)) {
             return None;
         }
         let (windowed, summed): (Vec<usize>, Vec<usize>) =
             axes.summed().partition(|axis| many.windows.iter().any(|(_, kernel, _)| kernel == axis));
-        let output = |of: &[usize], at: &[usize]| of.iter().zip(at).map(|(axis, place)| axes.stride(*axis) * place).sum::<usize>();
+        let output = |of: &[usize], at: &[usize]| {
+            of.iter().zip(at).map(|(axis, place)| axes.stride(*axis) * place).sum::<usize>()
+        };
         let own_places = places(axes, &own);
         let kernel = |at: Vec<usize>| {
             let base = many.offset(&windowed, &at)?;
             let read = |place: &Vec<usize>| {
-                let of = |axes: &[usize], places: &[usize], axis: usize| axes.iter().position(|a| *a == axis).map(|i| places[i]);
+                let of = |axes: &[usize], places: &[usize], axis: usize| {
+                    axes.iter().position(|a| *a == axis).map(|i| places[i])
+                };
                 many.windows.iter().try_fold(many.offset(&own, place)? + base, |sum, (out, kernel, table)| {
                     Some(sum + table[of(&own, place, *out)?][of(&windowed, &at, *kernel)?]?)
                 })
@@ -161,13 +167,21 @@ impl<'a> Spread<'a> {
             Some(Kernel { few: few.offset(&windowed, &at)?, many: stretches(pairs, false) })
         };
         let kernels: Vec<Kernel> = places(axes, &windowed).into_iter().filter_map(kernel).collect();
-        let (count, cells) = kernels.iter().flat_map(|kernel| &kernel.many).fold((0, 0), |(n, cells), s| (n + 1, cells + s.len));
+        let (count, cells) =
+            kernels.iter().flat_map(|kernel| &kernel.many).fold((0, 0), |(n, cells), s| (n + 1, cells + s.len));
         if cells < LEAST * count {
             return None;
         }
         let rest = |at: Vec<usize>| Some((output(&others, &at), few.offset(&others, &at)?, many.offset(&others, &at)?));
-        let rest = places(axes, &others).into_iter().filter_map(rest).map(|(to, f, m)| (to, few.fixed + f, many.fixed + m)).collect();
-        let plain = places(axes, &summed).iter().filter_map(|at| Some((few.offset(&summed, at)?, many.offset(&summed, at)?))).collect();
+        let rest = places(axes, &others)
+            .into_iter()
+            .filter_map(rest)
+            .map(|(to, f, m)| (to, few.fixed + f, many.fixed + m))
+            .collect();
+        let plain = places(axes, &summed)
+            .iter()
+            .filter_map(|at| Some((few.offset(&summed, at)?, many.offset(&summed, at)?)))
+            .collect();
         let cells = own_places.iter().map(|place| output(&own, place)).collect();
         Some(Self { few, many, cells, rest, kernels, plain })
     }
@@ -186,7 +200,9 @@ impl<'a> Spread<'a> {
                     let slots = sums[*to..to + len].iter_mut();
                     match step {
                         1 => slots.zip(from).for_each(|(slot, value)| *slot += factor * f64::from(*value)),
-                        _ => slots.zip(from.iter().step_by(*step)).for_each(|(slot, value)| *slot += factor * f64::from(*value)),
+                        _ => slots
+                            .zip(from.iter().step_by(*step))
+                            .for_each(|(slot, value)| *slot += factor * f64::from(*value)),
                     }
                 }
             }
@@ -195,7 +211,8 @@ impl<'a> Spread<'a> {
     }
 
     fn add(&self, coefficient: f64, z: &mut [f64]) {
-        let sums: Vec<(usize, Vec<f64>)> = self.rest.par_iter().map(|(to, few, many)| (*to, self.sums(*few, *many))).collect();
+        let sums: Vec<(usize, Vec<f64>)> =
+            self.rest.par_iter().map(|(to, few, many)| (*to, self.sums(*few, *many))).collect();
         for (to, sums) in sums {
             for (cell, sum) in self.cells.iter().zip(sums) {
                 if let Some(z) = z.get_mut(to + cell) {
@@ -236,7 +253,8 @@ impl<'a> Dots<'a> {
                 .stretches
                 .iter()
                 .map(|Stretch { to, from, len, .. }| {
-                    let (a, b) = (self.left.values.get(l + to..l + to + len), self.right.values.get(r + from..r + from + len));
+                    let (a, b) =
+                        (self.left.values.get(l + to..l + to + len), self.right.values.get(r + from..r + from + len));
                     dot(a.unwrap_or_default(), b.unwrap_or_default())
                 })
                 .sum();
@@ -308,7 +326,13 @@ mod tests {
 
     fn term(axes: &[u8], summed: u8, left: Vec<NetRun>, right: Vec<NetRun>) -> NetTerm {
         let operand = |block, runs| NetOperand { source: Source::Weight(block), runs };
-        NetTerm { coefficient: -1.5, axes: axes.to_vec(), summed, left: operand(0, left), right: Some(operand(1, right)) }
+        NetTerm {
+            coefficient: -1.5,
+            axes: axes.to_vec(),
+            summed,
+            left: operand(0, left),
+            right: Some(operand(1, right)),
+        }
     }
 
     /// Convolutions, dense layers and products of tokens, laid out in many ways: the same as cell by cell.
@@ -338,7 +362,15 @@ mod tests {
             (true, term(&[4, 3, 5], 1, vec![first(5, 2, 21), axis(3, 1)], vec![first(5, 2, 23), axis(4, 0)])),
             (true, term(&[4, 3, 5], 1, vec![first(5, 2, 21), axis(3, 1)], vec![first(4, 0, 11), first(5, 2, 23)])),
             // heads: a batch axis in both
-            (true, term(&[4, 4, 2, 3], 1, vec![axis(3, 3), axis(4, 1), axis(2, 2)], vec![axis(3, 3), axis(4, 0), axis(2, 2)])),
+            (
+                true,
+                term(
+                    &[4, 4, 2, 3],
+                    1,
+                    vec![axis(3, 3), axis(4, 1), axis(2, 2)],
+                    vec![axis(3, 3), axis(4, 0), axis(2, 2)],
+                ),
+            ),
             // elementwise: nothing to gain
             (false, term(&[4, 3], 0, vec![axis(4, 0), axis(3, 1)], vec![axis(4, 0), axis(3, 1)])),
         ];

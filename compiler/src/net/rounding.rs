@@ -10,7 +10,9 @@ const FAR: f64 = 1e9;
 pub fn ends(program: &[Instruction]) -> Option<(f64, f64)> {
     let [Instruction::Argument, Instruction::Unary(Unary::Round), clamps @ ..] = program else { return None };
     let clamp = |steps: &[Instruction]| match steps {
-        [Instruction::Constant(bits), Instruction::Binary(Binary::Max | Binary::Min)] => f32::from_bits(*bits).fract() == 0.0,
+        [Instruction::Constant(bits), Instruction::Binary(Binary::Max | Binary::Min)] => {
+            f32::from_bits(*bits).fract() == 0.0
+        }
         _ => false,
     };
     if clamps.len() % 2 == 1 || !clamps.chunks(2).all(clamp) {

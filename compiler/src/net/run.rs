@@ -59,8 +59,8 @@ impl Ranges {
         self
     }
 
-    /// With room for inputs whose range is `2^headroom` times the calibrated one, and for what follows from them. A function's values are
-    /// looked at where its argument may then be.
+    /// With room for inputs whose range is `2^headroom` times the calibrated one, and for what follows from them. A
+    /// function's values are looked at where its argument may then be.
     #[must_use]
     pub fn widened(&self, net: &Net, headroom: f64) -> Self {
         let mut wide = self.clone();
@@ -127,13 +127,18 @@ impl<'a> Reader<'a> {
                     reader.axes.push((usize::from(*axis), places));
                 }
                 NetIndex::Map { axis: None, entries } => {
-                    let more: Vec<(usize, f64)> = entries.iter().map(|(_, from, c)| ((*from as usize) << shift, *c)).collect();
+                    let more: Vec<(usize, f64)> =
+                        entries.iter().map(|(_, from, c)| ((*from as usize) << shift, *c)).collect();
                     reader.fixed = join(&reader.fixed, &more);
                 }
                 NetIndex::Window { out, kernel, window } => {
                     let (outs, kernels) = (1u32 << axes[usize::from(*out)], 1u32 << axes[usize::from(*kernel)]);
                     let at = |o: u32, k: u32| {
-                        if o < window.outputs && k < window.kernel { window.at(o, k).map(|at| at << shift) } else { None }
+                        if o < window.outputs && k < window.kernel {
+                            window.at(o, k).map(|at| at << shift)
+                        } else {
+                            None
+                        }
                     };
                     let table = (0..outs).map(|o| (0..kernels).map(|k| at(o, k)).collect()).collect();
                     reader.windows.push((usize::from(*out), usize::from(*kernel), table));
@@ -178,7 +183,9 @@ impl<'a> Reader<'a> {
     fn sum(&self, axes: &[(usize, Vec<Vec<(usize, f64)>>)], places: &[usize], base: usize) -> f64 {
         match axes.split_first() {
             None => f64::from(self.values.get(base).copied().unwrap_or(0.0)),
-            Some(((axis, by_place), rest)) => by_place[places[*axis]].iter().map(|(at, c)| c * self.sum(rest, places, base + at)).sum(),
+            Some(((axis, by_place), rest)) => {
+                by_place[places[*axis]].iter().map(|(at, c)| c * self.sum(rest, places, base + at)).sum()
+            }
         }
     }
 }
@@ -222,7 +229,8 @@ impl Run {
     /// Runs a sample: a list of values for each of the model's input tensors, one after the other.
     pub fn of(net: &Net, sample: &[Vec<f32>]) -> Self {
         let mut input = vec![0.0; 1 << net.input_log_size];
-        let cells = net.inputs.iter().flat_map(|port| port.cells.iter().map(|cell| (*cell, f32::from(port.unit).exp2())));
+        let cells =
+            net.inputs.iter().flat_map(|port| port.cells.iter().map(|cell| (*cell, f32::from(port.unit).exp2())));
         for ((cell, unit), value) in cells.zip(sample.iter().flatten()) {
             if let Some(slot) = input.get_mut(cell as usize) {
                 *slot = value * unit;
@@ -255,11 +263,14 @@ impl Run {
         run
     }
 
-    /// By how much each cell of a layer's sum changes, at most, if all cells of the input that a term reads change by 1.
+    /// By how much each cell of a layer's sum changes, at most, if all cells of the input that a term reads change by
+    /// 1.
     pub fn reach(net: &Net, term: &NetTerm) -> Vec<f64> {
         let outputs = term.axes.len() - usize::from(term.summed);
-        let mut sizes =
-            Net { weights: net.weights.iter().map(|block| block.iter().map(|v| v.abs()).collect()).collect(), ..Net::default() };
+        let mut sizes = Net {
+            weights: net.weights.iter().map(|block| block.iter().map(|v| v.abs()).collect()).collect(),
+            ..Net::default()
+        };
         sizes.input_log_size = net.input_log_size;
         let ones = Run { input: vec![1.0; 1 << net.input_log_size], layers: Vec::new() };
         let mut z = vec![0.0; 1 << term.axes[..outputs].iter().map(|log| u32::from(*log)).sum::<u32>()];
@@ -296,11 +307,13 @@ impl Run {
     pub fn ranges(&self, net: &Net) -> Ranges {
         let all = |column: &[f32], counts: &dyn Fn(usize) -> bool| {
             let cells = column.iter().enumerate().filter(|(i, _)| counts(*i)).map(|(_, v)| *v);
-            let (low, high) = cells.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+            let (low, high) =
+                cells.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
             if low <= high { (low, high) } else { (0.0, 0.0) }
         };
         let inputs = net.inputs.iter().map(|port| {
-            let values: Vec<f32> = port.cells.iter().map(|c| self.input.get(*c as usize).copied().unwrap_or(0.0)).collect();
+            let values: Vec<f32> =
+                port.cells.iter().map(|c| self.input.get(*c as usize).copied().unwrap_or(0.0)).collect();
             all(&values, &|_| true)
         });
         let mut ranges = Ranges { inputs: inputs.collect(), ..Ranges::default() };
@@ -360,9 +373,11 @@ impl Run {
                 let pre = narrow(&z);
                 Columns { post: f(function, &pre), pre, ..Columns::default() }
             }
-            NetRule::SquareRoot => {
-                Columns { pre: z.iter().map(|v| v.max(0.0).sqrt() as f32).collect(), z: narrow(&z), ..Columns::default() }
-            }
+            NetRule::SquareRoot => Columns {
+                pre: z.iter().map(|v| v.max(0.0).sqrt() as f32).collect(),
+                z: narrow(&z),
+                ..Columns::default()
+            },
             NetRule::Divide { axes, by, function } => {
                 let reader = Reader::new(by, axes, self.column(net, by.source));
                 let divisor = |cell: usize| reader.value(&places(axes, first + cell));
@@ -376,7 +391,8 @@ impl Run {
             }
             NetRule::Maximum { low, bits, len, function } => {
                 let (stride, row) = (1usize << low, 1usize << (low + bits));
-                let mut columns = Columns { pre: vec![0.0; z.len()], mark: vec![1.0; z.len()], z: narrow(&z), ..Columns::default() };
+                let mut columns =
+                    Columns { pre: vec![0.0; z.len()], mark: vec![1.0; z.len()], z: narrow(&z), ..Columns::default() };
                 for (base, z) in z.chunks(row).enumerate() {
                     for at in 0..stride {
                         let cells = || (0..*len as usize).map(|k| at + k * stride);
@@ -445,7 +461,9 @@ impl Run {
             .collect();
         let base = |reader: &Reader<'_>, at: &[usize]| -> Option<usize> {
             let mut offset = reader.fixed.first().filter(|_| reader.fixed.len() == 1)?.0;
-            for (_, by_place) in reader.axes.iter().filter(|(axis, _)| *axis < outputs).map(|(axis, p)| (axis, &p[at[*axis]])) {
+            for (_, by_place) in
+                reader.axes.iter().filter(|(axis, _)| *axis < outputs).map(|(axis, p)| (axis, &p[at[*axis]]))
+            {
                 offset += by_place.first()?.0;
             }
             Some(offset)
@@ -453,7 +471,10 @@ impl Run {
         let windowed = !left.windows.is_empty() || !right.windows.is_empty();
         let at_window = |reader: &Reader<'_>, at: &[usize], summed: &[usize]| -> Option<usize> {
             let place = |axis: usize| if axis < outputs { at[axis] } else { summed[axis - outputs] };
-            reader.windows.iter().try_fold(0, |sum, (out, kernel, table)| Some(sum + table[place(*out)][place(*kernel)]?))
+            reader
+                .windows
+                .iter()
+                .try_fold(0, |sum, (out, kernel, table)| Some(sum + table[place(*out)][place(*kernel)]?))
         };
         let get = |reader: &Reader<'_>, at: usize| f64::from(reader.values.get(at).copied().unwrap_or(0.0));
         z.par_iter_mut().enumerate().with_min_len(64).for_each(|(cell, z)| {
@@ -503,7 +524,9 @@ impl Columns {
         };
         let some = |there: bool| if there { vec![0.0; len] } else { Vec::new() };
         let function = match &layer.rule {
-            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => function.is_some(),
+            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => {
+                function.is_some()
+            }
             NetRule::Exact | NetRule::SquareRoot | NetRule::Rows { .. } => false,
         };
         let z = matches!(layer.rule, NetRule::Divide { .. } | NetRule::SquareRoot | NetRule::Maximum { .. });

@@ -26,7 +26,9 @@ impl Net {
         self.loops = self.loops.iter().filter_map(|l| shortened(l, &used, &numbers)).collect();
         let mut kept = used.iter();
         self.layers.retain(|_| kept.next().copied().unwrap_or(true));
-        self.layers.iter_mut().for_each(|layer| each_operand(layer, |operand| operand.source = renumbered(operand.source)));
+        self.layers
+            .iter_mut()
+            .for_each(|layer| each_operand(layer, |operand| operand.source = renumbered(operand.source)));
         for output in &mut self.outputs {
             output.source = renumbered(output.source);
         }

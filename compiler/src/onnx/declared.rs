@@ -38,7 +38,9 @@ pub fn declared(onnx: &Path) -> Result<Declared, GuardError> {
 fn tensor(value: &pb::ValueInfoProto) -> DeclaredTensor {
     let declared = value.r#type.as_ref().and_then(|t| t.value.as_ref());
     let dims = match declared {
-        Some(pb::type_proto::Value::TensorType(tensor)) => tensor.shape.iter().flat_map(|shape| &shape.dim).map(size).collect(),
+        Some(pb::type_proto::Value::TensorType(tensor)) => {
+            tensor.shape.iter().flat_map(|shape| &shape.dim).map(size).collect()
+        }
         _ => Vec::new(),
     };
     DeclaredTensor { name: value.name.clone(), shape: dims }
@@ -62,6 +64,9 @@ mod tests {
         assert_eq!(inputs.len(), 1);
         assert_eq!(inputs[0].shape[1..], [Some(1), Some(8), Some(8)]);
         assert_eq!((outputs.len(), outputs[0].shape.last()), (1, Some(&Some(10))));
-        assert!(matches!(declared(&models.join("digit_7.json")), Err(GuardError::NotOnnx { .. } | GuardError::NoGraph { .. })));
+        assert!(matches!(
+            declared(&models.join("digit_7.json")),
+            Err(GuardError::NotOnnx { .. } | GuardError::NoGraph { .. })
+        ));
     }
 }

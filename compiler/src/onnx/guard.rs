@@ -60,13 +60,17 @@ pub enum GuardError {
         "tensor {tensor:?} has element type {code}, and only floats, integers and booleans are read: export the model in 32-bit floats"
     )]
     DataType { tensor: String, code: i32 },
-    #[error("tensor {tensor:?} holds NaN, or a number beyond 32-bit floats, at element {index}: the model is broken, export it again")]
+    #[error(
+        "tensor {tensor:?} holds NaN, or a number beyond 32-bit floats, at element {index}: the model is broken, export it again"
+    )]
     NotFinite { tensor: String, index: usize },
     #[error("node {node:?}: attribute {attribute:?} is NaN or infinite")]
     AttributeNotFinite { node: String, attribute: String },
     #[error("tensor {tensor:?} is stored outside the file and names no location")]
     NoLocation { tensor: String },
-    #[error("tensor {tensor:?} is stored in {location:?}: only a plain relative path below the model's folder is read, without links")]
+    #[error(
+        "tensor {tensor:?} is stored in {location:?}: only a plain relative path below the model's folder is read, without links"
+    )]
     ExternalPath { tensor: String, location: String },
     #[error("tensor {tensor:?}: bytes {offset}..{end} of {location:?} do not exist or are not whole elements", end = offset.saturating_add(*length))]
     ExternalRange { tensor: String, location: String, offset: u64, length: u64 },
@@ -200,7 +204,9 @@ fn read_capped(path: &Path) -> Result<Vec<u8>, GuardError> {
 /// A declared shape may be symbolic (negative or absent values), but must not be absurd: tract multiplies these
 /// numbers.
 fn check_declared_shape(value: &pb::ValueInfoProto) -> Result<(), GuardError> {
-    let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else { return Ok(()) };
+    let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
+        return Ok(());
+    };
     let dims: Vec<i64> = tensor
         .shape
         .iter()
@@ -222,7 +228,12 @@ fn elements(tensor: &str, dims: &[i64]) -> Result<usize, GuardError> {
     }
 }
 
-fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget, depth: usize) -> Result<(), GuardError> {
+fn check_attributes(
+    node: &mut pb::NodeProto,
+    folder: &Path,
+    budget: &mut Budget,
+    depth: usize,
+) -> Result<(), GuardError> {
     check_scan(node)?;
     let name = super::node_name(node).to_owned();
     for attribute in &mut node.attribute {
@@ -232,7 +243,8 @@ fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget
             return Err(GuardError::AttributeNotFinite { node: name, attribute: attribute.name.clone() });
         }
         if matches!(attribute.name.as_str(), "kernel_shape" | "strides" | "dilations" | "pads") {
-            let places = attribute.ints.iter().try_fold(1i64, |product, n| product.checked_mul(n.checked_abs()?.max(1)));
+            let places =
+                attribute.ints.iter().try_fold(1i64, |product, n| product.checked_mul(n.checked_abs()?.max(1)));
             let large = attribute.ints.iter().any(|n| n.unsigned_abs() > MAX_WINDOW as u64);
             if large || (attribute.name == "kernel_shape" && places.is_none_or(|places| places > MAX_WINDOW)) {
                 let what = "a window of more than 2^20 places, or strides, dilations or pads beyond that,";
@@ -255,18 +267,24 @@ fn check_attributes(node: &mut pb::NodeProto, folder: &Path, budget: &mut Budget
     Ok(())
 }
 
-/// A Scan's body has an input for each that is scanned and for each state, and gives all states back. tract would count below zero.
+/// A Scan's body has an input for each that is scanned and for each state, and gives all states back. tract would count
+/// below zero.
 fn check_scan(node: &pb::NodeProto) -> Result<(), GuardError> {
     let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
     if node.op_type != "Scan" {
         return Ok(());
     }
-    let scanned = attribute("num_scan_inputs").and_then(|count| usize::try_from(count.i).ok()).filter(|count| *count > 0);
+    let scanned =
+        attribute("num_scan_inputs").and_then(|count| usize::try_from(count.i).ok()).filter(|count| *count > 0);
     let states = attribute("body").and_then(|body| body.g.as_ref()?.input.len().checked_sub(scanned?));
     let given_back = attribute("body").and_then(|body| Some(body.g.as_ref()?.output.len())).unwrap_or_default();
     if states.is_none_or(|states| states > given_back) {
         let what = "a body that does not have the inputs and outputs that it scans";
-        return Err(GuardError::Attribute { node: super::node_name(node).to_owned(), operator: node.op_type.clone(), what });
+        return Err(GuardError::Attribute {
+            node: super::node_name(node).to_owned(),
+            operator: node.op_type.clone(),
+            what,
+        });
     }
     Ok(())
 }
@@ -274,7 +292,8 @@ fn check_scan(node: &pb::NodeProto) -> Result<(), GuardError> {
 fn check_tensor(tensor: &mut pb::TensorProto, folder: &Path, budget: &mut u64) -> Result<(), GuardError> {
     let need = elements(&tensor.name, &tensor.dims)?;
     let unsupported = || GuardError::DataType { tensor: tensor.name.clone(), code: tensor.data_type };
-    let external = tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32) || !tensor.external_data.is_empty();
+    let external = tensor.data_location == Some(pb::tensor_proto::DataLocation::External as i32)
+        || !tensor.external_data.is_empty();
     let wide = tensor.data_type == DataType::Double as i32;
     if let Some(bytes) = super::types::bytes_of(tensor.data_type, need).filter(|_| !wide) {
         if external {
@@ -333,8 +352,12 @@ fn not_finite(tensor: &pb::TensorProto, kind: DataType) -> Option<usize> {
             raw.chain(tensor.float_data.iter().copied()).position(|v| v.is_nan())
         }
         DataType::Double => {
-            let raw = tensor.raw_data.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
-            raw.chain(tensor.double_data.iter().copied()).position(|v| v.is_nan() || (v.is_finite() && !(v as f32).is_finite()))
+            let raw = tensor
+                .raw_data
+                .chunks_exact(8)
+                .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
+            raw.chain(tensor.double_data.iter().copied())
+                .position(|v| v.is_nan() || (v.is_finite() && !(v as f32).is_finite()))
         }
         _ => None,
     }
@@ -344,8 +367,12 @@ fn read_external(tensor: &pb::TensorProto, folder: &Path, need: u64, budget: &mu
     let entry = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
     let location = entry("location").ok_or_else(|| GuardError::NoLocation { tensor: tensor.name.clone() })?;
     let number = |key| entry(key).map_or(Some(None), |v| v.parse::<u64>().ok().map(Some));
-    let bad_range =
-        |offset, length| GuardError::ExternalRange { tensor: tensor.name.clone(), location: location.to_owned(), offset, length };
+    let bad_range = |offset, length| GuardError::ExternalRange {
+        tensor: tensor.name.clone(),
+        location: location.to_owned(),
+        offset,
+        length,
+    };
     let offset = number("offset").ok_or_else(|| bad_range(0, need))?.unwrap_or(0);
     let length = number("length").ok_or_else(|| bad_range(offset, need))?.unwrap_or(need);
     let path = external_path(folder, location)

@@ -41,7 +41,9 @@ pub fn rewrite(graph: &mut pb::GraphProto) -> Result<(), GuardError> {
     }
     graph.node = nodes;
     if !axes.is_empty() {
-        graph.initializer.extend(TURN.iter().zip([-1, i64::MIN, -1]).map(|(name, value)| number((*name).to_owned(), value)));
+        graph
+            .initializer
+            .extend(TURN.iter().zip([-1, i64::MIN, -1]).map(|(name, value)| number((*name).to_owned(), value)));
         graph.initializer.extend(axes.iter().map(|axis| number(axis_name(*axis), *axis)));
     }
     Ok(())
@@ -53,7 +55,9 @@ fn is_recurrent(node: &pb::NodeProto) -> bool {
 
 /// Attributes that tract does not look at, anywhere in the node.
 fn check(node: &mut pb::NodeProto) -> Result<(), GuardError> {
-    let refused = |what| Err(GuardError::Attribute { node: super::node_name(node).to_owned(), operator: node.op_type.clone(), what });
+    let refused = |what| {
+        Err(GuardError::Attribute { node: super::node_name(node).to_owned(), operator: node.op_type.clone(), what })
+    };
     if is_recurrent(node) {
         let usual: &[&str] = match node.op_type.as_str() {
             "LSTM" => &["sigmoid", "tanh", "tanh"],
@@ -61,8 +65,13 @@ fn check(node: &mut pb::NodeProto) -> Result<(), GuardError> {
             _ => &["tanh"],
         };
         for attribute in &node.attribute {
-            let others =
-                || attribute.strings.iter().zip(usual.iter().cycle()).any(|(have, usual)| !have.eq_ignore_ascii_case(usual.as_bytes()));
+            let others = || {
+                attribute
+                    .strings
+                    .iter()
+                    .zip(usual.iter().cycle())
+                    .any(|(have, usual)| !have.eq_ignore_ascii_case(usual.as_bytes()))
+            };
             match attribute.name.as_str() {
                 "activations" if others() => return refused("other activations than the usual ones"),
                 "clip" => return refused("a clip"),
@@ -108,5 +117,11 @@ fn turn(from: &str, to: &str, axis: i64) -> pb::NodeProto {
 }
 
 fn number(name: String, value: i64) -> pb::TensorProto {
-    pb::TensorProto { name, dims: vec![1], data_type: DataType::Int64 as i32, int64_data: vec![value], ..Default::default() }
+    pb::TensorProto {
+        name,
+        dims: vec![1],
+        data_type: DataType::Int64 as i32,
+        int64_data: vec![value],
+        ..Default::default()
+    }
 }

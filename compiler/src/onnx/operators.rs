@@ -14,7 +14,8 @@ impl Operators {
         Self(nodes.map(|node| (node_name(node).to_owned(), node.op_type.clone())).collect())
     }
 
-    /// The operator of the node that a layer is named after. What is made of one node has names that begin with the node's.
+    /// The operator of the node that a layer is named after. What is made of one node has names that begin with the
+    /// node's.
     pub fn named(&self, layer: &str) -> Option<String> {
         let ends = layer.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(at, _)| at).chain([layer.len()]);
         ends.rev().find_map(|end| self.0.get(layer.get(..end)?)).cloned()

@@ -1,6 +1,6 @@
-//! Element types other than 32-bit floats and whole bytes: floats of 16 bits (both kinds), of 64, of 8 and 4, and integers
-//! of 4 and 2 bits. They are read as 32-bit floats and 8-bit integers. What would round to a float of 8 bits or fewer is
-//! refused; a rounding to one of 16 is left out, since all that is computed is rounded otherwise anyway.
+//! Element types other than 32-bit floats and whole bytes: floats of 16 bits (both kinds), of 64, of 8 and 4, and
+//! integers of 4 and 2 bits. They are read as 32-bit floats and 8-bit integers. What would round to a float of 8 bits
+//! or fewer is refused; a rounding to one of 16 is left out, since all that is computed is rounded otherwise anyway.
 
 use super::GuardError;
 use std::collections::HashSet;
@@ -56,20 +56,25 @@ pub fn widen(graph: &mut pb::GraphProto) -> Result<(), GuardError> {
     let mut codes: Vec<(String, i32)> = Vec::new();
     codes.extend(graph.initializer.iter().map(|tensor| (tensor.name.clone(), tensor.data_type)));
     for value in graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info) {
-        if let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_mut().and_then(|kind| kind.value.as_mut()) {
+        if let Some(pb::type_proto::Value::TensorType(tensor)) =
+            value.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        {
             codes.push((value.name.clone(), tensor.elem_type));
             tensor.elem_type = wider(tensor.elem_type).unwrap_or(tensor.elem_type);
         }
     }
     codes.retain(|(_, code)| wider(*code).is_some());
-    let rounded: HashSet<String> = codes.iter().filter(|(_, code)| SMALL_FLOATS.contains(code)).map(|(name, _)| name.clone()).collect();
+    let rounded: HashSet<String> =
+        codes.iter().filter(|(_, code)| SMALL_FLOATS.contains(code)).map(|(name, _)| name.clone()).collect();
     let code_of = |name: &str| codes.iter().find(|(known, _)| known == name).map(|(_, code)| *code);
     for node in &mut graph.node {
         let refused = |node: &pb::NodeProto| {
             let what = "a rounding to floats of 8 bits or fewer";
             Err(GuardError::Attribute { node: super::node_name(node).to_owned(), operator: node.op_type.clone(), what })
         };
-        if matches!(node.op_type.as_str(), "CastLike" | "BitCast") && node.input.get(1).is_some_and(|like| rounded.contains(like)) {
+        if matches!(node.op_type.as_str(), "CastLike" | "BitCast")
+            && node.input.get(1).is_some_and(|like| rounded.contains(like))
+        {
             return refused(node);
         }
         let quantises = node.op_type == "QuantizeLinear";
@@ -93,7 +98,12 @@ pub fn widen(graph: &mut pb::GraphProto) -> Result<(), GuardError> {
                 if let Some((least, most)) = ends(code) {
                     let floats = vec![least, most];
                     let name = "assay_ends".to_owned();
-                    node.attribute.push(pb::AttributeProto { name, r#type: AttributeType::Floats as i32, floats, ..Default::default() });
+                    node.attribute.push(pb::AttributeProto {
+                        name,
+                        r#type: AttributeType::Floats as i32,
+                        floats,
+                        ..Default::default()
+                    });
                 }
             }
             _ => {}
@@ -108,7 +118,10 @@ pub fn widen_tensor(tensor: &mut pb::TensorProto) {
     let Some((kind, bits)) = wider(code).zip(bits_of(code)) else { return };
     let elements: usize = tensor.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).product();
     if code == DOUBLE {
-        let raw = tensor.raw_data.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
+        let raw = tensor
+            .raw_data
+            .chunks_exact(8)
+            .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
         tensor.raw_data = raw.chain(tensor.double_data.drain(..)).flat_map(|v| (v as f32).to_le_bytes()).collect();
         tensor.data_type = kind;
         return;
@@ -124,7 +137,9 @@ pub fn widen_tensor(tensor: &mut pb::TensorProto) {
         16 => raw.chunks_exact(2).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]]))).collect(),
         bits => {
             let each = 8 / bits;
-            raw.iter().flat_map(|byte| (0..each).map(move |k| u32::from(*byte >> (k * bits)) & ((1 << bits) - 1))).collect()
+            raw.iter()
+                .flat_map(|byte| (0..each).map(move |k| u32::from(*byte >> (k * bits)) & ((1 << bits) - 1)))
+                .collect()
         }
     };
     // the last byte may be half full; a length that is wrong otherwise is found with all others

@@ -1,4 +1,5 @@
-//! Axes that operators name: tract believes those of some operators, and so a damaged file may name one that is not there.
+//! Axes that operators name: tract believes those of some operators, and so a damaged file may name one that is not
+//! there.
 
 use super::{Node, Refusal};
 use tract_onnx::tract_core::ops::{array, nn};

@@ -37,7 +37,9 @@ fn joined_select(lowerer: &Lowerer, condition: &Value, a: &Value, d: &Value) -> 
     let branch = |value: &Value| -> Result<Option<Vec<Instruction>>, Refusal> {
         Ok(match value {
             Value::Lazy(lazy) => (lazy.base == test.base).then(|| lazy.program.clone()),
-            Value::Constant(_) if broadcasts(lowerer, test, value) => scalar(value)?.map(|v| vec![c(super::reduce::masked(v as f32))]),
+            Value::Constant(_) if broadcasts(lowerer, test, value) => {
+                scalar(value)?.map(|v| vec![c(super::reduce::masked(v as f32))])
+            }
             Value::Constant(_) => None,
         })
     };

@@ -120,8 +120,10 @@ fn convolution(
         let axis = plane + lead;
         let first = source.first_atom(axis);
         // what no run reads is the same all along the axis, but not in the padding
-        let read = |atom: usize| source.as_operand().is_some_and(|operand| super::expr::operand_names(operand, atom as u8));
-        let one = source.axes[axis].len() <= 1 && source.axes[axis].iter().all(|_| source.is_plain(first) && read(first));
+        let read =
+            |atom: usize| source.as_operand().is_some_and(|operand| super::expr::operand_names(operand, atom as u8));
+        let one =
+            source.axes[axis].len() <= 1 && source.axes[axis].iter().all(|_| source.is_plain(first) && read(first));
         if !one {
             source = lowerer.merged(source, axis)?;
             source = lowerer.copied(&source)?;
@@ -177,7 +179,9 @@ fn convolution(
     let old_first = |axis: usize| old.first_atom(axis);
     for run in &mut operand.runs {
         let of = |id: u8| {
-            (0..rank).find(|axis| (old_first(*axis)..old_first(*axis) + old.axes[*axis].len()).contains(&usize::from(id))).unwrap_or(0)
+            (0..rank)
+                .find(|axis| (old_first(*axis)..old_first(*axis) + old.axes[*axis].len()).contains(&usize::from(id)))
+                .unwrap_or(0)
         };
         let renumbered = |id: u8| {
             let (axis, at) = (of(id), usize::from(id) - old_first(of(id)));
@@ -190,7 +194,13 @@ fn convolution(
             NetIndex::Axis(id) => {
                 let axis = of(*id);
                 match axes.planes.iter().position(|plane| plane + lead == axis) {
-                    Some(i) => run.index = window_index(&windows[i], (windows[i].outputs > 1).then(|| first(axis) as u8), kernel_ids[i]),
+                    Some(i) => {
+                        run.index = window_index(
+                            &windows[i],
+                            (windows[i].outputs > 1).then(|| first(axis) as u8),
+                            kernel_ids[i],
+                        )
+                    }
                     None => *id = renumbered(*id),
                 }
             }
@@ -201,7 +211,8 @@ fn convolution(
     // a plane of one place has no run: what its window reads of it is a question of the kernel's place alone
     for (i, plane) in axes.planes.iter().enumerate() {
         if old.axes[plane + lead].is_empty() && (windows[i].kernel > 1 || windows[i].outputs > 1) {
-            let index = window_index(&windows[i], (windows[i].outputs > 1).then(|| first(plane + lead) as u8), kernel_ids[i]);
+            let index =
+                window_index(&windows[i], (windows[i].outputs > 1).then(|| first(plane + lead) as u8), kernel_ids[i]);
             operand.runs.push(NetRun { log_len: 0, index });
         }
     }
@@ -219,7 +230,12 @@ fn convolution(
         ids.extend(id);
     }
     let weight = lowerer.weight(&dims, values)?;
-    let runs = dims.iter().zip(&ids).rev().map(|(len, id)| NetRun { log_len: log(*len), index: NetIndex::Axis(*id) }).collect();
+    let runs = dims
+        .iter()
+        .zip(&ids)
+        .rev()
+        .map(|(len, id)| NetRun { log_len: log(*len), index: NetIndex::Axis(*id) })
+        .collect();
     let left = NetOperand { source: weight, runs };
     if summed.is_empty() && !super::expr::operand_names(&operand, 0) && dims.is_empty() {
         // one number by another
@@ -244,7 +260,9 @@ fn window_index(window: &Window, out: Option<u8>, kernel: Option<u8>) -> NetInde
             let entries = (0..window.kernel).filter_map(|k| Some((k, window.at(0, k)? as u32, 1.0)));
             NetIndex::Map { axis: Some(axis), entries: entries.collect() }
         }
-        (None, None) => NetIndex::Map { axis: None, entries: window.at(0, 0).map(|at| (0, at as u32, 1.0)).into_iter().collect() },
+        (None, None) => {
+            NetIndex::Map { axis: None, entries: window.at(0, 0).map(|at| (0, at as u32, 1.0)).into_iter().collect() }
+        }
     }
 }
 
@@ -261,7 +279,10 @@ pub fn deconv(lowerer: &mut Lowerer, node: &Node<'_>, op: &Deconv) -> Result<Val
     let hw: Vec<usize> = axes.planes.iter().map(|axis| source.shape()[axis + lead]).collect();
     let output = node.output_shape(0)?;
     let (strides, dilations) = (spec.strides().to_vec(), spec.dilations().to_vec());
-    let computed = spec.padding.compute_for_deconv(&hw, &kernel_hw, &dilations, &strides, &op.adjustments).map_err(|_| Refusal::Window)?;
+    let computed = spec
+        .padding
+        .compute_for_deconv(&hw, &kernel_hw, &dilations, &strides, &op.adjustments)
+        .map_err(|_| Refusal::Window)?;
     let mut windows = Vec::new();
     for (i, plane) in axes.planes.iter().enumerate() {
         let (stride, dilation) = (strides[i], dilations[i]);
@@ -309,7 +330,15 @@ pub fn deconv(lowerer: &mut Lowerer, node: &Node<'_>, op: &Deconv) -> Result<Val
 }
 
 /// The row of a transposed convolution's kernel for an output channel and an input channel of its group.
-fn deconv_kernel_at(co: usize, ci: usize, groups: usize, per_out: usize, per_in: usize, rows: usize, columns: usize) -> usize {
+fn deconv_kernel_at(
+    co: usize,
+    ci: usize,
+    groups: usize,
+    per_out: usize,
+    per_in: usize,
+    rows: usize,
+    columns: usize,
+) -> usize {
     let group = co / per_out;
     if rows == per_out && columns == per_in * groups {
         // [outputs of a group, all inputs]

@@ -47,11 +47,13 @@ pub fn quotient(lowerer: &mut Lowerer, a: &Value, d: &Value) -> Result<Value, Re
     let signed = product(lowerer, a, &sign, Kind::Real)?;
     let numerator = lowerer.expr(&signed)?;
     let (numerator, by) = lowerer.aligned(numerator, by)?;
-    let by = if by.as_operand().is_some_and(|operand| operand.runs.iter().all(|run| matches!(run.index, NetIndex::Axis(_)))) {
-        by
-    } else {
-        lowerer.copied(&by)?
-    };
+    let by =
+        if by.as_operand().is_some_and(|operand| operand.runs.iter().all(|run| matches!(run.index, NetIndex::Axis(_))))
+        {
+            by
+        } else {
+            lowerer.copied(&by)?
+        };
     by_column(lowerer, &numerator, &by)
 }
 
@@ -72,7 +74,9 @@ fn positive_column(lowerer: &mut Lowerer, value: &Value) -> Result<Option<Expr>,
         let Some(operand) = lowerer.base(lazy).as_operand().cloned() else { return Ok(None) };
         let plain = operand.runs.iter().all(|run| matches!(run.index, NetIndex::Axis(_)));
         let positive = match operand.source {
-            Source::Pre(layer) => matches!(lowerer.net.layers[layer as usize].rule, NetRule::SquareRoot | NetRule::Exact),
+            Source::Pre(layer) => {
+                matches!(lowerer.net.layers[layer as usize].rule, NetRule::SquareRoot | NetRule::Exact)
+            }
             _ => false,
         };
         return Ok((plain && positive).then(|| lowerer.base(lazy).clone()));
@@ -101,7 +105,10 @@ fn positive_column(lowerer: &mut Lowerer, value: &Value) -> Result<Option<Expr>,
 /// `a / d` of integers, cut off towards 0. The floor sees the quotient rounded to a cell of size `2^-s`, which is right
 /// for divisors below `2^(s+1)`.
 pub fn integer_quotient(lowerer: &mut Lowerer, a: &Value, d: &Value) -> Result<Value, Refusal> {
-    let (size, by) = (applied(lowerer, a, &unary(Unary::Abs), Kind::Integer)?, applied(lowerer, d, &unary(Unary::Abs), Kind::Integer)?);
+    let (size, by) = (
+        applied(lowerer, a, &unary(Unary::Abs), Kind::Integer)?,
+        applied(lowerer, d, &unary(Unary::Abs), Kind::Integer)?,
+    );
     let (numerator, by) = (lowerer.expr(&size)?, lowerer.column(&by)?);
     // a division an element: a reciprocal a row would be rounded before it is multiplied
     let (numerator, by) = lowerer.aligned(numerator, by)?;
@@ -132,6 +139,9 @@ pub fn by_column(lowerer: &mut Lowerer, numerator: &Expr, by: &Expr) -> Result<V
         }
     }
     let axes = atoms.iter().rev().map(|len| super::expr::log(*len)).collect();
-    let layer = lowerer.layer(&Expr { kind: Kind::Real, ..numerator.clone() }, NetRule::Divide { axes, by: operand, function: None })?;
+    let layer = lowerer.layer(
+        &Expr { kind: Kind::Real, ..numerator.clone() },
+        NetRule::Divide { axes, by: operand, function: None },
+    )?;
     Ok(lowerer.value(Expr::column(Source::Pre(layer), numerator.axes.clone(), Kind::Real)))
 }

@@ -61,7 +61,19 @@ pub fn unary_program(name: &str) -> Option<Vec<Instruction>> {
         "Not" => unary(Unary::Not),
         "Silu" => vec![X, X, u(Unary::Sigmoid), b(Binary::Mul)],
         "HardSwish" => {
-            vec![X, X, c(1.0 / 6.0), b(Binary::Mul), c(0.5), b(Binary::Add), c(0.0), b(Binary::Max), c(1.0), b(Binary::Min), b(Binary::Mul)]
+            vec![
+                X,
+                X,
+                c(1.0 / 6.0),
+                b(Binary::Mul),
+                c(0.5),
+                b(Binary::Add),
+                c(0.0),
+                b(Binary::Max),
+                c(1.0),
+                b(Binary::Min),
+                b(Binary::Mul),
+            ]
         }
         "GeluExact" => vec![
             X,
@@ -186,7 +198,10 @@ fn binary_of(name: &str) -> Option<Binary> {
 /// Operators of two operands: the names that have a lowering.
 pub fn known_binary(name: &str) -> bool {
     binary_of(name).is_some()
-        || matches!(name, "GT" | "GTE" | "NE" | "And" | "Or" | "Xor" | "BitAnd" | "BitOr" | "BitXor" | "ShiftLeft" | "ShiftRight")
+        || matches!(
+            name,
+            "GT" | "GTE" | "NE" | "And" | "Or" | "Xor" | "BitAnd" | "BitOr" | "BitXor" | "ShiftLeft" | "ShiftRight"
+        )
 }
 
 pub fn binary(lowerer: &mut Lowerer, node: &Node<'_>, op: &TypedBinOp) -> Result<Value, Refusal> {
@@ -413,7 +428,9 @@ pub fn operand_of(lowerer: &mut Lowerer, value: &Value) -> Result<(super::expr::
     let expr = match value {
         Value::Lazy(lazy) if lazy.affine.is_none() => lowerer.column(value)?,
         // a sum that nobody else reads takes its factor in: weights are multiplied by it
-        Value::Lazy(lazy) if lowerer.base(lazy).as_operand().is_none() && !lowerer.is_shared(lazy) => lowerer.column(value)?,
+        Value::Lazy(lazy) if lowerer.base(lazy).as_operand().is_none() && !lowerer.is_shared(lazy) => {
+            lowerer.column(value)?
+        }
         Value::Lazy(lazy) if lowerer.base(lazy).as_operand().is_none() => {
             // the sum is made once, whatever its factor
             let plain = Lazy { program: argument(), affine: Some((1.0, 0.0)), square: None, ..lazy.clone() };

@@ -41,7 +41,9 @@ pub enum Refusal {
     #[error("at least one operand must depend on the model's input")]
     NoActivation,
     /// A shape that is not fixed.
-    #[error("its shape depends on data or on an open dimension: fix dimensions with --dim NAME=N, and avoid operators such as NonZero")]
+    #[error(
+        "its shape depends on data or on an open dimension: fix dimensions with --dim NAME=N, and avoid operators such as NonZero"
+    )]
     DynamicShape,
     /// An element type.
     #[error("its element type is not supported: export the model in 32-bit floats")]
@@ -55,7 +57,9 @@ pub enum Refusal {
     )]
     TooLarge,
     /// Too many comparisons of pairs.
-    #[error("it compares every element of an axis with every other, and these are more than 2^20 pairs: choose among fewer elements")]
+    #[error(
+        "it compares every element of an axis with every other, and these are more than 2^20 pairs: choose among fewer elements"
+    )]
     Pairs,
     /// Kernel, stride, dilation or pads.
     #[error("kernel, strides, dilations or pads are not usable")]
@@ -90,7 +94,9 @@ pub enum ImportError {
     OpenAxis { input: String, axis: usize, name: String },
     #[error("--dim {name}: no input has an axis of that name; there are {known:?}")]
     UnknownAxis { name: String, known: Vec<String> },
-    #[error("input {input:?}: the batch size is fixed to {batch}: export the model with batch size 1 or a symbolic batch")]
+    #[error(
+        "input {input:?}: the batch size is fixed to {batch}: export the model with batch size 1 or a symbolic batch"
+    )]
     Batch { input: String, batch: i64 },
     #[error("input {input:?} has element type {code}: floats, integers and booleans are read")]
     InputType { input: String, code: i32 },

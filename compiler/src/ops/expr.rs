@@ -87,9 +87,18 @@ impl Expr {
     /// A column whose axes are these atoms, the innermost in the lowest bits.
     pub fn column(source: Source, axes: Vec<Vec<usize>>, kind: Kind) -> Self {
         let atoms: Vec<usize> = axes.iter().flatten().copied().collect();
-        let runs = atoms.iter().enumerate().rev().map(|(id, len)| NetRun { log_len: log(*len), index: NetIndex::Axis(id as u8) });
+        let runs = atoms
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(id, len)| NetRun { log_len: log(*len), index: NetIndex::Axis(id as u8) });
         let left = NetOperand { source, runs: runs.collect() };
-        Self { axes, terms: vec![Term { coefficient: 1.0, left, right: None, summed: Vec::new() }], constant: 0.0, kind }
+        Self {
+            axes,
+            terms: vec![Term { coefficient: 1.0, left, right: None, summed: Vec::new() }],
+            constant: 0.0,
+            kind,
+        }
     }
 
     /// The same number everywhere.
@@ -131,7 +140,13 @@ impl Expr {
             let mut term = term.clone();
             each_index(&mut term, &mut |index| renumber(index, &new));
             let axes = atoms.iter().rev().chain(&term.summed).map(|len| log(*len)).collect();
-            NetTerm { coefficient: term.coefficient, axes, summed: term.summed.len() as u8, left: term.left, right: term.right }
+            NetTerm {
+                coefficient: term.coefficient,
+                axes,
+                summed: term.summed.len() as u8,
+                left: term.left,
+                right: term.right,
+            }
         };
         self.terms.iter().map(term).collect()
     }
@@ -146,8 +161,9 @@ impl Expr {
 
     /// Whether an atom's places are a run's numbers, in every term.
     pub fn is_plain(&self, atom: usize) -> bool {
-        let plain =
-            |operand: &NetOperand| operand.runs.iter().all(|run| !names(&run.index, atom as u8) || matches!(run.index, NetIndex::Axis(_)));
+        let plain = |operand: &NetOperand| {
+            operand.runs.iter().all(|run| !names(&run.index, atom as u8) || matches!(run.index, NetIndex::Axis(_)))
+        };
         self.terms.iter().all(|term| plain(&term.left) && term.right.as_ref().is_none_or(plain))
     }
 
@@ -177,7 +193,8 @@ impl Expr {
     /// Reorders logical axes: `order[i]` is the old number of the new axis `i`.
     pub fn transposed(mut self, order: &[usize]) -> Self {
         let firsts: Vec<usize> = (0..self.axes.len()).map(|axis| self.first_atom(axis)).collect();
-        let ids: Vec<usize> = order.iter().flat_map(|axis| firsts[*axis]..firsts[*axis] + self.axes[*axis].len()).collect();
+        let ids: Vec<usize> =
+            order.iter().flat_map(|axis| firsts[*axis]..firsts[*axis] + self.axes[*axis].len()).collect();
         let new = |axis: u8| ids.iter().position(|id| *id == usize::from(axis)).map_or(axis, |at| at as u8);
         self.terms.iter_mut().for_each(|term| each_index(term, &mut |index| renumber(index, &new)));
         self.axes = order.iter().map(|axis| self.axes[*axis].clone()).collect();
@@ -204,7 +221,11 @@ impl Expr {
     /// Broadcasts to other atoms: axes of length 1 become as long as these.
     pub fn broadcast(self, axes: &[Vec<usize>]) -> Self {
         axes.iter().enumerate().fold(self, |expr, (at, atoms)| {
-            if expr.axes[at].is_empty() && !atoms.is_empty() { expr.without_axis(at).with_axis(at, atoms.clone()) } else { expr }
+            if expr.axes[at].is_empty() && !atoms.is_empty() {
+                expr.without_axis(at).with_axis(at, atoms.clone())
+            } else {
+                expr
+            }
         })
     }
 

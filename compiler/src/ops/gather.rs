@@ -75,9 +75,15 @@ const MOST_HOT: usize = 1 << 15;
 /// Longest table that an input indexes: an index has 18 bits with its sign.
 pub const MOST_PLACES: usize = 1 << 17;
 
-/// Rows of a large table of weights, such as an embedding, by an input of the network: a lookup for each index instead of one-hot rows. An index that is out of range is
-/// a row of zeros.
-fn rows(lowerer: &mut Lowerer, node: &Node<'_>, op: &Gather, data: &Value, indices: &Value) -> Result<Option<Value>, Refusal> {
+/// Rows of a large table of weights, such as an embedding, by an input of the network: a lookup for each index instead
+/// of one-hot rows. An index that is out of range is a row of zeros.
+fn rows(
+    lowerer: &mut Lowerer,
+    node: &Node<'_>,
+    op: &Gather,
+    data: &Value,
+    indices: &Value,
+) -> Result<Option<Value>, Refusal> {
     let Value::Constant(table) = data else { return Ok(None) };
     let places = table.shape()[op.axis];
     let index_shape = node.input_shape(1)?;

@@ -57,7 +57,10 @@ impl Lowerer {
         };
         let entries = (0..len).map(|flat| (flat as u32, cell(flat) as u32, 1.0)).collect();
         let operand = &mut column.terms[0].left;
-        let at = operand.runs.iter().position(|run| matches!(run.index, NetIndex::Axis(a) if usize::from(a) == first + atoms.len() - 1));
+        let at = operand
+            .runs
+            .iter()
+            .position(|run| matches!(run.index, NetIndex::Axis(a) if usize::from(a) == first + atoms.len() - 1));
         let Some(at) = at else { return Err(Refusal::Layout) };
         let run = NetRun { log_len: logs.iter().sum(), index: NetIndex::Map { axis: Some(first as u8), entries } };
         operand.runs.splice(at..at + atoms.len(), [run]);
@@ -87,7 +90,8 @@ impl Lowerer {
             a = self.refined(a, axis, &atoms)?;
             b = self.refined(b, axis, &atoms)?;
         }
-        let axes: Vec<Vec<usize>> = a.axes.iter().zip(&b.axes).map(|(a, b)| if a.is_empty() { b.clone() } else { a.clone() }).collect();
+        let axes: Vec<Vec<usize>> =
+            a.axes.iter().zip(&b.axes).map(|(a, b)| if a.is_empty() { b.clone() } else { a.clone() }).collect();
         Ok((a.broadcast(&axes), b.broadcast(&axes)))
     }
 

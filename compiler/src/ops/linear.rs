@@ -30,7 +30,11 @@ pub fn einsum(lowerer: &mut Lowerer, node: &Node<'_>, op: &EinSum) -> Result<Val
     }
     let mut described = Vec::new();
     for axis in axes {
-        described.push(EinsumAxis { left: one(&axis.inputs[0])?, right: one(&axis.inputs[1])?, output: one(&axis.outputs[0])? });
+        described.push(EinsumAxis {
+            left: one(&axis.inputs[0])?,
+            right: one(&axis.inputs[1])?,
+            output: one(&axis.outputs[0])?,
+        });
     }
     let (a, b) = (node.input(0)?.clone(), node.input(1)?.clone());
     contraction(lowerer, [&a, &b], &described)
@@ -39,7 +43,11 @@ pub fn einsum(lowerer: &mut Lowerer, node: &Node<'_>, op: &EinSum) -> Result<Val
 /// `[m, k] · [k, n]`.
 pub fn matrix_product(lowerer: &mut Lowerer, a: &Value, b: &Value) -> Result<Value, Refusal> {
     let axis = |left, right, output| EinsumAxis { left, right, output };
-    contraction(lowerer, [a, b], &[axis(Some(0), None, Some(0)), axis(Some(1), Some(0), None), axis(None, Some(1), Some(1))])
+    contraction(
+        lowerer,
+        [a, b],
+        &[axis(Some(0), None, Some(0)), axis(Some(1), Some(0), None), axis(None, Some(1), Some(1))],
+    )
 }
 
 fn einsum_of_one(lowerer: &mut Lowerer, node: &Node<'_>, op: &EinSum) -> Result<Value, Refusal> {
@@ -61,7 +69,8 @@ fn einsum_of_one(lowerer: &mut Lowerer, node: &Node<'_>, op: &EinSum) -> Result<
     let mut order: Vec<(usize, usize)> =
         axes.iter().filter_map(|axis| Some((*axis.outputs[0].first()?, *axis.inputs[0].first()?))).collect();
     order.sort_unstable();
-    let summed: Vec<usize> = axes.iter().filter(|axis| axis.outputs[0].is_empty()).flat_map(|axis| axis.inputs[0].to_vec()).collect();
+    let summed: Vec<usize> =
+        axes.iter().filter(|axis| axis.outputs[0].is_empty()).flat_map(|axis| axis.inputs[0].to_vec()).collect();
     let mut all: Vec<usize> = (0..lead).collect();
     all.extend(order.iter().map(|(_, from)| from + lead));
     all.extend(summed.iter().map(|from| from + lead));
@@ -109,7 +118,13 @@ fn contraction(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) 
 }
 
 /// A softmax times a column: `Σ (e / S) · b` is `(Σ e · b) / S`, whose sums are fewer than the `e` where rows are long.
-fn of_ratio(lowerer: &mut Lowerer, lazy: &Lazy, values: [&Value; 2], axes: &[EinsumAxis], of: usize) -> Result<Option<Value>, Refusal> {
+fn of_ratio(
+    lowerer: &mut Lowerer,
+    lazy: &Lazy,
+    values: [&Value; 2],
+    axes: &[EinsumAxis],
+    of: usize,
+) -> Result<Option<Value>, Refusal> {
     let Some(Ratio { numerator, mut divisor }) = super::normal::ratio(lowerer, lazy) else { return Ok(None) };
     for axis in axes.iter().filter(|axis| axis.output.is_none()) {
         let Some(at) = axis.of(of) else { return Ok(None) };
@@ -126,7 +141,8 @@ fn of_ratio(lowerer: &mut Lowerer, lazy: &Lazy, values: [&Value; 2], axes: &[Ein
         return Ok(None);
     }
     // the divisor's axes in the order of the result's; what only the other operand has is broadcast over
-    let mut outputs: Vec<(usize, Option<usize>)> = axes.iter().filter_map(|axis| Some((axis.output?, axis.of(of)))).collect();
+    let mut outputs: Vec<(usize, Option<usize>)> =
+        axes.iter().filter_map(|axis| Some((axis.output?, axis.of(of)))).collect();
     outputs.sort_unstable();
     let mut order: Vec<usize> = Vec::new();
     for (_, from) in outputs {
@@ -152,7 +168,13 @@ fn of_ratio(lowerer: &mut Lowerer, lazy: &Lazy, values: [&Value; 2], axes: &[Ein
 }
 
 /// A normalised column with gain and offset times a constant, which takes both in.
-fn of_gained(lowerer: &mut Lowerer, lazy: &Lazy, matrix: &Tensor, axes: &[EinsumAxis], of: usize) -> Result<Option<Value>, Refusal> {
+fn of_gained(
+    lowerer: &mut Lowerer,
+    lazy: &Lazy,
+    matrix: &Tensor,
+    axes: &[EinsumAxis],
+    of: usize,
+) -> Result<Option<Value>, Refusal> {
     let summed: Vec<&EinsumAxis> = axes.iter().filter(|axis| axis.output.is_none()).collect();
     let [EinsumAxis { left: Some(left), right: Some(right), .. }] = summed[..] else { return Ok(None) };
     let (at, along) = if of == 0 { (*left, *right) } else { (*right, *left) };
@@ -160,7 +182,9 @@ fn of_gained(lowerer: &mut Lowerer, lazy: &Lazy, matrix: &Tensor, axes: &[Einsum
         // a head that is tied to it stays the same block, which is larger by far than one more column
         return Ok(None);
     }
-    let Some(Gained { column, gain, offset }) = super::normal::gained(lowerer, lazy, at + lowerer.lead()) else { return Ok(None) };
+    let Some(Gained { column, gain, offset }) = super::normal::gained(lowerer, lazy, at + lowerer.lead()) else {
+        return Ok(None);
+    };
     let inner: usize = matrix.shape()[along + 1..].iter().product();
     let place = |index: usize| index / inner % gain.len();
     if matrix.shape()[along] != gain.len() {
@@ -184,7 +208,8 @@ fn of_gained(lowerer: &mut Lowerer, lazy: &Lazy, matrix: &Tensor, axes: &[Einsum
     // the constant's own axes, in the order of the result's, the others of length 1
     let added = times(&offset)?;
     let added = reduced(&added, along)?;
-    let mut outputs: Vec<(usize, Option<usize>)> = axes.iter().filter_map(|axis| Some((axis.output?, axis.of(1 - of)))).collect();
+    let mut outputs: Vec<(usize, Option<usize>)> =
+        axes.iter().filter_map(|axis| Some((axis.output?, axis.of(1 - of)))).collect();
     outputs.sort_unstable();
     let order: Vec<usize> = outputs.iter().filter_map(|(_, from)| *from).chain([along]).collect();
     let turned = added.permute_axes(&order).map_err(|_| Refusal::Layout)?;
@@ -284,7 +309,8 @@ fn of_columns(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -
         *column = Some(expr);
     }
     // atoms are numbered: the result's axes in order, then those summed over
-    let mut outputs: Vec<(usize, usize)> = axes.iter().enumerate().filter_map(|(i, axis)| Some((axis.output?, i))).collect();
+    let mut outputs: Vec<(usize, usize)> =
+        axes.iter().enumerate().filter_map(|(i, axis)| Some((axis.output?, i))).collect();
     outputs.sort_unstable();
     let mut first = vec![0; axes.len()];
     let lead_atoms: Vec<Vec<usize>> = lowerer.steps.iter().map(|steps| vec![*steps]).collect();
@@ -322,7 +348,9 @@ fn of_columns(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -
                     match &mut run.index {
                         NetIndex::Axis(axis) => *axis = new[usize::from(*axis)],
                         NetIndex::Map { axis, .. } => *axis = axis.map(|axis| new[usize::from(axis)]),
-                        NetIndex::Window { out, kernel, .. } => (*out, *kernel) = (new[usize::from(*out)], new[usize::from(*kernel)]),
+                        NetIndex::Window { out, kernel, .. } => {
+                            (*out, *kernel) = (new[usize::from(*out)], new[usize::from(*kernel)])
+                        }
                     }
                 }
                 operand
@@ -332,7 +360,8 @@ fn of_columns(lowerer: &mut Lowerer, values: [&Value; 2], axes: &[EinsumAxis]) -
                 // summed axes lowest, in the order of the variables; outputs above, the last one lowest
                 let mut order: Vec<usize> = outputs.iter().map(|(_, i)| *i).collect();
                 order.extend((0..axes.len()).filter(|i| axes[*i].output.is_none()));
-                let mine: Vec<(usize, usize)> = order.iter().filter_map(|i| Some((*i, place(&axes[*i], of)?))).collect();
+                let mine: Vec<(usize, usize)> =
+                    order.iter().filter_map(|i| Some((*i, place(&axes[*i], of)?))).collect();
                 constant_operand(lowerer, tensor, &mine, &atoms, &first)?
             }
         };

@@ -34,7 +34,8 @@ pub struct Lazy {
     pub program: Vec<Instruction>,
     /// Where the function is `a·x + b`: both.
     pub affine: Option<(f64, f64)>,
-    /// Where the function is `(a·x + b)²`: both. Sums read it as a product, which is exact; functions take it into their table.
+    /// Where the function is `(a·x + b)²`: both. Sums read it as a product, which is exact; functions take it into
+    /// their table.
     pub square: Option<(f64, f64)>,
     /// What its values are.
     pub kind: Kind,
@@ -62,7 +63,8 @@ pub struct Lowerer {
     pub steps: Option<usize>,
     /// Columns of a loop that are yet to be made: a placeholder, and what it will be.
     pub promised: u32,
-    /// Blocks of weights whose rows are read, with the numbers of rows and of cells in a row: a head that is tied to an embedding is the same block.
+    /// Blocks of weights whose rows are read, with the numbers of rows and of cells in a row: a head that is tied to an
+    /// embedding is the same block.
     pub embeddings: Vec<(Source, [usize; 2])>,
     /// Columns that are two: the second is what the first rounds down.
     pub wide: Vec<(Source, Source)>,
@@ -148,8 +150,8 @@ impl Lowerer {
         Lazy { base: self.bases.len() - 1, program: argument(), affine: Some((1.0, 0.0)), square: None, kind }
     }
 
-    /// Marks a value that several nodes read. A rounding of a quotient is a column of its own, and the quotient may still
-    /// have no other reader.
+    /// Marks a value that several nodes read. A rounding of a quotient is a column of its own, and the quotient may
+    /// still have no other reader.
     pub fn share(&mut self, value: &Value) {
         if let Value::Lazy(lazy) = value
             && rounding::ends(&lazy.program).is_none()
@@ -213,10 +215,19 @@ impl Lowerer {
 
     /// `factor · value + shift`.
     pub fn scaled(&self, lazy: &Lazy, factor: f64, shift: f64) -> Lazy {
-        let kind = if factor.fract() == 0.0 && shift.fract() == 0.0 && lazy.kind != Kind::Real { Kind::Integer } else { Kind::Real };
+        let kind = if factor.fract() == 0.0 && shift.fract() == 0.0 && lazy.kind != Kind::Real {
+            Kind::Integer
+        } else {
+            Kind::Real
+        };
         let constant = |v: f64| Instruction::constant(v as f32);
-        let steps =
-            [Instruction::Argument, constant(factor), Instruction::Binary(Binary::Mul), constant(shift), Instruction::Binary(Binary::Add)];
+        let steps = [
+            Instruction::Argument,
+            constant(factor),
+            Instruction::Binary(Binary::Mul),
+            constant(shift),
+            Instruction::Binary(Binary::Add),
+        ];
         let affine = lazy.affine.map(|(a, b)| (a * factor, b * factor + shift));
         Lazy { affine, ..self.apply(lazy, &steps, kind) }
     }
@@ -238,9 +249,10 @@ impl Lowerer {
                     Ok(Expr { kind, ..expr }.affine(a, b))
                 }
                 None => match lazy.square {
-                    Some(affine) => {
-                        self.squared(&Lazy { program: argument(), affine: Some((1.0, 0.0)), square: None, ..lazy.clone() }, affine)
-                    }
+                    Some(affine) => self.squared(
+                        &Lazy { program: argument(), affine: Some((1.0, 0.0)), square: None, ..lazy.clone() },
+                        affine,
+                    ),
                     None => self.column(value),
                 },
             },
@@ -274,7 +286,8 @@ impl Lowerer {
             axes
         };
         Ok(match source {
-            None => Expr { kind, ..Expr::constant(first.into(), axes.iter().map(|_| Vec::new()).collect()) }.broadcast(&axes),
+            None => Expr { kind, ..Expr::constant(first.into(), axes.iter().map(|_| Vec::new()).collect()) }
+                .broadcast(&axes),
             Some(source) => Expr::column(source, axes, kind),
         })
     }
@@ -299,7 +312,9 @@ impl Lowerer {
             })
         };
         alike.any(|(source, [rows, width])| {
-            let any = |block: &Vec<f32>| (*rows == a && same(block, *width, false)) || (*rows == b && same(block, *width, true));
+            let any = |block: &Vec<f32>| {
+                (*rows == a && same(block, *width, false)) || (*rows == b && same(block, *width, true))
+            };
             of(source).is_some_and(any)
         })
     }
@@ -344,7 +359,15 @@ impl Lowerer {
             self.net.macs += expr.len() as u64 * term.summed.iter().product::<usize>() as u64;
         }
         let (terms, kind) = (expr.net_terms(), expr.kind);
-        self.net.layers.push(NetLayer { name: self.name.clone(), axes, terms, constant: expr.constant, rule, kind, post_kind: kind });
+        self.net.layers.push(NetLayer {
+            name: self.name.clone(),
+            axes,
+            terms,
+            constant: expr.constant,
+            rule,
+            kind,
+            post_kind: kind,
+        });
         Ok(self.net.layers.len() as u32 - 1)
     }
 
@@ -393,7 +416,11 @@ impl Lowerer {
     }
 
     fn function_column(&mut self, lazy: &Lazy) -> Result<Expr, Refusal> {
-        let known = self.bases[lazy.base].functions.iter().find(|(program, _)| *program == lazy.program).map(|(_, layer)| *layer);
+        let known = self.bases[lazy.base]
+            .functions
+            .iter()
+            .find(|(program, _)| *program == lazy.program)
+            .map(|(_, layer)| *layer);
         let layer = match known {
             Some(layer) => layer,
             None => {
@@ -409,8 +436,9 @@ impl Lowerer {
     fn function_layer(&mut self, lazy: &Lazy) -> Result<u32, Refusal> {
         let program = Some(lazy.program.clone());
         // the layer that holds the expression gets the function, if it has none
-        let in_step =
-            |of: &Self, layer: u32| of.steps.is_none() == of.net.loops.iter().all(|l| layer < l.first || layer >= l.first + l.layers);
+        let in_step = |of: &Self, layer: u32| {
+            of.steps.is_none() == of.net.loops.iter().all(|l| layer < l.first || layer >= l.first + l.layers)
+        };
         let layer = match self.bases[lazy.base].layer {
             Some(layer) if in_step(self, layer) => layer,
             Some(_) => self.fresh(lazy.base)?,
@@ -461,7 +489,9 @@ impl Lowerer {
 
     fn function_slot(&mut self, layer: u32) -> Option<&mut Option<Vec<Instruction>>> {
         match &mut self.net.layers.get_mut(layer as usize)?.rule {
-            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => Some(function),
+            NetRule::Requantise { function } | NetRule::Divide { function, .. } | NetRule::Maximum { function, .. } => {
+                Some(function)
+            }
             NetRule::Exact | NetRule::SquareRoot | NetRule::Rows { .. } => None,
         }
     }

@@ -11,7 +11,9 @@ impl Expr {
         if atoms > 1 {
             return None;
         }
-        let whole = |entries: &AxisMap| (0..len as u32).all(|to| entries.iter().filter(|e| e.0 == to).map(|e| e.2).sum::<f64>() == 1.0);
+        let whole = |entries: &AxisMap| {
+            (0..len as u32).all(|to| entries.iter().filter(|e| e.0 == to).map(|e| e.2).sum::<f64>() == 1.0)
+        };
         if self.constant != 0.0 && !whole(map) {
             return None;
         }
@@ -27,7 +29,9 @@ impl Expr {
             let operands: Vec<&mut NetOperand> = std::iter::once(&mut term.left).chain(&mut term.right).collect();
             let mut named = false;
             for operand in operands {
-                let Some(run) = operand.runs.iter_mut().find(|run| atoms == 1 && names(&run.index, id)) else { continue };
+                let Some(run) = operand.runs.iter_mut().find(|run| atoms == 1 && names(&run.index, id)) else {
+                    continue;
+                };
                 if product && named {
                     // the other operand selects already; both read the same places
                 }
@@ -82,8 +86,10 @@ impl Expr {
         let outputs = self.atoms().len() as u8;
         self.constant *= len as f64;
         for term in &mut self.terms {
-            let both = operand_names(&term.left, id) && term.right.as_ref().is_some_and(|right| operand_names(right, id));
-            let any = operand_names(&term.left, id) || term.right.as_ref().is_some_and(|right| operand_names(right, id));
+            let both =
+                operand_names(&term.left, id) && term.right.as_ref().is_some_and(|right| operand_names(right, id));
+            let any =
+                operand_names(&term.left, id) || term.right.as_ref().is_some_and(|right| operand_names(right, id));
             if both {
                 // one more summed axis; padding must count in one operand only
                 let last = outputs + term.summed.len() as u8;
@@ -105,7 +111,9 @@ impl Expr {
                 let run = term.left.runs.iter_mut().find(|run| names(&run.index, id))?;
                 let entries: AxisMap = match &run.index {
                     NetIndex::Axis(_) => (0..len as u32).map(|from| (0, from, 1.0)).collect(),
-                    NetIndex::Map { entries, .. } => composed(&(0..len as u32).map(|to| (0, to, 1.0)).collect(), entries),
+                    NetIndex::Map { entries, .. } => {
+                        composed(&(0..len as u32).map(|to| (0, to, 1.0)).collect(), entries)
+                    }
                     NetIndex::Window { .. } => return None,
                 };
                 run.index = NetIndex::Map { axis: None, entries };

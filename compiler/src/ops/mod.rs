@@ -127,17 +127,20 @@ pub fn import(model: &pb::ModelProto, dims: &BTreeMap<String, u64>) -> Result<(N
     let mut lowerer = Lowerer::new();
     let (inputs, ports) = input_block(typed, reference.names())?;
     lowerer.net.inputs = ports;
-    let log = lowerer.net.inputs.iter().flat_map(|port| port.cells.iter().max()).max().map_or(0, |cell| cell.max(&0) + 1);
+    let log =
+        lowerer.net.inputs.iter().flat_map(|port| port.cells.iter().max()).max().map_or(0, |cell| cell.max(&0) + 1);
     lowerer.net.input_log_size = assay_circuits::model::log2_ceil(log);
     let values = inputs.into_iter().map(|expr| lowerer.value(expr)).collect();
     let outputs = walk(&mut lowerer, typed, values).map_err(|refusal| lowerer_error(&lowerer, refusal))?;
     let names = reference.output_names().to_vec();
-    for (value, (name, outlet)) in outputs.into_iter().zip(names.into_iter().zip(typed.output_outlets().map_err(|_| ImportError::Outputs)?))
+    for (value, (name, outlet)) in
+        outputs.into_iter().zip(names.into_iter().zip(typed.output_outlets().map_err(|_| ImportError::Outputs)?))
     {
         lowerer.name = name.clone();
         let fact = typed.outlet_fact(*outlet).map_err(|_| ImportError::Outputs)?;
         for (digit, log_unit) in digits(&mut lowerer, &value) {
-            let output = output(&mut lowerer, &digit, name.clone(), fact).map_err(|refusal| lowerer_error(&lowerer, refusal))?;
+            let output =
+                output(&mut lowerer, &digit, name.clone(), fact).map_err(|refusal| lowerer_error(&lowerer, refusal))?;
             lowerer.net.outputs.push(NetOutput { log_unit, ..output });
         }
     }
@@ -211,7 +214,8 @@ fn without_batch(shape: &[usize]) -> Vec<u32> {
     }
 }
 
-/// What an output consists of, with the log of what each counts: the two digits of an integer that may need more than 16 bits, or the value alone.
+/// What an output consists of, with the log of what each counts: the two digits of an integer that may need more than
+/// 16 bits, or the value alone.
 fn digits(lowerer: &mut Lowerer, value: &Value) -> Vec<(Value, u8)> {
     let digits = || -> Option<[Expr; 2]> {
         let Value::Lazy(lazy) = value else { return None };
@@ -219,7 +223,8 @@ fn digits(lowerer: &mut Lowerer, value: &Value) -> Vec<(Value, u8)> {
         let whole = lazy.affine == Some((1.0, 0.0)) && lazy.kind == Kind::Integer && sum.constant == 0.0;
         let [low, high] = &sum.terms[..] else { return None };
         let is_sum = low.coefficient == 1.0 && high.coefficient == f64::from(reduce::DIGIT);
-        let column = |term: &expr::Term| Expr { terms: vec![expr::Term { coefficient: 1.0, ..term.clone() }], ..sum.clone() };
+        let column =
+            |term: &expr::Term| Expr { terms: vec![expr::Term { coefficient: 1.0, ..term.clone() }], ..sum.clone() };
         let digits = [column(low), column(high)];
         (whole && is_sum && digits.iter().all(|digit| digit.as_operand().is_some())).then_some(digits)
     };
@@ -247,7 +252,8 @@ fn output(lowerer: &mut Lowerer, value: &Value, name: String, fact: &TypedFact) 
         let exact = operand.source.layer().is_some_and(|layer| {
             let rule = &lowerer.net.layers[layer as usize].rule;
             // a reciprocal of a column is kept whole, like a root
-            let whole = matches!(rule, crate::net::NetRule::Divide { .. }) && lowerer.net.layers[layer as usize].terms.is_empty();
+            let whole = matches!(rule, crate::net::NetRule::Divide { .. })
+                && lowerer.net.layers[layer as usize].terms.is_empty();
             whole || matches!(rule, crate::net::NetRule::Exact | crate::net::NetRule::SquareRoot)
         });
         (whole && !exact).then_some(operand.clone())
@@ -274,7 +280,14 @@ fn output(lowerer: &mut Lowerer, value: &Value, name: String, fact: &TypedFact) 
         cells.into_iter().flat_map(|cell| (0..*len as u32).map(move |i| cell | i << shift)).collect()
     });
     let shape = fact.shape.as_concrete().ok_or(Refusal::DynamicShape)?;
-    Ok(NetOutput { name, kind: kind_of(fact.datum_type), source: operand.source, shape: without_batch(shape), cells, log_unit: 0 })
+    Ok(NetOutput {
+        name,
+        kind: kind_of(fact.datum_type),
+        source: operand.source,
+        shape: without_batch(shape),
+        cells,
+        log_unit: 0,
+    })
 }
 
 /// Names every operator that has no lowering, in one error.
@@ -316,8 +329,8 @@ fn walk(lowerer: &mut Lowerer, model: &TypedModel, inputs: Vec<Value>) -> Result
 }
 
 fn share(lowerer: &mut Lowerer, model: &TypedModel, values: &BTreeMap<OutletId, Value>, outlet: OutletId) {
-    let readers =
-        model.outlet_successors(outlet).len() + model.output_outlets().map_or(0, |all| all.iter().filter(|o| **o == outlet).count());
+    let readers = model.outlet_successors(outlet).len()
+        + model.output_outlets().map_or(0, |all| all.iter().filter(|o| **o == outlet).count());
     if readers > 1
         && let Some(value) = values.get(&outlet)
     {
@@ -332,7 +345,11 @@ fn lower_node(
     values: &BTreeMap<OutletId, Value>,
 ) -> Result<Vec<Value>, Refusal> {
     if node.outputs.iter().all(|output| output.fact.konst.is_some()) {
-        return Ok(node.outputs.iter().filter_map(|output| Some(Value::Constant(output.fact.konst.clone()?))).collect());
+        return Ok(node
+            .outputs
+            .iter()
+            .filter_map(|output| Some(Value::Constant(output.fact.konst.clone()?)))
+            .collect());
     }
     let mut operands = Vec::new();
     for outlet in &node.inputs {

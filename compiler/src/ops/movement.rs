@@ -5,7 +5,9 @@ use super::lower::{Lowerer, Value, floats, integers};
 use super::{Node, Refusal};
 use crate::net::{Kind, NetIndex};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::ops::array::{CumSum, MultiBroadcastTo, Pad, PadMode, Slice, StridedSlice, Tile, TypedConcat};
+use tract_onnx::tract_core::ops::array::{
+    CumSum, MultiBroadcastTo, Pad, PadMode, Slice, StridedSlice, Tile, TypedConcat,
+};
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_hir::internal::DimLike;
 
@@ -103,7 +105,13 @@ pub fn slice(lowerer: &mut Lowerer, node: &Node<'_>, op: &Slice) -> Result<Value
 }
 
 /// Every `stride`-th place, from the end where the stride is negative.
-pub fn strided(lowerer: &mut Lowerer, node: &Node<'_>, axis: usize, stride: isize, modulo: usize) -> Result<Value, Refusal> {
+pub fn strided(
+    lowerer: &mut Lowerer,
+    node: &Node<'_>,
+    axis: usize,
+    stride: isize,
+    modulo: usize,
+) -> Result<Value, Refusal> {
     let value = node.input(0)?.clone();
     let len = node.input_shape(0)?[axis];
     let out = node.output_shape(0)?[axis];
@@ -131,7 +139,8 @@ pub fn strided_slice(lowerer: &mut Lowerer, node: &Node<'_>, op: &StridedSlice) 
     };
     let mut expr = lowerer.expr(&node.input(0)?.clone())?;
     for (index, axis) in axes.iter().enumerate() {
-        let axis = usize::try_from(if *axis < 0 { axis + shape.len() as i64 } else { *axis }).map_err(|_| Refusal::Layout)?;
+        let axis =
+            usize::try_from(if *axis < 0 { axis + shape.len() as i64 } else { *axis }).map_err(|_| Refusal::Layout)?;
         let len = *shape.get(axis).ok_or(Refusal::Layout)?;
         let dim = op.prepare_one_dim(index, &len.to_dim(), &begin, &end, &steps).map_err(|_| Refusal::DynamicShape)?;
         let first = dim.begin.to_isize().map_err(|_| Refusal::DynamicShape)?;
@@ -213,8 +222,12 @@ pub fn broadcast(lowerer: &mut Lowerer, node: &Node<'_>, _: &MultiBroadcastTo) -
     while expr.axes.len() < full.len() {
         expr = expr.with_axis(lead, Vec::new());
     }
-    let axes: Vec<Vec<usize>> =
-        expr.axes.iter().zip(&full).map(|(atoms, len)| if atoms.is_empty() && *len > 1 { vec![*len] } else { atoms.clone() }).collect();
+    let axes: Vec<Vec<usize>> = expr
+        .axes
+        .iter()
+        .zip(&full)
+        .map(|(atoms, len)| if atoms.is_empty() && *len > 1 { vec![*len] } else { atoms.clone() })
+        .collect();
     Ok(lowerer.value(expr.broadcast(&axes)))
 }
 
@@ -244,7 +257,8 @@ pub fn cumulative_sum(lowerer: &mut Lowerer, node: &Node<'_>, op: &CumSum) -> Re
         from < to || (from == to && !op.exclusive)
     };
     let pairs = (0..len).flat_map(|to| (0..len).map(move |from| (to, from)));
-    let map: AxisMap = pairs.filter(|(to, from)| reads(*to, *from)).map(|(to, from)| (to as u32, from as u32, 1.0)).collect();
+    let map: AxisMap =
+        pairs.filter(|(to, from)| reads(*to, *from)).map(|(to, from)| (to as u32, from as u32, 1.0)).collect();
     let expr = mapped(lowerer, &node.input(0)?.clone(), op.axis + lowerer.lead(), &map, len)?;
     Ok(lowerer.value(expr))
 }

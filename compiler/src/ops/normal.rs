@@ -1,7 +1,7 @@
 //! Normalised rows, such as those of a softmax or a layer norm, and what reads them.
 //!
-//! A row's factor is one number for all its cells. Where the factor can be applied to less, or to what is there already,
-//! a column of normalised cells need not be made: each of its cells would cost three lookups or more.
+//! A row's factor is one number for all its cells. Where the factor can be applied to less, or to what is there
+//! already, a column of normalised cells need not be made: each of its cells would cost three lookups or more.
 
 use super::Refusal;
 use super::expr::{Expr, Term, operand_names, selects};
@@ -89,7 +89,8 @@ fn is_difference(expr: &Expr) -> bool {
         && expr.terms.iter().filter(|term| selects(&term.left)).count() == 1
 }
 
-/// An expression times the least number that makes all its factors whole, and that number: 1 if they need few bits anyway.
+/// An expression times the least number that makes all its factors whole, and that number: 1 if they need few bits
+/// anyway.
 fn whole_factors(expr: &Expr) -> Option<(Expr, f64)> {
     let factors = |term: &Term| -> Vec<f64> {
         let maps = term.left.runs.iter().map(|run| match &run.index {
@@ -103,7 +104,9 @@ fn whole_factors(expr: &Expr) -> Option<(Expr, f64)> {
     let all: Vec<f64> = expr.terms.iter().flat_map(factors).collect();
     let least = all.iter().copied().fold(f64::INFINITY, f64::min);
     let whole = least.recip().round().max(1.0);
-    if !all.iter().all(|factor| nearest_whole(factor * whole).is_some()) || all.iter().sum::<f64>() * whole > MAX_EXACT_FACTORS {
+    if !all.iter().all(|factor| nearest_whole(factor * whole).is_some())
+        || all.iter().sum::<f64>() * whole > MAX_EXACT_FACTORS
+    {
         return None;
     }
     // a power of two is a matter of scales
@@ -118,7 +121,8 @@ fn nearest_whole(v: f64) -> Option<f64> {
     ((v - v.round()).abs() < 1e-6 * v.abs()).then_some(v.round())
 }
 
-/// Factors that are nearly integers as integers, those of maps as multiples of their least, which the coefficient takes.
+/// Factors that are nearly integers as integers, those of maps as multiples of their least, which the coefficient
+/// takes.
 fn rounded(term: &mut Term) {
     for run in &mut term.left.runs {
         let NetIndex::Map { entries, .. } = &mut run.index else { continue };
@@ -131,12 +135,13 @@ fn rounded(term: &mut Term) {
     term.coefficient = nearest_whole(term.coefficient).unwrap_or(term.coefficient);
 }
 
-/// `(x - mean(x)) · factor`, with one factor a row, as `x · factor - mean(x) · factor`: the mean is one number a row, and
-/// the difference need not be made. `None` for other products.
+/// `(x - mean(x)) · factor`, with one factor a row, as `x · factor - mean(x) · factor`: the mean is one number a row,
+/// and the difference need not be made. `None` for other products.
 pub fn distributed(lowerer: &mut Lowerer, lazy: &Lazy, factor: &Value) -> Result<Option<Value>, Refusal> {
     let Value::Lazy(by) = factor else { return Ok(None) };
     let base = lowerer.base(lazy).clone();
-    let row = by.affine == Some((1.0, 0.0)) && lowerer.base(by).as_operand().is_some_and(|operand| is_reciprocal(lowerer, operand));
+    let row = by.affine == Some((1.0, 0.0))
+        && lowerer.base(by).as_operand().is_some_and(|operand| is_reciprocal(lowerer, operand));
     if lazy.affine != Some((1.0, 0.0)) || !row || lowerer.steps.is_some() || !is_difference(&base) {
         return Ok(None);
     }
@@ -246,7 +251,9 @@ impl Expr {
             return None;
         }
         let new = |atom: u8| if usize::from(atom) >= first + count { atom - count as u8 } else { atom };
-        self.terms.iter_mut().for_each(|term| super::expr::each_index(term, &mut |index| super::expr::renumber(index, &new)));
+        self.terms
+            .iter_mut()
+            .for_each(|term| super::expr::each_index(term, &mut |index| super::expr::renumber(index, &new)));
         self.axes[axis].clear();
         Some(self)
     }

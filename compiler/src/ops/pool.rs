@@ -37,12 +37,17 @@ fn taps(lowerer: &Lowerer, node: &Node<'_>, spec: &PoolSpec, include_pad: bool) 
     let (strides, dilations) = (spec.strides(), spec.dilations());
     let of = |i: usize| {
         let (before, after) = (computed[i].pad_before, computed[i].pad_after);
-        let place = |out: usize, k: usize| (out * strides[i] + k * dilations[i]).checked_sub(before).filter(|at| *at < hw[i]);
+        let place =
+            |out: usize, k: usize| (out * strides[i] + k * dilations[i]).checked_sub(before).filter(|at| *at < hw[i]);
         let reads: Vec<Vec<Option<usize>>> =
             (0..computed[i].convoluted).map(|out| (0..spec.kernel_shape[i]).map(|k| place(out, k)).collect()).collect();
         let padded = |out: usize, k: usize| out * strides[i] + k * dilations[i] < before + hw[i] + after;
         let counted = (0..computed[i].convoluted)
-            .map(|out| (0..spec.kernel_shape[i]).filter(|k| if include_pad { padded(out, *k) } else { place(out, *k).is_some() }).count())
+            .map(|out| {
+                (0..spec.kernel_shape[i])
+                    .filter(|k| if include_pad { padded(out, *k) } else { place(out, *k).is_some() })
+                    .count()
+            })
             .collect();
         Taps { axis: start + i + lowerer.lead(), kernel: spec.kernel_shape[i], inputs: hw[i], reads, counted }
     };
@@ -70,7 +75,9 @@ pub fn max_pool(lowerer: &mut Lowerer, node: &Node<'_>, op: &MaxPool) -> Result<
                 .reads
                 .iter()
                 .enumerate()
-                .filter_map(|(out, reads)| Some((out as u32, reads[k].or_else(|| reads.iter().copied().flatten().next())? as u32, 1.0)))
+                .filter_map(|(out, reads)| {
+                    Some((out as u32, reads[k].or_else(|| reads.iter().copied().flatten().next())? as u32, 1.0))
+                })
                 .collect();
             let candidate = map_axis(lowerer, pooled.clone(), taps.axis, &map, taps.reads.len())?;
             best = Some(match best {

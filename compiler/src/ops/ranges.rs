@@ -1,8 +1,8 @@
 //! The range of a tensor, from its least number or 0 to its largest or 0, as DynamicQuantizeLinear divides by it.
 //!
-//! It is kept whole: a scale that was rounded would move every integer that is divided by it. So are the tensors that are
-//! divided, where they are sums of integers times such a range: they become two columns, of which the second holds what
-//! the first has no room for.
+//! It is kept whole: a scale that was rounded would move every integer that is divided by it. So are the tensors that
+//! are divided, where they are sums of integers times such a range: they become two columns, of which the second holds
+//! what the first has no room for.
 
 use super::Refusal;
 use super::expr::{Expr, Term, log};
@@ -32,8 +32,9 @@ pub fn whole(lowerer: &mut Lowerer, lazy: &Lazy) -> Result<Option<Lazy>, Refusal
     Ok(Some(Lazy { affine: Some((factor, 0.0)), ..lazy.clone() }))
 }
 
-/// The same as a factor of `sums`. One of two columns stays whole where sums are multiplied by nothing else, so that only the
-/// next range divides them and their scale cancels out, and where they have so few summands that there is room.
+/// The same as a factor of `sums`. One of two columns stays whole where sums are multiplied by nothing else, so that
+/// only the next range divides them and their scale cancels out, and where they have so few summands that there is
+/// room.
 pub fn factor(lowerer: &mut Lowerer, lazy: &Lazy, sums: &Value) -> Result<Option<Value>, Refusal> {
     let Some(range) = whole(lowerer, lazy)? else { return Ok(None) };
     let (factor, _) = range.affine.unwrap_or((1.0, 0.0));
@@ -73,15 +74,17 @@ pub fn divisor(lowerer: &mut Lowerer, value: &Value) -> Result<Option<Expr>, Ref
     Ok(Some(Expr::column(Source::Pre(layer), range.axes, Kind::Real)))
 }
 
-/// A value times the reciprocal of a range, as tract writes a division by one: a division after all, since a reciprocal would
-/// be rounded before it is multiplied. `None` for other factors.
+/// A value times the reciprocal of a range, as tract writes a division by one: a division after all, since a reciprocal
+/// would be rounded before it is multiplied. `None` for other factors.
 pub fn divided(lowerer: &mut Lowerer, value: &Value, reciprocal: &Value) -> Result<Option<Value>, Refusal> {
     let Value::Lazy(lazy) = reciprocal else { return Ok(None) };
     let Some((factor, _)) = lazy.affine.filter(|(_, shift)| *shift == 0.0) else { return Ok(None) };
     let expr = lowerer.base(lazy);
     let Some(Source::Pre(l)) = expr.as_operand().map(|operand| operand.source) else { return Ok(None) };
     let axes = expr.axes.clone();
-    let Some(NetLayer { rule: NetRule::Divide { by, function: None, .. }, terms, .. }) = lowerer.net.layers.get(l as usize) else {
+    let Some(NetLayer { rule: NetRule::Divide { by, function: None, .. }, terms, .. }) =
+        lowerer.net.layers.get(l as usize)
+    else {
         return Ok(None);
     };
     let Source::Pre(divisor) = by.source else { return Ok(None) };
@@ -115,7 +118,9 @@ fn distances(lowerer: &Lowerer, expr: &Expr) -> Option<Expr> {
 
 /// Of the maximum of a number and 0, the distance of the 0.
 fn above_zero(l: u32, layer: &NetLayer) -> Option<NetOperand> {
-    let (NetRule::Maximum { low: 0, bits: 1, len: 2, .. }, [term]) = (&layer.rule, &layer.terms[..]) else { return None };
+    let (NetRule::Maximum { low: 0, bits: 1, len: 2, .. }, [term]) = (&layer.rule, &layer.terms[..]) else {
+        return None;
+    };
     let place = |run: &NetRun| match &run.index {
         NetIndex::Map { axis: Some(_), entries } if entries.len() == 1 => Some(1 - entries[0].0),
         _ => None,
@@ -135,14 +140,16 @@ fn is_column(lowerer: &Lowerer, expr: &Expr) -> bool {
 fn is_range(lowerer: &Lowerer, l: u32) -> bool {
     let Some(layer) = lowerer.net.layers.get(l as usize) else { return false };
     let distance = |term: &NetTerm| match term.left.source {
-        Source::Pre(of) => lowerer.net.layers.get(of as usize).is_some_and(|layer| above_zero(of, layer).as_ref() == Some(&term.left)),
+        Source::Pre(of) => {
+            lowerer.net.layers.get(of as usize).is_some_and(|layer| above_zero(of, layer).as_ref() == Some(&term.left))
+        }
         source => lowerer.wide.iter().any(|(_, low)| *low == source),
     };
     layer.rule == NetRule::Exact && !layer.terms.is_empty() && layer.terms.iter().all(distance)
 }
 
-/// The maximum over axes of a sum of integers times a range, or of what is left of one after other axes: two columns. With
-/// a sign of -1, the minimum. `None` for other values.
+/// The maximum over axes of a sum of integers times a range, or of what is left of one after other axes: two columns.
+/// With a sign of -1, the minimum. `None` for other values.
 pub fn wide_extreme(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64) -> Result<Option<Value>, Refusal> {
     let Value::Lazy(lazy) = value else { return Ok(None) };
     if lazy.affine != Some((1.0, 0.0)) || lowerer.steps.is_some() {
@@ -218,7 +225,11 @@ fn is_sum_of_exact(lowerer: &Lowerer, expr: &Expr) -> bool {
 /// A sum of integers times a range, times a power of two, which such a sum takes in. `None` for other products.
 pub fn scaled_sum(lowerer: &mut Lowerer, lazy: &Lazy, number: f64) -> Option<Value> {
     let power = number > 0.0 && number.log2().fract() == 0.0;
-    if !power || lazy.affine != Some((1.0, 0.0)) || lowerer.is_shared(lazy) || !is_sum_of_exact(lowerer, lowerer.base(lazy)) {
+    if !power
+        || lazy.affine != Some((1.0, 0.0))
+        || lowerer.is_shared(lazy)
+        || !is_sum_of_exact(lowerer, lowerer.base(lazy))
+    {
         return None;
     }
     let expr = lowerer.base(lazy).clone().affine(number, 0.0);

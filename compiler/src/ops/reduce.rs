@@ -108,15 +108,23 @@ fn one_axis(lowerer: &mut Lowerer, value: &Value, axes: &[usize]) -> Result<(Exp
 }
 
 /// A layer that takes the maximum over an axis of an expression; its index.
-pub(super) fn maximum_layer(lowerer: &mut Lowerer, expr: &Expr, axis: usize, function: Option<Vec<Instruction>>) -> Result<u32, Refusal> {
+pub(super) fn maximum_layer(
+    lowerer: &mut Lowerer,
+    expr: &Expr,
+    axis: usize,
+    function: Option<Vec<Instruction>>,
+) -> Result<u32, Refusal> {
     // a maximum compares numbers of one width: those of a column
     let plain = |term: &super::expr::Term| {
         term.right.is_none()
             && term.coefficient.abs() == 1.0
             && matches!(term.left.source, Source::Pre(_) | Source::Post(_) | Source::Mark(_) | Source::Max(_))
     };
-    let expr =
-        if expr.constant == 0.0 && expr.terms.len() == 1 && expr.terms.iter().all(plain) { expr.clone() } else { lowerer.copied(expr)? };
+    let expr = if expr.constant == 0.0 && expr.terms.len() == 1 && expr.terms.iter().all(plain) {
+        expr.clone()
+    } else {
+        lowerer.copied(expr)?
+    };
     let low: u8 = expr.axes[axis + 1..].iter().flatten().map(|len| log(*len)).sum();
     let len: usize = expr.axes[axis].iter().product();
     lowerer.layer(&expr, NetRule::Maximum { low, bits: log(len), len: len as u32, function })
@@ -194,14 +202,17 @@ fn arg_max(lowerer: &mut Lowerer, value: &Value, axes: &[usize], sign: f64, last
     let layer = maximum_layer(lowerer, &expr, axis, None)?;
     let marks = Expr::column(Source::Mark(layer), expr.axes.clone(), Kind::Integer);
     let key = |i: usize| if last { i + 1 } else { len - i };
-    let keys = marks.mapped(axis, &(0..len).map(|i| (i as u32, i as u32, key(i) as f64)).collect(), len).ok_or(Refusal::Layout)?;
+    let keys = marks
+        .mapped(axis, &(0..len).map(|i| (i as u32, i as u32, key(i) as f64)).collect(), len)
+        .ok_or(Refusal::Layout)?;
     let keys = if wide { keys.affine(1.0, -f64::from(i16::MAX)) } else { keys };
     let layer = maximum_layer(lowerer, &Expr { kind: Kind::Integer, ..keys }, axis, None)?;
     if wide {
         let mark = Expr::column(Source::Mark(layer), expr.axes.clone(), Kind::Integer);
         return number_of(lowerer, &mark, axis, len);
     }
-    let found = Expr { kind: Kind::Integer, ..Expr::column(Source::Max(layer), without(&expr.axes, axis), Kind::Integer) };
+    let found =
+        Expr { kind: Kind::Integer, ..Expr::column(Source::Max(layer), without(&expr.axes, axis), Kind::Integer) };
     Ok(lowerer.value(if last { found.affine(1.0, -1.0) } else { found.affine(-1.0, len as f64) }))
 }
 
@@ -232,7 +243,8 @@ pub fn softmax(lowerer: &mut Lowerer, node: &Node<'_>, op: &Softmax) -> Result<V
     let mut order: Vec<usize> = (0..shape.len()).filter(|axis| !reduced.contains(axis)).collect();
     order.extend(&reduced);
     let moved: Vec<usize> = order.iter().map(|axis| shape[*axis]).collect();
-    let back: Vec<usize> = (0..shape.len()).map(|axis| order.iter().position(|from| *from == axis).unwrap_or(axis)).collect();
+    let back: Vec<usize> =
+        (0..shape.len()).map(|axis| order.iter().position(|from| *from == axis).unwrap_or(axis)).collect();
     let expr = super::movement::reshape(lowerer, &soft, &moved)?.transposed(&back);
     Ok(lowerer.value(expr))
 }

@@ -55,7 +55,8 @@ fn declared(graph: &pb::GraphProto, dims: &BTreeMap<String, u64>) -> Result<Vec<
     let mut inputs = Vec::new();
     for input in graph.input.iter().filter(|input| !constants.contains(input.name.as_str())) {
         let shapeless = || ImportError::Shape { input: input.name.clone() };
-        let Some(pb::type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
+        let Some(pb::type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref())
+        else {
             return Err(shapeless());
         };
         let axes = &tensor.shape.as_ref().ok_or_else(shapeless)?.dim;
@@ -130,7 +131,8 @@ impl Reference {
     /// As for [`Self::new`].
     pub fn shapes(model: &pb::ModelProto) -> Result<Self, ImportError> {
         let read = Self::unchecked(model, &BTreeMap::new())?;
-        let simple = catch_unwind(AssertUnwindSafe(|| read.typed.clone().into_decluttered())).map_err(|_| ImportError::Panic)?;
+        let simple =
+            catch_unwind(AssertUnwindSafe(|| read.typed.clone().into_decluttered())).map_err(|_| ImportError::Panic)?;
         Ok(Self { typed: simple.unwrap_or(read.typed), ..read })
     }
 
@@ -187,7 +189,8 @@ impl Reference {
 /// graphs, such as a slice of a softmax along its axis, that it changes into others.
 fn simplified(plain: &TypedModel, inputs: &Inputs) -> Option<TypedModel> {
     let simple = catch_unwind(AssertUnwindSafe(|| plain.clone().into_decluttered().ok())).ok()??;
-    let probe: Vec<Vec<f32>> = inputs.iter().enumerate().map(|(index, (_, dt, shape))| probe(index, *dt, shape)).collect();
+    let probe: Vec<Vec<f32>> =
+        inputs.iter().enumerate().map(|(index, (_, dt, shape))| probe(index, *dt, shape)).collect();
     let probe = [probe];
     // a probe that the model cannot be run on says nothing
     let Ok(wanted) = results(plain.clone(), inputs, &probe) else { return Some(simple) };
@@ -212,7 +215,11 @@ fn optimised(typed: &TypedModel) -> TypedModel {
 }
 
 /// What a model gives for every sample.
-fn results(model: TypedModel, inputs: &Inputs, samples: &[Vec<Vec<f32>>]) -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
+fn results(
+    model: TypedModel,
+    inputs: &Inputs,
+    samples: &[Vec<Vec<f32>>],
+) -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
     let run = || -> Result<Vec<Vec<Vec<f32>>>, ReferenceError> {
         let tract = |source: TractError| ReferenceError::Tract { source: source.into() };
         let plan = model.into_runnable().map_err(tract)?;

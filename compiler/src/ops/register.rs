@@ -20,7 +20,12 @@ pub struct Operator {
     tract: &'static [&'static str],
 }
 
-const fn entry(onnx: &'static str, becomes: &'static str, lookups: &'static str, tract: &'static [&'static str]) -> Operator {
+const fn entry(
+    onnx: &'static str,
+    becomes: &'static str,
+    lookups: &'static str,
+    tract: &'static [&'static str],
+) -> Operator {
     Operator { onnx, becomes, lookups, tract }
 }
 
@@ -40,9 +45,19 @@ pub const OPERATORS: &[Operator] = &[
         &["Conv"],
     ),
     entry("ConvTranspose", "zeros between the input's places, then a convolution", "3", &["Deconv"]),
-    entry("BatchNormalization, Add, Sub, Sum, Mean of tensors, BitwiseNot", "terms of the next layer", "0", &["Add", "Sub", "SubF"]),
+    entry(
+        "BatchNormalization, Add, Sub, Sum, Mean of tensors, BitwiseNot",
+        "terms of the next layer",
+        "0",
+        &["Add", "Sub", "SubF"],
+    ),
     entry("Mul", "a factor of the next layer, or a product", "2", &["Mul"]),
-    entry("Div, Reciprocal", "a factor; a table; a division by a column, or one a row and a product", "4 + 2 for each limb", &["Div"]),
+    entry(
+        "Div, Reciprocal",
+        "a factor; a table; a division by a column, or one a row and a product",
+        "4 + 2 for each limb",
+        &["Div"],
+    ),
     entry("Min, Max (two tensors)", "a table of the difference", "2", &["Min", "Max"]),
     entry(
         "Pow",
@@ -56,10 +71,20 @@ pub const OPERATORS: &[Operator] = &[
         "2; 12 and 2 for each limb",
         &["Rem"],
     ),
-    entry("Equal, Less, LessOrEqual, Greater, GreaterOrEqual", "a table of the difference", "2", &["Eq", "NE", "LT", "LTE", "GT", "GTE"]),
+    entry(
+        "Equal, Less, LessOrEqual, Greater, GreaterOrEqual",
+        "a table of the difference",
+        "2",
+        &["Eq", "NE", "LT", "LTE", "GT", "GTE"],
+    ),
     entry("And, Or, Xor, Not", "products and tables of 0 and 1", "2", &["And", "Or", "Xor"]),
     entry("BitShift", "a table of the power of 2, a product, a floor", "6", &["ShiftLeft", "ShiftRight"]),
-    entry("BitwiseAnd, BitwiseOr, BitwiseXor (8 bits, or 16 with a sign)", "a table and a product for each bit", "6 for each bit", &[]),
+    entry(
+        "BitwiseAnd, BitwiseOr, BitwiseXor (8 bits, or 16 with a sign)",
+        "a table and a product for each bit",
+        "6 for each bit",
+        &[],
+    ),
     entry(
         "Relu, LeakyRelu, PRelu, Elu, Selu, Celu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softplus, Softsign, Mish, Gelu, Swish, ThresholdedRelu, \
          Abs, Neg, Exp, Log, Sqrt, Erf, Sign, Floor, Ceil, Round, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh",
@@ -108,7 +133,12 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry("Det (up to 4 rows), CumProd", "products", "2 for each factor", &[]),
-    entry("NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss", "one-hot rows of the classes, a sum of products", "2 for each class", &[]),
+    entry(
+        "NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss",
+        "one-hot rows of the classes, a sum of products",
+        "2 for each class",
+        &[],
+    ),
     entry("MaxPool", "a tournament along each axis", "2 for each place of the window", &["MaxPool"]),
     entry("AveragePool, GlobalAveragePool", "a map along each axis", "0", &["SumPool"]),
     entry("LpPool, GlobalLpPool", "a power, a sum pool, a root", "4", &[]),
@@ -187,7 +217,12 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry("Where", "a product; of one tensor, a part of its table", "2", &["Iff"]),
-    entry("Cast, CastLike (not to floats of 8 bits or fewer)", "nothing; a table where reals become integers", "0; 2", &["Cast"]),
+    entry(
+        "Cast, CastLike (not to floats of 8 bits or fewer)",
+        "nothing; a table where reals become integers",
+        "0; 2",
+        &["Cast"],
+    ),
     entry(
         "Loop (a number of rounds that is known), Scan that reads around it, If, functions of the model, SequenceMap",
         "written out; of a condition that depends on the input both branches, and a choice",
@@ -228,7 +263,12 @@ pub const OPERATORS: &[Operator] = &[
         "2 for each support vector",
         &[],
     ),
-    entry("Constant, ConstantOfShape, Range, and whatever depends on constants only", "folded", "0", &["Const", "Source", "TypedSource"]),
+    entry(
+        "Constant, ConstantOfShape, Range, and whatever depends on constants only",
+        "folded",
+        "0",
+        &["Const", "Source", "TypedSource"],
+    ),
 ];
 
 /// The register as a page of Markdown, which is docs/operators.md.

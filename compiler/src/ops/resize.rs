@@ -111,14 +111,17 @@ pub fn asked(lowerer: &mut Lowerer, node: &Node<'_>) -> Result<Value, Refusal> {
     let mut expr = lowerer.expr(&node.input(0)?.clone())?;
     for axis in (0..from.len()).filter(|axis| from[*axis] != to[*axis]) {
         // along the other axes everything is 1, and so is every mean of it
-        let (inner_from, inner_to): (usize, usize) = (from[axis + 1..].iter().product(), to[axis + 1..].iter().product());
+        let (inner_from, inner_to): (usize, usize) =
+            (from[axis + 1..].iter().product(), to[axis + 1..].iter().product());
         let mut map: AxisMap = Vec::new();
         for at in 0..from[axis] {
-            let basis: Vec<f32> = (0..from.iter().product()).map(|i| f32::from(u8::from(i / inner_from % from[axis] == at))).collect();
+            let basis: Vec<f32> =
+                (0..from.iter().product()).map(|i| f32::from(u8::from(i / inner_from % from[axis] == at))).collect();
             let basis = Tensor::from_shape(&from, &basis).map_err(|_| Refusal::Type)?;
             let answer = plan.run(tvec!(basis.into())).map_err(model_error)?;
             let answer = floats(answer.first().ok_or(Refusal::Layout)?)?;
-            let entries = (0..to[axis]).filter_map(|out| Some((out as u32, at as u32, f64::from(*answer.get(out * inner_to)?))));
+            let entries =
+                (0..to[axis]).filter_map(|out| Some((out as u32, at as u32, f64::from(*answer.get(out * inner_to)?))));
             map.extend(entries.filter(|entry| entry.2 != 0.0));
         }
         map.sort_by_key(|entry| (entry.0, entry.1));

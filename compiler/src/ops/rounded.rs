@@ -52,7 +52,8 @@ pub fn whole_column(lowerer: &mut Lowerer, value: &Value) -> Result<Value, Refus
 /// Whether a sum is one of integers whatever the input: of columns, weights and factors that are.
 fn is_whole(lowerer: &Lowerer, expr: &Expr) -> bool {
     let term = |term: &Term| {
-        term.coefficient.fract() == 0.0 && std::iter::once(&term.left).chain(&term.right).all(|operand| reads_integers(lowerer, operand))
+        term.coefficient.fract() == 0.0
+            && std::iter::once(&term.left).chain(&term.right).all(|operand| reads_integers(lowerer, operand))
     };
     expr.constant.fract() == 0.0 && expr.terms.iter().all(term)
 }

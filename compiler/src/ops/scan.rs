@@ -83,7 +83,13 @@ fn steps(node: &Node<'_>, op: &Scan) -> Result<usize, Refusal> {
 type States = Vec<(Source, Source)>;
 
 /// Lowers the body; its outputs, the steps in front, and what each state's placeholder stands for.
-fn body(lowerer: &mut Lowerer, node: &Node<'_>, op: &Scan, steps: usize, outside: &[Value]) -> Result<(States, Vec<Value>), Refusal> {
+fn body(
+    lowerer: &mut Lowerer,
+    node: &Node<'_>,
+    op: &Scan,
+    steps: usize,
+    outside: &[Value],
+) -> Result<(States, Vec<Value>), Refusal> {
     let before: AxisMap = (1..1u32 << Lowerer::log_steps(steps)).map(|t| (t, t - 1, 1.0)).collect();
     let (mut inputs, mut placeholders) = (Vec::new(), Vec::new());
     for (input, mapping) in op.input_mapping.iter().enumerate() {
@@ -124,13 +130,15 @@ fn body(lowerer: &mut Lowerer, node: &Node<'_>, op: &Scan, steps: usize, outside
                 if let Some(run) = state.terms[0].left.runs.last_mut() {
                     run.index = NetIndex::Map { axis: Some(0), entries: before.clone() };
                 }
-                let zero = matches!(value, Value::Constant(tensor) if super::lower::floats(tensor)?.iter().all(|v| *v == 0.0));
+                let zero =
+                    matches!(value, Value::Constant(tensor) if super::lower::floats(tensor)?.iter().all(|v| *v == 0.0));
                 if !zero {
                     lowerer.steps = None;
                     let initial = lowerer.expr(value)?;
                     let initial = if initial.constant == 0.0 { initial } else { constant_column(lowerer, &initial)? };
                     lowerer.steps = Some(steps);
-                    let initial = initial.with_axis(0, Vec::new()).mapped(0, &vec![(0, 0, 1.0)], steps).ok_or(Refusal::Layout)?;
+                    let initial =
+                        initial.with_axis(0, Vec::new()).mapped(0, &vec![(0, 0, 1.0)], steps).ok_or(Refusal::Layout)?;
                     state = state.plus(initial);
                 }
                 placeholders.push(placeholder);
@@ -178,10 +186,18 @@ fn constant_column(lowerer: &mut Lowerer, expr: &Expr) -> Result<Expr, Refusal> 
 }
 
 /// The scan's outputs: whole sequences, and last values.
-fn collect(lowerer: &mut Lowerer, node: &Node<'_>, op: &Scan, steps: usize, values: Vec<Value>) -> Result<Vec<Value>, Refusal> {
+fn collect(
+    lowerer: &mut Lowerer,
+    node: &Node<'_>,
+    op: &Scan,
+    steps: usize,
+    values: Vec<Value>,
+) -> Result<Vec<Value>, Refusal> {
     let mut outputs: Vec<Option<Value>> = vec![None; node.outputs()];
     for (mapping, value) in op.output_mapping.iter().zip(values) {
-        let Value::Lazy(_) = value else { return Err(Refusal::Form("a loop whose output does not depend on the input")) };
+        let Value::Lazy(_) = value else {
+            return Err(Refusal::Form("a loop whose output does not depend on the input"));
+        };
         let expr = lowerer.expr(&value)?;
         if let Some((slot, info)) = mapping.scan {
             let mut sequence = expr.clone();

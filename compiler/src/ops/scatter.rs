@@ -69,7 +69,12 @@ pub fn scatter_elements(lowerer: &mut Lowerer, node: &Node<'_>, op: &ScatterElem
 }
 
 /// The data with each update at its destination: in its stead, the last one if there are several, or added to it.
-fn scattered(lowerer: &mut Lowerer, node: &Node<'_>, destinations: &[usize], reduction: ScatterReduction) -> Result<Value, Refusal> {
+fn scattered(
+    lowerer: &mut Lowerer,
+    node: &Node<'_>,
+    destinations: &[usize],
+    reduction: ScatterReduction,
+) -> Result<Value, Refusal> {
     let added = match reduction {
         ScatterReduction::None => false,
         ScatterReduction::Add => true,
@@ -136,7 +141,11 @@ fn merged(lowerer: &mut Lowerer, data: &Value, taken: Option<Expr>, come: Expr) 
 }
 
 /// `hot[q, v]` says that update `q` goes to place `v`, over blocks of the data's last axes.
-fn scattered_nd_by_input(lowerer: &mut Lowerer, node: &Node<'_>, reduction: ScatterReduction) -> Result<Value, Refusal> {
+fn scattered_nd_by_input(
+    lowerer: &mut Lowerer,
+    node: &Node<'_>,
+    reduction: ScatterReduction,
+) -> Result<Value, Refusal> {
     let added = adds(reduction)?;
     let (shape, index_shape) = (node.input_shape(0)?, node.input_shape(1)?);
     if lowerer.steps.is_some() {
@@ -156,8 +165,10 @@ fn scattered_nd_by_input(lowerer: &mut Lowerer, node: &Node<'_>, reduction: Scat
     let data = lowerer.value(data);
     let come = reshape(lowerer, &node.input(2)?.clone(), &[updates, rest])?;
     // [q, v, rest]
-    let come = summed_product(lowerer, hot.clone().with_axis(2, Vec::new()), come.with_axis(1, Vec::new()), 0)?.without_axis(0);
-    let taken = if added { None } else { Some(hot.summed(0).ok_or(Refusal::Layout)?.without_axis(0).with_axis(1, Vec::new())) };
+    let come = summed_product(lowerer, hot.clone().with_axis(2, Vec::new()), come.with_axis(1, Vec::new()), 0)?
+        .without_axis(0);
+    let taken =
+        if added { None } else { Some(hot.summed(0).ok_or(Refusal::Layout)?.without_axis(0).with_axis(1, Vec::new())) };
     let whole = merged(lowerer, &data, taken, come)?;
     let expr = reshape(lowerer, &whole, &shape)?;
     Ok(lowerer.value(expr))

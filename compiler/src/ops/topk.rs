@@ -79,8 +79,10 @@ fn ranks(lowerer: &mut Lowerer, column: &Expr, len: usize, largest: bool) -> Res
     let before = lowerer.column(&before)?;
     let mut sum: Option<Expr> = None;
     for (turned, sign) in [(false, 1.0), (true, -1.0)] {
-        let mask: Vec<f32> =
-            (0..len * len).map(|at| (at / len, at % len)).map(|(i, j)| f32::from(u8::from((j > i) == turned && i != j))).collect();
+        let mask: Vec<f32> = (0..len * len)
+            .map(|at| (at / len, at % len))
+            .map(|(i, j)| f32::from(u8::from((j > i) == turned && i != j)))
+            .collect();
         let mut order: Vec<usize> = (0..=rank).collect();
         if turned {
             order.swap(rank - 1, rank);

@@ -1,15 +1,18 @@
 //! Equalisation of channels across layers.
 //!
-//! A column has one scale, and so has a block of weights. Where one channel is 10,000 times another, the other is rounded away. But between layers of sums, with nothing or a ReLU
-//! between them, a channel may be made larger and its readers' weights smaller by the same factor, and the function stays what it was: `relu(s·x) = s·relu(x)` for `s > 0`
-//! (Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019, equation 5). With powers of two even its floats stay.
+//! A column has one scale, and so has a block of weights. Where one channel is 10,000 times another, the other is
+//! rounded away. But between layers of sums, with nothing or a ReLU between them, a channel may be made larger and its
+//! readers' weights smaller by the same factor, and the function stays what it was: `relu(s·x) = s·relu(x)` for `s > 0`
+//! (Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019, equation 5). With
+//! powers of two even its floats stay.
 //!
-//! A *group* is a channel axis that several layers must share, as a residual's branches do. It is found by following who reads whom; any reader that is no such sum, or an
-//! output, rules the group out. Channels of inputs and outputs keep their sizes for this reason. A group is changed only where the estimated error gets less than half of what it
+//! A *group* is a channel axis that several layers must share, as a residual's branches do. It is found by following
+//! who reads whom; any reader that is no such sum, or an output, rules the group out. Channels of inputs and outputs
+//! keep their sizes for this reason. A group is changed only where the estimated error gets less than half of what it
 //! was, so that networks that are well balanced stay as they are.
 //!
-//! The network's input may be in a group too: its channels are features, which become equally large by units of their own. These are published, so they follow from the sizes of the
-//! features alone and not from weights.
+//! The network's input may be in a group too: its channels are features, which become equally large by units of their
+//! own. These are published, so they follow from the sizes of the features alone and not from weights.
 
 use super::function::is_relu;
 use crate::Sample;
@@ -55,14 +58,20 @@ pub fn equalised(net: &Net, samples: &[Sample]) -> Option<Net> {
     // by group and layer: the largest value of each channel
     let sizes = samples[..samples.len().min(SAMPLES)].par_iter().map(|sample| {
         let run = Run::of(net, sample);
-        groups.iter().map(|group| group.layers.iter().map(|(l, bits)| column_sizes(net, &run, *l, *bits)).collect()).collect()
+        groups
+            .iter()
+            .map(|group| group.layers.iter().map(|(l, bits)| column_sizes(net, &run, *l, *bits)).collect())
+            .collect()
     });
     let larger = |a: Vec<Vec<Vec<f64>>>, b: Vec<Vec<Vec<f64>>>| {
         if a.is_empty() {
             return b;
         }
         let join = |a: Vec<f64>, b: Vec<f64>| a.into_iter().zip(b).map(|(a, b)| a.max(b)).collect();
-        a.into_iter().zip(b).map(|(a, b): (Vec<_>, Vec<_>)| a.into_iter().zip(b).map(|(a, b)| join(a, b)).collect()).collect()
+        a.into_iter()
+            .zip(b)
+            .map(|(a, b): (Vec<_>, Vec<_>)| a.into_iter().zip(b).map(|(a, b)| join(a, b)).collect())
+            .collect()
     };
     let mut sizes: Vec<Vec<Vec<f64>>> = sizes.reduce(Vec::new, larger);
     let mut net = net.clone();
@@ -78,7 +87,9 @@ pub fn equalised(net: &Net, samples: &[Sample]) -> Option<Net> {
             if let Some(factors) = factors {
                 better = true;
                 group.apply(&mut net, &factors);
-                sizes.iter_mut().for_each(|sizes| sizes.iter_mut().zip(&factors).for_each(|(size, factor)| *size *= factor));
+                sizes
+                    .iter_mut()
+                    .for_each(|sizes| sizes.iter_mut().zip(&factors).for_each(|(size, factor)| *size *= factor));
             }
         }
         if !better {
@@ -89,7 +100,8 @@ pub fn equalised(net: &Net, samples: &[Sample]) -> Option<Net> {
     changed.then_some(net)
 }
 
-/// The factor of each channel: a power of two, such that shares of activations and of the weights that read them are about the same. `None` where that gains too little.
+/// The factor of each channel: a power of two, such that shares of activations and of the weights that read them are
+/// about the same. `None` where that gains too little.
 fn factors(columns: &[f64], makers: &[f64], readers: &[f64]) -> Option<Vec<f64>> {
     let lives = |c: usize| columns[c] > 0.0 && readers[c] > 0.0;
     let live: Vec<usize> = (0..columns.len()).filter(|c| lives(*c)).collect();
@@ -119,16 +131,20 @@ fn factors(columns: &[f64], makers: &[f64], readers: &[f64]) -> Option<Vec<f64>>
 fn gains(columns: &[f64], makers: &[f64], readers: &[f64], factors: &[f64]) -> bool {
     let live: Vec<usize> = (0..columns.len()).filter(|c| columns[*c] > 0.0 && readers[*c] > 0.0).collect();
     let most = |list: &[f64], of: &dyn Fn(usize) -> f64| live.iter().map(|c| list[*c] * of(*c)).fold(0.0, f64::max);
-    // a unit of each block is a share of its largest number: what rounding by it does to the sum that reads the channels
+    // a unit of each block is a share of its largest number: what rounding by it does to the sum that reads the
+    // channels
     let error = |of: &dyn Fn(usize) -> f64| {
         let unit = most(columns, of).max(most(makers, of));
         let of_readers = most(readers, &|c| 1.0 / of(c));
-        live.iter().map(|c| (unit * readers[*c] / of(*c)).powi(2) + (of_readers * columns[*c] * of(*c)).powi(2)).sum::<f64>()
+        live.iter()
+            .map(|c| (unit * readers[*c] / of(*c)).powi(2) + (of_readers * columns[*c] * of(*c)).powi(2))
+            .sum::<f64>()
     };
     !live.is_empty() && error(&|c| factors[c]) <= GAIN * error(&|_| 1.0)
 }
 
-/// The factor of each feature of the input: the power of two that makes it as large as the largest. `None` where that gains too little.
+/// The factor of each feature of the input: the power of two that makes it as large as the largest. `None` where that
+/// gains too little.
 fn units(features: &[f64], columns: &[f64], makers: &[f64], readers: &[f64]) -> Option<Vec<f64>> {
     let largest = features.iter().copied().fold(0.0, f64::max);
     let unit = |size: f64| if size > 0.0 { (largest / size).log2().floor().min(MAX_LOG).exp2() } else { 1.0 };
@@ -142,7 +158,8 @@ fn cut(net: &mut Net, (low, len): Bits, factors: &[f64]) {
     let factor = |cell: u32| factors[(cell as usize >> low) & ((1 << len) - 1)].log2() as i8;
     let mut parts: Vec<NetInput> = Vec::new();
     for input in &net.inputs {
-        let units: Vec<(u32, i8)> = input.cells.iter().map(|cell| (*cell, input.unit.saturating_add(factor(*cell)))).collect();
+        let units: Vec<(u32, i8)> =
+            input.cells.iter().map(|cell| (*cell, input.unit.saturating_add(factor(*cell)))).collect();
         let part = |part: &[(u32, i8)]| NetInput {
             shape: vec![part.len() as u32],
             cells: part.iter().map(|(cell, _)| *cell).collect(),
@@ -189,7 +206,8 @@ fn column_sizes(net: &Net, run: &Run, layer: u32, bits: Bits) -> Vec<f64> {
 impl Group {
     /// Shares of blocks of weights by channel. Biases have 32 bits, and do not count.
     fn shares(&self, net: &Net, blocks: &BTreeSet<(u32, Bits)>) -> Vec<f64> {
-        let multiplies = |w: u32| net.layers.iter().flat_map(|l| &l.terms).any(|t| t.right.is_some() && t.reads(Source::Weight(w)));
+        let multiplies =
+            |w: u32| net.layers.iter().flat_map(|l| &l.terms).any(|t| t.right.is_some() && t.reads(Source::Weight(w)));
         let of = |(w, bits): &(u32, Bits)| channel_sizes(net.weights[*w as usize].iter().map(|v| f64::from(*v)), *bits);
         let mut lists: Vec<Vec<f64>> = blocks.iter().filter(|(w, _)| multiplies(*w)).map(of).collect();
         lists.push(vec![0.0; self.layers.values().next().map_or(0, |(_, len)| 1 << len)]);
@@ -224,15 +242,19 @@ impl Group {
 /// All groups of a network; no layer is in two.
 fn groups(net: &Net) -> Vec<Group> {
     let graph = Graph::of(net);
-    let mut groups: Vec<Group> = graph.axes_of_input().into_iter().find_map(|bits| graph.group(INPUT, bits)).into_iter().collect();
+    let mut groups: Vec<Group> =
+        graph.axes_of_input().into_iter().find_map(|bits| graph.group(INPUT, bits)).into_iter().collect();
     for (index, layer) in net.layers.iter().enumerate() {
         if groups.iter().any(|group| group.layers.contains_key(&(index as u32))) {
             continue;
         }
         // the axes that a block of weights names are channels
-        let channels: BTreeSet<Bits> = layer.terms.iter().filter(|t| t.right.is_some()).flat_map(|t| graph.channels(t)).collect();
+        let channels: BTreeSet<Bits> =
+            layer.terms.iter().filter(|t| t.right.is_some()).flat_map(|t| graph.channels(t)).collect();
         let found = channels.into_iter().filter(|(_, len)| *len > 0).find_map(|bits| graph.group(index as u32, bits));
-        groups.extend(found.filter(|group| groups.iter().all(|g| g.layers.keys().all(|l| !group.layers.contains_key(l)))));
+        groups.extend(
+            found.filter(|group| groups.iter().all(|g| g.layers.keys().all(|l| !group.layers.contains_key(l)))),
+        );
     }
     groups
 }
@@ -324,7 +346,9 @@ impl<'a> Graph<'a> {
                 }
             }
             let homogeneous = match &layer.rule {
-                NetRule::Requantise { function } | NetRule::Divide { function, .. } => function.as_deref().is_none_or(is_relu),
+                NetRule::Requantise { function } | NetRule::Divide { function, .. } => {
+                    function.as_deref().is_none_or(is_relu)
+                }
                 _ => false,
             };
             let inside = net.loops.iter().any(|l| (l.first..l.first + l.layers).contains(&(index as u32)));
@@ -353,10 +377,14 @@ impl<'a> Graph<'a> {
     /// Where the axes stand in the layer's cells that a term's weights name.
     fn channels(&self, term: &NetTerm) -> Vec<Bits> {
         let Some((_, weight)) = self.weight(term) else { return Vec::new() };
-        (0..term.axes.len() as u8).filter(|axis| run_of(weight, *axis).is_some()).filter_map(|axis| place_of(term, axis)).collect()
+        (0..term.axes.len() as u8)
+            .filter(|axis| run_of(weight, *axis).is_some())
+            .filter_map(|axis| place_of(term, axis))
+            .collect()
     }
 
-    /// Where the axes of the input stand in its cells, the last one first, if it is one tensor of reals that has not been cut yet.
+    /// Where the axes of the input stand in its cells, the last one first, if it is one tensor of reals that has not
+    /// been cut yet.
     fn axes_of_input(&self) -> Vec<Bits> {
         let [input] = &self.net.inputs[..] else { return Vec::new() };
         if input.kind != Kind::Real || self.net.outputs.iter().any(|output| output.source == Source::Input) {
@@ -373,7 +401,11 @@ impl<'a> Graph<'a> {
 
     /// What reads a layer's columns, or the input.
     fn readers_of(&self, layer: u32) -> &[(u32, &'a NetTerm)] {
-        if layer == INPUT { &self.readers_of_input } else { self.readers.get(layer as usize).map_or(&[], Vec::as_slice) }
+        if layer == INPUT {
+            &self.readers_of_input
+        } else {
+            self.readers.get(layer as usize).map_or(&[], Vec::as_slice)
+        }
     }
 
     /// All that must change with a layer's channels, or `None` if something that must cannot.
@@ -420,11 +452,13 @@ mod tests {
     use super::*;
     use crate::quantise::samples::{Small, dense};
 
-    /// A dense layer of 4 channels with a ReLU, the third channel 10,000 times the others, and a layer that takes it back.
+    /// A dense layer of 4 channels with a ReLU, the third channel 10,000 times the others, and a layer that takes it
+    /// back.
     fn uneven(function: bool) -> Net {
         let first = [0.5, -0.25, 0.75, 0.5, -0.5, 0.25, 0.75, 1.0].iter().enumerate();
         let first = first.map(|(i, w)| w * if i % 4 == 2 { 1e4 } else { 1.0 }).collect();
-        let second = [0.5, 0.25, 0.5e-4, -1.0, 1.0, -0.5, -1e-4, 0.25].chunks(4).map(<[f32]>::to_vec).collect::<Vec<_>>();
+        let second =
+            [0.5, 0.25, 0.5e-4, -1.0, 1.0, -0.5, -1e-4, 0.25].chunks(4).map(<[f32]>::to_vec).collect::<Vec<_>>();
         // by input channel, then by output channel
         let second = (0..8).map(|i| second[i % 2][i / 2]).collect();
         let mut small = Small::new(2);
@@ -454,7 +488,8 @@ mod tests {
         }
     }
 
-    /// What is well balanced is left alone, and so is a channel that somebody else reads: an output, or a function that is not homogeneous.
+    /// What is well balanced is left alone, and so is a channel that somebody else reads: an output, or a function that
+    /// is not homogeneous.
     #[test]
     fn nothing_changes_where_it_must_not() {
         let (net, samples) = (uneven(true), samples());
@@ -482,7 +517,8 @@ mod tests {
     /// A channel that is always 0 does not become the largest of its blocks.
     #[test]
     fn dead_channels_stay_small() {
-        let factors = factors(&[1.0, 1e-4, 0.0, 1e-4], &[1.0, 1e-4, 0.5, 1e-4], &[1e-4, 1.0, 1.0, 0.5]).expect("much is gained");
+        let factors =
+            factors(&[1.0, 1e-4, 0.0, 1e-4], &[1.0, 1e-4, 0.5, 1e-4], &[1e-4, 1.0, 1.0, 0.5]).expect("much is gained");
         let live = [0usize, 1, 3];
         let most = |list: [f64; 4], inverse: bool| {
             live.iter().map(|c| list[*c] * if inverse { 1.0 / factors[*c] } else { factors[*c] }).fold(0.0, f64::max)

@@ -3,15 +3,19 @@
 use crate::net::NetIndex;
 use assay_circuits::model::{Entry, Index};
 
-/// No column and no weight has a finer scale: 16-bit cells of size 2^-45, about 3e-14. Twice this, and a factor, fit the 8 bits of a published scale.
+/// No column and no weight has a finer scale: 16-bit cells of size 2^-45, about 3e-14. Twice this, and a factor, fit
+/// the 8 bits of a published scale.
 pub(super) const MAX_SCALE: i32 = 60;
 /// No column and no weight has a coarser scale.
 pub(super) const MIN_SCALE: i32 = -60;
-/// The scale of what was 0 in every sample: there is nothing to be accurate about, and readers shall not have to shift much.
+/// The scale of what was 0 in every sample: there is nothing to be accurate about, and readers shall not have to shift
+/// much.
 const ZERO_SCALE: i32 = 30;
-/// Bits of public factors that are no fractions of a power of two, their first not counted, at most: more than the columns of the widest tables have in effect.
+/// Bits of public factors that are no fractions of a power of two, their first not counted, at most: more than the
+/// columns of the widest tables have in effect.
 const MOST_FACTOR_BITS: i32 = 13;
-/// The same at least: a factor is off by 2^-11 of its size. Where this does not fit a layer's shift, what the layer reads gets coarser.
+/// The same at least: a factor is off by 2^-11 of its size. Where this does not fit a layer's shift, what the layer
+/// reads gets coarser.
 pub(super) const LEAST_FACTOR_BITS: i32 = 10;
 
 /// Bits of factors beside tables of this width: what they lose is less than what a column loses.
@@ -29,8 +33,8 @@ pub(super) fn limit(bits: u8) -> f64 {
     f64::from((1u32 << (bits - 1)) - 1)
 }
 
-/// The least `k` with which every `c · 2^k` is an integer, or, where that takes too long, is accurate to so many bits of the largest of them. Negative only for large
-/// factors of real numbers: integers keep every bit.
+/// The least `k` with which every `c · 2^k` is an integer, or, where that takes too long, is accurate to so many bits
+/// of the largest of them. Negative only for large factors of real numbers: integers keep every bit.
 fn common_bits(factors: impl Iterator<Item = f64> + Clone, real: bool, accuracy: i32) -> i32 {
     let largest = factors.clone().fold(0f64, |m, c| m.max(c.abs()));
     if largest == 0.0 || !largest.is_finite() {
@@ -65,7 +69,11 @@ pub(super) fn quantised_index(index: &NetIndex, accuracy: i32) -> Index {
         NetIndex::Window { out, kernel, window } => Index::Window { out: *out, kernel: *kernel, window: *window },
         NetIndex::Map { axis, entries } => {
             let bits = f64::from(map_bits(index, accuracy)).exp2();
-            let entry = |(to, from, c): &(u32, u32, f64)| Entry { to: *to, from: *from, coefficient: (c * bits).round() as i32 };
+            let entry = |(to, from, c): &(u32, u32, f64)| Entry {
+                to: *to,
+                from: *from,
+                coefficient: (c * bits).round() as i32,
+            };
             Index::Map { axis: *axis, entries: entries.iter().map(entry).filter(|e| e.coefficient != 0).collect() }
         }
     }
@@ -98,7 +106,8 @@ mod tests {
         assert_eq!(entries.iter().map(|e| e.coefficient).collect::<Vec<_>>(), [99_999, 1]);
     }
 
-    /// The factors of a map are as accurate as the largest asks for: at an absolute number of bits those of a long mean would all be 0.
+    /// The factors of a map are as accurate as the largest asks for: at an absolute number of bits those of a long mean
+    /// would all be 0.
     #[test]
     fn small_factors_of_a_map_do_not_vanish() {
         let mean = NetIndex::Map { axis: None, entries: (0..50_176).map(|i| (0, i, 1.0 / 50_176.0)).collect() };

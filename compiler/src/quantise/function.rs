@@ -9,14 +9,23 @@ const POINTS: usize = 400;
 pub fn is_relu(program: &[Instruction]) -> bool {
     let zero = |i: &Instruction| matches!(i, Instruction::Constant(bits) if f32::from_bits(*bits) == 0.0);
     match program {
-        [a, b, Instruction::Binary(Binary::Max)] => (*a == Instruction::Argument && zero(b)) || (zero(a) && *b == Instruction::Argument),
+        [a, b, Instruction::Binary(Binary::Max)] => {
+            (*a == Instruction::Argument && zero(b)) || (zero(a) && *b == Instruction::Argument)
+        }
         _ => false,
     }
 }
 
-/// The finest scale of the argument at which clamping it to `limit` changes the function by less than half a unit of its table's width, on the calibrated range: beyond it
-/// sigmoid is 1, and ReLU of what is negative is 0.
-pub fn relevant_scale(program: &[Instruction], (low, high): (f32, f32), plain: i32, limit: f64, size: f32, bits: u8) -> i32 {
+/// The finest scale of the argument at which clamping it to `limit` changes the function by less than half a unit of
+/// its table's width, on the calibrated range: beyond it sigmoid is 1, and ReLU of what is negative is 0.
+pub fn relevant_scale(
+    program: &[Instruction],
+    (low, high): (f32, f32),
+    plain: i32,
+    limit: f64,
+    size: f32,
+    bits: u8,
+) -> i32 {
     let f = |x: f64| Instruction::run(program, x);
     let tolerance = f64::from(size) * (-f64::from(bits) - 1.0).exp2();
     let points = (0..=POINTS).map(|i| f64::from(low) + (f64::from(high) - f64::from(low)) * i as f64 / POINTS as f64);

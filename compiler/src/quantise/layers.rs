@@ -10,10 +10,11 @@ use assay_circuits::model::{BiasBlock, Divisor, Layer, ModelError, Operand, Rule
 
 /// The largest shift that is planned for most layers: the remainder of a larger one takes a second lookup.
 const MAX_SHIFT: i32 = 16;
-/// The largest for small sums of columns, such as the means of rows, which would otherwise take bits from these columns: a factor like 1/192 has many bits. What their second lookups
-/// cost is not seen.
+/// The largest for small sums of columns, such as the means of rows, which would otherwise take bits from these
+/// columns: a factor like 1/192 has many bits. What their second lookups cost is not seen.
 const MAX_SHIFT_OF_SMALL: i32 = 32;
-/// The same for products. Their factors, such as the root of a number of features that is no power of 4, would take bits from both operands.
+/// The same for products. Their factors, such as the root of a number of features that is no power of 4, would take
+/// bits from both operands.
 const MAX_SHIFT_OF_SMALL_PRODUCTS: i32 = 24;
 /// Log of the largest small layer's cells.
 const SMALL: u8 = 12;
@@ -22,8 +23,10 @@ impl Planner<'_> {
     pub(super) fn layer(&mut self, index: usize) -> Result<(), Trouble> {
         let layer = &self.net.layers[index];
         let mut wanted = self.scales[index][0];
-        let naturals_at = |accuracy| layer.terms.iter().map(|term| self.natural(layer, term, accuracy)).collect::<Vec<_>>();
-        let finest_of = |naturals: &[Option<(i32, i32)>]| naturals.iter().flatten().map(|(scale, bits)| scale + bits).max();
+        let naturals_at =
+            |accuracy| layer.terms.iter().map(|term| self.natural(layer, term, accuracy)).collect::<Vec<_>>();
+        let finest_of =
+            |naturals: &[Option<(i32, i32)>]| naturals.iter().flatten().map(|(scale, bits)| scale + bits).max();
         // factors give way first where a sum would be finer than a layer can shift
         let mut accuracy = factor_accuracy(self.widths.table_bits);
         let mut naturals: Vec<Option<(i32, i32)>> = naturals_at(accuracy);
@@ -38,7 +41,9 @@ impl Planner<'_> {
             naturals = naturals_at(accuracy);
             most_shift = assay_circuits::model::MAX_SHIFT.into();
         } else if matches!(layer.rule, NetRule::Requantise { .. }) {
-            let too_fine = |naturals: &[Option<(i32, i32)>], most: i32| finest_of(naturals).is_some_and(|finest| finest > wanted + most);
+            let too_fine = |naturals: &[Option<(i32, i32)>], most: i32| {
+                finest_of(naturals).is_some_and(|finest| finest > wanted + most)
+            };
             let linear = layer.terms.iter().all(|term| term.right.is_none());
             if layer.log_size() <= SMALL && too_fine(&naturals_at(LEAST_FACTOR_BITS), MAX_SHIFT) {
                 most_shift = if linear { MAX_SHIFT_OF_SMALL } else { MAX_SHIFT_OF_SMALL_PRODUCTS };
@@ -83,7 +88,9 @@ impl Planner<'_> {
                 } else if linear
                     && !biased
                     && finest == wanted + 1
-                    && layer.terms.iter().all(|t| matches!(t.left.source, Source::Pre(_) | Source::Post(_)) && t.coefficient.abs() == 1.0)
+                    && layer.terms.iter().all(|t| {
+                        matches!(t.left.source, Source::Pre(_) | Source::Post(_)) && t.coefficient.abs() == 1.0
+                    })
                 {
                     // a sum that is one bit longer than its operands: they give the bit
                     let coarser = layer.terms.iter().find(|t| self.scale_of(t.left.source, &t.left) > wanted);
@@ -110,7 +117,9 @@ impl Planner<'_> {
                 let index = self.operand(index, accuracy)?.source;
                 (scale, Rule::Rows { matrix, bits: *bits, index, index_bits: self.plan.architecture.input.bits })
             }
-            NetRule::Maximum { low, bits, len, .. } => (finest.unwrap_or(0), Rule::Maximum { low: *low, bits: *bits, len: *len, table: 0 }),
+            NetRule::Maximum { low, bits, len, .. } => {
+                (finest.unwrap_or(0), Rule::Maximum { low: *low, bits: *bits, len: *len, table: 0 })
+            }
             NetRule::SquareRoot => {
                 // an even scale, since the root's is half of it
                 let sum = finest.unwrap_or(0);
@@ -148,8 +157,15 @@ impl Planner<'_> {
             Rule::Requantise { .. } => wanted,
         };
         let before = self.scales[index];
-        self.scales[index] =
-            [pre, if layer.function().is_some() && !layer.function().is_some_and(|p| function::is_relu(p)) { before[1] } else { pre }, pre];
+        self.scales[index] = [
+            pre,
+            if layer.function().is_some() && !layer.function().is_some_and(|p| function::is_relu(p)) {
+                before[1]
+            } else {
+                pre
+            },
+            pre,
+        ];
         let terms = layer
             .terms
             .iter()
@@ -157,23 +173,32 @@ impl Planner<'_> {
             .map(|(term, natural)| self.term(term, *natural, sum_scale, accuracy))
             .collect::<Result<_, _>>()?;
         let mut constant = (layer.constant * f64::from(sum_scale).exp2()).round();
-        if constant.abs() >= f64::from(2u32).powi(60) || self.scales[index].iter().any(|scale| i8::try_from(*scale).is_err()) {
+        if constant.abs() >= f64::from(2u32).powi(60)
+            || self.scales[index].iter().any(|scale| i8::try_from(*scale).is_err())
+        {
             return Err(self.too_fine(index));
         }
         if let (Rule::Requantise { shift, .. }, Some(side)) = (&rule, Side::of(self.net, index)) {
             constant += side.offset(*shift) as f64;
         }
-        constant += self.offset(index, if let Rule::Requantise { shift, .. } = &rule { (*shift).into() } else { 0 }) as f64;
+        constant +=
+            self.offset(index, if let Rule::Requantise { shift, .. } = &rule { (*shift).into() } else { 0 }) as f64;
         let counted = layer.kind == Kind::Integer && constant >= 1.0;
         if self.divides(index as u32) && !counted && matches!(rule, Rule::Exact | Rule::SquareRoot { .. }) {
             // a divisor is never 0: one unit of a fine scale
-            constant = constant.max(0.0) + if matches!(rule, Rule::Exact) { 1.0 } else { f64::from(u8::from(constant < 1.0)) };
+            constant =
+                constant.max(0.0) + if matches!(rule, Rule::Exact) { 1.0 } else { f64::from(u8::from(constant < 1.0)) };
         }
         self.functions.push(layer.function().map(|program| {
             let least = if self.divides(index as u32) { 1 } else { i16::MIN };
             function::quantised(program, self.scales[index][0] as i8, self.scales[index][1] as i8, least)
         }));
-        self.plan.architecture.layers.push(Layer { log_size: layer.log_size(), terms, constant: constant as i64, rule });
+        self.plan.architecture.layers.push(Layer {
+            log_size: layer.log_size(),
+            terms,
+            constant: constant as i64,
+            rule,
+        });
         Ok(())
     }
 
@@ -200,7 +225,8 @@ impl Planner<'_> {
         }
         let scale = |operand: &NetOperand| self.scale_of(operand.source, operand);
         let (finer, least) = if scale(a) > scale(b) { (a, scale(b)) } else { (b, scale(a)) };
-        (scale(finer) > least && self.may_be_coarser(finer.source)).then(|| Trouble::Coarser(self.capped(finer.source), least))
+        (scale(finer) > least && self.may_be_coarser(finer.source))
+            .then(|| Trouble::Coarser(self.capped(finer.source), least))
     }
 
     /// Bits of the least value of a divisor: of a root, that of the constant in its sum.
@@ -208,19 +234,27 @@ impl Planner<'_> {
         let Some(l) = source.layer() else { return 0 };
         let planned = self.plan.architecture.layers.get(l as usize);
         match planned {
-            Some(Layer { constant, rule: Rule::SquareRoot { .. }, .. }) if *constant > 0 => constant.isqrt().max(1).ilog2() as i32,
+            Some(Layer { constant, rule: Rule::SquareRoot { .. }, .. }) if *constant > 0 => {
+                constant.isqrt().max(1).ilog2() as i32
+            }
             _ => 0,
         }
     }
 
-    /// By how many bits the results of a column's products are finer than what it is multiplied with: the least of its readers.
+    /// By how many bits the results of a column's products are finer than what it is multiplied with: the least of its
+    /// readers.
     fn room(&self, column: Source) -> Option<i32> {
         let of = |(index, term): (usize, &NetTerm)| {
             let right = term.right.as_ref()?;
             let other = if term.left.source == column { right } else { &term.left };
             Some(self.scales[index][0] - self.scale_of(other.source, other))
         };
-        let terms = self.net.layers.iter().enumerate().flat_map(|(index, layer)| layer.terms.iter().map(move |term| (index, term)));
+        let terms = self
+            .net
+            .layers
+            .iter()
+            .enumerate()
+            .flat_map(|(index, layer)| layer.terms.iter().map(move |term| (index, term)));
         terms.filter(|(_, term)| term.reads(column)).filter_map(of).min()
     }
 
@@ -246,18 +280,26 @@ impl Planner<'_> {
 
     /// Whether a column of this layer divides another.
     fn divides(&self, l: u32) -> bool {
-        self.net.layers.iter().any(|layer| matches!(&layer.rule, NetRule::Divide { by, .. } if by.source.layer() == Some(l)))
+        self.net
+            .layers
+            .iter()
+            .any(|layer| matches!(&layer.rule, NetRule::Divide { by, .. } if by.source.layer() == Some(l)))
     }
 
     fn may_be_coarser(&self, source: Source) -> bool {
         let Some(l) = source.layer() else { return false };
-        self.net.layers.get(l as usize).is_some_and(|layer| matches!(layer.rule, NetRule::Requantise { .. }) && layer.kind == Kind::Real)
+        self.net
+            .layers
+            .get(l as usize)
+            .is_some_and(|layer| matches!(layer.rule, NetRule::Requantise { .. }) && layer.kind == Kind::Real)
     }
 
     /// The column whose cap decides a column's scale.
     fn capped(&self, source: Source) -> Source {
         match source {
-            Source::Post(l) if self.net.layers[l as usize].function().is_none_or(|p| function::is_relu(p)) => Source::Pre(l),
+            Source::Post(l) if self.net.layers[l as usize].function().is_none_or(|p| function::is_relu(p)) => {
+                Source::Pre(l)
+            }
             source => source,
         }
     }
@@ -290,11 +332,18 @@ impl Planner<'_> {
             if real && !source.is_secret() {
                 // exact sums are as fine as what they add up
                 let l = source.layer().map(|l| &self.net.layers[l as usize]);
-                if let Some(NetLayer { rule: NetRule::Exact | NetRule::SquareRoot | NetRule::Maximum { .. }, terms, .. }) = l
+                if let Some(NetLayer {
+                    rule: NetRule::Exact | NetRule::SquareRoot | NetRule::Maximum { .. },
+                    terms,
+                    ..
+                }) = l
                     && matches!(source, Source::Pre(_) | Source::Max(_))
                     && let Some(inner) = terms.first()
                 {
-                    return Trouble::Coarser(self.capped(inner.left.source), self.scale_of(inner.left.source, &inner.left) - 1);
+                    return Trouble::Coarser(
+                        self.capped(inner.left.source),
+                        self.scale_of(inner.left.source, &inner.left) - 1,
+                    );
                 }
                 return Trouble::Coarser(source, self.scale_of(operand.source, operand) - 1);
             }
@@ -302,14 +351,26 @@ impl Planner<'_> {
         Trouble::Model(ModelError::Shift { layer: index, shift: 17 })
     }
 
-    fn term(&mut self, term: &NetTerm, natural: Option<(i32, i32)>, sum_scale: i32, accuracy: i32) -> Result<Term, Trouble> {
+    fn term(
+        &mut self,
+        term: &NetTerm,
+        natural: Option<(i32, i32)>,
+        sum_scale: i32,
+        accuracy: i32,
+    ) -> Result<Term, Trouble> {
         let Some((scale, _)) = natural else { return self.bias(term, sum_scale, accuracy) };
         let coefficient = self.coefficient(term);
-        let maps: i32 =
-            std::iter::once(&term.left).chain(&term.right).flat_map(|o| &o.runs).map(|run| map_bits(&run.index, accuracy)).sum();
+        let maps: i32 = std::iter::once(&term.left)
+            .chain(&term.right)
+            .flat_map(|o| &o.runs)
+            .map(|run| map_bits(&run.index, accuracy))
+            .sum();
         let scaled = (coefficient * f64::from(sum_scale - scale - maps).exp2()).round();
         if scaled.abs() > f64::from(i32::MAX) {
-            return Err(Trouble::Model(ModelError::AccumulatorTooWide { layer: self.plan.architecture.layers.len(), bits: 64 }));
+            return Err(Trouble::Model(ModelError::AccumulatorTooWide {
+                layer: self.plan.architecture.layers.len(),
+                bits: 64,
+            }));
         }
         Ok(Term {
             // what rounds to nothing is kept as the least there is
@@ -323,7 +384,9 @@ impl Planner<'_> {
 
     /// A block that is only added: at the scale of the sum, or as near to it as 32 bits allow.
     fn bias(&mut self, term: &NetTerm, sum_scale: i32, accuracy: i32) -> Result<Term, Trouble> {
-        let Source::Weight(w) = term.left.source else { return Err(Trouble::Model(ModelError::SecretCount { have: 0 })) };
+        let Source::Weight(w) = term.left.source else {
+            return Err(Trouble::Model(ModelError::SecretCount { have: 0 }));
+        };
         let block = &self.net.weights[w as usize];
         let maps: i32 = term.left.runs.iter().map(|run| map_bits(&run.index, accuracy)).sum();
         let size = block.iter().fold(0f32, |m, v| m.max(v.abs())) * term.coefficient.abs() as f32;
@@ -331,13 +394,17 @@ impl Planner<'_> {
         let scale = (sum_scale - maps).min(finest);
         let id = self.plan.architecture.biases.len() as u32;
         let rounded = super::weights::biases(block, term.coefficient, scale);
-        self.plan.architecture.biases.push(BiasBlock { log_size: block.len().trailing_zeros() as u8, bits: BiasBlock::bits_of(&rounded) });
+        self.plan
+            .architecture
+            .biases
+            .push(BiasBlock { log_size: block.len().trailing_zeros() as u8, bits: BiasBlock::bits_of(&rounded) });
         self.plan.biases.push((w, term.coefficient, scale));
         let mut left = self.operand(&NetOperand { source: Source::Input, ..term.left.clone() }, accuracy)?;
         left.source = Source::Bias(id);
         let coefficient = 1i64 << (sum_scale - maps - scale).clamp(0, 40);
-        let coefficient = i32::try_from(coefficient)
-            .map_err(|_| Trouble::Model(ModelError::AccumulatorTooWide { layer: self.plan.architecture.layers.len(), bits: 64 }))?;
+        let coefficient = i32::try_from(coefficient).map_err(|_| {
+            Trouble::Model(ModelError::AccumulatorTooWide { layer: self.plan.architecture.layers.len(), bits: 64 })
+        })?;
         Ok(Term { coefficient, axes: term.axes.clone(), summed: 0, left, right: None })
     }
 
@@ -346,7 +413,8 @@ impl Planner<'_> {
             Source::Weight(w) => self.placed.get(&w).map_or(Source::Weight(0), |(source, _)| *source),
             source => source,
         };
-        let runs = operand.runs.iter().map(|run| Run { log_len: run.log_len, index: quantised_index(&run.index, accuracy) });
+        let runs =
+            operand.runs.iter().map(|run| Run { log_len: run.log_len, index: quantised_index(&run.index, accuracy) });
         Ok(Operand { source, runs: runs.collect() })
     }
 }

@@ -1,8 +1,10 @@
 //! Masks of large numbers become masks of moderate ones.
 //!
-//! Exporters hide places from a softmax by adding -10000, or the least float, to their scores. In columns of 16 bits such a number leaves no accuracy to the scores beside it, or is
-//! clamped, and clamps are counted and shown to the buyer, who may refuse them. What a softmax makes of a place depends only on how far its score is below the largest one: so a
-//! mask that is a little larger than all scores can differ hides as well. Here each such mask becomes as large as that, and nothing is clamped.
+//! Exporters hide places from a softmax by adding -10000, or the least float, to their scores. In columns of 16 bits
+//! such a number leaves no accuracy to the scores beside it, or is clamped, and clamps are counted and shown to the
+//! buyer, who may refuse them. What a softmax makes of a place depends only on how far its score is below the largest
+//! one: so a mask that is a little larger than all scores can differ hides as well. Here each such mask becomes as
+//! large as that, and nothing is clamped.
 
 use super::scales::port_of;
 use crate::Sample;
@@ -27,7 +29,8 @@ struct Mask {
 
 /// The network with moderate masks. `None` if it has no others.
 pub fn moderate(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<Net> {
-    let masks: Vec<Mask> = (0..net.layers.len()).filter(|l| is_scores(net, *l)).flat_map(|l| masks_of(net, ranges, samples, l)).collect();
+    let masks: Vec<Mask> =
+        (0..net.layers.len()).filter(|l| is_scores(net, *l)).flat_map(|l| masks_of(net, ranges, samples, l)).collect();
     if masks.is_empty() {
         return None;
     }
@@ -36,7 +39,10 @@ pub fn moderate(net: &Net, ranges: &Ranges, samples: &[Sample]) -> Option<Net> {
         bare.layers[mask.layer].terms.remove(mask.term);
         bare.layers[mask.layer].constant = 0.0;
     }
-    let scores = samples.par_iter().map(|sample| Run::of(&bare, sample).ranges(&bare)).reduce(Ranges::default, |a, b| a.merge(&b));
+    let scores = samples
+        .par_iter()
+        .map(|sample| Run::of(&bare, sample).ranges(&bare))
+        .reduce(Ranges::default, |a, b| a.merge(&b));
     let mut net = net.clone();
     for mask in &masks {
         let (low, high) = scores.pre.get(mask.layer).copied().unwrap_or_default();
@@ -50,19 +56,26 @@ fn is_scores(net: &Net, index: usize) -> bool {
     let layer = &net.layers[index];
     let source = Source::Pre(index as u32);
     let mut readers = net.layers.iter().filter(|layer| layer.terms.iter().any(|term| term.reads(source)));
-    let softmax = |reader: &NetLayer| matches!(reader.rule, NetRule::Maximum { function: Some(_), .. }) && reader.terms.len() == 1;
+    let softmax = |reader: &NetLayer| {
+        matches!(reader.rule, NetRule::Maximum { function: Some(_), .. }) && reader.terms.len() == 1
+    };
     let plain = layer.kind == Kind::Real && layer.rule == (NetRule::Requantise { function: None });
-    plain && readers.next().is_some_and(softmax) && readers.next().is_none() && !net.outputs.iter().any(|output| output.source == source)
+    plain
+        && readers.next().is_some_and(softmax)
+        && readers.next().is_none()
+        && !net.outputs.iter().any(|output| output.source == source)
 }
 
 fn masks_of(net: &Net, ranges: &Ranges, samples: &[Sample], layer: usize) -> Vec<Mask> {
-    let terms = net.layers[layer].terms.iter().enumerate().filter(|(_, term)| is_mask(net, ranges, samples, layer, term));
-    let sized = terms.map(|(at, term)| Mask { layer, term: at, size: term.coefficient.abs() * size(net, ranges, &term.left) });
+    let terms =
+        net.layers[layer].terms.iter().enumerate().filter(|(_, term)| is_mask(net, ranges, samples, layer, term));
+    let sized =
+        terms.map(|(at, term)| Mask { layer, term: at, size: term.coefficient.abs() * size(net, ranges, &term.left) });
     sized.filter(|mask| mask.size >= LEAST).collect()
 }
 
-/// Whether a term hides places or does not, and nothing between: a constant, or a factor times 0 or something else that is always the same. Only
-/// layers before the `reader` are followed: in a loop a layer may read itself.
+/// Whether a term hides places or does not, and nothing between: a constant, or a factor times 0 or something else that
+/// is always the same. Only layers before the `reader` are followed: in a loop a layer may read itself.
 fn is_mask(net: &Net, ranges: &Ranges, samples: &[Sample], reader: usize, term: &NetTerm) -> bool {
     let unit = |range: &(f32, f32)| range.0 >= 0.0 && range.1 <= 1.0;
     if term.right.is_some() {
@@ -73,7 +86,8 @@ fn is_mask(net: &Net, ranges: &Ranges, samples: &[Sample], reader: usize, term: 
         Source::Input => port_of(&net.inputs, &term.left).is_some_and(|port| {
             let (low, high) = ranges.inputs.get(port).copied().unwrap_or_default();
             let either = |v: &f32| *v == 0.0 || *v == if high > 0.0 { high } else { low };
-            low * high == 0.0 && samples.iter().all(|sample| sample.get(port).is_some_and(|values| values.iter().all(either)))
+            low * high == 0.0
+                && samples.iter().all(|sample| sample.get(port).is_some_and(|values| values.iter().all(either)))
         }),
         Source::Pre(l) | Source::Post(l) => {
             let (layer, post) = (&net.layers[l as usize], matches!(term.left.source, Source::Post(_)));
@@ -90,7 +104,9 @@ fn is_mask(net: &Net, ranges: &Ranges, samples: &[Sample], reader: usize, term: 
 fn size(net: &Net, ranges: &Ranges, operand: &NetOperand) -> f64 {
     let of = |range: Option<&(f32, f32)>| range.map_or(0.0, |range| f64::from(range.1.max(-range.0)));
     match operand.source {
-        Source::Weight(w) => net.weights.get(w as usize).map_or(0.0, |block| block.iter().fold(0.0, |m, v| f64::from(v.abs()).max(m))),
+        Source::Weight(w) => {
+            net.weights.get(w as usize).map_or(0.0, |block| block.iter().fold(0.0, |m, v| f64::from(v.abs()).max(m)))
+        }
         Source::Input => of(port_of(&net.inputs, operand).and_then(|port| ranges.inputs.get(port))),
         Source::Pre(l) => of(ranges.pre.get(l as usize)),
         Source::Post(l) => of(ranges.post.get(l as usize)),

@@ -1,7 +1,8 @@
 //! Means over large windows become divisions.
 //!
-//! A mean over 224 × 224 cells is a sum times 1/50176. As an integer factor the reciprocal needs some 28 bits to be accurate, and a layer shifts 16 away: so either the factor
-//! or the cells would lose the rest. A division by 50176 loses nothing. It costs limbs for a remainder, but the result of a large window is small. Where windows differ in
+//! A mean over 224 × 224 cells is a sum times 1/50176. As an integer factor the reciprocal needs some 28 bits to be
+//! accurate, and a layer shifts 16 away: so either the factor or the cells would lose the rest. A division by 50176
+//! loses nothing. It costs limbs for a remainder, but the result of a large window is small. Where windows differ in
 //! how many cells they have, as at the borders of a padded pool, the divisor is a column with the count of each.
 
 use super::factors::{LEAST_FACTOR_BITS, factor_bits, map_bits};
@@ -88,7 +89,8 @@ fn division(net: &Net, ranges: &Ranges, index: usize, at: usize) -> Option<Divis
             counts.extend(axis_counts(entries, places)?.map(|by_place| (axis.unwrap_or(u8::MAX), by_place)));
         }
     }
-    let fixed: f64 = counts.iter().filter(|(axis, _)| *axis == u8::MAX).flat_map(|(_, c)| c).map(|c| f64::from(*c)).product();
+    let fixed: f64 =
+        counts.iter().filter(|(axis, _)| *axis == u8::MAX).flat_map(|(_, c)| c).map(|c| f64::from(*c)).product();
     counts.retain(|(axis, _)| *axis != u8::MAX);
     let most: f64 = counts.iter().filter_map(|(_, c)| c.iter().max()).map(|c| f64::from(*c)).product();
     if whole * fixed * most > MAX_DIVISOR || whole * fixed * most < 2.0 || counts.len() > 2 {
@@ -99,7 +101,15 @@ fn division(net: &Net, ranges: &Ranges, index: usize, at: usize) -> Option<Divis
     let alone = matches!(layer.rule, NetRule::Requantise { .. })
         && layer.terms.len() == 1
         && (layer.constant, term.coefficient > 0.0, axes.len()) == (0.0, true, layer.axes.len());
-    Some(Division { layer: index, term: at, whole: (whole * fixed) as u32, counts, sign: term.coefficient.signum(), axes, alone })
+    Some(Division {
+        layer: index,
+        term: at,
+        whole: (whole * fixed) as u32,
+        counts,
+        sign: term.coefficient.signum(),
+        axes,
+        alone,
+    })
 }
 
 /// The axis that a run of a linear term names. Windows stand in products only.
@@ -111,7 +121,8 @@ fn named(index: &NetIndex) -> Option<u8> {
     }
 }
 
-/// The reciprocals of a map's factors by place, where they are integers and the factors of a place are the same. `Some(None)` if all are 1.
+/// The reciprocals of a map's factors by place, where they are integers and the factors of a place are the same.
+/// `Some(None)` if all are 1.
 fn axis_counts(entries: &[(u32, u32, f64)], places: usize) -> Option<Option<Vec<u32>>> {
     let mut by_place = vec![0u32; places];
     for (to, _, c) in entries {
@@ -157,7 +168,9 @@ fn rebuilt(net: &Net, divisions: &[Division]) -> Net {
     for (index, layer) in net.layers.iter().enumerate() {
         let mut layer = layer.clone();
         for term in &mut layer.terms {
-            std::iter::once(&mut term.left).chain(&mut term.right).for_each(|operand| operand.source = moved(operand.source));
+            std::iter::once(&mut term.left)
+                .chain(&mut term.right)
+                .for_each(|operand| operand.source = moved(operand.source));
         }
         if let Some(beside) = layer.beside_mut() {
             beside.source = moved(beside.source);
@@ -166,7 +179,9 @@ fn rebuilt(net: &Net, divisions: &[Division]) -> Net {
             let [divisor, mut mean] = division.layers(&layer, layers.len() as u32);
             layers.push(divisor);
             if division.alone {
-                if let (NetRule::Divide { function, .. }, NetRule::Requantise { function: own }) = (&mut mean.rule, &mut layer.rule) {
+                if let (NetRule::Divide { function, .. }, NetRule::Requantise { function: own }) =
+                    (&mut mean.rule, &mut layer.rule)
+                {
                     *function = own.take();
                 }
                 layer = NetLayer { post_kind: layer.post_kind, ..mean };
@@ -174,8 +189,10 @@ fn rebuilt(net: &Net, divisions: &[Division]) -> Net {
             }
             let column = Source::Pre(layers.len() as u32);
             layers.push(mean);
-            let runs =
-                division.axes.iter().map(|axis| NetRun { log_len: layer.axes[usize::from(*axis)].log, index: NetIndex::Axis(*axis) });
+            let runs = division
+                .axes
+                .iter()
+                .map(|axis| NetRun { log_len: layer.axes[usize::from(*axis)].log, index: NetIndex::Axis(*axis) });
             let left = NetOperand { source: column, runs: runs.collect() };
             let term = &mut layer.terms[division.term];
             *term = NetTerm { coefficient: division.sign, axes: term.axes.clone(), summed: 0, left, right: None };
@@ -186,12 +203,28 @@ fn rebuilt(net: &Net, divisions: &[Division]) -> Net {
     loops.iter_mut().for_each(|l| l.first = new.get(l.first as usize).copied().unwrap_or(l.first));
     let mut outputs = net.outputs.clone();
     outputs.iter_mut().for_each(|output| output.source = moved(output.source));
-    Net { layers, loops, outputs, inputs: net.inputs.clone(), weights: net.weights.clone(), lengths: net.lengths.clone(), ..*net }
+    Net {
+        layers,
+        loops,
+        outputs,
+        inputs: net.inputs.clone(),
+        weights: net.weights.clone(),
+        lengths: net.lengths.clone(),
+        ..*net
+    }
 }
 
 /// A layer of whole numbers.
 fn exact(name: &str, axes: Vec<Axis>, terms: Vec<NetTerm>, constant: f64) -> NetLayer {
-    NetLayer { name: name.to_owned(), axes, terms, constant, rule: NetRule::Exact, kind: Kind::Integer, post_kind: Kind::Integer }
+    NetLayer {
+        name: name.to_owned(),
+        axes,
+        terms,
+        constant,
+        rule: NetRule::Exact,
+        kind: Kind::Integer,
+        post_kind: Kind::Integer,
+    }
 }
 
 impl Division {
@@ -201,14 +234,19 @@ impl Division {
         let axes: Vec<Axis> = self.axes.iter().map(|axis| layer.axes[usize::from(*axis)]).collect();
         let logs: Vec<u8> = axes.iter().map(|axis| axis.log).collect();
         // axes of the divisor: those along which it is not always the same
-        let of_divisor: Vec<u8> = self.axes.iter().copied().filter(|axis| self.counts.iter().any(|(a, _)| a == axis)).collect();
+        let of_divisor: Vec<u8> =
+            self.axes.iter().copied().filter(|axis| self.counts.iter().any(|(a, _)| a == axis)).collect();
         let divisor_axes: Vec<Axis> = of_divisor.iter().map(|axis| layer.axes[usize::from(*axis)]).collect();
-        let divisor = exact(&layer.name, divisor_axes.clone(), self.divisor_terms(&divisor_axes, &of_divisor), self.whole.into());
+        let divisor =
+            exact(&layer.name, divisor_axes.clone(), self.divisor_terms(&divisor_axes, &of_divisor), self.whole.into());
         let by = NetOperand {
             source: Source::Pre(first),
             runs: of_divisor
                 .iter()
-                .map(|axis| NetRun { log_len: layer.axes[usize::from(*axis)].log, index: NetIndex::Axis(renumbered(*axis)) })
+                .map(|axis| NetRun {
+                    log_len: layer.axes[usize::from(*axis)].log,
+                    index: NetIndex::Axis(renumbered(*axis)),
+                })
                 .collect(),
         };
         let mut left = layer.terms[self.term].left.clone();
@@ -234,8 +272,8 @@ impl Division {
         [divisor, mean]
     }
 
-    /// What the divisor is more than `whole`: for counts `a` and `b` on two axes, `whole` times `(a - 1) + (b - 1) + (a - 1)(b - 1)`. So it is at least `whole` in every cell,
-    /// padding too.
+    /// What the divisor is more than `whole`: for counts `a` and `b` on two axes, `whole` times `(a - 1) + (b - 1) + (a
+    /// - 1)(b - 1)`. So it is at least `whole` in every cell, padding too.
     fn divisor_terms(&self, axes: &[Axis], names: &[u8]) -> Vec<NetTerm> {
         let logs: Vec<u8> = axes.iter().map(|axis| axis.log).collect();
         let runs: Vec<NetRun> = names
@@ -286,15 +324,23 @@ mod tests {
         small.net([])
     }
 
-    /// Windows of three numbers with stride 1 over `2^log` numbers, the first and last cut off: the factors are the reciprocals of their counts, times `factor`.
+    /// Windows of three numbers with stride 1 over `2^log` numbers, the first and last cut off: the factors are the
+    /// reciprocals of their counts, times `factor`.
     fn windows(log: u8, factor: f64) -> Net {
         let last = (1u32 << log) - 1;
         let count = |to: u32| if to == 0 || to == last { 2.0 } else { 3.0 };
-        let entries = (0..=last).flat_map(|to| (to.saturating_sub(1)..=(to + 1).min(last)).map(move |from| (to, from, 1.0 / count(to))));
+        let entries = (0..=last)
+            .flat_map(|to| (to.saturating_sub(1)..=(to + 1).min(last)).map(move |from| (to, from, 1.0 / count(to))));
         let runs = vec![NetRun { log_len: log, index: NetIndex::Map { axis: Some(0), entries: entries.collect() } }];
         let mut small = Small::new(1 << log);
         small.add(
-            NetTerm { coefficient: factor, axes: vec![log], summed: 0, left: NetOperand { source: Source::Input, runs }, right: None },
+            NetTerm {
+                coefficient: factor,
+                axes: vec![log],
+                summed: 0,
+                left: NetOperand { source: Source::Input, runs },
+                right: None,
+            },
             false,
         );
         small.net([])
@@ -305,8 +351,8 @@ mod tests {
         (0..5).map(|s| vec![one(s)]).collect()
     }
 
-    /// Counts that are no powers of two, up to the 224 × 224 of the usual images: within two units of 16 bits. A reciprocal, which has 13 bits where a small layer may shift by more than 16, is
-    /// off by more.
+    /// Counts that are no powers of two, up to the 224 × 224 of the usual images: within two units of 16 bits. A
+    /// reciprocal, which has 13 bits where a small layer may shift by more than 16, is off by more.
     #[test]
     fn means_over_large_windows_are_exact() {
         for len in [100u32, 1000, 224 * 224] {

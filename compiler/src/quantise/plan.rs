@@ -92,8 +92,8 @@ pub(super) struct Planner<'a> {
     pub(super) functions: Vec<Option<Function>>,
 }
 
-/// Chooses every scale, shift, table and limb for the given widths, for columns of the given ranges ([`Ranges::widened`] adds headroom). Nothing here
-/// depends on the weights but through the largest of each block.
+/// Chooses every scale, shift, table and limb for the given widths, for columns of the given ranges
+/// ([`Ranges::widened`] adds headroom). Nothing here depends on the weights but through the largest of each block.
 ///
 /// # Errors
 /// The architecture breaks a rule of [`Architecture::validate`] at these widths.
@@ -102,7 +102,10 @@ pub fn plan(net: &Net, ranges: &Ranges, widths: Widths) -> Result<Plan, ModelErr
     let mut last = Err(ModelError::Shift { layer: 0, shift: u8::MAX });
     for rest_bits in tried {
         last = plan_with(net, ranges, widths, *rest_bits);
-        if !matches!(last, Err(ModelError::AccumulatorTooWide { .. } | ModelError::Shift { .. } | ModelError::ExactTooWide { .. })) {
+        if !matches!(
+            last,
+            Err(ModelError::AccumulatorTooWide { .. } | ModelError::Shift { .. } | ModelError::ExactTooWide { .. })
+        ) {
             return last;
         }
     }
@@ -259,8 +262,8 @@ mod tests {
         (0..8).map(|s| vec![vector(8, 0.9 + s as f32, size)]).collect()
     }
 
-    /// Two dense layers with a ReLU between them. Whatever the sizes of inputs, weights, activations and outputs are, 13 bits are accurate to the 5 · 10^-3 of the range
-    /// that are asked for.
+    /// Two dense layers with a ReLU between them. Whatever the sizes of inputs, weights, activations and outputs are,
+    /// 13 bits are accurate to the 5 · 10^-3 of the range that are asked for.
     #[test]
     fn sizes_far_from_one_keep_their_relative_accuracy() {
         let widths = Widths { table_bits: 13, shift: 13, weight_bits: 14 };
@@ -271,9 +274,13 @@ mod tests {
             small.net([vector(64, 1.7, first), vector(32, 2.3, second)])
         };
         for size in SIZES {
-            for (input, first, second) in
-                [(size, 1.0, 1.0), (1.0, size, 1.0), (1.0, 1.0, size), (1.0, size, 1.0 / size), (size, 1.0 / size, size)]
-            {
+            for (input, first, second) in [
+                (size, 1.0, 1.0),
+                (1.0, size, 1.0),
+                (1.0, 1.0, size),
+                (1.0, size, 1.0 / size),
+                (size, 1.0 / size, size),
+            ] {
                 let error = error(&two(first, second), &samples(input), widths);
                 assert!(error < 5e-3, "inputs of size {input}, weights of {first} and {second}: {error}");
             }
@@ -286,7 +293,10 @@ mod tests {
         for size in SIZES {
             let mut small = Small::new(8);
             let left = NetOperand { source: Source::Input, runs: axes(&[(0, 3)]) };
-            small.add(NetTerm { coefficient: 0.7 * f64::from(size), axes: vec![3], summed: 0, left, right: None }, false);
+            small.add(
+                NetTerm { coefficient: 0.7 * f64::from(size), axes: vec![3], summed: 0, left, right: None },
+                false,
+            );
             let error = error(&small.net([]), &samples(1.0), Widths { table_bits: 14, shift: 14, weight_bits: 8 });
             assert!(error < 5e-4, "{size}: {error}");
         }

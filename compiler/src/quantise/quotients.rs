@@ -1,10 +1,10 @@
-//! Quotients that are rounded to integers, and products of sums of such integers with the range that they were divided by:
-//! DynamicQuantizeLinear, and the scale that its reader multiplies by.
+//! Quotients that are rounded to integers, and products of sums of such integers with the range that they were divided
+//! by: DynamicQuantizeLinear, and the scale that its reader multiplies by.
 //!
-//! With cells `X` of the tensor and `R` of its range, the integer is `255·X / R`, rounded. A divisor is never 0, so `R` has
-//! one unit added, of cells 2^11 times as fine: as the nearest half that is not exact is `1 / 2R` away, the integer stays
-//! what it is. Exact halves are rounded down, so that the least number and the largest are 255 steps apart, as they are
-//! once a zero point was rounded to an even number and the largest was clamped.
+//! With cells `X` of the tensor and `R` of its range, the integer is `255·X / R`, rounded. A divisor is never 0, so `R`
+//! has one unit added, of cells 2^11 times as fine: as the nearest half that is not exact is `1 / 2R` away, the integer
+//! stays what it is. Exact halves are rounded down, so that the least number and the largest are 255 steps apart, as
+//! they are once a zero point was rounded to an even number and the largest was clamped.
 
 use super::factors::{LEAST_FACTOR_BITS, limit};
 use super::plan::Planner;
@@ -13,13 +13,14 @@ use assay_circuits::model::{MAX_SHIFT, Source, Term};
 
 /// By how many bits a divisor is finer than the range that it is.
 const DIVISOR_BITS: i32 = 11;
-/// What is taken from a numerator, in its last units: more than the divisor's own unit moves a quotient up, and less than
-/// what would move one over a half that is not exact.
+/// What is taken from a numerator, in its last units: more than the divisor's own unit moves a quotient up, and less
+/// than what would move one over a half that is not exact.
 const HALVES_DOWN: i64 = 256;
-/// By how many bits a column of two may be larger than on the samples: the input decides the scale, and nothing shall be clamped.
+/// By how many bits a column of two may be larger than on the samples: the input decides the scale, and nothing shall
+/// be clamped.
 pub(super) const ROOM_BITS: i32 = 2;
-/// Bits of a column that holds what another one rounds down, the most first: more make the sum finer, and the factor that
-/// takes away what the other column holds has at most 31 bits.
+/// Bits of a column that holds what another one rounds down, the most first: more make the sum finer, and the factor
+/// that takes away what the other column holds has at most 31 bits.
 pub(super) const REST_BITS: [i32; 6] = [13, 12, 11, 10, 9, 8];
 /// Bits of a product, beside which a bias and the sign have room.
 const SUM_BITS: f64 = 59.0;
@@ -40,8 +41,8 @@ impl Planner<'_> {
         if f64::from(DIVISOR_BITS) + parts.sum::<f64>().log2() < 30.0 { DIVISOR_BITS } else { 0 }
     }
 
-    /// What is added to a layer's sum, in its last units, beside its constant: half a unit of what it rounds to is taken away
-    /// where another layer holds what is rounded down.
+    /// What is added to a layer's sum, in its last units, beside its constant: half a unit of what it rounds to is
+    /// taken away where another layer holds what is rounded down.
     pub(super) fn offset(&self, index: usize, shift: i32) -> i64 {
         let layer = &self.net.layers[index];
         match &layer.rule {
@@ -54,7 +55,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The layer that rounds down what this one holds: they have the same sum, and this one subtracts what the other made.
+    /// The layer that rounds down what this one holds: they have the same sum, and this one subtracts what the other
+    /// made.
     pub(super) fn rest_of(&self, index: usize) -> Option<usize> {
         let layer = &self.net.layers[index];
         let (last, same) = layer.terms.split_last()?;
@@ -75,8 +77,8 @@ impl Planner<'_> {
         self.rest_of(index).map(|high| self.scales[high][0] + self.rest_bits)
     }
 
-    /// Bits of the factors of a layer that multiplies sums of integers by a column, as many as its sum has room for. `None` for
-    /// other layers, and where that is fewer than factors need.
+    /// Bits of the factors of a layer that multiplies sums of integers by a column, as many as its sum has room for.
+    /// `None` for other layers, and where that is fewer than factors need.
     pub(super) fn factors_of_sums(&self, layer: &NetLayer, wanted: i32) -> Option<i32> {
         let sums = |operand: &NetOperand| {
             let of = |l: u32| self.net.layers.get(l as usize);
@@ -96,7 +98,9 @@ impl Planner<'_> {
             let one = |term: &&NetTerm| {
                 let (scale, factor) = self.natural(layer, term, *bits).unwrap_or_default();
                 let right = term.right.as_ref().map_or(0.0, |right| self.bits_of(right.source));
-                let size = self.bits_of(term.left.source) + right + (self.coefficient(term).abs().log2() + f64::from(factor)).max(0.0);
+                let size = self.bits_of(term.left.source)
+                    + right
+                    + (self.coefficient(term).abs().log2() + f64::from(factor)).max(0.0);
                 size <= SUM_BITS && scale + factor <= wanted + i32::from(MAX_SHIFT)
             };
             products.iter().all(one)
@@ -118,9 +122,11 @@ impl Planner<'_> {
                 Some((NetLayer { rule: NetRule::Maximum { .. }, .. }, _)) if source == Source::Pre(l) => of_table + 1.0,
                 Some((layer, planned)) if matches!(layer.rule, NetRule::Exact | NetRule::Maximum { .. }) => {
                     let one = |(term, planned): (&NetTerm, &Term)| {
-                        let summed: u32 = term.axes.iter().rev().take(term.summed.into()).map(|log| u32::from(*log)).sum();
+                        let summed: u32 =
+                            term.axes.iter().rev().take(term.summed.into()).map(|log| u32::from(*log)).sum();
                         let right = term.right.as_ref().map_or(0.0, |right| self.bits_of(right.source));
-                        (self.bits_of(term.left.source) + right + f64::from(summed)).exp2() * f64::from(planned.coefficient).abs()
+                        (self.bits_of(term.left.source) + right + f64::from(summed)).exp2()
+                            * f64::from(planned.coefficient).abs()
                     };
                     layer.terms.iter().zip(&planned.terms).map(one).sum::<f64>().log2()
                 }

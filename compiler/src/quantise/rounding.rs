@@ -1,9 +1,9 @@
 //! Layers that round to the integers of a quantised network: sums whose error is less than what decides a rounding.
 //!
 //! Such a network is integers, multiplied by integers and summed, times a 32-bit float, rounded. The integers stay what
-//! they are, the float is written with all of its bits, and the shift is as long as that takes. So a result is the nearest
-//! integer of the exact product, and can differ from what a library makes of it in floats only where that is within
-//! 2^-14 of a half: results have 8 bits, and such a library rounds three times to the 24 bits of a float.
+//! they are, the float is written with all of its bits, and the shift is as long as that takes. So a result is the
+//! nearest integer of the exact product, and can differ from what a library makes of it in floats only where that is
+//! within 2^-14 of a half: results have 8 bits, and such a library rounds three times to the 24 bits of a float.
 
 use super::factors::{LEAST_FACTOR_BITS, fitting_scale, limit};
 use super::plan::{Planner, Trouble};
@@ -26,7 +26,8 @@ const BIAS_BITS: i32 = 24;
 
 /// Blocks of integers that only layers read which round, or are sums of integers.
 pub(super) fn whole_blocks(net: &Net) -> Vec<bool> {
-    let mut whole: Vec<bool> = net.weights.iter().map(|block| block.iter().all(|v| v.fract() == 0.0 && v.abs() <= 32768.0)).collect();
+    let mut whole: Vec<bool> =
+        net.weights.iter().map(|block| block.iter().all(|v| v.fract() == 0.0 && v.abs() <= 32768.0)).collect();
     for (w, whole) in whole.iter_mut().enumerate() {
         *whole &= !net.layers.iter().any(|layer| layer.reads_rows_of(w as u32));
     }
@@ -35,7 +36,12 @@ pub(super) fn whole_blocks(net: &Net) -> Vec<bool> {
         if layer.rounds().is_some() || sums {
             continue;
         }
-        for source in layer.terms.iter().flat_map(|term| std::iter::once(&term.left).chain(&term.right)).map(|operand| operand.source) {
+        for source in layer
+            .terms
+            .iter()
+            .flat_map(|term| std::iter::once(&term.left).chain(&term.right))
+            .map(|operand| operand.source)
+        {
             if let Source::Weight(w) = source {
                 whole[w as usize] = false;
             }
@@ -66,8 +72,11 @@ impl Planner<'_> {
     /// Whether a block of weights is the factors by which the channels of a sum of integers are rounded.
     pub(super) fn multiplies_a_rounding(&self, w: u32) -> bool {
         let product = |term: &NetTerm| term.reads(Source::Weight(w)) && term.right.is_some();
-        let mut readers = self.net.layers.iter().filter(|layer| layer.terms.iter().any(product) || layer.reads_rows_of(w));
-        let alone = |layer: &NetLayer| layer.rounds().is_some() && layer.terms.iter().filter(|t| product(t)).all(|t| t.summed == 0);
+        let mut readers =
+            self.net.layers.iter().filter(|layer| layer.terms.iter().any(product) || layer.reads_rows_of(w));
+        let alone = |layer: &NetLayer| {
+            layer.rounds().is_some() && layer.terms.iter().filter(|t| product(t)).all(|t| t.summed == 0)
+        };
         self.uses[w as usize] == (1, true) && readers.all(alone)
     }
 
@@ -98,8 +107,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The scale of a sum that is rounded: as fine as its finest term, and what is added to it as fine as a float, but no
-    /// finer than its largest factor allows, which has 31 bits.
+    /// The scale of a sum that is rounded: as fine as its finest term, and what is added to it as fine as a float, but
+    /// no finer than its largest factor allows, which has 31 bits.
     pub(super) fn rounded_sum(&self, layer: &NetLayer, naturals: &[Option<(i32, i32)>]) -> i32 {
         let finest = naturals.iter().flatten().map(|(scale, bits)| scale + bits).max().unwrap_or(0);
         let added = naturals.iter().any(Option::is_none) || layer.constant.fract() != 0.0;
@@ -111,7 +120,13 @@ impl Planner<'_> {
     /// table holds it whole, the sum: then halves are rounded to even numbers, as the standard says.
     ///
     /// Errors: wider tables would hold it.
-    pub(super) fn rounded_scale(&self, index: usize, (low, high): (f64, f64), accuracy: i32, sum: i32) -> Result<i32, Trouble> {
+    pub(super) fn rounded_scale(
+        &self,
+        index: usize,
+        (low, high): (f64, f64),
+        accuracy: i32,
+        sum: i32,
+    ) -> Result<i32, Trouble> {
         let layer = &self.net.layers[index];
         let whole = |factor: f64, bits: i32| (factor * f64::from(bits).exp2()).fract() == 0.0;
         let exact = |term: &NetTerm| {

@@ -2,7 +2,9 @@
 
 use super::{Widths, plan, weights};
 use crate::Sample;
-use crate::net::{Axis, Kind, Net, NetIndex, NetInput, NetLayer, NetOperand, NetOutput, NetRule, NetRun, NetTerm, Ranges, Run};
+use crate::net::{
+    Axis, Kind, Net, NetIndex, NetInput, NetLayer, NetOperand, NetOutput, NetRule, NetRun, NetTerm, Ranges, Run,
+};
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
 use assay_circuits::model::{Binary, Instruction, Source};
 use assay_circuits::system::System;

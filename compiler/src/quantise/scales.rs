@@ -13,8 +13,9 @@ impl Planner<'_> {
     pub(super) fn input_scales(&mut self) {
         let parts = || self.net.inputs.iter().zip(&self.ranges.inputs);
         // what terms read has one scale, whatever the units of its parts
-        let size =
-            |name: &str| parts().filter(|(port, _)| port.name == name).fold(0f32, |most, (_, range)| most.max(range.1.max(-range.0)));
+        let size = |name: &str| {
+            parts().filter(|(port, _)| port.name == name).fold(0f32, |most, (_, range)| most.max(range.1.max(-range.0)))
+        };
         let real: Vec<i32> = parts()
             .map(|(port, _)| match port.kind {
                 Kind::Real => fitting_scale(size(&port.name), limit(self.widths.shift)).min(self.cap(Source::Input)),
@@ -23,8 +24,10 @@ impl Planner<'_> {
             .collect();
         let half = 1i32 << (self.plan.architecture.input.bits - 1);
         for ((port, range), scale) in self.net.inputs.iter().zip(&self.ranges.inputs).zip(&real) {
-            let integer =
-                |v: f32| ((f64::from(v) * f64::from(*scale).exp2()).round() as i64).clamp((-half).into(), (half - 1).into()) as i32;
+            let integer = |v: f32| {
+                ((f64::from(v) * f64::from(*scale).exp2()).round() as i64).clamp((-half).into(), (half - 1).into())
+                    as i32
+            };
             let (low, high) = match port.kind {
                 Kind::Boolean => (0, 1),
                 Kind::Integer => {
@@ -65,9 +68,14 @@ impl Planner<'_> {
                 let size = self.masked(l, pre).unwrap_or(both(pre));
                 let plain = fitting_scale(size, limit(widths.table_bits));
                 match layer.function() {
-                    Some(program) if !net.reads(Source::Pre(l)) => {
-                        function::relevant_scale(program, pre, plain, limit(widths.table_bits), both(post), widths.table_bits)
-                    }
+                    Some(program) if !net.reads(Source::Pre(l)) => function::relevant_scale(
+                        program,
+                        pre,
+                        plain,
+                        limit(widths.table_bits),
+                        both(post),
+                        widths.table_bits,
+                    ),
                     _ => plain,
                 }
             } else {
@@ -84,7 +92,9 @@ impl Planner<'_> {
         }
         // one table serves all layers of a function if they agree on its scales
         for index in 0..net.layers.len() {
-            let Some(program) = net.layers[index].function().filter(|program| !function::is_relu(program)) else { continue };
+            let Some(program) = net.layers[index].function().filter(|program| !function::is_relu(program)) else {
+                continue;
+            };
             let alike = |other: &usize| {
                 let layer = &net.layers[*other];
                 layer.function() == Some(program)
@@ -109,11 +119,13 @@ impl Planner<'_> {
 
     /// The size that matters of scores that only a softmax reads: what is far below every maximum is 0 in any case.
     fn masked(&self, l: u32, (low, high): (f32, f32)) -> Option<f32> {
-        let readers: Vec<usize> =
-            (0..self.net.layers.len()).filter(|i| self.net.layers[*i].terms.iter().any(|t| t.reads(Source::Pre(l)))).collect();
+        let readers: Vec<usize> = (0..self.net.layers.len())
+            .filter(|i| self.net.layers[*i].terms.iter().any(|t| t.reads(Source::Pre(l))))
+            .collect();
         let [reader] = readers[..] else { return None };
         let reader_layer = &self.net.layers[reader];
-        let softmax = matches!(&reader_layer.rule, NetRule::Maximum { function: Some(_), .. }) && reader_layer.terms.len() == 1;
+        let softmax =
+            matches!(&reader_layer.rule, NetRule::Maximum { function: Some(_), .. }) && reader_layer.terms.len() == 1;
         let output = self.net.outputs.iter().any(|o| o.source == Source::Pre(l));
         if !softmax || output || self.net.layers[l as usize].function().is_some() {
             return None;
@@ -137,7 +149,8 @@ impl Planner<'_> {
             let factor = self.own_factor(w as u32);
             let size = block.iter().fold(0f32, |m, v| m.max(v.abs())) * factor.abs() as f32;
             let mut scale = fitting_scale(size, limit(self.widths.weight_bits));
-            let rows: Vec<usize> = (0..self.net.layers.len()).filter(|l| self.net.layers[*l].reads_rows_of(w as u32)).collect();
+            let rows: Vec<usize> =
+                (0..self.net.layers.len()).filter(|l| self.net.layers[*l].reads_rows_of(w as u32)).collect();
             scale = rows.iter().fold(scale, |scale, l| scale.min(self.cap(Source::Pre(*l as u32))));
             for (index, layer) in self.net.layers.iter().enumerate() {
                 for term in &layer.terms {
@@ -183,7 +196,9 @@ impl Planner<'_> {
     pub(super) fn scale_of(&self, source: Source, operand: &NetOperand) -> i32 {
         let at = |l: u32, of: usize| self.scales.get(l as usize).map_or(0, |s| s[of]);
         match source {
-            Source::Input => port_of(&self.net.inputs, operand).and_then(|port| self.inputs.get(port)).copied().unwrap_or(0),
+            Source::Input => {
+                port_of(&self.net.inputs, operand).and_then(|port| self.inputs.get(port)).copied().unwrap_or(0)
+            }
             Source::Pre(l) => at(l, 0),
             Source::Post(l) => at(l, 1),
             Source::Max(l) => at(l, 2),
@@ -196,19 +211,26 @@ impl Planner<'_> {
     /// The log of what a term's integers are of, before its factor, and the least bits that the factor takes.
     pub(super) fn natural(&self, layer: &NetLayer, term: &NetTerm, accuracy: i32) -> Option<(i32, i32)> {
         let coefficient = self.coefficient(term);
-        let maps: i32 = [&term.left].into_iter().chain(&term.right).flat_map(|o| &o.runs).map(|run| map_bits(&run.index, accuracy)).sum();
+        let maps: i32 = [&term.left]
+            .into_iter()
+            .chain(&term.right)
+            .flat_map(|o| &o.runs)
+            .map(|run| map_bits(&run.index, accuracy))
+            .sum();
         if term.right.is_none() && matches!(term.left.source, Source::Weight(w) if !self.uses[w as usize].1) {
             // a bias has the scale of the sum
             return None;
         }
-        let scale = self.scale_of(term.left.source, &term.left) + term.right.as_ref().map_or(0, |r| self.scale_of(r.source, r));
+        let scale =
+            self.scale_of(term.left.source, &term.left) + term.right.as_ref().map_or(0, |r| self.scale_of(r.source, r));
         Some((scale, factor_bits(coefficient, layer.kind == Kind::Real, accuracy) + maps))
     }
 }
 
-/// Which input an operand of the input block reads. Inputs lie side by side, each in the aligned power of two of cells that begins with its first element: the import places them so,
-/// and picks one by a run that reads a single number, which nothing that moves data touches, for it has no axis. So any cell that the operand reads tells the input, and the one
-/// with the smallest number on every run is as good as another.
+/// Which input an operand of the input block reads. Inputs lie side by side, each in the aligned power of two of cells
+/// that begins with its first element: the import places them so, and picks one by a run that reads a single number,
+/// which nothing that moves data touches, for it has no axis. So any cell that the operand reads tells the input, and
+/// the one with the smallest number on every run is as good as another.
 pub fn port_of(inputs: &[NetInput], operand: &NetOperand) -> Option<usize> {
     let (mut cell, mut shift) = (0u64, 0u32);
     for run in &operand.runs {
@@ -231,16 +253,27 @@ mod tests {
     use crate::net::NetRun;
 
     fn input(cells: Vec<u32>) -> NetInput {
-        NetInput { name: String::new(), kind: Kind::Real, shape: vec![cells.len() as u32], cells, places: None, names_rows: false, unit: 0 }
+        NetInput {
+            name: String::new(),
+            kind: Kind::Real,
+            shape: vec![cells.len() as u32],
+            cells,
+            places: None,
+            names_rows: false,
+            unit: 0,
+        }
     }
 
-    /// Three inputs of 3 × 3, 3 and 1 elements: an operand is given the scale of the input that it reads, through whatever maps it reads it.
+    /// Three inputs of 3 × 3, 3 and 1 elements: an operand is given the scale of the input that it reads, through
+    /// whatever maps it reads it.
     #[test]
     fn an_operand_reads_the_input_whose_cells_it_reads() {
         let first = (0..3).flat_map(|row| (0..3).map(move |column| row << 2 | column)).collect();
         let inputs = [input(first), input(vec![16, 17, 18]), input(vec![20])];
-        let map =
-            |axis, entries: &[(u32, u32)]| NetIndex::Map { axis, entries: entries.iter().map(|(to, from)| (*to, *from, 1.0)).collect() };
+        let map = |axis, entries: &[(u32, u32)]| NetIndex::Map {
+            axis,
+            entries: entries.iter().map(|(to, from)| (*to, *from, 1.0)).collect(),
+        };
         let operand = |runs: Vec<(u8, NetIndex)>| NetOperand {
             source: Source::Input,
             runs: runs.into_iter().map(|(log_len, index)| NetRun { log_len, index }).collect(),
@@ -248,7 +281,10 @@ mod tests {
         let port = |runs| port_of(&inputs, &operand(runs));
         assert_eq!(port(vec![(2, NetIndex::Axis(0)), (2, NetIndex::Axis(1)), (1, map(None, &[(0, 0)]))]), Some(0));
         // its last element only
-        assert_eq!(port(vec![(2, map(None, &[(0, 2)])), (2, map(None, &[(0, 2)])), (1, map(None, &[(0, 0)]))]), Some(0));
+        assert_eq!(
+            port(vec![(2, map(None, &[(0, 2)])), (2, map(None, &[(0, 2)])), (1, map(None, &[(0, 0)]))]),
+            Some(0)
+        );
         // reversed, and the first element cut off
         assert_eq!(port(vec![(2, map(Some(0), &[(0, 2), (1, 1)])), (3, map(None, &[(0, 4)]))]), Some(1));
         // a sum over its places

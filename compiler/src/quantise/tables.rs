@@ -10,14 +10,18 @@ const LIMB_CELL: f64 = 1.5;
 const LIMB_COLUMN: f64 = 4096.0;
 
 impl Planner<'_> {
-    /// One table per function and domain. A layer without a function borrows one, and its readers read `q`: unless its unread column of `f(q)` would cost
-    /// more cells than an identity table has rows.
+    /// One table per function and domain. A layer without a function borrows one, and its readers read `q`: unless its
+    /// unread column of `f(q)` would cost more cells than an identity table has rows.
     pub(super) fn tables(&mut self) {
         let bits = self.widths.table_bits;
         let mut list: Vec<(Domain, Function)> = Vec::new();
         let tabled: Vec<usize> = (0..self.functions.len()).filter(|i| self.has_table(*i)).collect();
         let domain = |of: &Self, i: usize| {
-            if matches!(of.plan.architecture.layers[i].rule, Rule::Maximum { .. }) { Domain::Unsigned } else { Domain::Signed }
+            if matches!(of.plan.architecture.layers[i].rule, Rule::Maximum { .. }) {
+                Domain::Unsigned
+            } else {
+                Domain::Signed
+            }
         };
         for i in &tabled {
             if let Some(function) = &self.functions[*i] {
@@ -35,13 +39,16 @@ impl Planner<'_> {
             let rails = Rails::of_function(&Table { bits, domain: Domain::Signed, function: function.clone() });
             rails.low && rails.high
         };
-        let hosts = |f: &&(Domain, Function)| f.0 == Domain::Signed && !matches!(f.1, Function::Real { least: 1, .. }) && counts(&f.1);
+        let hosts = |f: &&(Domain, Function)| {
+            f.0 == Domain::Signed && !matches!(f.1, Function::Real { least: 1, .. }) && counts(&f.1)
+        };
         let host = match list.iter().find(hosts) {
             Some(host) if unread <= 2 << bits => host.clone(),
             _ => (Domain::Signed, Function::Identity),
         };
         for i in plain {
-            let entry = if domain(self, i) == Domain::Signed { host.clone() } else { (Domain::Unsigned, Function::Identity) };
+            let entry =
+                if domain(self, i) == Domain::Signed { host.clone() } else { (Domain::Unsigned, Function::Identity) };
             if !list.contains(&entry) {
                 list.push(entry.clone());
             }
@@ -51,11 +58,14 @@ impl Planner<'_> {
             let entry = (domain(self, i), self.functions[i].clone().unwrap_or(Function::Identity));
             let at = list.iter().position(|have| *have == entry).unwrap_or(0) as u32;
             match &mut self.plan.architecture.layers[i].rule {
-                Rule::Requantise { table, .. } | Rule::Divide { table, .. } | Rule::Maximum { table, .. } => *table = at,
+                Rule::Requantise { table, .. } | Rule::Divide { table, .. } | Rule::Maximum { table, .. } => {
+                    *table = at
+                }
                 Rule::Exact | Rule::SquareRoot { .. } | Rule::Quotient { .. } | Rule::Rows { .. } => {}
             }
         }
-        self.plan.architecture.tables = list.into_iter().map(|(domain, function)| Table { bits, domain, function }).collect();
+        self.plan.architecture.tables =
+            list.into_iter().map(|(domain, function)| Table { bits, domain, function }).collect();
     }
 
     fn has_table(&self, index: usize) -> bool {
@@ -80,8 +90,8 @@ impl Planner<'_> {
         Err(Trouble::Model(ModelError::TableCount { have: 0 }))
     }
 
-    /// Gives every table the rails that cost least: each row is a leaf and a multiplicity, and rails that are too narrow for what a clamp can cut off
-    /// cost a layer another limb, which is a lookup and a column.
+    /// Gives every table the rails that cost least: each row is a leaf and a multiplicity, and rails that are too
+    /// narrow for what a clamp can cut off cost a layer another limb, which is a lookup and a column.
     fn widen_rails(&mut self, bounds: &Bounds) -> Result<(), Trouble> {
         let architecture = &mut self.plan.architecture;
         for (index, table) in architecture.tables.iter_mut().enumerate().filter(|(_, table)| table.is_saturating()) {
@@ -92,7 +102,8 @@ impl Planner<'_> {
                 .collect();
             let wider = |limb_bits: u8| Table { domain: Domain::Saturating { limb_bits }, ..table.clone() };
             let price = |table: &Table| {
-                let limbs = clamped.iter().map(|(cells, cut)| f64::from(table.limbs(*cut)) * (LIMB_COLUMN + LIMB_CELL * cells));
+                let limbs =
+                    clamped.iter().map(|(cells, cut)| f64::from(table.limbs(*cut)) * (LIMB_COLUMN + LIMB_CELL * cells));
                 f64::from(table.log_rows()).exp2() + limbs.sum::<f64>()
             };
             let choices = (table.limb_bits() as u8..=MAX_RAIL_BITS).map(wider);

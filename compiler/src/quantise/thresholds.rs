@@ -1,10 +1,10 @@
 //! Comparisons that rounding does not change.
 //!
-//! A comparison is a table of a difference, and two roundings come before it. That of the difference to the table's argument
-//! does no harm where the border between two arguments lies at the threshold ([`Side::offset`]): the comparison then sees
-//! the sum itself. That of an input to its cell can move a number by half a unit. So that what is equal to a threshold stays
-//! on its side, as XGBoost's thresholds are numbers of the training data, thresholds are moved by that half unit here, and
-//! only numbers within one unit of a threshold can be judged otherwise.
+//! A comparison is a table of a difference, and two roundings come before it. That of the difference to the table's
+//! argument does no harm where the border between two arguments lies at the threshold ([`Side::offset`]): the
+//! comparison then sees the sum itself. That of an input to its cell can move a number by half a unit. So that what is
+//! equal to a threshold stays on its side, as XGBoost's thresholds are numbers of the training data, thresholds are
+//! moved by that half unit here, and only numbers within one unit of a threshold can be judged otherwise.
 
 use super::factors::{fitting_scale, limit};
 use super::scales::port_of;
@@ -43,8 +43,8 @@ impl Side {
         }
     }
 
-    /// What is added to a sum that is then shifted by so many bits and rounded, so that the border between two results lies
-    /// at 0: halves are rounded up.
+    /// What is added to a sum that is then shifted by so many bits and rounded, so that the border between two results
+    /// lies at 0: halves are rounded up.
     pub fn offset(self, shift: u8) -> i64 {
         let half = if shift == 0 { 0 } else { 1i64 << (shift - 1) };
         match self {
@@ -72,14 +72,17 @@ pub fn separated(net: &Net, ranges: &Ranges) -> Option<Net> {
         any = true;
         match layer.terms.iter().position(|term| is_own_bias(net, term)) {
             Some(bias) => move_bias(&mut changed, &layer.terms[bias], &room),
-            None => changed.layers[index].constant += room.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a }),
+            None => {
+                changed.layers[index].constant +=
+                    room.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a })
+            }
         }
     }
     any.then_some(changed)
 }
 
-/// By how much each cell of a layer's sum changes, at most, if its inputs change by a unit of their cells. `None` if it reads
-/// none, or something other than inputs and constants.
+/// By how much each cell of a layer's sum changes, at most, if its inputs change by a unit of their cells. `None` if it
+/// reads none, or something other than inputs and constants.
 fn reach(net: &Net, ranges: &Ranges, layer: &NetLayer) -> Option<Vec<f64>> {
     let secret = |term: &NetTerm| term.right.is_none() && term.left.source.is_secret();
     let mut sum = vec![0f64; 1 << layer.log_size()];

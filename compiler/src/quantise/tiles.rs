@@ -19,7 +19,9 @@ pub fn without_padding(net: &Net, plan: Plan, mut weights: Weights) -> (Architec
     for (index, (w, ..)) in matrices.iter().enumerate() {
         let lengths = net.lengths.get(*w as usize).map_or(&[][..], Vec::as_slice);
         let block = chosen(lengths);
-        if block.cuts.is_empty() || block.log_size != architecture.matrices[index].log_size || !architecture.goes_with(index as u32, &block)
+        if block.cuts.is_empty()
+            || block.log_size != architecture.matrices[index].log_size
+            || !architecture.goes_with(index as u32, &block)
         {
             continue;
         }
@@ -50,7 +52,9 @@ fn chosen(lengths: &[usize]) -> WeightBlock {
         // a length that the bits make whole is no cut
         let cuts: Vec<Cut> = (1..=log.min(MOST_BITS)).map(cut).filter(|cut| cut.len < 1 << cut.bits).collect();
         let with = |block: &WeightBlock| {
-            let more = cuts.iter().map(|cut| WeightBlock { cuts: block.cuts.iter().chain([cut]).copied().collect(), ..block.clone() });
+            let more = cuts
+                .iter()
+                .map(|cut| WeightBlock { cuts: block.cuts.iter().chain([cut]).copied().collect(), ..block.clone() });
             std::iter::once(block.clone()).chain(more).collect::<Vec<_>>()
         };
         all = all.iter().flat_map(with).filter(WeightBlock::is_valid).collect();

@@ -20,5 +20,8 @@ pub fn weights(net: &Net, plan: &Plan) -> Weights {
 /// A block of biases, times a factor, at a scale.
 pub(super) fn biases(block: &[f32], factor: f64, scale: i32) -> Vec<i32> {
     let factor = factor * f64::from(scale).exp2();
-    block.iter().map(|v| (f64::from(*v) * factor).round().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32).collect()
+    block
+        .iter()
+        .map(|v| (f64::from(*v) * factor).round().clamp(f64::from(i32::MIN), f64::from(i32::MAX)) as i32)
+        .collect()
 }

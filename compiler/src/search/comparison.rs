@@ -7,7 +7,8 @@ use crate::report::Accuracy;
 /// What a model's outputs are, and the float model's on the samples.
 pub struct Comparison {
     kinds: Vec<Kind>,
-    /// Of a model whose first output is a list of scores: the distances of the two largest scores of every sample, in order.
+    /// Of a model whose first output is a list of scores: the distances of the two largest scores of every sample, in
+    /// order.
     gaps: Option<Vec<f64>>,
 }
 
@@ -17,7 +18,8 @@ impl Comparison {
         let kinds = net.output_kinds();
         let shape = net.outputs.first().map_or(&[][..], |output| &output.shape);
         let is_list = kinds.first() == Some(&Kind::Real) && shape.iter().filter(|length| **length > 1).count() == 1;
-        let gap = |sample: &Sample| largest_two(sample.first()?).map(|(first, second, row)| distance(row, first, second));
+        let gap =
+            |sample: &Sample| largest_two(sample.first()?).map(|(first, second, row)| distance(row, first, second));
         let gaps = is_list.then(|| {
             let mut gaps: Vec<f64> = float.iter().filter_map(gap).collect();
             gaps.sort_by(f64::total_cmp);
@@ -36,9 +38,10 @@ impl Comparison {
         Accuracy { other_labels: self.other_labels(exact, float), ..Accuracy::of(exact, float, &self.kinds) }
     }
 
-    /// The share of inputs whose largest score is expected to be another one. Few samples show few such inputs or none. But the error of a
-    /// distance has little to do with the distance, so the error at every sample is set against the distance at every other one: the
-    /// share of these pairs whose error is larger, halved, since half of the errors make the distance larger.
+    /// The share of inputs whose largest score is expected to be another one. Few samples show few such inputs or none.
+    /// But the error of a distance has little to do with the distance, so the error at every sample is set against the
+    /// distance at every other one: the share of these pairs whose error is larger, halved, since half of the errors
+    /// make the distance larger.
     fn other_labels(&self, exact: &[Sample], float: &[Sample]) -> Option<f64> {
         let gaps = self.gaps.as_ref().filter(|gaps| !gaps.is_empty())?;
         let changed = |(exact, float): (&Sample, &Sample)| {
@@ -52,8 +55,8 @@ impl Comparison {
     }
 }
 
-/// The share of all distances that is below one. Below a twentieth of the samples' distances these are too few to be counted: there the share grows in
-/// proportion.
+/// The share of all distances that is below one. Below a twentieth of the samples' distances these are too few to be
+/// counted: there the share grows in proportion.
 fn share_below(sorted: &[f64], distance: f64) -> f64 {
     let few = sorted.len() / 20;
     let counted = |n: usize| n as f64 / sorted.len().max(1) as f64;
@@ -93,7 +96,8 @@ mod tests {
         Comparison::of(&small.net([vec![0.0; 16]]), float)
     }
 
-    /// Labels that are in danger are seen although none of the samples has another one: errors at one sample count at all distances.
+    /// Labels that are in danger are seen although none of the samples has another one: errors at one sample count at
+    /// all distances.
     #[test]
     fn an_error_is_set_against_every_distance() {
         let float = scores(&[[1.0, 0.0], [0.0, 0.5], [0.3, 0.2], [0.0, 4.0]]);

@@ -1,7 +1,9 @@
 //! What must be refused, with a typed error and never a panic.
 
 use crate::support::{Graph, Rng, fixture, float, int, ints, text, value};
-use assay_compiler::{Calibration, CompileError, GuardError, ImportError, InputError, Options, Refusal, Wanted, compile, read_input};
+use assay_compiler::{
+    Calibration, CompileError, GuardError, ImportError, InputError, Options, Refusal, Wanted, compile, read_input,
+};
 use std::path::Path;
 use tract_onnx::pb::{self, tensor_proto::DataType};
 
@@ -41,7 +43,9 @@ fn flipped_bytes_never_panic() {
         let at = if round % 2 == 0 { rng.below(700) } else { bytes.len() - 1 - rng.below(300) };
         damaged[at] ^= 1 << rng.below(8);
         std::fs::write(&path, &damaged).expect("write");
-        refused += usize::from(compile(&path, &calibration, &Options { max_samples: 1, ..Options::default() }, &mut |_| ()).is_err());
+        refused += usize::from(
+            compile(&path, &calibration, &Options { max_samples: 1, ..Options::default() }, &mut |_| ()).is_err(),
+        );
     }
     assert!(refused > 20, "{refused} of 150 refused");
 }
@@ -74,7 +78,9 @@ fn hostile_dimensions() {
     for dims in [vec![i64::MAX, 2], vec![1 << 40], vec![-1, 4], vec![1; 20]] {
         let mut g = dense();
         g.graph().initializer[0].dims = dims.clone();
-        assert!(matches!(error(&g), CompileError::Guard(GuardError::Dimensions { tensor, dims: d }) if tensor == "w" && d == dims));
+        assert!(
+            matches!(error(&g), CompileError::Guard(GuardError::Dimensions { tensor, dims: d }) if tensor == "w" && d == dims)
+        );
     }
     let mut g = dense();
     g.graph().initializer[0].dims = vec![4, 4];
@@ -121,7 +127,8 @@ fn external_data_stays_in_the_folder() {
     std::os::unix::fs::symlink(folder.path(), inside.join("up")).expect("link");
     std::fs::hard_link(folder.path().join("secret.bin"), inside.join("hard.bin")).expect("link");
     let calibration = Calibration::from_samples(vec![vec![0.25, -0.5, 1.0, 0.0]]);
-    let run = |location: &str| compile(&external(location).write(&inside), &calibration, &Options::default(), &mut |_| ());
+    let run =
+        |location: &str| compile(&external(location).write(&inside), &calibration, &Options::default(), &mut |_| ());
     run("weights.bin").expect("plain external data is read");
     let absolute = folder.path().join("secret.bin");
     for location in [
@@ -145,12 +152,23 @@ fn external_data_stays_in_the_folder() {
 #[test]
 fn unsupported_operators_are_all_named_at_once() {
     let mut g = Graph::new(&[1, 4]);
-    g.node("NonZero", &["x"], "a", vec![]).node("Cast", &["a"], "b", vec![int("to", 1)]).node("NonZero", &["b"], "y", vec![]).output("y");
-    let CompileError::Import(ImportError::Unsupported { nodes }) = error(&g) else { panic!("another error: {}", error(&g)) };
+    g.node("NonZero", &["x"], "a", vec![])
+        .node("Cast", &["a"], "b", vec![int("to", 1)])
+        .node("NonZero", &["b"], "y", vec![])
+        .output("y");
+    let CompileError::Import(ImportError::Unsupported { nodes }) = error(&g) else {
+        panic!("another error: {}", error(&g))
+    };
     let named: Vec<_> = nodes.0.iter().map(|n| n.node.as_str()).collect();
     assert_eq!(named, ["a_node", "y_node"]);
     let text = ImportError::Unsupported { nodes }.to_string();
-    assert!(text.contains("NonZero") && text.contains("a_node") && text.contains("y_node") && text.contains("assay operators"), "{text}");
+    assert!(
+        text.contains("NonZero")
+            && text.contains("a_node")
+            && text.contains("y_node")
+            && text.contains("assay operators"),
+        "{text}"
+    );
 }
 
 /// Every one of them is an error of the import, and says where it is or what to do; none is a panic, and none hangs.
@@ -263,7 +281,10 @@ fn attributes_that_would_be_ignored() {
         ..Default::default()
     };
     for refused in [recurrent("RNN", odd), recurrent("LSTM", int("input_forget", 1))] {
-        assert!(matches!(&refused, CompileError::Guard(GuardError::Attribute { node, .. }) if node == "y_node"), "{refused}");
+        assert!(
+            matches!(&refused, CompileError::Guard(GuardError::Attribute { node, .. }) if node == "y_node"),
+            "{refused}"
+        );
     }
     let mut g = Graph::new(&[1, 2, 3]);
     g.weight("k", &[2], vec![1.0; 2]);
@@ -285,7 +306,10 @@ fn open_axes_are_named() {
     g.weight("w", &[3, 2], vec![0.5; 6]).node("MatMul", &["x", "w"], "y", vec![]).output("y");
     symbolic(&mut g, 1);
     let refused = error(&g);
-    assert!(matches!(&refused, CompileError::Import(ImportError::OpenAxis { axis: 1, name, .. }) if name == "steps"), "{refused}");
+    assert!(
+        matches!(&refused, CompileError::Import(ImportError::OpenAxis { axis: 1, name, .. }) if name == "steps"),
+        "{refused}"
+    );
     assert!(refused.to_string().contains("--dim steps="), "{refused}");
     g.dims.insert("steps".to_owned(), 5);
     assert_eq!(g.lower().expect("the axis is fixed").float[0][0].len(), 10);
@@ -300,8 +324,16 @@ fn open_axes_are_named() {
 fn unsupported_forms_say_which_node() {
     // every element with every other: too many pairs
     let mut g = Graph::new(&[1, 2000]);
-    let refused = g.integers("k", &[2]).nodes("TopK", &["x", "k"], &["y", "j"], vec![]).output("y").lower().expect_err("too many");
-    assert!(matches!(&refused, CompileError::Import(ImportError::Node { node, refusal: Refusal::Pairs }) if node == "y_node"), "{refused}");
+    let refused = g
+        .integers("k", &[2])
+        .nodes("TopK", &["x", "k"], &["y", "j"], vec![])
+        .output("y")
+        .lower()
+        .expect_err("too many");
+    assert!(
+        matches!(&refused, CompileError::Import(ImportError::Node { node, refusal: Refusal::Pairs }) if node == "y_node"),
+        "{refused}"
+    );
     let mut g = Graph::new(&[1, 2, 4, 4]);
     g.node("AveragePool", &["x"], "y", vec![ints("kernel_shape", &[9, 9]), text("auto_pad", "VALID")]).output("y");
     assert!(matches!(error(&g), CompileError::Import(_)), "a window that is larger than the image: {}", error(&g));
@@ -320,9 +352,18 @@ fn calibration_files() {
     assert_eq!(read(r#"{"input_data": [[1, 2, 3, 4]]}"#, 2).expect("a batch in one row").len(), 2);
     assert_eq!(read(r#"{"input_data": [[[1], [2]]]}"#, 2).expect("nested").len(), 1);
     assert_eq!(read(r#"{"input_data": [1, 2]}"#, 2).expect("flat").len(), 1);
-    assert!(matches!(read(r#"{"input_data": [[1, 2], [3]]}"#, 2), Err(InputError::Length { sample: 1, have: 1, need: 2, .. })));
-    assert!(matches!(read(r#"{"input_data": [[1, 2], [3, "x"]]}"#, 2), Err(InputError::NotANumber { sample: 1, index: 1, .. })));
-    assert!(matches!(read(r#"{"input_data": [[1, 2], [3, 1e39]]}"#, 2), Err(InputError::NotFinite { sample: 1, index: 1, .. })));
+    assert!(matches!(
+        read(r#"{"input_data": [[1, 2], [3]]}"#, 2),
+        Err(InputError::Length { sample: 1, have: 1, need: 2, .. })
+    ));
+    assert!(matches!(
+        read(r#"{"input_data": [[1, 2], [3, "x"]]}"#, 2),
+        Err(InputError::NotANumber { sample: 1, index: 1, .. })
+    ));
+    assert!(matches!(
+        read(r#"{"input_data": [[1, 2], [3, 1e39]]}"#, 2),
+        Err(InputError::NotFinite { sample: 1, index: 1, .. })
+    ));
     assert!(matches!(read(r#"{"input_data": [[1, NaN]]}"#, 2), Err(InputError::Json { .. })));
     assert!(matches!(read(r#"{"input": 3}"#, 2), Err(InputError::NoInputData { .. })));
     assert!(matches!(read(r#"{"input_data": []}"#, 2), Err(InputError::Empty { .. })));
@@ -336,7 +377,10 @@ fn calibration_files() {
     assert_eq!(npz.samples(&one(64)).expect("200 images").len(), 200);
     let mut architecture = dense().compile(&Options::default()).expect("compiles").architecture;
     architecture.input.ports[0].cells = (0..64).collect();
-    assert!(matches!(read_input(&fixture("digits_test.npz"), &architecture), Err(InputError::NotOne { have: 200, .. })));
+    assert!(matches!(
+        read_input(&fixture("digits_test.npz"), &architecture),
+        Err(InputError::NotOne { have: 200, .. })
+    ));
     let not_finite = Calibration::from_samples(vec![vec![0.0; 4], vec![0.0, f32::NAN, 0.0, 0.0]]);
     assert!(matches!(not_finite.samples(&one(4)), Err(InputError::NotFinite { sample: 1, index: 1, .. })));
 }
@@ -344,7 +388,8 @@ fn calibration_files() {
 #[test]
 fn wrong_calibration_for_the_model() {
     let calibration = Calibration::from_samples(vec![vec![0.0; 63]]);
-    let refused = compile(&fixture("digits_mlp.onnx"), &calibration, &Options::default(), &mut |_| ()).expect_err("wrong length");
+    let refused =
+        compile(&fixture("digits_mlp.onnx"), &calibration, &Options::default(), &mut |_| ()).expect_err("wrong length");
     assert!(matches!(refused, CompileError::Input(InputError::Length { sample: 0, have: 63, need: 64, .. })));
     let options = Options { table_bits: Some(20), ..Options::default() };
     let calibration = Calibration::from_samples(vec![vec![0.0; 64]]);
@@ -359,7 +404,10 @@ fn integers_of_an_input_that_are_too_large() {
     g.below = 1 << 20;
     g.node("Cast", &["x"], "y", vec![int("to", 1)]).output("y");
     let error = error(&g);
-    assert!(matches!(error, CompileError::Integer { ref input, value, .. } if input == "x" && value > 32767.0), "{error}");
+    assert!(
+        matches!(error, CompileError::Integer { ref input, value, .. } if input == "x" && value > 32767.0),
+        "{error}"
+    );
 }
 
 /// Rows of large tables are named from the start, and of no more than indices have bits for.
@@ -368,12 +416,15 @@ fn indices_of_large_tables() {
     let graph = |rows: i64| {
         let mut g = Graph::of(DataType::Int64, &[1, 16]);
         g.below = 100;
-        g.weight("table", &[rows, 1], Rng(1).vector(rows as usize, 1.0)).node("Gather", &["table", "x"], "y", vec![]).output("y");
+        g.weight("table", &[rows, 1], Rng(1).vector(rows as usize, 1.0))
+            .node("Gather", &["table", "x"], "y", vec![])
+            .output("y");
         g
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let from_the_end = Calibration::from_samples(vec![vec![-1.0; 16]; 4]);
-    let refused = compile(&graph(5000).write(folder.path()), &from_the_end, &Options::default(), &mut |_| ()).expect_err("it is negative");
+    let refused = compile(&graph(5000).write(folder.path()), &from_the_end, &Options::default(), &mut |_| ())
+        .expect_err("it is negative");
     assert!(matches!(refused, CompileError::Integer { value: -1.0, least: 0.0, .. }), "{refused}");
     let refused = error(&graph((1 << 17) + 1));
     assert!(refused.to_string().contains("131072 rows"), "{refused}");

@@ -27,8 +27,10 @@ fn answer(c: &Compiled, x: &Sample) -> usize {
 }
 
 fn accuracy(c: &Compiled) -> f64 {
-    let images =
-        Calibration::read(&fixture("digits_test.npz")).expect("test set reads").samples(&wanted(&c.architecture)).expect("64 pixels");
+    let images = Calibration::read(&fixture("digits_test.npz"))
+        .expect("test set reads")
+        .samples(&wanted(&c.architecture))
+        .expect("64 pixels");
     let labels = labels();
     assert_eq!((images.len(), labels.len()), (200, 200));
     let right = images.iter().zip(&labels).filter(|(x, label)| answer(c, x) as i64 == **label);

@@ -35,7 +35,10 @@ fn labels_are_onnxruntimes(name: &str) {
     let ports = &architecture.input.ports;
     assert!(ports.len() > 1 && ports.iter().all(|port| port.name == "X"), "{name}: parts of one tensor");
     assert!(ports[0].scale > ports[2].scale + 20, "{name}: a rate is far finer than an income");
-    let samples = Calibration::read(&folder.join("inputs.json")).expect("inputs.json").samples(&wanted(architecture)).expect("they fit");
+    let samples = Calibration::read(&folder.join("inputs.json"))
+        .expect("inputs.json")
+        .samples(&wanted(architecture))
+        .expect("they fit");
     let expected = rows(&folder, "expected.json", "outputs");
     assert_eq!(samples.len(), expected.len());
     assert!(samples.len() >= 300, "enough to see one in 300");
@@ -55,7 +58,10 @@ fn labels_are_onnxruntimes(name: &str) {
     }
     assert!(wrong.is_empty(), "{name}: other labels for {wrong:?}\n{}", compiled.report);
     // scores are shares of 1
-    assert!(error / f64::from(u32::try_from(count).expect("few")) < 1e-3, "{name}: scores differ by {error} in all of {count}");
+    assert!(
+        error / f64::from(u32::try_from(count).expect("few")) < 1e-3,
+        "{name}: scores differ by {error} in all of {count}"
+    );
 }
 
 #[test]

@@ -62,12 +62,19 @@ fn expected(folder: &Path) -> Vec<BTreeMap<String, Vec<f32>>> {
 }
 
 /// Largest and mean error of each output as a share of its `size`; infinite where lengths differ.
-fn errors(have: &[Sample], need: &[BTreeMap<String, Vec<f32>>], names: &[String], size: &dyn Fn(usize, &[f32]) -> f64) -> (f64, f64) {
+fn errors(
+    have: &[Sample],
+    need: &[BTreeMap<String, Vec<f32>>],
+    names: &[String],
+    size: &dyn Fn(usize, &[f32]) -> f64,
+) -> (f64, f64) {
     assert_eq!(have.len(), need.len(), "as many answers as samples");
     let (mut largest, mut mean) = (0f64, 0f64);
     for (index, name) in names.iter().enumerate() {
-        let answers: Vec<&[f32]> =
-            need.iter().map(|row| row.get(name).or(row.get("")).map(Vec::as_slice).expect("an answer for each output")).collect();
+        let answers: Vec<&[f32]> = need
+            .iter()
+            .map(|row| row.get(name).or(row.get("")).map(Vec::as_slice).expect("an answer for each output"))
+            .collect();
         let scale = size(index, &answers.concat()).max(1e-9);
         let (mut sum, mut count) = (0f64, 0usize);
         for (have, need) in have.iter().zip(&answers) {
@@ -122,14 +129,17 @@ fn every_operator_lowers_to_what_onnxruntime_says() {
 fn every_operator_compiles_to_integers_that_are_close() {
     let mut wrong = Vec::new();
     for folder in folders() {
-        let read = |file: &str| Calibration::read(&folder.join(file)).unwrap_or_else(|error| panic!("{}: {error}", name(&folder)));
-        let compiled = match compile(&folder.join("network.onnx"), &read("calibration.json"), &Options::default(), &mut |_| ()) {
-            Ok(compiled) => compiled,
-            Err(error) => {
-                wrong.push(format!("{}: {error}", name(&folder)));
-                continue;
-            }
+        let read = |file: &str| {
+            Calibration::read(&folder.join(file)).unwrap_or_else(|error| panic!("{}: {error}", name(&folder)))
         };
+        let compiled =
+            match compile(&folder.join("network.onnx"), &read("calibration.json"), &Options::default(), &mut |_| ()) {
+                Ok(compiled) => compiled,
+                Err(error) => {
+                    wrong.push(format!("{}: {error}", name(&folder)));
+                    continue;
+                }
+            };
         let system = System::new(&compiled.architecture);
         let samples = read("inputs.json").samples(&wanted(&compiled.architecture)).expect("samples that fit");
         let run = |sample: &Sample| {
@@ -142,10 +152,16 @@ fn every_operator_compiles_to_integers_that_are_close() {
         // the range that calibration found: a few test inputs may have answers that are close together
         let range = |output: usize, _: &[f32]| compiled.report.accuracy.outputs[output].range;
         let (_, error) = errors(&have, &answers, &outputs(&folder, &answers), &range);
-        let allowed = COARSE.iter().find(|(known, ..)| *known == name(&folder)).map_or(COMPILED, |(_, allowed, _)| *allowed);
+        let allowed =
+            COARSE.iter().find(|(known, ..)| *known == name(&folder)).map_or(COMPILED, |(_, allowed, _)| *allowed);
         if error > allowed {
             let report = &compiled.report;
-            wrong.push(format!("{}: mean error {error:.1e} of the range; {:?}, {:?}", name(&folder), report.widths, report.accuracy));
+            wrong.push(format!(
+                "{}: mean error {error:.1e} of the range; {:?}, {:?}",
+                name(&folder),
+                report.widths,
+                report.accuracy
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} of fixtures/operators:\n{}", wrong.len(), wrong.join("\n"));

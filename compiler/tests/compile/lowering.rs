@@ -9,7 +9,10 @@ use tract_onnx::pb::{AttributeProto, tensor_proto::DataType};
 /// Lowers `g` and compares; the number of its layers.
 fn lowers(g: &mut Graph, output: &str) -> usize {
     let found = g.output(output).lower().unwrap_or_else(|e| panic!("{output}: {e}"));
-    assert!(found.float.iter().flatten().flatten().any(|v| *v != 0.0), "{output}: all outputs are 0, which shows nothing");
+    assert!(
+        found.float.iter().flatten().flatten().any(|v| *v != 0.0),
+        "{output}: all outputs are 0, which shows nothing"
+    );
     assert!(found.error() < 1e-4, "{output}: {} from tract", found.error());
     found.layers
 }
@@ -59,7 +62,12 @@ fn functions_of_one_element() {
     let mut g = Graph::new(&[1, 7]);
     g.integers("i", &[0]).weight("two", &[], vec![2.0]);
     g.node("Add", &["x", "two"], "p", vec![]).node("Log", &["p"], "l", vec![]).node("Sqrt", &["p"], "s", vec![]);
-    g.node("Reciprocal", &["p"], "r", vec![]).node("Add", &["l", "s"], "a", vec![]).node("Add", &["a", "r"], "y", vec![]);
+    g.node("Reciprocal", &["p"], "r", vec![]).node("Add", &["l", "s"], "a", vec![]).node(
+        "Add",
+        &["a", "r"],
+        "y",
+        vec![],
+    );
     lowers(&mut g, "y");
 }
 
@@ -71,14 +79,24 @@ fn expressions_of_one_tensor_are_one_table() {
     };
     let gelu = |g: &mut Graph| {
         g.weight("r", &[], vec![std::f32::consts::SQRT_2]).weight("one", &[], vec![1.0]).weight("half", &[], vec![0.5]);
-        g.node("Div", &["x", "r"], "d", vec![]).node("Erf", &["d"], "e", vec![]).node("Add", &["e", "one"], "a", vec![]);
+        g.node("Div", &["x", "r"], "d", vec![]).node("Erf", &["d"], "e", vec![]).node(
+            "Add",
+            &["e", "one"],
+            "a",
+            vec![],
+        );
         g.node("Mul", &["x", "a"], "m", vec![]).node("Mul", &["m", "half"], "y", vec![]);
     };
     let mish = |g: &mut Graph| {
         g.node("Softplus", &["x"], "s", vec![]).node("Tanh", &["s"], "t", vec![]).node("Mul", &["x", "t"], "y", vec![]);
     };
     let clip = |g: &mut Graph| {
-        g.weight("low", &[], vec![-0.25]).weight("high", &[], vec![0.5]).node("Clip", &["x", "low", "high"], "y", vec![]);
+        g.weight("low", &[], vec![-0.25]).weight("high", &[], vec![0.5]).node(
+            "Clip",
+            &["x", "low", "high"],
+            "y",
+            vec![],
+        );
     };
     // its branches are functions of what it tests
     let elu = |g: &mut Graph| {
@@ -135,7 +153,8 @@ fn where_with_large_constants() {
 fn matrix_products() {
     let mut rng = Rng(2);
     // activations with activations: lengths of the summed axis that are no powers of two
-    for (a, b) in [(vec![1, 3, 5], vec![1, 5, 6]), (vec![1, 2, 3, 7], vec![1, 2, 7, 4]), (vec![1, 2, 3, 8], vec![8, 3])] {
+    for (a, b) in [(vec![1, 3, 5], vec![1, 5, 6]), (vec![1, 2, 3, 7], vec![1, 2, 7, 4]), (vec![1, 2, 3, 8], vec![8, 3])]
+    {
         let mut g = Graph::new(&a);
         g.input("z", DataType::Float, &b);
         lowers(g.node("MatMul", &["x", "z"], "y", vec![]), "y");
@@ -156,21 +175,30 @@ fn matrix_products() {
 fn convolutions_of_every_kind() {
     let conv = |operator: &str, input: &[i64], weight: &[i64], attributes: Vec<AttributeProto>| {
         let mut rng = Rng(3);
-        let channels =
-            if operator == "Conv" { weight[0] } else { weight[1] * attributes.iter().find(|a| a.name == "group").map_or(1, |a| a.i) };
+        let channels = if operator == "Conv" {
+            weight[0]
+        } else {
+            weight[1] * attributes.iter().find(|a| a.name == "group").map_or(1, |a| a.i)
+        };
         let mut g = Graph::new(input);
         g.weight("w", weight, rng.vector(weight.iter().product::<i64>() as usize, 0.5));
         g.weight("b", &[channels], rng.vector(channels as usize, 0.5));
         lowers(g.node(operator, &["x", "w", "b"], "y", attributes), "y")
     };
-    conv("Conv", &[1, 3, 5, 4, 6], &[2, 3, 3, 2, 3], vec![ints("pads", &[1, 0, 1, 1, 0, 1]), ints("strides", &[2, 1, 2])]);
+    conv(
+        "Conv",
+        &[1, 3, 5, 4, 6],
+        &[2, 3, 3, 2, 3],
+        vec![ints("pads", &[1, 0, 1, 1, 0, 1]), ints("strides", &[2, 1, 2])],
+    );
     assert_eq!(conv("Conv", &[1, 6, 7, 5], &[6, 1, 3, 3], vec![int("group", 6), ints("pads", &[1, 1, 1, 1])]), 1);
     assert_eq!(conv("Conv", &[1, 6, 7, 5], &[9, 2, 3, 3], vec![int("group", 3)]), 1);
     // pads as long as the kernel and longer
     conv("Conv", &[1, 3, 4, 4], &[2, 3, 1, 1], vec![ints("pads", &[1, 1, 1, 1])]);
     conv("Conv", &[1, 3, 9], &[2, 3, 3], vec![ints("pads", &[5, 4]), ints("dilations", &[2])]);
     conv("ConvTranspose", &[1, 3, 4, 5], &[3, 2, 3, 3], vec![ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1])]);
-    let attributes = vec![ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1]), ints("output_padding", &[1, 1]), int("group", 2)];
+    let attributes =
+        vec![ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1]), ints("output_padding", &[1, 1]), int("group", 2)];
     conv("ConvTranspose", &[1, 4, 4, 5], &[4, 3, 3, 3], attributes);
     conv("ConvTranspose", &[1, 3, 5], &[3, 2, 2], vec![ints("strides", &[3])]);
 }
@@ -209,13 +237,21 @@ fn attention_written_out() {
     );
     let mask = (0..36).map(|i| if i % 6 > i / 6 { -10000.0 } else { 0.0 }).collect();
     g.weight("mask", &[1, 1, 6, 6], mask).weight("scale", &[], vec![0.4]);
-    g.integers("q4", &[1, 6, 4, 5]).integers("k2", &[1, 6, 2, 5]).integers("two", &[2]).integers("all", &[1, 2, 2, 6, 5]);
+    g.integers("q4", &[1, 6, 4, 5])
+        .integers("k2", &[1, 6, 2, 5])
+        .integers("two", &[2])
+        .integers("all", &[1, 2, 2, 6, 5]);
     g.integers("k4", &[1, 4, 6, 5]).integers("flat", &[1, 6, 20]);
     g.node("MatMul", &["x", "wq"], "q", vec![]).node("Reshape", &["q", "q4"], "qr", vec![]);
     g.node("Transpose", &["qr"], "qh", vec![ints("perm", &[0, 2, 1, 3])]);
     for name in ["k", "v"] {
         let of = |suffix: &str| format!("{name}{suffix}");
-        g.node("MatMul", &["x", &format!("w{name}")], &of("p"), vec![]).node("Reshape", &[&of("p"), "k2"], &of("r"), vec![]);
+        g.node("MatMul", &["x", &format!("w{name}")], &of("p"), vec![]).node(
+            "Reshape",
+            &[&of("p"), "k2"],
+            &of("r"),
+            vec![],
+        );
         g.node("Transpose", &[&of("r")], &of("t"), vec![ints("perm", &[0, 2, 1, 3])]).node(
             "Unsqueeze",
             &[&of("t"), "two"],
@@ -224,7 +260,12 @@ fn attention_written_out() {
         );
         g.node("Expand", &[&of("u"), "all"], &of("e"), vec![]).node("Reshape", &[&of("e"), "k4"], &of("h"), vec![]);
     }
-    g.node("Transpose", &["kh"], "turned", vec![ints("perm", &[0, 1, 3, 2])]).node("MatMul", &["qh", "turned"], "s", vec![]);
+    g.node("Transpose", &["kh"], "turned", vec![ints("perm", &[0, 1, 3, 2])]).node(
+        "MatMul",
+        &["qh", "turned"],
+        "s",
+        vec![],
+    );
     g.node("Mul", &["s", "scale"], "ss", vec![]).node("Add", &["ss", "mask"], "m", vec![]).node(
         "Softmax",
         &["m"],
@@ -263,7 +304,12 @@ fn movements_of_data() {
     g.weight("k", &[1, 2, 5], Rng(6).vector(10, 1.0)).node("Relu", &["x"], "r", vec![]);
     lowers(g.node("Concat", &["x", "k", "r"], "y", vec![int("axis", 1)]), "y");
     let mut g = Graph::new(&[1, 3, 7]);
-    g.integers("s", &[2, 5]).nodes("Split", &["x", "s"], &["a", "b"], vec![int("axis", 2)]).node("Relu", &["b"], "c", vec![]);
+    g.integers("s", &[2, 5]).nodes("Split", &["x", "s"], &["a", "b"], vec![int("axis", 2)]).node(
+        "Relu",
+        &["b"],
+        "c",
+        vec![],
+    );
     assert_eq!(lowers(g.node("Concat", &["c", "a"], "y", vec![int("axis", 2)]), "y"), 2);
     for upper in [0, 1] {
         let mut g = Graph::new(&[1, 5, 6]);
@@ -278,11 +324,17 @@ fn movements_of_data() {
 
 #[test]
 fn resizing() {
-    for (mode, transform) in [("nearest", "asymmetric"), ("linear", "half_pixel"), ("linear", "align_corners"), ("cubic", "half_pixel")] {
+    for (mode, transform) in
+        [("nearest", "asymmetric"), ("linear", "half_pixel"), ("linear", "align_corners"), ("cubic", "half_pixel")]
+    {
         for sizes in [[1, 2, 7, 9], [1, 2, 8, 10], [1, 2, 3, 4]] {
             let mut g = Graph::new(&[1, 2, 4, 5]);
             g.integers("sizes", &sizes);
-            let attributes = vec![text("mode", mode), text("coordinate_transformation_mode", transform), text("nearest_mode", "floor")];
+            let attributes = vec![
+                text("mode", mode),
+                text("coordinate_transformation_mode", transform),
+                text("nearest_mode", "floor"),
+            ];
             lowers(g.node("Resize", &["x", "", "", "sizes"], "y", attributes), "y");
         }
     }
@@ -306,8 +358,9 @@ fn gathers_by_the_input() {
     lowers(g.node("OneHot", &["x", "depth", "values"], "y", vec![]), "y");
 }
 
-/// Large blocks of weights are stored without most of their padding, whoever reads them: a dense layer, a convolution, rows by an index and a head that is
-/// tied to them. The integers are those of the same weights with all of their padding.
+/// Large blocks of weights are stored without most of their padding, whoever reads them: a dense layer, a convolution,
+/// rows by an index and a head that is tied to them. The integers are those of the same weights with all of their
+/// padding.
 #[test]
 fn padding_of_weights_is_not_stored() {
     let mut rng = Rng(18);
@@ -334,15 +387,18 @@ fn padding_of_weights_is_not_stored() {
         architecture.matrices[0] = block.log_size.into();
         for seed in 0..3 {
             let input = assay_circuits::sample::random_input(&architecture, seed);
-            let [cut, whole] = [(&compiled.architecture, &compiled.weights), (&architecture, &weights)]
-                .map(|(architecture, weights)| assay_circuits::exec::execute(architecture, weights, &input).expect("it runs").columns);
+            let [cut, whole] = [(&compiled.architecture, &compiled.weights), (&architecture, &weights)].map(
+                |(architecture, weights)| {
+                    assay_circuits::exec::execute(architecture, weights, &input).expect("it runs").columns
+                },
+            );
             assert_eq!(cut, whole);
         }
     }
 }
 
-/// A vocabulary of 50,000 tokens: a lookup for each of them instead of one-hot rows. Indices beyond 16 bits, several axes of indices and of rows, a table
-/// that is indexed along its second axis, an input beside it.
+/// A vocabulary of 50,000 tokens: a lookup for each of them instead of one-hot rows. Indices beyond 16 bits, several
+/// axes of indices and of rows, a table that is indexed along its second axis, an input beside it.
 #[test]
 fn rows_of_large_tables() {
     const WORDS: i64 = 50_000;
@@ -365,14 +421,24 @@ fn rows_of_large_tables() {
     g.weight("longer", &[70_000, 2], rng.vector(140_000, 1.0)).node("Gather", &["longer", "x"], "f", vec![]);
     lowers(g.node("Add", &["e", "f"], "y", vec![]), "y");
     let two = g.compile(&Options { target_error: 2e-3, headroom: 0.5, ..Options::default() }).expect("it compiles");
-    assert_eq!((two.architecture.input.ports[0].range, two.report.accuracy_met), ((0, 39_999), true), "{:?}", two.report);
+    assert_eq!(
+        (two.architecture.input.ports[0].range, two.report.accuracy_met),
+        ((0, 39_999), true),
+        "{:?}",
+        two.report
+    );
 
     // a head that is tied to the embedding is the same block
     let mut g = Graph::of(DataType::Int64, &[1, 4]);
     g.below = 9000;
     g.weight("table", &[9000, 3], rng.vector(3 * 9000, 1.0)).node("Gather", &["table", "x"], "e", vec![]);
     g.node("Transpose", &["table"], "head", vec![ints("perm", &[1, 0])]).node("Tanh", &["e"], "t", vec![]);
-    g.node("MatMul", &["t", "head"], "scores", vec![]).node("ReduceMax", &["scores"], "y", vec![ints("axes", &[2]), int("keepdims", 0)]);
+    g.node("MatMul", &["t", "head"], "scores", vec![]).node(
+        "ReduceMax",
+        &["scores"],
+        "y",
+        vec![ints("axes", &[2]), int("keepdims", 0)],
+    );
     lowers(&mut g, "y");
     let tied = g.compile(&Options { target_error: 5e-3, ..Options::default() }).expect("it compiles");
     assert_eq!(tied.architecture.matrices, [16.into()]);
@@ -381,14 +447,28 @@ fn rows_of_large_tables() {
     let mut g = Graph::of(DataType::Int64, &[1, 2, 3]);
     g.below = 9000;
     g.input("z", DataType::Float, &[1, 4]);
-    g.weight("table", &[2, 9000, 3], rng.vector(6 * 9000, 1.0)).node("Gather", &["table", "x"], "e", vec![int("axis", 1)]);
+    g.weight("table", &[2, 9000, 3], rng.vector(6 * 9000, 1.0)).node(
+        "Gather",
+        &["table", "x"],
+        "e",
+        vec![int("axis", 1)],
+    );
     g.node("ReduceSum", &["z"], "s", vec![int("keepdims", 0)]).node("Add", &["e", "s"], "y", vec![]);
     lowers(&mut g, "y");
 }
 
 #[test]
 fn reductions() {
-    for operator in ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"] {
+    for operator in [
+        "ReduceSum",
+        "ReduceMean",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceSumSquare",
+        "ReduceLogSumExp",
+    ] {
         for axes in [vec![1], vec![2], vec![1, 2]] {
             for keep in [0, 1] {
                 let mut g = Graph::new(&[1, 3, 5]);
@@ -406,7 +486,10 @@ fn reductions() {
             // integers, so that there are ties
             let mut g = Graph::of(DataType::Int64, &[1, 4, 6]);
             g.node("Cast", &["x"], "f", vec![int("to", 1)]);
-            lowers(g.node(operator, &["f"], "y", vec![int("axis", 2), int("keepdims", 0), int("select_last_index", last)]), "y");
+            lowers(
+                g.node(operator, &["f"], "y", vec![int("axis", 2), int("keepdims", 0), int("select_last_index", last)]),
+                "y",
+            );
         }
     }
 }
@@ -414,8 +497,16 @@ fn reductions() {
 #[test]
 fn pooling() {
     for operator in ["MaxPool", "AveragePool"] {
-        one(operator, &[1, 3, 7, 6], vec![ints("kernel_shape", &[3, 2]), ints("strides", &[2, 2]), ints("pads", &[1, 0, 1, 1])]);
-        one(operator, &[1, 3, 7, 6], vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), int("ceil_mode", 1)]);
+        one(
+            operator,
+            &[1, 3, 7, 6],
+            vec![ints("kernel_shape", &[3, 2]), ints("strides", &[2, 2]), ints("pads", &[1, 0, 1, 1])],
+        );
+        one(
+            operator,
+            &[1, 3, 7, 6],
+            vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), int("ceil_mode", 1)],
+        );
     }
     one("GlobalAveragePool", &[1, 3, 7, 6], vec![]);
     one("GlobalMaxPool", &[1, 3, 7, 6], vec![]);
@@ -465,7 +556,8 @@ fn reverse_is_not_forward() {
         g.integers("b", &[-1]).integers("e", &[i64::MIN]).integers("a", &[0]).integers("s", &[-1]);
         g.node("Slice", &["x", "b", "e", "a", "s"], "t", vec![]);
         let x = if turned { "t" } else { "x" };
-        g.nodes("LSTM", &[x, "w", "r"], &["", "y"], vec![int("hidden_size", 4), text("direction", direction)]).output("y");
+        g.nodes("LSTM", &[x, "w", "r"], &["", "y"], vec![int("hidden_size", 4), text("direction", direction)])
+            .output("y");
         g.lower().unwrap_or_else(|e| panic!("{e}")).lowered
     };
     assert_eq!(build("reverse", false), build("forward", true));
@@ -476,8 +568,12 @@ fn reverse_is_not_forward() {
 fn quantise_and_dequantise() {
     let mut g = Graph::new(&[1, 3, 5]);
     g.weight("s", &[], vec![0.0625]);
-    let zero =
-        tract_onnx::pb::TensorProto { name: "z".into(), data_type: DataType::Uint8 as i32, int32_data: vec![7], ..Default::default() };
+    let zero = tract_onnx::pb::TensorProto {
+        name: "z".into(),
+        data_type: DataType::Uint8 as i32,
+        int32_data: vec![7],
+        ..Default::default()
+    };
     g.graph().initializer.push(zero);
     g.node("QuantizeLinear", &["x", "s", "z"], "q", vec![]);
     lowers(g.node("DequantizeLinear", &["q", "s", "z"], "y", vec![]), "y");
@@ -487,13 +583,27 @@ fn quantise_and_dequantise() {
 fn several_inputs_outputs_and_types() {
     let mut g = Graph::of(DataType::Double, &[1, 4]);
     let raw_data = [0.5f64, -1.0, 2.0, 0.25].iter().flat_map(|v| v.to_le_bytes()).collect();
-    let tensor =
-        tract_onnx::pb::TensorProto { name: "k".into(), dims: vec![4], data_type: DataType::Double as i32, raw_data, ..Default::default() };
+    let tensor = tract_onnx::pb::TensorProto {
+        name: "k".into(),
+        dims: vec![4],
+        data_type: DataType::Double as i32,
+        raw_data,
+        ..Default::default()
+    };
     g.graph().initializer.push(tensor);
     lowers(g.node("Mul", &["x", "k"], "y", vec![]), "y");
     let mut g = Graph::new(&[1, 3, 5]);
-    g.input("ids", DataType::Int64, &[1, 4]).input("mask", DataType::Bool, &[1, 3, 5]).weight("t", &[5, 2], Rng(3).vector(10, 1.0));
-    g.weight("zero", &[], vec![0.0]).node("Where", &["mask", "x", "zero"], "a", vec![]).node("Gather", &["t", "ids"], "b", vec![]);
+    g.input("ids", DataType::Int64, &[1, 4]).input("mask", DataType::Bool, &[1, 3, 5]).weight(
+        "t",
+        &[5, 2],
+        Rng(3).vector(10, 1.0),
+    );
+    g.weight("zero", &[], vec![0.0]).node("Where", &["mask", "x", "zero"], "a", vec![]).node(
+        "Gather",
+        &["t", "ids"],
+        "b",
+        vec![],
+    );
     g.output("a").also("b");
     let found = g.lower().unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(found.float[0].iter().map(Vec::len).collect::<Vec<_>>(), [15, 8]);
@@ -510,7 +620,10 @@ fn scatters() {
         lowers(g.node("ScatterND", &["x", "i", "u"], "y", vec![text("reduction", reduction)]), "y");
         let mut g = Graph::new(&[3, 5]);
         g.opset(16).input("u", DataType::Float, &[2, 3]).shaped("i", &[2, 3], &[1, -1, 1, 0, 2, 4]);
-        lowers(g.node("ScatterElements", &["x", "i", "u"], "y", vec![int("axis", 1), text("reduction", reduction)]), "y");
+        lowers(
+            g.node("ScatterElements", &["x", "i", "u"], "y", vec![int("axis", 1), text("reduction", reduction)]),
+            "y",
+        );
     }
 }
 

@@ -28,12 +28,15 @@ const LARGEST: u64 = 60_000;
 const SEEDS: &str = "ASSAY_MUTATION_SEEDS";
 
 /// Numbers that readers get wrong.
-const NUMBERS: [i64; 16] = [0, -1, 1, 2, 3, 7, 64, 255, 4096, 65_536, 1 << 24, 1 << 31, 1 << 40, i64::MAX, i64::MIN, -(1 << 31)];
+const NUMBERS: [i64; 16] =
+    [0, -1, 1, 2, 3, 7, 64, 255, 4096, 65_536, 1 << 24, 1 << 31, 1 << 40, i64::MAX, i64::MIN, -(1 << 31)];
 const REALS: [f32; 8] = [0.0, -1.0, 1e-30, 1e30, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5];
 
 /// Folders with a network and inputs for it.
 fn folders() -> Vec<PathBuf> {
-    let inside = |name: &str| std::fs::read_dir(fixture(name)).expect("fixtures are there").map(|entry| entry.expect("an entry").path());
+    let inside = |name: &str| {
+        std::fs::read_dir(fixture(name)).expect("fixtures are there").map(|entry| entry.expect("an entry").path())
+    };
     let small = |path: &PathBuf| std::fs::metadata(path.join("network.onnx")).is_ok_and(|file| file.len() < LARGEST);
     let mut all: Vec<PathBuf> = inside("../operators").chain(inside("../networks")).filter(small).collect();
     all.sort();
@@ -77,21 +80,25 @@ fn number(rng: &mut Rng) -> i64 {
 /// One change of what a file says, which stays well formed.
 fn change_meaning(model: &mut pb::ModelProto, other: &pb::ModelProto, rng: &mut Rng) {
     let Some(graph) = model.graph.as_mut() else { return };
-    let names: Vec<String> = graph.node.iter().flat_map(|node| node.output.iter().chain(&node.input)).cloned().collect();
+    let names: Vec<String> =
+        graph.node.iter().flat_map(|node| node.output.iter().chain(&node.input)).cloned().collect();
     match rng.below(9) {
         0 | 1 => change_attribute(graph, rng),
         2 => change_tensor(graph, rng),
         3 => {
             let shapes = graph.input.iter_mut().filter_map(|value| value.r#type.as_mut()?.value.as_mut());
             let mut dims: Vec<_> = shapes
-                .flat_map(|pb::type_proto::Value::TensorType(tensor)| tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim))
+                .flat_map(|pb::type_proto::Value::TensorType(tensor)| {
+                    tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim)
+                })
                 .collect();
             if let Some(dim) = pick(&mut dims, rng) {
                 dim.value = Some(pb::tensor_shape_proto::dimension::Value::DimValue(number(rng)));
             }
         }
         4 => {
-            let operators: Vec<&String> = other.graph.iter().flat_map(|graph| &graph.node).map(|node| &node.op_type).collect();
+            let operators: Vec<&String> =
+                other.graph.iter().flat_map(|graph| &graph.node).map(|node| &node.op_type).collect();
             if let Some(node) = pick(&mut graph.node, rng)
                 && !operators.is_empty()
             {
@@ -247,7 +254,9 @@ impl Batch {
             }
         };
         let text = std::fs::read_to_string(&self.output).unwrap_or_default();
-        let at = |word: &str| text.lines().rev().find_map(|line| line.strip_prefix(word)).and_then(|n| n.trim().parse().ok());
+        let at = |word: &str| {
+            text.lines().rev().find_map(|line| line.strip_prefix(word)).and_then(|n| n.trim().parse().ok())
+        };
         let seed = at("seed ").unwrap_or(self.first);
         match status {
             Some(status) if status.success() => at("lowered ").ok_or(format!("seed {seed}: the process says nothing")),
@@ -278,5 +287,8 @@ fn damaged_files_are_lowered_or_refused() {
     }
     println!("{lowered} of {count} files were lowered");
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(lowered * 20 > count, "only {lowered} of {count} files were lowered: most of them are not looked at closely");
+    assert!(
+        lowered * 20 > count,
+        "only {lowered} of {count} files were lowered: most of them are not looked at closely"
+    );
 }

@@ -21,7 +21,12 @@ fn check(g: &mut Graph, output: &str) -> Compiled {
         let input = quantise_input(&c.architecture, &[x]).expect("finite");
         assert!(input.outside > 0, "what is far outside is counted");
         let trace = execute(&c.architecture, &c.weights, &input.cells).expect("executes");
-        assert!(dequantise_output(&c.architecture, &trace.output(&c.architecture, &system)).iter().flatten().all(|v| v.is_finite()));
+        assert!(
+            dequantise_output(&c.architecture, &trace.output(&c.architecture, &system))
+                .iter()
+                .flatten()
+                .all(|v| v.is_finite())
+        );
     }
     c
 }
@@ -84,7 +89,9 @@ fn convolutions() {
 
 #[test]
 fn functions() {
-    for (operator, attributes) in [("Relu", vec![]), ("LeakyRelu", vec![float("alpha", 0.2)]), ("Sigmoid", vec![]), ("Tanh", vec![])] {
+    for (operator, attributes) in
+        [("Relu", vec![]), ("LeakyRelu", vec![float("alpha", 0.2)]), ("Sigmoid", vec![]), ("Tanh", vec![])]
+    {
         let mut g = Graph::new(&[1, 8]);
         g.weight("w", &[8, 8], Rng(6).vector(64, 0.8));
         g.node("MatMul", &["x", "w"], "m", vec![]).node(operator, &["m"], "y", attributes.clone());
@@ -102,14 +109,26 @@ fn pools() {
     };
     let c = pool("MaxPool", &[1, 3, 8, 8], vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])]);
     assert_eq!(c.architecture.layers.len(), 3);
-    pool("MaxPool", &[1, 2, 9, 7], vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1])]);
-    pool("MaxPool", &[1, 2, 9, 7], vec![ints("kernel_shape", &[2, 3]), ints("strides", &[1, 2]), ints("dilations", &[2, 1])]);
+    pool(
+        "MaxPool",
+        &[1, 2, 9, 7],
+        vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1])],
+    );
+    pool(
+        "MaxPool",
+        &[1, 2, 9, 7],
+        vec![ints("kernel_shape", &[2, 3]), ints("strides", &[1, 2]), ints("dilations", &[2, 1])],
+    );
     pool("MaxPool", &[1, 2, 11], vec![ints("kernel_shape", &[3]), ints("strides", &[2])]);
     pool("MaxPool", &[1, 2, 7, 7], vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2]), int("ceil_mode", 1)]);
     pool("AveragePool", &[1, 2, 8, 8], vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])]);
     for include in [0, 1] {
-        let pads =
-            vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1]), int("count_include_pad", include)];
+        let pads = vec![
+            ints("kernel_shape", &[3, 3]),
+            ints("strides", &[2, 2]),
+            ints("pads", &[1, 1, 1, 1]),
+            int("count_include_pad", include),
+        ];
         pool("AveragePool", &[1, 2, 9, 7], pads);
     }
     let c = pool("GlobalAveragePool", &[1, 3, 7, 7], vec![]);
@@ -156,7 +175,8 @@ fn residual_additions_join_the_later_layer() {
 #[test]
 fn arithmetic_with_constants() {
     let mut rng = Rng(9);
-    for (operator, dims) in [("Add", vec![3, 1, 1]), ("Sub", vec![1]), ("Mul", vec![1, 3, 1, 1]), ("Mul", vec![1]), ("Div", vec![3, 1, 1])]
+    for (operator, dims) in
+        [("Add", vec![3, 1, 1]), ("Sub", vec![1]), ("Mul", vec![1, 3, 1, 1]), ("Mul", vec![1]), ("Div", vec![3, 1, 1])]
     {
         let mut g = Graph::new(&[1, 3, 4, 4]);
         let values = rng.vector(dims.iter().product::<i64>() as usize, 0.5).iter().map(|v| v + 1.0).collect();
@@ -170,7 +190,9 @@ fn reshapes_and_transpositions_cost_nothing() {
     let mut rng = Rng(10);
     // NHWC input, transposed for the convolution, transposed back, flattened in the other order, dense.
     let mut g = Graph::new(&[1, 6, 5, 3]);
-    g.weight("w", &[4, 3, 3, 3], rng.vector(108, 0.5)).weight("d", &[48, 7], rng.vector(336, 0.3)).integers("s", &[1, -1]);
+    g.weight("w", &[4, 3, 3, 3], rng.vector(108, 0.5))
+        .weight("d", &[48, 7], rng.vector(336, 0.3))
+        .integers("s", &[1, -1]);
     g.node("Transpose", &["x"], "t", vec![ints("perm", &[0, 3, 1, 2])]).node("Conv", &["t", "w"], "c", vec![]).node(
         "Relu",
         &["c"],
@@ -189,7 +211,12 @@ fn reshapes_and_transpositions_cost_nothing() {
     // Squeeze, Unsqueeze, Identity, Dropout, Flatten.
     let mut g = Graph::new(&[1, 1, 4, 5]);
     g.integers("one", &[1]).integers("two", &[2]);
-    g.node("Identity", &["x"], "a", vec![]).node("Squeeze", &["a", "one"], "b", vec![]).node("Unsqueeze", &["b", "two"], "c", vec![]);
+    g.node("Identity", &["x"], "a", vec![]).node("Squeeze", &["a", "one"], "b", vec![]).node(
+        "Unsqueeze",
+        &["b", "two"],
+        "c",
+        vec![],
+    );
     g.node("Dropout", &["c"], "d", vec![]).node("Flatten", &["d"], "e", vec![]).node("Relu", &["e"], "y", vec![]);
     assert_eq!(check(&mut g, "y").architecture.layers.len(), 1);
 }
@@ -206,7 +233,10 @@ fn shapes_that_exporters_compute_are_constants() {
 #[test]
 fn options_are_obeyed() {
     let mut g = Graph::new(&[1, 8]);
-    g.weight("w", &[8, 8], Rng(14).vector(64, 0.8)).node("MatMul", &["x", "w"], "m", vec![]).node("Relu", &["m"], "y", vec![]).output("y");
+    g.weight("w", &[8, 8], Rng(14).vector(64, 0.8))
+        .node("MatMul", &["x", "w"], "m", vec![])
+        .node("Relu", &["m"], "y", vec![])
+        .output("y");
     let c = g.compile(&Options { table_bits: Some(13), weight_bits: 9, ..Options::default() }).expect("compiles");
     assert_eq!((c.architecture.tables[0].bits, c.report.widths.table_bits), (13, 13));
     assert!(c.architecture.weight_bits <= 9);
@@ -215,7 +245,8 @@ fn options_are_obeyed() {
     assert!(!c.report.accuracy_met && c.report.to_string().contains("not reached"));
     assert!(c.report.accuracy.outputs[0].mean_error < 1e-3, "{}", c.report);
     // A wider search is never less accurate than a coarse table.
-    let coarse = g.compile(&Options { table_bits: Some(5), target_error: 1e-9, ..Options::default() }).expect("compiles");
+    let coarse =
+        g.compile(&Options { table_bits: Some(5), target_error: 1e-9, ..Options::default() }).expect("compiles");
     assert!(coarse.report.accuracy.outputs[0].mean_error > 10.0 * c.report.accuracy.outputs[0].mean_error);
 }
 
@@ -223,8 +254,15 @@ fn options_are_obeyed() {
 fn a_reshape_in_front_of_a_convolution_is_gathered() {
     let mut rng = Rng(11);
     let mut g = Graph::new(&[1, 6]);
-    g.weight("d", &[6, 48], rng.vector(288, 0.5)).weight("w", &[2, 3, 3, 3], rng.vector(54, 0.5)).integers("s", &[1, 3, 4, 4]);
-    g.node("MatMul", &["x", "d"], "m", vec![]).node("Reshape", &["m", "s"], "r", vec![]).node("Conv", &["r", "w"], "y", vec![]);
+    g.weight("d", &[6, 48], rng.vector(288, 0.5))
+        .weight("w", &[2, 3, 3, 3], rng.vector(54, 0.5))
+        .integers("s", &[1, 3, 4, 4]);
+    g.node("MatMul", &["x", "d"], "m", vec![]).node("Reshape", &["m", "s"], "r", vec![]).node(
+        "Conv",
+        &["r", "w"],
+        "y",
+        vec![],
+    );
     assert!(check(&mut g, "y").architecture.layers.len() <= 3);
 }
 
@@ -277,8 +315,9 @@ fn random_networks() {
     }
 }
 
-/// Rows of lengths that are no powers of two, in columns so large that their squares are summed exactly and what is common to a row
-/// goes where it costs least: a mean's factor, such as 1/192, has no end in binary, and squares of sums with it would take more bits than there are.
+/// Rows of lengths that are no powers of two, in columns so large that their squares are summed exactly and what is
+/// common to a row goes where it costs least: a mean's factor, such as 1/192, has no end in binary, and squares of sums
+/// with it would take more bits than there are.
 #[test]
 fn normalised_rows_of_any_length() {
     for (rows, width) in [(86, 48), (44, 96), (22, 192), (11, 384), (6, 768)] {

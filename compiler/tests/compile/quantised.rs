@@ -40,7 +40,8 @@ fn with_integers(path: &Path, folder: &Path) -> (PathBuf, Vec<String>) {
     let bytes = std::fs::read(path).expect("the model");
     let mut model = pb::ModelProto::decode(bytes.as_slice()).expect("ONNX");
     let graph = model.graph.as_mut().expect("a graph");
-    let kind = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name).map_or(0, |tensor| tensor.data_type);
+    let kind =
+        |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name).map_or(0, |tensor| tensor.data_type);
     let made = graph.node.iter().filter_map(|node| {
         let of_output = node.op_type == "DynamicQuantizeLinear";
         let kind = if of_output { DataType::Uint8 as i32 } else { kind(&node.input[zero_point(&node.op_type)?]) };
@@ -82,7 +83,8 @@ fn compared(name: &str) -> (Vec<Wrong>, Compiled) {
     let expected = rows(&folder.join("integers.npy"), 1, |b| b[0]);
     let (model, outputs) = with_integers(&folder.join("model.onnx"), scratch.path());
     let calibration = Calibration::from_samples(inputs[..CALIBRATION].to_vec());
-    let compiled = compile(&model, &calibration, &Options::default(), &mut |_| ()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let compiled =
+        compile(&model, &calibration, &Options::default(), &mut |_| ()).unwrap_or_else(|e| panic!("{name}: {e}"));
     let mut all: Vec<Wrong> = outputs.into_iter().map(|tensor| Wrong { tensor, count: 0, wrong: 0, by: 0 }).collect();
     for (x, need) in inputs.iter().zip(&expected) {
         let have = run(&compiled, vec![x.clone()]);
@@ -148,7 +150,8 @@ fn all_integers_of_ranges(name: &str, tensors: usize) {
     let folder = fixture("../quantised").join(name);
     let inputs = rows(&folder.join("inputs.npy"), 4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let calibration = Calibration::from_samples(inputs[..CALIBRATION].to_vec());
-    let compiled = compile(&folder.join("model.onnx"), &calibration, &Options::default(), &mut |_| ()).expect("compiles");
+    let compiled =
+        compile(&folder.join("model.onnx"), &calibration, &Options::default(), &mut |_| ()).expect("compiles");
     assert!(compiled.report.accuracy_met, "{name}: {}", compiled.report);
 }
 
@@ -204,12 +207,25 @@ fn a_scale_of_positive_numbers() {
 fn halves_are_rounded_to_even_numbers() {
     let mut g = Graph::new(&[1, 1, 4, 4]);
     g.weight("step", &[], vec![0.0625]);
-    let zero = pb::TensorProto { name: "zero".to_owned(), data_type: DataType::Uint8 as i32, int32_data: vec![40], ..Default::default() };
+    let zero = pb::TensorProto {
+        name: "zero".to_owned(),
+        data_type: DataType::Uint8 as i32,
+        int32_data: vec![40],
+        ..Default::default()
+    };
     g.graph().initializer.push(zero);
-    g.node("QuantizeLinear", &["x", "step", "zero"], "q", vec![]).node("DequantizeLinear", &["q", "step", "zero"], "d", vec![]);
+    g.node("QuantizeLinear", &["x", "step", "zero"], "q", vec![]).node(
+        "DequantizeLinear",
+        &["q", "step", "zero"],
+        "d",
+        vec![],
+    );
     g.node("AveragePool", &["d"], "p", vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])]);
-    let compiled =
-        g.node("QuantizeLinear", &["p", "step", "zero"], "y", vec![]).output("y").compile(&Options::default()).expect("compiles");
+    let compiled = g
+        .node("QuantizeLinear", &["p", "step", "zero"], "y", vec![])
+        .output("y")
+        .compile(&Options::default())
+        .expect("compiles");
     let mut halves = 0;
     for seed in 0..64 {
         let x: Vec<f32> = (0..16).map(|i| ((i * 7 + seed * 5) % 31 - 15) as f32 / 16.0).collect();

@@ -1,5 +1,5 @@
-//! Random graphs that `fixtures/random_graphs.py` made, with onnxruntime's answers; and those that it found wrong, refused
-//! or panicking, cut down to what made them so.
+//! Random graphs that `fixtures/random_graphs.py` made, with onnxruntime's answers; and those that it found wrong,
+//! refused or panicking, cut down to what made them so.
 
 use crate::support::{Graph, Rng, fixture, int, ints, text};
 use assay_compiler::{Calibration, CompileError, Sample, lowering};
@@ -27,7 +27,8 @@ fn lowered(model: &Path, inputs: Vec<Sample>, need: &[f32], lengths: &[i64]) -> 
         Ok(found) => found,
     };
     let have: Vec<f32> = found.lowered.iter().flatten().flatten().copied().collect();
-    if found.lowered[0].iter().map(|output| output.len() as i64).ne(lengths.iter().copied()) || have.len() != need.len() {
+    if found.lowered[0].iter().map(|output| output.len() as i64).ne(lengths.iter().copied()) || have.len() != need.len()
+    {
         return Err("its outputs have other lengths".to_owned());
     }
     let size = need.iter().fold(1e-9f32, |m, v| m.max(v.abs()));
@@ -94,7 +95,11 @@ fn convolutions_of_what_is_no_column() {
     g.shaped("one", &[], &[1]).node("CumSum", &["x", "one"], "s", vec![int("exclusive", 1)]);
     agrees(g.weight("k", &[1, 6, 1, 3], Rng(1).vector(18, 0.5)).node("Conv", &["s", "k"], "y", vec![]).output("y"));
     let mut g = Graph::new(&[1, 1, 1, 2]);
-    g.integers("to", &[1, 1, 4, 2]).node("Expand", &["x", "to"], "e", vec![]).weight("k", &[1, 1, 3, 1], Rng(2).vector(3, 1.0));
+    g.integers("to", &[1, 1, 4, 2]).node("Expand", &["x", "to"], "e", vec![]).weight(
+        "k",
+        &[1, 1, 3, 1],
+        Rng(2).vector(3, 1.0),
+    );
     agrees(g.node("Conv", &["e", "k"], "y", vec![ints("pads", &[1, 0, 1, 0])]).output("y"));
     // the second axis has one place, and the windows are beside it
     let mut g = Graph::new(&[1, 1, 4, 1]);
@@ -144,8 +149,8 @@ fn products_over_an_axis_of_one_operand() {
     agrees(g.node("MatMul", &["e", "w"], "y", vec![]).output("y"));
 }
 
-/// tract simplifies a slice of a softmax along its axis to a softmax of the slice, and a product over a repeated axis to
-/// one over a single place. What it reads first is right, and so is what is proven.
+/// tract simplifies a slice of a softmax along its axis to a softmax of the slice, and a product over a repeated axis
+/// to one over a single place. What it reads first is right, and so is what is proven.
 #[test]
 fn graphs_that_tract_simplifies_wrongly() {
     let mut g = Graph::new(&[1, 3, 2]);

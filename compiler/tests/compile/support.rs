@@ -60,7 +60,12 @@ pub fn typed(name: &str, kind: DataType, shape: &[i64]) -> pb::ValueInfoProto {
 }
 
 pub fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
-    pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Ints as i32, ints: values.to_vec(), ..Default::default() }
+    pb::AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Ints as i32,
+        ints: values.to_vec(),
+        ..Default::default()
+    }
 }
 
 pub fn int(name: &str, i: i64) -> pb::AttributeProto {
@@ -72,14 +77,20 @@ pub fn float(name: &str, f: f32) -> pb::AttributeProto {
 }
 
 pub fn text(name: &str, s: &str) -> pb::AttributeProto {
-    pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::String as i32, s: s.as_bytes().to_vec(), ..Default::default() }
+    pb::AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::String as i32,
+        s: s.as_bytes().to_vec(),
+        ..Default::default()
+    }
 }
 
 impl Graph {
     pub fn new(input: &[i64]) -> Self {
         let graph = pb::GraphProto { name: "test".to_owned(), input: vec![value("x", input)], ..Default::default() };
         let opset = pb::OperatorSetIdProto { domain: String::new(), version: 13 };
-        let model = pb::ModelProto { ir_version: 8, opset_import: vec![opset], graph: Some(graph), ..Default::default() };
+        let model =
+            pb::ModelProto { ir_version: 8, opset_import: vec![opset], graph: Some(graph), ..Default::default() };
         Self { model, inputs: vec![(DataType::Float, input.to_vec())], dims: BTreeMap::new(), below: 5 }
     }
 
@@ -136,12 +147,24 @@ impl Graph {
         self
     }
 
-    pub fn node(&mut self, operator: &str, inputs: &[&str], output: &str, attribute: Vec<pb::AttributeProto>) -> &mut Self {
+    pub fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        output: &str,
+        attribute: Vec<pb::AttributeProto>,
+    ) -> &mut Self {
         self.nodes(operator, inputs, &[output], attribute)
     }
 
     /// A node of several outputs.
-    pub fn nodes(&mut self, operator: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<pb::AttributeProto>) -> &mut Self {
+    pub fn nodes(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attribute: Vec<pb::AttributeProto>,
+    ) -> &mut Self {
         let node = pb::NodeProto {
             op_type: operator.to_owned(),
             name: format!("{}_node", outputs.iter().find(|o| !o.is_empty()).unwrap_or(&"")),

@@ -1,4 +1,5 @@
-//! What every backend must pass: the same cases, compared with another backend that is taken for right. Sizes go up to `2^log_max`.
+//! What every backend must pass: the same cases, compared with another backend that is taken for right. Sizes go up to
+//! `2^log_max`.
 
 use super::Backend;
 use crate::inner::{Leaves, TableRows, witness};
@@ -72,7 +73,8 @@ pub fn quotients(backend: &dyn Backend, expected: &dyn Backend, log_max: u32) ->
     let rng = &mut rng();
     for log in [3, log_max.min(4), log_max.clamp(4, 12)] {
         let Some(rows) = Rows::new(log) else { break };
-        let columns = |rng: &mut StdRng, count: usize| -> Vec<Vec<Fr>> { (0..count).map(|_| random(rng, 1 << log)).collect() };
+        let columns =
+            |rng: &mut StdRng, count: usize| -> Vec<Vec<Fr>> { (0..count).map(|_| random(rng, 1 << log)).collect() };
         let key = Arc::new(Preprocessed { rows: Arc::new(rows), columns: columns(rng, KEY_COLUMNS) });
         let (own, other) = (backend.quotients(Arc::clone(&key)), expected.quotients(key));
         for tail in [random(rng, BLINDING_ROWS), Vec::new()] {
@@ -220,9 +222,17 @@ pub fn cells(backend: &dyn Backend, expected: &dyn Backend, log_max: u32) -> Out
     (values[0], values[1]) = (i32::MIN, i32::MAX);
     let values = Arc::new(values);
     let (held, others) = (backend.cells(Arc::clone(&values)), expected.cells(values));
-    for (from, rows, width) in
-        [(0, 1, 1), (0, n, 1), (0, 1, n), (0, 3, 256), (7, 20, 33), (n - 5, 4, 8), (n + 9, 2, 2), (0, 0, 4), (256, n / 256, 256)]
-    {
+    for (from, rows, width) in [
+        (0, 1, 1),
+        (0, n, 1),
+        (0, 1, n),
+        (0, 3, 256),
+        (7, 20, 33),
+        (n - 5, 4, 8),
+        (n + 9, 2, 2),
+        (0, 0, 4),
+        (256, n / 256, 256),
+    ] {
         for factors in [random(rng, rows), vec![-Fr::ONE; rows]] {
             let (a, b) = (held.fold_rows(from, &factors, width), others.fold_rows(from, &factors, width));
             same(a, b, || format!("{rows} rows of {width} cells from {from}"))?;
@@ -255,8 +265,12 @@ pub fn product(backend: &dyn Backend, expected: &dyn Backend, log_max: u32) -> O
 /// The lookup argument's rounds for executions of networks, true and false.
 pub fn fractions(backend: &dyn Backend, expected: &dyn Backend) -> Outcome {
     let exact = exact().map_err(|e| Mismatch { case: format!("exact does not exist: {e}") })?;
-    let networks =
-        [("digits", sample::digits_cnn()), ("MLP", sample::mlp(16, 2)), ("attention", sample::attention(3, 4, 2)), ("exact", exact)];
+    let networks = [
+        ("digits", sample::digits_cnn()),
+        ("MLP", sample::mlp(16, 2)),
+        ("attention", sample::attention(3, 4, 2)),
+        ("exact", exact),
+    ];
     for (name, (architecture, weights)) in networks {
         let input = sample::random_input(&architecture, 3);
         let unfit = |error: &dyn std::fmt::Display| Mismatch { case: format!("{name} does not run: {error}") };
@@ -287,8 +301,17 @@ fn tree(backend: &dyn Backend, expected: &dyn Backend, shape: &Shape, trace: &Tr
     // none of these networks reads rows of weights
     let witness = witness::build(shape, &tables, &[], trace);
     let (beta, gamma) = (Fr::rand(rng), Fr::rand(rng));
-    let leaves =
-        || Leaves { shape, tables: &tables, trace, cells: &witness.cells, rows: &witness.rows, beta, gamma, row: &[], combined: &[] };
+    let leaves = || Leaves {
+        shape,
+        tables: &tables,
+        trace,
+        cells: &witness.cells,
+        rows: &witness.rows,
+        beta,
+        gamma,
+        row: &[],
+        combined: &[],
+    };
     let arities = leaves().arities();
     let (mut tree, mut other) = (backend.fractions(leaves()), expected.fractions(leaves()));
     same(tree.root(), other.root(), || format!("{name}, root"))?;

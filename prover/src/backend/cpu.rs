@@ -97,7 +97,9 @@ impl Cells for Memory {
         let (values, width) = (Values::new(factors), factors.len());
         let mut sums = filled(Fr::ZERO, rows);
         let cells = self.rows(from, rows, width);
-        sums.par_chunks_mut(PART).zip(cells.par_chunks(PART * width)).for_each(|(sums, cells)| values.dot_rows(cells, sums));
+        sums.par_chunks_mut(PART)
+            .zip(cells.par_chunks(PART * width))
+            .for_each(|(sums, cells)| values.dot_rows(cells, sums));
         sums
     }
 }

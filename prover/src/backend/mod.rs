@@ -1,10 +1,13 @@
-//! Where the prover's heavy computation is done: the seam between the protocol, which knows the transcript, and kernels, which do not.
+//! Where the prover's heavy computation is done: the seam between the protocol, which knows the transcript, and
+//! kernels, which do not.
 //!
-//! Whoever makes a prover chooses a backend, and what depends on data moves with it: powers of tau ([`crate::srs::Srs::on`]), weights, the witness. Every backend gives the
-//! same field elements and the same points, so proofs do not depend on it; [`conformance`] is what it must pass. A backend always answers: one that has a device
+//! Whoever makes a prover chooses a backend, and what depends on data moves with it: powers of tau
+//! ([`crate::srs::Srs::on`]), weights, the witness. Every backend gives the same field elements and the same points, so
+//! proofs do not depend on it; [`conformance`] is what it must pass. A backend always answers: one that has a device
 //! which fails or is full does the work otherwise.
 //!
-//! [`Cpu`] is the default: all cores, vector instructions found at run time. [`Reference`] is the readable definition of everything here, far too slow for use.
+//! [`Cpu`] is the default: all cores, vector instructions found at run time. [`Reference`] is the readable definition
+//! of everything here, far too slow for use.
 
 pub mod conformance;
 mod cpu;
@@ -57,7 +60,8 @@ pub trait Backend: Debug + Send + Sync {
 
 /// Quotients of one circuit of the universal wrap.
 pub trait Quotients: Debug + Send + Sync {
-    /// The coefficients of the polynomial that is the numerator ([`plonk::quotient::numerator`]) over `X^n - 1` on the coset of `DEGREE · n` points that the generator begins.
+    /// The coefficients of the polynomial that is the numerator ([`plonk::quotient::numerator`]) over `X^n - 1` on the
+    /// coset of `DEGREE · n` points that the generator begins.
     fn quotient(&self, witness: &Witness<'_>, challenges: &plonk::Challenges) -> Vec<Fr>;
 }
 
@@ -81,7 +85,8 @@ pub trait Cells: Debug + Send + Sync {
 
 /// A sumcheck of products, the lowest variable first.
 pub trait Product: Send {
-    /// The next round's message: `Σ a(0, x)·b(0, x)` and `Σ (a(1, x) - a(0, x))·(b(1, x) - b(0, x))`. A variable is left.
+    /// The next round's message: `Σ a(0, x)·b(0, x)` and `Σ (a(1, x) - a(0, x))·(b(1, x) - b(0, x))`. A variable is
+    /// left.
     fn message(&mut self) -> [Fr; 2];
 
     /// Binds the lowest variable.
@@ -96,9 +101,10 @@ pub trait Fractions: Send {
     /// Numerator and denominator of the sum of all.
     fn root(&self) -> [Fr; 2];
 
-    /// Begins the sumcheck of a level (0: the leaves), each of which is wanted once, the root's first: `Σ_node eq(r, node)·g(node)`. The message has five sums over pairs of nodes, weighted with
-    /// `eq(r[1..], ·)`: of `g` at 0, at -1, at 2, of its leading coefficient, and of the weights. Beyond the level's end nothing is summed, but for a last node's partner, 0/1.
-    /// Without variables it is zeros.
+    /// Begins the sumcheck of a level (0: the leaves), each of which is wanted once, the root's first: `Σ_node eq(r,
+    /// node)·g(node)`. The message has five sums over pairs of nodes, weighted with `eq(r[1..], ·)`: of `g` at 0, at
+    /// -1, at 2, of its leading coefficient, and of the weights. Beyond the level's end nothing is summed, but for a
+    /// last node's partner, 0/1. Without variables it is zeros.
     fn begin(&mut self, level: usize, lambda: &Fr, r: &[Fr]) -> [Fr; 5];
 
     /// Binds the lowest variable; the message of the next round, zeros after the last.

@@ -74,14 +74,16 @@ impl Quotients for Key {
     fn quotient(&self, witness: &Witness<'_>, challenges: &Challenges) -> Vec<Fr> {
         let Preprocessed { rows, columns } = self.0.as_ref();
         let n = Fr::from(rows.len() as u64);
-        let polynomial = |interpolated: &[Fr]| -> Vec<Fr> { (0..rows.len()).map(|i| interpolated[rows.place(i)] / n).collect() };
+        let polynomial =
+            |interpolated: &[Fr]| -> Vec<Fr> { (0..rows.len()).map(|i| interpolated[rows.place(i)] / n).collect() };
         let key: Vec<Vec<Fr>> = columns.iter().map(|column| polynomial(column)).collect();
         let mut product = polynomial(witness.product);
         for (i, c) in witness.tail.iter().enumerate() {
             product.push(*c);
             product[i] -= c;
         }
-        let own: Vec<Vec<Fr>> = witness.advice.iter().map(|p| polynomial(p)).chain([polynomial(witness.public), product]).collect();
+        let own: Vec<Vec<Fr>> =
+            witness.advice.iter().map(|p| polynomial(p)).chain([polynomial(witness.public), product]).collect();
         let (root, fine) = (rows.root(), root(&rows.large));
         let value = |i: usize| {
             let x = Fr::GENERATOR * fine.pow([i as u64]);
@@ -140,7 +142,9 @@ impl Cells for Memory {
     }
 
     fn dot_rows(&self, from: usize, factors: &[Fr], rows: usize) -> Vec<Fr> {
-        let sum = |r: usize| factors.iter().enumerate().map(|(j, factor)| self.at(from + r * factors.len() + j) * factor).sum();
+        let sum = |r: usize| {
+            factors.iter().enumerate().map(|(j, factor)| self.at(from + r * factors.len() + j) * factor).sum()
+        };
         (0..rows).map(sum).collect()
     }
 }
@@ -199,11 +203,17 @@ impl Tree {
         let Some(rest) = self.r.get(1..) else { return [Fr::ZERO; 5] };
         if self.current[0].len() % 2 == 1 {
             let width = self.current.len() / 2;
-            self.current.iter_mut().enumerate().for_each(|(i, column)| column.push(if i < width { Fr::ZERO } else { Fr::ONE }));
+            self.current
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, column)| column.push(if i < width { Fr::ZERO } else { Fr::ONE }));
         }
         let g = |j: usize, x: i32| {
-            let node: Vec<Fr> =
-                self.current.iter().map(|column| column[2 * j] + Fr::from(x) * (column[2 * j + 1] - column[2 * j])).collect();
+            let node: Vec<Fr> = self
+                .current
+                .iter()
+                .map(|column| column[2 * j] + Fr::from(x) * (column[2 * j + 1] - column[2 * j]))
+                .collect();
             let (p, d) = combine(&node);
             p + self.lambda * d
         };

@@ -1,13 +1,16 @@
-//! A public random beacon, whose contribution is the last one: everybody computes it, and nobody could know it when the others were made (BGM17, section 4).
+//! A public random beacon, whose contribution is the last one: everybody computes it, and nobody could know it when the
+//! others were made (BGM17, section 4).
 
 use super::CeremonyError;
 use super::stream::Stream;
 use sha2::{Digest, Sha256};
 
-/// Logs of how often a beacon is hashed. The ceremony tools take more, with which a file of a few bytes would keep its reader busy for days.
+/// Logs of how often a beacon is hashed. The ceremony tools take more, with which a file of a few bytes would keep its
+/// reader busy for days.
 pub const LOG_ITERATIONS: std::ops::RangeInclusive<u32> = 10..=26;
 
-/// A beacon's value, such as the hash of a block, and how often it is hashed: a delay, for the case that somebody can influence it.
+/// A beacon's value, such as the hash of a block, and how often it is hashed: a delay, for the case that somebody can
+/// influence it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beacon {
     /// 1 to 255 bytes.

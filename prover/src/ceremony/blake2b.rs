@@ -1,5 +1,6 @@
-//! BLAKE2b-512 (RFC 7693, section 3) whose state can be written down in the middle of a message. The files of ceremonies keep such a state: that of
-//! a contribution's hash before the proofs of knowledge, so that a reader can end the hash without the points. Whole messages are hashed by `blake2b_simd`.
+//! BLAKE2b-512 (RFC 7693, section 3) whose state can be written down in the middle of a message. The files of
+//! ceremonies keep such a state: that of a contribution's hash before the proofs of knowledge, so that a reader can end
+//! the hash without the points. Whole messages are hashed by `blake2b_simd`.
 
 const IV: [u64; 8] = [
     0x6a09_e667_f3bc_c908,
@@ -25,7 +26,8 @@ const SIGMA: [[usize; 16]; 10] = [
 ];
 /// Bytes of a block.
 const BLOCK: usize = 128;
-/// Bytes of a state: the block that is being filled, the chaining value, the bytes that were compressed, the bytes in the block, 8 that mean nothing.
+/// Bytes of a state: the block that is being filled, the chaining value, the bytes that were compressed, the bytes in
+/// the block, 8 that mean nothing.
 pub const STATE_BYTES: usize = BLOCK + 64 + 8 + 8 + 8;
 
 /// A hash that is being computed.
@@ -96,7 +98,9 @@ impl Blake2b {
 
     fn compress(&mut self, last: bool) {
         let mut m = [0; 16];
-        m.iter_mut().zip(self.block.chunks_exact(8)).for_each(|(m, word)| *m = word.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
+        m.iter_mut()
+            .zip(self.block.chunks_exact(8))
+            .for_each(|(m, word)| *m = word.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
         let mut v = [0; 16];
         v[..8].copy_from_slice(&self.chain);
         v[8..].copy_from_slice(&IV);

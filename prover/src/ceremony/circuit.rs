@@ -1,9 +1,10 @@
 //! The second phase: the `δ` of a Groth16 key of one circuit, over the powers of the first (BGM17, section 6).
 //!
-//! A key with `δ = 1` follows from the circuit and the first phase. Each contribution multiplies `δ` by a factor and divides by it what is over `δ`. So of a finished
-//! key everything can be checked: `α` and `β` are those of the first phase, all queries but two are what the circuit says, these two are over `δ`, and `δ` is
-//! the product of factors that people knew. A verifying key alone, with the transcript, is checked as well ([`Transcript::check`]): nothing of it is
-//! anybody's word then but that one of the contributors forgot his factor.
+//! A key with `δ = 1` follows from the circuit and the first phase. Each contribution multiplies `δ` by a factor and
+//! divides by it what is over `δ`. So of a finished key everything can be checked: `α` and `β` are those of the first
+//! phase, all queries but two are what the circuit says, these two are over `δ`, and `δ` is the product of factors that
+//! people knew. A verifying key alone, with the transcript, is checked as well ([`Transcript::check`]): nothing of it
+//! is anybody's word then but that one of the contributors forgot his factor.
 
 use super::codec::Parts;
 use super::contribution::MAX_NAME;
@@ -65,7 +66,8 @@ pub struct Key {
 /// For each variable, the rows that it is in and its factors there.
 type Columns = Vec<Vec<(usize, Fr)>>;
 
-/// `u`, `v` and `w` of the quadratic program, as arkworks reduces to one: each public input has a row of its own besides.
+/// `u`, `v` and `w` of the quadratic program, as arkworks reduces to one: each public input has a row of its own
+/// besides.
 struct Program {
     left: Columns,
     right: Columns,
@@ -102,9 +104,11 @@ fn combine<G: CurveGroup<ScalarField = Fr>>(columns: &[Vec<(usize, Fr)>], basis:
 }
 
 impl Circuit {
-    /// The circuit of these constraints. `name` ties a transcript to it. Errors: [`CeremonyError::Circuit`] for one that is too large.
+    /// The circuit of these constraints. `name` ties a transcript to it. Errors: [`CeremonyError::Circuit`] for one
+    /// that is too large.
     pub fn new(constraints: Constraints, name: [u8; 32]) -> Result<Self, CeremonyError> {
-        let domain = GeneralEvaluationDomain::new(constraints.a.len() + constraints.public).ok_or(CeremonyError::Circuit)?;
+        let domain =
+            GeneralEvaluationDomain::new(constraints.a.len() + constraints.public).ok_or(CeremonyError::Circuit)?;
         Ok(Self { constraints, name, domain })
     }
 
@@ -134,10 +138,19 @@ impl Circuit {
     }
 
     /// `β·u + α·v + w` of columns, weighted, at `τ`.
-    fn joined(&self, program: &Program, range: std::ops::Range<usize>, weights: &[Fr], powers: &Ceremony) -> G1Projective {
-        let coefficients = |columns: &Columns| self.coefficients(columns.get(range.clone()).unwrap_or_default(), weights);
+    fn joined(
+        &self,
+        program: &Program,
+        range: std::ops::Range<usize>,
+        weights: &[Fr],
+        powers: &Ceremony,
+    ) -> G1Projective {
+        let coefficients =
+            |columns: &Columns| self.coefficients(columns.get(range.clone()).unwrap_or_default(), weights);
         let sum = |powers: &[G1Affine], columns| G1Projective::msm_unchecked(powers, &coefficients(columns));
-        sum(&powers.beta_g1, &program.left) + sum(&powers.alpha_g1, &program.right) + sum(&powers.tau_g1, &program.product)
+        sum(&powers.beta_g1, &program.left)
+            + sum(&powers.alpha_g1, &program.right)
+            + sum(&powers.tau_g1, &program.product)
     }
 
     /// The points of the public inputs, which no `δ` divides.
@@ -156,12 +169,14 @@ impl Circuit {
         *hash.finalize().as_array()
     }
 
-    /// The key with `δ = 1`, before the first contribution. The powers must have been verified. Errors: [`CeremonyError::TooFewPowers`].
+    /// The key with `δ = 1`, before the first contribution. The powers must have been verified. Errors:
+    /// [`CeremonyError::TooFewPowers`].
     pub fn start(&self, powers: &Ceremony) -> Result<Key, CeremonyError> {
         self.check_powers(powers)?;
         let (program, size, public) = (Program::new(&self.constraints), self.domain.size(), self.constraints.public);
         let tau = lagrange::<G1Projective>(&powers.tau_g1, &self.domain);
-        let [left, right, mut joined] = [&program.left, &program.right, &program.product].map(|columns| combine(columns, &tau));
+        let [left, right, mut joined] =
+            [&program.left, &program.right, &program.product].map(|columns| combine(columns, &tau));
         let right_g2 = combine(&program.right, &lagrange::<G2Projective>(&powers.tau_g2, &self.domain));
         for (section, columns) in [(&powers.beta_g1, &program.left), (&powers.alpha_g1, &program.right)] {
             let terms = combine(columns, &lagrange::<G1Projective>(section, &self.domain));
@@ -176,7 +191,8 @@ impl Circuit {
         let (Some(alpha_g1), Some(beta_g1)) = (powers.alpha_g1.first(), powers.beta_g1.first()) else {
             return Err(CeremonyError::LastPowers);
         };
-        let vk = VerifyingKey { alpha_g1: *alpha_g1, beta_g2: powers.beta_g2, gamma_g2: two, delta_g2: two, gamma_abc_g1 };
+        let vk =
+            VerifyingKey { alpha_g1: *alpha_g1, beta_g2: powers.beta_g2, gamma_g2: two, delta_g2: two, gamma_abc_g1 };
         let key = ProvingKey {
             vk,
             beta_g1: *beta_g1,
@@ -190,14 +206,16 @@ impl Circuit {
         Ok(Key { key, transcript: Transcript::default() })
     }
 
-    /// Adds a contribution with a fresh factor, which is forgotten. Errors: [`CeremonyError::Ended`], [`CeremonyError::Name`].
+    /// Adds a contribution with a fresh factor, which is forgotten. Errors: [`CeremonyError::Ended`],
+    /// [`CeremonyError::Name`].
     pub fn contribute(&self, key: &mut Key, name: &str) -> Result<(), CeremonyError> {
         let mut rng = fresh_rng();
         let factor = Fr::rand(&mut RngBridge(&mut rng));
         self.contribute_with(key, name, factor)
     }
 
-    /// [`Self::contribute`] with a factor that the caller knows, for tests of what a dishonest one can do. Errors: as there.
+    /// [`Self::contribute`] with a factor that the caller knows, for tests of what a dishonest one can do. Errors: as
+    /// there.
     #[doc(hidden)]
     pub fn contribute_with(&self, key: &mut Key, name: &str, factor: Fr) -> Result<(), CeremonyError> {
         let mut rng = fresh_rng();
@@ -211,7 +229,14 @@ impl Circuit {
         self.apply(key, name, &factor, point, Some(beacon))
     }
 
-    fn apply(&self, key: &mut Key, name: &str, factor: &Secret<Fr>, point: G1Affine, beacon: Option<Beacon>) -> Result<(), CeremonyError> {
+    fn apply(
+        &self,
+        key: &mut Key,
+        name: &str,
+        factor: &Secret<Fr>,
+        point: G1Affine,
+        beacon: Option<Beacon>,
+    ) -> Result<(), CeremonyError> {
         if key.transcript.0.last().is_some_and(|last| last.beacon.is_some()) {
             return Err(CeremonyError::Ended);
         }
@@ -237,8 +262,9 @@ impl Circuit {
         self.first_hash(&key.alpha_g1, &key.beta_g2, &key.gamma_abc_g1)
     }
 
-    /// Checks a proving key: its verifying key as [`Transcript::check`] does, and that every query is what circuit, powers and `δ` give, by a combination with a
-    /// factor that is a hash of all of them. The powers must have been verified.
+    /// Checks a proving key: its verifying key as [`Transcript::check`] does, and that every query is what circuit,
+    /// powers and `δ` give, by a combination with a factor that is a hash of all of them. The powers must have been
+    /// verified.
     ///
     /// # Errors
     /// The first thing wrong.
@@ -252,7 +278,8 @@ impl Circuit {
         equal(Some(&pk.beta_g1) == powers.beta_g1.first(), "beta")?;
         equal(key.transcript.0.last().is_some_and(|last| last.delta_g1 == pk.delta_g1), "delta")?;
         let rho = challenge(pk);
-        let weights: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |power| Some(*power * rho)).take(variables.max(size)).collect();
+        let weights: Vec<Fr> =
+            std::iter::successors(Some(Fr::ONE), |power| Some(*power * rho)).take(variables.max(size)).collect();
         let sum = |points: &[G1Affine]| G1Projective::msm_unchecked(points, &weights);
         let (left, right) = (self.coefficients(&program.left, &weights), self.coefficients(&program.right, &weights));
         equal(sum(&pk.a_query) == G1Projective::msm_unchecked(&powers.tau_g1, &left), "the A query")?;
@@ -351,8 +378,9 @@ impl Transcript {
         self.0.iter().map(next).collect()
     }
 
-    /// Checks that a verifying key is the circuit's over these powers, and that its `δ` is the product of what the contributions added, by factors that their makers
-    /// knew and that are not 1; a beacon is the last one and what its value gives. The powers must have been verified.
+    /// Checks that a verifying key is the circuit's over these powers, and that its `δ` is the product of what the
+    /// contributions added, by factors that their makers knew and that are not 1; a beacon is the last one and what its
+    /// value gives. The powers must have been verified.
     ///
     /// # Errors
     /// The first thing wrong.
@@ -362,7 +390,10 @@ impl Transcript {
         equal(Some(&key.alpha_g1) == powers.alpha_g1.first(), "alpha")?;
         equal(key.beta_g2 == powers.beta_g2, "beta")?;
         equal(key.gamma_g2 == G2Affine::generator(), "gamma")?;
-        equal(key.gamma_abc_g1 == circuit.inputs(&Program::new(&circuit.constraints), powers), "the points of the public inputs")?;
+        equal(
+            key.gamma_abc_g1 == circuit.inputs(&Program::new(&circuit.constraints), powers),
+            "the points of the public inputs",
+        )?;
         let (mut delta, mut hash) = ((G1Affine::generator(), G2Affine::generator()), circuit.hash_of(key));
         let mut ended = false;
         for (i, step) in self.0.iter().enumerate() {
@@ -388,11 +419,14 @@ impl Transcript {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = (self.0.len() as u32).to_le_bytes().to_vec();
         for step in &self.0 {
-            [&step.delta_g1, &step.knowledge.s, &step.knowledge.sx].iter().for_each(|point| out.extend(g1_bytes(point)));
+            [&step.delta_g1, &step.knowledge.s, &step.knowledge.sx]
+                .iter()
+                .for_each(|point| out.extend(g1_bytes(point)));
             [&step.delta_g2, &step.knowledge.px].iter().for_each(|point| out.extend(g2_bytes(point)));
             out.push(step.label.len() as u8);
             out.extend(&step.label);
-            let (log, value) = step.beacon.as_ref().map_or((0, &[][..]), |beacon| (beacon.log_iterations, &beacon.value[..]));
+            let (log, value) =
+                step.beacon.as_ref().map_or((0, &[][..]), |beacon| (beacon.log_iterations, &beacon.value[..]));
             out.extend([log as u8, value.len() as u8]);
             out.extend(value);
         }

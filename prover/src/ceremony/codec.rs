@@ -1,5 +1,5 @@
-//! How points lie in files of ceremonies: little-endian words, coordinates as Montgomery residues. And how they are hashed there: big-endian words, compressed
-//! ones with the sign of `y` in the first bit.
+//! How points lie in files of ceremonies: little-endian words, coordinates as Montgomery residues. And how they are
+//! hashed there: big-endian words, compressed ones with the sign of `y` in the first bit.
 
 use crate::pcs::encode::{g1_bytes, g2_bytes};
 use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};

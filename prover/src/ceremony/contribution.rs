@@ -1,4 +1,5 @@
-//! The transcript of the first phase: what each contribution left, and the proofs that its maker knew his factors. Section 7 of a `.ptau` file.
+//! The transcript of the first phase: what each contribution left, and the proofs that its maker knew his factors.
+//! Section 7 of a `.ptau` file.
 
 use super::blake2b::{Blake2b, STATE_BYTES};
 use super::codec::{Parts, write_g1, write_g2};
@@ -48,7 +49,8 @@ pub struct Contribution {
     pub secrets: Secrets,
     /// The proofs for `τ`, `α` and `β`.
     pub knowledge: [Knowledge; 3],
-    /// The state of the hash of everything that it left, before the proofs, with what other programs leave in its unused bytes.
+    /// The state of the hash of everything that it left, before the proofs, with what other programs leave in its
+    /// unused bytes.
     pub(super) partial: [u8; STATE_BYTES],
     /// The hash that the next one begins with.
     pub next: [u8; 64],
@@ -84,9 +86,14 @@ impl Contribution {
         let [tau, alpha, beta] = &factors[..] else { return Err(Fault::Follows("tau")) };
         follows(tau.moved_g1(&before.tau_g1, &after.tau_g1) && tau.moved_g2(&before.tau_g2, &after.tau_g2), "tau")?;
         follows(alpha.moved_g1(&before.alpha_g1, &after.alpha_g1), "alpha")?;
-        follows(beta.moved_g1(&before.beta_g1, &after.beta_g1) && beta.moved_g2(&before.beta_g2, &after.beta_g2), "beta")?;
+        follows(
+            beta.moved_g1(&before.beta_g1, &after.beta_g1) && beta.moved_g2(&before.beta_g2, &after.beta_g2),
+            "beta",
+        )?;
         match &self.beacon {
-            Some(beacon) if super::powers::Keys::of_beacon(beacon).knowledge(hash) != self.knowledge => Err(Fault::Beacon),
+            Some(beacon) if super::powers::Keys::of_beacon(beacon).knowledge(hash) != self.knowledge => {
+                Err(Fault::Beacon)
+            }
             _ => Ok(()),
         }
     }
@@ -117,8 +124,13 @@ impl Contribution {
     }
 
     fn read(parts: &mut Parts<'_>) -> Option<Self> {
-        let secrets =
-            Secrets { tau_g1: parts.g1()?, tau_g2: parts.g2()?, alpha_g1: parts.g1()?, beta_g1: parts.g1()?, beta_g2: parts.g2()? };
+        let secrets = Secrets {
+            tau_g1: parts.g1()?,
+            tau_g2: parts.g2()?,
+            alpha_g1: parts.g1()?,
+            beta_g1: parts.g1()?,
+            beta_g2: parts.g2()?,
+        };
         let mut pair = || Some((parts.g1()?, parts.g1()?));
         let pairs = [pair()?, pair()?, pair()?];
         let products = [parts.g2()?, parts.g2()?, parts.g2()?];
@@ -171,13 +183,17 @@ impl Parameters {
 
 /// A name without what could move a terminal's cursor.
 pub(super) fn printable(label: &[u8]) -> String {
-    String::from_utf8_lossy(label).chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    String::from_utf8_lossy(label)
+        .chars()
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
 }
 
 /// The contributions of a file, in their order.
 pub fn read(section: &[u8]) -> Result<Vec<Contribution>, CeremonyError> {
     let mut parts = Parts(section);
-    let count = parts.u32().filter(|count| *count <= MAX_CONTRIBUTIONS).ok_or(CeremonyError::Malformed { number: 0 })?;
+    let count =
+        parts.u32().filter(|count| *count <= MAX_CONTRIBUTIONS).ok_or(CeremonyError::Malformed { number: 0 })?;
     let read = |number| Contribution::read(&mut parts).ok_or(CeremonyError::Malformed { number });
     let all = (1..=count as usize).map(read).collect::<Result<Vec<_>, _>>()?;
     if parts.0.is_empty() { Ok(all) } else { Err(CeremonyError::Malformed { number: all.len() + 1 }) }
@@ -190,8 +206,9 @@ pub fn write(contributions: &[Contribution]) -> Vec<u8> {
     out
 }
 
-/// Checks a whole transcript, from the generators on: each contribution builds on the one before, by factors that its maker knew and that are not 1, and a beacon is
-/// the last one and what its value gives. Returns what the last one left. `first` is the hash that the ceremony began with.
+/// Checks a whole transcript, from the generators on: each contribution builds on the one before, by factors that its
+/// maker knew and that are not 1, and a beacon is the last one and what its value gives. Returns what the last one
+/// left. `first` is the hash that the ceremony began with.
 ///
 /// # Errors
 /// The first thing wrong.

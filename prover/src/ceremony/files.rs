@@ -1,4 +1,5 @@
-//! Files of the second phase: the key that is passed from one contributor to the next, and the transcript that goes with a finished one.
+//! Files of the second phase: the key that is passed from one contributor to the next, and the transcript that goes
+//! with a finished one.
 
 use super::CeremonyError;
 use super::circuit::{Circuit, Key, Transcript};

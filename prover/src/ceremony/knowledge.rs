@@ -1,5 +1,6 @@
-//! The proof that a contributor knew the factor `x` by which he multiplied (BGM17, ePrint 2017/1050, section 3: `s`, `x·s` in G1, `x·p` in G2). `p` is a hash of
-//! what was there before and of `s, x·s`, so nobody can take the proof of another contribution or choose `x` as a quotient that he does not know.
+//! The proof that a contributor knew the factor `x` by which he multiplied (BGM17, ePrint 2017/1050, section 3: `s`,
+//! `x·s` in G1, `x·p` in G2). `p` is a hash of what was there before and of `s, x·s`, so nobody can take the proof of
+//! another contribution or choose `x` as a quotient that he does not know.
 
 use super::stream::Stream;
 use crate::pcs::encode::g1_bytes;

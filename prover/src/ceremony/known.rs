@@ -1,5 +1,6 @@
-//! The powers of tau that production uses: those of the perpetual ceremony as Hermez ended it in 2020, with 54 contributions and a beacon, cut down to each size.
-//! Names, addresses and hashes are those that the snarkjs project publishes.
+//! The powers of tau that production uses: those of the perpetual ceremony as Hermez ended it in 2020, with 54
+//! contributions and a beacon, cut down to each size. Names, addresses and hashes are those that the snarkjs project
+//! publishes.
 
 use std::io::Read;
 use std::path::Path;
@@ -16,7 +17,11 @@ pub struct Known {
 impl Known {
     /// The file's name.
     pub fn name(&self) -> String {
-        if self.log == 28 { "powersOfTau28_hez_final.ptau".to_owned() } else { format!("powersOfTau28_hez_final_{:02}.ptau", self.log) }
+        if self.log == 28 {
+            "powersOfTau28_hez_final.ptau".to_owned()
+        } else {
+            format!("powersOfTau28_hez_final_{:02}.ptau", self.log)
+        }
     }
 
     /// Where it is.
@@ -24,7 +29,8 @@ impl Known {
         format!("https://storage.googleapis.com/zkevm/ptau/{}", self.name())
     }
 
-    /// Its size, within a thousandth: `4n` points in G1 and `n` in G2, twice as many that only snarkjs' setup of circuits reads, and the transcript.
+    /// Its size, within a thousandth: `4n` points in G1 and `n` in G2, twice as many that only snarkjs' setup of
+    /// circuits reads, and the transcript.
     pub fn approximate_bytes(&self) -> u64 {
         (3 << self.log) * (4 * 64 + 128) + 80_000
     }

@@ -1,8 +1,9 @@
-//! Ceremonies: several people, one after the other, multiply secrets by factors that each of them forgets, so that nobody knows a product as long as one of them
-//! was honest (BGM17: Bowe, Gabizon, Miers, "Scalable Multi-party Computation for zk-SNARK Parameters in the Random Beacon Model", ePrint 2017/1050).
+//! Ceremonies: several people, one after the other, multiply secrets by factors that each of them forgets, so that
+//! nobody knows a product as long as one of them was honest (BGM17: Bowe, Gabizon, Miers, "Scalable Multi-party
+//! Computation for zk-SNARK Parameters in the Random Beacon Model", ePrint 2017/1050).
 //!
-//! [`powers`] is the first phase, powers of tau, in the files of snarkjs (`.ptau`), which verifies what is made here as this verifies what is made there.
-//! [`circuit`] is the second phase, the `δ` of a shape's Groth16 key.
+//! [`powers`] is the first phase, powers of tau, in the files of snarkjs (`.ptau`), which verifies what is made here as
+//! this verifies what is made there. [`circuit`] is the second phase, the `δ` of a shape's Groth16 key.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 

@@ -1,5 +1,6 @@
-//! The first phase: powers of tau, and those times `α` and `β` that a Groth16 key takes. The files are snarkjs' (`.ptau`), in sections: 1 the header; 2 `[τ^i]_1`, twice as
-//! many less one; 3 `[τ^i]_2`; 4 `[ατ^i]_1`; 5 `[βτ^i]_1`; 6 `[β]_2`; 7 the transcript.
+//! The first phase: powers of tau, and those times `α` and `β` that a Groth16 key takes. The files are snarkjs'
+//! (`.ptau`), in sections: 1 the header; 2 `[τ^i]_1`, twice as many less one; 3 `[τ^i]_2`; 4 `[ατ^i]_1`; 5 `[βτ^i]_1`;
+//! 6 `[β]_2`; 7 the transcript.
 
 use super::blake2b::Blake2b;
 use super::codec::{G1_BYTES, G2_BYTES, compressed_g1, compressed_g2, read_g1, read_g2, write_g1, write_g2};
@@ -77,7 +78,8 @@ impl Keys {
     /// The proofs, after what has the hash `before`.
     pub(super) fn knowledge(&self, before: &[u8; 64]) -> [Knowledge; 3] {
         std::array::from_fn(|i| {
-            let (secret, point) = self.secrets.iter().zip(self.points).nth(i).unwrap_or((&Fr::ONE, G1Affine::generator()));
+            let (secret, point) =
+                self.secrets.iter().zip(self.points).nth(i).unwrap_or((&Fr::ONE, G1Affine::generator()));
             Knowledge::new(secret, point, i as u8, before)
         })
     }
@@ -144,12 +146,14 @@ impl Ceremony {
         })
     }
 
-    /// Adds a contribution with fresh secrets, which are forgotten. Errors: [`CeremonyError::Reduced`], [`CeremonyError::Ended`], [`CeremonyError::Name`].
+    /// Adds a contribution with fresh secrets, which are forgotten. Errors: [`CeremonyError::Reduced`],
+    /// [`CeremonyError::Ended`], [`CeremonyError::Name`].
     pub fn contribute(&mut self, name: &str) -> Result<(), CeremonyError> {
         self.apply(&Keys::fresh(), name, None)
     }
 
-    /// [`Self::contribute`] with secrets that the caller knows, `τ`, `α` and `β`: for tests of what a dishonest one can do. Errors: as there.
+    /// [`Self::contribute`] with secrets that the caller knows, `τ`, `α` and `β`: for tests of what a dishonest one can
+    /// do. Errors: as there.
     #[doc(hidden)]
     pub fn contribute_with(&mut self, name: &str, secrets: [Fr; 3]) -> Result<(), CeremonyError> {
         self.apply(&Keys::of(secrets), name, None)
@@ -190,7 +194,12 @@ impl Ceremony {
     }
 
     /// Hands all points in their order to a hash.
-    fn hash(&self, update: &mut dyn FnMut(&[u8]), g1: &(dyn Fn(&G1Affine) -> Vec<u8> + Sync), g2: &(dyn Fn(&G2Affine) -> Vec<u8> + Sync)) {
+    fn hash(
+        &self,
+        update: &mut dyn FnMut(&[u8]),
+        g1: &(dyn Fn(&G1Affine) -> Vec<u8> + Sync),
+        g2: &(dyn Fn(&G2Affine) -> Vec<u8> + Sync),
+    ) {
         fn all<G: Sync>(points: &[G], encode: &(dyn Fn(&G) -> Vec<u8> + Sync), update: &mut dyn FnMut(&[u8])) {
             for points in points.chunks(BATCH) {
                 points.par_iter().map(encode).collect::<Vec<_>>().iter().for_each(|bytes| update(bytes));
@@ -227,8 +236,8 @@ impl Ceremony {
         Ok(Secrets { tau_g1: *tau_g1, tau_g2: *tau_g2, alpha_g1: *alpha_g1, beta_g1: *beta_g1, beta_g2: self.beta_g2 })
     }
 
-    /// Checks everything: the transcript, that the points are the powers of what its last contribution left, and that their hash is the one in it. The hash can be
-    /// checked only in files that hold all powers of the ceremony.
+    /// Checks everything: the transcript, that the points are the powers of what its last contribution left, and that
+    /// their hash is the one in it. The hash can be checked only in files that hold all powers of the ceremony.
     ///
     /// # Errors
     /// The first thing wrong.
@@ -245,14 +254,16 @@ impl Ceremony {
         Ok(())
     }
 
-    /// That all points are consecutive powers of one `τ`, by one combination of each section with a factor that is a hash of all points.
+    /// That all points are consecutive powers of one `τ`, by one combination of each section with a factor that is a
+    /// hash of all points.
     fn check_powers(&self) -> Result<(), CeremonyError> {
         let (h, tau_h) = (G2Affine::generator(), self.secrets()?.tau_g2);
         if self.tau_g1.first() != Some(&G1Affine::generator()) || self.tau_g2.first() != Some(&h) {
             return Err(CeremonyError::LastPowers);
         }
         let rho = Fr::from_be_bytes_mod_order(&keccak(&[b"assay-ceremony-check-v1", &self.next_hash(&[0; 64])[..]]));
-        let weights: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |power| Some(*power * rho)).take(self.tau_g1.len()).collect();
+        let weights: Vec<Fr> =
+            std::iter::successors(Some(Fr::ONE), |power| Some(*power * rho)).take(self.tau_g1.len()).collect();
         for section in [&self.tau_g1, &self.alpha_g1, &self.beta_g1] {
             let (lower, upper) = shifted::<G1Projective>(section, &weights);
             if Bn254::multi_pairing([lower, -upper], [tau_h, h]).0 != ark_ff::Field::ONE {
@@ -261,10 +272,15 @@ impl Ceremony {
         }
         let (lower, upper) = shifted::<G2Projective>(&self.tau_g2, &weights);
         let (one, tau) = (G1Affine::generator(), self.secrets()?.tau_g1);
-        if Bn254::multi_pairing([tau, -one], [lower, upper]).0 == ark_ff::Field::ONE { Ok(()) } else { Err(SrsError::Powers.into()) }
+        if Bn254::multi_pairing([tau, -one], [lower, upper]).0 == ark_ff::Field::ONE {
+            Ok(())
+        } else {
+            Err(SrsError::Powers.into())
+        }
     }
 
-    /// The SRS: the first `2^log + 1` powers. Nothing is checked beyond what a string is, so [`Self::verify`] comes first.
+    /// The SRS: the first `2^log + 1` powers. Nothing is checked beyond what a string is, so [`Self::verify`] comes
+    /// first.
     ///
     /// # Errors
     /// [`CeremonyError::Srs`].
@@ -272,7 +288,8 @@ impl Ceremony {
         let too_small = SrsError::TooSmall { have: self.power, need: log };
         let powers = 1usize.checked_shl(log).and_then(|count| self.tau_g1.get(..=count)).ok_or(too_small)?;
         let tau_h = self.secrets()?.tau_g2;
-        let srs = Srs { g1: powers.to_vec().into(), h: G2Affine::generator(), tau_h, development: is_development(&tau_h) };
+        let srs =
+            Srs { g1: powers.to_vec().into(), h: G2Affine::generator(), tau_h, development: is_development(&tau_h) };
         srs.check()?;
         Ok(srs)
     }
@@ -322,7 +339,8 @@ impl Ceremony {
         Ok(output::whole(path, Readers::Default, |file| file.write_all(&bytes)).map_err(SrsError::Io)?)
     }
 
-    /// Reads a file: frame, header, every point in its group and not the identity. What the points are to each other is [`Self::verify`]'s affair.
+    /// Reads a file: frame, header, every point in its group and not the identity. What the points are to each other is
+    /// [`Self::verify`]'s affair.
     ///
     /// # Errors
     /// The first thing wrong.
@@ -338,11 +356,13 @@ impl Ceremony {
         let count = 1u64 << power;
         let transcript = sections.transcript(&mut file)?.ok_or(CeremonyError::NoContributions)?;
         let contributions = contribution::read(&transcript)?;
-        let mut g1 =
-            |section, count: u64| sections.points(&mut file, section, count, G1_BYTES, &read_g1, |index| SrsError::G1Point { index });
+        let mut g1 = |section, count: u64| {
+            sections.points(&mut file, section, count, G1_BYTES, &read_g1, |index| SrsError::G1Point { index })
+        };
         let (tau_g1, alpha_g1, beta_g1) = (g1(2, 2 * count - 1)?, g1(4, count)?, g1(5, count)?);
-        let mut g2 =
-            |section, count: u64| sections.points(&mut file, section, count, G2_BYTES, &read_g2, |index| SrsError::G2Point { index });
+        let mut g2 = |section, count: u64| {
+            sections.points(&mut file, section, count, G2_BYTES, &read_g2, |index| SrsError::G2Point { index })
+        };
         let (tau_g2, beta) = (g2(3, count)?, g2(6, 1)?);
         let beta_g2 = *beta.first().ok_or(SrsError::Section { section: 6 })?;
         Ok(Self { power, ceremony_power, tau_g1, tau_g2, alpha_g1, beta_g1, beta_g2, contributions })
@@ -350,7 +370,10 @@ impl Ceremony {
 }
 
 /// `Σ ρ^i P_i` without the last point, and `Σ ρ^i P_(i+1)`.
-fn shifted<G: CurveGroup<ScalarField = Fr> + VariableBaseMSM>(points: &[G::MulBase], weights: &[Fr]) -> (G::Affine, G::Affine) {
+fn shifted<G: CurveGroup<ScalarField = Fr> + VariableBaseMSM>(
+    points: &[G::MulBase],
+    weights: &[Fr],
+) -> (G::Affine, G::Affine) {
     let len = points.len().saturating_sub(1);
     let sum = |points: &[G::MulBase]| G::msm_unchecked(points, weights).into_affine();
     (sum(points.get(..len).unwrap_or_default()), sum(points.get(1..).unwrap_or_default()))

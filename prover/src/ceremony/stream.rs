@@ -1,5 +1,6 @@
-//! Numbers and points out of 32 bytes: the keystream of ChaCha20, read as the ceremony tools read it. A seed that is a hash of what was said before gives the
-//! point that a proof of knowledge is about; one that is a public beacon's gives a contribution that nobody chose.
+//! Numbers and points out of 32 bytes: the keystream of ChaCha20, read as the ceremony tools read it. A seed that is a
+//! hash of what was said before gives the point that a proof of knowledge is about; one that is a public beacon's gives
+//! a contribution that nobody chose.
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;

@@ -1,5 +1,6 @@
-//! Commitments over the development SRS. Its τ is public, so the commitment to a polynomial is its value at τ times the generator: that takes
-//! one multiplication of a point instead of one for every coefficient, and no powers. Nothing here is any use over another SRS.
+//! Commitments over the development SRS. Its τ is public, so the commitment to a polynomial is its value at τ times the
+//! generator: that takes one multiplication of a point instead of one for every coefficient, and no powers. Nothing
+//! here is any use over another SRS.
 
 use crate::plonk::{INTERLEAVED, KEY_COMMITMENTS, VerifyingKey};
 use ark_bn254::{G1Affine, G1Projective};
@@ -26,8 +27,8 @@ pub fn commit_blinded(cells: &[i32], blinding: Fr, log_chunk: u32, tau: Fr) -> G
     commitment(value(cells, tau) + blinding * tau.pow([1 << log_chunk]))
 }
 
-/// A circuit's key: its columns are interleaved as [`crate::plonk::ProvingKey::new`] interleaves them. `None` for more rows than the field has
-/// roots of unity for.
+/// A circuit's key: its columns are interleaved as [`crate::plonk::ProvingKey::new`] interleaves them. `None` for more
+/// rows than the field has roots of unity for.
 pub fn universal_key(circuit: &Circuit, tau: Fr) -> Option<VerifyingKey> {
     let rows = Rows::new(circuit.log_rows, tau.pow([INTERLEAVED as u64]))?;
     let n = rows.points.len();

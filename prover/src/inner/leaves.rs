@@ -14,7 +14,8 @@ use assay_circuits::verifier::level_arities;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Fewest leaves of a block whose numerators are not stored: a piece of a level ends on a multiple of its smallest block, and is kept apart for as many rounds as that is even.
+/// Fewest leaves of a block whose numerators are not stored: a piece of a level ends on a multiple of its smallest
+/// block, and is kept apart for as many rounds as that is even.
 const LEAST: usize = 1 << 8;
 
 /// What the leaves follow from: the lookups of an execution, and challenges `β, γ`.
@@ -86,7 +87,9 @@ impl<'a> Leaves<'a> {
                 LeafKind::Lookup(i) => (system.lookups[i].table, None),
             };
             let table = system.table_number(table);
-            let counts = multiplicity.map(|column| layout.block(column)).map(|block| &self.cells[block.offset - start..][..block.size()]);
+            let counts = multiplicity
+                .map(|column| layout.block(column))
+                .map(|block| &self.cells[block.offset - start..][..block.size()]);
             BlockLeaves { kind: *kind, range: block.range(), table, counts, found }
         })
     }
@@ -99,7 +102,8 @@ impl<'a> Leaves<'a> {
     /// As a list.
     pub fn flat(&self) -> FlatLeaves {
         let rows = row_denominators(self);
-        let starts: Vec<u32> = rows.iter().scan(0, |sum, rows| Some(std::mem::replace(sum, *sum + rows.len() as u32))).collect();
+        let starts: Vec<u32> =
+            rows.iter().scan(0, |sum, rows| Some(std::mem::replace(sum, *sum + rows.len() as u32))).collect();
         let mut values = rows.concat();
         let count = self.shape.layout.leaf_count;
         let (mut index, mut numerators) = (vec![0; count], vec![1; count]);
@@ -121,8 +125,8 @@ impl<'a> Leaves<'a> {
         FlatLeaves { values, index, numerators }
     }
 
-    /// As a level of the tree. The numerators of lookups are 1, and neither they nor the denominators are stored where most of these lie
-    /// one after the other.
+    /// As a level of the tree. The numerators of lookups are 1, and neither they nor the denominators are stored where
+    /// most of these lie one after the other.
     pub fn level(&self) -> Level<'a> {
         let rows = row_denominators(self);
         let units = units(self.shape);
@@ -142,9 +146,14 @@ impl<'a> Leaves<'a> {
             let (p, d) = (&mut p[range.clone()], &mut d[range]);
             if let Some(counts) = block.counts {
                 d.copy_from_slice(denominators);
-                p.iter_mut().zip(counts).for_each(|(p, count)| *p = if *count == 0 { Fr::ZERO } else { -Fr::from(*count) });
+                p.iter_mut()
+                    .zip(counts)
+                    .for_each(|(p, count)| *p = if *count == 0 { Fr::ZERO } else { -Fr::from(*count) });
             } else {
-                d.par_iter_mut().enumerate().with_min_len(1024).for_each(|(i, d)| *d = self.denominator(&block, denominators, i));
+                d.par_iter_mut()
+                    .enumerate()
+                    .with_min_len(1024)
+                    .for_each(|(i, d)| *d = self.denominator(&block, denominators, i));
             }
         }
         let [before, after] = rows_of.map(|(p, d)| Piece::Rows(p, d));
@@ -164,7 +173,8 @@ impl<'a> Leaves<'a> {
     }
 }
 
-/// Leaves that lie one after the other, of lookups only: each has the numerator 1 and the denominator of the row that it found.
+/// Leaves that lie one after the other, of lookups only: each has the numerator 1 and the denominator of the row that
+/// it found.
 pub struct Lookups<'a> {
     leaves: Leaves<'a>,
     /// The first leaf.
@@ -196,7 +206,9 @@ impl Lookups<'_> {
             let start = at - block.range.start;
             for (four, found) in block.found[start..to - block.range.start].chunks(4).enumerate() {
                 for (i, (column, row)) in columns.iter_mut().zip(found).enumerate() {
-                    column.push(row.index().map_or_else(|| self.leaves.missing(block, start + 4 * four + i), |row| rows[row]));
+                    column.push(
+                        row.index().map_or_else(|| self.leaves.missing(block, start + 4 * four + i), |row| rows[row]),
+                    );
                 }
             }
             at = to;
@@ -212,7 +224,11 @@ fn units(shape: &Shape) -> Range<usize> {
     let (mut longest, mut run) = (0..0, 0..0);
     for (kind, block) in blocks {
         let lookup = matches!(kind, LeafKind::Lookup(_));
-        run = if lookup && block.size() >= LEAST { run.start..block.range().end } else { block.range().end..block.range().end };
+        run = if lookup && block.size() >= LEAST {
+            run.start..block.range().end
+        } else {
+            block.range().end..block.range().end
+        };
         if run.len() > longest.len() {
             longest = run.clone();
         }

@@ -13,7 +13,8 @@ use std::ops::Range;
 /// Nodes that a thread combines or binds at a time.
 const PART: usize = 256;
 
-/// Elements by which a level may still grow, at most: it is filled up to a multiple of its arity, and then to two nodes.
+/// Elements by which a level may still grow, at most: it is filled up to a multiple of its arity, and then to two
+/// nodes.
 pub const ROOM: usize = 8;
 
 /// All levels.
@@ -81,7 +82,8 @@ pub struct Level<'a>(Vec<Piece<'a>>);
 pub enum Piece<'a> {
     /// Numerators and denominators of the children, node by node.
     Rows(Vec<Fr>, Vec<Fr>),
-    /// For nodes of arity four: `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`, which merges numerator and denominator into the single polynomial `P + λD = g`.
+    /// For nodes of arity four: `p_0, p_1 + λ·d_1, p_2, p_3, d_0, …, d_3`, which merges numerator and denominator into
+    /// the single polynomial `P + λD = g`.
     Columns([Vec<Fr>; 8]),
     /// For nodes of arity four: `d_0, …, d_3`, all numerators being 1.
     Units([Vec<Fr>; 4]),
@@ -170,7 +172,9 @@ impl Piece<'_> {
     /// `f` of some nodes of arity four.
     fn read<T>(&self, lambda: &Fr, range: Range<usize>, f: impl FnOnce(Nodes<'_>) -> T) -> T {
         match self {
-            Self::Rows(p, d) => f(Nodes::Rows(&p[4 * range.start..4 * range.end], &d[4 * range.start..4 * range.end], lambda)),
+            Self::Rows(p, d) => {
+                f(Nodes::Rows(&p[4 * range.start..4 * range.end], &d[4 * range.start..4 * range.end], lambda))
+            }
             Self::Columns(columns) => f(Nodes::Columns(columns.each_ref().map(|column| &column[range.clone()]))),
             Self::Units(columns) => f(Nodes::Units(columns.each_ref().map(|column| &column[range.clone()]), lambda)),
             Self::Looked(lookups) => f(Nodes::Units(lookups.nodes(range).each_ref().map(Vec::as_slice), lambda)),
@@ -197,9 +201,11 @@ impl Piece<'_> {
         sum_of_parts(weights.len(), |range| {
             self.read(lambda, 2 * range.start..2 * range.end, |nodes| {
                 let weights = &weights[range];
-                let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_message(isa, nodes, weights));
-                (done..weights.len())
-                    .fold(message, |sum, j| add(sum, weighted(&node(&nodes, 2 * j), &node(&nodes, 2 * j + 1), &weights[j])))
+                let (message, done) =
+                    Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_message(isa, nodes, weights));
+                (done..weights.len()).fold(message, |sum, j| {
+                    add(sum, weighted(&node(&nodes, 2 * j), &node(&nodes, 2 * j + 1), &weights[j]))
+                })
             })
         })
     }
@@ -219,7 +225,8 @@ impl Piece<'_> {
         }
         // the last node had no partner
         self.make_even(lambda);
-        let last = self.read(lambda, len - 1..len + 1, |last| weighted(&node(&last, 0), &node(&last, 1), &weights[len / 2]));
+        let last =
+            self.read(lambda, len - 1..len + 1, |last| weighted(&node(&last, 0), &node(&last, 1), &weights[len / 2]));
         add(message, last)
     }
 
@@ -239,7 +246,8 @@ impl Piece<'_> {
             let range = k * PART..k * PART + out[0].len();
             let weights = weights.get(range.start / 2..range.end / 2).unwrap_or_default();
             let (message, done) = old.read(lambda, 2 * range.start..2 * range.end, |nodes| {
-                let (message, done) = Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_bind(isa, nodes, x, weights, out));
+                let (message, done) =
+                    Isa::best().map_or(([Fr::ZERO; 5], 0), |isa| simd::quartic_bind(isa, nodes, x, weights, out));
                 for j in done..range.len() {
                     let (low, high) = (node(&nodes, 2 * j), node(&nodes, 2 * j + 1));
                     let skipped = if units { 4 } else { 0 };
@@ -297,7 +305,8 @@ pub struct Rounds<'a> {
 }
 
 impl<'a> Rounds<'a> {
-    /// With the first message: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. Without weights there are no rounds.
+    /// With the first message: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights.
+    /// Without weights there are no rounds.
     pub fn new(level: Level<'a>, lambda: Fr, weights: &[Fr]) -> (Self, [Fr; 5]) {
         let mut rounds = Self { pieces: level.0, lambda, spare: Spare::default() };
         if weights.is_empty() {
@@ -315,7 +324,8 @@ impl<'a> Rounds<'a> {
         self.each(weights, 4, |piece, weights, spare| piece.bind(&lambda, x, weights, spare))
     }
 
-    /// Only the last piece may have a number of nodes with which its result has a node without a partner: else they become one.
+    /// Only the last piece may have a number of nodes with which its result has a node without a partner: else they
+    /// become one.
     fn make_even(&mut self) {
         let ends_well = |(i, piece): (usize, &Piece<'_>)| {
             let last = i + 1 == self.pieces.len() && !matches!(piece, Piece::Units(_) | Piece::Looked(_));
@@ -338,7 +348,12 @@ impl<'a> Rounds<'a> {
     }
 
     /// `f` of every piece, with a weight for `per_weight` of its nodes.
-    fn each(&mut self, weights: &[Fr], per_weight: usize, mut f: impl FnMut(&mut Piece<'a>, &[Fr], &mut Spare) -> [Fr; 5]) -> [Fr; 5] {
+    fn each(
+        &mut self,
+        weights: &[Fr],
+        per_weight: usize,
+        mut f: impl FnMut(&mut Piece<'a>, &[Fr], &mut Spare) -> [Fr; 5],
+    ) -> [Fr; 5] {
         let (mut sums, mut start) = ([Fr::ZERO; 5], 0);
         for piece in &mut self.pieces {
             let end = weights.len().min(start + piece.len(2).div_ceil(per_weight));
@@ -370,7 +385,9 @@ fn node(nodes: &Nodes<'_>, j: usize) -> [Fr; 8] {
         node
     };
     match nodes {
-        Nodes::Rows(p, d, lambda) => merged(std::array::from_fn(|i| if i < 4 { p[4 * j + i] } else { d[4 * j + i - 4] }), lambda),
+        Nodes::Rows(p, d, lambda) => {
+            merged(std::array::from_fn(|i| if i < 4 { p[4 * j + i] } else { d[4 * j + i - 4] }), lambda)
+        }
         Nodes::Columns(columns) => std::array::from_fn(|i| columns[i][j]),
         Nodes::Units(d, lambda) => merged(std::array::from_fn(|i| if i < 4 { Fr::ONE } else { d[i - 4][j] }), lambda),
     }
@@ -400,12 +417,15 @@ mod tests {
     fn pieces_are_the_level_that_they_are_cut_from() {
         let mut rng = ark_std::test_rng();
         let mut random = |n: usize| -> Vec<Fr> { (0..n).map(|_| Fr::rand(&mut rng)).collect() };
-        for (before, units, after) in [(0, 4, 0), (4, 64, 1), (1024, 512, 37), (256, 2048, 0), (0, 640, 3), (4, 4, 4), (0, 1024, 1)] {
+        for (before, units, after) in
+            [(0, 4, 0), (4, 64, 1), (1024, 512, 37), (256, 2048, 0), (0, 640, 3), (4, 4, 4), (0, 1024, 1)]
+        {
             let count: usize = before + units + after;
             let mut p = random(4 * count);
             p[4 * before..4 * (before + units)].fill(Fr::ONE);
             let d = random(4 * count);
-            let piece = |from: usize, to: usize| Piece::Rows(p[4 * from..4 * to].to_vec(), d[4 * from..4 * to].to_vec());
+            let piece =
+                |from: usize, to: usize| Piece::Rows(p[4 * from..4 * to].to_vec(), d[4 * from..4 * to].to_vec());
             let columns = std::array::from_fn(|i| (before..before + units).map(|node| d[4 * node + i]).collect());
             let mut pieces = vec![piece(0, before), Piece::Units(columns), piece(before + units, count)];
             pieces.retain(|piece| !piece.is_empty());

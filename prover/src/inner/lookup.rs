@@ -1,6 +1,7 @@
 //! The lookup argument, prover's side. See [`assay_circuits::verifier::lookup`] for the claim and the equation.
 //!
-//! Levels are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in closed form.
+//! Levels are not padded: what lies beyond their end is the fraction 0/1, whose share of a round's message is known in
+//! closed form.
 
 use crate::backend::Fractions;
 use ark_ff::Field;
@@ -38,7 +39,8 @@ fn prove_level(
 ) -> (LevelProof<Fr>, LeafClaims<Fr>) {
     let lambda = transcript.challenge();
     let r = claims.point;
-    // Challenges are hash outputs; should one be 0, its inverse stays 0, the claim that follows is false and the proof is refused.
+    // Challenges are hash outputs; should one be 0, its inverse stays 0, the claim that follows is false and the proof
+    // is refused.
     let mut inverses = r.clone();
     ark_ff::batch_inversion(&mut inverses);
     let mut claim = claims.numerator + claims.denominator * lambda;

@@ -1,4 +1,5 @@
-//! The inner prover: commit to everything, then a constant number of batched sumchecks, and one opening. `docs/protocol.md` sections 2 to 7.
+//! The inner prover: commit to everything, then a constant number of batched sumchecks, and one opening.
+//! `docs/protocol.md` sections 2 to 7.
 //!
 //! Only [`prove`] touches the transcript's order; the modules below are its reductions and kernels.
 
@@ -45,7 +46,9 @@ pub enum InnerError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
     /// The SRS has too few powers for the model's chunks.
-    #[error("the SRS has 2^{have} powers and the model's chunks need 2^{need}: use a larger SRS or compile with smaller chunks")]
+    #[error(
+        "the SRS has 2^{have} powers and the model's chunks need 2^{need}: use a larger SRS or compile with smaller chunks"
+    )]
     SrsTooSmall {
         /// Log of the powers there are.
         have: u32,
@@ -83,7 +86,9 @@ fn combined_rows(shape: &Shape, weights: &Held, r: &[Fr]) -> Vec<Vec<Fr>> {
         let Some(cut) = shape.system.cut(table.matrix) else {
             return weights.cells.dot_rows(block.offset, &factors, block.size() >> table.bits);
         };
-        tiles::dot_rows(cut, &factors, |tile, factors, rows| weights.cells.dot_rows(block.tile(tile).offset, factors, rows))
+        tiles::dot_rows(cut, &factors, |tile, factors, rows| {
+            weights.cells.dot_rows(block.tile(tile).offset, factors, rows)
+        })
     };
     shape.system.row_tables.iter().map(combine).collect()
 }
@@ -120,12 +125,14 @@ pub struct Proved {
     pub reduced: Reduced<Fr>,
     /// The hash of all public data.
     pub public: PublicInputs,
-    /// The polynomial that is to be opened at the first coordinates of the final point: the folded chunks, masked if hiding.
+    /// The polynomial that is to be opened at the first coordinates of the final point: the folded chunks, masked if
+    /// hiding.
     pub folded: Secret<Vec<Fr>>,
 }
 
 impl Proved {
-    /// What an opening is about: the polynomial, where, and the value there. **A mask hides one opening**: whoever opens twice, as by wrapping twice, shows more than is hidden.
+    /// What an opening is about: the polynomial, where, and the value there. **A mask hides one opening**: whoever
+    /// opens twice, as by wrapping twice, shows more than is hidden.
     pub fn claim(&self, shape: &Shape) -> (&[Fr], &[Fr], Fr) {
         (&self.folded, &self.reduced.point[..shape.layout.log_chunk as usize], self.reduced.value)
     }
@@ -168,9 +175,9 @@ impl ark_std::rand::RngCore for RngBridge<'_> {
 
 impl ark_std::rand::CryptoRng for RngBridge<'_> {}
 
-/// Proves that `trace` is the model's execution on the committed input, up to the opening. With `hiding` the commitments are blinded and the opening is masked, from
-/// fresh randomness; without, the proof reveals evaluations of the weights. A false trace gives a proof that does not verify.
-/// Errors: [`InnerError`].
+/// Proves that `trace` is the model's execution on the committed input, up to the opening. With `hiding` the
+/// commitments are blinded and the opening is masked, from fresh randomness; without, the proof reveals evaluations of
+/// the weights. A false trace gives a proof that does not verify. Errors: [`InnerError`].
 pub fn prove(
     prover: &InnerProver<'_>,
     input: &Committed,
@@ -182,7 +189,8 @@ pub fn prove(
     prove_with(prover, input, trace, context, hiding, &mut fresh_rng(), control)
 }
 
-/// [`prove`] with the caller's randomness, for known answers. **Whoever can guess it learns what the proof hides**: for tests only. Errors: as [`prove`].
+/// [`prove`] with the caller's randomness, for known answers. **Whoever can guess it learns what the proof hides**: for
+/// tests only. Errors: as [`prove`].
 #[doc(hidden)]
 pub fn prove_with(
     prover: &InnerProver<'_>,
@@ -198,11 +206,13 @@ pub fn prove_with(
     if !srs.holds_chunks(layout.log_chunk) {
         return Err(InnerError::SrsTooSmall { have: srs.max_log(), need: layout.log_chunk });
     }
-    let mut witness = control.phase(Phase::Witness, || witness::build(shape, prover.rows, &prover.weights.committed.cells, trace))?;
+    let mut witness =
+        control.phase(Phase::Witness, || witness::build(shape, prover.rows, &prover.weights.committed.cells, trace))?;
 
     let log_chunk = layout.log_chunk as usize;
     let mask = hiding.then(|| Mask::new(log_chunk, random_scalars(rng, Mask::len(log_chunk))));
-    let blinding = if hiding { random_scalars(rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
+    let blinding =
+        if hiding { random_scalars(rng, layout.witness.chunks) } else { vec![Fr::ZERO; layout.witness.chunks] };
     let (committed, mask_commitment) = control.phase(Phase::Commit, || {
         let cells = std::mem::take(&mut witness.cells);
         rayon::join(
@@ -233,23 +243,41 @@ pub fn prove_with(
     let (root, levels, leaves) = control.phase(Phase::Lookup, || {
         let combined = combined_rows(shape, prover.weights, &row);
         let cells = &committed.committed.cells[..];
-        let leaves = Leaves { shape, tables: prover.rows, trace, cells, rows: &witness.rows, beta, gamma, row: &row, combined: &combined };
+        let leaves = Leaves {
+            shape,
+            tables: prover.rows,
+            trace,
+            cells,
+            rows: &witness.rows,
+            beta,
+            gamma,
+            row: &row,
+            combined: &combined,
+        };
         lookup::prove(srs.backend().fractions(leaves), layout.log_leaves, &mut transcript)
     })?;
 
     let cells = Cells::new(layout, [prover.weights, prover.tables, &input, &committed].map(Held::owned));
     let lambda = transcript.challenge();
-    let products = control.phase(Phase::Linear, || product::prove(shape, &cells, trace, &leaves.point, lambda, &mut transcript))?;
+    let products = control
+        .phase(Phase::Linear, || product::prove(shape, &cells, trace, &leaves.point, lambda, &mut transcript))?;
     let delta = transcript.challenge();
     let output_sum = output_sum(&output, clamps, &delta);
     transcript.absorb(&output_sum);
 
     let challenges = Challenges { beta, gamma, row: row.clone(), leaves, lambda, product_point: products.point, delta };
     let (opening_rounds, point, evaluation, mut folded) = control.phase(Phase::Batch, || {
-        let claimed = Claimed { product_sum: &products.sum, product_evaluations: &products.evaluations, output_sum: &output_sum };
+        let claimed =
+            Claimed { product_sum: &products.sum, product_evaluations: &products.evaluations, output_sum: &output_sum };
         let functional = verifier::functional::build(shape, &challenges, &claimed);
-        let (rounds, point, evaluation) =
-            opening::prove(srs.backend().as_ref(), shape, &cells, &functional, &challenges.leaves.point, &mut transcript);
+        let (rounds, point, evaluation) = opening::prove(
+            srs.backend().as_ref(),
+            shape,
+            &cells,
+            &functional,
+            &challenges.leaves.point,
+            &mut transcript,
+        );
         let chunk_weights = eq_table(&point[layout.log_chunk as usize..]);
         let folded = cells.fold_chunks(&chunk_weights);
         (rounds, point, evaluation, folded)
@@ -281,5 +309,15 @@ pub fn prove_with(
         mask: masked,
     };
     let witness = committed.committed.commitments;
-    Ok(Proved { statement, output, clamps, witness, mask: mask_commitment, proof: proof.into(), reduced, public, folded: folded.into() })
+    Ok(Proved {
+        statement,
+        output,
+        clamps,
+        witness,
+        mask: mask_commitment,
+        proof: proof.into(),
+        reduced,
+        public,
+        folded: folded.into(),
+    })
 }

@@ -1,9 +1,10 @@
 //! The batch opening's sumcheck, prover's side: `Σ_x G(x)·L(x)` without laying `L` out where it is a product.
 //!
-//! On most of `G` the functional `L` is a sum of few terms `coefficient · eq(point, ·)`; those of the lookup argument have prefixes of one point. For the
-//! first `t` rounds such a term is replaced by its marginals over the high coordinates, `2^t` values from one pass over small integers. What is
-//! no product (the sources of convolutions, blocks of fewer than `2^t` cells) is laid out. After `t` rounds a second pass folds `G` to `1/2^t` of its length, and
-//! all terms join in one dense sumcheck.
+//! On most of `G` the functional `L` is a sum of few terms `coefficient · eq(point, ·)`; those of the lookup argument
+//! have prefixes of one point. For the first `t` rounds such a term is replaced by its marginals over the high
+//! coordinates, `2^t` values from one pass over small integers. What is no product (the sources of convolutions, blocks
+//! of fewer than `2^t` cells) is laid out. After `t` rounds a second pass folds `G` to `1/2^t` of its length, and all
+//! terms join in one dense sumcheck.
 
 use super::region::Cells;
 use super::small::{Combination, pair_message};
@@ -85,15 +86,20 @@ pub fn prove(
     (rounds, point, g)
 }
 
-fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], split: u32) -> (Vec<Structured<'a>>, Vec<Dense<'a>>) {
+fn parts<'a>(
+    cells: &Cells<'a>,
+    functional: &'a Functional<Fr>,
+    u: &'a [Fr],
+    split: u32,
+) -> (Vec<Structured<'a>>, Vec<Dense<'a>>) {
     let unit = 1usize << split;
     let is_product = |block: &Block| if block.gap == 0 { block.log_size >= split } else { block.log_item >= split };
     let mut leaves: Vec<(usize, Vec<Fr>)> =
         cells.stretches().map(|(start, part)| (start / unit, vec![Fr::ZERO; part.len().div_ceil(unit)])).collect();
     let (mut products, mut rest) = (Vec::new(), Vec::new());
     for term in &functional.terms {
-        let (term, places) = places(term);
         let block = term.block();
+        let tiles = term.coefficients().iter().enumerate().map(|(tile, coefficient)| (block.tile(tile), *coefficient));
         match term {
             FunctionalTerm::Leaf { coefficient, .. } if is_product(&block) => {
                 let high = scaled_eq_table(*coefficient, &u[split as usize..block.log_size as usize]);
@@ -103,49 +109,30 @@ fn parts<'a>(cells: &Cells<'a>, functional: &'a Functional<Fr>, u: &'a [Fr], spl
                     sums[row - *start..].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
                 }
             }
-            FunctionalTerm::Eq { coefficient, point, .. } if is_product(&block) => {
+            FunctionalTerm::Eq { point, .. } if is_product(&block) => {
                 let (low_point, high_point) = point.split_at(split as usize);
-                let on_place = |(block, factor): (Block, Fr)| {
-                    let high = scaled_eq_table(factor * coefficient, high_point);
+                let on_tile = |(block, coefficient): (Block, Fr)| {
+                    let high = scaled_eq_table(coefficient, high_point);
                     rows(&block, &high, unit).map(|(row, values)| (row, values.to_vec())).collect::<Vec<_>>()
                 };
-                products.push((low_point, places.into_iter().flat_map(on_place).collect()));
+                products.push((low_point, tiles.flat_map(on_tile).collect()));
             }
-            term => rest.extend(places.into_iter().map(|(block, factor)| Rest { term, block, factor })),
+            term => rest.extend(tiles.map(|(block, coefficient)| Rest { term, block, coefficient })),
         }
     }
     if let Some(low_point) = u.get(..split as usize) {
         products.push((low_point, leaves));
     }
-    let structured = products.into_par_iter().map(|(low_point, high)| Structured::new(cells, low_point, high)).collect();
+    let structured =
+        products.into_par_iter().map(|(low_point, high)| Structured::new(cells, low_point, high)).collect();
     (structured, lay_out(cells, &rest, u, split))
 }
 
-/// A term, and where it is not 0: a block, or the tiles of a block of weights, each with a factor.
-fn places(term: &FunctionalTerm<Fr>) -> (&FunctionalTerm<Fr>, Vec<(Block, Fr)>) {
-    match term {
-        FunctionalTerm::Tiles { term, factors } => {
-            (term, factors.iter().enumerate().map(|(tile, factor)| (term.block().tile(tile), *factor)).collect())
-        }
-        term => (term, vec![(term.block(), Fr::ONE)]),
-    }
-}
-
-/// A term that is no product of low and high coordinates, on one block, times a factor.
+/// A term that is no product of low and high coordinates, on one tile of its block.
 struct Rest<'a> {
     term: &'a FunctionalTerm<Fr>,
     block: Block,
-    factor: Fr,
-}
-
-impl Rest<'_> {
-    fn values(&self, u: &[Fr]) -> Vec<Fr> {
-        let mut values = values_of(self.term, u);
-        if self.factor != Fr::ONE {
-            values.iter_mut().for_each(|value| *value *= self.factor);
-        }
-        values
-    }
+    coefficient: Fr,
 }
 
 /// A block's values in the high coordinates, by the row of `unit` cells at which they begin.
@@ -171,8 +158,9 @@ fn lay_out<'a>(cells: &Cells<'a>, terms: &[Rest<'_>], u: &[Fr], split: u32) -> V
     let unit = 1usize << split;
     let mut dense = Vec::new();
     for (start, part) in cells.stretches() {
-        let mine: Vec<_> = terms.iter().filter(|rest| (start..start + part.len()).contains(&rest.block.offset)).collect();
-        let values: Vec<Vec<Fr>> = mine.par_iter().map(|rest| rest.values(u)).collect();
+        let mine: Vec<_> =
+            terms.iter().filter(|rest| (start..start + part.len()).contains(&rest.block.offset)).collect();
+        let values: Vec<Vec<Fr>> = mine.par_iter().map(|rest| values_of(rest, u)).collect();
         let mut pieces: Vec<(Range<usize>, &[Fr])> = Vec::new();
         for (on_block, values) in mine.iter().zip(&values) {
             let mut rest = &values[..];
@@ -188,7 +176,10 @@ fn lay_out<'a>(cells: &Cells<'a>, terms: &[Rest<'_>], u: &[Fr], split: u32) -> V
             let last = pieces.iter().map(|(range, _)| range.end).max().unwrap_or(first).next_multiple_of(unit);
             let mut weights = filled(Fr::ZERO, last - first);
             for (range, values) in pieces {
-                weights[range.start - first..range.end - first].iter_mut().zip(*values).for_each(|(sum, value)| *sum += value);
+                weights[range.start - first..range.end - first]
+                    .iter_mut()
+                    .zip(*values)
+                    .for_each(|(sum, value)| *sum += value);
             }
             dense.push(Dense { offset: first, cells: cells.get(first..last), values: Vec::new(), weights });
         }
@@ -196,12 +187,13 @@ fn lay_out<'a>(cells: &Cells<'a>, terms: &[Rest<'_>], u: &[Fr], split: u32) -> V
     dense
 }
 
-/// A term's values over its block's own cells.
-fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
+/// A term's values over a tile's own cells.
+fn values_of(rest: &Rest<'_>, u: &[Fr]) -> Vec<Fr> {
+    let Rest { term, block, coefficient } = rest;
     match term {
-        FunctionalTerm::Leaf { block, coefficient } => scaled_eq_table(*coefficient, &u[..block.log_size as usize]),
-        FunctionalTerm::Eq { coefficient, point, .. } => scaled_eq_table(*coefficient, point),
-        FunctionalTerm::Tensor { coefficient, axes, inferences, .. } => {
+        FunctionalTerm::Leaf { .. } => scaled_eq_table(*coefficient, &u[..block.log_size as usize]),
+        FunctionalTerm::Eq { point, .. } => scaled_eq_table(*coefficient, point),
+        FunctionalTerm::Tensor { axes, inferences, .. } => {
             let lowest = axes.first().map_or_else(|| vec![Fr::ONE], |axis| axis.values(u));
             let factors = axes.iter().skip(1).rev().fold(scaled_eq_table(*coefficient, inferences), |factors, axis| {
                 let values = axis.values(u);
@@ -213,21 +205,26 @@ fn values_of(term: &FunctionalTerm<Fr>, u: &[Fr]) -> Vec<Fr> {
             });
             values
         }
-        // [`places`] takes tiles apart
-        FunctionalTerm::Tiles { .. } => Vec::new(),
-        FunctionalTerm::Powers { block, coefficient, cells, inferences } => {
-            by_inference(block, inferences.cells().map(|(_, factor)| factor * coefficient), cells.cells().collect::<Vec<_>>().into_iter())
-        }
-        FunctionalTerm::Rails { block, coefficient, rails } => {
+        FunctionalTerm::Powers { cells, inferences, .. } => by_inference(
+            block,
+            inferences.cells().map(|(_, factor)| factor * coefficient),
+            cells.cells().collect::<Vec<_>>().into_iter(),
+        ),
+        FunctionalTerm::Rails { rails, .. } => {
             let width = block.size() / 2;
-            let rail = |counts: bool| (0..width / 2).map(move |v| if counts && v > 0 { *coefficient } else { Fr::ZERO });
+            let rail =
+                |counts: bool| (0..width / 2).map(move |v| if counts && v > 0 { *coefficient } else { Fr::ZERO });
             std::iter::repeat_n(Fr::ZERO, width).chain(rail(rails.high)).chain(rail(rails.low)).collect()
         }
     }
 }
 
 /// The values of cells of an inference, times a factor for each inference.
-fn by_inference(block: &Block, factors: impl Iterator<Item = Fr>, cells: impl Iterator<Item = (usize, Fr)> + Clone) -> Vec<Fr> {
+fn by_inference(
+    block: &Block,
+    factors: impl Iterator<Item = Fr>,
+    cells: impl Iterator<Item = (usize, Fr)> + Clone,
+) -> Vec<Fr> {
     let mut values = vec![Fr::ZERO; block.size()];
     for (values, factor) in values.chunks_mut(1 << block.log_item).zip(factors) {
         cells.clone().for_each(|(cell, value)| values[cell] += value * factor);

@@ -1,7 +1,9 @@
 //! An operand of a product, as the product sumcheck sees it: a table over the product's variables.
 //!
-//! The column's runs are dimensions of a tensor. What a run is weighted with at the lookup argument's point is folded away; what is a variable stays, or is picked from the run's numbers; a
-//! window becomes its kernel's places (so the patch matrix of a convolution is never built). At the end the dimensions are brought into the order of the variables.
+//! The column's runs are dimensions of a tensor. What a run is weighted with at the lookup argument's point is folded
+//! away; what is a variable stays, or is picked from the run's numbers; a window becomes its kernel's places (so the
+//! patch matrix of a convolution is never built). At the end the dimensions are brought into the order of the
+//! variables.
 
 use super::small::{Values, fold_rows};
 use crate::poly::eq_table;
@@ -26,7 +28,8 @@ pub enum Numbers<'a> {
 /// What is left of a run: which variables its numbers are, none where it has one number.
 type Dimension = (usize, Range<usize>);
 
-/// The table of an operand over the product's variables. `numbers` are its column's cells, of `2^log_inferences` inferences; `u` is the lookup argument's point.
+/// The table of an operand over the product's variables. `numbers` are its column's cells, of `2^log_inferences`
+/// inferences; `u` is the lookup argument's point.
 pub fn table(product: &Product, runs: &[Run], numbers: Numbers<'_>, log_inferences: u32, u: &[Fr]) -> Vec<Fr> {
     let mut tensor = Tensor { numbers, done: Vec::new() };
     let mut rest: Vec<usize> = runs.iter().map(|run| run.log_len.into()).collect();
@@ -88,7 +91,8 @@ impl Tensor<'_> {
                         self.fold(rest, at, &table);
                     }
                     (Place::Output(o), Place::Variables(range) | Place::Inferences(range)) => {
-                        let (e, mut tables) = (eq_table(&u[o.clone()]), vec![vec![Fr::ZERO; numbers]; 1 << log(kernel)]);
+                        let (e, mut tables) =
+                            (eq_table(&u[o.clone()]), vec![vec![Fr::ZERO; numbers]; 1 << log(kernel)]);
                         window.taps().for_each(|(o, k, from)| tables[k][from] += e[o]);
                         self.spread(rest, at, &tables);
                         return range.clone();
@@ -135,7 +139,9 @@ impl Tensor<'_> {
                 Values::new(weights).dot_rows(cells, &mut out);
                 out
             }
-            Numbers::Small(cells) => cells.par_chunks(low * own).flat_map_iter(|cells| fold_rows(cells, weights, low)).collect(),
+            Numbers::Small(cells) => {
+                cells.par_chunks(low * own).flat_map_iter(|cells| fold_rows(cells, weights, low)).collect()
+            }
             Numbers::Folded(values) => {
                 let one = |values: &[Fr]| {
                     let mut sums = vec![Fr::ZERO; low];
@@ -170,7 +176,8 @@ impl Tensor<'_> {
                 cells.par_chunks(own * rows).flat_map_iter(part).collect()
             }
             Numbers::Small(cells) => {
-                let part = |cells: &[i32]| tables.iter().flat_map(|table| fold_rows(cells, table, low)).collect::<Vec<Fr>>();
+                let part =
+                    |cells: &[i32]| tables.iter().flat_map(|table| fold_rows(cells, table, low)).collect::<Vec<Fr>>();
                 cells.par_chunks(own * low).flat_map_iter(part).collect()
             }
             Numbers::Folded(values) => {
@@ -221,7 +228,9 @@ impl Tensor<'_> {
         if !moved {
             return values;
         }
-        let from = |index: usize| parts.iter().fold(0, |from, (here, there, log)| from | ((index >> there) & ((1 << log) - 1)) << here);
+        let from = |index: usize| {
+            parts.iter().fold(0, |from, (here, there, log)| from | ((index >> there) & ((1 << log) - 1)) << here)
+        };
         (0..1usize << variables).into_par_iter().with_min_len(GRAIN).map(|index| values[from(index)]).collect()
     }
 }

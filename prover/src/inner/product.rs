@@ -1,4 +1,5 @@
-//! The product sumcheck over all equations, prover's side: `Σ_e λ^e Σ_products coefficient · Σ_y eq(u_b, y_b)·P(y)·Q(y)`.
+//! The product sumcheck over all equations, prover's side: `Σ_e λ^e Σ_products coefficient · Σ_y eq(u_b,
+//! y_b)·P(y)·Q(y)`.
 
 use super::operand::{Numbers, table};
 use super::region::Cells;
@@ -54,11 +55,20 @@ pub struct Products {
 }
 
 /// Proves it. `u` is the lookup argument's point, `lambda` joins equations.
-pub fn prove(shape: &Shape, cells: &Cells<'_>, trace: &Trace, u: &[Fr], lambda: Fr, transcript: &mut Transcript<Fr>) -> Products {
+pub fn prove(
+    shape: &Shape,
+    cells: &Cells<'_>,
+    trace: &Trace,
+    u: &[Fr],
+    lambda: Fr,
+    transcript: &mut Transcript<Fr>,
+) -> Products {
     let all = products(&shape.system, shape.batch);
-    let powers: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * lambda)).take(shape.system.equations.len()).collect();
-    let make =
-        |product: &Product| Summand::new(product, powers[product.equation], |view| operand(shape, cells, trace, product, view, u), u);
+    let powers: Vec<Fr> =
+        std::iter::successors(Some(Fr::ONE), |p| Some(*p * lambda)).take(shape.system.equations.len()).collect();
+    let make = |product: &Product| {
+        Summand::new(product, powers[product.equation], |view| operand(shape, cells, trace, product, view, u), u)
+    };
     let mut summands: Vec<Summand> = all.all.par_iter().map(make).collect();
     let total = all.rounds();
     let sum = summands.iter().map(|s| s.coefficient * s.sum).sum();
@@ -105,7 +115,9 @@ fn operand(shape: &Shape, cells: &Cells<'_>, trace: &Trace, product: &Product, v
         let factors = eq_table(&u[range.clone()]);
         let folded = match shape.system.cut(view.column) {
             None => cells.fold_rows(block.offset, &factors, block.size() >> range.len()),
-            Some(cut) => tiles::fold_rows(cut, &factors, |tile, factors, width| cells.fold_rows(block.tile(tile).offset, factors, width)),
+            Some(cut) => tiles::fold_rows(cut, &factors, |tile, factors, width| {
+                cells.fold_rows(block.tile(tile).offset, factors, width)
+            }),
         };
         return table(product, runs, Numbers::Folded(folded), 0, u);
     }
@@ -124,7 +136,8 @@ impl Summand {
         let point: Vec<Fr> = product.batch().flat_map(|(of_u, _)| u[of_u].to_vec()).collect();
         let batch = Batch { tables: eq_tables(&point, 1 << point.len()), point, bound: 0, scale: Fr::ONE };
         let coefficient = weight * integer(product.coefficient);
-        let mut summand = Self { coefficient, sum: Fr::ZERO, left, right, batch, known: None, variables: product.variables };
+        let mut summand =
+            Self { coefficient, sum: Fr::ZERO, left, right, batch, known: None, variables: product.variables };
         summand.sum = summand.total();
         summand
     }
@@ -135,7 +148,8 @@ impl Summand {
         point.get(*bound).copied().filter(|_| self.left.len() == tables[*bound].len())
     }
 
-    /// `Σ eq(u_b, ·)·left·right` at 0, at 1 and of the differences in the next variable, which is one of a batch axis, without that variable's own factor.
+    /// `Σ eq(u_b, ·)·left·right` at 0, at 1 and of the differences in the next variable, which is one of a batch axis,
+    /// without that variable's own factor.
     fn batch_sums(&self) -> [Fr; 3] {
         weighted_sums(&self.batch.tables[self.batch.bound + 1], &self.left, &self.right)
     }
@@ -164,7 +178,8 @@ impl Summand {
         }
         let e = &self.batch.tables[0];
         let len = self.left.len() / e.len();
-        let parts = self.left.par_chunks(len).zip(self.right.par_chunks(len)).zip(e).with_min_len(256usize.div_ceil(len));
+        let parts =
+            self.left.par_chunks(len).zip(self.right.par_chunks(len)).zip(e).with_min_len(256usize.div_ceil(len));
         let of = |((left, right), e): ((&[Fr], &[Fr]), &Fr)| product_message(left, right).map(|v| v * e);
         let [zero, square] = parts.map(of).reduce(|| [Fr::ZERO; 2], add);
         [zero, square, Fr::ZERO]

@@ -31,13 +31,14 @@ impl std::fmt::Debug for Committed {
 }
 
 impl Committed {
-    /// Commits cells in chunks of `2^log_chunk`, the blinding at `X^(2^log_chunk)`: one commitment per blinding coefficient, whether its cells are
-    /// zero or not. The SRS has more than `2^log_chunk` powers.
+    /// Commits cells in chunks of `2^log_chunk`, the blinding at `X^(2^log_chunk)`: one commitment per blinding
+    /// coefficient, whether its cells are zero or not. The SRS has more than `2^log_chunk` powers.
     pub fn new(srs: &Srs, log_chunk: u32, cells: Vec<i32>, blinding: impl Into<Secret<Vec<Fr>>>) -> Self {
         let blinding = blinding.into();
         let chunk = 1usize << log_chunk;
-        let parts: Vec<&[i32]> =
-            (0..blinding.len()).map(|i| cells.get(i * chunk..cells.len().min((i + 1) * chunk)).unwrap_or_default()).collect();
+        let parts: Vec<&[i32]> = (0..blinding.len())
+            .map(|i| cells.get(i * chunk..cells.len().min((i + 1) * chunk)).unwrap_or_default())
+            .collect();
         let sums = srs.g1.msm_small(&parts);
         let commitments: Vec<G1Projective> =
             sums.par_iter().zip(blinding.par_iter()).map(|(sum, blinding)| *sum + srs.g1[chunk] * blinding).collect();
@@ -102,12 +103,14 @@ impl<'a> Cells<'a> {
 
     /// `out[j] = Σ_r factors[r] · G[from + r·width + j]` within one owner's part.
     pub fn fold_rows(&self, from: usize, factors: &[Fr], width: usize) -> Vec<Fr> {
-        self.part(from).map_or_else(|| vec![Fr::ZERO; width], |(start, owned)| owned.held.fold_rows(from - start, factors, width))
+        self.part(from)
+            .map_or_else(|| vec![Fr::ZERO; width], |(start, owned)| owned.held.fold_rows(from - start, factors, width))
     }
 
     /// `out[r] = Σ_j factors[j] · G[from + r·factors.len() + j]` for `rows` rows within one owner's part.
     pub fn dot_rows(&self, from: usize, factors: &[Fr], rows: usize) -> Vec<Fr> {
-        self.part(from).map_or_else(|| vec![Fr::ZERO; rows], |(start, owned)| owned.held.dot_rows(from - start, factors, rows))
+        self.part(from)
+            .map_or_else(|| vec![Fr::ZERO; rows], |(start, owned)| owned.held.dot_rows(from - start, factors, rows))
     }
 
     /// `Σ_j weights[j] · chunk_j`, with the blinding as last coefficient: `2^c + 1` values.

@@ -1,7 +1,7 @@
 //! Small signed integers times field elements, with the reduction put off to the end of a sum.
 //!
-//! A field element is taken as its four raw (Montgomery) 64-bit limbs; `Σ (n_i + 2^32)·f_i` is summed limb by limb in 128 bits, reduced
-//! once, and the bias `2^32·Σ f_i` is taken off. [`reference`] is the readable version, tested equal.
+//! A field element is taken as its four raw (Montgomery) 64-bit limbs; `Σ (n_i + 2^32)·f_i` is summed limb by limb in
+//! 128 bits, reduced once, and the bias `2^32·Σ f_i` is taken off. [`reference`] is the readable version, tested equal.
 
 use crate::simd::{self, Isa};
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
@@ -17,7 +17,8 @@ const STRIPE: usize = 256;
 const ROWS: usize = 1 << 10;
 const BLOCK: usize = 1 << 16;
 
-/// Rows so far apart that reading them column by column would miss the caches: a stripe is copied first, with a cache line between its rows.
+/// Rows so far apart that reading them column by column would miss the caches: a stripe is copied first, with a cache
+/// line between its rows.
 const FAR: usize = 1 << 11;
 const LINE: usize = 16;
 
@@ -94,8 +95,8 @@ fn vector_bias() -> Fr {
     Fr::from(1u64 << 31)
 }
 
-/// The first round's message of `Σ_x cells(x)·weights(x)`: the sum over pairs of their first elements' products, and of their differences'
-/// products. Cells beyond the end are zero.
+/// The first round's message of `Σ_x cells(x)·weights(x)`: the sum over pairs of their first elements' products, and of
+/// their differences' products. Cells beyond the end are zero.
 pub fn pair_message(cells: &[i32], weights: &[Fr]) -> [Fr; 2] {
     const PART: usize = 2048;
     let part = |(k, weights): (usize, &[Fr])| {
@@ -162,12 +163,18 @@ impl Rows<'_> {
     /// `out[y] += Σ_r coefficients[r] · cells[r · width + start + y]`.
     fn add_stripe(&self, start: usize, out: &mut [Fr]) {
         let end = start + out.len();
-        let whole = if self.cells.len() < end { 0 } else { ((self.cells.len() - end) / self.width + 1).min(self.coefficients.len()) };
+        let whole = if self.cells.len() < end {
+            0
+        } else {
+            ((self.cells.len() - end) / self.width + 1).min(self.coefficients.len())
+        };
         let rows = if self.width < FAR { BLOCK / self.width } else { BLOCK / STRIPE }.clamp(1, ROWS);
         for from in (0..whole).step_by(rows) {
             self.range(from, rows.min(whole - from)).add_whole(start, out);
         }
-        if let (Some(coefficient), Some(rest)) = (self.coefficients.get(whole), self.cells.get(whole * self.width + start..)) {
+        if let (Some(coefficient), Some(rest)) =
+            (self.coefficients.get(whole), self.cells.get(whole * self.width + start..))
+        {
             out.iter_mut().zip(rest).for_each(|(sum, cell)| *sum += Fr::from(*cell) * coefficient);
         }
     }
@@ -198,7 +205,8 @@ impl Rows<'_> {
     }
 }
 
-/// Precomputed constants for `Σ_i n_i·c_i` over small integers `n_i`: one word's worth of Montgomery reduction instead of `N` multiplications.
+/// Precomputed constants for `Σ_i n_i·c_i` over small integers `n_i`: one word's worth of Montgomery reduction instead
+/// of `N` multiplications.
 pub struct Combination<const N: usize> {
     table: [[u64; 4]; N],
     offset: Fr,
@@ -210,7 +218,10 @@ impl<const N: usize> Combination<N> {
         const { assert!(N <= 1 << 20, "the sum must stay below 2^64 p") }
         // Multiplied by 2^64 here, since one Montgomery step divides by it.
         let shift = Fr::from(2u64).pow([64u64]);
-        Self { table: constants.map(|c| *limbs(&(c * shift))), offset: constants.iter().sum::<Fr>() * Fr::from(BIAS as u64) }
+        Self {
+            table: constants.map(|c| *limbs(&(c * shift))),
+            offset: constants.iter().sum::<Fr>() * Fr::from(BIAS as u64),
+        }
     }
 
     /// `Σ_i n_i·c_i`.
@@ -269,15 +280,27 @@ mod tests {
     #[test]
     fn kernels_equal_their_references() {
         let mut rng = StdRng::seed_from_u64(1);
-        for (rows, width, missing) in
-            [(1, 1, 0), (3, 8, 5), (70, 256, 300), (9, 512, 0), (5, 8192, 9000), (33, 4, 1), (2, 4096, 8192), (2500, 16, 3)]
-        {
+        for (rows, width, missing) in [
+            (1, 1, 0),
+            (3, 8, 5),
+            (70, 256, 300),
+            (9, 512, 0),
+            (5, 8192, 9000),
+            (33, 4, 1),
+            (2, 4096, 8192),
+            (2500, 16, 3),
+        ] {
             let mut cells: Vec<i32> = (0..rows * width).map(|_| rng.random()).collect();
             cells[0] = i32::MIN;
             cells.truncate(cells.len() - missing);
             let coefficients: Vec<Fr> = (0..rows).map(|_| Fr::rand(&mut ark_std::test_rng())).collect();
-            let coefficients: Vec<Fr> = coefficients.iter().enumerate().map(|(i, c)| *c * Fr::from(i as u64 + 1)).collect();
-            assert_eq!(fold_rows(&cells, &coefficients, width), reference::fold_rows(&cells, &coefficients, width), "{rows} {width}");
+            let coefficients: Vec<Fr> =
+                coefficients.iter().enumerate().map(|(i, c)| *c * Fr::from(i as u64 + 1)).collect();
+            assert_eq!(
+                fold_rows(&cells, &coefficients, width),
+                reference::fold_rows(&cells, &coefficients, width),
+                "{rows} {width}"
+            );
             let values: Vec<Fr> = (0..cells.len() as u64).map(|i| coefficients[0] * Fr::from(i + 3)).collect();
             let pairs = values.len() / 2;
             let halves = |f: &dyn Fn(usize) -> Fr| (0..pairs).map(f).sum::<Fr>();
@@ -307,7 +330,14 @@ mod tests {
         for r in [r, Fr::ZERO, Fr::ONE, -Fr::ONE] {
             let constants = [Fr::ONE - r, r, r.square()];
             let (two, three) = (Combination::new([constants[0], constants[1]]), Combination::new(constants));
-            for n in [[0, 0, 0], [1, -1, 2], [i32::MIN, i32::MAX, i32::MIN], [i32::MAX, i32::MIN, -1], [i32::MAX; 3], [-32768, 32767, 5]] {
+            for n in [
+                [0, 0, 0],
+                [1, -1, 2],
+                [i32::MIN, i32::MAX, i32::MIN],
+                [i32::MAX, i32::MIN, -1],
+                [i32::MAX; 3],
+                [-32768, 32767, 5],
+            ] {
                 let want = |k: usize| n.iter().zip(&constants).take(k).map(|(n, c)| Fr::from(*n) * c).sum::<Fr>();
                 assert_eq!(two.of([n[0], n[1]]), want(2));
                 assert_eq!(three.of(n), want(3));

@@ -1,6 +1,8 @@
-//! Sums over the rows of a block of weights of which only some tiles are stored ([`WeightBlock`]), from sums over the tiles' own rows.
+//! Sums over the rows of a block of weights of which only some tiles are stored ([`WeightBlock`]), from sums over the
+//! tiles' own rows.
 //!
-//! The bits of a cell's number are those of a row's cells, low ones, and those that number the rows. Each cut is of bits of one kind.
+//! The bits of a cell's number are those of a row's cells, low ones, and those that number the rows. Each cut is of
+//! bits of one kind.
 
 use ark_ff::AdditiveGroup;
 use assay_circuits::Fr;
@@ -11,11 +13,13 @@ fn numbers(block: &WeightBlock, tile: usize, start: u32, bits: u32) -> Vec<usize
     let cuts = block.numbers(tile).zip(&block.cuts).filter(|(_, cut)| (start..start + bits).contains(&cut.bit.into()));
     let first: usize = cuts.map(|(number, cut)| number << (u32::from(cut.bit) - start)).sum();
     let free = (0..bits).filter(|bit| !block.is_cut(start + bit));
-    free.fold(vec![first], |numbers, bit| numbers.iter().copied().chain(numbers.iter().map(|number| number | 1 << bit)).collect())
+    free.fold(vec![first], |numbers, bit| {
+        numbers.iter().copied().chain(numbers.iter().map(|number| number | 1 << bit)).collect()
+    })
 }
 
-/// `out[j] = Σ_r factors[r] · block[r · width + j]` over all `width` cells of a row. `of_tile` gives the same of a tile's rows, by its
-/// number, the factors of its rows and its number of cells in a row.
+/// `out[j] = Σ_r factors[r] · block[r · width + j]` over all `width` cells of a row. `of_tile` gives the same of a
+/// tile's rows, by its number, the factors of its rows and its number of cells in a row.
 pub fn fold_rows(block: &WeightBlock, factors: &[Fr], of_tile: impl Fn(usize, &[Fr], usize) -> Vec<Fr>) -> Vec<Fr> {
     let rows = factors.len().ilog2();
     let width = u32::from(block.log_size) - rows;
@@ -29,8 +33,8 @@ pub fn fold_rows(block: &WeightBlock, factors: &[Fr], of_tile: impl Fn(usize, &[
     out
 }
 
-/// `out[r] = Σ_j factors[j] · block[r · factors.len() + j]` for all rows. `of_tile` gives the same of a tile's rows, by its number, the
-/// factors of its cells in a row and its number of rows.
+/// `out[r] = Σ_j factors[j] · block[r · factors.len() + j]` for all rows. `of_tile` gives the same of a tile's rows, by
+/// its number, the factors of its cells in a row and its number of rows.
 pub fn dot_rows(block: &WeightBlock, factors: &[Fr], of_tile: impl Fn(usize, &[Fr], usize) -> Vec<Fr>) -> Vec<Fr> {
     let width = factors.len().ilog2();
     let rows = u32::from(block.log_size) - width;
@@ -67,7 +71,8 @@ mod tests {
             let cells = block.unpack(&stored);
             let tile = |tile: usize| &stored[tile << block.log_tile()..][..1 << block.log_tile()];
             let factors: Vec<Fr> = (0..16).map(|i| Fr::from(100 + 7 * i)).collect();
-            let folded = fold_rows(&block, &factors, |at, factors, width| reference::fold_rows(tile(at), factors, width));
+            let folded =
+                fold_rows(&block, &factors, |at, factors, width| reference::fold_rows(tile(at), factors, width));
             assert_eq!(folded, reference::fold_rows(&cells, &factors, 16), "{block:?}");
             let dots = |cells: &[i32], factors: &[Fr], rows: usize| {
                 let mut out = vec![Fr::ZERO; rows];

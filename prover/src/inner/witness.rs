@@ -44,8 +44,8 @@ pub struct Witness {
     pub rows: Vec<Vec<Row>>,
 }
 
-/// Lays out a trace; `weights` are the cells of the weights' region. Whatever the trace holds, true or not, there is a witness; a false one makes no valid
-/// proof.
+/// Lays out a trace; `weights` are the cells of the weights' region. Whatever the trace holds, true or not, there is a
+/// witness; a false one makes no valid proof.
 pub fn build(shape: &Shape, tables: &[TableRows], weights: &[i32], trace: &Trace) -> Witness {
     let (layout, system) = (&shape.layout, &shape.system);
     let start = layout.witness.first_chunk << layout.log_chunk;
@@ -58,7 +58,8 @@ pub fn build(shape: &Shape, tables: &[TableRows], weights: &[i32], trace: &Trace
         }
     };
     system.executed().filter(|id| system.column(*id).owner == Owner::Prover).for_each(|id| put(id, trace.column(id)));
-    let rows: Vec<Vec<Row>> = layout.leaves.par_iter().map(|(kind, _)| find_rows(shape, tables, weights, trace, *kind)).collect();
+    let rows: Vec<Vec<Row>> =
+        layout.leaves.par_iter().map(|(kind, _)| find_rows(shape, tables, weights, trace, *kind)).collect();
     let mut counts: Vec<Vec<i32>> = tables.iter().map(|t| vec![0; t.rows().len()]).collect();
     counts.extend(system.ranges.iter().map(|bits| vec![0; 1 << bits]));
     counts.extend(system.row_tables.iter().map(|table| vec![0; 1 << table.index_bits]));
@@ -83,7 +84,8 @@ fn find_rows(shape: &Shape, tables: &[TableRows], weights: &[i32], trace: &Trace
         }
         TableId::Range(index) => {
             let bits = shape.system.ranges[index as usize];
-            let row = |(n, ..): (i64, i32, i32)| if (0..1i64 << bits).contains(&n) { Row(n as u32) } else { Row::MISSING };
+            let row =
+                |(n, ..): (i64, i32, i32)| if (0..1i64 << bits).contains(&n) { Row(n as u32) } else { Row::MISSING };
             (0..key.len).map(|i| row(key.at(i))).collect()
         }
         TableId::Rows(index) => {
@@ -114,13 +116,24 @@ impl<'a> Rows<'a> {
     fn new(shape: &'a Shape, weights: &'a [i32], table: &RowTable) -> Self {
         let block = &shape.system.matrices[table.matrix.0 as usize];
         let cells = weights.get(shape.layout.block(table.matrix).range()).unwrap_or_default();
-        Self { block, bits: table.bits.into(), cells, places: (0..1 << table.bits).map(|place| block.place(0, place)).collect() }
+        Self {
+            block,
+            bits: table.bits.into(),
+            cells,
+            places: (0..1 << table.bits).map(|place| block.place(0, place)).collect(),
+        }
     }
 
     /// Whether a row has these cells; rows that the block does not have are zeros.
     fn is_row(&self, row: usize, have: &[i32]) -> bool {
-        let first = if row < 1 << (u32::from(self.block.log_size) - self.bits) { self.block.place(self.bits, row) } else { None };
-        let cell = |place: &Option<usize>| first.zip(*place).and_then(|(first, place)| self.cells.get(first + place)).copied().unwrap_or(0);
+        let first = if row < 1 << (u32::from(self.block.log_size) - self.bits) {
+            self.block.place(self.bits, row)
+        } else {
+            None
+        };
+        let cell = |place: &Option<usize>| {
+            first.zip(*place).and_then(|(first, place)| self.cells.get(first + place)).copied().unwrap_or(0)
+        };
         self.places.iter().map(cell).eq(have.iter().copied())
     }
 }

@@ -1,8 +1,9 @@
 //! Pippenger's buckets: digits sorted into buckets, the buckets summed, and `Σ_b b·B_b` of each window.
 //!
-//! The last step adds affine points too: with `b = 2^k·row + column`, the buckets of a row and those of a column are summed, then the rows and the columns that have
-//! a bit in common, which leaves one point for each bit of a digit. That is two additions for each bucket, as with running sums,
-//! but cheap ones that all windows share their inversions in.
+//! The last step adds affine points too: with `b = 2^k·row + column`, the buckets of a row and those of a column are
+//! summed, then the rows and the columns that have a bit in common, which leaves one point for each bit of a digit.
+//! That is two additions for each bucket, as with running sums, but cheap ones that all windows share their inversions
+//! in.
 
 use super::tree::{Groups, Scratch, sum_groups};
 use crate::simd::{Isa, VectorCurve};
@@ -11,7 +12,8 @@ use ark_ec::{AdditiveGroup, AffineRepr};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Terms that are summed at a time: their sums and the shared inversion's products stay within a core's second-level cache.
+/// Terms that are summed at a time: their sums and the shared inversion's products stay within a core's second-level
+/// cache.
 const PIECE: usize = 8192;
 /// Terms that are sorted at a time, so that memory stays bounded.
 const SORTED: usize = 1 << 22;
@@ -30,7 +32,8 @@ pub(super) trait Digits: Sync {
     fn digit(&self, i: usize, j: u32) -> i32;
 }
 
-/// Sums of buckets: window and number, and a sum of the bucket's terms. A bucket may have several; windows are in order.
+/// Sums of buckets: window and number, and a sum of the bucket's terms. A bucket may have several; windows are in
+/// order.
 struct Parts<C: VectorCurve> {
     names: Vec<(u32, u32)>,
     sums: Vec<C::Words>,
@@ -49,14 +52,20 @@ struct Window<'a, D> {
     j: u32,
 }
 
-/// `Σ_j 2^(width·j) Σ_i digit(i, j)·bases[i]` for each of several lists of scalars, which share the conversion of the bases and all inversions.
-pub(super) fn sums<C: VectorCurve, D: Digits>(isa: Option<Isa>, bases: &[Affine<C>], scalars: &[D]) -> Vec<Projective<C>> {
+/// `Σ_j 2^(width·j) Σ_i digit(i, j)·bases[i]` for each of several lists of scalars, which share the conversion of the
+/// bases and all inversions.
+pub(super) fn sums<C: VectorCurve, D: Digits>(
+    isa: Option<Isa>,
+    bases: &[Affine<C>],
+    scalars: &[D],
+) -> Vec<Projective<C>> {
     let mut points: Vec<C::Words> = bases.par_iter().with_min_len(1024).map(C::to_words).collect();
     if let Some(isa) = isa {
         points.par_chunks_mut(1024).for_each(|points| C::convert(isa, points, true));
     }
     let all = scalars.iter().enumerate().flat_map(|(sum, digits)| (0..digits.windows()).map(move |j| (sum, digits, j)));
-    let windows: Vec<Window<'_, D>> = all.zip(0..).map(|((sum, digits, j), index)| Window { index, sum, digits, j }).collect();
+    let windows: Vec<Window<'_, D>> =
+        all.zip(0..).map(|((sum, digits, j), index)| Window { index, sum, digits, j }).collect();
     let at_a_time = (SORTED / bases.len().max(1)).max(1);
     let mut parts = Parts::<C> { names: Vec::new(), sums: Vec::new() };
     for windows in windows.chunks(at_a_time) {
@@ -169,11 +178,13 @@ fn sum_buckets<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], sorted: &S
     starts.par_chunks(starts.len().div_ceil(4 * threads).max(1)).map(sum).collect()
 }
 
-/// For each bit `t` of the windows' digits: its sum and its place `width·j + t` there, and the sum of the buckets whose number has the bit.
+/// For each bit `t` of the windows' digits: its sum and its place `width·j + t` there, and the sum of the buckets whose
+/// number has the bit.
 fn weigh<C: VectorCurve, D: Digits>(isa: Option<Isa>, parts: &Parts<C>, windows: &[Window<'_, D>]) -> Bits<C> {
     let bits_of = |window: &Window<'_, D>| usize::BITS - window.digits.buckets(window.j).leading_zeros();
     let mut scratch = Scratch::<C>::default();
-    // rows and columns of every window; `owners` are the parts of a bucket's number that they stand for, `ends` where a window's end
+    // rows and columns of every window; `owners` are the parts of a bucket's number that they stand for, `ends` where a
+    // window's end
     let mut groups = Groups::default();
     let (mut owners, mut ends): (Vec<u32>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut members: Vec<Vec<u32>> = Vec::new();

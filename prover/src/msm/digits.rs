@@ -1,6 +1,7 @@
-//! Signed digits without carries. Adding `2^(w-1)` at every window but the top one, and taking it off again after the window is cut out, gives
-//! digits in `[-2^(w-1), 2^(w-1))` that can be read in any order; the top digit keeps what is left.
-//! The window width minimises a cost model: an addition to a bucket against a step of the running sum over the buckets.
+//! Signed digits without carries. Adding `2^(w-1)` at every window but the top one, and taking it off again after the
+//! window is cut out, gives digits in `[-2^(w-1), 2^(w-1))` that can be read in any order; the top digit keeps what is
+//! left. The window width minimises a cost model: an addition to a bucket against a step of the running sum over the
+//! buckets.
 
 use super::buckets::Digits;
 use ark_bn254::Fr;
@@ -158,14 +159,36 @@ mod tests {
 
     #[test]
     fn small_digits_give_the_scalar_back_and_stay_in_their_buckets() {
-        let edges = [i32::MIN, i32::MIN + 1, -65536, -32768, -32767, -256, -255, -2, -1, 0, 1, 2, 127, 128, 255, 32767, 32768, i32::MAX];
+        let edges = [
+            i32::MIN,
+            i32::MIN + 1,
+            -65536,
+            -32768,
+            -32767,
+            -256,
+            -255,
+            -2,
+            -1,
+            0,
+            1,
+            2,
+            127,
+            128,
+            255,
+            32767,
+            32768,
+            i32::MAX,
+        ];
         for bound in [1, 2, 3, 128, 255, 32767, 32768, 1 << 20, i32::MAX as u32, 1 << 31] {
             for copies in [1usize, 100, 5000] {
-                let scalars: Vec<i32> = edges.iter().copied().filter(|s| s.unsigned_abs() <= bound).collect::<Vec<_>>().repeat(copies);
+                let scalars: Vec<i32> =
+                    edges.iter().copied().filter(|s| s.unsigned_abs() <= bound).collect::<Vec<_>>().repeat(copies);
                 let digits = SmallDigits::new(&scalars);
                 for &s in &scalars {
                     assert_eq!(joined(&digits, s), i64::from(s));
-                    assert!((0..digits.windows).all(|j| digits.digit_of(s, j).unsigned_abs() as usize <= digits.buckets(j)));
+                    assert!(
+                        (0..digits.windows).all(|j| digits.digit_of(s, j).unsigned_abs() as usize <= digits.buckets(j))
+                    );
                 }
             }
         }
@@ -175,13 +198,21 @@ mod tests {
     #[test]
     fn full_digits_give_the_scalar_back_and_stay_in_their_buckets() {
         use ark_ff::{AdditiveGroup, Field};
-        let scalars = [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(1u64 << 63), Fr::from(2).pow([253]), Fr::from(7).inverse().expect("nonzero")];
+        let scalars = [
+            Fr::ZERO,
+            Fr::ONE,
+            -Fr::ONE,
+            Fr::from(1u64 << 63),
+            Fr::from(2).pow([253]),
+            Fr::from(7).inverse().expect("nonzero"),
+        ];
         for count in [1, 30, 1000, 1 << 14, 1 << 20, 1 << 26] {
             let d = FullDigits::empty(count);
             for s in scalars {
                 let shifted = d.shift(s.into_bigint().0);
-                let joined: Fr =
-                    (0..d.windows).map(|j| Fr::from(d.digit_of(&shifted, j)) * Fr::from(2).pow([u64::from(j * d.width)])).sum();
+                let joined: Fr = (0..d.windows)
+                    .map(|j| Fr::from(d.digit_of(&shifted, j)) * Fr::from(2).pow([u64::from(j * d.width)]))
+                    .sum();
                 assert_eq!(joined, s);
                 assert!((0..d.windows).all(|j| d.digit_of(&shifted, j).unsigned_abs() as usize <= d.buckets(j)));
             }

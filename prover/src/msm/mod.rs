@@ -1,8 +1,9 @@
 //! Multi-scalar multiplication over BN254's G1 and G2: `Σ s_i · P_i`.
 //!
-//! Pippenger's bucket method with signed digits. A bucket is summed as a tree of pairwise *affine* additions whose inversions are shared
-//! (Montgomery's trick), which costs about 6 multiplications for an addition instead of 11, in vector lanes where the processor has them ([`Isa`]).
-//! Every exceptional case of the affine law (identity, doubling, inverse points) is handled, so bases may repeat, cancel or be the identity.
+//! Pippenger's bucket method with signed digits. A bucket is summed as a tree of pairwise *affine* additions whose
+//! inversions are shared (Montgomery's trick), which costs about 6 multiplications for an addition instead of 11, in
+//! vector lanes where the processor has them ([`Isa`]). Every exceptional case of the affine law (identity, doubling,
+//! inverse points) is handled, so bases may repeat, cancel or be the identity.
 //!
 //! [`reference`](reference()) is the readable definition which the tests compare everything else with.
 
@@ -36,8 +37,9 @@ pub fn msm_g2(bases: &[G2Affine], scalars: &[Fr]) -> G2Projective {
     full(Isa::best(), bases, scalars)
 }
 
-/// `Σ scalars[k][i] · bases[i]` for each list of small signed scalars, exact for every `i32`; time falls with the number of bits and of
-/// nonzero scalars, and lists are cheaper together than one by one. A list may be shorter than the bases.
+/// `Σ scalars[k][i] · bases[i]` for each list of small signed scalars, exact for every `i32`; time falls with the
+/// number of bits and of nonzero scalars, and lists are cheaper together than one by one. A list may be shorter than
+/// the bases.
 ///
 /// # Panics
 /// If a list is longer than the bases, which is a mistake of the caller and never depends on the data.

@@ -1,14 +1,17 @@
-//! Sums of many groups of affine points at once: each pass adds neighbours pairwise in all groups, with one inversion for the whole pass.
+//! Sums of many groups of affine points at once: each pass adds neighbours pairwise in all groups, with one inversion
+//! for the whole pass.
 //!
-//! A pass runs in lanes where the processor has them. The scalar pass handles every exceptional case of the affine law (identity,
-//! doubling, inverse points); the vector pass refuses them, and the scalar one takes over for the piece at hand.
+//! A pass runs in lanes where the processor has them. The scalar pass handles every exceptional case of the affine law
+//! (identity, doubling, inverse points); the vector pass refuses them, and the scalar one takes over for the piece at
+//! hand.
 
 use crate::simd::{Isa, Pairs, VectorCurve};
 use ark_ec::AffineRepr;
 use ark_ec::short_weierstrass::Affine;
 use ark_ff::{AdditiveGroup, Field, Zero};
 
-/// Points in groups: group `g` is `terms[ends[g - 1]..ends[g]]`; a term is twice the index of a point, plus 1 if it is subtracted.
+/// Points in groups: group `g` is `terms[ends[g - 1]..ends[g]]`; a term is twice the index of a point, plus 1 if it is
+/// subtracted.
 #[derive(Default)]
 pub(super) struct Groups {
     pub(super) terms: Vec<u32>,
@@ -36,7 +39,12 @@ impl<C: VectorCurve> Default for Scratch<C> {
 }
 
 /// The sum of each group, the identity if it is empty. `points` and sums are in the form of `isa`.
-pub(super) fn sum_groups<C: VectorCurve>(isa: Option<Isa>, points: &[C::Words], groups: Groups, scratch: &mut Scratch<C>) -> Vec<C::Words> {
+pub(super) fn sum_groups<C: VectorCurve>(
+    isa: Option<Isa>,
+    points: &[C::Words],
+    groups: Groups,
+    scratch: &mut Scratch<C>,
+) -> Vec<C::Words> {
     if let Some(isa) = isa {
         let add = |points: &[C::Words], pairs: &mut Pairs, out: &mut [C::Words]| C::add_pairs(isa, points, pairs, out);
         match passes::<C>(points, groups, scratch, add) {
@@ -97,7 +105,10 @@ fn passes<C: VectorCurve>(
         }
         if pairs.len() == 0 {
             let starts = [0].into_iter().chain(ends.iter().copied());
-            return Ok(starts.zip(&ends).map(|(start, end)| if start < *end { target[start as usize] } else { C::IDENTITY }).collect());
+            return Ok(starts
+                .zip(&ends)
+                .map(|(start, end)| if start < *end { target[start as usize] } else { C::IDENTITY })
+                .collect());
         }
         if !add(input, pairs, target) {
             return Err(rest::<C>(input, target, pairs, ends));
@@ -149,12 +160,14 @@ fn add_pairs<C: VectorCurve>(points: &[C::Words], pairs: &Pairs, out: &mut [C::W
     }
 }
 
-/// What the slope of `p + q` is divided by; 1 where the sum has no slope (an identity among the two, or inverse points).
+/// What the slope of `p + q` is divided by; 1 where the sum has no slope (an identity among the two, or inverse
+/// points).
 #[inline]
 fn denominator<C: VectorCurve>(p: &Affine<C>, q: &Affine<C>) -> C::BaseField {
     let d = q.x - p.x;
     if d.is_zero() {
-        // on the curve equal x leave y = ±y'; no point has y = 0 (the order is odd), and an identity here means both are
+        // on the curve equal x leave y = ±y'; no point has y = 0 (the order is odd), and an identity here means both
+        // are
         return if p.y == q.y && !p.is_zero() { p.y.double() } else { C::BaseField::ONE };
     }
     if p.is_zero() || q.is_zero() { C::BaseField::ONE } else { d }
@@ -217,8 +230,16 @@ mod tests {
 
     #[test]
     fn groups_with_every_exceptional_case_are_summed() {
-        let mut groups: Vec<Vec<i64>> =
-            vec![vec![], vec![5], vec![1, -1], vec![3, 3], vec![4, 2, -4], vec![1, 1, 1, 1, -4, 7, 7, 2], vec![4, -4, 3, -3], vec![9]];
+        let mut groups: Vec<Vec<i64>> = vec![
+            vec![],
+            vec![5],
+            vec![1, -1],
+            vec![3, 3],
+            vec![4, 2, -4],
+            vec![1, 1, 1, 1, -4, 7, 7, 2],
+            vec![4, -4, 3, -3],
+            vec![9],
+        ];
         check::<g1::Config>(&groups);
         check::<g2::Config>(&groups);
         groups = (0..40).map(|n| (1..n).map(|k| k * k * 100 + n).collect()).collect();

@@ -1,7 +1,9 @@
-//! Polynomials of another argument that are opened with a chunk's, by the same two quotients (SHPLONK, ePrint 2020/081).
+//! Polynomials of another argument that are opened with a chunk's, by the same two quotients (SHPLONK, ePrint
+//! 2020/081).
 //!
-//! A polynomial may be several interleaved ones, `f(X) = Σ_{i<e} X^i·p_i(X^e)` (fflonk, ePrint 2021/1167): then `f mod X^e - v` is `Σ p_i(v) X^i`, so that a claim
-//! about a residue is a claim about the values of all `p_i` at `v`, and no roots are ever taken.
+//! A polynomial may be several interleaved ones, `f(X) = Σ_{i<e} X^i·p_i(X^e)` (fflonk, ePrint 2021/1167): then `f mod
+//! X^e - v` is `Σ p_i(v) X^i`, so that a claim about a residue is a claim about the values of all `p_i` at `v`, and no
+//! roots are ever taken.
 
 use super::poly::{divide_rows, eval};
 use ark_bn254::Fr;
@@ -25,7 +27,8 @@ impl<P> Companion<P> {
         self.residues.iter().map(|(v, _)| power - v).product()
     }
 
-    /// The polynomial of least degree with these residues, at `x`. `None` for two residues of the same modulus, and for more than two.
+    /// The polynomial of least degree with these residues, at `x`. `None` for two residues of the same modulus, and for
+    /// more than two.
     pub(super) fn interpolant(&self, x: Fr) -> Option<Fr> {
         let power = x.pow([self.step as u64]);
         match self.residues.as_slice() {

@@ -1,5 +1,6 @@
-//! How field elements and points cross a border: 32-byte big-endian words. A point is `x ‖ y`, the identity zeros; a G2 point is
-//! `x.c1 ‖ x.c0 ‖ y.c1 ‖ y.c0` (the order of the EVM's precompiles). Decoding is strict: one byte string for each value.
+//! How field elements and points cross a border: 32-byte big-endian words. A point is `x ‖ y`, the identity zeros; a G2
+//! point is `x.c1 ‖ x.c0 ‖ y.c1 ‖ y.c0` (the order of the EVM's precompiles). Decoding is strict: one byte string for
+//! each value.
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
@@ -168,6 +169,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`EncodeError::Length`].
     pub fn end(&self) -> Result<(), EncodeError> {
-        if self.at == self.bytes.len() { Ok(()) } else { Err(EncodeError::Length { have: self.bytes.len(), need: self.at }) }
+        if self.at == self.bytes.len() {
+            Ok(())
+        } else {
+            Err(EncodeError::Length { have: self.bytes.len(), need: self.at })
+        }
     }
 }

@@ -103,7 +103,8 @@ mod tests {
         seen
     }
 
-    /// The same of `T = X^at`, at the cost of a row instead of a chunk: `T` and the quotient by rows are closed forms, all else has the length of a row.
+    /// The same of `T = X^at`, at the cost of a row instead of a chunk: `T` and the quotient by rows are closed forms,
+    /// all else has the length of a row.
     fn unit_view(at: usize, point: &[Fr], [alpha, gamma, z, eta, x, tau]: [Fr; 6]) -> Vec<Fr> {
         let (u1, u2) = point.split_at(point.len().div_ceil(2));
         let (p1, p2) = (eq_table(u1), eq_table(u2));
@@ -195,7 +196,8 @@ mod tests {
         }
     }
 
-    /// The relations that bound the rank hold for every polynomial: what is shown fulfils the verifier's three equations.
+    /// The relations that bound the rank hold for every polynomial: what is shown fulfils the verifier's three
+    /// equations.
     #[test]
     fn three_relations_hold_for_every_polynomial() {
         let mut rng = ark_std::test_rng();
@@ -211,10 +213,13 @@ mod tests {
             // the division by rows, at τ
             assert_eq!(t, (tau.pow([b]) - alpha) * q + g);
             // the quotient of all claims, `h(α)` from the identity at `z`
-            let crossed = gz * eval_eq(u1, zi) + gi * eval_eq(u1, z) + gamma * (hz * eval_eq(u2, zi) + hi * eval_eq(u2, z));
+            let crossed =
+                gz * eval_eq(u1, zi) + gi * eval_eq(u1, z) + gamma * (hz * eval_eq(u2, zi) + hi * eval_eq(u2, z));
             let ha = (crossed - z * sz - zi * si) / Fr::from(2u64) - gamma * value;
             let line = |at_z: Fr, at_zi: Fr, at: Fr| (at_z * (at - zi) - at_zi * (at - z)) / (z - zi);
-            let parabola = |at: Fr| line(hz, hi, at) + (ha - line(hz, hi, alpha)) * (at - z) * (at - zi) / ((alpha - z) * (alpha - zi));
+            let parabola = |at: Fr| {
+                line(hz, hi, at) + (ha - line(hz, hi, alpha)) * (at - z) * (at - zi) / ((alpha - z) * (alpha - zi))
+            };
             let dz = z.pow([b - 1]) * gi;
             let e = |i: u64| eta.pow([i]);
             let claims = |at: Fr, one: Fr, two: Fr, three: Fr| {
@@ -223,7 +228,8 @@ mod tests {
                     + three * e(4) * (h - parabola(at))
             };
             let (vz, vzi, va) = (tau - z, tau - zi, tau - alpha);
-            let (one, two, three) = (vz.inverse().unwrap(), (vz * vzi).inverse().unwrap(), (vz * vzi * va).inverse().unwrap());
+            let (one, two, three) =
+                (vz.inverse().unwrap(), (vz * vzi).inverse().unwrap(), (vz * vzi * va).inverse().unwrap());
             assert_eq!(w, claims(tau, one, two, three));
             // the last quotient
             let (xz, xzi, xa) = (x - z, x - zi, x - alpha);

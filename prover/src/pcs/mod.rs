@@ -1,10 +1,11 @@
-//! The polynomial commitment: KZG commitments to chunks of `2^c` cells plus a blinding coefficient at `X^(2^c)`, and one constant-size opening
-//! of a multilinear evaluation. The opening is Mercury (ePrint 2025/385) whose univariate evaluations are batched as in SHPLONK
-//! (ePrint 2020/081); `docs/protocol.md` section 7 has every step and byte.
+//! The polynomial commitment: KZG commitments to chunks of `2^c` cells plus a blinding coefficient at `X^(2^c)`, and
+//! one constant-size opening of a multilinear evaluation. The opening is Mercury (ePrint 2025/385) whose univariate
+//! evaluations are batched as in SHPLONK (ePrint 2020/081); `docs/protocol.md` section 7 has every step and byte.
 //!
-//! **Claim** of an opening: the polynomial `T` behind `C_T` satisfies `Σ_{i<2^c} eq(point, i)·T_i = value`. Coefficients from `X^(2^c)` on do
-//! not count: whatever a larger SRS would let a prover put there becomes a row of `h` that the inner product with `eq(u_2, ·)` ignores.
-//! The transcript is seeded by `seed`, which must bind `C_T`, `point` and `value`: the caller's `K` does.
+//! **Claim** of an opening: the polynomial `T` behind `C_T` satisfies `Σ_{i<2^c} eq(point, i)·T_i = value`.
+//! Coefficients from `X^(2^c)` on do not count: whatever a larger SRS would let a prover put there becomes a row of `h`
+//! that the inner product with `eq(u_2, ·)` ignores. The transcript is seeded by `seed`, which must bind `C_T`, `point`
+//! and `value`: the caller's `K` does.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -90,7 +91,8 @@ pub enum PcsError {
     Rejected,
 }
 
-/// Commits to a chunk of small cells, `blinding` at `X^len` (zero for a chunk that is not hidden). `cells` has a power of two as length.
+/// Commits to a chunk of small cells, `blinding` at `X^len` (zero for a chunk that is not hidden). `cells` has a power
+/// of two as length.
 ///
 /// # Errors
 /// [`PcsError::CoefficientCount`] for another length, [`PcsError::SrsTooSmall`].

@@ -1,4 +1,5 @@
-//! The opening's prover: two multi-scalar multiplications of the size of a chunk, everything else linear or of square-root size.
+//! The opening's prover: two multi-scalar multiplications of the size of a chunk, everything else linear or of
+//! square-root size.
 
 #![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
 
@@ -15,7 +16,8 @@ use ark_ff::Field;
 use rayon::prelude::*;
 
 /// Opens `t` (`2^c + 1` coefficients, the last one the blinding) at `point` (`c` coordinates, lowest variable first) to
-/// `value = Σ_{i<2^c} eq(point, i)·t_i`. `seed` is `K` of the specification and must bind the commitment, the point and the value.
+/// `value = Σ_{i<2^c} eq(point, i)·t_i`. `seed` is `K` of the specification and must bind the commitment, the point and
+/// the value.
 ///
 /// # Errors
 /// Lengths that do not fit, an SRS that is too small, a value that is not the polynomial's, a degenerate challenge.
@@ -74,7 +76,8 @@ pub fn open_with(
     // 5. W: the quotient of each claim by the vanishing polynomial of its points
     let opened = [z, zi, alpha];
     let small = joined([&d, &g, &s, &h], eta);
-    let etas: Vec<Fr> = std::iter::successors(Some(eta.pow([5u64])), |power| Some(*power * eta)).take(companions.len()).collect();
+    let etas: Vec<Fr> =
+        std::iter::successors(Some(eta.pow([5u64])), |power| Some(*power * eta)).take(companions.len()).collect();
     let mut w = small.quotient(opened);
     let quotients: Vec<Vec<Fr>> = companions.par_iter().map(Companion::quotient).collect();
     quotients.iter().zip(&etas).for_each(|(quotient, eta)| add_scaled(&mut w, *eta, quotient));
@@ -123,8 +126,8 @@ impl Joined {
         w
     }
 
-    /// `L`, but for companions and for the interpolants: those are constants at `x` and do not change the quotient by `X - x`. `others` is the companions' vanishing
-    /// polynomial at `x`.
+    /// `L`, but for companions and for the interpolants: those are constants at `x` and do not change the quotient by
+    /// `X - x`. `others` is the companions' vanishing polynomial at `x`.
     #[allow(clippy::too_many_arguments, reason = "the names are those of the specification")]
     pub(super) fn with_rows(
         &self,
@@ -142,7 +145,9 @@ impl Joined {
         let mut l = t.to_vec();
         add_scaled(&mut l, alpha - x.pow([b as u64]), q);
         add_scaled(&mut l, -Fr::ONE, g);
-        for (scale, p) in [(vzi * va, &self.at_z[..]), (va, &self.at_both), (Fr::ONE, &self.at_all), (-(vz * vzi * va), w)] {
+        for (scale, p) in
+            [(vzi * va, &self.at_z[..]), (va, &self.at_both), (Fr::ONE, &self.at_all), (-(vz * vzi * va), w)]
+        {
             add_scaled(&mut l, scale * others, p);
         }
         l

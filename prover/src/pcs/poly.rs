@@ -30,7 +30,8 @@ pub(crate) fn remainder(p: &[Fr], b: usize, v: Fr) -> Vec<Fr> {
     parts.into_iter().rev().reduce(|above, own| shifted(&above, step, own)).unwrap_or_else(|| vec![Fr::ZERO; b])
 }
 
-/// Quotient and remainder of `p` by `X^b - v`: row `i - 1` of the quotient is row `i` of `p` plus `v` times its row `i`.
+/// Quotient and remainder of `p` by `X^b - v`: row `i - 1` of the quotient is row `i` of `p` plus `v` times its row
+/// `i`.
 pub(super) fn divide_rows(p: &[Fr], b: usize, v: Fr) -> (Vec<Fr>, Vec<Fr>) {
     let upper = p.get(b..).unwrap_or_default();
     let part = part(upper.len(), b);
@@ -150,7 +151,9 @@ mod tests {
                 assert_eq!(quotient.len(), len.saturating_sub(b));
                 // X^b times the quotient, less v times it, and the remainder
                 let at = |i: usize| quotient.get(i).copied().unwrap_or(Fr::ZERO);
-                let product = |i: usize| i.checked_sub(b).map_or(Fr::ZERO, at) - v * at(i) + rest.get(i).copied().unwrap_or(Fr::ZERO);
+                let product = |i: usize| {
+                    i.checked_sub(b).map_or(Fr::ZERO, at) - v * at(i) + rest.get(i).copied().unwrap_or(Fr::ZERO)
+                };
                 assert!(poly.iter().enumerate().all(|(i, c)| *c == product(i)), "{len} {b}");
             }
             let mut sum = poly[..len / 2].to_vec();
@@ -164,7 +167,9 @@ mod tests {
     fn symmetric_product_satisfies_its_identity() {
         let z = Fr::from(5);
         let zi = z.inverse().expect("nonzero");
-        for (a, b) in [(p(&[1, 2, 3, 4]), p(&[5, 6])), (p(&[1, 2]), p(&[5, 6, 7])), (p(&[0, 0, 0]), p(&[1])), (p(&[3]), p(&[4]))] {
+        for (a, b) in
+            [(p(&[1, 2, 3, 4]), p(&[5, 6])), (p(&[1, 2]), p(&[5, 6, 7])), (p(&[0, 0, 0]), p(&[1])), (p(&[3]), p(&[4]))]
+        {
             let s = symmetric_upper(&a, &b);
             let left = eval(&a, z) * eval(&b, zi) + eval(&a, zi) * eval(&b, z);
             assert_eq!(left, inner(&a, &b).double() + z * eval(&s, z) + zi * eval(&s, zi));

@@ -1,5 +1,6 @@
-//! The opening's transcript: `t_0 = keccak256("assay-opening-v2" ‖ K)`, `t_{i+1} = keccak256(t_i ‖ data)`, a challenge is `t mod r`.
-//! All that is absorbed before one challenge is the `data` of one hash. Where polynomials of another argument are opened too, its transcript goes before.
+//! The opening's transcript: `t_0 = keccak256("assay-opening-v2" ‖ K)`, `t_{i+1} = keccak256(t_i ‖ data)`, a challenge
+//! is `t mod r`. All that is absorbed before one challenge is the `data` of one hash. Where polynomials of another
+//! argument are opened too, its transcript goes before.
 
 use super::{
     Challenge, Companion, Opening, PcsError,
@@ -95,7 +96,11 @@ pub(super) fn inverse_of_vanishing<P>(companion: &Companion<P>, x: Fr) -> Result
 
 /// Refuses an `x` that is one of the opened points.
 pub(super) fn refuse_opened_point(x: Fr, points: [Fr; 3]) -> Result<(), PcsError> {
-    if points.iter().any(|p| (x - p).is_zero()) { Err(PcsError::DegenerateChallenge { which: Challenge::X }) } else { Ok(()) }
+    if points.iter().any(|p| (x - p).is_zero()) {
+        Err(PcsError::DegenerateChallenge { which: Challenge::X })
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +120,10 @@ mod tests {
             assert_eq!(inverse_of_z(z, bad), Err(PcsError::DegenerateChallenge { which: Challenge::Alpha }));
         }
         for bad in [z, zi, a] {
-            assert_eq!(refuse_opened_point(bad, [z, zi, a]), Err(PcsError::DegenerateChallenge { which: Challenge::X }));
+            assert_eq!(
+                refuse_opened_point(bad, [z, zi, a]),
+                Err(PcsError::DegenerateChallenge { which: Challenge::X })
+            );
         }
         assert_eq!(refuse_opened_point(Fr::ZERO, [z, zi, a]), Ok(()));
     }

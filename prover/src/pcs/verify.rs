@@ -1,8 +1,8 @@
 //! The opening's verifier: field arithmetic of logarithmic size, one small multi-scalar multiplication, two pairings.
 
 use super::{
-    Challenges, Companion, MAX_LOG, MIN_LOG, Opening, PcsError, Transcript, companion::common, open::Powers, poly::eval_eq,
-    transcript::inverse_of_vanishing,
+    Challenges, Companion, MAX_LOG, MIN_LOG, Opening, PcsError, Transcript, companion::common, open::Powers,
+    poly::eval_eq, transcript::inverse_of_vanishing,
 };
 use crate::msm::msm;
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
@@ -12,8 +12,9 @@ use ark_ec::{
 };
 use ark_ff::{AdditiveGroup, Field, Zero};
 
-/// Checks that the polynomial behind `C_T = Σ scalar·point` over `commitment_terms` has the multilinear evaluation `value` at `point`
-/// (`c` coordinates, lowest variable first). `h = [1]_2`, `tau_h = [τ]_2`. `seed` must bind the terms, the point and the value.
+/// Checks that the polynomial behind `C_T = Σ scalar·point` over `commitment_terms` has the multilinear evaluation
+/// `value` at `point` (`c` coordinates, lowest variable first). `h = [1]_2`, `tau_h = [τ]_2`. `seed` must bind the
+/// terms, the point and the value.
 ///
 /// # Errors
 /// [`PcsError::Rejected`] if the opening does not show it, [`PcsError::ChunkLog`], [`PcsError::DegenerateChallenge`].
@@ -32,8 +33,8 @@ pub fn verify(
     if product.is_some_and(|product| product.is_zero()) { Ok(()) } else { Err(PcsError::Rejected) }
 }
 
-/// The two points `(C_L + x·C_W', C_W')` of the opening's check `e(left, [1]_2) = e(right, [τ]_2)`, for a caller that merges it with other
-/// pairings. **The claim is shown only if the caller discharges that equation.**
+/// The two points `(C_L + x·C_W', C_W')` of the opening's check `e(left, [1]_2) = e(right, [τ]_2)`, for a caller that
+/// merges it with other pairings. **The claim is shown only if the caller discharges that equation.**
 ///
 /// # Errors
 /// [`PcsError::ChunkLog`], [`PcsError::DegenerateChallenge`].
@@ -96,7 +97,8 @@ pub fn pairing_inputs_with(
     for companion in companions {
         scale *= eta;
         let factor = scale * inverse_of_vanishing(companion, x)?;
-        let interpolant = companion.interpolant(x).ok_or(PcsError::DegenerateChallenge { which: super::Challenge::X })?;
+        let interpolant =
+            companion.interpolant(x).ok_or(PcsError::DegenerateChallenge { which: super::Challenge::X })?;
         values += factor * interpolant;
         own.push((factor, companion.polynomial));
     }
@@ -108,8 +110,8 @@ pub fn pairing_inputs_with(
 
 /// Two points to interpolate through: `inverse` is `1/(z − zi)`.
 ///
-/// A method and not two closures: rustc 1.95 may hand the same memory to two closures that are called with the same large
-/// `Copy` arguments, and the first one changes it (rust-lang/rust#155241; docs/security.md, "Found and fixed").
+/// A method and not two closures: rustc 1.95 may hand the same memory to two closures that are called with the same
+/// large `Copy` arguments, and the first one changes it (rust-lang/rust#155241; docs/security.md, "Found and fixed").
 struct Nodes {
     z: Fr,
     zi: Fr,
@@ -123,10 +125,12 @@ impl Nodes {
     }
 }
 
-/// `h(α)` from the product identity at `z`; `α` folds `h` and `g` alike, so a wrong inner product shows as a wrong evaluation of `h`.
+/// `h(α)` from the product identity at `z`; `α` folds `h` and `g` alike, so a wrong inner product shows as a wrong
+/// evaluation of `h`.
 fn folded_evaluation(ch: &Challenges, u1: &[Fr], u2: &[Fr], value: Fr, o: &Opening) -> Result<Fr, PcsError> {
     let Challenges { gamma, z, zi, .. } = *ch;
-    let products = o.g_z * eval_eq(u1, zi) + o.g_zi * eval_eq(u1, z) + gamma * (o.h_z * eval_eq(u2, zi) + o.h_zi * eval_eq(u2, z));
+    let products =
+        o.g_z * eval_eq(u1, zi) + o.g_zi * eval_eq(u1, z) + gamma * (o.h_z * eval_eq(u2, zi) + o.h_zi * eval_eq(u2, z));
     let twice = products - z * o.s_z - zi * o.s_zi;
     let half = Fr::ONE.double().inverse().ok_or(PcsError::Rejected)?;
     Ok(twice * half - gamma * value)

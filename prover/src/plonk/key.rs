@@ -1,6 +1,9 @@
 //! Keys: what anybody derives from a shape's circuit and the powers of tau.
 
-#![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "lengths are constants or the number of rows, of which a proof chooses none"
+)]
 
 use super::quotient::Preprocessed;
 use super::rows::Rows;
@@ -68,10 +71,13 @@ impl ProvingKey {
         first[0] = Fr::ONE;
 
         let columns: Vec<&Vec<Fr>> = circuit.fixed.iter().chain(&permutation).chain([&first, &rows.points]).collect();
-        let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(backend, (*values).clone())).collect();
-        let coefficients: Vec<Vec<Fr>> = interpolated[..PREPROCESSED].par_iter().map(|p| rows.coefficients(p)).collect();
-        let packed: [Vec<Fr>; KEY_COMMITMENTS] =
-            std::array::from_fn(|i| interleave(&coefficients[INTERLEAVED * i..PREPROCESSED.min(INTERLEAVED * (i + 1))]));
+        let interpolated: Vec<Vec<Fr>> =
+            columns.par_iter().map(|values| rows.interpolate(backend, (*values).clone())).collect();
+        let coefficients: Vec<Vec<Fr>> =
+            interpolated[..PREPROCESSED].par_iter().map(|p| rows.coefficients(p)).collect();
+        let packed: [Vec<Fr>; KEY_COMMITMENTS] = std::array::from_fn(|i| {
+            interleave(&coefficients[INTERLEAVED * i..PREPROCESSED.min(INTERLEAVED * (i + 1))])
+        });
         let mut commitments = [G1Affine::default(); KEY_COMMITMENTS];
         for (commitment, packed) in commitments.iter_mut().zip(&packed) {
             *commitment = pcs::commit(srs, packed)?;

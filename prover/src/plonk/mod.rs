@@ -1,5 +1,6 @@
-//! The wrap with a universal setup: PLONK (Gabizon, Williamson, Ciobotaru, ePrint 2019/953) over the rows of [`assay_circuits::plonk`], its polynomials interleaved
-//! eight to a commitment (fflonk, ePrint 2021/1167) and opened together with the inner proof's chunk. `docs/protocol.md` section 9.
+//! The wrap with a universal setup: PLONK (Gabizon, Williamson, Ciobotaru, ePrint 2019/953) over the rows of
+//! [`assay_circuits::plonk`], its polynomials interleaved eight to a commitment (fflonk, ePrint 2021/1167) and opened
+//! together with the inner proof's chunk. `docs/protocol.md` section 9.
 //!
 //! The powers of tau are all the setup there is: a key is what anybody derives from a shape and an SRS.
 

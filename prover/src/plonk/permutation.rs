@@ -1,4 +1,5 @@
-//! The copy constraints: a product over all rows that is 1 if the wires' cells are permuted values of themselves (PLONK, section 5).
+//! The copy constraints: a product over all rows that is 1 if the wires' cells are permuted values of themselves
+//! (PLONK, section 5).
 
 #![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
 
@@ -25,7 +26,8 @@ pub fn places<S: Scalar>(x: &S) -> [S; WIRES] {
     std::array::from_fn(|i| x.times(coset(i)))
 }
 
-/// `z` on the rows: 1 in the first, and times its row's fraction in the next. `permutation` are the numbers that cells are sent to, by columns.
+/// `z` on the rows: 1 in the first, and times its row's fraction in the next. `permutation` are the numbers that cells
+/// are sent to, by columns.
 pub fn products(advice: &[Vec<Fr>; ADVICE], permutation: &[Vec<Fr>], points: &[Fr], challenges: &[Fr; 2]) -> Vec<Fr> {
     let n = points.len();
     let (mut numerators, mut denominators) = (filled(Fr::ZERO, n), filled(Fr::ZERO, n));

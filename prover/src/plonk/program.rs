@@ -1,5 +1,5 @@
-//! The numerator as a program: the operations that [`Numerators`] does at a point, recorded once, for machines that have no Rust of their own and do the same at
-//! every point.
+//! The numerator as a program: the operations that [`Numerators`] does at a point, recorded once, for machines that
+//! have no Rust of their own and do the same at every point.
 
 #![allow(clippy::indexing_slicing, reason = "only the prover runs this, and operands are of the program's own")]
 
@@ -79,7 +79,8 @@ impl Program {
     /// The numerator of a point.
     pub fn new(numerators: &Numerators<'_>) -> Self {
         let tape = Rc::new(RefCell::new(Tape::default()));
-        let result = numerators.at(&Point::read(|column, next| Recorded::Value(Rc::clone(&tape), Source::Column(column, next))));
+        let result =
+            numerators.at(&Point::read(|column, next| Recorded::Value(Rc::clone(&tape), Source::Column(column, next))));
         let mut tape = tape.borrow_mut();
         // whatever it is, it is the last instruction's
         let (result, zero) = (tape.source(&result), tape.constant(Fr::ZERO));
@@ -101,7 +102,9 @@ impl Program {
                 Work::Add(a, b) => value(a) + value(b),
                 Work::Sub(a, b) => value(a) - value(b),
                 Work::Mul(a, b) => value(a) * value(b),
-                Work::Dot(terms) => terms.iter().map(|(constant, operand)| self.constants[*constant as usize] * value(operand)).sum(),
+                Work::Dot(terms) => {
+                    terms.iter().map(|(constant, operand)| self.constants[*constant as usize] * value(operand)).sum()
+                }
             };
             registers[*to as usize] = last;
         }

@@ -70,8 +70,9 @@ pub enum ProveError {
     Pcs(#[from] PcsError),
 }
 
-/// Commits to a witness and all that follows from it. Cells of the last [`BLINDING_ROWS`] rows, and as many coefficients of `z`, are random. A witness that violates the
-/// circuit gives a proof that does not verify. Errors: [`ProveError`].
+/// Commits to a witness and all that follows from it. Cells of the last [`BLINDING_ROWS`] rows, and as many
+/// coefficients of `z`, are random. A witness that violates the circuit gives a proof that does not verify. Errors:
+/// [`ProveError`].
 pub fn prove(
     srs: &Srs,
     key: &ProvingKey,
@@ -88,8 +89,10 @@ pub fn prove(
         column[n - BLINDING_ROWS..].copy_from_slice(&random_scalars(rng, BLINDING_ROWS));
     }
     let (interpolated, advice, advice_commitment) = control.phase(Phase::WrapColumns, || {
-        let interpolated: Vec<Vec<Fr>> = columns.par_iter().map(|values| rows.interpolate(backend, values.clone())).collect();
-        let coefficients: Secret<Vec<Vec<Fr>>> = interpolated.par_iter().map(|p| rows.coefficients(p)).collect::<Vec<_>>().into();
+        let interpolated: Vec<Vec<Fr>> =
+            columns.par_iter().map(|values| rows.interpolate(backend, values.clone())).collect();
+        let coefficients: Secret<Vec<Vec<Fr>>> =
+            interpolated.par_iter().map(|p| rows.coefficients(p)).collect::<Vec<_>>().into();
         let advice = interleave(&coefficients);
         let commitment = pcs::commit(srs, &advice)?;
         Ok::<_, PcsError>((Secret::from(interpolated), Secret::from(advice), commitment))
@@ -125,7 +128,8 @@ pub fn prove(
 
     let next = y * rows.root();
     let (evaluations, quotient_value) = control.phase(Phase::WrapValues, || {
-        let preprocessed: Vec<Fr> = key.packed.par_iter().flat_map_iter(|packed| remainder(packed, INTERLEAVED, y)).collect();
+        let preprocessed: Vec<Fr> =
+            key.packed.par_iter().flat_map_iter(|packed| remainder(packed, INTERLEAVED, y)).collect();
         let advice = |at| -> [Fr; ADVICE] {
             let values = remainder(&advice, INTERLEAVED, at);
             std::array::from_fn(|i| values[i])
@@ -135,9 +139,18 @@ pub fn prove(
             || rayon::join(|| advice(y), || advice(next)),
             || rayon::join(|| [product(y), product(next)], || eval(&quotient, y)),
         );
-        (Evaluations { preprocessed: std::array::from_fn(|i| preprocessed[i]), advice: own, next: next_row, product: products }, quotient)
+        (
+            Evaluations {
+                preprocessed: std::array::from_fn(|i| preprocessed[i]),
+                advice: own,
+                next: next_row,
+                product: products,
+            },
+            quotient,
+        )
     })?;
-    let proof = Proof { advice: advice_commitment, product: product_commitment, quotient: quotient_commitment, evaluations };
+    let proof =
+        Proof { advice: advice_commitment, product: product_commitment, quotient: quotient_commitment, evaluations };
     let claims = verify::Claims { y, next, evaluations, quotient: quotient_value };
     let transcript = verify::bind_values(transcript, &evaluations);
     Ok(Committed { proof, transcript, advice, product, quotient, claims })

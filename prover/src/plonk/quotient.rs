@@ -1,9 +1,12 @@
 //! The quotient of all constraints by the vanishing polynomial of the rows.
 //!
-//! Columns come as [`Rows::interpolate`] leaves them, and their values are needed on the cosets of the rows. Here is what the processor does; a device computes the same, and both run
-//! a [`Program`].
+//! Columns come as [`Rows::interpolate`] leaves them, and their values are needed on the cosets of the rows. Here is
+//! what the processor does; a device computes the same, and both run a [`Program`].
 
-#![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "lengths are constants or the number of rows, of which a proof chooses none"
+)]
 
 use super::PREPROCESSED;
 use super::permutation::{places, product};
@@ -187,7 +190,10 @@ impl Quotients for OnHost {
                     let mut here = [Fr::ZERO; PART];
                     let here = &mut here[..values.len() / DEGREE];
                     columns.numerators(part * PART, &program, &prepared, memory, here);
-                    values.chunks_mut(DEGREE).zip(here).for_each(|(values, numerator)| values[i] = *numerator * inverses[i]);
+                    values
+                        .chunks_mut(DEGREE)
+                        .zip(here)
+                        .for_each(|(values, numerator)| values[i] = *numerator * inverses[i]);
                 },
             );
         }
@@ -211,7 +217,14 @@ impl Columns<'_> {
     }
 
     /// The program's results in the rows from `start` on.
-    fn numerators(&self, start: usize, program: &Program, prepared: &Prepared<'_>, memory: &mut [Limbs], out: &mut [Fr]) {
+    fn numerators(
+        &self,
+        start: usize,
+        program: &Program,
+        prepared: &Prepared<'_>,
+        memory: &mut [Limbs],
+        out: &mut [Fr],
+    ) {
         let n = self.key[0].len();
         let (mut done, mut rest) = (0, &mut out[..]);
         if let Some(isa) = Isa::best() {

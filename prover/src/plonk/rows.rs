@@ -1,6 +1,9 @@
 //! The rows of a circuit as a domain of polynomials.
 
-#![allow(clippy::indexing_slicing, reason = "lengths are constants or the number of rows, of which a proof chooses none")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "lengths are constants or the number of rows, of which a proof chooses none"
+)]
 
 use crate::backend::Backend;
 use crate::ntt::{Coset, Domain};

@@ -1,4 +1,5 @@
-//! The verifier: replays the challenges, computes what the quotient must be at `y`, and hands over the claims that an opening has to show.
+//! The verifier: replays the challenges, computes what the quotient must be at `y`, and hands over the claims that an
+//! opening has to show.
 
 use super::prove::Challenges;
 use super::quotient::{Point, numerator};
@@ -56,8 +57,8 @@ pub(super) fn bind_values(mut transcript: Transcript, evaluations: &Evaluations)
     transcript
 }
 
-/// Verifies a proof up to the opening. **The claim is shown only if the caller verifies the opening with [`Statement::companions`].** Errors:
-/// [`PcsError::DegenerateChallenge`]. Total.
+/// Verifies a proof up to the opening. **The claim is shown only if the caller verifies the opening with
+/// [`Statement::companions`].** Errors: [`PcsError::DegenerateChallenge`]. Total.
 pub fn verify(key: &VerifyingKey, public: &PublicInputs, proof: &Proof) -> Result<Statement, PcsError> {
     let mut transcript = begin(key, public);
     let permutation = [transcript.points(&[proof.advice]), transcript.again()];

@@ -1,6 +1,8 @@
-//! Many additions of affine points at once, their inversions shared (Montgomery's trick): 5 multiplications and a squaring for each.
+//! Many additions of affine points at once, their inversions shared (Montgomery's trick): 5 multiplications and a
+//! squaring for each.
 //!
-//! Neither operand may be the identity, and the two may not have the same `x`; a batch in which that happens is refused as a whole.
+//! Neither operand may be the identity, and the two may not have the same `x`; a batch in which that happens is refused
+//! as a whole.
 
 use super::field::{BaseField, Packed};
 use super::lanes::{Lanes, read_rows, write_rows};

@@ -1,6 +1,7 @@
 //! Elements of a 254-bit prime field, one in each lane: five limbs of 52 bits, Montgomery form with radix 2^260.
 //!
-//! Values are not unique: each operation says how many times the modulus p its inputs and outputs stay below. 2^260 is more than 84 p.
+//! Values are not unique: each operation says how many times the modulus p its inputs and outputs stay below. 2^260 is
+//! more than 84 p.
 
 use super::lanes::{Binary, LIMB, Lanes, MASK};
 use ark_bn254::{Fq, Fr};
@@ -43,7 +44,13 @@ pub(super) type ScalarField = Of<Fr>;
 
 /// Five limbs of four words.
 pub(super) const fn limbs(w: [u64; 4]) -> [u64; 5] {
-    [w[0] & MASK, (w[0] >> 52 | w[1] << 12) & MASK, (w[1] >> 40 | w[2] << 24) & MASK, (w[2] >> 28 | w[3] << 36) & MASK, w[3] >> 16]
+    [
+        w[0] & MASK,
+        (w[0] >> 52 | w[1] << 12) & MASK,
+        (w[1] >> 40 | w[2] << 24) & MASK,
+        (w[2] >> 28 | w[3] << 36) & MASK,
+        w[3] >> 16,
+    ]
 }
 
 /// `2·a mod p` for `a < p`.
@@ -93,7 +100,8 @@ const fn multiple(factor: u64, p: [u64; 4]) -> [u64; 5] {
     out
 }
 
-/// `4p` with limbs so large that any limb below 2^54 can be taken off them, but for the top one, which may wrap around until the carry.
+/// `4p` with limbs so large that any limb below 2^54 can be taken off them, but for the top one, which may wrap around
+/// until the carry.
 const fn minuend(p: [u64; 4]) -> [u64; 5] {
     let mut out = multiple(4, p);
     let mut i = 0;
@@ -134,8 +142,8 @@ const fn without_biases(products: u64, low: u64, high: u64) -> [u64; 10] {
     out
 }
 
-/// The same value with the first `count` columns `2^bits` higher, each at the cost of the next. Signed low halves may leave a column below zero, and shifts are
-/// logical.
+/// The same value with the first `count` columns `2^bits` higher, each at the cost of the next. Signed low halves may
+/// leave a column below zero, and shifts are logical.
 const fn lifted(mut columns: [u64; 10], bits: u32, count: usize) -> [u64; 10] {
     let mut k = 0;
     while k < count {
@@ -184,7 +192,10 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
     /// The same limbs in all lanes.
     #[inline(always)]
     pub(super) fn constant(limbs: [u64; 5]) -> Self {
-        Self([L::splat(limbs[0]), L::splat(limbs[1]), L::splat(limbs[2]), L::splat(limbs[3]), L::splat(limbs[4])], PhantomData)
+        Self(
+            [L::splat(limbs[0]), L::splat(limbs[1]), L::splat(limbs[2]), L::splat(limbs[3]), L::splat(limbs[4])],
+            PhantomData,
+        )
     }
 
     /// 0.
@@ -205,7 +216,13 @@ impl<L: Lanes, M: Modulus> Packed<L, M> {
         let mask = L::splat(MASK);
         let join = |low, down, high, up| L::and(L::or(L::shr(low, down), L::shl(high, up)), mask);
         Self(
-            [L::and(w[0], mask), join(w[0], 52, w[1], 12), join(w[1], 40, w[2], 24), join(w[2], 28, w[3], 36), L::shr(w[3], 16)],
+            [
+                L::and(w[0], mask),
+                join(w[0], 52, w[1], 12),
+                join(w[1], 40, w[2], 24),
+                join(w[2], 28, w[3], 36),
+                L::shr(w[3], 16),
+            ],
             PhantomData,
         )
     }
@@ -527,8 +544,9 @@ mod tests {
             M::from_words([u64::MAX, u64::MAX, u64::MAX, 0]),
         ]);
         values.extend((0..21).map(|_| M::Scalar::rand(&mut rng)));
-        let vector =
-            |from: usize, step: usize| -> Vec<M::Scalar> { (0..L::COUNT).map(|i| values[(from + step * i) % values.len()]).collect() };
+        let vector = |from: usize, step: usize| -> Vec<M::Scalar> {
+            (0..L::COUNT).map(|i| values[(from + step * i) % values.len()]).collect()
+        };
         let read = |v: Packed<L, M>| {
             let mut out = vec![M::Scalar::from(0u64); L::COUNT];
             v.to_scalars(&mut out);
@@ -538,7 +556,9 @@ mod tests {
             for j in 0..values.len() {
                 let (a, b) = (vector(i, 1), vector(j, 3));
                 let (x, y) = (Packed::<L, M>::from_scalars(&a), Packed::<L, M>::from_scalars(&b));
-                let want = |f: &dyn Fn(M::Scalar, M::Scalar) -> M::Scalar| a.iter().zip(&b).map(|(a, b)| f(*a, *b)).collect::<Vec<_>>();
+                let want = |f: &dyn Fn(M::Scalar, M::Scalar) -> M::Scalar| {
+                    a.iter().zip(&b).map(|(a, b)| f(*a, *b)).collect::<Vec<_>>()
+                };
                 assert_eq!(read(x.mul(&y)), want(&|a, b| a * b));
                 assert_eq!(read(x.square()), want(&|a, _| a * a));
                 assert_eq!(read(Packed::sum_of_products(&x, &y, &y, &y)), want(&|a, b| a * b + b * b));
@@ -550,7 +570,10 @@ mod tests {
                 assert_eq!(read(x.sub(&y)), want(&|a, b| a - b));
                 // products of the largest factors that occur
                 assert_eq!(read(x.sub(&y).mul(&x.sub(&y)).reduce()), want(&|a, b| (a - b) * (a - b)));
-                assert_eq!(read(x.sub(&y).sub(&y.add_lazy(&y).carried().reduce()).reduce()), want(&|a, b| a - b - b - b));
+                assert_eq!(
+                    read(x.sub(&y).sub(&y.add_lazy(&y).carried().reduce()).reduce()),
+                    want(&|a, b| a - b - b - b)
+                );
             }
             let (a, lanes) = (vector(i, 1), (0..8).map(|i| u64::from(i % 3 == 0) << 63).collect::<Vec<_>>());
             let x = Packed::<L, M>::from_scalars(&a);

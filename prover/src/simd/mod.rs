@@ -1,8 +1,11 @@
-//! Vector arithmetic: AVX-512 with or without IFMA, AVX2, found at run time. The only unsafe code of the prover is here.
+//! Vector arithmetic: AVX-512 with or without IFMA, AVX2, found at run time. The only unsafe code of the prover is
+//! here.
 //!
-//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of points, [`rounds`] rounds of sumchecks, [`small`] sums with small integers, [`ntt`] butterflies, [`program`] programs on several rows. Everything is generic over the
-//! lanes and inlined into the few functions below, each compiled for one instruction set. Everywhere else the prover knows only [`Isa`], and
-//! has a scalar version that the tests compare with.
+//! [`lanes`] is what the code asks of an instruction set, [`field`] field elements in lanes, [`affine`] additions of
+//! points, [`rounds`] rounds of sumchecks, [`small`] sums with small integers, [`ntt`] butterflies, [`program`]
+//! programs on several rows. Everything is generic over the lanes and inlined into the few functions below, each
+//! compiled for one instruction set. Everywhere else the prover knows only [`Isa`], and has a scalar version that the
+//! tests compare with.
 
 #![allow(unsafe_code)]
 
@@ -78,7 +81,10 @@ impl Isa {
             found.retain(|isa| {
                 let right = agrees_with_scalars(*isa);
                 if !right {
-                    tracing::error!(?isa, "vector instructions that compute wrongly are not used: please report the processor's model");
+                    tracing::error!(
+                        ?isa,
+                        "vector instructions that compute wrongly are not used: please report the processor's model"
+                    );
                 }
                 right
             });
@@ -92,16 +98,19 @@ impl Isa {
     }
 }
 
-/// A round of a sumcheck over values from one end of the field to the other: it multiplies, adds, subtracts, reduces and transposes.
+/// A round of a sumcheck over values from one end of the field to the other: it multiplies, adds, subtracts, reduces
+/// and transposes.
 fn agrees_with_scalars(isa: Isa) -> bool {
-    let values: Vec<Fr> = std::iter::successors(Some(-Fr::ONE), |v| Some(v.square() * Fr::from(3u64) - Fr::ONE)).take(64).collect();
+    let values: Vec<Fr> =
+        std::iter::successors(Some(-Fr::ONE), |v| Some(v.square() * Fr::from(3u64) - Fr::ONE)).take(64).collect();
     let mut out = vec![Fr::ZERO; 32];
     let r = values[63];
     let done = bind(isa, &values, &r, &mut out);
     done > 0 && out.iter().zip(values.chunks(2)).take(done).all(|(out, v)| *out == v[0] + r * (v[1] - v[0]))
 }
 
-/// The coordinates of a point other than the identity as raw words below 2^256, `x` then `y`, on a cache line of its own.
+/// The coordinates of a point other than the identity as raw words below 2^256, `x` then `y`, on a cache line of its
+/// own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(crate) struct PointWords<const WORDS: usize>(pub(crate) [u64; WORDS]);
@@ -155,11 +164,13 @@ impl Pairs {
         &self.to[..self.len]
     }
 
-    /// The number of vectors of `count` pairs; the last one is filled by repeating the last pair, which is then computed again.
+    /// The number of vectors of `count` pairs; the last one is filled by repeating the last pair, which is then
+    /// computed again.
     fn pad(&mut self, count: usize) -> usize {
         let vectors = self.len.div_ceil(count);
         for i in self.len..vectors * count {
-            (self.left[i], self.right[i], self.to[i]) = (self.left[self.len - 1], self.right[self.len - 1], self.to[self.len - 1]);
+            (self.left[i], self.right[i], self.to[i]) =
+                (self.left[self.len - 1], self.right[self.len - 1], self.to[self.len - 1]);
         }
         vectors
     }
@@ -177,8 +188,8 @@ pub(crate) trait VectorCurve: SWCurveConfig {
     fn from_words(words: &Self::Words) -> Affine<Self>;
     /// The point with the other sign, in either form.
     fn negate(words: &Self::Words) -> Self::Words;
-    /// `out[to] = ±points[left] ± points[right]` for all pairs, in the vectors' form. False, with `out` undefined, if the identity or an exceptional
-    /// addition (equal or opposite points) is among them.
+    /// `out[to] = ±points[left] ± points[right]` for all pairs, in the vectors' form. False, with `out` undefined, if
+    /// the identity or an exceptional addition (equal or opposite points) is among them.
     fn add_pairs(isa: Isa, points: &[Self::Words], pairs: &mut Pairs, out: &mut [Self::Words]) -> bool;
     /// In place from arkworks' Montgomery form to the vectors', or back.
     fn convert(isa: Isa, points: &mut [Self::Words], import: bool);

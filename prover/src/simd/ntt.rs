@@ -1,5 +1,6 @@
-//! Butterflies of number-theoretic transforms. Values are in arkworks' form, twiddle factors in the vectors' (16 times as large in arkworks'), so that
-//! products stay in arkworks' form. Between levels values are below 2p; the last level leaves them canonical.
+//! Butterflies of number-theoretic transforms. Values are in arkworks' form, twiddle factors in the vectors' (16 times
+//! as large in arkworks'), so that products stay in arkworks' form. Between levels values are below 2p; the last level
+//! leaves them canonical.
 
 use super::field::Packed;
 use super::lanes::Lanes;
@@ -32,7 +33,8 @@ pub(super) fn decimate_in_time<L: Lanes>(a: &mut [Fr], b: &mut [Fr], w: &[Fr], l
         let row = step * L::COUNT;
         let ((a0, a1), (b0, b1), (w0, w1)) = (load::<L>(a, row, 1), load::<L>(b, row, 1), load::<L>(w, row, 1));
         let (b0, b1) = (b0.mul(&w0), b1.mul(&w1));
-        let (sum, difference) = ((a0.accumulate(&b0), a1.accumulate(&b1)), (a0.sub(&b0).reduce(), a1.sub(&b1).reduce()));
+        let (sum, difference) =
+            ((a0.accumulate(&b0), a1.accumulate(&b1)), (a0.sub(&b0).reduce(), a1.sub(&b1).reduce()));
         if last {
             store(sum.0, sum.1, a, row, 1);
             store(difference.0, difference.1, b, row, 1);
@@ -59,7 +61,8 @@ fn small_twiddles<L: Lanes>(w: &[Fr; BLOCK]) -> [Element<L>; BLOCK] {
     out
 }
 
-/// The last four levels in frequency, for as many blocks as there are lanes at a time; returns how many elements it has done.
+/// The last four levels in frequency, for as many blocks as there are lanes at a time; returns how many elements it has
+/// done.
 #[inline(always)]
 pub(super) fn last_levels<L: Lanes>(x: &mut [Fr], w: &[Fr; BLOCK]) -> usize {
     let w = small_twiddles::<L>(w);

@@ -1,4 +1,5 @@
-//! Programs on several rows at a time: every value that is not a constant has a place in memory, with as many lanes as there are rows.
+//! Programs on several rows at a time: every value that is not a constant has a place in memory, with as many lanes as
+//! there are rows.
 
 use super::Isa;
 use super::field::{Packed, ScalarField, Sum, limbs};
@@ -58,8 +59,16 @@ impl<'a> Prepared<'a> {
         vec![Limbs([0; 40]); 2 * COLUMNS + self.program.registers as usize]
     }
 
-    /// Runs it on the rows from `row` on, as long as there is a whole vector of them: how many it did. `column` has values for them, and for one row more.
-    pub(crate) fn run<'c>(&self, isa: Isa, column: &dyn Fn(Column) -> &'c [Fr], row: usize, memory: &mut [Limbs], out: &mut [Fr]) -> usize {
+    /// Runs it on the rows from `row` on, as long as there is a whole vector of them: how many it did. `column` has
+    /// values for them, and for one row more.
+    pub(crate) fn run<'c>(
+        &self,
+        isa: Isa,
+        column: &dyn Fn(Column) -> &'c [Fr],
+        row: usize,
+        memory: &mut [Limbs],
+        out: &mut [Fr],
+    ) -> usize {
         let reads: Vec<(&[Fr], usize)> =
             self.reads.iter().map(|(of, next, place)| (&column(*of)[row + usize::from(*next)..], *place)).collect();
         super::run_program(isa, self, &reads, memory, out)
@@ -73,7 +82,12 @@ fn read<L: Lanes>(value: &Limbs) -> Packed<L, ScalarField> {
 
 /// See [`Prepared::run`].
 #[inline(always)]
-pub(super) fn run<L: Lanes>(prepared: &Prepared<'_>, reads: &[(&[Fr], usize)], memory: &mut [Limbs], out: &mut [Fr]) -> usize {
+pub(super) fn run<L: Lanes>(
+    prepared: &Prepared<'_>,
+    reads: &[(&[Fr], usize)],
+    memory: &mut [Limbs],
+    out: &mut [Fr],
+) -> usize {
     let lanes = out.len() - out.chunks_exact_mut(L::COUNT).into_remainder().len();
     for (vector, out) in out[..lanes].chunks_exact_mut(L::COUNT).enumerate() {
         for (column, place) in reads {

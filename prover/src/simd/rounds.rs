@@ -1,12 +1,14 @@
 //! Sumcheck rounds over slices of field elements.
 //!
-//! Slices are in arkworks' Montgomery form, which read as radix 2^260 is the element times 2^-4: sums, differences and products with an imported constant
-//! keep that factor, and other products are set right at the end.
+//! Slices are in arkworks' Montgomery form, which read as radix 2^260 is the element times 2^-4: sums, differences and
+//! products with an imported constant keep that factor, and other products are set right at the end.
 //!
-//! Two neighbouring elements are a row of eight words. Reading `COUNT` rows gives the rows' first elements and their second elements, so that a
-//! pair of a sumcheck round is a lane; reading every other row does that for the pairs whose results are stored as the first of a row.
+//! Two neighbouring elements are a row of eight words. Reading `COUNT` rows gives the rows' first elements and their
+//! second elements, so that a pair of a sumcheck round is a lane; reading every other row does that for the pairs whose
+//! results are stored as the first of a row.
 //!
-//! Every function works on whole steps of `2 · COUNT` results and leaves the rest to the caller; it returns how many it has done.
+//! Every function works on whole steps of `2 · COUNT` results and leaves the rest to the caller; it returns how many it
+//! has done.
 
 use super::field::{Packed, ScalarField, Sum};
 use super::lanes::{Lanes, read_rows, write_rows};
@@ -49,7 +51,13 @@ pub(super) fn store<L: Lanes>(first: Element<L>, second: Element<L>, words: &mut
 
 /// [`store`] of values below 2^256, not reduced.
 #[inline(always)]
-pub(super) fn store_as_is<L: Lanes>(first: Element<L>, second: Element<L>, words: &mut [u64], row: usize, stride: usize) {
+pub(super) fn store_as_is<L: Lanes>(
+    first: Element<L>,
+    second: Element<L>,
+    words: &mut [u64],
+    row: usize,
+    stride: usize,
+) {
     let mut rows = [L::splat(0); WORDS];
     first.to_words(&mut rows[..4]);
     second.to_words(&mut rows[4..]);
@@ -226,7 +234,8 @@ fn linear<L: Lanes>(low: &Element<L>, high: &Element<L>) -> [Element<L>; 3] {
     [*low, low.add_lazy(low).sub(high), high.sub(low)]
 }
 
-/// A quadratic polynomial at 0, -1 and 2, and its leading coefficient. The value at -1 is below 2p, the others are below 4p.
+/// A quadratic polynomial at 0, -1 and 2, and its leading coefficient. The value at -1 is below 2p, the others are
+/// below 4p.
 #[inline(always)]
 fn quadratic<L: Lanes>(zero: Element<L>, minus_one: Element<L>, leading: Element<L>) -> [Element<L>; 4] {
     // 3 · (2·leading + zero) - 2·minus_one
@@ -243,7 +252,12 @@ fn product<L: Lanes>(x: &[Element<L>; 3], y: &[Element<L>; 3]) -> [Element<L>; 4
 
 /// `p_0·d_1 + p_1·d_0` for linear polynomials.
 #[inline(always)]
-fn numerator<L: Lanes>(p0: &[Element<L>; 3], p1: &[Element<L>; 3], d0: &[Element<L>; 3], d1: &[Element<L>; 3]) -> [Element<L>; 4] {
+fn numerator<L: Lanes>(
+    p0: &[Element<L>; 3],
+    p1: &[Element<L>; 3],
+    d0: &[Element<L>; 3],
+    d1: &[Element<L>; 3],
+) -> [Element<L>; 4] {
     quadratic(
         Packed::sum_of_products(&p0[0], &d1[0], &p1[0], &d0[0]),
         Packed::sum_of_products(&p0[1], &d1[1], &p1[1], &d0[1]),
@@ -260,7 +274,8 @@ fn add_sum<L: Lanes>(to: &mut [Element<L>; 4], low: [&Element<L>; 2], high: [&El
     to[2] = to[2].add(&high.add_lazy(&high).sub(&low));
 }
 
-/// What `g` is made of, each at 0, -1 and 2 and its leading coefficient: `g = left · b + right · a` with `a = d_0·d_1`, `b = d_2·d_3`.
+/// What `g` is made of, each at 0, -1 and 2 and its leading coefficient: `g = left · b + right · a` with `a = d_0·d_1`,
+/// `b = d_2·d_3`.
 struct Factors<L: Lanes> {
     left: [Element<L>; 4],
     right: [Element<L>; 4],
@@ -398,15 +413,23 @@ impl<L: Lanes> Store<L, 4> for Units<'_, L> {
 
 #[inline(always)]
 fn message<L: Lanes>(([zero, minus_one, two, leading], mass): Sums<L>, scale: u64) -> [Fr; 5] {
-    [sum(zero.reduce(), scale), sum(minus_one.reduce(), scale), sum(two.reduce(), scale), sum(leading.reduce(), scale), sum(mass, 4)]
+    [
+        sum(zero.reduce(), scale),
+        sum(minus_one.reduce(), scale),
+        sum(two.reduce(), scale),
+        sum(leading.reduce(), scale),
+        sum(mass, 4),
+    ]
 }
 
-/// For a level of arity four: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights. Returns how many pairs of nodes it
-/// has done.
+/// For a level of arity four: the weighted sums of `g` at 0, -1, 2, of its leading coefficient, and of the weights.
+/// Returns how many pairs of nodes it has done.
 #[inline(always)]
 pub(super) fn quartic_message<L: Lanes>(nodes: Nodes<'_>, weights: &[Fr]) -> ([Fr; 5], usize) {
     match nodes {
-        Nodes::Rows(p, d, lambda) => message_of(&Rows::<L> { p: words(p), d: words(d), lambda: broadcast(lambda) }, weights),
+        Nodes::Rows(p, d, lambda) => {
+            message_of(&Rows::<L> { p: words(p), d: words(d), lambda: broadcast(lambda) }, weights)
+        }
         Nodes::Columns(columns) => message_of::<L, 8, _>(&Columns(columns.map(words)), weights),
         Nodes::Units(columns, lambda) => message_of(&Units::<L>::new(&columns, lambda), weights),
     }
@@ -428,19 +451,31 @@ fn message_of<L: Lanes, const N: usize, S: Store<L, N>>(nodes: &S, weights: &[Fr
     (message(sums, S::SCALE), steps * 2 * L::COUNT)
 }
 
-/// Binds the lowest variable of the nodes to `r`, and [`quartic_message`] of what comes out, while it is at hand. `out` has eight columns, or four for
-/// units. Returns how many nodes have come out.
+/// Binds the lowest variable of the nodes to `r`, and [`quartic_message`] of what comes out, while it is at hand. `out`
+/// has eight columns, or four for units. Returns how many nodes have come out.
 #[inline(always)]
-pub(super) fn quartic_bind<L: Lanes>(nodes: Nodes<'_>, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]]) -> ([Fr; 5], usize) {
+pub(super) fn quartic_bind<L: Lanes>(
+    nodes: Nodes<'_>,
+    r: &Fr,
+    weights: &[Fr],
+    out: &mut [&mut [Fr]],
+) -> ([Fr; 5], usize) {
     match nodes {
-        Nodes::Rows(p, d, lambda) => bind_of(&Rows::<L> { p: words(p), d: words(d), lambda: broadcast(lambda) }, r, weights, out),
+        Nodes::Rows(p, d, lambda) => {
+            bind_of(&Rows::<L> { p: words(p), d: words(d), lambda: broadcast(lambda) }, r, weights, out)
+        }
         Nodes::Columns(columns) => bind_of::<L, 8, _>(&Columns(columns.map(words)), r, weights, out),
         Nodes::Units(columns, lambda) => bind_of(&Units::<L>::new(&columns, lambda), r, weights, out),
     }
 }
 
 #[inline(always)]
-fn bind_of<L: Lanes, const N: usize, S: Store<L, N>>(nodes: &S, r: &Fr, weights: &[Fr], out: &mut [&mut [Fr]]) -> ([Fr; 5], usize) {
+fn bind_of<L: Lanes, const N: usize, S: Store<L, N>>(
+    nodes: &S,
+    r: &Fr,
+    weights: &[Fr],
+    out: &mut [&mut [Fr]],
+) -> ([Fr; 5], usize) {
     let steps = (weights.len().min(out[0].len() / 2) / (2 * L::COUNT)).min(STEPS);
     let (weights, r) = (words(weights), broadcast::<L>(r));
     let mut sums = ([Products::<L>::zero(); 4], Element::<L>::zero());
@@ -471,7 +506,11 @@ mod tests {
         let mut rng = ark_std::test_rng();
         let edges = [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(2u64).pow([253])];
         let values: Vec<Fr> = (0..n).map(|_| Fr::rand(&mut rng)).collect();
-        values.iter().enumerate().map(|(i, v)| if i % 7 == 0 { edges[i / 7 % 4] } else { *v * Fr::from(i as u64) }).collect()
+        values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| if i % 7 == 0 { edges[i / 7 % 4] } else { *v * Fr::from(i as u64) })
+            .collect()
     }
 
     #[test]
@@ -505,19 +544,26 @@ mod tests {
                 let (mut p, mut d) = (vec![Fr::ZERO; n], vec![Fr::ZERO; n]);
                 let done = dispatched::combine(*isa, &a[..4 * n], &b[..4 * n], &mut p, &mut d);
                 for i in 0..done {
-                    let want = assay_circuits::verifier::lookup::combine(&[&a[4 * i..4 * i + 4], &b[4 * i..4 * i + 4]].concat());
+                    let want = assay_circuits::verifier::lookup::combine(
+                        &[&a[4 * i..4 * i + 4], &b[4 * i..4 * i + 4]].concat(),
+                    );
                     assert_eq!((p[i], d[i]), want);
                 }
 
-                let columns: [&[Fr]; 8] =
-                    std::array::from_fn(|i| if i < 4 { &a[2 * n * i..2 * n * (i + 1)] } else { &b[2 * n * (i - 4)..2 * n * (i - 3)] });
+                let columns: [&[Fr]; 8] = std::array::from_fn(|i| {
+                    if i < 4 { &a[2 * n * i..2 * n * (i + 1)] } else { &b[2 * n * (i - 4)..2 * n * (i - 3)] }
+                });
                 let (message, done) = dispatched::quartic_message(*isa, Nodes::Columns(columns), &weights);
                 let g = |f: &dyn Fn(Fr, Fr) -> Fr, j: usize| -> Fr {
                     let v: Vec<Fr> = columns.iter().map(|c| f(c[2 * j], c[2 * j + 1])).collect();
                     weights[j] * ((v[0] * v[5] + v[1] * v[4]) * v[6] * v[7] + (v[2] * v[7] + v[3] * v[6]) * v[4] * v[5])
                 };
-                let at: [&dyn Fn(Fr, Fr) -> Fr; 4] =
-                    [&|low, _| low, &|low, high| low.double() - high, &|low, high| high.double() - low, &|low, high| high - low];
+                let at: [&dyn Fn(Fr, Fr) -> Fr; 4] = [
+                    &|low, _| low,
+                    &|low, high| low.double() - high,
+                    &|low, high| high.double() - low,
+                    &|low, high| high - low,
+                ];
                 for (have, f) in message.iter().zip(at) {
                     assert_eq!(*have, (0..done).map(|j| g(f, j)).sum::<Fr>());
                 }
@@ -542,7 +588,10 @@ mod tests {
                     _ => denominators[i - 4],
                 });
                 let (units, columns) = (Nodes::Units(denominators, &r), Nodes::Columns(columns));
-                assert_eq!(dispatched::quartic_message(*isa, units, &weights), dispatched::quartic_message(*isa, columns, &weights));
+                assert_eq!(
+                    dispatched::quartic_message(*isa, units, &weights),
+                    dispatched::quartic_message(*isa, columns, &weights)
+                );
                 let mut out = vec![vec![Fr::ZERO; n]; 12];
                 let mut views: Vec<&mut [Fr]> = out.iter_mut().map(|column| &mut column[..]).collect();
                 let message = dispatched::quartic_bind(*isa, units, &r, &weights, &mut views[..4]);
@@ -558,7 +607,10 @@ mod tests {
                 let merged: [Vec<Fr>; 8] = std::array::from_fn(column);
                 let columns = Nodes::Columns(std::array::from_fn(|i| &merged[i][..]));
                 let rows = Nodes::Rows(p, d, &r);
-                assert_eq!(dispatched::quartic_message(*isa, rows, &weights), dispatched::quartic_message(*isa, columns, &weights));
+                assert_eq!(
+                    dispatched::quartic_message(*isa, rows, &weights),
+                    dispatched::quartic_message(*isa, columns, &weights)
+                );
                 let x = r.square();
                 for nodes in [rows, columns] {
                     let mut out = vec![vec![Fr::ZERO; n]; 8];

@@ -1,6 +1,8 @@
-//! Sums of small integers times field elements, reduced once at the end: for each limb of the element a column of low halves and one of high halves.
+//! Sums of small integers times field elements, reduced once at the end: for each limb of the element a column of low
+//! halves and one of high halves.
 //!
-//! An integer is made positive by adding 2^31, which the caller takes off the sum. Elements are in arkworks' form throughout.
+//! An integer is made positive by adding 2^31, which the caller takes off the sum. Elements are in arkworks' form
+//! throughout.
 
 use super::field::{Packed, ScalarField, limbs};
 use super::lanes::Lanes;
@@ -56,8 +58,8 @@ fn biased<L: Lanes>(cells: &[i32]) -> L::Factor {
     L::factor(L::and(L::add(L::widen(cells), L::splat(1 << 31)), L::splat(u64::from(u32::MAX))))
 }
 
-/// `out[y] = Σ_r coefficients[r] · (cells[r · width + y] + 2^31)`, on whole vectors of columns; returns how many columns it has done. All rows
-/// are there.
+/// `out[y] = Σ_r coefficients[r] · (cells[r · width + y] + 2^31)`, on whole vectors of columns; returns how many
+/// columns it has done. All rows are there.
 #[inline(always)]
 pub(super) fn fold_columns<L: Lanes>(cells: &[i32], width: usize, coefficients: &[[u64; 5]], out: &mut [Fr]) -> usize {
     let steps = if coefficients.len() > TERMS { 0 } else { out.len() / (2 * L::COUNT) };
@@ -83,8 +85,8 @@ pub(super) fn fold_columns<L: Lanes>(cells: &[i32], width: usize, coefficients: 
     steps * 2 * L::COUNT
 }
 
-/// `out[r] = Σ_i (cells[r · values.len() + i] + 2^31) · values[i]`, on whole vectors of rows; returns how many rows it has done. All rows are there;
-/// none is done unless they consist of whole vectors.
+/// `out[r] = Σ_i (cells[r · values.len() + i] + 2^31) · values[i]`, on whole vectors of rows; returns how many rows it
+/// has done. All rows are there; none is done unless they consist of whole vectors.
 #[inline(always)]
 pub(super) fn dot_rows<L: Lanes>(cells: &[i32], values: &[[u64; 5]], out: &mut [Fr]) -> usize {
     let len = values.len();

@@ -1,5 +1,6 @@
-//! Our own file of an SRS: `"ASSAYSRS"`, version (u32, little-endian), mark (u32: 1 for development), number of G1 points (u64), `[τ]_2`,
-//! the G1 points as `x ‖ y` words, and the Keccak-256 of all that. Points are uncompressed, so loading takes no square roots.
+//! Our own file of an SRS: `"ASSAYSRS"`, version (u32, little-endian), mark (u32: 1 for development), number of G1
+//! points (u64), `[τ]_2`, the G1 points as `x ‖ y` words, and the Keccak-256 of all that. Points are uncompressed, so
+//! loading takes no square roots.
 
 use super::{HeaderField, MAX_LOG, Srs, SrsError};
 use crate::output::{self, Readers};
@@ -35,9 +36,10 @@ pub fn save(srs: &Srs, path: &Path) -> Result<(), SrsError> {
     Ok(output::whole(path, Readers::Default, |file| file.write_all(&bytes))?)
 }
 
-/// Reads and checks a file: length, hash, every point canonical and on the curve, generators, `[τ]_1` against `[τ]_2`, the mark against `τ`.
-/// That the *other* powers are right is what [`Srs::check`] shows. A prover need not ask: a string that fails there gives proofs that fail, never false ones that pass, since
-/// verifiers use `[τ]_2` only. Who recomputes keys or table commitments must: they are made of all powers.
+/// Reads and checks a file: length, hash, every point canonical and on the curve, generators, `[τ]_1` against `[τ]_2`,
+/// the mark against `τ`. That the *other* powers are right is what [`Srs::check`] shows. A prover need not ask: a
+/// string that fails there gives proofs that fail, never false ones that pass, since verifiers use `[τ]_2` only. Who
+/// recomputes keys or table commitments must: they are made of all powers.
 ///
 /// # Errors
 /// A [`SrsError`] that names the first thing wrong.
@@ -45,7 +47,8 @@ pub fn load(path: &Path) -> Result<Srs, SrsError> {
     from_bytes(&fs::read(path)?)
 }
 
-/// `[τ]_2` alone, read from the head of a file: which string it is, for whoever needs no powers. Nothing else of the file is looked at.
+/// `[τ]_2` alone, read from the head of a file: which string it is, for whoever needs no powers. Nothing else of the
+/// file is looked at.
 ///
 /// # Errors
 /// A [`SrsError`].
@@ -74,7 +77,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Srs, SrsError> {
         return Err(SrsError::Magic);
     }
     let (Some(header), true) = (bytes.get(..HEADER), bytes.len() as u64 >= OVERHEAD) else { return Err(short) };
-    let number = |from: usize, len: usize| header.iter().skip(from).take(len).rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
+    let number =
+        |from: usize, len: usize| header.iter().skip(from).take(len).rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
     let (version, mark, count) = (number(8, 4), number(12, 4), number(16, 8));
     if version != u64::from(VERSION) {
         return Err(SrsError::Version { version: version as u32 });
@@ -94,7 +98,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Srs, SrsError> {
         return Err(SrsError::Hash);
     }
     let (tau_bytes, points) = body.split_at(HEADER + 128);
-    let tau_h = Reader::new(tau_bytes.get(HEADER..).unwrap_or_default()).g2().map_err(|_| SrsError::G2Point { index: 1 })?;
+    let tau_h =
+        Reader::new(tau_bytes.get(HEADER..).unwrap_or_default()).g2().map_err(|_| SrsError::G2Point { index: 1 })?;
     let g1 = points
         .par_chunks_exact(64)
         .enumerate()

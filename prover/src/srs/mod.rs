@@ -1,7 +1,7 @@
 //! The structured reference string: `[τ^i]_1`, `[1]_2`, `[τ]_2`. One universal string serves every model.
 //!
-//! A *development* string has a τ that anybody can compute. It proves nothing to anybody; it is marked as such, and the mark is a fact about
-//! `[τ]_2` and not a label: every way to obtain an [`Srs`] recomputes it.
+//! A *development* string has a τ that anybody can compute. It proves nothing to anybody; it is marked as such, and the
+//! mark is a fact about `[τ]_2` and not a label: every way to obtain an [`Srs`] recomputes it.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
@@ -205,7 +205,8 @@ impl Srs {
         &self.g1.backend
     }
 
-    /// The insecure development string for polynomials of `2^log` coefficients and one blinding coefficient (`log` is cut to [`MAX_LOG`]).
+    /// The insecure development string for polynomials of `2^log` coefficients and one blinding coefficient (`log` is
+    /// cut to [`MAX_LOG`]).
     pub fn development(log: u32) -> Srs {
         let tau = development_tau();
         let count = (1usize << log.min(MAX_LOG)) + 1;
@@ -229,12 +230,14 @@ impl Srs {
         self.g1.len().saturating_sub(1).checked_ilog2().unwrap_or(0)
     }
 
-    /// Checks everything about the points as group elements: generators, `τ ∉ {0, 1}`, and that all powers are consecutive powers of the `τ`
-    /// in G2, by one pairing equation over a linear combination whose factor is a hash of all points (a false string passes with probability
-    /// below `2^-220`, for every one that somebody tries). The points must be in their groups already.
+    /// Checks everything about the points as group elements: generators, `τ ∉ {0, 1}`, and that all powers are
+    /// consecutive powers of the `τ` in G2, by one pairing equation over a linear combination whose factor is a hash of
+    /// all points (a false string passes with probability below `2^-220`, for every one that somebody tries). The
+    /// points must be in their groups already.
     ///
     /// # Errors
-    /// [`SrsError::Generator`], [`SrsError::TrivialTau`], [`SrsError::Powers`], [`SrsError::DevelopmentTau`] if the mark is wrong.
+    /// [`SrsError::Generator`], [`SrsError::TrivialTau`], [`SrsError::Powers`], [`SrsError::DevelopmentTau`] if the
+    /// mark is wrong.
     pub fn check(&self) -> Result<(), SrsError> {
         self.check_ends()?;
         let rho = self.factor();
@@ -249,7 +252,8 @@ impl Srs {
         if self.same_ratio(lower, upper) { Ok(()) } else { Err(SrsError::Powers) }
     }
 
-    /// The part of [`Srs::check`] that costs two pairings whatever the size: the generators, `[τ]_1` against `[τ]_2`, the mark.
+    /// The part of [`Srs::check`] that costs two pairings whatever the size: the generators, `[τ]_1` against `[τ]_2`,
+    /// the mark.
     fn check_ends(&self) -> Result<(), SrsError> {
         let (Some(first), Some(second)) = (self.g1.first(), self.g1.get(1)) else { return Err(SrsError::Powers) };
         if *first != G1Affine::generator() {
@@ -270,7 +274,8 @@ impl Srs {
         Ok(())
     }
 
-    /// Drawn after all points: from their hash, so that everybody comes to the same verdict, and machines without randomness come to one.
+    /// Drawn after all points: from their hash, so that everybody comes to the same verdict, and machines without
+    /// randomness come to one.
     fn factor(&self) -> Fr {
         let mut hash = Keccak256::new_with_prefix(b"assay-srs-check-v1");
         hash.update(g2_bytes(&self.tau_h));
@@ -294,7 +299,8 @@ pub fn is_development(tau_h: &G2Affine) -> bool {
     *tau_h == development_tau_h()
 }
 
-/// The τ of development strings, which everybody knows: a commitment over them is the polynomial's value there, and takes no powers.
+/// The τ of development strings, which everybody knows: a commitment over them is the polynomial's value there, and
+/// takes no powers.
 pub fn development_tau() -> Fr {
     Fr::from_be_bytes_mod_order(&keccak(&[DEVELOPMENT_TAU]))
 }

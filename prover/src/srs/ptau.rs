@@ -1,6 +1,7 @@
-//! Import of a powers-of-tau file of the ceremony tools (snarkjs `.ptau`): `"ptau"`, version (u32), number of sections (u32), then sections of
-//! type (u32), length (u64) and data, all little-endian. Section 1 is the header, 2 the powers in G1, 3 those in G2, 7 the transcript; [`crate::ceremony::powers`] reads the others too.
-//! Coordinates are little-endian Montgomery residues. Nothing in the file is believed: see [`import`].
+//! Import of a powers-of-tau file of the ceremony tools (snarkjs `.ptau`): `"ptau"`, version (u32), number of sections
+//! (u32), then sections of type (u32), length (u64) and data, all little-endian. Section 1 is the header, 2 the powers
+//! in G1, 3 those in G2, 7 the transcript; [`crate::ceremony::powers`] reads the others too. Coordinates are
+//! little-endian Montgomery residues. Nothing in the file is believed: see [`import`].
 
 use super::{HeaderField, MAX_LOG, Srs, SrsError, is_development};
 use crate::ceremony::codec::{G1_BYTES, G2_BYTES, read_g1, read_g2, read_limbs};
@@ -45,10 +46,11 @@ struct Section {
 /// Where a file's sections are, by their numbers.
 pub(crate) struct Sections([Option<Section>; USED]);
 
-/// Reads the first `2^max_log + 1` powers and checks them: the prime is BN254's; sections once, of the right length, inside the file; each
-/// coordinate canonical; each point on the curve, G2 in the subgroup, none the identity; the first points the generators; `τ ∉ {0, 1}`; all powers
-/// consecutive powers of one `τ` ([`Srs::check`]); that `τ` not the public development one; and the transcript, from the generators to this very `τ`
-/// ([`contribution::check`]). `progress` is told points done and points in all.
+/// Reads the first `2^max_log + 1` powers and checks them: the prime is BN254's; sections once, of the right length,
+/// inside the file; each coordinate canonical; each point on the curve, G2 in the subgroup, none the identity; the
+/// first points the generators; `τ ∉ {0, 1}`; all powers consecutive powers of one `τ` ([`Srs::check`]); that `τ` not
+/// the public development one; and the transcript, from the generators to this very `τ` ([`contribution::check`]).
+/// `progress` is told points done and points in all.
 ///
 /// # Errors
 /// A [`CeremonyError`] that names the first thing wrong.
@@ -63,10 +65,24 @@ pub fn import(path: &Path, max_log: u32, progress: &mut dyn FnMut(u64, u64)) -> 
     if max_log == 0 || max_log > power {
         return Err(SrsError::TooSmall { have: power, need: max_log }.into());
     }
-    let g2 = sections.first_points(&mut file, (3, 2), G2_BYTES, &read_g2, |index| SrsError::G2Point { index }, &mut |_, _| ())?;
+    let g2 = sections.first_points(
+        &mut file,
+        (3, 2),
+        G2_BYTES,
+        &read_g2,
+        |index| SrsError::G2Point { index },
+        &mut |_, _| (),
+    )?;
     let [h, tau_h] = g2[..] else { return Err(SrsError::Section { section: 3 }.into()) };
     let count = (1 << max_log) + 1;
-    let g1 = sections.first_points(&mut file, (2, count), G1_BYTES, &read_g1, |index| SrsError::G1Point { index }, progress)?;
+    let g1 = sections.first_points(
+        &mut file,
+        (2, count),
+        G1_BYTES,
+        &read_g1,
+        |index| SrsError::G1Point { index },
+        progress,
+    )?;
     if is_development(&tau_h) {
         return Err(SrsError::DevelopmentTau.into());
     }
@@ -146,7 +162,11 @@ impl Sections {
 
     fn expect(&self, section: u32, need: u64) -> Result<Section, SrsError> {
         let found = self.get(section)?;
-        if found.length == need { Ok(found) } else { Err(SrsError::SectionLength { section, have: found.length, need }) }
+        if found.length == need {
+            Ok(found)
+        } else {
+            Err(SrsError::SectionLength { section, have: found.length, need })
+        }
     }
 
     /// The powers of the file and of its ceremony (base-2 logarithms of their G2 powers).

@@ -1,5 +1,6 @@
-//! Groth16's prover (J. Groth, "On the size of pairing-based non-interactive arguments", EUROCRYPT 2016, section 3.2) over arkworks' keys, with
-//! our multi-scalar multiplications and transforms. Key generation and the format of keys are arkworks'.
+//! Groth16's prover (J. Groth, "On the size of pairing-based non-interactive arguments", EUROCRYPT 2016, section 3.2)
+//! over arkworks' keys, with our multi-scalar multiplications and transforms. Key generation and the format of keys are
+//! arkworks'.
 
 #![allow(clippy::indexing_slicing, reason = "only the prover runs this")]
 
@@ -22,8 +23,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// From the three matrices, and the number of public inputs (1 included), each of which takes a row more. `None` if they have more rows than the field's largest
-    /// subgroup has elements.
+    /// From the three matrices, and the number of public inputs (1 included), each of which takes a row more. `None` if
+    /// they have more rows than the field's largest subgroup has elements.
     pub fn new(matrices: Vec<Matrix<Fr>>, inputs: usize) -> Option<Self> {
         let rows = matrices.first().map_or(0, Vec::len) + inputs;
         let domain = Domain::new(rows.next_power_of_two().trailing_zeros())?;
@@ -37,12 +38,15 @@ impl Program {
         self.matrices.first().map_or(0, Vec::len)
     }
 
-    /// The quotient `(A·B - C) / Z` of the quadratic arithmetic program, as arkworks reduces to one: the first `len` coefficients.
+    /// The quotient `(A·B - C) / Z` of the quadratic arithmetic program, as arkworks reduces to one: the first `len`
+    /// coefficients.
     fn quotient(&self, backend: &dyn Backend, assignment: &[Fr], inputs: usize, len: usize) -> Vec<Fr> {
         let domain = &self.domain;
         let on_coset = |(matrix, inputs): (&Matrix<Fr>, &[Fr])| {
             let row = |row: &Vec<(Fr, usize)>| -> Fr {
-                row.iter().map(|(factor, at)| if factor.is_one() { assignment[*at] } else { *factor * assignment[*at] }).sum()
+                row.iter()
+                    .map(|(factor, at)| if factor.is_one() { assignment[*at] } else { *factor * assignment[*at] })
+                    .sum()
             };
             let mut values: Vec<Fr> = matrix.par_iter().with_min_len(256).map(row).collect();
             values.extend(inputs);
@@ -54,20 +58,32 @@ impl Program {
         // the inputs' rows keep them independent of each other
         let inputs: [&[Fr]; 3] = [&assignment[..inputs], &[], &[]];
         let mut columns = self.matrices.iter().zip(inputs).map(on_coset);
-        let [Some(mut a), Some(b), Some(c)] = [columns.next(), columns.next(), columns.next()] else { return Vec::new() };
+        let [Some(mut a), Some(b), Some(c)] = [columns.next(), columns.next(), columns.next()] else {
+            return Vec::new();
+        };
         let vanishing = (Fr::GENERATOR.pow([domain.order() as u64]) - Fr::ONE).inverse().unwrap_or_default();
-        a.par_iter_mut().zip(b.par_iter().zip(&c)).with_min_len(1024).for_each(|(a, (b, c))| *a = (*a * b - c) * vanishing);
+        a.par_iter_mut()
+            .zip(b.par_iter().zip(&c))
+            .with_min_len(1024)
+            .for_each(|(a, (b, c))| *a = (*a * b - c) * vanishing);
         backend.to_coefficients(domain, &mut a, Some(&self.from_coset));
         (0..len).map(|i| a[domain.place(i)]).collect()
     }
 }
 
-/// Proves that `assignment` (1, the public inputs, the witness) satisfies the program's circuit. `blinding` is Groth16's `r` and `s`, uniformly random for
-/// zero knowledge. An assignment that does not satisfy the circuit gives a proof that does not verify.
+/// Proves that `assignment` (1, the public inputs, the witness) satisfies the program's circuit. `blinding` is
+/// Groth16's `r` and `s`, uniformly random for zero knowledge. An assignment that does not satisfy the circuit gives a
+/// proof that does not verify.
 ///
 /// # Panics
 /// If key, program and assignment are not of one circuit.
-pub fn prove(backend: &dyn Backend, key: &ProvingKey<Bn254>, program: &Program, assignment: &[Fr], blinding: [Fr; 2]) -> Proof<Bn254> {
+pub fn prove(
+    backend: &dyn Backend,
+    key: &ProvingKey<Bn254>,
+    program: &Program,
+    assignment: &[Fr],
+    blinding: [Fr; 2],
+) -> Proof<Bn254> {
     let [r, s] = blinding;
     let inputs = key.vk.gamma_abc_g1.len();
     // its degree is at most that of the last power in the key
@@ -75,7 +91,8 @@ pub fn prove(backend: &dyn Backend, key: &ProvingKey<Bn254>, program: &Program, 
 
     let a = key.vk.alpha_g1 + key.delta_g1 * r + backend.msm(&key.a_query, assignment);
     let b = key.vk.beta_g2 + key.vk.delta_g2 * s + backend.msm_g2(&key.b_g2_query, assignment);
-    // `C = sA + rB - rsδ + …` with `B = β + sδ + …` in G1, whose δ cancels: one multi-scalar multiplication for all sums in it
+    // `C = sA + rB - rsδ + …` with `B = β + sδ + …` in G1, whose δ cancels: one multi-scalar multiplication for all
+    // sums in it
     let used = key.b_g1_query.iter().zip(assignment).filter(|(base, _)| !base.is_zero());
     let (mut bases, mut scalars): (Vec<G1Affine>, Vec<Fr>) = used.map(|(base, value)| (*base, r * value)).unzip();
     bases.extend(key.h_query.iter().chain(&key.l_query));
@@ -90,7 +107,9 @@ mod tests {
     use crate::backend::Cpu;
     use ark_ff::UniformRand;
     use ark_groth16::{Groth16, prepare_verifying_key};
-    use ark_relations::gr1cs::{ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL, SynthesisError};
+    use ark_relations::gr1cs::{
+        ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, R1CS_PREDICATE_LABEL, SynthesisError,
+    };
 
     /// `x^(n + 1)` is public.
     struct Power(Fr, usize);
@@ -127,7 +146,8 @@ mod tests {
             let blinding = [Fr::rand(&mut rng), Fr::rand(&mut rng)];
             let program = Program::new(matrices, public.len()).unwrap();
             let proof = prove(&Cpu, &key, &program, &assignment, blinding);
-            let theirs = Groth16::<Bn254>::create_proof_with_reduction(Power(x, n), &key, blinding[0], blinding[1]).unwrap();
+            let theirs =
+                Groth16::<Bn254>::create_proof_with_reduction(Power(x, n), &key, blinding[0], blinding[1]).unwrap();
             assert_eq!(proof, theirs);
             assert!(Groth16::<Bn254>::verify_proof(&verifying, &proof, &public[1..]).unwrap());
             let mut wrong = assignment;

@@ -33,18 +33,21 @@ pub enum WrapProvingKey {
 }
 
 impl WrapProvingKey {
-    /// The universal key of a shape: the same for everybody. Errors: [`WrapError::Pcs`] if the SRS is smaller than [`Self::srs_log`] says.
+    /// The universal key of a shape: the same for everybody. Errors: [`WrapError::Pcs`] if the SRS is smaller than
+    /// [`Self::srs_log`] says.
     pub fn universal(shape: &Shape, srs: &Srs) -> Result<Self, WrapError> {
         let circuit = PlonkCircuit::new(shape, &srs.id())?;
         Ok(Self::Universal(Box::new(plonk::ProvingKey::new(circuit, srs)?)))
     }
 
-    /// Makes a Groth16 **development** key: whoever runs this could forge proofs under it. Errors: [`WrapError::Synthesis`].
+    /// Makes a Groth16 **development** key: whoever runs this could forge proofs under it. Errors:
+    /// [`WrapError::Synthesis`].
     pub fn development(shape: &Shape, srs_id: &[u8; 32]) -> Result<Self, WrapError> {
         Ok(Self::Groth16(Box::new(Groth16Key::development(shape, srs_id)?)))
     }
 
-    /// The Groth16 key that a ceremony made for a shape ([`crate::ceremony::circuit`]), once it was checked. Errors: [`WrapError::WrongKey`].
+    /// The Groth16 key that a ceremony made for a shape ([`crate::ceremony::circuit`]), once it was checked. Errors:
+    /// [`WrapError::WrongKey`].
     pub fn of_ceremony(shape: &Shape, srs_id: &[u8; 32], key: ProvingKey<Bn254>) -> Result<Self, WrapError> {
         key_of_shape(key, shape, srs_id).map(|key| Self::Groth16(Box::new(key)))
     }
@@ -64,7 +67,9 @@ impl WrapProvingKey {
         Ok(match system {
             System::Groth16 => chunk,
             // the number of rows does not depend on the SRS
-            System::Universal => plonk::ProvingKey::powers(PlonkCircuit::new(shape, &[0; 32])?.log_rows).ilog2().max(chunk),
+            System::Universal => {
+                plonk::ProvingKey::powers(PlonkCircuit::new(shape, &[0; 32])?.log_rows).ilog2().max(chunk)
+            }
         })
     }
 
@@ -101,8 +106,8 @@ impl WrapProvingKey {
         Ok([&[self.system().version()], &body[..]].concat())
     }
 
-    /// Reads [`Self::to_bytes`] for a shape, and derives the rest. The seller's own file: the points of a Groth16 key are not checked to be on the curve, but that the key is for
-    /// this circuit is. Errors: [`WrapError::WrongKey`].
+    /// Reads [`Self::to_bytes`] for a shape, and derives the rest. The seller's own file: the points of a Groth16 key
+    /// are not checked to be on the curve, but that the key is for this circuit is. Errors: [`WrapError::WrongKey`].
     pub fn from_bytes(bytes: &[u8], shape: &Shape, srs: &Srs) -> Result<Self, WrapError> {
         match bytes.split_first() {
             Some((version, body)) if *version == System::Groth16.version() => {
@@ -110,7 +115,11 @@ impl WrapProvingKey {
             }
             Some((version, body)) if *version == System::Universal.version() => {
                 let key = Self::universal(shape, srs)?;
-                if key.verifying_key().to_bytes().is_ok_and(|bytes| bytes == body) { Ok(key) } else { Err(WrapError::WrongKey) }
+                if key.verifying_key().to_bytes().is_ok_and(|bytes| bytes == body) {
+                    Ok(key)
+                } else {
+                    Err(WrapError::WrongKey)
+                }
             }
             _ => Err(WrapError::WrongKey),
         }
@@ -156,7 +165,10 @@ impl WrapVerifyingKey {
                 degenerate(key.gamma_abc_g1.len() != wrap::PUBLIC_INPUTS + 1, "number of inputs")?;
                 degenerate(key.gamma_g2 != G2Affine::generator(), "γ is not 1")?;
                 degenerate(key.delta_g2 == key.gamma_g2 || key.delta_g2 == -key.gamma_g2, "δ = ±γ")?;
-                degenerate(key.delta_g2.is_zero() || key.beta_g2.is_zero() || key.alpha_g1.is_zero(), "an identity element")?;
+                degenerate(
+                    key.delta_g2.is_zero() || key.beta_g2.is_zero() || key.alpha_g1.is_zero(),
+                    "an identity element",
+                )?;
                 degenerate(key.gamma_abc_g1.iter().skip(1).any(AffineRepr::is_zero), "an input without effect")
             }
         }
@@ -231,7 +243,8 @@ impl WrapVerifyingKey {
     }
 }
 
-/// A Groth16 proving key of a shape's circuit, with the circuit's matrices, so that a proof synthesises nothing but its witness.
+/// A Groth16 proving key of a shape's circuit, with the circuit's matrices, so that a proof synthesises nothing but its
+/// witness.
 pub struct Groth16Key {
     key: ProvingKey<Bn254>,
     program: groth16::Program,
@@ -250,7 +263,8 @@ impl ConstraintSynthesizer<Fr> for Circuit<'_> {
         for _ in self.0.public..self.0.variables {
             variables.push(system.new_witness_variable(|| Ok(Fr::from(0u64)))?);
         }
-        let convert = |lc: &LinearCombination| ArkCombination(lc.iter().map(|(v, c)| (*c, variables[*v as usize])).collect());
+        let convert =
+            |lc: &LinearCombination| ArkCombination(lc.iter().map(|(v, c)| (*c, variables[*v as usize])).collect());
         for ((a, b), c) in self.0.a.iter().zip(&self.0.b).zip(&self.0.c) {
             let (a, b, c) = (convert(a), convert(b), convert(c));
             system.enforce_r1cs_constraint(move || a, move || b, move || c)?;
@@ -266,8 +280,8 @@ impl Groth16Key {
         Self::development_with(shape, srs_id, &mut fresh_rng())
     }
 
-    /// [`Self::development`] with the caller's randomness, for known answers: whoever can guess it can forge proofs under the key as well. Errors:
-    /// [`WrapError::Synthesis`].
+    /// [`Self::development`] with the caller's randomness, for known answers: whoever can guess it can forge proofs
+    /// under the key as well. Errors: [`WrapError::Synthesis`].
     #[doc(hidden)]
     pub fn development_with(shape: &Shape, srs_id: &[u8; 32], rng: &mut StdRng) -> Result<Self, WrapError> {
         let constraints = wrap::constraints(shape, srs_id)?;
@@ -297,11 +311,17 @@ impl Groth16Key {
             rows.into_iter().map(|row| row.into_iter().map(|(v, c)| (c, v as usize)).collect()).collect()
         };
         let matrices = vec![matrix(constraints.a), matrix(constraints.b), matrix(constraints.c)];
-        let program = groth16::Program::new(matrices, constraints.public).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
+        let program =
+            groth16::Program::new(matrices, constraints.public).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
         Ok(Self { key, program })
     }
 
-    pub(super) fn prove(&self, backend: &dyn Backend, assignment: &[Fr], blinding: [Fr; 2]) -> ark_groth16::Proof<Bn254> {
+    pub(super) fn prove(
+        &self,
+        backend: &dyn Backend,
+        assignment: &[Fr],
+        blinding: [Fr; 2],
+    ) -> ark_groth16::Proof<Bn254> {
         groth16::prove(backend, &self.key, &self.program, assignment, blinding)
     }
 
@@ -317,11 +337,12 @@ impl Groth16Key {
         Ok(bytes)
     }
 
-    /// Reads [`Self::to_bytes`] for a shape. The seller's own file: points are not checked to be on the curve, but that the key is for
-    /// this circuit is. Errors: [`WrapError::WrongKey`].
+    /// Reads [`Self::to_bytes`] for a shape. The seller's own file: points are not checked to be on the curve, but that
+    /// the key is for this circuit is. Errors: [`WrapError::WrongKey`].
     fn from_bytes(bytes: &[u8], shape: &Shape, srs_id: &[u8; 32]) -> Result<Self, WrapError> {
         let mut rest = bytes;
-        let key = ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(&mut rest).map_err(|_| WrapError::WrongKey)?;
+        let key =
+            ProvingKey::<Bn254>::deserialize_uncompressed_unchecked(&mut rest).map_err(|_| WrapError::WrongKey)?;
         if !rest.is_empty() {
             return Err(WrapError::WrongKey);
         }

@@ -1,4 +1,5 @@
-//! The wrapped proof: a SNARK of the inner verifier's circuit, and the opening beside it. `docs/protocol.md` sections 8 and 9.
+//! The wrapped proof: a SNARK of the inner verifier's circuit, and the opening beside it. `docs/protocol.md` sections 8
+//! and 9.
 //!
 //! This is what leaves the prover: zero-knowledge in the weights and in the input's cells.
 
@@ -166,11 +167,18 @@ pub struct WrappedProof {
 }
 
 /// Wraps a hiding inner proof. Errors: [`WrapError`].
-pub fn prove(shape: &Shape, srs: &Srs, key: &WrapProvingKey, proved: Proved, control: &Control<'_>) -> Result<WrappedProof, WrapError> {
+pub fn prove(
+    shape: &Shape,
+    srs: &Srs,
+    key: &WrapProvingKey,
+    proved: Proved,
+    control: &Control<'_>,
+) -> Result<WrappedProof, WrapError> {
     prove_with(shape, srs, key, proved, &mut fresh_rng(), control)
 }
 
-/// [`prove`] with the caller's randomness, for known answers. **Whoever can guess it learns what the proof hides**: for tests only. Errors: as [`prove`].
+/// [`prove`] with the caller's randomness, for known answers. **Whoever can guess it learns what the proof hides**: for
+/// tests only. Errors: as [`prove`].
 #[doc(hidden)]
 pub fn prove_with(
     shape: &Shape,
@@ -185,8 +193,9 @@ pub fn prove_with(
         WrapProvingKey::Universal(key) => prove_universal(shape, srs, key, &proved, rng, control)?,
         WrapProvingKey::Groth16(key) => {
             let opening = proved.open(shape, srs, control)?;
-            let assignment = control
-                .phase(Phase::WrapWitness, || wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public))??;
+            let assignment = control.phase(Phase::WrapWitness, || {
+                wrap::assignment(shape, &srs.id(), proved.statement, &proved.proof, proved.public)
+            })??;
             let assignment = Secret::from(assignment);
             let proof = control.phase(Phase::Groth16, || {
                 let blinding = std::array::from_fn(|_| Fr::rand(&mut RngBridge(rng)));
@@ -208,7 +217,8 @@ fn prove_universal(
     rng: &mut StdRng,
     control: &Control<'_>,
 ) -> Result<(Snark, Opening), WrapError> {
-    let advice = control.phase(Phase::WrapWitness, || key.circuit.advice(proved.statement, &proved.proof, proved.public))??;
+    let advice =
+        control.phase(Phase::WrapWitness, || key.circuit.advice(proved.statement, &proved.proof, proved.public))??;
     let committed = plonk::prove(srs, key, advice, &proved.public, rng, control)?;
     let (polynomial, point, value) = proved.claim(shape);
     let opening = control.phase(Phase::Opening, || {
@@ -218,7 +228,12 @@ fn prove_universal(
 }
 
 /// Verifies a wrapped proof: the native mirror of the contract. Errors: [`ProofError`]. Total.
-pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof: &WrappedProof) -> Result<(), ProofError> {
+pub fn verify(
+    model: &PublicModel,
+    key: &WrapVerifyingKey,
+    claim: &Claim,
+    proof: &WrappedProof,
+) -> Result<(), ProofError> {
     let statement = statement(model, claim, &proof.witness, Some(&proof.mask));
     statement.check_lengths(&model.shape)?;
     let variables = model.shape.layout.variables();
@@ -240,7 +255,12 @@ pub fn verify(model: &PublicModel, key: &WrapVerifyingKey, claim: &Claim, proof:
         (WrapVerifyingKey::Groth16(key), Snark::Groth16(snark)) => {
             let (left, right) = pcs::pairing_inputs(&terms, low, value, public.hash, &proof.opening)?;
             let merge = merge_scalar(&public, proof);
-            let inputs = public.to_array().iter().zip(key.gamma_abc_g1.iter().skip(1)).map(|(x, point)| *point * x).sum::<G1Projective>();
+            let inputs = public
+                .to_array()
+                .iter()
+                .zip(key.gamma_abc_g1.iter().skip(1))
+                .map(|(x, point)| *point * x)
+                .sum::<G1Projective>();
             let first = key.gamma_abc_g1.first().copied().unwrap_or(G1Affine::zero());
             let joined = left * merge - inputs - first;
             let g1 = vec![snark.a, -key.alpha_g1, -snark.c, joined.into_affine(), (right * -merge).into_affine()];
@@ -273,7 +293,9 @@ impl Snark {
     fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Universal(proof) => proof.to_bytes(),
-            Self::Groth16(proof) => [&encode::g1_bytes(&proof.a)[..], &encode::g2_bytes(&proof.b), &encode::g1_bytes(&proof.c)].concat(),
+            Self::Groth16(proof) => {
+                [&encode::g1_bytes(&proof.a)[..], &encode::g2_bytes(&proof.b), &encode::g1_bytes(&proof.c)].concat()
+            }
         }
     }
 }
@@ -287,13 +309,17 @@ impl WrappedProof {
     /// The calldata of sections 8 and 9.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.snark.to_bytes();
-        [self.digest, self.value, self.rho, self.delta].iter().chain(&self.point).for_each(|v| bytes.extend(encode::fr_word(v)));
+        [self.digest, self.value, self.rho, self.delta]
+            .iter()
+            .chain(&self.point)
+            .for_each(|v| bytes.extend(encode::fr_word(v)));
         self.witness.iter().chain([&self.mask]).for_each(|point| bytes.extend(encode::g1_bytes(point)));
         bytes.extend(self.opening.to_bytes());
         bytes
     }
 
-    /// Decodes strictly: exact length, canonical numbers, points on the curve and in the subgroup. Errors: [`ProofError`].
+    /// Decodes strictly: exact length, canonical numbers, points on the curve and in the subgroup. Errors:
+    /// [`ProofError`].
     pub fn from_bytes(shape: &Shape, system: System, bytes: &[u8]) -> Result<Self, ProofError> {
         let need = Self::byte_len(shape, system);
         if bytes.len() != need {
@@ -321,9 +347,9 @@ mod tests {
     use super::*;
     use ark_bn254::G2Affine;
 
-    /// FS4: `μ`, by which the SNARK's equation and the opening's are joined, is the hash that section 8 names, and each word of what it
-    /// hashes moves it: the last point of the opening too, which no challenge of the opening comes after. If it did not move `μ`, the error of
-    /// one equation could be cancelled in the other.
+    /// FS4: `μ`, by which the SNARK's equation and the opening's are joined, is the hash that section 8 names, and each
+    /// word of what it hashes moves it: the last point of the opening too, which no challenge of the opening comes
+    /// after. If it did not move `μ`, the error of one equation could be cancelled in the other.
     #[test]
     fn fs4_the_merge_comes_after_the_last_point_of_the_opening() {
         let g1 = |n: u64| (G1Affine::generator() * Fr::from(n)).into_affine();
@@ -341,7 +367,17 @@ mod tests {
             let opening = Opening::from_bytes(opening).unwrap();
             merge_scalar(
                 public,
-                &WrappedProof { snark, digest, value, rho, delta, point: Vec::new(), witness: Vec::new(), mask: g1(1), opening },
+                &WrappedProof {
+                    snark,
+                    digest,
+                    value,
+                    rho,
+                    delta,
+                    point: Vec::new(),
+                    witness: Vec::new(),
+                    mask: g1(1),
+                    opening,
+                },
             )
         };
         let before = merge(&public, &snark, &opening);

@@ -1,4 +1,5 @@
-//! The gates' constants as Solidity, and rows with what the gates make of them: how the contract's hand-written evaluation is tied to the circuit's.
+//! The gates' constants as Solidity, and rows with what the gates make of them: how the contract's hand-written
+//! evaluation is tied to the circuit's.
 
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, PrimeField};
@@ -11,7 +12,10 @@ use std::{fmt::Write, path::PathBuf};
 /// Both files with what belongs in them.
 pub fn files() -> [(PathBuf, String); 2] {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    [(root.join("verifier-contracts/src/lib/GateConstants.sol"), solidity()), (root.join("fixtures/golden/gates.json"), vectors())]
+    [
+        (root.join("verifier-contracts/src/lib/GateConstants.sol"), solidity()),
+        (root.join("fixtures/golden/gates.json"), vectors()),
+    ]
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -38,11 +42,14 @@ fn solidity() -> String {
     vector("B", &c.powers, 0);
 
     // columns in the order of the S-boxes' inputs: the first element of the state is the last of five
-    let column = |rows: &[&[Fr]], j: usize| -> [Fr; WIDTH] { std::array::from_fn(|i| rows.get(i).map_or(Fr::ZERO, |row| row[j])) };
+    let column = |rows: &[&[Fr]], j: usize| -> [Fr; WIDTH] {
+        std::array::from_fn(|i| rows.get(i).map_or(Fr::ZERO, |row| row[j]))
+    };
     let (m, p) = (c.matrix.each_ref().map(|row| &row[..]), c.leave_powers.each_ref().map(|row| &row[..]));
     let (l, e) = (c.leave_linear.each_ref().map(|row| &row[..]), c.enter.each_ref().map(|row| &row[..]));
     let columns = [1, 2, 3, 4, 0].map(|j| column(&m, j)).into_iter().chain((0..4).map(|j| column(&l, j)));
-    let columns: Vec<[Fr; WIDTH]> = columns.chain((0..5).map(|j| column(&p, j))).chain((0..4).map(|j| column(&e, j))).collect();
+    let columns: Vec<[Fr; WIDTH]> =
+        columns.chain((0..5).map(|j| column(&p, j))).chain((0..4).map(|j| column(&e, j))).collect();
     let _ = write!(
         out,
         "\nuint256 constant COLUMNS = {};\n\n/// @notice Writes `COLUMNS` columns of five words: of `M` (the first one last), `L`, `P`, `E` (with a row of \

@@ -1,4 +1,5 @@
-//! The golden openings: deterministic inputs, every intermediate value that another implementation of the verifier wants to compare.
+//! The golden openings: deterministic inputs, every intermediate value that another implementation of the verifier
+//! wants to compare.
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
@@ -37,14 +38,18 @@ fn list(items: impl IntoIterator<Item = Vec<u8>>) -> String {
 fn case(srs: &Srs, c: usize) -> String {
     let label = format!("c{c}");
     let n = (1 << c) + 1;
-    let chunks: Vec<Vec<Fr>> = (0..2).map(|j| (0..n).map(|i| draw(&format!("{label} chunk{j}"), i)).collect()).collect();
+    let chunks: Vec<Vec<Fr>> =
+        (0..2).map(|j| (0..n).map(|i| draw(&format!("{label} chunk{j}"), i)).collect()).collect();
     let weights = [draw(&label, 1), draw(&label, 2)];
     let t: Vec<Fr> = (0..n).map(|i| weights[0] * chunks[0][i] + weights[1] * chunks[1][i]).collect();
     let point: Vec<Fr> = (0..c).map(|i| draw(&format!("{label} point"), i)).collect();
-    let eq = |i: usize| point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::from(1) - u }).product::<Fr>();
+    let eq = |i: usize| {
+        point.iter().enumerate().map(|(k, u)| if i >> k & 1 == 1 { *u } else { Fr::from(1) - u }).product::<Fr>()
+    };
     let value: Fr = (0..n - 1).map(|i| eq(i) * t[i]).sum();
     let seed = keccak(&[label.as_bytes()]);
-    let commitments: Vec<G1Affine> = chunks.iter().map(|p| pcs::commit(srs, p).expect("the SRS is large enough")).collect();
+    let commitments: Vec<G1Affine> =
+        chunks.iter().map(|p| pcs::commit(srs, p).expect("the SRS is large enough")).collect();
     let terms: Vec<(Fr, G1Affine)> = weights.into_iter().zip(commitments.iter().copied()).collect();
     let opening = pcs::open(srs, &t, &point, value, seed).expect("honest");
     let ch = Challenges::replay(Transcript::new(&seed), &opening).expect("not degenerate");

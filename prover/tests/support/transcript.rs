@@ -1,6 +1,8 @@
-//! Known answers: proofs from fixed randomness, their transcripts as `docs/protocol.md` section 4 has them, and the files that keep them.
+//! Known answers: proofs from fixed randomness, their transcripts as `docs/protocol.md` section 4 has them, and the
+//! files that keep them.
 //!
-//! Nothing here shares code with the transcript that prover and verifier share: what is absorbed, and when, is written down a second time.
+//! Nothing here shares code with the transcript that prover and verifier share: what is absorbed, and when, is written
+//! down a second time.
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, PrimeField};
@@ -62,7 +64,10 @@ fn case(network: (Architecture, Weights), batch: Batch, hiding: bool, srs: Srs, 
     package.committed = Committed::new(&srs, 8, package.committed.cells.to_vec(), blinding);
     package.model.weights = package.committed.commitments.clone();
     let seller = Seller::new(package, srs).expect("its own SRS").batched(batch).expect("a small batch");
-    let input = InputOpening { cells: Vec::into(cells), blinding: random_scalars(rng, seller.shape().layout.input_region.chunks).into() };
+    let input = InputOpening {
+        cells: Vec::into(cells),
+        blinding: random_scalars(rng, seller.shape().layout.input_region.chunks).into(),
+    };
     let committed = input.commit(seller.shape(), &seller.srs).expect("its own blinding");
     let trace = seller.execute(&input).expect("a valid input");
     let context = Fr::from(77u64);
@@ -230,7 +235,9 @@ fn wrapped(system: System) -> String {
     let (shape, srs) = (seller.shape(), &seller.srs);
     let key = match system {
         System::Universal => WrapProvingKey::universal(shape, srs),
-        System::Groth16 => Groth16Key::development_with(shape, &srs.id(), &mut rng).map(|key| WrapProvingKey::Groth16(Box::new(key))),
+        System::Groth16 => {
+            Groth16Key::development_with(shape, &srs.id(), &mut rng).map(|key| WrapProvingKey::Groth16(Box::new(key)))
+        }
     };
     let key = key.expect("a small circuit");
     let proof = wrap::prove_with(shape, srs, &key, proved, &mut rng, &Control::new()).expect("a hiding proof");

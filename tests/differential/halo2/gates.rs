@@ -41,7 +41,11 @@ impl Columns {
             meta.create_gate("row", |cells| {
                 let row = columns.row(cells);
                 let selector = cells.query_selector(columns.selector(kind));
-                poseidon.equations(kind, &row).into_iter().map(|equation| selector.clone() * equation).collect::<Vec<_>>()
+                poseidon
+                    .equations(kind, &row)
+                    .into_iter()
+                    .map(|equation| selector.clone() * equation)
+                    .collect::<Vec<_>>()
             });
         }
         columns
@@ -124,8 +128,10 @@ impl Constants {
         let published = hash::constants();
         let m: Matrix = published.matrix.map(|row| row.map(|value| convert(&value)));
         let n: Matrix = m.map(|row| std::array::from_fn(|j| if j == 0 { F::zero() } else { row[j] }));
-        let identity: Matrix = std::array::from_fn(|i| std::array::from_fn(|j| if i == j { F::one() } else { F::zero() }));
-        let powers: Vec<Matrix> = std::iter::successors(Some(identity), |power| Some(times(power, &n))).take(6).collect();
+        let identity: Matrix =
+            std::array::from_fn(|i| std::array::from_fn(|j| if i == j { F::one() } else { F::zero() }));
+        let powers: Vec<Matrix> =
+            std::iter::successors(Some(identity), |power| Some(times(power, &n))).take(6).collect();
         let o = |k: usize| powers[k][0];
         // d_k = N^k M e_0
         let d: [[F; WIDTH]; 5] = std::array::from_fn(|k| times(&powers[k], &m).map(|row| row[0]));
@@ -134,7 +140,9 @@ impl Constants {
         let a = solve(&first, &o(5));
         let b = std::array::from_fn(|j| r[4 - j] - (j + 1..5).map(|i| a[i] * r[i - j - 1]).sum::<F>());
         let l: [[F; 5]; WIDTH] = std::array::from_fn(|i| solve(&first, &powers[5][i]));
-        let p = std::array::from_fn(|i| std::array::from_fn(|j| d[4 - j][i] - (j + 1..5).map(|k| l[i][k] * r[k - j - 1]).sum::<F>()));
+        let p = std::array::from_fn(|i| {
+            std::array::from_fn(|j| d[4 - j][i] - (j + 1..5).map(|k| l[i][k] * r[k - j - 1]).sum::<F>())
+        });
         let e = std::array::from_fn(|k| std::array::from_fn(|i| o(k + 1)[i + 1]));
         Self { m, f: published.first.map(|value| convert(&value)), e, r, a, b, l, p }
     }
@@ -143,10 +151,13 @@ impl Constants {
         let Row { w, n, q, public } = row;
         let state = |cells: &[Term; ADVICE]| [6, 0, 1, 2, 3].map(|column| cells[column].clone());
         // x_0 … x_15
-        let x: Vec<Term> = [w, n].into_iter().flat_map(|cells| [0, 1, 2, 3, 6, 4, 5, 7].map(|column| cells[column].clone())).collect();
+        let x: Vec<Term> =
+            [w, n].into_iter().flat_map(|cells| [0, 1, 2, 3, 6, 4, 5, 7].map(|column| cells[column].clone())).collect();
         let full = |v: [Term; WIDTH]| -> Vec<Term> {
             let next = state(n);
-            (0..WIDTH).map(|i| sum((0..WIDTH).map(|j| fifth(&v[j]) * self.m[i][j])) + q[i].clone() - next[i].clone()).collect()
+            (0..WIDTH)
+                .map(|i| sum((0..WIDTH).map(|j| fifth(&v[j]) * self.m[i][j])) + q[i].clone() - next[i].clone())
+                .collect()
         };
         // the recurrence from x_(3+j) on
         let recurrence = |j: usize| {
@@ -183,7 +194,8 @@ impl Constants {
             Kind::Pair => {
                 let half = |k: usize| {
                     let (w, q) = (&w[3 * k..], &q[4 * k..]);
-                    product(&[&q[0], &w[0], &w[1]]) + product(&[&q[1], &w[0]]) + product(&[&q[2], &w[1]]) + q[3].clone() - w[2].clone()
+                    product(&[&q[0], &w[0], &w[1]]) + product(&[&q[1], &w[0]]) + product(&[&q[2], &w[1]]) + q[3].clone()
+                        - w[2].clone()
                 };
                 vec![half(0), half(1)]
             }
@@ -210,14 +222,16 @@ impl Constants {
                 let at_one = (w[6].clone() - (one.clone() - w[1].clone()) * w[0].clone()) * w[7].clone();
                 vec![
                     product(&[&w[1], &w[7]]) - one,
-                    quartic(&w[4], &[(0, w[0].clone()), (-1, w[2].clone()), (2, w[3].clone()), (1, at_one)], &w[5]) - n[6].clone(),
+                    quartic(&w[4], &[(0, w[0].clone()), (-1, w[2].clone()), (2, w[3].clone()), (1, at_one)], &w[5])
+                        - n[6].clone(),
                 ]
             }
         }
     }
 }
 
-/// The polynomial of degree 4 with this leading coefficient and these values, at `x`: by Lagrange, and what vanishes at all four places.
+/// The polynomial of degree 4 with this leading coefficient and these values, at `x`: by Lagrange, and what vanishes at
+/// all four places.
 fn quartic(leading: &Term, values: &[(i64, Term); 4], x: &Term) -> Term {
     let distance = |place: i64| x.clone() - constant(small(place));
     let vanishing = values.iter().map(|(place, _)| distance(*place)).reduce(|a, b| a * b).expect("four places");

@@ -34,7 +34,8 @@ impl Table {
     pub fn of(circuit: &Circuit, advice: &[Vec<Fr>; ADVICE], public: &[Fr; 3]) -> Self {
         let mut table = Self::rows(circuit, advice, public, 0..circuit.used_rows);
         let n = 1usize << circuit.log_rows;
-        let cells = circuit.permutation.iter().map(|next| *next as usize).enumerate().filter(|(cell, next)| cell != next);
+        let cells =
+            circuit.permutation.iter().map(|next| *next as usize).enumerate().filter(|(cell, next)| cell != next);
         table.copies = cells.map(|(cell, next)| [cell, next].map(|cell| (cell / n, cell % n))).collect();
         assert!(circuit.permutation.len() == WIRES * n && !table.copies.is_empty());
         table
@@ -49,7 +50,10 @@ impl Table {
         let (start, end) = (rows.start, rows.end);
         Self {
             kinds: rows.clone().map(|row| kind_of(circuit, row)).collect(),
-            constants: rows.clone().map(|row| std::array::from_fn(|column| convert(&circuit.fixed[column][row]))).collect(),
+            constants: rows
+                .clone()
+                .map(|row| std::array::from_fn(|column| convert(&circuit.fixed[column][row])))
+                .collect(),
             advice: (start..=end).map(|row| std::array::from_fn(|column| convert(&advice[column][row]))).collect(),
             copies: Vec::new(),
             public: rows.map(|row| public.get(row).map_or_else(F::zero, convert)).collect(),

@@ -81,7 +81,8 @@ impl Manifest {
         let Opening { h, q, g, s, d, w, w_prime, g_z, g_zi, h_z, h_zi, s_z, s_zi } = opening;
         let points = [("h", h), ("q", q), ("g", g), ("S", s), ("d", d), ("W", w), ("W'", w_prime)];
         points.into_iter().for_each(|(name, point)| self.point(format!("opening.{name}"), point));
-        let values = [("g(z)", g_z), ("g(1/z)", g_zi), ("h(z)", h_z), ("h(1/z)", h_zi), ("S(z)", s_z), ("S(1/z)", s_zi)];
+        let values =
+            [("g(z)", g_z), ("g(1/z)", g_zi), ("h(z)", h_z), ("h(1/z)", h_zi), ("S(z)", s_z), ("S(1/z)", s_zi)];
         values.into_iter().for_each(|(name, value)| self.scalar(format!("opening.{name}"), value));
     }
 
@@ -106,7 +107,10 @@ impl Manifest {
         }
         self.scalar("product sum", product_sum);
         product_rounds.iter().enumerate().for_each(|(i, round)| self.scalars(&format!("product rounds[{i}]"), round));
-        product_evaluations.iter().enumerate().for_each(|(i, pair)| self.scalars(&format!("product evaluations[{i}]"), pair));
+        product_evaluations
+            .iter()
+            .enumerate()
+            .for_each(|(i, pair)| self.scalars(&format!("product evaluations[{i}]"), pair));
         self.scalar("output sum", output_sum);
         opening_rounds.iter().enumerate().for_each(|(i, round)| self.scalars(&format!("opening rounds[{i}]"), round));
         self.scalar("a", evaluation);
@@ -135,7 +139,9 @@ impl Manifest {
         match snark {
             Snark::Universal(snark) => {
                 let Proof { advice, product, quotient, evaluations } = snark.as_ref();
-                [("A", advice), ("z", product), ("h", quotient)].into_iter().for_each(|(name, point)| all.point(name, point));
+                [("A", advice), ("z", product), ("h", quotient)]
+                    .into_iter()
+                    .for_each(|(name, point)| all.point(name, point));
                 let Evaluations { preprocessed, advice, next, product } = evaluations;
                 let lists: [(&str, &[Fr]); 4] =
                     [("key(y)", preprocessed), ("advice(y)", advice), ("advice(ωy)", next), ("z(y), z(ωy)", product)];
@@ -147,7 +153,9 @@ impl Manifest {
                 all.point("C", &snark.c);
             }
         }
-        [("D", digest), ("s", value), ("ρ", rho), ("δ", delta)].into_iter().for_each(|(name, value)| all.scalar(name, value));
+        [("D", digest), ("s", value), ("ρ", rho), ("δ", delta)]
+            .into_iter()
+            .for_each(|(name, value)| all.scalar(name, value));
         all.scalars("r*", point);
         all.points("witness", witness);
         all.point("mask", mask);
@@ -165,8 +173,12 @@ impl Manifest {
         all.push("SRS id", Kind::Bytes, srs.id);
         all.number("c", layout.log_chunk as usize);
         all.number("k", layout.log_chunks as usize);
-        let regions =
-            [("weights", layout.weights), ("tables", layout.tables_region), ("input", layout.input_region), ("witness", layout.witness)];
+        let regions = [
+            ("weights", layout.weights),
+            ("tables", layout.tables_region),
+            ("input", layout.input_region),
+            ("witness", layout.witness),
+        ];
         regions.iter().for_each(|(name, region)| all.number(&format!("chunks of {name}"), region.chunks));
         regions.iter().for_each(|(name, region)| all.number(&format!("first chunk of {name}"), region.first_chunk));
         all.number("output cells", shape.outputs());

@@ -79,7 +79,12 @@ fn hashed(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Alters a file's fields, and demands that `accepts` takes none but those that people are only told.
-fn every_field_of_a_file_counts(manifest: &Manifest, other: &Manifest, path: &Path, accepts: impl Fn() -> bool) -> usize {
+fn every_field_of_a_file_counts(
+    manifest: &Manifest,
+    other: &Manifest,
+    path: &Path,
+    accepts: impl Fn() -> bool,
+) -> usize {
     let (bytes, offsets) = (manifest.bytes(), manifest.offsets());
     let with = |bytes: &[u8]| {
         std::fs::write(path, bytes).expect("written");
@@ -118,7 +123,11 @@ fn h1_every_field_of_a_package_counts() {
     let [case, other] = [3, 4].map(|seed| Case::random(seed, 6));
     let manifest = Manifest::package(&case.seller.package);
     case.seller.package.write(&path).expect("written");
-    is_complete(&manifest, &std::fs::read(&path).expect("read").split_last_chunk::<32>().expect("a hash").0.to_vec(), "package");
+    is_complete(
+        &manifest,
+        &std::fs::read(&path).expect("read").split_last_chunk::<32>().expect("a hash").0.to_vec(),
+        "package",
+    );
 
     // whatever such a package proves is not believed under the model that was published
     let (model, srs) = (&case.seller.package.model, &case.seller.srs);
@@ -141,13 +150,18 @@ fn h1_every_field_of_a_key_file_counts() {
         let key = BuyerKey::new(&seller.package, key, true);
         let manifest = Manifest::key(&key);
         key.write(&path).expect("written");
-        is_complete(&manifest, &std::fs::read(&path).expect("read").split_last_chunk::<32>().expect("a hash").0.to_vec(), "key");
+        is_complete(
+            &manifest,
+            &std::fs::read(&path).expect("read").split_last_chunk::<32>().expect("a hash").0.to_vec(),
+            "key",
+        );
 
         let mut theirs = key.clone();
         theirs.metadata.name = "another".into();
         theirs.wrap_development = false;
         theirs.model.weights.reverse();
-        // a proof file names the model that it is about, which ties the architecture to it where the wrap's key cannot be derived
+        // a proof file names the model that it is about, which ties the architecture to it where the wrap's key cannot
+        // be derived
         let named = seller.package.model.commitment();
         let accepts = || {
             let Ok(read) = BuyerKey::read(&path) else { return false };

@@ -1,7 +1,7 @@
 //! Proof files: the JSON that a claim and its proof travel as.
 //!
-//! The proof's own fields are in the manifest of wrapped and inner proofs; here it is one string. Text that reads as the
-//! same file, as with other spaces, is no alteration.
+//! The proof's own fields are in the manifest of wrapped and inner proofs; here it is one string. Text that reads as
+//! the same file, as with other spaces, is no alteration.
 
 use super::{Wrapped, wrapped};
 use alloy::primitives::B256;
@@ -160,11 +160,13 @@ impl Honest<'_> {
     }
 }
 
-/// No field of a file may be altered; but of a proof that several buyers share, `index` says which inference the reader's
-/// is, or nothing, and all of them are proven.
+/// No field of a file may be altered; but of a proof that several buyers share, `index` says which inference the
+/// reader's is, or nothing, and all of them are proven.
 #[test]
 fn h1_every_field_of_a_proof_file_counts() {
-    for (system, batch) in [(System::Universal, Batch::ONE), (System::Universal, Batch::separate(1)), (System::Groth16, Batch::joint(1))] {
+    for (system, batch) in
+        [(System::Universal, Batch::ONE), (System::Universal, Batch::separate(1)), (System::Groth16, Batch::joint(1))]
+    {
         let Wrapped { seller, key, claim, proofs: [proof, _] } = wrapped(system, batch);
         let model = &seller.package.model;
         let context = B256::from(fr_word(&claim.context));
@@ -179,11 +181,14 @@ fn h1_every_field_of_a_proof_file_counts() {
         }
         if batch.is_separate() {
             let honest = Honest { file: ProofFile { index: Some(1), ..file }, model, key: Some(&key) };
-            let tried =
-                honest.every_field_counts("shared", |name, value| name == "index" && [json!(0), json!(1), Value::Null].contains(value));
+            let tried = honest.every_field_counts("shared", |name, value| {
+                name == "index" && [json!(0), json!(1), Value::Null].contains(value)
+            });
             assert!(tried > 100, "{tried}");
         }
-        let cells = (0..batch.inferences() as u64).flat_map(|i| sample::random_input(&seller.shape().architecture, 9 + i)).collect();
+        let cells = (0..batch.inferences() as u64)
+            .flat_map(|i| sample::random_input(&seller.shape().architecture, 9 + i))
+            .collect();
         let input = InputOpening::private(seller.shape(), cells);
         let (claim, proof) = seller.prove_native(&input, claim.context, &Control::new()).expect("provable");
         let file = ProofFile::new(model, None, context, &claim, proof.to_bytes());

@@ -76,9 +76,19 @@ fn models() -> Vec<Answer> {
         ("/v1/models", "get", "200", json!({ "data": [model()], "next": null })),
         ("/v1/models/{id}", "get", "200", model()),
         ("/v1/models/{id}/lineage", "get", "200", lineage),
-        ("/v1/commitments", "post", "200", json!({ "input_commitments": [point()], "input_commitment": MODEL, "outside": 0 })),
+        (
+            "/v1/commitments",
+            "post",
+            "200",
+            json!({ "input_commitments": [point()], "input_commitment": MODEL, "outside": 0 }),
+        ),
         ("/v1/completions", "post", "200", json!({ "tokens": [5.0, 6.0], "input": [3.0, 4.0, 5.0, 6.0] })),
-        ("/v1/verify", "post", "200", json!({ "valid": false, "reason": "the proof does not verify", "development": true })),
+        (
+            "/v1/verify",
+            "post",
+            "200",
+            json!({ "valid": false, "reason": "the proof does not verify", "development": true }),
+        ),
     ]
 }
 
@@ -138,7 +148,12 @@ fn predictions() -> Vec<Answer> {
     vec![
         ("/v1/predictions", "post", "201", prediction("proven")),
         ("/v1/predictions", "post", "202", prediction("queued")),
-        ("/v1/predictions", "get", "200", json!({ "data": [prediction("proven"), prediction("queued")], "next": null })),
+        (
+            "/v1/predictions",
+            "get",
+            "200",
+            json!({ "data": [prediction("proven"), prediction("queued")], "next": null }),
+        ),
         ("/v1/predictions/{id}", "get", "200", prediction("proven")),
         ("/v1/predictions/{id}/cancel", "post", "200", prediction("cancelled")),
         ("/v1/predictions/{id}/cancel", "post", "202", prediction("proving")),

@@ -34,7 +34,12 @@ async fn simulate(world: &World, data: &Bytes) -> Result<(), ChainError> {
 async fn send_anyway(world: &World, data: &Bytes) -> Outcome<u64> {
     let transaction = json!({ "from": world.seller.address(), "to": world.at.market, "data": data, "gas": format!("0x{GAS_LIMIT:x}") });
     // the development chain signs for its own accounts
-    let hash: B256 = world.rpc.provider().raw_request("eth_sendTransaction".into(), (transaction,)).await.map_err(ChainError::from)?;
+    let hash: B256 = world
+        .rpc
+        .provider()
+        .raw_request("eth_sendTransaction".into(), (transaction,))
+        .await
+        .map_err(ChainError::from)?;
     let wait = Duration::from_secs(30);
     let receipt = world.rpc.mined(&[hash], wait).await?.ok_or(ChainError::NotMined { hash, secs: wait.as_secs() })?;
     hold(!receipt.status(), "a transaction with a tampered proof reverts")?;
@@ -48,7 +53,9 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
     let input = InputOpening { data: opened.data, blinding: opened.blinding };
     let info = engine.models().into_iter().find(|m| m.id == model);
     let info = info.ok_or_else(|| Failure::message(Exit::Failed, "the engine lost its model"))?;
-    let escrow = market.quote(&info, info.key_hash, 1, Some(world.buyer.address()), Some(input_digest(&opened.commitments))).await?;
+    let escrow = market
+        .quote(&info, info.key_hash, 1, Some(world.buyer.address()), Some(input_digest(&opened.commitments)))
+        .await?;
     let (job, _) = account::fund(&world.rpc, &world.buyer, world.at.market, &escrow).await?;
     let funding = account::funding(&world.rpc, world.at.market, job).await?;
     market.ensure_credit(world.terms.token, world.terms.collateral).await?;
@@ -88,7 +95,10 @@ pub async fn tampered(ui: &Ui, world: &World, engine: &NativeEngine, model: B256
     ui.line(format!("  the same as a transaction: reverted ({gas} gas), and the job is still locked"));
     let data = market.settle_call(&funding, honest, Settlement::Locked).await?;
     let receipt = world.rpc.execute(&world.seller, Some(world.at.market), data, U256::ZERO).await?;
-    hold(account::job(&world.rpc, world.at.market, job).await?.state == State::Settled, "the honest proof settles the same job")?;
+    hold(
+        account::job(&world.rpc, world.at.market, job).await?.state == State::Settled,
+        "the honest proof settles the same job",
+    )?;
     ui.line(format!("  the honest proof of the same job: settled ({} gas)", receipt.gas_used));
     Ok(json!({ "reverted_gas": gas, "settled_gas": receipt.gas_used }))
 }

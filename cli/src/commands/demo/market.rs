@@ -132,7 +132,11 @@ impl Running {
 
 /// Where npm installed anvil: the folder given, the current one, or the checkout that this program was built from.
 pub fn root(given: Option<&Path>) -> PathBuf {
-    let candidates = [given.map(Path::to_owned), std::env::current_dir().ok(), Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))];
+    let candidates = [
+        given.map(Path::to_owned),
+        std::env::current_dir().ok(),
+        Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")),
+    ];
     let mut there = candidates.into_iter().flatten();
     let found = if given.is_some() { there.next() } else { there.find(|p| p.join("verifier-contracts").is_dir()) };
     found.unwrap_or_default()
@@ -177,7 +181,12 @@ impl World {
             ..DeployOptions::development(deployer.address(), treasury.address())
         };
         let at = ui.phase_async("deploy", deploy(&rpc, deployer, &options)).await?;
-        ui.line(format!("{:6.2} s  contracts deployed to a fresh anvil: market {}, {} gas", ui.seconds("deploy"), at.market, at.gas));
+        ui.line(format!(
+            "{:6.2} s  contracts deployed to a fresh anvil: market {}, {} gas",
+            ui.seconds("deploy"),
+            at.market,
+            at.gas
+        ));
         let dir = tempfile::tempdir()?;
         let key = make_model(ui, dir.path(), goods, wrap)?;
         let terms = Terms { price: 10_000_000_000_000_000, collateral: 1_000_000_000_000_000, ..Terms::default() };
@@ -187,7 +196,8 @@ impl World {
 
     /// Settings of the service, and of the manual steps that go around it.
     pub fn chain_config(&self) -> ChainConfig {
-        let mut config = ChainConfig::new(self._chain.url(), self.at.market, self.at.models, self.seller.clone(), self.terms);
+        let mut config =
+            ChainConfig::new(self._chain.url(), self.at.market, self.at.models, self.seller.clone(), self.terms);
         config.poll = Duration::from_millis(100);
         config
     }
@@ -204,10 +214,16 @@ impl World {
             let srs = srs::file::load(&self.file("srs"))?;
             let proving = read_proving_key(&self.file("pk"), &package.model, &srs)?;
             let engine = NativeEngine::new();
-            engine.add(Some(model), Seller::new(package, device::for_serving(srs))?.with_wrap_key(proving), self.key.clone())?;
+            engine.add(
+                Some(model),
+                Seller::new(package, device::for_serving(srs))?.with_wrap_key(proving),
+                self.key.clone(),
+            )?;
             Ok::<_, Failure>(Arc::new(engine))
         })?;
-        let listed = chain::find_model(&self.rpc, self.at.models, self.key.model.commitment().into(), self.seller.address()).await?;
+        let listed =
+            chain::find_model(&self.rpc, self.at.models, self.key.model.commitment().into(), self.seller.address())
+                .await?;
         hold(listed == Some(model), "the registry lists the model")?;
         let input = self.input()?.concat();
         let mut config = ServeConfig::paid(self.dir.path().join("service"), self.chain_config());

@@ -1,4 +1,5 @@
-//! `assay demo`: the whole market on this machine. Every step is asserted; one that does not hold ends the demo with exit code 1.
+//! `assay demo`: the whole market on this machine. Every step is asserted; one that does not hold ends the demo with
+//! exit code 1.
 
 mod fails;
 pub mod market;
@@ -28,7 +29,8 @@ use show::{Balances, coins};
 
 /// The most gas that a settlement of the built-in model may take.
 const SETTLE_GAS_MAX: u64 = 450_000;
-/// Collateral that the seller keeps in the market, in jobs. An account without credit pays 17,100 gas more for its next settlement: a fresh storage slot.
+/// Collateral that the seller keeps in the market, in jobs. An account without credit pays 17,100 gas more for its next
+/// settlement: a fresh storage slot.
 const JOBS_OF_COLLATERAL: u64 = 10;
 /// What the picture shows.
 const DIGIT: usize = 7;
@@ -52,7 +54,14 @@ pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
     let goods = Goods::of(args.own);
     let world = World::prepare(ui, args.root.as_deref(), &goods, args.wrap.wrap).await?;
     let checked = Checked::new(ui, world.key.clone(), Some(&world.file("srs")))?;
-    let published = chain::publish_model(&world.rpc, &world.seller, &world.deployer, world.at.market, &checked, chain::Card::default());
+    let published = chain::publish_model(
+        &world.rpc,
+        &world.seller,
+        &world.deployer,
+        world.at.market,
+        &checked,
+        chain::Card::default(),
+    );
     let published = ui.phase_async("publish", published).await?;
     hold(published.status == Status::Admitted, "the key is admitted")?;
     ui.line(format!(
@@ -88,7 +97,10 @@ pub async fn demo(ui: &Ui, args: DemoArgs) -> Outcome {
     }
     show::balances(ui, &before, &after);
     let paid = U256::from(world.terms.price);
-    hold(after.seller_credit == before.seller_credit + paid, "the contract paid the seller, and the collateral is free again")?;
+    hold(
+        after.seller_credit == before.seller_credit + paid,
+        "the contract paid the seller, and the collateral is free again",
+    )?;
     let engine = service.stop().await?;
 
     ui.line("\nWhat must fail, fails:");
@@ -139,10 +151,19 @@ async fn order(world: &World, client: &Client, model: B256, input: B256) -> Outc
     let buyer = world.buyer.address();
     let escrow = client.quote(model, Some(buyer), Some(input)).await?;
     let key_hash = world.key.wrap.hash(&world.key.model).into();
-    let wanted = Wanted { model, key_hash, input_commitment: input, buyer, price_max: world.terms.price, token: world.terms.token };
+    let wanted = Wanted {
+        model,
+        key_hash,
+        input_commitment: input,
+        buyer,
+        price_max: world.terms.price,
+        token: world.terms.token,
+    };
     let strict = check_order(&world.rpc, world.at.market, &escrow, &wanted, false).await;
     hold(strict.is_err(), "a development key is refused unless it is accepted explicitly")?;
-    let checked = check_order(&world.rpc, world.at.market, &escrow, &wanted, true).await.context("the quote is not acceptable")?;
+    let checked = check_order(&world.rpc, world.at.market, &escrow, &wanted, true)
+        .await
+        .context("the quote is not acceptable")?;
     hold(checked.weights_proven, "the buyer sees that the weights are proven")?;
     Ok(escrow)
 }
@@ -152,7 +173,11 @@ async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<
     let client = Client::new(&service.url)?;
     let opened = request::open_input(ui, &world.key, world.input()?, Some(&world.file("srs")), false, false)?;
     let escrow = ui.phase_async("quote", order(world, &client, model, input_digest(&opened.commitments))).await?;
-    ui.line(format!("{:6.2} s  quote of {} checked against the chain", ui.seconds("quote"), coins(U256::from(escrow.quote.price))));
+    ui.line(format!(
+        "{:6.2} s  quote of {} checked against the chain",
+        ui.seconds("quote"),
+        coins(U256::from(escrow.quote.price))
+    ));
     let post = PredictionRequest {
         max_tokens: None,
         model,
@@ -167,7 +192,8 @@ async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<
     let again = client.predict(&post, Some("demo"), None).await?;
     hold(again.id == posted.id, "posting again with the same key is the same prediction")?;
     let coins_before = world.rpc.balance(world.buyer.address()).await?;
-    let (job, receipt) = ui.phase_async("fund", account::fund(&world.rpc, &world.buyer, world.at.market, &escrow)).await?;
+    let (job, receipt) =
+        ui.phase_async("fund", account::fund(&world.rpc, &world.buyer, world.at.market, &escrow)).await?;
     let spent = coins_before - world.rpc.balance(world.buyer.address()).await?;
     let fee = U256::from(receipt.gas_used) * U256::from(receipt.effective_gas_price);
     hold(spent == U256::from(escrow.quote.price) + fee, "the buyer paid the price and the gas, and nothing else")?;
@@ -182,13 +208,17 @@ async fn buy(ui: &Ui, world: &World, service: &Running, model: B256) -> Outcome<
     let done = ui.phase_async("serve", follow).await?;
     hold(done.state == State::Settled, format!("the prediction ended as {}: {:?}", done.state, done.error_detail))?;
     let prove_seconds = (proven - proving) as f64 / 1e3;
-    let gas = |purpose: &str| done.transactions.iter().find(|t| t.purpose == purpose && t.state == "mined").map(|t| t.hash);
+    let gas =
+        |purpose: &str| done.transactions.iter().find(|t| t.purpose == purpose && t.state == "mined").map(|t| t.hash);
     let (Some(lock), Some(settle)) = (gas("lock"), gas("settle")) else {
         return Err(Failure::message(Exit::Failed, "the prediction names no mined lock and settlement"));
     };
     let lock_gas = world.rpc.receipt(lock).await?.map(|r| r.gas_used).unwrap_or_default();
     let settle_gas = world.rpc.receipt(settle).await?.map(|r| r.gas_used).unwrap_or_default();
-    ui.line(format!("{:6.2} s  locked ({lock_gas} gas), proven in {prove_seconds:.2} s, settled ({settle_gas} gas)", ui.seconds("serve")));
+    ui.line(format!(
+        "{:6.2} s  locked ({lock_gas} gas), proven in {prove_seconds:.2} s, settled ({settle_gas} gas)",
+        ui.seconds("serve")
+    ));
 
     let proof = client.proof(&done).await?;
     let bound = context(world.rpc.chain_id().await?, world.at.market, job, world.seller.address());

@@ -49,7 +49,11 @@ const SHOWN: usize = 10;
 pub fn prediction(ui: &Ui, file: &ProofFile) -> Outcome<usize> {
     let scores = file.output_data.first().map(Outputs::elements).filter(|s| !s.is_empty());
     let scores = scores.ok_or_else(|| Failure::message(Exit::Failed, "the proof has no output"))?;
-    let winner = scores.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, s)| if *s > best.1 { (i, *s) } else { best }).0;
+    let winner = scores
+        .iter()
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), |best, (i, s)| if *s > best.1 { (i, *s) } else { best })
+        .0;
     let text: Vec<String> = scores.iter().enumerate().take(SHOWN).map(|(i, s)| format!("{i}: {s:.2}")).collect();
     let more = if scores.len() > SHOWN { format!("  … {} numbers", scores.len()) } else { String::new() };
     ui.line(format!("\nThe proven output: {}{more}\nThe largest: {winner}", text.join("  ")));
@@ -71,6 +75,11 @@ pub fn balances(ui: &Ui, before: &Balances, after: &Balances) {
 pub fn transactions(ui: &Ui, all: &[Mined]) {
     ui.line("\nAll transactions:");
     for mined in all {
-        ui.line(format!("  {:<12} {:>10} gas{}", mined.call, mined.gas, if mined.ok { "" } else { "  (reverted, as it must)" }));
+        ui.line(format!(
+            "  {:<12} {:>10} gas{}",
+            mined.call,
+            mined.gas,
+            if mined.ok { "" } else { "  (reverted, as it must)" }
+        ));
     }
 }

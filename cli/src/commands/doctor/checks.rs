@@ -97,13 +97,18 @@ pub async fn all(ui: &Ui, args: &DoctorArgs) -> Vec<Check> {
 /// The SRS file.
 fn powers(args: &DoctorArgs) -> Check {
     let Some(path) = &args.srs.srs else {
-        let text = "the development SRS, over which anybody can forge proofs: for tests only (--srs FILE, or ASSAY_SRS)";
+        let text =
+            "the development SRS, over which anybody can forge proofs: for tests only (--srs FILE, or ASSAY_SRS)";
         return Check::new("srs", Verdict::Warning, text);
     };
     let found = srs::file::load(path).map_err(|error| files::name(path, error.into()));
     Check::of("srs", found, |srs| {
         let text = format!("{}: 2^{} powers, id {}", path.display(), srs.max_log(), B256::from(srs.id()));
-        if srs.development { (Verdict::Warning, format!("{text}; a development SRS, for tests only")) } else { (Verdict::Ok, text) }
+        if srs.development {
+            (Verdict::Warning, format!("{text}; a development SRS, for tests only"))
+        } else {
+            (Verdict::Ok, text)
+        }
     })
 }
 
@@ -126,7 +131,10 @@ fn models(ui: &Ui, args: &DoctorArgs, checks: &mut Vec<Check>) -> Vec<(String, B
         well.extend(found.as_ref().ok().map(|(commitment, _)| (name.clone(), *commitment)));
         checks.push(Check::of("keys", found, |(_, sound)| match sound {
             true => (Verdict::Ok, format!("{name}: the key was computed again")),
-            false => (Verdict::Warning, format!("{name}: a development key, or one that is its maker's word: for tests only")),
+            false => (
+                Verdict::Warning,
+                format!("{name}: a development key, or one that is its maker's word: for tests only"),
+            ),
         }));
     }
     well
@@ -138,7 +146,8 @@ fn model(ui: &Ui, args: &DoctorArgs, path: &Path) -> Outcome<(B256, bool)> {
     let pk = batch::proving_key(path, Batch::ONE, args.wrap.wrap);
     let key = prove::buyer_key(ui, path, &pk, &package)?;
     let checked = Checked::new(ui, key, args.srs.srs.as_deref())?;
-    let sound = checked.has_recomputed_wrap() && !checked.key.has_development_wrap() && !checked.key.model.srs.development;
+    let sound =
+        checked.has_recomputed_wrap() && !checked.key.has_development_wrap() && !checked.key.model.srs.development;
     Ok((B256::from(package.model.commitment()), sound))
 }
 
@@ -146,7 +155,9 @@ fn model(ui: &Ui, args: &DoctorArgs, path: &Path) -> Outcome<(B256, bool)> {
 fn disk(args: &DoctorArgs) -> Check {
     let data = &args.database.data;
     let at = data.ancestors().find(|path| path.is_dir()).unwrap_or_else(|| Path::new("."));
-    let Some(free) = assay_api::free_bytes(at) else { return Check::new("disk", Verdict::Warning, "the system does not say what is free") };
+    let Some(free) = assay_api::free_bytes(at) else {
+        return Check::new("disk", Verdict::Warning, "the system does not say what is free");
+    };
     if let Err(error) = tempfile::NamedTempFile::new_in(at) {
         return Check::new("disk", Verdict::Fault, format!("{} takes no file: {error}", at.display()));
     }
@@ -164,7 +175,8 @@ fn apart(what: &str, other_ms: i64) -> Check {
     match ahead.abs() <= CLOCK_SECS {
         true => Check::new("clock", Verdict::Ok, format!("{what} is {ahead} s ahead of this machine's clock")),
         false => {
-            let text = format!("{what} is {ahead} s ahead of this machine's clock: synchronise it (timedatectl, chrony)");
+            let text =
+                format!("{what} is {ahead} s ahead of this machine's clock: synchronise it (timedatectl, chrony)");
             Check::new("clock", Verdict::Warning, text)
         }
     }
@@ -181,12 +193,16 @@ async fn stored(args: &DoctorArgs, checks: &mut Vec<Check>) {
         Outcome::Ok((clock, counts.iter().map(|(_, n)| n).sum::<i64>(), store.is_shared()))
     });
     match asked.await {
-        Err(_) => checks.push(Check::new("database", Verdict::Fault, format!("it did not answer within {} s", ASK.as_secs()))),
+        Err(_) => {
+            checks.push(Check::new("database", Verdict::Fault, format!("it did not answer within {} s", ASK.as_secs())))
+        }
         Ok(found) => {
             if let Ok((clock, _, true)) = &found {
                 checks.push(apart("the database's clock", *clock));
             }
-            checks.push(Check::of("database", found, |(_, jobs, _)| (Verdict::Ok, format!("it takes writes, and has {jobs} predictions"))));
+            checks.push(Check::of("database", found, |(_, jobs, _)| {
+                (Verdict::Ok, format!("it takes writes, and has {jobs} predictions"))
+            }));
         }
     }
 }
@@ -195,20 +211,34 @@ async fn stored(args: &DoctorArgs, checks: &mut Vec<Check>) {
 async fn on_chain(args: &DoctorArgs, url: &str, models: &[(String, B256)], checks: &mut Vec<Check>) {
     for node in std::iter::once(url).chain(args.rpc_fallback.iter().map(String::as_str)) {
         match tokio::time::timeout(ASK, async { Outcome::Ok(Rpc::new(node)?.chain_id().await?) }).await {
-            Err(_) => checks.push(Check::new("chain", Verdict::Fault, format!("{node} did not answer within {} s", ASK.as_secs()))),
-            Ok(found) => checks.push(Check::of("chain", found, |id| (Verdict::Ok, format!("{node} is a node of chain {id}")))),
+            Err(_) => checks.push(Check::new(
+                "chain",
+                Verdict::Fault,
+                format!("{node} did not answer within {} s", ASK.as_secs()),
+            )),
+            Ok(found) => {
+                checks.push(Check::of("chain", found, |id| (Verdict::Ok, format!("{node} is a node of chain {id}"))))
+            }
         }
     }
     if let Some(market) = args.market {
         match tokio::time::timeout(3 * ASK, market_checks(args, url, market, models, checks)).await {
-            Err(_) => checks.push(Check::new("chain", Verdict::Fault, "the node takes too long to answer about the market")),
+            Err(_) => {
+                checks.push(Check::new("chain", Verdict::Fault, "the node takes too long to answer about the market"))
+            }
             Ok(Err(failure)) => checks.push(Check::new("chain", Verdict::Fault, failure.text())),
             Ok(Ok(())) => {}
         }
     }
 }
 
-async fn market_checks(args: &DoctorArgs, url: &str, at: Address, models: &[(String, B256)], checks: &mut Vec<Check>) -> Outcome {
+async fn market_checks(
+    args: &DoctorArgs,
+    url: &str,
+    at: Address,
+    models: &[(String, B256)],
+    checks: &mut Vec<Check>,
+) -> Outcome {
     let rpc = Rpc::new(url)?;
     let registry = rpc.call(at, &InferenceMarket::modelsCall {}).await?;
     let time = rpc.now().await?;
@@ -231,12 +261,18 @@ async fn market_checks(args: &DoctorArgs, url: &str, at: Address, models: &[(Str
     let text = format!("{owner} has {coins} wei");
     checks.push(match market.is_solvent(&market.config.terms).await? {
         true => Check::new("account", Verdict::Ok, text),
-        false => Check::new("account", Verdict::Fault, format!("{text}: too little for gas and the collateral of one job")),
+        false => {
+            Check::new("account", Verdict::Fault, format!("{text}: too little for gas and the collateral of one job"))
+        }
     });
     for (name, commitment) in models {
         checks.push(match chain::find_model(&rpc, registry, *commitment, owner).await? {
             Some(id) => Check::new("listing", Verdict::Ok, format!("{name} is model {id}")),
-            None => Check::new("listing", Verdict::Warning, format!("{name} is not listed by {owner}: `assay publish` lists it")),
+            None => Check::new(
+                "listing",
+                Verdict::Warning,
+                format!("{name} is not listed by {owner}: `assay publish` lists it"),
+            ),
         });
     }
     Ok(())
@@ -251,5 +287,9 @@ fn block_time(block_ms: i64) -> Check {
     if age < BLOCK_SECS {
         return Check::new("clock", Verdict::Ok, format!("the newest block is {age} s old by this machine's clock"));
     }
-    Check::new("clock", Verdict::Warning, format!("the newest block is {age} s old: the chain stands still, or the node is behind"))
+    Check::new(
+        "clock",
+        Verdict::Warning,
+        format!("the newest block is {age} s old: the chain stands still, or the node is behind"),
+    )
 }

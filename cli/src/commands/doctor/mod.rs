@@ -11,11 +11,13 @@ use assay_prover::backend::{Backend, Cpu, conformance};
 use checks::{Check, Verdict};
 use serde_json::{Value, json};
 
-/// Sizes of the self-check go up to two to the first; then there are large cases of two to the second, on a real device and on an emulated one.
+/// Sizes of the self-check go up to two to the first; then there are large cases of two to the second, on a real device
+/// and on an emulated one.
 const CHECK_LOG: u32 = 12;
 const LARGE_LOG: [u32; 2] = [20, 13];
 
-/// Says what this machine proves with, checks that a device computes what the processor does, and looks at what a service needs.
+/// Says what this machine proves with, checks that a device computes what the processor does, and looks at what a
+/// service needs.
 pub async fn doctor(ui: &Ui, args: DoctorArgs) -> Outcome {
     let Search { tried, unwanted, library, devices, backend } = device::search();
     let check = backend.as_ref().map(|cuda| check(ui, cuda)).transpose()?;
@@ -49,7 +51,8 @@ pub async fn doctor(ui: &Ui, args: DoctorArgs) -> Outcome {
     lines.push(verdict.clone());
     let checks = checks::all(ui, &args).await;
     lines.extend(checks.iter().map(Check::line));
-    let tried: Vec<Value> = tried.iter().map(|(path, reason)| json!({ "library": path, "reason": reason.to_string() })).collect();
+    let tried: Vec<Value> =
+        tried.iter().map(|(path, reason)| json!({ "library": path, "reason": reason.to_string() })).collect();
     let works = check.as_ref().map(Result::is_ok);
     ui.finish(
         json!({ "processor": processor, "library": library, "devices": devices_json, "tried": tried, "unwanted": unwanted, "device_works": works, "checks": checks }),
@@ -59,7 +62,11 @@ pub async fn doctor(ui: &Ui, args: DoctorArgs) -> Outcome {
         return Err(Unhealthy(verdict).into());
     }
     let faults = checks.iter().filter(|check| check.verdict == Verdict::Fault).count();
-    if faults > 0 { Err(Unhealthy(format!("{faults} of {} checks found a fault", checks.len())).into()) } else { Ok(()) }
+    if faults > 0 {
+        Err(Unhealthy(format!("{faults} of {} checks found a fault", checks.len())).into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The same work on the device, however small, and on the processor: what is wrong, if anything.
@@ -75,7 +82,9 @@ fn check(ui: &Ui, cuda: &Cuda) -> Outcome<Result<(), String>> {
             Err(mismatch) => Err(mismatch.to_string()),
             // right, but by the processor
             Ok(()) if device.has_failed() => Err("it failed: see the log (ASSAY_LOG=warn)".to_owned()),
-            Ok(()) if refused > 0 || done == 0 => Err(format!("it had no memory for {refused} of {} calls", done + refused)),
+            Ok(()) if refused > 0 || done == 0 => {
+                Err(format!("it had no memory for {refused} of {} calls", done + refused))
+            }
             Ok(()) => Ok(()),
         })
     })

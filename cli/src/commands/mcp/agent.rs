@@ -131,7 +131,9 @@ impl Agent {
 
     fn budget(&self) -> Outcome<Value> {
         let Some(Paying { buyer, budget }) = &self.paying else {
-            return Ok(json!({ "paying": false, "why": "the server was started without an account: it asks for free answers only" }));
+            return Ok(
+                json!({ "paying": false, "why": "the server was started without an account: it asks for free answers only" }),
+            );
         };
         Ok(json!({
             "paying": true, "account": buyer.account.address(), "market": buyer.market, "spent": budget.spent()?.to_string(), "left": budget.left()?.to_string(),
@@ -159,7 +161,8 @@ impl Agent {
         Ok(json!({ "models": found, "unreachable": silent }))
     }
 
-    /// The service's key of a model, which is believed only as far as it was computed again, and the offer that it belongs to.
+    /// The service's key of a model, which is believed only as far as it was computed again, and the offer that it
+    /// belongs to.
     async fn key(&self, client: &Client, model: B256) -> Outcome<(BuyerKey, Model)> {
         let offer = client.offer(model).await?;
         let bytes = client.key(model).await?;
@@ -175,8 +178,9 @@ impl Agent {
     fn sample(&self, quote: &Quote, offer: &Model, architecture: &Architecture) -> Outcome<Sample> {
         match (&quote.input, &quote.input_file) {
             (Some(input), None) => {
-                let numbers = serde_json::from_value::<Inputs>(input.clone())
-                    .map_err(|e| bad(format!("`input` must be a list of numbers, or an object with a list for each input: {e}")))?;
+                let numbers = serde_json::from_value::<Inputs>(input.clone()).map_err(|e| {
+                    bad(format!("`input` must be a list of numbers, or an object with a list for each input: {e}"))
+                })?;
                 cut(numbers.in_order(&offer.info.inputs)?, architecture)
             }
             (None, Some(file)) if self.settings.files => {
@@ -207,10 +211,17 @@ impl Agent {
             context: None,
         };
         match &self.paying {
-            Some(paying) if offer.terms.is_some() => self.offer_paid(paying, &service, &quote, key, offer, request, &opened).await,
+            Some(paying) if offer.terms.is_some() => {
+                self.offer_paid(paying, &service, &quote, key, offer, request, &opened).await
+            }
             _ if offer.free => self.offer_free(service, key, offer, request, &opened),
-            Some(_) => Err(Failure::message(Exit::Failed, "the service neither sells this model nor proves it for free")),
-            None => Err(Failure::message(Exit::Failed, "the model is sold, and this server was started without an account that pays")),
+            Some(_) => {
+                Err(Failure::message(Exit::Failed, "the service neither sells this model nor proves it for free"))
+            }
+            None => Err(Failure::message(
+                Exit::Failed,
+                "the model is sold, and this server was started without an account that pays",
+            )),
         }
     }
 
@@ -228,7 +239,10 @@ impl Agent {
     ) -> Outcome<Value> {
         let args = self.request_args(paying, service, quote, self.keep_key(&key)?);
         let client = Client::new(service)?;
-        let ordered = paying.buyer.order(&self.ui, &args, &client, &key, &offer.info, input_digest(&opened.commitments), 1).await?;
+        let ordered = paying
+            .buyer
+            .order(&self.ui, &args, &client, &key, &offer.info, input_digest(&opened.commitments), 1)
+            .await?;
         let Ordered { escrow, inferences, .. } = ordered;
         request.escrow = Some(escrow);
         let mut saved = paying.buyer.saved(&args, &request, opened, inferences).await?;
@@ -244,12 +258,28 @@ impl Agent {
         Ok(answer)
     }
 
-    fn offer_free(&self, service: String, key: BuyerKey, offer: Model, mut request: PredictionRequest, opened: &Opened) -> Outcome<Value> {
-        // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this one
+    fn offer_free(
+        &self,
+        service: String,
+        key: BuyerKey,
+        offer: Model,
+        mut request: PredictionRequest,
+        opened: &Opened,
+    ) -> Outcome<Value> {
+        // a free proof is bound to a context of the buyer's choice, so that no older proof can be passed off as this
+        // one
         let context = B256::random();
         request.context = Some(context);
         let order = format!("free-{context:x}");
-        let free = Free { service, request, key, commitments: opened.commitments.clone(), context, labels: offer.labels, prediction: None };
+        let free = Free {
+            service,
+            request,
+            key,
+            commitments: opened.commitments.clone(),
+            context,
+            labels: offer.labels,
+            prediction: None,
+        };
         self.keep(order.clone(), Offered::Free(Box::new(free)))?;
         Ok(json!({ "order": order, "price": "0", "outside": opened.outside, "within_budget": true }))
     }
@@ -312,13 +342,17 @@ impl Agent {
             }
             Offered::Paid(paid) => {
                 let (saved, labels) = *paid;
-                let paying = self.paying.as_ref().ok_or_else(|| Failure::message(Exit::Failed, "there is no account that pays"))?;
+                let paying = self
+                    .paying
+                    .as_ref()
+                    .ok_or_else(|| Failure::message(Exit::Failed, "there is no account that pays"))?;
                 self.accept(paying, saved, labels).await
             }
         }
     }
 
-    /// Pays for an order and sends it. The price counts before it is paid, and no longer where the chain says that it was not.
+    /// Pays for an order and sends it. The price counts before it is paid, and no longer where the chain says that it
+    /// was not.
     async fn accept(&self, paying: &Paying, mut saved: Saved, labels: Vec<String>) -> Outcome<Value> {
         let price = saved.escrow.quote.price;
         paying.budget.take(price)?;
@@ -367,10 +401,11 @@ impl Agent {
         let client = Client::new(&saved.service)?;
         let key = Checked::new(&self.ui, files::key(&self.ui, &saved.key)?, self.srs())?.key;
         let key = request::key_of_order(&self.ui, &key, saved.inferences, self.srs())?;
-        let collected = match tokio::time::timeout(patience, request::collect(&self.ui, &client, &key, &mut saved)).await {
-            Ok(collected) => collected,
-            Err(_) => return Ok(self.unfinished(&client, saved.prediction.as_deref()).await),
-        };
+        let collected =
+            match tokio::time::timeout(patience, request::collect(&self.ui, &client, &key, &mut saved)).await {
+                Ok(collected) => collected,
+                Err(_) => return Ok(self.unfinished(&client, saved.prediction.as_deref()).await),
+            };
         let (done, file) = match collected {
             Ok(collected) => collected,
             Err(failure) => {
@@ -385,7 +420,13 @@ impl Agent {
         saved.request = None;
         saved.save()?;
         let labels = card::beside(&saved.key)?.labels;
-        Ok(answer(&key, &done, &file, &labels, json!({ "paid": saved.escrow.quote.price.to_string(), "proof_file": saved.output })))
+        Ok(answer(
+            &key,
+            &done,
+            &file,
+            &labels,
+            json!({ "paid": saved.escrow.quote.price.to_string(), "proof_file": saved.output }),
+        ))
     }
 
     async fn wait_free(&self, free: Free, patience: Duration) -> Outcome<Value> {
@@ -451,7 +492,8 @@ impl Agent {
 /// Whether all words are in what is said of a model.
 fn matches(offer: &Model, words: &[String]) -> bool {
     let labels = offer.labels.join(" ");
-    let said = format!("{} {} {labels}", offer.info.name, offer.description.as_deref().unwrap_or_default()).to_lowercase();
+    let said =
+        format!("{} {} {labels}", offer.info.name, offer.description.as_deref().unwrap_or_default()).to_lowercase();
     words.iter().all(|word| said.contains(word))
 }
 
@@ -470,7 +512,8 @@ fn described(service: &str, offer: &Model) -> Value {
 
 /// A list of all inputs' elements, by input.
 fn cut(all: Vec<f32>, architecture: &Architecture) -> Outcome<Sample> {
-    let lengths: Vec<usize> = native::inputs(architecture).iter().map(|input| input.len().unwrap_or(usize::MAX)).collect();
+    let lengths: Vec<usize> =
+        native::inputs(architecture).iter().map(|input| input.len().unwrap_or(usize::MAX)).collect();
     let need = lengths.iter().fold(0usize, |sum, len| sum.saturating_add(*len));
     if all.len() != need {
         return Err(bad(format!("the input has {} values and the model takes {need}", all.len())));

@@ -41,7 +41,9 @@ pub struct Budget {
 impl Budget {
     /// The limits of a purse, with what the ledger says was spent.
     pub fn open(path: &Path, purse: Purse, total: u128, each: u128) -> Outcome<Self> {
-        let failed = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot keep what was spent in {}: {e}", path.display()));
+        let failed = |e: std::io::Error| {
+            Failure::message(Exit::Io, format!("cannot keep what was spent in {}: {e}", path.display()))
+        };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
@@ -61,7 +63,8 @@ impl Budget {
         if text.is_empty() {
             return Ok(Vec::new());
         }
-        serde_json::from_str(&text).map_err(|e| Failure::message(Exit::Input, format!("the ledger of what was spent is damaged: {e}")))
+        serde_json::from_str(&text)
+            .map_err(|e| Failure::message(Exit::Input, format!("the ledger of what was spent is damaged: {e}")))
     }
 
     fn mine(&self, entry: &Entry) -> bool {
@@ -82,7 +85,10 @@ impl Budget {
         let Purse { chain_id, market, buyer, token } = self.purse;
         entries.push(Entry { chain_id, market, buyer, token, spent: after });
         let text = serde_json::to_vec_pretty(&entries).map_err(|e| Failure::new(Exit::Failed, e))?;
-        file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text)).and_then(|()| file.sync_all())?;
+        file.rewind()
+            .and_then(|()| file.set_len(0))
+            .and_then(|()| file.write_all(&text))
+            .and_then(|()| file.sync_all())?;
         Ok(after)
     }
 

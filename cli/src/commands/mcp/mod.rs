@@ -1,4 +1,5 @@
-//! `assay mcp`: the buyer's side of the market as tools for agents, by the Model Context Protocol: over stdin and stdout, or over HTTP.
+//! `assay mcp`: the buyer's side of the market as tools for agents, by the Model Context Protocol: over stdin and
+//! stdout, or over HTTP.
 
 mod agent;
 mod budget;
@@ -16,8 +17,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use budget::{Budget, Purse};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities,
-    ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -49,7 +50,11 @@ impl ServerHandler for Server {
         config
     }
 
-    async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
         Ok(ListToolsResult::with_all_items(tools::all(self.0.reads_files())))
     }
 
@@ -57,7 +62,11 @@ impl ServerHandler for Server {
         tools::all(self.0.reads_files()).into_iter().find(|tool| tool.name == name)
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, _: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.map_or_else(|| json!({}), Value::Object);
         let call = match serde_json::from_value(json!({ "name": request.name, "arguments": arguments })) {
             Ok(call) => call,
@@ -77,7 +86,8 @@ async fn paying(args: &McpArgs) -> Outcome<Option<Paying>> {
         return Err(Failure::message(Exit::Usage, "an account without a limit is none for an agent: pass --budget"));
     };
     let buyer = super::request::Buyer::open(rpc, market, key, args.token.unwrap_or_default())?;
-    let purse = Purse { chain_id: buyer.rpc.chain_id().await?, market, buyer: buyer.account.address(), token: buyer.token };
+    let purse =
+        Purse { chain_id: buyer.rpc.chain_id().await?, market, buyer: buyer.account.address(), token: buyer.token };
     let ledger = args.ledger.clone().unwrap_or_else(|| orders::home().join("spent.json"));
     let budget = Budget::open(&ledger, purse, total, args.max_price.unwrap_or(total))?;
     Ok(Some(Paying { buyer, budget }))
@@ -96,7 +106,9 @@ pub async fn mcp(_: &Ui, args: McpArgs) -> Outcome {
     let server = Server(Arc::new(Agent::new(settings, paying(&args).await?)));
     match args.http {
         None => {
-            let failed = |e: &dyn std::fmt::Display| Failure::message(Exit::Io, format!("the connection to the agent is broken: {e}"));
+            let failed = |e: &dyn std::fmt::Display| {
+                Failure::message(Exit::Io, format!("the connection to the agent is broken: {e}"))
+            };
             let running = server.serve(rmcp::transport::stdio()).await.map_err(|e| failed(&e))?;
             running.waiting().await.map(drop).map_err(|e| failed(&e))
         }
@@ -116,7 +128,8 @@ async fn http(server: Server, address: SocketAddr, token: Option<String>) -> Out
     // a browser's page could call what listens here under another name of this machine
     let config = StreamableHttpServerConfig::default().enforce_origin_validation();
     let config = if address.ip().is_loopback() { config } else { config.disable_allowed_hosts() };
-    let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(LocalSessionManager::default()), config);
+    let service =
+        StreamableHttpService::new(move || Ok(server.clone()), Arc::new(LocalSessionManager::default()), config);
     let expected: Arc<str> = format!("Bearer {token}").into();
     let app = axum::Router::new().nest_service("/mcp", service).layer(from_fn_with_state(expected, authorised));
     say(format_args!("listening on http://{address}/mcp"));

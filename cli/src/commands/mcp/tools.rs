@@ -76,14 +76,17 @@ pub struct Verify {
 
 /// A tool with the schema of its arguments.
 fn tool(name: &'static str, description: &'static str, properties: Value, required: &[&str]) -> Tool {
-    let schema = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+    let schema =
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
     Tool::new(name, description, schema.as_object().cloned().unwrap_or_default())
 }
 
 /// All tools. `files`: whether the caller may name files on this machine.
 pub fn all(files: bool) -> Vec<Tool> {
     let text = |description: &str| json!({ "type": "string", "description": description });
-    let service = text("The service's address, such as http://localhost:8080; left out: the first that the server was started with");
+    let service = text(
+        "The service's address, such as http://localhost:8080; left out: the first that the server was started with",
+    );
     let order = text("The order, as `quote` named it");
     let mut quote = json!({
         "service": service, "model": text("The model's id, as `find_models` lists it"),

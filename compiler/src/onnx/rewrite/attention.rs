@@ -23,7 +23,8 @@ impl Writer<'_> {
         match shape[..] {
             [batch, heads, length, width] => Ok(Heads { name: name.to_owned(), shape: [batch, heads, length, width] }),
             [batch, length, all] => {
-                let Some(heads) = usize::try_from(heads).ok().filter(|heads| *heads > 0 && all.is_multiple_of(*heads)) else {
+                let Some(heads) = usize::try_from(heads).ok().filter(|heads| *heads > 0 && all.is_multiple_of(*heads))
+                else {
                     return self.refused("operands of three axes and no number of heads");
                 };
                 let width = all / heads;
@@ -51,7 +52,8 @@ impl Writer<'_> {
     /// Scores `[batch, heads of queries, length of queries, length of keys]`; heads of keys are shared by groups.
     fn grouped_product(&mut self, a: &Heads, b: &Heads, turned: bool) -> Result<String, GuardError> {
         let ([batch, heads, rows, inner], [_, shared, length, width]) = (a.shape, b.shape);
-        let right = if turned { self.node("Transpose", &[&b.name], vec![ints("perm", &[0, 1, 3, 2])]) } else { b.name.clone() };
+        let right =
+            if turned { self.node("Transpose", &[&b.name], vec![ints("perm", &[0, 1, 3, 2])]) } else { b.name.clone() };
         if heads == shared {
             return Ok(self.node("MatMul", &[&a.name, &right], Vec::new()));
         }
@@ -68,7 +70,14 @@ impl Writer<'_> {
     }
 
     /// The same of tensors whose shapes are known.
-    pub(super) fn attended(&mut self, a: &str, of_a: [usize; 4], b: &str, of_b: [usize; 4], turned: bool) -> Result<String, GuardError> {
+    pub(super) fn attended(
+        &mut self,
+        a: &str,
+        of_a: [usize; 4],
+        b: &str,
+        of_b: [usize; 4],
+        turned: bool,
+    ) -> Result<String, GuardError> {
         let heads = |name: &str, shape| Heads { name: name.to_owned(), shape };
         self.grouped_product(&heads(a, of_a), &heads(b, of_b), turned)
     }
@@ -197,7 +206,8 @@ impl Writer<'_> {
             return self.refused("both a past and numbers of keys that count");
         }
         let fixed = |row: usize, column: usize| {
-            let near = moves || ((right < 0 || apart(row, column) >= -right) && (left < 0 || apart(row, column) <= left));
+            let near =
+                moves || ((right < 0 || apart(row, column) >= -right) && (left < 0 || apart(row, column) <= left));
             near && column < mask_columns
         };
         let depends = !conditions.is_empty();
@@ -205,7 +215,8 @@ impl Writer<'_> {
         let mut some = None;
         if allowed.iter().any(|seen| !seen) {
             conditions.push(self.truths(&[rows, columns], &allowed));
-            let rows_seen: Vec<f32> = allowed.chunks(columns).map(|row| f32::from(u8::from(row.contains(&true)))).collect();
+            let rows_seen: Vec<f32> =
+                allowed.chunks(columns).map(|row| f32::from(u8::from(row.contains(&true)))).collect();
             if rows_seen.contains(&0.0) && !depends {
                 some = Some(self.floats(&[rows, 1], &rows_seen));
             }

@@ -20,7 +20,9 @@ impl Writer<'_> {
 
     /// By a number of places that may differ from element to element.
     pub(super) fn bit_shift(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else { return self.refused("a type that is not known") };
+        let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else {
+            return self.refused("a type that is not known");
+        };
         let (bits, signed) = match kind {
             DataType::Uint8 => (8, false),
             DataType::Int8 => (8, true),
@@ -38,7 +40,9 @@ impl Writer<'_> {
         }
         // what leaves an integer is lost: of wide ones nothing may, since the numbers themselves have 16 bits at most
         if left && bits > 16 && by.as_ref().is_none_or(|by| by.iter().any(|by| *by > 15)) {
-            return self.refused("more than 15 places, or a number of them that depends on the input, and integers of 32 bits or more,");
+            return self.refused(
+                "more than 15 places, or a number of them that depends on the input, and integers of 32 bits or more,",
+            );
         }
         let (x, places) = (self.cast(input(node, 0), DataType::Float), self.cast(input(node, 1), DataType::Float));
         let places = self.by_number("Min", &places, if left { bits.min(16) } else { 31 } as f32);
@@ -60,7 +64,9 @@ impl Writer<'_> {
 
     /// The sum of what both have is a sum of products of bits; the others follow from it.
     pub(super) fn bitwise(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else { return self.refused("a type that is not known") };
+        let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else {
+            return self.refused("a type that is not known");
+        };
         let bits = match kind {
             DataType::Uint8 | DataType::Int8 => 8,
             DataType::Int16 => 16,
@@ -117,8 +123,8 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// The remainder of a division by integers that depend on the input, with the sign of the divisor: what tract makes has
-    /// the sign of the dividend.
+    /// The remainder of a division by integers that depend on the input, with the sign of the divisor: what tract makes
+    /// has the sign of the dividend.
     fn floored_remainder(&mut self, a: &str, d: &str, kind: DataType) -> String {
         let rest = self.node("Mod", &[a, d], Vec::new());
         let (of_rest, of_divisor) = (self.node("Sign", &[&rest], Vec::new()), self.node("Sign", &[d], Vec::new()));

@@ -1,5 +1,5 @@
-//! Quantised operators of onnxruntime's own, which its quantizer writes beside those of the standard: a standard operator
-//! between a DequantizeLinear of each input and a QuantizeLinear.
+//! Quantised operators of onnxruntime's own, which its quantizer writes beside those of the standard: a standard
+//! operator between a DequantizeLinear of each input and a QuantizeLinear.
 
 use super::{Writer, input, integer, real};
 use crate::onnx::GuardError;

@@ -15,8 +15,8 @@ const LEAST_RANGE: f32 = 1e-30;
 
 /// A real tensor as a number times sums of integers, which the range of the tensor before is multiplied by.
 ///
-/// What is quantised next is divided by its own range, so that the number cancels out. Only the sums are left, which are
-/// exact.
+/// What is quantised next is divided by its own range, so that the number cancels out. Only the sums are left, which
+/// are exact.
 #[derive(Clone)]
 pub(super) struct Sums {
     /// The sums, with a bias that is divided by the number.
@@ -29,8 +29,8 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Whether the least and the largest number are still what they were before the moves. A pool keeps the largest, and
-    /// after a ReLU the least counts for nothing.
+    /// Whether the least and the largest number are still what they were before the moves. A pool keeps the largest,
+    /// and after a ReLU the least counts for nothing.
     fn keep_ends(&self) -> bool {
         self.relu || self.moves.iter().all(|node| node.op_type != "MaxPool")
     }
@@ -105,7 +105,9 @@ impl Writer<'_> {
                 self.dynamic.products.insert(output);
                 return;
             }
-            "Mul" => [(x, input(node, 1)), (input(node, 1), x)].into_iter().find_map(|(a, b)| self.times(a, b, &output)),
+            "Mul" => {
+                [(x, input(node, 1)), (input(node, 1), x)].into_iter().find_map(|(a, b)| self.times(a, b, &output))
+            }
             "Add" => [(x, input(node, 1)), (input(node, 1), x)].into_iter().find_map(|(a, b)| self.with_bias(a, b)),
             "Relu" => self.dynamic.sums.get(x).cloned().map(|sums| Sums { relu: true, ..sums }),
             "Reshape" | "Transpose" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity" => self.moved_sums(node),
@@ -119,7 +121,8 @@ impl Writer<'_> {
 
     /// A scale times a number, or sums times a scale.
     fn times(&mut self, a: &str, b: &str, output: &str) -> Option<Sums> {
-        let (range, factor) = self.dynamic.ranges.get(b).cloned().filter(|(_, factor)| *factor > f64::from(f32::MIN_POSITIVE))?;
+        let (range, factor) =
+            self.dynamic.ranges.get(b).cloned().filter(|(_, factor)| *factor > f64::from(f32::MIN_POSITIVE))?;
         if self.dynamic.products.contains(a) {
             let tensor = self.node("Mul", &[a, &range], Vec::new());
             // numbers stay about as large as those of the model, or they would grow from one tensor to the next
@@ -155,7 +158,10 @@ impl Writer<'_> {
     fn covers(&mut self, node: &pb::NodeProto) -> bool {
         let (Some(shape), [_]) = (self.shape(input(node, 0)), &node.output[..]) else { return false };
         let (kernel, strides) = (integers(node, "kernel_shape"), integers(node, "strides"));
-        let plain = ["pads", "dilations"].iter().zip([0, 1]).all(|(name, usual)| integers(node, name).iter().all(|v| *v == usual));
+        let plain = ["pads", "dilations"]
+            .iter()
+            .zip([0, 1])
+            .all(|(name, usual)| integers(node, name).iter().all(|v| *v == usual));
         let axis = |(at, kernel): (usize, &i64)| {
             let (len, stride) = (shape.get(at + 2).map_or(0, |len| *len as i64), strides.get(at).copied().unwrap_or(1));
             stride >= 1 && stride <= *kernel && len >= *kernel && (len - kernel) % stride == 0
@@ -173,8 +179,8 @@ impl Writer<'_> {
         self.node("Min", &[&y, &high], Vec::new())
     }
 
-    /// The largest number of a tensor, or the least, or 0 if that is beyond it. The 0 is a second place of a maximum, which
-    /// is exact.
+    /// The largest number of a tensor, or the least, or 0 if that is beyond it. The 0 is a second place of a maximum,
+    /// which is exact.
     fn end(&mut self, operator: &str, x: &str) -> String {
         let one = match self.shape(x) {
             Some(shape) => {
@@ -198,8 +204,8 @@ impl Writer<'_> {
         let made = self.nodes.iter().rev().find(|node| node.output.iter().any(|output| output == x));
         made.is_some_and(|node| match node.op_type.as_str() {
             "Relu" | "Sigmoid" | "Softmax" => true,
-            "MaxPool" | "AveragePool" | "GlobalAveragePool" | "Reshape" | "Flatten" | "Transpose" | "Squeeze" | "Unsqueeze"
-            | "Identity" => self.is_never_negative(input(node, 0)),
+            "MaxPool" | "AveragePool" | "GlobalAveragePool" | "Reshape" | "Flatten" | "Transpose" | "Squeeze"
+            | "Unsqueeze" | "Identity" => self.is_never_negative(input(node, 0)),
             _ => false,
         })
     }

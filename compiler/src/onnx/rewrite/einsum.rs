@@ -22,7 +22,8 @@ impl Writer<'_> {
         }
         // without a result: letters that occur once, in alphabetical order
         let result = right.unwrap_or_else(|| {
-            let mut letters: Vec<char> = left.chars().filter(|c| c.is_alphabetic() && left.matches(*c).count() == 1).collect();
+            let mut letters: Vec<char> =
+                left.chars().filter(|c| c.is_alphabetic() && left.matches(*c).count() == 1).collect();
             letters.sort_unstable();
             letters.into_iter().collect()
         });
@@ -77,7 +78,8 @@ impl Writer<'_> {
             let others: Vec<usize> = (0..shape.len()).filter(|at| *at != first && *at != second).collect();
             let order: Vec<i64> = [first, second].iter().chain(&others).map(|at| *at as i64).collect();
             let turned = self.node("Transpose", &[&name], vec![super::ints("perm", &order)]);
-            let joined: Vec<i64> = std::iter::once((length * length) as i64).chain(others.iter().map(|at| shape[*at] as i64)).collect();
+            let joined: Vec<i64> =
+                std::iter::once((length * length) as i64).chain(others.iter().map(|at| shape[*at] as i64)).collect();
             let joined = self.reshaped(&turned, &joined);
             let places: Vec<i64> = (0..length).map(|at| (at * (length + 1)) as i64).collect();
             let places = self.ints(&places);

@@ -45,7 +45,11 @@ impl Writer<'_> {
     /// A power of two tensors is an exponential of a logarithm: where the base is 0, so is the power.
     pub(super) fn power_of_tensors(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let constant = |writer: &Self, at: usize| writer.constant(input(node, at)).is_some();
-        if constant(self, 0) || constant(self, 1) || self.value(input(node, 1)).is_some() || self.value(input(node, 0)).is_some() {
+        if constant(self, 0)
+            || constant(self, 1)
+            || self.value(input(node, 1)).is_some()
+            || self.value(input(node, 0)).is_some()
+        {
             return Ok(false);
         }
         let Some(kinds) = self.known(input(node, 0)).zip(self.known(input(node, 1))) else { return Ok(false) };
@@ -80,8 +84,11 @@ impl Writer<'_> {
         if named.is_empty() && integer(node, "noop_with_empty_axes", 0) != 0 {
             return Ok(false);
         }
-        let axes: Vec<i64> =
-            if named.is_empty() { (0..rank).collect() } else { named.iter().map(|axis| axis.rem_euclid(rank.max(1))).collect() };
+        let axes: Vec<i64> = if named.is_empty() {
+            (0..rank).collect()
+        } else {
+            named.iter().map(|axis| axis.rem_euclid(rank.max(1))).collect()
+        };
         let largest = self.reduced("ReduceMax", input(node, 0), &axes);
         let below = self.node("Sub", &[input(node, 0), &largest], Vec::new());
         let powers = self.node("Exp", &[&below], Vec::new());
@@ -89,7 +96,8 @@ impl Writer<'_> {
         let log = self.node("Log", &[&sum], Vec::new());
         let mut y = self.node("Add", &[&log, &largest], Vec::new());
         if integer(node, "keepdims", 1) == 0 {
-            let kept: Vec<i64> = (0..rank).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis as usize] as i64).collect();
+            let kept: Vec<i64> =
+                (0..rank).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis as usize] as i64).collect();
             y = self.reshaped(&y, &kept);
         }
         self.output(node, 0, &y);
@@ -111,7 +119,9 @@ impl Writer<'_> {
         }
         self.output(node, 0, input(node, 0));
         if node.output.get(1).is_some_and(|name| !name.is_empty()) {
-            let Some(shape) = self.shape(input(node, 0)) else { return self.refused("a mask of a shape that is not known") };
+            let Some(shape) = self.shape(input(node, 0)) else {
+                return self.refused("a mask of a shape that is not known");
+            };
             let mask = self.truths(&shape, &vec![true; shape.iter().product()]);
             self.output(node, 1, &mask);
         }
@@ -156,8 +166,8 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// A region beyond the image has a number of its own there, which is read as the border here. tract lists what every place of an axis is made
-    /// of, which a damaged scale can make more than any memory holds.
+    /// A region beyond the image has a number of its own there, which is read as the border here. tract lists what
+    /// every place of an axis is made of, which a damaged scale can make more than any memory holds.
     pub(super) fn resize_region(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         const MOST: f64 = 1024.0;
         const LONGEST: f64 = 65536.0;
@@ -172,7 +182,8 @@ impl Writer<'_> {
         if text(node, "coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize" {
             return Ok(false);
         }
-        let inside = self.value(input(node, 1)).is_some_and(|region| region.iter().all(|end| (0.0..=1.0).contains(end)));
+        let inside =
+            self.value(input(node, 1)).is_some_and(|region| region.iter().all(|end| (0.0..=1.0).contains(end)));
         if inside { Ok(false) } else { self.refused("a region that is no constant, or reaches beyond the image,") }
     }
 }

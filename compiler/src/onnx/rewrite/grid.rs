@@ -53,14 +53,22 @@ impl Writer<'_> {
         let pixels = self.reshaped(input(node, 0), &[batch as i64, channels as i64, width as i64]);
         let turned = self.node("Transpose", &[&matrix], vec![ints("perm", &[0, 2, 1])]);
         let y = self.node("MatMul", &[&pixels, &turned], Vec::new());
-        let shape: Vec<i64> = [batch, channels].into_iter().chain(grid[1..=planes].iter().copied()).map(|d| d as i64).collect();
+        let shape: Vec<i64> =
+            [batch, channels].into_iter().chain(grid[1..=planes].iter().copied()).map(|d| d as i64).collect();
         let y = self.reshaped(&y, &shape);
         self.output(node, 0, &y);
         Ok(true)
     }
 
     /// `[batch, places, 1]` to `[batch, places, pixels]`.
-    fn axis_weights(&mut self, place: &str, length: usize, mode: &str, padding: &str, corners: bool) -> Result<String, GuardError> {
+    fn axis_weights(
+        &mut self,
+        place: &str,
+        length: usize,
+        mode: &str,
+        padding: &str,
+        corners: bool,
+    ) -> Result<String, GuardError> {
         let size = length as f32;
         let half = if corners { (size - 1.0) / 2.0 } else { size / 2.0 };
         let scaled = self.scalar("Mul", place, half);
@@ -196,7 +204,11 @@ impl Writer<'_> {
             let mut row: Vec<f32> = Vec::new();
             for length in planes.iter().rev() {
                 let (at, length) = ((rest % length) as f32, *length as f32);
-                row.push(if corners { 2.0 * at / (length - 1.0).max(1.0) - 1.0 } else { (2.0 * at + 1.0) / length - 1.0 });
+                row.push(if corners {
+                    2.0 * at / (length - 1.0).max(1.0) - 1.0
+                } else {
+                    (2.0 * at + 1.0) / length - 1.0
+                });
                 rest /= length as usize;
             }
             rows.extend(row);
@@ -205,7 +217,8 @@ impl Writer<'_> {
         let places = self.floats(&[total, planes.len() + 1], &rows);
         let theta = self.node("Transpose", &[input(node, 0)], vec![ints("perm", &[0, 2, 1])]);
         let y = self.node("MatMul", &[&places, &theta], Vec::new());
-        let shape: Vec<i64> = [size[0]].into_iter().chain(planes.iter().map(|d| *d as i64)).chain([planes.len() as i64]).collect();
+        let shape: Vec<i64> =
+            [size[0]].into_iter().chain(planes.iter().map(|d| *d as i64)).chain([planes.len() as i64]).collect();
         let y = self.reshaped(&y, &shape);
         self.output(node, 0, &y);
         Ok(true)

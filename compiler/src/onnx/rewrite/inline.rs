@@ -32,9 +32,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a list of nodes out. Tensors that they make get new names; those of `names` are given, and others are of the
-    /// graph around.
-    fn written(&mut self, nodes: &[pb::NodeProto], names: &mut HashMap<String, String>, depth: usize) -> Result<(), GuardError> {
+    /// Writes a list of nodes out. Tensors that they make get new names; those of `names` are given, and others are of
+    /// the graph around.
+    fn written(
+        &mut self,
+        nodes: &[pb::NodeProto],
+        names: &mut HashMap<String, String>,
+        depth: usize,
+    ) -> Result<(), GuardError> {
         let (name, operator) = (self.name.clone(), self.operator.clone());
         for node in nodes {
             let mut node = node.clone();
@@ -60,7 +65,12 @@ impl Writer<'_> {
     }
 
     /// Writes a graph out, and returns what its outputs are called.
-    pub(super) fn graph(&mut self, graph: &pb::GraphProto, inputs: &[&str], depth: usize) -> Result<Vec<String>, GuardError> {
+    pub(super) fn graph(
+        &mut self,
+        graph: &pb::GraphProto,
+        inputs: &[&str],
+        depth: usize,
+    ) -> Result<Vec<String>, GuardError> {
         if graph.input.len() != inputs.len() {
             return self.refused("another number of operands than its graph takes");
         }
@@ -106,7 +116,8 @@ impl Writer<'_> {
             }
             let number = self.whole_numbers(&[], &[round]);
             let before = if condition.is_empty() { self.truths(&[], &[true]) } else { condition.clone() };
-            let inputs: Vec<&str> = [number.as_str(), &before].into_iter().chain(state.iter().map(String::as_str)).collect();
+            let inputs: Vec<&str> =
+                [number.as_str(), &before].into_iter().chain(state.iter().map(String::as_str)).collect();
             let mut made = self.graph(&body, &inputs, depth)?.into_iter();
             condition = made.next().unwrap_or_default();
             state = made.by_ref().take(carried).collect();
@@ -138,17 +149,22 @@ impl Writer<'_> {
             .chain(body.initializer.iter().map(|tensor| tensor.name.as_str()))
             .chain(body.node.iter().flat_map(|node| node.output.iter().map(String::as_str)))
             .collect();
-        let outside = body.node.iter().flat_map(|node| &node.input).any(|name| !name.is_empty() && !own.contains(&name.as_str()));
+        let outside =
+            body.node.iter().flat_map(|node| &node.input).any(|name| !name.is_empty() && !own.contains(&name.as_str()));
         if !outside || self.version < 9 {
             return Ok(false);
         }
         let scanned = integer(node, "num_scan_inputs", 1) as usize;
-        let Some(states) = node.input.len().checked_sub(scanned) else { return self.refused("fewer operands than it scans") };
+        let Some(states) = node.input.len().checked_sub(scanned) else {
+            return self.refused("fewer operands than it scans");
+        };
         let backwards = |name: &str, at: usize| super::integers(node, name).get(at) == Some(&1);
         let axis_of = |name: &str, at: usize| super::integers(node, name).get(at).copied().unwrap_or(0);
         let mut steps = 0;
         for at in 0..scanned {
-            let Some(shape) = self.shape(input(node, states + at)) else { return self.refused("a shape that is not known") };
+            let Some(shape) = self.shape(input(node, states + at)) else {
+                return self.refused("a shape that is not known");
+            };
             let axis = axis_of("scan_input_axes", at).rem_euclid(shape.len().max(1) as i64);
             steps = shape.get(axis as usize).map_or(0, |length| *length as i64);
         }
@@ -191,7 +207,9 @@ impl Writer<'_> {
     /// A branch that is known; else both, and a choice element by element.
     fn choose(&mut self, node: &pb::NodeProto, depth: usize) -> Result<bool, GuardError> {
         let branch = |name| attribute(node, name).and_then(|a| a.g.clone());
-        let (Some(then), Some(other)) = (branch("then_branch"), branch("else_branch")) else { return self.refused("a branch missing") };
+        let (Some(then), Some(other)) = (branch("then_branch"), branch("else_branch")) else {
+            return self.refused("a branch missing");
+        };
         if let Some([condition]) = self.whole(input(node, 0)).as_deref() {
             let made = self.graph(if *condition != 0 { &then } else { &other }, &[], depth)?;
             for (at, value) in made.iter().enumerate() {
@@ -215,7 +233,11 @@ impl Writer<'_> {
 
     /// An operator that the model defines.
     fn call(&mut self, node: &pb::NodeProto, function: &pb::FunctionProto, depth: usize) -> Result<bool, GuardError> {
-        let version = function.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx").map(|set| set.version);
+        let version = function
+            .opset_import
+            .iter()
+            .find(|set| set.domain.is_empty() || set.domain == "ai.onnx")
+            .map(|set| set.version);
         if version.is_some_and(|version| version != self.version) {
             return self.refused("a function of another operator set than the model's");
         }
@@ -240,7 +262,9 @@ impl Writer<'_> {
 
     /// `softmax(q · k)` with a graph for the scores and one for the weights.
     fn flex_attention(&mut self, node: &pb::NodeProto, depth: usize) -> Result<bool, GuardError> {
-        let heads = |writer: &mut Self, at: usize| writer.shape(input(node, at)).and_then(|shape| <[usize; 4]>::try_from(shape).ok());
+        let heads = |writer: &mut Self, at: usize| {
+            writer.shape(input(node, at)).and_then(|shape| <[usize; 4]>::try_from(shape).ok())
+        };
         let (Some(q), Some(k), Some(v)) = (heads(self, 0), heads(self, 1), heads(self, 2)) else {
             return self.refused("operands that have not four axes of known length");
         };

@@ -1,9 +1,10 @@
 //! Quantised networks as the integers that they compute with.
 //!
 //! Exporters write such a network in reals: integers are multiplied by a scale (DequantizeLinear), a convolution or the
-//! like is made of those, and its result is divided by the next scale and rounded (QuantizeLinear). What runs the network
-//! does it in integers. So does this: beside each real tensor that is integers times a scale, the integers are written
-//! down, and a rounding reads these, times the ratio of the scales. Real tensors that nobody reads are dropped later.
+//! like is made of those, and its result is divided by the next scale and rounded (QuantizeLinear). What runs the
+//! network does it in integers. So does this: beside each real tensor that is integers times a scale, the integers are
+//! written down, and a rounding reads these, times the ratio of the scales. Real tensors that nobody reads are dropped
+//! later.
 //!
 //! Integers are *centred*: less their zero point, so that a convolution's padding is 0.
 
@@ -76,7 +77,9 @@ impl Writer<'_> {
                 let (Some(shape), Some(own)) = (self.shape(input(node, 0)), self.shape(input(node, 1))) else { return };
                 let axis = integer(node, "axis", 1);
                 let axis = if axis < 0 { axis + shape.len() as i64 } else { axis };
-                let Some(axis) = usize::try_from(axis).ok().filter(|at| shape.get(*at) == Some(&values.len())) else { return };
+                let Some(axis) = usize::try_from(axis).ok().filter(|at| shape.get(*at) == Some(&values.len())) else {
+                    return;
+                };
                 if own.len() != 1 {
                     return;
                 }
@@ -89,8 +92,9 @@ impl Writer<'_> {
     /// Writes down the integers of a node's output, where its inputs have some.
     pub(super) fn integers_of(&mut self, node: &pb::NodeProto) {
         let Some(output) = node.output.first().cloned().filter(|name| !name.is_empty()) else { return };
-        let moves = matches!(node.op_type.as_str(), "Reshape" | "Transpose" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity")
-            || (node.op_type == "MaxPool" && node.output.len() == 1);
+        let moves =
+            matches!(node.op_type.as_str(), "Reshape" | "Transpose" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity")
+                || (node.op_type == "MaxPool" && node.output.len() == 1);
         if let Some(made) = self.centred.get(input(node, 0)).cloned().filter(|_| moves) {
             let tensor = self.on(node, &made.tensor);
             self.centred.insert(output, Centred { tensor, ..made });
@@ -169,7 +173,8 @@ impl Writer<'_> {
         if low.is_none() && high.is_none() && !self.whole_tensors.contains_key(x) {
             return None;
         }
-        let tighter = |a: Option<f32>, b: Option<f32>, f: fn(f32, f32) -> f32| a.zip(b).map(|(a, b)| f(a, b)).or(a).or(b);
+        let tighter =
+            |a: Option<f32>, b: Option<f32>, f: fn(f32, f32) -> f32| a.zip(b).map(|(a, b)| f(a, b)).or(a).or(b);
         let (low, high) = (tighter(of.low, low, f32::max), tighter(of.high, high, f32::min));
         // which end holds where they cross is a question of their order
         let crossed = low.zip(high).is_some_and(|(low, high)| low > high);
@@ -204,7 +209,10 @@ impl Writer<'_> {
         let of = self.whole_tensors.get(x).cloned().unwrap_or_else(|| Whole::of(x, Steps::One(1.0)));
         // ends of a half are rounded as the numbers are
         let end = |end: Option<f32>| end.map(|end| (end / scale).round_ties_even());
-        let (low, high) = (end(of.low).map_or(low, |end| end.clamp(low, high)), end(of.high).map_or(high, |end| end.clamp(low, high)));
+        let (low, high) = (
+            end(of.low).map_or(low, |end| end.clamp(low, high)),
+            end(of.high).map_or(high, |end| end.clamp(low, high)),
+        );
         let ratio = match &of.steps {
             Steps::One(step) if *step == scale => {
                 if of.ends.is_some_and(|ends| low <= ends.0 && ends.1 <= high) {
@@ -225,8 +233,11 @@ impl Writer<'_> {
                 let ratios: Vec<f32> = values.iter().map(|step| step / scale).collect();
                 let mut dims = vec![1; rank - axis];
                 dims[0] = ratios.len();
-                let ratio =
-                    if ratios.iter().all(|ratio| *ratio == ratios[0]) { self.number(ratios[0]) } else { self.floats(&dims, &ratios) };
+                let ratio = if ratios.iter().all(|ratio| *ratio == ratios[0]) {
+                    self.number(ratios[0])
+                } else {
+                    self.floats(&dims, &ratios)
+                };
                 self.node("Mul", &[&of.tensor, &ratio], Vec::new())
             }
         };
@@ -250,12 +261,17 @@ impl Writer<'_> {
             let real = self.fresh();
             let input = [*tensor, *scale, *zero].map(str::to_owned).to_vec();
             let attribute = vec![super::int("axis", *axis)];
-            let part = pb::NodeProto { op_type: "DequantizeLinear".to_owned(), attribute, ..self.like(node, input, &real) };
+            let part =
+                pb::NodeProto { op_type: "DequantizeLinear".to_owned(), attribute, ..self.like(node, input, &real) };
             self.standard(&part)?;
             inputs.push(real);
         }
         let sum = self.fresh();
-        let part = pb::NodeProto { op_type: operator.to_owned(), attribute: node.attribute.clone(), ..self.like(node, inputs, &sum) };
+        let part = pb::NodeProto {
+            op_type: operator.to_owned(),
+            attribute: node.attribute.clone(),
+            ..self.like(node, inputs, &sum)
+        };
         self.integers_of(&part);
         if !self.standard(&part)? {
             self.nodes.push(part);

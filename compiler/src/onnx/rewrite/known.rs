@@ -36,7 +36,9 @@ impl Inputs {
         let mut declared = HashMap::new();
         for input in &graph.input {
             let mut input = input.clone();
-            if let Some(pb::type_proto::Value::TensorType(tensor)) = input.r#type.as_mut().and_then(|kind| kind.value.as_mut()) {
+            if let Some(pb::type_proto::Value::TensorType(tensor)) =
+                input.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+            {
                 for (axis, dim) in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim).enumerate() {
                     let first = (axis == 0).then_some(1);
                     let size = match &dim.value {
@@ -64,7 +66,10 @@ impl Inputs {
 
 /// The declaration of an input of this type and shape.
 fn declaration(name: &str, kind: DataType, shape: &[usize]) -> pb::ValueInfoProto {
-    let dim = |len: &usize| pb::tensor_shape_proto::Dimension { denotation: String::new(), value: Some(DimValue::DimValue(*len as i64)) };
+    let dim = |len: &usize| pb::tensor_shape_proto::Dimension {
+        denotation: String::new(),
+        value: Some(DimValue::DimValue(*len as i64)),
+    };
     let shape = pb::TensorShapeProto { dim: shape.iter().map(dim).collect() };
     let tensor = pb::type_proto::Tensor { elem_type: kind as i32, shape: Some(shape) };
     let kind = pb::TypeProto { denotation: String::new(), value: Some(pb::type_proto::Value::TensorType(tensor)) };
@@ -160,7 +165,9 @@ impl Writer<'_> {
             if tensor.is_empty() || !seen.insert(tensor) {
                 continue;
             }
-            if let Some(Some(known)) = self.inputs.found.get(tensor).filter(|known| known.as_ref().is_some_and(|k| k.value.is_none())) {
+            if let Some(Some(known)) =
+                self.inputs.found.get(tensor).filter(|known| known.as_ref().is_some_and(|k| k.value.is_none()))
+            {
                 part.input.push(declaration(tensor, known.kind, &known.shape));
             } else if let Some(at) = self.index.get(tensor) {
                 let constant = &self.initializers[*at];

@@ -13,8 +13,13 @@ pub(super) fn modern(writer: &mut Writer<'_>, node: &mut pb::NodeProto) -> Resul
     }
     if BINARY.contains(&node.op_type.as_str()) && node.attribute.iter().any(|a| a.name == "axis") {
         let axis = integer(node, "axis", 0);
-        let ranks = writer.shape(input(node, 0)).zip(writer.shape(input(node, 1))).map(|(a, b)| (a.len() as i64, b.len() as i64));
-        let Some((left, right)) = ranks else { return writer.refused("an axis of operator set 6, and a shape that is not known") };
+        let ranks = writer
+            .shape(input(node, 0))
+            .zip(writer.shape(input(node, 1)))
+            .map(|(a, b)| (a.len() as i64, b.len() as i64));
+        let Some((left, right)) = ranks else {
+            return writer.refused("an axis of operator set 6, and a shape that is not known");
+        };
         let axis = if axis < 0 { axis + left } else { axis };
         if axis + right > left {
             return writer.refused("an axis that is out of range");
@@ -34,7 +39,9 @@ pub(super) fn modern(writer: &mut Writer<'_>, node: &mut pb::NodeProto) -> Resul
             node.input[1] = writer.unsqueezed(&node.input[1].clone(), &behind);
         }
     }
-    node.attribute
-        .retain(|a| !matches!(a.name.as_str(), "broadcast" | "axis") || (a.name == "axis" && !BINARY.contains(&node.op_type.as_str())));
+    node.attribute.retain(|a| {
+        !matches!(a.name.as_str(), "broadcast" | "axis")
+            || (a.name == "axis" && !BINARY.contains(&node.op_type.as_str()))
+    });
     Ok(())
 }

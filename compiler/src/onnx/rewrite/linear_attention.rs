@@ -37,7 +37,8 @@ impl Writer<'_> {
         let (q_heads, heads) = (integer(node, "q_num_heads", 0) as usize, integer(node, "kv_num_heads", 0) as usize);
         let rule = text(node, "update_rule", "gated_delta");
         let (gated, delta) = (matches!(rule, "gated" | "gated_delta"), matches!(rule, "delta" | "gated_delta"));
-        let (q_shape, k_shape, v_shape) = (self.three(input(node, 0))?, self.three(input(node, 1))?, self.three(input(node, 2))?);
+        let (q_shape, k_shape, v_shape) =
+            (self.three(input(node, 0))?, self.three(input(node, 1))?, self.three(input(node, 2))?);
         let [batch, steps, _] = q_shape;
         if heads == 0 || !q_heads.is_multiple_of(heads) || q_heads == 0 || steps > MAX_STEPS {
             return self.refused("these numbers of heads, or more than 512 steps");
@@ -94,7 +95,8 @@ impl Writer<'_> {
             state = Some(now);
         }
         let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
-        let all = if let [one] = answers[..] { one.to_owned() } else { self.node("Concat", &answers, vec![int("axis", 1)]) };
+        let all =
+            if let [one] = answers[..] { one.to_owned() } else { self.node("Concat", &answers, vec![int("axis", 1)]) };
         let scale = self.number(scale);
         let y = self.node("Mul", &[&all, &scale], Vec::new());
         self.output(node, 0, &y);
@@ -111,9 +113,15 @@ impl Writer<'_> {
             "" => self.floats(&[batch, channels, kernel - 1], &vec![0.0; batch * channels * (kernel - 1)]),
             past => past.to_owned(),
         };
-        let all = if kernel > 1 { self.node("Concat", &[&past, input(node, 0)], vec![int("axis", 2)]) } else { input(node, 0).to_owned() };
-        let operands: Vec<&str> = [all.as_str(), input(node, 1), input(node, 2)].into_iter().filter(|name| !name.is_empty()).collect();
-        let mut y = self.node("Conv", &operands, vec![int("group", channels as i64), ints("kernel_shape", &[kernel as i64])]);
+        let all = if kernel > 1 {
+            self.node("Concat", &[&past, input(node, 0)], vec![int("axis", 2)])
+        } else {
+            input(node, 0).to_owned()
+        };
+        let operands: Vec<&str> =
+            [all.as_str(), input(node, 1), input(node, 2)].into_iter().filter(|name| !name.is_empty()).collect();
+        let mut y =
+            self.node("Conv", &operands, vec![int("group", channels as i64), ints("kernel_shape", &[kernel as i64])]);
         if matches!(text(node, "activation", "none"), "silu" | "swish") {
             let gate = self.node("Sigmoid", &[&y], Vec::new());
             y = self.node("Mul", &[&y, &gate], Vec::new());

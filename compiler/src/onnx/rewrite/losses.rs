@@ -13,7 +13,9 @@ impl Writer<'_> {
     }
 
     pub(super) fn cross_entropy_loss(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let Some(shape) = self.shape(input(node, 0)) else { return self.refused("a shape that is not known beforehand") };
+        let Some(shape) = self.shape(input(node, 0)) else {
+            return self.refused("a shape that is not known beforehand");
+        };
         let likelihood = if self.version >= 13 || shape.len() == 2 {
             self.node("LogSoftmax", &[input(node, 0)], vec![int("axis", 1)])
         } else {

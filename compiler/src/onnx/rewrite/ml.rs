@@ -76,7 +76,8 @@ impl Writer<'_> {
             return self.refused("intercepts that do not fit its targets");
         }
         let features = coefficients.len() / targets;
-        let turned: Vec<f32> = (0..coefficients.len()).map(|i| coefficients[(i % targets) * features + i / targets]).collect();
+        let turned: Vec<f32> =
+            (0..coefficients.len()).map(|i| coefficients[(i % targets) * features + i / targets]).collect();
         let weights = self.floats(&[features, targets], &turned);
         let x = self.cast(input(node, 0), DataType::Float);
         let product = self.node("MatMul", &[&x, &weights], Vec::new());

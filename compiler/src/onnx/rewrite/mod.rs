@@ -33,7 +33,9 @@ mod trees;
 
 use super::GuardError;
 use known::Inputs;
-use nodes::{attribute, elements, input, int, integer, integers, ints, is_numeric, real, reals, strings, tensor_type, text};
+use nodes::{
+    attribute, elements, input, int, integer, integers, ints, is_numeric, real, reals, strings, tensor_type, text,
+};
 use std::collections::{BTreeMap, HashMap};
 use tract_onnx::pb::{self, tensor_proto::DataType};
 
@@ -237,8 +239,9 @@ impl Writer<'_> {
         }
         // the outputs of these are tensors of numbers now, whatever they were declared as
         for output in self.outputs.iter_mut().filter(|output| node.output.contains(&output.name)) {
-            let integers = matches!(node.op_type.as_str(), "LinearClassifier" | "TreeEnsembleClassifier" | "SVMClassifier")
-                && node.output.first() == Some(&output.name);
+            let integers =
+                matches!(node.op_type.as_str(), "LinearClassifier" | "TreeEnsembleClassifier" | "SVMClassifier")
+                    && node.output.first() == Some(&output.name);
             if !is_numeric(output) {
                 output.r#type = Some(tensor_type(if integers { DataType::Int64 } else { DataType::Float }));
             }
@@ -308,14 +311,26 @@ impl Writer<'_> {
     fn ints(&mut self, values: &[i64]) -> String {
         let name = self.fresh();
         let dims = vec![values.len() as i64];
-        self.tensor(pb::TensorProto { name, dims, data_type: DataType::Int64 as i32, int64_data: values.to_vec(), ..Default::default() })
+        self.tensor(pb::TensorProto {
+            name,
+            dims,
+            data_type: DataType::Int64 as i32,
+            int64_data: values.to_vec(),
+            ..Default::default()
+        })
     }
 
     /// A constant of integers.
     fn whole_numbers(&mut self, dims: &[usize], values: &[i64]) -> String {
         let name = self.fresh();
         let dims = dims.iter().map(|d| *d as i64).collect();
-        self.tensor(pb::TensorProto { name, dims, data_type: DataType::Int64 as i32, int64_data: values.to_vec(), ..Default::default() })
+        self.tensor(pb::TensorProto {
+            name,
+            dims,
+            data_type: DataType::Int64 as i32,
+            int64_data: values.to_vec(),
+            ..Default::default()
+        })
     }
 
     /// A constant of truth values.
@@ -376,7 +391,11 @@ impl Writer<'_> {
         let (Some(output), Some(attribute)) = (node.output.first(), node.attribute.first()) else { return };
         let tensor = match (attribute.name.as_str(), &attribute.t) {
             ("value", Some(tensor)) if elements(tensor) <= MAX_LIST => tensor.clone(),
-            ("value_int", _) => pb::TensorProto { data_type: DataType::Int64 as i32, int64_data: vec![attribute.i], ..Default::default() },
+            ("value_int", _) => pb::TensorProto {
+                data_type: DataType::Int64 as i32,
+                int64_data: vec![attribute.i],
+                ..Default::default()
+            },
             ("value_ints", _) => pb::TensorProto {
                 dims: vec![attribute.ints.len() as i64],
                 data_type: DataType::Int64 as i32,
@@ -400,9 +419,13 @@ impl Writer<'_> {
         let wide = |list: &[i32]| list.iter().map(|v| i64::from(*v)).collect();
         Some(match DataType::try_from(tensor.data_type).ok()? {
             DataType::Int64 if raw.is_empty() => tensor.int64_data.clone(),
-            DataType::Int64 => raw.chunks_exact(8).filter_map(|b| Some(i64::from_le_bytes(b.try_into().ok()?))).collect(),
+            DataType::Int64 => {
+                raw.chunks_exact(8).filter_map(|b| Some(i64::from_le_bytes(b.try_into().ok()?))).collect()
+            }
             DataType::Int32 if raw.is_empty() => wide(&tensor.int32_data),
-            DataType::Int32 => raw.chunks_exact(4).filter_map(|b| Some(i32::from_le_bytes(b.try_into().ok()?).into())).collect(),
+            DataType::Int32 => {
+                raw.chunks_exact(4).filter_map(|b| Some(i32::from_le_bytes(b.try_into().ok()?).into())).collect()
+            }
             DataType::Bool | DataType::Uint8 | DataType::Int8 if raw.is_empty() => wide(&tensor.int32_data),
             DataType::Bool | DataType::Uint8 => raw.iter().map(|b| i64::from(*b)).collect(),
             DataType::Int8 => raw.iter().map(|b| i64::from(*b as i8)).collect(),

@@ -41,7 +41,8 @@ impl Writer<'_> {
             return self.refused("this p or kernel");
         }
         let powers = self.power(input(node, 0), p);
-        let mut attributes: Vec<pb::AttributeProto> = node.attribute.iter().filter(|a| a.name != "p").cloned().collect();
+        let mut attributes: Vec<pb::AttributeProto> =
+            node.attribute.iter().filter(|a| a.name != "p").cloned().collect();
         // padding is zeros that count, so that all windows have as many places
         attributes.push(int("count_include_pad", 1));
         let means = self.node("AveragePool", &[&powers], attributes);
@@ -87,7 +88,8 @@ impl Writer<'_> {
         let flat = self.reshaped(&squares, &[0, 0, -1]);
         let image = self.unsqueezed(&flat, &[1]);
         let (before, after) = ((size - 1) / 2, size / 2);
-        let pool = vec![ints("kernel_shape", &[size, 1]), ints("pads", &[before, 0, after, 0]), int("count_include_pad", 1)];
+        let pool =
+            vec![ints("kernel_shape", &[size, 1]), ints("pads", &[before, 0, after, 0]), int("count_include_pad", 1)];
         let means = self.node("AveragePool", &[&image], pool);
         let shape = self.node("Shape", &[x], Vec::new());
         let means = self.node("Reshape", &[&means, &shape], Vec::new());
@@ -118,7 +120,8 @@ impl Writer<'_> {
     /// What Resize was before operator set 10: every place several times over, or lines between them.
     pub(super) fn upsample(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let known = |list: &pb::TensorProto| super::nodes::floats(list);
-        let scales = attribute(node, "scales").map(|a| a.floats.clone()).or_else(|| self.constant(input(node, 1)).map(known));
+        let scales =
+            attribute(node, "scales").map(|a| a.floats.clone()).or_else(|| self.constant(input(node, 1)).map(known));
         let Some(scales) = scales else { return self.refused("scales that are no constants") };
         let whole = scales.iter().all(|scale| *scale >= 1.0 && *scale <= 64.0 && scale.fract() == 0.0);
         if text(node, "mode", "nearest") != "nearest" || !whole {
@@ -140,8 +143,8 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// The same by a matrix for each axis: place `o` is at `o / scale`, and takes the place before it, or a share of both
-    /// beside it.
+    /// The same by a matrix for each axis: place `o` is at `o / scale`, and takes the place before it, or a share of
+    /// both beside it.
     fn upsample_by_matrices(&mut self, node: &pb::NodeProto, scales: &[f32]) -> Result<bool, GuardError> {
         let lines = match text(node, "mode", "nearest") {
             "nearest" => false,
@@ -213,7 +216,11 @@ impl Writer<'_> {
                     return self.refused("a number that depends on the input");
                 };
                 let number = self.number(*value as f32);
-                padded.input[2] = if known.kind == pb::tensor_proto::DataType::Float { number } else { self.cast(&number, known.kind) };
+                padded.input[2] = if known.kind == pb::tensor_proto::DataType::Float {
+                    number
+                } else {
+                    self.cast(&number, known.kind)
+                };
             }
             if padded.input.len() > 3 && !padded.input[3].is_empty() {
                 padded.input[3] = self.ints(&axes);
@@ -223,13 +230,20 @@ impl Writer<'_> {
         }
         let cut: Vec<usize> = (0..rank).filter(|axis| pads[*axis] < 0 || pads[axis + rank] < 0).collect();
         let begins: Vec<i64> = cut.iter().map(|axis| (-pads[*axis]).max(0)).collect();
-        let ends: Vec<i64> = cut.iter().map(|axis| if pads[axis + rank] < 0 { pads[axis + rank] } else { i64::from(i32::MAX) }).collect();
+        let ends: Vec<i64> = cut
+            .iter()
+            .map(|axis| if pads[axis + rank] < 0 { pads[axis + rank] } else { i64::from(i32::MAX) })
+            .collect();
         let chosen: Vec<i64> = cut.iter().map(|axis| axes[*axis]).collect();
         let x = if self.version >= 10 {
             let (begins, ends, chosen) = (self.ints(&begins), self.ints(&ends), self.ints(&chosen));
             self.node("Slice", &[input(node, 0), &begins, &ends, &chosen], Vec::new())
         } else {
-            self.node("Slice", &[input(node, 0)], vec![ints("starts", &begins), ints("ends", &ends), ints("axes", &chosen)])
+            self.node(
+                "Slice",
+                &[input(node, 0)],
+                vec![ints("starts", &begins), ints("ends", &ends), ints("axes", &chosen)],
+            )
         };
         let rest: Vec<i64> = pads.iter().map(|pad| (*pad).max(0)).collect();
         let mut padded = node.clone();
@@ -245,7 +259,8 @@ impl Writer<'_> {
     /// A list of truth values that is known chooses places that are known.
     pub(super) fn compress(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let Some(kept) = self.constant_ints(input(node, 1)) else {
-            return self.refused("a condition that depends on the input: how much it keeps is not known beforehand; it");
+            return self
+                .refused("a condition that depends on the input: how much it keeps is not known beforehand; it");
         };
         let places: Vec<i64> = (0..).zip(&kept).filter(|(_, keep)| **keep != 0).map(|(at, _)| at).collect();
         let places = self.ints(&places);
@@ -261,7 +276,12 @@ impl Writer<'_> {
     /// Zeros of a shape.
     pub(super) fn zeros_of(&mut self, shape: &str) -> String {
         let raw_data = vec![0; 4];
-        let zero = pb::TensorProto { dims: vec![1], data_type: pb::tensor_proto::DataType::Float as i32, raw_data, ..Default::default() };
+        let zero = pb::TensorProto {
+            dims: vec![1],
+            data_type: pb::tensor_proto::DataType::Float as i32,
+            raw_data,
+            ..Default::default()
+        };
         let value = pb::AttributeProto {
             name: "value".to_owned(),
             r#type: pb::attribute_proto::AttributeType::Tensor as i32,

@@ -56,7 +56,12 @@ pub fn int(name: &str, i: i64) -> pb::AttributeProto {
 }
 
 pub fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
-    pb::AttributeProto { name: name.to_owned(), r#type: AttributeType::Ints as i32, ints: values.to_vec(), ..Default::default() }
+    pb::AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Ints as i32,
+        ints: values.to_vec(),
+        ..Default::default()
+    }
 }
 
 fn raw_floats(raw: &[u8]) -> Vec<f32> {

@@ -38,17 +38,26 @@ impl Writer<'_> {
     /// Columns back to an image: every element is added to its pixel.
     pub(super) fn columns_to_image(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let operands = (self.shape(input(node, 0)), self.whole(input(node, 1)), self.whole(input(node, 2)));
-        let (Some(shape), Some(image), Some(block)) = operands else { return self.refused("shapes that depend on the input") };
+        let (Some(shape), Some(image), Some(block)) = operands else {
+            return self.refused("shapes that depend on the input");
+        };
         let [batch, all, columns] = shape[..] else { return self.refused("an operand that has not three axes") };
         let planes = image.len();
         let list = |name: &str, default: i64, count: usize| match integers(node, name) {
             [] => vec![default; count],
             list => list.to_vec(),
         };
-        let (dilations, pads, strides) = (list("dilations", 1, planes), list("pads", 0, 2 * planes), list("strides", 1, planes));
+        let (dilations, pads, strides) =
+            (list("dilations", 1, planes), list("pads", 0, 2 * planes), list("strides", 1, planes));
         let lengths = [block.len(), dilations.len(), strides.len(), pads.len()] == [planes, planes, planes, 2 * planes];
         let sizes = |list: &[i64], least: i64| list.iter().all(|v| (least..=1 << 20).contains(v));
-        if !lengths || !sizes(&image, 1) || !sizes(&block, 1) || !sizes(&dilations, 1) || !sizes(&strides, 1) || !sizes(&pads, 0) {
+        if !lengths
+            || !sizes(&image, 1)
+            || !sizes(&block, 1)
+            || !sizes(&dilations, 1)
+            || !sizes(&strides, 1)
+            || !sizes(&pads, 0)
+        {
             return self.refused("sizes that do not fit");
         }
         let places = block.iter().try_fold(1i64, |product, len| product.checked_mul(*len)).unwrap_or(0);
@@ -56,10 +65,12 @@ impl Writer<'_> {
             return self.refused("a block that does not fit");
         }
         let channels = all as i64 / places;
-        let along: Vec<i64> =
-            (0..planes).map(|i| (image[i] + pads[i] + pads[i + planes] - (dilations[i] * (block[i] - 1) + 1)) / strides[i] + 1).collect();
+        let along: Vec<i64> = (0..planes)
+            .map(|i| (image[i] + pads[i] + pads[i + planes] - (dilations[i] * (block[i] - 1) + 1)) / strides[i] + 1)
+            .collect();
         // every column is a place of the block on the image
-        if along.iter().any(|len| *len < 1) || along.iter().try_fold(1i64, |product, len| product.checked_mul(*len)) != Some(columns as i64)
+        if along.iter().any(|len| *len < 1)
+            || along.iter().try_fold(1i64, |product, len| product.checked_mul(*len)) != Some(columns as i64)
         {
             return self.refused("columns that are not the places of the block");
         }
@@ -102,7 +113,12 @@ impl Writer<'_> {
     }
 
     /// Pads that wrap around, and pads below 0 of the other modes: each axis read by a list of places.
-    pub(super) fn pad_by_places(&mut self, node: &pb::NodeProto, pads: &[i64], axes: &[i64]) -> Result<bool, GuardError> {
+    pub(super) fn pad_by_places(
+        &mut self,
+        node: &pb::NodeProto,
+        pads: &[i64],
+        axes: &[i64],
+    ) -> Result<bool, GuardError> {
         let Some(shape) = self.shape(input(node, 0)) else { return self.refused("a shape that is not known") };
         let mode = text(node, "mode", "constant").to_owned();
         let mut x = input(node, 0).to_owned();
@@ -149,7 +165,11 @@ impl Writer<'_> {
                     return self.refused("lengths that do not fit");
                 };
                 let step = if step < *length { length - 1 - step } else { step };
-                places.push(if time_first { step * *second as i64 + sequence } else { sequence * *second as i64 + step });
+                places.push(if time_first {
+                    step * *second as i64 + sequence
+                } else {
+                    sequence * *second as i64 + step
+                });
             }
         }
         let inner: usize = rest.iter().product();
@@ -167,7 +187,9 @@ impl Writer<'_> {
         if text(node, "mode", "DCR") == "DCR" {
             return Ok(false);
         }
-        let Some([batch, channels, height, width]) = self.shape(input(node, 0)).and_then(|shape| <[usize; 4]>::try_from(shape).ok()) else {
+        let Some([batch, channels, height, width]) =
+            self.shape(input(node, 0)).and_then(|shape| <[usize; 4]>::try_from(shape).ok())
+        else {
             return self.refused("an operand that has not four axes");
         };
         let block = integer(node, "blocksize", 1).max(1) as usize;
@@ -183,8 +205,11 @@ impl Writer<'_> {
     /// The second operand gives nothing but its type.
     pub(super) fn cast_like(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let of_constant = self.constant(input(node, 1)).and_then(|tensor| DataType::try_from(tensor.data_type).ok());
-        let Some(kind) = of_constant.or_else(|| self.known(input(node, 1)).map(|known| known.kind)) else { return Ok(false) };
-        let attributes = node.attribute.iter().filter(|a| a.name == "assay_ends").cloned().chain([int("to", kind as i64)]).collect();
+        let Some(kind) = of_constant.or_else(|| self.known(input(node, 1)).map(|known| known.kind)) else {
+            return Ok(false);
+        };
+        let attributes =
+            node.attribute.iter().filter(|a| a.name == "assay_ends").cloned().chain([int("to", kind as i64)]).collect();
         let cast = pb::NodeProto { op_type: "Cast".to_owned(), attribute: attributes, ..node.clone() };
         let cast = pb::NodeProto { input: vec![input(node, 0).to_owned()], ..cast };
         if !self.narrow_cast(&cast)? {
@@ -195,7 +220,9 @@ impl Writer<'_> {
 
     /// Integers of 4 and 2 bits, which wrap around: they are read as integers of 8.
     pub(super) fn narrow_cast(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let Some([least, most]) = attribute(node, "assay_ends").and_then(|a| <[f32; 2]>::try_from(a.floats.clone()).ok()) else {
+        let Some([least, most]) =
+            attribute(node, "assay_ends").and_then(|a| <[f32; 2]>::try_from(a.floats.clone()).ok())
+        else {
             return Ok(false);
         };
         let whole = self.cast(input(node, 0), DataType::Int32);

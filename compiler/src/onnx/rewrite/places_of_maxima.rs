@@ -60,7 +60,8 @@ impl Writer<'_> {
                 let (mut in_windows, mut in_taps, mut inside) = (window, tap, true);
                 let mut at = vec![0; rank];
                 for axis in (0..rank).rev() {
-                    at[axis] = in_windows % outputs[axis] * strides[axis] + in_taps % kernel[axis] * dilations[axis] - pads[axis];
+                    at[axis] = in_windows % outputs[axis] * strides[axis] + in_taps % kernel[axis] * dilations[axis]
+                        - pads[axis];
                     (in_windows, in_taps) = (in_windows / outputs[axis], in_taps / kernel[axis]);
                     inside &= (0..planes[axis]).contains(&at[axis]);
                 }
@@ -68,7 +69,9 @@ impl Writer<'_> {
                 let turned = at.iter().zip(&planes).rev().fold(0, |flat, (at, length)| flat * length + at);
                 row.push(inside.then_some((flat, if columns { turned } else { flat })));
             }
-            let Some(some) = row.iter().flatten().next().copied() else { return self.refused("a window that lies in the padding") };
+            let Some(some) = row.iter().flatten().next().copied() else {
+                return self.refused("a window that lies in the padding");
+            };
             for tap in row {
                 // a place in the padding stands for the window's first, which is found before it
                 let (flat, number) = tap.unwrap_or(some);
@@ -130,7 +133,8 @@ impl Writer<'_> {
         let y = self.node("ScatterElements", &[&zeros, &places, &x], vec![int("axis", 0)]);
         let mut y = self.reshaped(&y, &made);
         if wanted != made {
-            let pads: Vec<i64> = std::iter::repeat_n(0, made.len()).chain(wanted.iter().zip(&made).map(|(a, b)| a - b)).collect();
+            let pads: Vec<i64> =
+                std::iter::repeat_n(0, made.len()).chain(wanted.iter().zip(&made).map(|(a, b)| a - b)).collect();
             let pads = self.ints(&pads);
             y = self.node("Pad", &[&y, &pads], Vec::new());
         }

@@ -45,7 +45,8 @@ impl Writer<'_> {
     }
 
     pub(super) fn matmul_integer(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let (a, b) = (self.centred_reals(input(node, 0), input(node, 2)), self.centred_reals(input(node, 1), input(node, 3)));
+        let (a, b) =
+            (self.centred_reals(input(node, 0), input(node, 2)), self.centred_reals(input(node, 1), input(node, 3)));
         let y = self.node("MatMul", &[&a, &b], Vec::new());
         let y = self.node("Round", &[&y], Vec::new());
         let y = self.cast(&y, DataType::Int32);
@@ -108,7 +109,9 @@ impl Writer<'_> {
         if own.iter().product::<usize>() == 1 {
             return Ok(self.reshaped(tensor, &[1]));
         }
-        let Some(at) = usize::try_from(axis).ok().filter(|at| *at < shape.len()) else { return self.refused("this axis") };
+        let Some(at) = usize::try_from(axis).ok().filter(|at| *at < shape.len()) else {
+            return self.refused("this axis");
+        };
         if own.len() == 1 && shape.len() != 1 || own == [shape[at]] {
             let mut along = vec![1; shape.len()];
             along[at] = -1;

@@ -32,8 +32,11 @@ impl Writer<'_> {
             return Ok(None);
         }
         let count = if text(node, "direction", "forward") == "bidirectional" { 2 } else { 1 };
-        let named =
-            if named.is_empty() { usual.iter().cycle().take(count * usual.len()).map(|s| (*s).to_owned()).collect() } else { named };
+        let named = if named.is_empty() {
+            usual.iter().cycle().take(count * usual.len()).map(|s| (*s).to_owned()).collect()
+        } else {
+            named
+        };
         if named.len() != count * usual.len() {
             return self.refused("another number of activations than of gates");
         }
@@ -57,7 +60,10 @@ impl Writer<'_> {
                 "elu" => ("Elu", vec![float("alpha", alpha.next().copied().unwrap_or(1.0))]),
                 "hardsigmoid" => (
                     "HardSigmoid",
-                    vec![float("alpha", alpha.next().copied().unwrap_or(0.2)), float("beta", beta.next().copied().unwrap_or(0.5))],
+                    vec![
+                        float("alpha", alpha.next().copied().unwrap_or(0.2)),
+                        float("beta", beta.next().copied().unwrap_or(0.5)),
+                    ],
                 ),
                 _ => return self.refused("this activation"),
             };
@@ -72,7 +78,8 @@ impl Writer<'_> {
         let (gates, usual) = usual(&operator);
         let present = |index: usize| !input(node, index).is_empty();
         if integer(node, "layout", 0) != 0 || integer(node, "input_forget", 0) != 0 || present(4) || present(7) {
-            return self.refused("other activations or a clip together with lengths, peepholes, layout or input_forget");
+            return self
+                .refused("other activations or a clip together with lengths, peepholes, layout or input_forget");
         }
         let hidden = integer(node, "hidden_size", 0);
         if hidden < 1 {
@@ -102,7 +109,11 @@ impl Writer<'_> {
             let states = if operator == "LSTM" { 2 } else { 1 };
             let mut inputs = Vec::new();
             for state in 0..states {
-                inputs.push(if present(5 + state) { part(self, 5 + state) } else { self.zero_state(input(node, 0), hidden) });
+                inputs.push(if present(5 + state) {
+                    part(self, 5 + state)
+                } else {
+                    self.zero_state(input(node, 0), hidden)
+                });
             }
             let body = self.body(node, functions, hidden, [&w, &r, &bias])?;
             inputs.push(input(node, 0).to_owned());
@@ -137,7 +148,12 @@ impl Writer<'_> {
     /// A scalar index.
     fn index_of(&mut self, value: i64) -> String {
         let name = self.fresh();
-        self.tensor(pb::TensorProto { name, data_type: DataType::Int64 as i32, int64_data: vec![value], ..Default::default() })
+        self.tensor(pb::TensorProto {
+            name,
+            data_type: DataType::Int64 as i32,
+            int64_data: vec![value],
+            ..Default::default()
+        })
     }
 
     /// `[batch, hidden]` of zeros.
@@ -160,14 +176,18 @@ impl Writer<'_> {
     ) -> Result<pb::AttributeProto, GuardError> {
         let operator = node.op_type.as_str();
         let (gates, _) = usual(operator);
-        let outer = (std::mem::take(&mut self.nodes), std::mem::take(&mut self.initializers), std::mem::take(&mut self.index));
+        let outer =
+            (std::mem::take(&mut self.nodes), std::mem::take(&mut self.initializers), std::mem::take(&mut self.index));
         let result = self.step(node, functions, hidden, gates, shared);
         let nodes = std::mem::replace(&mut self.nodes, outer.0);
         let initializer = std::mem::replace(&mut self.initializers, outer.1);
         self.index = outer.2;
         let (inputs, outputs) = result?;
-        let value =
-            |name: String| pb::ValueInfoProto { name, r#type: Some(super::tensor_type(DataType::Float)), doc_string: String::new() };
+        let value = |name: String| pb::ValueInfoProto {
+            name,
+            r#type: Some(super::tensor_type(DataType::Float)),
+            doc_string: String::new(),
+        };
         let g = pb::GraphProto {
             name: format!("{}.body", self.name),
             node: nodes,
@@ -264,7 +284,11 @@ impl Writer<'_> {
 
     fn sliced(&mut self, tensor: &str, axis: i64, begin: i64, end: i64) -> String {
         if self.version < 10 {
-            return self.node("Slice", &[tensor], vec![ints("starts", &[begin]), ints("ends", &[end]), ints("axes", &[axis])]);
+            return self.node(
+                "Slice",
+                &[tensor],
+                vec![ints("starts", &[begin]), ints("ends", &[end]), ints("axes", &[axis])],
+            );
         }
         let [begin, end, axis] = [begin, end, axis].map(|v| self.ints(&[v]));
         self.node("Slice", &[tensor, &begin, &end, &axis], Vec::new())

@@ -18,7 +18,9 @@ impl Writer<'_> {
             _ => return Ok(false),
         };
         let operands = [0, 1, 2].map(|at| self.shape(input(node, at)));
-        let [Some(data), Some(indices), Some(updates)] = operands else { return self.refused("shapes that are not known") };
+        let [Some(data), Some(indices), Some(updates)] = operands else {
+            return self.refused("shapes that are not known");
+        };
         // the block that each update writes, as a number, and how many elements it has
         let (flat, block) = if node.op_type == "ScatterND" {
             self.places_nd(node, &data, &indices)
@@ -116,7 +118,8 @@ impl Writer<'_> {
         let others = self.ints(&others);
         let index = self.cast(input(node, 1), DataType::Int64);
         let index = self.reshaped(&index, &[-1]);
-        let (length, stride) = (self.whole_numbers(&[], &[data[axis] as i64]), self.whole_numbers(&[], &[stride(axis)]));
+        let (length, stride) =
+            (self.whole_numbers(&[], &[data[axis] as i64]), self.whole_numbers(&[], &[stride(axis)]));
         let index = self.counted(&index, &length);
         let part = self.node("Mul", &[&index, &stride], Vec::new());
         (self.node("Add", &[&part, &others], Vec::new()), 1)
@@ -136,7 +139,8 @@ impl Writer<'_> {
         // [batch, axis, rest]
         let order: Vec<i64> = [0, axis].into_iter().chain((1..rank).filter(|other| *other != axis)).collect();
         let turned: Vec<i64> = order.iter().map(|from| cache[*from as usize] as i64).collect();
-        let back: Vec<i64> = (0..rank).map(|to| order.iter().position(|from| *from == to).unwrap_or(0) as i64).collect();
+        let back: Vec<i64> =
+            (0..rank).map(|to| order.iter().position(|from| *from == to).unwrap_or(0) as i64).collect();
         let flat = |writer: &mut Self, x: &str, length: usize| {
             let x = writer.node("Transpose", &[x], vec![ints("perm", &order)]);
             writer.reshaped(&x, &[cache[0] as i64, length as i64, -1])

@@ -1,5 +1,5 @@
-//! Sequences and optional values: lists of tensors, which are known by name before the graph runs. Only tensors are left
-//! of them.
+//! Sequences and optional values: lists of tensors, which are known by name before the graph runs. Only tensors are
+//! left of them.
 
 use super::{Writer, attribute, input, int, integer};
 use crate::onnx::GuardError;
@@ -108,7 +108,9 @@ impl Writer<'_> {
         let sizes: Vec<i64> = match given.as_str() {
             "" => vec![1; length as usize],
             name => match (self.shape(name).map(|shape| shape.len()), self.whole(name)) {
-                (Some(0), Some(size)) if size[0] > 0 => (0..length).step_by(size[0] as usize).map(|at| size[0].min(length - at)).collect(),
+                (Some(0), Some(size)) if size[0] > 0 => {
+                    (0..length).step_by(size[0] as usize).map(|at| size[0].min(length - at)).collect()
+                }
                 (Some(1), Some(sizes)) => sizes,
                 _ => return self.refused("sizes that depend on the input"),
             },
@@ -119,8 +121,12 @@ impl Writer<'_> {
             let [begin, end, on] = [from, from + size, axis].map(|v| self.ints(&[v]));
             let mut part = self.node("Slice", &[input(node, 0), &begin, &end, &on], Vec::new());
             if given.is_empty() && integer(node, "keepdims", 1) == 0 {
-                let shape: Vec<i64> =
-                    shape.iter().enumerate().filter(|(at, _)| *at as i64 != axis).map(|(_, length)| *length as i64).collect();
+                let shape: Vec<i64> = shape
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| *at as i64 != axis)
+                    .map(|(_, length)| *length as i64)
+                    .collect();
                 part = self.reshaped(&part, &shape);
             }
             list.push(part);
@@ -156,7 +162,9 @@ impl Writer<'_> {
             let inputs: Vec<String> = node
                 .input
                 .iter()
-                .map(|name| self.sequences.get(name).map_or(name.clone(), |list| list.get(at).cloned().unwrap_or_default()))
+                .map(|name| {
+                    self.sequences.get(name).map_or(name.clone(), |list| list.get(at).cloned().unwrap_or_default())
+                })
                 .collect();
             let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
             for (list, element) in made.iter_mut().zip(self.graph(&body, &inputs, depth)?) {

@@ -70,7 +70,8 @@ impl Writer<'_> {
         let last = rank - 1;
         let others: Vec<i64> = (0..last).filter(|other| *other != axis as i64).collect();
         let there: Vec<i64> = others.iter().copied().chain([axis as i64, last]).collect();
-        let back: Vec<i64> = (0..rank).map(|to| there.iter().position(|from| *from == to).unwrap_or(0) as i64).collect();
+        let back: Vec<i64> =
+            (0..rank).map(|to| there.iter().position(|from| *from == to).unwrap_or(0) as i64).collect();
         let lengths: Vec<i64> = others.iter().map(|other| shape[*other as usize] as i64).collect();
         let turned = self.node("Transpose", &[x], vec![ints("perm", &there)]);
         let flat: Vec<i64> = lengths.iter().copied().chain([(of.there * of.parts) as i64]).collect();
@@ -143,7 +144,9 @@ impl Writer<'_> {
         let frame = match (input(node, 3), window.as_str()) {
             ("", "") => None,
             ("", window) => self.shape(window).and_then(|shape| shape.first().copied()),
-            (frame, _) => self.whole(frame).and_then(|list| list.first().copied()).and_then(|v| usize::try_from(v).ok()),
+            (frame, _) => {
+                self.whole(frame).and_then(|list| list.first().copied()).and_then(|v| usize::try_from(v).ok())
+            }
         };
         let Some(frame) = frame.filter(|frame| *frame > 0 && *frame <= length && step > 0) else {
             return self.refused("a frame whose length is not known");
@@ -166,9 +169,10 @@ impl Writer<'_> {
 
     /// Products of all places up to each.
     pub(super) fn running_product(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
-        let (Some(known), Some([axis])) =
-            (self.known(input(node, 0)), self.whole(input(node, 1)).as_deref().and_then(|l| <[i64; 1]>::try_from(l).ok()))
-        else {
+        let (Some(known), Some([axis])) = (
+            self.known(input(node, 0)),
+            self.whole(input(node, 1)).as_deref().and_then(|l| <[i64; 1]>::try_from(l).ok()),
+        ) else {
             return self.refused("an axis that depends on the input");
         };
         let axis = axis.rem_euclid(known.shape.len().max(1) as i64);

@@ -30,7 +30,8 @@ impl Writer<'_> {
         Ok(match kind {
             // -gamma |x - v|² = 2 gamma x·v - gamma |v|² - gamma |x|²
             "RBF" => {
-                let squares: Vec<f32> = list.chunks_exact(features).map(|v| -gamma * v.iter().map(|a| a * a).sum::<f32>()).collect();
+                let squares: Vec<f32> =
+                    list.chunks_exact(features).map(|v| -gamma * v.iter().map(|a| a * a).sum::<f32>()).collect();
                 let squares = self.floats(&[vectors], &squares);
                 let size = self.reduced("ReduceSumSquare", x, &[1]);
                 let factor = self.number(-gamma);
@@ -58,7 +59,8 @@ impl Writer<'_> {
         let vectors = usize::try_from(integer(node, "n_supports", 0)).unwrap_or(0);
         let x = self.cast(input(node, 0), DataType::Float);
         let kernel = if vectors > 0 { self.kernel(node, &x, vectors)? } else { x };
-        let (weights, rho) = (self.floats(&[coefficients.len(), 1], coefficients), reals(node, "rho").first().copied().unwrap_or(0.0));
+        let (weights, rho) =
+            (self.floats(&[coefficients.len(), 1], coefficients), reals(node, "rho").first().copied().unwrap_or(0.0));
         let sum = self.node("MatMul", &[&kernel, &weights], Vec::new());
         let rho = self.number(rho);
         let mut y = self.node("Add", &[&sum, &rho], Vec::new());
@@ -79,7 +81,8 @@ impl Writer<'_> {
     /// probabilities.
     pub(super) fn svm_classifier(&mut self, node: &pb::NodeProto) -> Result<(), GuardError> {
         let (classes, labels) = self.classes(node);
-        let per_class: Vec<usize> = integers(node, "vectors_per_class").iter().map(|n| usize::try_from(*n).unwrap_or(0)).collect();
+        let per_class: Vec<usize> =
+            integers(node, "vectors_per_class").iter().map(|n| usize::try_from(*n).unwrap_or(0)).collect();
         let vectors: usize = per_class.iter().sum();
         let (coefficients, rho) = (reals(node, "coefficients"), reals(node, "rho"));
         let pairs = classes * classes.saturating_sub(1) / 2;
@@ -96,12 +99,15 @@ impl Writer<'_> {
         let x = self.cast(input(node, 0), DataType::Float);
         let kernel = self.kernel(node, &x, vectors)?;
         let first: Vec<usize> = (0..classes).map(|class| per_class[..class].iter().sum()).collect();
-        let (mut weights, mut votes, mut base) = (vec![0f32; vectors * pairs], vec![0f32; pairs * classes], vec![0f32; classes]);
+        let (mut weights, mut votes, mut base) =
+            (vec![0f32; vectors * pairs], vec![0f32; pairs * classes], vec![0f32; classes]);
         let mut pair = 0;
         for i in 0..classes {
             for j in i + 1..classes {
-                (first[i]..first[i] + per_class[i]).for_each(|v| weights[v * pairs + pair] = coefficients[(j - 1) * vectors + v]);
-                (first[j]..first[j] + per_class[j]).for_each(|v| weights[v * pairs + pair] = coefficients[i * vectors + v]);
+                (first[i]..first[i] + per_class[i])
+                    .for_each(|v| weights[v * pairs + pair] = coefficients[(j - 1) * vectors + v]);
+                (first[j]..first[j] + per_class[j])
+                    .for_each(|v| weights[v * pairs + pair] = coefficients[i * vectors + v]);
                 // a vote for i where the sum is positive, else for j
                 (votes[pair * classes + i], votes[pair * classes + j]) = (1.0, -1.0);
                 base[j] += 1.0;

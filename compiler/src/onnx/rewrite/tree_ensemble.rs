@@ -1,5 +1,5 @@
-//! `TreeEnsemble` of the newer `ai.onnx.ml`: one list of tests, one of leaves, each leaf with one target and one weight.
-//! It is written as the older `TreeEnsembleRegressor`, which has both in one list, with the number of its tree.
+//! `TreeEnsemble` of the newer `ai.onnx.ml`: one list of tests, one of leaves, each leaf with one target and one
+//! weight. It is written as the older `TreeEnsembleRegressor`, which has both in one list, with the number of its tree.
 
 use super::{Writer, attribute, int, integer, integers, nodes};
 use crate::onnx::GuardError;
@@ -71,7 +71,11 @@ impl Writer<'_> {
         let tensor = |name: &str| attribute(node, name).and_then(|a| a.t.as_ref());
         let floats = |name: &str| tensor(name).filter(|t| t.data_type == DataType::Float as i32).map(nodes::floats);
         let bytes = |tensor: &pb::TensorProto| {
-            if tensor.raw_data.is_empty() { tensor.int32_data.iter().map(|mode| *mode as u8).collect() } else { tensor.raw_data.to_vec() }
+            if tensor.raw_data.is_empty() {
+                tensor.int32_data.iter().map(|mode| *mode as u8).collect()
+            } else {
+                tensor.raw_data.to_vec()
+            }
         };
         let (Some(thresholds), Some(weights)) = (floats("nodes_splits"), floats("leaf_weights")) else {
             return self.refused("thresholds or weights that are no 32-bit floats");
@@ -113,7 +117,8 @@ impl Writer<'_> {
         };
         let numbers = |name: &str, ints: Vec<i64>| AttributeProto { ints, ..named(name, AttributeType::Ints) };
         let reals = |name: &str, floats: Vec<f32>| AttributeProto { floats, ..named(name, AttributeType::Floats) };
-        let text = |name: &str, s: &str| AttributeProto { s: s.as_bytes().to_vec(), ..named(name, AttributeType::String) };
+        let text =
+            |name: &str, s: &str| AttributeProto { s: s.as_bytes().to_vec(), ..named(name, AttributeType::String) };
         let attribute = vec![
             numbers("nodes_treeids", lists.trees),
             numbers("nodes_nodeids", lists.numbers),

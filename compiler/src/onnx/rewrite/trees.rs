@@ -83,7 +83,14 @@ impl Writer<'_> {
             numbers,
         };
         let count = trees.len();
-        let lists = [numbers.len(), nodes.features.len(), nodes.thresholds.len(), nodes.holds.len(), nodes.fails.len(), nodes.modes.len()];
+        let lists = [
+            numbers.len(),
+            nodes.features.len(),
+            nodes.thresholds.len(),
+            nodes.holds.len(),
+            nodes.fails.len(),
+            nodes.modes.len(),
+        ];
         if count == 0 || lists.iter().any(|len| *len != count) || nodes.places.len() != count {
             return self.refused("lists of nodes that do not fit each other, or without thresholds as 32-bit floats,");
         }
@@ -134,7 +141,9 @@ impl Writer<'_> {
                 let number = tree.tests.len();
                 tree.tests.push((usize::try_from(nodes.features[at]).unwrap_or(usize::MAX), nodes.thresholds[at]));
                 for (next, holds) in [(nodes.fails[at], false), (nodes.holds[at], true)] {
-                    let Some(next) = nodes.places.get(&(id, next)) else { return self.refused("a branch to a node that is not there") };
+                    let Some(next) = nodes.places.get(&(id, next)) else {
+                        return self.refused("a branch to a node that is not there");
+                    };
                     let mut way = way.clone();
                     way.push((number, holds));
                     open.push((*next, way));
@@ -151,17 +160,24 @@ impl Writer<'_> {
         // powers of two, which blocks have anyway: so that trees and their tests are whole bits of a cell's number
         let most = |of: fn(&Tree) -> usize| trees.iter().map(of).max().unwrap_or(0).max(1).next_power_of_two();
         let (tests, leaves) = (most(|tree| tree.tests.len()), most(|tree| tree.leaves.len()));
-        let features = trees.iter().flat_map(|tree| &tree.tests).map(|(feature, _)| feature.saturating_add(1)).max().unwrap_or(1);
-        let size = |a: usize, b: usize| trees.len().checked_mul(a).and_then(|n| n.checked_mul(b)).is_some_and(|n| n <= MAX_ELEMENTS);
+        let features =
+            trees.iter().flat_map(|tree| &tree.tests).map(|(feature, _)| feature.saturating_add(1)).max().unwrap_or(1);
+        let size = |a: usize, b: usize| {
+            trees.len().checked_mul(a).and_then(|n| n.checked_mul(b)).is_some_and(|n| n <= MAX_ELEMENTS)
+        };
         if !size(tests, leaves) || !size(tests, features) || !size(leaves, targets) {
             return self.refused("trees that take more than 2^26 weights: use fewer or smaller ones;");
         }
         // every feature's thresholds are brought to one size, so that one table can tell all differences; factors are
         // powers of two and change no test
         let mut size_of = vec![0f32; features];
-        trees.iter().flat_map(|tree| &tree.tests).for_each(|(feature, at)| size_of[*feature] = size_of[*feature].max(at.abs()));
-        let factor =
-            |feature: usize| if size_of[feature] > ZERO { (-size_of[feature].log2().ceil()).clamp(-60.0, 60.0).exp2() } else { 1.0 };
+        trees
+            .iter()
+            .flat_map(|tree| &tree.tests)
+            .for_each(|(feature, at)| size_of[*feature] = size_of[*feature].max(at.abs()));
+        let factor = |feature: usize| {
+            if size_of[feature] > ZERO { (-size_of[feature].log2().ceil()).clamp(-60.0, 60.0).exp2() } else { 1.0 }
+        };
         let width = trees.len() * tests;
         let (mut picks, mut bounds) = (vec![0f32; features * width], vec![0f32; width]);
         let mut ways = vec![0f32; trees.len() * tests * leaves];
@@ -188,8 +204,10 @@ impl Writer<'_> {
         }
         let x = self.cast(input(node, 0), DataType::Float);
         // the features after the last one that is tested have no weight, or are not read
-        let given =
-            self.shape(input(node, 0)).and_then(|shape| shape.last().copied()).filter(|given| (features..=2 * features).contains(given));
+        let given = self
+            .shape(input(node, 0))
+            .and_then(|shape| shape.last().copied())
+            .filter(|given| (features..=2 * features).contains(given));
         picks.resize(given.unwrap_or(features) * width, 0.0);
         let picks = self.floats(&[given.unwrap_or(features), width], &picks);
         let kept = if given.is_some() { x } else { self.first_columns(&x, features) };

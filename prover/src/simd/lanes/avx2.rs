@@ -1,5 +1,5 @@
-//! AVX2 with FMA, four lanes. As in [`super::avx512`], but there is no rounding towards zero: the high half is the nearest integer to
-//! `ab/2^52`, and the low half is signed.
+//! AVX2 with FMA, four lanes. As in [`super::avx512`], but there is no rounding towards zero: the high half is the
+//! nearest integer to `ab/2^52`, and the low half is signed.
 
 use super::{Binary, Lanes, MASK};
 use std::arch::x86_64::*;
@@ -79,7 +79,8 @@ impl Lanes for Avx2 {
     fn select(sign: __m256i, negative: __m256i, other: __m256i) -> __m256i {
         // SAFETY: as for `Lanes`.
         unsafe {
-            let (sign, negative, other) = (_mm256_castsi256_pd(sign), _mm256_castsi256_pd(negative), _mm256_castsi256_pd(other));
+            let (sign, negative, other) =
+                (_mm256_castsi256_pd(sign), _mm256_castsi256_pd(negative), _mm256_castsi256_pd(other));
             _mm256_castpd_si256(_mm256_blendv_pd(other, negative, sign))
         }
     }

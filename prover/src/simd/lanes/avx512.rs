@@ -1,8 +1,9 @@
 //! AVX-512 (F, DQ) without integer multiply-add: 52-bit products by double-precision fused multiply-add.
 //!
-//! With rounding towards zero, `fma(a, b, 2^104)` is `2^104 + 2^52·⌊ab/2^52⌋`, whose bits are those of `2^104` plus the high half of the
-//! product; subtracting it in a second `fma` leaves the low half in the same way. (N. Emmart, F. Zheng, C. Weems, "Faster modular
-//! exponentiation using double precision floating point arithmetic on the GPU", ARITH 2018.)
+//! With rounding towards zero, `fma(a, b, 2^104)` is `2^104 + 2^52·⌊ab/2^52⌋`, whose bits are those of `2^104` plus the
+//! high half of the product; subtracting it in a second `fma` leaves the low half in the same way. (N. Emmart, F.
+//! Zheng, C. Weems, "Faster modular exponentiation using double precision floating point arithmetic on the GPU", ARITH
+//! 2018.)
 
 use super::{Binary, Lanes, MASK};
 use std::arch::x86_64::*;
@@ -36,8 +37,10 @@ pub(super) fn transpose8(rows: &mut [__m512i]) {
             // 128-bit pieces 0 and 2 (even words), then 1 and 3, of two vectors
             for odd in 0..2 {
                 let (a, b, c, d) = (pairs[odd], pairs[odd + 2], pairs[odd + 4], pairs[odd + 6]);
-                let (ab_even, ab_odd) = (_mm512_shuffle_i64x2::<0b1000_1000>(a, b), _mm512_shuffle_i64x2::<0b1101_1101>(a, b));
-                let (cd_even, cd_odd) = (_mm512_shuffle_i64x2::<0b1000_1000>(c, d), _mm512_shuffle_i64x2::<0b1101_1101>(c, d));
+                let (ab_even, ab_odd) =
+                    (_mm512_shuffle_i64x2::<0b1000_1000>(a, b), _mm512_shuffle_i64x2::<0b1101_1101>(a, b));
+                let (cd_even, cd_odd) =
+                    (_mm512_shuffle_i64x2::<0b1000_1000>(c, d), _mm512_shuffle_i64x2::<0b1101_1101>(c, d));
                 block[odd] = _mm512_shuffle_i64x2::<0b1000_1000>(ab_even, cd_even);
                 block[4 + odd] = _mm512_shuffle_i64x2::<0b1101_1101>(ab_even, cd_even);
                 block[2 + odd] = _mm512_shuffle_i64x2::<0b1000_1000>(ab_odd, cd_odd);

@@ -1,4 +1,5 @@
-//! What the vector code asks of an instruction set: lanes of 64-bit integers, and products of 52-bit integers in two halves.
+//! What the vector code asks of an instruction set: lanes of 64-bit integers, and products of 52-bit integers in two
+//! halves.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
@@ -14,9 +15,11 @@ pub(super) const LIMB: u32 = 52;
 /// The largest limb.
 pub(super) const MASK: u64 = (1 << LIMB) - 1;
 
-/// Vectors of [`Lanes::COUNT`] lanes. Every method is a few instructions and is inlined into a function compiled for the instruction set.
+/// Vectors of [`Lanes::COUNT`] lanes. Every method is a few instructions and is inlined into a function compiled for
+/// the instruction set.
 ///
-/// Implementations other than the portable one may be called only on a processor that has their instructions; `simd::Isa` sees to it.
+/// Implementations other than the portable one may be called only on a processor that has their instructions;
+/// `simd::Isa` sees to it.
 pub(super) trait Lanes: Copy + Send + Sync + 'static {
     /// Lanes of a vector, a divisor of 8.
     const COUNT: usize;
@@ -65,7 +68,8 @@ pub(super) trait Lanes: Copy + Send + Sync + 'static {
     fn call(a: [Self::Int; 5], b: [Self::Int; 5], f: impl Binary<Self>) -> [Self::Int; 5];
 }
 
-/// Rows of as many words as `columns` has vectors, one row to a lane: `read(lane, word)` are `COUNT` words of a row, from `word` on.
+/// Rows of as many words as `columns` has vectors, one row to a lane: `read(lane, word)` are `COUNT` words of a row,
+/// from `word` on.
 #[inline(always)]
 pub(super) fn read_rows<L: Lanes>(columns: &mut [L::Int], read: impl Fn(usize, usize) -> L::Int) {
     let words = columns.len();

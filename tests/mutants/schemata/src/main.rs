@@ -2,9 +2,10 @@
 //!
 //!     schemata ROOT SWITCH FIRST FILE [SKIPPED,…]
 //!
-//! rewrites `ROOT/FILE` and prints a line of JSON for each change, `{id, file, line, source, before, after}`, numbered from FIRST; `source` is the whole line. `SWITCH(id)` is the path of a
-//! function that says whether a change is on. Skipped ids are numbered, but not made. Bodies of functions are changed, but not tests, constants and what
-//! stands in macros.
+//! rewrites `ROOT/FILE` and prints a line of JSON for each change, `{id, file, line, source, before, after}`, numbered
+//! from FIRST; `source` is the whole line. `SWITCH(id)` is the path of a function that says whether a change is on.
+//! Skipped ids are numbered, but not made. Bodies of functions are changed, but not tests, constants and what stands in
+//! macros.
 
 mod changes;
 
