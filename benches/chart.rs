@@ -24,7 +24,8 @@ pub struct Line {
 
 fn open(width: u32, height: u32, title: &str) -> String {
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"{TEXT}\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
+         font-size=\"13\" fill=\"{TEXT}\">\n\
          <title>{title}</title>\n<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">{title}</text>\n"
     )
 }
@@ -34,7 +35,8 @@ fn legend(svg: &mut String, names: &[String], y: u32) {
     for (name, colour) in names.iter().zip(COLOURS) {
         let _ = writeln!(
             svg,
-            "<rect x=\"{x}\" y=\"{}\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" y=\"{y}\">{name}</text>",
+            "<rect x=\"{x}\" y=\"{}\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" \
+             y=\"{y}\">{name}</text>",
             y - 11,
             x + 17
         );
@@ -88,7 +90,8 @@ pub fn lines(title: &str, across: &str, lines: &[Line]) -> String {
         let _ = writeln!(svg, "<path d=\"M{x:.1} {TOP}V{}\" stroke=\"{TEXT}\" stroke-opacity=\".3\"/>", TOP + HEIGHT);
         let _ = writeln!(
             svg,
-            "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">10<tspan dy=\"-5\" font-size=\"9\">{power}</tspan></text>",
+            "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">10<tspan dy=\"-5\" \
+             font-size=\"9\">{power}</tspan></text>",
             TOP + HEIGHT + 20.0
         );
     }

@@ -156,8 +156,10 @@ struct Row {
 }
 
 const HEADS: [&str; 3] = [
-    "network | proof (CPU), c | LeNet-5 just before | ratio of CPU | CPU a core | goal | rows (log2) | verify | proof | peak | gas, predicted",
-    "network | parameters | layers | tables, shift, weights | lookups, table rows | witness cells | error | top-1 | compiled in",
+    "network | proof (CPU), c | LeNet-5 just before | ratio of CPU | CPU a core | goal | rows (log2) | verify | proof \
+     | peak | gas, predicted",
+    "network | parameters | layers | tables, shift, weights | lookups, table rows | witness cells | error | top-1 | \
+     compiled in",
     "network | seconds per phase",
 ];
 
@@ -187,7 +189,8 @@ impl Row {
             found.phases.iter().map(|(phase, s)| format!("{} {s:.4}", phase.to_lowercase())).collect();
         [
             format!(
-                "{name} | {:.2} s ({:.2}), {} | {:.2} s ({:.2}) | {:.2} | {least:.2} s | {goal} | {} | {:.1} ms | {:.1} kB | {} MiB | {}",
+                "{name} | {:.2} s ({:.2}), {} | {:.2} s ({:.2}) | {:.2} | {least:.2} s | {goal} | {} | {:.1} ms | \
+                 {:.1} kB | {} MiB | {}",
                 found.wall_s,
                 found.cpu_s,
                 found.log_chunk,

@@ -99,7 +99,9 @@ fn main() {
     let mut lines = vec![
         yardstick,
         String::new(),
-        "| network | parameters | inner proof (CPU), c | verify | proof | peak | wrapped proof (CPU), c | rows (log2) | verify | proof | peak |".to_owned(),
+        "| network | parameters | inner proof (CPU), c | verify | proof | peak | wrapped proof (CPU), c | rows (log2) \
+         | verify | proof | peak |"
+            .to_owned(),
         "|---|---|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
     let mut groth16s = vec![
@@ -118,7 +120,8 @@ fn main() {
         let (inner, whole, groth16) =
             (child("inner", index, &[]), child("universal", index, &[]), child("groth16", index, &[]));
         lines.push(format!(
-            "| {} | {} | {:.3} s ({:.2}), {} | {:.1} ms | {:.1} kB | {} MiB | {:.2} s ({:.2}), {} | {} | {:.1} ms | {:.1} kB | {} MiB |",
+            "| {} | {} | {:.3} s ({:.2}), {} | {:.1} ms | {:.1} kB | {} MiB | {:.2} s ({:.2}), {} | {} | {:.1} ms | \
+             {:.1} kB | {} MiB |",
             network.name,
             inner.parameters,
             inner.wall_s,
@@ -288,7 +291,8 @@ fn rival(network: &Network, ours: &Measured) -> Option<String> {
     }
     let (prove, peak) = (value["prove_s"].as_f64()?, value["peak_mib"].as_f64()?);
     let line = format!(
-        "{}: EZKL {} proves in {prove:.1} s with {peak:.0} MiB at most (setup {:.1} s); Assay, wrapped, in {:.2} s with {} MiB: {:.0} times faster.\n",
+        "{}: EZKL {} proves in {prove:.1} s with {peak:.0} MiB at most (setup {:.1} s); Assay, wrapped, in {:.2} s \
+         with {} MiB: {:.0} times faster.\n",
         network.name,
         value["version"].as_str().unwrap_or("?"),
         value["setup_s"].as_f64()?,

@@ -14,7 +14,8 @@ fn main() {
     let folders: Vec<PathBuf> = arguments.map(|folder| std::path::absolute(folder).expect("a path")).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::set_current_dir(&root).expect("the repository's root");
-    let head = "| network | numbers in the output | fund | lock | settle | proof | proven by the service in |\n|---|---|---|---|---|---|---|";
+    let head = "| network | numbers in the output | fund | lock | settle | proof | proven by the service in \
+        |\n|---|---|---|---|---|---|---|";
     let mut table = head.to_owned();
     println!("{head}");
     for folder in &folders {

@@ -280,7 +280,8 @@ fn cost(case: &Case, compiled: &Compiled) -> (f64, f64, usize) {
 #[test]
 fn lookups_of_an_element() {
     println!(
-        "| rows of {LEN} | lookups an element | goal | cells an element | layers | tables, shift, weights |\n|---|---|---|---|---|---|"
+        "| rows of {LEN} | lookups an element | goal | cells an element | layers | tables, shift, weights \
+         |\n|---|---|---|---|---|---|"
     );
     let mut over = Vec::new();
     for case in &CASES {

@@ -77,7 +77,8 @@ pub enum ApiError {
     },
     /// The server is not free and the request carries no escrow.
     #[error(
-        "predictions here are paid: ask for a quote, fund it, and send the escrow along; or pay as PAYMENT-REQUIRED says, if it is there"
+        "predictions here are paid: ask for a quote, fund it, and send the escrow along; or pay as PAYMENT-REQUIRED \
+         says, if it is there"
     )]
     PaymentRequired,
     /// The server does not say what a model answers before that is paid for.
@@ -85,7 +86,8 @@ pub enum ApiError {
     NoCompletions,
     /// An order names its input beforehand, and what a prompt becomes is not known then.
     #[error(
-        "an order is for an input that is known: ask POST /v1/completions for the text, and order a proof of its `input`"
+        "an order is for an input that is known: ask POST /v1/completions for the text, and order a proof of its \
+         `input`"
     )]
     TokensOrdered,
     /// The payment that came with the request is not taken.
@@ -480,7 +482,8 @@ mod tests {
     fn no_type_of_this_program_is_named() {
         for (said, meant) in [
             (
-                "Failed to deserialize the JSON body into the target type: limit: invalid type: string, expected u32 at line 1",
+                "Failed to deserialize the JSON body into the target type: limit: invalid type: string, expected u32 \
+                 at line 1",
                 "limit: invalid type: string, expected a whole number from 0 at line 1",
             ),
             (
@@ -490,11 +493,13 @@ mod tests {
             ("expected f32, not a sequence", "expected a number not a list"),
             ("invalid type: map, expected a map", "invalid type: map, expected an object"),
             (
-                "model: invalid type: integer `3`, expected 32 bytes, represented as a hex string of length 64, an array of u8, or raw bytes at line 1",
+                "model: invalid type: integer `3`, expected 32 bytes, represented as a hex string of length 64, an \
+                 array of u8, or raw bytes at line 1",
                 "model: invalid type: integer `3`, expected 32 bytes, as 0x and 64 hex digits at line 1",
             ),
             (
-                "invalid type: integer `3`, expected a variable number of bytes represented as a hex string, an array of u8, or raw bytes",
+                "invalid type: integer `3`, expected a variable number of bytes represented as a hex string, an array \
+                 of u8, or raw bytes",
                 "invalid type: integer `3`, expected 0x and hex digits",
             ),
         ] {

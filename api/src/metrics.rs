@@ -157,7 +157,8 @@ impl Metrics {
         page.counter("assay_retries_total", "Steps that failed and are tried again.", &self.retries);
         page.counter("assay_transactions_total", "Transactions sent.", &self.transactions);
         page.one("assay_disk_free_bytes", "gauge", "Free bytes of the data folder's disk.", disk_free_bytes);
-        let help = "Seconds from a request to its proof, settled where it is paid, of predictions that this process brought to their end.";
+        let help = "Seconds from a request to its proof, settled where it is paid, of predictions that this process \
+            brought to their end.";
         page.histogram("assay_prediction_seconds", help, &predictions.0);
     }
 

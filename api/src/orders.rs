@@ -261,20 +261,21 @@ pub fn whereabouts(order: &Saved, record: &Job, now: u64) -> String {
         }
         State::None => format!("nothing was paid for job {job}, and its quote has lapsed: {price} are in {purse}"),
         State::Funded => format!(
-            "{price} are in the market's escrow for job {job}, which nobody has locked: `assay cancel {job}` takes them back now, \
-             `assay resume {job}` goes on"
+            "{price} are in the market's escrow for job {job}, which nobody has locked: `assay cancel {job}` takes \
+             them back now, `assay resume {job}` goes on"
         ),
         State::Locked => {
             format!(
-                "{price} are in the market's escrow for job {job}, which a prover has locked: `assay resume {job}` goes on, {refund}"
+                "{price} are in the market's escrow for job {job}, which a prover has locked: `assay resume {job}` \
+                 goes on, {refund}"
             )
         }
         State::Settled => {
             format!("{price} were paid to the seller for a valid proof of job {job}: `assay resume {job}` fetches it")
         }
         State::Cancelled | State::Expired | State::Refunded => format!(
-            "job {job} is over without a proof that was paid for: if it was paid for, {price} went back to your credit in the market, and \
-             `assay withdraw` takes it out"
+            "job {job} is over without a proof that was paid for: if it was paid for, {price} went back to your credit \
+             in the market, and `assay withdraw` takes it out"
         ),
         State::__Invalid => format!("the market has an unknown record of job {job}"),
     }
@@ -284,8 +285,9 @@ pub fn whereabouts(order: &Saved, record: &Job, now: u64) -> String {
 pub fn perhaps(order: &Saved) -> String {
     let (job, price) = (order.job, order.price());
     format!(
-        "{price} may be in the market's escrow for job {job}: `assay jobs` says where they are, `assay resume {job}` goes on, `assay cancel {job}` \
-         takes them back while nobody has locked the job, and `assay refund {job}` after its expiry, {} s after the payment",
+        "{price} may be in the market's escrow for job {job}: `assay jobs` says where they are, `assay resume {job}` \
+         goes on, `assay cancel {job}` takes them back while nobody has locked the job, and `assay refund {job}` after \
+         its expiry, {} s after the payment",
         order.escrow.order.expire_secs
     )
 }

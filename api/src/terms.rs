@@ -45,7 +45,8 @@ pub enum EscrowError {
     },
     /// The escrow was funded so long ago that the time left is too short to lock it.
     #[error(
-        "the job must be proven by {prove_by} (unix seconds), and this server locks none with less than {margin_secs} seconds left: cancel it"
+        "the job must be proven by {prove_by} (unix seconds), and this server locks none with less than {margin_secs} \
+         seconds left: cancel it"
     )]
     TooLate {
         /// The market's deadline for the lock's prover.
@@ -55,8 +56,9 @@ pub enum EscrowError {
     },
     /// The order pays only for an inference without clamps, and this one has some.
     #[error(
-        "the order asks that nothing is clamped, and this inference has {clamps} clamps: its input is unlike the samples that the model was \
-         calibrated with. Order without `unclamped` (`--unclamped` of the command) to buy it all the same"
+        "the order asks that nothing is clamped, and this inference has {clamps} clamps: its input is unlike the \
+         samples that the model was calibrated with. Order without `unclamped` (`--unclamped` of the command) to buy \
+         it all the same"
     )]
     Clamped {
         /// The number that a proof would state.

@@ -23,7 +23,8 @@ pub enum VerifyError {
     ZeroDivisor,
     /// A shape whose circuit nobody could make.
     #[error(
-        "the circuit of this architecture would need tables of {have} values, at most {most} are supported: use smaller planes or fewer gathered cells"
+        "the circuit of this architecture would need tables of {have} values, at most {most} are supported: use \
+         smaller planes or fewer gathered cells"
     )]
     CircuitSize {
         /// Values of the tables.

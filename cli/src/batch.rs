@@ -43,7 +43,8 @@ impl std::fmt::Display for BatchError {
             Self::NotSingle { inferences } => {
                 write!(
                     f,
-                    "the key is for {inferences} inferences in a proof, and they are sold one at a time: pass the model's key for one"
+                    "the key is for {inferences} inferences in a proof, and they are sold one at a time: pass the \
+                     model's key for one"
                 )
             }
         }

@@ -20,7 +20,10 @@ pub fn check(ui: &Ui, architecture: &Architecture, samples: &[Sample], allow: bo
         elements += found.elements;
     }
     if elements > 0 {
-        ui.warn(format!("input elements outside the range that the model is made for: {elements}; what it answers there means little"));
+        ui.warn(format!(
+            "input elements outside the range that the model is made for: {elements}; what it answers \
+            there means little"
+        ));
     }
     Ok(elements)
 }

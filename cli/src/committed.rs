@@ -42,8 +42,8 @@ impl Committed {
         let [weights, ..] = package.model.shape.chunk_counts();
         if weights > MAX_WEIGHT_CHUNKS {
             ui.warn(format!(
-                "{weights} commitments to weights: a registry stores at most {MAX_WEIGHT_CHUNKS}, so this package cannot be published; \
-                 `assay recommit` with a larger --log-chunk makes one that can"
+                "{weights} commitments to weights: a registry stores at most {MAX_WEIGHT_CHUNKS}, so this package \
+                 cannot be published; `assay recommit` with a larger --log-chunk makes one that can"
             ));
         }
         Ok(Self { package, output, bytes, key: None, report: None })
@@ -103,7 +103,8 @@ impl Committed {
         let [weights, tables, input, witness] = shape.chunk_counts();
         let key = self.key.iter().map(|key| format!("\nwrote {}, for buyers", key.display())).collect::<String>();
         format!(
-            "chunks of 2^{} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel commitment      {}\n\
+            "chunks of 2^{} cells   {weights} weights, {tables} tables, {input} input, {witness} witness\nmodel \
+             commitment      {}\n\
              wrote {} ({} bytes); it holds the weights: keep it secret{key}",
             shape.layout.log_chunk,
             hex(&self.package.model.commitment()),

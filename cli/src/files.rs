@@ -110,7 +110,8 @@ pub fn is_srs_of(file: Option<&Path>, model: &SrsVerifier) -> Outcome {
         None if model.development => return Ok(()),
         None => {
             let text = format!(
-                "the model is over the SRS {need}: pass its file with --srs, set ASSAY_SRS, or import the ceremony with `assay srs import`"
+                "the model is over the SRS {need}: pass its file with --srs, set ASSAY_SRS, or import the ceremony \
+                 with `assay srs import`"
             );
             return Err(Failure::message(Exit::Usage, text));
         }

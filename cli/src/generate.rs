@@ -31,7 +31,8 @@ impl Text {
             return Ok(());
         }
         let text = format!(
-            "the proof is valid, and token {} of the answer is not the model's: keep it, it shows that the service lied",
+            "the proof is valid, and token {} of the answer is not the model's: keep it, it shows that the service \
+             lied",
             shown + 1
         );
         Err(Failure::message(Exit::Failed, text))

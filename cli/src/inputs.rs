@@ -156,7 +156,8 @@ fn contents(path: &Path) -> Outcome<Vec<u8>> {
 /// A card that does not say how a file becomes numbers.
 fn unsaid(path: &Path, what: &str, example: &str) -> Failure {
     let text = format!(
-        "{} is {what}, and the model's card does not say how it becomes numbers: put {example} into MODEL.card.json beside the model's file",
+        "{} is {what}, and the model's card does not say how it becomes numbers: put {example} into MODEL.card.json \
+         beside the model's file",
         path.display()
     );
     BadInput::failure(text)

@@ -121,7 +121,8 @@ impl Checked {
             return format!("recomputed from the model's description and the SRS {srs}");
         }
         format!(
-            "shape and tables recomputed over the SRS {srs}; the {} key is its maker's word: only a ceremony's transcript could show that it is this circuit's",
+            "shape and tables recomputed over the SRS {srs}; the {} key is its maker's word: only a ceremony's \
+             transcript could show that it is this circuit's",
             self.key.wrap.system()
         )
     }

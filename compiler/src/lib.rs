@@ -120,8 +120,9 @@ pub enum CompileError {
     #[error(transparent)]
     Exec(#[from] ExecError),
     #[error(
-        "input {input:?}, sample {sample}: {value} is no integer from {least} to {most}, and those are all that this input may hold: integers have 16 bits, an \
-         index of a large table counts from its start, and a table that an input indexes, such as a vocabulary, at most {MOST_PLACES} rows"
+        "input {input:?}, sample {sample}: {value} is no integer from {least} to {most}, and those are all that this \
+         input may hold: integers have 16 bits, an index of a large table counts from its start, and a table that an \
+         input indexes, such as a vocabulary, at most {MOST_PLACES} rows"
     )]
     Integer { input: String, sample: usize, value: f32, least: f32, most: f32 },
     #[error("the option {option} is {value} and must be in {min}..={max}")]
@@ -131,7 +132,8 @@ pub enum CompileError {
     )]
     OutputLength { sample: usize, have: usize, need: usize },
     #[error(
-        "sample {sample}, output {index}: the lowered network gives {have} and tract gives {need}: please report this model"
+        "sample {sample}, output {index}: the lowered network gives {have} and tract gives {need}: please report this \
+         model"
     )]
     Lowering { sample: usize, index: usize, have: f32, need: f32 },
 }

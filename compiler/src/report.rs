@@ -248,20 +248,23 @@ impl fmt::Display for Report {
         if self.few_samples {
             write!(
                 f,
-                "\nThere are only {} calibration samples, and fewer than {MIN_SAMPLES} mean little: ranges and errors on other inputs may be larger. Give some dozens.",
+                "\nThere are only {} calibration samples, and fewer than {MIN_SAMPLES} mean little: ranges and errors \
+                 on other inputs may be larger. Give some dozens.",
                 self.accuracy.samples
             )?;
         }
         for input in &self.constant_inputs {
             write!(
                 f,
-                "\nThe input {input} has one value in all calibration samples: what the errors are for others is unknown, and larger ones are clamped. Give samples in which it varies."
+                "\nThe input {input} has one value in all calibration samples: what the errors are for others is \
+                 unknown, and larger ones are clamped. Give samples in which it varies."
             )?;
         }
         if !self.accuracy_met {
             write!(
                 f,
-                "\nThe accuracy that was asked for is not reached: add calibration samples, raise --target-error, or allow wider tables."
+                "\nThe accuracy that was asked for is not reached: add calibration samples, raise --target-error, or \
+                 allow wider tables."
             )?;
         }
         Ok(())

@@ -55,7 +55,8 @@ pub enum ProveError {
         need: usize,
     },
     /// The model is too large for one proof of weights.
-    #[error("the proof of weights would look up {cells} cells and can look up {max}: publish the model without it", max = crate::registration::MAX_CELLS)]
+    #[error("the proof of weights would look up {cells} cells and can look up {max}: publish the model without \
+        it", max = crate::registration::MAX_CELLS)]
     TooManyWeights {
         /// Cells of weights, digits of biases and rows of ranges.
         cells: usize,

@@ -168,7 +168,8 @@ fn every_test_that_is_named_after_an_attack_is_listed() {
 /// The checks above can fail.
 #[test]
 fn rows_are_read_as_they_are_meant() {
-    let row = "| FS1 | Something is changed that counts. | `a.rs`: `one`, `two`; `b.sol`: `test_three`. Not done: the rest. |\n| FS1 | x |\n| other | y | z |";
+    let row = "| FS1 | Something is changed that counts. | `a.rs`: `one`, `two`; `b.sol`: `test_three`. Not done: the \
+        rest. |\n| FS1 | x |\n| other | y | z |";
     let read = attacks(row);
     assert_eq!(read.len(), 1);
     assert_eq!(named(&read[0].tests), BTreeMap::from([("a.rs", vec!["one", "two"]), ("b.sol", vec!["test_three"])]));

@@ -118,7 +118,8 @@ pub enum CallError {
     NoSrs(B256),
     /// A Groth16 key for another number of inferences.
     #[error(
-        "the proof is of {0}, and only a universal key gives the keys of other numbers of inferences: open the Groth16 key of that number"
+        "the proof is of {0}, and only a universal key gives the keys of other numbers of inferences: open the Groth16 \
+         key of that number"
     )]
     Batch(Batch),
     /// The input does not fit the model.
@@ -150,7 +151,8 @@ pub enum CallError {
     #[error("pass a proof file or a service's answer, one of them")]
     Nothing,
     /// No proof has so many inferences.
-    #[error("a proof of several buyers' inferences has a power of two of them, from 2 to {}", 1 << assay_circuits::batch::MAX_LOG_BATCH)]
+    #[error("a proof of several buyers' inferences has a power of two of them, from 2 to \
+        {}", 1 << assay_circuits::batch::MAX_LOG_BATCH)]
     Size,
     /// The context that is asked for is none.
     #[error("a context is 0x and 64 hex digits, or a text that does not begin with 0x")]

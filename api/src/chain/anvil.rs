@@ -62,7 +62,8 @@ pub enum FetchError {
     },
     /// This program was built without TLS.
     #[error(
-        "this program was built without TLS and cannot fetch anvil: `npm install -g @foundry-rs/anvil` installs it, or set ANVIL to its path"
+        "this program was built without TLS and cannot fetch anvil: `npm install -g @foundry-rs/anvil` installs it, or \
+         set ANVIL to its path"
     )]
     Tls,
     /// The registry does not answer.

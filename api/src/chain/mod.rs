@@ -113,7 +113,8 @@ pub enum ChainError {
     },
     /// The account has not enough credit in the market.
     #[error(
-        "the credit of {account} in the market is {have}, which is {missing} too little: `assay deposit {missing}` adds that"
+        "the credit of {account} in the market is {have}, which is {missing} too little: `assay deposit {missing}` \
+         adds that"
     )]
     InsufficientCredit {
         /// The account.
@@ -171,7 +172,8 @@ pub enum ChainError {
     },
     /// The same weight commitments are a model already.
     #[error(
-        "these weight commitments are registered as model {model}, which pays by its own split; its owner can list it again, and          `assay compile` makes other commitments"
+        "these weight commitments are registered as model {model}, which pays by its own split; its owner can list it \
+         again, and `assay compile` makes other commitments"
     )]
     WeightsTaken {
         /// That model.

@@ -236,7 +236,8 @@ pub enum EngineError {
     },
     /// The key that an order names is not here any more.
     #[error(
-        "the order is for proofs of {inferences} inferences under key {key_hash}, which is not here: put its files back beside the package"
+        "the order is for proofs of {inferences} inferences under key {key_hash}, which is not here: put its files \
+         back beside the package"
     )]
     KeyGone {
         /// The key that the order names.
@@ -282,8 +283,8 @@ pub enum EngineError {
     },
     /// A value that the model is not made for.
     #[error(
-        "value {index} of input {name:?} is {value}, and the model is made for {low} to {high}: what it answers there means little \
-         (`allow_clamping`, or `--allow-clamping` of the command, proves it all the same)"
+        "value {index} of input {name:?} is {value}, and the model is made for {low} to {high}: what it answers there \
+         means little (`allow_clamping`, or `--allow-clamping` of the command, proves it all the same)"
     )]
     OutsideRange {
         /// The input.

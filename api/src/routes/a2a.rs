@@ -201,7 +201,8 @@ impl Call {
         }
         if let Some(id) = message.task_id {
             self.caller.prediction(&self.state, &id, Scope::Read).await?;
-            let text = "a task takes no further messages: an order is paid for on the chain, and what is asked anew is a message without taskId";
+            let text = "a task takes no further messages: an order is paid for on the chain, and what is asked anew is \
+                a message without taskId";
             return Err(Fault::new(code::UNSUPPORTED, text));
         }
         let mut data = Vec::new();
@@ -290,10 +291,11 @@ fn said(id: &str, parts: Value, context: Option<&str>) -> Value {
 
 /// What is answered to a message that asks for nothing which is known here.
 fn help() -> Value {
-    let text = "This agent answers with numbers and their proofs, and understands data only. Send one data part: {\"prediction\": {\"model\": ID, \
-                \"input\": [numbers]}} asks for a proven answer, with \"escrow\" where answers are paid for; {\"quote\": {\"model\": ID, \"buyer\": ADDRESS, \
-                \"input_commitment\": HASH}} asks for a price, which is such an escrow. The skills of the agent card are the models, by their ids. The \
-                fields are those of POST /v1/predictions and POST /v1/quotes in /openapi.json.";
+    let text = "This agent answers with numbers and their proofs, and understands data only. Send one data part: \
+        {\"prediction\": {\"model\": ID, \"input\": [numbers]}} asks for a proven answer, with \"escrow\" where \
+        answers are paid for; {\"quote\": {\"model\": ID, \"buyer\": ADDRESS, \"input_commitment\": HASH}} asks for a \
+        price, which is such an escrow. The skills of the agent card are the models, by their ids. The fields are \
+        those of POST /v1/predictions and POST /v1/quotes in /openapi.json.";
     said(&format!("{:x}", B256::random()), json!([{ "kind": "text", "text": text }]), None)
 }
 

@@ -54,7 +54,8 @@ fn skill(model: &Model) -> Value {
     let tags =
         ["machine-learning", "verifiable-inference", if model.free || model.terms.is_none() { "free" } else { "paid" }];
     json!({
-        "id": model.info.id, "name": model.info.name, "description": format!("{said} {price} Each comes with a zero-knowledge proof that this model gave it."),
+        "id": model.info.id, "name": model.info.name, "description": format!("{said} {price} Each comes with a \
+            zero-knowledge proof that this model gave it."),
         "tags": tags, "examples": [example], "inputModes": [a2a::MODE], "outputModes": [a2a::MODE],
     })
 }
@@ -76,8 +77,9 @@ pub async fn card(State(state): State<AppState>, headers: HeaderMap) -> Json<Val
     let mut card = json!({
         "protocolVersion": format!("{}.0", a2a::VERSION), "name": "Assay", "version": env!("CARGO_PKG_VERSION"),
         "url": url, "preferredTransport": TRANSPORT, "additionalInterfaces": [{ "url": url, "transport": TRANSPORT }],
-        "description": "Answers of machine-learning models, each with a proof that exactly this model gave it. Paid ones are settled by a contract that \
-                        verifies the proof. Messages hold data: {\"prediction\": …} asks for an answer, {\"quote\": …} for a price.",
+        "description": "Answers of machine-learning models, each with a proof that exactly this model gave it. Paid \
+            ones are settled by a contract that verifies the proof. Messages hold data: {\"prediction\": …} asks for \
+            an answer, {\"quote\": …} for a price.",
         "documentationUrl": DOCUMENTATION, "capabilities": { "streaming": false, "pushNotifications": false, "extensions": [interface] },
         "defaultInputModes": [a2a::MODE], "defaultOutputModes": [a2a::MODE], "skills": all.iter().map(skill).collect::<Vec<_>>(),
     });

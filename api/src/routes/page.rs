@@ -27,11 +27,15 @@ fn escape(text: &str) -> String {
 /// it.
 pub async fn index(State(state): State<AppState>) -> Result<Html<String>, ApiError> {
     let mut html = String::from(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta http-equiv=\"refresh\" content=\"5\"><title>Status · Assay</title><style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;\
-         margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;\
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\">\
+         <meta http-equiv=\"refresh\" content=\"5\"><title>Status · Assay</title><style>:root{color-scheme:light \
+         dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;\
+         margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem \
+         .6rem;\
          border-bottom:1px solid #8884}code{font-size:.85em;overflow-wrap:anywhere}</style><h1>Status</h1>\
-         <p><a href=\"/\">Assay</a>: inferences that come with a proof. <a href=\"/openapi.json\">OpenAPI</a> · <a href=\"/metrics\">metrics</a></p>\
+         <p><a href=\"/\">Assay</a>: inferences that come with a proof. <a href=\"/openapi.json\">OpenAPI</a> · <a \
+         href=\"/metrics\">metrics</a></p>\
          <h2>Models</h2><table><tr><th>Name<th>Input<th>Output<th>Parameters<th>Id</tr>",
     );
     for m in &state.models() {

@@ -11,12 +11,13 @@ use sha2::{Digest, Sha256};
 use crate::error::ApiError;
 
 /// Everything from this server, and nothing inline. The verifier is WebAssembly, and pictures may be the visitor's own.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-                      form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: \
+    blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The page where there is none. It has no script, so that it is there when the site is not.
-const MISSING: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, \
-                       initial-scale=1\"><title>There is no such page · Assay</title><link rel=\"stylesheet\" href=\"/app/site.css\"></head><body><main>\
+const MISSING: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+    content=\"width=device-width, initial-scale=1\"><title>There is no such page · Assay</title><link \
+    rel=\"stylesheet\" href=\"/app/site.css\"></head><body><main>\
                        <h1>There is no such page</h1><p><a href=\"/\">To the models</a></p></main></body></html>";
 
 struct Asset {

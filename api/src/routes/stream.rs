@@ -71,7 +71,8 @@ impl Cursor {
 /// Everything that happens to a prediction, from its beginning or from after `Last-Event-ID`, until it is over.
 #[utoipa::path(get, path = "/v1/predictions/{id}/events", params(("id" = String, Path), ("Last-Event-ID" = Option<i64>, Header)), responses(
     (status = 200, content_type = "text/event-stream"),
-    (status = 204, description = "the prediction is over, and the client has seen everything: a browser does not come back after that"),
+    (status = 204, description = "the prediction is over, and the client has seen everything: a browser does not come \
+        back after that"),
     (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub async fn events(
     State(state): State<AppState>,

@@ -103,10 +103,12 @@ impl Store {
 
     /// The oldest job that a batch can begin with.
     async fn oldest(&self, tx: &mut Tx, states: &[State], wait_ms: i64) -> Result<Option<Job>, StoreError> {
-        let enough = "(SELECT COUNT(*) FROM jobs other WHERE other.company = jobs.company AND other.state = 'queued' AND other.batch IS NULL)";
+        let enough = "(SELECT COUNT(*) FROM jobs other WHERE other.company = jobs.company AND other.state = 'queued' \
+            AND other.batch IS NULL)";
         let sql = format!(
             "SELECT * FROM jobs WHERE inferences > 1 AND company IS NOT NULL AND state IN ({}) AND {FREE} {} \
-             AND (batch IS NOT NULL OR state <> 'queued' OR updated_ms <= NOW() - ? OR {enough} >= inferences) ORDER BY seq LIMIT 1",
+             AND (batch IS NOT NULL OR state <> 'queued' OR updated_ms <= NOW() - ? OR {enough} >= inferences) ORDER \
+             BY seq LIMIT 1",
             marks(states),
             self.ours()
         );
@@ -144,7 +146,8 @@ impl Store {
         let mut tx = self.begin().await?;
         for lease in leases {
             tx.query(
-                "UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ? WHERE id = ? AND lease_token = ? AND lease_until_ms > 0",
+                "UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ? WHERE id = ? AND lease_token = ? AND \
+                 lease_until_ms > 0",
             )
             .bind(delay_ms)
             .bind(&lease.job)
@@ -270,7 +273,8 @@ async fn gather(tx: &mut Tx, first: &Job, states: &[State]) -> Result<Option<(St
         _ => ("seq = ?", 1),
     };
     let sql = format!(
-        "SELECT * FROM jobs WHERE {which} AND batch IS NULL AND state IN ({}) AND {FREE} ORDER BY seq LIMIT ? SKIP_LOCKED",
+        "SELECT * FROM jobs WHERE {which} AND batch IS NULL AND state IN ({}) AND {FREE} ORDER BY seq LIMIT ? \
+         SKIP_LOCKED",
         marks(states)
     );
     let mut query = tx.query(&sql).bind(first.seq);
@@ -298,7 +302,8 @@ async fn take(tx: &mut Tx, id: String, jobs: Vec<Job>, lease_ms: i64) -> Result<
     for (slot, job) in jobs.iter().enumerate() {
         let row = tx
             .query(
-                "UPDATE jobs SET batch = ?, slot = ?, lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq = ? RETURNING *",
+                "UPDATE jobs SET batch = ?, slot = ?, lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE \
+                 seq = ? RETURNING *",
             )
             .bind(&batch.id)
             .bind(job.slot.unwrap_or(i64::try_from(slot).unwrap_or(i64::MAX)))

@@ -25,8 +25,8 @@ impl Store {
     pub async fn claim_company(&self, job: &Job, most: u32, lease_ms: i64) -> Result<Vec<(Job, Lease)>, StoreError> {
         let Some(company) = job.company else { return Ok(Vec::new()) };
         let sql = format!(
-            "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq IN (SELECT seq FROM jobs WHERE {COMPANY} \
-             AND {FREE} AND seq <> ? ORDER BY seq LIMIT ? SKIP_LOCKED) RETURNING *"
+            "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq IN (SELECT seq FROM \
+             jobs WHERE {COMPANY} AND {FREE} AND seq <> ? ORDER BY seq LIMIT ? SKIP_LOCKED) RETURNING *"
         );
         let query = self
             .query(&sql)

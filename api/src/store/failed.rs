@@ -22,9 +22,9 @@ impl Store {
         if found.try_get::<Option<Vec<u8>>, _>("input")?.is_none() {
             return Err(StoreError::InputForgotten);
         }
-        let sql = "UPDATE jobs SET state = 'queued', attempts = 0, error_code = NULL, error_detail = NULL, batch = NULL, slot = NULL, \
-                   cancel_requested = 0, cancel_after_ms = NULL, not_before_ms = 0, lease_until_ms = 0, lease_token = lease_token + 1, \
-                   updated_ms = NOW() WHERE id = ? RETURNING *";
+        let sql = "UPDATE jobs SET state = 'queued', attempts = 0, error_code = NULL, error_detail = NULL, batch = \
+            NULL, slot = NULL, cancel_requested = 0, cancel_after_ms = NULL, not_before_ms = 0, lease_until_ms = 0, \
+            lease_token = lease_token + 1, updated_ms = NOW() WHERE id = ? RETURNING *";
         let job = Job::from_row(&tx.query(sql).bind(id).fetch_one(tx.on()).await?)?;
         append(&mut tx, id, "state", &json!({ "state": State::Queued, "reason": "the operator has it run again" }))
             .await?;
@@ -36,7 +36,8 @@ impl Store {
 
     /// Deletes the inputs of jobs that failed so long ago. Returns how many there were.
     pub async fn forget_failed(&self, after_ms: i64) -> Result<u64, StoreError> {
-        let sql = "UPDATE jobs SET input = NULL, blinding = NULL WHERE state = 'failed' AND input IS NOT NULL AND updated_ms <= NOW() - ?";
+        let sql = "UPDATE jobs SET input = NULL, blinding = NULL WHERE state = 'failed' AND input IS NOT NULL AND \
+            updated_ms <= NOW() - ?";
         Ok(self.query(sql).bind(after_ms).execute(&self.pool).await?.rows_affected())
     }
 }

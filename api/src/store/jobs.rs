@@ -111,46 +111,47 @@ impl Store {
         let (id, now) = (new_id(), now_ms());
         let blinding: Vec<u8> = new.input.blinding.iter().flat_map(|b| b.0).collect();
         let commitments: Vec<u8> = new.input_commitments.iter().flat_map(|c| c.iter().copied()).collect();
-        let row = tx.query(
-            "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, output_cells, output_real, \
-             outside, clamped, clamps, inferences, company, escrow, chain_job, state, context, cancel_after_ms, client, fund_until, funded, tenant, \
-             payment, payment_id, payer, hold_open, trace, text, created_ms, updated_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-             RETURNING *",
-        )
-        .bind(&id)
-        .bind(&new.idempotency_key)
-        .bind(new.request_hash.to_string())
-        .bind(new.model.to_string())
-        .bind(f32_bytes(&new.input.data))
-        .bind(blinding)
-        .bind(commitments)
-        .bind(i16_bytes(&new.output_cells))
-        .bind(f32_bytes(&new.output_real))
-        .bind(i64::try_from(new.outside).unwrap_or(i64::MAX))
-        .bind(json!(new.clamped).to_string())
-        .bind(i64::from(new.clamps))
-        .bind(i64::from(new.inferences))
-        .bind(new.company.map(|company| company.to_string()))
-        .bind(new.escrow.as_ref().map(|(json, _)| json.clone()))
-        .bind(chain_job)
-        .bind(state.as_str())
-        .bind(new.context.map(|c| c.to_string()))
-        .bind(new.cancel_after_ms)
-        .bind(new.unfunded.as_ref().map(|u| u.client.clone()))
-        .bind(new.unfunded.as_ref().map(|u| i64::try_from(u.until).unwrap_or(i64::MAX)))
-        .bind(i64::from(new.escrow.is_some() && new.unfunded.is_none()))
-        .bind(new.tenant.as_ref().map(|tenant| tenant.key.clone()))
-        .bind(new.payment.as_ref().map(|new| json!(new.payment).to_string()))
-        .bind(new.payment.as_ref().map(|new| new.payment.id()))
-        .bind(new.payment.as_ref().map(|new| new.payment.payer.to_string()))
-        .bind(i64::from(new.payment.as_ref().is_some_and(|new| new.payment.hold().is_some())))
-        .bind(&new.trace)
-        .bind(new.text.map(|text| json!(text).to_string()))
-        .bind(now)
-        .bind(now)
-        .fetch_one(tx.on())
-        .await?;
+        let row = tx
+            .query(
+                "INSERT INTO jobs (id, idempotency_key, request_hash, model, input, blinding, input_commitments, \
+             output_cells, output_real, outside, clamped, clamps, inferences, company, escrow, chain_job, state, \
+             context, cancel_after_ms, client, fund_until, funded, tenant, payment, payment_id, payer, hold_open, \
+             trace, text, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
+            )
+            .bind(&id)
+            .bind(&new.idempotency_key)
+            .bind(new.request_hash.to_string())
+            .bind(new.model.to_string())
+            .bind(f32_bytes(&new.input.data))
+            .bind(blinding)
+            .bind(commitments)
+            .bind(i16_bytes(&new.output_cells))
+            .bind(f32_bytes(&new.output_real))
+            .bind(i64::try_from(new.outside).unwrap_or(i64::MAX))
+            .bind(json!(new.clamped).to_string())
+            .bind(i64::from(new.clamps))
+            .bind(i64::from(new.inferences))
+            .bind(new.company.map(|company| company.to_string()))
+            .bind(new.escrow.as_ref().map(|(json, _)| json.clone()))
+            .bind(chain_job)
+            .bind(state.as_str())
+            .bind(new.context.map(|c| c.to_string()))
+            .bind(new.cancel_after_ms)
+            .bind(new.unfunded.as_ref().map(|u| u.client.clone()))
+            .bind(new.unfunded.as_ref().map(|u| i64::try_from(u.until).unwrap_or(i64::MAX)))
+            .bind(i64::from(new.escrow.is_some() && new.unfunded.is_none()))
+            .bind(new.tenant.as_ref().map(|tenant| tenant.key.clone()))
+            .bind(new.payment.as_ref().map(|new| json!(new.payment).to_string()))
+            .bind(new.payment.as_ref().map(|new| new.payment.id()))
+            .bind(new.payment.as_ref().map(|new| new.payment.payer.to_string()))
+            .bind(i64::from(new.payment.as_ref().is_some_and(|new| new.payment.hold().is_some())))
+            .bind(&new.trace)
+            .bind(new.text.map(|text| json!(text).to_string()))
+            .bind(now)
+            .bind(now)
+            .fetch_one(tx.on())
+            .await?;
         append(&mut tx, &id, "state", &json!({ "state": state })).await?;
         tx.commit().await?;
         self.notify();
@@ -194,7 +195,10 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Job>, StoreError> {
         let rows = self
-            .query("SELECT * FROM jobs WHERE seq < ? AND (state = ? OR ? = 1) AND (tenant = ? OR ? = 1) ORDER BY seq DESC LIMIT ?")
+            .query(
+                "SELECT * FROM jobs WHERE seq < ? AND (state = ? OR ? = 1) AND (tenant = ? OR ? = 1) ORDER BY seq \
+                DESC LIMIT ?",
+            )
             .bind(before.unwrap_or(i64::MAX))
             .bind(state.map(State::as_str))
             .bind(i64::from(state.is_none()))
@@ -232,7 +236,8 @@ impl Store {
     /// For how many seconds the oldest job of each state has been in it, of those that wait for the prover or for their
     /// settlement.
     pub async fn oldest_in_state(&self) -> Result<Vec<(State, i64)>, StoreError> {
-        let sql = "SELECT state, (NOW() - MIN(updated_ms)) / 1000 AS secs FROM jobs WHERE state IN ('queued', 'settlement_pending') GROUP BY state";
+        let sql = "SELECT state, (NOW() - MIN(updated_ms)) / 1000 AS secs FROM jobs WHERE state IN ('queued', \
+            'settlement_pending') GROUP BY state";
         let rows = self.query(sql).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
@@ -244,11 +249,13 @@ impl Store {
 
     /// How many of the latest paid jobs that this server worked on failed in a row, and when the newest of them did.
     pub async fn failures_in_a_row(&self) -> Result<(u32, i64), StoreError> {
-        let rows = self.query(
-            "SELECT state, updated_ms FROM jobs WHERE (chain_job IS NOT NULL OR payment IS NOT NULL) AND state IN ('settled', 'failed') ORDER BY updated_ms DESC, seq DESC LIMIT 16",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = self
+            .query(
+                "SELECT state, updated_ms FROM jobs WHERE (chain_job IS NOT NULL OR payment IS NOT NULL) AND state IN \
+             ('settled', 'failed') ORDER BY updated_ms DESC, seq DESC LIMIT 16",
+            )
+            .fetch_all(&self.pool)
+            .await?;
         let (mut failures, mut latest) = (0, 0);
         for row in &rows {
             if row.try_get::<String, _>("state")? != State::Failed.as_str() {
@@ -275,8 +282,9 @@ impl Store {
             Some(false) => "AND chain_job IS NULL AND payment IS NULL",
         };
         let sql = format!(
-            "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq = (SELECT seq FROM jobs WHERE state IN ({marks}) \
-             AND inferences = 1 AND lease_until_ms <= NOW() AND not_before_ms <= NOW() {paid} {} ORDER BY seq LIMIT 1 SKIP_LOCKED) RETURNING *",
+            "UPDATE jobs SET lease_token = lease_token + 1, lease_until_ms = NOW() + ? WHERE seq = (SELECT seq FROM \
+             jobs WHERE state IN ({marks}) AND inferences = 1 AND lease_until_ms <= NOW() AND not_before_ms <= NOW() \
+             {paid} {} ORDER BY seq LIMIT 1 SKIP_LOCKED) RETURNING *",
             self.ours()
         );
         let mut query = self.query(&sql).bind(lease_ms);
@@ -293,7 +301,8 @@ impl Store {
     pub async fn oldest_alone(&self, state: State) -> Result<Option<i64>, StoreError> {
         let ours = self.ours();
         let sql = format!(
-            "SELECT MIN(seq) FROM jobs WHERE state = ? AND inferences = 1 AND lease_until_ms <= NOW() AND not_before_ms <= NOW() {ours}"
+            "SELECT MIN(seq) FROM jobs WHERE state = ? AND inferences = 1 AND lease_until_ms <= NOW() AND \
+             not_before_ms <= NOW() {ours}"
         );
         let mut query = self.scalar(&sql).bind(state.as_str());
         for model in self.provable() {
@@ -317,7 +326,8 @@ impl Store {
     /// Lets a job go, not to be claimed before `delay_ms` have passed. `failed` counts an attempt.
     pub async fn release(&self, lease: &Lease, delay_ms: i64, failed: bool) -> Result<(), StoreError> {
         self.query(
-            "UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ?, attempts = attempts + ? WHERE id = ? AND lease_token = ?",
+            "UPDATE jobs SET lease_until_ms = 0, not_before_ms = NOW() + ?, attempts = attempts + ? WHERE id = ? AND \
+             lease_token = ?",
         )
         .bind(delay_ms)
         .bind(i64::from(failed))
@@ -330,9 +340,12 @@ impl Store {
 
     /// Ends all leases. Only for a process that has the data folder to itself, when it starts.
     pub async fn break_leases(&self) -> Result<(), StoreError> {
-        self.query("UPDATE jobs SET lease_until_ms = 0, not_before_ms = 0, lease_token = lease_token + 1 WHERE lease_until_ms > 0 OR not_before_ms > 0")
-            .execute(&self.pool)
-            .await?;
+        self.query(
+            "UPDATE jobs SET lease_until_ms = 0, not_before_ms = 0, lease_token = lease_token + 1 WHERE \
+            lease_until_ms > 0 OR not_before_ms > 0",
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -413,11 +426,12 @@ pub(super) async fn transition_in(
     let forget = over && next != State::Failed;
     let row = tx
         .query(
-            "UPDATE jobs SET state = ?, updated_ms = NOW(), funding = COALESCE(?, funding), company = COALESCE(?, company), \
-         context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), payment = COALESCE(?, payment), \
-         error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = 0, client = NULL, \
-         lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? = 1 THEN 0 ELSE lease_until_ms END, \
-         input = CASE WHEN ? = 1 THEN NULL ELSE input END, blinding = CASE WHEN ? = 1 THEN NULL ELSE blinding END WHERE id = ? RETURNING *",
+            "UPDATE jobs SET state = ?, updated_ms = NOW(), funding = COALESCE(?, funding), company = COALESCE(?, \
+             company), context = COALESCE(?, context), proof_hash = COALESCE(?, proof_hash), payment = COALESCE(?, \
+             payment), error_code = COALESCE(?, error_code), error_detail = COALESCE(?, error_detail), not_before_ms = \
+             0, client = NULL, lease_token = lease_token + ?, lease_until_ms = CASE WHEN ? = 1 THEN 0 ELSE \
+             lease_until_ms END, input = CASE WHEN ? = 1 THEN NULL ELSE input END, blinding = CASE WHEN ? = 1 THEN \
+             NULL ELSE blinding END WHERE id = ? RETURNING *",
         )
         .bind(next.as_str())
         .bind(patch.funding)

@@ -138,7 +138,8 @@ impl Tenant {
     pub(super) async fn count(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let now_ms: i64 = tx.scalar("SELECT NOW()").fetch_one(tx.on()).await?;
         let sql = "INSERT INTO key_usage (key_id, day, predictions) VALUES (?, ?, 1) \
-                   ON CONFLICT (key_id, day) DO UPDATE SET predictions = key_usage.predictions + 1 RETURNING predictions";
+                   ON CONFLICT (key_id, day) DO UPDATE SET predictions = key_usage.predictions + 1 RETURNING \
+                   predictions";
         let used: i64 = tx.scalar(sql).bind(&self.key).bind(now_ms.div_euclid(DAY_MS)).fetch_one(tx.on()).await?;
         match self.per_day {
             Some(limit) if used > i64::from(limit) => Err(StoreError::QuotaSpent { limit, secs: resets_secs(now_ms) }),
@@ -152,7 +153,8 @@ impl Store {
     pub async fn make_key(&self, new: &NewKey) -> Result<(ApiKey, Secret<String>), StoreError> {
         let id = alloy::hex::encode(&B256::random()[..8]);
         let whole: Secret<String> = format!("{PREFIX}{id}_{}", alloy::hex::encode(B256::random())).into();
-        let sql = "INSERT INTO api_keys (id, hash, name, scopes, per_minute, per_day, created_ms) VALUES (?, ?, ?, ?, ?, ?, NOW()) RETURNING *";
+        let sql = "INSERT INTO api_keys (id, hash, name, scopes, per_minute, per_day, created_ms) VALUES (?, ?, ?, ?, \
+            ?, ?, NOW()) RETURNING *";
         let row = self
             .query(sql)
             .bind(&id)

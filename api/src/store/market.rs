@@ -96,8 +96,8 @@ impl Store {
             .bind(upto.hash.to_string())
             .execute(tx.on())
             .await?;
-        let old = "DELETE FROM market_blocks WHERE market = ? AND block <= (SELECT block FROM market_blocks WHERE market = ? \
-                   ORDER BY block DESC LIMIT 1 OFFSET ?)";
+        let old = "DELETE FROM market_blocks WHERE market = ? AND block <= (SELECT block FROM market_blocks WHERE \
+            market = ? ORDER BY block DESC LIMIT 1 OFFSET ?)";
         tx.query(old).bind(market).bind(market).bind(CHECKPOINTS).execute(tx.on()).await?;
         tx.commit().await?;
         Ok(true)

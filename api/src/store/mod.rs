@@ -72,8 +72,8 @@ pub enum StoreError {
     KeyReused,
     /// Too many orders wait for their money.
     #[error(
-        "{waiting} orders {of} wait for their money, as many as may: fund one of them, or fund this order first and send it then; \
-         an order that is funded is always taken"
+        "{waiting} orders {of} wait for their money, as many as may: fund one of them, or fund this order first and \
+         send it then; an order that is funded is always taken"
     )]
     TooManyUnfunded {
         /// How many wait.

@@ -108,7 +108,8 @@ impl Store {
 
     /// Predictions that are over without being paid for, whose money may be held: up to `limit`, oldest first.
     pub async fn held_for_nothing(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
-        let sql = "SELECT * FROM jobs WHERE hold_open = 1 AND state IN ('failed', 'cancelled', 'expired') ORDER BY updated_ms LIMIT ?";
+        let sql = "SELECT * FROM jobs WHERE hold_open = 1 AND state IN ('failed', 'cancelled', 'expired') ORDER BY \
+            updated_ms LIMIT ?";
         let rows = self.query(sql).bind(i64::from(limit)).fetch_all(&self.pool).await?;
         rows.iter().map(Job::from_row).collect()
     }

@@ -41,7 +41,8 @@ pub struct FailedJob {
 impl Store {
     /// The jobs of each model in each state.
     pub async fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
-        let sql = "SELECT model, state, QUOTED_PRICE AS price, COUNT(*) AS jobs FROM jobs GROUP BY model, state, QUOTED_PRICE ORDER BY model, state";
+        let sql = "SELECT model, state, QUOTED_PRICE AS price, COUNT(*) AS jobs FROM jobs GROUP BY model, state, \
+            QUOTED_PRICE ORDER BY model, state";
         let mut tallies: Vec<Tally> = Vec::new();
         for row in self.query(sql).fetch_all(&self.pool).await? {
             let (model, state): (String, String) = (row.try_get("model")?, row.try_get("state")?);
@@ -64,7 +65,8 @@ impl Store {
 
     /// The latest jobs that failed, the newest first.
     pub async fn failures(&self, limit: u32) -> Result<Vec<FailedJob>, StoreError> {
-        let sql = "SELECT id, model, error_code, error_detail, updated_ms FROM jobs WHERE state = 'failed' ORDER BY updated_ms DESC LIMIT ?";
+        let sql = "SELECT id, model, error_code, error_detail, updated_ms FROM jobs WHERE state = 'failed' ORDER BY \
+            updated_ms DESC LIMIT ?";
         let rows = self.query(sql).bind(i64::from(limit)).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {

@@ -116,8 +116,8 @@ impl Store {
     /// The hashes of a transaction and of those with the same nonce that it took the place of, the newest first: at
     /// most one of them will be mined.
     pub async fn versions(&self, subject: &str, purpose: Purpose, nonce: u64) -> Result<Vec<B256>, StoreError> {
-        let sql = "SELECT hash FROM transactions WHERE subject = ? AND purpose = ? AND nonce = ? AND state IN ('pending', 'bumped') \
-                   ORDER BY created_ms DESC";
+        let sql = "SELECT hash FROM transactions WHERE subject = ? AND purpose = ? AND nonce = ? AND state IN \
+            ('pending', 'bumped') ORDER BY created_ms DESC";
         let nonce = i64::try_from(nonce).unwrap_or(i64::MAX);
         let hashes: Vec<String> =
             self.scalar(sql).bind(subject).bind(purpose.as_str()).bind(nonce).fetch_all(&self.pool).await?;
@@ -139,7 +139,8 @@ impl Store {
         subject: &str,
         purpose: Purpose,
     ) -> Result<Option<SavedTransaction>, StoreError> {
-        let sql = "SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = ? ORDER BY nonce DESC LIMIT 1";
+        let sql = "SELECT hash, nonce, raw FROM transactions WHERE subject = ? AND purpose = ? AND state = ? ORDER BY \
+            nonce DESC LIMIT 1";
         let row = self.query(sql).bind(subject).bind(purpose.as_str()).bind(state).fetch_optional(&self.pool).await?;
         row.map(|row| {
             let hash: String = row.try_get("hash")?;
@@ -176,17 +177,17 @@ impl Store {
         let hash = hash.to_string();
         let mut tx = self.begin().await?;
         tx.query("UPDATE transactions SET state = ? WHERE hash = ?").bind(outcome).bind(&hash).execute(tx.on()).await?;
-        let sql = "UPDATE transactions SET state = 'replaced' WHERE hash <> ? AND state IN ('pending', 'bumped') AND EXISTS (SELECT 1 FROM \
-                   transactions this WHERE this.hash = ? AND this.subject = transactions.subject AND this.purpose = transactions.purpose \
-                   AND this.nonce = transactions.nonce)";
+        let sql = "UPDATE transactions SET state = 'replaced' WHERE hash <> ? AND state IN ('pending', 'bumped') AND \
+            EXISTS (SELECT 1 FROM transactions this WHERE this.hash = ? AND this.subject = transactions.subject AND \
+            this.purpose = transactions.purpose AND this.nonce = transactions.nonce)";
         tx.query(sql).bind(&hash).bind(&hash).execute(tx.on()).await?;
         tx.commit().await
     }
 
     /// All transactions of a job and of its batch as `(purpose, hash, state)`, oldest first.
     pub async fn transactions(&self, job: &str) -> Result<Vec<(String, B256, String)>, StoreError> {
-        let sql = "SELECT purpose, hash, state FROM transactions WHERE subject = ? OR subject = (SELECT batch FROM jobs WHERE id = ?) \
-                   ORDER BY created_ms, nonce";
+        let sql = "SELECT purpose, hash, state FROM transactions WHERE subject = ? OR subject = (SELECT batch FROM \
+            jobs WHERE id = ?) ORDER BY created_ms, nonce";
         let rows = self.query(sql).bind(job).bind(job).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {

@@ -65,8 +65,8 @@ impl Store {
     /// How many predictions wait for the prover: those whose money is in the market, and unless they are counted alone
     /// (`paid`) free ones.
     pub async fn queued(&self, paid: bool) -> Result<i64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM jobs WHERE (state = 'queued' OR (state = 'awaiting_payment' AND funded = 1)) AND \
-                   (chain_job IS NOT NULL OR payment IS NOT NULL OR ? = 0)";
+        let sql = "SELECT COUNT(*) FROM jobs WHERE (state = 'queued' OR (state = 'awaiting_payment' AND funded = 1)) \
+            AND (chain_job IS NOT NULL OR payment IS NOT NULL OR ? = 0)";
         Ok(self.scalar(sql).bind(i64::from(paid)).fetch_one(&self.pool).await?)
     }
 
@@ -82,7 +82,8 @@ impl Store {
     pub async fn funded_escrows(&self, all: bool) -> Result<Vec<Job>, StoreError> {
         let under_way = if all { "state IN ('queued', 'locking', 'proving', 'settlement_pending') OR" } else { "" };
         let sql = format!(
-            "SELECT * FROM jobs WHERE chain_job IS NOT NULL AND ({under_way} (state = 'awaiting_payment' AND funded = 1)) ORDER BY seq"
+            "SELECT * FROM jobs WHERE chain_job IS NOT NULL AND ({under_way} (state = 'awaiting_payment' AND funded = \
+             1)) ORDER BY seq"
         );
         let rows = self.query(&sql).fetch_all(&self.pool).await?;
         rows.iter().map(Job::from_row).collect()

@@ -110,8 +110,8 @@ pub enum Attempt {
 }
 
 /// The condition that a message is due, and no other one of its webhook is on its way.
-const DUE: &str = "state = 'pending' AND next_ms <= NOW() AND lease_until_ms <= NOW() AND NOT EXISTS (SELECT 1 FROM deliveries other \
-                   WHERE other.webhook = deliveries.webhook AND other.lease_until_ms > NOW())";
+const DUE: &str = "state = 'pending' AND next_ms <= NOW() AND lease_until_ms <= NOW() AND NOT EXISTS (SELECT 1 FROM \
+    deliveries other WHERE other.webhook = deliveries.webhook AND other.lease_until_ms > NOW())";
 
 fn read(row: &AnyRow) -> Result<Webhook, StoreError> {
     Ok(Webhook {
@@ -233,8 +233,8 @@ impl Store {
             return Ok(None);
         }
         let sql = format!(
-            "UPDATE deliveries SET lease_until_ms = NOW() + ?, attempts = attempts + 1 WHERE id = (SELECT id FROM deliveries \
-             WHERE {DUE} ORDER BY next_ms, created_ms LIMIT 1 SKIP_LOCKED) RETURNING *"
+            "UPDATE deliveries SET lease_until_ms = NOW() + ?, attempts = attempts + 1 WHERE id = (SELECT id FROM \
+             deliveries WHERE {DUE} ORDER BY next_ms, created_ms LIMIT 1 SKIP_LOCKED) RETURNING *"
         );
         let Some(row) = self.query(&sql).bind(lease_ms).fetch_optional(&self.pool).await? else { return Ok(None) };
         let webhook: String = row.try_get("webhook")?;
@@ -261,7 +261,8 @@ impl Store {
         if attempt == Attempt::Gone {
             let sql = "UPDATE webhooks SET disabled_ms = NOW() WHERE id = ?";
             tx.query(sql).bind(&due.webhook).execute(tx.on()).await?;
-            let sql = "UPDATE deliveries SET state = 'failed', lease_until_ms = 0, error = 'the receiver is gone' WHERE webhook = ? AND state = 'pending'";
+            let sql = "UPDATE deliveries SET state = 'failed', lease_until_ms = 0, error = 'the receiver is gone' \
+                WHERE webhook = ? AND state = 'pending'";
             tx.query(sql).bind(&due.webhook).execute(tx.on()).await?;
             return tx.commit().await;
         }

@@ -25,8 +25,8 @@ pub struct WorkerInfo {
 impl Store {
     /// Says that a worker is there.
     pub async fn announce(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        let sql = "INSERT INTO workers (id, cores, memory_bytes, device, models, seen_ms) VALUES (?, ?, ?, ?, ?, NOW()) \
-                   ON CONFLICT (id) DO UPDATE SET seen_ms = excluded.seen_ms";
+        let sql = "INSERT INTO workers (id, cores, memory_bytes, device, models, seen_ms) VALUES (?, ?, ?, ?, ?, \
+            NOW()) ON CONFLICT (id) DO UPDATE SET seen_ms = excluded.seen_ms";
         self.query(sql)
             .bind(&worker.id)
             .bind(i64::from(worker.cores))

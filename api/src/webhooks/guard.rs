@@ -20,7 +20,8 @@ pub enum Refused {
     Scheme,
     /// This program has no TLS.
     #[error(
-        "this server was built without TLS, and messages go to https addresses only: its operator can build it with `--features tls`"
+        "this server was built without TLS, and messages go to https addresses only: its operator can build it with \
+         `--features tls`"
     )]
     NoTls,
     /// A name and a password are in the address.

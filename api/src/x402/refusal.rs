@@ -80,7 +80,8 @@ pub enum PaymentError {
     },
     /// Permit2 may not take the price.
     #[error(
-        "{payer} lets Permit2 ({permit2}) take {have} of the token, and the price is {need}: approve it once, and send the payment again"
+        "{payer} lets Permit2 ({permit2}) take {have} of the token, and the price is {need}: approve it once, and send \
+         the payment again"
     )]
     Allowance {
         /// Who should pay.
@@ -108,7 +109,8 @@ pub enum PaymentError {
     },
     /// It ends before a proof can be there.
     #[error(
-        "the authorisation ends at {valid_before} (unix seconds), and a proof may take until {need}: authorise for longer"
+        "the authorisation ends at {valid_before} (unix seconds), and a proof may take until {need}: authorise for \
+         longer"
     )]
     Expired {
         /// When it ends.
@@ -133,7 +135,8 @@ pub enum PaymentError {
     Replayed,
     /// The token's contract would not move the money.
     #[error(
-        "the token's contract refuses the transfer: it may be paused, or refuse one of the accounts, or the signature's form"
+        "the token's contract refuses the transfer: it may be paused, or refuse one of the accounts, or the \
+         signature's form"
     )]
     Refused,
     /// The payer has less.

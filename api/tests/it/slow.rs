@@ -97,7 +97,8 @@ async fn slow_heads_slow_bodies_and_silence_end() {
     to_the_end(&mut head).await;
 
     let mut body = connect().await;
-    let begun = b"POST /v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"model\"";
+    let begun = b"POST /v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \
+        100\r\n\r\n{\"model\"";
     body.write_all(begun).await.unwrap();
     let answer = to_the_end(&mut body).await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request-timeout"), "{answer}");

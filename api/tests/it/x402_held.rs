@@ -59,8 +59,10 @@ fn nonce(payment: &PaymentPayload) -> B256 {
     let (accepted, hold) = (&payment.accepted, payment.accepted.extra.hold.unwrap());
     let signed = payment.payload.authorization.as_ref().unwrap();
     let type_hash = keccak256(
-        "PaymentInfo(address operator,address payer,address receiver,address token,uint120 maxAmount,uint48 preApprovalExpiry,\
-         uint48 authorizationExpiry,uint48 refundExpiry,uint16 minFeeBps,uint16 maxFeeBps,address feeReceiver,uint256 salt)",
+        "PaymentInfo(address operator,address payer,address receiver,address token,uint120 maxAmount,uint48 \
+         preApprovalExpiry,\
+         uint48 authorizationExpiry,uint48 refundExpiry,uint16 minFeeBps,uint16 maxFeeBps,address feeReceiver,uint256 \
+         salt)",
     );
     let number = |text: &str| text.parse::<U256>().unwrap();
     let info = keccak256(

@@ -14,8 +14,8 @@ use crate::system::System;
 #[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum DecodeError {
     #[error(
-        "the model does not take tokens and give one token for each of them: export it with the largest of its scores, such as \
-         logits.argmax(-1)"
+        "the model does not take tokens and give one token for each of them: export it with the largest of its scores, \
+         such as logits.argmax(-1)"
     )]
     NotGenerative,
     #[error("there is no prompt: one token at least is wanted")]
@@ -23,7 +23,8 @@ pub enum DecodeError {
     #[error("{prompt} tokens and {answer} more are {}, and the model takes {length}", prompt.saturating_add(*answer))]
     TooLong { prompt: usize, answer: usize, length: usize },
     #[error(
-        "the model's outputs depend on later tokens: of {answer} only {shown} are shown by one inference, so it is not causal"
+        "the model's outputs depend on later tokens: of {answer} only {shown} are shown by one inference, so it is not \
+         causal"
     )]
     NotCausal { answer: usize, shown: usize },
     #[error("decoding was cancelled")]

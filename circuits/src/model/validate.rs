@@ -89,7 +89,8 @@ pub enum ModelError {
     #[error("{place} has 2^{log_size} cells, and 2^{max} are supported", max = MAX_LOG_BLOCK)]
     BlockSize { place: Place, log_size: u8 },
     #[error(
-        "the cuts of weight block {matrix} overlap, leave no or too many tiles, or are not each within one axis of all who read it: compile the model again"
+        "the cuts of weight block {matrix} overlap, leave no or too many tiles, or are not each within one axis of all \
+         who read it: compile the model again"
     )]
     Cuts { matrix: usize },
     #[error("the input has {bits} bits and must have 2 to {max}", max = MAX_INDEX_BITS)]
@@ -98,10 +99,12 @@ pub enum ModelError {
     WeightBits { bits: u8 },
     #[error("table {table} has {bits} bits and must have 4 to 16")]
     TableBits { table: usize, bits: u8 },
-    #[error("table {table}: its function has a program that is empty, longer than {max} steps, or leaves no single number", max = MAX_PROGRAM)]
+    #[error("table {table}: its function has a program that is empty, longer than {max} steps, or leaves no single \
+        number", max = MAX_PROGRAM)]
     Program { table: usize },
     #[error(
-        "table {table}: values reach from {min} to {max} and must fit 16 bits, or the function does not go with the domain"
+        "table {table}: values reach from {min} to {max} and must fit 16 bits, or the function does not go with the \
+         domain"
     )]
     TableRange { table: usize, min: i32, max: i32 },
     #[error("the network has {have} inputs and {outputs} outputs: it needs at least one of each", have = .inputs)]
@@ -122,14 +125,17 @@ pub enum ModelError {
     UnknownTable { layer: usize, table: u32 },
     #[error("layer {layer} uses a table whose domain does not go with its rule")]
     TableDomain { layer: usize },
-    #[error("layer {layer} shifts by {shift} bits and may by at most {max}: use a smaller weight scale", max = MAX_SHIFT)]
+    #[error("layer {layer} shifts by {shift} bits and may by at most {max}: use a smaller weight \
+        scale", max = MAX_SHIFT)]
     Shift { layer: usize, shift: u8 },
     #[error("layer {layer}: limbs of {bits} bits are not supported, 4 to 16 are")]
     LimbBits { layer: usize, bits: u8 },
-    #[error("layer {layer}, term {term}: its axes do not cut the layer's cells: at most {max} of them, as long as the block", max = MAX_AXES)]
+    #[error("layer {layer}, term {term}: its axes do not cut the layer's cells: at most {max} of them, as long as the \
+        block", max = MAX_AXES)]
     Axes { layer: usize, term: usize },
     #[error(
-        "layer {layer}, term {term}: its runs do not cut the cells of {of:?}, or name an axis that does not fit or that another run names"
+        "layer {layer}, term {term}: its runs do not cut the cells of {of:?}, or name an axis that does not fit or \
+         that another run names"
     )]
     Runs { layer: usize, term: usize, of: Source },
     #[error(
@@ -145,27 +151,34 @@ pub enum ModelError {
     #[error("layer {layer}, term {term}: a coefficient is 0: leave it out")]
     ZeroCoefficient { layer: usize, term: usize },
     #[error(
-        "layer {layer}, term {term}: a window's outputs, kernel, stride and dilation must be at least 1 and fit their axes"
+        "layer {layer}, term {term}: a window's outputs, kernel, stride and dilation must be at least 1 and fit their \
+         axes"
     )]
     Window { layer: usize, term: usize },
-    #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the layer", max = MAX_LOG_WORK)]
+    #[error("layer {layer}, term {term}: evaluating it takes more than 2^{max} intermediate values: split the \
+        layer", max = MAX_LOG_WORK)]
     TermWork { layer: usize, term: usize },
-    #[error("layer {layer}: a maximum is taken over 1 to 2^{bits} places (at most 2^{max}) of one axis of every term, and has no constant", max = MAX_MAXIMUM_BITS)]
+    #[error("layer {layer}: a maximum is taken over 1 to 2^{bits} places (at most 2^{max}) of one axis of every term, \
+        and has no constant", max = MAX_MAXIMUM_BITS)]
     MaximumAxis { layer: usize, bits: u8 },
     #[error(
-        "layer {layer}: the maxima of this network are taken over more than {max} places in all: pad their axes to powers of two",
+        "layer {layer}: the maxima of this network are taken over more than {max} places in all: pad their axes to \
+         powers of two",
         max = MAX_MAXIMUM_PLACES
     )]
     MaximumPlaces { layer: usize },
     #[error(
-        "layer {layer}: the values of which the maximum is taken differ by up to {distance}, more than {bits} bits: use a wider table"
+        "layer {layer}: the values of which the maximum is taken differ by up to {distance}, more than {bits} bits: \
+         use a wider table"
     )]
     MaximumRange { layer: usize, distance: i64, bits: u8 },
     #[error(
-        "layer {layer}: it reads rows, so it has no terms, its rows are as long as the block's, and there is one for each index"
+        "layer {layer}: it reads rows, so it has no terms, its rows are as long as the block's, and there is one for \
+         each index"
     )]
     Rows { layer: usize },
-    #[error("layer {layer}: indices of {bits} bits are not supported, or the column of indices can hold wider ones: 2 to {max} are", max = MAX_INDEX_BITS)]
+    #[error("layer {layer}: indices of {bits} bits are not supported, or the column of indices can hold wider ones: 2 \
+        to {max} are", max = MAX_INDEX_BITS)]
     IndexBits { layer: usize, bits: u8 },
     #[error(
         "layer {layer}: the divisor can be as small as {least} and must be between 1 and 2^31: add a constant to it"
@@ -182,11 +195,13 @@ pub enum ModelError {
     #[error("layer {layer}: an exact sum can reach {bits} bits and must fit 32: use smaller scales")]
     ExactTooWide { layer: usize, bits: u32 },
     #[error(
-        "layer {layer} needs {limbs} limbs of {limb_bits} bits and may have {max_bits} bits: use a larger shift or a wider table"
+        "layer {layer} needs {limbs} limbs of {limb_bits} bits and may have {max_bits} bits: use a larger shift or a \
+         wider table"
     )]
     TooManyLimbs { layer: usize, limbs: u8, limb_bits: u32, max_bits: u32 },
     #[error(
-        "layer {layer} has {have} saturation limbs and {have_parts} limbs of remainders, and needs {need} and {need_parts}: compile the model again"
+        "layer {layer} has {have} saturation limbs and {have_parts} limbs of remainders, and needs {need} and \
+         {need_parts}: compile the model again"
     )]
     Limbs { layer: usize, have: u8, need: u8, have_parts: u8, need_parts: u8 },
     #[error("table {table} has rails of {limb_bits} bits; they may have {least} to {MAX_RAIL_BITS}")]

@@ -74,7 +74,8 @@ pub struct DeployArgs {
   assay market --rpc http://127.0.0.1:8545 --market 0x…
   assay market --rpc http://127.0.0.1:8545 --market 0x… --model 0x… --jobs
 
-Reads the events of the market and of its registry of models from a node, and no service; with --service, up to the block
+Reads the events of the market and of its registry of models from a node, and no service; with --service, up to the \
+    block
 that the service has read, and fails if the service says anything else of them. What is earned is what was
 paid out for settled jobs, to all payees; whoever buys from himself has earned nothing, and the number of buyers is
 what the chain knows of that.")]
@@ -158,7 +159,8 @@ fn payee(argument: &str) -> Result<(Address, u16), String> {
   assay attest 0x… --model model.key --srs ceremony.srs --rpc http://127.0.0.1:8545 --market 0x…
 
 An attestor says that the key which is proposed under KEYHASH is its shape's. The key is derived from the model's
-description in the file and from the SRS, and attested if it has this hash. A Groth16 key cannot be derived: it is attested
+description in the file and from the SRS, and attested if it has this hash. A Groth16 key cannot be derived: it is \
+    attested
 as a development key, which registries for real money refuse.")]
 pub struct AttestArgs {
     /// Hash of the proposed key
@@ -184,8 +186,10 @@ pub struct AttestArgs {
   assay serve --models models/ --free
   assay serve --models model.assay --rpc http://127.0.0.1:8545 --market 0x… --price 1000000000000000
 
-Each package has MODEL.key beside it, which `assay compile` writes, and MODEL.card.json if it has a description, labels or terms of its own:
-  {\"description\": \"…\", \"labels\": [\"cat\", \"dog\"], \"price\": \"1000000000000000\", \"collateral\": \"100000000000000\", \"prove_secs\": 600}
+Each package has MODEL.key beside it, which `assay compile` writes, and MODEL.card.json if it has a description, \
+    labels or terms of its own:
+  {\"description\": \"…\", \"labels\": \
+    [\"cat\", \"dog\"], \"price\": \"1000000000000000\", \"collateral\": \"100000000000000\", \"prove_secs\": 600}
 
 Jobs survive a kill: start the server again on the same data
 folder. The HTTP interface: docs/api.md, or /openapi.json of the running server.")]
@@ -323,13 +327,15 @@ pub struct SellingArgs {
 /// `assay up`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  assay up model.assay                     # a chain of its own, the contracts, the model listed, the service and its site
+  assay up model.assay                     # a chain of its own, the contracts, the model listed, the service and its \
+    site
   assay up --example                       # the same with a model that reads handwritten digits
   assay up model.assay -- --jobs-max 4     # what follows -- goes to `assay serve`
   assay up model.assay --chain http://127.0.0.1:8545 --market 0x…
 
 Chain, contracts, jobs and proofs are kept in the folder: Ctrl-C stops everything, and the same command goes on where it
-was. DIR/state.json says where chain and contracts are. The accounts of a chain of its own are anvil's, whose keys everybody
+was. DIR/state.json says where chain and contracts are. The accounts of a chain of its own are anvil's, whose keys \
+    everybody
 knows: it is for trying things out, and so are the keys that its contracts admit.")]
 pub struct UpArgs {
     /// Packages, or folders with packages [default: those of this folder]
@@ -382,8 +388,10 @@ pub struct UpArgs {
   assay init shop --model network.onnx        # with a card for a network of yours
   assay init shop --model network.assay       # the same for a package
 
-Writes a card that says what the model is and what an answer costs, with a comment for each field, a .gitignore that keeps
-secrets out of git, and the network with samples; then it says which commands come next. Files that are there already stay as
+Writes a card that says what the model is and what an answer costs, with a comment for each field, a .gitignore that \
+    keeps
+secrets out of git, and the network with samples; then it says which commands come next. Files that are there already \
+    stay as
 they are.")]
 pub struct InitArgs {
     /// The folder, which is made if it is not there
@@ -401,7 +409,8 @@ pub struct InitArgs {
   export ASSAY_PRIVATE_KEY=0x… ASSAY_RPC=http://127.0.0.1:8545 ASSAY_MARKET=0x…
   assay mcp --service http://127.0.0.1:8080 --budget 10000000000000000 --max-price 1000000000000000
 
-Speaks the Model Context Protocol on stdin and stdout, as agents start it, or over HTTP with --http. Its tools find models,
+Speaks the Model Context Protocol on stdin and stdout, as agents start it, or over HTTP with --http. Its tools find \
+    models,
 quote, pay within the budget, wait for the answer, and verify its proof. The budget is for all that was ever paid by the
 ledger: starting again does not lift it. docs/agents.md")]
 pub struct McpArgs {
@@ -455,7 +464,8 @@ pub struct McpArgs {
   export DATABASE_URL=postgres://assay@db/assay
   assay worker --models models/ --data /shared/assay --rpc http://127.0.0.1:8545 --market 0x…
 
-Proves and settles for servers (`assay serve`) that share its database and its data folder. Any number may run. On SIGTERM the
+Proves and settles for servers (`assay serve`) that share its database and its data folder. Any number may run. On \
+    SIGTERM the
 proof at hand may finish; what a worker that dies had begun is taken up by another one: docs/scale.md.")]
 pub struct WorkerArgs {
     /// The PostgreSQL database that all processes share
@@ -539,7 +549,8 @@ pub struct BackupArgs {
   assay revoke --quotes 0x… --rpc http://127.0.0.1:8545 --market 0x…
 
 ORDER is an order as JSON, or the answer of POST /v1/quotes, which holds one. Revoking takes back a signature: an order
-that was signed for somebody else to fund (`fundFor`) and is not funded yet never will be. A job that is funded already is
+that was signed for somebody else to fund (`fundFor`) and is not funded yet never will be. A job that is funded \
+    already is
 taken back with the market's `cancel` or `claimRefund`.
 
 A seller who gives a model's id ends all quotes that were signed for it so far. Jobs that they funded go on.")]
@@ -562,8 +573,10 @@ pub struct RevokeArgs {
 #[command(after_help = "Examples:
   assay commit --key model.key --input input.json -o commitment.json
 
-Commits to an input as `assay request` does, for buyers who speak HTTP themselves (docs/api.md). The answer has the fields
-of a prediction's request (input, blinding) and of a quote's (input_commitment). The blinding opens the commitment: keep it
+Commits to an input as `assay request` does, for buyers who speak HTTP themselves (docs/api.md). The answer has the \
+    fields
+of a prediction's request (input, blinding) and of a quote's (input_commitment). The blinding opens the commitment: \
+    keep it
 to yourself and the service, and never use it twice.")]
 pub struct CommitArgs {
     /// The buyer's key of the model
@@ -592,13 +605,18 @@ pub struct CommitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   export ASSAY_PRIVATE_KEY=0x…
-  assay request --service http://127.0.0.1:8080 --rpc http://127.0.0.1:8545 --market 0x… --key model.key --input input.json
-  assay request --service http://127.0.0.1:8080 --rpc http://127.0.0.1:8545 --market 0x… --key model.key --input *.json -o proofs
+  assay request --service http://127.0.0.1:8080 --rpc http://127.0.0.1:8545 --market 0x… --key model.key --input \
+    input.json
+  assay request --service http://127.0.0.1:8080 --rpc http://127.0.0.1:8545 --market 0x… --key model.key --input \
+    *.json -o proofs
   assay request --service http://127.0.0.1:8080 --key model.key --input input.json --free
 
-The key is recomputed, the input committed to with fresh blinding, the quote checked against the chain (never against the
-service), the escrow funded, and the proof that comes back verified here. The order is kept before anything is paid: if this
-command or the service fails, `assay jobs` says where the money is, `assay resume` goes on, and `assay cancel` or, after the
+The key is recomputed, the input committed to with fresh blinding, the quote checked against the chain (never against \
+    the
+service), the escrow funded, and the proof that comes back verified here. The order is kept before anything is paid: \
+    if this
+command or the service fails, `assay jobs` says where the money is, `assay resume` goes on, and `assay cancel` or, \
+    after the
 job's expiry, `assay refund` takes it back.")]
 pub struct RequestArgs {
     /// The service

@@ -124,7 +124,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Take back the money of a job that nobody has locked
     #[command(after_help = "\
-The money becomes the account's credit in the market; `assay withdraw`, or --withdraw here, takes it out. A job that a prover
+The money becomes the account's credit in the market; `assay withdraw`, or --withdraw here, takes it out. A job that a \
+prover
 has locked is refunded after its expiry: `assay refund`.")]
     Cancel(JobArgs),
     /// Take back the money of an expired job; as the seller of a settled one, return the payment
@@ -252,16 +253,19 @@ fn dim(argument: &str) -> Result<(String, u64), String> {
 /// `assay compile`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-INPUTS is EZKL's JSON, {\"input_data\": [[…], […]]} with one list of numbers per sample, a NumPy file (.npy, .npz), a table (.csv),
+INPUTS is EZKL's JSON, {\"input_data\": [[…], […]]} with one list of numbers per sample, a NumPy file (.npy, .npz), a \
+table (.csv),
 or a folder of pictures where MODEL.card.json beside the package says how they become numbers (docs/cli.md, Inputs).
-A model with several inputs takes a list for each in turn, or {\"inputs\": [{\"name\": […], …}, …]} with an object per sample.
+A model with several inputs takes a list for each in turn, or {\"inputs\": [{\"name\": […], …}, …]} with an object per \
+    sample.
 Use a few dozen representative inputs: scales, table widths and the published range of each input follow from them.
 
   assay compile lenet.onnx --calibrate inputs.json
   assay compile lenet.onnx --calibrate inputs.npz --optimize latency -o fast.assay
   assay compile gpt.onnx --calibrate tokens.npz --dim sequence=64 --check held_back.npz
 
-The package holds the weights and is the seller's secret. Beside it come MODEL.key, which buyers get, and MODEL.report.json,
+The package holds the weights and is the seller's secret. Beside it come MODEL.key, which buyers get, and \
+    MODEL.report.json,
 which `assay explain` draws. Operators: `assay operators`.")]
 pub struct CompileArgs {
     /// The ONNX file
@@ -309,10 +313,12 @@ pub struct CompileArgs {
 /// `assay recommit`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-  assay recommit model.assay --log-chunk 20 -o cheaper.assay       # fewer commitments: cheaper to settle, slower to prove
+  assay recommit model.assay --log-chunk 20 -o cheaper.assay       # fewer commitments: cheaper to settle, slower to \
+  prove
   assay recommit model.assay --srs powers.srs -o production.assay  # from the development SRS to a real one
 
-The network, its weights and its answers stay the same, and nothing is compiled. The commitments and with them the keys are new ones:
+The network, its weights and its answers stay the same, and nothing is compiled. The commitments and with them the \
+    keys are new ones:
 publish the new package as a model of its own.")]
 pub struct RecommitArgs {
     /// The package
@@ -343,7 +349,8 @@ pub struct InspectArgs {
   assay explain model.assay                    # writes model.svg
   assay explain model.key -o model.svg         # a buyer sees the same network, without the errors
 
-Each box is a layer: its rule, its cells and lookups, and its share of the inner proof's predicted time. What rounding adds to
+Each box is a layer: its rule, its cells and lookups, and its share of the inner proof's predicted time. What rounding \
+    adds to
 the error in each layer comes from MODEL.report.json, which `assay compile` writes beside the package.")]
 pub struct ExplainArgs {
     /// A package or a key
@@ -368,7 +375,8 @@ pub struct OperatorsArgs {
 /// `assay run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints {\"output_data\": [[…]]} in real units. A file with several samples gives one list per sample; a model with several
+Prints {\"output_data\": [[…]]} in real units. A file with several samples gives one list per sample; a model with \
+several
 outputs gives a list for each. Inputs outside the published range are refused, and what was clamped is said on stderr.
 
   assay run model.assay --input input.json")]
@@ -472,7 +480,8 @@ pub struct ProveArgs {
   assay verify --prediction http://127.0.0.1:8080/v1/predictions/5b0f… --model model.key
   assay verify proof.bin --prediction prediction.json --model model.key    # both as a service gave them
 
-Exit code 0: the proof holds. 1: it does not. Of the key nothing is believed that follows from the model's description and
+Exit code 0: the proof holds. 1: it does not. Of the key nothing is believed that follows from the model's description \
+    and
 the SRS: it is recomputed, and kept in the cache folder for the next time. The SRS is the one that --srs names. What the
 proof says is printed, so look at it: a valid proof of another output, in another context or of another model is a valid
 proof. --context, --input and --model-commitment demand theirs.")]
@@ -524,8 +533,10 @@ pub struct VerifyKeyArgs {
 /// `assay demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The chain's program is anvil: $ANVIL, or the one that `npm ci` installed in verifier-contracts, or the one on the path, or else
-one that is fetched once from npm's registry. Everything is asserted: a step that does not hold ends the demo with exit code 1.")]
+The chain's program is anvil: $ANVIL, or the one that `npm ci` installed in verifier-contracts, or the one on the \
+path, or else
+one that is fetched once from npm's registry. Everything is asserted: a step that does not hold ends the demo with \
+    exit code 1.")]
 pub struct DemoArgs {
     /// The repository, where npm installed anvil [default: the current folder]
     #[arg(long, value_name = "DIR")]

@@ -10,10 +10,12 @@ use std::path::PathBuf;
 /// `assay jobs`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  assay jobs                                                        # the orders that were made here, and where their money is
+  assay jobs                                                        # the orders that were made here, and where their \
+    money is
   assay jobs --service http://127.0.0.1:8080 --operator-token …     # a service's predictions, for its operator
   assay jobs --service … --operator-token … --state failed          # those that failed for good, and why
-  assay jobs --service … --operator-token … --retry ID ID           # have them run again, from the queue; --retry all: all of them
+  assay jobs --service … --operator-token … --retry ID ID           # have them run again, from the queue; --retry \
+    all: all of them
 
 A prediction that failed keeps its input for a week, so that it can be run again.
 `assay request` keeps every order in $ASSAY_HOME/orders (else ~/.local/share/assay/orders) before anything is paid.")]
@@ -63,7 +65,8 @@ pub struct JobArgs {
   export ASSAY_PRIVATE_KEY=0x…
   assay resume 0x81c2 -o proof.json
 
-Goes on with an order that `assay request` kept: sends it to the service again, pays for it if that was not done and its quote
+Goes on with an order that `assay request` kept: sends it to the service again, pays for it if that was not done and \
+    its quote
 still holds, waits for the proof and verifies it. Nothing is paid twice.")]
 pub struct ResumeArgs {
     /// The job's id, or its beginning; or batch-… for orders that are paid for together

@@ -26,8 +26,10 @@ pub enum ApiKeysCommand {
   assay api-keys create shop --data assay-data
   assay api-keys create shop --scope predict,read --per-minute 60 --per-day 1000
 
-Scopes: predict (quotes, predictions, and withdrawing one's own), read (one's own predictions), webhooks (to be told when one's
-own predictions are over), operate (all that the operator may do). The client sends the key as `Authorization: Bearer assay_…`.")]
+Scopes: predict (quotes, predictions, and withdrawing one's own), read (one's own predictions), webhooks (to be told \
+        when one's
+own predictions are over), operate (all that the operator may do). The client sends the key as `Authorization: Bearer \
+        assay_…`.")]
     Create(CreateKeyArgs),
     /// List keys, without what opens them
     List(DatabaseArgs),
@@ -69,11 +71,13 @@ pub struct RevokeKeyArgs {
 #[command(after_help = "\
 Examples:
   assay doctor                                                          # what this machine proves with
-  assay doctor --models models/ --data assay-data --rpc http://127.0.0.1:8545 --market 0x…    # all that `assay serve` needs
+  assay doctor --models models/ --data assay-data --rpc http://127.0.0.1:8545 --market 0x…    # all that `assay serve` \
+    needs
 
 Each check says ok, WARNING or FAULT; the command ends with 1 if there is a fault.
 
-A device is found through libassay_gpu.so, which gpu/cuda/build.sh makes: in $ASSAY_GPU_LIBRARY (\"none\": use no device), beside this program, in ../lib, or where the
+A device is found through libassay_gpu.so, which gpu/cuda/build.sh makes: in $ASSAY_GPU_LIBRARY (\"none\": use no \
+    device), beside this program, in ../lib, or where the
 system looks. $ASSAY_GPU_DEVICE is the number of the device, 0 if not set.")]
 pub struct DoctorArgs {
     /// Packages, or folders with packages, whose keys are computed again

@@ -93,7 +93,8 @@ fn split(card: &Card) -> Outcome<Vec<Payee>> {
     let split: Vec<Payee> = shares.filter(|(_, bps)| *bps > 0).map(|(account, bps)| Payee { account, bps }).collect();
     if split.len() > PAYEES_MAX {
         let text = format!(
-            "{} payees share the revenue, and the registry takes at most {PAYEES_MAX}: let a splitter stand for some of them",
+            "{} payees share the revenue, and the registry takes at most {PAYEES_MAX}: let a splitter stand for some \
+             of them",
             split.len()
         );
         return Err(Failure::message(Exit::Usage, text));
@@ -179,8 +180,9 @@ fn check_outputs(outputs: usize) -> Outcome {
         return Ok(());
     }
     let text = format!(
-        "the outputs of all inferences of a proof have {outputs} numbers, and keys on chain hold at most {MAX_OUTPUTS}: leave out what the buyer does not need, such \
-         as the scores of all positions but the last, or give its largest only"
+        "the outputs of all inferences of a proof have {outputs} numbers, and keys on chain hold at most \
+         {MAX_OUTPUTS}: leave out what the buyer does not need, such as the scores of all positions but the last, or \
+         give its largest only"
     );
     Err(Failure::message(Exit::Input, text))
 }
@@ -202,7 +204,8 @@ async fn refuse_development(rpc: &Rpc, market: Address, development: bool) -> Ou
     if !development || rpc.call(keys, &KeyRegistry::allowDevelopmentCall {}).await? {
         return Ok(());
     }
-    let text = "this registry admits no development keys: use the SRS of a ceremony, and for a Groth16 key show that it is one's, with --transcript and --powers";
+    let text = "this registry admits no development keys: use the SRS of a ceremony, and for a Groth16 key show that \
+        it is one's, with --transcript and --powers";
     Err(Failure::message(Exit::Failed, text))
 }
 
@@ -289,7 +292,8 @@ fn derived(ui: &Ui, args: &AttestArgs) -> Outcome<Attestable> {
     let hash = B256::from(wrap.hash(&model));
     if hash != args.key_hash {
         let text = format!(
-            "the key of {} is {of_model}, and that of the proof of its weights {hash}, not {}: do not attest that one for this model",
+            "the key of {} is {of_model}, and that of the proof of its weights {hash}, not {}: do not attest that one \
+             for this model",
             args.model.display(),
             args.key_hash
         );

@@ -11,7 +11,8 @@ pub const SAMPLES: &str = "digits_calibration.json";
 /// An input that it was not trained on.
 pub const INPUT: &str = "digit_7.json";
 /// What it does, in Markdown.
-pub const DESCRIPTION: &str = "Reads **handwritten digits** of 8 × 8 pixels, white on black: a small convolutional network, trained on scikit-learn's data set.";
+pub const DESCRIPTION: &str = "Reads **handwritten digits** of 8 × 8 pixels, white on black: a small convolutional \
+    network, trained on scikit-learn's data set.";
 
 /// What each of its outputs stands for.
 pub fn labels() -> Vec<String> {

@@ -253,8 +253,9 @@ impl Drawing<'_> {
         let width = right - left;
         let title = escaped(&self.metadata.name);
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{left} 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" \
-             aria-label=\"The network of {title}\">\n<style>{STYLE}</style>\n<rect class=\"page\" x=\"{left}\" width=\"100%\" height=\"100%\"/>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{left} 0 {width} {height}\" width=\"{width}\" \
+             height=\"{height}\" role=\"img\" aria-label=\"The network of {title}\">\n<style>{STYLE}</style>\n<rect \
+             class=\"page\" x=\"{left}\" width=\"100%\" height=\"100%\"/>\n"
         );
         self.head(&mut svg, &title);
         svg.push_str(&edges.paths);
@@ -408,7 +409,8 @@ impl Edges {
         let (leave, enter) = if y > b { (b + gap, y - gap) } else { (b, y) };
         let _ = writeln!(
             self.paths,
-            "<path class=\"edge\" d=\"M{a} {b}C{a} {} {lane} {} {lane} {leave}L{lane} {enter}C{lane} {} {x} {} {x} {y}\"/>",
+            "<path class=\"edge\" d=\"M{a} {b}C{a} {} {lane} {} {lane} {leave}L{lane} {enter}C{lane} {} {x} {} {x} \
+             {y}\"/>",
             b + gap,
             if y > b { b } else { b + gap },
             if y > b { y } else { y - gap },

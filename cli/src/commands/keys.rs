@@ -53,8 +53,8 @@ pub fn write(
 pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     let wrap = args.wrap.wrap;
     if wrap == System::Groth16 && !args.dev {
-        let text = "a Groth16 key that others can trust comes from a ceremony, which is not available yet; --dev makes an insecure development key, \
-                    and --wrap universal needs no ceremony";
+        let text = "a Groth16 key that others can trust comes from a ceremony, which is not available yet; --dev makes \
+            an insecure development key, and --wrap universal needs no ceremony";
         return Err(Failure::message(Exit::Usage, text));
     }
     let batch = batch::of(args.batch.inferences.unwrap_or(1), args.batch.separate)?;
@@ -62,7 +62,10 @@ pub fn setup(ui: &Ui, args: SetupArgs) -> Outcome {
     package.model = package.model.batched(batch)?;
     let outputs = package.model.shape.outputs();
     if outputs > MAX_OUTPUTS {
-        ui.warn(format!("{outputs} output cells in a proof: contracts take at most {MAX_OUTPUTS}, so these keys are for use off chain"));
+        ui.warn(format!(
+            "{outputs} output cells in a proof: contracts take at most {MAX_OUTPUTS}, so these keys are \
+            for use off chain"
+        ));
     }
     if package.model.shape.layout.log_chunks > MAX_LOG_CHUNKS {
         ui.warn(format!(
@@ -118,7 +121,8 @@ pub fn verify_key(ui: &Ui, args: VerifyKeyArgs) -> Outcome {
     let what = if whole {
         "shape, tables, SRS and the wrap's key are what the model description gives: nothing in it is anybody's word"
     } else {
-        "shape, tables, SRS and points are what the model description gives; that the Groth16 key is its circuit's only a ceremony could show"
+        "shape, tables, SRS and points are what the model description gives; that the Groth16 key is its circuit's \
+         only a ceremony could show"
     };
     let text = format!(
         "{}: {what}\n\

@@ -227,7 +227,8 @@ pub async fn balance(ui: &Ui, args: BalanceArgs) -> Outcome {
     }
     let tokens_text = tokens.map(|own| format!("\ntokens  {}", amount(own, token))).unwrap_or_default();
     let text = format!(
-        "account {account}\ncoins   {}{tokens_text}\ncredit  {}, in the market\nescrow  {}, in jobs that were ordered here",
+        "account {account}\ncoins   {}{tokens_text}\ncredit  {}, in the market\nescrow  {}, in jobs that were ordered \
+         here",
         amount(coins, Address::ZERO),
         amount(credit, token),
         amount(escrowed, token)

@@ -112,7 +112,8 @@ fn added(ui: &Ui, place: &Place, key: &Key, output: &Path) -> Outcome {
     place.write(ui, output, key)?;
     let (number, hash) = (key.transcript.0.len(), place.hashes(key).pop());
     let text = format!(
-        "{}: contribution {number}\nhash {}\nkeep this hash: it is how you find your contribution again in the transcript",
+        "{}: contribution {number}\nhash {}\nkeep this hash: it is how you find your contribution again in the \
+         transcript",
         output.display(),
         hash.as_deref().unwrap_or_default()
     );
@@ -174,7 +175,8 @@ fn finish(ui: &Ui, args: &CircuitArgs, path: &Path, output: Option<PathBuf>) -> 
     ui.phase("write", |_| write_proving_key(&pk, &proving, model).and_then(|()| buyer.write(&key_file)))?;
     let hash = hex(&buyer.wrap.hash(model));
     let text = format!(
-        "key hash {hash}, of {contributions} contributions\nwrote {}, for the prover\nwrote {}, for buyers\nwrote {}, for whoever attests the key",
+        "key hash {hash}, of {contributions} contributions\nwrote {}, for the prover\nwrote {}, for buyers\nwrote {}, \
+         for whoever attests the key",
         pk.display(),
         key_file.display(),
         transcript.display()

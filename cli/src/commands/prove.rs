@@ -70,7 +70,8 @@ pub fn buyer_key(ui: &Ui, path: &Path, pk: &Path, package: &Package) -> Outcome<
     let missing = |file: &Path| {
         let (file, package) = (file.display(), path.display());
         let text = format!(
-            "{file} is not there: make the model's keys with `assay setup {package}` (--batch for several inferences, --wrap for another wrap)"
+            "{file} is not there: make the model's keys with `assay setup {package}` (--batch for several inferences, \
+             --wrap for another wrap)"
         );
         Err(Failure::message(Exit::Io, text))
     };
@@ -174,7 +175,10 @@ pub fn prove(ui: &Ui, args: ProveArgs) -> Outcome {
     let scalar = context_scalar(context);
     let (file, seller) = match keys {
         None => {
-            ui.warn("an inner proof is not zero-knowledge: it reveals evaluations of the weights and the input; do not give it away");
+            ui.warn(
+                "an inner proof is not zero-knowledge: it reveals evaluations of the weights and the input; do not \
+                give it away",
+            );
             let (claim, proof) = ui.proof(7, |control| seller.prove_native(&opening, scalar, control))?;
             (ProofFile::new(&model(&seller), None, context, &claim, proof.to_bytes()), seller)
         }
@@ -352,7 +356,10 @@ pub async fn verify(ui: &Ui, args: VerifyArgs) -> Outcome {
         (Some(prediction), _) => answered(ui, &args, prediction, &model).await?,
         (None, Some(proof)) => proof_file::read(proof)?,
         (None, None) => {
-            return Err(Failure::message(Exit::Usage, "there is nothing to verify: pass a proof file, or --prediction"));
+            return Err(Failure::message(
+                Exit::Usage,
+                "there is nothing to verify: pass a proof file, or --prediction",
+            ));
         }
     };
     let batch = batch::of(file.inferences, file.separate_inputs).map_err(|e| Failure::new(Exit::Failed, e));

@@ -14,7 +14,8 @@ use std::path::Path;
 /// Commits anew. The blinding is fresh, so that nobody sees from the two commitments that they are of the same weights.
 pub fn recommit(ui: &Ui, args: RecommitArgs) -> Outcome {
     if args.model == args.output {
-        let text = "the new package would take the place of the old one, whose keys and listings are of its commitments: choose another name";
+        let text = "the new package would take the place of the old one, whose keys and listings are of its \
+            commitments: choose another name";
         return Err(Failure::message(Exit::Usage, text));
     }
     let package = files::package(ui, &args.model)?;
@@ -32,7 +33,8 @@ pub fn recommit(ui: &Ui, args: RecommitArgs) -> Outcome {
     });
     committed.add_files(ui, report.as_ref(), &args.beside, args.srs.srs.as_deref())?;
     let text = format!(
-        "predicted time        {:.2} s (cost model, two cores)\npredicted gas         {} (cost model, not measured)\n{}",
+        "predicted time        {:.2} s (cost model, two cores)\npredicted gas         {} (cost model, not \
+         measured)\n{}",
         cost.predicted_seconds,
         cost.predicted_gas,
         committed.text()

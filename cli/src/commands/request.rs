@@ -185,7 +185,10 @@ impl Buyer {
         }
         let checked = check_order(&self.rpc, self.market, &escrow, &wanted, args.accept_development_key).await;
         if !checked.context("the quote is not acceptable")?.weights_proven {
-            ui.warn("nobody has proven to know this model's weights, or that they are in range: it may be one that cannot be proven");
+            ui.warn(
+                "nobody has proven to know this model's weights, or that they are in range: it may be one that \
+                cannot be proven",
+            );
         }
         if args.from_balance {
             let price = U256::from(escrow.quote.price).saturating_mul(U256::from(jobs));

@@ -147,7 +147,8 @@ async fn pay(ui: &Ui, rpc: &Rpc, account: &PrivateKeySigner, all: &[Saved], batc
     let price = U256::from(first.escrow.quote.price).saturating_mul(U256::from(all.len()));
     let price = orders::amount(price, first.escrow.order.token);
     ui.set_aftermath(Some(format!(
-        "{price} may be in the market's escrow for {} jobs: `assay jobs` says where they are, `assay resume {batch}` goes on",
+        "{price} may be in the market's escrow for {} jobs: `assay jobs` says where they are, `assay resume {batch}` \
+         goes on",
         all.len()
     )));
     let escrows: Vec<&Escrow> = all.iter().map(|saved| &saved.escrow).collect();

@@ -215,7 +215,8 @@ fn check_margin(args: &SellingArgs, terms: Option<&Terms>) -> Outcome {
         && margin >= terms.prove_secs
     {
         let text = format!(
-            "--lock-margin-secs {margin} leaves no time to lock anything: it must be less than the card's prove_secs {}",
+            "--lock-margin-secs {margin} leaves no time to lock anything: it must be less than the card's prove_secs \
+             {}",
             terms.prove_secs
         );
         return Err(Failure::message(Exit::Usage, text));

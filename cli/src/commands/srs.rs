@@ -61,7 +61,8 @@ fn named(ui: &Ui, log: u32) -> Outcome {
         known::of_size(log).ok_or_else(|| Failure::message(Exit::Input, format!("no ceremony has 2^{log} powers")))?;
     let (name, url, bytes) = (known.name(), known.url(), known.approximate_bytes());
     let text = format!(
-        "2^{log} powers of tau: the perpetual ceremony, as Hermez ended it in 2020 with 54 contributions and a beacon, cut down to 2^{}\n\
+        "2^{log} powers of tau: the perpetual ceremony, as Hermez ended it in 2020 with 54 contributions and a beacon, \
+         cut down to 2^{}\n\
          address {url}\nsize    about {} MB\nblake2b {}\nthen    assay srs import {name}",
         known.log,
         bytes.div_ceil(1_000_000),
@@ -102,7 +103,8 @@ fn import(ui: &Ui, path: &Path, output: Option<PathBuf>, size: &SrsSize, demande
     let ended = imported.contributions.last().is_some_and(|last| last.beacon.is_some());
     if known.is_none() {
         ui.warn(format!(
-            "nothing here knows this file: {} contributions{} are in order, and whether one of their makers was honest is for you to judge",
+            "nothing here knows this file: {} contributions{} are in order, and whether one of their makers was honest \
+             is for you to judge",
             imported.contributions.len(),
             if ended { " and the beacon" } else { ", without a beacon," },
         ));

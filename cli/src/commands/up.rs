@@ -100,7 +100,8 @@ async fn place(ui: &Ui, args: &UpArgs, known: Option<&State>) -> Outcome<Place> 
         let Some(seller_key) = own_key.or_else(|| (chain_id == DEVELOPMENT).then(|| DEV_KEYS[SELLER].to_owned()))
         else {
             let text = format!(
-                "the chain {chain_id} is no development chain: pass the seller's account with --private-key, or set ASSAY_PRIVATE_KEY"
+                "the chain {chain_id} is no development chain: pass the seller's account with --private-key, or set \
+                 ASSAY_PRIVATE_KEY"
             );
             return Err(Failure::message(Exit::Usage, text));
         };
@@ -146,7 +147,10 @@ async fn market(ui: &Ui, args: &UpArgs, place: &Place, known: Option<&State>) ->
         let there = place.rpc.call(market, &InferenceMarket::modelsCall {}).await;
         return there.map(|_| market).map_err(|e| {
             let (url, dir) = (&place.url, args.dir.display());
-            let text = format!("the market {market} is not on the chain at {url} ({e}): name another one with --market, or begin anew without the folder {dir}");
+            let text = format!(
+                "the market {market} is not on the chain at {url} ({e}): name another one with \
+                --market, or begin anew without the folder {dir}"
+            );
             Failure::message(Exit::Failed, text)
         });
     }
@@ -174,7 +178,8 @@ fn packages(ui: &Ui, args: &UpArgs) -> Outcome<Vec<PathBuf>> {
         return serve::packages(&models);
     }
     serve::packages(&[PathBuf::from(".")]).map_err(|_| {
-        let text = "there is no package (MODEL.assay) in this folder: name one, make one with `assay compile`, or try --example";
+        let text = "there is no package (MODEL.assay) in this folder: name one, make one with `assay compile`, or try \
+            --example";
         Failure::message(Exit::Input, text)
     })
 }
@@ -298,8 +303,13 @@ fn describe(ui: &Ui, place: &Place, state: &State, models: &[PathBuf], dir: &Pat
         let (key, picture) = (files::beside(model, "key"), model.with_file_name(example::INPUT));
         let input = if picture.exists() { picture.display().to_string() } else { "INPUT".to_owned() };
         ui.line(format!(
-            "to buy   ASSAY_PRIVATE_KEY=0x{} assay request --service {} \\\n           --rpc {} --market {} \\\n           --key {} --accept-development-key --input {input}",
-            DEV_KEYS[BUYER], state.service, state.chain, state.market, key.display()
+            "to buy   ASSAY_PRIVATE_KEY=0x{} assay request --service {} \\\n           --rpc {} --market \
+             {} \\\n           --key {} --accept-development-key --input {input}",
+            DEV_KEYS[BUYER],
+            state.service,
+            state.chain,
+            state.market,
+            key.display()
         ));
     }
     if free {

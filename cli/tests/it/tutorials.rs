@@ -95,8 +95,12 @@ fn run_with(page: &str, settings_of_page: &[(&str, &str)]) {
         match terminal {
             Terminal::First => writeln!(script, "{block}").unwrap(),
             Terminal::Other(name, port) => {
-                write!(script, "close \"${name}\"\n{block} > {name}.log 2>&1 &\n{name}=$!\nuntil_served ${name} {name}.log {port}\n")
-                    .unwrap();
+                write!(
+                    script,
+                    "close \"${name}\"\n{block} > {name}.log 2>&1 &\n{name}=$!\nuntil_served ${name} \
+                    {name}.log {port}\n"
+                )
+                .unwrap();
             }
         }
     }

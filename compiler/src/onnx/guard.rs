@@ -43,7 +43,8 @@ pub enum GuardError {
     #[error("graph {graph:?} lies inside more than {max} others", max = MAX_DEPTH)]
     TooDeep { graph: String },
     #[error(
-        "node {node:?} reads {tensor:?}, which nothing before it makes: the graph has a cycle, or is damaged; check it with onnx.checker"
+        "node {node:?} reads {tensor:?}, which nothing before it makes: the graph has a cycle, or is damaged; check it \
+         with onnx.checker"
     )]
     Undefined { node: String, tensor: String },
     #[error("node {node:?} makes {tensor:?}, which is there already: the graph is damaged, check it with onnx.checker")]
@@ -52,16 +53,19 @@ pub enum GuardError {
     NoOutput { tensor: String },
     #[error("node {node:?}: {operator} with {what} is not supported: export the model without it")]
     Attribute { node: String, operator: String, what: &'static str },
-    #[error("tensor {tensor:?} has dimensions {dims:?}: at most {rank} of them, none negative, at most {max} elements", rank = MAX_RANK, max = MAX_ELEMENTS)]
+    #[error("tensor {tensor:?} has dimensions {dims:?}: at most {rank} of them, none negative, at most {max} \
+        elements", rank = MAX_RANK, max = MAX_ELEMENTS)]
     Dimensions { tensor: String, dims: Vec<i64> },
     #[error("tensor {tensor:?} should have {need} elements and has {have}: the file is damaged")]
     DataLength { tensor: String, need: usize, have: usize },
     #[error(
-        "tensor {tensor:?} has element type {code}, and only floats, integers and booleans are read: export the model in 32-bit floats"
+        "tensor {tensor:?} has element type {code}, and only floats, integers and booleans are read: export the model \
+         in 32-bit floats"
     )]
     DataType { tensor: String, code: i32 },
     #[error(
-        "tensor {tensor:?} holds NaN, or a number beyond 32-bit floats, at element {index}: the model is broken, export it again"
+        "tensor {tensor:?} holds NaN, or a number beyond 32-bit floats, at element {index}: the model is broken, \
+         export it again"
     )]
     NotFinite { tensor: String, index: usize },
     #[error("node {node:?}: attribute {attribute:?} is NaN or infinite")]
@@ -69,10 +73,12 @@ pub enum GuardError {
     #[error("tensor {tensor:?} is stored outside the file and names no location")]
     NoLocation { tensor: String },
     #[error(
-        "tensor {tensor:?} is stored in {location:?}: only a plain relative path below the model's folder is read, without links"
+        "tensor {tensor:?} is stored in {location:?}: only a plain relative path below the model's folder is read, \
+         without links"
     )]
     ExternalPath { tensor: String, location: String },
-    #[error("tensor {tensor:?}: bytes {offset}..{end} of {location:?} do not exist or are not whole elements", end = offset.saturating_add(*length))]
+    #[error("tensor {tensor:?}: bytes {offset}..{end} of {location:?} do not exist or are not whole \
+        elements", end = offset.saturating_add(*length))]
     ExternalRange { tensor: String, location: String, offset: u64, length: u64 },
     #[error("the model uses sparse tensors, which are not supported: export it with dense weights")]
     Sparse,

@@ -42,7 +42,8 @@ pub enum Refusal {
     NoActivation,
     /// A shape that is not fixed.
     #[error(
-        "its shape depends on data or on an open dimension: fix dimensions with --dim NAME=N, and avoid operators such as NonZero"
+        "its shape depends on data or on an open dimension: fix dimensions with --dim NAME=N, and avoid operators such \
+         as NonZero"
     )]
     DynamicShape,
     /// An element type.
@@ -53,12 +54,14 @@ pub enum Refusal {
     Quantised,
     /// Result too large.
     #[error(
-        "its padded result or weights have more than 2^27 cells, it lists more than 2^16 places one by one, or the network has more than 4096 layers"
+        "its padded result or weights have more than 2^27 cells, it lists more than 2^16 places one by one, or the \
+         network has more than 4096 layers"
     )]
     TooLarge,
     /// Too many comparisons of pairs.
     #[error(
-        "it compares every element of an axis with every other, and these are more than 2^20 pairs: choose among fewer elements"
+        "it compares every element of an axis with every other, and these are more than 2^20 pairs: choose among fewer \
+         elements"
     )]
     Pairs,
     /// Kernel, stride, dilation or pads.

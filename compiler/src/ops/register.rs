@@ -33,8 +33,8 @@ const fn entry(
 pub const OPERATORS: &[Operator] = &[
     entry(
         "Gemm, MatMul, Einsum (of any number of operands, diagonals), DFT, STFT, AffineGrid",
-        "sums of products of two operands, constants or not, with shared axes; einsums of more operands two at a time, transforms with a \
-         constant matrix",
+        "sums of products of two operands, constants or not, with shared axes; einsums of more operands two at a time, \
+         transforms with a constant matrix",
         "2",
         &["EinSum"],
     ),
@@ -61,7 +61,8 @@ pub const OPERATORS: &[Operator] = &[
     entry("Min, Max (two tensors)", "a table of the difference", "2", &["Min", "Max"]),
     entry(
         "Pow",
-        "a table; the square is a product; of two tensors, which are positive, a product between a logarithm and an exponential",
+        "a table; the square is a product; of two tensors, which are positive, a product between a logarithm and an \
+         exponential",
         "6",
         &["Pow"],
     ),
@@ -86,8 +87,9 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry(
-        "Relu, LeakyRelu, PRelu, Elu, Selu, Celu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softplus, Softsign, Mish, Gelu, Swish, ThresholdedRelu, \
-         Abs, Neg, Exp, Log, Sqrt, Erf, Sign, Floor, Ceil, Round, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh",
+        "Relu, LeakyRelu, PRelu, Elu, Selu, Celu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softplus, Softsign, \
+         Mish, Gelu, Swish, ThresholdedRelu, Abs, Neg, Exp, Log, Sqrt, Erf, Sign, Floor, Ceil, Round, Sin, Cos, Tan, \
+         Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh",
         "one table, also where they are written out with other operators of one tensor",
         "2, with the layer before",
         &[],
@@ -95,15 +97,15 @@ pub const OPERATORS: &[Operator] = &[
     entry(
         "Sqrt, ReduceL2, LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization, \
          MeanVarianceNormalization, LpNormalization",
-        "an exact root a row, a division a row, a product an element; from 4096 cells on the centred values are not rounded; a gain and an offset \
-         before a product with weights are those weights'",
+        "an exact root a row, a division a row, a product an element; from 4096 cells on the centred values are not \
+         rounded; a gain and an offset before a product with weights are those weights'",
         "2 or 4, and the root a row",
         &["RmsNorm"],
     ),
     entry(
         "Softmax, LogSoftmax (any axis)",
-        "a maximum that shares its lookup with the exponential, a division a row, a product; before a narrower product, from 4096 cells on, the \
-         division is one of that product's sums",
+        "a maximum that shares its lookup with the exponential, a division a row, a product; before a narrower \
+         product, from 4096 cells on, the division is one of that product's sums",
         "3; 1, and 5 for each of those sums",
         &["Softmax"],
     ),
@@ -121,7 +123,8 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry(
-        "Attention (past and present, groups of heads, masks, lengths, windows, softcap), FlexAttention, LinearAttention, SwiGLU, RotaryEmbedding",
+        "Attention (past and present, groups of heads, masks, lengths, windows, softcap), FlexAttention, \
+         LinearAttention, SwiGLU, RotaryEmbedding",
         "products, one choice for all that must not be seen, a softmax; the steps of a linear attention one by one",
         "those of what they become",
         &[],
@@ -150,9 +153,10 @@ pub const OPERATORS: &[Operator] = &[
         &["AddAxis", "RmAxis", "MoveAxis", "Reshape", "MultiBroadcastTo", "Identity"],
     ),
     entry(
-        "Slice, Split, Concat, Pad (constant, reflect, edge, wrap; also less than 0), CenterCropPad, Col2Im, Tile, Gather, GatherElements, GatherND, \
-         ScatterElements, ScatterND (constant indices), Compress (constant condition), ReverseSequence (constant \
-         lengths), Upsample, Resize (every form without a region), DepthToSpace, SpaceToDepth, Trilu",
+        "Slice, Split, Concat, Pad (constant, reflect, edge, wrap; also less than 0), CenterCropPad, Col2Im, Tile, \
+         Gather, GatherElements, GatherND, ScatterElements, ScatterND (constant indices), Compress (constant \
+         condition), ReverseSequence (constant lengths), Upsample, Resize (every form without a region), DepthToSpace, \
+         SpaceToDepth, Trilu",
         "maps of the next layer's terms",
         "0",
         &[
@@ -185,8 +189,8 @@ pub const OPERATORS: &[Operator] = &[
     ),
     entry(
         "ScatterElements, ScatterND (indices that depend on the input; none or add), TensorScatter",
-        "one-hot rows by a table, contracted with the updates, and the data where no row is 1; of several updates of one \
-         place, of which the standard says nothing, the sum",
+        "one-hot rows by a table, contracted with the updates, and the data where no row is 1; of several updates of \
+         one place, of which the standard says nothing, the sum",
         "2 for each update that could come",
         &[],
     ),
@@ -212,7 +216,8 @@ pub const OPERATORS: &[Operator] = &[
     entry(
         "MatMulInteger, ConvInteger, QLinearMatMul, QLinearConv, DynamicQuantizeLinear; of onnxruntime's own: QGemm, \
          QLinearAdd, QLinearMul, QLinearSigmoid, QLinearLeakyRelu, QLinearAveragePool, QLinearGlobalAveragePool",
-        "what they mean: integers less their zero point, products, a rounding, exact (docs/compiler.md says how nearly DynamicQuantizeLinear is)",
+        "what they mean: integers less their zero point, products, a rounding, exact (docs/compiler.md says how nearly \
+         DynamicQuantizeLinear is)",
         "those of what they mean",
         &[],
     ),
@@ -230,8 +235,8 @@ pub const OPERATORS: &[Operator] = &[
         &[],
     ),
     entry(
-        "SequenceConstruct, SequenceEmpty, SequenceInsert, SequenceErase, SequenceAt, SequenceLength, SplitToSequence, ConcatFromSequence, \
-         Optional, OptionalGetElement, OptionalHasElement",
+        "SequenceConstruct, SequenceEmpty, SequenceInsert, SequenceErase, SequenceAt, SequenceLength, SplitToSequence, \
+         ConcatFromSequence, Optional, OptionalGetElement, OptionalHasElement",
         "nothing: lists of tensors are known beforehand",
         "0",
         &[],
@@ -245,8 +250,8 @@ pub const OPERATORS: &[Operator] = &[
     entry(
         "ai.onnx.ml: Scaler, Normalizer, Binarizer, Imputer, FeatureVectorizer, OneHotEncoder, LabelEncoder (numbers), \
          ArrayFeatureExtractor, ZipMap, LinearClassifier, LinearRegressor",
-        "standard operators; classes that are strings become their numbers in the list of classes, maps the tensors of their \
-         values",
+        "standard operators; classes that are strings become their numbers in the list of classes, maps the tensors of \
+         their values",
         "those of what they become",
         &[],
     ),
@@ -275,9 +280,12 @@ pub const OPERATORS: &[Operator] = &[
 pub fn operators_page() -> String {
     let rows: String = OPERATORS.iter().map(|o| format!("| {} | {} | {} |\n", o.onnx, o.becomes, o.lookups)).collect();
     format!(
-        "# Operators\n\nPrinted from the register in `compiler/src/ops/register.rs`; a test checks that it is. What is not here is refused by name.\n\n\
-         A column that is rounded takes a lookup for its remainder and one for each saturation limb. Lookups are counted here with one limb a column;\n\
-         compiled networks mostly have two, so that 2 becomes 3. `docs/benchmarks.md` counts lookups and cells in compiled networks.\n\n\
+        "# Operators\n\nPrinted from the register in `compiler/src/ops/register.rs`; a test checks that it is. What is \
+         not here is refused by name.\n\n\
+         A column that is rounded takes a lookup for its remainder and one for each saturation limb. Lookups are \
+         counted here with one limb a column;\n\
+         compiled networks mostly have two, so that 2 becomes 3. `docs/benchmarks.md` counts lookups and cells in \
+         compiled networks.\n\n\
          `docs/operators-onnx.md` says which of ONNX's own test cases pass.\n\n\
          | ONNX | what it becomes | lookups for each element |\n|---|---|---|\n{rows}"
     )

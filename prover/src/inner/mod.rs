@@ -47,7 +47,8 @@ pub enum InnerError {
     Cancelled(#[from] Cancelled),
     /// The SRS has too few powers for the model's chunks.
     #[error(
-        "the SRS has 2^{have} powers and the model's chunks need 2^{need}: use a larger SRS or compile with smaller chunks"
+        "the SRS has 2^{have} powers and the model's chunks need 2^{need}: use a larger SRS or compile with smaller \
+         chunks"
     )]
     SrsTooSmall {
         /// Log of the powers there are.

@@ -27,8 +27,9 @@ fn hex(bytes: &[u8]) -> String {
 
 fn solidity() -> String {
     let mut out = String::from(
-        "// SPDX-License-Identifier: MIT OR Apache-2.0\npragma solidity ^0.8.28;\n\n// Constants of the Poseidon gates, by their names in \
-         circuits/src/plonk/gates.rs.\n// Generated: cargo run --release -p assay-prover --example golden_gates\n\n",
+        "// SPDX-License-Identifier: MIT OR Apache-2.0\npragma solidity ^0.8.28;\n\n// Constants of the Poseidon \
+         gates, by their names in circuits/src/plonk/gates.rs.\n// Generated: cargo run --release -p assay-prover \
+         --example golden_gates\n\n",
     );
     let c = constants();
     let mut vector = |name: &str, values: &[Fr], first: usize| {
@@ -52,8 +53,9 @@ fn solidity() -> String {
         columns.chain((0..5).map(|j| column(&p, j))).chain((0..4).map(|j| column(&e, j))).collect();
     let _ = write!(
         out,
-        "\nuint256 constant COLUMNS = {};\n\n/// @notice Writes `COLUMNS` columns of five words: of `M` (the first one last), `L`, `P`, `E` (with a row of \
-         zeros).\nfunction writeColumns(uint256 ptr) pure {{\n    assembly (\"memory-safe\") {{\n",
+        "\nuint256 constant COLUMNS = {};\n\n/// @notice Writes `COLUMNS` columns of five words: of `M` (the first one \
+         last), `L`, `P`, `E` (with a row of zeros).\nfunction writeColumns(uint256 ptr) pure {{\n    assembly \
+         (\"memory-safe\") {{\n",
         columns.len()
     );
     for (i, value) in columns.iter().flatten().enumerate() {

@@ -85,7 +85,9 @@ pub fn golden() -> String {
     let srs = Srs::development(8);
     let cases: Vec<String> = [2, 3, 5, 8].iter().map(|c| case(&srs, *c)).collect();
     format!(
-        "{{\n  \"comment\": \"left = C_L + x*C_W', right = C_W'; e(left, [1]_2) = e(right, [tau]_2). Regenerate: cargo run --release -p assay-prover --example golden_opening\",\n  \"srsId\": {},\n  \"tauG2\": {},\n  \"cases\": [\n{}\n  ]\n}}\n",
+        "{{\n  \"comment\": \"left = C_L + x*C_W', right = C_W'; e(left, [1]_2) = e(right, [tau]_2). Regenerate: cargo \
+         run --release -p assay-prover --example golden_opening\",\n  \"srsId\": {},\n  \"tauG2\": {},\n  \"cases\": \
+         [\n{}\n  ]\n}}\n",
         hex(&srs.id()),
         hex(&g2_bytes(&srs.tau_h)),
         cases.join(",\n")

@@ -135,7 +135,8 @@ fn summary(ui: &Ui, world: &World, bought: &Bought, transactions: &[transactions
         fields.insert("transactions".into(), json!(transactions));
     }
     let text = format!(
-        "\nproof {} bytes, made in {:.2} s; settle {} gas; package {} bytes, proving key {} bytes, buyer's key {} bytes\neverything held",
+        "\nproof {} bytes, made in {:.2} s; settle {} gas; package {} bytes, proving key {} bytes, buyer's key {} \
+         bytes\neverything held",
         bought.file.proof.len(),
         bought.prove_seconds,
         bought.settle_gas,

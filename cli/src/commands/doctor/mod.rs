@@ -36,7 +36,10 @@ pub async fn doctor(ui: &Ui, args: DoctorArgs) -> Outcome {
         let architecture = format!("{}.{}", device.architecture / 10, device.architecture % 10);
         let emulated_text = if emulated { ", emulated by the processor" } else { "" };
         let multiprocessors = device.multiprocessors;
-        lines.push(format!("device {number}   {name}: {memory_gib} GiB, compute capability {architecture}, {multiprocessors} multiprocessors{emulated_text}"));
+        lines.push(format!(
+            "device {number}   {name}: {memory_gib} GiB, compute capability {architecture}, \
+            {multiprocessors} multiprocessors{emulated_text}"
+        ));
         devices_json.push(json!({
             "number": number, "name": name, "memory_bytes": device.memory_bytes, "architecture": architecture,
             "multiprocessors": multiprocessors, "emulated": emulated,

@@ -132,7 +132,8 @@ impl Agent {
     fn budget(&self) -> Outcome<Value> {
         let Some(Paying { buyer, budget }) = &self.paying else {
             return Ok(
-                json!({ "paying": false, "why": "the server was started without an account: it asks for free answers only" }),
+                json!({ "paying": false, "why": "the server was started without an account: it asks for free answers \
+                    only" }),
             );
         };
         Ok(json!({
@@ -328,7 +329,8 @@ impl Agent {
             let mut all = self.offered.lock().map_err(disorder)?;
             let place = all.iter().position(|(name, _)| *name == order);
             let place = place.ok_or_else(|| {
-                bad("there is no such order that could be accepted: ask for a quote, or `wait` if it was accepted before")
+                bad("there is no such order that could be accepted: ask for a quote, or `wait` if it was accepted \
+                    before")
             })?;
             all.remove(place).1
         };

@@ -29,9 +29,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 const INSTRUCTIONS: &str = "\
-Buys answers of machine-learning models that come with a proof. find_models lists them; quote gives the price of one answer; request pays it into \
-escrow if it is within the budget; wait returns the answer once its proof was verified on this machine. The money is released only for a valid proof, \
-and goes back after the order's expiry otherwise. verify checks somebody else's proof. Amounts are in the token's smallest unit, as text.";
+Buys answers of machine-learning models that come with a proof. find_models lists them; quote gives the price of one \
+answer; request pays it into escrow if it is within the budget; wait returns the answer once its proof was verified on \
+this machine. The money is released only for a valid proof, and goes back after the order's expiry otherwise. verify \
+checks somebody else's proof. Amounts are in the token's smallest unit, as text.";
 
 /// The protocol's side of an agent.
 #[derive(Clone)]

@@ -91,46 +91,54 @@ pub fn all(files: bool) -> Vec<Tool> {
     let mut quote = json!({
         "service": service, "model": text("The model's id, as `find_models` lists it"),
         "input": {
-            "description": "The model's inputs: one list of numbers with all of them in the model's order, or an object with a list for each input's name",
+            "description": "The model's inputs: one list of numbers with all of them in the model's order, or an \
+                object with a list for each input's name",
             "oneOf": [{ "type": "array", "items": { "type": "number" } }, { "type": "object", "additionalProperties": { "type": "array", "items": { "type": "number" } } }],
         },
-        "allow_clamping": { "type": "boolean", "description": "Take inputs outside the range that the model is made for; the answer may mean little" },
+        "allow_clamping": { "type": "boolean", "description": "Take inputs outside the range that the model is made \
+            for; the answer may mean little" },
         "unclamped": { "type": "boolean", "description": "Pay only for a proof that no value had to be clamped" },
     });
     if let (true, Some(fields)) = (files, quote.as_object_mut()) {
         let file = text(
-            "Instead of `input`: a file on this machine, as JSON, CSV or NumPy's, or a picture or a text where the model's card says how they become numbers",
+            "Instead of `input`: a file on this machine, as JSON, CSV or NumPy's, or a picture or a text where the \
+             model's card says how they become numbers",
         );
         fields.insert("input_file".to_owned(), file);
     }
     vec![
         tool(
             "find_models",
-            "List models whose answers come with a proof: what they take and give, their price, and their ids. Prices are in the token's smallest unit.",
+            "List models whose answers come with a proof: what they take and give, their price, and their ids. Prices \
+             are in the token's smallest unit.",
             json!({ "query": text("Words that the name, the description or a label has"), "service": service }),
             &[],
         ),
         tool(
             "quote",
-            "Ask for the price of one answer. The input is hidden by a commitment, the offer is checked against the chain, and nothing is paid. Returns an order for `request`.",
+            "Ask for the price of one answer. The input is hidden by a commitment, the offer is checked against the \
+             chain, and nothing is paid. Returns an order for `request`.",
             quote,
             &["model"],
         ),
         tool(
             "request",
-            "Accept an order: pay its price into escrow, if it is within the budget, and ask for the proven answer. The money is released only for a valid proof. Then use `wait`.",
+            "Accept an order: pay its price into escrow, if it is within the budget, and ask for the proven answer. \
+             The money is released only for a valid proof. Then use `wait`.",
             json!({ "order": order }),
             &["order"],
         ),
         tool(
             "wait",
-            "Wait for an order's answer. When it is there, its proof is verified on this machine before the answer is given. `done` false: ask again.",
+            "Wait for an order's answer. When it is there, its proof is verified on this machine before the answer is \
+             given. `done` false: ask again.",
             json!({ "order": order, "seconds": { "type": "integer", "minimum": 0, "maximum": 600, "description": "How long to wait; 60 if left out" } }),
             &["order"],
         ),
         tool(
             "verify",
-            "Verify somebody's proof on this machine: a prediction of a service by its id, or a proof file together with the model's id.",
+            "Verify somebody's proof on this machine: a prediction of a service by its id, or a proof file together \
+             with the model's id.",
             json!({
                 "service": service, "prediction": text("A prediction's id"), "proof": { "type": "object", "description": "A proof file's contents" },
                 "model": text("The id of the proof file's model"), "context": text("What the proof must be bound to: 0x and 64 digits, or a text"),

@@ -94,7 +94,10 @@ impl Writer<'_> {
         }
         let (a, b) = (reals(node, "prob_a"), reals(node, "prob_b"));
         if !a.is_empty() && classes > 2 {
-            return self.refused("probabilities of more than two classes, which are found by iteration: train it with probability=False;");
+            return self.refused(
+                "probabilities of more than two classes, which are found by iteration: train it with \
+                probability=False;",
+            );
         }
         let x = self.cast(input(node, 0), DataType::Float);
         let kernel = self.kernel(node, &x, vectors)?;
