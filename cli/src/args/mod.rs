@@ -5,15 +5,14 @@ mod govern;
 mod market;
 mod money;
 mod operate;
+mod serve;
 
 pub use ceremony::{BeaconArgs, CeremonyCommand, CircuitArgs, ContributeArgs, ShownArgs, SrsCommand, SrsSize};
 pub use govern::{AttestorsCommand, CouncilArgs, RegistryArgs, ReplaceArgs, RestoreArgs, VetoArgs};
-pub use market::{
-    AttestArgs, BackupArgs, ChainArgs, CommitArgs, DeployArgs, InitArgs, MarketArgs, McpArgs, PublishArgs, RequestArgs,
-    RevokeArgs, SellingArgs, ServeArgs, UpArgs, WorkerArgs, WorkshopArgs,
-};
+pub use market::{AttestArgs, ChainArgs, CommitArgs, DeployArgs, MarketArgs, PublishArgs, RequestArgs, RevokeArgs};
 pub use money::{AccountArgs, BalanceArgs, DepositArgs, JobArgs, JobsArgs, ResumeArgs, WithdrawArgs};
 pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, DoctorArgs, RevokeKeyArgs};
+pub use serve::{BackupArgs, InitArgs, McpArgs, SellingArgs, ServeArgs, UpArgs, WorkerArgs, WorkshopArgs};
 
 use crate::logs::LogFormat;
 use alloy::primitives::B256;
