@@ -247,7 +247,7 @@ pub fn check(
         &compiled.weights,
         &samples,
         &float,
-        &search::Comparison::of(&net, &float),
+        &search::Comparison::of(&net, &float, net.output_kinds().len()),
     )?)
 }
 

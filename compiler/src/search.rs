@@ -3,6 +3,7 @@
 mod comparison;
 mod labels;
 mod losses;
+mod scores;
 
 use crate::cost::Cost;
 use crate::net::{Net, NetLayer, NetTerm, Ranges, Run};
@@ -224,10 +225,16 @@ pub fn search(
     let constant: Vec<String> = constant.collect();
     let prepared = quantise::prepared(net, ranges, samples);
     let (net, ranges) = prepared.as_ref().map_or((net, ranges), |(net, ranges)| (net, ranges));
+    let given = net.output_kinds().len();
+    let shown = scores::shown(net, samples).map(|(net, distances)| {
+        let with = |(sample, distances): (&Sample, Vec<f32>)| sample.iter().cloned().chain([distances]).collect();
+        (net, float.iter().zip(distances).map(with).collect::<Vec<Sample>>())
+    });
+    let (net, float) = shown.as_ref().map_or((net, float), |(net, float)| (net, float));
     let mut search = Search {
         net,
         ranges: ranges.widened(net, options.headroom),
-        comparison: Comparison::of(net, float),
+        comparison: Comparison::of(net, float, given),
         samples,
         float,
         options,
@@ -271,7 +278,7 @@ pub fn search(
     progress(Phase::Measure);
     let plan = quantise::plan(net, &search.ranges, widths).map_err(CompileError::NoWidths)?;
     let found = search.measured(plan, widths)?;
-    let met = search.is_met(&found.accuracy);
+    let met = search.is_met(&search.comparison.of_given(found.accuracy.clone()));
     search.compiled(found, met, constant)
 }
 
@@ -445,9 +452,13 @@ impl Search<'_> {
         accuracy_met: bool,
         constant_inputs: Vec<String>,
     ) -> Result<Compiled, CompileError> {
-        let Measured { plan, weights, widths, accuracy } = found;
+        let Measured { mut plan, weights, widths, accuracy } = found;
         let net = self.net;
+        let accuracy = self.comparison.of_given(accuracy);
         let losses = losses::losses(net, &plan, &weights, self.samples)?;
+        if self.comparison.sees_more() {
+            plan.architecture.outputs.pop();
+        }
         let (architecture, weights) = quantise::without_padding(net, plan, weights);
         let report = Report {
             parameters: net.parameters,

@@ -7,30 +7,60 @@ use crate::report::Accuracy;
 /// What a model's outputs are, and the float model's on the samples.
 pub struct Comparison {
     kinds: Vec<Kind>,
-    /// Of a model whose first output is a list of scores: the distances of the two largest scores of every sample, in
-    /// order.
+    /// How many of them the model gives. Then there may be one that only the search sees ([`super::scores`]): how far
+    /// scores are below the largest.
+    given: usize,
+    /// Of a model with a list of scores, its first output or the one that only the search sees: the distances of the
+    /// two largest scores of every sample, in order.
     gaps: Option<Vec<f64>>,
 }
 
 impl Comparison {
-    /// Of a network. `float` is what it gives for all samples.
-    pub fn of(net: &Net, float: &[Sample]) -> Self {
+    /// Of a network. `float` is what it gives for all samples; `given` is how many of its outputs the model has.
+    pub fn of(net: &Net, float: &[Sample], given: usize) -> Self {
         let kinds = net.output_kinds();
-        let shape = net.outputs.first().map_or(&[][..], |output| &output.shape);
-        let is_list = kinds.first() == Some(&Kind::Real) && shape.iter().filter(|length| **length > 1).count() == 1;
-        let gap =
-            |sample: &Sample| largest_two(sample.first()?).map(|(first, second, row)| distance(row, first, second));
-        let gaps = is_list.then(|| {
+        let mut comparison = Self { kinds, given, gaps: None };
+        let at = comparison.scores_at();
+        let shape = net.output_tensors().nth(at).and_then(|digits| digits.first()).map_or(&[][..], |of| &of.shape);
+        let is_list = shape.iter().filter(|length| **length > 1).count() == 1;
+        if is_list && comparison.kinds.get(at) == Some(&Kind::Real) {
+            let gap = |sample: &Sample| {
+                let scores = comparison.scores(sample)?;
+                largest_two(&scores).map(|(first, second)| distance(&scores, first, second))
+            };
             let mut gaps: Vec<f64> = float.iter().filter_map(gap).collect();
             gaps.sort_by(f64::total_cmp);
-            gaps
-        });
-        Self { kinds, gaps }
+            comparison.gaps = Some(gaps);
+        }
+        comparison
+    }
+
+    /// Whether there is an output that only the search sees.
+    pub fn sees_more(&self) -> bool {
+        self.kinds.len() > self.given
+    }
+
+    /// The output that holds scores, if any does.
+    fn scores_at(&self) -> usize {
+        if self.sees_more() { self.given } else { 0 }
+    }
+
+    /// The scores of a sample, or how far they are above the largest, which is as far from each other.
+    fn scores(&self, sample: &Sample) -> Option<Vec<f32>> {
+        let sign = if self.sees_more() { -1.0 } else { 1.0 };
+        sample.get(self.scores_at()).map(|scores| scores.iter().map(|score| sign * score).collect())
     }
 
     /// Whether labels stand beside numbers that they are chosen by.
     pub fn has_labels(&self) -> bool {
-        self.kinds.contains(&Kind::Integer) && self.kinds.contains(&Kind::Real)
+        let given = &self.kinds[..self.given.min(self.kinds.len())];
+        given.contains(&Kind::Integer) && given.contains(&Kind::Real)
+    }
+
+    /// What is said of the model's own outputs.
+    pub fn of_given(&self, mut accuracy: Accuracy) -> Accuracy {
+        accuracy.outputs.truncate(self.given);
+        accuracy
     }
 
     /// Compares the outputs for some of the samples.
@@ -45,9 +75,9 @@ impl Comparison {
     fn other_labels(&self, exact: &[Sample], float: &[Sample]) -> Option<f64> {
         let gaps = self.gaps.as_ref().filter(|gaps| !gaps.is_empty())?;
         let changed = |(exact, float): (&Sample, &Sample)| {
-            let (first, second, row) = largest_two(float.first()?)?;
-            let have = exact.first().filter(|have| have.len() == row.len())?;
-            let error = (distance(have, first, second) - distance(row, first, second)).abs();
+            let (need, have) = (self.scores(float)?, self.scores(exact)?);
+            let (first, second) = largest_two(&need).filter(|_| have.len() == need.len())?;
+            let error = (distance(&have, first, second) - distance(&need, first, second)).abs();
             Some(0.5 * share_below(gaps, error))
         };
         let changed: Vec<f64> = exact.iter().zip(float).filter_map(changed).collect();
@@ -70,14 +100,14 @@ fn distance(row: &[f32], first: usize, second: usize) -> f64 {
     f64::from(row[first]) - f64::from(row[second])
 }
 
-/// The places of the two largest elements, and the row; `None` if there are fewer.
-fn largest_two(row: &[f32]) -> Option<(usize, usize, &[f32])> {
+/// The places of the two largest elements; `None` if there are fewer.
+fn largest_two(row: &[f32]) -> Option<(usize, usize)> {
     let place = |without: Option<usize>| {
         let others = row.iter().enumerate().filter(|(index, _)| Some(*index) != without);
         others.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(index, _)| index)
     };
     let first = place(None)?;
-    Some((first, place(Some(first))?, row))
+    Some((first, place(Some(first))?))
 }
 
 #[cfg(test)]
@@ -93,7 +123,7 @@ mod tests {
     fn comparison(float: &[Sample]) -> Comparison {
         let mut small = Small::new(8);
         small.add(dense(Source::Input, 3, 1, 0), false);
-        Comparison::of(&small.net([vec![0.0; 16]]), float)
+        Comparison::of(&small.net([vec![0.0; 16]]), float, 1)
     }
 
     /// Labels that are in danger are seen although none of the samples has another one: errors at one sample count at
@@ -126,7 +156,7 @@ mod tests {
     /// A score that is wrong but not among the two largest changes no label.
     #[test]
     fn only_the_two_largest_count() {
-        assert_eq!(largest_two(&[1.0, 3.0, -2.0, 3.5]).map(|(first, second, _)| (first, second)), Some((3, 1)));
+        assert_eq!(largest_two(&[1.0, 3.0, -2.0, 3.5]), Some((3, 1)));
         assert!(largest_two(&[1.0]).is_none() && largest_two(&[]).is_none());
     }
 }

@@ -1,9 +1,11 @@
 //! The digits models: real weights, real images.
 
-use crate::support::fixture;
+use crate::support::{fixture, int, typed};
 use assay_circuits::exec::{dequantise_output, execute, quantise_input};
 use assay_circuits::system::System;
 use assay_compiler::{Calibration, Compiled, Options, Sample, compile, read_input, wanted};
+use prost::Message;
+use tract_onnx::pb;
 
 fn compiled(model: &str) -> Compiled {
     let calibration = Calibration::read(&fixture("digits_calibration.json")).expect("calibration reads");
@@ -52,6 +54,35 @@ fn cnn_agrees_with_float_and_keeps_its_accuracy() {
     c.weights.validate(&c.architecture).expect("the weights belong to the architecture");
     let accuracy = accuracy(&c);
     assert!(accuracy >= 0.95, "accuracy {accuracy}");
+}
+
+/// A model that gives nothing but its label is as exact as one that shows its scores: that the labels of a few samples
+/// are right does not say how near to each other two scores may come.
+#[test]
+fn a_label_alone_is_guarded_by_what_it_is_chosen_by() {
+    let bytes = std::fs::read(fixture("digits_cnn.onnx")).unwrap();
+    let mut model = pb::ModelProto::decode(&bytes[..]).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    graph.node.push(pb::NodeProto {
+        input: vec![graph.output[0].name.clone()],
+        output: vec!["label".to_owned()],
+        op_type: "ArgMax".to_owned(),
+        attribute: vec![int("axis", 1)],
+        ..Default::default()
+    });
+    graph.output = vec![typed("label", pb::tensor_proto::DataType::Int64, &[1, 1])];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("label.onnx");
+    std::fs::write(&path, model.encode_to_vec()).unwrap();
+    let calibration = Calibration::read(&fixture("digits_calibration.json")).unwrap();
+    let label = compile(&path, &calibration, &Options::default(), &mut |_| ()).expect("the model compiles");
+    let scores = compiled("digits_cnn.onnx");
+    assert_eq!(label.report.widths, scores.report.widths);
+    let others = label.report.accuracy.other_labels.expect("scores that only the search sees");
+    assert!(others <= 1e-3, "{others}");
+    // they are no output of the model, and nothing is said of them
+    assert_eq!((label.architecture.outputs.len(), label.report.accuracy.outputs.len()), (1, 1));
+    assert_eq!(label.architecture.validate().map(|_| ()), Ok(()));
 }
 
 #[test]
