@@ -9,4 +9,5 @@ mod mutated;
 mod operators;
 mod quantised;
 mod random_graphs;
+mod reported;
 mod support;
