@@ -4,6 +4,7 @@
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
 use crate::inputs::BadInput;
+use crate::page::Page;
 use alloy::primitives::Address;
 use assay_api::config::{Card, Terms};
 use assay_api::preparation::Preparation;
@@ -35,7 +36,8 @@ struct File {
 
 fn amount(text: Option<&String>, name: &str, otherwise: u128) -> Outcome<u128> {
     let bad = || {
-        Failure::message(
+        Failure::on(
+            Page::Market,
             Exit::Input,
             format!("{name} is no amount: write digits, in the token's smallest unit, as a string"),
         )
@@ -72,7 +74,11 @@ impl File {
             quote_secs: self.quote_secs.unwrap_or(of.quote_secs),
         };
         if terms.prove_secs == 0 || terms.prove_secs >= terms.expire_secs {
-            return Err(Failure::message(Exit::Input, "prove_secs must be at least 1 and less than expire_secs"));
+            return Err(Failure::on(
+                Page::Market,
+                Exit::Input,
+                "prove_secs must be at least 1 and less than expire_secs",
+            ));
         }
         Ok(terms)
     }
@@ -83,15 +89,15 @@ fn file_beside(model: &Path) -> Outcome<Option<(PathBuf, File)>> {
     let path = files::beside(model, "card.json");
     let text = match std::fs::read(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?,
+        other => other.map_err(files::unreadable(&path))?,
     };
     // an object first: a list would be taken for the fields in their order
     let parsed = serde_json::from_slice::<serde_json::Map<_, _>>(&text).and_then(|mut fields| {
         fields.retain(|name, _| !name.starts_with(COMMENT));
         File::deserialize(Value::Object(fields))
     });
-    let file =
-        parsed.map_err(|e| Failure::message(Exit::Input, format!("{} is no model card: {e}", path.display())))?;
+    let file = parsed
+        .map_err(|e| Failure::on(Page::Market, Exit::Input, format!("{} is no model card: {e}", path.display())))?;
     if let Some(prepare) = &file.prepare {
         prepare.check().map_err(|e| BadInput::failure(format!("{}: prepare: {e}", path.display())))?;
     }
@@ -113,7 +119,7 @@ pub fn read(package: &Path, outputs: usize, terms: &Terms) -> Outcome<(Card, Opt
             path.display(),
             file.labels.len()
         );
-        return Err(Failure::message(Exit::Input, text));
+        return Err(Failure::on(Page::Market, Exit::Input, text));
     }
     let own = self::terms(package, terms)?;
     Ok((file.card(), own))

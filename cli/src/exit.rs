@@ -60,17 +60,25 @@ impl Failure {
         Self { exit, error: error.into() }
     }
 
-    /// A failure with a message of its own.
+    /// A failure with a message of its own. The page that says more is its command's.
     pub fn message(exit: Exit, message: impl std::fmt::Display) -> Self {
         Self { exit, error: anyhow::anyhow!("{message}") }
     }
 
-    /// The page of the documentation that says more, if one does.
-    pub fn page(&self) -> Option<&'static str> {
+    /// The same, with a page about just this.
+    pub fn on(page: Page, exit: Exit, message: impl std::fmt::Display) -> Self {
+        Self::new(exit, Said { page, message: message.to_string() })
+    }
+
+    /// The page of the documentation that says more, `of_command` if none is about just this.
+    pub fn page(&self, of_command: Page) -> Option<&'static str> {
+        if self.exit == Exit::Cancelled {
+            return None;
+        }
         if assay_api::tls::is_refused_certificate(self.error.as_ref()) {
             return Some(Page::Https.address());
         }
-        self.error.chain().find_map(page).map(Page::address)
+        Some(self.error.chain().find_map(page).unwrap_or(of_command).address())
     }
 
     /// The message with its causes, without those that the message already says.
@@ -204,7 +212,23 @@ from! {
     AddModelError => |_| Exit::Input, |_| Some(Page::Serving);
     BatchError => |e| if matches!(e, BatchError::Size) { Exit::Usage } else { Exit::Input }, |_| Some(Page::Batches);
     Unhealthy => |_| Exit::Failed, |_| Some(Page::Doctor);
+    Said => |_| Exit::Failed, |e| Some(e.page);
 }
+
+/// A message with a page about it.
+#[derive(Debug)]
+pub struct Said {
+    page: Page,
+    message: String,
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Said {}
 
 /// What `assay doctor` found.
 #[derive(Debug)]
@@ -302,6 +326,7 @@ mod tests {
             ("AddModelError", AddModelError::WrongKey.into()),
             ("BatchError", BatchError::Size.into()),
             ("Unhealthy", Unhealthy("x".to_owned()).into()),
+            ("Said", Failure::on(Page::Files, Exit::Input, "x")),
         ]
     }
 
@@ -312,14 +337,18 @@ mod tests {
         assert_eq!(names, TYPES.iter().copied().collect(), "an error of each type");
         for (name, failure) in samples {
             // who stops a command needs no page about it
-            assert_eq!(failure.page().is_some(), name != "Cancelled", "{name}");
+            assert_eq!(
+                failure.page(Page::Command).is_some_and(|page| page != "docs/cli.md"),
+                name != "Cancelled",
+                "{name}"
+            );
         }
-        assert_eq!(Failure::message(Exit::Usage, "x").page(), None);
+        assert_eq!(Failure::message(Exit::Usage, "x").page(Page::Demo), Some("docs/cli.md#the-demo"));
     }
 
     #[test]
     fn the_page_is_about_what_went_wrong() {
-        let page = |failure: Failure| failure.page();
+        let page = |failure: Failure| failure.page(Page::Command);
         assert_eq!(page(ClientError::Broken { times: 2 }.into()), Some("docs/errors.md#a-service-cannot-be-reached"));
         assert_eq!(page(ClientError::Problem(problem()).into()), Some("docs/api.md#errors"));
         assert_eq!(page(ProveError::Cancelled(Cancelled).into()), None);

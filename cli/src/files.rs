@@ -2,6 +2,7 @@
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::kept;
+use crate::page::Page;
 use crate::ui::Ui;
 use assay_prover::key::SrsVerifier;
 use assay_prover::output::{self, Readers};
@@ -18,9 +19,15 @@ pub fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// What is said of a file or a folder that cannot be read.
+pub fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Failure + Copy + '_ {
+    move |e| Failure::on(Page::Files, Exit::Io, format!("cannot read {}: {e}", path.display()))
+}
+
 /// Writes a file, or to stdout where the path is `-`.
 pub fn write(ui: &Ui, path: &Path, readers: Readers, bytes: &[u8]) -> Outcome {
-    let failed = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot write {}: {e}", path.display()));
+    let failed =
+        |e: std::io::Error| Failure::on(Page::Files, Exit::Io, format!("cannot write {}: {e}", path.display()));
     if is_stdout(path) {
         return ui.write_stdout(bytes).map_err(failed);
     }

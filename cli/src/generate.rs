@@ -1,6 +1,7 @@
 //! Text of several tokens in one proof: prompts in files, and answers beside proofs (`assay_circuits::exec::decode`).
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::page::Page;
 use crate::ui::Ui;
 use assay_circuits::exec::{self, DecodeError};
 use assay_circuits::shape::Shape;
@@ -51,9 +52,8 @@ pub fn beside(proof: &Path) -> PathBuf {
 
 /// The tokens in a file: a list of numbers, or the first sample of a file of inputs.
 pub fn prompt(path: &Path) -> Outcome<Vec<f32>> {
-    let bad = |why: String| Failure::message(Exit::Input, format!("{} is no prompt: {why}", path.display()));
-    let text =
-        std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let bad = |why: String| Failure::on(Page::Inputs, Exit::Input, format!("{} is no prompt: {why}", path.display()));
+    let text = std::fs::read(path).map_err(crate::files::unreadable(path))?;
     let mut value: Value = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
     if let Some(samples) = value.get_mut("input_data") {
         value = samples.take();

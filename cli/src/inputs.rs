@@ -1,11 +1,11 @@
 //! Inputs from files as people have them: JSON and NumPy's formats for every model, CSV too; pictures and texts where
 //! the model's card says how they become numbers. A folder stands for the files in it.
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use assay_api::preparation::{Order, Preparation};
 use assay_circuits::model::Architecture;
 use assay_compiler::{Calibration, InputError, Sample, wanted};
-use image::{DynamicImage, ImageReader, imageops::FilterType};
+use image::{DynamicImage, ImageFormat, ImageReader, imageops::FilterType};
 use std::ffi::OsStr;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl std::error::Error for BadInput {}
 /// Largest file of a picture, a table or a text.
 const MAX_BYTES: u64 = 1 << 29;
 
-/// What a file seems to hold: pictures by their signature, the others by their name.
+/// What a file seems to hold: pictures by their signature or their name, the others by their name.
 enum Form {
     Picture,
     Csv,
@@ -48,6 +48,8 @@ impl Form {
         };
         match bytes {
             _ if bytes.starts_with(b"\x89PNG") || bytes.starts_with(b"\xff\xd8\xff") => Self::Picture,
+            // those of other formats are refused as pictures
+            _ if ImageFormat::from_path(path).is_ok() => Self::Picture,
             _ if named("csv") => Self::Csv,
             _ if named("txt") => Self::Text,
             _ => Self::Numbers,
@@ -76,7 +78,7 @@ pub fn calibration(path: &Path, prepare: Option<&Preparation>) -> Outcome<Calibr
 
 /// The pictures of a folder, by name: calibration samples are seldom one file.
 fn folder(path: &Path, prepare: Option<&Preparation>) -> Outcome<Calibration> {
-    let unreadable = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display()));
+    let unreadable = crate::files::unreadable(path);
     let entries: Vec<_> = std::fs::read_dir(path).map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)?;
     let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
@@ -263,6 +265,7 @@ fn lines(path: &Path, bytes: Vec<u8>, prepare: Option<&Preparation>) -> Outcome<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
     use image::{GrayImage, Luma, Rgb, RgbImage};
 
     fn prepare(text: &str) -> Preparation {
@@ -304,6 +307,11 @@ mod tests {
         let all = calibration(dir.path(), Some(&plain)).unwrap();
         let one = [assay_compiler::Wanted { name: "x".to_owned(), elements: 4 }];
         assert_eq!(all.samples(&one).unwrap().len(), 3);
+
+        let other = dir.path().join("photograph.webp");
+        std::fs::write(&other, b"RIFF\x10\0\0\0WEBPVP8 ").unwrap();
+        let refused = calibration(&other, Some(&plain)).unwrap_err().text();
+        assert!(refused.contains("is no whole PNG or JPEG picture"), "{refused}");
 
         let unsaid = calibration(&grey, None).unwrap_err();
         assert!(unsaid.exit == Exit::Input && unsaid.text().contains("MODEL.card.json"), "{}", unsaid.text());

@@ -36,6 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(cli.json);
+    let page = cli.command.page();
     let failure = match run(&ui, cli.command) {
         Ok(()) => match ui.fault() {
             None => return ExitCode::SUCCESS,
@@ -43,12 +44,12 @@ fn main() -> ExitCode {
         },
         Err(failure) => failure,
     };
-    let money = ui.aftermath();
+    let (money, page) = (ui.aftermath(), failure.page(page));
     if ui.json && !ui.has_finished() {
-        ui.print(serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8, "money": money, "page": failure.page() }));
+        ui.print(serde_json::json!({ "error": failure.text(), "exit_code": failure.exit as u8, "money": money, "page": page }));
     }
     ui::say(format_args!("error: {}", failure.text()));
-    if let Some(page) = failure.page() {
+    if let Some(page) = page {
         ui::say(format_args!("more: {PAGES}{page}"));
     }
     if let Some(money) = money {

@@ -3,12 +3,16 @@
 /// A page of the documentation, or a heading on one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
+    Agents,
     Batches,
     Bucket,
     Buying,
     Ceremonies,
+    Command,
     Compiler,
+    Demo,
     Doctor,
+    Drawing,
     Files,
     Https,
     Inputs,
@@ -29,12 +33,16 @@ impl Page {
     /// Where it is in the repository. What stands after `#` is a heading of the page.
     pub fn address(self) -> &'static str {
         match self {
+            Self::Agents => "docs/agents.md",
             Self::Batches => "docs/cli.md#several-inferences-in-one-proof",
             Self::Bucket => "docs/errors.md#a-bucket-does-not-answer",
             Self::Buying => "docs/api.md#buying-an-inference",
             Self::Ceremonies => "docs/cli.md#ceremonies",
+            Self::Command => "docs/cli.md",
             Self::Compiler => "docs/compiler.md",
+            Self::Demo => "docs/cli.md#the-demo",
             Self::Doctor => "docs/errors.md#assay-doctor-finds-a-fault",
+            Self::Drawing => "docs/cli.md#the-network-drawn",
             Self::Files => "docs/cli.md#files",
             Self::Https => "docs/cli.md#https",
             Self::Inputs => "docs/cli.md#inputs",
@@ -58,13 +66,17 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    const ALL: [Page; 20] = [
+    const ALL: [Page; 24] = [
+        Page::Agents,
         Page::Batches,
         Page::Bucket,
         Page::Buying,
         Page::Ceremonies,
+        Page::Command,
         Page::Compiler,
+        Page::Demo,
         Page::Doctor,
+        Page::Drawing,
         Page::Files,
         Page::Https,
         Page::Inputs,

@@ -3,6 +3,7 @@
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::files;
+use crate::page::Page;
 use crate::ui::Ui;
 use alloy::primitives::B256;
 use assay_prover::output::Readers;
@@ -35,13 +36,14 @@ pub fn write(ui: &Ui, file: &ProofFile, path: &Path) -> Outcome<u64> {
 /// Reads a file.
 pub fn read(path: &Path) -> Outcome<ProofFile> {
     let name = path.display();
-    let io = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot read {name}: {e}"));
+    let io = files::unreadable(path);
+    let none = |why: &str| Failure::on(Page::InvalidProof, Exit::Input, format!("{name} is no proof file{why}"));
     if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
-        return Err(Failure::message(Exit::Input, format!("{name} is no proof file: it is too large")));
+        return Err(none(": it is too large"));
     }
     let text = std::fs::read(path).map_err(io)?;
     ProofFile::parse(&text).map_err(|error| match error {
-        Invalid::Json(e) => Failure::message(Exit::Input, format!("{name} is no proof file, or is truncated: {e}")),
+        Invalid::Json(e) => none(&format!(", or is truncated: {e}")),
         other => files::name(path, other.into()),
     })
 }

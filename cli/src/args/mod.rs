@@ -15,6 +15,7 @@ pub use operate::{ApiKeysCommand, CreateKeyArgs, DatabaseArgs, DoctorArgs, Revok
 pub use serve::{BackupArgs, InitArgs, McpArgs, SellingArgs, ServeArgs, UpArgs, WorkerArgs, WorkshopArgs};
 
 use crate::logs::LogFormat;
+use crate::page::Page;
 use alloy::primitives::B256;
 use assay_circuits::model::Architecture;
 use assay_circuits::shape::ShapeError;
@@ -123,9 +124,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Take back the money of a job that nobody has locked
     #[command(after_help = "\
-The money becomes the account's credit in the market; `assay withdraw`, or --withdraw here, takes it out. A job that a \
-prover
-has locked is refunded after its expiry: `assay refund`.")]
+The money becomes the account's credit in the market; `assay withdraw`, or --withdraw here, takes it out.
+A job that a prover has locked is refunded after its expiry: `assay refund`.")]
     Cancel(JobArgs),
     /// Take back the money of an expired job; as the seller of a settled one, return the payment
     Refund(JobArgs),
@@ -154,6 +154,31 @@ impl Command {
             Self::Serve(args) => args.selling.log_format,
             Self::Worker(args) => args.selling.log_format,
             _ => LogFormat::default(),
+        }
+    }
+
+    /// The page that says more where no other one is about what went wrong.
+    pub fn page(&self) -> Page {
+        match self {
+            Self::Compile(_) | Self::Recommit(_) => Page::Compiler,
+            Self::Explain(_) => Page::Drawing,
+            Self::Operators(_) => Page::Operators,
+            Self::Run(_) => Page::Inputs,
+            Self::Setup(_) | Self::Prove(_) => Page::Proving,
+            Self::Verify(_) => Page::InvalidProof,
+            Self::VerifyKey(_) | Self::Srs(_) => Page::Srs,
+            Self::Ceremony(_) => Page::Ceremonies,
+            Self::Deploy(_) | Self::Publish(_) | Self::Attest(_) | Self::Veto(_) | Self::Restore(_) => Page::Market,
+            Self::Attestors(_) | Self::Revoke(_) | Self::Market(_) => Page::Market,
+            Self::Jobs(_) | Self::Resume(_) | Self::Cancel(_) | Self::Refund(_) => Page::Market,
+            Self::Balance(_) | Self::Deposit(_) | Self::Withdraw(_) => Page::Market,
+            Self::Serve(_) | Self::Worker(_) | Self::ApiKeys(_) | Self::Backup(_) => Page::Serving,
+            Self::Init(_) | Self::Up(_) => Page::Up,
+            Self::Commit(_) | Self::Request(_) => Page::Buying,
+            Self::Mcp(_) => Page::Agents,
+            Self::Demo(_) => Page::Demo,
+            Self::Doctor(_) => Page::Doctor,
+            Self::Inspect(_) | Self::Completions(_) => Page::Command,
         }
     }
 }

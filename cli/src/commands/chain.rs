@@ -352,8 +352,7 @@ async fn attest_proposed(
 
 /// Reads an order, or the quote's answer that holds one.
 fn order(path: &Path) -> Outcome<Order> {
-    let text =
-        std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let text = std::fs::read(path).map_err(files::unreadable(path))?;
     let bad = |e| Failure::message(Exit::Input, format!("{} is no order: {e}", path.display()));
     let mut value: serde_json::Value = serde_json::from_slice(&text).map_err(bad)?;
     let order = value.get_mut("order").map(serde_json::Value::take).unwrap_or(value);

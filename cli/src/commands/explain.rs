@@ -61,8 +61,7 @@ fn known(ui: &Ui, args: &ExplainArgs, commitment: &str) -> Outcome<Known> {
     if args.report.is_none() && !path.exists() {
         return Ok(Known::default());
     }
-    let text =
-        std::fs::read(&path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?;
+    let text = std::fs::read(&path).map_err(files::unreadable(&path))?;
     let file: ReportFile = serde_json::from_slice(&text).map_err(|e| {
         Failure::message(Exit::Input, format!("{} is no report that `assay compile` wrote: {e}", path.display()))
     })?;
@@ -111,8 +110,12 @@ pub fn drawing(metadata: &Metadata, architecture: &Architecture) -> String {
     Drawing { architecture, metadata, costs: &LayerCost::of(architecture), known: &Known::default() }.svg()
 }
 
+/// A layer's name, with its number among those that come from the same node of the ONNX file.
 fn name(metadata: &Metadata, layer: usize) -> String {
-    metadata.layer_names.get(layer).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("layer {layer}"))
+    let names = &metadata.layer_names;
+    let Some(name) = names.get(layer).filter(|name| !name.is_empty()) else { return format!("layer {layer}") };
+    let same = |names: &[String]| names.iter().filter(|other| *other == name).count();
+    if same(names) == 1 { name.clone() } else { format!("{name} ({})", 1 + same(&names[..layer])) }
 }
 
 /// A box, and where its corner is.
@@ -186,8 +189,13 @@ fn escaped(text: &str) -> String {
     safe
 }
 
+/// The beginning of a line.
+fn first(text: &str, most: usize) -> String {
+    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
 /// The end of a name, which says more than its beginning.
-fn short(text: &str, most: usize) -> String {
+fn last(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         text.to_owned()
@@ -321,13 +329,8 @@ impl Drawing<'_> {
         let _ = writeln!(svg, "<g transform=\"translate({x} {y})\"><title>{}</title>", escaped(&lines.join("\n")));
         let _ = writeln!(svg, "<rect class=\"box {class}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"6\"/>");
         for (i, line) in lines.iter().enumerate() {
-            let (class, most) = if i == 0 { ("name", 34) } else { ("small", 50) };
-            let _ = writeln!(
-                svg,
-                "<text class=\"{class}\" x=\"10\" y=\"{}\">{}</text>",
-                19 + 17 * i,
-                escaped(&short(line, most))
-            );
+            let (class, text) = if i == 0 { ("name", last(line, 34)) } else { ("small", first(line, 46)) };
+            let _ = writeln!(svg, "<text class=\"{class}\" x=\"10\" y=\"{}\">{}</text>", 19 + 17 * i, escaped(&text));
         }
         if let Some(share) = share {
             let _ = writeln!(
@@ -363,7 +366,7 @@ impl Drawing<'_> {
             added => format!("error {:.1e}, of which it adds {added:.1e}", loss.error),
         });
         let weights =
-            if cost.weight_cells > 0 { format!(", {} weights", grouped(cost.weight_cells)) } else { String::new() };
+            if cost.weight_cells > 0 { format!("{} weights, ", grouped(cost.weight_cells)) } else { String::new() };
         let worst = self.known.losses.values().map(|loss| loss.added).fold(0.0, f64::max);
         let operator = self
             .known
@@ -373,8 +376,13 @@ impl Drawing<'_> {
             .map_or(String::new(), |operator| format!("{operator}: "));
         let lines = vec![
             name(self.metadata, index),
-            format!("{operator}{}{}{weights}", rule_text(layer), table.unwrap_or_default()),
-            format!("{:.0} %: {} cells, {} lookups", 100.0 * share, grouped(cost.witness_cells), grouped(cost.lookups)),
+            format!("{operator}{}{}", rule_text(layer), table.unwrap_or_default()),
+            format!(
+                "{:.0} %: {weights}{} cells, {} lookups",
+                100.0 * share,
+                grouped(cost.witness_cells),
+                grouped(cost.lookups)
+            ),
             error,
         ];
         let much = loss.is_some_and(|loss| loss.added > 0.0 && loss.added >= MUCH * worst);
@@ -529,7 +537,8 @@ mod tests {
     #[test]
     fn numbers_and_names() {
         assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(short("/encoder/layer/1", 8), "…layer/1");
-        assert_eq!(short("fc1", 8), "fc1");
+        assert_eq!(last("/encoder/layer/1", 8), "…layer/1");
+        assert_eq!(last("fc1", 8), "fc1");
+        assert_eq!(first("MaxPool: maximum", 8), "MaxPool…");
     }
 }

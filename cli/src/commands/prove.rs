@@ -332,7 +332,7 @@ async fn answered(ui: &Ui, args: &VerifyArgs, prediction: &str, model: &ModelFil
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {
-    std::fs::read(path).map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))
+    std::fs::read(path).map_err(files::unreadable(path))
 }
 
 /// How many tokens behind the prompt a valid proof of this input shows to be the model's own. Errors: none.

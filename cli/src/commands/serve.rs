@@ -56,7 +56,7 @@ pub fn packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
 fn all_packages(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
-        let unreadable = |e: std::io::Error| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display()));
+        let unreadable = files::unreadable(path);
         if std::fs::metadata(path).map_err(unreadable)?.is_dir() {
             let entries = std::fs::read_dir(path).map_err(unreadable)?;
             let files = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "assay"));

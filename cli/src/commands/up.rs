@@ -62,7 +62,7 @@ impl State {
         let path = Self::path(dir);
         let text = match std::fs::read(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|e| Failure::message(Exit::Io, format!("cannot read {}: {e}", path.display())))?,
+            other => other.map_err(files::unreadable(&path))?,
         };
         let bad = |e| Failure::message(Exit::Input, format!("{} is not what `assay up` wrote: {e}", path.display()));
         serde_json::from_slice(&text).map(Some).map_err(bad)

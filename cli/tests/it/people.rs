@@ -124,6 +124,22 @@ fn a_network_is_drawn_with_costs_and_errors() {
 fn errors_name_a_page() {
     let failed = json(4, ["run", s(crate::tool::model()), "--input", "no-such-file.json"]);
     assert_eq!(failed["page"], "docs/cli.md#inputs");
+    for (code, arguments, page) in [
+        (4, &["verify", "no-such-proof.json", "--model", s(crate::tool::model())][..], "docs/cli.md#files"),
+        (4, &["explain", s(crate::tool::model()), "--report", "no-such-report.json"], "docs/cli.md#files"),
+        (
+            3,
+            &["verify", s(&fixture("digits_calibration.json")), "--model", s(crate::tool::model())],
+            "docs/errors.md#a-proof-does-not-hold",
+        ),
+        (2, &["verify", "--model", s(crate::tool::model())], "docs/errors.md#a-proof-does-not-hold"),
+        (2, &["serve"], "docs/errors.md#a-service-does-not-start"),
+        (3, &["resume", "0xabc"], "docs/cli.md#the-market"),
+    ] {
+        let failed = json(code, arguments.iter().copied());
+        assert_eq!(failed["page"], page, "{arguments:?}: {failed}");
+    }
+    // the command line's own help says what is wrong with it
     let text = fails(2, ["prove"]);
     assert!(!text.contains("more:"), "{text}");
 }

@@ -8,6 +8,7 @@ mod tools;
 use crate::args::McpArgs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::orders;
+use crate::page::Page;
 use crate::ui::{Ui, say};
 use agent::{Agent, Paying, Settings};
 use alloy::primitives::B256;
@@ -40,7 +41,7 @@ struct Server(Arc<Agent>);
 
 /// A failure for whoever called: what went wrong, and which page says more.
 fn refused(failure: &Failure) -> CallToolResult {
-    CallToolResult::structured_error(json!({ "error": failure.text(), "page": failure.page() }))
+    CallToolResult::structured_error(json!({ "error": failure.text(), "page": failure.page(Page::Agents) }))
 }
 
 impl ServerHandler for Server {
