@@ -250,6 +250,10 @@ impl Engine for Idle {
         self.0.key(model)
     }
 
+    fn srs(&self, model: B256, log: Option<u32>) -> Result<Vec<u8>, assay_api::engine::EngineError> {
+        self.0.srs(model, log)
+    }
+
     fn verify(&self, model: B256, claim: &assay_api::engine::Claim) -> Result<(), assay_api::engine::EngineError> {
         self.0.verify(model, claim)
     }

@@ -21,6 +21,7 @@ use assay_prover::srs::{Srs, SrsError, file};
 use assay_prover::wrap::{System, WrapVerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::path::Path;
 
 /// Bytes of randomness that a blinding value is made of.
@@ -202,6 +203,8 @@ enum Subject {
 pub struct Session {
     keys: Vec<Option<Opened>>,
     srs: Option<Srs>,
+    /// Whether these are the powers of one number, which takes long to find out.
+    srs_checked: Cell<bool>,
 }
 
 /// What a key is for.
@@ -213,6 +216,12 @@ struct Description {
     key_hash: B256,
     shape_digest: B256,
     srs_id: B256,
+    /// Whether it is over the development SRS, which is known to everybody.
+    development_srs: bool,
+    /// Of another SRS: log of the powers that committing to an input takes, and of those that computing the key again
+    /// takes.
+    chunk_log: u32,
+    srs_log: u32,
     wrap: &'static str,
     development: bool,
     inferences: usize,
@@ -239,7 +248,7 @@ impl Session {
             Call::Srs => {
                 let srs = file::from_bytes(&bytes)?;
                 let answer = json!({ "srs_id": B256::from(srs.id()), "powers": srs.g1.len() });
-                self.srs = Some(srs);
+                (self.srs, self.srs_checked) = (Some(srs), Cell::new(false));
                 Ok(answer)
             }
             Call::Recompute { key } => {
@@ -276,6 +285,9 @@ impl Session {
             key_hash: key.wrap.hash(&key.model).into(),
             shape_digest: shape.model_digest.into(),
             srs_id: srs.id.into(),
+            development_srs: srs.development,
+            chunk_log: shape.layout.log_chunk,
+            srs_log: key.wrap.srs_log(shape),
             wrap: key.wrap.system().name(),
             development: key.is_development(),
             inferences: shape.batch.inferences(),
@@ -288,9 +300,9 @@ impl Session {
         Ok(description)
     }
 
-    /// The powers of a key's SRS, if they were given. The development SRS needs none.
-    fn powers(&self, key: &BuyerKey) -> Option<&Srs> {
-        self.srs.as_ref().filter(|srs| srs.id() == key.model.srs.id)
+    /// The powers of a key's SRS, if as many as `2^log` were given. The development SRS needs none.
+    fn powers(&self, key: &BuyerKey, log: u32) -> Option<&Srs> {
+        self.srs.as_ref().filter(|srs| srs.id() == key.model.srs.id && srs.max_log() >= log)
     }
 
     /// Computes a key again, once. `None` where that takes powers that were not given. Errors: [`CallError::Key`] for a
@@ -300,7 +312,7 @@ impl Session {
         if recomputed.is_some() {
             return Ok(*recomputed);
         }
-        let done = match (key.model.srs.development, self.powers(key)) {
+        let done = match (key.model.srs.development, self.powers(key, key.wrap.srs_log(&key.model.shape))) {
             (true, _) => key.model.recompute_development(Some(&key.wrap)).map(Some),
             (false, Some(srs)) => {
                 key.model.recompute::<KeyError>(Some(&key.wrap), |_| Ok(srs.clone()), &Nowhere).map(Some)
@@ -322,7 +334,7 @@ impl Session {
         if key.model.shape.batch == batch || batches.iter().any(|(of, _)| *of == batch) {
             return Ok(());
         }
-        let key = batched(key, batch, self.powers(key))?;
+        let key = batched(key, batch, self.powers(key, 0))?;
         let place = self.keys.get_mut(at).and_then(Option::as_mut).ok_or(CallError::Closed(at))?;
         place.batches.push((batch, key));
         Ok(())
@@ -392,9 +404,12 @@ impl Session {
         let points: Vec<G1Affine> = if key.model.srs.development {
             opening.commit_development(shape)?
         } else {
-            let srs = self.powers(key).ok_or(CallError::NoSrs(key.model.srs.id.into()))?;
+            let srs = self.powers(key, shape.layout.log_chunk).ok_or(CallError::NoSrs(key.model.srs.id.into()))?;
             // with false powers another input could have this commitment
-            srs.check()?;
+            if !self.srs_checked.get() {
+                srs.check()?;
+                self.srs_checked.set(true);
+            }
             opening.commit(shape, srs)?.commitments
         };
         Ok(points.iter().map(|point| Bytes::copy_from_slice(&encode::g1_bytes(point))).collect())

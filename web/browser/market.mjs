@@ -70,7 +70,7 @@ async function splitters(rpc, market) {
 /** Whether there is a chain to start. */
 export const hasChain = () => existsSync(ANVIL);
 
-const freePort = () =>
+export const freePort = () =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();
@@ -78,7 +78,7 @@ const freePort = () =>
     });
   });
 
-async function answers(ask) {
+export async function answers(ask) {
   for (let i = 0; i < 300; i++) {
     const answer = await ask().catch(() => null);
     if (answer?.ok) return;

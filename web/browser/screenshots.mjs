@@ -22,6 +22,8 @@ const place = await market();
 const chromium = await browser();
 try {
   const page = await (await chromium.newContext(WIDE)).newPage();
+  // a proof may have to wait for others on this machine
+  page.setDefaultTimeout(120_000);
   const shoot = (name, of = page) => of.screenshot({ path: `${DOCS}web-${name}.png`, fullPage: true });
   await giveWallet(page, place.rpc);
   const ask = async (button) => {
@@ -47,6 +49,7 @@ try {
   await page.getByText("key recomputed in your browser").nth(1).waitFor();
   await shoot("models");
   const seller = await (await chromium.newContext(WIDE)).newPage();
+  seller.setDefaultTimeout(120_000);
   await giveWallet(seller, place.rpc, SELLING);
   await seller.goto(`${place.url}/#/sell`);
   await seller.getByLabel(/^The operator's token/).fill(OPERATOR);
@@ -54,7 +57,7 @@ try {
   await seller.getByLabel(/^The model, ONNX/).setInputFiles(`${FIXTURES}digits_cnn.onnx`);
   await seller.getByLabel(/^Samples/).setInputFiles(`${FIXTURES}digits_calibration.json`);
   await seller.getByRole("button", { name: "Compile", exact: true }).click();
-  await seller.locator("#publish").waitFor({ timeout: 120_000 });
+  await seller.locator("#publish").waitFor();
   await seller.getByText("The network, drawn").click();
   await seller.waitForFunction(() => document.querySelector("img.drawing")?.naturalWidth > 100);
   await shoot("sell", seller);

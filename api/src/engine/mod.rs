@@ -52,7 +52,7 @@ pub struct ModelInfo {
     /// one for each.
     #[serde(default)]
     pub text_length: Option<u32>,
-    /// Weights and biases.
+    /// Weights and biases as they are stored, with what pads their axes: what else there is of a model is not public.
     pub parameters: u64,
     /// Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development
     /// SRS.
@@ -378,6 +378,10 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The bytes of a model's KEY file: what a buyer recomputes and verifies with. Errors: an unknown model.
     fn key(&self, model: B256) -> Result<Vec<u8>, EngineError>;
+
+    /// The bytes of an SRS file with the first `2^log + 1` powers of tau of the SRS that a model is over; at most, and
+    /// without `log`, as many as computing its key again takes. Errors: an unknown model.
+    fn srs(&self, model: B256, log: Option<u32>) -> Result<Vec<u8>, EngineError>;
 
     /// Verifies a claim natively, under the key for as many inferences as it has input commitments.
     /// [`EngineError::Rejected`] if it is false or malformed.

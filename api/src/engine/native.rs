@@ -14,6 +14,7 @@ use assay_prover::native::{self, ProofError};
 use assay_prover::package::{BuyerKey, points_from_bytes};
 use assay_prover::pcs::encode;
 use assay_prover::seller::{self, ProveError, Seller};
+use assay_prover::srs;
 use assay_prover::wrap::{self, WrappedProof};
 
 use super::{
@@ -335,6 +336,13 @@ impl Engine for NativeEngine {
     fn key(&self, model: B256) -> Result<Vec<u8>, EngineError> {
         let served = self.served(model)?;
         served.single.key.to_bytes().ok_or_else(|| EngineError::Internal("the key cannot be encoded".into()))
+    }
+
+    fn srs(&self, model: B256, log: Option<u32>) -> Result<Vec<u8>, EngineError> {
+        let served = self.served(model)?;
+        let Keyed { seller, key } = &served.single;
+        let most = key.wrap.srs_log(seller.shape());
+        Ok(srs::file::to_bytes(&seller.srs, log.unwrap_or(most).min(most)))
     }
 
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {

@@ -65,6 +65,7 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::get))
         .route("/v1/models/{id}/key", get(models::key))
+        .route("/v1/models/{id}/srs", get(models::srs))
         .route("/v1/models/{id}/lineage", get(models::lineage))
         .route("/v1/models/{id}/drawing", get(models::drawing))
         .route("/v1/history", get(history::list))

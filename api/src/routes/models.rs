@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::off_runtime;
 use crate::AppState;
 use crate::chain::{ChainError, Lineage, WeightsProof};
 use crate::config::Card;
@@ -44,7 +46,7 @@ impl PageQuery {
 }
 
 /// Query parameters, or a problem.
-pub(super) type PageParams = Result<Query<PageQuery>, axum::extract::rejection::QueryRejection>;
+pub(super) type PageParams = Result<Query<PageQuery>, QueryRejection>;
 
 pub(super) fn page_query(params: PageParams) -> Result<PageQuery, ApiError> {
     params.map(|Query(query)| query).map_err(|_| ApiError::InvalidParameter { name: "query" })
@@ -202,6 +204,34 @@ pub async fn list(State(state): State<AppState>, params: PageParams) -> Result<J
 pub async fn key(State(state): State<AppState>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], state.engine.key(id)?))
+}
+
+/// How many powers of tau.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SrsQuery {
+    /// Base-2 logarithm of their number; as many as computing the key again takes, if left out.
+    pub log: Option<u32>,
+}
+
+/// The powers of tau that a model's key is over, as an SRS file: what computing the key again takes, and a part of them
+/// commits to inputs. Keys over the development SRS need none. That they are powers of one number whoever uses them
+/// checks; which ceremony's they are its id tells.
+#[utoipa::path(get, path = "/v1/models/{id}/srs", params(("id" = Hash, Path, description = "Model id"), SrsQuery), responses(
+    (status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub async fn srs(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    query: Result<Query<SrsQuery>, QueryRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
+    let Query(SrsQuery { log }) = query.map_err(|_| ApiError::InvalidParameter { name: "log" })?;
+    let bytes = off_runtime(&state, move |state| state.engine.srs(id, log)).await??;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Ok((headers, bytes))
 }
 
 /// Where a model comes from, by the chain: who listed it, who shares its revenue, and which other models' splitters are

@@ -22,6 +22,7 @@ use super::examples;
         super::models::list,
         super::models::get,
         super::models::key,
+        super::models::srs,
         super::models::lineage,
         super::models::drawing,
         super::history::list,

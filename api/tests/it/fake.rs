@@ -165,6 +165,10 @@ impl Engine for Fake {
         Ok(model.to_vec())
     }
 
+    fn srs(&self, model: B256, _: Option<u32>) -> Result<Vec<u8>, EngineError> {
+        self.key(model)
+    }
+
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
         let need = fake_proof(model, (&claim.context, &claim.input_commitments, &claim.output_cells));
         if claim.proof == need { Ok(()) } else { Err(EngineError::Rejected("another hash".into())) }

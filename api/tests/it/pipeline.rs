@@ -98,6 +98,10 @@ impl Engine for Gated {
         self.fake.key(model)
     }
 
+    fn srs(&self, model: B256, log: Option<u32>) -> Result<Vec<u8>, EngineError> {
+        self.fake.srs(model, log)
+    }
+
     fn verify(&self, model: B256, claim: &Claim) -> Result<(), EngineError> {
         self.fake.verify(model, claim)
     }

@@ -5,7 +5,7 @@
 use super::{HeaderField, MAX_LOG, Srs, SrsError};
 use crate::output::{self, Readers};
 use crate::pcs::encode::{Reader, g1_bytes, g2_bytes, keccak};
-use ark_bn254::G2Affine;
+use ark_bn254::{G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use rayon::prelude::*;
 use std::{
@@ -24,16 +24,28 @@ const OVERHEAD: u64 = HEADER as u64 + 128 + 32;
 /// # Errors
 /// [`SrsError::Io`].
 pub fn save(srs: &Srs, path: &Path) -> Result<(), SrsError> {
-    let mut bytes = Vec::with_capacity(OVERHEAD as usize + 64 * srs.g1.len());
+    let bytes = with_powers(srs, &srs.g1);
+    Ok(output::whole(path, Readers::Default, |file| file.write_all(&bytes))?)
+}
+
+/// The bytes of a file with the first `2^log + 1` powers, or with all where there are fewer. Its id is the whole
+/// string's.
+pub fn to_bytes(srs: &Srs, log: u32) -> Vec<u8> {
+    let powers = (1usize << log.min(MAX_LOG)) + 1;
+    with_powers(srs, srs.g1.get(..powers).unwrap_or(&srs.g1))
+}
+
+fn with_powers(srs: &Srs, g1: &[G1Affine]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(OVERHEAD as usize + 64 * g1.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&u32::from(srs.development).to_le_bytes());
-    bytes.extend_from_slice(&(srs.g1.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&(g1.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&g2_bytes(&srs.tau_h));
-    bytes.extend(srs.g1.iter().flat_map(g1_bytes));
+    bytes.extend(g1.iter().flat_map(g1_bytes));
     let hash = keccak(&[&bytes]);
     bytes.extend_from_slice(&hash);
-    Ok(output::whole(path, Readers::Default, |file| file.write_all(&bytes))?)
+    bytes
 }
 
 /// Reads and checks a file: length, hash, every point canonical and on the curve, generators, `[τ]_1` against `[τ]_2`,

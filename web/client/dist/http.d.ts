@@ -122,6 +122,8 @@ export declare class Service {
     /** Asks for a prediction. The same key with the same request is the same prediction, however often it is sent. */
     predict(request: PredictionRequest, idempotencyKey: string, options?: Common): Promise<Prediction>;
     /** A model's KEY file. */
+    /** An SRS file with the first `2^log + 1` powers of tau of a model's SRS. */
+    srs: (id: string, log: number, options?: Common) => Promise<Uint8Array<ArrayBufferLike>>;
     key: (id: string, options?: Common) => Promise<Uint8Array<ArrayBufferLike>>;
     /** A prediction's proof. */
     proof: (id: string, options?: Common) => Promise<Uint8Array<ArrayBufferLike>>;

@@ -56,6 +56,8 @@ export class Service {
         return this.json("/v1/predictions", options, request, { "idempotency-key": idempotencyKey });
     }
     /** A model's KEY file. */
+    /** An SRS file with the first `2^log + 1` powers of tau of a model's SRS. */
+    srs = (id, log, options = {}) => this.bytes(`/v1/models/${encodeURIComponent(id)}/srs?log=${log}`, options);
     key = (id, options = {}) => this.bytes(`/v1/models/${encodeURIComponent(id)}/key`, options);
     /** A prediction's proof. */
     proof = (id, options = {}) => this.bytes(`/v1/predictions/${encodeURIComponent(id)}/proof`, options);

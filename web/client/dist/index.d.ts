@@ -78,8 +78,9 @@ export declare class Client extends Service {
     /** A model's key, checked: computed again as far as its SRS is known here, and the one that the service's list names. */
     keyOf(model: Model): Promise<Key>;
     private openKey;
-    /** What of a model's key follows from its description: if not all, compare `key_hash` with one that you trust. */
+    /** What of a model's key follows from its description: if not all, compare `key_hash` with one that you trust. Over another SRS than the development one it takes all its powers, from the service. */
     recompute(model: Model): Promise<Recomputed>;
+    private withPowers;
     /** Commits to an input, hidden or public. */
     commit(model: Model, input: Input, { allowClamping, blinding }?: AskOptions): Promise<Commitment>;
     /** Asks for a free answer, and verifies it. Its proof is bound to a number that was drawn here. */

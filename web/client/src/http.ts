@@ -79,6 +79,8 @@ export class Service {
   }
 
   /** A model's KEY file. */
+  /** An SRS file with the first `2^log + 1` powers of tau of a model's SRS. */
+  srs = (id: string, log: number, options: Common = {}) => this.bytes(`/v1/models/${encodeURIComponent(id)}/srs?log=${log}`, options);
   key = (id: string, options: Common = {}) => this.bytes(`/v1/models/${encodeURIComponent(id)}/key`, options);
   /** A prediction's proof. */
   proof = (id: string, options: Common = {}) => this.bytes(`/v1/predictions/${encodeURIComponent(id)}/proof`, options);

@@ -120,14 +120,20 @@ export class Client extends Service {
     return key;
   }
 
-  /** What of a model's key follows from its description: if not all, compare `key_hash` with one that you trust. */
+  /** What of a model's key follows from its description: if not all, compare `key_hash` with one that you trust. Over another SRS than the development one it takes all its powers, from the service. */
   async recompute(model: Model): Promise<Recomputed> {
-    return (await this.keyOf(model)).recompute();
+    const key = await this.keyOf(model);
+    return this.withPowers(model, key, key.info.srs_log, () => key.recompute());
+  }
+
+  private withPowers<T>(model: Model, key: Key, log: number, use: () => T): Promise<T> {
+    return this.verifier.withPowers(key, log, (log) => this.srs(model.id, log), use);
   }
 
   /** Commits to an input, hidden or public. */
   async commit(model: Model, input: Input, { allowClamping = false, blinding = "fresh" }: AskOptions = {}): Promise<Commitment> {
-    const committed = (await this.keyOf(model)).commit(input, { blinding });
+    const key = await this.keyOf(model);
+    const committed = await this.withPowers(model, key, key.info.chunk_log, () => key.commit(input, { blinding }));
     if (committed.outside > 0 && !allowClamping) {
       throw new OrderError("quote", `${committed.outside} numbers of the input are outside the range that the model is made for: pass allowClamping, or give another input`);
     }
@@ -178,7 +184,7 @@ export class Client extends Service {
     const key = await this.keyOf(model);
     const inferences = model.batches?.find((one) => same(one.key_hash, order.key_hash))?.inferences ?? 1;
     if (inferences > batch) throw new OrderError("quote", `the quote is for a proof of ${inferences} inferences, and ${batch} is the most that you take part in; nothing was paid`);
-    return inferences === 1 ? key.info.key_hash : key.batched(inferences);
+    return inferences === 1 ? key.info.key_hash : this.withPowers(model, key, key.info.srs_log, () => key.batched(inferences));
   }
 
   /** Goes on with an order that was kept: asks for it again, pays if that was not done, waits and verifies. */
@@ -236,7 +242,9 @@ export class Client extends Service {
     if (prediction.input_commitments.join().toLowerCase() !== commitment.input_commitments.join().toLowerCase()) {
       throw new OrderError("proof", "the proof is about another input");
     }
-    const report = key.verify(said as any, proof);
+    // the key for a proof of several buyers is derived of the model's
+    const verify = () => key.verify(said as any, proof);
+    const report = prediction.batch ? await this.withPowers(model, key, key.info.srs_log, verify) : verify();
     if (!report.valid) throw new OrderError("proof", `the proof does not hold: ${report.reason}`);
     const bound = BigInt(report.context) % FIELD;
     if (!contexts.some((context) => BigInt(context) % FIELD === bound)) {

@@ -38,16 +38,27 @@ export function facts(pairs: [string, Child][]): HTMLElement {
   return h("dl", {}, ...known.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
 }
 
-/** A hash with its middle left out; the whole is its title, and a click copies it. */
+/** A hash with its middle left out; the whole is its title. A click copies it, or shows it where the browser does not let it be copied. */
 export function hash(value: string): HTMLElement {
   const short = value.length > 20 ? `${value.slice(0, 10)}…${value.slice(-8)}` : value;
   const copy = h("button", { type: "button", class: "hash", title: value, "aria-label": `${short}: copy all of it`, click: () => copied() }, short);
   async function copied() {
-    await navigator.clipboard?.writeText(value);
-    copy.textContent = "copied";
-    setTimeout(() => (copy.textContent = short), 1200);
+    try {
+      // not there on a page without TLS
+      await navigator.clipboard.writeText(value);
+      copy.textContent = "copied";
+      setTimeout(() => (copy.textContent = short), 1200);
+    } catch {
+      copy.textContent = copy.textContent === value ? short : value;
+    }
   }
   return copy;
+}
+
+/** A network's drawing, in a box that scrolls. A click opens it in a window of its own. */
+export function drawn(source: string, alt: string): HTMLElement {
+  const image = h("img", { class: "drawing", loading: "lazy", src: source, alt });
+  return h("div", { class: "drawn" }, h("a", { href: source, target: "_blank", "aria-label": "The network, drawn, in a window of its own" }, image));
 }
 
 /** A table that scrolls by itself where it is too wide: the first cell of a row is its heading. */

@@ -50,7 +50,7 @@ export function overTime<K extends string>(what: string, entries: { at: number; 
   }
   const all = (bin: Map<K, number>) => [...bin.values()].reduce((sum, one) => sum + one, 0);
   const most = Math.max(1, ...bins.map(all));
-  const wide = Math.min(48, (WIDTH - 40) / count);
+  const wide = Math.min(96, (WIDTH - 40) / count);
   const bars = bins.flatMap((bin, i) => {
     let y = FLOOR;
     return names.filter((kind) => bin.has(kind)).map((kind) => {
@@ -96,5 +96,5 @@ export function rising(what: string, entries: { at: number; value: bigint }[], t
   const path = sorted.map((entry, i) => `${i === 0 ? `M${x(entry.at)},${FLOOR}` : `H${x(entry.at)}`} V${y(sums[i]!)}`).join(" ");
   const when = (ms: number) => new Date(ms).toLocaleString();
   const label = `${what}: ${text(sum)} in ${sorted.length} jobs, from ${when(first)} to ${when(last)}`;
-  return h("div", {}, chart(label, axis("all"), svg("path", { class: "line", d: `${path} H${WIDTH - 20}` }), ...marks), h("p", { class: "lead" }, label + "."));
+  return h("div", {}, chart(label, axis(""), svg("text", { x: 40, y: 18 }, text(sum)), svg("path", { class: "line", d: `${path} H${WIDTH - 20}` }), ...marks), h("p", { class: "lead" }, label + "."));
 }

@@ -7,14 +7,20 @@ const NATIVE = /^0x0+$/;
 /** An amount of the chain's coin or of a token: in the smallest unit, where the token's decimals are not known. */
 export function amount(value: string, token: string): string {
   if (NATIVE.test(token)) {
-    const text = decimal(value, 18);
     // what would be a row of zeros is written in the smallest unit
-    return /\.\d{13}/.test(text) ? `${value} wei` : `${text} ETH`;
+    const tiny = BigInt(value) > 0n && BigInt(value) < 10n ** 12n;
+    return tiny ? `${value} wei` : `${decimal(value, 18)} ETH`;
   }
   const known = tokenOf(token);
   const short = `${token.slice(0, 8)}…`;
   // any contract may call itself anything, so its address is there too
   return known ? `${decimal(value, known.decimals)} ${known.symbol} (the token ${short})` : `${value} units of the token ${short}`;
+}
+
+/** About how many of the chain's coins these are, where all digits say less than the first ones. */
+export function about(value: string): string {
+  const unit = 10n ** 12n;
+  return BigInt(value) < unit ? amount(value, COIN) : amount(String((BigInt(value) / unit) * unit), COIN);
 }
 
 function decimal(value: string, decimals: number): string {

@@ -1,13 +1,16 @@
 /** The verifier in this browser, and the keys that it holds. */
-import { Verifier, type Key, type Recomputed, type Report, type Valid } from "../../verifier/dist/index.js";
+import { Verifier, type Commitment, type Key, type Recomputed, type Report, type Valid } from "../../verifier/dist/index.js";
 import * as service from "./service.js";
 
 let loading: Promise<Verifier> | undefined;
 const keys = new Map<string, Promise<Key>>();
 
 export function verifier(): Promise<Verifier> {
-  return (loading ??= Verifier.load("/app/assay_verifier.wasm"));
+  return (loading ??= fresh());
 }
+
+/** A verifier of its own, with no keys yet. */
+export const fresh = () => Verifier.load("/app/assay_verifier.wasm");
 
 /** A model's key, from the service: what it is worth, {@link checkedKey} says. */
 export function keyOf(model: service.Model): Promise<Key> {
@@ -44,8 +47,35 @@ export interface Verified {
   ms: number;
 }
 
-/** Verifies a prediction, and says how long that took. */
-export function verify(key: Key, prediction: service.Prediction, proof: Uint8Array): Verified {
+/** Bytes of a file with `2^log + 1` powers, nearly. */
+export const powersBytes = (log: number) => 64 * 2 ** log;
+
+/** What uses `2^log + 1` powers of a key's SRS. They come from the service. */
+async function withPowers<T>(model: service.Model, key: Key, log: number, use: () => T): Promise<T> {
+  return (await verifier()).withPowers(key, log, (log) => service.srs(model.id, log), use);
+}
+
+/** Commits to an input. */
+export async function commit(model: service.Model, input: number[]): Promise<Commitment> {
+  const key = await keyOf(model);
+  return withPowers(model, key, key.info.chunk_log, () => key.commit(input));
+}
+
+/** {@link checkedKey} with all powers of a key's SRS: megabytes to fetch, and a minute's work for a phone. */
+export async function recomputed(model: service.Model): Promise<CheckedKey> {
+  const key = await keyOf(model);
+  await withPowers(model, key, key.info.srs_log, () => key.recompute());
+  return checkedKey(model);
+}
+
+/** Verifies a prediction, and says how long that took. The key for a proof that buyers share is derived of the model's. */
+export async function verify(model: service.Model, prediction: service.Prediction, proof: Uint8Array): Promise<Verified> {
+  const key = await keyOf(model);
+  const log = prediction.batch ? key.info.srs_log : 0;
+  return log > 0 ? withPowers(model, key, log, () => checked(key, prediction, proof)) : checked(key, prediction, proof);
+}
+
+function checked(key: Key, prediction: service.Prediction, proof: Uint8Array): Verified {
   const start = performance.now();
   const report = key.verify(prediction, proof);
   return { report, ms: performance.now() - start };

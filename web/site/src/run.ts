@@ -3,7 +3,7 @@ import { h, mark } from "./dom.js";
 import { seconds } from "./money.js";
 import * as orders from "./orders.js";
 import { shown } from "./output.js";
-import { keyOf, verify } from "./proofs.js";
+import { checkedKey, commit, keyOf, verify } from "./proofs.js";
 import { agreed, confirmed, stillValid } from "./quote.js";
 import * as service from "./service.js";
 import { Account, type Wallet } from "./wallet.js";
@@ -66,8 +66,7 @@ export class Run {
   /** From the input on. Without a wallet it is asked for free. */
   async ask(input: number[], allow_clamping: boolean, wallet?: Wallet): Promise<void> {
     this.step("hiding the input in your browser");
-    const key = await keyOf(this.model);
-    const { blinding, input_commitment, input_commitments } = key.commit(input);
+    const { blinding, input_commitment, input_commitments } = await commit(this.model, input);
     const request = { model: this.model.id, input, blinding, allow_clamping };
     const prediction = wallet
       ? await this.buy(wallet, input_commitment, input_commitments, request)
@@ -80,7 +79,8 @@ export class Run {
     const terms = this.model.terms!;
     const account = await Account.open(wallet, terms);
     this.step("asking for a quote");
-    const batch = this.model.wrap === "universal" ? BATCH : 1;
+    // an order's key for several buyers can be compared only where the model's could be computed
+    const batch = (await checkedKey(this.model)).recomputed.wrap ? BATCH : 1;
     const escrow = await service.quote({ model: this.model.id, buyer: account.address, input_commitment, batch });
     agreed(escrow, this.model, await keyOf(this.model), account.address, input_commitment);
     const history = await service.history().catch(() => []);
@@ -139,7 +139,7 @@ export class Run {
     if (!done.output) throw new Error(done.error_detail ?? ended(done));
     this.bar.value = 1;
     this.step("verifying the proof in your browser", false);
-    const { report, ms } = verify(await keyOf(this.model), done, await service.proof(id));
+    const { report, ms } = await verify(this.model, done, await service.proof(id));
     if (this.last.time) this.last.time.textContent = `${ms.toFixed(0)} ms`;
     // a proof of another input would be no answer
     const mine = done.input_commitments.join() === commitments;

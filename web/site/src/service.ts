@@ -237,6 +237,8 @@ async function bytes(path: string): Promise<Uint8Array> {
 }
 
 export const keyFile = (id: string) => bytes(`/v1/models/${encodeURIComponent(id)}/key`);
+/** An SRS file with the first `2^log + 1` powers of tau of a model's SRS. */
+export const srs = (id: string, log: number) => bytes(`/v1/models/${encodeURIComponent(id)}/srs?log=${log}`);
 export const proof = (id: string) => bytes(`/v1/predictions/${encodeURIComponent(id)}/proof`);
 
 /** Hears of everything that happens to a prediction until its output is shown or it is over; the browser takes the stream up again where it broke. */

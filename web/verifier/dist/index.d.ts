@@ -31,6 +31,11 @@ export interface KeyInfo {
     key_hash: Hex;
     shape_digest: Hex;
     srs_id: Hex;
+    /** Whether it is over the development SRS, which is known to everybody and needs no file. */
+    development_srs: boolean;
+    /** Of another SRS: `2^chunk_log + 1` powers commit to inputs, and `2^srs_log + 1` compute the key again. */
+    chunk_log: number;
+    srs_log: number;
     wrap: "universal" | "groth16";
     /** Whether somebody could forge proofs under the key: it is for tests only. */
     development: boolean;
@@ -140,6 +145,7 @@ export type Source = WebAssembly.Module | BufferSource | URL | string;
 /** The verifier. It holds keys, and powers of tau if they are loaded. */
 export declare class Verifier {
     private readonly exports;
+    private powers;
     private broken;
     private constructor();
     /** Loads the module that lies beside this file, or another source. */
@@ -154,6 +160,12 @@ export declare class Verifier {
         srs_id: Hex;
         powers: number;
     };
+    /**
+     * Does something with a key for which at least `2^log + 1` powers of its SRS must be loaded ({@link KeyInfo.chunk_log}, {@link KeyInfo.srs_log}):
+     * `fetch` gets them as an SRS file, such as a service's `GET /v1/models/{id}/srs?log=`, where they are not. The verifier checks them. Nothing is
+     * fetched for the development SRS. Errors: those of `fetch` and `use`, `malformed_srs`, `other_srs`.
+     */
+    withPowers<T>(key: Key, log: number, fetch: (log: number) => Promise<Uint8Array>, use: () => T): Promise<T>;
     private put;
 }
 /** A buyer's key: what verifies proofs of one model. */

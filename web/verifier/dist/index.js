@@ -25,6 +25,7 @@ const ENTROPY_BYTES = 64;
 /** The verifier. It holds keys, and powers of tau if they are loaded. */
 export class Verifier {
     exports;
+    powers;
     broken = false;
     constructor(exports) {
         this.exports = exports;
@@ -44,7 +45,25 @@ export class Verifier {
      * one is yours to say**: compare the id. Errors: `malformed_srs`.
      */
     loadSrs(bytes) {
-        return this.call({ call: "srs" }, bytes);
+        const loaded = this.call({ call: "srs" }, bytes);
+        this.powers = loaded;
+        return loaded;
+    }
+    /**
+     * Does something with a key for which at least `2^log + 1` powers of its SRS must be loaded ({@link KeyInfo.chunk_log}, {@link KeyInfo.srs_log}):
+     * `fetch` gets them as an SRS file, such as a service's `GET /v1/models/{id}/srs?log=`, where they are not. The verifier checks them. Nothing is
+     * fetched for the development SRS. Errors: those of `fetch` and `use`, `malformed_srs`, `other_srs`.
+     */
+    async withPowers(key, log, fetch, use) {
+        const { srs_id, development_srs } = key.info;
+        const enough = () => development_srs || (this.powers?.srs_id === srs_id && this.powers.powers > 2 ** log);
+        if (!enough()) {
+            const file = await fetch(log);
+            // somebody else's may have come meanwhile
+            if (!enough() && this.loadSrs(file).srs_id !== srs_id)
+                throw new VerifierError("other_srs", "these are powers of tau of another SRS than the key's");
+        }
+        return use();
     }
     /** @internal */
     call(call, bytes = new Uint8Array()) {

@@ -35,6 +35,11 @@ export interface KeyInfo {
   key_hash: Hex;
   shape_digest: Hex;
   srs_id: Hex;
+  /** Whether it is over the development SRS, which is known to everybody and needs no file. */
+  development_srs: boolean;
+  /** Of another SRS: `2^chunk_log + 1` powers commit to inputs, and `2^srs_log + 1` compute the key again. */
+  chunk_log: number;
+  srs_log: number;
   wrap: "universal" | "groth16";
   /** Whether somebody could forge proofs under the key: it is for tests only. */
   development: boolean;
@@ -169,6 +174,7 @@ const ENTROPY_BYTES = 64;
 
 /** The verifier. It holds keys, and powers of tau if they are loaded. */
 export class Verifier {
+  private powers: { srs_id: Hex; powers: number } | undefined;
   private broken = false;
 
   private constructor(private readonly exports: Exports) {}
@@ -190,7 +196,25 @@ export class Verifier {
    * one is yours to say**: compare the id. Errors: `malformed_srs`.
    */
   loadSrs(bytes: Uint8Array): { srs_id: Hex; powers: number } {
-    return this.call({ call: "srs" }, bytes);
+    const loaded = this.call<{ srs_id: Hex; powers: number }>({ call: "srs" }, bytes);
+    this.powers = loaded;
+    return loaded;
+  }
+
+  /**
+   * Does something with a key for which at least `2^log + 1` powers of its SRS must be loaded ({@link KeyInfo.chunk_log}, {@link KeyInfo.srs_log}):
+   * `fetch` gets them as an SRS file, such as a service's `GET /v1/models/{id}/srs?log=`, where they are not. The verifier checks them. Nothing is
+   * fetched for the development SRS. Errors: those of `fetch` and `use`, `malformed_srs`, `other_srs`.
+   */
+  async withPowers<T>(key: Key, log: number, fetch: (log: number) => Promise<Uint8Array>, use: () => T): Promise<T> {
+    const { srs_id, development_srs } = key.info;
+    const enough = () => development_srs || (this.powers?.srs_id === srs_id && this.powers.powers > 2 ** log);
+    if (!enough()) {
+      const file = await fetch(log);
+      // somebody else's may have come meanwhile
+      if (!enough() && this.loadSrs(file).srs_id !== srs_id) throw new VerifierError("other_srs", "these are powers of tau of another SRS than the key's");
+    }
+    return use();
   }
 
   /** @internal */

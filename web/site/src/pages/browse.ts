@@ -2,7 +2,7 @@
 import { facts, h, hash, mark } from "../dom.js";
 import { markdown } from "../markdown.js";
 import { median, missed, price, seconds, succeeded } from "../money.js";
-import { checkedKey } from "../proofs.js";
+import { checkedKey, powersBytes, recomputed, type CheckedKey } from "../proofs.js";
 import { saysAll } from "../says.js";
 import * as service from "../service.js";
 import { learn } from "../tokens.js";
@@ -29,7 +29,7 @@ function card(model: service.Model, history: service.Ended[], models: service.Mo
     facts([
       ["Takes", saysAll(model, "inputs")],
       ["Gives", model.labels.length > 0 ? `one of ${model.labels.length} labels, with scores` : saysAll(model, "outputs")],
-      ["Size", `${model.parameters.toLocaleString("en")} parameters`],
+      ["Size", `${model.parameters.toLocaleString("en")} weights and biases, with padding`],
       ["Price", price(model.terms, model.free)],
       ["Record", record(history.filter((ended) => ended.model === model.id))],
       ["Weights", hash(model.model_commitment)],
@@ -74,18 +74,31 @@ function record(ended: service.Ended[]): string {
 /** What of the key holds in this browser: filled in when it is known. */
 export function keyStatus(model: service.Model): HTMLElement {
   const status = h("p", { "aria-live": "polite" }, mark("wait", "recomputing the key"));
-  checkedKey(model).then(
-    ({ recomputed, matches, key }) => {
-      const marks = !matches
-        ? [mark("bad", "the key is not the one that the service names")]
-        : recomputed.wrap
-          ? [mark("good", "key recomputed in your browser")]
-          : [mark("warn", key.info.wrap === "groth16" ? "the key is its maker's word" : "key not recomputed: compare its hash")];
-      if (key.info.development) marks.push(mark("warn", "development key: for tests only, proofs can be forged"));
-      status.replaceChildren(...marks.flatMap((one) => [one, h("br")]));
-    },
-    (error) => status.replaceChildren(mark("bad", `the key is refused: ${error.message}`)),
-  );
+  const refused = (error: Error) => status.replaceChildren(mark("bad", `the key is refused: ${error.message}`));
+  const show = ({ recomputed: done, matches, key }: CheckedKey) => {
+    const universal = key.info.wrap === "universal";
+    const marks = !matches
+      ? [mark("bad", "the key is not the one that the service names")]
+      : done.wrap
+        ? [mark("good", "key recomputed in your browser")]
+        : [mark("warn", universal ? "key not recomputed: compare its hash" : "the key is its maker's word")];
+    if (key.info.development) marks.push(mark("warn", "development key: for tests only, proofs can be forged"));
+    status.replaceChildren(...marks.flatMap((one) => [one, h("br")]));
+    if (matches && universal && !done.wrap) status.append("Powers of tau ", hash(key.info.srs_id), " ", recompute(key.info.srs_log));
+  };
+  const recompute = (log: number) => {
+    const megabytes = Math.ceil(powersBytes(log) / 1e6);
+    const start = async () => {
+      button.disabled = true;
+      status.append(mark("wait", "this takes a while, and the page stands still"));
+      // the browser shows that before it computes
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      recomputed(model).then(show, refused);
+    };
+    const button = h("button", { type: "button", click: start }, `Recompute it (fetches ${megabytes} MB)`);
+    return button;
+  };
+  checkedKey(model).then(show, refused);
   return status;
 }
 

@@ -1,6 +1,6 @@
 /** From an ONNX file to the compiler's report. */
 import { bars } from "../chart.js";
-import { download, facts, h, hash, mark } from "../dom.js";
+import { download, drawn, facts, h, hash, mark } from "../dom.js";
 import { seconds } from "../money.js";
 import * as seller from "../seller.js";
 import { publishing } from "./publish.js";
@@ -139,7 +139,7 @@ function report(one: seller.Compilation, { report, model_commitment, chunks, log
     ]),
     worst.length > 0 && h("h3", {}, "What rounding adds to the error, by layer"),
     worst.length > 0 && bars(label, worst.map((loss) => ({ name: loss.layer, value: loss.added, text: percent(loss.added) }))),
-    h("details", {}, h("summary", {}, "The network, drawn"), h("a", { href: seller.drawing(one.id), target: "_blank", "aria-label": "The network, drawn, in a window of its own" }, h("img", { class: "drawing", loading: "lazy", src: seller.drawing(one.id), alt: `The network ${one.name}, a box for each layer with its cost and its error` }))),
+    h("details", {}, h("summary", {}, "The network, drawn"), drawn(seller.drawing(one.id), `The network ${one.name}, a box for each layer with its cost and its error`)),
     h("div", { class: "row" }, h("button", { type: "button", click: () => savePackage(one) }, "Download the package"), h("span", { class: "lead" }, "It holds the weights: keep it, and keep it secret.")),
   ); // prettier-ignore
 }

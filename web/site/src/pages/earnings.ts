@@ -3,7 +3,7 @@ import { creditCall, withdrawCall } from "../../../client/dist/abi.js";
 import { bars } from "../chart.js";
 import { facts, h, hash, mark, table } from "../dom.js";
 import { rising } from "../history.js";
-import { amount, COIN } from "../money.js";
+import { about, amount, COIN } from "../money.js";
 import * as seller from "../seller.js";
 import * as service from "../service.js";
 import { learn } from "../tokens.js";
@@ -78,7 +78,7 @@ async function money(market: string, chain_id: number | null, numbers: seller.Nu
   return [
     facts([
       ["The service's account", numbers.account && hash(numbers.account)],
-      ["Its coins, for gas", numbers.coins === null ? "the chain does not answer" : amount(numbers.coins, COIN)],
+      ["Its coins, for gas", numbers.coins === null ? "the chain does not answer" : about(numbers.coins)],
       ["Its credit, with collateral", credit.join(", ") || "none"],
     ]),
     h("p", { class: "lead" }, "The service keeps its credit as collateral for the jobs to come; ", h("code", {}, "assay withdraw"), " takes it out. What was earned at your wallet's account you take out here."),

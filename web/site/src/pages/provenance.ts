@@ -1,5 +1,5 @@
 /** Where a model comes from: who listed it, who shares what it earns, which models it was made from, what it has delivered on chain; and its network, drawn. */
-import { facts, h, hash, mark, table } from "../dom.js";
+import { drawn, facts, h, hash, mark, table } from "../dom.js";
 import * as service from "../service.js";
 
 /** Filled in when the chain has answered. Nothing, where the model is not sold. */
@@ -60,6 +60,6 @@ export function drawing(model: service.Model): HTMLElement {
   const source = `/v1/models/${model.id}/drawing`;
   return h("details", { class: "panel" }, h("summary", {}, "The network, drawn"),
     h("p", { class: "lead" }, "A box for each layer, with what it does and its share of the proof's cost. The shape is public; the weights are not in it."),
-    h("a", { href: source, target: "_blank", "aria-label": "The network, drawn, in a window of its own" }, h("img", { class: "drawing", loading: "lazy", src: source, alt: `The network ${model.name}, a box for each layer with its cost` })),
+    drawn(source, `The network ${model.name}, a box for each layer with its cost`),
   ); // prettier-ignore
 }

@@ -4,10 +4,11 @@ import { chainName, transaction } from "../chains.js";
 import { download, facts, h, hash, mark } from "../dom.js";
 import { amount } from "../money.js";
 import { shown } from "../output.js";
-import { checkedKey, keyOf, proofFile, verify, verifier } from "../proofs.js";
+import { checkedKey, proofFile, verify, fresh } from "../proofs.js";
 import { qr } from "../qr.js";
 import * as service from "../service.js";
 import { learn } from "../tokens.js";
+import { keyStatus } from "./browse.js";
 import { orderList } from "./order.js";
 
 export async function receipt(id: string): Promise<HTMLElement> {
@@ -15,7 +16,7 @@ export async function receipt(id: string): Promise<HTMLElement> {
   const model = await service.model(prediction.model);
   if (!prediction.output) return unfinished(prediction);
   const [{ recomputed, matches, key }, proof] = await Promise.all([checkedKey(model), service.proof(id)]);
-  const { report, ms } = verify(key, prediction, proof);
+  const { report, ms } = await verify(model, prediction, proof);
   const link = `${location.origin}/#/receipt/${id}`;
   return h(
     "div",
@@ -27,6 +28,7 @@ export async function receipt(id: string): Promise<HTMLElement> {
       verdict(report, matches && (!report.valid || report.key_hash === (prediction.batch?.key_hash ?? model.key_hash))),
       h("p", { class: "lead" }, `Checked on this machine in ${ms.toFixed(0)} ms, by the verifier that came with this page. `,
         recomputed.wrap ? "The key was computed again from the model's description, so it is nobody's word." : "The key was not computed again: compare its hash with one that you trust."),
+      recomputed.wrap ? "" : keyStatus(model),
       key.info.development ? h("p", {}, mark("warn", "development key: anybody can forge proofs under it, so this shows nothing but how it works")) : "",
       tampering(model, prediction, proof),
     ),
@@ -54,7 +56,7 @@ function verdict(report: Report, matches: boolean): HTMLElement {
 function tampering(model: service.Model, prediction: service.Prediction, proof: Uint8Array): HTMLElement {
   const result = h("p", { id: "tampered", "aria-live": "polite" });
   const check = async (words: string, changed: service.Prediction, bytes = proof) => {
-    const { report } = verify(await keyOf(model), changed, bytes);
+    const { report } = await verify(model, changed, bytes);
     result.replaceChildren(report.valid ? mark("bad", `With ${words} it holds: do not trust this page`) : mark("good", `With ${words} it is refused: ${report.reason}`));
   };
   const output = async () => check("another output", withOtherOutput(model, prediction));
@@ -179,15 +181,19 @@ export async function receipts(): Promise<HTMLElement> {
     const wanted = id.value.trim().split("/").at(-1);
     if (wanted) location.hash = `#/receipt/${wanted}`;
   };
-  const [proof, key] = ["proof", "key"].map((name) => h("input", { type: "file", id: `${name}-file` }));
+  const [proof, key, srs] = ["proof", "key", "srs"].map((name) => h("input", { type: "file", id: `${name}-file` }));
   const result = h("p", { "aria-live": "polite", id: "file-verdict" });
   const check = async () => {
-    const [proofs, keys] = [proof!.files?.[0], key!.files?.[0]];
-    if (!proofs || !keys) return result.replaceChildren(mark("warn", "Choose both files."));
+    const [proofs, keys, powers] = [proof!.files?.[0], key!.files?.[0], srs!.files?.[0]];
+    if (!proofs || !keys) return result.replaceChildren(mark("warn", "Choose a proof and a key."));
     try {
-      const opened = (await verifier()).openKey(new Uint8Array(await keys.arrayBuffer()));
+      // not the page's own verifier, whose powers of tau are the service's
+      const verifier = await fresh();
+      if (powers) verifier.loadSrs(new Uint8Array(await powers.arrayBuffer()));
+      const opened = verifier.openKey(new Uint8Array(await keys.arrayBuffer()));
       const report = opened.verify(await proofs.text());
-      const warn = report.valid && report.development ? " (under a development key: anybody can forge such proofs)" : "";
+      const word = report.valid && !report.wrap_recomputed ? ` (under a key that was not computed again, ${report.key_hash}: compare it with one that you trust)` : "";
+      const warn = report.valid && report.development ? " (under a development key: anybody can forge such proofs)" : word;
       result.replaceChildren(report.valid ? mark("good", `The proof holds: output ${JSON.stringify(report.output_data[report.index ?? 0])}${warn}`) : mark("bad", report.reason));
     } catch (error) {
       result.replaceChildren(mark("bad", (error as Error).message));
@@ -199,7 +205,7 @@ export async function receipts(): Promise<HTMLElement> {
     h("h1", {}, "Receipts"),
     h("form", { class: "panel", submit: open }, h("h2", {}, "Open a receipt"), h("label", { for: "receipt-id" }, "Its link, or the prediction's id"), h("div", { class: "row" }, id, h("button", { class: "main" }, "Open"))),
     h("div", { class: "panel" }, h("h2", {}, "Verify files"), h("p", { class: "lead" }, "A proof from any service, with the model's key. The files stay on this machine."),
-      h("div", { class: "row" }, h("label", { for: "proof-file" }, "Proof ", proof), h("label", { for: "key-file" }, "Key ", key)),
+      h("div", { class: "row" }, h("label", { for: "proof-file" }, "Proof ", proof), h("label", { for: "key-file" }, "Key ", key), h("label", { for: "srs-file" }, "Powers of tau, for a key that is not for development (SRS file) ", srs)),
       h("button", { type: "button", click: check }, "Verify"), result),
     orderList(),
   ); // prettier-ignore

@@ -25,6 +25,14 @@ export async function tryModel(id: string): Promise<HTMLElement> {
   if (model.terms) await learn([model.terms.token], model.terms.chain_id);
   const chosen = chooser(found, "wallet");
 
+  // the chain's record changes with each answer that is paid for
+  const origin = h("div", {});
+  const showOrigin = () => {
+    const made = provenance(model);
+    if (made) origin.replaceChildren(made);
+  };
+  showOrigin();
+
   const start = async (pay: boolean) => {
     buttons.forEach((button) => (button.disabled = true));
     run.querySelectorAll("[role=alert]").forEach((said) => said.remove());
@@ -35,6 +43,7 @@ export async function tryModel(id: string): Promise<HTMLElement> {
       run.append(h("p", { role: "alert" }, mark("bad", explained(error as Error))));
     }
     buttons.forEach((button) => (button.disabled = false));
+    showOrigin();
   };
   const button = (label: string, pay: boolean, props = {}) => {
     const made = h("button", { type: "button", ...props, click: () => start(pay) }, label);
@@ -65,7 +74,7 @@ export async function tryModel(id: string): Promise<HTMLElement> {
         h("div", { class: "row" }, ...actions)),
       run,
     ),
-    h("div", { class: "below" }, provenance(model), drawing(model)),
+    h("div", { class: "below" }, origin, drawing(model)),
   ); // prettier-ignore
 }
 
