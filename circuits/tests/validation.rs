@@ -2,10 +2,10 @@
 
 use assay_circuits::exec::{ExecError, execute};
 use assay_circuits::model::{
-    Architecture, Domain, Entry, Function, Index, Input, Instruction, Layer, ModelError, Operand, Output, Place, Port,
-    Rule, Run, Source, Table, Term, Unary, Weights, Window,
+    Architecture, Cut, Domain, Entry, Function, Index, Input, Instruction, Layer, ModelError, Operand, Output, Place,
+    Port, Rule, Run, Source, Table, Term, Unary, WeightBlock, Weights, Window,
 };
-use assay_circuits::sample::builder::{NetworkBuilder, Tensor};
+use assay_circuits::sample::builder::{NetworkBuilder, Tensor, along, linear, mapped, product};
 use assay_circuits::sample::{Random, attention, digits_cnn, layer_norm, random_input, random_network, recurrent};
 use assay_circuits::system::System;
 use proptest::prelude::*;
@@ -276,6 +276,80 @@ fn rq3_a_maximum_fits_a_cell() {
     }
     for coefficient in [4, -4, 8, -9] {
         assert!(matches!(far(coefficient), Err(ModelError::ExactTooWide { layer: 1, .. })), "{coefficient}");
+    }
+}
+
+/// The maxima over the first `len` of four numbers, of weights times the input's one cell, which is summed over with
+/// zeros where that is asked for.
+fn maxima_of_weights(len: u32, product_of: bool, cuts: &[(u8, u8, u32)]) -> Architecture {
+    let (mut b, _) = NetworkBuilder::new(&[1], 2, 0, 2);
+    let table = b.table(4, Domain::Unsigned, Function::Identity);
+    b.weight(&[4, 4], || -1);
+    let left = (Source::Weight(0), vec![along(2, 0), along(2, 1)]);
+    let term = if product_of {
+        product(
+            vec![2, 2, 0],
+            1,
+            (left.0, [left.1, vec![along(0, 2)]].concat()),
+            (Source::Input, vec![mapped(0, 2, [(0, 0, 1)])]),
+        )
+    } else {
+        linear(1, vec![2, 2], left.0, left.1)
+    };
+    let y = b.layer(&[4, 4], vec![term], 0, Rule::Maximum { low: 2, bits: 2, len, table });
+    let (mut architecture, _) = b.finish(&y, 0).expect("the network is valid");
+    architecture.matrices[0].cuts = cuts.iter().map(|&(bit, bits, len)| Cut { bit, bits, len }).collect();
+    architecture
+}
+
+/// RQ8: Where not all places of an axis count for a maximum, a run along it is proven as a map, which no cut goes with.
+/// With one the verifier took the tiles behind the first for zeros and was of degree 2 in the coordinates that number
+/// them: equal tiles had a proof of another output than the executor's, and there were shapes with which it panicked.
+#[test]
+fn rq8_no_cut_is_along_a_maximum_of_some_places() {
+    let refused = Err(ModelError::Cuts { matrix: 0 });
+    for product_of in [false, true] {
+        let valid = |len: u32, cuts: &[(u8, u8, u32)]| maxima_of_weights(len, product_of, cuts).validate().map(|_| ());
+        for len in 1..4 {
+            for cuts in [&[(2, 2, 3)][..], &[(2, 2, 1)], &[(3, 1, 1)], &[(0, 2, 3), (2, 1, 1)]] {
+                assert_eq!(valid(len, cuts), refused, "{len} {cuts:?}");
+                let block = maxima_of_weights(len, product_of, cuts).matrices[0].clone();
+                assert!(!maxima_of_weights(len, product_of, &[]).goes_with(0, &block));
+            }
+            assert_eq!(valid(len, &[(0, 2, 3)]), Ok(()), "the other axis");
+        }
+        assert_eq!(valid(4, &[(0, 2, 3), (2, 2, 3)]), Ok(()), "all places count");
+    }
+    // an axis that is not there, of so many bits as no number has
+    let mut broken = maxima_of_weights(3, false, &[(2, 2, 3)]);
+    broken.layers[0].rule = Rule::Maximum { low: 2, bits: 200, len: 3, table: 0 };
+    assert!(broken.validate().is_err());
+}
+
+/// S2: Lists of cuts that no compiler writes are refused, whatever is in them.
+#[test]
+fn s2_hostile_cuts() {
+    let cut = |bit: u8, bits: u8, len: u32| Cut { bit, bits, len };
+    let lists: [Vec<Cut>; 8] = [
+        vec![cut(0, 255, u32::MAX)],
+        vec![cut(255, 255, 1)],
+        vec![cut(0, 32, 1)],
+        vec![cut(0, 2, u32::MAX)],
+        vec![cut(1, 1, 1), cut(0, 1, 1)],
+        vec![cut(0, 0, 0); 1000],
+        vec![cut(0, 1, 1); 1 << 16],
+        vec![cut(0, 2, 4)],
+    ];
+    for (list, cuts) in lists.into_iter().enumerate() {
+        let mut architecture = maxima_of_weights(4, false, &[]);
+        architecture.matrices[0].cuts = cuts;
+        assert_eq!(architecture.validate().map(|_| ()), Err(ModelError::Cuts { matrix: 0 }), "{list}");
+    }
+    // without cuts a byte of 64 and more would be the beginning of some
+    for log_size in [28, 63, 64, 68, 191, 255] {
+        let mut architecture = maxima_of_weights(4, false, &[]);
+        architecture.matrices[0] = WeightBlock::from(log_size);
+        assert!(matches!(architecture.validate(), Err(ModelError::BlockSize { place: Place::Weight(0), .. })));
     }
 }
 

@@ -153,17 +153,20 @@ class Validity:
         need(term.exported_summed <= len(term.logs), "axes")
         self.axes(layer, term.logs, term.outputs)
         need(term.coefficient != 0 and (term.right is not None or summed == 0), "a term")
+        partial = None
+        if layer.rule == "Maximum" and layer.len < 1 << layer.bits:
+            partial = axis_at(term.outputs, layer.low, layer.bits)
         for operand in term.operands:
-            self.operand(layer, operand, term.logs, term.right is not None)
+            self.operand(layer, operand, term.logs, term.right is not None, partial)
             need(set(range(len(term.outputs), len(term.logs))) <= set(operand.axes), "a summed axis that is not named")
             self.order(index, operand, term.outputs)
 
-    def operand(self, layer, operand, logs, in_product):
+    def operand(self, layer, operand, logs, in_product, partial=None):
         need(sum(run.log for run in operand.runs) == self.log(operand.source), "runs")
         need(len(operand.runs) <= 32 and distinct(operand.axes) and all(a < len(logs) for a in operand.axes), "runs")
         work = 1 << layer.log_size
         if operand.source[0] == "Weight":
-            self.cut_runs(operand.runs, self.a.weight_blocks[operand.source[1]].cuts)
+            self.cut_runs(operand.runs, self.a.weight_blocks[operand.source[1]].cuts, partial)
         for run in operand.runs:
             if run.kind == "Axis":
                 need(logs[run.axes[0]] == run.log, "a run's length")
@@ -174,12 +177,13 @@ class Validity:
                 self.window(run, *(1 << logs[axis] for axis in run.axes))
         need(work <= 1 << MOST_WORK, "the work of a term")
 
-    def cut_runs(self, runs, cuts):
-        """Each cut is part of one run, which follows an axis."""
+    def cut_runs(self, runs, cuts, partial):
+        """Each cut is part of one run, which follows an axis, and one all of whose places count."""
         ends = list(itertools.accumulate((run.log for run in runs), initial=0))
         for bit, bits, _ in cuts:
             holder = [r for r, first, end in zip(runs, ends, ends[1:]) if first <= bit and bit + bits <= end]
-            need(any(run.kind == "Axis" for run in holder), "a cut across runs")
+            whole = [run for run in holder if run.kind == "Axis" and run.axes != (partial,)]
+            need(whole, "a cut across runs")
 
     def entries(self, run, places, in_product):
         entries = run.entries

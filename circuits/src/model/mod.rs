@@ -29,6 +29,7 @@ pub use validate::{
     ModelError, Place,
 };
 
+use crate::relation::maximum;
 use serde::{Deserialize, Serialize};
 
 /// A block of secret biases, as far as it is public.
@@ -437,6 +438,24 @@ impl Layer {
         self.terms.iter().flat_map(Term::operands).chain(divisor)
     }
 
+    /// A block of weights that it cannot read with its cuts, as it is proven. `block` gives those that have cuts.
+    /// (Divisors read no weights.)
+    pub(crate) fn unreadable<'a>(&self, block: impl Fn(u32) -> Option<&'a WeightBlock>) -> Option<u32> {
+        if let Rule::Rows { matrix, bits, .. } = self.rule
+            && block(matrix).is_some_and(|block| !block.is_apart_at(bits.into()))
+        {
+            return Some(matrix);
+        }
+        let unreadable = |operand: &Operand, partial: Option<u8>| match operand.source {
+            Source::Weight(matrix) if !block(matrix)?.goes_with(&operand.runs, partial) => Some(matrix),
+            _ => None,
+        };
+        self.terms.iter().find_map(|term| {
+            let partial = maximum::partial_axis(self, term);
+            term.operands().find_map(|operand| unreadable(operand, partial))
+        })
+    }
+
     /// All columns that it reads, indices of rows too.
     pub fn sources(&self) -> impl Iterator<Item = Source> + '_ {
         let index = match &self.rule {
@@ -444,22 +463,6 @@ impl Layer {
             _ => None,
         };
         self.operands().map(|operand| operand.source).chain(index)
-    }
-
-    /// A block of weights that it reads in a way that the block's cuts do not allow, `block` giving those that have
-    /// cuts.
-    pub fn cannot_read<'a>(&self, block: impl Fn(u32) -> Option<&'a WeightBlock>) -> Option<u32> {
-        let rows = match self.rule {
-            Rule::Rows { matrix, bits, .. } => {
-                Some(matrix).filter(|matrix| block(*matrix).is_some_and(|cut| !cut.is_apart_at(bits.into())))
-            }
-            _ => None,
-        };
-        let refused = |operand: &Operand| match operand.source {
-            Source::Weight(matrix) => block(matrix).is_some_and(|cut| !cut.goes_with(&operand.runs)).then_some(matrix),
-            _ => None,
-        };
-        rows.or_else(|| self.operands().find_map(refused))
     }
 }
 
@@ -482,7 +485,7 @@ impl Architecture {
 
     /// Whether all readers of a block of weights can read it with the cuts of this one.
     pub fn goes_with(&self, matrix: u32, block: &WeightBlock) -> bool {
-        self.layers.iter().all(|layer| layer.cannot_read(|read| (read == matrix).then_some(block)).is_none())
+        self.layers.iter().all(|layer| layer.unreadable(|read| Some(block).filter(|_| read == matrix)).is_none())
     }
 
     /// The table of a layer, if its rule has one and it exists.

@@ -110,15 +110,16 @@ impl WeightBlock {
         self.cuts.iter().all(|cut| u32::from(cut.bit) >= bit || u32::from(cut.bit) + u32::from(cut.bits) <= bit)
     }
 
-    /// Whether the block can be read through these runs: each cut is of bits of one of them, which follows an axis. So
-    /// what a tile is weighted with is a product over runs.
-    pub fn goes_with(&self, runs: &[Run]) -> bool {
+    /// Whether the block can be read through these runs: each cut is of bits of one of them, which follows an axis, and
+    /// not the one of which only some places count (so that it is a map to the proof system). So what a tile is
+    /// weighted with is a product over runs.
+    pub fn goes_with(&self, runs: &[Run], partial: Option<u8>) -> bool {
         let mut start = 0;
         runs.iter().all(|run| {
             let first = start;
             start += u32::from(run.log_len);
             let is_cut = self.cuts_within(first, run.log_len.into()).next().is_some();
-            self.is_apart_at(first) && (!is_cut || matches!(run.index, Index::Axis(_)))
+            self.is_apart_at(first) && (!is_cut || matches!(run.index, Index::Axis(axis) if Some(axis) != partial))
         })
     }
 

@@ -181,7 +181,7 @@ impl Architecture {
             return refused(matrix);
         }
         let block = |matrix: u32| self.matrices.get(matrix as usize).filter(|block| !block.cuts.is_empty());
-        self.layers.iter().find_map(|layer| layer.cannot_read(block)).map_or(Ok(()), |matrix| refused(matrix as usize))
+        self.layers.iter().find_map(|layer| layer.unreadable(block)).map_or(Ok(()), |matrix| refused(matrix as usize))
     }
 
     fn check_ports(&self) -> Result<(), ModelError> {

@@ -86,6 +86,19 @@ pub(crate) fn axis_at(term: &Term, low: u8, bits: u8) -> Option<u8> {
     None
 }
 
+/// The axis of a term whose places do not all count: of the runs that follow it one is proven and executed as a map.
+/// The layer need not be valid.
+pub(crate) fn partial_axis(layer: &Layer, term: &Term) -> Option<u8> {
+    match layer.rule {
+        Rule::Maximum { low, bits, len, .. }
+            if 1u64.checked_shl(bits.into()).is_none_or(|all| u64::from(len) < all) =>
+        {
+            axis_at(term, low, bits)
+        }
+        _ => None,
+    }
+}
+
 fn restrict(term: &Term, low: u8, bits: u8, len: u32) -> Term {
     let mut term = term.clone();
     let Some(at) = axis_at(&term, low, bits) else { return term };

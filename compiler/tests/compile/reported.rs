@@ -61,7 +61,10 @@ fn models_that_people_met_answer_as_onnxruntime_does() {
             None => assert_eq!(name, OUTSIDE),
             Some((largest, mean)) => {
                 println!("{name}: {:.3} % at worst, {:.4} % in the mean", 100.0 * largest, 100.0 * mean);
-                assert!(name != OUTSIDE && largest <= 1e-2 && mean <= 2e-3, "{name}: {largest} at worst, {mean} in the mean");
+                assert!(
+                    name != OUTSIDE && largest <= 1e-2 && mean <= 2e-3,
+                    "{name}: {largest} at worst, {mean} in the mean"
+                );
             }
         }
     }
