@@ -5,11 +5,12 @@
 use crate::Fr;
 use crate::batch::{Batch, MAX_LOG_BATCH};
 use crate::layout::{Layout, Region};
-use crate::model::{Architecture, ModelError};
+use crate::model::{Architecture, ModelError, WeightBlock};
 use crate::registration;
 use crate::soundness::{self, MAX_LOG_ROWS, Wrap};
 use crate::system::System;
 use crate::verifier::products;
+use crate::wrap::MOST_VALUES;
 use ark_ff::PrimeField;
 use sha3::{Digest, Keccak256};
 
@@ -37,6 +38,17 @@ pub enum ShapeError {
     TooLarge {
         /// Log of the number of committed cells or of lookups, whichever is larger.
         log_cells: usize,
+    },
+    /// The model has more blocks and tiles of weights than one proof looks up.
+    #[error(
+        "the model has {have} blocks and tiles of weights, and a proof of weights is of at most {most}: compile it \
+         again"
+    )]
+    Blocks {
+        /// How many there are.
+        have: usize,
+        /// How many there may be.
+        most: usize,
     },
     /// The batch is too large.
     #[error("a proof of 2^{log_len} inferences is not supported, 2^12 are: prove them in several batches")]
@@ -98,7 +110,13 @@ impl Shape {
     /// `keccak256("assay-weights-v1" ‖ model digest)`, so a key says of which models it shows the weights. Errors:
     /// [`ShapeError`] if there are more weights than fit one proof.
     pub fn of_weights(&self) -> Result<Self, ShapeError> {
-        let architecture = registration::architecture(&self.architecture);
+        // no circuit takes more, and a file of few bytes may say that there are millions
+        let of = &self.architecture;
+        let have = of.biases.len() + of.matrices.iter().map(WeightBlock::tiles).sum::<usize>();
+        if have > MOST_VALUES {
+            return Err(ShapeError::Blocks { have, most: MOST_VALUES });
+        }
+        let architecture = registration::architecture(of);
         let system = System::of_weights(&architecture);
         let mut hash = Keccak256::new_with_prefix(b"assay-weights-v1");
         hash.update(self.model_digest);

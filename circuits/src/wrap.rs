@@ -11,6 +11,7 @@ use crate::model::{Index, Run};
 use crate::r1cs::{Constraints, System, Tape};
 use crate::scalar::{Check, Scalar, VerifyError};
 use crate::shape::Shape;
+use crate::system::ColumnId;
 use crate::verifier::{self, InnerProof, Reduced};
 use ark_ff::{BigInteger, PrimeField};
 use sha3::{Digest, Keccak256};
@@ -80,7 +81,7 @@ pub(crate) fn synthesise<S: Scalar>(
 }
 
 /// Most values of the tables that a circuit computes.
-const MOST_VALUES: usize = 1 << 18;
+pub(crate) const MOST_VALUES: usize = 1 << 18;
 
 /// Refuses a shape whose circuit would be too large to be made, before anything is made of it: a shape may come from
 /// anybody. What grows faster than with the logarithm of the network are tables of `eq` over axes that maps and windows
@@ -90,7 +91,15 @@ const MOST_VALUES: usize = 1 << 18;
 pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
     let table = |log: u32| 1usize.checked_shl(log).unwrap_or(usize::MAX);
     let sum = |values: &[usize]| values.iter().fold(0usize, |sum, value| sum.saturating_add(*value));
-    let mut have = 0usize;
+    // what a claim on a block of weights takes for its tiles: `eq` of each cut's numbers, a factor for each tile, and
+    // where each is
+    let tiles = |column: ColumnId| {
+        let Some(block) = shape.system.cut(column) else { return 0 };
+        let above = shape.layout.variables().saturating_sub(block.log_tile() as usize);
+        let numbers = block.cuts.iter().map(|cut| 2 * cut.len as usize + usize::from(cut.bits)).sum();
+        sum(&[numbers, block.tiles(), table(above as u32).min(block.tiles().saturating_mul(above))])
+    };
+    let mut have = shape.system.row_tables.iter().fold(0usize, |have, of| have.saturating_add(tiles(of.matrix)));
     for output in &shape.architecture.outputs {
         let runs = verifier::runs::count(output.cells.iter().map(|cell| *cell as usize));
         let log_output = shape.layout.block(shape.system.source(output.source)).log_item;
@@ -112,10 +121,7 @@ pub(crate) fn check_size(shape: &Shape) -> Result<(), VerifyError> {
         for view in std::iter::once(&summand.left).chain(&summand.right) {
             have =
                 view.runs.iter().map(values).fold(have.saturating_add(shape.layout.variables()), usize::saturating_add);
-            if let Some(cut) = shape.system.cut(view.column) {
-                let above = shape.layout.variables().saturating_sub(cut.log_tile() as usize);
-                have = sum(&[have, cut.tiles(), table(above as u32).min(cut.tiles().saturating_mul(above))]);
-            }
+            have = have.saturating_add(tiles(view.column));
         }
     }
     if have > MOST_VALUES { Err(VerifyError::CircuitSize { have, most: MOST_VALUES }) } else { Ok(()) }

@@ -1,8 +1,8 @@
 //! Shapes and circuits have a size: what a stranger's architecture asks for is known before anything is made.
 
 use assay_circuits::model::{
-    Architecture, BiasBlock, Domain, Function, Index, Input, Layer, ModelError, Output, Place, Port, Rule, Run, Source,
-    Table, Term, Window,
+    Architecture, BiasBlock, Cut, Domain, Function, Index, Input, Layer, ModelError, Output, Place, Port, Rule, Run,
+    Source, Table, Term, WeightBlock, Window,
 };
 use assay_circuits::plonk::Circuit;
 use assay_circuits::sample::builder::{along, linear, mapped, product};
@@ -135,4 +135,62 @@ fn products_have_a_size() {
     assert!(Shape::new(architecture(10), 8).is_ok());
     let error = Shape::new(architecture(31), 8).unwrap_err();
     assert!(matches!(error, ShapeError::TooLarge { log_cells: 31 }), "{error}");
+}
+
+/// A block of which only the cells are stored whose bits from `bit` on make a number below `len`.
+fn cut(log_size: u8, bit: u8, bits: u8, len: u32) -> WeightBlock {
+    WeightBlock { log_size, cuts: vec![Cut { bit, bits, len }] }
+}
+
+/// A product of the input's one cell with the only cell that is stored of a block.
+fn one_stored(bits: u8) -> Architecture {
+    let mut architecture = network(0, vec![wide(0)], vec![0]);
+    architecture.matrices.push(cut(bits, 0, bits, 1));
+    let run = mapped(0, 1, [(0, 0, 1)]);
+    let left = (Source::Weight(0), vec![along(bits, 1)]);
+    architecture.layers[0].terms = vec![product(vec![0, bits], 1, left, (Source::Input, vec![run]))];
+    architecture.complete().unwrap();
+    architecture
+}
+
+/// S2: What a verifier does for a cut grows with the tiles that it leaves, and not with all numbers that its bits make,
+/// which cost a stranger's file nothing: with a table of these numbers this circuit would take hours and 80 GB.
+#[test]
+fn s2_circuits_do_not_grow_with_what_is_not_stored() {
+    let rows = |bits: u8| Circuit::new(&Shape::new(one_stored(bits), 8).unwrap(), &[0; 32]).unwrap().log_rows;
+    assert!(rows(26) <= rows(4) + 1);
+}
+
+/// Embeddings by the input's one cell, each of a block of its own with a thousand tiles.
+fn embeddings(count: u32) -> Architecture {
+    let mut architecture = network(0, vec![wide(0)], vec![0]);
+    architecture.matrices = vec![cut(12, 0, 11, 1024); count as usize];
+    let rule = |matrix: u32| Rule::Rows { matrix, bits: 11, index: Source::Input, index_bits: 2 };
+    let layers = (0..count).map(|matrix| Layer { log_size: 11, terms: Vec::new(), constant: 0, rule: rule(matrix) });
+    architecture.layers.extend(layers);
+    architecture.complete().unwrap();
+    architecture
+}
+
+/// S2: Tiles count wherever a block is read, also where rows of it are looked up: 20 such blocks took a minute, and a
+/// network may have 4,000.
+#[test]
+fn s2_circuits_of_many_tiles_are_refused() {
+    let made = |count: u32| Circuit::new(&Shape::new(embeddings(count), 16).unwrap(), &[0; 32]);
+    assert!(made(1).is_ok());
+    assert!(made(20).is_err_and(|error| matches!(error, VerifyError::CircuitSize { .. })));
+}
+
+/// S2: A file of 50 KB may have eight million tiles: for a proof of weights, which looks each up, not even the list of
+/// them is made.
+#[test]
+fn s2_proofs_of_weights_of_many_tiles_are_refused() {
+    let of_weights = |blocks: usize| {
+        let mut architecture = network(0, vec![wide(0)], vec![0]);
+        architecture.matrices = vec![cut(11, 0, 11, 1024); blocks];
+        Shape::new(architecture, 16).unwrap().of_weights()
+    };
+    assert!(of_weights(2).is_ok());
+    let error = of_weights(8192).unwrap_err();
+    assert!(matches!(error, ShapeError::Blocks { have: 8_388_608, .. }), "{error}");
 }

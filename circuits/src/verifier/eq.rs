@@ -22,7 +22,23 @@ pub fn eq_index<S: Scalar>(point: &[S], index: usize) -> S {
 
 /// `eq(point, ·)` on the whole hypercube: `2^len` values.
 pub fn eq_table<S: Scalar>(point: &[S]) -> Vec<S> {
-    let mut table = vec![S::one()];
+    eq_table_times(S::one(), point)
+}
+
+/// `eq(point, ·)` of the first numbers, so many of them: at least 1, and no more than there are. What it takes grows
+/// with these and not with all.
+pub fn eq_first<S: Scalar>(point: &[S], count: usize) -> Vec<S> {
+    let (low, high) = point.split_at(point.len().min(count.next_power_of_two().ilog2() as usize));
+    // beyond these coordinates all of the numbers' bits are 0
+    let above = if high.is_empty() { S::one() } else { eq_index(high, 0) };
+    let mut table = eq_table_times(above, low);
+    table.truncate(count);
+    table
+}
+
+/// `factor · eq(point, ·)`.
+fn eq_table_times<S: Scalar>(factor: S, point: &[S]) -> Vec<S> {
+    let mut table = vec![factor];
     for x in point {
         let high: Vec<S> = table.iter().map(|v| v.clone() * x).collect();
         for (low, high) in table.iter_mut().zip(&high) {
@@ -57,6 +73,14 @@ mod tests {
             assert_eq!(*v, eq(&p, &bits));
         }
         assert_eq!(eq_table::<Fr>(&[]), vec![Fr::from(1u64)]);
+    }
+
+    #[test]
+    fn the_first_values_are_those_of_the_table() {
+        let p = point(5);
+        for count in 1..=32 {
+            assert_eq!(eq_first(&p, count), eq_table(&p)[..count]);
+        }
     }
 
     #[test]

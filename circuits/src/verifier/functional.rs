@@ -9,7 +9,7 @@
 )]
 
 use super::axis::{Axis, CarryWalk};
-use super::eq::{eq, eq_index, eq_table};
+use super::eq::{eq, eq_first, eq_index, eq_table};
 use super::products::{Place, Product, products};
 use super::runs::Powers;
 use super::{Challenges, powers, table};
@@ -264,8 +264,8 @@ impl<S: Scalar> Builder<'_, S> {
             start += axis.log_len();
             let Axis::Point(point) = axis else { return axis };
             for of in cut.cuts_within(first, point.len() as u32) {
-                let numbers = eq_table(&point[(u32::from(of.bit) - first) as usize..][..of.bits.into()]);
-                let numbers = &numbers[..of.len as usize];
+                let point = &point[(u32::from(of.bit) - first) as usize..][..of.bits.into()];
+                let numbers = eq_first(point, of.len as usize);
                 coefficients =
                     numbers.iter().flat_map(|number| coefficients.iter().map(move |of| of.clone() * number)).collect();
             }
