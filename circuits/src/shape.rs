@@ -8,7 +8,7 @@ use crate::layout::{Layout, Region};
 use crate::model::{Architecture, ModelError, WeightBlock};
 use crate::registration;
 use crate::soundness::{self, MAX_LOG_ROWS, Wrap};
-use crate::system::System;
+use crate::system::{ColumnId, Owner, System};
 use crate::verifier::products;
 use crate::wrap::MOST_VALUES;
 use ark_ff::PrimeField;
@@ -130,6 +130,11 @@ impl Shape {
         batch: Batch,
         model_digest: [u8; 32],
     ) -> Result<Self, ShapeError> {
+        // the layout's numbers are the machine's words, which in a browser have 32 bits
+        let log_cells = log_least(&system, log_chunk, batch);
+        if log_cells > MAX_LOG_CELLS {
+            return Err(ShapeError::TooLarge { log_cells });
+        }
         let layout = Layout::new(&system, log_chunk, batch);
         let log_cells = layout.variables().max(layout.log_leaves as usize).max(products(&system, batch).rounds());
         if log_cells > MAX_LOG_CELLS {
@@ -163,6 +168,23 @@ impl Shape {
     pub fn chunk_counts(&self) -> [usize; 4] {
         self.layout.regions().map(|r: Region| r.chunks)
     }
+}
+
+/// Log of the number of committed cells, or of leaves if there are more, without what is between regions: a layout has
+/// no fewer.
+fn log_least(system: &System, log_chunk: u32, batch: Batch) -> usize {
+    let batched = |of: u64, batched: bool| of << if batched { batch.log_len() } else { 0 };
+    let cells = |id: ColumnId| {
+        let column = system.column(id);
+        let apart = batch.is_separate() && column.owner == Owner::Buyer;
+        let item = if apart { 1u64 << u32::from(column.log_size).max(log_chunk) } else { system.stored(id) as u64 };
+        batched(item, column.is_batched())
+    };
+    let columns = (0..system.columns.len() as u32).map(ColumnId);
+    let rows = system.counts().map(|column| 1u64 << system.column(column).log_size);
+    let lookups = system.lookups.iter().map(|lookup| batched(1 << lookup.log_size, system.is_batched(lookup)));
+    let most = columns.map(cells).sum::<u64>().max(rows.chain(lookups).sum());
+    most.next_power_of_two().ilog2() as usize
 }
 
 /// `keccak256("assay-batch-v1" ‖ model digest ‖ batch word)`, for more than one inference.

@@ -1,5 +1,6 @@
 //! Shapes and circuits have a size: what a stranger's architecture asks for is known before anything is made.
 
+use assay_circuits::batch::Batch;
 use assay_circuits::model::{
     Architecture, BiasBlock, Cut, Domain, Function, Index, Input, Layer, ModelError, Output, Place, Port, Rule, Run,
     Source, Table, Term, WeightBlock, Window,
@@ -193,4 +194,25 @@ fn s2_proofs_of_weights_of_many_tiles_are_refused() {
     assert!(of_weights(2).is_ok());
     let error = of_weights(8192).unwrap_err();
     assert!(matches!(error, ShapeError::Blocks { have: 8_388_608, .. }), "{error}");
+}
+
+/// S2: Sizes are added up in 64 bits before anything is placed. In a browser, where the machine's words have 32, 2^32
+/// cells of weights were none: blocks lay one upon the other, and on the prover's cells, and the key of such a model
+/// was opened.
+#[test]
+fn s2_sizes_are_added_up_before_they_are_placed() {
+    let with = |blocks: usize, batch: Batch| {
+        let mut architecture = network(0, vec![wide(0)], vec![0]);
+        architecture.matrices = vec![27.into(); blocks];
+        Shape::batched(architecture, 16, batch).map(|shape| shape.layout.variables())
+    };
+    assert_eq!(with(7, Batch::ONE), Ok(30));
+    for (blocks, log) in [(8, 31), (32, 33), (4096, 40)] {
+        assert_eq!(with(blocks, Batch::ONE), Err(ShapeError::TooLarge { log_cells: log }));
+    }
+    // a batch's inputs, each of chunks of its own
+    let inputs = |log_chunk: u32, batch: Batch| Shape::batched(network(0, vec![wide(0)], vec![0]), log_chunk, batch);
+    assert!(inputs(24, Batch::separate(4)).is_ok());
+    assert!(matches!(inputs(24, Batch::separate(8)), Err(ShapeError::TooLarge { log_cells: 33 })));
+    assert!(matches!(inputs(24, Batch::separate(12)), Err(ShapeError::TooLarge { log_cells: 37 })));
 }
