@@ -3,7 +3,9 @@
 
 use assay_circuits::batch::Batch;
 use assay_circuits::exec;
-use assay_circuits::model::{Architecture, Cut, ModelError, Weights};
+use assay_circuits::model::{Architecture, Cut, Domain, Function, ModelError, Rule, Weights};
+use assay_circuits::plonk::Circuit;
+use assay_circuits::sample::builder::{NetworkBuilder, along, linear};
 use assay_circuits::sample::{self, tiled};
 use assay_circuits::system::System;
 use assay_circuits::{Fr, wrap};
@@ -97,7 +99,72 @@ fn other_weights_have_no_proof() {
     assert!(native::verify(&model, &claim, &proof).is_err());
 }
 
-/// The circuits read tiles as the native verifier does: a true proof satisfies both.
+/// RQ8: The tiles of a block are in their places: whoever computes with two of them exchanged has no proof under the
+/// commitments of the model.
+#[test]
+fn rq8_tiles_are_not_exchanged() {
+    let mut tried = 0;
+    for seed in 0..40 {
+        let [whole, cut] = network(2000 + seed);
+        let Some((at, block)) = cut.0.matrices.iter().enumerate().find(|(_, block)| block.tiles() > 1) else {
+            continue;
+        };
+        let input = sample::random_input(&whole.0, seed);
+        let mut stored = cut.1.matrices[at].clone();
+        let (first, second) = stored.split_at_mut(1 << block.log_tile());
+        first.swap_with_slice(&mut second[..first.len()]);
+        let mut other = whole.1.clone();
+        other.matrices[at] = block.unpack(&stored);
+        let lie = exec::execute(&whole.0, &other, &input).unwrap();
+        let truth = exec::execute(&whole.0, &whole.1, &input).unwrap();
+        if lie.output(&whole.0, &System::new(&whole.0)) == truth.output(&whole.0, &System::new(&whole.0)) {
+            continue;
+        }
+        tried += 1;
+        let seller = seller(cut, 6);
+        let committed = InputOpening::public(seller.shape(), input).commit(seller.shape(), &srs()).unwrap();
+        let proved = seller.prove_trace(&committed, &lie, Fr::from(1u64), false, &Control::new()).unwrap();
+        let claim = Claim::of(&proved, committed.commitments.clone(), Fr::from(1u64));
+        let proof = NativeProof::new(proved, seller.shape(), &srs(), &Control::new()).unwrap();
+        assert!(native::verify(&seller.package.model, &claim, &proof).is_err(), "{seed}");
+    }
+    assert!(tried >= 5, "{tried} networks whose output depends on the order of tiles");
+}
+
+/// Maxima of weights themselves: over an axis with cuts all of whose places count, and over one of which some do,
+/// beside one with cuts.
+#[test]
+fn maxima_of_tiles_are_the_executors() {
+    for (len, cut) in [
+        (4, Cut { bit: 2, bits: 2, len: 3 }),
+        (3, Cut { bit: 0, bits: 2, len: 3 }),
+        (2, Cut { bit: 1, bits: 1, len: 1 }),
+    ] {
+        let (mut b, _) = NetworkBuilder::new(&[1], 4, 0, 4);
+        let table = b.table(4, Domain::Unsigned, Function::Identity);
+        let mut next = 0;
+        let source = b.weight(&[4, 4], || {
+            next += 5;
+            next % 16 - 8
+        });
+        let term = linear(1, vec![2, 2], source, vec![along(2, 0), along(2, 1)]);
+        let y = b.layer(&[4, 4], vec![term], 0, Rule::Maximum { low: 2, bits: 2, len, table });
+        let mut network = b.finish(&y, 0).unwrap();
+        network.0.matrices[0].cuts = vec![cut];
+        network.1.matrices[0] = network.0.matrices[0].pack(network.1.matrices[0].clone());
+        let mut whole = network.clone();
+        whole.1.matrices[0] = network.0.matrices[0].unpack(&network.1.matrices[0]);
+        whole.0.matrices[0].cuts.clear();
+        let output = exec::execute(&whole.0, &whole.1, &[1]).unwrap().output(&whole.0, &System::new(&whole.0));
+        let seller = seller(network, 5);
+        let opening = InputOpening::public(seller.shape(), vec![1]);
+        let (claim, proof) = seller.prove_native(&opening, Fr::from(1u64), &Control::new()).unwrap();
+        assert!(native::verify(&seller.package.model, &claim, &proof).is_ok(), "{cut:?}");
+        assert_eq!(claim.output.iter().map(|y| i32::from(*y)).collect::<Vec<_>>(), output, "{cut:?}");
+    }
+}
+
+/// The circuits read tiles as the native verifier does: a true proof satisfies all of them.
 #[test]
 fn circuits_take_proofs_with_tiles() {
     for seed in [0, 1, 2, 3] {
@@ -110,6 +177,9 @@ fn circuits_take_proofs_with_tiles() {
         let proved = seller.prove_trace(&committed, &trace, Fr::from(1u64), true, &Control::new()).unwrap();
         let assignment = wrap::assignment(seller.shape(), &id, proved.statement, &proved.proof, proved.public).unwrap();
         assert_eq!(wrap::constraints(seller.shape(), &id).unwrap().first_violated(&assignment), None);
+        let rows = Circuit::new(seller.shape(), &id).unwrap();
+        let advice = rows.advice(proved.statement, &proved.proof, proved.public).unwrap();
+        assert_eq!(rows.first_violated(&advice, proved.public.to_array()), None);
     }
 }
 
