@@ -133,6 +133,8 @@ test("keys are recomputed, and false ones refused", async () => {
   for (const bytes of [damaged, damaged.subarray(0, 100), new Uint8Array()]) {
     assert.throws(() => verifier.openKey(bytes), { code: "malformed_key" });
   }
+  // 2^32 cells are too many, also where words have 32 bits and blocks would lie one upon the other
+  assert.throws(() => verifier.openKey(made("huge.key")), { code: "malformed_key", message: /2\^33 cells/ });
 });
 
 test("inputs are committed to as the command does", async () => {
