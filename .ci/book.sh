@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Writes the book of the documentation to target/book, and says so if a page is in no chapter or a link leads nowhere. It needs Python 3.11; mdBook's program comes from PyPI once, and
-# is kept in target/mdbook. MDBOOK names another one.
+# Writes the book of the documentation to target/book, and says so if a page is in no chapter, a link leads nowhere or
+# an acronym has no row in the glossary. It needs Python 3.11; mdBook's program comes from PyPI once, and is kept in
+# target/mdbook. MDBOOK names another one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=target/mdbook
