@@ -3,7 +3,7 @@
 CONTRACTS := verifier-contracts
 TOOLCHAIN := $(CONTRACTS)/node_modules/.installed
 
-.PHONY: demo test postgres scale fuzz mutants mutants-rust build contracts wheel web lint clippy doc book sbom advisories bench bench-predicted bench-growth bench-large clean
+.PHONY: demo test postgres scale fuzz nightly mutants mutants-rust build contracts wheel web lint clippy doc book sbom advisories bench bench-predicted bench-growth bench-large clean
 
 # Where `bench-large` makes its networks: 2 GiB of files.
 LARGE ?= target/large
@@ -25,6 +25,13 @@ FUZZ_SECONDS ?= 3600
 
 fuzz: ## mutations of every reader's corpus, for an hour or FUZZ_SECONDS; docs/testing.md
 	ASSAY_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --workspace --test decoders -- mutations --nocapture
+
+SEED ?= $(shell date +%j)
+
+nightly: fuzz ## what a night is for, with another SEED each day: every reader for FUZZ_SECONDS, 5,000 damaged models, 4,000 random graphs; needs PyTorch's requirements
+	ASSAY_MUTATIONS=5000 ASSAY_MUTATIONS_FROM=$(SEED)00000 cargo test --release --locked --workspace --test compile -- mutated --nocapture
+	cargo build --release --locked --workspace --examples
+	python3 fixtures/random_graphs.py --count 4000 --seed $(SEED)00000
 
 MUTANTS ?= 200
 
