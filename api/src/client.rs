@@ -169,6 +169,12 @@ impl Client {
         Ok(self.send(request).await?.bytes().await?.to_vec())
     }
 
+    /// The powers of tau of a model's SRS, as many as computing its key again takes: the bytes of an SRS file.
+    pub async fn srs(&self, id: B256) -> Result<Vec<u8>, ClientError> {
+        let request = self.http.get(format!("{}/v1/models/{id}/srs", self.base)).timeout(Duration::from_secs(600));
+        Ok(self.send(request).await?.bytes().await?.to_vec())
+    }
+
     /// One model.
     pub async fn model(&self, id: B256) -> Result<ModelInfo, ClientError> {
         self.get(&format!("/v1/models/{id}")).await

@@ -15,6 +15,7 @@ mod kept;
 mod logs;
 mod orders;
 mod page;
+mod powers;
 mod proof_file;
 mod trust;
 mod ui;

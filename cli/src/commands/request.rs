@@ -10,6 +10,7 @@ use crate::files;
 use crate::generate::{self, Text};
 use crate::inputs;
 use crate::orders::{self, Saved};
+use crate::powers;
 use crate::proof_file;
 use crate::trust::Checked;
 use crate::ui::{Ui, say};
@@ -415,6 +416,10 @@ pub async fn request(ui: &Ui, args: RequestArgs) -> Outcome {
     let buyer = Buyer::new(&args)?;
     let key = files::key(ui, &args.key)?;
     files::warn_key(ui, &key);
+    if powers::are_missing(&key, args.srs.srs.as_deref()) {
+        let model = find_model(&client, &key, args.model).await?;
+        powers::fetch(ui, &client, model.info.id, &key).await?;
+    }
     let (text, found) = match args.generate {
         Some(count) => {
             let model = find_model(&client, &key, args.model).await?;

@@ -209,4 +209,11 @@ fn a_sale_over_the_powers_of_a_ceremony() {
     let settled = place.run(0, &["verify", s(&proof), "--model", s(&key)]);
     assert_eq!((&settled["valid"], &settled["development"]), (&value!(true), &value!(false)), "{settled}");
     assert_eq!(settled["srs_id"], srs["srs_id"]);
+
+    // who has never heard of the ceremony gets its powers from the service, and believes them by the key's id alone
+    let stranger = Place::new();
+    let bought = stranger.run(0, &[&request[..], &at(BUYER)].concat());
+    assert_eq!((&bought["verified"], &bought["wrap_recomputed"]), (&value!(true), &value!(true)), "{bought}");
+    let settled = stranger.run(0, &["verify", s(&proof), "--model", s(&key)]);
+    assert_eq!(settled["srs_id"], srs["srs_id"]);
 }

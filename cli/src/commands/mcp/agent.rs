@@ -10,6 +10,7 @@ use crate::exit::{Context, Exit, Failure, Outcome};
 use crate::files;
 use crate::inputs;
 use crate::orders::{self, Saved};
+use crate::powers;
 use crate::proof_file;
 use crate::trust::Checked;
 use crate::ui::Ui;
@@ -168,6 +169,9 @@ impl Agent {
         let offer = client.offer(model).await?;
         let bytes = client.key(model).await?;
         let key = BuyerKey::from_bytes(bytes, Path::new("the service's key")).map_err(Failure::from)?;
+        if powers::are_missing(&key, self.srs()) {
+            powers::fetch(&self.ui, client, model, &key).await?;
+        }
         let key = Checked::new(&self.ui, key, self.srs())?.key;
         let (commitment, batch) = (B256::from(key.model.commitment()), key.model.shape.batch);
         if commitment != offer.info.model_commitment || batch != Batch::ONE {
