@@ -4,6 +4,7 @@ mod bad_input;
 mod digits;
 mod features_apart;
 mod fixtures;
+mod forms;
 mod lowering;
 mod mutated;
 mod operators;

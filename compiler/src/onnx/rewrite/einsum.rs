@@ -1,4 +1,5 @@
-//! Einsums of more than two operands, two at a time, and diagonals, which are lists of places.
+//! Einsums of more than two operands, two at a time; diagonals, which are lists of places; and those that give a single
+//! number.
 
 use super::{Writer, attribute, input, int, text};
 use crate::onnx::GuardError;
@@ -14,11 +15,13 @@ impl Writer<'_> {
         let mut terms: Vec<String> = left.split(',').map(str::to_owned).collect();
         let twice = |term: &str| term.chars().enumerate().any(|(at, c)| c.is_alphabetic() && term[..at].contains(c));
         let diagonals = terms.iter().any(|term| twice(term));
-        if (terms.len() <= 2 && !diagonals) || terms.len() != node.input.len() || !equation.is_ascii() {
+        // tract takes a result that is empty for one that is not given
+        let number = right.as_deref() == Some("");
+        if (terms.len() <= 2 && !diagonals && !number) || terms.len() != node.input.len() || !equation.is_ascii() {
             return Ok(false);
         }
         if equation.contains('.') {
-            return self.refused("an ellipsis together with a diagonal or more than two operands");
+            return self.refused("an ellipsis together with a diagonal, more than two operands or a single number");
         }
         // without a result: letters that occur once, in alphabetical order
         let result = right.unwrap_or_else(|| {
@@ -47,19 +50,27 @@ impl Writer<'_> {
             if open.is_empty() {
                 kept.clone_from(&result);
             }
-            let made = self.contracted(&format!("{of_a},{of_b}->{kept}"), &[&a, &b], node);
+            let made = self.contracted(&format!("{of_a},{of_b}"), &kept, &[&a, &b], node);
             open.insert(0, (made, kept));
         }
         let Some((name, letters)) = open.pop() else { return self.refused("no operands") };
-        let y = if letters == result { name } else { self.contracted(&format!("{letters}->{result}"), &[&name], node) };
+        let y = if letters == result { name } else { self.contracted(&letters, &result, &[&name], node) };
         self.output(node, 0, &y);
         Ok(true)
     }
 
-    fn contracted(&mut self, equation: &str, operands: &[&str], like: &pb::NodeProto) -> String {
+    /// An einsum of one or two operands. Where a single number comes out one axis is kept, and summed behind it.
+    fn contracted(&mut self, terms: &str, result: &str, operands: &[&str], like: &pb::NodeProto) -> String {
+        let summed = terms.chars().find(|c| result.is_empty() && c.is_alphabetic());
+        let kept = summed.map_or_else(|| result.to_owned(), String::from);
         let mut text = attribute(like, "equation").cloned().unwrap_or_default();
-        text.s = equation.as_bytes().to_vec();
-        self.node("Einsum", operands, vec![text])
+        text.s = format!("{terms}->{kept}").into_bytes();
+        let y = self.node("Einsum", operands, vec![text]);
+        if summed.is_none() {
+            return y;
+        }
+        let sum = self.reduced("ReduceSum", &y, &[0]);
+        self.reshaped(&sum, &[])
     }
 
     /// Letters that occur twice name places where both axes agree.

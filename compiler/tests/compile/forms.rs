@@ -1,0 +1,42 @@
+//! Forms of operators that tract reads otherwise than the standard, or not at all. What the standard says is computed
+//! here: a comparison with tract would show nothing.
+
+use crate::support::{Graph, Rng, text};
+
+/// Lowers `g` and compares its first output with what `wanted` makes of a sample.
+fn gives(g: &mut Graph, what: &str, wanted: impl Fn(&[f32]) -> Vec<f32>) {
+    let samples = g.samples(6, &mut Rng(1));
+    let found = g.output("y").lower().unwrap_or_else(|e| panic!("{what}: {e}"));
+    for (sample, outputs) in samples.iter().zip(&found.lowered) {
+        let wanted = wanted(sample);
+        assert_eq!(outputs[0].len(), wanted.len(), "{what}: the number of elements");
+        for (at, (have, need)) in outputs[0].iter().zip(&wanted).enumerate() {
+            assert!((have - need).abs() < 1e-4, "{what}, element {at}: {have} and should be {need}");
+        }
+    }
+}
+
+/// tract takes an empty result for one that is not given, and gave all elements instead of their sum.
+#[test]
+fn einsums_that_give_a_single_number() {
+    let einsum = |equation: &str, input: &[i64], wanted: &dyn Fn(&[f32]) -> f32| {
+        let mut g = Graph::new(input);
+        g.weight("w", &[4, 2], vec![0.5, -1.0, 2.0, 0.25, -0.5, 1.5, 1.0, -2.0]).weight(
+            "v",
+            &[3],
+            vec![1.0, 2.0, -1.0],
+        );
+        let operands = ["x", "w", "v"];
+        let count = equation.split(',').count();
+        g.node("Einsum", &operands[..count], "y", vec![text("equation", equation)]);
+        gives(&mut g, equation, |x| vec![wanted(x)]);
+    };
+    let sum = |x: &[f32]| x.iter().sum();
+    einsum("ij->", &[3, 4], &sum);
+    einsum(" i j -> ", &[3, 4], &sum);
+    einsum("ii->", &[4, 4], &|x| x.iter().step_by(5).sum());
+    let rows = [-0.5f32, 2.25, 1.0, -1.0];
+    let product = |x: &[f32]| x.iter().zip(rows.iter().cycle()).map(|(x, row)| x * row).sum();
+    einsum("ij,jk->", &[3, 4], &product);
+    einsum("ij,jk,l->", &[3, 4], &|x| 2.0 * product(x));
+}
