@@ -26,6 +26,7 @@ use assay_circuits::exec::ExecError;
 use assay_circuits::model::{Architecture, ModelError, Weights};
 use ops::MOST_PLACES;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// One inference's inputs or outputs: a list of numbers for each tensor.
@@ -150,11 +151,7 @@ pub fn compile(
 ) -> Result<Compiled, CompileError> {
     check_options(options)?;
     progress(Phase::Read);
-    let model = onnx::read(onnx, &options.dims)?;
-    progress(Phase::Import);
-    let (net, reference) = ops::import(&model, &options.dims)?;
-    let operators = onnx::Operators::of(&model);
-    drop(model);
+    let (net, reference, operators) = read(onnx, &options.dims, &mut || progress(Phase::Import))?;
     let wanted: Vec<Wanted> =
         net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
     let mut samples = calibration.samples(&wanted)?;
@@ -167,6 +164,22 @@ pub fn compile(
     let mut compiled = search::search(&net, &ranges, &samples, &float, options, progress)?;
     compiled.operators = compiled.layer_names.iter().map(|name| operators.named(name)).collect();
     Ok(compiled)
+}
+
+/// Reads a file and lowers it, and says when it has been read. A panic on the way is an error like any other: nobody can
+/// list what a damaged file may hold.
+fn read(
+    onnx: &Path,
+    dims: &BTreeMap<String, u64>,
+    has_read: &mut dyn FnMut(),
+) -> Result<(net::Net, ops::Reference, onnx::Operators), CompileError> {
+    let read = || {
+        let model = onnx::read(onnx, dims)?;
+        has_read();
+        let (net, reference) = ops::import(&model, dims)?;
+        Ok((net, reference, onnx::Operators::of(&model)))
+    };
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| ImportError::Panic)?
 }
 
 /// Integers have 16 bits, and indices those of their table. It would be found later too, but after all that takes long.
@@ -220,7 +233,7 @@ impl Lowering {
 /// # Errors
 /// Those of reading, lowering and running in [`CompileError`].
 pub fn lowering(onnx: &Path, samples: &Calibration, dims: &BTreeMap<String, u64>) -> Result<Lowering, CompileError> {
-    let (net, reference) = ops::import(&onnx::read(onnx, dims)?, dims)?;
+    let (net, reference, _) = read(onnx, dims, &mut || ())?;
     let wanted: Vec<Wanted> =
         net.inputs.iter().map(|port| Wanted { name: port.name.clone(), elements: port.cells.len() }).collect();
     let samples = samples.samples(&wanted)?;
@@ -239,7 +252,7 @@ pub fn check(
     held_back: &Calibration,
     options: &Options,
 ) -> Result<Accuracy, CompileError> {
-    let (net, reference) = ops::import(&onnx::read(onnx, &options.dims)?, &options.dims)?;
+    let (net, reference, _) = read(onnx, &options.dims, &mut || ())?;
     let samples = held_back.samples(&wanted(&compiled.architecture))?;
     let float = reference.run(&samples)?;
     Ok(search::measure(

@@ -161,12 +161,7 @@ pub fn gru_sequence(lowerer: &mut Lowerer, node: &Node<'_>, op: &GruSeq) -> Resu
         let expr = lowerer.expr(&after)?;
         let column = lowerer.copied(&expr)?;
         let source = Lowerer::operand(&column)?.source;
-        for layer in &mut lowerer.net.layers[first as usize..] {
-            for term in &mut layer.terms {
-                let operands = std::iter::once(&mut term.left).chain(&mut term.right);
-                operands.filter(|operand| operand.source == placeholder).for_each(|operand| operand.source = source);
-            }
-        }
+        lowerer.resolve(first, placeholder, source);
         Ok(column)
     })();
     lowerer.steps = None;

@@ -105,6 +105,9 @@ pub enum ImportError {
     InputType { input: String, code: i32 },
     #[error("tract cannot read the model: {source}")]
     Tract { source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("tract failed inside on this model, which is probably damaged: check it with onnx.checker")]
+    #[error(
+        "reading the model failed inside: it is probably damaged, check it with onnx.checker, and report it if that finds \
+         nothing"
+    )]
     Panic,
 }

@@ -138,6 +138,18 @@ impl Lowerer {
         usize::from(self.steps.is_some())
     }
 
+    /// Puts a column that has been made where its placeholder was read: in the layers from `first` on, and in
+    /// expressions that are not layers yet, such as an output of a loop.
+    pub fn resolve(&mut self, first: u32, placeholder: Source, column: Source) {
+        let layers = self.net.layers[first as usize..].iter_mut().flat_map(|layer| &mut layer.terms);
+        let open = self.bases.iter_mut().flat_map(|base| &mut base.expr.terms);
+        layers
+            .chain(open)
+            .flat_map(|term| std::iter::once(&mut term.left).chain(&mut term.right))
+            .filter(|operand| operand.source == placeholder)
+            .for_each(|operand| operand.source = column);
+    }
+
     /// A value that is an expression.
     pub fn value(&mut self, expr: Expr) -> Value {
         Value::Lazy(self.lazy(expr))

@@ -42,12 +42,7 @@ pub fn scan(lowerer: &mut Lowerer, node: &Node<'_>, op: &Scan) -> Result<Vec<Val
     let (states, values) = outcome?;
     let layers = lowerer.net.layers.len() as u32 - first;
     for (placeholder, source) in &states {
-        for layer in &mut lowerer.net.layers[first as usize..] {
-            for term in &mut layer.terms {
-                let operands = std::iter::once(&mut term.left).chain(&mut term.right);
-                operands.filter(|operand| operand.source == *placeholder).for_each(|operand| operand.source = *source);
-            }
-        }
+        lowerer.resolve(first, *placeholder, *source);
     }
     if layers > 0 {
         lowerer.net.loops.push(Loop { first, layers, log_steps: Lowerer::log_steps(steps) });
