@@ -17,6 +17,10 @@ pub const MAX_ELEMENTS: u64 = 1 << 27;
 const MAX_RANK: usize = 8;
 /// Most places of a window, and the largest of its strides, dilations and pads: tract lists every place.
 const MAX_WINDOW: i64 = 1 << 20;
+/// No tensor has as many axes, counted from either end: tract counts on from the one that is named.
+const MAX_AXIS: u64 = 64;
+/// Attributes that name axes, or count them.
+const AXES: &[&str] = &["axis", "axes", "batch_axis", "time_axis", "batch_dims", "scan_input_axes", "scan_output_axes"];
 const MAX_NODES: usize = 100_000;
 /// Graphs inside graphs.
 const MAX_DEPTH: usize = 8;
@@ -256,6 +260,11 @@ fn check_attributes(
                 let what = "a window of more than 2^20 places, or strides, dilations or pads beyond that,";
                 return Err(GuardError::Attribute { node: name, operator: node.op_type.clone(), what });
             }
+        }
+        let mut numbers = attribute.ints.iter().chain([&attribute.i]);
+        if AXES.contains(&attribute.name.as_str()) && numbers.any(|axis| axis.unsigned_abs() > MAX_AXIS) {
+            let what = "an axis beyond 64, which no tensor has,";
+            return Err(GuardError::Attribute { node: name, operator: node.op_type.clone(), what });
         }
         for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
             if tensor.name.is_empty() {

@@ -265,6 +265,36 @@ fn scans_of_what_is_not_there() {
     }
 }
 
+/// Of a OneHot tract would make axes without end; other operators would count from an axis that is not there.
+#[test]
+fn axes_that_no_tensor_has() {
+    for (operator, name) in [("OneHot", "axis"), ("Softmax", "axis"), ("ReduceMax", "axes"), ("GatherND", "batch_dims")]
+    {
+        for axis in [i64::MIN, 1 << 40, i64::MAX] {
+            let attribute = if name == "axes" { ints(name, &[axis]) } else { int(name, axis) };
+            let mut g = Graph::of(DataType::Int64, &[4]);
+            g.integers("depth", &[3]).weight("values", &[2], vec![0.0, 1.0]);
+            let operands = if operator == "OneHot" { &["x", "depth", "values"][..] } else { &["x"] };
+            g.node(operator, operands, "y", vec![attribute]).output("y");
+            let error = error(&g);
+            assert!(matches!(error, CompileError::Guard(GuardError::Attribute { .. })), "{operator} {axis}: {error}");
+        }
+    }
+}
+
+/// Indices that name more axes than there are, and updates of another rank: the places that they name were looked up
+/// beyond the shape.
+#[test]
+fn scatters_that_do_not_fit() {
+    for (operator, indices) in [("ScatterND", [1, 3]), ("ScatterElements", [3, 1])] {
+        let mut g = Graph::new(&[4, 2]);
+        g.opset(18).shaped("i", &indices, &[0; 3]).weight("u", &[1], vec![1.0]);
+        g.node(operator, &["x", "i", "u"], "y", vec![text("reduction", "mul")]).output("y");
+        let error = error(&g);
+        assert!(matches!(error, CompileError::Guard(GuardError::Attribute { .. })), "{operator}: {error}");
+    }
+}
+
 /// What tract would silently read otherwise.
 #[test]
 fn attributes_that_would_be_ignored() {

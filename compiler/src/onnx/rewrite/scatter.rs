@@ -21,12 +21,18 @@ impl Writer<'_> {
         let [Some(data), Some(indices), Some(updates)] = operands else {
             return self.refused("shapes that are not known");
         };
-        // the block that each update writes, as a number, and how many elements it has
-        let (flat, block) = if node.op_type == "ScatterND" {
-            self.places_nd(node, &data, &indices)
+        let nd = node.op_type == "ScatterND";
+        let fits = if nd {
+            indices.last().is_some_and(|width| *width <= data.len())
         } else {
-            self.places_of_elements(node, &data, &updates)
+            !data.is_empty() && data.len() == updates.len()
         };
+        if !fits || data.contains(&0) {
+            return self.refused("indices or updates that do not fit its data");
+        }
+        // the block that each update writes, as a number, and how many elements it has
+        let (flat, block) =
+            if nd { self.places_nd(node, &data, &indices) } else { self.places_of_elements(node, &data, &updates) };
         let total: usize = data.iter().product::<usize>() / block;
         let rows = [total as i64, block as i64];
         let mut y = self.reshaped(input(node, 0), &rows);
