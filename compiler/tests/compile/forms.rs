@@ -73,3 +73,36 @@ fn states_of_a_scan_that_are_outputs() {
         });
     }
 }
+
+/// Indices below 0 count from the end, whether they are known or depend on the input; tract takes them for wrong.
+#[test]
+fn indices_below_zero() {
+    for known in [true, false] {
+        let indexed = |wanted: &[i64]| {
+            let mut g = Graph::new(&[3, 4]);
+            g.opset(18).shaped("i", &[2, 1], wanted);
+            // indices that depend on the input, and are the same for every input: half a sine is rounded down to 0
+            g.node("ReduceSum", &["x"], "s", vec![int("keepdims", 0)]).node("Sin", &["s"], "t", vec![]);
+            g.weight("half", &[], vec![0.5]).node("Mul", &["t", "half"], "h", vec![]);
+            g.node("Cast", &["h"], "n", vec![int("to", 7)]).node("Add", &["n", "i"], "by_input", vec![]);
+            g
+        };
+        let index = if known { "i" } else { "by_input" };
+        let row = |x: &[f32], at: usize| x[4 * at..4 * at + 4].to_vec();
+        let mut g = indexed(&[-1, -3]);
+        g.node("GatherND", &["x", index], "y", vec![]);
+        gives(&mut g, "GatherND", |x| [row(x, 2), row(x, 0)].concat());
+        for reduction in ["none", "add"] {
+            let mut g = indexed(&[-1, 0]);
+            g.weight("u", &[2, 4], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+            g.node("ScatterND", &["x", index, "u"], "y", vec![text("reduction", reduction)]);
+            gives(&mut g, reduction, |x| {
+                let old = if reduction == "add" { 1.0 } else { 0.0 };
+                let written = |at: usize, from: f32| -> Vec<f32> {
+                    (0..4).map(|c| old * x[4 * at + c] + from + c as f32).collect()
+                };
+                [written(0, 5.0), row(x, 1), written(2, 1.0)].concat()
+            });
+        }
+    }
+}

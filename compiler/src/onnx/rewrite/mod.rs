@@ -179,6 +179,7 @@ impl Writer<'_> {
             "BitwiseNot" => self.bitwise_not(node),
             "Mod" => self.remainder(node),
             "ScatterND" | "ScatterElements" | "Scatter" => self.scatter_reduced(node),
+            "GatherND" => self.counted_places(node),
             "GridSample" => self.grid_sample(node),
             "AffineGrid" => self.affine_grid(node),
             "CenterCropPad" => self.center_crop_pad(node),

@@ -1,4 +1,4 @@
-//! Scatters that multiply, or take the larger or smaller number, and writes into a cache.
+//! Scatters that multiply, or take the larger or smaller number, indices below 0, and writes into a cache.
 //!
 //! Updates that are written to the same place take turns: in each round every place has at most one.
 
@@ -15,6 +15,7 @@ impl Writer<'_> {
             "mul" => "Mul",
             "max" => "Max",
             "min" => "Min",
+            _ if node.op_type == "ScatterND" => return self.counted_places(node),
             _ => return Ok(false),
         };
         let operands = [0, 1, 2].map(|at| self.shape(input(node, at)));
@@ -78,6 +79,28 @@ impl Writer<'_> {
         let shape: Vec<i64> = data.iter().map(|d| *d as i64).collect();
         let y = self.reshaped(&y, &shape);
         self.output(node, 0, &y);
+        Ok(true)
+    }
+
+    /// The indices of a GatherND, or of a ScatterND that writes or adds: tract knows none below 0.
+    pub(super) fn counted_places(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let (Some(data), Some(indices)) = (self.shape(input(node, 0)), self.shape(input(node, 1))) else {
+            return Ok(false);
+        };
+        if self.whole(input(node, 1)).is_some_and(|indices| indices.iter().all(|index| *index >= 0)) {
+            return Ok(false);
+        }
+        let batch = usize::try_from(integer(node, "batch_dims", 0)).unwrap_or(0);
+        let width = indices.last().copied().unwrap_or(0);
+        let Some(lengths) = data.get(batch..batch + width) else {
+            return self.refused("indices that do not fit its data");
+        };
+        let lengths: Vec<i64> = lengths.iter().map(|length| *length as i64).collect();
+        let lengths = self.ints(&lengths);
+        let indices = self.cast(input(node, 1), DataType::Int64);
+        let mut counted = node.clone();
+        counted.input[1] = self.counted(&indices, &lengths);
+        self.nodes.push(counted);
         Ok(true)
     }
 
