@@ -1,7 +1,7 @@
 //! Forms of operators that tract reads otherwise than the standard, or not at all. What the standard says is computed
 //! here: a comparison with tract would show nothing.
 
-use crate::support::{Graph, Rng, int, text, value};
+use crate::support::{Graph, Rng, int, ints, text, value};
 use tract_onnx::pb;
 
 /// Lowers `g` and compares its outputs, `y` if it names none, with what `wanted` makes of a sample.
@@ -103,6 +103,25 @@ fn indices_below_zero() {
                 };
                 [written(0, 5.0), row(x, 1), written(2, 1.0)].concat()
             });
+        }
+    }
+}
+
+/// Axes in any order, counted from either end; tract took each off without a look at the others.
+#[test]
+fn axes_that_are_taken_off() {
+    for version in [11, 13] {
+        for axes in [[-1, 1], [3, 1], [1, 3], [-3, -1], [1, -1]] {
+            let mut g = Graph::new(&[2, 1, 4, 1]);
+            g.opset(version).weight("w", &[4, 1], vec![1.0, 2.0, 3.0, 4.0]).integers("a", &axes);
+            if version < 13 {
+                g.node("Squeeze", &["x"], "s", vec![ints("axes", &axes)]);
+            } else {
+                g.node("Squeeze", &["x", "a"], "s", vec![]);
+            }
+            g.node("MatMul", &["s", "w"], "y", vec![]);
+            let row = |x: &[f32]| x[0] + 2.0 * x[1] + 3.0 * x[2] + 4.0 * x[3];
+            gives(&mut g, &format!("{axes:?}"), |x| x.chunks(4).map(row).collect());
         }
     }
 }

@@ -164,6 +164,7 @@ impl Writer<'_> {
             "LRN" => self.local_response(node),
             "Swish" => self.swish(node),
             "Upsample" => self.upsample(node),
+            "Squeeze" => self.squeeze(node),
             "Pad" => self.pad(node),
             "Compress" => self.compress(node),
             "ReverseSequence" => self.reverse_sequences(node),

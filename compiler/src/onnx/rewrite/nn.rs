@@ -178,6 +178,29 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// tract takes axes off from the last that is named to the first, so that they must be in ascending order.
+    pub(super) fn squeeze(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let named = match attribute(node, "axes") {
+            Some(axes) => Some(axes.ints.clone()),
+            None => self.whole(input(node, 1)),
+        };
+        let Some(mut axes) = named.filter(|axes| axes.len() > 1) else { return Ok(false) };
+        let Some(rank) = self.shape(input(node, 0)).map(|shape| shape.len() as i64) else { return Ok(false) };
+        axes.iter_mut().filter(|axis| **axis < 0).for_each(|axis| *axis += rank);
+        if axes.iter().any(|axis| !(0..rank).contains(axis)) {
+            return self.refused("an axis that is out of range");
+        }
+        axes.sort_unstable();
+        let y = if self.version >= 13 {
+            let axes = self.ints(&axes);
+            self.node("Squeeze", &[input(node, 0), &axes], Vec::new())
+        } else {
+            self.node("Squeeze", &[input(node, 0)], vec![ints("axes", &axes)])
+        };
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
     /// Pads less than 0 cut off; tract takes them for large ones.
     pub(super) fn pad(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let pads = match attribute(node, "pads") {
