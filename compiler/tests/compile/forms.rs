@@ -125,3 +125,33 @@ fn axes_that_are_taken_off() {
         }
     }
 }
+
+/// The place of every product follows from pads that `output_shape` gives: of an odd number one more is in front, or
+/// behind with SAME_UPPER. What onnxruntime gives; tract shifted all.
+#[test]
+fn transposed_convolutions_of_a_given_size() {
+    let weights = [1.0f32, 2.0, -3.0];
+    // four places, two apart, and a kernel of three: nine places
+    for (mode, size, before) in [
+        ("NOTSET", 9, 0),
+        ("NOTSET", 8, 1),
+        ("NOTSET", 7, 1),
+        ("NOTSET", 6, 2),
+        ("NOTSET", 11, 0),
+        ("SAME_LOWER", 8, 1),
+        ("SAME_UPPER", 8, 0),
+        ("SAME_UPPER", 6, 1),
+    ] {
+        let mut g = Graph::new(&[1, 1, 4]);
+        g.weight("w", &[1, 1, 3], weights.to_vec());
+        let attributes = vec![ints("strides", &[2]), ints("output_shape", &[size]), text("auto_pad", mode)];
+        g.node("ConvTranspose", &["x", "w"], "y", attributes);
+        gives(&mut g, &format!("{mode} {size}"), |x| {
+            let mut all = vec![0.0; 12];
+            for (place, x) in x.iter().enumerate() {
+                (0..3).for_each(|at| all[2 * place + at] += x * weights[at]);
+            }
+            all[before..before + size as usize].to_vec()
+        });
+    }
+}

@@ -164,6 +164,7 @@ impl Writer<'_> {
             "LRN" => self.local_response(node),
             "Swish" => self.swish(node),
             "Upsample" => self.upsample(node),
+            "ConvTranspose" => self.conv_transpose(node),
             "Squeeze" => self.squeeze(node),
             "Pad" => self.pad(node),
             "Compress" => self.compress(node),

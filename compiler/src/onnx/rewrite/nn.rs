@@ -178,6 +178,47 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// The pads that give the `output_shape` that is asked for: tract leaves those of the file. What is asked for beyond
+    /// all that there is lies behind it.
+    pub(super) fn conv_transpose(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        let wanted = integers(node, "output_shape");
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        let (Some(shape), Some(weights)) = (self.shape(input(node, 0)), self.shape(input(node, 1))) else {
+            return self.refused("an output_shape, and a shape that is not known,");
+        };
+        let planes = shape.len().saturating_sub(2);
+        let list = |name: &str, default: i64| match integers(node, name) {
+            [] => vec![default; planes],
+            list => list.to_vec(),
+        };
+        let (strides, dilations, mut more) = (list("strides", 1), list("dilations", 1), list("output_padding", 0));
+        // it may name the batch and the channels too
+        let wanted = &wanted[wanted.len().saturating_sub(planes)..];
+        let fits = [weights.len(), wanted.len() + 2, strides.len() + 2, dilations.len() + 2, more.len() + 2];
+        if fits != [shape.len(); 5] || wanted.iter().chain(&more).any(|places| !(0..=1 << 20).contains(places)) {
+            return self.refused("an output_shape that does not fit");
+        }
+        let mut pads = vec![0; 2 * planes];
+        for plane in 0..planes {
+            let (places, kernel) = (shape[plane + 2] as i64, weights[plane + 2] as i64);
+            let all = strides[plane] * (places - 1) + more[plane] + (kernel - 1) * dilations[plane] + 1;
+            let cut = (all - wanted[plane]).max(0);
+            // of an odd number the one more is in front, unless the file says otherwise
+            let before = if text(node, "auto_pad", "NOTSET") == "SAME_UPPER" { cut / 2 } else { cut - cut / 2 };
+            pads[plane] = before;
+            pads[plane + planes] = cut - before;
+            more[plane] += (wanted[plane] - all).max(0);
+        }
+        let mut padded = node.clone();
+        let replaced = ["auto_pad", "output_shape", "output_padding", "pads"];
+        padded.attribute.retain(|attribute| !replaced.contains(&attribute.name.as_str()));
+        padded.attribute.extend([ints("pads", &pads), ints("output_padding", &more)]);
+        self.nodes.push(padded);
+        Ok(true)
+    }
+
     /// tract takes axes off from the last that is named to the first, so that they must be in ascending order.
     pub(super) fn squeeze(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let named = match attribute(node, "axes") {
