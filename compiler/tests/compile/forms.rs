@@ -2,7 +2,7 @@
 //! here: a comparison with tract would show nothing.
 
 use crate::support::{Graph, Rng, int, ints, text, value};
-use tract_onnx::pb;
+use tract_onnx::pb::{self, tensor_proto::DataType};
 
 /// Lowers `g` and compares its outputs, `y` if it names none, with what `wanted` makes of a sample.
 fn gives(g: &mut Graph, what: &str, wanted: impl Fn(&[f32]) -> Vec<f32>) {
@@ -153,5 +153,22 @@ fn transposed_convolutions_of_a_given_size() {
             }
             all[before..before + size as usize].to_vec()
         });
+    }
+}
+
+/// Truth values where tract takes numbers only.
+#[test]
+fn truth_values_that_are_compared() {
+    let mut g = Graph::of(DataType::Bool, &[3, 1]);
+    g.input("b", DataType::Bool, &[1, 4]).node("Equal", &["x", "b"], "y", vec![]);
+    let equal = |a: f32, b: f32| f32::from(u8::from(a == b));
+    gives(&mut g, "Equal", |all| (0..12).map(|at| equal(all[at / 4], all[3 + at % 4])).collect());
+    for operator in ["ReduceMax", "ReduceMin"] {
+        let mut g = Graph::of(DataType::Bool, &[4, 3]);
+        g.opset(20).integers("a", &[1]).node(operator, &["x", "a"], "y", vec![int("keepdims", 0)]);
+        let of = |row: &[f32]| {
+            if operator == "ReduceMax" { row.iter().sum::<f32>().min(1.0) } else { row.iter().product() }
+        };
+        gives(&mut g, operator, |x| x.chunks(3).map(of).collect());
     }
 }

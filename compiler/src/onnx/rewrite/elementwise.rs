@@ -22,6 +22,28 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// tract compares numbers only, and takes the largest and smallest of nothing else: truth values are 0 and 1.
+    pub(super) fn truths_as_numbers(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
+        if self.known(input(node, 0)).is_none_or(|known| known.kind != DataType::Bool) {
+            return Ok(false);
+        }
+        let mut numbers = node.clone();
+        let operands = if node.op_type == "Equal" { 2 } else { 1 };
+        for operand in numbers.input.iter_mut().take(operands) {
+            *operand = self.cast(operand, DataType::Int8);
+        }
+        if node.op_type == "Equal" {
+            self.nodes.push(numbers);
+            return Ok(true);
+        }
+        let largest = self.fresh();
+        numbers.output = vec![largest.clone()];
+        self.nodes.push(numbers);
+        let y = self.cast(&largest, DataType::Bool);
+        self.output(node, 0, &y);
+        Ok(true)
+    }
+
     /// Two vectors: a sum of products.
     pub(super) fn vector_product(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let vectors = [0, 1].map(|at| {

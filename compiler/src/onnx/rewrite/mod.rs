@@ -197,6 +197,7 @@ impl Writer<'_> {
             "MaxPool" => self.max_pool(node),
             "MaxUnpool" => self.max_unpool(node),
             "Einsum" => self.einsum(node),
+            "Equal" | "ReduceMax" | "ReduceMin" => self.truths_as_numbers(node),
             "ReduceLogSumExp" => self.log_of_exponentials(node),
             "Celu" => self.celu(node),
             "MatMul" => self.vector_product(node),
