@@ -172,3 +172,19 @@ fn truth_values_that_are_compared() {
         gives(&mut g, operator, |x| x.chunks(3).map(of).collect());
     }
 }
+
+/// Pads below 0 cut first: what is cut off does not come again at the other end.
+#[test]
+fn pads_that_cut_and_wrap() {
+    let places = [
+        ("wrap", [0, 3, 0, -2], [1, 2, 3, 0, 1, 2, 3]),
+        ("wrap", [0, -1, 0, 2], [1, 2, 3, 4, 5, 1, 2]),
+        ("reflect", [0, 3, 0, -2], [3, 2, 1, 0, 1, 2, 3]),
+        ("edge", [0, -1, 0, 2], [1, 2, 3, 4, 5, 5, 5]),
+    ];
+    for (mode, pads, from) in places {
+        let mut g = Graph::new(&[1, 6]);
+        g.opset(19).integers("pads", &pads).node("Pad", &["x", "pads"], "y", vec![text("mode", mode)]);
+        gives(&mut g, &format!("{mode} {pads:?}"), |x| from.map(|at| x[at]).to_vec());
+    }
+}

@@ -130,6 +130,11 @@ impl Writer<'_> {
             if (before, after) == (0, 0) {
                 continue;
             }
+            // what is cut off is not there for the padding
+            let (first, length) = ((-before).max(0), length + before.min(0) + after.min(0));
+            if length < 1 {
+                return self.refused("pads that leave nothing");
+            }
             let place = |i: i64| match mode.as_str() {
                 "wrap" => i.rem_euclid(length),
                 "edge" => i.clamp(0, length - 1),
@@ -138,10 +143,7 @@ impl Writer<'_> {
                     around.min(2 * (length - 1) - around)
                 }
             };
-            let places: Vec<i64> = (-before..length + after).map(place).collect();
-            if places.is_empty() {
-                return self.refused("pads that leave nothing");
-            }
+            let places: Vec<i64> = (-before.max(0)..length + after.max(0)).map(|i| first + place(i)).collect();
             let places = self.ints(&places);
             x = self.node("Gather", &[&x, &places], vec![int("axis", axis)]);
         }
