@@ -166,8 +166,8 @@ pub fn compile(
     Ok(compiled)
 }
 
-/// Reads a file and lowers it, and says when it has been read. A panic on the way is an error like any other: nobody can
-/// list what a damaged file may hold.
+/// Reads a file and lowers it, and says when it has been read. A panic on the way is an error like any other: nobody
+/// can list what a damaged file may hold.
 fn read(
     onnx: &Path,
     dims: &BTreeMap<String, u64>,

@@ -106,8 +106,8 @@ pub enum ImportError {
     #[error("tract cannot read the model: {source}")]
     Tract { source: Box<dyn std::error::Error + Send + Sync> },
     #[error(
-        "reading the model failed inside: it is probably damaged, check it with onnx.checker, and report it if that finds \
-         nothing"
+        "reading the model failed inside: it is probably damaged, check it with onnx.checker, and report it if that \
+         finds nothing"
     )]
     Panic,
 }

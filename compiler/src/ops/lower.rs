@@ -142,12 +142,10 @@ impl Lowerer {
     /// expressions that are not layers yet, such as an output of a loop.
     pub fn resolve(&mut self, first: u32, placeholder: Source, column: Source) {
         let layers = self.net.layers[first as usize..].iter_mut().flat_map(|layer| &mut layer.terms);
+        let layers = layers.flat_map(|term| std::iter::once(&mut term.left).chain(&mut term.right));
         let open = self.bases.iter_mut().flat_map(|base| &mut base.expr.terms);
-        layers
-            .chain(open)
-            .flat_map(|term| std::iter::once(&mut term.left).chain(&mut term.right))
-            .filter(|operand| operand.source == placeholder)
-            .for_each(|operand| operand.source = column);
+        let open = open.flat_map(|term| std::iter::once(&mut term.left).chain(&mut term.right));
+        layers.chain(open).filter(|operand| operand.source == placeholder).for_each(|operand| operand.source = column);
     }
 
     /// A value that is an expression.

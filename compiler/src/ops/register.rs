@@ -81,7 +81,7 @@ pub const OPERATORS: &[Operator] = &[
     entry("And, Or, Xor, Not", "products and tables of 0 and 1", "2", &["And", "Or", "Xor"]),
     entry("BitShift", "a table of the power of 2, a product, a floor", "6", &["ShiftLeft", "ShiftRight"]),
     entry(
-        "BitwiseAnd, BitwiseOr, BitwiseXor (8 bits, or 16 with a sign)",
+        "BitwiseAnd, BitwiseOr, BitwiseXor (8 bits, or 16 with a sign, in whatever type)",
         "a table and a product for each bit",
         "6 for each bit",
         &[],

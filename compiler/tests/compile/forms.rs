@@ -188,3 +188,24 @@ fn pads_that_cut_and_wrap() {
         gives(&mut g, &format!("{mode} {pads:?}"), |x| from.map(|at| x[at]).to_vec());
     }
 }
+
+/// Bits of wide types, where the numbers are known to have 16: inputs and constants.
+#[test]
+fn bits_of_wide_integers() {
+    let operators: [(&str, fn(i64, i64) -> i64); 3] =
+        [("BitwiseAnd", |a, b| a & b), ("BitwiseOr", |a, b| a | b), ("BitwiseXor", |a, b| a ^ b)];
+    for kind in [DataType::Int32, DataType::Int64] {
+        for (operator, of) in operators {
+            let mut g = Graph::of(kind, &[1, 4]);
+            g.below = 30_000;
+            let masks = [255, -7, 32_767, -32_768];
+            g.opset(18).integers("k", &masks).node("Cast", &["k"], "mask", vec![int("to", kind as i64)]);
+            g.node(operator, &["x", "mask"], "y", vec![]);
+            gives(&mut g, operator, |x| x.iter().zip(masks).map(|(x, mask)| of(*x as i64, mask) as f32).collect());
+        }
+    }
+    // the sum of two inputs may have more
+    let mut g = Graph::of(DataType::Int64, &[1, 4]);
+    g.opset(18).node("Add", &["x", "x"], "twice", vec![]).node("BitwiseAnd", &["twice", "x"], "y", vec![]).output("y");
+    assert!(g.lower().is_err_and(|error| error.to_string().contains("cast what has fewer")));
+}

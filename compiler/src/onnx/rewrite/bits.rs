@@ -62,6 +62,19 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// Whether integers have 16 bits with their sign, whatever their type has: those of an input, which holds no
+    /// others, those of a constant that does, and what is cast from a narrow type.
+    fn has_16_bits(&mut self, name: &str) -> bool {
+        if let Some(values) = self.whole(name) {
+            return values.iter().all(|value| i16::try_from(*value).is_ok());
+        }
+        let maker = self.nodes.iter().find(|node| node.output.iter().any(|output| output == name));
+        let Some(maker) = maker else { return self.inputs.rank(name).is_some() };
+        let from = (maker.op_type == "Cast").then(|| input(maker, 0).to_owned());
+        let narrow = [DataType::Uint8, DataType::Int8, DataType::Int16, DataType::Bool];
+        from.and_then(|from| self.known(&from)).is_some_and(|known| narrow.contains(&known.kind))
+    }
+
     /// The sum of what both have is a sum of products of bits; the others follow from it.
     pub(super) fn bitwise(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let Some(kind) = self.known(input(node, 0)).map(|known| known.kind) else {
@@ -70,7 +83,8 @@ impl Writer<'_> {
         let bits = match kind {
             DataType::Uint8 | DataType::Int8 => 8,
             DataType::Int16 => 16,
-            _ => return self.refused("integers of more bits than 8, or 16 with a sign,"),
+            _ if self.has_16_bits(input(node, 0)) && self.has_16_bits(input(node, 1)) => 16,
+            _ => return self.refused("integers that may have more than 16 bits (cast what has fewer to int16)"),
         };
         let signed = kind != DataType::Uint8;
         let [a, b] = [0, 1].map(|at| self.cast(input(node, at), DataType::Float));

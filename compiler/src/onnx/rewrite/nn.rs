@@ -178,8 +178,8 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// The pads that give the `output_shape` that is asked for: tract leaves those of the file. What is asked for beyond
-    /// all that there is lies behind it.
+    /// The pads that give the `output_shape` that is asked for: tract leaves those of the file. What is asked for
+    /// beyond all that there is lies behind it.
     pub(super) fn conv_transpose(&mut self, node: &pb::NodeProto) -> Result<bool, GuardError> {
         let wanted = integers(node, "output_shape");
         if wanted.is_empty() {
@@ -253,6 +253,9 @@ impl Writer<'_> {
         };
         if !pads.len().is_multiple_of(2) {
             return self.refused("an odd number of pads");
+        }
+        if pads.iter().any(|pad| pad.unsigned_abs() > 1 << 20) {
+            return self.refused("pads of more than 2^20 places");
         }
         let rank = pads.len() / 2;
         let axes: Vec<i64> = match input(node, 3) {
