@@ -64,8 +64,8 @@ export interface paths {
         };
         /**
          * The server can take work: the store takes a write, the disk and the queue have room, the market is there and
-         *     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, somebody proves, and
-         *     nobody is shutting the server down. It answers within a few seconds, whatever hangs.
+         *     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail, somebody proves,
+         *     and nobody is shutting the server down. It answers within a few seconds, whatever hangs.
          */
         get: operations["get_readyz"];
         put?: never;
@@ -85,7 +85,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or `tasks/cancel`. A task is a prediction. docs/agents.md */
+        /**
+         * A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or `tasks/cancel`. A task
+         *     is a prediction. docs/agents.md
+         */
         post: operations["post_v1_a2a"];
         delete?: never;
         options?: never;
@@ -226,7 +229,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The next transaction with which an account lists a model in the market's registries; for the operator. Ask again after each. */
+        /**
+         * The next transaction with which an account lists a model in the market's registries; for the operator. Ask again
+         *     after each.
+         */
         post: operations["post_v1_compilations_id_listing"];
         delete?: never;
         options?: never;
@@ -278,8 +284,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what is to be proven has to be known
-         *     before it is paid for: this says it. A prediction whose input is `input` then proves all of the answer's tokens at once.
+         * Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what is to be proven
+         *     has to be known before it is paid for: this says it. A prediction whose input is `input` then proves all of the
+         *     answer's tokens at once.
          */
         post: operations["post_v1_completions"];
         delete?: never;
@@ -295,7 +302,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the latest predictions ended: model, price, how long they took. It names neither buyers nor inputs, and no id with which a prediction could be read. */
+        /**
+         * How the latest predictions ended: model, price, how long they took. It names neither buyers nor inputs, and no id
+         *     with which a prediction could be read.
+         */
         get: operations["get_v1_history"];
         put?: never;
         post?: never;
@@ -313,8 +323,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What has happened in the market, by the chain's events up to a block that the answer names. A block that the chain takes back takes
-         *     what was in it back here too.
+         * What has happened in the market, by the chain's events up to a block that the answer names. A block that the chain
+         *     takes back takes what was in it back here too.
          */
         get: operations["get_v1_market"];
         put?: never;
@@ -400,7 +410,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-key` computes it again, and so does the page. */
+        /**
+         * A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-key` computes it
+         *     again, and so does the page.
+         */
         get: operations["get_v1_models_id_key"];
         put?: never;
         post?: never;
@@ -417,8 +430,32 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where a model comes from, by the chain: who listed it, who shares its revenue, and which other models' splitters are among them. */
+        /**
+         * Where a model comes from, by the chain: who listed it, who shares its revenue, and which other models' splitters are
+         *     among them.
+         */
         get: operations["get_v1_models_id_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{id}/srs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The powers of tau that a model's key is over, as an SRS file: what computing the key again takes, and a part of them
+         *     commits to inputs. Keys over the development SRS need none. That they are powers of one number whoever uses them
+         *     checks; which ceremony's they are its id tells.
+         */
+        get: operations["get_v1_models_id_srs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -437,7 +474,10 @@ export interface paths {
         /** Predictions, newest first: those that the key asked for, or all of them for the operator. */
         get: operations["get_v1_predictions"];
         put?: never;
-        /** Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it is sent. */
+        /**
+         * Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction, however often it
+         *     is sent.
+         */
         post: operations["post_v1_predictions"];
         delete?: never;
         options?: never;
@@ -471,7 +511,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes back by the market's `cancel`. */
+        /**
+         * Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes back by the
+         *     market's `cancel`.
+         */
         post: operations["post_v1_predictions_id_cancel"];
         delete?: never;
         options?: never;
@@ -539,7 +582,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A signed quote and the order that accepts it. Check it against the chain before you sign or fund it: `docs/api.md` says how. */
+        /**
+         * A signed quote and the order that accepts it. Check it against the chain before you sign or fund it: `docs/api.md`
+         *     says how.
+         */
         post: operations["post_v1_quotes"];
         delete?: never;
         options?: never;
@@ -698,7 +744,10 @@ export interface components {
             /** @description Proof bytes. */
             proof: components["schemas"]["Hex"];
         };
-        /** @description Cells of a layer that were clamped: what was computed there did not fit, and the nearest number that does stands for it. */
+        /**
+         * @description Cells of a layer that were clamped: what was computed there did not fit, and the nearest number that does stands for
+         *     it.
+         */
         Clamped: {
             /** @description How many cells. */
             cells: number;
@@ -885,7 +934,10 @@ export interface components {
         };
         /** @description Why there is no result. */
         Fault: {
-            /** @description `refused`: the command says what is wrong with what it was given. `memory`, `time`: a limit of the operator's. `cancelled`; `failed`: anything else. */
+            /**
+             * @description `refused`: the command says what is wrong with what it was given. `memory`, `time`: a limit of the operator's.
+             *     `cancelled`; `failed`: anything else.
+             */
             code: string;
             /** @description What happened, and what to do. */
             detail: string;
@@ -1113,7 +1165,10 @@ export interface components {
         ModelInfo: {
             /** @description Keys under which inferences of several buyers are proven together, the smallest first. */
             batches?: components["schemas"]["BatchKey"][];
-            /** @description Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development SRS. */
+            /**
+             * @description Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the development
+             *     SRS.
+             */
             development: boolean;
             /** @description The id under which requests name it: the on-chain `modelId` where it is listed. */
             id: components["schemas"]["Hash"];
@@ -1134,14 +1189,15 @@ export interface components {
             outputs: components["schemas"]["TensorInfo"][];
             /**
              * Format: int64
-             * @description Weights and biases.
+             * @description Weights and biases as they are stored, with what pads their axes: what else there is of a model is not public.
              */
             parameters: number;
             /** @description Digest of the circuit shape (`docs/protocol.md`, section 8). */
             shape_digest: components["schemas"]["Hash"];
             /**
              * Format: int32
-             * @description How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest next one for each.
+             * @description How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest next
+             *     one for each.
              */
             text_length?: number | null;
             /** @description The proof system of that key: `universal`, whose keys anybody derives, or `groth16`. */
@@ -1179,7 +1235,10 @@ export interface components {
              * @description Seconds from the payment after which the buyer takes the money back.
              */
             expire_secs: number;
-            /** @description Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and its hash behind it. */
+            /**
+             * @description Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and its
+             *     hash behind it.
+             */
             explorer?: string | null;
             /** @description The market in which it is sold. */
             market: components["schemas"]["Account"];
@@ -1233,7 +1292,10 @@ export interface components {
         };
         /** @description What a seller says of a model that is offered. */
         Offer: {
-            /** @description The model's card: description, labels, preparation of inputs, price and times, as in `MODEL.card.json` (docs/cli.md). All may be left out. */
+            /**
+             * @description The model's card: description, labels, preparation of inputs, price and times, as in `MODEL.card.json`
+             *     (docs/cli.md). All may be left out.
+             */
             card?: Record<string, never>;
         };
         /** @description What the buyer orders; the market's job id is its EIP-712 digest. */
@@ -1253,7 +1315,10 @@ export interface components {
             prover: components["schemas"]["Account"];
             salt: components["schemas"]["Hash"];
             token: components["schemas"]["Account"];
-            /** @description Pay only for a proof which says that no value of the inference had to be clamped. The seller's quote does not depend on it. */
+            /**
+             * @description Pay only for a proof which says that no value of the inference had to be clamped. The seller's quote does not
+             *     depend on it.
+             */
             unclamped?: boolean;
             verifier: components["schemas"]["Account"];
         };
@@ -1266,8 +1331,8 @@ export interface components {
             /** @description What it is. */
             kind: components["schemas"]["PartKind"];
             /**
-             * @description For a splitter: the other models that name it in their own splits. Where it comes through a splitter of this model's, those are what this model says that
-             *     it was made from.
+             * @description For a splitter: the other models that name it in their own splits. Where it comes through a splitter of this
+             *     model's, those are what this model says that it was made from.
              */
             models: components["schemas"]["Hash"][];
             /**
@@ -1309,7 +1374,8 @@ export interface components {
             clamped: components["schemas"]["Clamped"][];
             /**
              * Format: int32
-             * @description The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there is a proof.
+             * @description The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until there
+             *     is a proof.
              */
             clamps: number;
             context?: components["schemas"]["Hash"] | null;
@@ -1332,7 +1398,10 @@ export interface components {
             output?: components["schemas"]["Outputs"] | null;
             /** @description The output as the proof states it. */
             output_cells?: number[] | null;
-            /** @description How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an answer without meaning. */
+            /**
+             * @description How many elements of the input are outside the published range. Shown from the start, so that nobody pays for an
+             *     answer without meaning.
+             */
             outside: number;
             payment?: components["schemas"]["PaymentRef"] | null;
             /**
@@ -1370,21 +1439,25 @@ export interface components {
             allow_clamping?: boolean;
             /**
              * Format: int32
-             * @description The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1: whoever shares the proof
-             *     sees each other's outputs. Without `escrow`, where the quote says it, and without `context`; a payment by x402 must be held
-             *     (`auth-capture`).
+             * @description The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1:
+             *     whoever shares the proof sees each other's outputs. Without `escrow`, where the quote says it, and without
+             *     `context`; a payment by x402 must be held (`auth-capture`).
              */
             batch?: number | null;
             /** @description Scalars that open the input commitment, one per input chunk; left out for a public input. */
             blinding?: components["schemas"]["Hash"][];
             context?: components["schemas"]["Hash"] | null;
             escrow?: components["schemas"]["Escrow"] | null;
-            /** @description The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an object with a list for each name. With `max_tokens` a prompt: as many tokens as it has. */
+            /**
+             * @description The inputs in real units, each row-major in its shape: one list with all of them one after the other, or an
+             *     object with a list for each name. With `max_tokens` a prompt: as many tokens as it has.
+             */
             input: components["schemas"]["Inputs"];
             /**
              * Format: int32
-             * @description Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one inference. For models
-             *     with a `text_length`; not with `escrow`, which names its input beforehand (`POST /v1/completions`).
+             * @description Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one
+             *     inference. For models with a `text_length`; not with `escrow`, which names its input beforehand (`POST
+             *     /v1/completions`).
              */
             max_tokens?: number | null;
             /** @description The model. */
@@ -1499,8 +1572,8 @@ export interface components {
         QuoteRequest: {
             /**
              * Format: int32
-             * @description The most inferences, those of other buyers included, that the proof may have; 1 if left out. The quote is for one of the model's
-             *     keys with at most as many: the larger, the more ask at the moment.
+             * @description The most inferences, those of other buyers included, that the proof may have; 1 if left out. The quote is for
+             *     one of the model's keys with at most as many: the larger, the more ask at the moment.
              */
             batch?: number | null;
             buyer?: components["schemas"]["Account"] | null;
@@ -1606,7 +1679,10 @@ export interface components {
             inferences: number;
             /** @description Commitments to the inputs of all inferences, 64 bytes each. */
             input_commitments: components["schemas"]["Point"][];
-            /** @description The market's ids of its jobs, in the order of the proof; of predictions without an order, the Keccak-256 of their own ids. */
+            /**
+             * @description The market's ids of its jobs, in the order of the proof; of predictions without an order, the Keccak-256 of
+             *     their own ids.
+             */
             jobs: components["schemas"]["Hash"][];
             /** @description Hash of the verifying key. */
             key_hash: components["schemas"]["Hash"];
@@ -1644,7 +1720,10 @@ export interface components {
         TensorInfo: {
             /** @description The model's name for it. */
             name: string;
-            /** @description Of inputs: the smallest and the largest number that the model is made for. What lies outside is refused unless the request allows it. */
+            /**
+             * @description Of inputs: the smallest and the largest number that the model is made for. What lies outside is refused unless
+             *     the request allows it.
+             */
             range?: number[] | null;
             /**
              * Format: int32
@@ -1666,8 +1745,8 @@ export interface components {
             /** @description `lock` or `settle`. */
             purpose: string;
             /**
-             * @description `pending`, `mined`, `reverted`, `bumped` (one that pays higher fees was sent in its place, and one of them will be mined) or
-             *     `replaced`.
+             * @description `pending`, `mined`, `reverted`, `bumped` (one that pays higher fees was sent in its place, and one of them will
+             *     be mined) or `replaced`.
              */
             state: string;
         };
@@ -1715,7 +1794,10 @@ export interface components {
              */
             url: string;
         };
-        /** @description Whether the registry was shown that somebody knows a model's weights, and that they have the width that its architecture names. */
+        /**
+         * @description Whether the registry was shown that somebody knows a model's weights, and that they have the width that its
+         *     architecture names.
+         */
         WeightsProof: {
             /** @description Whether the proof is under a development key, and shows nothing. */
             development: boolean;
@@ -6069,6 +6151,41 @@ export interface operations {
                      *       "type": "urn:assay:problem:storage-unavailable"
                      *     }
                      */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_v1_models_id_srs: {
+        parameters: {
+            query?: {
+                /** @description Base-2 logarithm of their number; as many as computing the key again takes, if left out. */
+                log?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Model id */
+                id: components["schemas"]["Hash"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

@@ -17,7 +17,8 @@ class Fault:
 
     code: str
     """ `refused`: the command says what is wrong with what it was given. `memory`, `time`: a limit of the
-    operator's. `cancelled`; `failed`: anything else. """
+    operator's.
+    `cancelled`; `failed`: anything else. """
     detail: str
     """ What happened, and what to do. """
     page: None | str | Unset = UNSET

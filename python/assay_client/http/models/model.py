@@ -27,7 +27,8 @@ class Model:
 
     development: bool
     """ Whether proofs under the key can be forged: by the maker of a Groth16 key, or by anybody over the
-    development SRS. """
+    development
+    SRS. """
     id: str
     """ 32 bytes. """
     input_chunks: int
@@ -43,7 +44,8 @@ class Model:
     outputs: list[TensorInfo]
     """ The output tensors. """
     parameters: int
-    """ Weights and biases. """
+    """ Weights and biases as they are stored, with what pads their axes: what else there is of a model is not
+    public. """
     shape_digest: str
     """ 32 bytes. """
     wrap: str
@@ -52,7 +54,8 @@ class Model:
     """ Keys under which inferences of several buyers are proven together, the smallest first. """
     text_length: int | None | Unset = UNSET
     """ How many tokens prompt and answer may have together, of a model that takes tokens and gives the likeliest
-    next one for each. """
+    next
+    one for each. """
     description: None | str | Unset = UNSET
     """ What its seller says of it. """
     free: bool | Unset = UNSET

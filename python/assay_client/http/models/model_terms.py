@@ -33,7 +33,8 @@ class ModelTerms:
     """ The chain that the market is on; null as long as this server has not reached it. """
     explorer: None | str | Unset = UNSET
     """ Where people look at the chain's transactions, if the operator says so: a transaction's page is `/tx/` and
-    its hash behind it. """
+    its
+    hash behind it. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

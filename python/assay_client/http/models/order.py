@@ -43,7 +43,8 @@ class Order:
     """ An account or a contract. """
     unclamped: bool | Unset = UNSET
     """ Pay only for a proof which says that no value of the inference had to be clamped. The seller's quote does
-    not depend on it. """
+    not
+    depend on it. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,8 +22,7 @@ class Part:
     """ What an account of a split is. """
     models: list[str]
     """ For a splitter: the other models that name it in their own splits. Where it comes through a splitter of this
-    model's, those are what this model says that
-    it was made from. """
+    model's, those are what this model says that it was made from. """
     share: float
     """ The share of the model's whole revenue, from 0 to 1. """
     within: int | None | Unset = UNSET

@@ -29,7 +29,8 @@ class Prediction:
     """ Layers in which cells were clamped, by this server's word. Shown from the start. """
     clamps: int
     """ The number of clamps that the proof states: 0 exactly where no cell was clamped. This server's word until
-    there is a proof. """
+    there
+    is a proof. """
     created_ms: int
     """ Milliseconds since the epoch. """
     id: str
@@ -40,7 +41,8 @@ class Prediction:
     """ 32 bytes. """
     outside: int
     """ How many elements of the input are outside the published range. Shown from the start, so that nobody pays
-    for an answer without meaning. """
+    for an
+    answer without meaning. """
     state: State
     """ Where a prediction is in its life. """
     terminal: bool

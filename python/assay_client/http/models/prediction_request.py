@@ -28,18 +28,16 @@ class PredictionRequest:
     clamped. """
     batch: int | None | Unset = UNSET
     """ The most inferences, those of other clients included, that the proof may have; 1 if left out. More than 1:
-    whoever shares the proof
-    sees each other's outputs. Without `escrow`, where the quote says it, and without `context`; a payment by x402
-    must be held
-    (`auth-capture`). """
+    whoever shares the proof sees each other's outputs. Without `escrow`, where the quote says it, and without
+    `context`; a payment by x402 must be held (`auth-capture`). """
     blinding: list[str] | Unset = UNSET
     """ Scalars that open the input commitment, one per input chunk; left out for a public input. """
     context: None | str | Unset = UNSET
     escrow: Escrow | None | Unset = UNSET
     max_tokens: int | None | Unset = UNSET
     """ Continues the input as a prompt by so many tokens, each the model's likeliest, and proves all of them in one
-    inference. For models
-    with a `text_length`; not with `escrow`, which names its input beforehand (`POST /v1/completions`). """
+    inference. For models with a `text_length`; not with `escrow`, which names its input beforehand (`POST
+    /v1/completions`). """
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.escrow import Escrow

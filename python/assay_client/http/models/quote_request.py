@@ -18,8 +18,8 @@ class QuoteRequest:
     """ 32 bytes. """
     batch: int | None | Unset = UNSET
     """ The most inferences, those of other buyers included, that the proof may have; 1 if left out. The quote is
-    for one of the model's
-    keys with at most as many: the larger, the more ask at the moment. """
+    for
+    one of the model's keys with at most as many: the larger, the more ask at the moment. """
     buyer: None | str | Unset = UNSET
     input_commitment: None | str | Unset = UNSET
     jobs: int | None | Unset = UNSET

@@ -23,7 +23,8 @@ class TensorInfo:
     """ Its shape, without the batch dimension. """
     range_: list[float] | None | Unset = UNSET
     """ Of inputs: the smallest and the largest number that the model is made for. What lies outside is refused
-    unless the request allows it. """
+    unless
+    the request allows it. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

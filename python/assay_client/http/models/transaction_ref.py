@@ -19,8 +19,8 @@ class TransactionRef:
     """ `lock` or `settle`. """
     state: str
     """ `pending`, `mined`, `reverted`, `bumped` (one that pays higher fees was sent in its place, and one of them
-    will be mined) or
-    `replaced`. """
+    will
+    be mined) or `replaced`. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def sync_detailed(
     body: PostV1A2ABody,
 ) -> Response[PostV1A2AResponse200 | Problem]:
     """A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or
-    `tasks/cancel`. A task is a prediction. docs/agents.md
+    `tasks/cancel`. A task
+    is a prediction. docs/agents.md
 
     Args:
         body (PostV1A2ABody):
@@ -146,7 +147,8 @@ def sync(
     body: PostV1A2ABody,
 ) -> PostV1A2AResponse200 | Problem | None:
     """A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or
-    `tasks/cancel`. A task is a prediction. docs/agents.md
+    `tasks/cancel`. A task
+    is a prediction. docs/agents.md
 
     Args:
         body (PostV1A2ABody):
@@ -171,7 +173,8 @@ async def asyncio_detailed(
     body: PostV1A2ABody,
 ) -> Response[PostV1A2AResponse200 | Problem]:
     """A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or
-    `tasks/cancel`. A task is a prediction. docs/agents.md
+    `tasks/cancel`. A task
+    is a prediction. docs/agents.md
 
     Args:
         body (PostV1A2ABody):
@@ -199,7 +202,8 @@ async def asyncio(
     body: PostV1A2ABody,
 ) -> PostV1A2AResponse200 | Problem | None:
     """A call of the Agent2Agent protocol (0.3), which is JSON-RPC: `message/send`, `tasks/get` or
-    `tasks/cancel`. A task is a prediction. docs/agents.md
+    `tasks/cancel`. A task
+    is a prediction. docs/agents.md
 
     Args:
         body (PostV1A2ABody):

@@ -157,7 +157,8 @@ def sync_detailed(
     body: Lister,
 ) -> Response[NextType0 | NextType1 | NextType2 | Problem]:
     """The next transaction with which an account lists a model in the market's registries; for the
-    operator. Ask again after each.
+    operator. Ask again
+    after each.
 
     Args:
         id (str):
@@ -190,7 +191,8 @@ def sync(
     body: Lister,
 ) -> NextType0 | NextType1 | NextType2 | Problem | None:
     """The next transaction with which an account lists a model in the market's registries; for the
-    operator. Ask again after each.
+    operator. Ask again
+    after each.
 
     Args:
         id (str):
@@ -218,7 +220,8 @@ async def asyncio_detailed(
     body: Lister,
 ) -> Response[NextType0 | NextType1 | NextType2 | Problem]:
     """The next transaction with which an account lists a model in the market's registries; for the
-    operator. Ask again after each.
+    operator. Ask again
+    after each.
 
     Args:
         id (str):
@@ -249,7 +252,8 @@ async def asyncio(
     body: Lister,
 ) -> NextType0 | NextType1 | NextType2 | Problem | None:
     """The next transaction with which an account lists a model in the market's registries; for the
-    operator. Ask again after each.
+    operator. Ask again
+    after each.
 
     Args:
         id (str):

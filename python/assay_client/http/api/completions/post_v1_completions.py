@@ -116,8 +116,9 @@ def sync_detailed(
     body: CompletionRequest,
 ) -> Response[Completion | Problem]:
     """Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what
-    is to be proven has to be known
-    before it is paid for: this says it. A prediction whose input is `input` then proves all of the
+    is to be proven
+    has to be known before it is paid for: this says it. A prediction whose input is `input` then proves
+    all of the
     answer's tokens at once.
 
     Args:
@@ -148,8 +149,9 @@ def sync(
     body: CompletionRequest,
 ) -> Completion | Problem | None:
     """Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what
-    is to be proven has to be known
-    before it is paid for: this says it. A prediction whose input is `input` then proves all of the
+    is to be proven
+    has to be known before it is paid for: this says it. A prediction whose input is `input` then proves
+    all of the
     answer's tokens at once.
 
     Args:
@@ -175,8 +177,9 @@ async def asyncio_detailed(
     body: CompletionRequest,
 ) -> Response[Completion | Problem]:
     """Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what
-    is to be proven has to be known
-    before it is paid for: this says it. A prediction whose input is `input` then proves all of the
+    is to be proven
+    has to be known before it is paid for: this says it. A prediction whose input is `input` then proves
+    all of the
     answer's tokens at once.
 
     Args:
@@ -205,8 +208,9 @@ async def asyncio(
     body: CompletionRequest,
 ) -> Completion | Problem | None:
     """Continues a prompt, each token the model's likeliest, without a proof. Where proofs are sold, what
-    is to be proven has to be known
-    before it is paid for: this says it. A prediction whose input is `input` then proves all of the
+    is to be proven
+    has to be known before it is paid for: this says it. A prediction whose input is `input` then proves
+    all of the
     answer's tokens at once.
 
     Args:

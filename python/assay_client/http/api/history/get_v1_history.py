@@ -80,7 +80,8 @@ def sync_detailed(
     client: AuthenticatedClient,
 ) -> Response[History | Problem]:
     """How the latest predictions ended: model, price, how long they took. It names neither buyers nor
-    inputs, and no id with which a prediction could be read.
+    inputs, and no id
+    with which a prediction could be read.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -104,7 +105,8 @@ def sync(
     client: AuthenticatedClient,
 ) -> History | Problem | None:
     """How the latest predictions ended: model, price, how long they took. It names neither buyers nor
-    inputs, and no id with which a prediction could be read.
+    inputs, and no id
+    with which a prediction could be read.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -124,7 +126,8 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
 ) -> Response[History | Problem]:
     """How the latest predictions ended: model, price, how long they took. It names neither buyers nor
-    inputs, and no id with which a prediction could be read.
+    inputs, and no id
+    with which a prediction could be read.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -146,7 +149,8 @@ async def asyncio(
     client: AuthenticatedClient,
 ) -> History | Problem | None:
     """How the latest predictions ended: model, price, how long they took. It names neither buyers nor
-    inputs, and no id with which a prediction could be read.
+    inputs, and no id
+    with which a prediction could be read.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -85,8 +85,8 @@ def sync_detailed(
     client: AuthenticatedClient,
 ) -> Response[MarketHistory | Problem]:
     """What has happened in the market, by the chain's events up to a block that the answer names. A block
-    that the chain takes back takes
-    what was in it back here too.
+    that the chain
+    takes back takes what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -110,8 +110,8 @@ def sync(
     client: AuthenticatedClient,
 ) -> MarketHistory | Problem | None:
     """What has happened in the market, by the chain's events up to a block that the answer names. A block
-    that the chain takes back takes
-    what was in it back here too.
+    that the chain
+    takes back takes what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -131,8 +131,8 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
 ) -> Response[MarketHistory | Problem]:
     """What has happened in the market, by the chain's events up to a block that the answer names. A block
-    that the chain takes back takes
-    what was in it back here too.
+    that the chain
+    takes back takes what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -154,8 +154,8 @@ async def asyncio(
     client: AuthenticatedClient,
 ) -> MarketHistory | Problem | None:
     """What has happened in the market, by the chain's events up to a block that the answer names. A block
-    that the chain takes back takes
-    what was in it back here too.
+    that the chain
+    takes back takes what was in it back here too.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -89,7 +89,8 @@ def sync_detailed(
     client: AuthenticatedClient,
 ) -> Response[Any | Problem]:
     """A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-
-    key` computes it again, and so does the page.
+    key` computes it
+    again, and so does the page.
 
     Args:
         id (str): 32 bytes.
@@ -119,7 +120,8 @@ def sync(
     client: AuthenticatedClient,
 ) -> Any | Problem | None:
     """A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-
-    key` computes it again, and so does the page.
+    key` computes it
+    again, and so does the page.
 
     Args:
         id (str): 32 bytes.
@@ -144,7 +146,8 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
 ) -> Response[Any | Problem]:
     """A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-
-    key` computes it again, and so does the page.
+    key` computes it
+    again, and so does the page.
 
     Args:
         id (str): 32 bytes.
@@ -172,7 +175,8 @@ async def asyncio(
     client: AuthenticatedClient,
 ) -> Any | Problem | None:
     """A model's KEY file, with which anybody verifies its proofs. Believe nothing of it: `assay verify-
-    key` computes it again, and so does the page.
+    key` computes it
+    again, and so does the page.
 
     Args:
         id (str): 32 bytes.

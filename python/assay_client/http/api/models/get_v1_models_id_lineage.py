@@ -101,7 +101,8 @@ def sync_detailed(
     client: AuthenticatedClient,
 ) -> Response[Lineage | Problem]:
     """Where a model comes from, by the chain: who listed it, who shares its revenue, and which other
-    models' splitters are among them.
+    models' splitters are
+    among them.
 
     Args:
         id (str): 32 bytes.
@@ -131,7 +132,8 @@ def sync(
     client: AuthenticatedClient,
 ) -> Lineage | Problem | None:
     """Where a model comes from, by the chain: who listed it, who shares its revenue, and which other
-    models' splitters are among them.
+    models' splitters are
+    among them.
 
     Args:
         id (str): 32 bytes.
@@ -156,7 +158,8 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
 ) -> Response[Lineage | Problem]:
     """Where a model comes from, by the chain: who listed it, who shares its revenue, and which other
-    models' splitters are among them.
+    models' splitters are
+    among them.
 
     Args:
         id (str): 32 bytes.
@@ -184,7 +187,8 @@ async def asyncio(
     client: AuthenticatedClient,
 ) -> Lineage | Problem | None:
     """Where a model comes from, by the chain: who listed it, who shares its revenue, and which other
-    models' splitters are among them.
+    models' splitters are
+    among them.
 
     Args:
         id (str): 32 bytes.

@@ -155,7 +155,8 @@ def sync_detailed(
     cancel_after: str | Unset = UNSET,
 ) -> Response[Prediction | Problem]:
     """Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction,
-    however often it is sent.
+    however often it
+    is sent.
 
     Args:
         idempotency_key (str | Unset):
@@ -195,7 +196,8 @@ def sync(
     cancel_after: str | Unset = UNSET,
 ) -> Prediction | Problem | None:
     """Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction,
-    however often it is sent.
+    however often it
+    is sent.
 
     Args:
         idempotency_key (str | Unset):
@@ -230,7 +232,8 @@ async def asyncio_detailed(
     cancel_after: str | Unset = UNSET,
 ) -> Response[Prediction | Problem]:
     """Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction,
-    however often it is sent.
+    however often it
+    is sent.
 
     Args:
         idempotency_key (str | Unset):
@@ -268,7 +271,8 @@ async def asyncio(
     cancel_after: str | Unset = UNSET,
 ) -> Prediction | Problem | None:
     """Asks for a proven inference. The same `Idempotency-Key` with the same body is the same prediction,
-    however often it is sent.
+    however often it
+    is sent.
 
     Args:
         idempotency_key (str | Unset):

@@ -108,7 +108,8 @@ def sync_detailed(
     prefer: str | Unset = UNSET,
 ) -> Response[Prediction | Problem]:
     """Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes
-    back by the market's `cancel`.
+    back by the
+    market's `cancel`.
 
     Args:
         id (str):
@@ -141,7 +142,8 @@ def sync(
     prefer: str | Unset = UNSET,
 ) -> Prediction | Problem | None:
     """Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes
-    back by the market's `cancel`.
+    back by the
+    market's `cancel`.
 
     Args:
         id (str):
@@ -169,7 +171,8 @@ async def asyncio_detailed(
     prefer: str | Unset = UNSET,
 ) -> Response[Prediction | Problem]:
     """Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes
-    back by the market's `cancel`.
+    back by the
+    market's `cancel`.
 
     Args:
         id (str):
@@ -200,7 +203,8 @@ async def asyncio(
     prefer: str | Unset = UNSET,
 ) -> Prediction | Problem | None:
     """Withdraws a prediction. A paid one can be withdrawn until the server locks it; the money then comes
-    back by the market's `cancel`.
+    back by the
+    market's `cancel`.
 
     Args:
         id (str):

@@ -126,7 +126,8 @@ def sync_detailed(
     body: QuoteRequest,
 ) -> Response[Escrow | Problem]:
     """A signed quote and the order that accepts it. Check it against the chain before you sign or fund it:
-    `docs/api.md` says how.
+    `docs/api.md`
+    says how.
 
     Args:
         body (QuoteRequest): What a buyer wants a quote for.
@@ -156,7 +157,8 @@ def sync(
     body: QuoteRequest,
 ) -> Escrow | Problem | None:
     """A signed quote and the order that accepts it. Check it against the chain before you sign or fund it:
-    `docs/api.md` says how.
+    `docs/api.md`
+    says how.
 
     Args:
         body (QuoteRequest): What a buyer wants a quote for.
@@ -181,7 +183,8 @@ async def asyncio_detailed(
     body: QuoteRequest,
 ) -> Response[Escrow | Problem]:
     """A signed quote and the order that accepts it. Check it against the chain before you sign or fund it:
-    `docs/api.md` says how.
+    `docs/api.md`
+    says how.
 
     Args:
         body (QuoteRequest): What a buyer wants a quote for.
@@ -209,7 +212,8 @@ async def asyncio(
     body: QuoteRequest,
 ) -> Escrow | Problem | None:
     """A signed quote and the order that accepts it. Check it against the chain before you sign or fund it:
-    `docs/api.md` says how.
+    `docs/api.md`
+    says how.
 
     Args:
         body (QuoteRequest): What a buyer wants a quote for.

@@ -57,8 +57,8 @@ def sync_detailed(
     """The server can take work: the store takes a write, the disk and the queue have room, the market is
     there and
     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail,
-    somebody proves, and
-    nobody is shutting the server down. It answers within a few seconds, whatever hangs.
+    somebody proves,
+    and nobody is shutting the server down. It answers within a few seconds, whatever hangs.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -84,8 +84,8 @@ def sync(
     """The server can take work: the store takes a write, the disk and the queue have room, the market is
     there and
     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail,
-    somebody proves, and
-    nobody is shutting the server down. It answers within a few seconds, whatever hangs.
+    somebody proves,
+    and nobody is shutting the server down. It answers within a few seconds, whatever hangs.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -107,8 +107,8 @@ async def asyncio_detailed(
     """The server can take work: the store takes a write, the disk and the queue have room, the market is
     there and
     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail,
-    somebody proves, and
-    nobody is shutting the server down. It answers within a few seconds, whatever hangs.
+    somebody proves,
+    and nobody is shutting the server down. It answers within a few seconds, whatever hangs.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -132,8 +132,8 @@ async def asyncio(
     """The server can take work: the store takes a write, the disk and the queue have room, the market is
     there and
     answers, the prover has funds, the chain was read a moment ago, the latest jobs did not all fail,
-    somebody proves, and
-    nobody is shutting the server down. It answers within a few seconds, whatever hangs.
+    somebody proves,
+    and nobody is shutting the server down. It answers within a few seconds, whatever hangs.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
