@@ -4,6 +4,7 @@
 //! without symbolic links on the way and without a second hard link (CVE-2022-25882, CVE-2024-27318).
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -57,6 +58,10 @@ pub enum GuardError {
     NoOutput { tensor: String },
     #[error("node {node:?}: {operator} with {what} is not supported: export the model without it")]
     Attribute { node: String, operator: String, what: &'static str },
+    #[error("node {node:?}: {operator} is not supported: `assay operators` lists what is")]
+    Operator { node: String, operator: String },
+    #[error("{} of the model's nodes cannot be compiled:{refused}", refused.0.len())]
+    Several { refused: Refused },
     #[error("tensor {tensor:?} has dimensions {dims:?}: at most {rank} of them, none negative, at most {max} \
         elements", rank = MAX_RANK, max = MAX_ELEMENTS)]
     Dimensions { tensor: String, dims: Vec<i64> },
@@ -86,6 +91,29 @@ pub enum GuardError {
     ExternalRange { tensor: String, location: String, offset: u64, length: u64 },
     #[error("the model uses sparse tensors, which are not supported: export it with dense weights")]
     Sparse,
+}
+
+/// Why nodes were refused, one per line.
+#[derive(Debug)]
+pub struct Refused(pub Vec<GuardError>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
+    }
+}
+
+impl GuardError {
+    /// Why one node or several were refused.
+    pub(super) fn of(mut refused: Vec<GuardError>) -> Self {
+        match (refused.pop(), refused.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => {
+                refused.extend(last);
+                Self::Several { refused: Refused(refused) }
+            }
+        }
+    }
 }
 
 /// Reads and checks a model file; external data is brought inside. `dims` are the sizes of symbolic axes.

@@ -7,9 +7,9 @@ use assay_circuits::model::Source;
 /// The network with one more output, which only the search for widths sees, and what that is on the samples: how far
 /// each of the numbers that a label is chosen by is below the largest of them. Labels alone say next to nothing: on a
 /// few samples they are all right, however near to each other two numbers may come on other inputs. `None` for a model
-/// that gives other things than labels.
+/// that gives other things than labels, and for a quantised one, whose numbers are exact.
 pub fn shown(net: &Net, samples: &[Sample]) -> Option<(Net, Vec<Vec<f32>>)> {
-    if net.output_kinds().contains(&Kind::Real) {
+    if net.output_kinds().contains(&Kind::Real) || net.rounds() || net.rounds_by_input() {
         return None;
     }
     let (index, layer) = net.layers.iter().enumerate().rev().find(|(index, layer)| chooses(net, *index, layer))?;

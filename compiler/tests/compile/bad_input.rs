@@ -172,6 +172,31 @@ fn unsupported_operators_are_all_named_at_once() {
 }
 
 /// Every one of them is an error of the import, and says where it is or what to do; none is a panic, and none hangs.
+/// Nodes of every kind that cannot be compiled are named together, but not those that only read what such a node gives,
+/// and no node on which no output depends.
+#[test]
+fn refused_nodes_are_all_named_at_once() {
+    let mut g = Graph::new(&[1, 4]);
+    g.node("Foo", &["x"], "a", vec![])
+        .node("Einsum", &["a", "x", "x"], "b", vec![text("equation", "...i,...i,...i->...")])
+        .node("Einsum", &["x", "x", "x"], "c", vec![text("equation", "...i,...i,...i->...")])
+        .node("Bar", &["x"], "d", vec![])
+        .node("Baz", &["x"], "unread", vec![])
+        .node("Add", &["c", "d"], "e", vec![])
+        .node("Add", &["e", "b"], "y", vec![])
+        .output("y");
+    let said = error(&g).to_string();
+    assert!(said.starts_with("3 of the model's nodes cannot be compiled:"), "{said}");
+    for named in ["\"a_node\": Foo is not supported", "\"c_node\": Einsum with", "\"d_node\": Bar is not supported"] {
+        assert!(said.contains(named), "{said}");
+    }
+    assert!(!said.contains("b_node") && !said.contains("Baz"), "{said}");
+    // an operator that is not known does no harm where nothing depends on it
+    let mut g = Graph::new(&[1, 4]);
+    g.node("Foo", &["x"], "unread", vec![]).node("Relu", &["x"], "y", vec![]).output("y");
+    assert!(g.lower().is_ok());
+}
+
 #[test]
 fn graphs_that_make_no_sense() {
     let refused = |g: &Graph, what: &str| {

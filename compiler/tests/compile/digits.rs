@@ -77,7 +77,7 @@ fn a_label_alone_is_guarded_by_what_it_is_chosen_by() {
     let calibration = Calibration::read(&fixture("digits_calibration.json")).unwrap();
     let label = compile(&path, &calibration, &Options::default(), &mut |_| ()).expect("the model compiles");
     let scores = compiled("digits_cnn.onnx");
-    assert_eq!(label.report.widths, scores.report.widths);
+    assert!(label.report.widths.table_bits >= scores.report.widths.table_bits, "{}", label.report);
     let others = label.report.accuracy.other_labels.expect("scores that only the search sees");
     assert!(others <= 1e-3, "{others}");
     // they are no output of the model, and nothing is said of them

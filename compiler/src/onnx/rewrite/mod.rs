@@ -36,7 +36,8 @@ use known::Inputs;
 use nodes::{
     attribute, elements, input, int, integer, integers, ints, is_numeric, real, reals, strings, tensor_type, text,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::LazyLock;
 use tract_onnx::pb::{self, tensor_proto::DataType};
 
 /// Most elements of a constant node's tensor that rewriting looks at: lists of axes, pads and the like.
@@ -84,14 +85,61 @@ fn rewrite_graph(
         dynamic: dynamic::Dynamic::default(),
         outputs: std::mem::take(&mut graph.output),
     };
-    for node in old {
-        out.take(node, 0)?;
+    let live = live(&old, &out.outputs);
+    // everything that is refused is named at once, but nothing that only reads what a refused node would have given
+    let (mut refused, mut missing) = (Vec::new(), HashSet::new());
+    for (node, live) in old.into_iter().zip(live) {
+        let outputs: Vec<String> = node.output.iter().filter(|name| !name.is_empty()).cloned().collect();
+        if node.input.iter().any(|name| missing.contains(name)) {
+            missing.extend(outputs);
+            continue;
+        }
+        let taken = if live { out.take(node, 0) } else { out.take_dead(node) };
+        match taken {
+            Err(error @ (GuardError::Attribute { .. } | GuardError::Operator { .. })) => refused.push(error),
+            Err(GuardError::Several { refused: inside }) => refused.extend(inside.0),
+            other => {
+                other?;
+                continue;
+            }
+        }
+        missing.extend(outputs);
+    }
+    if !refused.is_empty() {
+        return Err(GuardError::of(refused));
     }
     *count = out.count;
     graph.node = out.nodes;
     graph.initializer = out.initializers;
     graph.output = out.outputs;
     Ok(())
+}
+
+/// Whether tract knows an operator.
+fn is_read(operator: &str) -> bool {
+    static KNOWN: LazyLock<HashSet<String>> =
+        LazyLock::new(|| tract_onnx::onnx().op_register.0.keys().map(ToString::to_string).collect());
+    KNOWN.contains(operator)
+}
+
+/// For each node, whether an output of the graph depends on it.
+fn live(nodes: &[pb::NodeProto], outputs: &[pb::ValueInfoProto]) -> Vec<bool> {
+    let mut needed: HashSet<String> = outputs.iter().map(|output| output.name.clone()).collect();
+    let mut live = vec![false; nodes.len()];
+    for (node, live) in nodes.iter().zip(&mut live).rev() {
+        *live = node.output.iter().any(|name| needed.contains(name));
+        if *live {
+            needed_by(node, &mut needed);
+        }
+    }
+    live
+}
+
+/// What a node reads, and graphs inside it.
+fn needed_by(node: &pb::NodeProto, needed: &mut HashSet<String>) {
+    needed.extend(node.input.iter().cloned());
+    let graphs = node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
+    graphs.flat_map(|graph| &graph.node).for_each(|node| needed_by(node, needed));
 }
 
 /// What a node is replaced by.
@@ -147,9 +195,23 @@ impl Writer<'_> {
             self.sums_of(&node);
         }
         if !self.standard(&node)? && !self.learning(&node)? && !self.contrib(&node)? {
+            if !is_read(&node.op_type) {
+                return Err(GuardError::Operator { node: self.name.clone(), operator: self.operator.clone() });
+            }
             self.nodes.push(node);
         }
         Ok(())
+    }
+
+    /// Appends a node on which no output depends: an operator that is not known does no harm there.
+    fn take_dead(&mut self, node: pb::NodeProto) -> Result<(), GuardError> {
+        match self.take(node.clone(), 0) {
+            Err(GuardError::Operator { .. }) => {
+                self.nodes.push(node);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Operators of the standard. Whether the node was replaced.
