@@ -37,6 +37,7 @@ try {
   await drawSeven(page);
   for (let i = 0; i < 6; i++) await ask("Ask without paying");
   for (let i = 0; i < 3; i++) await ask("Pay 0.001");
+  await page.getByText("3 jobs paid").waitFor();
   await shoot("try");
   await page.getByRole("link", { name: /Open the receipt/ }).click();
   await page.locator("#tamper").click();

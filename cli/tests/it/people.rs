@@ -132,8 +132,7 @@ fn errors_name_a_page() {
             &["verify", s(&fixture("digits_calibration.json")), "--model", s(crate::tool::model())],
             "docs/errors.md#a-proof-does-not-hold",
         ),
-        (2, &["verify", "--model", s(crate::tool::model())], "docs/errors.md#a-proof-does-not-hold"),
-        (2, &["serve"], "docs/errors.md#a-service-does-not-start"),
+        (2, &["serve", "--models", s(crate::tool::model())], "docs/errors.md#a-service-does-not-start"),
         (3, &["resume", "0xabc"], "docs/cli.md#the-market"),
     ] {
         let failed = json(code, arguments.iter().copied());

@@ -2,11 +2,11 @@
 import { drawn, facts, h, hash, mark, table } from "../dom.js";
 import * as service from "../service.js";
 
-/** Filled in when the chain has answered. Nothing, where the model is not sold. */
-export function provenance(model: service.Model): HTMLElement | null {
+/** Filled in when the chain has answered, with the market's history as `asked` has it. Nothing, where the model is not sold. */
+export function provenance(model: service.Model, asked: () => Promise<service.MarketHistory> = service.recentMarket): HTMLElement | null {
   if (!model.terms) return null;
   const content = h("div", { "aria-live": "polite" }, h("p", {}, mark("wait", "asking the chain")));
-  Promise.all([service.lineage(model.id), service.recentMarket(), service.models()]).then(
+  Promise.all([service.lineage(model.id), asked(), service.models()]).then(
     ([lineage, market, models]) => content.replaceChildren(...shown(model, lineage, market, models)),
     (error: Error) => content.replaceChildren(h("p", {}, mark("warn", error.message))),
   );

@@ -27,8 +27,8 @@ export async function tryModel(id: string): Promise<HTMLElement> {
 
   // the chain's record changes with each answer that is paid for
   const origin = h("div", {});
-  const showOrigin = () => {
-    const made = provenance(model);
+  const showOrigin = (market = service.recentMarket) => {
+    const made = provenance(model, market);
     if (made) origin.replaceChildren(made);
   };
   showOrigin();
@@ -43,7 +43,7 @@ export async function tryModel(id: string): Promise<HTMLElement> {
       run.append(h("p", { role: "alert" }, mark("bad", explained(error as Error))));
     }
     buttons.forEach((button) => (button.disabled = false));
-    showOrigin();
+    showOrigin(service.market);
   };
   const button = (label: string, pay: boolean, props = {}) => {
     const made = h("button", { type: "button", ...props, click: () => start(pay) }, label);
