@@ -225,7 +225,12 @@ pub async fn srs(
     query: Result<Query<SrsQuery>, QueryRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
     let id = id.parse().map_err(|_| ApiError::InvalidParameter { name: "id" })?;
-    let Query(SrsQuery { log }) = query.map_err(|_| ApiError::InvalidParameter { name: "log" })?;
+    let invalid = ApiError::InvalidParameter { name: "log" };
+    // integers have 31 bits in the service's description
+    let log = match query {
+        Ok(Query(SrsQuery { log })) if log.is_none_or(|log| i32::try_from(log).is_ok()) => log,
+        _ => return Err(invalid),
+    };
     let bytes = off_runtime(&state, move |state| state.engine.srs(id, log)).await??;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),

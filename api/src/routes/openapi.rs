@@ -68,10 +68,11 @@ const CALLER: [u16; 4] = [400, 401, 403, 429];
 
 /// The problems of each route, beside [`CALLER`] and those of every route: 500, and 503 where there is no place, no
 /// room or no answer.
-const PROBLEMS: [(&str, &str, &[u16], bool); 37] = [
+const PROBLEMS: [(&str, &str, &[u16], bool); 38] = [
     ("/v1/models", "get", &[400], false),
     ("/v1/models/{id}", "get", &[400, 404], false),
     ("/v1/models/{id}/key", "get", &[400, 404], false),
+    ("/v1/models/{id}/srs", "get", &[400, 404], false),
     ("/v1/models/{id}/lineage", "get", &[400, 404, 409, 502], false),
     ("/v1/models/{id}/drawing", "get", &[400, 404], false),
     ("/v1/history", "get", &[], false),

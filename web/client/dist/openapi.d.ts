@@ -6179,12 +6179,133 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
-            /** @description Not Found */
+            /** @description Bad Request: `code` says more */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid-parameter",
+                     *       "detail": "what happened this time",
+                     *       "status": 400,
+                     *       "title": "invalid parameter",
+                     *       "type": "urn:assay:problem:invalid-parameter"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: `code` says more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthorized",
+                     *       "detail": "what happened this time",
+                     *       "status": 401,
+                     *       "title": "unauthorized",
+                     *       "type": "urn:assay:problem:unauthorized"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: `code` says more */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "scope-missing",
+                     *       "detail": "what happened this time",
+                     *       "status": 403,
+                     *       "title": "scope missing",
+                     *       "type": "urn:assay:problem:scope-missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found: `code` says more */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "code": "no-such-prediction",
+                     *       "detail": "what happened this time",
+                     *       "status": 404,
+                     *       "title": "no such prediction",
+                     *       "type": "urn:assay:problem:no-such-prediction"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests: `code` says more */
+            429: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate-limited",
+                     *       "detail": "what happened this time",
+                     *       "status": 429,
+                     *       "title": "rate limited",
+                     *       "type": "urn:assay:problem:rate-limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error: `code` says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "what happened this time",
+                     *       "status": 500,
+                     *       "title": "internal",
+                     *       "type": "urn:assay:problem:internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable: `code` says more */
+            503: {
+                headers: {
+                    /** @description seconds after which trying again makes sense */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage-unavailable",
+                     *       "detail": "what happened this time",
+                     *       "status": 503,
+                     *       "title": "storage unavailable",
+                     *       "type": "urn:assay:problem:storage-unavailable"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
